@@ -1,0 +1,77 @@
+"""The errors that a user can cause or meet. Each says what, got, allowed, and what to do.
+
+AthanorError
+├── CampaignError      the campaign file is wrong (exit code 2); carries every problem at once
+├── UnitError          a unit is unknown or of the wrong kind
+├── LabError           an instrument or its link failed (exit code 3)
+│   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
+│   ├── StepError      a step ended without proof that it did what it was told
+│   └── UnknownJob     an instrument does not know the job it is asked about
+├── ModelError         a surrogate or its weights cannot be had (exit code 4)
+└── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
+"""
+
+from dataclasses import dataclass
+
+
+class AthanorError(Exception):
+    """Base of all errors that Athanor raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a campaign file.
+
+    Attributes:
+        where: key path in the file, such as ``space.parameters[0].low``.
+        message: what is wrong, what was given, what is allowed.
+        line: line in the file, from 1; None when the problem has no place.
+    """
+
+    where: str
+    message: str
+    line: int | None = None
+
+
+class CampaignError(AthanorError):
+    """The campaign file is wrong; ``problems`` lists everything found."""
+
+    def __init__(self, problems: list[Problem], source: str = "campaign") -> None:
+        self.problems = problems
+        self.source = source
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """Return one ``file:line: key: message`` line per problem."""
+        return [
+            f"{self.source}{'' if p.line is None else f':{p.line}'}: {p.where}: {p.message}"
+            for p in sorted(self.problems, key=lambda p: p.line or 0)
+        ]
+
+
+class UnitError(AthanorError, ValueError):
+    """A unit is unknown, or of another dimension than the one that is meant."""
+
+
+class LabError(AthanorError):
+    """An instrument, or the link to it, failed."""
+
+
+class LimitError(LabError):
+    """A setpoint lies outside the limits, or the limits cannot be read."""
+
+
+class StepError(LabError):
+    """A step ended without proof that the instrument did what it was told."""
+
+
+class UnknownJob(LabError):
+    """An instrument was asked about a job by its token and does not know it."""
+
+
+class ModelError(AthanorError):
+    """A surrogate, or the weights that it needs, cannot be had."""
+
+
+class StoreError(AthanorError):
+    """The store cannot be used."""

@@ -1,0 +1,79 @@
+"""What travels along the line: candidates, metric values, measurements and the states of a trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Scalar = float | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One point of the search space.
+
+    Attributes:
+        parameters: parameter name to value, in the unit of the parameter.
+        material: id of a pool entry, or None in a campaign without a pool.
+    """
+
+    parameters: Mapping[str, Scalar]
+    material: str | None = None
+
+    def key(self) -> tuple[object, ...]:
+        """Return a hashable identity: equal keys are the same experiment."""
+        return (self.material, *sorted(self.parameters.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A value with its standard uncertainty and unit."""
+
+    value: float
+    sd: float
+    unit: str
+
+    @property
+    def finite(self) -> bool:
+        """Whether value and uncertainty are finite and the uncertainty is not negative."""
+        return math.isfinite(self.value) and math.isfinite(self.sd) and self.sd >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What an analysis made of a step's documents.
+
+    Attributes:
+        metrics: metric name to value with uncertainty and unit.
+        flags: reasons to distrust the measurement; empty when it is good.
+    """
+
+    metrics: Mapping[str, MetricValue]
+    flags: tuple[str, ...] = field(default=())
+
+
+class TrialState(StrEnum):
+    """The states of a trial, in the order in which they are committed.
+
+    A trial of several steps goes back from ``acquired`` to ``claimed`` for its next step.
+    """
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    DISPATCHED = "dispatched"
+    ACQUIRED = "acquired"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    UNCERTAIN = "uncertain"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to a trial in this state by itself."""
+        return self in ENDED
+
+
+ENDED = frozenset({TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN})
