@@ -6,7 +6,7 @@ AthanorError
 ├── LabError           an instrument or its link failed (exit code 3)
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
 │   ├── StepError      a step ended without proof that it did what it was told
-│   └── UnknownJob     an instrument does not know the job it is asked about
+│   └── UnknownJobErroran instrument does not know the job it is asked about
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
 """
@@ -65,7 +65,7 @@ class StepError(LabError):
     """A step ended without proof that the instrument did what it was told."""
 
 
-class UnknownJob(LabError):
+class UnknownJobError(LabError):
     """An instrument was asked about a job by its token and does not know it."""
 
 

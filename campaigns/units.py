@@ -61,9 +61,13 @@ def to_unit(value: float | str, unit: str) -> float:
         quantity = registry().Quantity(number, text or unit)
         return float(quantity.to(unit).magnitude)
     except pint.DimensionalityError as error:
-        raise UnitError(f"got {value!r}, which is no {_kind(unit)}; allowed: a number or a quantity in {unit}") from error
+        raise UnitError(
+            f"got {value!r}, which is no {_kind(unit)}; allowed: a number or a quantity in {unit}"
+        ) from error
     except (pint.PintError, ValueError, TypeError, AttributeError) as error:
-        raise UnitError(f"got {value!r}, which is no quantity; allowed: a number or text such as '3.5 {unit}'") from error
+        raise UnitError(
+            f"got {value!r}, which is no quantity; allowed: a number or text such as '3.5 {unit}'"
+        ) from error
 
 
 def same_dimension(left: str, right: str) -> bool:

@@ -1,0 +1,129 @@
+"""A campaign: one validated file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from campaigns.base import Config, Dollars, Name, Seconds
+from campaigns.checks import cross_check
+from campaigns.errors import CampaignError
+from campaigns.lab import LabConfig, StationConfig, StepConfig
+from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
+from campaigns.objective import Objective, ObjectiveConfig, build_objective
+from campaigns.space import SpaceConfig
+
+
+class ChgnetConfig(Config):
+    """CHGNet's embedding of each structure; its weights come with the package."""
+
+    kind: Literal["chgnet"]
+    weights: Literal["0.3.0", "0.2.0", "r2scan"] = "0.3.0"
+    """Which pretrained weights."""
+
+
+class MatglConfig(Config):
+    """A matgl model's embedding of each structure."""
+
+    kind: Literal["matgl"]
+    model: str
+    """A local folder, or a hub name that is already in the local cache."""
+
+
+SurrogateConfig = Annotated[ChgnetConfig | MatglConfig, Field(discriminator="kind")]
+
+
+class BudgetConfig(Config):
+    """What may be spent; the campaign stops at the first limit that is reached."""
+
+    trials: Annotated[int, Field(gt=0)]
+    """Number of trials."""
+    wall_time: Seconds | None = None
+    """Time on the wall clock, over all sessions."""
+    cost: Dollars | None = None
+    """Cost of all steps."""
+
+
+class TargetRuleConfig(Config):
+    """Stop when the best feasible score has reached a value."""
+
+    kind: Literal["target"]
+    score: float
+    """The score that is good enough."""
+
+
+class StagnationRuleConfig(Config):
+    """Stop when the best score has not improved for a while."""
+
+    kind: Literal["stagnation"]
+    trials: Annotated[int, Field(gt=0)]
+    """Number of trials without improvement."""
+    improvement: Annotated[float, Field(ge=0)] = 0.0
+    """The smallest gain in score that counts."""
+
+
+StoppingRuleConfig = Annotated[TargetRuleConfig | StagnationRuleConfig, Field(discriminator="kind")]
+
+
+class PlannerConfig(Config):
+    """How candidates are chosen."""
+
+    initial: Annotated[int, Field(gt=1)] = 10
+    """Space-filling trials before the models choose."""
+
+
+class Campaign(Config):
+    """What to search for, what counts as good, where to measure it, and when to stop."""
+
+    name: Name
+    """Name of the campaign; the store and the report carry it."""
+    description: str = ""
+    """One or two sentences for the report."""
+    seed: Annotated[int, Field(ge=0)]
+    """Seed of everything random: same campaign, same seed, same trials."""
+    space: SpaceConfig
+    """What may be chosen."""
+    metrics: Annotated[dict[Name, MetricConfig], Field(min_length=1)]
+    """What is known of a candidate, each with its unit."""
+    objective: ObjectiveConfig
+    """What makes a candidate good."""
+    surrogate: SurrogateConfig | None = None
+    """How structures become numbers; needed with a pool."""
+    planner: PlannerConfig = PlannerConfig()
+    """How candidates are chosen."""
+    lab: LabConfig
+    """Which laboratory."""
+    stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]
+    """Name to station."""
+    workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
+    """The steps of every trial, in order."""
+    budget: BudgetConfig
+    """What may be spent."""
+    stopping: tuple[StoppingRuleConfig, ...] = ()
+    """Further rules to stop by."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = cross_check({name: getattr(self, name) for name in type(self).model_fields})
+        if problems:
+            raise CampaignError(problems)
+        return self
+
+    def build_objective(self) -> Objective:
+        """Return the objective with every number in the unit of its metric."""
+        return build_objective(self.objective, self.metrics)
+
+    @property
+    def measured(self) -> dict[str, MeasuredConfig]:
+        """The metrics that the lab measures and the surrogates learn."""
+        return {n: m for n, m in self.metrics.items() if isinstance(m, MeasuredConfig)}
+
+    @property
+    def computed(self) -> dict[str, ComputedConfig]:
+        """The metrics that need no experiment."""
+        return {n: m for n, m in self.metrics.items() if isinstance(m, ComputedConfig)}
+
+    def step(self, name: str) -> StepConfig:
+        """Return the workflow step of that name."""
+        return next(s for s in self.workflow if s.name == name)

@@ -1,0 +1,152 @@
+"""Checks that need more than one section of the campaign file.
+
+They work on whichever sections could be read, so that a file with several mistakes shows them all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from campaigns.errors import Problem, UnitError
+from campaigns.metrics import DerivedConfig, MetricConfig
+from campaigns.objective import ObjectiveConfig, derivation, scale_in
+from campaigns.units import to_unit
+
+
+def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
+    """Return the problems between sections.
+
+    Args:
+        sections: top-level key to its validated section; sections that could not be read are left out.
+    """
+    checks = (
+        _formulas,
+        _terms,
+        _surrogate,
+        _computed_needs_pool,
+        _step_stations,
+        _step_recipes,
+        _step_metrics,
+        _faults,
+        _devices,
+    )
+    return [problem for check in checks for problem in check(sections)]
+
+
+def _formulas(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    metrics: Mapping[str, MetricConfig] = sections.get("metrics", {})
+    basic = {n: m.unit for n, m in metrics.items() if not isinstance(m, DerivedConfig)}
+    for name, metric in metrics.items():
+        if not isinstance(metric, DerivedConfig):
+            continue
+        try:
+            derivation(metric, basic)
+        except KeyError as error:
+            yield Problem(f"metrics.{name}.formula", _unknown(str(error.args[0]), basic))
+        except UnitError as error:
+            yield Problem(f"metrics.{name}.unit", str(error))
+
+
+def _terms(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    objective: ObjectiveConfig | None = sections.get("objective")
+    if objective is None or "metrics" not in sections:
+        return
+    metrics: Mapping[str, MetricConfig] = sections["metrics"]
+    for i, term in enumerate(objective.terms):
+        yield from _metric_quantities(f"objective.terms[{i}]", term, metrics)
+    for i, constraint in enumerate(objective.constraints):
+        yield from _metric_quantities(f"objective.constraints[{i}]", constraint, metrics)
+
+
+def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig]) -> Iterator[Problem]:
+    if item.metric not in metrics:
+        yield Problem(f"{where}.metric", _unknown(item.metric, metrics))
+        return
+    unit = metrics[item.metric].unit
+    for key in ("scale", "low", "high", "at_least", "at_most"):
+        value = getattr(item, key, None)
+        if value is None:
+            continue
+        try:
+            (scale_in if key == "scale" else to_unit)(value, unit)
+        except ValueError as error:
+            yield Problem(f"{where}.{key}", str(error))
+
+
+def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if "space" not in sections or "surrogate" not in sections:
+        return
+    pool, surrogate = sections["space"].pool, sections["surrogate"]
+    if pool is not None and surrogate is None:
+        yield Problem("surrogate", "a campaign with a pool needs a surrogate; allowed: {kind: chgnet} or {kind: matgl}")
+    if pool is None and surrogate is not None:
+        yield Problem("surrogate", "structures are embedded only with a pool; remove surrogate or add space.pool")
+
+
+def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if "space" not in sections or sections["space"].pool is not None:
+        return
+    for name, metric in sections.get("metrics", {}).items():
+        for key in ("function", "prior"):
+            if getattr(metric, key, None) is not None:
+                yield Problem(f"metrics.{name}.{key}", "is a function of the pool, and this campaign has no pool")
+
+
+def _step_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    names: list[str] = []
+    for i, step in enumerate(sections.get("workflow", ())):
+        if step.name in names:
+            yield Problem(f"workflow[{i}].name", f"got {step.name!r} twice; allowed: a name of its own for each step")
+        names.append(step.name)
+        for j, station in enumerate(step.stations):
+            if "stations" in sections and station not in sections["stations"]:
+                yield Problem(f"workflow[{i}].stations[{j}]", _unknown(station, sections["stations"]))
+
+
+def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if "space" not in sections or "workflow" not in sections:
+        return
+    parameters, used = sections["space"].parameters, set()
+    for i, step in enumerate(sections["workflow"]):
+        for key, value in step.recipe.items():
+            if not (isinstance(value, str) and value.startswith("$")):
+                continue
+            used.add(value[1:])
+            if value[1:] not in parameters:
+                yield Problem(f"workflow[{i}].recipe.{key}", _unknown(value[1:], parameters))
+    for name in parameters:
+        if name not in used:
+            yield Problem(f"space.parameters.{name}", f"no step of the workflow uses ${name}")
+
+
+def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if "metrics" not in sections or "workflow" not in sections:
+        return
+    measured = [n for n, m in sections["metrics"].items() if m.kind == "measured"]
+    given = [name for step in sections["workflow"] for name in step.gives]
+    for i, step in enumerate(sections["workflow"]):
+        for j, name in enumerate(step.gives):
+            if name not in measured:
+                yield Problem(f"workflow[{i}].gives[{j}]", _unknown(name, measured))
+        if bool(step.gives) != (step.analysis is not None):
+            yield Problem(f"workflow[{i}].analysis", "analysis and gives belong together: give both or none")
+    for name in measured:
+        if given.count(name) != 1:
+            yield Problem(f"metrics.{name}", f"a measured metric is given by one step, got {given.count(name)}")
+
+
+def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    for i, fault in enumerate(getattr(sections.get("lab"), "faults", ())):
+        if "stations" in sections and fault.station not in sections["stations"]:
+            yield Problem(f"lab.faults[{i}].station", _unknown(fault.station, sections["stations"]))
+
+
+def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, station in sections.get("stations", {}).items():
+        if (station.kind == "device") != (station.device is not None):
+            yield Problem(f"stations.{name}.device", "kind: device and device: package.module:Class belong together")
+
+
+def _unknown(got: str, allowed: Any) -> str:
+    return f"unknown name {got!r}; allowed: {', '.join(allowed) or 'none'}"

@@ -1,0 +1,78 @@
+"""The laboratory as a campaign sees it: which lab, which stations, and the workflow that a trial goes through."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from campaigns.base import Config, Dollars, DottedPath, Name, Seconds
+
+
+class FaultConfig(Config):
+    """A fault that the virtual lab produces on purpose, to rehearse what the campaign does about it."""
+
+    trial: Annotated[int, Field(ge=0)]
+    """Number of the trial that meets the fault."""
+    station: Name
+    """Station at which it happens."""
+    kind: Literal["raise", "hang", "nan", "dead", "block"]
+    """raise: the driver raises; hang: it never ends; nan: the data are not finite; dead: the detector returns zeros;
+    block: the driver blocks its thread."""
+
+
+class VirtualLabConfig(Config):
+    """Simulated instruments on a clock that skips waiting."""
+
+    kind: Literal["virtual"]
+    faults: tuple[FaultConfig, ...] = ()
+    """Faults to rehearse."""
+
+
+class EpicsLabConfig(Config):
+    """Furnaces served over EPICS Channel Access on loopback, the other instruments simulated."""
+
+    kind: Literal["epics"]
+    speed: Annotated[float, Field(gt=0)] = 36000.0
+    """Seconds of lab time per second of wall time."""
+
+
+class CustomLabConfig(Config):
+    """A laboratory of your own."""
+
+    kind: Literal["custom"]
+    factory: DottedPath
+    """A function that returns an instruments.lab.Lab."""
+
+
+LabConfig = Annotated[VirtualLabConfig | EpicsLabConfig | CustomLabConfig, Field(discriminator="kind")]
+
+
+class StationConfig(Config):
+    """One station: the sole owner of one instrument."""
+
+    kind: Literal["furnace", "diffractometer", "cycler", "device"]
+    """What stands there; device is an ophyd device of your own."""
+    device: DottedPath | None = None
+    """Class of your own device (kind: device)."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of your own device."""
+
+
+class StepConfig(Config):
+    """One step of a trial's workflow."""
+
+    name: Name
+    """Name of the step."""
+    stations: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Stations that can do it; the first free one takes the trial."""
+    recipe: dict[Name, float | str] = Field(default_factory=dict)
+    """What the instrument is told: $name for a parameter, else a constant (text with a unit is converted)."""
+    analysis: DottedPath | None = None
+    """The function that turns the raw data into metrics."""
+    gives: tuple[Name, ...] = ()
+    """Measured metrics that the analysis gives."""
+    timeout: Seconds
+    """Longest time the step may take, in lab time."""
+    cost: Dollars = 0.0
+    """What one run of the step costs."""

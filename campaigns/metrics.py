@@ -1,0 +1,43 @@
+"""Metrics: what is measured in the lab, computed from the material alone, or derived from other metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from campaigns.base import Config, DottedPath, Unit
+from campaigns.expressions import Product
+
+
+class MeasuredConfig(Config):
+    """A metric that an analysis takes from a step's raw data, and that a surrogate learns."""
+
+    kind: Literal["measured"]
+    unit: Unit
+    """Unit in which it is stored, learnt and shown."""
+    prior: DottedPath | None = None
+    """A predictor from the pool, used as prior mean after a regression learnt on the data."""
+
+
+class ComputedConfig(Config):
+    """A metric that needs no experiment: a function of the pool entry."""
+
+    kind: Literal["computed"]
+    unit: Unit
+    """Unit in which it is stored and shown."""
+    function: DottedPath
+    """The function of the pool, such as surrogates.electrodes:precursor_cost."""
+
+
+class DerivedConfig(Config):
+    """A product of other metrics, evaluated on samples of their posteriors."""
+
+    kind: Literal["derived"]
+    unit: Unit
+    """Unit in which it is shown; it must have the dimension of the formula."""
+    formula: Annotated[str, AfterValidator(lambda text: Product(text).text)]
+    """Metrics and numbers joined by *, / and **, such as capacity * mean_voltage."""
+
+
+MetricConfig = Annotated[MeasuredConfig | ComputedConfig | DerivedConfig, Field(discriminator="kind")]

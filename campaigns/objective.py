@@ -1,0 +1,231 @@
+"""The objective: weighted terms and outcome constraints, a pure function of metrics.
+
+It takes numbers, numpy arrays and torch tensors alike, so that the same code scores a finished trial and the posterior
+samples of a candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, assert_never
+
+from pydantic import Field, model_validator
+
+from campaigns.base import Config, Name, Quantity
+from campaigns.expressions import Product
+from campaigns.metrics import DerivedConfig, MetricConfig
+from campaigns.units import registry, to_unit
+
+Weight = Annotated[float, Field(gt=0)]
+
+
+class LinearTermConfig(Config):
+    """A metric that should be as large, or as small, as possible."""
+
+    goal: Literal["maximise", "minimise"]
+    metric: Name
+    """Name of the metric."""
+    weight: Weight = 1.0
+    """Share of this term in the score, relative to the other terms."""
+    scale: Quantity
+    """The change of the metric that is worth one point, such as 100 Wh/kg."""
+
+
+class TargetTermConfig(Config):
+    """A metric that should lie in a window."""
+
+    goal: Literal["target"]
+    metric: Name
+    """Name of the metric."""
+    weight: Weight = 1.0
+    """Share of this term in the score, relative to the other terms."""
+    low: Quantity
+    """Lower edge of the window."""
+    high: Quantity
+    """Upper edge of the window."""
+    scale: Quantity
+    """The distance outside of the window that costs one point."""
+
+
+TermConfig = Annotated[LinearTermConfig | TargetTermConfig, Field(discriminator="goal")]
+
+
+class OutcomeConstraintConfig(Config):
+    """A bound that a metric must keep for a candidate to count."""
+
+    metric: Name
+    """Name of the metric."""
+    at_least: Quantity | None = None
+    """Lower bound."""
+    at_most: Quantity | None = None
+    """Upper bound."""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give one of at_least and at_most")
+        return self
+
+
+class ObjectiveConfig(Config):
+    """What makes a candidate good."""
+
+    terms: Annotated[tuple[TermConfig, ...], Field(min_length=1)]
+    """The score is the weighted mean of these."""
+    constraints: tuple[OutcomeConstraintConfig, ...] = ()
+    """Bounds on metrics; a candidate that breaks one is never the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term with all numbers in the metric's unit."""
+
+    metric: str
+    goal: Literal["maximise", "minimise", "target"]
+    weight: float
+    scale: float
+    low: float = 0.0
+    high: float = 0.0
+
+    def points(self, value: Any) -> Any:
+        """Return the points of a value, of the value's shape: one point per ``scale``."""
+        match self.goal:
+            case "maximise":
+                return value / self.scale
+            case "minimise":
+                return -value / self.scale
+            case "target":
+                return -(_positive(self.low - value) + _positive(value - self.high)) / self.scale
+            case _:
+                assert_never(self.goal)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An outcome constraint with its bound in the metric's unit."""
+
+    metric: str
+    at_least: bool
+    limit: float
+    text: str
+
+    def slack(self, value: Any) -> Any:
+        """Return how far the value is from breaking the bound: not negative where it holds."""
+        return value - self.limit if self.at_least else self.limit - value
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The score and the constraints of a campaign, ready to be applied.
+
+    Attributes:
+        terms: weighted terms.
+        bounds: outcome constraints.
+        derived: derived metric to its formula and the factor into its unit.
+        units: metric to unit, for all metrics.
+    """
+
+    terms: tuple[Term, ...]
+    bounds: tuple[Bound, ...]
+    derived: Mapping[str, tuple[Product, float]]
+    units: Mapping[str, str]
+
+    def complete(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the metrics with every derived metric added, in its unit."""
+        values = dict(metrics)
+        for name, (formula, factor) in self.derived.items():
+            if all(n in values for n in formula.names):
+                values[name] = formula(values) * factor
+        return values
+
+    def score(self, metrics: Mapping[str, Any]) -> Any:
+        """Return the weighted mean of the terms' points, of the metrics' shape.
+
+        Args:
+            metrics: metric name to value(s); derived metrics may be missing.
+        """
+        values = self.complete(metrics)
+        total = sum(t.weight for t in self.terms)
+        return sum(t.points(values[t.metric]) * (t.weight / total) for t in self.terms)
+
+    def slacks(self, metrics: Mapping[str, Any]) -> list[Any]:
+        """Return one slack per outcome constraint: not negative where it holds."""
+        values = self.complete(metrics)
+        return [b.slack(values[b.metric]) for b in self.bounds]
+
+    def feasible(self, metrics: Mapping[str, float]) -> bool:
+        """Return whether one trial's metrics keep every outcome constraint."""
+        return all(s >= 0 for s in self.slacks(metrics))
+
+    def score_sd(self, metrics: Mapping[str, float], sds: Mapping[str, float]) -> float:
+        """Return the standard uncertainty of the score by first-order propagation (GUM, JCGM 100:2008, 5.1.2).
+
+        Args:
+            metrics: metric to value, without derived metrics.
+            sds: metric to standard uncertainty; metrics that are missing are exact.
+        """
+        basic = {n: v for n, v in metrics.items() if n not in self.derived}
+        centre = self.score(basic)
+        parts = [self.score({**basic, n: basic[n] + sds.get(n, 0.0)}) - centre for n in basic]
+        return float(sum(p * p for p in parts)) ** 0.5
+
+
+def build_objective(config: ObjectiveConfig, metrics: Mapping[str, MetricConfig]) -> Objective:
+    """Return the objective with every number converted to the unit of its metric.
+
+    Raises:
+        UnitError: a quantity is of another dimension than its metric.
+        KeyError: a term names an unknown metric.
+    """
+    units = {name: m.unit for name, m in metrics.items()}
+    return Objective(
+        terms=tuple(_term(t, units[t.metric]) for t in config.terms),
+        bounds=tuple(_bound(c, units[c.metric]) for c in config.constraints),
+        derived={n: derivation(m, units) for n, m in metrics.items() if isinstance(m, DerivedConfig)},
+        units=units,
+    )
+
+
+def derivation(metric: DerivedConfig, units: Mapping[str, str]) -> tuple[Product, float]:
+    """Return a derived metric's formula and the factor that brings it to its unit.
+
+    Raises:
+        UnitError: the formula has another dimension than the unit.
+    """
+    formula = Product(metric.formula)
+    quantity = formula({n: registry().Quantity(1.0, units[n]) for n in formula.names})
+    return formula, to_unit(f"{quantity.magnitude} {quantity.units}", metric.unit)
+
+
+def _term(config: LinearTermConfig | TargetTermConfig, unit: str) -> Term:
+    scale = scale_in(config.scale, unit)
+    if isinstance(config, LinearTermConfig):
+        return Term(config.metric, config.goal, config.weight, scale)
+    low, high = to_unit(config.low, unit), to_unit(config.high, unit)
+    return Term(config.metric, config.goal, config.weight, scale, low, high)
+
+
+def _bound(config: OutcomeConstraintConfig, unit: str) -> Bound:
+    if config.at_least is not None:
+        return Bound(config.metric, True, to_unit(config.at_least, unit), f"{config.metric} >= {config.at_least}")
+    assert config.at_most is not None  # noqa: S101 - OutcomeConstraintConfig holds exactly one bound
+    return Bound(config.metric, False, to_unit(config.at_most, unit), f"{config.metric} <= {config.at_most}")
+
+
+def scale_in(scale: float | str, unit: str) -> float:
+    """Return a scale as a positive number in ``unit``.
+
+    Raises:
+        UnitError: the scale is of another dimension.
+        ValueError: the scale is not above zero.
+    """
+    value = to_unit(scale, unit)
+    if value <= 0:
+        raise ValueError(f"scale must be above zero, got {scale}")
+    return value
+
+
+def _positive(value: Any) -> Any:
+    """Return max(value, 0) for a number, an array or a tensor."""
+    return value.clip(min=0) if hasattr(value, "clip") else max(value, 0.0)
