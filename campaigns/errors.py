@@ -6,7 +6,7 @@ AthanorError
 ├── LabError           an instrument or its link failed (exit code 3)
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
 │   ├── StepError      a step ended without proof that it did what it was told
-│   └── UnknownJobErroran instrument does not know the job it is asked about
+│   └── UnknownJobError  an instrument does not know the job it is asked about
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
 """

@@ -1,0 +1,179 @@
+"""What the store gives back: frozen records of a campaign's life, free of any database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from campaigns.values import Candidate, MetricValue, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A candidate that was considered and not chosen."""
+
+    candidate: Candidate
+    acquisition: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Why a candidate was chosen.
+
+    Attributes:
+        generator: ``space-filling`` or ``model``.
+        acquisition: value of the acquisition function, log expected improvement of the score; None when space-filling.
+        predictions: measured and derived metric to its prediction, made before the measurement.
+        score: predicted score with its standard deviation; None when space-filling.
+        feasibility: predicted probability that all outcome constraints hold; None when space-filling.
+        learnt_from: numbers of the trials whose measurements the models had seen.
+        pending: numbers of the trials that were under way.
+        models: metric to the hyper-parameters and version of its model.
+        alternatives: the best candidates that were not chosen, best first.
+    """
+
+    generator: str
+    acquisition: float | None = None
+    predictions: Mapping[str, MetricValue] = field(default_factory=dict)
+    score: tuple[float, float] | None = None
+    feasibility: float | None = None
+    learnt_from: tuple[int, ...] = ()
+    pending: tuple[int, ...] = ()
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One attempt at one step of a trial.
+
+    Attributes:
+        token: what the instrument knows the job by.
+        state: where the step stands, or how it ended.
+        started, ended: lab time in seconds; None while not reached.
+        run_uid: uid of the Bluesky run; None before its start document.
+        reason: why it failed; empty when it did not.
+    """
+
+    name: str
+    attempt: int
+    station: str
+    token: str
+    state: TrialState
+    started: float | None
+    ended: float | None
+    run_uid: str | None
+    reason: str
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of a trial's state.
+
+    Attributes:
+        step: step it belongs to; empty for the trial as a whole.
+        wall: seconds since the epoch.
+        lab: lab time in seconds.
+    """
+
+    trial: int
+    step: str
+    state: TrialState
+    wall: float
+    lab: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One candidate's life, from proposal to verdict.
+
+    Attributes:
+        number: from 0, in the order of the proposals.
+        metrics: metric to value with uncertainty, computed and derived ones included; grows step by step.
+        flags: reasons to distrust the measurement.
+        score, score_sd: the objective's value; None until completed.
+        feasible: whether all outcome constraints hold; None until completed.
+        completed_order: position among the completed trials, the order in which the models learn; None until completed.
+        created, ended: seconds since the epoch.
+    """
+
+    number: int
+    candidate: Candidate
+    state: TrialState
+    reason: str
+    proposal: Proposal
+    metrics: Mapping[str, MetricValue]
+    flags: tuple[str, ...]
+    score: float | None
+    score_sd: float | None
+    feasible: bool | None
+    completed_order: int | None
+    created: float
+    ended: float | None
+    steps: tuple[StepRecord, ...]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Metric to value, without uncertainties."""
+        return {name: m.value for name, m in self.metrics.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One start of ``athanor run`` on a campaign.
+
+    Attributes:
+        started, ended: seconds since the epoch; ``ended`` is the last sign of life.
+        outcome: how it ended; empty while it runs or after a kill.
+        versions: distribution to version.
+    """
+
+    number: int
+    started: float
+    ended: float
+    outcome: str
+    pid: int
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """The campaign that a store holds.
+
+    Attributes:
+        source: the campaign file's text, as validated at the first start.
+        seed: the seed in force.
+        fingerprint: hash of everything that determines the trials.
+    """
+
+    name: str
+    source: str
+    seed: int
+    fingerprint: str
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One Bluesky document."""
+
+    trial: int
+    step: str
+    kind: str
+    run_uid: str
+    body: Mapping[str, Any]
+
+
+def best(trials: list[TrialRecord]) -> TrialRecord | None:
+    """Return the completed, feasible trial with the highest score, or None."""
+    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible and t.score is not None]
+    return max(good, key=lambda t: (t.score, -t.number), default=None)
+
+
+def ranking(trials: list[TrialRecord]) -> list[TrialRecord]:
+    """Return the completed trials, feasible ones first, by falling score."""
+    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
+    return sorted(done, key=lambda t: (not t.feasible, -(t.score or 0.0), t.number))
