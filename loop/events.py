@@ -1,0 +1,142 @@
+"""What happens during a run, one frozen type per kind of event; the manager emits them and the views show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate
+from loop.records import Proposal, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session has begun.
+
+    Attributes:
+        store: URL of the store, without a password.
+        trials: what the store already holds; empty for a new campaign.
+        wall_time: seconds that earlier sessions have spent.
+    """
+
+    campaign: Campaign
+    store: str
+    trials: tuple[TrialRecord, ...] = ()
+    wall_time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReady:
+    """The candidate materials are known."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The surrogate has embedded ``done`` of ``total`` structures."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StationsReady:
+    """The lab stands.
+
+    Attributes:
+        describe: station to a function that says in a few words what it does now; called from the view's thread.
+    """
+
+    describe: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A trial was proposed and is stored."""
+
+    trial: int
+    candidate: Candidate
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A station has taken a step of a trial."""
+
+    trial: int
+    step: str
+    station: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step is over.
+
+    Attributes:
+        ok: whether it counts.
+        reason: why it does not; empty when it does.
+        cost: what it cost, in USD.
+    """
+
+    trial: int
+    step: str
+    station: str
+    ok: bool
+    reason: str = ""
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A trial has its verdict."""
+
+    trial: TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Improved:
+    """A trial is the best so far; ``previous`` was, if there was one."""
+
+    best: TrialRecord
+    previous: TrialRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Nothing new is started; what is under way is finished."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that the user should know, and that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The session is over."""
+
+    reason: str
+    best: TrialRecord | None = None
+
+
+Event = (
+    Started
+    | PoolReady
+    | Embedding
+    | StationsReady
+    | Proposed
+    | StepStarted
+    | StepEnded
+    | TrialEnded
+    | Improved
+    | Stopping
+    | Warned
+    | Finished
+)
