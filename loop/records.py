@@ -122,7 +122,7 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SessionRecord:
     """One start of ``athanor run`` on a campaign.
 
     Attributes:
@@ -165,6 +165,24 @@ class Document:
     kind: str
     run_uid: str
     body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a trial ended.
+
+    Attributes:
+        metrics: all metrics that are known, computed and derived ones included.
+        score, score_sd, feasible: the objective's value; None unless completed.
+    """
+
+    state: TrialState
+    reason: str = ""
+    metrics: Mapping[str, MetricValue] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    score: float | None = None
+    score_sd: float | None = None
+    feasible: bool | None = None
 
 
 def best(trials: list[TrialRecord]) -> TrialRecord | None:

@@ -1,0 +1,482 @@
+"""The store: the only memory of a campaign, and the one file that knows SQLModel.
+
+Every method that writes is one transaction. SQLite runs in WAL mode with ``synchronous=FULL``, so that what was
+committed survives ``kill -9`` and power loss (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import JSON, Column, Engine, event
+from sqlmodel import Field, Session, SQLModel, create_engine, func, select
+
+from campaigns.errors import StoreError
+from campaigns.values import Candidate, MetricValue, TrialState
+from loop.records import (
+    Alternative,
+    CampaignRecord,
+    Document,
+    Proposal,
+    SessionRecord,
+    StepRecord,
+    Transition,
+    TrialRecord,
+    Verdict,
+)
+
+_NEXT: Mapping[TrialState, frozenset[TrialState]] = {
+    TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.FAILED}),
+    TrialState.CLAIMED: frozenset({TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.FAILED}),
+    TrialState.RUNNING: frozenset({TrialState.CLAIMED, TrialState.DISPATCHED, TrialState.FAILED}),
+    TrialState.DISPATCHED: frozenset(
+        {TrialState.CLAIMED, TrialState.ACQUIRED, TrialState.FAILED, TrialState.UNCERTAIN}
+    ),
+    TrialState.ACQUIRED: frozenset(
+        {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
+    ),
+}
+
+
+class CampaignRow(SQLModel, table=True):
+    """The campaign of this store: one row."""
+
+    __tablename__ = "campaign"
+    id: int = Field(primary_key=True)
+    name: str
+    source: str
+    seed: int
+    fingerprint: str
+    created: float
+
+
+class SessionRow(SQLModel, table=True):
+    """One start of the controller."""
+
+    __tablename__ = "session"
+    number: int | None = Field(default=None, primary_key=True)
+    started: float
+    ended: float
+    outcome: str = ""
+    pid: int
+    versions: dict[str, str] = Field(sa_column=Column(JSON))
+
+
+class TrialRow(SQLModel, table=True):
+    """One trial."""
+
+    __tablename__ = "trial"
+    number: int = Field(primary_key=True)
+    material: str | None
+    parameters: dict[str, Any] = Field(sa_column=Column(JSON))
+    state: str
+    reason: str = ""
+    proposal: dict[str, Any] = Field(sa_column=Column(JSON))
+    metrics: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON))
+    flags: list[str] = Field(default_factory=list, sa_column=Column(JSON))
+    score: float | None = None
+    score_sd: float | None = None
+    feasible: bool | None = None
+    completed_order: int | None = None
+    created: float
+    ended: float | None = None
+
+
+class StepRow(SQLModel, table=True):
+    """One attempt at one step of a trial."""
+
+    __tablename__ = "step"
+    token: str = Field(primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    name: str
+    attempt: int
+    station: str
+    state: str
+    started: float | None = None
+    ended: float | None = None
+    run_uid: str | None = None
+    reason: str = ""
+    cost: float = 0.0
+
+
+class TransitionRow(SQLModel, table=True):
+    """One change of state."""
+
+    __tablename__ = "transition"
+    id: int | None = Field(default=None, primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    step: str
+    state: str
+    wall: float
+    lab: float
+    reason: str
+
+
+class DocumentRow(SQLModel, table=True):
+    """One Bluesky document, as it came."""
+
+    __tablename__ = "document"
+    id: int | None = Field(default=None, primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    step: str
+    token: str = Field(index=True)
+    kind: str
+    run_uid: str
+    body: dict[str, Any] = Field(sa_column=Column(JSON))
+
+
+class Reader:
+    """What anyone may ask of a store."""
+
+    def __init__(self, url: str, create: bool = False) -> None:
+        """Open the store at ``url``.
+
+        Raises:
+            StoreError: the URL is not sqlite, or there is no store and ``create`` is false.
+        """
+        self.path = _sqlite_path(url)
+        if not create and not self.path.exists():
+            raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
+        self._engine = _open_engine(url)
+        if create:
+            SQLModel.metadata.create_all(self._engine)
+
+    def campaign(self) -> CampaignRecord:
+        """Return the campaign of this store."""
+        with Session(self._engine) as session:
+            row = session.get(CampaignRow, 1)
+            if row is None:
+                raise StoreError(f"{self.path} holds no campaign; start one with 'athanor run FILE'")
+            return CampaignRecord(row.name, row.source, row.seed, row.fingerprint, row.created)
+
+    def sessions(self) -> list[SessionRecord]:
+        """Return every start of the controller, oldest first."""
+        with Session(self._engine) as session:
+            rows = session.exec(select(SessionRow).order_by(_col(SessionRow.number))).all()
+            return [SessionRecord(r.number or 0, r.started, r.ended, r.outcome, r.pid, r.versions) for r in rows]
+
+    def trials(self) -> list[TrialRecord]:
+        """Return every trial, in the order of their numbers."""
+        with Session(self._engine) as session:
+            steps: dict[int, list[StepRow]] = {}
+            for step in session.exec(select(StepRow)).all():
+                steps.setdefault(step.trial, []).append(step)
+            rows = session.exec(select(TrialRow).order_by(_col(TrialRow.number))).all()
+            return [_trial(row, steps.get(row.number, [])) for row in rows]
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return one trial.
+
+        Raises:
+            StoreError: there is no trial of that number.
+        """
+        with Session(self._engine) as session:
+            row = session.get(TrialRow, number)
+            if row is None:
+                count = session.exec(select(func.count()).select_from(TrialRow)).one()
+                raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
+            steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
+            return _trial(row, list(steps))
+
+    def transitions(self, number: int | None = None) -> list[Transition]:
+        """Return the changes of state of one trial, or of all, in the order in which they were committed."""
+        with Session(self._engine) as session:
+            query = select(TransitionRow).order_by(_col(TransitionRow.id))
+            if number is not None:
+                query = query.where(TransitionRow.trial == number)
+            return [
+                Transition(r.trial, r.step, TrialState(r.state), r.wall, r.lab, r.reason)
+                for r in session.exec(query).all()
+            ]
+
+    def documents(self, number: int) -> list[Document]:
+        """Return the Bluesky documents of one trial, in the order in which they came."""
+        with Session(self._engine) as session:
+            query = select(DocumentRow).where(DocumentRow.trial == number).order_by(_col(DocumentRow.id))
+            return [Document(r.trial, r.step, r.kind, r.run_uid, r.body) for r in session.exec(query).all()]
+
+    def event_data(self, token: str) -> dict[str, Any]:
+        """Return the data of the last event of the job with this token.
+
+        Raises:
+            StoreError: the job has no event.
+        """
+        with Session(self._engine) as session:
+            query = (
+                select(DocumentRow)
+                .where(DocumentRow.token == token, DocumentRow.kind == "event")
+                .order_by(_col(DocumentRow.id).desc())
+            )
+            row = session.exec(query).first()
+            if row is None:
+                raise StoreError(f"the store holds no event of job {token}")
+            return dict(row.body["data"])
+
+
+class Store(Reader):
+    """The store of a running campaign: its single writer."""
+
+    def __init__(self, url: str) -> None:
+        """Open or create the store and lock it for this process.
+
+        Raises:
+            StoreError: the URL is not sqlite, or another process runs this campaign.
+        """
+        self._lock_file = _lock(_sqlite_path(url))
+        super().__init__(url, create=True)
+        self._write = threading.Lock()
+
+    def begin(self, campaign: CampaignRecord, versions: Mapping[str, str]) -> None:
+        """Start a session, on a new store or on one of the same campaign.
+
+        Raises:
+            StoreError: the store holds another campaign, or the campaign file has changed since.
+        """
+        with self._transaction() as session:
+            row = session.get(CampaignRow, 1)
+            if row is None:
+                session.add(CampaignRow(id=1, **asdict(campaign)))
+            elif row.fingerprint != campaign.fingerprint:
+                raise StoreError(
+                    f"{self.path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since in "
+                    "more than budget, stopping and lab; go on with the earlier file, or start afresh with --store"
+                )
+            now = time.time()
+            session.add(SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions)))
+
+    def close(self, outcome: str) -> None:
+        """End the session with its outcome and release the store."""
+        self.beat(outcome)
+        self._engine.dispose()
+        self._lock_file.close()
+
+    def beat(self, outcome: str = "") -> None:
+        """Record a sign of life of this session."""
+        with self._transaction() as session:
+            row = session.exec(select(SessionRow).order_by(_col(SessionRow.number).desc())).first()
+            if row is not None:
+                row.ended, row.outcome = time.time(), outcome
+
+    def propose(self, number: int, candidate: Candidate, proposal: Proposal, lab: float) -> None:
+        """Record a proposed candidate: the trial is queued."""
+        with self._transaction() as session:
+            session.add(
+                TrialRow(
+                    number=number,
+                    material=candidate.material,
+                    parameters=dict(candidate.parameters),
+                    state=TrialState.QUEUED,
+                    proposal=_dump_proposal(proposal),
+                    created=time.time(),
+                )
+            )
+            session.flush()
+            session.add(_transition(number, "", TrialState.QUEUED, lab, ""))
+
+    def claim(self, number: int, step: StepRecord, lab: float) -> None:
+        """Record that a station takes a trial's step; the same token may be claimed again after a restart."""
+        with self._transaction() as session:
+            _move(session, number, TrialState.CLAIMED, lab, step.name)
+            row = session.get(StepRow, step.token)
+            if row is None:
+                session.add(StepRow(trial=number, **(asdict(step) | {"state": TrialState.CLAIMED, "started": lab})))
+            else:
+                row.state, row.station, row.reason = TrialState.CLAIMED, step.station, ""
+
+    def mark(self, token: str, state: TrialState, lab: float, reason: str = "") -> None:
+        """Record the state of a step, and with it of its trial."""
+        with self._transaction() as session:
+            self._mark(session, token, state, lab, reason)
+
+    def document(self, token: str, kind: str, body: Mapping[str, Any], lab: float) -> None:
+        """Keep a Bluesky document; with a start the trial is running, with an event acquired, in one transaction."""
+        with self._transaction() as session:
+            step = _step(session, token)
+            uid = body["uid"] if kind == "start" else step.run_uid or ""
+            session.add(
+                DocumentRow(trial=step.trial, step=step.name, token=token, kind=kind, run_uid=uid, body=dict(body))
+            )
+            if kind == "start":
+                step.run_uid = uid
+                if step.state == TrialState.CLAIMED:
+                    self._mark(session, token, TrialState.RUNNING, lab, "")
+            elif kind == "event":
+                self._mark(session, token, TrialState.ACQUIRED, lab, "")
+
+    def measure(self, token: str, metrics: Mapping[str, MetricValue]) -> None:
+        """Record the metrics that a step's analysis gave."""
+        with self._transaction() as session:
+            trial = _trial_row(session, _step(session, token).trial)
+            trial.metrics = trial.metrics | _dump_metrics(metrics)
+
+    def end(self, number: int, verdict: Verdict, lab: float) -> TrialRecord:
+        """Record how a trial ended and return it."""
+        with self._transaction() as session:
+            _move(session, number, verdict.state, lab, reason=verdict.reason)
+            row = _trial_row(session, number)
+            row.metrics = row.metrics | _dump_metrics(verdict.metrics)
+            row.flags, row.ended = list(verdict.flags), time.time()
+            row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible
+            if verdict.state is TrialState.COMPLETED:
+                done = select(func.count()).select_from(TrialRow).where(_col(TrialRow.completed_order).is_not(None))
+                row.completed_order = session.exec(done).one()
+        return self.trial(number)
+
+    def _mark(self, session: Session, token: str, state: TrialState, lab: float, reason: str) -> None:
+        step = _step(session, token)
+        step.state, step.reason = state, reason
+        if state.ended or state is TrialState.ACQUIRED:
+            step.ended = lab
+        if not state.ended:
+            _move(session, step.trial, state, lab, step.name, reason)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with self._write, Session(self._engine) as session, session.begin():
+            yield session
+
+
+def open_store(url: str) -> Reader:
+    """Return the store at ``url`` for reading.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    return Reader(url)
+
+
+def _open_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=_plain))
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _sqlite_path(url: str) -> Path:
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        raise StoreError(f"got store {url!r}; allowed: sqlite:///PATH")
+    return Path(url.removeprefix(prefix))
+
+
+def _lock(path: Path) -> IO[str]:
+    """Lock the store for this process; the operating system lets go of it when the process dies, however it dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise StoreError(f"another process runs the campaign of {path}; wait for it, or stop it") from None
+    return file
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy arrays and numbers as lists and plain numbers."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"cannot store {type(value).__name__}; allowed: JSON values and numpy arrays")
+
+
+def _col(attribute: Any) -> Any:
+    """Return a mapped attribute as the column expression that it is at run time."""
+    return attribute
+
+
+def _step(session: Session, token: str) -> StepRow:
+    row = session.get(StepRow, token)
+    if row is None:
+        raise StoreError(f"the store knows no job {token}")
+    return row
+
+
+def _trial_row(session: Session, number: int) -> TrialRow:
+    row = session.get(TrialRow, number)
+    if row is None:
+        raise StoreError(f"the store knows no trial {number}")
+    return row
+
+
+def _move(session: Session, number: int, state: TrialState, lab: float, step: str = "", reason: str = "") -> None:
+    """Change a trial's state, if that is a step forward on its line, and log the change."""
+    row = _trial_row(session, number)
+    allowed = _NEXT.get(TrialState(row.state), frozenset())
+    if state not in allowed:
+        raise StoreError(f"trial {number} is {row.state}, got {state}; allowed: {', '.join(sorted(allowed)) or 'none'}")
+    row.state, row.reason = state, reason
+    session.add(_transition(number, step, state, lab, reason))
+
+
+def _transition(number: int, step: str, state: TrialState, lab: float, reason: str) -> TransitionRow:
+    return TransitionRow(trial=number, step=step, state=state, wall=time.time(), lab=lab, reason=reason)
+
+
+def _trial(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
+    return TrialRecord(
+        number=row.number,
+        candidate=Candidate(row.parameters, row.material),
+        state=TrialState(row.state),
+        reason=row.reason,
+        proposal=_load_proposal(row.proposal),
+        metrics=_load_metrics(row.metrics),
+        flags=tuple(row.flags),
+        score=row.score,
+        score_sd=row.score_sd,
+        feasible=row.feasible,
+        completed_order=row.completed_order,
+        created=row.created,
+        ended=row.ended,
+        steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
+    )
+
+
+def _step_record(row: StepRow) -> StepRecord:
+    return StepRecord(
+        row.name,
+        row.attempt,
+        row.station,
+        row.token,
+        TrialState(row.state),
+        row.started,
+        row.ended,
+        row.run_uid,
+        row.reason,
+        row.cost,
+    )
+
+
+def _dump_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
+    return {name: [m.value, m.sd, m.unit] for name, m in metrics.items()}
+
+
+def _load_metrics(stored: Mapping[str, Any]) -> dict[str, MetricValue]:
+    return {name: MetricValue(*m) for name, m in stored.items()}
+
+
+def _dump_proposal(proposal: Proposal) -> dict[str, Any]:
+    return asdict(proposal) | {"predictions": _dump_metrics(proposal.predictions)}
+
+
+def _load_proposal(stored: Mapping[str, Any]) -> Proposal:
+    alternatives = tuple(Alternative(Candidate(**a["candidate"]), a["acquisition"]) for a in stored["alternatives"])
+    changed = {
+        "predictions": _load_metrics(stored["predictions"]),
+        "score": None if stored["score"] is None else tuple(stored["score"]),
+        "learnt_from": tuple(stored["learnt_from"]),
+        "pending": tuple(stored["pending"]),
+        "alternatives": alternatives,
+    }
+    return Proposal(**(dict(stored) | changed))
