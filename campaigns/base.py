@@ -1,11 +1,23 @@
 """What all types of the campaign file share: frozen, unknown keys refused, quantities converted where they stand."""
 
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
-from campaigns.errors import UnitError
-from campaigns.units import check_unit, to_unit
+from campaigns.units import check_unit, split_quantity, to_unit
 
 
 class Config(BaseModel):
@@ -14,53 +26,77 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-def _in_own_unit(value: Any, info: ValidationInfo) -> Any:
-    unit = info.data.get("unit")
-    if unit is None or not isinstance(value, str):
-        return value
-    return to_unit(value, unit)
-
-
-def _is_quantity(value: float | str) -> float | str:
-    if isinstance(value, str):
-        number, _, unit = value.strip().partition(" ")
-        try:
-            float(number)
-        except ValueError:
-            raise UnitError(
-                f"got {value!r}, which is no quantity; allowed: a number or text such as '3.5 eV'"
-            ) from None
-        check_unit(unit or "1")
+def _number_or_text(value: Any) -> float | str:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"got {value!r}; allowed: a number, or text with a unit")  # noqa: TRY004 - pydantic reports it
     return value
 
 
+def _in_own_unit(value: Any, info: ValidationInfo) -> float:
+    value = _number_or_text(value)
+    if not isinstance(value, str):
+        return float(value)
+    unit = info.data.get("unit")
+    # A unit that was itself refused is missing here: its own error says enough.
+    return split_quantity(value)[0] if unit is None else to_unit(value, unit)
+
+
+def _is_quantity(value: Any) -> float | str:
+    value = _number_or_text(value)
+    if isinstance(value, str):
+        check_unit(split_quantity(value)[1])
+    return value
+
+
+def _is_constant(value: Any) -> Any:
+    return _number_or_text(value)
+
+
+def _no_keyword(name: str) -> str:
+    if keyword.iskeyword(name):
+        raise ValueError(f"got {name!r}, a word of Python, which cannot stand in an expression; allowed: another name")
+    return name
+
+
+def _unit_text(value: Any) -> Any:
+    return "1" if type(value) is int and value == 1 else value
+
+
+def converted_to(unit: str) -> Callable[[Any], float]:
+    """Return a validator that converts a quantity to ``unit``."""
+    return lambda value: to_unit(_number_or_text(value), unit)
+
+
 _NUMBER_OR_TEXT = WithJsonSchema(
-    {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[-+0-9.eE]+(\s+\S.*)?$"}]}
+    {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?.*$"}]}
 )
 
-Unit = Annotated[str, AfterValidator(check_unit)]
+Number = Annotated[float, Strict()]
+"""A number; text and true/false are refused."""
+
+Count = Annotated[int, Strict()]
+"""A whole number; text and true/false are refused."""
+
+Unit = Annotated[str, BeforeValidator(_unit_text), AfterValidator(check_unit)]
 """A pint unit, such as degC, h, mAh/g or 1."""
 
 OwnQuantity = Annotated[float, BeforeValidator(_in_own_unit), _NUMBER_OR_TEXT]
 """A number in the unit that stands beside it (declared before it), or text with a unit of its own."""
 
-Quantity = Annotated[float | str, AfterValidator(_is_quantity), _NUMBER_OR_TEXT]
+Quantity = Annotated[float | str, BeforeValidator(_is_quantity), _NUMBER_OR_TEXT]
 """A number, or text with a unit; what unit is meant is known only to the whole campaign."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Constant = Annotated[float | str, BeforeValidator(_is_constant)]
+"""A number, or any text."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_no_keyword)]
 """A name that can stand in an expression."""
 
 DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A Python object, written package.module:name."""
 
-
-def converted_to(unit: str) -> BeforeValidator:
-    """Return a validator that converts a quantity to ``unit``."""
-    return BeforeValidator(lambda value: to_unit(value, unit) if isinstance(value, str) else value)
-
-
-Seconds = Annotated[float, converted_to("s"), Field(gt=0), _NUMBER_OR_TEXT]
+Seconds = Annotated[float, BeforeValidator(converted_to("s")), Field(gt=0), _NUMBER_OR_TEXT]
 """A duration in seconds, or text such as 3 min."""
 
-Dollars = Annotated[float, converted_to("USD"), Field(ge=0), _NUMBER_OR_TEXT]
+Dollars = Annotated[float, BeforeValidator(converted_to("USD")), Field(ge=0), _NUMBER_OR_TEXT]
 """A cost in USD, or text such as 40 USD."""

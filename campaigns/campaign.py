@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from campaigns.base import Config, Dollars, Name, Seconds
+from campaigns.base import Config, Count, Dollars, Name, Number, Seconds
 from campaigns.checks import cross_check
 from campaigns.errors import CampaignError
 from campaigns.lab import LabConfig, StationConfig, StepConfig
@@ -37,7 +37,7 @@ SurrogateConfig = Annotated[ChgnetConfig | MatglConfig, Field(discriminator="kin
 class BudgetConfig(Config):
     """What may be spent; the campaign stops at the first limit that is reached."""
 
-    trials: Annotated[int, Field(gt=0)]
+    trials: Annotated[Count, Field(gt=0)]
     """Number of trials."""
     wall_time: Seconds | None = None
     """Time on the wall clock, over all sessions."""
@@ -49,7 +49,7 @@ class TargetRuleConfig(Config):
     """Stop when the best feasible score has reached a value."""
 
     kind: Literal["target"]
-    score: float
+    score: Number
     """The score that is good enough."""
 
 
@@ -57,9 +57,9 @@ class StagnationRuleConfig(Config):
     """Stop when the best score has not improved for a while."""
 
     kind: Literal["stagnation"]
-    trials: Annotated[int, Field(gt=0)]
+    trials: Annotated[Count, Field(gt=0)]
     """Number of trials without improvement."""
-    improvement: Annotated[float, Field(ge=0)] = 0.0
+    improvement: Annotated[Number, Field(ge=0)] = 0.0
     """The smallest gain in score that counts."""
 
 
@@ -69,7 +69,7 @@ StoppingRuleConfig = Annotated[TargetRuleConfig | StagnationRuleConfig, Field(di
 class PlannerConfig(Config):
     """How candidates are chosen."""
 
-    initial: Annotated[int, Field(gt=1)] = 10
+    initial: Annotated[Count, Field(gt=1)] = 10
     """Space-filling trials before the models choose."""
 
 
@@ -80,7 +80,7 @@ class Campaign(Config):
     """Name of the campaign; the store and the report carry it."""
     description: str = ""
     """One or two sentences for the report."""
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[Count, Field(ge=0)]
     """Seed of everything random: same campaign, same seed, same trials."""
     space: SpaceConfig
     """What may be chosen."""

@@ -64,14 +64,17 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
         yield Problem(f"{where}.metric", _unknown(item.metric, metrics))
         return
     unit = metrics[item.metric].unit
+    numbers: dict[str, float] = {}
     for key in ("scale", "low", "high", "at_least", "at_most"):
         value = getattr(item, key, None)
         if value is None:
             continue
         try:
-            (scale_in if key == "scale" else to_unit)(value, unit)
+            numbers[key] = (scale_in if key == "scale" else to_unit)(value, unit)
         except ValueError as error:
             yield Problem(f"{where}.{key}", str(error))
+    if "low" in numbers and "high" in numbers and numbers["low"] > numbers["high"]:
+        yield Problem(f"{where}.low", f"low must not be above high, got {item.low} and {item.high}, in {unit}")
 
 
 def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -11,7 +11,6 @@ from typing import Any
 _PRODUCTS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
 }
 
 
@@ -23,7 +22,12 @@ class Product:
 
     def __post_init__(self) -> None:
         """Refuse anything but names, numbers, ``*``, ``/`` and ``**``."""
-        self(dict.fromkeys(self.names, 1.0))
+        if not self.names:
+            raise ValueError(f"got {self.text!r}, which names no metric")
+        try:
+            self(dict.fromkeys(self.names, 1.0))
+        except OverflowError as error:
+            raise ValueError(f"got {self.text!r}, which is too large to evaluate") from error
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -38,11 +42,15 @@ class Product:
         match node:
             case ast.Name(id=name):
                 return values[name]
-            case ast.Constant(value=int() | float() as number):
-                return number
+            case ast.Constant(value=int() | float() as number) if number > 0:
+                return float(number)
+            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() | float() as power)) if power <= 9:
+                return self._value(left, values) ** power
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _PRODUCTS:
                 return _PRODUCTS[type(op)](self._value(left, values), self._value(right, values))
-        raise ValueError(f"got {self.text!r}; allowed: names of metrics and numbers joined by *, / and **")
+        raise ValueError(
+            f"got {self.text!r}; allowed: names of metrics and numbers above zero, joined by *, / and ** (up to 9)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,8 @@ def linear_constraint(text: str) -> LinearConstraint:
         for name, coefficient in _linear(side, text).items():
             terms[name] = terms.get(name, 0.0) + factor * coefficient
     bound = -terms.pop("", 0.0)
+    if not any(terms.values()):
+        raise ValueError(f"got {text!r}, which constrains nothing; allowed: a comparison that names a parameter")
     return LinearConstraint(text, terms, bound)
 
 
@@ -106,11 +116,13 @@ def _scaled(left: dict[str, float], right: dict[str, float], op: ast.operator, t
     if not set(right) <= {""}:
         raise ValueError(f"got {text!r}, which multiplies two parameters; allowed: sums of 'number * parameter'")
     factor = right.get("", 0.0)
+    if factor == 0.0 and isinstance(op, ast.Div):
+        raise ValueError(f"got {text!r}, which divides by zero")
     return {name: c * factor if isinstance(op, ast.Mult) else c / factor for name, c in left.items()}
 
 
 def _parse(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"got {text!r}, which cannot be read: {error.msg}") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"got {text!r}, which cannot be read: {error}") from error

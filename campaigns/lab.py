@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from campaigns.base import Config, Dollars, DottedPath, Name, Seconds
+from campaigns.base import Config, Constant, Count, Dollars, DottedPath, Name, Number, Seconds
 
 
 class FaultConfig(Config):
     """A fault that the virtual lab produces on purpose, to rehearse what the campaign does about it."""
 
-    trial: Annotated[int, Field(ge=0)]
+    trial: Annotated[Count, Field(ge=0)]
     """Number of the trial that meets the fault."""
     station: Name
     """Station at which it happens."""
@@ -33,7 +33,7 @@ class EpicsLabConfig(Config):
     """Furnaces served over EPICS Channel Access on loopback, the other instruments simulated."""
 
     kind: Literal["epics"]
-    speed: Annotated[float, Field(gt=0)] = 36000.0
+    speed: Annotated[Number, Field(gt=0)] = 36000.0
     """Seconds of lab time per second of wall time."""
 
 
@@ -66,7 +66,7 @@ class StepConfig(Config):
     """Name of the step."""
     stations: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Stations that can do it; the first free one takes the trial."""
-    recipe: dict[Name, float | str] = Field(default_factory=dict)
+    recipe: dict[Name, Constant] = Field(default_factory=dict)
     """What the instrument is told: $name for a parameter, else a constant (text with a unit is converted)."""
     analysis: DottedPath | None = None
     """The function that turns the raw data into metrics."""

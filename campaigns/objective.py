@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal, Self, assert_never
 
 from pydantic import Field, model_validator
 
-from campaigns.base import Config, Name, Quantity
+from campaigns.base import Config, Name, Number, Quantity
+from campaigns.errors import UnitError
 from campaigns.expressions import Product
 from campaigns.metrics import DerivedConfig, MetricConfig
-from campaigns.units import registry, to_unit
+from campaigns.units import has_offset, registry, to_difference, to_unit
 
-Weight = Annotated[float, Field(gt=0)]
+Weight = Annotated[Number, Field(gt=0)]
 
 
 class LinearTermConfig(Config):
@@ -191,9 +192,15 @@ def derivation(metric: DerivedConfig, units: Mapping[str, str]) -> tuple[Product
     """Return a derived metric's formula and the factor that brings it to its unit.
 
     Raises:
-        UnitError: the formula has another dimension than the unit.
+        UnitError: the formula has another dimension than the unit, or a metric's unit has an offset.
+        KeyError: the formula names an unknown metric.
     """
     formula = Product(metric.formula)
+    for name in formula.names:
+        if has_offset(units[name]):
+            raise UnitError(
+                f"{name} is in {units[name]}, whose zero is arbitrary; allowed in a formula: a unit such as K"
+            )
     quantity = formula({n: registry().Quantity(1.0, units[n]) for n in formula.names})
     return formula, to_unit(f"{quantity.magnitude} {quantity.units}", metric.unit)
 
@@ -214,13 +221,13 @@ def _bound(config: OutcomeConstraintConfig, unit: str) -> Bound:
 
 
 def scale_in(scale: float | str, unit: str) -> float:
-    """Return a scale as a positive number in ``unit``.
+    """Return a scale as a positive number in ``unit``; it is a difference, so 10 K is 10 in degC.
 
     Raises:
         UnitError: the scale is of another dimension.
         ValueError: the scale is not above zero.
     """
-    value = to_unit(scale, unit)
+    value = to_difference(scale, unit)
     if value <= 0:
         raise ValueError(f"scale must be above zero, got {scale}")
     return value

@@ -169,7 +169,13 @@ class SpaceConfig(Config):
             for name in constraint.coefficients:
                 if name not in numeric:
                     raise ValueError(f"constraint {constraint.text!r} names {name!r}; allowed: {', '.join(numeric)}")
+            if self._largest_slack(constraint) < 0:
+                raise ValueError(f"constraint {constraint.text!r} is kept nowhere between the bounds of its parameters")
         return self
+
+    def _largest_slack(self, constraint: LinearConstraint) -> float:
+        best = {n: self.parameters[n].at(0.0 if c > 0 else 1.0) for n, c in constraint.coefficients.items()}
+        return float(constraint.slack(best))
 
     @property
     def linear_constraints(self) -> tuple[LinearConstraint, ...]:

@@ -5,7 +5,10 @@ pint is imported on first use: it takes a third of a second, and ``athanor --hel
 
 from __future__ import annotations
 
+import math
+import re
 from functools import cache
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 from campaigns.errors import UnitError
@@ -13,14 +16,33 @@ from campaigns.errors import UnitError
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
+QUANTITY = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*"
+"""Pattern of a quantity: a number, then a unit or nothing."""
+
+_NAMED = {
+    "length": "a length",
+    "mass": "a mass",
+    "time": "a time",
+    "temperature": "a temperature",
+    "energy": "an energy",
+    "power": "a power",
+    "pressure": "a pressure",
+    "frequency": "a frequency",
+    "current": "an electric current",
+    "electric_potential": "a voltage",
+    "charge": "an electric charge",
+    "currency": "an amount of money",
+}
+
 
 @cache
 def registry() -> UnitRegistry[float]:
-    """Return the one unit registry, with currencies and the battery field's names added."""
+    """Return the one unit registry, with currencies and the field's names added."""
     import pint
 
     units: UnitRegistry[float] = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     units.define("USD = [currency] = usd")
+    units.define("atom = count")
     units.define("@alias percent = pct")
     return units
 
@@ -34,11 +56,25 @@ def check_unit(unit: str) -> str:
     """
     import pint
 
+    # What pint raises for text that is no unit depends on where its parser stumbles.
+    stumbles = (pint.PintError, TokenError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError)
     try:
         registry().Unit(unit)
-    except (pint.PintError, ValueError, TypeError, AttributeError) as error:
+    except (*stumbles, LookupError, SyntaxError, RecursionError) as error:
         raise UnitError(f"unknown unit {unit!r}; allowed: any pint unit, such as degC, h, eV, mAh/g, '1'") from error
     return unit
+
+
+def split_quantity(text: str) -> tuple[float, str]:
+    """Return the number and the unit of text such as ``"0.4 keV"``; the unit may be empty.
+
+    Raises:
+        UnitError: the text does not begin with a finite number.
+    """
+    match = re.fullmatch(QUANTITY, text)
+    if match is None or not math.isfinite(float(match[1])):
+        raise UnitError(f"got {text!r}, which is no quantity; allowed: a number, or text such as '3.5 eV'")
+    return float(match[1]), match[2]
 
 
 def to_unit(value: float | str, unit: str) -> float:
@@ -53,21 +89,26 @@ def to_unit(value: float | str, unit: str) -> float:
     """
     if not isinstance(value, str):
         return float(value)
-    import pint
+    number, given = split_quantity(value)
+    return _converted(value, number, check_unit(given or unit), check_unit(unit))
 
-    check_unit(unit)
-    try:
-        number, text = _split(value)
-        quantity = registry().Quantity(number, text or unit)
-        return float(quantity.to(unit).magnitude)
-    except pint.DimensionalityError as error:
-        raise UnitError(
-            f"got {value!r}, which is no {_kind(unit)}; allowed: a number or a quantity in {unit}"
-        ) from error
-    except (pint.PintError, ValueError, TypeError, AttributeError) as error:
-        raise UnitError(
-            f"got {value!r}, which is no quantity; allowed: a number or text such as '3.5 {unit}'"
-        ) from error
+
+def to_difference(value: float | str, unit: str) -> float:
+    """Return a difference of two quantities in ``unit``: 10 K and 18 degF are both 10 in degC.
+
+    Raises:
+        UnitError: the text is no quantity, or its unit is of another dimension.
+    """
+    if not isinstance(value, str):
+        return float(value)
+    number, given = split_quantity(value)
+    return _converted(value, number, _difference_unit(given or unit), _difference_unit(unit))
+
+
+@cache
+def has_offset(unit: str) -> bool:
+    """Return whether zero of ``unit`` is not zero of its base unit, as for degC."""
+    return float(registry().Quantity(0.0, check_unit(unit)).to_base_units().magnitude) != 0.0
 
 
 def same_dimension(left: str, right: str) -> bool:
@@ -76,12 +117,33 @@ def same_dimension(left: str, right: str) -> bool:
     return bool(units.Unit(left).dimensionality == units.Unit(right).dimensionality)
 
 
-def _split(text: str) -> tuple[float, str]:
-    """Split ``"0.4 keV"`` into number and unit; the unit may be missing."""
-    head, _, tail = text.strip().partition(" ")
-    return float(head), tail.strip()
+def _converted(text: str, number: float, given: str, unit: str) -> float:
+    import pint
+
+    try:
+        converted = float(registry().Quantity(number, given).to(unit).magnitude)
+    except pint.PintError as error:
+        raise UnitError(
+            f"got {text!r}, which is {_kind(given)}; allowed: {_kind(unit)}, as a number (in {unit}) or with its unit"
+        ) from error
+    if not math.isfinite(converted):
+        raise UnitError(f"got {text!r}, which is not finite in {unit}; allowed: a finite quantity")
+    return converted
+
+
+def _difference_unit(unit: str) -> str:
+    return f"delta_{registry().Unit(unit):~}".replace("°", "deg") if has_offset(unit) else unit
 
 
 def _kind(unit: str) -> str:
     dimensionality = registry().Unit(unit).dimensionality
-    return f"quantity of dimension {dimensionality}" if dimensionality else "dimensionless number"
+    if not dimensionality:
+        return "a number without dimension"
+    if unit.startswith("delta_"):
+        return "a difference of temperatures"
+    return _kinds().get(str(dimensionality), f"a quantity like {unit}")
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    return {str(registry().get_dimensionality(f"[{name}]")): words for name, words in _NAMED.items()}
