@@ -1,0 +1,36 @@
+"""Battery cyclers: they charge and discharge a cell at constant current."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from ophyd import Component
+
+from campaigns.values import Scalar
+from instruments.diffractometer import same_length
+from instruments.instrument import JobInstrument, Quantity
+from instruments.job import Job
+
+
+class Cycler(JobInstrument):
+    """A cycler with a cell press: one charge, then the discharge that is recorded."""
+
+    settings: ClassVar[tuple[str, ...]] = ("c_rate",)
+    defaults: ClassVar[Mapping[str, Scalar]] = {"c_rate": 0.1}
+
+    c_rate = Component(Quantity, value=0.0, unit="1/h", limits=(0.01, 10.0))
+
+    capacity = Component(Quantity, value=np.zeros(0), unit="mAh/g")
+    voltage = Component(Quantity, value=np.zeros(0), unit="V")
+
+    def verify(self, job: Job) -> None:
+        """Prove that there is one voltage per capacity.
+
+        Raises:
+            UnknownJobError: the readings belong to another job.
+            StepError: the curve is empty or torn.
+        """
+        super().verify(job)
+        same_length(self.name, self.capacity, self.voltage)

@@ -1,0 +1,190 @@
+"""The base of all instruments that run one job at a time, and know it by its token.
+
+The settings of a job are written one by one and read back; ``set(token)`` then starts it. A token that the instrument
+knows already starts nothing: the status attaches to the job that runs or has run, as with an HTTP PUT.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ophyd import Component, Device, Kind, Signal
+from ophyd.status import Status
+
+from campaigns.errors import LabError, LimitError, StepError, UnknownJobError
+from campaigns.values import Scalar
+from instruments.clock import Clock
+from instruments.job import Job
+from instruments.limits import Limits
+from instruments.status import LabStatus
+
+
+class Quantity(Signal):
+    """A soft signal that knows its unit and its limits, and is set at once.
+
+    Args:
+        unit: unit of the value; empty for text.
+        limits: lowest and highest value that may be set; (0, 0) when there are none.
+        choices: the values that a text may take.
+    """
+
+    def __init__(
+        self, *, unit: str = "", limits: tuple[float, float] = (0, 0), choices: tuple[str, ...] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.unit = unit
+        self.choices = choices
+        self._limits = limits
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Lowest and highest value that may be set."""
+        return self._limits
+
+    def set(self, value: Any, **_: Any) -> Status:
+        """Put the value and return a finished status."""
+        self.put(value)
+        status = Status(self)
+        status.set_finished()
+        return status
+
+    def describe(self) -> dict[str, Any]:
+        """Return the data key, with the unit."""
+        description: dict[str, Any] = super().describe()
+        if self.unit:
+            description[self.name]["units"] = self.unit
+        return description
+
+
+def text(value: str = "", **kwargs: Any) -> Any:
+    """Return a component that holds text."""
+    return Component(Quantity, value=value, **kwargs)
+
+
+class JobInstrument(Device):
+    """An instrument that runs one job at a time.
+
+    Attributes:
+        settings: names of the signals that make up a recipe.
+        texts: those of the settings that are text.
+        defaults: values of the settings that a recipe may leave out.
+        interlocks: signal to the value that it must have before a job may start.
+    """
+
+    settings: ClassVar[tuple[str, ...]] = ()
+    texts: ClassVar[frozenset[str]] = frozenset()
+    defaults: ClassVar[Mapping[str, Scalar]] = {}
+    interlocks: ClassVar[Mapping[str, str]] = {}
+
+    sample = text()
+    material = text()
+    step = text()
+    attempt = Component(Quantity, value=0)
+    token = text()
+    state = text("idle", kind=Kind.omitted)
+    message = text(kind=Kind.omitted)
+
+    def __init__(self, prefix: str = "", *, name: str, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(prefix, name=name, **kwargs)
+        self.clock = clock
+        self._waiting: tuple[LabStatus, str] | None = None
+        self.state.subscribe(self._follow, run=False)
+
+    @abstractmethod
+    def knows(self, token: str) -> bool:
+        """Return whether a job of this token runs or has run."""
+
+    @abstractmethod
+    def start(self, token: str) -> None:
+        """Start the job that the settings describe; attach to it when the token is known."""
+
+    @abstractmethod
+    def progress(self) -> str:
+        """Return what the instrument does now, for people; answers at once."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the settings may be, read from the device now."""
+        numbers = [key for key in self.settings if key not in self.texts]
+        return Limits(
+            self.name,
+            {key: getattr(self, key).limits for key in numbers},
+            {key: getattr(self, key).choices for key in self.texts},
+        )
+
+    def complete(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a value for every setting, so that none is left over from an earlier job.
+
+        Raises:
+            LimitError: a setting is missing, unknown, outside its limits, or has limits that cannot be read.
+        """
+        full = {**self.defaults, **recipe}
+        if missing := set(self.settings) - set(full):
+            raise LimitError(f"{self.name}: no value for {', '.join(sorted(missing))}; add it to the step's recipe")
+        self.limits.check(full)
+        return full
+
+    def check_interlocks(self) -> None:
+        """Check the conditions that forbid to start.
+
+        Raises:
+            LabError: one of them does not hold.
+        """
+        for key, wanted in self.interlocks.items():
+            if (got := getattr(self, key).get()) != wanted:
+                raise LabError(f"{self.name}: interlock: {key} is {got!r}; allowed: {wanted!r}; nothing was moved")
+
+    def set(self, token: str, *, timeout: float) -> LabStatus:
+        """Start the job ``token``, or attach to it when it is known already.
+
+        Args:
+            token: what the job is known by.
+            timeout: longest time that the job may take from now, in seconds of lab time.
+        """
+        self.start(token)
+        status = LabStatus(self, self.clock, timeout)
+        self._waiting = (status, token)
+        self._settle(status, token)
+        return status
+
+    def stop(self, *, success: bool = False) -> None:  # noqa: ARG002  the RunEngine passes it
+        """Stop waiting, and leave the instrument as it is: the RunEngine calls this after every plan, good or bad."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting[0].end(StepError(f"{self.name}: nobody waits for the job any more"))
+
+    def verify(self, job: Job) -> None:
+        """Prove from readings that the job has ended, and did what it was told.
+
+        Raises:
+            UnknownJobError: the readings belong to another job.
+            StepError: the job did not do what it was told.
+        """
+        if (token := self.token.get()) != job.token:
+            raise UnknownJobError(
+                f"{self.name} is at job {token!r}, not at {job.token!r}; its readings are another job's"
+            )
+        if (state := self.state.get()) != "done":
+            raise StepError(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
+
+    def _follow(self, **_: Any) -> None:
+        """Take note that the state has changed."""
+        if self._waiting is not None:
+            self._settle(*self._waiting)
+
+    def _settle(self, status: LabStatus, token: str) -> None:
+        """End the status when the job has ended, or the instrument is no longer at it."""
+        state, at = self.state.get(), self.token.get()
+        if at != token:
+            status.end(UnknownJobError(f"{self.name} was at job {token!r} and is now at {at!r}; find out what it did"))
+        elif state == "done":
+            status.end()
+        elif state != "busy":
+            status.end(StepError(f"{self.name}: job {token} ended as {state}: {self.message.get()}"))
+
+
+def readings(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event's data by signal, without the name of the instrument in front."""
+    return {key.removeprefix(f"{name}_"): value for key, value in data.items()}

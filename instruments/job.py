@@ -1,0 +1,58 @@
+"""What a station is asked to do, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from campaigns.values import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at one step of one trial.
+
+    Attributes:
+        trial: number of the trial.
+        step: name of the step.
+        attempt: number of the attempt at this step.
+        token: what the instrument knows the job by; unique.
+        sample: name of the sample that is carried from step to step.
+        material: id of the pool entry that is made or measured; None in a campaign without a pool.
+        recipe: setting to value, in the unit of the instrument's signal.
+        timeout: longest time that the step may take, in seconds of lab time.
+        adopt: attach to a job that the instrument already knows, and start none.
+        dispatch: commits that the job is about to move something; called just before the first irreversible command.
+    """
+
+    trial: int
+    step: str
+    attempt: int
+    token: str
+    sample: str
+    material: str | None
+    recipe: Mapping[str, Scalar]
+    timeout: float
+    adopt: bool = False
+    dispatch: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a job ended.
+
+    Attributes:
+        ok: whether success is proven: the plan ended well, with exactly the expected events.
+        error: reason of the failure, starting with the name of the error; None when ok.
+        dispatched: whether something may have moved: the job was committed as dispatched, now or (adopted) before.
+        run_uid: uid of the Bluesky run; None when none was opened.
+        started, ended: lab time in seconds.
+    """
+
+    job: Job
+    ok: bool
+    error: str | None
+    dispatched: bool
+    run_uid: str | None
+    started: float
+    ended: float

@@ -1,0 +1,87 @@
+"""The plan that every station runs: check, write, prove, dispatch, run, prove again, read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+from bluesky.utils import Msg
+
+from campaigns.errors import StepError, UnknownJobError
+from campaigns.values import Scalar
+from instruments.instrument import JobInstrument
+from instruments.job import Job
+
+Plan = Generator[Msg, Any, None]
+EVENTS = 1
+"""Events of a complete run."""
+
+
+def perform(instrument: JobInstrument, job: Job) -> Plan:
+    """Run one job in one run with exactly one event.
+
+    Nothing is ever rewound: a pause or a suspender inside the run ends it.
+
+    Raises:
+        LimitError: a setting lies outside its limits, or they cannot be read; nothing was moved.
+        UnknownJobError: the job is to be adopted, but the instrument does not know it.
+        StepError: a setting did not arrive, or the job did not do what it was told.
+    """
+    details = {
+        "plan_name": "perform",
+        "instrument": instrument.name,
+        "trial": job.trial,
+        "step": job.step,
+        "attempt": job.attempt,
+        "token": job.token,
+        "sample": job.sample,
+        "lab_time": instrument.clock.now(),
+    }
+    return (yield from bpp.run_wrapper(_perform(instrument, job), md=details))
+
+
+def _perform(instrument: JobInstrument, job: Job) -> Plan:
+    yield from bps.clear_checkpoint()
+    if not job.adopt:
+        yield from _prepare(instrument, job)
+    elif not instrument.knows(job.token):
+        raise UnknownJobError(
+            f"{instrument.name} does not know job {job.token}; decide what became of sample {job.sample}"
+        )
+    yield from bps.abs_set(instrument, job.token, timeout=job.timeout, group="job")
+    yield from bps.wait("job")
+    instrument.verify(job)
+    yield from bps.trigger_and_read([instrument])
+
+
+def _prepare(instrument: JobInstrument, job: Job) -> Plan:
+    recipe = instrument.complete(job.recipe)
+    instrument.check_interlocks()
+    header: dict[str, Scalar] = {
+        "sample": job.sample,
+        "material": job.material or "",
+        "step": job.step,
+        "attempt": job.attempt,
+    }
+    for key, value in {**header, **recipe}.items():
+        yield from _write(getattr(instrument, key), value)
+    job.dispatch()
+
+
+def _write(signal: Any, value: Scalar) -> Plan:
+    """Set a signal and read it back.
+
+    Raises:
+        StepError: what is read is not what was set.
+    """
+    yield from bps.abs_set(signal, value, group="settings")
+    yield from bps.wait("settings")
+    got = yield from bps.rd(signal)
+    arrived = got == value if isinstance(value, str) else bool(np.isclose(got, value, rtol=1e-6, atol=0))
+    if not arrived:
+        raise StepError(
+            f"{signal.name} was set to {value!r} and reads {got!r}; nothing was started; look at the device"
+        )
