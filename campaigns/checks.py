@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.errors import Problem, UnitError
+from campaigns.messages import suggestion
 from campaigns.metrics import DerivedConfig, MetricConfig
 from campaigns.objective import ObjectiveConfig, derivation, scale_in
 from campaigns.units import to_unit
@@ -152,4 +153,4 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _unknown(got: str, allowed: Any) -> str:
-    return f"unknown name {got!r}; allowed: {', '.join(allowed) or 'none'}"
+    return f"unknown name {got!r}{suggestion(got, allowed)}; allowed: {', '.join(allowed) or 'none'}"

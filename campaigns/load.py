@@ -1,0 +1,117 @@
+"""From a file to a Campaign, or to every problem in it at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from campaigns.campaign import Campaign
+from campaigns.checks import cross_check
+from campaigns.dotted_paths import missing_objects
+from campaigns.errors import CampaignError, Problem
+from campaigns.messages import explain, shown
+from campaigns.yaml_nodes import Document, parts, read_document
+
+
+def load_campaign(path: Path) -> Campaign:
+    """Read and check a campaign file, offline.
+
+    Raises:
+        CampaignError: with every problem found, each with its line.
+    """
+    return parse_campaign(read_text(path), str(path), path.absolute().parent)
+
+
+def read_text(path: Path) -> str:
+    """Return a campaign file's text.
+
+    Raises:
+        CampaignError: the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        hint = "; 'athanor init' writes one" if isinstance(error, FileNotFoundError) else ""
+        raise CampaignError([Problem("file", f"cannot be read: {reason}{hint}")], str(path)) from error
+
+
+def parse_campaign(text: str, source: str, folder: Path | None = None) -> Campaign:
+    """Read and check the text of a campaign file.
+
+    Args:
+        text: the YAML.
+        source: what errors call it, such as the file's name.
+        folder: where modules beside the file are looked for.
+
+    Raises:
+        CampaignError: with every problem found, each with its line.
+    """
+    document = _read(text, source)
+    if not isinstance(document.data, dict):
+        message = f"got {shown(document.data)}; allowed: a mapping, key: value ('athanor init' writes one)"
+        raise CampaignError([Problem("file", message, document.line(()))], source)
+    campaign, problems = _validated(document.data)
+    sections = campaign if isinstance(campaign, dict) else _fields(campaign)
+    problems += missing_objects(sections, folder)
+    problems = [*document.problems, *(_placed(p, document) for p in problems)]
+    if problems or isinstance(campaign, dict):
+        raise CampaignError(problems, source)
+    return campaign
+
+
+def _read(text: str, source: str) -> Document:
+    try:
+        return read_document(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = "; ".join(part for part in (error.context, error.problem) if part)
+        raise CampaignError([Problem("YAML", message, mark.line + 1 if mark else None)], source) from error
+    except yaml.YAMLError as error:
+        raise CampaignError([Problem("YAML", str(error))], source) from error
+    except RecursionError as error:
+        raise CampaignError([Problem("YAML", "is nested too deeply to be read")], source) from error
+
+
+def _validated(data: dict[Any, Any]) -> tuple[Campaign | dict[str, Any], list[Problem]]:
+    """Return the campaign, or the sections that could be read and the problems."""
+    try:
+        return Campaign.model_validate(data), []
+    except CampaignError as error:
+        return _sections(data), list(error.problems)
+    except ValidationError as error:
+        sections = _sections(data)
+        return sections, explain(error, data, Campaign.model_json_schema()) + cross_check(sections)
+
+
+def _sections(data: dict[Any, Any]) -> dict[str, Any]:
+    """Validate each top-level key by itself and return those that pass."""
+    sections: dict[str, Any] = {}
+    for name, field in Campaign.model_fields.items():
+        if name not in data:
+            if not field.is_required():
+                sections[name] = field.get_default(call_default_factory=True)
+            continue
+        try:
+            sections[name] = _adapter(field).validate_python(data[name])
+        except ValidationError:
+            continue  # explained with the whole file's errors
+    return sections
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    annotated: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotated)
+
+
+def _fields(campaign: Campaign) -> dict[str, Any]:
+    return {name: getattr(campaign, name) for name in Campaign.model_fields}
+
+
+def _placed(problem: Problem, document: Document) -> Problem:
+    return replace(problem, line=document.line(parts(problem.where)))
