@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -29,6 +30,8 @@ class Config(BaseModel):
 def _number_or_text(value: Any) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"got {value!r}; allowed: a number, or text with a unit")  # noqa: TRY004 - pydantic reports it
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"got {value}; allowed: a finite number")
     return value
 
 
@@ -48,10 +51,6 @@ def _is_quantity(value: Any) -> float | str:
     return value
 
 
-def _is_constant(value: Any) -> Any:
-    return _number_or_text(value)
-
-
 def _no_keyword(name: str) -> str:
     if keyword.iskeyword(name):
         raise ValueError(f"got {name!r}, a word of Python, which cannot stand in an expression; allowed: another name")
@@ -67,9 +66,10 @@ def converted_to(unit: str) -> Callable[[Any], float]:
     return lambda value: to_unit(_number_or_text(value), unit)
 
 
-_NUMBER_OR_TEXT = WithJsonSchema(
-    {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?.*$"}]}
-)
+def _quantity_schema(unit: str) -> WithJsonSchema:
+    text = {"type": "string", "pattern": r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?.*$"}
+    return WithJsonSchema({"anyOf": [{"type": "number"}, text], "x-unit": unit})
+
 
 Number = Annotated[float, Strict()]
 """A number; text and true/false are refused."""
@@ -80,13 +80,13 @@ Count = Annotated[int, Strict()]
 Unit = Annotated[str, BeforeValidator(_unit_text), AfterValidator(check_unit)]
 """A pint unit, such as degC, h, mAh/g or 1."""
 
-OwnQuantity = Annotated[float, BeforeValidator(_in_own_unit), _NUMBER_OR_TEXT]
+OwnQuantity = Annotated[float, BeforeValidator(_in_own_unit), _quantity_schema("its own unit")]
 """A number in the unit that stands beside it (declared before it), or text with a unit of its own."""
 
-Quantity = Annotated[float | str, BeforeValidator(_is_quantity), _NUMBER_OR_TEXT]
+Quantity = Annotated[float | str, BeforeValidator(_is_quantity), _quantity_schema("the metric's unit")]
 """A number, or text with a unit; what unit is meant is known only to the whole campaign."""
 
-Constant = Annotated[float | str, BeforeValidator(_is_constant)]
+Constant = Annotated[float | str, BeforeValidator(_number_or_text)]
 """A number, or any text."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_no_keyword)]
@@ -95,8 +95,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator
 DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A Python object, written package.module:name."""
 
-Seconds = Annotated[float, BeforeValidator(converted_to("s")), Field(gt=0), _NUMBER_OR_TEXT]
+Seconds = Annotated[float, BeforeValidator(converted_to("s")), Field(gt=0), _quantity_schema("s")]
 """A duration in seconds, or text such as 3 min."""
 
-Dollars = Annotated[float, BeforeValidator(converted_to("USD")), Field(ge=0), _NUMBER_OR_TEXT]
+Dollars = Annotated[float, BeforeValidator(converted_to("USD")), Field(ge=0), _quantity_schema("USD")]
 """A cost in USD, or text such as 40 USD."""

@@ -87,11 +87,11 @@ class Campaign(Config):
     metrics: Annotated[dict[Name, MetricConfig], Field(min_length=1)]
     """What is known of a candidate, each with its unit."""
     objective: ObjectiveConfig
-    """What makes a candidate good."""
+    """What makes a candidate good: terms of the score, and bounds."""
     surrogate: SurrogateConfig | None = None
     """How structures become numbers; needed with a pool."""
     planner: PlannerConfig = PlannerConfig()
-    """How candidates are chosen."""
+    """How candidates are chosen, and how many before the models choose."""
     lab: LabConfig
     """Which laboratory."""
     stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]
