@@ -26,7 +26,7 @@ class Furnace(JobInstrument):
 
     settings: ClassVar[tuple[str, ...]] = ("temperature", "time", "ramp_rate", "lithium_excess", "atmosphere")
     texts: ClassVar[frozenset[str]] = frozenset({"atmosphere"})
-    defaults: ClassVar[Mapping[str, Scalar]] = {"ramp_rate": 5.0, "lithium_excess": 0.0, "atmosphere": "air"}
+    defaults: ClassVar[Mapping[str, Scalar]] = {"ramp_rate": 5.0, "lithium_excess": 5.0, "atmosphere": "air"}
     interlocks: ClassVar[Mapping[str, str]] = {"door": "closed"}
 
     temperature = Component(Quantity, value=25.0, unit="degC", limits=(100.0, 1200.0))

@@ -126,12 +126,14 @@ class JobInstrument(Device):
         self.limits.check(full)
         return full
 
-    def check_interlocks(self) -> None:
-        """Check the conditions that forbid to start.
+    def check_ready(self) -> None:
+        """Check that a job may start: the instrument is free, and its interlocks hold.
 
         Raises:
-            LabError: one of them does not hold.
+            LabError: it is not, or they do not.
         """
+        if self.state.get() == "busy":
+            raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended; nothing was moved")
         for key, wanted in self.interlocks.items():
             if (got := getattr(self, key).get()) != wanted:
                 raise LabError(f"{self.name}: interlock: {key} is {got!r}; allowed: {wanted!r}; nothing was moved")

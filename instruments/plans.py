@@ -59,7 +59,7 @@ def _perform(instrument: JobInstrument, job: Job) -> Plan:
 
 def _prepare(instrument: JobInstrument, job: Job) -> Plan:
     recipe = instrument.complete(job.recipe)
-    instrument.check_interlocks()
+    instrument.check_ready()
     header: dict[str, Scalar] = {
         "sample": job.sample,
         "material": job.material or "",

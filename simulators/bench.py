@@ -1,0 +1,88 @@
+"""What all virtual instruments of a laboratory share: its clock, its physics, its memory and its faults."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaigns.errors import LabError
+from campaigns.values import Scalar
+from instruments.clock import Clock
+from simulators.faults import Fault, Kind, kinds
+from simulators.ledger import Entry, Ledger
+
+Array = NDArray[np.float64]
+StationKind = Literal["furnace", "diffractometer", "cycler"]
+
+
+class Physics(Protocol):
+    """The world behind the instruments: three pure functions of sample, recipe and random generator."""
+
+    def synthesise(self, material: str | None, recipe: Mapping[str, Scalar], rng: np.random.Generator) -> Any:
+        """Return the sample that a furnace makes."""
+
+    def diffract(self, sample: Any, recipe: Mapping[str, Scalar], rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return two_theta [deg] and counts, both ``n``."""
+
+    def discharge(self, sample: Any, recipe: Mapping[str, Scalar], rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return capacity [mAh/g] and voltage [V], both ``n``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabSetup:
+    """Which laboratory to simulate.
+
+    Attributes:
+        stations: name of the station to the kind of its instrument.
+        state: folder of what the instruments remember.
+        seed: of all noise; each measurement's noise follows from it and from trial, step and attempt alone.
+        faults: what is to go wrong.
+        start: lab time at which the lab starts, in seconds; later when the instruments remember a later time.
+    """
+
+    stations: Mapping[str, StationKind]
+    state: Path
+    seed: int = 0
+    faults: tuple[Fault, ...] = ()
+    start: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The shared part of a laboratory; ``released`` lets go of blocked drivers."""
+
+    setup: LabSetup
+    clock: Clock
+    physics: Physics
+    ledger: Ledger
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def rng(self, entry: Entry) -> np.random.Generator:
+        """Return the generator of a job's noise, whatever else the lab has done."""
+        key = f"{self.setup.seed}/{entry.sample}/{entry.step}/{entry.attempt}"
+        return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()))
+
+    def faults(self, entry: Entry) -> frozenset[Kind]:
+        """Return the faults that a job meets."""
+        return kinds(self.setup.faults, entry.instrument, entry.sample)
+
+    def sample(self, name: str) -> Any:
+        """Return the sample as its last furnace left it.
+
+        Raises:
+            LabError: no furnace has made it.
+        """
+        made = [entry for entry in self.ledger if entry.sample == name and self._is_furnace(entry.instrument)]
+        if not made:
+            raise LabError(f"there is no sample {name!r}: no furnace has made it; let the workflow make it first")
+        return self.physics.synthesise(made[-1].material, made[-1].recipe, self.rng(made[-1]))
+
+    def _is_furnace(self, name: str) -> bool:
+        return self.setup.stations.get(name) == "furnace"

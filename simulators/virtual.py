@@ -1,0 +1,261 @@
+"""A virtual laboratory: simulated instruments that remember their jobs, on a clock that skips waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import numpy as np
+from ophyd import Component, Kind
+
+from campaigns.errors import LabError
+from instruments.clock import Clock
+from instruments.cycler import Cycler
+from instruments.diffractometer import Diffractometer
+from instruments.furnace import Furnace
+from instruments.instrument import JobInstrument, Quantity
+from simulators.bench import Array, Bench, LabSetup, Physics, StationKind
+from simulators.clock import VirtualClock
+from simulators.furnace_thermal import ROOM, Program, record, summary, temperature
+from simulators.ledger import Entry, Ledger
+
+CHANGE = 120.0
+"""Time to change the sample of the diffractometer [s]."""
+ASSEMBLY = 3600.0
+"""Time to build and rest a cell [s]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a job will have come to: how long it takes [s], and signal to value afterwards."""
+
+    duration: float
+    values: Mapping[str, Any]
+
+
+class VirtualInstrument(JobInstrument):
+    """An instrument that is simulated: pure functions say what comes of a job, the ledger remembers that it was begun.
+
+    A job that the ledger knows is never begun again; one that was under way when the controller died goes on, and ends
+    when it would have ended.
+    """
+
+    def __init__(self, prefix: str = "", *, name: str, bench: Bench, **kwargs: Any) -> None:
+        super().__init__(prefix, name=name, clock=bench.clock, **kwargs)
+        self.bench = bench
+        self._entry: Entry | None = None
+        self._outcome = Outcome(0.0, {})
+        self._ends = 0.0
+        if (entry := bench.ledger.last(name)) is not None:
+            self._take_up(entry)
+
+    def outcome(self, entry: Entry) -> Outcome:
+        """Return what a job will have come to."""
+        raise NotImplementedError
+
+    def knows(self, token: str) -> bool:
+        """Return whether a job of this token runs or has run."""
+        entry = self.bench.ledger.find(self.name, token)
+        return entry is not None and "forget" not in self.bench.faults(entry)
+
+    def start(self, token: str) -> None:
+        """Start the job that the settings describe; attach to it when the token is known.
+
+        Raises:
+            LabError: the instrument is at another job, or is to fail.
+        """
+        if self._entry is not None and self._entry.token == token:
+            return
+        if self.state.get() == "busy":
+            raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
+        known = self.bench.ledger.find(self.name, token)
+        self._take_up(known or self._new(token), new=known is None)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop waiting; a job that hangs is given up when its time is over, so that the next one can be run."""
+        super().stop(success=success)
+        if self._entry is not None and "hang" in self.bench.faults(self._entry) and self.clock.now() >= self._ends:
+            self.message.put("the job never reported its end")
+            self.state.put("fault")
+
+    def progress(self) -> str:
+        """Return what the instrument does now, for people; answers at once."""
+        if self._entry is None or self.state.get() != "busy":
+            return str(self.state.get())
+        elapsed = self.clock.now() - self._entry.started
+        return f"{self.phase(elapsed)}, {100 * min(elapsed / self._outcome.duration, 1.0):.0f} %"
+
+    def phase(self, elapsed: float) -> str:  # noqa: ARG002  for those that have phases
+        """Return what the instrument does ``elapsed`` seconds after a job's start."""
+        return "running"
+
+    def spoilt(self, entry: Entry, readings: Array) -> Array:
+        """Return a detector's readings (``n``) as the job's faults leave them."""
+        faults = self.bench.faults(entry)
+        if "nan" in faults:
+            return np.where(np.arange(readings.size) % 5 == 2, np.nan, readings)
+        return np.zeros_like(readings) if "dead" in faults else readings
+
+    def _new(self, token: str) -> Entry:
+        """Return the job that the settings describe."""
+        recipe = {key: getattr(self, key).get() for key in self.settings}
+        sample, material, step = self.sample.get(), self.material.get() or None, self.step.get()
+        return Entry(self.name, token, sample, material, step, self.attempt.get(), recipe, self.clock.now())
+
+    def _take_up(self, entry: Entry, *, new: bool = False) -> None:
+        """Be at a job: now begun, under way, or over."""
+        faults = self.bench.faults(entry)
+        if new and "block" in faults:
+            self.bench.released.wait()
+        if new and faults & {"raise", "block"}:
+            raise LabError(f"{self.name}: the driver failed, as it was told to")
+        self._outcome = self.outcome(entry)
+        if new:
+            self.bench.ledger.append(entry)
+        self._entry = entry
+        self._show(entry)
+        self._ends = entry.started + self._outcome.duration
+        if "hang" in faults:
+            return
+        if self._ends > self.clock.now():
+            self.clock.call_at(self._ends, self._end, self.name)
+        else:
+            self._end()
+
+    def _show(self, entry: Entry) -> None:
+        self.state.put("busy")
+        header = {
+            "sample": entry.sample,
+            "material": entry.material or "",
+            "step": entry.step,
+            "attempt": entry.attempt,
+        }
+        for key, value in {**header, **entry.recipe, "token": entry.token}.items():
+            getattr(self, key).put(value)
+
+    def _end(self) -> None:
+        for key, value in self._outcome.values.items():
+            getattr(self, key).put(value)
+        self.state.put("done")
+
+
+class Thermocouple(Quantity):
+    """The temperature of a virtual furnace, now."""
+
+    def get(self, **_: Any) -> float:
+        """Return the temperature [degC]."""
+        return self.parent.chamber()
+
+
+class VirtualFurnace(VirtualInstrument, Furnace):
+    """A furnace whose temperature is a closed formula of lab time."""
+
+    readback = Component(Thermocouple, value=ROOM, unit="degC", kind=Kind.omitted)
+
+    def outcome(self, entry: Entry) -> Outcome:
+        """Return the log of the program."""
+        program = programme(entry)
+        log = record(program, self.bench.rng(entry))
+        readings = log.temperature if "cold" not in self.bench.faults(entry) else np.full_like(log.temperature, ROOM)
+        log = summary(program, log.time, self.spoilt(entry, readings))
+        values = {"profile_time": log.time, "profile_temperature": log.temperature, "peak_temperature": log.peak}
+        return Outcome(program.duration, {**values, "soak_mean_temperature": log.soak_mean, "soak_sd": log.soak_sd})
+
+    def chamber(self) -> float:
+        """Return the temperature of the chamber now [degC]."""
+        if self._entry is None or "cold" in self.bench.faults(self._entry):
+            return ROOM
+        return float(temperature(programme(self._entry), self.clock.now() - self._entry.started))
+
+    def phase(self, elapsed: float) -> str:
+        """Return what the program does ``elapsed`` seconds after its start."""
+        return "" if self._entry is None else programme(self._entry).phase(elapsed)
+
+
+def programme(entry: Entry) -> Program:
+    """Return the program of a furnace job."""
+    recipe = entry.recipe
+    return Program(float(recipe["temperature"]), float(recipe["time"]), float(recipe["ramp_rate"]))
+
+
+class VirtualDiffractometer(VirtualInstrument, Diffractometer):
+    """A diffractometer that takes its patterns from the physics."""
+
+    def outcome(self, entry: Entry) -> Outcome:
+        """Return the pattern."""
+        sample = self.bench.sample(entry.sample)
+        two_theta, counts = self.bench.physics.diffract(sample, entry.recipe, self.bench.rng(entry))
+        duration = CHANGE + float(entry.recipe["count_time"]) * two_theta.size
+        return Outcome(duration, {"two_theta": two_theta, "counts": self.spoilt(entry, counts)})
+
+
+class VirtualCycler(VirtualInstrument, Cycler):
+    """A cycler that takes its discharge curves from the physics."""
+
+    def outcome(self, entry: Entry) -> Outcome:
+        """Return the discharge curve."""
+        sample = self.bench.sample(entry.sample)
+        capacity, voltage = self.bench.physics.discharge(sample, entry.recipe, self.bench.rng(entry))
+        duration = ASSEMBLY + 2 * 3600.0 / float(entry.recipe["c_rate"])
+        return Outcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
+
+
+def virtual_instrument(kind: StationKind, name: str, bench: Bench) -> JobInstrument:
+    """Return the simulated instrument of a station."""
+    match kind:
+        case "furnace":
+            return VirtualFurnace(name=name, bench=bench)
+        case "diffractometer":
+            return VirtualDiffractometer(name=name, bench=bench)
+        case "cycler":
+            return VirtualCycler(name=name, bench=bench)
+    assert_never(kind)
+
+
+class VirtualLab:
+    """Simulated instruments on a virtual clock.
+
+    Raises:
+        LabError: what the instruments remember cannot be read.
+    """
+
+    def __init__(self, setup: LabSetup, physics: Physics) -> None:
+        ledger = Ledger(setup.state / "instruments.jsonl")
+        self._bench = Bench(setup, VirtualClock(max(setup.start, ledger.latest)), physics, ledger)
+        self._instruments = {name: virtual_instrument(kind, name, self._bench) for name, kind in setup.stations.items()}
+
+    @property
+    def clock(self) -> Clock:
+        """The lab's clock, at which the maker of the lab is at work."""
+        return self._bench.clock
+
+    @property
+    def ledger(self) -> Ledger:
+        """The jobs that were really begun."""
+        return self._bench.ledger
+
+    def instrument(self, name: str) -> JobInstrument:
+        """Return the instrument of a station.
+
+        Raises:
+            LabError: there is no such station.
+        """
+        return find(self._instruments, name)
+
+    def close(self) -> None:
+        """Let go of blocked drivers, stop the clock and close the ledger."""
+        self._bench.released.set()
+        self._bench.clock.close()
+        self._bench.ledger.close()
+
+
+def find(instruments: Mapping[str, JobInstrument], name: str) -> JobInstrument:
+    """Return the instrument of a station.
+
+    Raises:
+        LabError: there is no such station.
+    """
+    if name not in instruments:
+        raise LabError(f"the lab has no station {name!r}; allowed: {', '.join(sorted(instruments))}")
+    return instruments[name]
