@@ -126,17 +126,10 @@ class Finished:
     best: TrialRecord | None = None
 
 
-Event = (
-    Started
-    | PoolReady
-    | Embedding
-    | StationsReady
-    | Proposed
-    | StepStarted
-    | StepEnded
-    | TrialEnded
-    | Improved
-    | Stopping
-    | Warned
-    | Finished
-)
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved
+"""What happens to one trial."""
+
+SessionEvent = Started | PoolReady | Embedding | StationsReady | Stopping | Warned | Finished
+"""What happens to the session."""
+
+Event = SessionEvent | TrialEvent

@@ -1,0 +1,43 @@
+"""The exit codes of ``athanor``, in one place."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from campaigns.errors import AthanorError, CampaignError, LabError, ModelError, StoreError, UnitError
+
+
+class ExitCode(IntEnum):
+    """What the shell is told; each member's ``meaning`` is shown by ``athanor --help``."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> ExitCode:
+        """Keep the meaning beside the number."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    FINISHED = 0, "finished: a stopping rule held, or the command did what it was told"
+    UNEXPECTED = 1, "unexpected error: a traceback says where; please report it"
+    INVALID = 2, "invalid campaign file, or wrong usage"
+    LAB = 3, "lab fault: an instrument or its link failed, and no trial can go on"
+    MODEL = 4, "a surrogate or its weights cannot be had"
+    STORE = 5, "the store cannot be used, or does not hold what was asked for"
+    INTERRUPTED = 6, "stopped by Ctrl-C after finishing what was under way; 'athanor run' goes on"
+    ABORTED = 130, "aborted by a second Ctrl-C; 'athanor run' goes on, trials may be uncertain"
+
+
+_CODES: tuple[tuple[type[AthanorError], ExitCode], ...] = (
+    (CampaignError, ExitCode.INVALID),
+    (UnitError, ExitCode.INVALID),
+    (LabError, ExitCode.LAB),
+    (ModelError, ExitCode.MODEL),
+    (StoreError, ExitCode.STORE),
+)
+
+
+def exit_code(error: AthanorError) -> ExitCode:
+    """Return the exit code of an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

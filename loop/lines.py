@@ -1,0 +1,80 @@
+"""One plain line per event, for logs and pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from loop.events import (
+    Embedding,
+    Event,
+    Finished,
+    Improved,
+    PoolReady,
+    Proposed,
+    SessionEvent,
+    Started,
+    StationsReady,
+    StepEnded,
+    StepStarted,
+    Stopping,
+    TrialEnded,
+    TrialEvent,
+    Warned,
+)
+from loop.records import TrialRecord
+from loop.words import candidate_text, clean, score_text, with_sd
+
+
+def line(event: Event, units: Mapping[str, str]) -> str:
+    """Return an event as one line; ``units`` holds the parameters' units."""
+    return clean(_trial_line(event, units) if isinstance(event, TrialEvent) else _session_line(event))
+
+
+def _session_line(event: SessionEvent) -> str:
+    match event:
+        case Started():
+            total = event.campaign.budget.trials
+            return f"{event.campaign.name}: {len(event.trials)} of {total} trials in {event.store}"
+        case PoolReady(size=size):
+            return f"pool: {size} materials"
+        case Embedding(done=done, total=total):
+            return f"embedding: {done} of {total} structures"
+        case StationsReady(describe=describe):
+            return f"stations: {', '.join(describe)}"
+        case Stopping(reason=reason):
+            return f"stopping: {reason}"
+        case Warned(text=text):
+            return f"warning: {text}"
+        case Finished(reason=reason, best=trial):
+            found = "none is feasible" if trial is None else f"best is trial {trial.number}, score {score_text(trial)}"
+            return f"finished: {reason}; {found}"
+
+
+def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
+    match event:
+        case Proposed():
+            return _proposed(event, units)
+        case StepStarted():
+            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return f"trial {event.trial}: {event.step} begins at {event.station}{again}"
+        case StepEnded():
+            ending = "done" if event.ok else f"failed: {event.reason}"
+            return f"trial {event.trial}: {event.step} at {event.station} {ending}"
+        case TrialEnded(trial=trial):
+            return f"trial {trial.number}: {_verdict(trial)}"
+        case Improved(best=trial):
+            return f"best so far: trial {trial.number}, score {score_text(trial)}"
+
+
+def _proposed(event: Proposed, units: Mapping[str, str]) -> str:
+    text = f"trial {event.trial}: proposed ({event.proposal.generator}): {candidate_text(event.candidate, units)}"
+    if event.proposal.score is None:
+        return text
+    return f"{text}; predicted score {with_sd(*event.proposal.score)}"
+
+
+def _verdict(trial: TrialRecord) -> str:
+    """Return how a trial ended: its score, or why it has none."""
+    if trial.score is None:
+        return f"{trial.state}: {trial.reason or 'no reason given'}"
+    return f"{trial.state}: score {score_text(trial)}{'' if trial.feasible else ', breaks a constraint'}"

@@ -1,0 +1,184 @@
+"""What ``athanor run`` shows while it runs: a live view in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from campaigns.campaign import Campaign
+from campaigns.values import TrialState
+from loop.events import Event, Stopping, Warned
+from loop.lines import line
+from loop.progress import Progress, advance
+from loop.records import TrialRecord
+from loop.words import candidate_text, clean, duration, metric_text, score_text
+
+_LAST = 6
+_COLOURS = {
+    TrialState.COMPLETED: "green",
+    TrialState.FAILED: "red",
+    TrialState.QUARANTINED: "yellow",
+    TrialState.UNCERTAIN: "magenta",
+}
+
+
+class View(Protocol):
+    """Something that shows events between entering and leaving it."""
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the screen as it should stay."""
+
+
+def view_for(stream: TextIO, on_broken: Callable[[], None]) -> View:
+    """Return the live view for a terminal and plain lines for anything else.
+
+    Args:
+        stream: where to show.
+        on_broken: called when nobody reads the stream any more.
+    """
+    if stream.isatty():
+        return LiveView(Console(file=stream, markup=False, emoji=False, highlight=False))
+    return PlainView(stream, on_broken)
+
+
+class PlainView:
+    """One line per event, flushed at once."""
+
+    def __init__(self, stream: TextIO, on_broken: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_broken = on_broken
+        self._progress = Progress()
+        self._broken = False
+
+    def __call__(self, event: Event) -> None:
+        """Print the event with the time of day."""
+        self._progress = advance(self._progress, event)
+        if self._broken:
+            return
+        now = datetime.now().astimezone()
+        try:
+            print(f"{now:%H:%M:%S} {line(event, self._progress.units)}", file=self._stream, flush=True)
+        except BrokenPipeError:
+            self._broken = True
+            self._on_broken()
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave what was printed."""
+
+
+class LiveView:
+    """A view that is redrawn four times a second."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun = clock()
+        self._progress = Progress()
+        self._live = Live(
+            console=console, get_renderable=self.render, refresh_per_second=4, vertical_overflow="crop", transient=False
+        )
+
+    def __call__(self, event: Event) -> None:
+        """Take in the event; warnings and stops also stay above the view."""
+        self._progress = advance(self._progress, event)
+        if isinstance(event, Warned | Stopping):
+            self._live.console.print(Text(line(event, self._progress.units), style="yellow"))
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Draw a last time and leave it standing."""
+        self._live.__exit__(kind, error, trace)
+
+    def render(self) -> RenderableType:
+        """Return the view as it is now."""
+        progress = self._progress
+        if progress.campaign is None:
+            return Text("starting: loading the models ...", style="dim")
+        elapsed = progress.wall_time + self._clock() - self._begun
+        return Group(
+            _header(progress, progress.campaign, elapsed),
+            _stations(progress),
+            _best(progress),
+            _trials(progress),
+            Text("Ctrl-C finishes what is under way and stops; twice aborts safely", style="dim"),
+        )
+
+
+def _header(progress: Progress, campaign: Campaign, elapsed: float) -> RenderableType:
+    budget, done = campaign.budget, len(progress.ended)
+    parts = [f"{done} of {budget.trials} trials", duration(elapsed) + _left(budget.wall_time, elapsed, duration)]
+    parts.append(f"{progress.cost:,.0f} USD" + _left(budget.cost, progress.cost, lambda cost: f"{cost:,.0f}"))
+    title = Text.assemble((campaign.name, "bold"), "  ", " · ".join(parts), "  ", (clean(progress.note), "dim"))
+    return Group(title, ProgressBar(total=budget.trials, completed=min(done, budget.trials), width=60))
+
+
+def _left(limit: float | None, spent: float, words: Callable[[float], str]) -> str:
+    return "" if limit is None else f" ({words(max(limit - spent, 0.0))} left)"
+
+
+def _stations(progress: Progress) -> RenderableType:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, describe in progress.describe.items():
+        table.add_row(Text(name, style="cyan"), Text(clean(describe())))
+    return table
+
+
+def _best(progress: Progress) -> RenderableType:
+    trial = progress.best
+    if trial is None:
+        return Text("best so far: none feasible yet", style="dim")
+    metrics = ", ".join(f"{name} {metric_text(value)}" for name, value in trial.metrics.items())
+    return Text.assemble(
+        ("best so far  ", "bold green"),
+        f"trial {trial.number}, score {score_text(trial)}\n",
+        f"  {candidate_text(trial.candidate, progress.units)}\n  {metrics}",
+    )
+
+
+def _trials(progress: Progress) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("trial", justify="right")
+    table.add_column("state", no_wrap=True)
+    table.add_column("score", no_wrap=True)
+    table.add_column("candidate", ratio=1, no_wrap=True, overflow="ellipsis")
+    for number, opened in sorted(progress.under_way.items()):
+        table.add_row(str(number), Text(clean(opened.doing)), "", candidate_text(opened.candidate, progress.units))
+    for trial in sorted(progress.ended.values(), key=lambda t: t.ended or 0.0, reverse=True)[:_LAST]:
+        table.add_row(
+            str(trial.number), _state(trial), score_text(trial), candidate_text(trial.candidate, progress.units)
+        )
+    return table
+
+
+def _state(trial: TrialRecord) -> Text:
+    word = "breaks a constraint" if trial.feasible is False else str(trial.state)
+    reason = f": {clean(trial.reason)[:40]}" if trial.score is None and trial.reason else ""
+    return Text(word + reason, style=_COLOURS.get(trial.state, ""))

@@ -1,0 +1,53 @@
+"""Where things are: the store beside the campaign file, and the ready campaigns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from campaigns.errors import StoreError
+
+if TYPE_CHECKING:
+    from loop.store import Reader
+
+_READY = Path(__file__).parent.parent / "campaigns"
+SCHEMA = _READY / "schema.json"
+
+
+def ready_campaigns() -> dict[str, Path]:
+    """Return the campaigns that come with Athanor, name to file."""
+    return {path.stem: path for path in sorted(_READY.glob("*.yaml"))}
+
+
+def default_store(campaign: Path) -> str:
+    """Return the URL of the store beside a campaign file."""
+    return f"sqlite:///{campaign.absolute().with_suffix('.db')}"
+
+
+def open_existing(file: Path | None, url: str | None) -> Reader:
+    """Open a store that is there.
+
+    Args:
+        file: the campaign file; None for the only one in this folder that has a store.
+        url: the store's URL, which wins over the file.
+
+    Raises:
+        StoreError: there is no such store, or the choice is not clear.
+    """
+    from loop.store import open_store
+
+    return open_store(url or default_store(file or _only_campaign(Path.cwd())))
+
+
+def _only_campaign(folder: Path) -> Path:
+    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    started = [file for file in files if file.with_suffix(".db").exists()]
+    if len(started) == 1:
+        return started[0]
+    if started:
+        raise StoreError(f"several campaigns have a store: {_names(started)}; name one: athanor status FILE")
+    raise StoreError(f"no campaign here has a store (campaign files: {_names(files)}); name one, or run one first")
+
+
+def _names(files: list[Path]) -> str:
+    return ", ".join(file.name for file in files) or "none"

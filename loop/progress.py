@@ -1,0 +1,123 @@
+"""What a view knows of a run: a frozen state that each event turns into the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate
+from loop.events import (
+    Embedding,
+    Event,
+    Finished,
+    Improved,
+    PoolReady,
+    Proposed,
+    SessionEvent,
+    Started,
+    StationsReady,
+    StepEnded,
+    StepStarted,
+    Stopping,
+    TrialEnded,
+    TrialEvent,
+    Warned,
+)
+from loop.records import TrialRecord, best
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTrial:
+    """A trial under way: its candidate, and what happens to it."""
+
+    candidate: Candidate
+    doing: str = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run so far.
+
+    Attributes:
+        campaign: None before the start.
+        ended: trial number to its record.
+        under_way: trial number to what happens to it.
+        best: the best feasible trial so far.
+        wall_time: seconds that earlier sessions have spent.
+        cost: USD spent.
+        describe: station to a function that says what it does now.
+        note: the last thing said.
+    """
+
+    campaign: Campaign | None = None
+    ended: Mapping[int, TrialRecord] = field(default_factory=dict)
+    under_way: Mapping[int, OpenTrial] = field(default_factory=dict)
+    best: TrialRecord | None = None
+    wall_time: float = 0.0
+    cost: float = 0.0
+    describe: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Parameter to unit."""
+        return {} if self.campaign is None else {n: p.unit for n, p in self.campaign.space.parameters.items()}
+
+
+def advance(progress: Progress, event: Event) -> Progress:
+    """Return the state after an event."""
+    return _after_trial(progress, event) if isinstance(event, TrialEvent) else _after_session(progress, event)
+
+
+def _after_session(progress: Progress, event: SessionEvent) -> Progress:
+    match event:
+        case Started():
+            return _started(progress, event)
+        case PoolReady(size=size):
+            return replace(progress, note=f"{size} materials in the pool")
+        case Embedding(done=done, total=total):
+            return replace(progress, note=f"embedding structures: {done} of {total}")
+        case StationsReady(describe=describe):
+            return replace(progress, describe=dict(describe))
+        case Stopping(reason=text) | Warned(text=text) | Finished(reason=text):
+            return replace(progress, note=text)
+
+
+def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
+    match event:
+        case Proposed(trial=number, candidate=candidate):
+            return replace(progress, under_way={**progress.under_way, number: OpenTrial(candidate)})
+        case StepStarted(trial=number, step=step, station=station):
+            return _doing(progress, number, f"{step} at {station}")
+        case StepEnded():
+            text = f"{event.step} done" if event.ok else f"{event.step} failed: {event.reason}"
+            return replace(_doing(progress, event.trial, text), cost=progress.cost + event.cost)
+        case TrialEnded(trial=trial):
+            return _ended(progress, trial)
+        case Improved(best=trial):
+            return replace(progress, best=trial)
+
+
+def _started(progress: Progress, event: Started) -> Progress:
+    return replace(
+        progress,
+        campaign=event.campaign,
+        ended={t.number: t for t in event.trials if t.state.ended},
+        under_way={t.number: OpenTrial(t.candidate) for t in event.trials if not t.state.ended},
+        best=best(list(event.trials)),
+        wall_time=event.wall_time,
+        cost=sum(step.cost for t in event.trials for step in t.steps),
+    )
+
+
+def _doing(progress: Progress, number: int, text: str) -> Progress:
+    if number not in progress.under_way:
+        return progress
+    trial = replace(progress.under_way[number], doing=text)
+    return replace(progress, under_way={**progress.under_way, number: trial})
+
+
+def _ended(progress: Progress, trial: TrialRecord) -> Progress:
+    rest = {n: t for n, t in progress.under_way.items() if n != trial.number}
+    return replace(progress, under_way=rest, ended={**progress.ended, trial.number: trial})

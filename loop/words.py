@@ -1,0 +1,64 @@
+"""Values in words: numbers with their uncertainty, candidates, durations; safe to print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from campaigns.values import Candidate, MetricValue, Scalar
+from loop.records import TrialRecord
+
+
+def clean(text: str) -> str:
+    """Return text in one line, without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def with_sd(value: float | None, sd: float | None) -> str:
+    """Return ``182.3 ± 4.1``: as many digits as two significant ones of the uncertainty need."""
+    if value is None:
+        return "–"
+    if sd is None or not (math.isfinite(value) and math.isfinite(sd)) or sd <= 0:
+        return f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(sd)))
+    if digits > 6:
+        return f"{value:.4g} ± {sd:.1g}"
+    return f"{value:.{digits}f} ± {sd:.{digits}f}"
+
+
+def metric_text(metric: MetricValue) -> str:
+    """Return a metric with uncertainty and unit."""
+    return f"{with_sd(metric.value, metric.sd)}{unit_text(metric.unit)}"
+
+
+def unit_text(unit: str) -> str:
+    """Return a unit with a space before it; nothing for a dimensionless number."""
+    return "" if unit in ("1", "") else f" {unit}"
+
+
+def score_text(trial: TrialRecord) -> str:
+    """Return a trial's score with uncertainty, or a dash."""
+    return with_sd(trial.score, trial.score_sd)
+
+
+def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:
+    """Return a candidate in one line; ``units`` holds the parameters' units."""
+    parts = [f"{name} {_scalar(value)}{unit_text(units.get(name, ''))}" for name, value in candidate.parameters.items()]
+    return clean(", ".join([candidate.material, *parts] if candidate.material else parts))
+
+
+def duration(seconds: float) -> str:
+    """Return a duration such as ``1:02:03`` or ``2:03``."""
+    minutes, second = divmod(int(max(seconds, 0.0)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def moment(epoch: float | None) -> str:
+    """Return a time as ``2026-01-31 12:00:00`` in this machine's zone, or a dash."""
+    return "–" if epoch is None else f"{datetime.fromtimestamp(epoch, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _scalar(value: Scalar) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
