@@ -1,0 +1,169 @@
+"""The ``athanor`` command.
+
+Nothing but typer is imported before a command is known: ``--help`` must not wait for torch, pint or the store.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from campaigns.errors import AthanorError
+from loop.exits import ExitCode, exit_code
+from loop.places import SCHEMA, ready_campaigns
+
+_CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
+
+
+class _Group(TyperGroup):
+    """A group of commands whose expected errors become a message and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's Context is click's
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except AthanorError as error:
+            typer.echo(f"{error}", err=True)
+            raise typer.Exit(exit_code(error)) from error
+
+
+app = typer.Typer(
+    name="athanor",
+    cls=_Group,
+    help="A self-driving laboratory from one YAML file: proposes, runs, checks, records and learns until it is done.",
+    epilog=f"Exit codes:\n\n{_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+class LabKind(StrEnum):
+    """The laboratories that need nothing but their name."""
+
+    VIRTUAL = "virtual"
+    EPICS = "epics"
+
+
+_FILE = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", help="The campaign file; without it, the only one in this folder that has a store."),
+]
+_STORE = Annotated[
+    str | None,
+    typer.Option(help="URL of the store; without it, sqlite beside the campaign file: NAME.yaml has NAME.db."),
+]
+
+
+@app.command()
+def init(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help=f"The ready campaign to copy: {', '.join(ready_campaigns())}.")
+    ] = "cathode",
+) -> None:
+    """Write a commented campaign file, NAME.yaml, to begin from."""
+    ready, target = ready_campaigns(), Path(f"{name}.yaml")
+    if name not in ready:
+        raise typer.BadParameter(f"got {name!r}; allowed: {', '.join(ready)}", param_hint="NAME")
+    if target.exists():
+        raise typer.BadParameter(f"{target} exists already; move it away first", param_hint="NAME")
+    text = ready[name].read_text(encoding="utf-8")
+    # Editors complete from the schema of the installed version, wherever the new file stands.
+    target.write_text(text.replace("$schema=schema.json", f"$schema={SCHEMA.as_uri()}"), encoding="utf-8")
+    typer.echo(f"{target} written; next: athanor validate {target}, then athanor run {target}")
+
+
+@app.command()
+def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]) -> None:
+    """Check a campaign file offline: OK with a summary, or every error at once with its line."""
+    from campaigns.load import load_campaign
+    from loop.show import print_rows
+    from loop.summary import summary_rows
+
+    campaign = load_campaign(file)
+    typer.echo(f"{file}: OK")
+    print_rows(summary_rows(campaign))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of campaign files, from which editors complete."""
+    typer.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")],
+    store: _STORE = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed to use in place of the campaign's.")] = None,
+    max_trials: Annotated[int | None, typer.Option(min=1, help="Most trials to propose before stopping.")] = None,
+    lab: Annotated[LabKind | None, typer.Option(help="Laboratory to use in place of the campaign's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be proposed next; move nothing.")] = False,
+) -> None:
+    """Run a campaign until a stopping rule holds, or go on with it.
+
+    Ctrl-C once finishes what is under way and stops; twice aborts safely. Either way, the same command goes on later.
+    """
+    from loop.cli_run import Request, run_campaign
+
+    request = Request(file, store, seed, max_trials, None if lab is None else lab.value, dry_run)
+    raise typer.Exit(run_campaign(request))
+
+
+@app.command()
+def status(file: _FILE = None, store: _STORE = None) -> None:
+    """Say how a campaign stands: progress, cost, best so far, trials under way."""
+    from loop.places import open_existing
+    from loop.show import print_rows, status_rows
+
+    print_rows(status_rows(open_existing(file, store)))
+
+
+@app.command()
+def trials(
+    file: _FILE = None,
+    store: _STORE = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all that is known, as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print one row per trial, as CSV.")] = False,
+) -> None:
+    """List the trials of a campaign."""
+    from loop.places import open_existing
+    from loop.show import console
+    from loop.tables import parameter_units, trials_csv, trials_json, trials_table
+
+    if json and csv:
+        raise typer.BadParameter("got --json and --csv; allowed: one of them", param_hint="--json")
+    reader = open_existing(file, store)
+    units, records = parameter_units(reader.campaign().source), reader.trials()
+    if json:
+        typer.echo(trials_json(records))
+    elif csv:
+        typer.echo(trials_csv(records, units), nl=False)
+    else:
+        console().print(trials_table(records, units))
+
+
+@app.command()
+def show(
+    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Number of the trial.")],
+    file: _FILE = None,
+    store: _STORE = None,
+) -> None:
+    """Show a trial's whole life: proposal with predictions, steps, documents, measurement, verdict."""
+    from loop.places import open_existing
+    from loop.show import console, trial_parts
+
+    console().print(trial_parts(open_existing(file, store), trial))
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="athanor")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What ``athanor run`` does: read, override, run, and say what came of it."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from campaigns.campaign import Campaign
+from campaigns.load import parse_campaign, read_text
+from loop.exits import ExitCode
+from loop.live import view_for
+from loop.options import Outcome, RunOptions
+from loop.places import default_store
+from loop.show import console, print_rows
+from loop.signals import interrupts
+from loop.tables import ranking_table
+from loop.words import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asked for; None leaves what the campaign says."""
+
+    file: Path
+    store: str | None = None
+    seed: int | None = None
+    max_trials: int | None = None
+    lab: str | None = None
+    dry_run: bool = False
+
+
+def run_campaign(request: Request) -> ExitCode:
+    """Run a campaign until a stopping rule holds and return the exit code.
+
+    Raises:
+        CampaignError: the file is wrong.
+        AthanorError: what the lab, the models or the store raise.
+    """
+    text = read_text(request.file)
+    campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
+    sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
+    url = request.store or default_store(request.file)
+    options = RunOptions(url, text, request.lab, request.max_trials, request.dry_run)
+    with interrupts(options.stop, options.abort), view_for(sys.stdout, options.stop.set) as view:
+        # Importing the loop takes seconds: the view and Ctrl-C are there before.
+        from loop.run import run
+
+        outcome = run(campaign, options, view)
+    if not request.dry_run:
+        _print_outcome(campaign, outcome)
+    return exit_of(outcome)
+
+
+def overridden(campaign: Campaign, request: Request) -> Campaign:
+    """Return the campaign with the seed and the lab of the command line, checked again."""
+    changes: dict[str, Any] = {}
+    if request.seed is not None:
+        changes["seed"] = request.seed
+    if request.lab is not None and request.lab != campaign.lab.kind:
+        changes["lab"] = {"kind": request.lab}
+    if not changes:
+        return campaign
+    return Campaign.model_validate({name: getattr(campaign, name) for name in Campaign.model_fields} | changes)
+
+
+def exit_of(outcome: Outcome) -> ExitCode:
+    """Return the exit code of a session."""
+    if outcome.aborted:
+        return ExitCode.ABORTED
+    return ExitCode.INTERRUPTED if outcome.interrupted else ExitCode.FINISHED
+
+
+def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
+    units = {name: parameter.unit for name, parameter in campaign.space.parameters.items()}
+    out = console()
+    out.print()
+    out.print(ranking_table(outcome.trials, units))
+    out.print()
+    print_rows(
+        [
+            ("ended", outcome.reason),
+            ("trials", str(len(outcome.trials))),
+            ("wall time", duration(outcome.wall_time)),
+            ("peak memory", f"{_peak_memory() / 2**30:.2f} GiB"),
+        ]
+    )
+
+
+def _peak_memory() -> float:
+    """Return this process's largest resident set in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)

@@ -1,0 +1,216 @@
+"""What ``athanor validate``, ``status`` and ``show`` print: labelled lines and small tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from campaigns.yaml_nodes import read_document
+from loop.records import Document, Proposal, SessionRecord, StepRecord, Transition, TrialRecord, best
+from loop.tables import parameter_units
+from loop.words import candidate_text, clean, duration, metric_text, moment, score_text, with_sd
+
+if TYPE_CHECKING:
+    from loop.store import Reader
+
+Rows = list[tuple[str, str]]
+
+
+def console() -> Console:
+    """Return a console for standard output; wide enough for whole lines where nobody looks."""
+    found = Console(markup=False, emoji=False, highlight=False)
+    return found if found.is_terminal or "COLUMNS" in os.environ else Console(markup=False, highlight=False, width=200)
+
+
+def labelled(rows: Iterable[tuple[str, str]]) -> RenderableType:
+    """Return rows of a label and a text."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for label, text in rows:
+        table.add_row(Text(label, style="cyan", no_wrap=True), Text(text))
+    return table
+
+
+def print_rows(rows: Rows) -> None:
+    """Print a table in a terminal, and one ``label: text`` per line anywhere else."""
+    out = console()
+    if out.is_terminal:
+        out.print(labelled(rows))
+        return
+    for label, text in rows:
+        print(f"{label}: {text}")
+
+
+def status_rows(store: Reader) -> Rows:
+    """Return how a campaign stands: progress, money, best so far, trials under way."""
+    campaign, trials = store.campaign(), store.trials()
+    budget = read_document(campaign.source).data["budget"]
+    units = parameter_units(campaign.source)
+    counts = Counter(str(trial.state) for trial in trials)
+    spent = sum(step.cost for trial in trials for step in trial.steps)
+    rows = [
+        ("campaign", f"{campaign.name}, seed {campaign.seed}, since {moment(campaign.created)}"),
+        ("trials", f"{len(trials)} of {budget['trials']}" + "".join(f", {n} {s}" for s, n in counts.items())),
+        ("cost", f"{spent:,.0f} USD{_limit(budget.get('cost'))}"),
+        ("time", f"{duration(sum(s.ended - s.started for s in store.sessions()))}{_limit(budget.get('wall_time'))}"),
+        ("session", _session(store.sessions())),
+    ]
+    under_way = [trial for trial in trials if not trial.state.ended]
+    rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
+    return rows + _best_rows(trials, units)
+
+
+def trial_parts(store: Reader, number: int) -> RenderableType:
+    """Return a trial's whole life: why it was proposed, its steps, documents, measurement and verdict."""
+    trial = store.trial(number)
+    units = parameter_units(store.campaign().source)
+    parts: list[tuple[str, RenderableType]] = [
+        (f"trial {trial.number}", labelled(_trial_rows(trial, units))),
+        ("why it was proposed", labelled(_proposal_rows(trial.proposal, units))),
+        ("predicted and measured", _metrics_table(trial)),
+        ("steps", _steps_table(trial.steps)),
+        ("life", _transitions_table(store.transitions(number))),
+        ("documents", labelled(_document_rows(store.documents(number)))),
+    ]
+    return Group(*(item for title, part in parts for item in (Text(title, style="bold"), part, Text(""))))
+
+
+def _limit(limit: Any) -> str:
+    return "" if limit is None else f" of {limit}"
+
+
+def _session(sessions: Sequence[SessionRecord]) -> str:
+    if not sessions:
+        return "none yet"
+    last = sessions[-1]
+    if last.outcome:
+        return f"{last.number}, ended {moment(last.ended)}: {clean(last.outcome)}"
+    if _alive(last.pid):
+        return f"{last.number}, running as process {last.pid}, last sign of life {_ago(last.ended)}"
+    return f"{last.number}, was killed, last sign of life {_ago(last.ended)}; 'athanor run' goes on"
+
+
+def _ago(epoch: float) -> str:
+    return f"{duration(time.time() - epoch)} ago"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's process
+    return True
+
+
+def _doing(trial: TrialRecord) -> str:
+    steps = [step for step in trial.steps if step.ended is None]
+    return f"{steps[-1].name} at {steps[-1].station}, {trial.state}" if steps else str(trial.state)
+
+
+def _best_rows(trials: list[TrialRecord], units: Mapping[str, str]) -> Rows:
+    found = best(trials)
+    if found is None:
+        return [("best", "no feasible trial yet")]
+    rows = [("best", f"trial {found.number}, score {score_text(found)}: {candidate_text(found.candidate, units)}")]
+    return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
+
+
+def _trial_rows(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield "candidate", candidate_text(trial.candidate, units)
+    yield "state", str(trial.state)
+    if trial.reason:
+        yield "reason", clean(trial.reason)
+    if trial.flags:
+        yield "flags", clean(", ".join(trial.flags))
+    if trial.score is not None:
+        yield "score", score_text(trial)
+        yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
+    yield "created", moment(trial.created)
+    yield "ended", moment(trial.ended)
+
+
+def _proposal_rows(proposal: Proposal, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield "generator", proposal.generator
+    if proposal.acquisition is not None:
+        yield "log expected improvement", f"{proposal.acquisition:.4g}"
+    if proposal.score is not None:
+        yield "predicted score", with_sd(*proposal.score)
+    if proposal.feasibility is not None:
+        yield "probability of being feasible", f"{proposal.feasibility:.2f}"
+    yield "learnt from trials", _numbers(proposal.learnt_from)
+    yield "under way then", _numbers(proposal.pending)
+    for name, model in proposal.models.items():
+        yield f"model of {name}", clean(", ".join(f"{key} {_short(value)}" for key, value in model.items()))
+    for other in proposal.alternatives:
+        yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers)) or "none"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return (
+        json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, Mapping | list | tuple) else str(value)
+    )
+
+
+def _metrics_table(trial: TrialRecord) -> Table:
+    table = _table("metric", "predicted", "measured", "deviation")
+    predictions = trial.proposal.predictions
+    for name in dict.fromkeys([*predictions, *trial.metrics]):
+        predicted, measured = predictions.get(name), trial.metrics.get(name)
+        deviation = "–"
+        if predicted and measured and predicted.sd**2 + measured.sd**2 > 0:
+            sigma = (predicted.sd**2 + measured.sd**2) ** 0.5
+            deviation = f"{(measured.value - predicted.value) / sigma:+.1f} sd"
+        texts = ["–" if metric is None else metric_text(metric) for metric in (predicted, measured)]
+        table.add_row(name, *texts, deviation)
+    return table
+
+
+def _steps_table(steps: Sequence[StepRecord]) -> Table:
+    table = _table("step", "attempt", "station", "state", "lab time", "cost", "token", "reason")
+    for step in steps:
+        took = "–" if step.started is None or step.ended is None else duration(step.ended - step.started)
+        cost = f"{step.cost:.0f} USD"
+        cells = (step.name, str(step.attempt), step.station, str(step.state), took, cost, step.token)
+        table.add_row(*cells, clean(step.reason))
+    return table
+
+
+def _transitions_table(transitions: Sequence[Transition]) -> Table:
+    table = _table("time", "lab time", "step", "state", "reason")
+    for change in transitions:
+        lab = duration(change.lab)
+        table.add_row(moment(change.wall), lab, change.step or "–", str(change.state), clean(change.reason))
+    return table
+
+
+def _document_rows(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
+    for document in documents:
+        keys = document.body.get("data", {}) if document.kind == "event" else {}
+        summary = ", ".join(f"{key} {_data(value)}" for key, value in keys.items())
+        yield f"{document.step} {document.kind}", clean(f"run {document.run_uid[:8]} {summary}")
+
+
+def _data(value: Any) -> str:
+    return f"({len(value)} values)" if isinstance(value, list) and len(value) > 4 else _short(value)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        table.add_column(head)
+    return table

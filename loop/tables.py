@@ -1,0 +1,111 @@
+"""Trials as tables, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from campaigns.values import MetricValue
+from campaigns.yaml_nodes import read_document
+from loop.records import TrialRecord, ranking
+from loop.words import candidate_text, clean, score_text, unit_text, with_sd
+
+Cell = str | int | float | bool | None
+
+
+def parameter_units(source: str) -> dict[str, str]:
+    """Return parameter to unit, read from a campaign file's text that was validated before."""
+    parameters = read_document(source).data["space"]["parameters"]
+    return {name: str(parameter.get("unit", "1")) for name, parameter in parameters.items()}
+
+
+def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count: int = 10) -> Table:
+    """Return the best completed trials, feasible ones first."""
+    best = ranking(list(trials))[:count]
+    metrics = _metric_units(best)
+    table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
+    for trial in best:
+        values = [_metric_cell(trial.metrics.get(name)) for name in metrics]
+        feasible = "yes" if trial.feasible else "no"
+        table.add_row(str(trial.number), candidate_text(trial.candidate, units), *values, score_text(trial), feasible)
+    return table
+
+
+def trials_table(trials: Iterable[TrialRecord], units: Mapping[str, str]) -> Table:
+    """Return all trials in the order of their numbers."""
+    table = _table("trial", "state", "score", "candidate", "reason")
+    for trial in trials:
+        candidate = candidate_text(trial.candidate, units)
+        table.add_row(str(trial.number), _state(trial), score_text(trial), candidate, clean(trial.reason))
+    return table
+
+
+def trials_csv(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> str:
+    """Return one row per trial, each number beside its standard uncertainty, units in the header."""
+    metrics = _metric_units(trials)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    values = [head for n, u in metrics.items() for head in (_headed(n, u), _headed(f"{n} sd", u))]
+    parameters = [_headed(n, u) for n, u in units.items()]
+    ends = ("score", "score sd", "feasible", "cost [USD]", "generator", "reason")
+    writer.writerow(["trial", "state", "material", *parameters, *values, *ends])
+    writer.writerows(_csv_row(trial, list(units), list(metrics)) for trial in trials)
+    return out.getvalue()
+
+
+def trials_json(trials: Sequence[TrialRecord]) -> str:
+    """Return all that is known of the trials, as JSON; numbers that are not finite become null."""
+    return json.dumps(plain(trials), indent=2, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Return records as dicts and lists for JSON."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str]) -> list[Cell]:
+    row: list[Cell] = [trial.number, trial.state.value, trial.candidate.material]
+    row += [trial.candidate.parameters.get(name) for name in parameters]
+    for name in metrics:
+        metric = trial.metrics.get(name)
+        row += [None, None] if metric is None else [metric.value, metric.sd]
+    cost = sum(step.cost for step in trial.steps)
+    feasible = None if trial.feasible is None else str(trial.feasible).lower()
+    return [*row, trial.score, trial.score_sd, feasible, cost, trial.proposal.generator, clean(trial.reason)]
+
+
+def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:
+    return {name: metric.unit for trial in trials for name, metric in trial.metrics.items()}
+
+
+def _headed(name: str, unit: str) -> str:
+    return f"{name} [{unit}]" if unit_text(unit) else name
+
+
+def _metric_cell(metric: MetricValue | None) -> str:
+    return "–" if metric is None else with_sd(metric.value, metric.sd)
+
+
+def _state(trial: TrialRecord) -> str:
+    return "completed, breaks a constraint" if trial.feasible is False else str(trial.state)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        table.add_column(Text(head), justify="right" if head == "trial" else "left")
+    return table
