@@ -1,0 +1,22 @@
+"""Analyses for campaigns on one nickel-rich layered oxide, which have no pool to take a structure from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from campaigns.values import Measurement
+from instruments.analyses.context import AnalysisContext
+from instruments.analyses.diffraction import candidates, quantify
+from instruments.phases import reference_structure
+
+NICKEL_RICH = "LiNi0.8Mn0.1Co0.1O2"
+
+
+def phase_fraction(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:  # noqa: ARG001  # common signature
+    """Return the metric ``phase_fraction`` [1] of LiNi0.8Mn0.1Co0.1O2, whatever the context names.
+
+    Raises:
+        StepError: ``two_theta`` or ``counts`` is missing.
+    """
+    return quantify(data, candidates(reference_structure(NICKEL_RICH)))

@@ -1,0 +1,44 @@
+"""What an analysis is told about the sample, beside the raw data of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from campaigns.errors import StepError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysisContext:
+    """The material under test.
+
+    Attributes:
+        material: id of the pool entry, or None in a campaign without a pool.
+        structure: intended crystal structure, or None when the campaign has none.
+    """
+
+    material: str | None = None
+    structure: Structure | None = None
+
+
+def column(data: Mapping[str, Any], key: str) -> NDArray[np.float64]:
+    """Return ``data[key]`` as a flat float array.
+
+    Raises:
+        StepError: the key is missing, or its value is no array of numbers.
+    """
+    if key not in data:
+        raise StepError(
+            f"the event has no {key!r}; got {sorted(data)}; read the instrument that measures it in this step"
+        )
+    try:
+        return np.asarray(data[key], dtype=float).ravel()
+    except (TypeError, ValueError) as error:
+        raise StepError(
+            f"{key!r} holds no numbers: got {type(data[key]).__name__}; allowed: an array of floats"
+        ) from error
