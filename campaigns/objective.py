@@ -159,6 +159,21 @@ class Objective:
         """Return whether one trial's metrics keep every outcome constraint."""
         return all(s >= 0 for s in self.slacks(metrics))
 
+    def sds(self, metrics: Mapping[str, float], sds: Mapping[str, float]) -> dict[str, float]:
+        """Return the standard uncertainty of every metric, derived ones by first-order propagation.
+
+        Args:
+            metrics: metric to value.
+            sds: metric to standard uncertainty; metrics that are missing are exact.
+        """
+        basic = {n: v for n, v in metrics.items() if n not in self.derived}
+        found = {n: sds.get(n, 0.0) for n in basic}
+        for name in self.derived:
+            centre = self.complete(basic)[name]
+            parts = [self.complete({**basic, n: v + found[n]})[name] - centre for n, v in basic.items()]
+            found[name] = float(sum(p * p for p in parts)) ** 0.5
+        return found
+
     def score_sd(self, metrics: Mapping[str, float], sds: Mapping[str, float]) -> float:
         """Return the standard uncertainty of the score by first-order propagation (GUM, JCGM 100:2008, 5.1.2).
 

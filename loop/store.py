@@ -143,7 +143,7 @@ class Reader:
         Raises:
             StoreError: the URL is not sqlite, or there is no store and ``create`` is false.
         """
-        self.path = _sqlite_path(url)
+        self.path = store_path(url)
         if not create and not self.path.exists():
             raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
         self._engine = _open_engine(url)
@@ -231,7 +231,7 @@ class Store(Reader):
         Raises:
             StoreError: the URL is not sqlite, or another process runs this campaign.
         """
-        self._lock_file = _lock(_sqlite_path(url))
+        self._lock_file = _lock(store_path(url))
         super().__init__(url, create=True)
         self._write = threading.Lock()
 
@@ -365,7 +365,12 @@ def _open_engine(url: str) -> Engine:
     return engine
 
 
-def _sqlite_path(url: str) -> Path:
+def store_path(url: str) -> Path:
+    """Return the file of a store.
+
+    Raises:
+        StoreError: the URL is not ``sqlite:///PATH``.
+    """
     prefix = "sqlite:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise StoreError(f"got store {url!r}; allowed: sqlite:///PATH")

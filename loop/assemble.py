@@ -1,0 +1,203 @@
+"""From a campaign to the things that run it: pool, planner, lab, and each step's recipe in the instruments' units."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaigns.campaign import Campaign, ChgnetConfig, MatglConfig
+from campaigns.errors import CampaignError, LimitError, Problem
+from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
+from campaigns.space import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.units import to_unit
+from campaigns.values import Candidate, Scalar
+from instruments.instrument import JobInstrument
+from instruments.lab import Lab
+from surrogates.embeddings import Embedder, Progress, embed
+from surrogates.features import Encoder, MaterialTable, principal_components
+from surrogates.pools import Pool, load_pool
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Materials:
+    """The pool, and what is known of it before any experiment.
+
+    Attributes:
+        computed: computed metric to n values, in the metric's unit.
+        priors: measured metric to n values of its prior, in the metric's unit.
+    """
+
+    pool: Pool
+    computed: Mapping[str, Numbers]
+    priors: Mapping[str, Numbers]
+
+    def computed_of(self, material: str | None) -> dict[str, float]:
+        """Return the computed metrics of one material."""
+        return {name: float(values[self.pool.ids.index(str(material))]) for name, values in self.computed.items()}
+
+
+def load_object(path: str, where: str) -> Any:
+    """Return the object that a dotted path names.
+
+    Raises:
+        CampaignError: it cannot be imported, or is not there.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CampaignError([Problem(where, f"got {path!r}, which cannot be loaded: {error}")]) from error
+
+
+def build_materials(campaign: Campaign, progress: Progress | None = None) -> Materials | None:
+    """Return the campaign's pool with its computed metrics and priors, or None without a pool.
+
+    Args:
+        campaign: pool, metrics and surrogate.
+        progress: called with (done, total) while structures are embedded.
+    """
+    if campaign.space.pool is None:
+        return None
+    pool = load_pool(campaign.space.pool.source)
+    # Lithiated and delithiated cells in one pass: the priors find both in the cache.
+    cells = [cell for entry in pool.entries for cell in (entry.structure, entry.host) if cell is not None]
+    embed(cells, build_embedder(campaign), progress=progress)
+    computed = {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
+    priors = {
+        n: _predicted(pool, m.prior, m.unit, f"metrics.{n}.prior") for n, m in campaign.measured.items() if m.prior
+    }
+    return Materials(pool, computed, priors)
+
+
+def build_embedder(campaign: Campaign) -> Embedder:
+    """Return the model that embeds the structures.
+
+    Raises:
+        ModelError: the model cannot be had.
+    """
+    match campaign.surrogate:
+        case ChgnetConfig(weights=weights):
+            from surrogates.chgnet_model import ChgnetModel
+
+            return ChgnetModel(weights)
+        case MatglConfig(model=model):
+            from surrogates.matgl_model import MatglModel
+
+            return MatglModel(model)
+        case None:
+            raise CampaignError([Problem("surrogate", "a campaign with a pool needs a surrogate")])
+
+
+def build_encoder(campaign: Campaign, materials: Materials | None) -> Encoder:
+    """Return the layout of rows for the models."""
+    if materials is None:
+        return Encoder(campaign.space)
+    vectors = embed([entry.structure for entry in materials.pool.entries], build_embedder(campaign)).vectors
+    numbers = {f"prior:{n}": v for n, v in materials.priors.items()} | dict(materials.computed)
+    return Encoder(campaign.space, MaterialTable(materials.pool.ids, principal_components(vectors), numbers))
+
+
+def build_lab(campaign: Campaign, materials: Materials | None, state: Path, start: float) -> Lab:
+    """Return the laboratory, with every instrument that the campaign names.
+
+    Args:
+        campaign: lab and stations.
+        materials: the pool, which the virtual lab has to know.
+        state: folder for what virtual instruments remember.
+        start: lab time in seconds at which the lab starts at the earliest.
+    """
+    match campaign.lab:
+        case VirtualLabConfig() | EpicsLabConfig():
+            from simulators.labs import build_simulated_lab
+
+            return build_simulated_lab(campaign, () if materials is None else materials.pool.entries, state, start)
+        case CustomLabConfig(factory=factory):
+            return load_object(factory, "lab.factory")()
+        case _:
+            assert_never(campaign.lab)
+
+
+def build_instrument(name: str, config: StationConfig, lab: Lab) -> JobInstrument:
+    """Return a station's instrument: the lab's, or a device of the user's own."""
+    if config.device is None:
+        return lab.instrument(name)
+    return load_object(config.device, f"stations.{name}.device")(name=name, clock=lab.clock, **config.settings)
+
+
+def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrument: JobInstrument) -> dict[str, Scalar]:
+    """Return what a step tells an instrument, in the instrument's units."""
+    found: dict[str, Scalar] = {}
+    for key, value in step.recipe.items():
+        if isinstance(value, str) and value.startswith("$"):
+            parameter = campaign.space.parameters[value[1:]]
+            found[key] = _converted(candidate.parameters[value[1:]], parameter.unit, key, instrument)
+        else:
+            found[key] = _constant(value, key, instrument)
+    return found
+
+
+def check_limits(campaign: Campaign, instruments: Mapping[str, JobInstrument]) -> None:
+    """Check that the whole space lies within the limits of every station that may meet it.
+
+    Raises:
+        CampaignError: it does not; every problem at once.
+    """
+    problems = []
+    for i, step in enumerate(campaign.workflow):
+        for station in step.stations:
+            for key, value in step.recipe.items():
+                problems += _outside(campaign, instruments[station], key, value, f"workflow[{i}].recipe.{key}")
+    if problems:
+        raise CampaignError(list(dict.fromkeys(problems)), campaign.name)
+
+
+def load_analysis(step: StepConfig) -> Callable[..., Any] | None:
+    """Return the function that turns a step's raw data into a measurement, or None."""
+    return None if step.analysis is None else load_object(step.analysis, f"workflow.{step.name}.analysis")
+
+
+def _outside(campaign: Campaign, instrument: JobInstrument, key: str, value: float | str, where: str) -> list[Problem]:
+    try:
+        if isinstance(value, str) and value.startswith("$"):
+            parameter = campaign.space.parameters[value[1:]]
+            extremes = [_converted(v, parameter.unit, key, instrument) for v in _extremes(parameter)]
+        else:
+            extremes = [_constant(value, key, instrument)]
+        for extreme in extremes:
+            instrument.limits.check({key: extreme})
+    except (LimitError, ValueError) as error:
+        return [Problem(where, str(error))]
+    return []
+
+
+def _extremes(parameter: ParameterConfig) -> list[Scalar]:
+    if isinstance(parameter, CategoricalConfig | OrdinalConfig):
+        return list(parameter.levels)
+    return [parameter.low, parameter.high]
+
+
+def _converted(value: Scalar, unit: str, key: str, instrument: JobInstrument) -> Scalar:
+    if isinstance(value, str):
+        return value
+    return to_unit(f"{value!r} {unit}", instrument.unit_of(key))
+
+
+def _constant(value: float | str, key: str, instrument: JobInstrument) -> Scalar:
+    return value if key in instrument.texts else to_unit(value, instrument.unit_of(key))
+
+
+def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:
+    predictor = load_object(path, where)
+    declared = getattr(predictor, "unit", None)
+    if declared is None:
+        raise CampaignError([Problem(where, f"{path} declares no unit; decorate it with surrogates.pools.in_unit")])
+    factor = to_unit(f"1 {declared}", unit)
+    return np.asarray(predictor(pool), dtype=np.float64) * factor

@@ -1,0 +1,157 @@
+"""Dispatch: a trial's step goes to a station, and what comes back becomes metrics or a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from campaigns.campaign import Campaign
+from campaigns.lab import StepConfig
+from campaigns.units import to_unit
+from campaigns.values import Measurement, MetricValue, TrialState
+from instruments.analyses.context import AnalysisContext
+from instruments.gate import judge
+from instruments.instrument import readings
+from instruments.job import Job, StepResult
+from instruments.lab import Lab
+from instruments.station import Station
+from loop.assemble import build_instrument, load_analysis, recipe
+from loop.records import StepRecord, TrialRecord
+from loop.store import Store
+from surrogates.pools import Pool
+
+_MOST_FAILURES = 3
+"""Failures in a row after which a station is no longer used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """What a step's raw data came to: metrics, or reasons why they cannot be trusted."""
+
+    metrics: Mapping[str, MetricValue] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+class Dispatcher:
+    """The stations of a lab, and the way of a step through them.
+
+    Args:
+        campaign: workflow and stations.
+        lab: instruments and clock.
+        store: where intents and documents are committed.
+        pool: the materials, for analyses that need a structure.
+    """
+
+    def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
+        self._campaign, self._lab, self._store, self._pool = campaign, lab, store, pool
+        self.instruments = {n: build_instrument(n, c, lab) for n, c in campaign.stations.items()}
+        self._analyses = {step.name: load_analysis(step) for step in campaign.workflow}
+        self._stations = {n: Station(n, i, lab.clock, self._keep) for n, i in self.instruments.items()}
+        self._failures = dict.fromkeys(self._stations, 0)
+
+    @property
+    def describe(self) -> dict[str, Callable[[], str]]:
+        """Station to a function that says what it does now."""
+        return {name: station.describe for name, station in self._stations.items()}
+
+    @property
+    def busy(self) -> bool:
+        """Whether any station has a job."""
+        return any(s.busy and not s.lost for s in self._stations.values())
+
+    def usable(self, name: str) -> bool:
+        """Return whether a station still answers and does not fail time after time."""
+        return not self._stations[name].lost and self._failures[name] < _MOST_FAILURES
+
+    def free(self, step: StepConfig) -> str | None:
+        """Return the first free station of a step, or None."""
+        return next((s for s in step.stations if self.usable(s) and not self._stations[s].busy), None)
+
+    def begin(self, trial: TrialRecord, step: StepConfig, station: str, done: Callable[[StepResult], None]) -> str:
+        """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
+        record = next((s for s in trial.steps if s.name == step.name and _open(s)), None)
+        adopt = record is not None and record.state is TrialState.DISPATCHED
+        record = record or self._new_attempt(trial, step, station)
+        if not adopt:
+            self._store.claim(trial.number, record, self._lab.clock.now())
+        self._stations[station].submit(self._job(trial, step, record, adopt), done)
+        return record.token
+
+    def settle(self, result: StepResult, station: str) -> TrialState | None:
+        """Return how a failed step leaves its trial: failed, uncertain, or None when it can simply be begun again."""
+        job, instrument = result.job, self.instruments[station]
+        if not result.dispatched:
+            return TrialState.FAILED
+        if self._stations[station].lost:
+            return TrialState.UNCERTAIN
+        if instrument.never_began(job.token):
+            return None if job.adopt else TrialState.FAILED
+        return TrialState.FAILED if instrument.settled(job.token) else TrialState.UNCERTAIN
+
+    def count(self, station: str, ok: bool) -> bool:
+        """Take note of a step's success; return whether the station has just failed for the last time."""
+        self._failures[station] = 0 if ok else self._failures[station] + 1
+        return self._failures[station] == _MOST_FAILURES
+
+    def analyse(self, trial: TrialRecord, step: StepConfig, record: StepRecord) -> Analysed:
+        """Return what the event of a step comes to."""
+        analysis = self._analyses[step.name]
+        if analysis is None:
+            return Analysed()
+        material = trial.candidate.material
+        structure = self._pool[material].structure if self._pool is not None and material is not None else None
+        data = readings(record.station, self._store.event_data(record.token))
+        units = {name: self._campaign.metrics[name].unit for name in step.gives}
+        try:
+            measurement: Measurement = analysis(data, AnalysisContext(material, structure))
+            flags = judge(measurement, units)
+        except Exception as error:  # noqa: BLE001 - dispatch: an analysis may raise anything; it costs this trial only
+            return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",))
+        if flags:
+            return Analysed(flags=flags)
+        return Analysed({name: _in_unit(measurement.metrics[name], unit) for name, unit in units.items()})
+
+    def abort(self, reason: str) -> None:
+        """Give up all jobs; instruments finish what they have begun, and can be asked about it later."""
+        for station in self._stations.values():
+            station.abort(reason)
+
+    def close(self) -> None:
+        """End all stations, and let go of the lab."""
+        for station in self._stations.values():
+            station.close()
+        self._lab.close()
+
+    def _new_attempt(self, trial: TrialRecord, step: StepConfig, station: str) -> StepRecord:
+        attempt = 1 + sum(s.name == step.name for s in trial.steps)
+        token = f"{self._store.campaign().created:.3f}-{trial.number}-{step.name}-{attempt}"
+        return StepRecord(step.name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", step.cost)
+
+    def _job(self, trial: TrialRecord, step: StepConfig, record: StepRecord, adopt: bool) -> Job:
+        return Job(
+            trial=trial.number,
+            step=step.name,
+            attempt=record.attempt,
+            token=record.token,
+            sample=str(trial.number),
+            material=trial.candidate.material,
+            recipe=recipe(self._campaign, step, trial.candidate, self.instruments[record.station]),
+            timeout=step.timeout,
+            adopt=adopt,
+            dispatch=lambda: self._store.mark(record.token, TrialState.DISPATCHED, self._lab.clock.now()),
+        )
+
+    def _keep(self, job: Job, kind: str, document: dict[str, Any]) -> None:
+        self._store.document(job.token, kind, document, self._lab.clock.now())
+
+
+def _open(step: StepRecord) -> bool:
+    return step.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
+
+
+def _in_unit(metric: MetricValue, unit: str) -> MetricValue:
+    """Return a metric value in another unit of its kind."""
+    value = to_unit(f"{metric.value!r} {metric.unit}", unit)
+    upper = to_unit(f"{metric.value + metric.sd!r} {metric.unit}", unit)
+    return MetricValue(value, abs(upper - value), unit)

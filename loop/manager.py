@@ -1,0 +1,289 @@
+"""The campaign manager: which trial goes on next, and what becomes of each."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+
+from campaigns.campaign import Campaign
+from campaigns.errors import LabError
+from campaigns.lab import StepConfig
+from campaigns.values import MetricValue, TrialState
+from instruments.clock import Clock
+from instruments.job import StepResult
+from loop.acquisition import SpaceExhaustedError
+from loop.assemble import Materials
+from loop.dispatch import Dispatcher
+from loop.events import (
+    Event,
+    Finished,
+    Improved,
+    Proposed,
+    StepEnded,
+    StepStarted,
+    Stopping,
+    TrialEnded,
+    Warned,
+)
+from loop.options import Outcome, RunOptions
+from loop.planner import Planner
+from loop.records import StepRecord, TrialRecord, Verdict, best
+from loop.stopping import spent, stop_reason
+from loop.store import Store
+
+_AHEAD = 1
+"""Trials that wait in the queue, so that a station that falls free never waits for the planner."""
+_POLL = 0.1
+"""Wall time in seconds between two looks at Ctrl-C while the lab works."""
+_INTERRUPTED = "interrupted by the user"
+
+
+class Manager:
+    """Takes every trial from its proposal to its verdict.
+
+    Args:
+        campaign: what to do.
+        materials: the pool with its computed metrics, or None.
+        planner: knows all trials of the store.
+        dispatcher: the stations.
+        store: the only memory.
+    """
+
+    def __init__(
+        self, campaign: Campaign, materials: Materials | None, planner: Planner, dispatcher: Dispatcher, store: Store
+    ) -> None:
+        self._campaign, self._materials, self._planner = campaign, materials, planner
+        self._dispatcher, self._store = dispatcher, store
+        self._objective = campaign.build_objective()
+        self._trials = {trial.number: trial for trial in store.trials()}
+        self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
+        self._under_way: dict[str, str] = {}  # token to station
+        self._stopping: str | None = None
+        self._interrupted = self._aborted = False
+
+    def run(self, clock: Clock, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+        """Go on until a stopping rule holds or the user interrupts, and everything under way has ended.
+
+        Raises:
+            LabError: a step has no usable station left.
+        """
+        self._clock, self._options, self._on_event = clock, options, on_event
+        self._started, self._earlier = time.time(), sum(s.ended - s.started for s in self._store.sessions()[:-1])
+        self._proposals_left = options.max_trials
+        self._take_up()
+        while True:
+            self._advance()
+            if not self._under_way:
+                break
+            result = self._next_result()
+            if result is not None:
+                self._handle(result)
+        return self._finish()
+
+    def _take_up(self) -> None:
+        """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
+        for trial in self._open_trials():
+            for record in trial.steps:
+                if record.state is TrialState.ACQUIRED and not self._measured(trial, record):
+                    self._acquired(trial.number, record)
+                elif record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
+                    self._begin(trial, self._campaign.step(record.name), record.station)
+            self._complete(trial.number)
+
+    def _advance(self) -> None:
+        """Give free stations work, and keep the queue filled."""
+        while self._assign() or self._propose():
+            pass
+
+    def _assign(self) -> bool:
+        """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""
+        for step in reversed(self._campaign.workflow):
+            waiting = [t for t in self._open_trials() if self._next_step(t) is step and self._may_go_on(t)]
+            station = self._dispatcher.free(step)
+            if waiting and station is not None:
+                self._begin(waiting[0], step, station)
+                return True
+            if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
+                return self._give_up(step)
+        return False
+
+    def _propose(self) -> bool:
+        """Queue one more trial, if the queue is short and nothing speaks against it."""
+        if self._stop_reason() is not None or self._proposals_left == 0:
+            return False
+        if sum(not t.steps for t in self._open_trials()) >= _AHEAD:
+            return False
+        try:
+            number, candidate, proposal = self._planner.suggest()
+        except SpaceExhaustedError as error:
+            self._stop(str(error))
+            return False
+        self._store.propose(number, candidate, proposal, self._clock.now())
+        self._refresh(number)
+        if self._proposals_left is not None:
+            self._proposals_left -= 1
+        self._on_event(Proposed(number, candidate, proposal))
+        return True
+
+    def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
+        token = self._dispatcher.begin(trial, step, station, self._inbox.put)
+        self._under_way[token] = station
+        self._refresh(trial.number)
+        attempt = self._record(trial.number, token).attempt
+        self._on_event(StepStarted(trial.number, step.name, station, attempt))
+
+    def _next_result(self) -> StepResult | None:
+        """Wait for a station; return None when the user interrupts or the time is up."""
+        self._clock.leave()
+        while True:
+            try:
+                return self._inbox.get(timeout=_POLL)  # its sender has entered the clock on our behalf
+            except queue.Empty:
+                if self._interruption():
+                    self._clock.enter()
+                    return None
+
+    def _interruption(self) -> bool:
+        """Notice Ctrl-C; return whether there is something new about it."""
+        if self._options.abort.is_set() and not self._aborted:
+            self._aborted = self._interrupted = True
+            self._dispatcher.abort(_INTERRUPTED)
+            return True
+        return self._options.stop.is_set() and not self._interrupted
+
+    def _handle(self, result: StepResult) -> None:
+        """Take the result of a step from its station."""
+        job, station = result.job, self._under_way.pop(result.job.token)
+        record = self._record(job.trial, job.token)
+        if not result.ok and self._aborted:
+            return  # the store says how far it came; the next session asks the instrument
+        self._on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))
+        if self._dispatcher.count(station, result.ok):
+            self._on_event(
+                Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
+            )
+        if result.ok or record.state is TrialState.ACQUIRED:
+            self._acquired(job.trial, record)
+        else:
+            self._failed(result, station)
+
+    def _failed(self, result: StepResult, station: str) -> None:
+        state, reason = self._dispatcher.settle(result, station), f"{station}: {result.error}"
+        if state is None:  # the instrument has never begun it: nothing is repeated
+            self._store.claim(result.job.trial, self._record(result.job.trial, result.job.token), self._clock.now())
+            self._begin(self._refresh(result.job.trial), self._campaign.step(result.job.step), station)
+            return
+        self._store.mark(result.job.token, state, self._clock.now(), reason)
+        self._end(result.job.trial, Verdict(state, reason))
+
+    def _acquired(self, number: int, record: StepRecord) -> None:
+        """Analyse what a step has acquired, and complete the trial after the last one."""
+        step = self._campaign.step(record.name)
+        analysed = self._dispatcher.analyse(self._trials[number], step, record)
+        if analysed.flags:
+            reason = f"{record.name}: {'; '.join(analysed.flags)}"
+            self._end(number, Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags))
+            return
+        self._store.measure(record.token, analysed.metrics)
+        self._refresh(number)
+        self._complete(number)
+
+    def _complete(self, number: int) -> None:
+        """End a trial that has gone through all steps."""
+        trial = self._trials[number]
+        done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
+        if not trial.state.ended and done == {step.name for step in self._campaign.workflow}:
+            self._end(number, self._verdict(trial))
+
+    def _verdict(self, trial: TrialRecord) -> Verdict:
+        """Return the verdict on a trial that has gone through all steps."""
+        units = self._objective.units
+        computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
+        values = self._objective.complete(trial.values | computed)
+        sds = self._objective.sds(values, {n: m.sd for n, m in trial.metrics.items()})
+        return Verdict(
+            TrialState.COMPLETED,
+            metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()},
+            score=float(self._objective.score(values)),
+            score_sd=self._objective.score_sd(values, sds),
+            feasible=self._objective.feasible(values),
+        )
+
+    def _end(self, number: int, verdict: Verdict) -> None:
+        previous = best(list(self._trials.values()))
+        trial = self._store.end(number, verdict, self._clock.now())
+        self._trials[number] = trial
+        self._planner.ingest(trial)
+        self._store.beat()
+        self._on_event(TrialEnded(trial))
+        incumbent = best(list(self._trials.values()))
+        if incumbent is not None and incumbent is not previous and incumbent.number == number:
+            self._on_event(Improved(incumbent, previous))
+
+    def _give_up(self, step: StepConfig) -> bool:
+        """End the session when a step has no station left, once everything else has ended."""
+        if self._under_way:
+            return False
+        raise LabError(
+            f"step {step.name} has no usable station left of {', '.join(step.stations)}; "
+            "see 'athanor trials' for the reasons, mend the instrument, and go on with 'athanor run'"
+        )
+
+    def _stop_reason(self) -> str | None:
+        """Return why nothing new is begun, or None."""
+        if self._stopping is None:
+            used = spent(list(self._trials.values()), self._wall_time())
+            reason = stop_reason(self._campaign, list(self._trials.values()), used)
+            if self._options.stop.is_set() or self._options.abort.is_set():
+                self._interrupted, reason = True, reason or _INTERRUPTED
+            if reason is not None:
+                self._stop(reason)
+        return self._stopping
+
+    def _stop(self, reason: str) -> None:
+        self._stopping = reason
+        self._on_event(Stopping(reason))
+
+    def _may_go_on(self, trial: TrialRecord) -> bool:
+        """Return whether a waiting trial may take its next step now."""
+        if self._aborted:
+            return False
+        if trial.steps:
+            return True
+        return not self._interrupted and (self._stop_reason() is None or self._last_of_budget())
+
+    def _last_of_budget(self) -> bool:
+        """Return whether the campaign stops only because its trials are all proposed: the queued ones still count."""
+        return not self._interrupted and len(self._trials) >= self._campaign.budget.trials
+
+    def _finish(self) -> Outcome:
+        trials = [self._trials[n] for n in sorted(self._trials)]
+        reason = self._stopping or f"{self._options.max_trials} trials were asked for"
+        finished = self._stopping is not None and not self._interrupted
+        self._on_event(Finished(reason, best(trials)))
+        return Outcome(reason, finished, self._interrupted, self._aborted, tuple(trials), self._wall_time())
+
+    def _open_trials(self) -> list[TrialRecord]:
+        return [t for n, t in sorted(self._trials.items()) if not t.state.ended]
+
+    def _next_step(self, trial: TrialRecord) -> StepConfig | None:
+        """Return the step that a trial waits for; None while one is under way or when all are done."""
+        if any(record.token in self._under_way for record in trial.steps):
+            return None
+        done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
+        return next((step for step in self._campaign.workflow if step.name not in done), None)
+
+    def _measured(self, trial: TrialRecord, record: StepRecord) -> bool:
+        """Return whether the step's analysis is in the store."""
+        return all(name in trial.metrics for name in self._campaign.step(record.name).gives)
+
+    def _record(self, number: int, token: str) -> StepRecord:
+        return next(s for s in self._refresh(number).steps if s.token == token)
+
+    def _refresh(self, number: int) -> TrialRecord:
+        self._trials[number] = self._store.trial(number)
+        return self._trials[number]
+
+    def _wall_time(self) -> float:
+        return self._earlier + time.time() - self._started

@@ -1,0 +1,196 @@
+"""The planner: suggest and ingest, with Ax's Client as the keeper of the experiment. The one file that knows Ax.
+
+Our own generation sits in an Ax generation node, because Ax's Client has neither candidate pools nor nonlinear
+objectives of several metrics. The planner's state is Ax's experiment, and that is rebuilt from the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+from ax.api.client import Client
+from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+from ax.core.data import Data
+from ax.core.experiment import Experiment
+from ax.core.trial_status import TrialStatus
+from ax.generation_strategy.external_generation_node import ExternalGenerationNode
+from ax.generation_strategy.generation_strategy import GenerationStrategy
+
+from campaigns.campaign import Campaign
+from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from loop.acquisition import Choice, History, Scorer, choose
+from loop.records import Proposal, TrialRecord
+from loop.sampling import sobol, spread
+from surrogates.features import Encoder
+
+_MATERIAL = "material"
+_SCORE = "score"
+_FEWEST = 3  # measurements before a model chooses
+
+logging.getLogger("ax").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The space-filling candidates of the start, the same for the same seed."""
+
+    campaign: Campaign
+    encoder: Encoder
+
+    def candidate(self, number: int) -> Candidate:
+        """Return the candidate of a trial of the start."""
+        count = max(self.campaign.planner.initial, number + 1)
+        settings = sobol(self.campaign.space, count, self.campaign.seed)
+        table = self.encoder.materials
+        if table is None:
+            return Candidate(settings[number % len(settings)])
+        places = spread(table.embedding, count, self.campaign.seed)
+        return Candidate(settings[number % len(settings)], table.ids[places[number % len(places)]])
+
+
+class _Node(ExternalGenerationNode):
+    """Ax's way to ask us for the next candidate."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__(name="athanor", should_deduplicate=False)
+        self._scorer = scorer
+        self._start = _Start(scorer.campaign, scorer.encoder)
+        self._history = History((), {}, (), frozenset())
+        self._learnt_from: tuple[int, ...] = ()
+        self._pending: tuple[int, ...] = ()
+        self._number = 0
+        self.proposal = Proposal("space-filling")
+
+    def update_generator_state(self, experiment: Experiment, data: Data) -> None:
+        """Take what was measured, and what is under way, out of Ax's experiment."""
+        completed = experiment.trial_indices_by_status[TrialStatus.COMPLETED]
+        running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
+        self._learnt_from, self._pending = tuple(sorted(completed)), tuple(sorted(running))
+        self._number = len(experiment.trials)
+        at = {i: _candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
+        self._history = History(
+            done=[at[i] for i in self._learnt_from],
+            metrics=self._metrics(data.df),
+            pending=[at[i] for i in self._pending],
+            seen=frozenset(c.key() for c in at.values()),
+        )
+
+    def get_next_candidate(self, pending_parameters: list[dict[str, Any]]) -> dict[str, Scalar]:  # noqa: ARG002
+        """Return the parameters of the next candidate; what is pending is known from the experiment."""
+        campaign = self._scorer.campaign
+        if self._number < campaign.planner.initial or len(self._learnt_from) < _FEWEST:
+            self.proposal = Proposal("space-filling", learnt_from=self._learnt_from, pending=self._pending)
+            return _parameters(self._start.candidate(self._number))
+        choice = choose(self._scorer, self._history, _seed(campaign.seed, self._number))
+        self.proposal = self._explained(choice)
+        return _parameters(choice.candidate)
+
+    def _metrics(self, frame: Any) -> dict[str, list[MetricValue]]:
+        """Return each measured metric's values in the order of the completed trials."""
+        found = {(row.trial_index, row.metric_name): (row.mean, row.sem) for row in frame.itertuples()}
+        return {
+            name: [MetricValue(*found[i, name], metric.unit) for i in self._learnt_from]
+            for name, metric in self._scorer.campaign.measured.items()
+        }
+
+    def _explained(self, choice: Choice) -> Proposal:
+        return Proposal(
+            "model",
+            acquisition=choice.acquisition,
+            predictions=choice.predictions,
+            score=choice.score,
+            feasibility=choice.feasibility,
+            learnt_from=self._learnt_from,
+            pending=self._pending,
+            models=choice.models,
+            alternatives=choice.alternatives,
+        )
+
+
+class Planner:
+    """Suggests candidates and learns from trials.
+
+    Args:
+        campaign: space, metrics, objective and seed.
+        encoder: layout of the rows, with the pool's table where there is a pool.
+    """
+
+    def __init__(self, campaign: Campaign, encoder: Encoder) -> None:
+        self._campaign = campaign
+        self._node = _Node(Scorer(campaign, encoder))
+        self._client = Client(random_seed=campaign.seed)
+        ids = encoder.materials.ids if encoder.materials else ()
+        self._client.configure_experiment(parameters=_ax_parameters(campaign, ids), name=campaign.name)
+        self._client.configure_optimization(objective=_SCORE)
+        self._client.configure_tracking_metrics(list(campaign.measured))
+        self._client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
+
+    def suggest(self) -> tuple[int, Candidate, Proposal]:
+        """Return the number of a new trial, its candidate, and why it was chosen.
+
+        Raises:
+            SpaceExhaustedError: no candidate is left.
+        """
+        ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
+        return number, _candidate(parameters), self._node.proposal
+
+    def ingest(self, trial: TrialRecord) -> None:
+        """Learn how a suggested trial ended."""
+        match trial.state:
+            case TrialState.COMPLETED:
+                self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
+            case TrialState.FAILED:
+                self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
+            case _:
+                self._client.mark_trial_abandoned(trial.number)
+
+    def recall(self, trials: Sequence[TrialRecord]) -> None:
+        """Rebuild the experiment from all trials of the store, in the order of their numbers."""
+        for trial in trials:
+            self._client.attach_trial(parameters=_parameters(trial.candidate))
+            if trial.state.ended:
+                self.ingest(trial)
+
+    def _raw_data(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
+        measured = {name: (trial.metrics[name].value, trial.metrics[name].sd) for name in self._campaign.measured}
+        return measured | {_SCORE: (trial.score or 0.0, trial.score_sd or 0.0)}
+
+
+def _seed(seed: int, number: int) -> int:
+    """Return the seed of one choice: a function of campaign seed and trial number alone."""
+    return zlib.crc32(f"{seed}/{number}".encode())
+
+
+def _parameters(candidate: Candidate) -> dict[str, Scalar]:
+    material = {} if candidate.material is None else {_MATERIAL: candidate.material}
+    return dict(candidate.parameters) | material
+
+
+def _candidate(parameters: Mapping[str, Any]) -> Candidate:
+    rest = {name: value for name, value in parameters.items() if name != _MATERIAL}
+    return Candidate(rest, parameters.get(_MATERIAL))
+
+
+def _ax_parameters(campaign: Campaign, ids: Sequence[str]) -> list[RangeParameterConfig | ChoiceParameterConfig]:
+    found = [_ax_parameter(name, parameter) for name, parameter in campaign.space.parameters.items()]
+    if ids:
+        found.append(ChoiceParameterConfig(name=_MATERIAL, values=list(ids), parameter_type="str", is_ordered=False))
+    return found
+
+
+def _ax_parameter(name: str, parameter: ParameterConfig) -> RangeParameterConfig | ChoiceParameterConfig:
+    match parameter:
+        case FloatConfig(low=low, high=high, scale=scale):
+            return RangeParameterConfig(name=name, bounds=(low, high), parameter_type="float", scaling=scale)
+        case IntegerConfig(low=low, high=high):
+            return RangeParameterConfig(name=name, bounds=(int(low), int(high)), parameter_type="int")
+        case OrdinalConfig(levels=levels):
+            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="float", is_ordered=True)
+        case CategoricalConfig(levels=levels):
+            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="str", is_ordered=False)

@@ -1,0 +1,107 @@
+"""Run a campaign: propose, claim, dispatch, analyse, judge, record, learn, until a stopping rule holds."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from campaigns.campaign import Campaign
+from loop.assemble import Materials, build_encoder, build_lab, build_materials, check_limits
+from loop.dispatch import Dispatcher
+from loop.events import Embedding, Event, PoolReady, Proposed, Started, StationsReady
+from loop.manager import Manager
+from loop.options import Outcome, RunOptions
+from loop.planner import Planner
+from loop.records import CampaignRecord, TrialRecord
+from loop.store import Reader, Store, store_path
+
+_REHEARSED = 3
+_VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
+_NOT_IN_FINGERPRINT = {"description", "budget", "stopping", "lab"}
+
+
+def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+    """Run or continue a campaign.
+
+    Args:
+        campaign: what to do.
+        options: where to keep it, and how the user may end it.
+        on_event: called with everything that happens, in this thread.
+
+    Raises:
+        AthanorError: the campaign cannot be run: file, lab, model or store.
+    """
+    torch.set_num_threads(1)  # the models are small, and sums then have one order
+    materials = build_materials(campaign, lambda done, total: on_event(Embedding(done, total)))
+    if materials is not None:
+        on_event(PoolReady(len(materials.pool)))
+    planner = Planner(campaign, build_encoder(campaign, materials))
+    if options.dry_run:
+        return _rehearse(planner, options, on_event)
+    store = Store(options.store_url)
+    outcome = "failed"
+    try:
+        store.begin(campaign_record(campaign, options.source_text), versions())
+        result = _run(campaign, materials, planner, store, options, on_event)
+        outcome = result.reason
+    finally:
+        store.close(outcome)
+    return result
+
+
+def _run(
+    campaign: Campaign,
+    materials: Materials | None,
+    planner: Planner,
+    store: Store,
+    options: RunOptions,
+    on_event: Callable[[Event], None],
+) -> Outcome:
+    trials = store.trials()
+    planner.recall(trials)
+    latest = max((t.lab for t in store.transitions()), default=0.0)
+    lab = build_lab(campaign, materials, _lab_state(store.path), latest)
+    dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
+    try:
+        check_limits(campaign, dispatcher.instruments)
+        earlier = sum(session.ended - session.started for session in store.sessions()[:-1])
+        on_event(Started(campaign, options.store_url, tuple(trials), earlier))
+        on_event(StationsReady(dispatcher.describe))
+        return Manager(campaign, materials, planner, dispatcher, store).run(lab.clock, options, on_event)
+    finally:
+        dispatcher.close()
+
+
+def _rehearse(planner: Planner, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+    """Say what would be proposed next; touch neither lab nor store."""
+    trials: list[TrialRecord] = []
+    if store_path(options.store_url).exists():
+        trials = Reader(options.store_url).trials()
+    planner.recall(trials)
+    for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
+        number, candidate, proposal = planner.suggest()
+        on_event(Proposed(number, candidate, proposal))
+    return Outcome("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
+
+
+def _lab_state(store: Path) -> Path:
+    """Return the folder where simulated instruments keep what they remember, beside the store."""
+    return store.with_suffix(".lab")
+
+
+def campaign_record(campaign: Campaign, source: str) -> CampaignRecord:
+    """Return what the store keeps of a campaign."""
+    decisive = campaign.model_dump(mode="json", exclude=_NOT_IN_FINGERPRINT)
+    fingerprint = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    return CampaignRecord(campaign.name, source, campaign.seed, fingerprint, time.time())
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each distribution that decides about results."""
+    return {name: importlib.metadata.version(name) for name in _VERSIONS}

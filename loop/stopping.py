@@ -1,0 +1,83 @@
+"""When a campaign stops: the budget is spent, or a stopping rule holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from campaigns.campaign import Campaign, StagnationRuleConfig, StoppingRuleConfig, TargetRuleConfig
+from campaigns.values import TrialState
+from loop.records import TrialRecord, best
+
+_NOTHING_MOVED = (TrialState.CLAIMED, TrialState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a campaign has used up.
+
+    Attributes:
+        wall_time: seconds over all sessions.
+        cost: USD of all steps that were begun.
+    """
+
+    trials: int
+    wall_time: float
+    cost: float
+
+
+def spent(trials: Sequence[TrialRecord], wall_time: float) -> Spent:
+    """Return what the trials have used up."""
+    begun = [step for trial in trials for step in trial.steps if step.state not in _NOTHING_MOVED]
+    return Spent(len(trials), wall_time, sum(step.cost for step in begun))
+
+
+def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent) -> str | None:
+    """Return why no further trial is begun, or None.
+
+    Args:
+        campaign: its budget and stopping rules.
+        trials: all trials, by number.
+        used: what they have used up.
+    """
+    budget = campaign.budget
+    if used.trials >= budget.trials:
+        return f"all {budget.trials} trials of the budget are spent"
+    if budget.wall_time is not None and used.wall_time >= budget.wall_time:
+        return f"the budget's wall time of {budget.wall_time:g} s is spent"
+    trial_cost = sum(step.cost for step in campaign.workflow)
+    if budget.cost is not None and used.cost + trial_cost > budget.cost:
+        return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {trial_cost:g} USD"
+    reasons = (_held(rule, trials) for rule in campaign.stopping)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _held(rule: StoppingRuleConfig, trials: Sequence[TrialRecord]) -> str | None:
+    match rule:
+        case TargetRuleConfig(score=score):
+            incumbent = best(list(trials))
+            if incumbent is not None and incumbent.score is not None and incumbent.score >= score:
+                return f"trial {incumbent.number} has reached the target score {score:g} with {incumbent.score:.4g}"
+            return None
+        case StagnationRuleConfig(trials=patience, improvement=improvement):
+            since = _since_improvement(trials, improvement)
+            if since >= patience:
+                return f"no improvement by more than {improvement:g} in {since} trials"
+            return None
+        case _:
+            assert_never(rule)
+
+
+def _since_improvement(trials: Sequence[TrialRecord], improvement: float) -> int:
+    """Return how many trials have been completed since the best score last rose by more than ``improvement``.
+
+    Trials before the first feasible one do not count: there is nothing yet to improve on.
+    """
+    done = sorted((t for t in trials if t.completed_order is not None), key=lambda t: t.completed_order or 0)
+    incumbent, since = None, 0
+    for trial in done:
+        since += incumbent is not None
+        if trial.feasible and trial.score is not None and (incumbent is None or trial.score > incumbent + improvement):
+            incumbent, since = trial.score, 0
+    return since
