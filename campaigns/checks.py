@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from campaigns.errors import Problem, UnitError
-from campaigns.messages import suggestion
+from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.metrics import DerivedConfig, MetricConfig
 from campaigns.objective import ObjectiveConfig, derivation, scale_in
 from campaigns.units import to_unit

@@ -9,8 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import Problem
-from campaigns.messages import suggestion
+from campaigns.errors import Problem, suggestion
 
 
 def missing_objects(sections: Mapping[str, Any], folder: Path | None) -> list[Problem]:

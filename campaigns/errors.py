@@ -11,6 +11,8 @@ AthanorError
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
 """
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -75,3 +77,9 @@ class ModelError(AthanorError):
 
 class StoreError(AthanorError):
     """The store cannot be used."""
+
+
+def suggestion(got: str, allowed: Iterable[str]) -> str:
+    """Return ``', did you mean x'`` where one of the allowed words is near, else nothing."""
+    near = difflib.get_close_matches(got, list(allowed), n=1)
+    return f", did you mean {near[0]!r}" if near else ""

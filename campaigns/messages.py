@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from campaigns.errors import Problem
+from campaigns.errors import Problem, suggestion
 from campaigns.yaml_nodes import Loc, dotted
 
 _WANTED = {
@@ -42,12 +41,6 @@ def explain(error: ValidationError, data: Any, schema: Mapping[str, Any]) -> lis
         schema: the JSON schema of the same type, from which the allowed keys are taken.
     """
     return [_problem(dict(e), data, schema) for e in error.errors(include_url=False)]
-
-
-def suggestion(got: str, allowed: Iterable[str]) -> str:
-    """Return ``', did you mean x'`` where one of the allowed words is near, else nothing."""
-    near = difflib.get_close_matches(got, list(allowed), n=1)
-    return f", did you mean {near[0]!r}" if near else ""
 
 
 def shown(value: Any) -> str:

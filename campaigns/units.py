@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
+from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING
 
-from campaigns.errors import UnitError
+from campaigns.errors import UnitError, suggestion
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
@@ -37,14 +38,10 @@ _NAMED = {
 
 @cache
 def registry() -> UnitRegistry[float]:
-    """Return the one unit registry, with currencies and the field's names added."""
+    """Return the one unit registry; ``units.txt`` lists what it knows."""
     import pint
 
-    units: UnitRegistry[float] = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
-    units.define("USD = [currency] = usd")
-    units.define("atom = count")
-    units.define("@alias percent = pct")
-    return units
+    return pint.UnitRegistry(str(Path(__file__).with_name("units.txt")), autoconvert_offset_to_baseunit=True)
 
 
 @cache
@@ -61,7 +58,11 @@ def check_unit(unit: str) -> str:
     try:
         registry().Unit(unit)
     except (*stumbles, LookupError, SyntaxError, RecursionError) as error:
-        raise UnitError(f"unknown unit {unit!r}; allowed: any pint unit, such as degC, h, eV, mAh/g, '1'") from error
+        near = suggestion(unit, (name for name in registry() if len(name) > 2))
+        raise UnitError(
+            f"unknown unit {unit!r}{near}; allowed: products of the units in campaigns/units.txt, such as "
+            "degC, h, eV, mAh/g, USD/kg, '1'"
+        ) from error
     return unit
 
 
@@ -77,6 +78,15 @@ def split_quantity(text: str) -> tuple[float, str]:
     return float(match[1]), match[2]
 
 
+def convert(value: float, given: str, unit: str) -> float:
+    """Return a number given in one unit in another; what is not finite stays so.
+
+    Raises:
+        UnitError: a unit is unknown, or the two are of different dimensions.
+    """
+    return _converted(f"{value:g} {given}", float(value), check_unit(given), check_unit(unit))
+
+
 def to_unit(value: float | str, unit: str) -> float:
     """Return ``value`` in ``unit``; a bare number is taken to be in ``unit`` already.
 
@@ -90,7 +100,7 @@ def to_unit(value: float | str, unit: str) -> float:
     if not isinstance(value, str):
         return float(value)
     number, given = split_quantity(value)
-    return _converted(value, number, check_unit(given or unit), check_unit(unit))
+    return _finite(_converted(value, number, check_unit(given or unit), check_unit(unit)), value)
 
 
 def to_difference(value: float | str, unit: str) -> float:
@@ -102,7 +112,7 @@ def to_difference(value: float | str, unit: str) -> float:
     if not isinstance(value, str):
         return float(value)
     number, given = split_quantity(value)
-    return _converted(value, number, _difference_unit(given or unit), _difference_unit(unit))
+    return _finite(_converted(value, number, _difference_unit(given or unit), _difference_unit(unit)), value)
 
 
 @cache
@@ -121,14 +131,17 @@ def _converted(text: str, number: float, given: str, unit: str) -> float:
     import pint
 
     try:
-        converted = float(registry().Quantity(number, given).to(unit).magnitude)
+        return float(registry().Quantity(number, given).to(unit).magnitude)
     except pint.PintError as error:
         raise UnitError(
             f"got {text!r}, which is {_kind(given)}; allowed: {_kind(unit)}, as a number (in {unit}) or with its unit"
         ) from error
-    if not math.isfinite(converted):
-        raise UnitError(f"got {text!r}, which is not finite in {unit}; allowed: a finite quantity")
-    return converted
+
+
+def _finite(number: float, text: str) -> float:
+    if not math.isfinite(number):
+        raise UnitError(f"got {text!r}, which is too large; allowed: a finite quantity")
+    return number
 
 
 def _difference_unit(unit: str) -> str:
