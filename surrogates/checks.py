@@ -13,7 +13,7 @@ from surrogates.chemistry import Balance, bond, total_charge
 
 REACH = 3.2  # Å; every bond and every overlap is shorter
 SHELL = 1.25  # a neighbour farther than this times the expected bond is in the next shell
-MEAN_TOLERANCE = 0.12
+MEAN_TOLERANCE = 0.10
 SHORTEST = 0.80
 
 CLOSEST_ANIONS = 2.25
@@ -54,7 +54,7 @@ class _Pairs:
 def faults(structure: Structure, expected: Sequence[Neighbourhood | None]) -> list[str]:
     """Return why a cell cannot be right; an empty list when nothing is wrong.
 
-    The mean bond must lie within 12 % and the shortest within 20 % of the sum of Shannon's radii; that is wider than
+    The mean bond must lie within 10 % and the shortest within 20 % of the sum of Shannon's radii; that is wider than
     the spread of mean octahedral and tetrahedral bonds in oxides (Gagne and Hawthorne, IUCrJ 7, 581 (2020)) and far
     narrower than the errors of a wrong setting of the space group.
 
@@ -115,7 +115,7 @@ def _shell(name: str, bonds: NDArray[np.float64], around: Neighbourhood) -> list
         ]
     found = []
     if abs(bonds.mean() / around.bond - 1) > MEAN_TOLERANCE:
-        found.append(f"{name} has a mean bond of {bonds.mean():.2f} Å; {around.bond:.2f} Å ± 12 % is expected")
+        found.append(f"{name} has a mean bond of {bonds.mean():.2f} Å; {around.bond:.2f} Å ± 10 % is expected")
     if bonds.min() < SHORTEST * around.bond:
         found.append(f"{name} has a bond of {bonds.min():.2f} Å; at least {SHORTEST * around.bond:.2f} Å is allowed")
     return found

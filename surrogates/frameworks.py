@@ -94,7 +94,7 @@ def _sorted(cell: Structure) -> Skeleton:
 
 LAYERED = Framework(
     "layered",
-    "R-3m, alpha-NaFeO2 type (AFLOW ABC2_hR4_166_a_b_c): Akimoto, Gotoh and Oosawa, J. Solid State Chem. 141, 298 (1998)",
+    "R-3m, LiCoO2 (AFLOW ABC2_hR4_166_a_b_c): Akimoto, Gotoh and Oosawa, J. Solid State Chem. 141, 298 (1998)",
     "R-3m",
     (2.8161, 2.8161, 14.0536, 90, 90, 120),
     (("Li", (0, 0, 0.5)), ("M", (0, 0, 0)), ("O", (0, 0, 0.2605))),
@@ -145,7 +145,7 @@ LITHIUM_RICH = Framework(
 
 SPINEL = Framework(
     "spinel",
-    "Fd-3m, origin choice 2 (AFLOW A2BC4_cF56_227_d_a_e): LiMn2O4: Akimoto et al., Chem. Mater. 12, 3246 (2000)",
+    "Fd-3m, origin choice 2 (AFLOW A2BC4_cF56_227_d_a_e), LiMn2O4: Akimoto et al., Chem. Mater. 12, 3246 (2000)",
     "Fd-3m:2",
     (8.2476, 8.2476, 8.2476, 90, 90, 90),
     (("Li", (0.125, 0.125, 0.125)), ("M", (0.5, 0.5, 0.5)), ("O", (0.2632, 0.2632, 0.2632))),
