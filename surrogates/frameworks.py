@@ -68,12 +68,17 @@ class Skeleton:
 @cache
 def skeleton(framework: Framework, supercell: Matrix = UNIT) -> Skeleton:
     """Return the primitive cell of a framework, or a supercell of it."""
-    labels = [STAND_INS[role] for role, _ in framework.sites]
-    cell = Structure.from_spacegroup(
-        framework.group, Lattice.from_parameters(*framework.cell), labels, [xyz for _, xyz in framework.sites]
-    ).get_primitive_structure()
+    cell = _primitive(framework).copy()
     cell.make_supercell(supercell)
     return _sorted(cell)
+
+
+@cache
+def _primitive(framework: Framework) -> Structure:
+    labels = [STAND_INS[role] for role, _ in framework.sites]
+    lattice = Lattice.from_parameters(*framework.cell)
+    coords = [xyz for _, xyz in framework.sites]
+    return Structure.from_spacegroup(framework.group, lattice, labels, coords).get_primitive_structure()
 
 
 def _sorted(cell: Structure) -> Skeleton:

@@ -8,7 +8,8 @@ from surrogates.pools import Pool, PoolEntry, in_unit, load_pool, structure_key
 
 
 def salt(a: float = 5.64) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    """The primitive cell of rock salt."""
+    return Structure(Lattice(a / 2 * (1 - np.eye(3))), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def two_salts() -> Pool:
