@@ -1,0 +1,196 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign, parse_campaign
+from tests.strategies import campaigns
+
+READY = sorted((Path(__file__).parents[2] / "campaigns").glob("*.yaml"))
+
+SMALL = """\
+name: small
+seed: 1
+space:
+  parameters:
+    temperature: {kind: float, unit: degC, low: 500, high: 900}
+    time: {kind: float, unit: h, low: 2, high: 48, scale: log}
+metrics:
+  capacity: {kind: measured, unit: mAh/g}
+objective:
+  terms:
+    - {goal: maximise, metric: capacity, scale: 10 mAh/g}
+lab: {kind: virtual}
+stations:
+  furnace: {kind: furnace}
+workflow:
+  - name: make
+    stations: [furnace]
+    recipe: {temperature: $temperature, time: $time}
+    analysis: campaigns.values:Candidate
+    gives: [capacity]
+    timeout: 10 h
+budget: {trials: 5}
+"""
+
+
+def problems(text: str) -> list[tuple[int | None, str, str]]:
+    with pytest.raises(CampaignError) as caught:
+        parse_campaign(text, "small.yaml")
+    return [(p.line, p.where, p.message) for p in caught.value.problems]
+
+
+def only(text: str) -> tuple[int | None, str, str]:
+    found = problems(text)
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_every_ready_campaign_is_valid(path: Path) -> None:
+    assert load_campaign(path).name == path.stem
+
+
+@settings(max_examples=40, deadline=None)
+@given(campaigns())
+def test_a_campaign_survives_being_written_and_read(data: dict[str, Any]) -> None:
+    campaign = Campaign.model_validate(data)
+    text = yaml.safe_dump(campaign.model_dump(mode="json"), allow_unicode=True)
+    assert parse_campaign(text, "drawn.yaml") == campaign
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "where", "message"),
+    [
+        ("seed: 1", "sed: 1", 2, "sed", "unknown key, did you mean 'seed'; allowed: name, "),
+        ("low: 500", "low: 1 eV", 5, "space.parameters.temperature.low", "which is an energy; allowed: a temperature"),
+        ("low: 500", "low: hot", 5, "space.parameters.temperature.low", "got 'hot', which is no quantity"),
+        ("low: 500", "low: true", 5, "space.parameters.temperature.low", "allowed: a number"),
+        ("unit: h", "unit: hous", 6, "space.parameters.time.unit", "unknown unit 'hous', did you mean 'hour'"),
+        ("scale: log", "scale: lin", 6, "space.parameters.time.scale", "did you mean 'linear'; allowed: linear, log"),
+        (
+            "scale: log",
+            "scal: log",
+            6,
+            "space.parameters.time.scal",
+            "unknown key, did you mean 'scale'; allowed: kind",
+        ),
+        ("low: 2, high: 48", "high: 48", 6, "space.parameters.time.low", "is missing; needed: Smallest value"),
+        ("kind: measured", "kind: measrd", 8, "metrics.capacity.kind", "did you mean 'measured'; allowed: computed, "),
+        ("kind: measured, ", "", 8, "metrics.capacity.kind", "is missing; allowed: computed, derived, measured"),
+        (
+            "10 mAh/g}",
+            "10 K}",
+            11,
+            "objective.terms[0].scale",
+            "which is a temperature; allowed: a quantity like mAh/g",
+        ),
+        ("metric: capacity", "metric: capcity", 11, "objective.terms[0].metric", "did you mean 'capacity'"),
+        ("{kind: virtual}", "virtual", 12, "lab", "got 'virtual'; allowed: a mapping"),
+        ("{kind: furnace}", "{kind: furnce}", 14, "stations.furnace.kind", "got 'furnce', did you mean 'furnace'"),
+        ("[furnace]", "[]", 17, "workflow[0].stations", "got 0 items; allowed: at least 1"),
+        ("$time", "$tim", 18, "workflow[0].recipe.time", "unknown name 'tim', did you mean 'time'"),
+        (":Candidate", ":Candidat", 19, "workflow[0].analysis", "has no Candidat, did you mean 'Candidate'"),
+        ("campaigns.values:", "campaigns.value:", 19, "workflow[0].analysis", "there is no module campaigns.value"),
+        ("10 h", "-10 h", 21, "workflow[0].timeout", "allowed: above 0"),
+        ("10 h", "10 K", 21, "workflow[0].timeout", "which is a temperature; allowed: a time"),
+        ("trials: 5", "trials: many", 22, "budget.trials", "got 'many'; allowed: a whole number"),
+        ("trials: 5", "trials: 5.5", 22, "budget.trials", "got 5.5; allowed: a whole number"),
+        ("seed: 1", "seed: 1\nname: again", 3, "name", "is given twice, first in line 1"),
+        ("temperature: {kind", "class: {kind", 5, "space.parameters.class", "a word of Python"),
+        ("temperature: {kind", "a b: {kind", 5, "space.parameters.a b", "a name of letters, digits and _"),
+    ],
+)
+def test_a_mistake_is_found_at_its_line_in_plain_words(old: str, new: str, line: int, where: str, message: str) -> None:
+    assert old in SMALL
+    found = problems(SMALL.replace(old, new, 1))
+    assert any((at, key) == (line, where) and message in said for at, key, said in found), found
+
+
+def test_every_mistake_is_shown_at_once() -> None:
+    text = SMALL.replace("seed: 1", "seed: one").replace("$time", "$tim").replace("metric: capacity", "metric: speed")
+    text = text.replace("{trials: 5}", "{trials: 0}").replace("unit: h", "unit: hous")
+    # $tim shows once the parameters can be read.
+    assert {line for line, _, _ in problems(text)} == {2, 6, 11, 22}
+    assert {line for line, _, _ in problems(text.replace("hous", "h"))} == {2, 6, 11, 18, 22}
+
+
+def test_errors_are_shown_as_file_line_key_message_in_the_order_of_the_file() -> None:
+    text = SMALL.replace("{trials: 5}", "{trials: 0}").replace("seed: 1", "seed: -1")
+    with pytest.raises(CampaignError) as caught:
+        parse_campaign(text, "small.yaml")
+    assert str(caught.value).splitlines() == [
+        "small.yaml:2: seed: got -1; allowed: at least 0",
+        "small.yaml:22: budget.trials: got 0; allowed: above 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("", None, "got nothing; allowed: a mapping"),
+        ("- 1", 1, "got a list; allowed: a mapping"),
+        ("name: x\nseed: [1", 2, "expected ',' or ']'"),
+        ("a:\n\tb: 1", 2, "cannot start any token"),
+        ("name: *x", 1, "undefined alias"),
+        ("a: 1\n---\nb: 1", 2, "another document"),
+        ("{" * 3000, None, "nested too deeply"),
+        ("a: \x00", None, "unacceptable character"),
+        ("a: !!python/object:os.system 1", 1, "could not determine a constructor"),
+    ],
+)
+def test_what_is_no_campaign_at_all_is_refused_with_its_line(text: str, line: int | None, message: str) -> None:
+    at, _, said = only(text)
+    assert at == line
+    assert message in said
+
+
+def test_yaml_1_2_words_and_numbers_are_read_as_a_person_means_them() -> None:
+    text = SMALL.replace(
+        "time: {kind: float, unit: h, low: 2, high: 48, scale: log}", "time: {kind: categorical, levels: [on, no]}"
+    )
+    parameter = parse_campaign(text.replace("low: 500", "low: 5e2"), "small.yaml").space.parameters
+    assert parameter["time"].at(0.0) == "on"
+    assert parameter["temperature"].at(0.0) == 500.0
+
+
+def test_a_unit_of_bare_one_is_dimensionless() -> None:
+    campaign = parse_campaign(SMALL.replace("mAh/g", "1"), "small.yaml")
+    assert campaign.metrics["capacity"].unit == "1"
+
+
+def test_modules_beside_the_campaign_are_found(tmp_path: Path) -> None:
+    (tmp_path / "own_lab.py").write_text("try:\n    from x import measure\nexcept ImportError:\n    measure = None\n")
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL.replace("campaigns.values:Candidate", "own_lab:measure"))
+    assert load_campaign(file).workflow[0].analysis == "own_lab:measure"
+    file.write_text(SMALL.replace("campaigns.values:Candidate", "own_lab:measures"))
+    with pytest.raises(CampaignError, match="own_lab has no measures, did you mean 'measure'"):
+        load_campaign(file)
+
+
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CampaignError, match="'athanor init' writes one"):
+        load_campaign(tmp_path / "none.yaml")
+    with pytest.raises(CampaignError, match="cannot be read"):
+        load_campaign(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(CampaignError, match="cannot be read"):
+        load_campaign(tmp_path / "latin.yaml")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_broken_file_is_a_campaign_error_and_never_a_crash(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(SMALL)))
+    stop = min(len(SMALL), start + data.draw(st.integers(0, 12)))
+    text = SMALL[:start] + data.draw(st.text("{}[]:,$*&!|>-\n \t'\"0aé", max_size=6)) + SMALL[stop:]
+    try:
+        parse_campaign(text, "broken.yaml")
+    except CampaignError as error:
+        assert error.problems  # noqa: PT017 - a harmless change may leave the file valid
