@@ -169,7 +169,7 @@ class Station:
 
     @property
     def busy(self) -> bool:
-        """Whether a job is under way."""
+        """Whether a job is under way, or its result still to be handed over."""
         return self._task is not None
 
     def submit(self, job: Job, done: Done) -> None:
@@ -181,7 +181,12 @@ class Station:
         if self.busy or self.lost:
             state = "lost" if self.lost else "busy"
             raise LabError(f"station {self.name} is {state}; allowed: one job at a time on a station that answers")
-        self._task = Task(job, done, self._clock, self.name)
+
+        def hand_over(result: StepResult) -> None:
+            self._task = None
+            done(result)
+
+        self._task = Task(job, hand_over, self._clock, self.name)
         self._inbox.put(self._task)
 
     def abort(self, reason: str) -> None:
@@ -208,9 +213,7 @@ class Station:
         self._engine.subscribe(self._record)
         for task in iter(self._inbox.get, None):
             self._watch.begin(self._engine, task, self._clock.wall_time(task.job.timeout) + self._backstop)
-            error = self._attempt(task)
-            self._task = None
-            task.deliver(error)
+            task.deliver(self._attempt(task))
         self._engine.loop.call_soon_threadsafe(self._engine.loop.stop)
         self._engine._th.join()  # the RunEngine offers no other way to end its thread
         self._engine.loop.close()

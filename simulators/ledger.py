@@ -55,8 +55,8 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
-        self._file = path.open("a+b")
         self._entries = self._read()
+        self._file = path.open("ab")
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries))
@@ -88,11 +88,10 @@ class Ledger:
         self._file.close()
 
     def _read(self) -> list[Entry]:
-        self._file.seek(0)
-        content = self._file.read()
+        self._path.touch()
+        content = self._path.read_bytes()
         whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            self._file.truncate(whole)
+        os.truncate(self._path, whole)
         return [self._parse(number, line) for number, line in enumerate(content[:whole].splitlines(), 1)]
 
     def _parse(self, number: int, line: bytes) -> Entry:

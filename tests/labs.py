@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import queue
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class LinePhysics:
     """One diffraction line that grows with temperature, and a straight discharge curve."""
 
     def synthesise(self, material: str | None, recipe: Mapping[str, Any], rng: np.random.Generator) -> float:
+        del material
         return float(recipe["temperature"]) + float(rng.normal())
 
     def diffract(self, sample: float, recipe: Mapping[str, Any], rng: np.random.Generator) -> tuple[Any, Any]:
@@ -36,6 +38,7 @@ class LinePhysics:
         return two_theta, rng.poisson(line + 10.0).astype(float)
 
     def discharge(self, sample: float, recipe: Mapping[str, Any], rng: np.random.Generator) -> tuple[Any, Any]:
+        del recipe
         capacity = np.linspace(0.0, sample / 5.0, 50)
         return capacity, 4.2 - capacity / 200.0 + rng.normal(0.0, 1e-3, 50)
 
@@ -57,6 +60,7 @@ class Crew:
     def __init__(self, lab: Lab, *names: str, backstop: float = 120.0) -> None:
         self.lab = lab
         self.documents: list[tuple[Job, str, dict[str, Any]]] = []
+        self.stopped = threading.Event()
         self.results: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self.stations = {
             name: Station(name, lab.instrument(name), lab.clock, self.record, backstop=backstop)
@@ -65,6 +69,8 @@ class Crew:
 
     def record(self, job: Job, name: str, document: dict[str, Any]) -> None:
         self.documents.append((job, name, document))
+        if name == "stop":
+            self.stopped.set()
 
     def submit(self, job: Job, station: str = "") -> None:
         self.stations[station or job.step].submit(job, self.results.put)

@@ -1,0 +1,253 @@
+import threading
+
+import event_model
+import pytest
+from ophyd.status import Status
+
+from campaigns.errors import LabError, StoreError
+from instruments.station import Station
+from simulators.faults import Fault
+from tests.labs import job
+
+
+def names(crew):
+    return [name for _, name, _ in crew.documents]
+
+
+def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of):
+    crew = crew_of()
+    made, seen, cycled = crew.run(job("oven"), job("xrd"), job("cycler"))
+    assert made.ok
+    assert seen.ok
+    assert cycled.ok
+    assert made.ended - made.started > 12 * 3600
+    assert (made.ended, seen.ended) == (seen.started, cycled.started)
+    assert names(crew) == 3 * ["start", "descriptor", "event", "stop"]
+    assert [result.run_uid for result in (made, seen, cycled)] == [
+        document["uid"] for _, name, document in crew.documents if name == "start"
+    ]
+
+
+def test_documents_follow_the_schema_and_carry_units(crew_of):
+    crew = crew_of()
+    crew.run(job("oven"), job("xrd"), job("cycler"))
+    for _, name, document in crew.documents:
+        event_model.schema_validators[event_model.DocumentNames[name]].validate(document)
+    keys = {}
+    for _, name, document in crew.documents:
+        keys |= document["data_keys"] if name == "descriptor" else {}
+    units = {name: key["units"] for name, key in keys.items() if "units" in key}
+    assert units["oven_temperature"] == units["oven_profile_temperature"] == "degC"
+    assert (units["oven_time"], units["oven_profile_time"], units["oven_ramp_rate"]) == ("h", "s", "degC/min")
+    assert (units["xrd_two_theta"], units["xrd_counts"], units["cycler_capacity"]) == ("deg", "1", "mAh/g")
+    assert (units["cycler_voltage"], units["cycler_c_rate"]) == ("V", "1/h")
+
+
+def test_the_event_echoes_token_and_recipe(crew_of):
+    crew = crew_of()
+    crew.run(job("oven"))
+    (event,) = crew.events()
+    assert event["data"]["oven_token"] == "t3-oven"
+    assert event["data"]["oven_temperature"] == 850.0
+    assert event["data"]["oven_lithium_excess"] == 5.0
+
+
+def test_dispatch_comes_after_the_start_document_and_before_anything_moves(crew_of):
+    crew = crew_of()
+    seen = []
+
+    def dispatch():
+        seen.append((names(crew), len(list(crew.lab.ledger))))
+
+    (result,) = crew.run(job("oven", dispatch=dispatch))
+    assert seen == [(["start"], 0)]
+    assert result.dispatched
+
+
+def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of):
+    crew = crew_of()
+
+    def dispatch():
+        raise StoreError("disk full")
+
+    (result,) = crew.run(job("oven", dispatch=dispatch))
+    assert (result.ok, result.dispatched, result.error) == (False, False, "StoreError: disk full")
+    assert list(crew.lab.ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "complaint"),
+    [
+        ({"temperature": 1300.0, "time": 1.0}, "LimitError: oven: temperature got 1300.0; allowed: 100 to 1200"),
+        ({"temperature": float("nan"), "time": 1.0}, "LimitError: oven: temperature got nan"),
+        ({"temperature": 800.0}, "LimitError: oven: no value for time"),
+        ({"temperature": 800.0, "time": 1.0, "speed": 1.0}, "LimitError: oven has no setting 'speed'"),
+        ({"temperature": 800.0, "time": 1.0, "atmosphere": "steam"}, "LimitError: oven: atmosphere got 'steam'"),
+    ],
+)
+def test_no_recipe_outside_the_limits_moves_anything(crew_of, recipe, complaint):
+    crew = crew_of()
+    (result,) = crew.run(job("oven", recipe=recipe))
+    assert result.error.startswith(complaint)
+    assert not result.dispatched
+    assert list(crew.lab.ledger) == []
+    assert crew.lab.instrument("oven").temperature.get() == 25.0
+
+
+def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(crew_of):
+    crew = crew_of()
+    crew.lab.instrument("oven").temperature._limits = (0, 0)
+    (result,) = crew.run(job("oven"))
+    assert "the limits of temperature cannot be read" in result.error
+    assert (result.dispatched, list(crew.lab.ledger)) == (False, [])
+
+
+def test_an_interlock_forbids_to_start(crew_of):
+    crew = crew_of()
+    crew.lab.instrument("oven").door.put("open")
+    (result,) = crew.run(job("oven"))
+    assert result.error == "LabError: oven: interlock: door is 'open'; allowed: 'closed'; nothing was moved"
+    assert (result.dispatched, list(crew.lab.ledger)) == (False, [])
+
+
+def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(crew_of, monkeypatch):
+    crew = crew_of()
+    signal = crew.lab.instrument("oven").temperature
+    monkeypatch.setattr(signal, "put", lambda value, **_: type(signal).put(signal, value - 10.0))
+    (result,) = crew.run(job("oven"))
+    assert result.error.startswith("StepError: oven_temperature was set to 850.0 and reads 840.0; nothing was started")
+    assert (result.dispatched, list(crew.lab.ledger)) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        ("raise", "LabError: xrd: the driver failed, as it was told to"),
+        ("hang", "StepError: xrd did not end within 360000 s of lab time"),
+    ],
+)
+def test_a_failing_job_costs_itself_and_the_station_goes_on(crew_of, kind, complaint):
+    crew = crew_of(Fault(3, "xrd", kind))
+    crew.run(job("oven"), job("oven", trial=4))
+    bad, good = crew.run(job("xrd"), job("xrd", trial=4))
+    assert bad.error.startswith(complaint)
+    assert bad.dispatched
+    assert good.ok
+
+
+def test_a_furnace_that_does_not_heat_is_no_success(crew_of):
+    crew = crew_of(Fault(3, "oven", "cold"))
+    (result,) = crew.run(job("oven"))
+    assert result.error.startswith("StepError: oven: peak got 25.0 degC; allowed: 850 ± 10 degC")
+    assert crew.events() == []
+
+
+def test_a_blocked_driver_loses_its_station_and_no_other(crew_of):
+    crew = crew_of(Fault(3, "xrd", "block"), backstop=0.2)
+    crew.run(job("oven"))
+    crew.submit(job("oven", trial=4))
+    crew.submit(job("xrd"))
+    blocked, other = sorted((crew.wait(), crew.wait()), key=lambda result: result.ok)
+    assert "the driver blocks its station" in blocked.error
+    assert blocked.dispatched
+    assert other.ok
+    assert crew.stations["xrd"].lost
+    assert crew.stations["xrd"].describe() == "lost: a driver blocks it"
+    with pytest.raises(LabError, match="station xrd is lost"):
+        crew.submit(job("xrd", trial=5))
+    recorded = len(crew.documents)
+    crew.close()
+    crew.stations["xrd"]._thread.join(10)
+    assert len(crew.documents) == recorded
+
+
+def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(crew_of, monkeypatch):
+    crew = crew_of(backstop=0.2)
+    monkeypatch.setattr(crew.lab.instrument("oven"), "set", lambda token, timeout: Status())
+    (result,) = crew.run(job("oven"))
+    assert result.error.startswith("aborted: no progress for")
+    assert not crew.stations["oven"].lost
+
+
+def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(crew_of):
+    crew = crew_of()
+    oven = crew.lab.instrument("oven")
+    crew.submit(job("oven", dispatch=lambda: crew.stations["oven"].abort("the user said so")))
+    assert crew.stopped.wait(10)
+    result = crew.wait()
+    assert result.error == "aborted: the user said so"
+    assert oven.state.get() == "busy"
+    assert [document["exit_status"] for _, name, document in crew.documents if name == "stop"] == ["abort"]
+
+
+def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of):
+    crew = crew_of()
+    oven = crew.lab.instrument("oven")
+    oven.state.put("busy")
+    (result,) = crew.run(job("oven"))
+    assert "wait until it has ended" in result.error
+    assert not result.dispatched
+
+
+@pytest.mark.parametrize("at", ["start", "descriptor", "event", "stop"])
+def test_a_document_that_cannot_be_stored_is_no_success(crew_of, at):
+    crew = crew_of()
+
+    def store(job, name, document):
+        if name == at:
+            raise StoreError(f"no room for the {name}")
+
+    crew.stations["oven"].close()
+    crew.stations["oven"] = Station("oven", crew.lab.instrument("oven"), crew.lab.clock, store)
+    (result,) = crew.run(job("oven"))
+    assert result.error == f"StoreError: no room for the {at}"
+
+
+def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(crew_of, monkeypatch):
+    crew = crew_of()
+
+    def set_(token, timeout):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crew.lab.instrument("oven"), "set", set_)
+        (bad,) = crew.run(job("oven"))
+    (good,) = crew.run(job("oven", trial=4))
+    assert bad.error.startswith("RunEngineInterrupted")
+    assert good.ok
+
+
+def test_a_station_takes_one_job_at_a_time(crew_of):
+    crew = crew_of()
+    crew.submit(job("oven"))
+    with pytest.raises(LabError, match="station oven is busy"):
+        crew.submit(job("oven", trial=4))
+    assert crew.wait().ok
+    assert not crew.stations["oven"].busy
+
+
+def test_a_station_says_what_it_does(crew_of):
+    crew = crew_of()
+    assert crew.stations["oven"].describe() == "idle"
+    said = []
+    crew.lab.clock.call_at(7.2 * 3600, lambda: said.append(crew.stations["oven"].describe()))
+    crew.run(job("oven"))
+    assert said == ["oven trial 3: soak 850 degC, 40 %"]
+
+
+def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of):
+    crew = crew_of()
+    started = threading.Event()
+    crew.submit(job("oven", dispatch=started.set))
+    assert started.wait(10)
+    crew.close()
+    assert crew.lab.instrument("oven").state.get() in {"busy", "idle"}
+
+
+def test_a_station_stays_busy_until_its_result_is_handed_over(crew_of):
+    crew = crew_of()
+    crew.submit(job("oven", recipe={}))
+    assert crew.stopped.wait(10)
+    assert crew.stations["oven"].busy
+    crew.wait()
+    assert not crew.stations["oven"].busy
