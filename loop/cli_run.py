@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import sys
 from dataclasses import dataclass
@@ -43,8 +44,9 @@ def run_campaign(request: Request) -> ExitCode:
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
-    options = RunOptions(url, text, request.lab, request.max_trials, request.dry_run)
-    with interrupts(options.stop, options.abort), view_for(sys.stdout, options.stop.set) as view:
+    options = RunOptions(url, text, request.max_trials, request.dry_run)
+    logging.disable(logging.INFO)  # Ax and others narrate; the view says what happens
+    with interrupts(options.stop, options.abort), view_for(campaign, sys.stdout, options.stop.set) as view:
         # Importing the loop takes seconds: the view and Ctrl-C are there before.
         from loop.run import run
 

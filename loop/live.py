@@ -46,35 +46,35 @@ class View(Protocol):
         """Leave the screen as it should stay."""
 
 
-def view_for(stream: TextIO, on_broken: Callable[[], None]) -> View:
+def view_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) -> View:
     """Return the live view for a terminal and plain lines for anything else.
 
     Args:
+        campaign: what is going to run.
         stream: where to show.
         on_broken: called when nobody reads the stream any more.
     """
     if stream.isatty():
-        return LiveView(Console(file=stream, markup=False, emoji=False, highlight=False))
-    return PlainView(stream, on_broken)
+        return LiveView(campaign, Console(file=stream, markup=False, emoji=False, highlight=False))
+    return PlainView(campaign, stream, on_broken)
 
 
 class PlainView:
     """One line per event, flushed at once."""
 
-    def __init__(self, stream: TextIO, on_broken: Callable[[], None]) -> None:
+    def __init__(self, campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) -> None:
         self._stream = stream
         self._on_broken = on_broken
-        self._progress = Progress()
+        self._units = {name: parameter.unit for name, parameter in campaign.space.parameters.items()}
         self._broken = False
 
     def __call__(self, event: Event) -> None:
         """Print the event with the time of day."""
-        self._progress = advance(self._progress, event)
         if self._broken:
             return
         now = datetime.now().astimezone()
         try:
-            print(f"{now:%H:%M:%S} {line(event, self._progress.units)}", file=self._stream, flush=True)
+            print(f"{now:%H:%M:%S} {line(event, self._units)}", file=self._stream, flush=True)
         except BrokenPipeError:
             self._broken = True
             self._on_broken()
@@ -92,10 +92,10 @@ class PlainView:
 class LiveView:
     """A view that is redrawn four times a second."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, campaign: Campaign, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begun = clock()
-        self._progress = Progress()
+        self._progress = Progress(campaign, note="loading the models")
         self._live = Live(
             console=console, get_renderable=self.render, refresh_per_second=4, vertical_overflow="crop", transient=False
         )
@@ -120,11 +120,9 @@ class LiveView:
     def render(self) -> RenderableType:
         """Return the view as it is now."""
         progress = self._progress
-        if progress.campaign is None:
-            return Text("starting: loading the models ...", style="dim")
         elapsed = progress.wall_time + self._clock() - self._begun
         return Group(
-            _header(progress, progress.campaign, elapsed),
+            _header(progress, elapsed),
             _stations(progress),
             _best(progress),
             _trials(progress),
@@ -132,11 +130,13 @@ class LiveView:
         )
 
 
-def _header(progress: Progress, campaign: Campaign, elapsed: float) -> RenderableType:
-    budget, done = campaign.budget, len(progress.ended)
+def _header(progress: Progress, elapsed: float) -> RenderableType:
+    budget, done = progress.campaign.budget, len(progress.ended)
     parts = [f"{done} of {budget.trials} trials", duration(elapsed) + _left(budget.wall_time, elapsed, duration)]
     parts.append(f"{progress.cost:,.0f} USD" + _left(budget.cost, progress.cost, lambda cost: f"{cost:,.0f}"))
-    title = Text.assemble((campaign.name, "bold"), "  ", " · ".join(parts), "  ", (clean(progress.note), "dim"))
+    title = Text.assemble(
+        (progress.campaign.name, "bold"), "  ", " · ".join(parts), "  ", (clean(progress.note), "dim")
+    )
     return Group(title, ProgressBar(total=budget.trials, completed=min(done, budget.trials), width=60))
 
 

@@ -10,12 +10,11 @@ from loop.records import TrialRecord
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run a campaign; what to run is the campaign.
+    """How to run a campaign; what to run is the campaign, which already has the seed and lab in force.
 
     Attributes:
         store_url: where the trials are kept, such as ``sqlite:///cathode.db``.
         source_text: text of the campaign file, kept in the store.
-        lab: a lab kind that replaces the campaign's; None keeps the campaign's.
         max_trials: most trials that this session may propose; None for no limit but the budget.
         dry_run: propose what would come next and say so by ``Proposed`` events; touch neither lab nor store.
         stop: set by the first Ctrl-C: finish what is under way, start nothing.
@@ -24,7 +23,6 @@ class RunOptions:
 
     store_url: str
     source_text: str
-    lab: str | None = None
     max_trials: int | None = None
     dry_run: bool = False
     stop: Event = field(default_factory=Event)

@@ -40,7 +40,6 @@ class Progress:
     """A run so far.
 
     Attributes:
-        campaign: None before the start.
         ended: trial number to its record.
         under_way: trial number to what happens to it.
         best: the best feasible trial so far.
@@ -50,7 +49,7 @@ class Progress:
         note: the last thing said.
     """
 
-    campaign: Campaign | None = None
+    campaign: Campaign
     ended: Mapping[int, TrialRecord] = field(default_factory=dict)
     under_way: Mapping[int, OpenTrial] = field(default_factory=dict)
     best: TrialRecord | None = None
@@ -62,7 +61,7 @@ class Progress:
     @property
     def units(self) -> dict[str, str]:
         """Parameter to unit."""
-        return {} if self.campaign is None else {n: p.unit for n, p in self.campaign.space.parameters.items()}
+        return {name: parameter.unit for name, parameter in self.campaign.space.parameters.items()}
 
 
 def advance(progress: Progress, event: Event) -> Progress:
@@ -102,7 +101,6 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
 def _started(progress: Progress, event: Started) -> Progress:
     return replace(
         progress,
-        campaign=event.campaign,
         ended={t.number: t for t in event.trials if t.state.ended},
         under_way={t.number: OpenTrial(t.candidate) for t in event.trials if not t.state.ended},
         best=best(list(event.trials)),
