@@ -114,6 +114,24 @@ class JobInstrument(Device):
             {key: getattr(self, key).choices for key in self.texts},
         )
 
+    def unit_of(self, setting: str) -> str:
+        """Return the unit of a numeric setting.
+
+        Raises:
+            LimitError: there is no such setting.
+        """
+        if setting not in self.settings:
+            raise LimitError(f"{self.name} has no setting {setting!r}; allowed: {', '.join(self.settings)}")
+        return str(getattr(self, setting).unit) or "1"
+
+    def never_began(self, token: str) -> bool:  # noqa: ARG002  for those that can tell
+        """Return whether the instrument can rule out that a job of this token was ever begun."""
+        return False
+
+    def settled(self, token: str) -> bool:
+        """Return whether the instrument itself says that a job is over, well or badly."""
+        return bool(self.token.get() == token and self.state.get() in ("done", "fault"))
+
     def complete(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a value for every setting, so that none is left over from an earlier job.
 

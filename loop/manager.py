@@ -246,11 +246,17 @@ class Manager:
         self._on_event(Stopping(reason))
 
     def _may_go_on(self, trial: TrialRecord) -> bool:
-        """Return whether a waiting trial may take its next step now."""
+        """Return whether a waiting trial may take its next step now.
+
+        A new one is begun only while fewer are under way than there are stations (constant work in process: Spearman,
+        Woodruff & Hopp 1990, Int. J. Prod. Res. 28, 879): a slow last step would else make the planner propose blindly.
+        """
         if self._aborted:
             return False
         if trial.steps:
             return True
+        if sum(bool(t.steps) for t in self._open_trials()) >= len(self._campaign.stations):
+            return False
         return not self._interrupted and (self._stop_reason() is None or self._last_of_budget())
 
     def _last_of_budget(self) -> bool:

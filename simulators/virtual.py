@@ -59,6 +59,10 @@ class VirtualInstrument(JobInstrument):
         entry = self.bench.ledger.find(self.name, token)
         return entry is not None and "forget" not in self.bench.faults(entry)
 
+    def never_began(self, token: str) -> bool:
+        """Return whether the ledger, which is written before anything begins, does not know the job."""
+        return self.bench.ledger.find(self.name, token) is None
+
     def start(self, token: str) -> None:
         """Start the job that the settings describe; attach to it when the token is known.
 
