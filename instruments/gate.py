@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from campaigns.units import same_dimension
+from campaigns.units import check_unit, same_dimension
 from campaigns.values import Measurement, MetricValue
 
 
@@ -26,7 +26,7 @@ def judge(measurement: Measurement, units: Mapping[str, str]) -> tuple[str, ...]
 def _reasons(name: str, metric: MetricValue | None, unit: str) -> tuple[str, ...]:
     if metric is None:
         return (f"{name}: missing from the measurement",)
-    if not same_dimension(metric.unit, unit):
+    if not same_dimension(check_unit(metric.unit), check_unit(unit)):
         return (f"{name}: unit is {metric.unit}, expected one like {unit}",)
     if not metric.finite:
         return (f"{name}: not finite, got {metric.value} ± {metric.sd} {metric.unit}",)

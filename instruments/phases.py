@@ -22,7 +22,9 @@ RANGE = (10.0, 80.0)  # deg of 2 theta that a scan covers
 MARGIN = 1.0  # deg; reflections just outside the scan reach into it
 WEAKEST = 5e-4  # of the strongest reflection; weaker ones are dropped
 
-Sites = tuple[tuple[str | Mapping[str, float], tuple[float, float, float]], ...]
+HEXAGONAL = (90.0, 90.0, 120.0)
+
+Site = tuple[str | Mapping[str, float], tuple[float, float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Cell:
 
     group: str
     lengths: tuple[float, float, float]
-    sites: Sites
+    sites: tuple[Site, ...]
     angles: tuple[float, float, float] = (90.0, 90.0, 90.0)
 
     def structure(self) -> Structure:
@@ -59,8 +61,15 @@ class ReferencePhase:
     zmv: float
 
 
-def _rock_salt(metal: str, a: float) -> Cell:
-    return Cell("Fm-3m", (a, a, a), ((metal, (0, 0, 0)), ("O", (0.5, 0.5, 0.5))))
+def _face_centred(a: float, *basis: Site) -> Cell:
+    """Return a cubic cell with four of each basis site; listing them is 100 times as fast as Fm-3m's 192 operations."""
+    centres = ((0.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0))
+    sites = ((species, (x + u, y + v, z + w)) for species, (x, y, z) in basis for u, v, w in centres)
+    return Cell("P1", (a, a, a), tuple(sites))
+
+
+def _rock_salt(metal: str, a: float, anion: str = "O") -> Cell:
+    return _face_centred(a, (metal, (0, 0, 0)), (anion, (0.5, 0.5, 0.5)))
 
 
 def _rutile(metal: str, a: float, c: float, x: float) -> Cell:
@@ -68,7 +77,7 @@ def _rutile(metal: str, a: float, c: float, x: float) -> Cell:
 
 
 def _corundum(metal: str, a: float, c: float, z: float, x: float) -> Cell:
-    return Cell("R-3c", (a, a, c), ((metal, (0, 0, z)), ("O", (x, 0, 0.25))), (90.0, 90.0, 120.0))
+    return Cell("R-3c", (a, a, c), ((metal, (0, 0, z)), ("O", (x, 0, 0.25))), HEXAGONAL)
 
 
 def _spinel(metal: str, a: float, u: float) -> Cell:
@@ -79,8 +88,8 @@ def _spinel(metal: str, a: float, u: float) -> Cell:
 # Rock salts, rutiles, fluorites: Wyckoff, Crystal Structures, 2nd ed., vol. 1 (1963).
 # Corundums: Newnham, de Haan, Z. Kristallogr. 117, 235 (1962); Blake et al., Am. Mineral. 51, 123 (1966) for Fe2O3.
 CELLS: Mapping[str, Cell] = {
-    "Li2O": Cell("Fm-3m", (4.619,) * 3, (("Li", (0.25, 0.25, 0.25)), ("O", (0, 0, 0)))),
-    "LiF": Cell("Fm-3m", (4.0263,) * 3, (("Li", (0, 0, 0)), ("F", (0.5, 0.5, 0.5)))),
+    "Li2O": _face_centred(4.619, ("Li", (0.25, 0.25, 0.25)), ("Li", (0.75, 0.75, 0.75)), ("O", (0, 0, 0))),
+    "LiF": _rock_salt("Li", 4.0263, "F"),
     "MgO": _rock_salt("Mg", 4.2117),
     "MnO": _rock_salt("Mn", 4.4448),
     "FeO": _rock_salt("Fe", 4.307),
@@ -88,6 +97,7 @@ CELLS: Mapping[str, Cell] = {
     "NiO": _rock_salt("Ni", 4.1769),
     "TiO2": _rutile("Ti", 4.5937, 2.9587, 0.3053),
     "VO2": _rutile("V", 4.5546, 2.8514, 0.3001),
+    "SnO2": _rutile("Sn", 4.7374, 3.1864, 0.3071),
     "CrO2": _rutile("Cr", 4.419, 2.9154, 0.301),
     "MnO2": _rutile("Mn", 4.3983, 2.8730, 0.3046),
     "Al2O3": _corundum("Al", 4.7589, 12.991, 0.3522, 0.3063),
@@ -95,6 +105,27 @@ CELLS: Mapping[str, Cell] = {
     "V2O3": _corundum("V", 4.9515, 14.003, 0.3463, 0.3116),
     "Cr2O3": _corundum("Cr", 4.9607, 13.599, 0.3475, 0.3058),
     "Fe2O3": _corundum("Fe", 5.038, 13.772, 0.3553, 0.3059),
+    "ZnO": Cell(
+        "P6_3mc", (3.2498, 3.2498, 5.2066), (("Zn", (1 / 3, 2 / 3, 0)), ("O", (1 / 3, 2 / 3, 0.3821))), HEXAGONAL
+    ),
+    # Howard, Hill, Reichert, Acta Cryst. B 44, 116 (1988)
+    "ZrO2": Cell(
+        "P2_1/c",
+        (5.1505, 5.2116, 5.3173),
+        (("Zr", (0.2754, 0.0395, 0.2083)), ("O", (0.0700, 0.3317, 0.3447)), ("O", (0.4496, 0.7569, 0.4792))),
+        (90.0, 99.23, 90.0),
+    ),
+    # Kihlborg, Ark. Kemi 21, 357 (1963), axes as in Pnma
+    "MoO3": Cell(
+        "Pnma",
+        (13.855, 3.6964, 3.9628),
+        (
+            ("Mo", (0.1016, 0.25, 0.0867)),
+            ("O", (0.4351, 0.25, 0.4994)),
+            ("O", (0.0866, 0.25, 0.5212)),
+            ("O", (0.2214, 0.25, 0.0373)),
+        ),
+    ),
     # Smith, Hobbs, Acta Cryst. B 29, 362 (1973)
     "Co3O4": _spinel("Co", 8.084, 0.2631),
     # Fleet, Acta Cryst. B 37, 917 (1981)
@@ -162,7 +193,7 @@ CELLS: Mapping[str, Cell] = {
         "R-3m",
         (2.872, 2.872, 14.207),
         (("Li", (0, 0, 0.5)), ({"Ni": 0.8, "Mn": 0.1, "Co": 0.1}, (0, 0, 0)), ("O", (0, 0, 0.2590))),
-        (90.0, 90.0, 120.0),
+        HEXAGONAL,
     ),
 }
 TARGETS = ("LiNi0.8Mn0.1Co0.1O2",)

@@ -18,19 +18,24 @@ from simulators.synthesis import TARGET, Sample
 
 FloatArray = NDArray[np.float64]
 
-POINTS = 300
-TOP, BOTTOM = 4.8, 1.5  # V; what a carbonate electrolyte stands (Xu, Chem. Rev. 104, 4303, 2004), and the end of discharge
+POINTS, FLANK = 260, 20  # of the host's discharge, and of the steep ends beside it
+TOP, BOTTOM = (
+    4.8,
+    1.5,
+)  # V; what a carbonate electrolyte stands (Xu, Chem. Rev. 104, 4303, 2004), and the end of discharge
 THERMAL = 0.025693  # V, k T / e at 298.15 K
 SLOPE = 0.7  # V over all lithium, of a solid solution
 PLATEAU = 0.04  # V over all lithium, of two phases in many particles
 SPREAD = 0.04  # V, over which particles reach the end of charge
 RESISTANCE = 0.12  # V at a rate of 1/h
-NOISE = 0.002  # V
+NOISE = 0.002  # V, of each reading
+CALIBRATION = 0.003  # V, of the channel
 WEIGHING = 0.01  # relative error of the powder's mass
-CARBON = 2.0  # mAh/g, stored on the conductive carbon
+CARBON = 2.0  # mAh/g, charge of the conductive carbon between TOP and BOTTOM, as of a capacitor
 DEFAULT_RATE = 0.1  # 1/h
-DIFFUSION: Mapping[int, float] = {0: 1e-16, 1: 3e-15, 2: 2e-12, 3: 5e-12}  # cm^2/s by dimension of the lithium paths
-BLOCKING: Mapping[int, float] = {0: 2.0, 1: 2.0, 2: 1.2, 3: 0.6}  # share of capacity lost per share of sites blocked
+# By dimension of the lithium paths. 0 means that lithium hops through sites that are empty in the full crystal.
+DIFFUSION: Mapping[int, float] = {0: 1e-14, 1: 3e-15, 2: 2e-12, 3: 5e-12}  # cm^2/s
+BLOCKING: Mapping[int, float] = {0: 1.0, 1: 2.0, 2: 1.2, 3: 0.6}  # share of capacity lost per share of sites blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def discharge(
         material: the intended substance: theoretical capacity, mean voltage, lithium paths.
         sample: weight fraction, crystallite size and disorder of the target; impurities store nothing.
         recipe: c_rate [1/h], 0.1 unless given.
-        rng: draws the weighing error and the voltmeter's noise.
+        rng: draws the weighing error, the channel's offset and its noise.
 
     Raises:
         LabError: the rate is no positive number.
@@ -64,11 +69,21 @@ def discharge(
     if isinstance(rate, str) or not 0 < rate < math.inf:
         raise LabError(f"c_rate is {rate!r}; allowed: a positive number [1/h]")
     load = Load(float(rate), accessible(material.dimension, sample, float(rate)))
-    filling = np.linspace(*_range(material, load), POINTS)
-    stored = material.host_capacity * sample.fractions[TARGET] * (filling - filling[0]) + CARBON * np.linspace(0, 1, POINTS)
+    voltage, charge = _curve(material, sample.fractions[TARGET], load)
     weighed = 1 + float(rng.normal(0.0, WEIGHING))
-    voltage = equilibrium(material, filling) - RESISTANCE * load.rate
-    return stored / weighed, voltage + rng.normal(0.0, NOISE, POINTS)
+    offset = float(rng.normal(0.0, CALIBRATION))
+    return charge / weighed, voltage + offset + rng.normal(0.0, NOISE, len(voltage))
+
+
+def _curve(material: Material, fraction: float, load: Load) -> tuple[FloatArray, FloatArray]:
+    """Return voltage [V], falling from ``TOP`` to ``BOTTOM``, and charge [mAh/g] passed, each n."""
+    filling = np.linspace(*_range(material, load), POINTS)
+    volts = np.clip(equilibrium(material, filling) - RESISTANCE * load.rate, BOTTOM, TOP)
+    stored = material.host_capacity * fraction * (filling - filling[0])
+    head, tail = np.linspace(TOP, volts[0], FLANK), np.linspace(volts[-1], BOTTOM, FLANK)
+    voltage = np.concatenate([head, volts, tail])
+    charge = np.concatenate([np.zeros(FLANK), stored, np.full(FLANK, stored[-1])])
+    return voltage, charge + CARBON * (TOP - voltage) / (TOP - BOTTOM)
 
 
 def accessible(dimension: int, sample: Sample, rate: float) -> float:
@@ -95,7 +110,7 @@ def equilibrium(material: Material, filling: FloatArray) -> FloatArray:
 
 
 def _range(material: Material, load: Load) -> tuple[float, float]:
-    """Return the fillings between which the cell works: charge ends at ``TOP``, discharge at ``BOTTOM`` or when full."""
+    """Return the fillings at the end of charge, at ``TOP``, and of discharge, at ``BOTTOM`` or when full."""
     grid = np.linspace(0.0, 1.0, 201)
     volts = equilibrium(material, grid)
     drop = RESISTANCE * load.rate

@@ -19,8 +19,10 @@ from simulators.redox import STEPS, share_charge
 
 TRUTH = Path(__file__).with_name("cathode_truth.csv")
 FARADAY = 26801.4814  # mAh/mol
-HOP = 3.7  # Å; the longest lithium jump along a connected path: 2.8 layered, 3.0 olivine, 3.6 spinel
-POLYANIONS = {"P": "phosphate", "S": "sulfate", "Si": "silicate", "B": "borate", "C": "carbonate"}
+HOP = (
+    4.0  # Å; the longest lithium jump of a connected path: 2.8 layered, 3.0 olivine, 3.6 to 3.8 spinel; 4.7 across them
+)
+POLYANIONS = {"P": "phosphate", "S": "sulfate", "Si": "silicate", "Ge": "germanate", "B": "borate", "C": "carbonate"}
 ANIONS = {"O": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1, "N": -3, "S": -2}
 
 
@@ -36,8 +38,8 @@ class Entry(Protocol):
         """Lithiated crystal."""
 
     @property
-    def host(self) -> Structure:
-        """The same crystal without the lithium that can be taken out."""
+    def host(self) -> Structure | None:
+        """The same crystal without the lithium that can be taken out; None in a pool that holds no electrodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def cathode_materials(entries: Iterable[Entry], truth: Path = TRUTH) -> dict[str
         truth: CSV file with at least the columns ``id`` and ``voltage_V``.
 
     Raises:
-        LabError: an entry is missing from the table, or its voltage is no finite number.
+        LabError: an entry has no host, is missing from the table, or its voltage there is no finite number.
     """
     with truth.open(newline="", encoding="utf-8") as file:
         voltages = {row["id"]: row["voltage_V"] for row in csv.DictReader(file)}
@@ -136,9 +138,10 @@ def chemistry(composition: Composition) -> Chemistry:
 
 
 def lithium_dimension(structure: Structure) -> int:
-    """Return the rank of the network of lithium jumps, 0 to 3 (Van der Ven, Bhattacharya, Belak, Acc. Chem. Res. 46, 1216, 2013).
+    """Return the number of directions, 0 to 3, in which jumps between lithium sites lead through the crystal.
 
-    A walk over the sites gives each a cell offset; every edge that disagrees with it closes a loop through the crystal.
+    The dimension of the paths rules diffusion (Van der Ven, Bhattacharya, Belak, Acc. Chem. Res. 46, 1216, 2013). A walk
+    over the sites gives each a cell offset; every jump that disagrees with it closes a loop through the crystal.
     """
     sites = [i for i, site in enumerate(structure) if "Li" in {e.symbol for e in site.species.elements}]
     if not sites:
@@ -170,6 +173,8 @@ def _rank(size: int, edges: list[tuple[int, int, np.ndarray]]) -> int:
 def _material(entry: Entry, voltage: str | None, truth: Path) -> Material:
     if voltage is None:
         raise LabError(f"{truth.name} has no row for {entry.id!r}; the virtual lab can make only what is in that table")
+    if entry.host is None:
+        raise LabError(f"{entry.id!r} has no delithiated host; the virtual lab makes electrodes only")
     volts = float(voltage)
     if not math.isfinite(volts):
         raise LabError(f"{truth.name}: voltage_V of {entry.id!r} is {voltage}; allowed: a finite number [V]")
@@ -184,7 +189,9 @@ def _family(amounts: Mapping[str, float]) -> str:
     return next((name for element, name in POLYANIONS.items() if element in amounts), "oxide")
 
 
-def _states(amounts: Mapping[str, float], centres: Mapping[str, float], metals: Mapping[str, float]) -> dict[str, float]:
+def _states(
+    amounts: Mapping[str, float], centres: Mapping[str, float], metals: Mapping[str, float]
+) -> dict[str, float]:
     fixed = {e: _fixed_state(e) for e in amounts if e not in STEPS}
     fixed |= {e: float(charge) for e, charge in ANIONS.items() if e not in centres or e == "F"}
     charge = -sum(n * fixed[e] for e, n in amounts.items() if e not in STEPS)

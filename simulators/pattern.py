@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 POINTS = 2101  # steps of 1/30 deg
 IMPURITY_SIZE = 60.0  # nm
-TEXTURE = 0.04  # relative spread of the March-Dollase-like texture between mounts
+TEXTURE = 0.04  # relative spread of the reflections of a phase between mounts
 DISPLACEMENT = 0.06  # mm, spread between mounts
 BRIGHTNESS = 90.0  # counts/s for intensity 1 and Z M V 1 g/mol Å^3
 DEAD_TIME = 2e-6  # s
@@ -32,8 +32,8 @@ def diffract(
 ) -> tuple[FloatArray, FloatArray]:
     """Return 2 theta [deg] and counts, each n, of one scan.
 
-    Weight fractions become intensities by W / (Z M V) (Hill, Howard, J. Appl. Cryst. 20, 467, 1987); a mount's texture
-    weakens or strengthens reflections smoothly with angle; counts are Poisson, thinned by the detector's dead time.
+    Weight fractions become intensities by W / (Z M V) (Hill, Howard, J. Appl. Cryst. 20, 467, 1987); each mount of a
+    powder weakens or strengthens its reflections a little; counts are Poisson, thinned by the detector's dead time.
 
     Args:
         material: what the target phase is.
@@ -67,7 +67,7 @@ def expected_rate(grid: FloatArray, material: Material, sample: Sample, rng: np.
 
 
 def _texture(phase: ReferencePhase, rng: np.random.Generator) -> FloatArray:
-    """Return factors near 1, k: what is left of preferred orientation (March, Dollase) in a side-loaded powder."""
+    """Return factors near 1, k: what preferred orientation and coarse grains leave of the ideal intensities."""
     return rng.lognormal(0.0, TEXTURE, len(phase.two_theta))
 
 

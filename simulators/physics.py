@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,12 @@ class CathodePhysics:
     unpooled: Material = field(default_factory=nickel_rich)
 
     def synthesise(self, material: str | None, recipe: Mapping[str, Scalar], rng: np.random.Generator) -> Sample:
-        """Return the powder that ``recipe`` (temperature [degC], time [h], atmosphere, lithium_excess [1]) makes.
+        """Return the powder that ``recipe`` (see ``simulators.synthesis.synthesise``) makes.
 
         Raises:
             LabError: the material is unknown or the recipe cannot be read.
         """
-        return synthesise(self.material(material), recipe, rng)
+        return replace(synthesise(self.material(material), recipe, rng), material=material)
 
     def diffract(self, sample: Sample, recipe: Mapping[str, Scalar], rng: np.random.Generator) -> Curve:
         """Return two_theta [deg] and raw counts for ``recipe`` (count_time [s] per point).

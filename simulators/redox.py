@@ -31,7 +31,8 @@ STEPS: Mapping[str, Mapping[int, Step]] = {
     "Cu": {2: (-292.0, -0.221), 3: (-50.0, -0.200)},
 }
 FLOOR, CEILING = -16.0, 16.0  # log10 p(O2/atm) where a step is not in the table: the metal, or no higher oxide
-WIDTH = 0.5  # decades of p(O2) over which a powder changes
+GAP = 6.0  # decades, at least, between the lowest step and the metal
+DECADES = 0.5  # decades of p(O2) over which a powder changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,12 @@ def window(metal: str, state: float, kelvin: float, shift: float) -> Window:
 def _log_pressure(metal: str, state: int, kelvin: float, shift: float) -> float:
     """Return log10 p(O2/atm) where the step up to ``state`` is in equilibrium."""
     steps = STEPS[metal]
-    if state in steps:
-        enthalpy, entropy = steps[state]
-        return (enthalpy + shift - kelvin * entropy) / (GAS * kelvin * math.log(10))
-    return FLOOR if state < min(steps) else CEILING
+    if state > max(steps):
+        return CEILING
+    if state < min(steps):
+        return min(FLOOR, _log_pressure(metal, min(steps), kelvin, shift) - GAP)
+    enthalpy, entropy = steps[state]
+    return (enthalpy + shift - kelvin * entropy) / (GAS * kelvin * math.log(10))
 
 
 def _state(metal: str, log_pressure: float) -> float:

@@ -5,8 +5,8 @@ Arrhenius rate. Solids start to react near a fixed share of their melting point 
 126, 119, 1923), so the temperature of reaction is set by the framework and by the melting points of the metals' oxides.
 Lithium oxide evaporates and polyanions decompose at higher temperature; the gas oxidises or reduces what its oxygen
 pressure does not suit (``simulators.redox``); grains grow as Burke, Turnbull (Prog. Met. Phys. 3, 220, 1952) have it.
-The constants of ``FAMILIES`` are set so that well-known compounds come out at the temperatures and in the gases in which
-laboratories make them; they are of the right size, and no measurement of any one compound.
+The constants of ``FAMILIES`` are set so that well-known compounds come out at the temperatures and in the gases in
+which laboratories make them; they are of the right size, and no measurement of any one compound.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from pymatgen.core import Composition
 
 from campaigns.errors import LabError
 from campaigns.values import Scalar
-from instruments.phases import TARGETS
 from simulators.materials import Chemistry, Material
-from simulators.redox import GAS, expit, window
-from simulators.redox import WIDTH as DECADES
+from simulators.redox import DECADES, GAS, expit, window
 
 TARGET = "target"
 ZERO_CELSIUS = 273.15
@@ -61,6 +59,7 @@ FAMILIES: Mapping[str, Family] = {
     "phosphate": Family(820.0, 120.0, 1210.0, 120.0),
     "sulfate": Family(770.0, 110.0, 1080.0, 180.0),
     "silicate": Family(890.0, 130.0, 1270.0, 60.0),
+    "germanate": Family(860.0, 130.0, 1260.0, 40.0),
     "borate": Family(840.0, 120.0, 1200.0, 60.0),
     "carbonate": Family(770.0, 110.0, 1080.0, 60.0),
     "fluoride": Family(770.0, 110.0, 1100.0, 100.0),
@@ -108,7 +107,8 @@ MELTING: Mapping[str, float] = {  # K, of the lowest common oxide; CRC Handbook 
     "Mg": 3098.0,
     "Zn": 2248.0,
     "Zr": 2983.0,
-    "Nb": 1785.0,
+    "Mo": 1075.0,
+    "Sn": 1903.0,
 }
 
 OXIDES: Mapping[str, tuple[tuple[float, str], ...]] = {  # mean oxidation state, oxide
@@ -122,6 +122,10 @@ OXIDES: Mapping[str, tuple[tuple[float, str], ...]] = {  # mean oxidation state,
     "Co": ((2, "CoO"), (2.67, "Co3O4")),
     "Ni": ((2, "NiO"),),
     "Cu": ((1, "Cu2O"), (2, "CuO")),
+    "Zn": ((2, "ZnO"),),
+    "Zr": ((4, "ZrO2"),),
+    "Mo": ((6, "MoO3"),),
+    "Sn": ((4, "SnO2"),),
 }
 LITHIUM_SALTS: Mapping[str, str] = {"P": "Li3PO4", "Si": "Li2SiO3", "F": "LiF"}
 CARBONATE_MASS = 36.95  # g per mol of lithium
@@ -203,8 +207,7 @@ def synthesise(material: Material, recipe: Mapping[str, Scalar], rng: np.random.
     firing = _firing(recipe, family, float(rng.normal(0.0, 4.0)))
     losses = _losses(chemistry, family, firing, float(rng.lognormal(0.0, 0.08)))
     disorder = 0.01 + 0.12 * losses.reduced + 0.05 * losses.unreacted + 0.1 * losses.evaporated
-    name = None if material.id in TARGETS else material.id
-    return Sample(name, _fractions(chemistry, losses), _crystallite(firing), min(disorder, 1.0))
+    return Sample(material.id, _fractions(chemistry, losses), _crystallite(firing), min(disorder, 1.0))
 
 
 def _firing(recipe: Mapping[str, Scalar], family: Family, offset: float) -> Firing:

@@ -16,8 +16,10 @@ from instruments.phases import ReferencePhase, impurities, reference, reference_
 
 METRIC = "phase_fraction"
 FEWEST = 300  # points of a usable scan
-ACCURACY = 0.004  # of a weight fraction, beyond what the fit itself can know (texture, structure model)
+ACCURACY = 0.005  # of a weight fraction, beyond what the fit itself can know (texture, structure model)
+CLEAR = 5.0  # standard uncertainties of the clearest phase, below which a pattern shows nothing
 WORST_RESIDUAL, WORST_GOODNESS = 0.30, 4.0
+SPIKE = 3.0  # times the higher neighbour
 FLAT_TOP = 3  # neighbouring points at exactly the highest count
 
 
@@ -33,8 +35,8 @@ def phase_fraction(data: Mapping[str, Any], context: AnalysisContext) -> Measure
     """
     if context.structure is None:
         raise StepError(
-            f"no crystal structure for {context.material!r}; use a pool, or an analysis that names its own target, such "
-            "as instruments.analyses.calcination:phase_fraction"
+            f"no crystal structure for {context.material!r}; use a pool, or an analysis that names its own target, "
+            "such as instruments.analyses.calcination:phase_fraction"
         )
     return quantify(data, candidates(context.structure))
 
@@ -76,9 +78,17 @@ def _raw_flags(two_theta: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
         return (f"negative counts: lowest {counts.min():g}",)
     if np.ptp(counts) == 0:
         return (f"dead detector: {counts[0]:g} counts at every angle",)
+    if spikes := _spikes(counts):
+        return (f"spikes: {spikes} counts far above both neighbours",)
     if _flat_top(counts):
         return (f"saturated detector: flat top at {counts.max():g} counts",)
     return ()
+
+
+def _spikes(counts: np.ndarray) -> int:
+    """Return how many points no reflection explains, since those are at least two steps wide."""
+    beside = np.maximum(counts[:-2], counts[2:])
+    return int((counts[1:-1] > SPIKE * beside + 10 * np.sqrt(beside + 10)).sum())
 
 
 def _flat_top(counts: np.ndarray) -> bool:
@@ -89,7 +99,7 @@ def _flat_top(counts: np.ndarray) -> bool:
 
 def _fit_flags(fit: ProfileFit) -> tuple[str, ...]:
     flags = []
-    if fit.fractions.sum() == 0:
+    if fit.signal < CLEAR:
         flags.append("failed fit: no reflection of any expected phase")
     if fit.residual > WORST_RESIDUAL and fit.goodness > WORST_GOODNESS:
         flags.append(f"failed fit: R_wp {fit.residual:.2f}, reduced chi squared {fit.goodness:.1f}")

@@ -19,6 +19,7 @@ WEIGHING = 0.01  # relative standard uncertainty of the powder's mass
 VOLTMETER = 0.003  # V, standard uncertainty of its calibration
 LOWEST, HIGHEST = 0.5, 5.5  # V that a cell with a lithium anode and a carbonate electrolyte can show
 LARGEST = 1500.0  # mAh/g; no intercalation electrode holds more
+SPIKE = 0.3  # V
 BACKWARDS = 0.2  # mAh/g that the integrated charge may fall between points
 
 
@@ -49,9 +50,9 @@ def _measurement(capacity: MetricValue, voltage: MetricValue, flags: tuple[str, 
 
 
 def _capacity(capacity: FloatArray) -> MetricValue:
-    """Return the charge passed; its end is known to one step of the recording."""
+    """Return the charge passed; its end is known to the last step of the recording."""
     passed = float(capacity[-1] - capacity[0])
-    return MetricValue(passed, float(np.hypot(WEIGHING * passed, np.diff(capacity).max())), "mAh/g")
+    return MetricValue(passed, float(np.hypot(WEIGHING * passed, abs(capacity[-1] - capacity[-2]))), "mAh/g")
 
 
 def _mean_voltage(capacity: FloatArray, voltage: FloatArray) -> MetricValue:
@@ -73,6 +74,8 @@ def _flags(capacity: FloatArray, voltage: FloatArray) -> tuple[str, ...]:
         return (f"not finite: {bad} of {2 * len(capacity)} values",)
     if np.ptp(capacity) == 0 or np.ptp(voltage) == 0:
         return ("dead channel: the capacity or the voltage never changes",)
+    if spikes := _spikes(voltage):
+        return (f"spikes: {spikes} voltages more than {SPIKE} V off both neighbours",)
     if np.diff(capacity).min() < -BACKWARDS or capacity[-1] <= capacity[0]:
         return (f"capacity runs backwards, by up to {-np.diff(capacity).min():.3g} mAh/g between points",)
     if voltage.min() < LOWEST or voltage.max() > HIGHEST:
@@ -80,3 +83,9 @@ def _flags(capacity: FloatArray, voltage: FloatArray) -> tuple[str, ...]:
     if capacity[-1] - capacity[0] > LARGEST:
         return (f"capacity of {capacity[-1] - capacity[0]:.0f} mAh/g, above {LARGEST:.0f}",)
     return ()
+
+
+def _spikes(voltage: FloatArray) -> int:
+    """Return how many points stick out of a curve that otherwise falls."""
+    before, after = np.diff(voltage)[:-1], np.diff(voltage)[1:]
+    return int(((np.abs(before) > SPIKE) & (np.abs(after) > SPIKE) & (before * after < 0)).sum())

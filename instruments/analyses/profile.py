@@ -67,7 +67,8 @@ def draw(grid: FloatArray, centres: FloatArray, areas: FloatArray, widths: Float
     distance = grid[0] + places * step - centres[:, None]
     heights = areas[:, None] * _pseudo_voigt(distance, widths[:, None], mixing)
     inside = (places >= 0) & (places < len(grid))
-    return np.bincount(places[inside], weights=heights[inside], minlength=len(grid))
+    drawn = np.bincount(places[inside], weights=heights[inside], minlength=len(grid))
+    return drawn.astype(np.float64)
 
 
 def _pseudo_voigt(distance: FloatArray, widths: FloatArray, mixing: float) -> FloatArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -56,10 +57,12 @@ class ProfileFit:
         sd: standard uncertainty of the first phase's fraction.
         goodness: reduced chi squared.
         residual: weighted profile residual R_wp, 0 to 1 and above.
+        signal: scale factor of the clearest phase over its standard uncertainty.
     """
 
     fractions: FloatArray
     sd: float
+    signal: float
     goodness: float
     residual: float
 
@@ -68,7 +71,7 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase]) -> ProfileFit:
     """Return the weight fractions of ``phases``; the first is the one that matters.
 
     Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Impurities that cannot be told from
-    nothing are left out in a second fit. The covariance is scaled by the misfit and its correlation between
+    nothing are left out in a second fit; the uncertainty still allows for them. The covariance is scaled by the misfit and its correlation between
     neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
     """
     first = _Problem(scan, tuple(phases)).solve()
@@ -76,7 +79,8 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase]) -> ProfileFit:
     second = _Problem(scan, tuple(phases[i] for i in present)).solve()
     fractions = np.zeros(len(phases))
     fractions[present] = second.fractions
-    return ProfileFit(fractions, second.fraction_sd, second.goodness, second.residual)
+    signal = float(np.max(second.scales / second.scale_sds))
+    return ProfileFit(fractions, first.fraction_sd, signal, second.goodness, second.residual)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,16 +141,13 @@ class _Problem:
         scales, _ = nnls(columns, counts)
         return counts - columns @ scales
 
-    def _solution(self, scales: FloatArray, columns: FloatArray, found: object) -> _Solution:
-        misfit, slopes = found.fun, found.jac  # type: ignore[attr-defined]
-        free = (scales > 0) | (np.arange(len(scales)) == 0)
-        design = np.column_stack([columns[:, free], slopes])
+    def _solution(self, scales: FloatArray, columns: FloatArray, found: Any) -> _Solution:
+        misfit, slopes = found.fun, found.jac
+        design = np.column_stack([columns, slopes])
         points = len(misfit) - design.shape[1] - BACKGROUND - 1
         goodness = float(misfit @ misfit) / points
         spread = max(goodness, 1.0) * max(_correlation(misfit), 1.0)
-        covariance = np.zeros((len(scales), len(scales)))
-        inner = np.linalg.pinv(design.T @ design, hermitian=True)[: free.sum(), : free.sum()]
-        covariance[np.ix_(free, free)] = spread * inner
+        covariance = spread * np.linalg.pinv(design.T @ design, hermitian=True)[: len(scales), : len(scales)]
         strength = float(np.sum((self.scan.counts * self.scan.weights) ** 2))
         zmv = np.array([phase.zmv for phase in self.phases])
         return _Solution(scales, covariance, zmv, goodness, float(np.sqrt(misfit @ misfit / strength)))

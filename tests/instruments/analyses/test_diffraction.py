@@ -1,0 +1,140 @@
+import math
+
+import numpy as np
+import pytest
+
+from campaigns.errors import StepError
+from instruments.analyses import calcination
+from instruments.analyses.context import AnalysisContext
+from instruments.analyses.diffraction import phase_fraction
+from simulators.materials import nickel_rich
+from simulators.pattern import diffract
+from simulators.synthesis import Sample
+from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
+
+CASES = {
+    "LFP": (lithium_iron_phosphate, {"Fe2O3": 0.5, "Li3PO4": 0.4, "Li2CO3": 0.1}),
+    "LCO": (lithium_cobalt_oxide, {"Co3O4": 0.8, "Li2CO3": 0.2}),
+    "NMC": (nickel_rich, {"NiO": 0.6, "Li2CO3": 0.25, "Mn3O4": 0.1, "CoO": 0.05}),
+}
+
+
+def powder(name: str, fraction: float, seed: int, **recipe: float):
+    make, rest = CASES[name]
+    rng = np.random.default_rng(seed)
+    fractions = {"target": fraction} | {phase: part * (1 - fraction) for phase, part in rest.items()}
+    sample = Sample(name, fractions, float(rng.uniform(30, 400)), 0.02)
+    two_theta, counts = diffract(make(), sample, recipe, rng)
+    return {"two_theta": two_theta, "counts": counts}, AnalysisContext(name, make().structure)
+
+
+def fraction_of(data, context):
+    found = phase_fraction(data, context)
+    return found.metrics["phase_fraction"], found.flags
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fractions_are_recovered_within_their_uncertainty(name):
+    errors = []
+    for seed in range(10):
+        true = 0.3 + 0.07 * seed
+        found, flags = fraction_of(*powder(name, true, seed))
+        assert flags == ()
+        assert 0.001 < found.sd < 0.03
+        errors.append((found.value - true) / found.sd)
+
+    assert np.abs(errors).max() < 4
+    assert np.mean(np.abs(errors) < 2) >= 0.8
+    assert abs(np.mean(errors)) < 1
+    assert np.std(errors) > 0.2
+
+
+def test_a_pure_powder_is_pure_and_one_without_the_target_has_none():
+    pure, _ = fraction_of(*powder("LCO", 1.0, 1))
+    absent, flags = fraction_of(*powder("LCO", 0.0, 1))
+
+    assert pure.value == pytest.approx(1.0, abs=0.02)
+    assert absent.value == pytest.approx(0.0, abs=0.02)
+    assert flags == ()
+
+
+def test_a_shorter_count_knows_less():
+    data, context = powder("NMC", 0.7, 0, count_time=0.02)
+    short, flags = fraction_of(data, context)
+    long, _ = fraction_of(*powder("NMC", 0.7, 0))
+
+    assert flags == ()
+    assert short.sd > 2 * long.sd
+    assert abs(short.value - 0.7) < 4 * short.sd
+
+
+def spoil(change):
+    data, context = powder("LCO", 0.8, 0)
+    data["counts"] = change(data["counts"])
+    return fraction_of(data, context)
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        (lambda c: np.where(np.arange(len(c)) % 5 == 2, np.nan, c), "not finite"),
+        (lambda c: np.where(np.arange(len(c)) == 7, np.inf, c), "not finite"),
+        (lambda c: np.zeros_like(c), "dead detector"),
+        (lambda c: np.full_like(c, 41.0), "dead detector"),
+        (lambda c: np.minimum(c, 0.3 * c.max()), "saturated detector"),
+        (lambda c: np.where(np.arange(len(c)) == 900, 1e6, c), "spikes"),
+        (lambda c: c[:100], "too few points"),
+        (lambda c: c - 1000, "negative counts"),
+    ],
+)
+def test_bad_raw_data_are_flagged_and_give_no_number(change, flag):
+    metric, flags = spoil(change)
+
+    assert math.isnan(metric.value)
+    assert metric.unit == "1"
+    assert flag in flags[0]
+
+
+def test_another_powder_than_the_intended_one_is_a_failed_fit():
+    data, _ = powder("LFP", 1.0, 0)
+    _, flags = fraction_of(data, AnalysisContext("LCO", lithium_cobalt_oxide().structure))
+
+    assert any("failed fit" in flag for flag in flags)
+
+
+def test_noise_without_lines_is_a_failed_fit():
+    noise = np.random.default_rng(0).poisson(50.0, 2101).astype(float)
+    data = {"two_theta": np.linspace(10, 80, 2101), "counts": noise}
+    _, flags = fraction_of(data, AnalysisContext("LCO", lithium_cobalt_oxide().structure))
+
+    assert "no reflection" in flags[0]
+
+
+def test_angles_out_of_order_are_flagged():
+    data, context = powder("LCO", 0.8, 0)
+    data["two_theta"] = data["two_theta"][::-1]
+
+    assert "equal steps" in fraction_of(data, context)[1][0]
+
+
+@pytest.mark.parametrize("key", ["two_theta", "counts"])
+def test_a_missing_signal_is_an_error(key):
+    data, context = powder("LCO", 0.8, 0)
+    del data[key]
+
+    with pytest.raises(StepError, match=f"no '{key}'"):
+        phase_fraction(data, context)
+
+
+def test_without_a_structure_the_message_names_the_way_out():
+    data, _ = powder("LCO", 0.8, 0)
+
+    with pytest.raises(StepError, match=r"instruments\.analyses\.calcination:phase_fraction"):
+        phase_fraction(data, AnalysisContext())
+
+
+def test_the_calcination_analysis_needs_no_structure():
+    data, _ = powder("NMC", 0.8, 0)
+    found = calcination.phase_fraction(data, AnalysisContext()).metrics["phase_fraction"]
+
+    assert found.value == pytest.approx(0.8, abs=4 * found.sd)

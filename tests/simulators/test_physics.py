@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from campaigns.errors import LabError
+from simulators.bench import Physics
+from simulators.physics import CathodePhysics
+from simulators.synthesis import Sample
+from tests.crystals import lithium_iron_phosphate
+
+RECIPE = {"temperature": 700.0, "time": 12.0, "atmosphere": "argon"}
+
+
+@pytest.fixture
+def physics() -> CathodePhysics:
+    return CathodePhysics({"LiFePO4": lithium_iron_phosphate()})
+
+
+def run(physics: Physics, material: str | None, seed: int):
+    rng = np.random.default_rng(seed)
+    sample = physics.synthesise(material, RECIPE, rng)
+    return sample, physics.diffract(sample, {"count_time": 1.0}, rng), physics.discharge(sample, {"c_rate": 0.1}, rng)
+
+
+@pytest.mark.parametrize("material", ["LiFePO4", None])
+def test_everything_follows_from_the_seed(physics, material):
+    first, again, other = (run(physics, material, seed) for seed in (3, 3, 4))
+
+    assert first[0] == again[0]
+    assert first[0] != other[0]
+    assert all(np.array_equal(a, b) for i in (1, 2) for a, b in zip(first[i], again[i], strict=True))
+
+
+def test_without_a_material_the_nickel_rich_oxide_is_meant(physics):
+    assert run(physics, None, 0)[0].material is None
+    assert physics.material(None).id == "LiNi0.8Mn0.1Co0.1O2"
+
+
+def test_a_sample_read_back_measures_the_same(physics):
+    sample = physics.synthesise("LiFePO4", RECIPE | {"atmosphere": "air"}, np.random.default_rng(0))
+    restored = Sample.from_json(sample.to_json())
+    scans = [physics.diffract(s, {}, np.random.default_rng(1)) for s in (sample, restored)]
+
+    assert np.array_equal(scans[0][1], scans[1][1])
+
+
+def test_an_unknown_material_is_named(physics):
+    with pytest.raises(LabError, match="no virtual material 'LiXO2'"):
+        physics.synthesise("LiXO2", RECIPE, np.random.default_rng(0))
