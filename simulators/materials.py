@@ -140,8 +140,8 @@ def chemistry(composition: Composition) -> Chemistry:
 def lithium_dimension(structure: Structure) -> int:
     """Return the number of directions, 0 to 3, in which jumps between lithium sites lead through the crystal.
 
-    The dimension of the paths rules diffusion (Van der Ven, Bhattacharya, Belak, Acc. Chem. Res. 46, 1216, 2013). A walk
-    over the sites gives each a cell offset; every jump that disagrees with it closes a loop through the crystal.
+    The dimension of the paths rules diffusion (Van der Ven, Bhattacharya, Belak, Acc. Chem. Res. 46, 1216, 2013). A
+    walk over the sites gives each a cell offset; every jump that disagrees with it closes a loop through the crystal.
     """
     sites = [i for i, site in enumerate(structure) if "Li" in {e.symbol for e in site.species.elements}]
     if not sites:

@@ -71,8 +71,8 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase]) -> ProfileFit:
     """Return the weight fractions of ``phases``; the first is the one that matters.
 
     Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Impurities that cannot be told from
-    nothing are left out in a second fit; the uncertainty still allows for them. The covariance is scaled by the misfit and its correlation between
-    neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
+    nothing are left out in a second fit; the uncertainty still allows for them. The covariance is scaled by the misfit
+    and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
     """
     first = _Problem(scan, tuple(phases)).solve()
     present = [i for i, clear in enumerate(first.scales > SIGNIFICANT * first.scale_sds) if clear or i == 0]

@@ -79,7 +79,7 @@ def spoil(change):
     [
         (lambda c: np.where(np.arange(len(c)) % 5 == 2, np.nan, c), "not finite"),
         (lambda c: np.where(np.arange(len(c)) == 7, np.inf, c), "not finite"),
-        (lambda c: np.zeros_like(c), "dead detector"),
+        (np.zeros_like, "dead detector"),
         (lambda c: np.full_like(c, 41.0), "dead detector"),
         (lambda c: np.minimum(c, 0.3 * c.max()), "saturated detector"),
         (lambda c: np.where(np.arange(len(c)) == 900, 1e6, c), "spikes"),
