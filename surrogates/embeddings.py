@@ -48,7 +48,10 @@ class Embeddings:
 
 
 class Embedder(Protocol):
-    """A model of structures. It is pickled into worker processes, so it should load its weights on first use."""
+    """A model of structures.
+
+    It is pickled into worker processes: its class must be importable, and should load its weights on first use.
+    """
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """The volume at the bottom of an energy–volume curve is found in a few energies."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
@@ -20,6 +20,7 @@ def birch_murnaghan(best: float):
     return energy
 
 
+@settings(deadline=None)
 @given(st.floats(0.9, 1.1))
 def test_finds_the_bottom_near_the_start(ratio):
     found = relax_volume(CELL, birch_murnaghan(4.0 * ratio), evaluations=8)
