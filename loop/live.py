@@ -16,7 +16,7 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.events import Event, Stopping, Warned
+from loop.events import Event, Started, Stopping, Warned
 from loop.lines import line
 from loop.progress import Progress, advance
 from loop.records import TrialRecord
@@ -103,6 +103,8 @@ class LiveView:
     def __call__(self, event: Event) -> None:
         """Take in the event; warnings and stops also stay above the view."""
         self._progress = advance(self._progress, event)
+        if isinstance(event, Started):
+            self._begun = self._clock()  # loading the models is not on the campaign's time
         if isinstance(event, Warned | Stopping):
             self._live.console.print(Text(line(event, self._progress.units), style="yellow"))
 
@@ -137,7 +139,9 @@ def _header(progress: Progress, elapsed: float) -> RenderableType:
     title = Text.assemble(
         (progress.campaign.name, "bold"), "  ", " · ".join(parts), "  ", (clean(progress.note), "dim")
     )
-    return Group(title, ProgressBar(total=budget.trials, completed=min(done, budget.trials), width=60))
+    bar = Table.grid()  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=budget.trials, completed=min(done, budget.trials), width=60))
+    return Group(title, bar)
 
 
 def _left(limit: float | None, spent: float, words: Callable[[float], str]) -> str:
@@ -164,9 +168,9 @@ def _best(progress: Progress) -> RenderableType:
 
 
 def _trials(progress: Progress) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("trial", justify="right")
-    table.add_column("state", no_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True, max_width=40)
     table.add_column("score", no_wrap=True)
     table.add_column("candidate", ratio=1, no_wrap=True, overflow="ellipsis")
     for number, opened in sorted(progress.under_way.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,9 +26,9 @@ Rows = list[tuple[str, str]]
 
 
 def console() -> Console:
-    """Return a console for standard output; wide enough for whole lines where nobody looks."""
-    found = Console(markup=False, emoji=False, highlight=False)
-    return found if found.is_terminal or "COLUMNS" in os.environ else Console(markup=False, highlight=False, width=200)
+    """Return a console for standard output; into a pipe it never wraps a line."""
+    width = None if sys.stdout.isatty() else 1000
+    return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def labelled(rows: Iterable[tuple[str, str]]) -> RenderableType:
