@@ -1,0 +1,114 @@
+"""``athanor run`` as a user meets it: in a process of its own, on the virtual lab."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign
+from loop.cli_run import Request, exit_of, overridden
+from loop.exits import ExitCode
+from loop.options import Outcome
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "loop.cli"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def campaign_file(tmp_path: Path) -> Path:
+    text = (ROOT / "campaigns" / "calcination.yaml").read_text()
+    file = tmp_path / "calcination.yaml"
+    file.write_text(re.sub(r"\nstopping:.*", "\n", text, flags=re.DOTALL))
+    return file
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, env=ENVIRONMENT, timeout=200)
+
+
+def interrupted(file: Path, signals: int) -> tuple[str, int]:
+    """Run a campaign, send SIGINT as soon as its second trial is under way, and return output and exit code."""
+    command = [*COMMAND, "run", str(file), "--max-trials", "20"]
+    lines: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if "trial 1: calcine begins" in line:
+                for _ in range(signals):
+                    process.send_signal(signal.SIGINT)
+                    time.sleep(0.05)  # two pending signals of one kind would count as one
+    return "".join(lines), process.returncode
+
+
+def test_ctrl_c_finishes_what_is_under_way_and_run_goes_on(campaign_file: Path) -> None:
+    output, code = interrupted(campaign_file, 1)
+    assert code == ExitCode.INTERRUPTED
+    begun = {int(n) for n in re.findall(r"trial (\d+): calcine begins", output)}
+    assert 1 in begun
+    assert max(begun) < 19
+    before = run("trials", campaign_file, "--csv").stdout.splitlines()
+
+    again = run("run", campaign_file, "--max-trials", "1")
+    assert again.returncode == ExitCode.FINISHED, again.stderr
+    after = run("trials", campaign_file, "--csv").stdout.splitlines()
+    assert len(after) == len(before) + 1
+    ended = [row for row in before if ",completed," in row]
+    assert set(ended) <= set(after)
+    assert "peak memory" in again.stdout
+
+
+def test_ctrl_c_twice_aborts_and_run_goes_on(campaign_file: Path) -> None:
+    _, code = interrupted(campaign_file, 2)
+    assert code == ExitCode.ABORTED
+    again = run("run", campaign_file, "--max-trials", "1")
+    assert again.returncode == ExitCode.FINISHED, again.stderr
+    states = [row.split(",")[1] for row in run("trials", campaign_file, "--csv").stdout.splitlines()[1:]]
+    assert set(states) <= {"completed", "quarantined", "failed", "uncertain"}
+
+
+def test_a_dry_run_proposes_and_leaves_nothing(campaign_file: Path) -> None:
+    result = run("run", campaign_file, "--dry-run", "--max-trials", "2")
+    assert result.returncode == 0, result.stderr
+    assert re.findall(r"trial (\d+): proposed", result.stdout) == ["0", "1"]
+    assert [path.name for path in campaign_file.parent.iterdir()] == ["calcination.yaml"]
+
+
+def test_seed_and_lab_of_the_command_line_win(campaign_file: Path) -> None:
+    campaign = load_campaign(campaign_file)
+    assert overridden(campaign, Request(campaign_file)) is campaign
+    changed = overridden(campaign, Request(campaign_file, seed=11, lab="epics"))
+    assert (changed.seed, changed.lab.kind) == (11, "epics")
+    assert changed.space == campaign.space
+    same = overridden(campaign, Request(campaign_file, lab="virtual"))
+    assert same.lab == campaign.lab  # with its rehearsed faults
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome("done", finished=True), ExitCode.FINISHED),
+        (Outcome("enough", finished=False), ExitCode.FINISHED),
+        (Outcome("Ctrl-C", finished=False, interrupted=True), ExitCode.INTERRUPTED),
+        (Outcome("Ctrl-C", finished=False, interrupted=True, aborted=True), ExitCode.ABORTED),
+    ],
+    ids=lambda value: value.name if isinstance(value, ExitCode) else "",
+)
+def test_each_ending_has_its_exit_code(outcome: Outcome, code: ExitCode) -> None:
+    assert exit_of(outcome) is code
+
+
+def test_a_wrong_file_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: x\n")
+    result = run("run", tmp_path / "bad.yaml")
+    assert result.returncode == ExitCode.INVALID
+    assert "seed: is missing" in result.stderr
+    with pytest.raises(CampaignError):
+        load_campaign(tmp_path / "bad.yaml")

@@ -1,0 +1,191 @@
+import io
+import os
+import signal
+from collections.abc import Iterator
+from threading import Event as Flag
+
+import pytest
+from rich.console import Console
+
+from campaigns.campaign import Campaign
+from campaigns.load import parse_campaign
+from campaigns.values import Candidate, MetricValue, TrialState
+from loop.events import (
+    Embedding,
+    Event,
+    Finished,
+    Improved,
+    PoolReady,
+    Proposed,
+    SessionEvent,
+    Started,
+    StationsReady,
+    StepEnded,
+    StepStarted,
+    Stopping,
+    TrialEnded,
+    TrialEvent,
+    Warned,
+)
+from loop.live import LiveView, PlainView, view_for
+from loop.progress import Progress, advance
+from loop.records import Proposal, TrialRecord
+from loop.signals import interrupts
+from tests.stores import CAMPAIGN
+
+HOSTILE = "[red]spike\x1b[2J\nin [/] the data"
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    return parse_campaign(CAMPAIGN, "small.yaml")
+
+
+def trial(
+    number: int, state: TrialState = TrialState.COMPLETED, score: float | None = 15.0, reason: str = ""
+) -> TrialRecord:
+    metrics = {"capacity": MetricValue(150.0, 2.0, "mAh/g")}
+    sd, feasible = (None, None) if score is None else (0.2, True)
+    candidate = Candidate({"temperature": 600.0 + number}, "LiCoO2")
+    return TrialRecord(
+        number, candidate, state, reason, Proposal("model"), metrics, (), score, sd, feasible, number, 0.0, 1.0, ()
+    )
+
+
+def events(campaign: Campaign) -> list[Event]:
+    candidate = Candidate({"temperature": 601.0}, "LiCoO2")
+    bad = trial(2, TrialState.QUARANTINED, None, HOSTILE)
+    return [
+        PoolReady(512),
+        Embedding(100, 512),
+        Started(campaign, "sqlite:///small.db", (trial(0),), 60.0),
+        StationsReady({"furnace": lambda: "soaking at 601 degC"}),
+        Proposed(1, candidate, Proposal("model", score=(16.0, 1.0))),
+        StepStarted(1, "make", "furnace"),
+        StepEnded(1, "make", "furnace", ok=True, cost=60.0),
+        TrialEnded(trial(1, score=17.0)),
+        Improved(trial(1, score=17.0), trial(0)),
+        Proposed(2, candidate, Proposal("space-filling")),
+        StepStarted(2, "make", "furnace", attempt=2),
+        StepEnded(2, "make", "furnace", ok=False, reason="the door is open", cost=30.0),
+        TrialEnded(bad),
+        Proposed(3, candidate, Proposal("model")),
+        StepStarted(3, "make", "furnace"),
+        Warned(HOSTILE),
+        Stopping("all trials are spent"),
+        Finished("all trials are spent", trial(1, score=17.0)),
+    ]
+
+
+def test_the_events_of_these_tests_are_all_there_are(campaign: Campaign) -> None:
+    kinds = set((SessionEvent | TrialEvent).__args__)
+    assert {type(event) for event in events(campaign)} == kinds
+
+
+def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
+    stream = io.StringIO()
+    with view_for(campaign, stream, lambda: None) as view:
+        for event in events(campaign):
+            view(event)
+    lines = [line[9:] for line in stream.getvalue().splitlines()]
+    assert lines == [
+        "pool: 512 materials",
+        "embedding: 100 of 512 structures",
+        "small: 1 of 10 trials in sqlite:///small.db",
+        "stations: furnace",
+        "trial 1: proposed (model): LiCoO2, temperature 601 degC; predicted score 16.0 ± 1.0",
+        "trial 1: make begins at furnace",
+        "trial 1: make at furnace done",
+        "trial 1: completed: score 17.00 ± 0.20",
+        "best so far: trial 1, score 17.00 ± 0.20",
+        "trial 2: proposed (space-filling): LiCoO2, temperature 601 degC",
+        "trial 2: make begins at furnace, attempt 2",
+        "trial 2: make at furnace failed: the door is open",
+        "trial 2: quarantined: [red]spike [2J in [/] the data",
+        "trial 3: proposed (model): LiCoO2, temperature 601 degC",
+        "trial 3: make begins at furnace",
+        "warning: [red]spike [2J in [/] the data",
+        "stopping: all trials are spent",
+        "finished: all trials are spent; best is trial 1, score 17.00 ± 0.20",
+    ]
+
+
+def test_nobody_reading_any_more_stops_the_run_and_is_no_error(campaign: Campaign) -> None:
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    stop = Flag()
+    view = PlainView(campaign, Closed(), stop.set)
+    for event in events(campaign):
+        view(event)
+    assert stop.is_set()
+
+
+def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Campaign) -> None:
+    console = Console(file=io.StringIO(), width=140, force_terminal=True, markup=False, color_system=None)
+    now = [10.0]
+    view = LiveView(campaign, console, lambda: now[0])
+    for event in events(campaign)[:-3]:
+        view(event)
+    now[0] = 130.0
+    with console.capture() as capture:
+        console.print(view.render())
+    shown = capture.get()
+    assert "3 of 10 trials · 3:00 (12:00 left) · 90 USD (810 left)" in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "furnace soaking at 601 degC" in lines
+    assert "best so far trial 1, score 17.00 ± 0.20" in lines
+    assert "LiCoO2, temperature 601 degC" in lines
+    assert "capacity 150.0 ± 2.0 mAh/g" in lines
+    assert "3 make at furnace LiCoO2, temperature 601 degC" in lines
+    assert "1 completed 17.00 ± 0.20 LiCoO2, temperature 601 degC" in lines
+    assert any(line.startswith("2 quarantined: [red]spike [2J in [/]") for line in lines)
+
+
+def test_the_live_view_draws_in_a_terminal_and_keeps_warnings(campaign: Campaign) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with view_for(campaign, stream, lambda: None) as view:
+        assert isinstance(view, LiveView)
+        for event in events(campaign):
+            view(event)
+    assert "warning: [red]spike [2J in [/] the data" in stream.getvalue()
+
+
+def test_a_resumed_session_counts_what_earlier_ones_spent(campaign: Campaign) -> None:
+    waiting = trial(1, TrialState.QUEUED, None)
+    progress = advance(Progress(campaign), Started(campaign, "sqlite://", (trial(0), waiting), 60.0))
+    assert (set(progress.ended), set(progress.under_way), progress.wall_time) == ({0}, {1}, 60.0)
+    assert progress.best is not None
+    assert progress.best.number == 0
+
+
+@pytest.fixture
+def quiet_signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_once_stops_twice_aborts_and_a_third_acts_as_usual(quiet_signals: None) -> None:
+    stop, abort = Flag(), Flag()
+    before = signal.getsignal(signal.SIGINT)
+    with interrupts(stop, abort):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (stop.is_set(), abort.is_set()) == (True, False)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (stop.is_set(), abort.is_set()) == (True, True)
+        assert signal.getsignal(signal.SIGINT) == before
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_handlers_are_gone_after_the_run() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with interrupts(Flag(), Flag()):
+        pass
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
