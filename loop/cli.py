@@ -5,6 +5,7 @@ Nothing but typer is imported before a command is known: ``--help`` must not wai
 
 from __future__ import annotations
 
+import gc
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -162,6 +163,7 @@ def show(
 
 def main() -> None:
     """Run the command line."""
+    gc.disable()  # a short command ends before it has anything to collect; run turns it on again
     app(prog_name="athanor")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import sys
@@ -40,6 +41,7 @@ def run_campaign(request: Request) -> ExitCode:
         CampaignError: the file is wrong.
         AthanorError: what the lab, the models or the store raise.
     """
+    gc.enable()
     text = read_text(request.file)
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
