@@ -52,6 +52,17 @@ def test_help_tells_every_exit_code() -> None:
         assert f"{code.value} {code.meaning}" in text
 
 
+def test_the_page_on_the_command_tells_every_command_option_and_exit_code() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        assert f"`athanor {name}" in page
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+        assert [option for option in options if option not in page] == []
+    for code in ExitCode:
+        assert f"| {code.value} | {code.meaning} |" in page
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
