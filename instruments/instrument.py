@@ -189,7 +189,7 @@ class JobInstrument(Device):
         if (state := self.state.get()) != "done":
             raise StepError(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
 
-    def _follow(self, **_: Any) -> None:
+    def _follow(self, *, value: Any, **_: Any) -> None:  # noqa: ARG002  for those that cannot ask again
         """Take note that the state has changed."""
         if self._waiting is not None:
             self._settle(*self._waiting)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,7 +22,7 @@ def test_the_closed_form_solves_the_differential_equation():
     times = np.linspace(0.0, program.duration, 500, endpoint=False)
     breaks = [0.0, program.ramp_end, program.soak_end, program.duration]
     value, solved = np.array([ROOM]), []
-    for start, end in zip(breaks, breaks[1:], strict=False):
+    for start, end in pairwise(breaks):
         part = solve_ivp(slope, (start, end), value, rtol=1e-9, atol=1e-9, dense_output=True)
         inside = (times >= start) & (times < end)
         solved.append(part.sol(times[inside])[0])

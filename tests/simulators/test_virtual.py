@@ -70,7 +70,7 @@ def test_no_thread_scheduling_changes_what_happens_when(tmp_path, no_leaks, jitt
 
 def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of):
     crew = crew_of()
-    crew.run(job("oven"), job("xrd"), job("xrd", token="again"), job("xrd", token="second", attempt=2))
+    crew.run(job("oven"), job("xrd"), job("xrd", token="t3-b"), job("xrd", token="t3-c", attempt=2))  # noqa: S106
     first, again, second = data(crew, "xrd_counts")
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, second)

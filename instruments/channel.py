@@ -1,0 +1,68 @@
+"""Signals over EPICS Channel Access: read fresh from the server every time, with the limits that it states."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ophyd
+from ophyd import EpicsSignal
+from ophyd.status import Status
+
+PATIENCE = 5.0
+"""Wall time in seconds after which a server that does not answer counts as gone."""
+
+
+def use_channel_access(servers: str | None = None) -> None:
+    """Make sure that ophyd speaks Channel Access, by caproto unless it already does otherwise.
+
+    Args:
+        servers: addresses to look for servers at, instead of broadcasting; ``127.0.0.1:5066`` for example.
+    """
+    if servers is not None:
+        os.environ["EPICS_CA_ADDR_LIST"] = servers
+        os.environ["EPICS_CA_AUTO_ADDR_LIST"] = "NO"
+    if ophyd.get_cl().name == "dummy":
+        ophyd.set_cl("caproto")
+
+
+class Channel(EpicsSignal):
+    """A process variable that knows its unit.
+
+    Its value is never a cached one: a server that does not answer is an error, and not the last value it gave.
+
+    Args:
+        read_pv: name of the process variable.
+        unit: unit of the value; empty for text.
+    """
+
+    def __init__(self, read_pv: str, *, unit: str = "", **kwargs: Any) -> None:
+        super().__init__(read_pv, put_complete=True, timeout=PATIENCE, connection_timeout=PATIENCE, **kwargs)
+        self.unit = unit
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that a text may take."""
+        return tuple(self.enum_strs or ())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Lowest and highest value that may be set, asked of the server now; (0, 0) when it cannot be asked."""
+        if not self.connected:
+            return (0, 0)
+        try:
+            self.get(form="ctrl")
+        except TimeoutError:
+            return (0, 0)
+        low, high = super().limits
+        return (low, high)
+
+    def set(self, value: Any, *, timeout: float = PATIENCE, **_: Any) -> Status:
+        """Put the value; the status ends when the server has taken it, or fails after ``timeout`` seconds."""
+        return super().set(value, timeout=timeout)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the data key, with the unit."""
+        description: dict[str, Any] = super().describe()
+        description[self.name]["units"] = self.unit or None
+        return description

@@ -1,0 +1,167 @@
+"""A laboratory whose furnaces are on EPICS, over loopback; its other instruments are virtual."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from campaigns.errors import LabError
+from instruments.channel import use_channel_access
+from instruments.clock import Clock, WallClock
+from instruments.epics_furnace import EpicsFurnace
+from instruments.instrument import JobInstrument
+from instruments.job import Job
+from simulators.bench import Bench, LabSetup, Physics
+from simulators.ledger import Entry, Ledger
+from simulators.virtual import find, virtual_instrument
+
+ROOT = Path(__file__).parent.parent
+LOOPBACK = {
+    "EPICS_CA_ADDR_LIST": "127.0.0.1",
+    "EPICS_CA_AUTO_ADDR_LIST": "NO",
+    "EPICS_CAS_INTF_ADDR_LIST": "127.0.0.1",
+    "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+}
+CONNECTING = 20.0
+"""Wall time in seconds that a furnace may take to be found."""
+
+
+class FurnaceServer:
+    """The process that serves simulated furnaces; it ends with this one, even when this one is killed.
+
+    Args:
+        prefixes: of the process variables, one per furnace.
+        speed: lab time per wall time.
+        port: of Channel Access.
+
+    Raises:
+        LabError: the server does not start.
+    """
+
+    def __init__(self, prefixes: Sequence[str], speed: float, port: int) -> None:
+        self.port = port
+        command = [sys.executable, "-m", "simulators.epics_ioc", "--port", str(self.port), "--speed", str(speed)]
+        self._process = subprocess.Popen(
+            [*command, *prefixes],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env=os.environ | LOOPBACK,
+        )
+        if self._process.stdout is None or self._process.stdout.readline() != b"ready\n":
+            self.kill()
+            raise LabError(
+                f"the EPICS server of the furnaces did not start on port {self.port}; see its messages above"
+            )
+
+    def kill(self) -> None:
+        """Kill the server, as a power cut would."""
+        self._process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """End the server."""
+        self._process.communicate()
+
+
+def unused_port() -> int:
+    """Return a port of loopback that is free for both UDP and TCP."""
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        port: int = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+    return port
+
+
+class RecordedFurnace(EpicsFurnace):
+    """A furnace on EPICS whose samples the virtual instruments know, as they have come out of it."""
+
+    def __init__(self, prefix: str = "", *, name: str, bench: Bench, **kwargs: Any) -> None:
+        super().__init__(prefix, name=name, clock=bench.clock, **kwargs)
+        self.bench = bench
+
+    def verify(self, job: Job) -> None:
+        """Prove from the log that the job did what it was told, and record what its sample has really seen.
+
+        Raises:
+            UnknownJobError: the readings belong to another job.
+            StepError: the log is empty or says otherwise.
+        """
+        super().verify(job)
+        if self.bench.ledger.find(self.name, job.token) is None:
+            recipe = self.complete(job.recipe) | {"temperature": float(self.soak_mean_temperature.get())}
+            now = self.clock.now()
+            entry = Entry(self.name, job.token, job.sample, job.material, job.step, job.attempt, recipe, now)
+            self.bench.ledger.append(entry)
+
+
+class EpicsLab:
+    """Furnaces over Channel Access on loopback and virtual instruments, on a wall clock.
+
+    The simulated furnaces remember nothing when their server ends, and it ends with this process.
+
+    Args:
+        setup: stations and folder; its faults meet the virtual instruments only.
+        physics: the world behind the virtual instruments.
+        speed: seconds of lab time per second of wall time.
+
+    Raises:
+        LabError: the server does not start, or a furnace is not found.
+    """
+
+    def __init__(self, setup: LabSetup, physics: Physics, speed: float = 36000.0) -> None:
+        ledger = Ledger(setup.state / "instruments.jsonl")
+        port = unused_port()
+        prefixes = {name: f"athanor{port}:{name}:" for name, kind in setup.stations.items() if kind == "furnace"}
+        self.server = FurnaceServer(list(prefixes.values()), speed, port)
+        self._bench = Bench(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
+        use_channel_access(f"127.0.0.1:{self.server.port}")
+        self._furnaces = {
+            name: RecordedFurnace(prefix, name=name, bench=self._bench) for name, prefix in prefixes.items()
+        }
+        self._instruments: dict[str, JobInstrument] = {**self._furnaces} | {
+            name: virtual_instrument(kind, name, self._bench)
+            for name, kind in setup.stations.items()
+            if kind != "furnace"
+        }
+        self._connect()
+
+    @property
+    def clock(self) -> Clock:
+        """The lab's clock."""
+        return self._bench.clock
+
+    @property
+    def ledger(self) -> Ledger:
+        """The jobs of the virtual instruments, and those of the furnaces that were proven."""
+        return self._bench.ledger
+
+    def instrument(self, name: str) -> JobInstrument:
+        """Return the instrument of a station.
+
+        Raises:
+            LabError: there is no such station.
+        """
+        return find(self._instruments, name)
+
+    def close(self) -> None:
+        """Let go of the furnaces, end their server, stop the clock and close the ledger."""
+        for furnace in self._furnaces.values():
+            furnace.destroy()
+        self.server.close()
+        self._bench.released.set()
+        self._bench.clock.close()
+        self._bench.ledger.close()
+
+    def _connect(self) -> None:
+        for furnace in self._furnaces.values():
+            try:
+                furnace.wait_for_connection(timeout=CONNECTING)
+            except TimeoutError as error:
+                self.close()
+                raise LabError(f"{furnace.name} does not answer on port {self.server.port}: {error}") from error
