@@ -58,7 +58,7 @@ class Furnace(JobInstrument):
         self._near("mean of the soak", float(self.soak_mean_temperature.get()), target, SOAK_TOLERANCE)
         self._near("spread of the soak", float(self.soak_sd.get()), 0.0, SOAK_TOLERANCE)
         if not log[-1] <= HANDLING:
-            raise StepError(f"{self.name} ended at {log[-1]:.0f} degC; allowed: at most {HANDLING:g}; let it cool")
+            raise StepError(f"{self.name} ended at {log[-1]:.0f} degC; allowed: at most {HANDLING:g} degC; let it cool")
 
     def _near(self, what: str, got: float, wanted: float, tolerance: float) -> None:
         if not abs(got - wanted) <= tolerance:
