@@ -161,6 +161,24 @@ def show(
     console().print(trial_parts(open_existing(file, store), trial))
 
 
+@app.command()
+def report(
+    file: _FILE = None,
+    store: _STORE = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; without it, NAME.html beside the store.")] = None,
+) -> None:
+    """Write a campaign's report: one HTML file that needs no network."""
+    from loop.places import open_existing
+    from loop.report import write_report
+
+    reader = open_existing(file, store)
+    target = out or reader.path.with_suffix(".html")
+    try:
+        typer.echo(f"{write_report(reader, target)} written")
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
+
+
 def main() -> None:
     """Run the command line."""
     gc.disable()  # a short command ends before it has anything to collect; run turns it on again

@@ -78,7 +78,7 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
         case Embedding(done=done, total=total):
             return replace(progress, note=f"embedding structures: {done} of {total}")
         case StationsReady(describe=describe):
-            return replace(progress, describe=dict(describe))
+            return replace(progress, describe=dict(describe), note="")
         case Stopping(reason=text) | Warned(text=text) | Finished(reason=text):
             return replace(progress, note=text)
 

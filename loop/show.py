@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -150,7 +149,7 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str]) -> Iterator[tup
     yield "learnt from trials", _numbers(proposal.learnt_from)
     yield "under way then", _numbers(proposal.pending)
     for name, model in proposal.models.items():
-        yield f"model of {name}", clean(", ".join(f"{key} {_short(value)}" for key, value in model.items()))
+        yield f"model of {name}", clean(_short(model))
     for other in proposal.alternatives:
         yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
 
@@ -160,11 +159,15 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return (
-        json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, Mapping | list | tuple) else str(value)
-    )
+    """Return a value of a model or a document in few digits."""
+    match value:
+        case float():
+            return f"{value:.3g}"
+        case Mapping():
+            return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+        case list() | tuple():
+            return f"[{', '.join(_short(item) for item in value)}]"
+    return str(value)
 
 
 def _metrics_table(trial: TrialRecord) -> Table:

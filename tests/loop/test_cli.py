@@ -17,7 +17,7 @@ from loop.exits import ExitCode, exit_code
 from tests.stores import fill
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["init", "validate", "schema", "run", "status", "trials", "show"]
+COMMANDS = ["init", "validate", "schema", "run", "status", "trials", "show", "report"]
 
 
 def athanor(*words: str | Path) -> Result:
@@ -197,7 +197,7 @@ def test_show_tells_a_trial_s_whole_life(small: Path) -> None:
         "temperature 601 degC",
         "predicted score               15.0 ± 1.0",
         "probability of being feasible  0.75",
-        "kernel matern, noise 0.123",
+        "kind gp, observations 1, hyper_parameters lengthscale [0.123]",
         "not chosen (-2.5)",
         "temperature 777 degC",
         "150 ± 10 mAh/g",
@@ -217,6 +217,16 @@ def test_a_trial_that_is_not_there_is_an_error_of_the_store(small: Path) -> None
     result = athanor("show", "9", small)
     assert result.exit_code == 5
     assert "no trial 9; allowed: 0 to 3" in result.output
+
+
+def test_report_writes_one_file_beside_the_store_or_where_it_is_told(small: Path) -> None:
+    assert athanor("report", small).exit_code == 0
+    assert small.with_suffix(".html").read_text().lower().startswith("<!doctype html>")
+    assert athanor("report", small, "--out", "other.html").exit_code == 0
+    assert small.with_name("other.html").exists()
+    refused = athanor("report", small, "--out", small.parent / "none" / "x.html")
+    assert refused.exit_code == 2
+    assert "cannot write" in refused.output
 
 
 def imported_by(*words: str | Path) -> set[str]:
