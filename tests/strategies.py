@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+# The same examples on every machine, however slow it is today.
+settings.register_profile("athanor", deadline=None, derandomize=True, database=None)
+settings.load_profile("athanor")
+
 
 UNITS = ["degC", "K", "h", "eV", "eV/atom", "mAh/g", "V", "Wh/kg", "USD/kg", "percent", "degC/min", "1"]
 METRIC_UNITS = ["eV", "eV/atom", "mAh/g", "V", "Wh/kg", "USD/kg", "percent", "1"]
