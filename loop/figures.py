@@ -1,0 +1,253 @@
+"""Figures of a campaign's trials, as dicts in Plotly's JSON format: pure functions of records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import combinations
+from typing import Any
+
+from campaigns.objective import Objective, Term
+from campaigns.space import CategoricalConfig, FloatConfig, ParameterConfig
+from campaigns.values import MetricValue, TrialState
+from loop.calibration import Pair
+from loop.marks import (
+    BLUE,
+    COLOURS,
+    GREY,
+    LOG_AXIS,
+    SKY,
+    Figure,
+    Mark,
+    Trace,
+    by_fate,
+    error_bars,
+    hover,
+    label,
+    layout,
+    line,
+    scatter,
+)
+from loop.merit import pareto_front, shares, term_label
+from loop.records import TrialRecord, best, ranking
+from loop.words import clean, with_sd
+
+_POINTS = "points"
+
+
+def score_figure(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> Figure:
+    """Return the score over trials: measured scores, the best so far, and trials without a score in lanes below.
+
+    Args:
+        trials: all trials, by number.
+        units: parameter to unit.
+    """
+    traces = incumbent_traces(trials)
+    lanes: list[str] = []
+    for mark, group in by_fate(trials):
+        scored, rest = [t for t in group if t.score is not None], [t for t in group if t.score is None]
+        if scored:
+            scores = [_score(t) for t in scored]
+            traces.append(scatter(mark, [t.number for t in scored], scores, _hovers(scored, units)))
+        if rest:
+            lanes.append(mark.name)
+            traces.append(_lane(mark, [t.number for t in rest], _hovers(rest, units)))
+    found = layout("trial", label("score", _POINTS), 400 + 22 * len(lanes))
+    share = min(0.07 * len(lanes), 0.4)
+    found["yaxis"]["domain"] = [share + 0.03 if lanes else 0, 1]
+    found["yaxis2"] = {"domain": [0, share], "type": "category", "categoryarray": lanes, "automargin": True}
+    found["xaxis"] |= {"anchor": "y2" if lanes else "y", "range": [-0.7, max(len(trials), 1) - 0.3]}
+    return {"data": traces, "layout": found | _start(trials)}
+
+
+def incumbent(trials: Sequence[TrialRecord]) -> list[TrialRecord | None]:
+    """Return the best feasible trial among the trials up to each number."""
+    return [best(list(trials[: i + 1])) for i in range(len(trials))]
+
+
+def incumbent_traces(trials: Sequence[TrialRecord]) -> list[Trace]:
+    """Return the best score so far as a step line with a band of one standard uncertainty."""
+    steps = [(t.number, _score(held)) for t, held in zip(trials, incumbent(trials), strict=True) if held]
+    if not steps:
+        return []
+    x = [*(number for number, _ in steps), steps[-1][0] + 0.3]
+    held = [*(score for _, score in steps), steps[-1][1]]
+    low = line(x, [s.value - s.sd for s in held], "", width=0, shape="hv") | {"showlegend": False}
+    high = line(x, [s.value + s.sd for s in held], "", width=0, shape="hv") | {"showlegend": False}
+    band = {"fill": "tonexty", "fillcolor": "rgba(86, 180, 233, 0.25)"}
+    return [low, high | band, line(x, [s.value for s in held], "best so far ± sd", color=SKY, width=2, shape="hv")]
+
+
+def prediction_figure(pairs: Sequence[Pair], name: str, units: Mapping[str, str]) -> Figure:
+    """Return what was predicted against what was measured, both with standard deviations, and the diagonal.
+
+    Args:
+        pairs: at least one.
+        name: name of the metric.
+        units: parameter to unit.
+    """
+    predicted, measured = [p.predicted for p in pairs], [p.measured for p in pairs]
+    edges = [v.value + side * v.sd for v in [*predicted, *measured] for side in (-1, 1)]
+    ends = [min(edges), max(edges)]
+    texts = [_pair_text(pair, name, units) for pair in pairs]
+    points = scatter(Mark("trial", BLUE, "circle"), [v.value for v in predicted], measured, texts)
+    points["error_x"] = error_bars(predicted, BLUE)
+    points["marker"]["opacity"] = 0.85
+    unit = pairs[0].measured.unit
+    found = layout(label(f"predicted {name}", unit), label(f"measured {name}", unit))
+    data = [line(ends, ends, "predicted = measured", dash="dash"), points]
+    return {"data": data, "layout": found | {"showlegend": False}}
+
+
+def slice_figure(
+    trials: Sequence[TrialRecord], name: str, parameter: ParameterConfig, units: Mapping[str, str]
+) -> Figure:
+    """Return the score against one parameter; trials without a score are in the table of all trials."""
+    scored = [t for t in trials if t.score is not None]
+    traces = [
+        scatter(mark, [t.candidate.parameters[name] for t in group], [_score(t) for t in group], _hovers(group, units))
+        for mark, group in by_fate(scored)
+    ]
+    unit = None if isinstance(parameter, CategoricalConfig) else parameter.unit
+    found = layout(label(name, unit), label("score", _POINTS), 280) | {"showlegend": False}
+    if isinstance(parameter, FloatConfig) and parameter.scale == "log":
+        found["xaxis"] |= LOG_AXIS
+    return {"data": traces, "layout": found}
+
+
+def parallel_figure(trials: Sequence[TrialRecord], parameters: Mapping[str, ParameterConfig]) -> Figure:
+    """Return one line per completed trial through its parameters, metrics and score, coloured by score."""
+    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
+    axes = [_parameter_axis(name, parameter, done) for name, parameter in parameters.items()]
+    metrics = {name: metric.unit for t in done for name, metric in t.metrics.items()}
+    axes += [_axis(name, unit, [t.metrics[name].value for t in done]) for name, unit in metrics.items()]
+    scores = [t.score for t in done]
+    axes.append(_axis("score", _POINTS, scores))
+    bar = {"title": {"text": label("score", _POINTS), "side": "right"}, "thickness": 12}
+    colours = {"color": scores, "colorscale": "Cividis", "showscale": True, "colorbar": bar}
+    found = {"height": 420, "margin": {"l": 70, "r": 60, "t": 100, "b": 30}}
+    trace = {"type": "parcoords", "dimensions": axes, "line": colours, "labelangle": -18, "labelfont": {"size": 12}}
+    return {"data": [trace], "layout": found}
+
+
+def trade_off_figures(trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> list[Figure]:
+    """Return each pair of the objective's metrics against each other, the Pareto front of all terms ringed.
+
+    Terms that share a metric are one axis; fewer than two metrics have no trade-off.
+    """
+    axes = list({term.metric: term for term in objective.terms}.values())
+    done = [t for t in trials if t.state is TrialState.COMPLETED]
+    front = pareto_front(objective, done)
+    return [_trade_off(done, front, pair, units) for pair in combinations(axes, 2)] if done else []
+
+
+def ranking_figure(
+    trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str], count: int = 20
+) -> Figure:
+    """Return the best completed trials, feasible ones first: what each term gives to the score, and the score."""
+    top = ranking(list(trials))[:count]
+    names = [_rank_label(t) for t in top]
+    table = [shares(objective, t) for t in top]
+    traces = [
+        _bar(f"{term_label(term)} (weight {term.weight:g})", colour, names, [row[i].contribution for row in table])
+        for i, (term, colour) in enumerate(zip(objective.terms, COLOURS * len(objective.terms), strict=False))
+    ]
+    total = scatter(Mark("score ± sd", GREY, "diamond"), [t.score for t in top], [], _hovers(top, units))
+    total |= {"y": names, "error_x": error_bars([_score(t) for t in top], GREY)}
+    del total["error_y"]
+    found = layout(label("contribution to the score", _POINTS), "", 130 + 24 * max(len(top), 2))
+    found |= {"barmode": "relative", "bargap": 0.25}
+    found["yaxis"] |= {"autorange": "reversed", "type": "category", "ticks": "outside", "ticklen": 6}
+    return {"data": [*traces, total], "layout": found}
+
+
+def _score(trial: TrialRecord) -> MetricValue:
+    return MetricValue(trial.score or 0.0, trial.score_sd or 0.0, _POINTS)
+
+
+def _hovers(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> list[str]:
+    return [hover(t, units) for t in trials]
+
+
+def _lane(mark: Mark, numbers: Sequence[int], texts: Sequence[str]) -> Trace:
+    points = scatter(mark, numbers, [], texts)
+    del points["error_y"]
+    return points | {"y": [mark.name] * len(numbers), "yaxis": "y2"}
+
+
+def _start(trials: Sequence[TrialRecord]) -> dict[str, Any]:
+    """Return the shading of the space-filling start."""
+    count = sum(t.proposal.generator == "space-filling" for t in trials)
+    if not count:
+        return {}
+    across = {"x0": -0.5, "x1": count - 0.5, "y0": 0, "y1": 1, "yref": "paper"}
+    shape = across | {"type": "rect", "layer": "below", "fillcolor": GREY, "opacity": 0.13, "line": {"width": 0}}
+    where = {"x": -0.45, "y": 0.995, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
+    return {"shapes": [shape], "annotations": [where | {"text": "space-filling start", "font": {"size": 11}}]}
+
+
+def _pair_text(pair: Pair, name: str, units: Mapping[str, str]) -> str:
+    predicted, measured = (with_sd(v.value, v.sd) for v in (pair.predicted, pair.measured))
+    text = f"{name}: predicted {predicted}, measured {measured} {pair.measured.unit} ({pair.deviation:+.1f} sd)"
+    return f"{escape(text)}<br>{hover(pair.trial, units)}"
+
+
+def _parameter_axis(name: str, parameter: ParameterConfig, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+    values = [t.candidate.parameters[name] for t in trials]
+    if not isinstance(parameter, CategoricalConfig):
+        return _axis(name, parameter.unit, values)
+    levels = list(parameter.levels)
+    ticks = {"tickvals": list(range(len(levels))), "ticktext": [escape(level) for level in levels]}
+    return _axis(name, None, [levels.index(str(v)) for v in values]) | ticks | {"range": [0, len(levels) - 1]}
+
+
+def _axis(name: str, unit: str | None, values: Sequence[Any]) -> dict[str, Any]:
+    return {"label": label(name, unit), "values": list(values), "tickformat": ".4~g"}
+
+
+def _trade_off(
+    done: Sequence[TrialRecord], front: Sequence[TrialRecord], axes: tuple[Term, Term], units: Mapping[str, str]
+) -> Figure:
+    x, y = (term.metric for term in axes)
+    traces = []
+    for mark, group in by_fate(done):
+        points = scatter(
+            mark, [t.metrics[x].value for t in group], [t.metrics[y] for t in group], _hovers(group, units)
+        )
+        traces.append(points | {"error_x": error_bars([t.metrics[x] for t in group], mark.colour)})
+    ring = scatter(Mark("Pareto front", GREY, "circle-open"), [t.metrics[x].value for t in front], [], [])
+    ring |= {"y": [t.metrics[y].value for t in front], "hoverinfo": "skip"}
+    del ring["error_y"]
+    ring["marker"] = ring["marker"] | {"size": 16}
+    titles = [f"{label(t.metric, done[0].metrics[t.metric].unit)}, {_wish(t)}" for t in axes]
+    return {"data": [*traces, ring], "layout": layout(titles[0], titles[1]) | {"showlegend": False}}
+
+
+def _wish(term: Term) -> str:
+    match term.goal:
+        case "maximise":
+            return "more is better →"
+        case "minimise":
+            return "← less is better"
+        case "target":
+            return f"{term.low:g} to {term.high:g} is best"
+
+
+def _rank_label(trial: TrialRecord) -> str:
+    text = clean(trial.candidate.material or "")
+    short = text if len(text) <= 34 else f"{text[:33]}…"
+    return escape(f"{short} #{trial.number}".strip() + ("" if trial.feasible else " (breaks a constraint)"))
+
+
+def _bar(name: str, colour: str, labels: Sequence[str], values: Sequence[MetricValue]) -> Trace:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": escape(name),
+        "y": list(labels),
+        "x": [v.value for v in values],
+        "marker": {"color": colour},
+        "hoverinfo": "text",
+        "text": [escape(f"{name}: {with_sd(v.value, v.sd)} points") for v in values],
+        "textposition": "none",
+    }

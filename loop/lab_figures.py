@@ -1,0 +1,161 @@
+"""Figures of the laboratory and of the models, as dicts in Plotly's JSON format: pure functions of records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from campaigns.space import CategoricalConfig, ParameterConfig
+from campaigns.values import TrialState
+from loop.marks import COLOURS, LOG_AXIS, RED, Figure, Trace, label, layout
+from loop.records import StepRecord, TrialRecord
+from loop.words import clean
+
+_HOUR, _DAY = 3600.0, 86400.0
+_UNPROVEN = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
+_DASHES = ("solid", "dot", "dash", "dashdot")
+
+Attempt = tuple[TrialRecord, StepRecord]
+
+
+def timeline_figure(trials: Sequence[TrialRecord], stations: Sequence[str], now: float) -> Figure:
+    """Return what each station did over lab time: one bar per attempt, hatched where it failed, pale while it lasts.
+
+    Args:
+        trials: all trials.
+        stations: names, from top to bottom.
+        now: the latest lab time known, in seconds; attempts that have not ended reach it.
+    """
+    attempts = [(t, s) for t in trials for s in t.steps if s.started is not None]
+    span, unit = (_DAY, "d") if now > 3 * _DAY else (_HOUR, "h")
+    steps = list(dict.fromkeys(s.name for _, s in attempts))
+    colours = COLOURS * (1 + len(steps) // len(COLOURS))
+    traces = [
+        _bars([a for a in attempts if a[1].name == step], colours[i], (now, span)) for i, step in enumerate(steps)
+    ]
+    condemned = [a for a in attempts if _unproven(*a)]
+    if condemned:
+        traces.append(_crosses(condemned, (now, span)))
+    found = layout(label("lab time", unit), "", 130 + 46 * len(stations)) | {"barmode": "overlay", "bargap": 0.3}
+    found["yaxis"] |= {"type": "category", "categoryarray": list(stations), "autorange": "reversed"}
+    return {"data": traces, "layout": found | {"uniformtext": {"mode": "hide", "minsize": 9}}}
+
+
+def busy(trials: Iterable[TrialRecord], station: str, now: float) -> float:
+    """Return how long a station has worked, in seconds of lab time."""
+    steps = [s for t in trials for s in t.steps if s.station == station and s.started is not None]
+    return sum(_end(s, now) - (s.started or 0.0) for s in steps)
+
+
+def model_figure(trials: Sequence[TrialRecord], metric: str, parameters: Mapping[str, ParameterConfig]) -> Figure:
+    """Return the hyper-parameters of a metric's model at each proposal; standardised units, so all dimensionless.
+
+    Args:
+        trials: those that a model proposed.
+        metric: name of the metric.
+        parameters: the space's, whose names label length scales.
+    """
+    history = {t.number: _flat(t.proposal.models[metric]["hyper_parameters"], parameters) for t in trials}
+    names = list(dict.fromkeys(name for values in history.values() for name in values))
+    scales, others = ([n for n in names if _positive(n) is side] for side in (True, False))
+    upper = [_history(history, name, i) for i, name in enumerate(scales)]
+    lower = [_history(history, name, i + len(scales)) | {"yaxis": "y2"} for i, name in enumerate(others)]
+    found = layout("proposed trial", "length and output<br>scales [1]", 400)
+    found["yaxis"] |= LOG_AXIS | {"domain": [0.36, 1]}
+    found["yaxis2"] = {"domain": [0, 0.28], "title": {"text": "mean [1]"}, "automargin": True}
+    found["xaxis"] |= {"anchor": "y2"}
+    found["legend"] = {"font": {"size": 10}}
+    return {"data": [*upper, *lower], "layout": found}
+
+
+def _bars(attempts: Sequence[Attempt], colour: str, scale: tuple[float, float]) -> Trace:
+    now, span = scale
+    steps = [step for _, step in attempts]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": escape(steps[0].name),
+        "y": [s.station for s in steps],
+        "base": [(s.started or 0.0) / span for s in steps],
+        "x": [(_end(s, now) - (s.started or 0.0)) / span for s in steps],
+        "text": [str(trial.number) for trial, _ in attempts],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "hoverinfo": "text",
+        "hovertext": [_attempt_text(trial, step, now) for trial, step in attempts],
+        "marker": {
+            "color": colour,
+            "opacity": [0.45 if s.ended is None else 1.0 for s in steps],
+            "pattern": {"shape": ["x" if _unproven(*a) else "" for a in attempts], "fillmode": "overlay"},
+        },
+    }
+
+
+def _crosses(attempts: Sequence[Attempt], scale: tuple[float, float]) -> Trace:
+    """Return a cross on each attempt: a short one would be too narrow to show its hatching."""
+    now, span = scale
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "failed or condemned",
+        "x": [((s.started or 0.0) + _end(s, now)) / 2 / span for _, s in attempts],
+        "y": [s.station for _, s in attempts],
+        "marker": {"symbol": "x", "size": 11, "color": RED, "line": {"width": 1.5, "color": "white"}},
+        "hoverinfo": "text",
+        "hovertext": [_attempt_text(trial, step, now) for trial, step in attempts],
+    }
+
+
+def _unproven(trial: TrialRecord, step: StepRecord) -> bool:
+    """Return whether an attempt failed, or gave what its trial was condemned for."""
+    return step.state in _UNPROVEN or (trial.state in _UNPROVEN and step is trial.steps[-1])
+
+
+def _end(step: StepRecord, now: float) -> float:
+    return max(now, step.started or 0.0) if step.ended is None else step.ended
+
+
+def _attempt_text(trial: TrialRecord, step: StepRecord, now: float) -> str:
+    took = (_end(step, now) - (step.started or 0.0)) / _HOUR
+    head = f"trial {trial.number}, {step.name} at {step.station}, attempt {step.attempt}: {step.state}"
+    lines = [head, f"{took:.1f} h, {step.cost:g} USD", *([clean(step.reason)[:160]] if step.reason else [])]
+    return "<br>".join(escape(one) for one in lines)
+
+
+def _flat(values: Mapping[str, Sequence[float]], parameters: Mapping[str, ParameterConfig]) -> dict[str, float]:
+    """Return each hyper-parameter under a readable name; length scales per column bear the names of the columns."""
+    columns = [c for name, p in parameters.items() for c in _columns(name, p)]
+    found: dict[str, float] = {}
+    for path, numbers in values.items():
+        labels = columns if len(numbers) == len(columns) > 1 else [str(i) for i in range(len(numbers))]
+        single = [""] if len(numbers) == 1 else [f" {text}" for text in labels]
+        found |= {_readable(path) + tail: number for tail, number in zip(single, numbers, strict=True)}
+    return found
+
+
+def _columns(name: str, parameter: ParameterConfig) -> list[str]:
+    return [f"{name}={level}" for level in parameter.levels] if isinstance(parameter, CategoricalConfig) else [name]
+
+
+def _readable(path: str) -> str:
+    short = re.sub(r"covar_module\.|base_kernel\.|mean_module\.", "", path)
+    return (
+        short.replace("kernels.", "kernel ")
+        .replace("lengthscale", "length scale")
+        .replace("outputscale", "output scale")
+        .replace(".", " ")
+    )
+
+
+def _positive(name: str) -> bool:
+    return "scale" in name
+
+
+def _history(history: Mapping[int, Mapping[str, float]], name: str, place: int) -> Trace:
+    style: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "dash": _DASHES[place // len(COLOURS) % 4]}
+    values = [numbers.get(name) for numbers in history.values()]
+    shown = {"x": list(history), "y": values, "name": escape(name), "hoverinfo": "name+x+y"}
+    return {"type": "scatter", "mode": "lines", "line": style | {"width": 1.6}, **shown}

@@ -1,0 +1,129 @@
+"""What all figures of the report share: one mark per fate of a trial, labels with units, hover texts, layouts.
+
+A figure is a plain dict in Plotly's JSON format. Colours are those of Okabe & Ito (2008, Color Universal Design), which
+people with any kind of colour vision can tell apart, in the light and on the dark page; text, grid and background come
+from the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from campaigns.values import MetricValue, TrialState
+from loop.records import TrialRecord
+from loop.words import candidate_text, clean, metric_text, score_text
+
+Figure = dict[str, Any]
+Trace = dict[str, Any]
+
+BLUE, ORANGE, RED, PURPLE, GREEN, SKY = "#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#56B4E9"
+GREY = "#8a929c"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, "#B8A800", GREY)
+"""For series that have no colour of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How trials of one fate are drawn."""
+
+    name: str
+    colour: str
+    symbol: str
+
+
+MARKS = (
+    Mark("feasible", BLUE, "circle"),
+    Mark("breaks a constraint", ORANGE, "circle-open"),
+    Mark("failed", RED, "x"),
+    Mark("quarantined", PURPLE, "diamond"),
+    Mark("uncertain", GREEN, "square-open"),
+    Mark("under way", GREY, "triangle-right-open"),
+)
+"""Every fate of a trial, in the order of legends."""
+
+
+def fate(trial: TrialRecord) -> str:
+    """Return the name of the mark of a trial."""
+    if trial.state is TrialState.COMPLETED:
+        return "feasible" if trial.feasible else "breaks a constraint"
+    return str(trial.state) if trial.state.ended else "under way"
+
+
+def by_fate(trials: Iterable[TrialRecord]) -> list[tuple[Mark, list[TrialRecord]]]:
+    """Return the trials of each fate that occurs."""
+    known = list(trials)
+    groups = [(mark, [t for t in known if fate(t) == mark.name]) for mark in MARKS]
+    return [(mark, group) for mark, group in groups if group]
+
+
+def label(name: str, unit: str | None) -> str:
+    """Return a name with its unit, ``[1]`` for a dimensionless number; None for a name without a number."""
+    return escape(name if unit is None else f"{name} [{unit}]")
+
+
+def hover(trial: TrialRecord, units: Mapping[str, str]) -> str:
+    """Return what the mouse shows of a trial; ``units`` holds the parameters' units."""
+    lines = [f"trial {trial.number}: {fate(trial)}", candidate_text(trial.candidate, units)]
+    lines += [f"{name} {metric_text(metric)}" for name, metric in trial.metrics.items()]
+    if trial.score is not None:
+        lines.append(f"score {score_text(trial)} points")
+    if trial.reason:
+        lines.append(clean(trial.reason)[:160])
+    return "<br>".join(escape(line) for line in lines)
+
+
+def scatter(mark: Mark, x: Sequence[Any], y: Sequence[MetricValue], texts: Sequence[str]) -> Trace:
+    """Return points of one fate with their error bars."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": mark.name,
+        "x": list(x),
+        "y": [value.value for value in y],
+        "error_y": error_bars(y, mark.colour),
+        "marker": {
+            "color": mark.colour,
+            "symbol": mark.symbol,
+            "size": 8,
+            "line": {"width": 1.6, "color": mark.colour},
+        },
+        "hoverinfo": "text",
+        "text": list(texts),
+    }
+
+
+def error_bars(values: Sequence[MetricValue], colour: str) -> dict[str, Any]:
+    """Return the standard uncertainties as bars."""
+    return {"type": "data", "array": [v.sd for v in values], "color": colour, "thickness": 1.2, "width": 0}
+
+
+LOG_AXIS = {"type": "log", "tickmode": "array", "tickvals": [d * 10.0**e for e in range(-4, 5) for d in (1, 2, 5)]}
+"""A logarithmic axis; Plotly's own labels leave the powers of ten out."""
+
+
+def layout(x: str, y: str, height: int = 340) -> dict[str, Any]:
+    """Return a layout with titles of the axes."""
+    return {
+        "height": height,
+        "margin": {"l": 70, "r": 20, "t": 30, "b": 52},
+        "xaxis": {"title": {"text": x, "standoff": 10}, "automargin": True},
+        "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+    }
+
+
+def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> Trace:
+    """Return a line without markers."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        "hoverinfo": "skip",
+        "line": {"color": GREY, "width": 1.5} | style,
+    }

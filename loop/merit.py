@@ -1,0 +1,60 @@
+"""What makes a trial good, term by term: its points, their share of the score, and the trade-offs between terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from campaigns.objective import Objective, Term
+from campaigns.values import MetricValue, TrialState
+from loop.records import TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one term gives to the score of one trial.
+
+    Attributes:
+        metric: the term's metric, as measured.
+        weight: weight of the term over the sum of all weights.
+        points: points of the term; their uncertainty is that of the metric, propagated.
+        contribution: points times weight; the contributions of all terms add up to the score.
+    """
+
+    term: Term
+    metric: MetricValue
+    weight: float
+    points: MetricValue
+    contribution: MetricValue
+
+
+def shares(objective: Objective, trial: TrialRecord) -> list[Share]:
+    """Return the share of every term in the score of a completed trial."""
+    total = sum(term.weight for term in objective.terms)
+    return [_share(term, trial.metrics[term.metric], term.weight / total) for term in objective.terms]
+
+
+def term_label(term: Term) -> str:
+    """Return what a term wants, such as ``maximise capacity``."""
+    return f"{term.goal} {term.metric}" if term.goal != "target" else f"{term.metric} on target"
+
+
+def pareto_front(objective: Objective, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the feasible trials that no other feasible trial beats in one term without losing in another."""
+    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible]
+    points = {t.number: [s.points.value for s in shares(objective, t)] for t in good}
+    return [t for t in good if not any(_dominates(points[o.number], points[t.number]) for o in good)]
+
+
+def _share(term: Term, metric: MetricValue, weight: float) -> Share:
+    centre = float(term.points(metric.value)) + 0.0  # inside its window a target gives -0.0
+    # Both sides: at the edge of a target window only one of them moves.
+    sd = max(abs(float(term.points(metric.value + step)) - centre) for step in (-metric.sd, metric.sd))
+    return Share(
+        term, metric, weight, MetricValue(centre, sd, "points"), MetricValue(centre * weight, sd * weight, "points")
+    )
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

@@ -1,0 +1,287 @@
+"""The report: one HTML file that shows a campaign from its store and needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from campaigns.campaign import Campaign
+from campaigns.objective import Objective
+from campaigns.space import CategoricalConfig
+from campaigns.yaml_nodes import read_document
+from loop.calibration import Pair, metric_pairs, score_pairs, verdict
+from loop.figures import (
+    parallel_figure,
+    prediction_figure,
+    ranking_figure,
+    score_figure,
+    slice_figure,
+    trade_off_figures,
+)
+from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, section, tiles
+from loop.lab_figures import model_figure, timeline_figure
+from loop.marks import Figure
+from loop.records import CampaignRecord, SessionRecord, TrialRecord, best
+from loop.report_tables import (
+    budget_meters,
+    calibration_table,
+    candidate_table,
+    ranking_table,
+    sessions_table,
+    stations_table,
+    steps_table,
+    terms_table,
+    trials_table,
+    utc,
+    versions_table,
+)
+from loop.stopping import Spent, spent, stop_reason
+from loop.words import clean, duration, score_text
+
+if TYPE_CHECKING:
+    from loop.store import Reader
+
+_TEMPLATE = Path(__file__).with_name("report.html")
+_DAY = 86400.0
+
+
+def write_report(reader: Reader, path: Path) -> Path:
+    """Write the report of a store to ``path`` and return it; the same store gives the same bytes.
+
+    Raises:
+        StoreError: the store holds no campaign.
+        OSError: the file cannot be written.
+    """
+    from plotly.offline import get_plotlyjs
+
+    content = read_content(reader)
+    sections = _sections(content)
+    page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(f"{content.record.name}: report"),
+        header=_header(content),
+        nav="".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, _ in sections),
+        sections="\n".join(section(name, title, *parts) for name, title, parts in sections),
+        footer=escape(_footer(content)),
+        plotly=get_plotlyjs(),
+    )
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report is made of.
+
+    Attributes:
+        now: the latest lab time known, in seconds.
+    """
+
+    record: CampaignRecord
+    campaign: Campaign
+    trials: Sequence[TrialRecord]
+    sessions: Sequence[SessionRecord]
+    now: float
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The campaign's objective."""
+        return self.campaign.build_objective()
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Parameter to unit; empty for a categorical one."""
+        parameters = self.campaign.space.parameters.items()
+        return {name: "" if isinstance(p, CategoricalConfig) else p.unit for name, p in parameters}
+
+    @cached_property
+    def used(self) -> Spent:
+        """What is spent of the budget."""
+        return spent(self.trials, sum(s.ended - s.started for s in self.sessions))
+
+    @cached_property
+    def pairs(self) -> dict[str, list[Pair]]:
+        """Metric, and the score, to its predictions and measurements, where there are any."""
+        names = [*self.campaign.measured, *self.objective.derived]
+        found = {name: metric_pairs(self.trials, name) for name in names} | {"score": score_pairs(self.trials)}
+        return {name: pairs for name, pairs in found.items() if pairs}
+
+
+def read_content(reader: Reader) -> Content:
+    """Read all that the report needs; the campaign file's text was validated when the campaign began."""
+    record = reader.campaign()
+    campaign = Campaign.model_validate(read_document(record.source).data)
+    now = max((change.lab for change in reader.transitions()), default=0.0)
+    return Content(record, campaign, reader.trials(), reader.sessions(), now)
+
+
+def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
+    return [
+        ("best", "Best candidate", _best(content)),
+        ("score", "Score over trials", _score(content)),
+        ("predictions", "Predicted against measured", _predictions(content)),
+        ("trials", "Parameters and metrics of all trials", _trials(content)),
+        ("trade-offs", "Trade-offs", _trade_offs(content)),
+        ("ranking", "Ranking", _ranking(content)),
+        ("timeline", "Stations over lab time", _timeline(content)),
+        ("budget", "Budget", _budget(content)),
+        ("models", "Surrogate models", _models(content)),
+        ("reproducibility", "Reproducibility", _reproducibility(content)),
+    ]
+
+
+def _header(content: Content) -> str:
+    campaign, found = content.campaign, best(list(content.trials))
+    numbers = [
+        ("best score [points]", "–" if found is None else score_text(found)),
+        ("trials", f"{content.used.trials} of {campaign.budget.trials}"),
+        ("cost", f"{content.used.cost:,.0f} USD"),
+        ("lab time", f"{content.now / _DAY:.1f} d"),
+        ("wall clock [h:min:s]", duration(content.used.wall_time)),
+    ]
+    status = paragraph(_status(content), "status")
+    return f"<h1>{escape(content.record.name)}</h1>{paragraph(campaign.description)}{status}{tiles(numbers)}"
+
+
+def _status(content: Content) -> str:
+    """Return whether the campaign is finished, and why."""
+    if not content.sessions:
+        return "Not started yet."
+    under_way = sum(bool(t.steps) and not t.state.ended for t in content.trials)
+    outcome = clean(content.sessions[-1].outcome)
+    if not outcome:
+        return f"Not finished: the last session is running or was killed, with {under_way} trials under way."
+    if stop_reason(content.campaign, content.trials, content.used) is None or under_way:
+        return f"Not finished: the last session ended with {under_way} trials under way: {outcome}."
+    return f"Finished: {outcome}."
+
+
+def _best(content: Content) -> list[str]:
+    found = best(list(content.trials))
+    if found is None:
+        return [paragraph("No trial has been completed yet that keeps every constraint.", "note")]
+    bounds = "; ".join(bound.text for bound in content.objective.bounds)
+    text = f"Trial {found.number}" + (f": {clean(found.candidate.material)}" if found.candidate.material else "")
+    kept = [paragraph(f"It keeps every constraint: {bounds}.", "note")] if bounds else []
+    terms = f"<div>{terms_table(content.objective, found)}{''.join(kept)}</div>"
+    return [paragraph(text), f'<div class="pair">{candidate_table(found, content.units)}{terms}</div>']
+
+
+def _score(content: Content) -> list[str]:
+    note = (
+        "Measured scores with one standard deviation. The line is the best feasible score so far, in the order of the "
+        "trials' numbers. Trials that gave no score stand in the lanes below."
+    )
+    return [paragraph(note, "note"), chart(score_figure(content.trials, content.units))]
+
+
+def _predictions(content: Content) -> list[str]:
+    if not content.pairs:
+        return [paragraph("No trial that a model proposed has been completed yet.", "note")]
+    note = (
+        "Each prediction was made before its measurement. Bars are one standard deviation; an interval holds when the "
+        "measurement lies in it, with the variances of prediction and measurement added. ± on a share is what chance "
+        "alone gives perfect predictions."
+    )
+    charts = [
+        captioned(name, verdict(pairs), chart(prediction_figure(pairs, name, content.units)))
+        for name, pairs in content.pairs.items()
+    ]
+    return [paragraph(note, "note"), grid(charts), calibration_table(content.pairs)]
+
+
+def _trials(content: Content) -> list[str]:
+    scored = [t for t in content.trials if t.score is not None]
+    parameters = content.campaign.space.parameters
+    parts: list[str] = []
+    if scored:
+        slices = [slice_figure(scored, name, parameter, content.units) for name, parameter in parameters.items()]
+        note = "Blue: feasible; orange rings: breaks a constraint. Drag along an axis below to keep only some lines."
+        parts += [
+            paragraph(note, "note"),
+            grid([chart(one) for one in slices]),
+            chart(parallel_figure(scored, parameters)),
+        ]
+    note = "Parameters are set points; metrics and score are given with one standard deviation where they are measured."
+    return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units)]
+
+
+def _trade_offs(content: Content) -> list[str]:
+    found: list[Figure] = trade_off_figures(content.trials, content.objective, content.units)
+    if not found:
+        return [
+            paragraph("There is no trade-off to show: fewer than two metrics in the objective, or no trial.", "note")
+        ]
+    note = (
+        "The metrics of the objective, pair by pair. Grey rings: the Pareto front of all terms, the feasible trials "
+        "that no other one beats in one term without losing in another. Blue: feasible; orange rings: breaks a "
+        "constraint."
+    )
+    return [paragraph(note, "note"), grid([chart(one) for one in found])]
+
+
+def _ranking(content: Content) -> list[str]:
+    if not any(t.score is not None for t in content.trials):
+        return [paragraph("No trial has been completed yet.", "note")]
+    note = (
+        "The score is the sum of the terms' contributions: weight over all weights, times points, one point per scale."
+    )
+    figure = chart(ranking_figure(content.trials, content.objective, content.units))
+    return [
+        paragraph(note, "note"),
+        figure,
+        details("as a table", ranking_table(content.trials, content.objective, content.units)),
+    ]
+
+
+def _timeline(content: Content) -> list[str]:
+    stations = list(content.campaign.stations)
+    if not any(t.steps for t in content.trials):
+        return [paragraph("No step has been started yet.", "note")]
+    note = (
+        "One bar per attempt, with the trial's number where it fits. Hatched, with a cross: the attempt failed, or "
+        "gave what its trial was condemned for. Pale: not over."
+    )
+    figure = chart(timeline_figure(content.trials, stations, content.now))
+    return [paragraph(note, "note"), figure, stations_table(content.trials, stations, content.now)]
+
+
+def _budget(content: Content) -> list[str]:
+    return [budget_meters(content.campaign, content.used), steps_table(content.trials, content.campaign)]
+
+
+def _models(content: Content) -> list[str]:
+    proposed = [t for t in content.trials if t.proposal.models]
+    if not proposed:
+        return [paragraph("No model has proposed a trial yet.", "note")]
+    note = (
+        "Hyper-parameters of each metric's Gaussian process when it proposed a trial, for metrics scaled to zero mean "
+        "and unit variance and parameters scaled to 0..1: along a short length scale the metric changes fast."
+    )
+    names = dict.fromkeys(name for t in proposed for name in t.proposal.models)
+    parameters = content.campaign.space.parameters
+    trials = {name: [t for t in proposed if name in t.proposal.models] for name in names}
+    charts = [captioned(n, "", chart(model_figure(trials[n], n, parameters))) for n in names]
+    return [paragraph(note, "note"), *charts]
+
+
+def _reproducibility(content: Content) -> list[str]:
+    record = content.record
+    rows = [
+        ("seed", str(record.seed)),
+        ("fingerprint of all that determines the trials", record.fingerprint),
+        ("campaign begun", utc(record.created)),
+    ]
+    tables = f'<div class="pair">{sessions_table(content.sessions)}{versions_table(content.sessions)}</div>'
+    return [facts(rows), tables, details("the campaign file", preformatted(record.source))]
+
+
+def _footer(content: Content) -> str:
+    if not content.sessions:
+        return "Athanor"
+    last = content.sessions[-1]
+    return f"Athanor {last.versions.get('athanor-sdl', '')}, from the store as of {utc(last.ended)}"

@@ -1,0 +1,189 @@
+"""Tables of the report: every number with its unit and, where it is not exact, its standard uncertainty."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from campaigns.campaign import Campaign
+from campaigns.objective import Objective
+from campaigns.values import MetricValue, TrialState
+from loop.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
+from loop.fragments import Cell, facts, meter, sortable, table
+from loop.lab_figures import busy
+from loop.marks import fate
+from loop.merit import shares, term_label
+from loop.records import SessionRecord, TrialRecord, best, ranking
+from loop.stopping import Spent
+from loop.words import candidate_text, clean, duration, metric_text, score_text, unit_text, with_sd
+
+_HOUR = 3600.0
+_NONE = Cell("–")
+
+
+def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> str:
+    """Return all trials, whatever became of them; ``units`` holds the parameters' units."""
+    metrics = {name: metric.unit for t in trials for name, metric in t.metrics.items()}
+    material = ["material"] if any(t.candidate.material for t in trials) else []
+    heads = ["trial", "state", *material, *_headed(units), *_headed(metrics), "score [points]", "cost [USD]"]
+    champion = best(list(trials))
+    rows = [list(_trial_row(t, (list(units), list(metrics)), bool(material), t is champion)) for t in trials]
+    return sortable([*heads, "proposed by", "reason"], rows)
+
+
+def candidate_table(trial: TrialRecord, units: Mapping[str, str]) -> str:
+    """Return a trial's material, parameters, metrics and score."""
+    parameters = trial.candidate.parameters.items()
+    rows = [("material", trial.candidate.material)] if trial.candidate.material else []
+    rows += [(n, f"{v:.4g}" if isinstance(v, float) else str(v)) for n, v in parameters]
+    shown = [(clean(name), f"{text}{unit_text(units.get(name, ''))}") for name, text in rows]
+    return facts([*shown, *((name, metric_text(metric)) for name, metric in trial.metrics.items())])
+
+
+def terms_table(objective: Objective, trial: TrialRecord) -> str:
+    """Return what each term of the objective gives to a trial's score."""
+    heads = ("term", "weight", "metric", "points", "contribution [points]")
+    rows = [
+        (term_label(s.term), f"{s.term.weight:g}", metric_text(s.metric), _sd(s.points), _sd(s.contribution))
+        for s in shares(objective, trial)
+    ]
+    return table(heads, [*rows, ("score", "", "", "", score_text(trial))])
+
+
+def ranking_table(trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> str:
+    """Return the twenty best completed trials with the contribution of each term in points, feasible ones first."""
+    heads = ["rank", "trial", "candidate", "score [points]", *(f"{term_label(t)} [points]" for t in objective.terms)]
+    rows = []
+    for rank, trial in enumerate(ranking(list(trials))[:20], 1):
+        parts = [_sd(s.contribution) for s in shares(objective, trial)]
+        candidate = candidate_text(trial.candidate, units)
+        rows.append([str(rank), str(trial.number), candidate, score_text(trial), *parts, fate(trial)])
+    return table([*heads, "constraints"], rows)
+
+
+def calibration_table(pairs: Mapping[str, Sequence[Pair]]) -> str:
+    """Return how often the intervals held and how well the order was predicted, metric by metric."""
+    heads = ("metric", "predictions", *(f"inside {100 * level:.0f} % interval" for level in LEVELS), "rank correlation")
+    rows = []
+    for name, found in pairs.items():
+        shares_inside = [_percent(coverage(found, level)) for level in LEVELS]
+        r = rank_correlation(found)
+        rows.append([name, str(len(found)), *shares_inside, "–" if r is None else with_sd(r.value, r.se)])
+    return table(heads, rows)
+
+
+def budget_meters(campaign: Campaign, used: Spent) -> str:
+    """Return what is spent of the budget."""
+    budget = campaign.budget
+    trials = meter("trials", f"{used.trials} of {budget.trials}", used.trials / budget.trials)
+    money = f"{used.cost:,.0f} USD" + ("" if budget.cost is None else f" of {budget.cost:,.0f} USD")
+    time = duration(used.wall_time) + ("" if budget.wall_time is None else f" of {duration(budget.wall_time)}")
+    cost = meter("cost of steps", money, used.cost / budget.cost if budget.cost else None)
+    clock = meter(
+        "time on the wall clock [h:min:s]", time, used.wall_time / budget.wall_time if budget.wall_time else None
+    )
+    return f'<div class="meters">{trials}{cost}{clock}</div>'
+
+
+def steps_table(trials: Sequence[TrialRecord], campaign: Campaign) -> str:
+    """Return attempts, failures, duration and cost of each step of the workflow."""
+    heads = ("step", "attempts", "failed", "lab time per attempt [h]", "cost [USD]")
+    rows = []
+    for step in campaign.workflow:
+        records = [s for t in trials for s in t.steps if s.name == step.name]
+        hours = [(s.ended - s.started) / _HOUR for s in records if s.started is not None and s.ended is not None]
+        failed = sum(s.state in (TrialState.FAILED, TrialState.UNCERTAIN) for s in records)
+        cost = f"{sum(s.cost for s in records):,.0f}"
+        rows.append((step.name, str(len(records)), str(failed), _spread(hours), cost))
+    return table(heads, rows)
+
+
+def stations_table(trials: Sequence[TrialRecord], stations: Iterable[str], now: float) -> str:
+    """Return how long each station has worked, by lab time."""
+    heads = ("station", "at work [h]", "share of lab time")
+    rows = []
+    for name in stations:
+        seconds = busy(trials, name, now)
+        rows.append((name, f"{seconds / _HOUR:.1f}", f"{100 * seconds / now:.0f} %" if now > 0 else "–"))
+    return table(heads, rows)
+
+
+def sessions_table(sessions: Sequence[SessionRecord]) -> str:
+    """Return every start of the controller and how it ended."""
+    heads = ("session", "started", "last sign of life", "lasted [h:min:s]", "outcome")
+    return table(
+        heads,
+        [
+            (str(s.number), utc(s.started), utc(s.ended), duration(s.ended - s.started), clean(s.outcome) or "none")
+            for s in sessions
+        ],
+    )
+
+
+def versions_table(sessions: Sequence[SessionRecord]) -> str:
+    """Return the versions in force, with one column for each session in which one of them changed."""
+    changed = [s for before, s in zip([None, *sessions], sessions, strict=False) if not before or _differ(before, s)]
+    names = dict.fromkeys(name for s in changed for name in s.versions)
+    rows = [[name, *(s.versions.get(name, "–") for s in changed)] for name in names]
+    return table(["distribution", *(f"from session {s.number}" for s in changed)], rows)
+
+
+def utc(epoch: float) -> str:
+    """Return a time in UTC, so that the report is the same on every machine."""
+    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _headed(units: Mapping[str, str]) -> list[str]:
+    return [f"{name} [{unit}]" if unit else name for name, unit in units.items()]
+
+
+def _trial_row(
+    trial: TrialRecord, columns: tuple[Sequence[str], Sequence[str]], material: bool, champion: bool
+) -> Iterator[Cell]:
+    bad = "bad" if trial.state.ended and trial.state is not TrialState.COMPLETED else "best" if champion else ""
+    yield Cell(str(trial.number), trial.number)
+    yield Cell("best so far" if champion else fate(trial), style=bad)
+    if material:
+        yield Cell(clean(trial.candidate.material or "–"))
+    parameters, metrics = columns
+    yield from (_value(trial.candidate.parameters.get(name)) for name in parameters)
+    yield from (_metric(trial.metrics.get(name)) for name in metrics)
+    yield Cell(score_text(trial), trial.score)
+    yield Cell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
+    yield Cell(trial.proposal.generator)
+    yield Cell(clean("; ".join([*filter(None, [trial.reason]), *trial.flags])), style="reason")
+
+
+def _value(value: float | int | str | None) -> Cell:
+    match value:
+        case None:
+            return _NONE
+        case str():
+            return Cell(clean(value))
+        case _:
+            return Cell(f"{value:.4g}", value)
+
+
+def _metric(metric: MetricValue | None) -> Cell:
+    if metric is None:
+        return _NONE
+    return Cell(with_sd(metric.value, metric.sd), metric.value if metric.finite else None)
+
+
+def _sd(value: MetricValue) -> str:
+    return with_sd(value.value, value.sd)
+
+
+def _percent(estimate: Estimate | None) -> str:
+    return "–" if estimate is None else f"{100 * estimate.value:.0f} ± {100 * estimate.se:.0f} %"
+
+
+def _spread(hours: Sequence[float]) -> str:
+    if len(hours) < 2:
+        return "".join(f"{h:.3g}" for h in hours) or "–"
+    return f"{statistics.mean(hours):.3g}, sd {round(statistics.stdev(hours), 6):.2g}"
+
+
+def _differ(one: SessionRecord, other: SessionRecord) -> bool:
+    return dict(one.versions) != dict(other.versions)
