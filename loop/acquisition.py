@@ -6,7 +6,9 @@ marginal samples, and the shortlist is scored by qLogNoisyExpectedImprovement wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +17,10 @@ import numpy as np
 import torch
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
+from botorch.exceptions.warnings import BotorchWarning
 from botorch.models import ModelListGP
 from botorch.sampling import SobolQMCNormalSampler
+from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from campaigns.campaign import Campaign
@@ -144,6 +148,11 @@ def choose(scorer: Scorer, history: History, seed: int) -> Choice:
         SpaceExhaustedError: no candidate is left.
     """
     torch.manual_seed(seed)
+    with _known_warnings():
+        return _choose(scorer, history, seed)
+
+
+def _choose(scorer: Scorer, history: History, seed: int) -> Choice:
     model = _fit(scorer, history)
     shortlist = _shortlist(scorer, model, history, seed)
     acquisition = _acquisition(scorer, model, history, seed)
@@ -155,6 +164,18 @@ def choose(scorer: Scorer, history: History, seed: int) -> Choice:
     order = [int(i) for i in values.argsort(descending=True)]
     alternatives = tuple(Alternative(everything[i], float(values[i])) for i in order[1:6])
     return _explained(scorer, model, everything[order[0]], float(values[order[0]]), alternatives)
+
+
+@contextmanager
+def _known_warnings() -> Iterator[None]:
+    """Silence what libraries say of things that are meant to be so."""
+    with warnings.catch_warnings():
+        # Before the first feasible measurement BoTorch weighs the distance to a lower bound of the score by the chance
+        # of feasibility, which is what we want; it warns that one might leave the score out.
+        warnings.filterwarnings("ignore", "When all training points are infeasible", BotorchWarning)
+        # Neighbouring candidates are almost the same point; 1e-8 on the diagonal changes nothing that can be seen.
+        warnings.filterwarnings("ignore", "A not p.d., added jitter", NumericalWarning)
+        yield
 
 
 def _fit(scorer: Scorer, history: History) -> ModelListGP:

@@ -135,6 +135,8 @@ class Manager:
 
     def _next_result(self) -> StepResult | None:
         """Wait for a station; return None when the user interrupts or the time is up."""
+        if self._interruption():
+            return None
         self._clock.leave()
         while True:
             try:
@@ -150,7 +152,10 @@ class Manager:
             self._aborted = self._interrupted = True
             self._dispatcher.abort(_INTERRUPTED)
             return True
-        return self._options.stop.is_set() and not self._interrupted
+        if self._options.stop.is_set() and not self._interrupted:
+            self._interrupted = True
+            return True
+        return False
 
     def _handle(self, result: StepResult) -> None:
         """Take the result of a step from its station."""

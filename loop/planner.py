@@ -10,8 +10,8 @@ import logging
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
-
 
 from ax.api.client import Client
 from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
@@ -20,11 +20,12 @@ from ax.core.experiment import Experiment
 from ax.core.trial_status import TrialStatus
 from ax.generation_strategy.external_generation_node import ExternalGenerationNode
 from ax.generation_strategy.generation_strategy import GenerationStrategy
+from ax.utils.common.logger import set_ax_logger_levels
 
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
-from loop.acquisition import Choice, History, Scorer, choose
+from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose
 from loop.records import Proposal, TrialRecord
 from loop.sampling import sobol, spread
 from surrogates.features import Encoder
@@ -33,7 +34,7 @@ _MATERIAL = "material"
 _SCORE = "score"
 _FEWEST = 3  # measurements before a model chooses
 
-logging.getLogger("ax").setLevel(logging.WARNING)
+set_ax_logger_levels(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,18 @@ class _Start:
     campaign: Campaign
     encoder: Encoder
 
-    def candidate(self, number: int) -> Candidate:
-        """Return the candidate of a trial of the start."""
+    def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
         count = max(self.campaign.planner.initial, number + 1)
         settings = sobol(self.campaign.space, count, self.campaign.seed)
         table = self.encoder.materials
         if table is None:
-            return Candidate(settings[number % len(settings)])
-        places = spread(table.embedding, count, self.campaign.seed)
-        return Candidate(settings[number % len(settings)], table.ids[places[number % len(places)]])
+            found = [Candidate(setting) for setting in settings]
+        else:
+            places = spread(table.embedding, count, self.campaign.seed)
+            pairs = zip(cycle(settings), cycle(places), range(count), strict=False)
+            found = [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
+        return next((c for c in found if c.key() not in seen), None)
 
 
 class _Node(ExternalGenerationNode):
@@ -86,7 +90,10 @@ class _Node(ExternalGenerationNode):
         campaign = self._scorer.campaign
         if self._number < campaign.planner.initial or len(self._learnt_from) < _FEWEST:
             self.proposal = Proposal("space-filling", learnt_from=self._learnt_from, pending=self._pending)
-            return _parameters(self._start.candidate(self._number))
+            candidate = self._start.candidate(self._number, self._history.seen)
+            if candidate is None:
+                raise SpaceExhaustedError("every candidate has been proposed")
+            return _parameters(candidate)
         choice = choose(self._scorer, self._history, _seed(campaign.seed, self._number))
         self.proposal = self._explained(choice)
         return _parameters(choice.candidate)

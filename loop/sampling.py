@@ -19,21 +19,27 @@ _LEVEL_CHANGE = 0.2  # how often a neighbour has another level
 
 
 def sobol(space: SpaceConfig, count: int, seed: int) -> list[dict[str, Scalar]]:
-    """Return ``count`` settings that keep all constraints, from a scrambled Sobol sequence (Owen 1998).
+    """Return different settings that keep all constraints, from a scrambled Sobol sequence (Owen 1998).
+
+    Returns:
+        ``count`` settings, or fewer where a finite space holds no more. A longer list begins with the shorter one.
 
     Raises:
         CampaignError: the constraints leave next to nothing of the space.
     """
     engine = qmc.Sobol(len(space.parameters), seed=seed)
-    points: list[dict[str, Scalar]] = []
+    found: dict[tuple[Scalar, ...], dict[str, Scalar]] = {}
     batch = 2 ** math.ceil(math.log2(max(count, 8)))
     for _ in range(_DRAWS):
-        points += [p for p in (settings(space, row) for row in engine.random(batch)) if space.allows(p)]
-        if len(points) >= count:
-            return points[:count]
-    if points:
-        return points
-    raise CampaignError([Problem("space.constraints", f"none of {_DRAWS * batch} points keeps all constraints")])
+        before = len(found)
+        for point in (settings(space, row) for row in engine.random(batch)):
+            if space.allows(point):
+                found.setdefault(tuple(point.values()), point)
+        if len(found) >= count or 0 < before == len(found):
+            break
+    if not found:
+        raise CampaignError([Problem("space.constraints", f"none of {_DRAWS * batch} points keeps all constraints")])
+    return list(found.values())[:count]
 
 
 def settings(space: SpaceConfig, unit_cube: NDArray[np.float64]) -> dict[str, Scalar]:

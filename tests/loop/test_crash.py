@@ -1,0 +1,57 @@
+"""kill -9 of a real process, then the same command: nothing lost, nothing repeated, the same trials."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from campaigns.values import TrialState
+from loop.records import TrialRecord
+from loop.store import Reader
+from tests.loop.conftest import Bench, quick
+from tests.loop.test_run import begun_once, facts
+
+MOMENTS = ("trial 2: calcine begins", "trial 3: diffract at", "trial 6: proposed")
+
+
+def athanor(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from loop.cli import main; main()", "run", "test.yaml"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def kill_at(folder: Path, moment: str) -> None:
+    process = athanor(folder)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if moment in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialRecord, ...]:
+    return Bench(tmp_path_factory.mktemp("whole")).run(quick(budget={"trials": 8})).trials
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, expected: tuple[TrialRecord, ...]) -> None:
+    data = quick(budget={"trials": 8})
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    for moment in MOMENTS:
+        kill_at(tmp_path, moment)
+    process = athanor(tmp_path)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    reader = Reader(f"sqlite:///{tmp_path / 'test.db'}")
+    trials = tuple(reader.trials())
+    assert [s.outcome == "" for s in reader.sessions()] == [True] * len(MOMENTS) + [False]
+    assert all(t.state is TrialState.COMPLETED for t in trials)
+    assert begun_once(Bench(tmp_path))
+    assert facts(trials) == facts(expected)

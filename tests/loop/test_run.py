@@ -1,0 +1,244 @@
+"""The whole loop on the virtual lab: determinism, faults, interruption, and going on afterwards."""
+
+import threading
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from campaigns.errors import CampaignError, LabError, StoreError
+from campaigns.values import TrialState
+from loop.events import Event, Improved, Proposed, StepStarted, Stopping, TrialEnded, Warned
+from loop.records import TrialRecord
+from loop.store import Reader
+from simulators.ledger import Ledger
+from tests.loop.conftest import Bench, quick
+
+
+def facts(trials: tuple[TrialRecord, ...]) -> list[Any]:
+    """What has to be equal in two runs: all but wall times and tokens."""
+    return [
+        (t.number, t.candidate, t.state, t.metrics, t.score, t.completed_order, replace(t.proposal), t.feasible)
+        for t in trials
+    ]
+
+
+def faulty(kind: str, station: str, trial: int = 2) -> dict[str, Any]:
+    return {"kind": "virtual", "faults": [{"trial": trial, "station": station, "kind": kind}]}
+
+
+def test_a_campaign_completes_its_budget_and_keeps_every_document(bench: Bench) -> None:
+    outcome = bench.run(quick())  # the models wait for three measurements, and two more trials begin meanwhile
+    assert outcome.finished
+    assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 10
+    assert [t.proposal.generator for t in outcome.trials] == ["space-filling"] * 7 + ["model"] * 3
+    reader = Reader(bench.url)
+    for trial in outcome.trials:
+        kinds = Counter((d.step, d.kind) for d in reader.documents(trial.number))
+        assert all(
+            kinds[step, kind] == 1
+            for step in ("calcine", "diffract", "cycle")
+            for kind in ("start", "descriptor", "event", "stop")
+        )
+        assert all(m.unit and m.sd >= 0 for m in trial.metrics.values())
+
+
+def test_every_trial_takes_its_states_in_order(bench: Bench) -> None:
+    bench.run(quick(budget={"trials": 3}))
+    expected = ["queued"] + ["claimed", "running", "dispatched", "acquired"] * 3 + ["completed"]
+    reader = Reader(bench.url)
+    for number in range(3):
+        assert [t.state.value for t in reader.transitions(number)] == expected
+        labs = [t.lab for t in reader.transitions(number)]
+        assert labs == sorted(labs)
+
+
+def test_same_seed_gives_the_same_trials_and_another_seed_others(bench_of: Any) -> None:
+    one, two = bench_of("one").run(quick()), bench_of("two").run(quick())
+    assert facts(one.trials) == facts(two.trials)
+    other = bench_of("three").run(quick(seed=4))
+    assert [t.candidate for t in other.trials] != [t.candidate for t in one.trials]
+
+
+def test_a_model_proposal_explains_itself(bench: Bench) -> None:
+    proposal = bench.run(quick(budget={"trials": 8})).trials[7].proposal
+    assert set(proposal.predictions) == {"capacity", "mean_voltage", "phase_fraction"}
+    assert all(m.sd > 0 and m.unit for m in proposal.predictions.values())
+    assert proposal.acquisition is not None
+    assert proposal.score is not None
+    assert 0 <= (proposal.feasibility or 0.0) <= 1
+    assert len(proposal.alternatives) == 5
+    assert proposal.acquisition >= max(a.acquisition for a in proposal.alternatives)
+    assert all(model["observations"] == len(proposal.learnt_from) for model in proposal.models.values())
+    assert not set(proposal.learnt_from) & set(proposal.pending)
+
+
+def test_stations_work_at_the_same_time_and_trials_under_way_are_bounded(bench: Bench) -> None:
+    bench.run(quick())
+    spans = [
+        (s.started, s.ended, s.station, t.number) for t in Reader(bench.url).trials() for s in t.steps if s.ended
+    ]
+    together = [(a, b) for a in spans for b in spans if a[2] < b[2] and a[0] < b[1] and b[0] < a[1]]
+    assert {("furnace_1", "furnace_2"), ("cycler", "furnace_1")} <= {(a[2], b[2]) for a, b in together}
+    begun = sorted({t: min(s[0] for s in spans if s[3] == t) for t in range(10)}.values())
+    ended = sorted(max(s[1] for s in spans if s[3] == t) for t in range(10))
+    for i, start in enumerate(begun):
+        assert i - sum(e <= start for e in ended) < 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "station", "state", "words"),
+    [
+        ("raise", "furnace_1", TrialState.FAILED, "driver failed"),
+        ("hang", "diffractometer", TrialState.FAILED, "did not end within"),
+        ("nan", "diffractometer", TrialState.QUARANTINED, "not finite"),
+        ("dead", "cycler", TrialState.QUARANTINED, "cycle:"),
+    ],
+)
+def test_a_failing_instrument_costs_its_trial_with_the_reason_and_the_campaign_goes_on(
+    bench: Bench, kind: str, station: str, state: TrialState, words: str
+) -> None:
+    stations = ("furnace_1", "furnace_2") if station == "furnace_1" else (station,)
+    faults = [{"trial": 2, "station": name, "kind": kind} for name in stations]
+    outcome = bench.run(quick(lab={"kind": "virtual", "faults": faults}))
+    assert outcome.finished
+    assert outcome.trials[2].state is state
+    assert words in outcome.trials[2].reason
+    assert outcome.trials[2].score is None
+    assert [t.state for t in outcome.trials if t.number != 2] == [TrialState.COMPLETED] * 9
+    assert all(2 not in t.proposal.learnt_from for t in outcome.trials)
+
+
+def test_a_station_that_fails_time_after_time_is_used_no_more(bench: Bench) -> None:
+    faults = [{"trial": n, "station": "furnace_1", "kind": "raise"} for n in range(10)]
+    outcome = bench.run(quick(lab={"kind": "virtual", "faults": faults}))
+    failed = [t for t in outcome.trials if t.state is TrialState.FAILED]
+    assert len(failed) == 3
+    assert sum(isinstance(e, Warned) and "furnace_1" in e.text for e in bench.events) == 1
+    assert outcome.finished
+
+
+def test_a_lab_without_a_usable_station_ends_the_session_and_another_one_goes_on(bench: Bench) -> None:
+    faults = [{"trial": n, "station": "cycler", "kind": "raise"} for n in range(10)]
+    with pytest.raises(LabError, match=r"cycle has no usable station left of cycler.*go on with"):
+        bench.run(quick(lab={"kind": "virtual", "faults": faults}))
+    outcome = bench.run(quick())
+    assert outcome.finished
+    assert len(outcome.trials) == 10
+    assert sum(t.state is TrialState.FAILED for t in outcome.trials) == 3
+
+
+def test_ctrl_c_once_finishes_what_is_under_way_and_the_next_run_goes_on_as_if_nothing_had_been(bench_of: Any) -> None:
+    whole, cut = bench_of("whole"), bench_of("cut")
+    expected = whole.run(quick())
+    stop = threading.Event()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, TrialEnded) and event.trial.completed_order == 3:
+            stop.set()
+
+    first = cut.run(quick(), interrupt, stop=stop)
+    assert first.interrupted
+    assert not first.finished
+    assert not any(t.steps and not t.state.ended for t in first.trials)
+    second = cut.run(quick())
+    assert second.finished
+    assert len(second.trials) == len(expected.trials)
+    assert len({t.candidate.key() for t in second.trials}) == 10
+    assert begun_once(cut)
+
+
+def test_ctrl_c_twice_leaves_running_jobs_to_the_instruments_and_the_next_run_adopts_them(bench_of: Any) -> None:
+    expected = bench_of("whole").run(quick())
+    cut = bench_of("cut")
+    stop, abort = threading.Event(), threading.Event()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.trial == 4 and event.step == "diffract":
+            stop.set()
+            abort.set()
+
+    first = cut.run(quick(), interrupt, stop=stop, abort=abort)
+    assert first.aborted
+    assert any(not t.state.ended and t.steps for t in first.trials)
+    assert cut.run(quick()).finished
+    assert begun_once(cut)
+    assert len(Reader(cut.url).trials()) == len(expected.trials)
+
+
+def begun_once(bench: Bench) -> bool:
+    """Return whether the instruments' own memory shows no step of a sample twice."""
+    ledger = Ledger(bench.folder / "test.lab" / "instruments.jsonl")
+    counts = Counter((entry.sample, entry.step) for entry in ledger)
+    ledger.close()
+    return set(counts.values()) == {1}
+
+
+def test_a_finished_campaign_does_nothing_more(bench: Bench) -> None:
+    first = bench.run(quick(budget={"trials": 3}))
+    bench.events.clear()
+    again = bench.run(quick(budget={"trials": 3}))
+    assert again.finished
+    assert facts(again.trials) == facts(first.trials)
+    assert not any(isinstance(e, Proposed | StepStarted) for e in bench.events)
+
+
+def test_a_larger_budget_goes_on_where_the_smaller_one_ended(bench_of: Any) -> None:
+    bench = bench_of("grown")
+    bench.run(quick(budget={"trials": 4}))
+    outcome = bench.run(quick(budget={"trials": 6}))
+    assert len(outcome.trials) == 6
+    assert all(t.state is TrialState.COMPLETED for t in outcome.trials)
+
+
+def test_max_trials_bounds_a_session_not_the_campaign(bench: Bench) -> None:
+    first = bench.run(quick(), max_trials=2)
+    assert len(first.trials) == 2
+    assert not first.finished
+    assert len(bench.run(quick(), max_trials=3).trials) == 5
+
+
+def test_a_dry_run_proposes_and_touches_nothing(bench: Bench) -> None:
+    outcome = bench.run(quick(), dry_run=True)
+    assert sum(isinstance(e, Proposed) for e in bench.events) == 3
+    assert not outcome.finished
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_a_changed_campaign_is_refused_and_says_what_to_do(bench: Bench) -> None:
+    bench.run(quick(budget={"trials": 2}))
+    with pytest.raises(StoreError, match="changed since"):
+        bench.run(quick(seed=99))
+
+
+def test_a_space_outside_of_a_device_s_limits_is_refused_before_anything_moves(bench: Bench) -> None:
+    data = quick()
+    data["space"]["parameters"]["temperature"] |= {"high": "1300 degC"}
+    data["space"]["constraints"] = []
+    with pytest.raises(CampaignError, match=r"temperature got 1300.*allowed: 100 to 1200"):
+        bench.run(data)
+    assert not any(isinstance(e, StepStarted) for e in bench.events)
+
+
+def test_the_stopping_rules_and_the_incumbent_are_reported(bench: Bench) -> None:
+    outcome = bench.run(quick(stopping=[{"kind": "target", "score": 1.0}]))
+    assert outcome.finished
+    assert "target score" in outcome.reason
+    assert any(isinstance(e, Improved) for e in bench.events)
+    assert any(isinstance(e, Stopping) and e.reason == outcome.reason for e in bench.events)
+
+
+def test_a_small_finite_space_is_searched_to_its_end_without_repeats(bench: Bench) -> None:
+    data = quick(budget={"trials": 20}, planner={"initial": 3})
+    data["space"] = {
+        "parameters": {
+            "temperature": {"kind": "ordinal", "unit": "degC", "levels": [750, 850]},
+            "atmosphere": {"kind": "categorical", "levels": ["air", "oxygen", "argon"]},
+        }
+    }
+    data["workflow"][0]["recipe"] = {"temperature": "$temperature", "time": "12 h", "atmosphere": "$atmosphere"}
+    outcome = bench.run(data)
+    assert outcome.finished
+    assert "every candidate" in outcome.reason
+    assert len({t.candidate.key() for t in outcome.trials}) == len(outcome.trials) == 6
