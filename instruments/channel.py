@@ -9,7 +9,7 @@ import ophyd
 from ophyd import EpicsSignal
 from ophyd.status import Status
 
-PATIENCE = 5.0
+PATIENCE = 2.0
 """Wall time in seconds after which a server that does not answer counts as gone."""
 
 

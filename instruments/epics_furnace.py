@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from ophyd import Component, Kind
+from ophyd.utils import DisconnectedError
 
 from campaigns.errors import StepError
 from instruments.channel import PATIENCE, Channel
 from instruments.furnace import Furnace
+from instruments.status import LabStatus
+
+POLL = 0.1
+"""Wall time in seconds between two questions about a running job."""
 
 
 def _text(suffix: str, **kwargs: Any) -> Any:
@@ -29,7 +35,7 @@ class EpicsFurnace(Furnace):
     state = _text("State", kind=Kind.omitted)
     message = _text("Message", kind=Kind.omitted)
     command = _text("Start", kind=Kind.omitted)
-    phase = _text("Phase", kind=Kind.omitted, auto_monitor=True)
+    phase = _text("Phase", kind=Kind.omitted)
 
     temperature = Component(Channel, "Temperature", unit="degC")
     time = Component(Channel, "Time", unit="h")
@@ -46,8 +52,8 @@ class EpicsFurnace(Furnace):
     soak_sd = Component(Channel, "SoakDeviation", unit="degC")
 
     def __init__(self, prefix: str = "", *, name: str, **kwargs: Any) -> None:
+        self._said = "idle"
         super().__init__(prefix, name=name, **kwargs)
-        self.state.subscribe(self._connection, event_type=self.state.SUB_META, run=False)
 
     def knows(self, token: str) -> bool:
         """Return whether the controller is at the job, or has just done it: it remembers one."""
@@ -63,23 +69,34 @@ class EpicsFurnace(Furnace):
         if (at := self.token.get()) != token:
             raise StepError(f"{self.name} does not take job {token!r}: it is at {at!r}, {self.state.get()}")
 
+    def set(self, token: str, *, timeout: float) -> LabStatus:
+        """Start the job ``token``, or attach to it when it is known already.
+
+        Args:
+            token: what the job is known by.
+            timeout: longest time that the job may take from now, in seconds of lab time.
+        """
+        status, ended = super().set(token, timeout=timeout), threading.Event()
+        status.add_callback(lambda _: ended.set())
+        threading.Thread(
+            target=self._watch, args=(status, token, ended), name=f"watch-{self.name}", daemon=True
+        ).start()
+        return status
+
     def progress(self) -> str:
         """Return what the controller last said that it does."""
-        return str(self.phase.get()) if self.connected else "disconnected"
+        return self._said
 
-    def _follow(self, *, value: Any, **_: Any) -> None:
-        """Take note of the state as it was sent: to ask the server here would hold up the messages of all others.
+    def _attend(self) -> None:
+        """Rely on no message from the server: after a lost connection, caproto 1.3 may never deliver one again."""
 
-        A late message of an earlier job does no harm: the job's readings are asked for and checked afterwards.
-        """
-        if (waiting := self._waiting) is None:
-            return
-        if value == "done":
-            waiting[0].end()
-        elif value != "busy":
-            waiting[0].end(StepError(f"{self.name}: job {waiting[1]} ended as {value}; see the furnace's message"))
-
-    def _connection(self, *, connected: bool, **_: Any) -> None:
-        """Fail the job when the connection is lost."""
-        if not connected and (waiting := self._waiting) is not None:
-            waiting[0].end(StepError(f"{self.name}: the connection was lost during job {waiting[1]}; look at it"))
+    def _watch(self, status: LabStatus, token: str, ended: threading.Event) -> None:
+        """Ask the controller again and again until the job has ended."""
+        while not ended.wait(POLL):
+            try:
+                self._said = str(self.phase.get(connection_timeout=POLL))
+                self._settle(status, token)
+            except (TimeoutError, DisconnectedError) as error:
+                self._said = "disconnected"
+                lost = f"{self.name}: the connection was lost during job {token} ({error}); look at the furnace"
+                status.end(StepError(lost))

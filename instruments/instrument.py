@@ -90,7 +90,7 @@ class JobInstrument(Device):
         super().__init__(prefix, name=name, **kwargs)
         self.clock = clock
         self._waiting: tuple[LabStatus, str] | None = None
-        self.state.subscribe(self._follow, run=False)
+        self._attend()
 
     @abstractmethod
     def knows(self, token: str) -> bool:
@@ -189,7 +189,11 @@ class JobInstrument(Device):
         if (state := self.state.get()) != "done":
             raise StepError(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
 
-    def _follow(self, *, value: Any, **_: Any) -> None:  # noqa: ARG002  for those that cannot ask again
+    def _attend(self) -> None:
+        """See to it that a change of the state is followed."""
+        self.state.subscribe(self._follow, run=False)
+
+    def _follow(self, **_: Any) -> None:
         """Take note that the state has changed."""
         if self._waiting is not None:
             self._settle(*self._waiting)
