@@ -1,0 +1,154 @@
+import json
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+
+from campaigns.values import Candidate, TrialState
+from loop.calibration import metric_pairs
+from loop.figures import (
+    incumbent,
+    parallel_figure,
+    prediction_figure,
+    ranking_figure,
+    score_figure,
+    slice_figure,
+    trade_off_figures,
+)
+from loop.fragments import chart
+from loop.marks import MARKS, Figure, fate
+from tests.trials import campaign, completed, predicted, trial
+
+UNITS = {"temperature": "degC", "time": "h"}
+CAMPAIGN = campaign()
+OBJECTIVE = CAMPAIGN.build_objective()
+PARAMETERS = CAMPAIGN.space.parameters
+ALL_FATES = [
+    completed(0, 100.0),
+    completed(1, 40.0),
+    trial(2, TrialState.FAILED, reason="furnace: <b>door open</b>"),
+    completed(3, 120.0, proposal=predicted(110.0, 5.0)),
+    trial(4, TrialState.QUARANTINED),
+    trial(5, TrialState.UNCERTAIN),
+    trial(6, TrialState.RUNNING),
+    completed(7, 90.0, proposal=predicted(100.0, 5.0)),
+]
+
+
+def traces(figure: Figure, name: str) -> list[dict[str, Any]]:
+    return [t for t in figure["data"] if t.get("name") == name]
+
+
+def valid(figure: Figure) -> Figure:
+    """Return the figure after Plotly has checked every name and value in it."""
+    go.Figure(figure)
+    return figure
+
+
+def test_no_trial_is_hidden_from_the_score_figure() -> None:
+    figure = valid(score_figure(ALL_FATES, UNITS))
+    shown = sorted(x for mark in MARKS for t in traces(figure, mark.name) for x in t["x"])
+    assert shown == list(range(8))
+    assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in ALL_FATES})
+
+
+def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:
+    figure = score_figure(ALL_FATES, UNITS)
+    (feasible,) = traces(figure, "feasible")
+    assert feasible["y"] == pytest.approx([7.5, 9.0, 6.75])
+    assert feasible["error_y"]["array"] == pytest.approx([0.15] * 3)
+    (failed,) = traces(figure, "failed")
+    assert (failed["yaxis"], failed["y"]) == ("y2", ["failed"])
+
+
+def test_the_incumbent_never_falls_and_is_never_infeasible() -> None:
+    found = [t.number if t else None for t in incumbent([trial(9, TrialState.FAILED), *ALL_FATES])]
+    assert found == [None, 0, 0, 0, 3, 3, 3, 3, 3]
+    (line,) = traces(score_figure(ALL_FATES, UNITS), "best so far ± sd")
+    assert line["y"] == sorted(line["y"])
+    assert line["line"]["shape"] == "hv"
+
+
+def test_the_space_filling_start_is_shaded() -> None:
+    shapes = score_figure([completed(0, 1.0), completed(1, 2.0), ALL_FATES[3]], UNITS)["layout"]["shapes"]
+    assert [(s["x0"], s["x1"]) for s in shapes] == [(-0.5, 1.5)]
+
+
+def test_predictions_stand_across_and_measurements_up_with_both_uncertainties() -> None:
+    figure = valid(prediction_figure(metric_pairs(ALL_FATES, "capacity"), "capacity", UNITS))
+    (points,) = traces(figure, "trial")
+    assert (points["x"], points["y"]) == ([110.0, 100.0], [120.0, 90.0])
+    assert (points["error_x"]["array"], points["error_y"]["array"]) == ([5.0, 5.0], [2.0, 2.0])
+    assert figure["layout"]["xaxis"]["title"]["text"] == "predicted capacity [mAh/g]"
+    (diagonal,) = traces(figure, "predicted = measured")
+    assert diagonal["x"] == diagonal["y"] == [88.0, 122.0]
+
+
+def test_slices_have_the_axis_of_their_parameter() -> None:
+    done = [t for t in ALL_FATES if t.score is not None]
+    axes = {name: valid(slice_figure(done, name, p, UNITS))["layout"]["xaxis"] for name, p in PARAMETERS.items()}
+    assert [axis["title"]["text"] for axis in axes.values()] == ["temperature [degC]", "time [h]", "atmosphere"]
+    assert [axis.get("type") for axis in axes.values()] == [None, "log", None]
+
+
+def test_parallel_lines_hold_parameters_metrics_and_score() -> None:
+    done = [
+        completed(0, 100.0),
+        completed(1, 60.0, candidate=Candidate({**ALL_FATES[0].candidate.parameters, "atmosphere": "<argon>"})),
+    ]
+    (trace,) = valid(parallel_figure([*done, ALL_FATES[2]], PARAMETERS))["data"]
+    axes = {axis["label"]: axis["values"] for axis in trace["dimensions"]}
+    assert axes["capacity [mAh/g]"] == [100.0, 60.0]
+    assert axes["atmosphere"] == [0, 1]
+    assert axes["score [points]"] == trace["line"]["color"] == [7.5, 4.5]
+
+
+def test_the_pareto_front_is_ringed() -> None:
+    (figure,) = trade_off_figures(
+        [completed(0, 200.0, 4.5), completed(1, 100.0), completed(2, 90.0, 4.2)], OBJECTIVE, UNITS
+    )
+    (ring,) = traces(valid(figure), "Pareto front")
+    assert (ring["x"], ring["y"]) == ([200.0, 100.0], [4.5, 3.5])
+    assert "more is better" in figure["layout"]["xaxis"]["title"]["text"]
+    assert "3 to 4 is best" in figure["layout"]["yaxis"]["title"]["text"]
+
+
+def test_one_metric_has_no_trade_off() -> None:
+    one = campaign(objective={"terms": [{"goal": "maximise", "metric": "capacity", "scale": 10}]})
+    assert trade_off_figures(ALL_FATES, one.build_objective(), UNITS) == []
+
+
+def test_the_bars_of_the_ranking_add_up_to_the_scores() -> None:
+    figure = valid(ranking_figure(ALL_FATES, OBJECTIVE, UNITS))
+    bars = [t["x"] for t in figure["data"] if t["type"] == "bar"]
+    (total,) = traces(figure, "score ± sd")
+    assert [sum(parts) for parts in zip(*bars, strict=True)] == pytest.approx(total["x"])
+    assert total["y"] == ["#3", "#0", "#7", "#1 (breaks a constraint)"]
+
+
+def test_the_ranking_shows_twenty_at_most_and_cuts_long_names() -> None:
+    many = [completed(i, 60.0 + i, candidate=Candidate({}, "Li" * 40)) for i in range(30)]
+    labels = ranking_figure(many, OBJECTIVE, UNITS)["data"][0]["y"]
+    assert len(labels) == 20
+    assert labels[0].endswith("… #29")
+    assert len(labels[0]) < 45
+
+
+@pytest.mark.parametrize("trials", [[], [trial(0, TrialState.QUEUED)], [completed(0, 40.0)]])
+def test_few_trials_give_figures_too(trials: list[Any]) -> None:
+    valid(score_figure(trials, UNITS))
+    valid(parallel_figure(trials, PARAMETERS))
+    for figure in trade_off_figures(trials, OBJECTIVE, UNITS):
+        valid(figure)
+    valid(ranking_figure(trials, OBJECTIVE, UNITS))
+
+
+def test_text_from_the_store_is_never_markup() -> None:
+    text = json.dumps(score_figure(ALL_FATES, UNITS))
+    assert "&lt;b&gt;door open" in text
+    assert "<b>" not in text
+    assert "</script" not in chart({"data": [{"x": ["</script>"]}], "layout": {"height": 1}})[:-9]
+
+
+def test_numbers_that_are_not_finite_become_gaps() -> None:
+    assert "[null,null]" in chart({"data": [{"x": [float("nan"), float("inf")]}], "layout": {"height": 1}})
