@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -44,25 +45,37 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     planner = Planner(campaign, build_encoder(campaign, materials))
     if options.dry_run:
         return _rehearse(planner, options, on_event)
+    return conduct(Parts(campaign, materials, planner), options, on_event)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session is made of, before there is a lab.
+
+    Attributes:
+        planner: knows no trial yet.
+    """
+
+    campaign: Campaign
+    materials: Materials | None
+    planner: Planner
+
+
+def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+    """Run or continue a campaign whose parts are ready; see ``run``."""
     store = Store(options.store_url)
     outcome = "failed"
     try:
-        store.begin(campaign_record(campaign, options.source_text), versions())
-        result = _run(campaign, materials, planner, store, options, on_event)
+        store.begin(campaign_record(parts.campaign, options.source_text), versions())
+        result = _run(parts, store, options, on_event)
         outcome = result.reason
     finally:
         store.close(outcome)
     return result
 
 
-def _run(
-    campaign: Campaign,
-    materials: Materials | None,
-    planner: Planner,
-    store: Store,
-    options: RunOptions,
-    on_event: Callable[[Event], None],
-) -> Outcome:
+def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+    campaign, materials, planner = parts.campaign, parts.materials, parts.planner
     trials = store.trials()
     planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)

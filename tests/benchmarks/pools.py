@@ -1,0 +1,15 @@
+"""A pool small enough to be embedded in a test."""
+
+from __future__ import annotations
+
+from surrogates.pools import Pool
+from surrogates.prototypes import FAMILIES, build
+
+
+def few() -> Pool:
+    """Return eight layered oxides of the cathode campaign's pool."""
+    pool, _ = build(FAMILIES[:1])
+    return Pool("few", tuple(entry for entry in pool.entries if entry.id in NAMES))
+
+
+NAMES = tuple(f"Li{metal}O2-layered" for metal in ("Ti", "V", "Cr", "Mn", "Co", "Ni", "Nb", "Mo"))
