@@ -7,6 +7,8 @@ from html import escape
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from campaigns.objective import Objective, Term
 from campaigns.space import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue, TrialState
@@ -56,6 +58,7 @@ def score_figure(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> Fig
     share = min(0.07 * len(lanes), 0.4)
     found["yaxis"]["domain"] = [share + 0.03 if lanes else 0, 1]
     found["yaxis2"] = {"domain": [0, share], "type": "category", "categoryarray": lanes, "automargin": True}
+    traces += _fit(found["yaxis"], {t.number: t.number for t in trials}, trials, units)
     found["xaxis"] |= {"anchor": "y2" if lanes else "y", "range": [-0.7, max(len(trials), 1) - 0.3]}
     return {"data": traces, "layout": found | _start(trials)}
 
@@ -110,6 +113,7 @@ def slice_figure(
     ]
     unit = None if isinstance(parameter, CategoricalConfig) else parameter.unit
     found = layout(label(name, unit), label("score", _POINTS), 280) | {"showlegend": False}
+    traces += _fit(found["yaxis"], {t.number: t.candidate.parameters[name] for t in scored}, scored, units)
     if isinstance(parameter, FloatConfig) and parameter.scale == "log":
         found["xaxis"] |= LOG_AXIS
     return {"data": traces, "layout": found}
@@ -121,10 +125,12 @@ def parallel_figure(trials: Sequence[TrialRecord], parameters: Mapping[str, Para
     axes = [_parameter_axis(name, parameter, done) for name, parameter in parameters.items()]
     metrics = {name: metric.unit for t in done for name, metric in t.metrics.items()}
     axes += [_axis(name, unit, [t.metrics[name].value for t in done]) for name, unit in metrics.items()]
-    scores = [t.score for t in done]
+    scores = [_score(t).value for t in done]
     axes.append(_axis("score", _POINTS, scores))
     bar = {"title": {"text": label("score", _POINTS), "side": "right"}, "thickness": 12}
     colours = {"color": scores, "colorscale": "Cividis", "showscale": True, "colorbar": bar}
+    if scores:
+        colours |= {"cmin": float(np.percentile(scores, 10)), "cmax": max(scores)}  # the best are to be told apart
     found = {"height": 420, "margin": {"l": 70, "r": 60, "t": 100, "b": 30}}
     trace = {"type": "parcoords", "dimensions": axes, "line": colours, "labelangle": -18, "labelfont": {"size": 12}}
     return {"data": [trace], "layout": found}
@@ -159,6 +165,28 @@ def ranking_figure(
     found |= {"barmode": "relative", "bargap": 0.25}
     found["yaxis"] |= {"autorange": "reversed", "type": "category", "ticks": "outside", "ticklen": 6}
     return {"data": [*traces, total], "layout": found}
+
+
+def _fit(
+    axis: dict[str, Any], places: Mapping[int, Any], trials: Sequence[TrialRecord], units: Mapping[str, str]
+) -> list[Trace]:
+    """Keep a few very bad scores from flattening all others: point to them from the axis' end.
+
+    They lie below the lower quartile by more than three interquartile ranges (Tukey 1977, Exploratory Data Analysis,
+    2C: far out); the axis still reaches them by a double click.
+    """
+    scores = [t.score for t in trials if t.score is not None]
+    low, high = np.percentile(scores, (25, 75)) if scores else (0.0, 0.0)
+    fence = low - 3 * (high - low)
+    far, near = [t for t in trials if t.score is not None and t.score < fence], [s for s in scores if s >= fence]
+    if not far or high == low:
+        return []
+    margin = 0.08 * (max(near) - min(near))
+    axis["range"] = [min(near) - 2 * margin, max(near) + margin]
+    mark = Mark("below the axis (double-click to see)", GREY, "triangle-down")
+    points = scatter(mark, [places[t.number] for t in far], [], _hovers(far, units))
+    del points["error_y"]
+    return [points | {"y": [min(near) - 1.5 * margin] * len(far)}]
 
 
 def _score(trial: TrialRecord) -> MetricValue:
@@ -220,7 +248,15 @@ def _trade_off(
     del ring["error_y"]
     ring["marker"] = ring["marker"] | {"size": 16}
     titles = [f"{label(t.metric, done[0].metrics[t.metric].unit)}, {_wish(t)}" for t in axes]
-    return {"data": [*traces, ring], "layout": layout(titles[0], titles[1]) | {"showlegend": False}}
+    found = layout(titles[0], titles[1]) | {"showlegend": False}
+    for side, term in zip(("xaxis", "yaxis"), axes, strict=True):
+        found[side] |= _spread_axis(term, [t.metrics[term.metric].value for t in done])
+    return {"data": [*traces, ring], "layout": found}
+
+
+def _spread_axis(term: Term, values: Sequence[float]) -> dict[str, Any]:
+    """Return a logarithmic axis where small values are what counts and large ones would hide them."""
+    return LOG_AXIS if term.goal == "minimise" and min(values) > 0 and max(values) > 30 * min(values) else {}
 
 
 def _wish(term: Term) -> str:

@@ -62,7 +62,7 @@ def model_figure(trials: Sequence[TrialRecord], metric: str, parameters: Mapping
     scales, others = ([n for n in names if _positive(n) is side] for side in (True, False))
     upper = [_history(history, name, i) for i, name in enumerate(scales)]
     lower = [_history(history, name, i + len(scales)) | {"yaxis": "y2"} for i, name in enumerate(others)]
-    found = layout("proposed trial", "length and output<br>scales [1]", 400)
+    found = layout("proposed trial", "length and output<br>scales [1]", max(380, 130 + 17 * len(names)))
     found["yaxis"] |= LOG_AXIS | {"domain": [0.36, 1]}
     found["yaxis2"] = {"domain": [0, 0.28], "title": {"text": "mean [1]"}, "automargin": True}
     found["xaxis"] |= {"anchor": "y2"}

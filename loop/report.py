@@ -262,6 +262,8 @@ def _models(content: Content) -> list[str]:
         "Hyper-parameters of each metric's Gaussian process when it proposed a trial, for metrics scaled to zero mean "
         "and unit variance and parameters scaled to 0..1: along a short length scale the metric changes fast."
     )
+    if content.campaign.space.pool is not None:
+        note += " Kernel 0 is on the material, kernel 1 on the parameters, kernel 2 on both."
     names = dict.fromkeys(name for t in proposed for name in t.proposal.models)
     parameters = content.campaign.space.parameters
     trials = {name: [t for t in proposed if name in t.proposal.models] for name in names}

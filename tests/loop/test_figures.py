@@ -23,6 +23,7 @@ UNITS = {"temperature": "degC", "time": "h"}
 CAMPAIGN = campaign()
 OBJECTIVE = CAMPAIGN.build_objective()
 PARAMETERS = CAMPAIGN.space.parameters
+GOALS = {"capacity": "minimise", "mean_voltage": "maximise"}
 ALL_FATES = [
     completed(0, 100.0),
     completed(1, 40.0),
@@ -152,3 +153,23 @@ def test_text_from_the_store_is_never_markup() -> None:
 
 def test_numbers_that_are_not_finite_become_gaps() -> None:
     assert "[null,null]" in chart({"data": [{"x": [float("nan"), float("inf")]}], "layout": {"height": 1}})
+
+
+def test_a_score_far_below_all_others_is_pointed_to_and_flattens_nothing() -> None:
+    trials = [completed(0, -9000.0), *(completed(i, 100.0 + i) for i in range(1, 9))]
+    figure = valid(score_figure(trials, UNITS))
+    (pointer,) = traces(figure, "below the axis (double-click to see)")
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert 0 < low < 7.575
+    assert high > 8.1
+    assert pointer["x"] == [0]
+    assert low < pointer["y"][0] < 7.575
+    assert any(0 in t["x"] for t in traces(figure, "breaks a constraint"))
+
+
+def test_a_dear_material_does_not_hide_the_cheap_ones() -> None:
+    data = {"terms": [{"goal": g, "metric": m, "scale": 10} for m, g in GOALS.items()]}
+    objective = campaign(objective=data).build_objective()
+    (figure,) = trade_off_figures([completed(0, 100.0), completed(1, 4000.0)], objective, UNITS)
+    assert valid(figure)["layout"]["xaxis"]["type"] == "log"
+    assert "type" not in figure["layout"]["yaxis"]
