@@ -31,7 +31,7 @@ demo: setup
 	@mkdir -p demo
 	@cd demo && { [ -e cathode.yaml ] || $(ATHANOR) init cathode; }
 	@cd demo && $(ATHANOR) run cathode.yaml
-	@cd demo && $(ATHANOR) report cathode.yaml -o report.html
+	@cd demo && $(ATHANOR) report cathode.yaml --out report.html
 	@echo "the report: $(CURDIR)/demo/report.html"
 
 test: setup

@@ -1,0 +1,126 @@
+"""The fenced blocks of a page, and a folder in which they are played as a reader would.
+
+``bash``: ``athanor`` and ``cp`` are run, a comment says which exit code is expected; ``make`` must have the target.
+``text``: the lines stand in this order in the output of the block before it; ``...`` stands for anything, a number for
+any number. ``yaml`` and ``python`` with a title go into that file: YAML replaces the top-level keys that it has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+NUMBER = re.compile(r"-?\d+(?:[.:,]\d+)*(?:e[-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """One fenced block: where it stands, its language, the file that it goes to, and what it says."""
+
+    where: str
+    language: str
+    title: str
+    text: str
+
+
+def snippets(page: Path) -> list[Snippet]:
+    """Return a page's fenced blocks in order."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r'^```(\S*)(?: title="([^"]+)")?\n(.*?)^```$', text, flags=re.MULTILINE | re.DOTALL)
+    return [Snippet(f"{page.name}:{text[: m.start()].count(chr(10)) + 1}", m[1], m[2] or "", m[3]) for m in found]
+
+
+def make_targets() -> set[str]:
+    """Return the targets of the Makefile."""
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+
+def with_sections(campaign: str, fragment: str) -> str:
+    """Return a campaign file in which a fragment's top-level keys stand for those of the file."""
+    for key in yaml.safe_load(fragment):
+        section = rf"^{key}:.*?(?=^[a-z#]|\Z)"
+        (new,) = re.findall(section, fragment, flags=re.MULTILINE | re.DOTALL)
+        campaign, count = re.subn(section, lambda _, new=new: new, campaign, flags=re.MULTILINE | re.DOTALL)
+        assert count == 1, key
+    return campaign
+
+
+class Reader:
+    """Someone who does what a page says, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.output = folder, ""
+
+    def follow(self, snippet: Snippet) -> None:
+        """Do what a block says, and check what it claims."""
+        match snippet.language:
+            case "bash":
+                self.output = "".join(self._command(line, snippet.where) for line in snippet.text.splitlines())
+            case "text":
+                self._compare(snippet)
+            case "yaml" | "python":
+                self._write(snippet)
+            case language:
+                raise AssertionError(f"{snippet.where}: got language {language!r}; allowed: bash, text, yaml, python")
+
+    def _command(self, line: str, where: str) -> str:
+        words = shlex.split(line, comments=True)
+        match words:
+            case [] | ["source", ".venv/bin/activate"] | ["pip", "install", "."] | ["pre-commit", "install"]:
+                return ""
+            case ["make", *targets]:
+                assert set(targets) <= make_targets(), where
+                return ""
+            case ["cp", source, target]:
+                shutil.copy(self.folder / source, self.folder / target)
+                return ""
+            case ["athanor", *arguments]:
+                expected = re.search(r"# exit code (\d+)", line)
+                return self._athanor(arguments, int(expected[1]) if expected else 0, where)
+        raise AssertionError(f"{where}: nobody checks {line!r}; allowed: athanor, cp, make, and a few more")
+
+    def _athanor(self, arguments: list[str], code: int, where: str) -> str:
+        result = subprocess.run(
+            [sys.executable, "-m", "loop.cli", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert result.returncode == code, f"{where}: {arguments}\n{result.stdout[-3000:]}{result.stderr[-3000:]}"
+        return result.stdout + result.stderr
+
+    def _compare(self, snippet: Snippet) -> None:
+        if not self.output:
+            return  # what came before was make, which the gate does not call
+        got = iter([_normal(line) for line in self.output.splitlines()])
+        for line in filter(None, map(_normal, snippet.text.splitlines())):
+            pattern = re.escape(line).replace(re.escape("..."), ".*")
+            found = any(re.fullmatch(pattern, other) for other in got)
+            assert found, f"{snippet.where}: {line!r} does not come (in this order) in\n{self.output}"
+
+    def _write(self, snippet: Snippet) -> None:
+        if snippet.language == "python":
+            compile(snippet.text, snippet.where, "exec")
+        if not snippet.title:
+            return
+        file = self.folder / snippet.title
+        if snippet.language == "python":
+            file.write_text(snippet.text, encoding="utf-8")
+        else:
+            file.write_text(with_sections(file.read_text(encoding="utf-8"), snippet.text), encoding="utf-8")
+
+
+def _normal(line: str) -> str:
+    """Return a line with every number as #, and single spaces."""
+    return NUMBER.sub("#", " ".join(line.split()))
