@@ -108,12 +108,12 @@ def slice_figure(
     """Return the score against one parameter; trials without a score are in the table of all trials."""
     scored = [t for t in trials if t.score is not None]
     traces = [
-        scatter(mark, [t.candidate.parameters[name] for t in group], [_score(t) for t in group], _hovers(group, units))
+        scatter(mark, [_place(t, name) for t in group], [_score(t) for t in group], _hovers(group, units))
         for mark, group in by_fate(scored)
     ]
     unit = None if isinstance(parameter, CategoricalConfig) else parameter.unit
     found = layout(label(name, unit), label("score", _POINTS), 280) | {"showlegend": False}
-    traces += _fit(found["yaxis"], {t.number: t.candidate.parameters[name] for t in scored}, scored, units)
+    traces += _fit(found["yaxis"], {t.number: _place(t, name) for t in scored}, scored, units)
     if isinstance(parameter, FloatConfig) and parameter.scale == "log":
         found["xaxis"] |= LOG_AXIS
     return {"data": traces, "layout": found}
@@ -193,6 +193,11 @@ def _score(trial: TrialRecord) -> MetricValue:
     return MetricValue(trial.score or 0.0, trial.score_sd or 0.0, _POINTS)
 
 
+def _place(trial: TrialRecord, parameter: str) -> float | int | str:
+    value = trial.candidate.parameters[parameter]
+    return escape(value) if isinstance(value, str) else value
+
+
 def _hovers(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> list[str]:
     return [hover(t, units) for t in trials]
 
@@ -225,7 +230,7 @@ def _parameter_axis(name: str, parameter: ParameterConfig, trials: Sequence[Tria
     if not isinstance(parameter, CategoricalConfig):
         return _axis(name, parameter.unit, values)
     levels = list(parameter.levels)
-    ticks = {"tickvals": list(range(len(levels))), "ticktext": [escape(level) for level in levels]}
+    ticks = {"tickvals": list(range(len(levels))), "ticktext": levels}
     return _axis(name, None, [levels.index(str(v)) for v in values]) | ticks | {"range": [0, len(levels) - 1]}
 
 

@@ -154,9 +154,9 @@ def _status(content: Content) -> str:
     under_way = sum(bool(t.steps) and not t.state.ended for t in content.trials)
     outcome = clean(content.sessions[-1].outcome)
     if not outcome:
-        return f"Not finished: the last session is running or was killed, with {under_way} trials under way."
+        return f"Not finished: the last session is running or was killed; trials under way: {under_way}."
     if stop_reason(content.campaign, content.trials, content.used) is None or under_way:
-        return f"Not finished: the last session ended with {under_way} trials under way: {outcome}."
+        return f"Not finished: the last session ended: {outcome}; trials under way: {under_way}."
     return f"Finished: {outcome}."
 
 
@@ -200,7 +200,10 @@ def _trials(content: Content) -> list[str]:
     parts: list[str] = []
     if scored:
         slices = [slice_figure(scored, name, parameter, content.units) for name, parameter in parameters.items()]
-        note = "Blue: feasible; orange rings: breaks a constraint. Drag along an axis below to keep only some lines."
+        note = (
+            "Blue: feasible; orange rings: breaks a constraint. Below, a line is a trial and its colour the score, "
+            "the lowest tenth alike; drag along an axis to keep only some lines."
+        )
         parts += [
             paragraph(note, "note"),
             grid([chart(one) for one in slices]),

@@ -101,6 +101,8 @@ def test_parallel_lines_hold_parameters_metrics_and_score() -> None:
     axes = {axis["label"]: axis["values"] for axis in trace["dimensions"]}
     assert axes["capacity [mAh/g]"] == [100.0, 60.0]
     assert axes["atmosphere"] == [0, 1]
+    assert trace["dimensions"][2]["ticktext"] == ["air", "<argon>"], "plain text here, unlike all other texts"
+    assert slice_figure(done, "atmosphere", PARAMETERS["atmosphere"], UNITS)["data"][0]["x"] == ["air", "&lt;argon&gt;"]
     assert axes["score [points]"] == trace["line"]["color"] == [7.5, 4.5]
 
 

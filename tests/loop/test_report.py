@@ -194,7 +194,7 @@ def test_few_or_bad_trials_make_a_report_too(shop: Shop, trials: list[TrialRecor
 
 
 def test_the_headline_says_whether_the_campaign_is_finished_and_why(shop: Shop) -> None:
-    assert "Not finished: the last session ended with 0 trials under way: stopped for the night." in shop.report(MANY)
+    assert "Not finished: the last session ended: stopped for the night; trials under way: 0." in shop.report(MANY)
 
 
 def test_a_spent_budget_is_finished(shop: Shop) -> None:
@@ -203,7 +203,7 @@ def test_a_spent_budget_is_finished(shop: Shop) -> None:
 
 def test_a_killed_session_is_not_finished(shop: Shop) -> None:
     page = shop.report([*MANY[:2], trial(2, TrialState.DISPATCHED)], outcome="")
-    assert "Not finished: the last session is running or was killed, with 1 trials under way." in page
+    assert "Not finished: the last session is running or was killed; trials under way: 1." in page
 
 
 def test_what_is_needed_to_repeat_the_campaign_is_there(shop: Shop) -> None:
