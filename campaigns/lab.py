@@ -33,7 +33,7 @@ class EpicsLabConfig(Config):
     """Furnaces served over EPICS Channel Access on loopback, the other instruments simulated."""
 
     kind: Literal["epics"]
-    speed: Annotated[Number, Field(gt=0)] = 36000.0
+    speed: Annotated[Number, Field(gt=0)] = 10000.0
     """Seconds of lab time per second of wall time."""
 
 

@@ -20,6 +20,9 @@ from instruments.job import Job
 from instruments.limits import Limits
 from instruments.status import LabStatus
 
+NO_MATERIAL = "-"
+"""What an instrument is told in a campaign without materials: EPICS servers may refuse an empty text."""
+
 
 class Quantity(Signal):
     """A soft signal that knows its unit and its limits, and is set at once.

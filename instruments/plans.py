@@ -12,7 +12,7 @@ from bluesky.utils import Msg
 
 from campaigns.errors import StepError, UnknownJobError
 from campaigns.values import Scalar
-from instruments.instrument import JobInstrument
+from instruments.instrument import NO_MATERIAL, JobInstrument
 from instruments.job import Job
 
 Plan = Generator[Msg, Any, None]
@@ -62,7 +62,7 @@ def _prepare(instrument: JobInstrument, job: Job) -> Plan:
     instrument.check_ready()
     header: dict[str, Scalar] = {
         "sample": job.sample,
-        "material": job.material or "",
+        "material": job.material or NO_MATERIAL,
         "step": job.step,
         "attempt": job.attempt,
     }

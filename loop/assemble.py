@@ -15,7 +15,7 @@ from campaigns.campaign import Campaign, ChgnetConfig, MatglConfig
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.space import CategoricalConfig, OrdinalConfig, ParameterConfig
-from campaigns.units import to_unit
+from campaigns.units import convert, to_unit
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
@@ -187,7 +187,7 @@ def _extremes(parameter: ParameterConfig) -> list[Scalar]:
 def _converted(value: Scalar, unit: str, key: str, instrument: JobInstrument) -> Scalar:
     if isinstance(value, str):
         return value
-    return to_unit(f"{value!r} {unit}", instrument.unit_of(key))
+    return convert(float(value), unit, instrument.unit_of(key))
 
 
 def _constant(value: float | str, key: str, instrument: JobInstrument) -> Scalar:
@@ -199,5 +199,4 @@ def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:
     declared = getattr(predictor, "unit", None)
     if declared is None:
         raise CampaignError([Problem(where, f"{path} declares no unit; decorate it with surrogates.pools.in_unit")])
-    factor = to_unit(f"1 {declared}", unit)
-    return np.asarray(predictor(pool), dtype=np.float64) * factor
+    return np.array([convert(float(value), declared, unit) for value in predictor(pool)])

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
-from campaigns.units import to_unit
+from campaigns.units import convert
 from campaigns.values import Measurement, MetricValue, TrialState
 from instruments.analyses.context import AnalysisContext
 from instruments.gate import judge
@@ -152,6 +152,5 @@ def _open(step: StepRecord) -> bool:
 
 def _in_unit(metric: MetricValue, unit: str) -> MetricValue:
     """Return a metric value in another unit of its kind."""
-    value = to_unit(f"{metric.value!r} {metric.unit}", unit)
-    upper = to_unit(f"{metric.value + metric.sd!r} {metric.unit}", unit)
-    return MetricValue(value, abs(upper - value), unit)
+    value = convert(metric.value, metric.unit, unit)
+    return MetricValue(value, abs(convert(metric.value + metric.sd, metric.unit, unit) - value), unit)

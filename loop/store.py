@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import JSON, Column, Engine, event
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Field, Session, SQLModel, create_engine, func, select
 
 from campaigns.errors import StoreError
@@ -147,8 +148,13 @@ class Reader:
         if not create and not self.path.exists():
             raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
         self._engine = _open_engine(url)
-        if create:
-            SQLModel.metadata.create_all(self._engine)
+        try:
+            if create:
+                SQLModel.metadata.create_all(self._engine)
+            else:
+                self.campaign()
+        except DatabaseError as error:
+            raise StoreError(f"{self.path} is no store of a campaign: {error.orig}; name another by --store") from error
 
     def campaign(self) -> CampaignRecord:
         """Return the campaign of this store."""
@@ -390,7 +396,9 @@ def _lock(path: Path) -> IO[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return numpy arrays and numbers as lists and plain numbers."""
+    """Return numpy arrays and numbers as lists and plain numbers, and EPICS' byte strings as text."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"cannot store {type(value).__name__}; allowed: JSON values and numpy arrays")

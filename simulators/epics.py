@@ -114,7 +114,7 @@ class EpicsLab:
         LabError: the server does not start, or a furnace is not found.
     """
 
-    def __init__(self, setup: LabSetup, physics: Physics, speed: float = 36000.0) -> None:
+    def __init__(self, setup: LabSetup, physics: Physics, speed: float = 10000.0) -> None:
         ledger = Ledger(setup.state / "instruments.jsonl")
         port = unused_port()
         prefixes = {name: f"athanor{port}:{name}:" for name, kind in setup.stations.items() if kind == "furnace"}

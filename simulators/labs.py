@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from campaigns.campaign import Campaign
-from campaigns.lab import VirtualLabConfig
+from campaigns.lab import EpicsLabConfig, VirtualLabConfig
 from instruments.lab import Lab
 from simulators.bench import LabSetup
+from simulators.epics import EpicsLab
 from simulators.faults import Fault
 from simulators.materials import Entry, cathode_materials
 from simulators.physics import CathodePhysics
@@ -35,4 +36,7 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         faults=tuple(Fault(fault.trial, fault.station, fault.kind) for fault in faults),
         start=start,
     )
-    return VirtualLab(setup, CathodePhysics(cathode_materials(entries) if entries else {}))
+    physics = CathodePhysics(cathode_materials(entries) if entries else {})
+    if isinstance(campaign.lab, EpicsLabConfig):
+        return EpicsLab(setup, physics, campaign.lab.speed)
+    return VirtualLab(setup, physics)

@@ -14,7 +14,7 @@ from instruments.clock import Clock
 from instruments.cycler import Cycler
 from instruments.diffractometer import Diffractometer
 from instruments.furnace import Furnace
-from instruments.instrument import JobInstrument, Quantity
+from instruments.instrument import NO_MATERIAL, JobInstrument, Quantity
 from simulators.bench import Array, Bench, LabSetup, Physics, StationKind
 from simulators.clock import VirtualClock
 from simulators.furnace_thermal import ROOM, Program, record, summary, temperature
@@ -104,8 +104,12 @@ class VirtualInstrument(JobInstrument):
     def _new(self, token: str) -> Entry:
         """Return the job that the settings describe."""
         recipe = {key: getattr(self, key).get() for key in self.settings}
-        sample, material, step = self.sample.get(), self.material.get() or None, self.step.get()
+        sample, material, step = self.sample.get(), self._told_material(), self.step.get()
         return Entry(self.name, token, sample, material, step, self.attempt.get(), recipe, self.clock.now())
+
+    def _told_material(self) -> str | None:
+        told: str = self.material.get()
+        return None if told == NO_MATERIAL else told
 
     def _take_up(self, entry: Entry, *, new: bool = False) -> None:
         """Be at a job: now begun, under way, or over."""
@@ -131,7 +135,7 @@ class VirtualInstrument(JobInstrument):
         self.state.put("busy")
         header = {
             "sample": entry.sample,
-            "material": entry.material or "",
+            "material": entry.material or NO_MATERIAL,
             "step": entry.step,
             "attempt": entry.attempt,
         }

@@ -1,0 +1,69 @@
+"""The shipped campaign with its furnaces on EPICS, as the user runs it: in processes of their own."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.loop.conftest import quick
+
+LAB = {"kind": "epics", "speed": 20000.0}
+
+
+def short(**changes: Any) -> str:
+    """A campaign of short steps: lab time passes on the wall here."""
+    data = quick(**changes)
+    data["space"]["parameters"]["time"] |= {"low": 1, "high": 3}
+    data["space"]["parameters"]["ramp_rate"]["levels"] = [10, 20]
+    data["workflow"][2]["recipe"] = {"c_rate": "1 1/h"}
+    return yaml.safe_dump(data, sort_keys=False)
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from loop.cli import main; main()", *words]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(folder: Path, *words: str) -> str:
+    process = start(folder, *words)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
+
+
+def trials(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(finish(folder, "trials", "test.yaml", "--json"))
+    return found
+
+
+def test_the_same_plan_drives_furnaces_on_epics(tmp_path: Path) -> None:
+    (tmp_path / "test.yaml").write_text(short(budget={"trials": 2}))
+    output = finish(tmp_path, "run", "test.yaml", "--lab", "epics")
+    assert "trial 0: calcine at furnace_1 done" in output
+    assert [t["state"] for t in trials(tmp_path)] == ["completed", "completed"]
+    events = finish(tmp_path, "show", "0", "test.yaml")
+    assert "furnace_1_peak_temperature" in events
+
+
+def test_a_furnace_that_does_not_remember_leaves_its_trial_uncertain_and_the_campaign_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "test.yaml").write_text(short(budget={"trials": 3}, lab=LAB))
+    process = start(tmp_path, "run", "test.yaml")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "trial 0: calcine at" in line or "trial 1: calcine at" in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.stdout.close()
+    process.wait()
+    finish(tmp_path, "run", "test.yaml")
+    states = [t["state"] for t in trials(tmp_path)]
+    assert len(states) == 3
+    assert "uncertain" in states
+    assert "completed" in states
+    assert set(states) <= {"uncertain", "completed"}
+    reasons = [t["reason"] for t in trials(tmp_path) if t["state"] == "uncertain"]
+    assert all("UnknownJobError" in reason for reason in reasons)
