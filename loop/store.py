@@ -240,6 +240,7 @@ class Store(Reader):
         self._lock_file = _lock(store_path(url))
         super().__init__(url, create=True)
         self._write = threading.Lock()
+        self._session: int | None = None
 
     def begin(self, campaign: CampaignRecord, versions: Mapping[str, str]) -> None:
         """Start a session, on a new store or on one of the same campaign.
@@ -256,21 +257,29 @@ class Store(Reader):
                     f"{self.path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since in "
                     "more than budget, stopping and lab; go on with the earlier file, or start afresh with --store"
                 )
+            else:
+                row.source = campaign.source  # budget and stopping rules may have changed
             now = time.time()
-            session.add(SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions)))
+            started = SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions))
+            session.add(started)
+            session.flush()
+            self._session = started.number
 
     def close(self, outcome: str) -> None:
-        """End the session with its outcome and release the store."""
-        self.beat(outcome)
+        """End the session with its outcome, if one was begun, and release the store."""
+        if self._session is not None:
+            self.beat(outcome)
+        self._session = None
         self._engine.dispose()
         self._lock_file.close()
 
     def beat(self, outcome: str = "") -> None:
         """Record a sign of life of this session."""
         with self._transaction() as session:
-            row = session.exec(select(SessionRow).order_by(_col(SessionRow.number).desc())).first()
-            if row is not None:
-                row.ended, row.outcome = time.time(), outcome
+            row = session.get(SessionRow, self._session)
+            if row is None:
+                raise StoreError("no session has begun; call begin first")
+            row.ended, row.outcome = time.time(), outcome
 
     def propose(self, number: int, candidate: Candidate, proposal: Proposal, lab: float) -> None:
         """Record a proposed candidate: the trial is queued."""

@@ -84,7 +84,8 @@ def fit_gp(data: Observations, encoder: Encoder, prior: str | None) -> SingleTas
     Returns:
         A BoTorch model with one output, in the metric's unit.
     """
-    floor = 1e-3 * data.values.std().clamp_min(1e-9)
+    spread = data.values.std()
+    floor = 1.1e-3 * (spread if spread > 1e-8 else torch.ones_like(spread))  # below, Cholesky factors are unreliable
     with warnings.catch_warnings():
         # Rows hold known numbers in their own units beside the unit cube; kernels see only the scaled columns.
         warnings.simplefilter("ignore", InputDataWarning)

@@ -111,7 +111,7 @@ def test_validate_says_ok_with_a_summary() -> None:
     assert first.endswith("calcination.yaml: OK")
     assert "parameter: temperature: 649.85 to 949.85 degC" in lines
     assert "objective: maximise capacity, weight 2, one point per 20 mAh/g" in lines
-    assert "bound: phase_fraction >= 0.9" in lines
+    assert "bound: mean_voltage >= 3700 mV" in lines
     assert {line.split(":")[0] for line in lines} >= {"campaign", "metric", "stations", "workflow", "budget"}
 
 

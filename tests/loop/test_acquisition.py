@@ -1,0 +1,134 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue
+from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose
+from loop.sampling import sobol
+from surrogates.features import Encoder, MaterialTable
+from tests.loop.conftest import quick
+
+MATERIALS = 60
+
+
+def campaign(**changes: Any) -> Campaign:
+    """One material property and one of the recipe, a price that is known, and an upper bound on it."""
+    data = quick(
+        space={
+            "parameters": {"temperature": {"kind": "float", "unit": "degC", "low": 600, "high": 1000}},
+            "pool": {"source": "surrogates.prototypes:cathodes"},
+        },
+        surrogate={"kind": "chgnet"},
+        metrics={
+            "capacity": {"kind": "measured", "unit": "mAh/g"},
+            "purity": {"kind": "measured", "unit": "1"},
+            "cost": {"kind": "computed", "unit": "USD/kg", "function": "surrogates.electrodes:precursor_cost"},
+        },
+        objective={
+            "terms": [{"goal": "maximise", "metric": "capacity", "scale": 10}],
+            "constraints": [{"metric": "purity", "at_least": 0.5}, {"metric": "cost", "at_most": 50}],
+        },
+        **changes,
+    )
+    data["workflow"] = [
+        {
+            "name": "make",
+            "stations": ["furnace_1"],
+            "recipe": {"temperature": "$temperature"},
+            "analysis": "instruments.analyses.calcination:phase_fraction",
+            "gives": ["capacity", "purity"],
+            "timeout": "1 h",
+        }
+    ]
+    return Campaign(**data)
+
+
+class World:
+    """Capacity follows the material's first feature; purity peaks at a temperature; every third material is dear."""
+
+    def __init__(self) -> None:
+        self.features = np.random.default_rng(0).normal(size=(MATERIALS, 4)) / np.sqrt(8)
+        cost = np.where(np.arange(MATERIALS) % 3 == 0, 100.0, 10.0)
+        table = MaterialTable(tuple(map(str, range(MATERIALS))), self.features, {"cost": cost})
+        self.scorer = Scorer(campaign(), Encoder(campaign().space, table))
+        self.cost = cost
+
+    def measure(self, candidate: Candidate) -> dict[str, MetricValue]:
+        place, temperature = int(candidate.material or 0), float(candidate.parameters["temperature"])
+        capacity = 150 + 60 * self.features[place, 0]
+        purity = float(np.exp(-(((temperature - 850) / 100) ** 2)))
+        return {"capacity": MetricValue(capacity, 1.0, "mAh/g"), "purity": MetricValue(purity, 0.01, "1")}
+
+    def history(self, done: list[Candidate], pending: list[Candidate] | None = None) -> History:
+        measured = [self.measure(c) for c in done]
+        metrics = {name: [m[name] for m in measured] for name in ("capacity", "purity")}
+        return History(done, metrics, pending or [], frozenset(c.key() for c in [*done, *(pending or [])]))
+
+    def start(self, count: int = 8) -> list[Candidate]:
+        settings = sobol(self.scorer.campaign.space, count, 1)
+        return [Candidate(s, str(7 * i % MATERIALS)) for i, s in enumerate(settings)]
+
+
+def test_it_finds_the_best_affordable_material_at_a_good_temperature() -> None:
+    world = World()
+    allowed = np.flatnonzero(world.cost < 50)
+    best = set(allowed[np.argsort(-world.features[allowed, 0])[:2]].astype(str))
+    done = world.start()
+    for number in range(8):
+        done.append(choose(world.scorer, world.history(done), number).candidate)
+    found = [c for c in done if c.material in best and world.measure(c)["purity"].value >= 0.5]
+    assert found
+
+
+def test_a_bound_on_a_known_number_is_never_broken_and_nothing_is_proposed_twice() -> None:
+    world = World()
+    done = world.start()
+    for number in range(4):
+        choice = choose(world.scorer, world.history(done), number)
+        assert world.cost[int(choice.candidate.material or 0)] < 50
+        assert world.scorer.campaign.space.contains(choice.candidate)
+        done.append(choice.candidate)
+    assert len({c.key() for c in done}) == len(done)
+
+
+def test_a_pending_candidate_is_respected() -> None:
+    world = World()
+    done = world.start(14)
+    first = choose(world.scorer, world.history(done), 3)
+    second = choose(world.scorer, world.history(done, pending=[first.candidate]), 3)
+
+    def gap(a: Candidate, b: Candidate) -> float:
+        return abs(float(a.parameters["temperature"]) - float(b.parameters["temperature"]))
+
+    assert second.candidate.material != first.candidate.material or gap(first.candidate, second.candidate) > 5
+
+
+def test_the_choice_is_a_function_of_history_and_seed() -> None:
+    world = World()
+    history = world.history(world.start())
+    one, two = choose(world.scorer, history, 5), choose(world.scorer, history, 5)
+    assert one == two
+    assert isinstance(one, Choice)
+    assert list(one.predictions) == ["capacity", "purity"]
+
+
+def test_predictions_agree_with_what_is_then_measured() -> None:
+    world = World()
+    done = world.start(30)
+    choice = choose(world.scorer, world.history(done), 1)
+    for name, predicted in choice.predictions.items():
+        measured = world.measure(choice.candidate)[name]
+        assert abs(measured.value - predicted.value) < 4 * (predicted.sd + measured.sd)
+    mean, sd = choice.score
+    assert mean == pytest.approx(choice.predictions["capacity"].value / 10, abs=0.1)
+    assert sd > 0
+
+
+def test_a_space_without_an_affordable_material_is_exhausted() -> None:
+    world = World()
+    table = MaterialTable(tuple(map(str, range(MATERIALS))), world.features, {"cost": np.full(MATERIALS, 99.0)})
+    scorer = Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
+    with pytest.raises(SpaceExhaustedError):
+        choose(scorer, world.history(world.start()), 1)

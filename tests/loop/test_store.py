@@ -1,0 +1,161 @@
+import math
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from campaigns.errors import StoreError
+from campaigns.values import Candidate, MetricValue, TrialState
+from loop.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
+from loop.store import Reader, Store
+
+CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
+CANDIDATE = Candidate({"temperature": 0.1 + 0.2, "atmosphere": "air", "turns": 3}, "LiCoO2-layered")
+PROPOSAL = Proposal(
+    "model",
+    acquisition=-1.25,
+    predictions={"capacity": MetricValue(1 / 3, 2 / 3, "mAh/g")},
+    score=(0.1, 0.2),
+    feasibility=0.9,
+    learnt_from=(0, 2),
+    pending=(1,),
+    models={"capacity": {"kind": "gp", "hyper_parameters": {"slope": [0.5]}}},
+    alternatives=(Alternative(Candidate({"temperature": 1.0}), -2.0),),
+)
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'store.db'}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(url(tmp_path))
+    store.begin(CAMPAIGN, {"torch": "2"})
+    store.propose(0, CANDIDATE, PROPOSAL, 5.0)
+    yield store
+    store.close("")
+
+
+def step(attempt: int = 1) -> StepRecord:
+    return StepRecord(
+        "heat", attempt, "oven", f"token-{attempt}", TrialState.CLAIMED, None, None, None, "", 60.0
+    )
+
+
+def test_what_is_stored_comes_back_to_the_last_bit(store: Store) -> None:
+    trial = store.trial(0)
+    assert trial.candidate == CANDIDATE
+    assert trial.proposal == PROPOSAL
+    assert store.campaign() == CAMPAIGN
+    assert store.sessions()[0].versions == {"torch": "2"}
+
+
+def test_the_whole_line_of_a_trial(store: Store) -> None:
+    store.claim(0, step(), 10.0)
+    store.document("token-1", "start", {"uid": "run-1"}, 10.0)
+    store.mark("token-1", TrialState.DISPATCHED, 11.0)
+    store.document("token-1", "event", {"data": {"counts": np.arange(3), "note": b"ok"}}, 20.0)
+    store.document("token-1", "stop", {"exit_status": "success"}, 20.0)
+    store.measure("token-1", {"capacity": MetricValue(150.0, 1.5, "mAh/g")})
+    trial = store.end(0, Verdict(TrialState.COMPLETED, score=1.5, score_sd=0.1, feasible=True), 20.0)
+    assert trial.metrics == {"capacity": MetricValue(150.0, 1.5, "mAh/g")}
+    assert (trial.score, trial.feasible, trial.completed_order) == (1.5, True, 0)
+    (record,) = trial.steps
+    assert (record.started, record.ended, record.run_uid, record.cost) == (10.0, 20.0, "run-1", 60.0)
+    assert [t.state.value for t in store.transitions(0)] == [
+        "queued", "claimed", "running", "dispatched", "acquired", "completed",
+    ]  # fmt: skip
+    assert [d.kind for d in store.documents(0)] == ["start", "event", "stop"]
+    assert store.event_data("token-1") == {"counts": [0, 1, 2], "note": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("states", "forbidden"),
+    [
+        ([], TrialState.DISPATCHED),
+        ([], TrialState.COMPLETED),
+        ([TrialState.DISPATCHED], TrialState.COMPLETED),
+        ([TrialState.DISPATCHED], TrialState.QUARANTINED),
+        ([TrialState.FAILED], TrialState.COMPLETED),
+    ],
+)
+def test_a_trial_never_jumps_or_comes_back(store: Store, states: list[TrialState], forbidden: TrialState) -> None:
+    store.claim(0, step(), 10.0)
+    for state in states:
+        if state.ended:
+            store.end(0, Verdict(state), 12.0)
+        else:
+            store.mark("token-1", state, 11.0)
+    if not states and forbidden is TrialState.DISPATCHED:
+        store.mark("token-1", TrialState.DISPATCHED, 11.0)  # the one jump that is allowed: a run without a start document
+        forbidden = TrialState.COMPLETED
+    before = store.trial(0)
+    with pytest.raises(StoreError, match="allowed"):
+        store.end(0, Verdict(forbidden), 13.0)
+    assert store.trial(0) == before
+
+
+def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
+    store.claim(0, step(), 10.0)
+    with pytest.raises(Exception, match="cannot store object"):
+        store.document("token-1", "start", {"uid": "run-1", "thing": object()}, 10.0)
+    assert store.documents(0) == []
+    assert store.trial(0).state is TrialState.CLAIMED
+
+
+def test_nan_survives(store: Store) -> None:
+    store.claim(0, step(), 10.0)
+    store.document("token-1", "event_page", {"data": {"counts": [1.0, float("nan")]}}, 10.0)
+    assert math.isnan(store.documents(0)[0].body["data"]["counts"][1])
+
+
+def test_only_one_process_may_write(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="another process runs"):
+        Store(url(tmp_path))
+    store.close("done")
+    again = Store(url(tmp_path))
+    again.begin(CAMPAIGN, {})
+    assert [s.outcome for s in again.sessions()] == ["done", ""]
+    again.close("again")
+
+
+def test_anyone_may_read_meanwhile(store: Store, tmp_path: Path) -> None:
+    assert Reader(url(tmp_path)).trial(0) == store.trial(0)
+
+
+def test_a_store_of_another_campaign_is_refused(store: Store, tmp_path: Path) -> None:
+    store.close("done")
+    other = Store(url(tmp_path))
+    with pytest.raises(StoreError, match=r"holds campaign 'test' with seed 3.*--store"):
+        other.begin(CampaignRecord("other", "", 1, "f2", 0.0), {})
+    other.close("refused")
+    assert [s.outcome for s in Reader(url(tmp_path)).sessions()] == ["done"]
+
+
+@pytest.mark.parametrize("bad", ["postgres://x", "sqlite://", "/tmp/x.db"])
+def test_other_urls_are_refused(bad: str) -> None:
+    with pytest.raises(StoreError, match=r"allowed: sqlite:///PATH"):
+        Reader(bad)
+
+
+def test_reading_needs_a_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store at"):
+        Reader(url(tmp_path))
+    (tmp_path / "store.db").write_text("this is no database, only text " * 100)
+    with pytest.raises(StoreError, match="is no store"):
+        Reader(url(tmp_path))
+
+
+def test_an_unknown_trial_says_which_there_are(store: Store) -> None:
+    with pytest.raises(StoreError, match="no trial 7; allowed: 0 to 0"):
+        store.trial(7)
+
+
+def test_the_file_is_in_wal_mode_and_committed_data_outlive_the_process(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.db") as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert other.execute("SELECT count(*) FROM trial").fetchone() == (1,)
+    other.close()
