@@ -12,7 +12,8 @@ from typing import Any
 from benchmarks.arms import Run, Task
 
 _ROOT = Path(__file__).parent.parent
-_DECISIVE = ("campaigns", "instruments", "surrogates", "simulators", "loop", "benchmarks")
+_FOLDERS = ("campaigns", "instruments", "surrogates", "simulators", "loop")
+_FILES = ("benchmarks/arms.py", "benchmarks/cathode_truth.py")
 _SUFFIXES = (".py", ".yaml", ".csv", ".txt")
 
 
@@ -52,9 +53,9 @@ class Results:
 
 
 def code_fingerprint() -> str:
-    """Return a hash of everything in our folders that may change a result."""
-    files = (path for folder in _DECISIVE for path in sorted((_ROOT / folder).rglob("*")) if path.suffix in _SUFFIXES)
+    """Return a hash of every file of ours that may change a result."""
+    files = [path for name in _FOLDERS for path in sorted((_ROOT / name).rglob("*")) if path.suffix in _SUFFIXES]
     digest = hashlib.sha256()
-    for path in files:
+    for path in files + [_ROOT / name for name in _FILES]:
         digest.update(str(path.relative_to(_ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

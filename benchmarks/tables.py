@@ -64,6 +64,9 @@ def _rows(limits: Limits, goal: Goal) -> list[_Row]:
     def forty(runs: list[Run], _: Arm) -> str:
         return _spread([r.forty for r in runs if r.forty is not None], "{:.0f}".format)
 
+    def thinking(runs: list[Run], _: Arm) -> str:
+        return _spread([float(np.mean(r.thinking)) for r in runs if r.thinking], "{:.2f}".format)
+
     return [
         (f"trials until a top {TOP:.0%} candidate", "trials", until),
         (f"found {within}", "campaigns", early),
@@ -71,7 +74,7 @@ def _rows(limits: Limits, goal: Goal) -> list[_Row]:
         (f"best true score {within} (best seen {goal.best:.2f})", "points", _over(lambda r: r.best, "{:.2f}")),
         ("wall time of the first 40 trials", "s", forty),
         ("wall time of a campaign", "s", _over(lambda r: r.wall)),
-        ("processor time of a suggestion, mean", "s", _over(lambda r: float(np.mean(r.thinking or [0.0])), "{:.2f}")),
+        ("processor time of a suggestion, mean of a campaign", "s", thinking),
         ("peak memory", "GiB", _over(lambda r: r.memory / 2**30, "{:.2f}")),
     ]
 
