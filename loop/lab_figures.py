@@ -141,13 +141,8 @@ def _columns(name: str, parameter: ParameterConfig) -> list[str]:
 
 
 def _readable(path: str) -> str:
-    short = re.sub(r"covar_module\.|base_kernel\.|mean_module\.", "", path)
-    return (
-        short.replace("kernels.", "kernel ")
-        .replace("lengthscale", "length scale")
-        .replace("outputscale", "output scale")
-        .replace(".", " ")
-    )
+    short = re.sub(r"covar_module\.|mean_module\.", "", path)
+    return short.replace("lengthscale", "length scale").replace("_", " ").replace(".", " ")
 
 
 def _positive(name: str) -> bool:

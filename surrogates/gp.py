@@ -7,6 +7,7 @@ thesis, Cambridge, chapter 2).
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,10 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.transforms.outcome import Standardize
 from gpytorch.constraints import GreaterThan
-from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
+from gpytorch.kernels import Kernel
 from gpytorch.means import Mean
 from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior
+from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior, Prior
 from torch import Tensor
 
 from surrogates.features import Encoder
@@ -71,6 +72,66 @@ class OneMean(Mean):
     def forward(self, rows: Tensor) -> Tensor:
         """Return the constant, batch x n, for rows, batch x n x d."""
         return self.offset.expand(rows.shape[:-1])
+
+
+class CandidateKernel(Kernel):
+    """The sum of a kernel on the material, one on the parameters, and their product, each with a scale of its own.
+
+    All are Matérn 5/2. The material has one length scale, of the order of the distance between two materials; each
+    parameter has its own, with a prior that grows with their number (Hvarfner, Hellsten & Nardi 2024, ICML 41). Without
+    materials only the kernel on the parameters is left. One flat kernel: nested ones take several times as long.
+
+    Args:
+        process: columns of the parameters.
+        material: columns of the embedding; empty without materials.
+    """
+
+    def __init__(self, process: slice, material: slice) -> None:
+        super().__init__()
+        self._process, self._material = process, material
+        dimensions = process.stop - process.start
+        centre = 2.0**0.5 + 0.5 * math.log(dimensions)
+        self._add("process_lengthscale", dimensions, (0.025, 1.0), LogNormalPrior(centre - 1.0, 1.0))
+        self._add("process_scale", 1, (1e-4, 0.5), GammaPrior(2.0, 3.0))
+        if material.stop > material.start:
+            self._add("material_lengthscale", 1, (0.05, 1.0), LogNormalPrior(0.0, 0.75))
+            self._add("material_scale", 1, (1e-4, 0.5), GammaPrior(2.0, 3.0))
+            self._add("product_scale", 1, (1e-4, 0.5), GammaPrior(2.0, 3.0))
+
+    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:
+        """Return the covariance of rows x1, batch x n x d, and x2, batch x m x d: batch x n x m, or its diagonal."""
+        scales = [self._value(name) for name in ("process_scale", "material_scale", "product_scale")]
+        process, material, product = scales
+        if diag:
+            return (process + material + product).expand(x1.shape[:-1])
+        lengths = self._value("process_lengthscale")
+        along = _matern(torch.cdist(x1[..., self._process] / lengths, x2[..., self._process] / lengths))
+        if self._material.stop == self._material.start:
+            return process * along
+        distance = torch.cdist(x1[..., self._material], x2[..., self._material])
+        across = _matern(distance / self._value("material_lengthscale"))
+        return process * along + material * across + product * along * across
+
+    def _add(self, name: str, size: int, bounds: tuple[float, float], prior: Prior) -> None:
+        """Register a positive hyper-parameter with (lower bound, initial value) and prior."""
+        lowest, initial = bounds
+        constraint = GreaterThan(lowest)
+        raw = constraint.inverse_transform(torch.full((size,), initial, dtype=torch.float64))
+        self.register_parameter(f"raw_{name}", torch.nn.Parameter(raw))
+        self.register_constraint(f"raw_{name}", constraint)
+        self.register_prior(f"{name}_prior", prior, lambda module: module._value(name))
+
+    def _value(self, name: str) -> Tensor:
+        raw = getattr(self, f"raw_{name}", None)
+        if raw is None:
+            return torch.zeros(1, dtype=torch.float64)
+        return getattr(self, f"raw_{name}_constraint").transform(raw)
+
+
+def _matern(distance: Tensor) -> Tensor:
+    """Return the Matérn 5/2 correlation at a scaled distance (Rasmussen & Williams 2006, equation 4.17)."""
+    root = math.sqrt(5.0) * distance
+    return (1.0 + root + root.square() / 3.0) * torch.exp(-root)
 
 
 def fit_gp(data: Observations, encoder: Encoder, prior: str | None) -> SingleTaskGP:
@@ -143,45 +204,5 @@ def _mean(encoder: Encoder, prior: str | None) -> Mean:
 
 
 def _kernel(encoder: Encoder) -> Kernel:
-    parameters = list(range(encoder.parameter_columns))
-    if encoder.materials is None:
-        return _scaled(_process(parameters))
-    embedding = list(range(len(parameters), len(parameters) + encoder.embedding_columns))
-    return (
-        _scaled(_material(embedding))
-        + _scaled(_process(parameters))
-        + _scaled(_material(embedding) * _process(parameters))
-    )
-
-
-def _material(columns: list[int]) -> Kernel:
-    """Return a kernel with one length scale, of the order of the distance between two materials."""
-    return MaternKernel(
-        nu=2.5,
-        active_dims=columns,
-        lengthscale_prior=LogNormalPrior(0.0, 0.75),
-        lengthscale_constraint=GreaterThan(0.05, initial_value=1.0),
-    )
-
-
-def _process(columns: list[int]) -> Kernel:
-    """Return a kernel with one length scale per column, whose prior grows with their number.
-
-    Hvarfner, Hellsten & Nardi 2024, ICML (Vanilla Bayesian optimization performs great in high dimensions).
-    """
-    centre = 2.0**0.5 + 0.5 * torch.tensor(float(len(columns))).log().item()
-    return MaternKernel(
-        nu=2.5,
-        ard_num_dims=len(columns),
-        active_dims=columns,
-        lengthscale_prior=LogNormalPrior(centre - 1.0, 1.0),
-        lengthscale_constraint=GreaterThan(0.025, initial_value=1.0),
-    )
-
-
-def _scaled(kernel: Kernel) -> Kernel:
-    return ScaleKernel(
-        kernel,
-        outputscale_prior=GammaPrior(2.0, 3.0),
-        outputscale_constraint=GreaterThan(1e-4, initial_value=0.5),
-    )
+    first = encoder.parameter_columns
+    return CandidateKernel(slice(0, first), slice(first, first + encoder.embedding_columns))

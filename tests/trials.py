@@ -13,8 +13,8 @@ MODELS = {
         "kind": "gp",
         "observations": 4,
         "hyper_parameters": {
-            "covar_module.base_kernel.lengthscale": [0.5, 1.0, 2.0, 3.0],
-            "covar_module.outputscale": [0.7],
+            "covar_module.process_lengthscale": [0.5, 1.0, 2.0, 3.0],
+            "covar_module.process_scale": [0.7],
             "mean_module.offset": [-0.2],
         },
     }

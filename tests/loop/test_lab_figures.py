@@ -64,11 +64,11 @@ def test_hyper_parameters_are_lines_over_the_proposals_that_name_their_columns()
     figure = model_figure(trials, "capacity", campaign().space.parameters)
     go.Figure(figure)
     assert [t["name"] for t in figure["data"]] == [
-        "length scale temperature",
-        "length scale time",
-        "length scale atmosphere=air",
-        "length scale atmosphere=&lt;argon&gt;",
-        "output scale",
+        "process length scale temperature",
+        "process length scale time",
+        "process length scale atmosphere=air",
+        "process length scale atmosphere=&lt;argon&gt;",
+        "process scale",
         "offset",
     ]
     assert (figure["data"][0]["x"], figure["data"][0]["y"]) == ([4, 6], [0.5, 0.5])
