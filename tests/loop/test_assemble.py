@@ -1,0 +1,125 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, ModelError
+from campaigns.values import Candidate
+from instruments.clock import WallClock
+from instruments.furnace import Furnace
+from loop.assemble import build_embedder, build_materials, check_limits, recipe
+from surrogates.chgnet_model import ChgnetModel
+from tests.loop.conftest import quick
+
+OWN = """
+import numpy as np
+from pymatgen.core import Lattice, Structure
+from surrogates.pools import Pool, PoolEntry, in_unit
+
+def pool():
+    cells = {a: Structure(Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]) for a in (3.4, 3.6)}
+    return Pool("own", tuple(PoolEntry(f"NaCl-{a}", cell) for a, cell in cells.items()))
+
+@in_unit("USD/g")
+def price(pool):
+    return np.arange(len(pool)) + 1.0
+
+def bare(pool):
+    return np.zeros(len(pool))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "own_pool.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
+    yield
+    sys.modules.pop("own_pool", None)
+
+
+def pooled(**changes: Any) -> Campaign:
+    data = quick(surrogate={"kind": "chgnet"}, **changes)
+    data["space"]["pool"] = {"source": "own_pool:pool"}
+    data["metrics"]["cost"] = {"kind": "computed", "unit": "USD/kg", "function": "own_pool:price"}
+    return Campaign(**data)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_pool_of_the_user_s_own_with_a_metric_in_another_unit() -> None:
+    progress: list[tuple[int, int]] = []
+    materials = build_materials(pooled(), lambda done, total: progress.append((done, total)))
+    assert materials is not None
+    assert materials.pool.ids == ("NaCl-3.4", "NaCl-3.6")
+    assert np.allclose(materials.computed["cost"], [1000.0, 2000.0])
+    assert materials.computed_of("NaCl-3.6") == {"cost": pytest.approx(2000.0)}
+    assert progress[-1] == (2, 2)
+    progress.clear()
+    build_materials(pooled(), lambda done, total: progress.append((done, total)))
+    assert progress == []  # all of it was in the cache
+
+
+@pytest.mark.usefixtures("own")
+def test_a_predictor_without_a_unit_and_one_that_is_missing_are_errors() -> None:
+    data = pooled().model_dump()
+    data["metrics"]["cost"]["function"] = "own_pool:bare"
+    with pytest.raises(CampaignError, match=r"declares no unit; decorate it with surrogates.pools.in_unit"):
+        build_materials(Campaign(**data))
+    data["metrics"]["cost"]["function"] = "own_pool:prize"
+    with pytest.raises(CampaignError, match=r"metrics.cost.function: got 'own_pool:prize'.*cannot be loaded"):
+        build_materials(Campaign(**data))
+
+
+def test_the_campaign_names_its_embedding_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(build_embedder(pooled()), ChgnetModel)
+    data = pooled().model_dump() | {"surrogate": {"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"MEGNet-MP-2018.6.1-Eform.*folder"):
+        build_embedder(Campaign(**data))
+
+
+@pytest.fixture
+def furnace() -> Iterator[Furnace]:
+    clock = WallClock()
+    yield Furnace(name="furnace", clock=clock)
+    clock.close()
+
+
+def test_a_recipe_is_told_in_the_instrument_s_units(furnace: Furnace) -> None:
+    data = quick()
+    data["space"]["parameters"]["temperature"] = {"kind": "float", "unit": "K", "low": 900, "high": 1200}
+    data["space"]["constraints"] = []
+    data["workflow"][0]["recipe"] |= {"time": "90 min", "ramp_rate": "5 K/min", "atmosphere": "argon"}
+    for name in ("time", "ramp_rate", "atmosphere"):
+        del data["space"]["parameters"][name]
+    campaign = Campaign(**data)
+    candidate = Candidate({"temperature": 1073.15, "lithium_excess": 3})
+    told = recipe(campaign, campaign.workflow[0], candidate, furnace)
+    assert told == {
+        "temperature": pytest.approx(800.0),
+        "time": pytest.approx(1.5),
+        "ramp_rate": pytest.approx(5.0),
+        "lithium_excess": 3.0,
+        "atmosphere": "argon",
+    }
+
+
+def test_limits_are_checked_for_the_whole_space_and_every_problem_is_named(furnace: Furnace) -> None:
+    data = quick()
+    data["space"]["parameters"]["atmosphere"]["levels"] = ["air", "hydrogen"]
+    data["space"]["parameters"]["ramp_rate"]["levels"] = [5, 50]
+    data["workflow"][0]["recipe"]["colour"] = "red"
+    data["workflow"] = data["workflow"][:1]
+    data["workflow"][0] |= {"analysis": "instruments.analyses.galvanostatic:discharge"}
+    data["workflow"][0]["gives"] = ["capacity", "mean_voltage", "phase_fraction"]
+    with pytest.raises(CampaignError) as caught:
+        check_limits(Campaign(**data), {"furnace_1": furnace, "furnace_2": furnace})
+    assert len(caught.value.problems) == 3
+    text = str(caught.value)
+    assert "ramp_rate got 50.0; allowed: 0.5 to 20" in text
+    assert "atmosphere got 'hydrogen'; allowed: air, oxygen, argon" in text
+    assert "no setting 'colour'" in text
