@@ -18,6 +18,8 @@ class MeasuredConfig(Config):
     """Unit in which it is stored, learnt and shown."""
     prior: DottedPath | None = None
     """A predictor from the pool, used as prior mean after a regression learnt on the data."""
+    prior_as: Literal["mean", "factor"] = "mean"
+    """mean: the metric lies about the prior. factor: it is a share of the prior, and as uncertain as that is large."""
 
 
 class ComputedConfig(Config):

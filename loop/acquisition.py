@@ -29,7 +29,7 @@ from campaigns.values import Candidate, MetricValue, Scalar
 from loop.records import Alternative
 from loop.sampling import near, sobol
 from surrogates.features import Encoder
-from surrogates.gp import Observations, describe_gp, fit_gp, marginals
+from surrogates.gp import Observations, Prior, describe_gp, fit_gp, marginals
 
 _FEW = 16  # settings tried with every material
 _MANY = 128  # settings tried with the most promising materials
@@ -184,9 +184,8 @@ def _fit(scorer: Scorer, history: History) -> ModelListGP:
     for name, metric in scorer.campaign.measured.items():
         values = torch.tensor([m.value for m in history.metrics[name]], dtype=torch.float64)
         sds = torch.tensor([m.sd for m in history.metrics[name]], dtype=torch.float64)
-        models.append(
-            fit_gp(Observations(rows, values, sds), scorer.encoder, f"prior:{name}" if metric.prior else None)
-        )
+        prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior else None
+        models.append(fit_gp(Observations(rows, values, sds), scorer.encoder, prior))
     return ModelListGP(*models)
 
 

@@ -21,10 +21,24 @@ from gpytorch.constraints import GreaterThan
 from gpytorch.kernels import Kernel
 from gpytorch.means import Mean
 from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior, Prior
+from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior
+from gpytorch.priors import Prior as Density
 from torch import Tensor
 
 from surrogates.features import Encoder
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of a metric beforehand.
+
+    Attributes:
+        number: name of the known number of the material.
+        factor: whether the metric is a share of it, so that the uncertainty grows with it, rather than lies about it.
+    """
+
+    number: str
+    factor: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,7 @@ class CandidateKernel(Kernel):
         across = _matern(distance / self._value("material_lengthscale"))
         return process * along + material * across + product * along * across
 
-    def _add(self, name: str, size: int, bounds: tuple[float, float], prior: Prior) -> None:
+    def _add(self, name: str, size: int, bounds: tuple[float, float], prior: Density) -> None:
         """Register a positive hyper-parameter with (lower bound, initial value) and prior."""
         lowest, initial = bounds
         constraint = GreaterThan(lowest)
@@ -128,19 +142,43 @@ class CandidateKernel(Kernel):
         return getattr(self, f"raw_{name}_constraint").transform(raw)
 
 
+class AmplitudeKernel(Kernel):
+    """A kernel whose standard deviation is proportional to a known number of the material.
+
+    If y = number * share and the share is a Gaussian process, then y is one with this kernel.
+
+    Args:
+        base: kernel of the share.
+        column: column of the row that holds the number.
+        reference: the number at which the standard deviation is that of ``base``.
+    """
+
+    def __init__(self, base: Kernel, column: int, reference: float) -> None:
+        super().__init__()
+        self.base = base
+        self._column, self._reference = column, reference
+
+    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:
+        """Return the covariance of rows x1, batch x n x d, and x2, batch x m x d: batch x n x m, or its diagonal."""
+        left, right = (x[..., self._column] / self._reference for x in (x1, x2))
+        if diag:
+            return left * right * self.base.forward(x1, x2, diag=True)
+        return left.unsqueeze(-1) * self.base.forward(x1, x2) * right.unsqueeze(-2)
+
+
 def _matern(distance: Tensor) -> Tensor:
     """Return the Matérn 5/2 correlation at a scaled distance (Rasmussen & Williams 2006, equation 4.17)."""
     root = math.sqrt(5.0) * distance
     return (1.0 + root + root.square() / 3.0) * torch.exp(-root)
 
 
-def fit_gp(data: Observations, encoder: Encoder, prior: str | None) -> SingleTaskGP:
+def fit_gp(data: Observations, encoder: Encoder, prior: Prior | None) -> SingleTaskGP:
     """Fit a metric's Gaussian process by maximum a posteriori.
 
     Args:
         data: the measurements, with their uncertainties as fixed noise.
         encoder: layout of the rows.
-        prior: name of the known number that serves as prior mean, or None.
+        prior: what serves as prior mean, or None.
 
     Returns:
         A BoTorch model with one output, in the metric's unit.
@@ -154,7 +192,7 @@ def fit_gp(data: Observations, encoder: Encoder, prior: str | None) -> SingleTas
             data.rows,
             data.values.unsqueeze(-1),
             data.sds.clamp_min(floor).square().unsqueeze(-1),
-            covar_module=_kernel(encoder),
+            covar_module=_kernel(encoder, prior),
             mean_module=_mean(encoder, prior),
             outcome_transform=Standardize(1),
         )
@@ -196,13 +234,16 @@ def _constrained(model: SingleTaskGP) -> list[tuple[str, Tensor]]:
     return sorted(named, key=lambda pair: pair[0])
 
 
-def _mean(encoder: Encoder, prior: str | None) -> Mean:
+def _mean(encoder: Encoder, prior: Prior | None) -> Mean:
     if prior is None or encoder.materials is None:
         return OneMean()
-    values = encoder.materials.numbers[prior]
-    return RegressedPrior(encoder.column(prior), float(values.mean()), float(values.std()) or 1.0)
+    values = encoder.materials.numbers[prior.number]
+    return RegressedPrior(encoder.column(prior.number), float(values.mean()), float(values.std()) or 1.0)
 
 
-def _kernel(encoder: Encoder) -> Kernel:
+def _kernel(encoder: Encoder, prior: Prior | None) -> Kernel:
     first = encoder.parameter_columns
-    return CandidateKernel(slice(0, first), slice(first, first + encoder.embedding_columns))
+    kernel = CandidateKernel(slice(0, first), slice(first, first + encoder.embedding_columns))
+    if prior is None or encoder.materials is None or not prior.factor:
+        return kernel
+    return AmplitudeKernel(kernel, encoder.column(prior.number), float(encoder.materials.numbers[prior.number].mean()))
