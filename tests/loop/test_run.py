@@ -76,9 +76,7 @@ def test_a_model_proposal_explains_itself(bench: Bench) -> None:
 
 def test_stations_work_at_the_same_time_and_trials_under_way_are_bounded(bench: Bench) -> None:
     bench.run(quick())
-    spans = [
-        (s.started, s.ended, s.station, t.number) for t in Reader(bench.url).trials() for s in t.steps if s.ended
-    ]
+    spans = [(s.started, s.ended, s.station, t.number) for t in Reader(bench.url).trials() for s in t.steps if s.ended]
     together = [(a, b) for a in spans for b in spans if a[2] < b[2] and a[0] < b[1] and b[0] < a[1]]
     assert {("furnace_1", "furnace_2"), ("cycler", "furnace_1")} <= {(a[2], b[2]) for a, b in together}
     begun = sorted({t: min(s[0] for s in spans if s[3] == t) for t in range(10)}.values())

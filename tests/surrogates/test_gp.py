@@ -43,7 +43,7 @@ def test_a_good_prior_is_used_far_from_the_data() -> None:
     _, fresh, _ = world(100, seed=2)
     truth = 2.0 * fresh[:, -1] - 4.0
     errors = {}
-    for prior in (None, Prior("prior:v")):
+    for prior in (None, "prior:v"):
         model = fit_gp(observe(rows, values, 0.1), encoder, prior and Prior(prior))
         errors[prior] = float((marginals(model, fresh)[0] - truth).abs().mean())
     assert errors["prior:v"] < 0.5 * errors[None]
