@@ -6,6 +6,7 @@ marginal samples, and the shortlist is scored by qLogNoisyExpectedImprovement wi
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from botorch.sampling import SobolQMCNormalSampler
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
-from campaigns.campaign import Campaign
+from campaigns.campaign import Campaign, StagnationRuleConfig
 from campaigns.objective import Bound, Objective
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.records import Alternative
@@ -136,6 +137,26 @@ class Scorer:
         return keep
 
 
+def promising(scorer: Scorer) -> list[int]:
+    """Return the places of the quarter of the materials that look best before any experiment, best first.
+
+    What they look like follows from the known numbers alone: computed metrics, and priors in place of measured ones.
+    All materials are returned where these do not suffice for the score.
+    """
+    table = scorer.encoder.materials
+    if table is None:
+        return []
+    known = {name.removeprefix("prior:"): values for name, values in table.numbers.items()}
+    values = scorer.objective.complete(known)
+    if any(term.metric not in values for term in scorer.objective.terms):
+        return list(range(len(table.ids)))
+    score = np.array(scorer.objective.score(known))
+    for bound in scorer.objective.bounds:
+        if bound.metric in values:
+            score[bound.slack(values[bound.metric]) < 0] = -np.inf
+    return [int(i) for i in np.argsort(-score, kind="stable")[: max(1, len(score) // 4)]]
+
+
 def choose(scorer: Scorer, history: History, seed: int) -> Choice:
     """Fit the models to the history and return the best candidate.
 
@@ -162,8 +183,20 @@ def _choose(scorer: Scorer, history: History, seed: int) -> Choice:
     everything = shortlist + neighbours
     values = torch.cat([values, _evaluate(acquisition, scorer.encoder, neighbours)])
     order = [int(i) for i in values.argsort(descending=True)]
+    order.sort(key=lambda i: _spent(scorer, history, everything[i], float(values[i])))
     alternatives = tuple(Alternative(everything[i], float(values[i])) for i in order[1:6])
     return _explained(scorer, model, everything[order[0]], float(values[order[0]]), alternatives)
+
+
+def _spent(scorer: Scorer, history: History, candidate: Candidate, acquisition: float) -> bool:
+    """Return whether a material was tried already and promises less than what counts as an improvement.
+
+    Such candidates come after all others: a model that is too sure of itself would else polish one material forever.
+    """
+    tried = {c.material for c in (*history.done, *history.pending)}
+    rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
+    worthwhile = max(rules, default=0.0)
+    return candidate.material is not None and candidate.material in tried and math.exp(acquisition) < worthwhile
 
 
 @contextmanager
@@ -201,7 +234,9 @@ def _shortlist(scorer: Scorer, model: ModelListGP, history: History, seed: int) 
     else:
         wide = _Cloud(scorer, sobol(scorer.campaign.space, _FEW, seed), range(len(scorer.encoder.materials.ids)))
         improvement, optimism = promise.of(wide.rows)
-        top = torch.cat([improvement.topk(min(_MANY, len(wide.rows))).indices, optimism.topk(_MANY).indices])
+        top = torch.cat(
+            [improvement.topk(min(_MANY, len(wide.rows))).indices, optimism.topk(min(_MANY, len(wide.rows))).indices]
+        )
         materials = list(dict.fromkeys(int(i) // _FEW for i in top))[:_MATERIALS]
         clouds = [wide, _Cloud(scorer, sobol(scorer.campaign.space, _MANY, seed + 1), materials)]
     measured = [history.done[i] for i in _best_measured(scorer, history)]
@@ -258,10 +293,14 @@ class _Promise:
         return improvement * possible, optimism * possible
 
     def best(self, cloud: _Cloud) -> list[Candidate]:
-        """Return the best of a cloud, half by improvement and half by optimism."""
-        count = min(_SHORTLIST // 4, len(cloud.rows))
-        picked = torch.cat([part.topk(count).indices for part in self.of(cloud.rows)])
-        return [cloud.candidate(i) for i in dict.fromkeys(picked.tolist())]
+        """Return the best of a cloud, half by improvement and half by optimism: of all, and one of each material."""
+        picked: list[int] = []
+        for part in self.of(cloud.rows):
+            picked += part.topk(min(_SHORTLIST // 8, len(part))).indices.tolist()
+            best, place = part.reshape(-1, len(cloud.settings)).max(dim=1)
+            chosen = best.topk(min(_SHORTLIST // 8, len(best))).indices
+            picked += (chosen * len(cloud.settings) + place[chosen]).tolist()
+        return [cloud.candidate(i) for i in dict.fromkeys(picked)]
 
 
 def _best_measured(scorer: Scorer, history: History) -> list[int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 from ax.api.client import Client
 from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
 from ax.core.data import Data
@@ -25,7 +26,7 @@ from ax.utils.common.logger import set_ax_logger_levels
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
-from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose
+from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose, promising
 from loop.records import Proposal, TrialRecord
 from loop.sampling import sobol, spread
 from surrogates.features import Encoder
@@ -39,21 +40,21 @@ set_ax_logger_levels(logging.WARNING)
 
 @dataclass(frozen=True)
 class _Start:
-    """The space-filling candidates of the start, the same for the same seed."""
+    """The space-filling candidates of the start, the same for the same seed; they cover the promising materials."""
 
-    campaign: Campaign
-    encoder: Encoder
+    scorer: Scorer
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
-        count = max(self.campaign.planner.initial, number + 1)
-        settings = sobol(self.campaign.space, count, self.campaign.seed)
-        table = self.encoder.materials
+        campaign, table = self.scorer.campaign, self.scorer.encoder.materials
+        count = max(campaign.planner.initial, number + 1)
+        settings = sobol(campaign.space, count, campaign.seed)
         if table is None:
             found = [Candidate(setting) for setting in settings]
         else:
-            places = spread(table.embedding, count, self.campaign.seed)
-            pairs = zip(cycle(settings), cycle(places), range(count), strict=False)
+            places = np.array(promising(self.scorer))
+            cover = places[spread(table.embedding[places], count, campaign.seed)]
+            pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
             found = [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
         return next((c for c in found if c.key() not in seen), None)
 
@@ -64,7 +65,7 @@ class _Node(ExternalGenerationNode):
     def __init__(self, scorer: Scorer) -> None:
         super().__init__(name="athanor", should_deduplicate=False)
         self._scorer = scorer
-        self._start = _Start(scorer.campaign, scorer.encoder)
+        self._start = _Start(scorer)
         self._history = History((), {}, (), frozenset())
         self._learnt_from: tuple[int, ...] = ()
         self._pending: tuple[int, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +81,7 @@ def _moved(
     return replace(candidate, parameters=values)
 
 
-def spread(embedding: NDArray[np.float64], count: int, seed: int) -> Sequence[int]:
+def spread(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
     """Return ``count`` rows of an embedding, n x d, that cover it: greedy k-centres from a random start.
 
     Gonzalez 1985, Theor. Comput. Sci. 38, 293.
