@@ -30,8 +30,8 @@ class Interval:
 
 def quartiles(values: Sequence[float]) -> Quartiles:
     """Return the quartiles of a sample, n, by linear interpolation (Hyndman & Fan 1996, Am. Stat. 50, 361, type 7)."""
-    lower, median, upper = np.quantile(np.asarray(values, dtype=float), [0.25, 0.5, 0.75])
-    return Quartiles(float(lower), float(median), float(upper))
+    lower, median, upper = _quantiles(np.asarray(values, dtype=float), [0.25, 0.5, 0.75])
+    return Quartiles(lower, median, upper)
 
 
 def median_ratio(above: Sequence[float], below: Sequence[float], level: float = 0.9) -> Interval:
@@ -44,8 +44,15 @@ def median_ratio(above: Sequence[float], below: Sequence[float], level: float = 
     """
     generator = np.random.default_rng(0)  # the same table for the same runs
     ratios = _medians(above, generator) / _medians(below, generator)
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(np.median(above) / np.median(below)), float(low), float(high))
+    low, high = _quantiles(ratios, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.median(above) / np.median(below)), low, high)
+
+
+def _quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
+    """Return quantiles; infinity stands for what was never reached, and between two infinities lies infinity."""
+    huge = 1e300
+    finite = np.quantile(np.minimum(values, huge), shares)
+    return [float(v) if v < huge / 100 else np.inf for v in finite]
 
 
 def _medians(values: Sequence[float], generator: np.random.Generator) -> np.ndarray:
