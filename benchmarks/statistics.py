@@ -51,8 +51,8 @@ def median_ratio(above: Sequence[float], below: Sequence[float], level: float = 
 def _quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
     """Return quantiles; infinity stands for what was never reached, and between two infinities lies infinity."""
     huge = 1e300
-    finite = np.quantile(np.minimum(values, huge), shares)
-    return [float(v) if v < huge / 100 else np.inf for v in finite]
+    finite = np.quantile(np.clip(values, -huge, huge), shares)
+    return [float(v) if abs(v) < huge / 100 else float(np.copysign(np.inf, v)) for v in finite]
 
 
 def _medians(values: Sequence[float], generator: np.random.Generator) -> np.ndarray:

@@ -166,7 +166,7 @@ def test_a_resumed_session_counts_what_earlier_ones_spent(campaign: Campaign) ->
 
 @pytest.fixture
 def quiet_signals() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     yield
     signal.signal(signal.SIGINT, before)
 
