@@ -5,7 +5,7 @@ import pytest
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
-from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose
+from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose, promising
 from loop.sampling import sobol
 from surrogates.features import Encoder, MaterialTable
 from tests.loop.conftest import quick
@@ -132,3 +132,30 @@ def test_a_space_without_an_affordable_material_is_exhausted() -> None:
     scorer = Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
     with pytest.raises(SpaceExhaustedError):
         choose(scorer, world.history(world.start()), 1)
+
+
+def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
+    world = World()
+    assert promising(world.scorer) == list(range(MATERIALS))  # nothing is known of the capacity
+    prior = 150 + 60 * world.features[:, 0]
+    table = MaterialTable(
+        tuple(map(str, range(MATERIALS))), world.features, {"prior:capacity": prior, "cost": world.cost}
+    )
+    places = promising(Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table)))
+    affordable = np.flatnonzero(world.cost < 50)
+    assert places == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
+
+
+def test_a_material_that_promises_nothing_worth_while_is_left_for_untried_ones() -> None:
+    world = World()
+    demanding = Scorer(
+        campaign(stopping=[{"kind": "stagnation", "trials": 30, "improvement": 1e6}]), world.scorer.encoder
+    )
+    done, polished = world.start(), 0
+    for number in range(8):
+        tried = {c.material for c in done}
+        plain = choose(world.scorer, world.history(done), number).candidate
+        polished += plain.material in tried
+        assert choose(demanding, world.history(done), number).candidate.material not in tried
+        done.append(plain)
+    assert polished > 0
