@@ -34,9 +34,9 @@ def open_existing(file: Path | None, url: str | None) -> Reader:
     Raises:
         StoreError: there is no such store, or the choice is not clear.
     """
-    from loop.store import open_store
+    from loop.store import Reader
 
-    return open_store(url or default_store(file or _only_campaign(Path.cwd())))
+    return Reader(url or default_store(file or _only_campaign(Path.cwd())))
 
 
 def _only_campaign(folder: Path) -> Path:

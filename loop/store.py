@@ -360,15 +360,6 @@ class Store(Reader):
             yield session
 
 
-def open_store(url: str) -> Reader:
-    """Return the store at ``url`` for reading.
-
-    Raises:
-        StoreError: there is no store, or it cannot be read.
-    """
-    return Reader(url)
-
-
 def _open_engine(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=_plain))
 

@@ -12,13 +12,12 @@ from typing import Any
 
 from campaigns.errors import LabError
 from instruments.channel import use_channel_access
-from instruments.clock import Clock, WallClock
+from instruments.clock import WallClock
 from instruments.epics_furnace import EpicsFurnace
-from instruments.instrument import JobInstrument
 from instruments.job import Job
 from simulators.bench import Bench, LabSetup, Physics
 from simulators.ledger import Entry, Ledger
-from simulators.virtual import find, virtual_instrument
+from simulators.virtual import SimulatedLab, virtual_instrument
 
 ROOT = Path(__file__).parent.parent
 LOOPBACK = {
@@ -100,7 +99,7 @@ class RecordedFurnace(EpicsFurnace):
             self.bench.ledger.append(entry)
 
 
-class EpicsLab:
+class EpicsLab(SimulatedLab):
     """Furnaces over Channel Access on loopback and virtual instruments, on a wall clock.
 
     The simulated furnaces remember nothing when their server ends, and it ends with this process.
@@ -119,44 +118,19 @@ class EpicsLab:
         port = unused_port()
         prefixes = {name: f"athanor{port}:{name}:" for name, kind in setup.stations.items() if kind == "furnace"}
         self.server = FurnaceServer(list(prefixes.values()), speed, port)
-        self._bench = Bench(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
+        bench = Bench(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
         use_channel_access(f"127.0.0.1:{self.server.port}")
-        self._furnaces = {
-            name: RecordedFurnace(prefix, name=name, bench=self._bench) for name, prefix in prefixes.items()
-        }
-        self._instruments: dict[str, JobInstrument] = {**self._furnaces} | {
-            name: virtual_instrument(kind, name, self._bench)
-            for name, kind in setup.stations.items()
-            if kind != "furnace"
-        }
+        self._furnaces = {name: RecordedFurnace(prefix, name=name, bench=bench) for name, prefix in prefixes.items()}
+        others = {n: virtual_instrument(kind, n, bench) for n, kind in setup.stations.items() if kind != "furnace"}
+        super().__init__(bench, self._furnaces | others)
         self._connect()
 
-    @property
-    def clock(self) -> Clock:
-        """The lab's clock."""
-        return self._bench.clock
-
-    @property
-    def ledger(self) -> Ledger:
-        """The jobs of the virtual instruments, and those of the furnaces that were proven."""
-        return self._bench.ledger
-
-    def instrument(self, name: str) -> JobInstrument:
-        """Return the instrument of a station.
-
-        Raises:
-            LabError: there is no such station.
-        """
-        return find(self._instruments, name)
-
     def close(self) -> None:
-        """Let go of the furnaces, end their server, stop the clock and close the ledger."""
+        """Let go of the furnaces, end their server, and do what every simulated lab does."""
         for furnace in self._furnaces.values():
             furnace.destroy()
         self.server.close()
-        self._bench.released.set()
-        self._bench.clock.close()
-        self._bench.ledger.close()
+        super().close()
 
     def _connect(self) -> None:
         for furnace in self._furnaces.values():

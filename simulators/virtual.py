@@ -221,17 +221,11 @@ def virtual_instrument(kind: StationKind, name: str, bench: Bench) -> JobInstrum
     assert_never(kind)
 
 
-class VirtualLab:
-    """Simulated instruments on a virtual clock.
+class SimulatedLab:
+    """Instruments that share a bench: what every simulated laboratory has in common."""
 
-    Raises:
-        LabError: what the instruments remember cannot be read.
-    """
-
-    def __init__(self, setup: LabSetup, physics: Physics) -> None:
-        ledger = Ledger(setup.state / "instruments.jsonl")
-        self._bench = Bench(setup, VirtualClock(max(setup.start, ledger.latest)), physics, ledger)
-        self._instruments = {name: virtual_instrument(kind, name, self._bench) for name, kind in setup.stations.items()}
+    def __init__(self, bench: Bench, instruments: Mapping[str, JobInstrument]) -> None:
+        self._bench, self._instruments = bench, instruments
 
     @property
     def clock(self) -> Clock:
@@ -249,7 +243,9 @@ class VirtualLab:
         Raises:
             LabError: there is no such station.
         """
-        return find(self._instruments, name)
+        if name not in self._instruments:
+            raise LabError(f"the lab has no station {name!r}; allowed: {', '.join(sorted(self._instruments))}")
+        return self._instruments[name]
 
     def close(self) -> None:
         """Let go of blocked drivers, stop the clock and close the ledger."""
@@ -258,12 +254,14 @@ class VirtualLab:
         self._bench.ledger.close()
 
 
-def find(instruments: Mapping[str, JobInstrument], name: str) -> JobInstrument:
-    """Return the instrument of a station.
+class VirtualLab(SimulatedLab):
+    """Simulated instruments on a virtual clock.
 
     Raises:
-        LabError: there is no such station.
+        LabError: what the instruments remember cannot be read.
     """
-    if name not in instruments:
-        raise LabError(f"the lab has no station {name!r}; allowed: {', '.join(sorted(instruments))}")
-    return instruments[name]
+
+    def __init__(self, setup: LabSetup, physics: Physics) -> None:
+        ledger = Ledger(setup.state / "instruments.jsonl")
+        bench = Bench(setup, VirtualClock(max(setup.start, ledger.latest)), physics, ledger)
+        super().__init__(bench, {name: virtual_instrument(kind, name, bench) for name, kind in setup.stations.items()})

@@ -11,7 +11,7 @@ from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.report import write_report
-from loop.store import Reader, Store, open_store
+from loop.store import Reader, Store
 from tests.stores import fill
 from tests.trials import MODELS, campaign, completed, predicted, trial
 
@@ -73,7 +73,7 @@ class Shop:
         return f"sqlite:///{self.folder / 'made_up.db'}"
 
     def page(self) -> str:
-        return write_report(open_store(self.url), self.folder / "made_up.html").read_text(encoding="utf-8")
+        return write_report(Reader(self.url), self.folder / "made_up.html").read_text(encoding="utf-8")
 
 
 def keep(store: Store, one: TrialRecord) -> None:
@@ -228,7 +228,7 @@ def test_a_new_version_gets_a_column_of_its_own(shop: Shop) -> None:
 
 def test_a_store_as_the_commands_know_it_has_a_report(tmp_path: Path) -> None:
     fill(tmp_path)
-    path = write_report(open_store(f"sqlite:///{tmp_path / 'small.db'}"), tmp_path / "small.html")
+    path = write_report(Reader(f"sqlite:///{tmp_path / 'small.db'}"), tmp_path / "small.html")
     assert Page(path.read_text(encoding="utf-8")).open == []
 
 
