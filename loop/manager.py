@@ -28,7 +28,7 @@ from loop.events import (
 )
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
-from loop.records import StepRecord, TrialRecord, Verdict, best
+from loop.records import StepRecord, TrialRecord, Verdict, best, time_spent
 from loop.stopping import spent, stop_reason
 from loop.store import Store
 
@@ -69,7 +69,7 @@ class Manager:
             LabError: a step has no usable station left.
         """
         self._clock, self._options, self._on_event = clock, options, on_event
-        self._started, self._earlier = time.time(), sum(s.ended - s.started for s in self._store.sessions()[:-1])
+        self._started, self._earlier = time.time(), time_spent(self._store.sessions())
         self._proposals_left = options.max_trials
         self._take_up()
         while True:

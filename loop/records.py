@@ -195,3 +195,8 @@ def ranking(trials: list[TrialRecord]) -> list[TrialRecord]:
     """Return the completed trials, feasible ones first, by falling score."""
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
     return sorted(done, key=lambda t: (not t.feasible, -(t.score or 0.0), t.number))
+
+
+def time_spent(sessions: list[SessionRecord]) -> float:
+    """Return the wall time in seconds of all sessions but the last, which is the one under way."""
+    return sum(session.ended - session.started for session in sessions[:-1])

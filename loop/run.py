@@ -19,7 +19,7 @@ from loop.events import Embedding, Event, PoolReady, Proposed, Started, Stations
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
-from loop.records import CampaignRecord, TrialRecord
+from loop.records import CampaignRecord, TrialRecord, time_spent
 from loop.store import Reader, Store, store_path
 
 _REHEARSED = 3
@@ -83,8 +83,7 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
     dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     try:
         check_limits(campaign, dispatcher.instruments)
-        earlier = sum(session.ended - session.started for session in store.sessions()[:-1])
-        on_event(Started(campaign, options.store_url, tuple(trials), earlier))
+        on_event(Started(campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))
         return Manager(campaign, materials, planner, dispatcher, store).run(lab.clock, options, on_event)
     finally:
