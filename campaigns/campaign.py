@@ -13,25 +13,7 @@ from campaigns.lab import LabConfig, StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
 from campaigns.space import SpaceConfig
-
-
-class ChgnetConfig(Config):
-    """CHGNet's embedding of each structure; its weights come with the package."""
-
-    kind: Literal["chgnet"]
-    weights: Literal["0.3.0", "0.2.0", "r2scan"] = "0.3.0"
-    """Which pretrained weights."""
-
-
-class MatglConfig(Config):
-    """A matgl model's embedding of each structure."""
-
-    kind: Literal["matgl"]
-    model: str
-    """A local folder, or a hub name that is already in the local cache."""
-
-
-SurrogateConfig = Annotated[ChgnetConfig | MatglConfig, Field(discriminator="kind")]
+from campaigns.surrogate import SurrogateConfig
 
 
 class BudgetConfig(Config):
@@ -88,8 +70,8 @@ class Campaign(Config):
     """What is known of a candidate, each with its unit."""
     objective: ObjectiveConfig
     """What makes a candidate good: terms of the score, and bounds."""
-    surrogate: SurrogateConfig | None = None
-    """How structures become numbers; needed with a pool."""
+    surrogate: SurrogateConfig = SurrogateConfig()
+    """What the models see of a crystal; for campaigns with a pool."""
     planner: PlannerConfig = PlannerConfig()
     """How candidates are chosen, and how many before the models choose."""
     lab: LabConfig

@@ -11,6 +11,7 @@ from typing import Any
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.metrics import DerivedConfig, MetricConfig
 from campaigns.objective import ObjectiveConfig, derivation, scale_in
+from campaigns.surrogate import SurrogateConfig
 from campaigns.units import to_unit
 
 
@@ -65,26 +66,25 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
         return
     unit = metrics[item.metric].unit
     numbers: dict[str, float] = {}
-    for key in ("scale", "low", "high", "at_least", "at_most"):
+    for key in ("scale", "width", "low", "high", "above", "below", "at_least", "at_most"):
         value = getattr(item, key, None)
         if value is None:
             continue
         try:
-            numbers[key] = (scale_in if key == "scale" else to_unit)(value, unit)
+            numbers[key] = (scale_in if key in ("scale", "width") else to_unit)(value, unit)
         except ValueError as error:
             yield Problem(f"{where}.{key}", str(error))
-    if "low" in numbers and "high" in numbers and numbers["low"] > numbers["high"]:
-        yield Problem(f"{where}.low", f"low must not be above high, got {item.low} and {item.high}, in {unit}")
+    for low, high in (("low", "high"), ("above", "below")):
+        if low in numbers and high in numbers and numbers[low] > numbers[high]:
+            got = f"{getattr(item, low)} and {getattr(item, high)}"
+            yield Problem(f"{where}.{low}", f"{low} must not exceed {high}, got {got}, in {unit}")
 
 
 def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if "space" not in sections or "surrogate" not in sections:
         return
-    pool, surrogate = sections["space"].pool, sections["surrogate"]
-    if pool is not None and surrogate is None:
-        yield Problem("surrogate", "a campaign with a pool needs a surrogate; allowed: {kind: chgnet} or {kind: matgl}")
-    if pool is None and surrogate is not None:
-        yield Problem("surrogate", "structures are embedded only with a pool; remove surrogate or add space.pool")
+    if sections["space"].pool is None and sections["surrogate"] != SurrogateConfig():
+        yield Problem("surrogate", "structures are seen only with a pool; remove surrogate or add space.pool")
 
 
 def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -24,20 +24,28 @@ def missing_objects(sections: Mapping[str, Any], folder: Path | None) -> list[Pr
 
 
 def _paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield where each dotted path stands, and the path."""
+    for where, path in (*_material_paths(sections), *_lab_paths(sections)):
+        if isinstance(path, str):
+            yield where, path
+
+
+def _material_paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, metric in sections.get("metrics", {}).items():
         for key in ("prior", "function"):
-            if getattr(metric, key, None):
-                yield f"metrics.{name}.{key}", getattr(metric, key)
-    if getattr(sections.get("space"), "pool", None):
-        yield "space.pool.source", sections["space"].pool.source
+            yield f"metrics.{name}.{key}", getattr(metric, key, None)
+    pool = getattr(sections.get("space"), "pool", None)
+    yield "space.pool.function", getattr(pool, "function", None)
+    for i, features in enumerate(getattr(sections.get("surrogate"), "features", ())):
+        yield f"surrogate.features[{i}].factory", getattr(features, "factory", None)
+
+
+def _lab_paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for i, step in enumerate(sections.get("workflow", ())):
-        if step.analysis:
-            yield f"workflow[{i}].analysis", step.analysis
+        yield f"workflow[{i}].analysis", step.analysis
     for name, station in sections.get("stations", {}).items():
-        if station.device:
-            yield f"stations.{name}.device", station.device
-    if getattr(sections.get("lab"), "factory", None):
-        yield "lab.factory", sections["lab"].factory
+        yield f"stations.{name}.device", station.device
+    yield "lab.factory", getattr(sections.get("lab"), "factory", None)
 
 
 def _trouble(path: str, folder: Path | None) -> str:

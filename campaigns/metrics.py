@@ -6,8 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from campaigns.base import Config, DottedPath, Unit
+from campaigns.base import Config, DottedPath, OwnQuantity, Unit
 from campaigns.expressions import Product
+
+
+class TrainedPriorConfig(Config):
+    """A model that was trained beforehand, as prior mean."""
+
+    model: str
+    """The model's folder, beside the campaign file or absolute."""
 
 
 class MeasuredConfig(Config):
@@ -16,10 +23,12 @@ class MeasuredConfig(Config):
     kind: Literal["measured"]
     unit: Unit
     """Unit in which it is stored, learnt and shown."""
-    prior: DottedPath | None = None
+    prior: DottedPath | TrainedPriorConfig | None = None
     """A predictor from the pool, used as prior mean after a regression learnt on the data."""
     prior_as: Literal["mean", "factor"] = "mean"
     """mean: the metric lies about the prior. factor: it is a share of the prior, and as uncertain as that is large."""
+    floor: OwnQuantity | None = None
+    """A value that many materials have exactly and none falls below, such as 0 eV for the band gap of metals."""
 
 
 class ComputedConfig(Config):
@@ -29,7 +38,7 @@ class ComputedConfig(Config):
     unit: Unit
     """Unit in which it is stored and shown."""
     function: DottedPath
-    """The function of the pool, such as surrogates.electrodes:precursor_cost."""
+    """The function of the pool, such as surrogates.predictors.electrodes:precursor_cost."""
 
 
 class DerivedConfig(Config):

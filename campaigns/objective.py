@@ -6,6 +6,7 @@ samples of a candidate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, assert_never
@@ -49,7 +50,46 @@ class TargetTermConfig(Config):
     """The distance outside of the window that costs one point."""
 
 
-TermConfig = Annotated[LinearTermConfig | TargetTermConfig, Field(discriminator="goal")]
+class DesirabilityTermConfig(Config):
+    """A metric that is good below, above or between limits, with soft edges: between 0 and 1 point."""
+
+    goal: Literal["desirable"]
+    metric: Name
+    """Name of the metric."""
+    weight: Weight = 1.0
+    """Share of this term in the score, relative to the other terms."""
+    above: Quantity | None = None
+    """Lower edge, where half a point is given; leave it out where less is never worse."""
+    below: Quantity | None = None
+    """Upper edge, where half a point is given; leave it out where more is never worse."""
+    width: Quantity
+    """Softness of the edges: one width inside an edge gives 0.73 points, one outside 0.27 (logistic function)."""
+
+    @model_validator(mode="after")
+    def _some_edge(self) -> Self:
+        if self.above is None and self.below is None:
+            raise ValueError("give above, below, or both")
+        return self
+
+
+TermConfig = Annotated[LinearTermConfig | TargetTermConfig | DesirabilityTermConfig, Field(discriminator="goal")]
+
+
+class FindBestConfig(Config):
+    """Find the single best candidate."""
+
+    kind: Literal["best"]
+
+
+class FindManyConfig(Config):
+    """Find as many good candidates as possible."""
+
+    kind: Literal["many"]
+    above: Number | None = None
+    """The score from which a candidate counts as good; without it, the better the score the better."""
+
+
+FindConfig = Annotated[FindBestConfig | FindManyConfig, Field(discriminator="kind")]
 
 
 class OutcomeConstraintConfig(Config):
@@ -76,21 +116,26 @@ class ObjectiveConfig(Config):
     """The score is the weighted mean of these."""
     constraints: tuple[OutcomeConstraintConfig, ...] = ()
     """Bounds on metrics; a candidate that breaks one is never the best."""
+    find: FindConfig = FindBestConfig(kind="best")
+    """What the campaign is for: the best candidate, or many good ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term with all numbers in the metric's unit."""
+    """One term with all numbers in the metric's unit; ``scale`` is the width of a desirability."""
 
     metric: str
-    goal: Literal["maximise", "minimise", "target"]
+    goal: Literal["maximise", "minimise", "target", "desirable"]
     weight: float
     scale: float
-    low: float = 0.0
-    high: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
 
     def points(self, value: Any) -> Any:
-        """Return the points of a value, of the value's shape: one point per ``scale``."""
+        """Return the points of a value, of the value's shape: one point per ``scale``, or a desirability from 0 to 1.
+
+        Desirability: a product of logistic edges (after Harrington 1965, Ind. Qual. Control 21, 494).
+        """
         match self.goal:
             case "maximise":
                 return value / self.scale
@@ -98,6 +143,8 @@ class Term:
                 return -value / self.scale
             case "target":
                 return -(_positive(self.low - value) + _positive(value - self.high)) / self.scale
+            case "desirable":
+                return _logistic((value - self.low) / self.scale) * _logistic((self.high - value) / self.scale)
             case _:
                 assert_never(self.goal)
 
@@ -220,12 +267,19 @@ def derivation(metric: DerivedConfig, units: Mapping[str, str]) -> tuple[Product
     return formula, to_unit(f"{quantity.magnitude} {quantity.units}", metric.unit)
 
 
-def _term(config: LinearTermConfig | TargetTermConfig, unit: str) -> Term:
-    scale = scale_in(config.scale, unit)
-    if isinstance(config, LinearTermConfig):
-        return Term(config.metric, config.goal, config.weight, scale)
-    low, high = to_unit(config.low, unit), to_unit(config.high, unit)
-    return Term(config.metric, config.goal, config.weight, scale, low, high)
+def _term(config: TermConfig, unit: str) -> Term:
+    match config:
+        case LinearTermConfig():
+            return Term(config.metric, config.goal, config.weight, scale_in(config.scale, unit))
+        case TargetTermConfig():
+            low, high = to_unit(config.low, unit), to_unit(config.high, unit)
+            return Term(config.metric, config.goal, config.weight, scale_in(config.scale, unit), low, high)
+        case DesirabilityTermConfig():
+            low = -math.inf if config.above is None else to_unit(config.above, unit)
+            high = math.inf if config.below is None else to_unit(config.below, unit)
+            return Term(config.metric, config.goal, config.weight, scale_in(config.width, unit), low, high)
+        case _:
+            assert_never(config)
 
 
 def _bound(config: OutcomeConstraintConfig, unit: str) -> Bound:
@@ -246,6 +300,17 @@ def scale_in(scale: float | str, unit: str) -> float:
     if value <= 0:
         raise ValueError(f"scale must be above zero, got {scale}")
     return value
+
+
+def _logistic(value: Any) -> Any:
+    """Return 1 / (1 + exp(-value)) for a number, an array or a tensor."""
+    if isinstance(value, int | float):
+        return 0.5 + 0.5 * math.tanh(0.5 * value)
+    if hasattr(value, "sigmoid"):
+        return value.sigmoid()
+    import numpy as np  # starting is cheap: validate and status meet no arrays
+
+    return 0.5 + 0.5 * np.tanh(0.5 * value)
 
 
 def _positive(value: Any) -> Any:

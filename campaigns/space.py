@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from campaigns.base import Config, DottedPath, Name, OwnQuantity, Unit
+from campaigns.base import Config, Name, OwnQuantity, Unit
 from campaigns.expressions import LinearConstraint, linear_constraint
+from campaigns.pool import PoolConfig
 from campaigns.values import Candidate, Scalar
 
 
@@ -145,22 +146,21 @@ ParameterConfig = Annotated[
 ]
 
 
-class PoolConfig(Config):
-    """A finite list of candidate materials."""
-
-    source: DottedPath
-    """The function that builds the pool, such as surrogates.prototypes:cathodes."""
-
-
 class SpaceConfig(Config):
     """What may be chosen: parameters, constraints between them, and optionally a pool."""
 
-    parameters: Annotated[dict[Name, ParameterConfig], Field(min_length=1)]
-    """Name to parameter."""
+    parameters: dict[Name, ParameterConfig] = Field(default_factory=dict)
+    """Name to parameter; leave it out in a campaign that chooses materials alone."""
     constraints: tuple[Annotated[str, AfterValidator(lambda text: linear_constraint(text).text)], ...] = ()
     """Linear constraints between numeric parameters, each in its own unit: 'temperature + 10 * time <= 1300'."""
     pool: PoolConfig | None = None
     """Candidate materials; leave it out in a campaign of process parameters only."""
+
+    @model_validator(mode="after")
+    def _something_to_choose(self) -> Self:
+        if not self.parameters and self.pool is None:
+            raise ValueError("got neither parameters nor a pool; allowed: parameters, a pool, or both")
+        return self
 
     @model_validator(mode="after")
     def _constraints_name_numbers(self) -> Self:

@@ -29,8 +29,8 @@ from campaigns.objective import Bound, Objective
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.records import Alternative
 from loop.sampling import near, sobol
-from surrogates.features import Encoder
-from surrogates.gp import Observations, Prior, describe_gp, fit_gp, marginals
+from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.gp import Observations, Prior, describe_gp, fit_gp, marginals
 
 _FEW = 16  # settings tried with every material
 _MANY = 128  # settings tried with the most promising materials

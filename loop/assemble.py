@@ -11,17 +11,18 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.campaign import Campaign, ChgnetConfig, MatglConfig
+from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.space import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.surrogate import ChgnetConfig, MatglConfig
 from campaigns.units import convert, to_unit
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
-from surrogates.embeddings import Embedder, Progress, embed
-from surrogates.features import Encoder, MaterialTable, principal_components
-from surrogates.pools import Pool, load_pool
+from surrogates.features.embeddings import Embedder, Progress, embed
+from surrogates.pools.pool import Pool, load_pool
+from surrogates.posterior.encoder import Encoder, MaterialTable, principal_components
 
 Numbers = NDArray[np.float64]
 
@@ -66,13 +67,15 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
     """
     if campaign.space.pool is None:
         return None
-    pool = load_pool(campaign.space.pool.source)
+    pool = load_pool(campaign.space.pool)
     # Lithiated and delithiated cells in one pass: the priors find both in the cache.
     cells = [cell for entry in pool.entries for cell in (entry.structure, entry.host) if cell is not None]
     embed(cells, build_embedder(campaign), progress=progress)
     computed = {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
     priors = {
-        n: _predicted(pool, m.prior, m.unit, f"metrics.{n}.prior") for n, m in campaign.measured.items() if m.prior
+        n: _predicted(pool, m.prior, m.unit, f"metrics.{n}.prior")
+        for n, m in campaign.measured.items()
+        if isinstance(m.prior, str)
     }
     return Materials(pool, computed, priors)
 
@@ -83,17 +86,17 @@ def build_embedder(campaign: Campaign) -> Embedder:
     Raises:
         ModelError: the model cannot be had.
     """
-    match campaign.surrogate:
+    match campaign.surrogate.features[0]:
         case ChgnetConfig(weights=weights):
-            from surrogates.chgnet_model import ChgnetModel
+            from surrogates.features.chgnet_model import ChgnetModel
 
             return ChgnetModel(weights)
         case MatglConfig(model=model):
-            from surrogates.matgl_model import MatglModel
+            from surrogates.features.matgl_model import MatglModel
 
             return MatglModel(model)
-        case None:
-            raise CampaignError([Problem("surrogate", "a campaign with a pool needs a surrogate")])
+        case other:
+            raise CampaignError([Problem("surrogate.features", f"{other.kind} is not wired yet")])
 
 
 def build_encoder(campaign: Campaign, materials: Materials | None) -> Encoder:
@@ -198,5 +201,7 @@ def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:
     predictor = load_object(path, where)
     declared = getattr(predictor, "unit", None)
     if declared is None:
-        raise CampaignError([Problem(where, f"{path} declares no unit; decorate it with surrogates.pools.in_unit")])
+        raise CampaignError(
+            [Problem(where, f"{path} declares no unit; decorate it with surrogates.pools.pool.in_unit")]
+        )
     return np.array([convert(float(value), declared, unit) for value in predictor(pool)])

@@ -19,7 +19,7 @@ from instruments.station import Station
 from loop.assemble import build_instrument, load_analysis, recipe
 from loop.records import StepRecord, TrialRecord
 from loop.store import Store
-from surrogates.pools import Pool
+from surrogates.pools.pool import Pool
 
 _MOST_FAILURES = 3
 """Failures in a row after which a station is no longer used."""

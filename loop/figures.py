@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import combinations
@@ -272,6 +273,9 @@ def _wish(term: Term) -> str:
             return "← less is better"
         case "target":
             return f"{term.low:g} to {term.high:g} is best"
+        case "desirable":
+            edges = [f"above {term.low:g}"] * (term.low > -math.inf) + [f"below {term.high:g}"] * (term.high < math.inf)
+            return f"{' and '.join(edges)} is best"
 
 
 def _rank_label(trial: TrialRecord) -> str:

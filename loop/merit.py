@@ -36,7 +36,11 @@ def shares(objective: Objective, trial: TrialRecord) -> list[Share]:
 
 def term_label(term: Term) -> str:
     """Return what a term wants, such as ``maximise capacity``."""
-    return f"{term.goal} {term.metric}" if term.goal != "target" else f"{term.metric} on target"
+    match term.goal:
+        case "maximise" | "minimise":
+            return f"{term.goal} {term.metric}"
+        case "target" | "desirable":
+            return f"{term.metric} on target"
 
 
 def pareto_front(objective: Objective, trials: Sequence[TrialRecord]) -> list[TrialRecord]:

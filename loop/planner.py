@@ -29,7 +29,7 @@ from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose, promising
 from loop.records import Proposal, TrialRecord
 from loop.sampling import sobol, spread
-from surrogates.features import Encoder
+from surrogates.posterior.encoder import Encoder
 
 _MATERIAL = "material"
 _SCORE = "score"

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from campaigns.campaign import Campaign
-from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig
-from campaigns.objective import LinearTermConfig, TargetTermConfig
+from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
+from campaigns.objective import DesirabilityTermConfig, LinearTermConfig, TargetTermConfig, TermConfig
+from campaigns.pool import (
+    AsePoolConfig,
+    FolderPoolConfig,
+    GeneratorPoolConfig,
+    JsonPoolConfig,
+    PoolConfig,
+    TablePoolConfig,
+)
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from loop.words import clean, duration, unit_text
 
@@ -23,7 +31,7 @@ def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     for constraint in campaign.space.constraints:
         yield "constraint", constraint
     if campaign.space.pool is not None:
-        yield "pool", campaign.space.pool.source
+        yield "pool", _pool(campaign.space.pool)
     for name, metric in campaign.metrics.items():
         yield "metric", f"{name}{unit_text(metric.unit)}: {_metric(metric)}"
     for term in campaign.objective.terms:
@@ -49,16 +57,34 @@ def _parameter(parameter: ParameterConfig) -> str:
 def _metric(metric: MetricConfig) -> str:
     match metric:
         case MeasuredConfig():
-            return "measured" + (f", prior {metric.prior}" if metric.prior else "")
+            prior = metric.prior.model if isinstance(metric.prior, TrainedPriorConfig) else metric.prior
+            return "measured" + (f", prior {prior}" if prior else "")
         case ComputedConfig():
             return f"computed by {metric.function}"
         case DerivedConfig():
             return f"= {metric.formula}"
 
 
-def _term(term: LinearTermConfig | TargetTermConfig) -> str:
-    window = f" in {term.low} to {term.high}" if isinstance(term, TargetTermConfig) else ""
-    return f"{term.goal} {term.metric}{window}, weight {term.weight:g}, one point per {term.scale}"
+def _term(term: TermConfig) -> str:
+    match term:
+        case LinearTermConfig():
+            return f"{term.goal} {term.metric}, weight {term.weight:g}, one point per {term.scale}"
+        case TargetTermConfig():
+            window = f"in {term.low} to {term.high}"
+            return f"target {term.metric} {window}, weight {term.weight:g}, one point per {term.scale}"
+        case DesirabilityTermConfig():
+            edges = [f"{word} {edge}" for word in ("above", "below") if (edge := getattr(term, word)) is not None]
+            return f"desirable {term.metric} {' and '.join(edges)}, weight {term.weight:g}, edges {term.width} wide"
+
+
+def _pool(pool: PoolConfig) -> str:
+    match pool:
+        case GeneratorPoolConfig():
+            return pool.function
+        case FolderPoolConfig():
+            return pool.folder
+        case TablePoolConfig() | AsePoolConfig() | JsonPoolConfig():
+            return pool.file
 
 
 def _budget(campaign: Campaign) -> str:

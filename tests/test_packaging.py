@@ -16,7 +16,7 @@ DATA = {
     "campaigns/calcination.yaml",
     "campaigns/schema.json",
     "campaigns/units.txt",
-    "surrogates/precursors.csv",
+    "surrogates/predictors/precursors.csv",
     "simulators/cathode_truth.csv",
     "loop/report.html",
 }

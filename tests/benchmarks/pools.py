@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from surrogates.pools import Pool
-from surrogates.prototypes import FAMILIES, build
+from surrogates.pools.pool import Pool
+from surrogates.pools.prototypes import FAMILIES, build
 
 
 def few() -> Pool:

@@ -35,7 +35,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cathode")
     text = ready_campaigns()["cathode"].read_text()
     path = folder / "few.yaml"
-    text = text.replace("surrogates.prototypes:cathodes", "tests.benchmarks.pools:few")
+    text = text.replace("surrogates.pools.prototypes:cathodes", "tests.benchmarks.pools:few")
     path.write_text(text.replace("initial: 10", "initial: 3"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATHANOR_CACHE", str(folder))

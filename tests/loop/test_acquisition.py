@@ -7,7 +7,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose, promising
 from loop.sampling import sobol
-from surrogates.features import Encoder, MaterialTable
+from surrogates.posterior.encoder import Encoder, MaterialTable
 from tests.loop.conftest import quick
 
 MATERIALS = 60
@@ -18,13 +18,17 @@ def campaign(**changes: Any) -> Campaign:
     data = quick(
         space={
             "parameters": {"temperature": {"kind": "float", "unit": "degC", "low": 600, "high": 1000}},
-            "pool": {"source": "surrogates.prototypes:cathodes"},
+            "pool": {"kind": "generator", "function": "surrogates.pools.prototypes:cathodes"},
         },
-        surrogate={"kind": "chgnet"},
+        surrogate={"features": [{"kind": "chgnet"}]},
         metrics={
             "capacity": {"kind": "measured", "unit": "mAh/g"},
             "purity": {"kind": "measured", "unit": "1"},
-            "cost": {"kind": "computed", "unit": "USD/kg", "function": "surrogates.electrodes:precursor_cost"},
+            "cost": {
+                "kind": "computed",
+                "unit": "USD/kg",
+                "function": "surrogates.predictors.electrodes:precursor_cost",
+            },
         },
         objective={
             "terms": [{"goal": "maximise", "metric": "capacity", "scale": 10}],

@@ -12,13 +12,13 @@ from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
 from loop.assemble import build_embedder, build_materials, check_limits, recipe
-from surrogates.chgnet_model import ChgnetModel
+from surrogates.features.chgnet_model import ChgnetModel
 from tests.loop.conftest import quick
 
 OWN = """
 import numpy as np
 from pymatgen.core import Lattice, Structure
-from surrogates.pools import Pool, PoolEntry, in_unit
+from surrogates.pools.pool import Pool, PoolEntry, in_unit
 
 def pool():
     cells = {a: Structure(Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]) for a in (3.4, 3.6)}
@@ -43,8 +43,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pooled(**changes: Any) -> Campaign:
-    data = quick(surrogate={"kind": "chgnet"}, **changes)
-    data["space"]["pool"] = {"source": "own_pool:pool"}
+    data = quick(surrogate={"features": [{"kind": "chgnet"}]}, **changes)
+    data["space"]["pool"] = {"kind": "generator", "function": "own_pool:pool"}
     data["metrics"]["cost"] = {"kind": "computed", "unit": "USD/kg", "function": "own_pool:price"}
     return Campaign(**data)
 
@@ -67,7 +67,7 @@ def test_a_pool_of_the_user_s_own_with_a_metric_in_another_unit() -> None:
 def test_a_predictor_without_a_unit_and_one_that_is_missing_are_errors() -> None:
     data = pooled().model_dump()
     data["metrics"]["cost"]["function"] = "own_pool:bare"
-    with pytest.raises(CampaignError, match=r"declares no unit; decorate it with surrogates.pools.in_unit"):
+    with pytest.raises(CampaignError, match=r"declares no unit; decorate it with surrogates.pools.pool.in_unit"):
         build_materials(Campaign(**data))
     data["metrics"]["cost"]["function"] = "own_pool:prize"
     with pytest.raises(CampaignError, match=r"metrics.cost.function: got 'own_pool:prize'.*cannot be loaded"):
@@ -76,7 +76,7 @@ def test_a_predictor_without_a_unit_and_one_that_is_missing_are_errors() -> None
 
 def test_the_campaign_names_its_embedding_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(build_embedder(pooled()), ChgnetModel)
-    data = pooled().model_dump() | {"surrogate": {"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}}
+    data = pooled().model_dump() | {"surrogate": {"features": [{"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}]}}
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=r"MEGNet-MP-2018.6.1-Eform.*folder"):
         build_embedder(Campaign(**data))

@@ -10,8 +10,8 @@ import pytest
 
 from simulators import cathode_truth
 from simulators.cathode_truth import MEASURED, TABLE, compute, offsets, read, write
-from surrogates.pools import Pool, structure_key
-from surrogates.prototypes import cathodes
+from surrogates.pools.pool import Pool, structure_key
+from surrogates.pools.prototypes import cathodes
 
 
 @pytest.fixture(scope="module")

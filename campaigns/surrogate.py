@@ -1,0 +1,99 @@
+"""What the models see of a crystal, and what is done when they stop predicting."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from campaigns.base import Config, Count, DottedPath, Number
+
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+class ChgnetConfig(Config):
+    """CHGNet's embedding of each structure; its weights come with the package."""
+
+    kind: Literal["chgnet"]
+    weights: Literal["0.3.0", "0.2.0", "r2scan"] = "0.3.0"
+    """Which pretrained weights."""
+
+
+class MatglConfig(Config):
+    """A matgl model's embedding of each structure."""
+
+    kind: Literal["matgl"]
+    model: str
+    """A local folder, or a hub name that is already in the local cache."""
+
+
+class CompositionConfig(Config):
+    """Statistics of the elements' properties, weighted by composition; blind to structure."""
+
+    kind: Literal["composition"]
+
+
+class SitesConfig(Config):
+    """The elements' properties on each kind of site, from the most to the least coordinated."""
+
+    kind: Literal["sites"]
+
+
+class PhysicalConfig(Config):
+    """Simple numbers: volume per atom, density, coordination, bond lengths, bond valence."""
+
+    kind: Literal["physical"]
+
+
+class CustomFeaturesConfig(Config):
+    """Features of your own: a class with the interface of surrogates.features.embeddings.Embedder."""
+
+    kind: Literal["custom"]
+    factory: DottedPath
+    """The class, or a function that returns one of its kind."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Its keyword arguments."""
+
+
+FeaturesConfig = Annotated[
+    ChgnetConfig | MatglConfig | CompositionConfig | SitesConfig | PhysicalConfig | CustomFeaturesConfig,
+    Field(discriminator="kind"),
+]
+
+
+class HealthConfig(Config):
+    """When predictions made before the measurements count as bad."""
+
+    window: Annotated[Count, Field(ge=5)] = 15
+    """How many of the latest predictions are judged."""
+    coverage: Share = 0.75
+    """Smallest share of measurements inside their 95 % interval."""
+    rank: Annotated[Number, Field(ge=-1, le=1)] = -0.2
+    """Smallest rank correlation of predicted and measured values."""
+
+
+class RetrainConfig(Config):
+    """Fine-tune a matgl model on the campaign's own data, in a process of its own, and take it over if it is better."""
+
+    metric: str
+    """The measured metric to learn; its prior must be a trained model."""
+    every: Annotated[Count, Field(ge=5)] = 25
+    """New measurements before the model is tuned again."""
+    epochs: Annotated[Count, Field(ge=1)] = 30
+    """Most epochs of one tuning."""
+
+
+class SurrogateConfig(Config):
+    """What the models see of a crystal, and what is done when they stop predicting."""
+
+    features: Annotated[tuple[FeaturesConfig, ...], Field(min_length=1)] = (
+        ChgnetConfig(kind="chgnet"),
+        SitesConfig(kind="sites"),
+        CompositionConfig(kind="composition"),
+        PhysicalConfig(kind="physical"),
+    )
+    """Views of a crystal; which of them count for a metric is found by leave-one-out, anew in each iteration."""
+    health: HealthConfig = HealthConfig()
+    """When a model counts as bad; it is then recalibrated, sees other features, or is dropped."""
+    retrain: RetrainConfig | None = None
+    """Fine-tune a trained model during the campaign."""

@@ -1,0 +1,1 @@
+"""What is seen of a crystal: graph networks and simpler features, computed once and cached."""

@@ -1,0 +1,159 @@
+"""The cache of embeddings never computes twice, never mixes models, and survives kills and rivals."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from campaigns.errors import ModelError
+from surrogates.features.embeddings import Embeddings, cache_folder, embed
+
+
+@dataclass
+class Counter:
+    """An embedder that counts: energy is the volume, the vector two more numbers of the cell."""
+
+    name: str = "counter"
+    version: str = "1"
+    asked: list[float] = field(default_factory=list)
+
+    def evaluate(self, structures):
+        volumes = [structure.volume for structure in structures]
+        self.asked += volumes
+        vectors = np.array([[volume / 2, len(cell)] for volume, cell in zip(volumes, structures, strict=True)])
+        return Embeddings(np.array(volumes), vectors.astype(np.float32))
+
+
+def cells(count: int, first: float = 4.0) -> list[Structure]:
+    return [
+        Structure(Lattice.cubic(first + 0.01 * i), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]) for i in range(count)
+    ]
+
+
+def test_rows_come_in_the_order_of_the_structures(tmp_path):
+    pool = cells(40)
+    result = embed(pool, Counter(), tmp_path)
+    np.testing.assert_allclose(result.energy, [cell.volume for cell in pool])
+    np.testing.assert_allclose(result.vectors[:, 0], result.energy / 2, rtol=1e-6)
+    assert result.vectors.shape == (40, 2)
+
+
+def test_nothing_is_computed_twice(tmp_path):
+    model = Counter()
+    pool = cells(20)
+    first = embed([*pool, pool[0]], model, tmp_path)
+    again = embed([*reversed(pool), *cells(3, first=6.0)], model, tmp_path)
+    assert len(model.asked) == 23
+    assert np.array_equal(again.energy[:20][::-1], first.energy[:20])
+    assert np.array_equal(again.vectors[:20][::-1], first.vectors[:20])
+
+
+@pytest.mark.parametrize("other", [Counter(version="2"), Counter(name="other")])
+def test_models_and_versions_do_not_mix(tmp_path, other):
+    embed(cells(3), Counter(), tmp_path)
+    embed(cells(3), other, tmp_path)
+    assert len(other.asked) == 3
+
+
+def test_progress_counts_what_is_missing(tmp_path):
+    embed(cells(10), Counter(), tmp_path)
+    seen = []
+    embed(cells(50), Counter(), tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(16, 40), (32, 40), (40, 40)]
+
+
+def test_an_interrupted_run_keeps_what_it_committed(tmp_path):
+    def stop(done: int, _total: int) -> None:
+        if done == 32:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(cells(50), Counter(), tmp_path, progress=stop)
+    second = Counter()
+    embed(cells(50), second, tmp_path)
+    assert len(second.asked) == 18
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_embeddings import Counter, cells
+from surrogates.features.embeddings import embed
+def report(done, total):
+    print(done, flush=True)
+    {between}
+embed(cells({count}), Counter(), Path({folder!r}), progress=report)
+"""
+
+
+def start(folder: Path, count: int, between: str = "pass") -> subprocess.Popen[str]:
+    tests = str(Path(__file__).parent)
+    script = SCRIPT.format(tests=tests, folder=str(folder), count=count, between=between)
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())}
+    )
+
+
+def test_kill_loses_at_most_the_last_chunk(tmp_path):
+    with start(tmp_path, 80, between="time.sleep(60) if done == 48 else None") as process:
+        while process.stdout.readline().strip() != "48":
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    model = Counter()
+    result = embed(cells(80), model, tmp_path)
+    assert len(model.asked) == 32
+    np.testing.assert_allclose(result.energy, [cell.volume for cell in cells(80)])
+
+
+def test_two_processes_may_write_the_same_rows_at_once(tmp_path):
+    rivals = [start(tmp_path, 150) for _ in range(2)]
+    for rival in rivals:
+        with rival:
+            rival.communicate()
+        assert rival.returncode == 0
+    model = Counter()
+    result = embed(cells(150), model, tmp_path)
+    assert model.asked == []
+    np.testing.assert_allclose(result.energy, [cell.volume for cell in cells(150)])
+
+
+def test_a_value_that_is_not_finite_is_refused_and_not_kept(tmp_path):
+    class Broken(Counter):
+        def evaluate(self, structures):
+            return Embeddings(np.full(len(structures), np.nan), np.zeros((len(structures), 2), np.float32))
+
+    with pytest.raises(ModelError, match="nothing finite of Cs1 Cl1"):
+        embed(cells(1), Broken(), tmp_path)
+    model = Counter()
+    embed(cells(1), model, tmp_path)
+    assert len(model.asked) == 1
+
+
+def test_a_damaged_cache_says_what_to_do(tmp_path):
+    (tmp_path / "embeddings.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(ModelError, match="delete the file if it is damaged"):
+        embed(cells(1), Counter(), tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ModelError, match="ATHANOR_CACHE"):
+        embed(cells(1), Counter(), tmp_path / "file" / "cache")
+
+
+def test_the_environment_names_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache"
+    embed(cells(1), Counter())
+    with sqlite3.connect(tmp_path / "cache" / "embeddings.sqlite") as database:
+        assert database.execute("SELECT count(*) FROM embedding").fetchone() == (1,)
+    database.close()

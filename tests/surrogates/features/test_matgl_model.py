@@ -1,0 +1,115 @@
+"""Saved matgl models embed structures; what is not on this machine is refused at once."""
+
+import json
+
+import matgl
+import numpy as np
+import pytest
+import torch
+from matgl.apps.pes import Potential
+from matgl.models import QET, CHGNet, M3GNet, MEGNet, TensorNet
+from pymatgen.core import Lattice, Structure
+
+from campaigns.errors import ModelError
+from surrogates.features import matgl_model
+from surrogates.features.embeddings import embed
+from surrogates.features.matgl_model import MatglModel
+
+ELEMENTS = ("Li", "O", "Co")
+
+
+def layered() -> Structure:
+    sites = [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.26]]
+    return Structure.from_spacegroup("R-3m", Lattice.hexagonal(2.816, 14.05), ["Li", "Co", "O"], sites)
+
+
+def megnet(seed: int = 0) -> MEGNet:
+    torch.manual_seed(seed)
+    return MEGNet(element_types=ELEMENTS, cutoff=4.0)
+
+
+def saved(model, folder):
+    model.eval().save(folder)
+    return str(folder)
+
+
+def test_a_property_model_gives_its_property_and_its_readout(tmp_path):
+    model = megnet()
+    result = MatglModel(saved(model, tmp_path / "m")).evaluate([layered()])
+    assert result.energy[0] == pytest.approx(float(model.predict_structure(layered())), abs=1e-6)
+    np.testing.assert_allclose(result.vectors[0], model.feature_dict["readout"][0].detach().numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(M3GNet, {"is_intensive": False}), (TensorNet, {"is_intensive": False}), (CHGNet, {})]
+)
+def test_a_potential_gives_energy_per_atom_and_a_vector_that_do_not_depend_on_the_cell(tmp_path, kind, options):
+    torch.manual_seed(0)
+    potential = Potential(kind(element_types=ELEMENTS, **options), element_refs=[1.0, 2.0, 3.0])
+    model = MatglModel(saved(potential, tmp_path / "m"))
+    whole, primitive = layered(), layered().get_primitive_structure()
+    result = model.evaluate([whole, primitive])
+    total = float(potential(*graph(potential.model, whole))[0].detach())
+    assert result.energy[0] == pytest.approx(total / len(whole), abs=1e-5)
+    assert result.energy[1] == pytest.approx(result.energy[0], abs=1e-5)
+    np.testing.assert_allclose(result.vectors[0], result.vectors[1], atol=1e-5)
+    assert result.vectors.shape == (2, 64)
+
+
+def graph(network, structure):
+    converter = matgl.ext.pymatgen.Structure2Graph(element_types=network.element_types, cutoff=network.cutoff)
+    data, lattice, state = converter.get_graph(structure)
+    return data, lattice, torch.tensor(state)
+
+
+def test_results_are_cached_by_the_weights_and_not_by_the_name(tmp_path):
+    first = MatglModel(saved(megnet(0), tmp_path / "a"))
+    copy = MatglModel(saved(megnet(0), tmp_path / "b"))
+    other = MatglModel(saved(megnet(1), tmp_path / "c"))
+    assert first.version == copy.version != other.version
+    one, two = (embed([layered()], model, tmp_path / "cache") for model in (first, other))
+    assert one.energy[0] != two.energy[0]
+
+
+def test_a_model_saved_over_another_is_another(tmp_path):
+    model = MatglModel(saved(megnet(0), tmp_path / "m"))
+    before = model.evaluate([layered()]).energy[0]
+    saved(megnet(1), tmp_path / "m")
+    assert model.evaluate([layered()]).energy[0] != before
+
+
+@pytest.mark.parametrize("name", ["MEGNet-MP-2018.6.1-Eform", "someone/some-model", "/no/such/folder", "./none"])
+def test_what_is_not_here_is_refused_without_touching_the_network(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(matgl_model, "MATGL_CACHE", tmp_path)
+    monkeypatch.setattr("socket.socket", None)
+    with pytest.raises(ModelError, match="nothing is downloaded here: on a machine with network, run"):
+        MatglModel(name)
+
+
+def test_a_published_name_in_the_cache_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(matgl_model, "MATGL_CACHE", tmp_path)
+    repository = tmp_path / "models--materialyze--MEGNet-Test"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("abc")
+    saved(megnet(), repository / "snapshots" / "abc")
+    result = MatglModel("MEGNet-Test").evaluate([layered()])
+    assert result.energy[0] == pytest.approx(float(megnet().eval().predict_structure(layered())), abs=1e-6)
+
+
+def test_an_element_that_the_model_lacks_is_named(tmp_path):
+    model = MatglModel(saved(megnet(), tmp_path / "m"))
+    with pytest.raises(ModelError, match="knows no Ni"):
+        model.evaluate([layered().replace_species({"Co": "Ni"})])
+
+
+def test_a_folder_that_matgl_cannot_read_is_refused(tmp_path):
+    folder = saved(megnet(), tmp_path / "m")
+    (tmp_path / "m" / "model.json").write_text(json.dumps({"@class": "Nothing", "@module": "nowhere"}))
+    with pytest.raises(ModelError, match="matgl cannot load"):
+        MatglModel(folder).evaluate([layered()])
+
+
+def test_a_kind_of_model_that_has_no_known_features_is_refused(tmp_path):
+    folder = saved(QET(element_types=ELEMENTS), tmp_path / "m")
+    with pytest.raises(ModelError, match="holds a QET; allowed: MEGNet, M3GNet, TensorNet, CHGNet"):
+        MatglModel(folder).evaluate([layered()])
