@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from campaigns.checks import cross_check
 from campaigns.dotted_paths import missing_objects
 from campaigns.errors import CampaignError, Problem
 from campaigns.messages import explain, shown
+from campaigns.pool import PARENT, GeneratorPoolConfig, missing_source
 from campaigns.yaml_nodes import Document, parts, read_document
 
 
@@ -47,7 +49,7 @@ def parse_campaign(text: str, source: str, folder: Path | None = None) -> Campai
     Args:
         text: the YAML.
         source: what errors call it, such as the file's name.
-        folder: where modules beside the file are looked for.
+        folder: where modules and data beside the file are looked for; without it, data are not looked for at all.
 
     Raises:
         CampaignError: with every problem found, each with its line.
@@ -56,9 +58,9 @@ def parse_campaign(text: str, source: str, folder: Path | None = None) -> Campai
     if not isinstance(document.data, dict):
         message = f"got {shown(document.data)}; allowed: a mapping, key: value ('athanor init' writes one)"
         raise CampaignError([Problem("file", message, document.line(()))], source)
-    campaign, problems = _validated(document.data)
+    campaign, problems = _validated(document.data, folder)
     sections = campaign if isinstance(campaign, dict) else _fields(campaign)
-    problems += missing_objects(sections, folder)
+    problems += [*missing_objects(sections, folder), *(_missing_files(sections) if folder else ())]
     problems = [*document.problems, *(_placed(p, document) for p in problems)]
     if problems or isinstance(campaign, dict):
         raise CampaignError(problems, source)
@@ -78,18 +80,27 @@ def _read(text: str, source: str) -> Document:
         raise CampaignError([Problem("YAML", "is nested too deeply to be read")], source) from error
 
 
-def _validated(data: dict[Any, Any]) -> tuple[Campaign | dict[str, Any], list[Problem]]:
+def _validated(data: dict[Any, Any], folder: Path | None) -> tuple[Campaign | dict[str, Any], list[Problem]]:
     """Return the campaign, or the sections that could be read and the problems."""
+    context = {PARENT: folder}
     try:
-        return Campaign.model_validate(data), []
+        return Campaign.model_validate(data, context=context), []
     except CampaignError as error:
-        return _sections(data), list(error.problems)
+        return _sections(data, context), list(error.problems)
     except ValidationError as error:
-        sections = _sections(data)
+        sections = _sections(data, context)
         return sections, explain(error, data, Campaign.model_json_schema()) + cross_check(sections)
 
 
-def _sections(data: dict[Any, Any]) -> dict[str, Any]:
+def _missing_files(sections: dict[str, Any]) -> Iterator[Problem]:
+    pool = getattr(sections.get("space"), "pool", None)
+    if pool is None or isinstance(pool, GeneratorPoolConfig):
+        return
+    if found := missing_source(pool):
+        yield Problem(f"space.pool.{found[0]}", found[1])
+
+
+def _sections(data: dict[Any, Any], context: dict[str, Any]) -> dict[str, Any]:
     """Validate each top-level key by itself and return those that pass."""
     sections: dict[str, Any] = {}
     for name, field in Campaign.model_fields.items():
@@ -98,7 +109,7 @@ def _sections(data: dict[Any, Any]) -> dict[str, Any]:
                 sections[name] = field.get_default(call_default_factory=True)
             continue
         try:
-            sections[name] = _adapter(field).validate_python(data[name])
+            sections[name] = _adapter(field).validate_python(data[name], context=context)
         except ValidationError:
             continue  # explained with the whole file's errors
     return sections

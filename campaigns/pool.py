@@ -1,12 +1,32 @@
-"""Where a campaign's candidate materials come from."""
+"""Where a campaign's candidate materials come from.
+
+Files and folders are named relative to the campaign file. The name stays as it is written, so that a campaign that is
+moved with its files is still the same campaign; ``path`` says where it leads.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from campaigns.base import Config, DottedPath
+
+TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet")
+DATABASES = (".db", ".json")
+JSON = (".json", ".json.gz")
+PARENT = "folder of the campaign file"
+"""Key of the validation context that says where the campaign file stands."""
+
+
+def _ending(*allowed: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if not name.lower().endswith(allowed):
+            raise ValueError(f"got {name!r}; allowed: a name that ends in {', '.join(allowed)}")
+        return name
+
+    return AfterValidator(check)
 
 
 class _PoolConfig(Config):
@@ -24,11 +44,31 @@ class GeneratorPoolConfig(_PoolConfig):
     """The function that returns a pool, such as surrogates.pools.prototypes:cathodes."""
 
 
-class TablePoolConfig(_PoolConfig):
+class _SourceConfig(_PoolConfig):
+    _parent: Path = PrivateAttr(default_factory=Path)
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the folder in which relative names are looked up; without one, the working directory."""
+        self._parent = (context or {}).get(PARENT) or Path()
+
+    def _absolute(self, name: str) -> Path:
+        return (self._parent / name).absolute()
+
+
+class _FileConfig(_SourceConfig):
+    file: str
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute."""
+        return self._absolute(self.file)
+
+
+class TablePoolConfig(_FileConfig):
     """Materials in the rows of a CSV or Parquet file."""
 
     kind: Literal["table"]
-    file: str
+    file: Annotated[str, _ending(*TABLES)]
     """The file (.csv, .csv.gz, .csv.xz or .parquet), beside the campaign file or absolute."""
     structure: str = "cif"
     """The column that holds the structure: CIF, POSCAR or pymatgen's JSON, told apart by what stands there."""
@@ -38,31 +78,55 @@ class TablePoolConfig(_PoolConfig):
     """Numeric columns to keep with the materials."""
 
 
-class FolderPoolConfig(_PoolConfig):
-    """Materials in a folder of CIF and POSCAR files; the file's name is the id."""
+class FolderPoolConfig(_SourceConfig):
+    """Materials in a folder of CIF and POSCAR files, and in the folders below it; the file's name is the id."""
 
     kind: Literal["folder"]
     folder: str
     """The folder, beside the campaign file or absolute."""
 
+    @property
+    def path(self) -> Path:
+        """The folder, absolute."""
+        return self._absolute(self.folder)
 
-class AsePoolConfig(_PoolConfig):
+
+class AsePoolConfig(_FileConfig):
     """Materials in an ASE database."""
 
     kind: Literal["ase"]
-    file: str
+    file: Annotated[str, _ending(*DATABASES)]
     """The database (.db or .json), beside the campaign file or absolute."""
 
 
-class JsonPoolConfig(_PoolConfig):
-    """Materials in a pymatgen JSON file: a list of structures, or a mapping of ids to structures."""
+class JsonPoolConfig(_FileConfig):
+    """Materials in a pymatgen JSON file: a list of structures, of mappings with a structure, or ids to structures."""
 
     kind: Literal["json"]
-    file: str
+    file: Annotated[str, _ending(*JSON)]
     """The file (.json or .json.gz), beside the campaign file or absolute."""
+    id: str | None = None
+    """The key that names the materials in a list of mappings; without it, ids are made from formula and structure."""
 
+
+SourcePoolConfig = TablePoolConfig | FolderPoolConfig | AsePoolConfig | JsonPoolConfig
+"""Materials that stand in files."""
 
 PoolConfig = Annotated[
     GeneratorPoolConfig | TablePoolConfig | FolderPoolConfig | AsePoolConfig | JsonPoolConfig,
     Field(discriminator="kind"),
 ]
+
+
+def missing_source(pool: SourcePoolConfig) -> tuple[str, str] | None:
+    """Return the key and what is wrong if a pool's file or folder is not there, else None."""
+    if isinstance(pool, FolderPoolConfig):
+        return None if pool.path.is_dir() else ("folder", _trouble(pool.folder, pool.path, "folder"))
+    return None if pool.path.is_file() else ("file", _trouble(pool.file, pool.path, "file"))
+
+
+def _trouble(name: str, path: Path, wanted: str) -> str:
+    if path.exists():
+        return f"got {name!r}, but {path} is no {wanted}; name a {wanted}"
+    hint = "check the name" if Path(name).is_absolute() else "a relative name is looked up beside the campaign file"
+    return f"got {name!r}, but {path} is not there; {hint}"
