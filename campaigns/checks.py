@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.errors import Problem, UnitError, suggestion
-from campaigns.metrics import DerivedConfig, MetricConfig
+from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
 from campaigns.units import to_unit
@@ -23,6 +23,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
     """
     checks = (
         _formulas,
+        _proportions,
         _terms,
         _surrogate,
         _computed_needs_pool,
@@ -47,6 +48,15 @@ def _formulas(sections: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"metrics.{name}.formula", _unknown(str(error.args[0]), basic))
         except UnitError as error:
             yield Problem(f"metrics.{name}.unit", str(error))
+
+
+def _proportions(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    measured = {n: m for n, m in sections.get("metrics", {}).items() if isinstance(m, MeasuredConfig)}
+    for name, metric in measured.items():
+        whole = metric.proportional_to
+        allowed = [n for n, m in measured.items() if n != name and m.proportional_to is None]
+        if whole is not None and whole not in allowed:
+            yield Problem(f"metrics.{name}.proportional_to", _unknown(whole, allowed))
 
 
 def _terms(sections: Mapping[str, Any]) -> Iterator[Problem]:

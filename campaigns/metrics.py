@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from campaigns.base import Config, DottedPath, OwnQuantity, Unit
+from campaigns.base import Config, DottedPath, Name, OwnQuantity, Unit
 from campaigns.expressions import Product
 
 
@@ -27,6 +27,8 @@ class MeasuredConfig(Config):
     """A predictor from the pool, used as prior mean after a regression learnt on the data."""
     prior_as: Literal["mean", "factor"] = "mean"
     """mean: the metric lies about the prior. factor: it is a share of the prior, and as uncertain as that is large."""
+    proportional_to: Name | None = None
+    """Another measured metric that this one grows with in proportion: what is learnt is their ratio."""
     floor: OwnQuantity | None = None
     """A value that many materials have exactly and none falls below, such as 0 eV for the band gap of metals."""
 

@@ -172,12 +172,14 @@ class Objective:
         bounds: outcome constraints.
         derived: derived metric to its formula and the factor into its unit.
         units: metric to unit, for all metrics.
+        find: what the campaign is for.
     """
 
     terms: tuple[Term, ...]
     bounds: tuple[Bound, ...]
     derived: Mapping[str, tuple[Product, float]]
     units: Mapping[str, str]
+    find: FindConfig
 
     def complete(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """Return the metrics with every derived metric added, in its unit."""
@@ -247,6 +249,7 @@ def build_objective(config: ObjectiveConfig, metrics: Mapping[str, MetricConfig]
         bounds=tuple(_bound(c, units[c.metric]) for c in config.constraints),
         derived={n: derivation(m, units) for n, m in metrics.items() if isinstance(m, DerivedConfig)},
         units=units,
+        find=config.find,
     )
 
 

@@ -9,11 +9,8 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import cycle
 from typing import Any
 
-import numpy as np
 from ax.api.client import Client
 from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
 from ax.core.data import Data
@@ -26,9 +23,11 @@ from ax.utils.common.logger import set_ax_logger_levels
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
-from loop.acquisition import Choice, History, Scorer, SpaceExhaustedError, choose, promising
+from loop.acquisition import Choice, SpaceExhaustedError, choose
+from loop.belief import Belief, History, believe
 from loop.records import Proposal, TrialRecord
-from loop.sampling import sobol, spread
+from loop.scoring import Scorer
+from loop.start import Start
 from surrogates.posterior.encoder import Encoder
 
 _MATERIAL = "material"
@@ -38,34 +37,14 @@ _FEWEST = 3  # measurements before a model chooses
 set_ax_logger_levels(logging.WARNING)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The space-filling candidates of the start, the same for the same seed; they cover the promising materials."""
-
-    scorer: Scorer
-
-    def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
-        """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
-        campaign, table = self.scorer.campaign, self.scorer.encoder.materials
-        count = max(campaign.planner.initial, number + 1)
-        settings = sobol(campaign.space, count, campaign.seed)
-        if table is None:
-            found = [Candidate(setting) for setting in settings]
-        else:
-            places = np.array(promising(self.scorer))
-            cover = places[spread(table.embedding[places], count, campaign.seed)]
-            pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
-            found = [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
-        return next((c for c in found if c.key() not in seen), None)
-
-
 class _Node(ExternalGenerationNode):
     """Ax's way to ask us for the next candidate."""
 
     def __init__(self, scorer: Scorer) -> None:
         super().__init__(name="athanor", should_deduplicate=False)
         self._scorer = scorer
-        self._start = _Start(scorer)
+        self._start = Start(scorer)
+        self._believed: tuple[tuple[int, ...], Belief] | None = None
         self._history = History((), {}, (), frozenset())
         self._learnt_from: tuple[int, ...] = ()
         self._pending: tuple[int, ...] = ()
@@ -78,7 +57,7 @@ class _Node(ExternalGenerationNode):
         running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
         self._learnt_from, self._pending = tuple(sorted(completed)), tuple(sorted(running))
         self._number = len(experiment.trials)
-        at = {i: _candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
+        at = {i: self.candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
         self._history = History(
             done=[at[i] for i in self._learnt_from],
             metrics=self._metrics(data.df),
@@ -94,10 +73,27 @@ class _Node(ExternalGenerationNode):
             candidate = self._start.candidate(self._number, self._history.seen)
             if candidate is None:
                 raise SpaceExhaustedError("every candidate has been proposed")
-            return _parameters(candidate)
-        choice = choose(self._scorer, self._history, _seed(campaign.seed, self._number))
+            return self.parameters(candidate)
+        choice = choose(self.belief(), self._history, _seed(campaign.seed, self._number))
         self.proposal = self._explained(choice)
-        return _parameters(choice.candidate)
+        return self.parameters(choice.candidate)
+
+    def belief(self) -> Belief:
+        """Return what is believed after the completed trials; it is learnt once for each set of them."""
+        if self._believed is None or self._believed[0] != self._learnt_from:
+            self._believed = (self._learnt_from, believe(self._scorer, self._history, {}))
+        return self._believed[1]
+
+    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
+        """Return a candidate as Ax knows it: a material by its place in the pool."""
+        place = {} if candidate.material is None else {_MATERIAL: self._scorer.encoder.place(candidate.material)}
+        return dict(candidate.parameters) | place
+
+    def candidate(self, parameters: Mapping[str, Any]) -> Candidate:
+        """Return the candidate that Ax knows by these parameters."""
+        rest = {name: value for name, value in parameters.items() if name != _MATERIAL}
+        table = self._scorer.encoder.materials
+        return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
 
     def _metrics(self, frame: Any) -> dict[str, list[MetricValue]]:
         """Return each measured metric's values in the order of the completed trials."""
@@ -133,8 +129,8 @@ class Planner:
         self._campaign = campaign
         self._node = _Node(Scorer(campaign, encoder))
         self._client = Client(random_seed=campaign.seed)
-        ids = encoder.materials.ids if encoder.materials else ()
-        self._client.configure_experiment(parameters=_ax_parameters(campaign, ids), name=campaign.name)
+        materials = len(encoder.materials.ids) if encoder.materials else 0
+        self._client.configure_experiment(parameters=_ax_parameters(campaign, materials), name=campaign.name)
         self._client.configure_optimization(objective=_SCORE)
         self._client.configure_tracking_metrics(list(campaign.measured))
         self._client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
@@ -146,7 +142,7 @@ class Planner:
             SpaceExhaustedError: no candidate is left.
         """
         ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
-        return number, _candidate(parameters), self._node.proposal
+        return number, self._node.candidate(parameters), self._node.proposal
 
     def ingest(self, trial: TrialRecord) -> None:
         """Learn how a suggested trial ended."""
@@ -161,7 +157,7 @@ class Planner:
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Rebuild the experiment from all trials of the store, in the order of their numbers."""
         for trial in trials:
-            self._client.attach_trial(parameters=_parameters(trial.candidate))
+            self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
             if trial.state.ended:
                 self.ingest(trial)
 
@@ -175,20 +171,10 @@ def _seed(seed: int, number: int) -> int:
     return zlib.crc32(f"{seed}/{number}".encode())
 
 
-def _parameters(candidate: Candidate) -> dict[str, Scalar]:
-    material = {} if candidate.material is None else {_MATERIAL: candidate.material}
-    return dict(candidate.parameters) | material
-
-
-def _candidate(parameters: Mapping[str, Any]) -> Candidate:
-    rest = {name: value for name, value in parameters.items() if name != _MATERIAL}
-    return Candidate(rest, parameters.get(_MATERIAL))
-
-
-def _ax_parameters(campaign: Campaign, ids: Sequence[str]) -> list[RangeParameterConfig | ChoiceParameterConfig]:
+def _ax_parameters(campaign: Campaign, materials: int) -> list[RangeParameterConfig | ChoiceParameterConfig]:
     found = [_ax_parameter(name, parameter) for name, parameter in campaign.space.parameters.items()]
-    if ids:
-        found.append(ChoiceParameterConfig(name=_MATERIAL, values=list(ids), parameter_type="str", is_ordered=False))
+    if materials:  # a range costs the same for 100,000 materials, a choice does not; Ax refuses a range of one number
+        found.append(RangeParameterConfig(name=_MATERIAL, bounds=(0, max(materials - 1, 1)), parameter_type="int"))
     return found
 
 

@@ -1,7 +1,8 @@
 """From candidates to the rows that models and objective see.
 
-A row holds, in this order: the parameters (unit cube, one column per level of a categorical), the material's embedding,
-and the material's known numbers (priors and computed metrics), so that everything is a pure function of the row.
+A row holds the parameters (unit cube, one column per level of a categorical) and, in a campaign with a pool, the place
+of the material in it. What is known of a material (views, priors, computed metrics) is looked up by that place, so that
+rows stay small however many features there are.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ class MaterialTable:
 
     Attributes:
         ids: n pool ids.
-        embedding: n x e, scaled so that two materials are one apart on average.
+        views: name to n x e features, scaled so that two materials are one apart in the root mean square; a view that
+            cannot tell materials apart is all zeros.
         numbers: name to n values, such as priors and computed metrics.
     """
 
     ids: tuple[str, ...]
-    embedding: NDArray[np.float64]
+    views: Mapping[str, NDArray[np.float64]]
     numbers: Mapping[str, Vector]
 
 
@@ -57,45 +59,50 @@ class Encoder:
         """The number of columns that hold parameters."""
         return sum(len(p.levels) if isinstance(p, CategoricalConfig) else 1 for p in self.space.parameters.values())
 
-    @property
-    def embedding_columns(self) -> int:
-        """The number of columns that hold the embedding; 0 without a pool."""
-        return self.materials.embedding.shape[1] if self.materials else 0
-
-    def column(self, number: str) -> int:
-        """Return the column of a known number of the material.
+    def place(self, material: str) -> int:
+        """Return the place of a material in the pool.
 
         Raises:
-            ValueError: there is no such number.
+            KeyError: there is no such material.
         """
-        names = list(self.materials.numbers) if self.materials else []
-        return self.parameter_columns + self.embedding_columns + names.index(number)
+        return self._index[material]
+
+    def places(self, rows: Tensor) -> NDArray[np.int64]:
+        """Return the places in the pool, ..., of rows, ... x d."""
+        return rows[..., -1].detach().numpy().astype(np.int64)
+
+    def number(self, name: str, rows: Tensor) -> Tensor:
+        """Return a known number of the materials, ..., of rows, ... x d.
+
+        Raises:
+            KeyError: there is no such number, or no pool.
+        """
+        if self.materials is None:
+            raise KeyError(name)
+        return torch.from_numpy(self.materials.numbers[name][self.places(rows)])
 
     def encode(self, candidates: Sequence[Candidate]) -> Tensor:
         """Return the rows, n x d in double precision, of n candidates."""
-        parameters = np.array([self._parameters(c.parameters) for c in candidates])
-        if self.materials is None:
-            return torch.from_numpy(parameters)
-        rows = [self._index[str(c.material)] for c in candidates]
-        numbers = [self.materials.numbers[name][rows] for name in self.materials.numbers]
-        return torch.from_numpy(np.column_stack([parameters, self.materials.embedding[rows], *numbers]))
+        rows = [self._parameters(c.parameters) for c in candidates]
+        if self.materials is not None:
+            rows = [[*row, self._index[str(c.material)]] for row, c in zip(rows, candidates, strict=True)]
+        return torch.tensor(rows, dtype=torch.float64)
 
-    def encode_product(self, settings: Sequence[Mapping[str, Scalar]], materials: Sequence[int]) -> Tensor:
-        """Return the rows of all pairs of a material (by its place in the table) and a setting, material by material.
+    def encode_product(self, settings: Sequence[Mapping[str, Scalar]], places: Sequence[int]) -> Tensor:
+        """Return the rows of all pairs of a material (by its place) and a setting, material by material.
 
         Args:
-            settings: s points of the parameters.
-            materials: m places in the table; ignored in a campaign without materials.
+            settings: s points of the parameters; one empty point in a campaign without parameters.
+            places: m places in the pool; ignored in a campaign without one.
 
         Returns:
             (m * s) x d; s x d without materials.
         """
-        parameters = np.array([self._parameters(values) for values in settings])
+        parameters = torch.tensor([self._parameters(values) for values in settings], dtype=torch.float64)
         if self.materials is None:
-            return torch.from_numpy(parameters)
-        known = np.column_stack([self.materials.embedding, *self.materials.numbers.values()])[list(materials)]
-        pairs = [np.tile(parameters, (len(known), 1)), np.repeat(known, len(parameters), axis=0)]
-        return torch.from_numpy(np.hstack(pairs))
+            return parameters
+        known = torch.as_tensor(np.asarray(places), dtype=torch.float64).repeat_interleave(len(settings))
+        return torch.cat([parameters.repeat(len(places), 1), known.unsqueeze(-1)], dim=1)
 
     def _parameters(self, values: Mapping[str, Scalar]) -> list[float]:
         row: list[float] = []
@@ -107,16 +114,27 @@ class Encoder:
         return row
 
 
-def principal_components(vectors: NDArray[np.float32], components: int = 40) -> NDArray[np.float64]:
-    """Project embeddings, n x d, on their first principal components, n x min(components, n, d), not whitened.
+def embedding_view(vectors: NDArray[np.float32], components: int = 40) -> NDArray[np.float64]:
+    """Project embeddings, n x d, on their first principal components, n x min(components, d), not whitened.
 
     The result is scaled to a root-mean-square distance of one between two rows, and the sign of each component is fixed
     by its largest loading, so that it is the same on every machine.
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
-    _, _, loadings = np.linalg.svd(centred, full_matrices=False)
-    loadings = loadings[: min(components, len(centred))]
-    signs = np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])
-    projected = centred @ (loadings * signs[:, None]).T
+    _, loadings = np.linalg.eigh(centred.T @ centred)
+    loadings = loadings[:, ::-1][:, :components]
+    signs = np.sign(loadings[np.abs(loadings).argmax(axis=0), np.arange(loadings.shape[1])])
+    projected = centred @ (loadings * signs)
     spread = float(np.sqrt(2.0 * projected.var(axis=0).sum()))
-    return projected / spread if spread > 0 else projected
+    return projected / spread if spread > 1e-9 else np.zeros_like(projected)
+
+
+def feature_view(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Bring features of different kinds, n x d, to one scale each, and project them as ``embedding_view`` does."""
+    values = vectors.astype(np.float64)
+    spread = values.std(axis=0)
+    varying = spread > 1e-9 * np.maximum(np.abs(values).max(axis=0), 1.0)
+    if not varying.any():
+        return np.zeros((len(values), 1))
+    kept = (values[:, varying] - values[:, varying].mean(axis=0)) / spread[varying]
+    return embedding_view(kept.astype(np.float32))

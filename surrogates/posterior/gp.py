@@ -1,31 +1,30 @@
-"""The posterior of one metric: an exact Gaussian process on material and process parameters.
-
-The kernel is a sum of one on the material, one on the parameters and their product, so that what is learnt of a
-material carries over its conditions and the reverse (Swersky, Snoek & Adams 2013, NeurIPS 26; Duvenaud 2014, PhD
-thesis, Cambridge, chapter 2).
-"""
+"""The posterior of one metric: an exact Gaussian process on the views of the material and the process parameters."""
 
 from __future__ import annotations
 
-import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from botorch.exceptions.warnings import InputDataWarning
-from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
-from botorch.models.transforms.outcome import Standardize
-from gpytorch.constraints import GreaterThan
 from gpytorch.kernels import Kernel
 from gpytorch.means import Mean
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import GammaPrior, LogNormalPrior, NormalPrior
-from gpytorch.priors import Prior as Density
 from torch import Tensor
 
+from surrogates.posterior.covariance import Shape, covariance, variance
+from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.fitting import OFFSET, SLOPE, Data, Factor, factorise
+
+_EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
+_WORTH_REMEMBERING = 512  # rows
+_CHUNK = 8192  # rows scored at once
+_BELIEVED = 1e-4  # variance of an expectation that is taken for a measurement, in standardised units
+_LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
 @dataclass(frozen=True)
@@ -56,194 +55,200 @@ class Observations:
     sds: Tensor
 
 
-class RegressedPrior(Mean):
-    """A prior mean ``offset + slope * prior``, both learnt; a useless prior gets a slope near zero.
+@dataclass(frozen=True)
+class Terms:
+    """What a Gaussian process is made of: its mean and covariance as functions of rows, in standardised units.
 
-    Args:
-        column: column of the row that holds the prior.
-        centre, spread: mean and standard deviation of the prior over the pool.
+    Attributes:
+        logs: logarithms of the hyper-parameters of ``shape``.
+        prior: what the metric lies about, or is a share of.
     """
 
-    def __init__(self, column: int, centre: float, spread: float) -> None:
-        super().__init__()
-        self._column, self._centre, self._spread = column, centre, spread
-        self.register_parameter("offset", torch.nn.Parameter(torch.zeros(())))
-        self.register_parameter("slope", torch.nn.Parameter(torch.full((), 0.5)))
-        self.register_prior("slope_prior", NormalPrior(0.5, 0.5), "slope")
+    encoder: Encoder
+    shape: Shape
+    logs: Tensor
+    prior: Prior | None = None
 
-    def forward(self, rows: Tensor) -> Tensor:
+    def mean(self, rows: Tensor) -> Tensor:
         """Return the prior mean, batch x n, of rows, batch x n x d."""
-        return self.offset + self.slope * (rows[..., self._column] - self._centre) / self._spread
+        prior, amplitude = self.known(rows)
+        if amplitude is not None:
+            return SLOPE[0] * amplitude
+        return torch.zeros(rows.shape[:-1], dtype=torch.float64) if prior is None else SLOPE[0] * prior
+
+    def covariance(self, rows: Tensor, others: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Return the covariance, batch x n x m, of rows, batch x n x d, and others, batch x m x d."""
+        parts = distances(self.encoder, rows, others, self.shape.views, dtype)
+        found = covariance(self.shape, self.logs, parts).add_(OFFSET)
+        (prior, amplitude), (prior_, amplitude_) = self.known(rows), self.known(others)
+        if prior is not None and prior_ is not None:
+            found += (SLOPE[1] ** 2 * prior.unsqueeze(-1) * prior_.unsqueeze(-2)).to(dtype)
+        if amplitude is not None and amplitude_ is not None:
+            found *= (amplitude.unsqueeze(-1) * amplitude_.unsqueeze(-2)).to(dtype)
+        return found
+
+    def variance(self, rows: Tensor) -> Tensor:
+        """Return the prior variance, batch x n, of rows, batch x n x d."""
+        prior, amplitude = self.known(rows)
+        found = torch.full(rows.shape[:-1], variance(self.shape, self.logs) + OFFSET, dtype=torch.float64)
+        if prior is not None:
+            found += SLOPE[1] ** 2 * prior.square()
+        return found if amplitude is None else found * amplitude.square()
+
+    def known(self, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the standardised prior, or the amplitude, of rows; None where there is none."""
+        if self.prior is None or self.encoder.materials is None:
+            return None, None
+        everywhere = torch.from_numpy(self.encoder.materials.numbers[self.prior.number])
+        values = self.encoder.number(self.prior.number, rows)
+        if self.prior.factor:
+            return None, values / everywhere.mean()
+        spread = everywhere.std(correction=0)
+        return (values - everywhere.mean()) / (spread if spread > 0 else 1.0), None
 
 
-class OneMean(Mean):
-    """A learnt constant."""
+@dataclass(frozen=True)
+class MetricGP:
+    """What is believed of a metric after its measurements.
 
-    def __init__(self) -> None:
+    Attributes:
+        terms: mean and covariance.
+        rows: n x d, where it was measured.
+        data: standardised targets and noise at these rows.
+        shift, scale: from standardised units to the metric's: value = shift + scale * target.
+        floor: the metric is the larger of this and the process; None without a floor.
+        account: how it came about, for the log: candidates and their evidence, slope of the prior, views.
+        inflation: factor by which predictions were found to be too sure of themselves.
+    """
+
+    terms: Terms
+    rows: Tensor
+    data: Data
+    shift: float
+    scale: float
+    floor: float | None = None
+    account: Mapping[str, Any] = field(default_factory=dict)
+    inflation: float = 1.0
+
+    @cached_property
+    def factor(self) -> Factor:
+        """The factorised covariance of the observations."""
+        return factorise(covariance(self.terms.shape, self.terms.logs, self.data.parts), self.data)
+
+    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
+        scored = self.scored(rows)
+        return self.shift + self.scale * scored.mean, self.inflation * self.scale * scored.variance.sqrt()
+
+    def scored(self, rows: Tensor) -> Scored:
+        """Return the posterior of n rows one by one in standardised units (Rasmussen & Williams 2006, algorithm 2.1).
+
+        Large pools are scored in single precision, and the latest one is remembered.
+        """
+        if self._memory and torch.equal(self._memory[0].rows, rows):
+            return self._memory[0]
+        dtype = torch.float64 if len(rows) * len(self.rows) <= _EXACT else torch.float32
+        parts = [self._scored(part, dtype) for part in rows.split(_CHUNK)]
+        found = Scored(rows, *(torch.cat(part) for part in zip(*parts, strict=True)))
+        if len(rows) >= _WORTH_REMEMBERING:
+            self._memory[:] = [found]
+        return found
+
+    def _scored(self, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        cross = self.terms.covariance(rows, self.rows, dtype)
+        mean = self.terms.mean(rows) + (cross @ self.factor.weights.to(dtype)).double()
+        root = torch.linalg.solve_triangular(self.factor.root.to(dtype), cross.mT, upper=False).mT
+        left = self.terms.variance(rows) - root.square().sum(dim=1).double()
+        return mean, left.clamp_min(_LEAST), root
+
+    @cached_property
+    def _memory(self) -> list[Scored]:
+        return []
+
+    def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, n, and covariance, n x n, of n rows together, in the metric's unit, before the floor."""
+        cross = self.terms.covariance(rows, self.rows)
+        mean = self.terms.mean(rows) + cross @ self.factor.weights
+        explained = torch.linalg.solve_triangular(self.factor.root, cross.T, upper=False)
+        spread = self.terms.covariance(rows, rows) - explained.T @ explained
+        return self.shift + self.scale * mean, (self.inflation * self.scale) ** 2 * spread
+
+    def model(self) -> SingleTaskGP:
+        """Return the same process as a BoTorch model with one output, in the metric's unit, before the floor."""
+        scale = self.inflation * self.scale
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputDataWarning)  # mean and kernel know the scale of the values
+            return SingleTaskGP(
+                self.rows,
+                self.shift + self.scale * self.data.targets.unsqueeze(-1),
+                scale**2 * self.data.noise.unsqueeze(-1),
+                covar_module=_ScaledKernel(self.terms, scale),
+                mean_module=_ScaledMean(self.terms, self.shift, self.scale),
+                outcome_transform=None,
+            ).eval()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the log keeps: kind, number of observations, hyper-parameters, and the account."""
+        values = dict(zip(self.terms.shape.names, self.terms.logs.exp().tolist(), strict=True))
+        return {"kind": "gp", "observations": len(self.rows), "hyper_parameters": values, **self.account}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The posterior of n rows one by one, in standardised units.
+
+    Attributes:
+        rows: n x d.
+        mean: n.
+        variance: n.
+        root: covariance with the observations times their inverse Cholesky factor, n x observations.
+    """
+
+    rows: Tensor
+    mean: Tensor
+    variance: Tensor
+    root: Tensor
+
+
+@dataclass(frozen=True)
+class Believing:
+    """A process as if what it expects had been measured at some rows: only uncertainty shrinks.
+
+    Attributes:
+        base: the process.
+        pending: q x d, at least one row.
+    """
+
+    base: MetricGP
+    pending: Tensor
+
+    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
+        base, scored = self.base, self.base.scored(rows)
+        # Not remembered, so that the pool's scores stay.
+        _, _, root = base._scored(self.pending, scored.root.dtype)
+        cross = base.terms.covariance(rows, self.pending, scored.root.dtype) - scored.root @ root.mT
+        own = base.terms.covariance(self.pending, self.pending) - (root @ root.mT).double()
+        own.diagonal().add_(_BELIEVED)
+        learnt = torch.linalg.solve_triangular(torch.linalg.cholesky(own), cross.mT.double(), upper=False)
+        variance_ = (scored.variance - learnt.square().sum(dim=0)).clamp_min(_LEAST)
+        return base.shift + base.scale * scored.mean, base.inflation * base.scale * variance_.sqrt()
+
+
+class _ScaledMean(Mean):
+    def __init__(self, terms: Terms, shift: float, scale: float) -> None:
         super().__init__()
-        self.register_parameter("offset", torch.nn.Parameter(torch.zeros(())))
+        self._terms, self._shift, self._scale = terms, shift, scale
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return the constant, batch x n, for rows, batch x n x d."""
-        return self.offset.expand(rows.shape[:-1])
+        return self._shift + self._scale * self._terms.mean(rows)
 
 
-class CandidateKernel(Kernel):
-    """The sum of a kernel on the material, one on the parameters, and their product, each with a scale of its own.
-
-    All are Matérn 5/2. The material has one length scale, of the order of the distance between two materials; each
-    parameter has its own, with a prior that grows with their number (Hvarfner, Hellsten & Nardi 2024, ICML 41). Without
-    materials only the kernel on the parameters is left. One flat kernel: nested ones take several times as long.
-
-    Args:
-        process: columns of the parameters.
-        material: columns of the embedding; empty without materials.
-    """
-
-    def __init__(self, process: slice, material: slice) -> None:
+class _ScaledKernel(Kernel):
+    def __init__(self, terms: Terms, scale: float) -> None:
         super().__init__()
-        self._process, self._material = process, material
-        dimensions = process.stop - process.start
-        centre = 2.0**0.5 + 0.5 * math.log(dimensions)
-        self._add("process_lengthscale", dimensions, (0.025, 1.0), LogNormalPrior(centre - 1.0, 1.0))
-        self._add("process_scale", 1, (1e-4, 0.5), GammaPrior(2.0, 3.0))
-        if material.stop > material.start:
-            self._add("material_lengthscale", 1, (0.05, 1.0), LogNormalPrior(0.0, 0.75))
-            self._add("material_scale", 1, (1e-4, 0.5), GammaPrior(2.0, 3.0))
-            self._add("product_scale", 1, (1e-4, 0.5), GammaPrior(2.0, 3.0))
+        self._terms, self._scale = terms, scale
 
     def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:
-        """Return the covariance of rows x1, batch x n x d, and x2, batch x m x d: batch x n x m, or its diagonal."""
-        scales = [self._value(name) for name in ("process_scale", "material_scale", "product_scale")]
-        process, material, product = scales
-        if diag:
-            return (process + material + product).expand(x1.shape[:-1])
-        lengths = self._value("process_lengthscale")
-        along = _matern(torch.cdist(x1[..., self._process] / lengths, x2[..., self._process] / lengths))
-        if self._material.stop == self._material.start:
-            return process * along
-        distance = torch.cdist(x1[..., self._material], x2[..., self._material])
-        across = _matern(distance / self._value("material_lengthscale"))
-        return process * along + material * across + product * along * across
-
-    def _add(self, name: str, size: int, bounds: tuple[float, float], prior: Density) -> None:
-        """Register a positive hyper-parameter with (lower bound, initial value) and prior."""
-        lowest, initial = bounds
-        constraint = GreaterThan(lowest)
-        raw = constraint.inverse_transform(torch.full((size,), initial, dtype=torch.float64))
-        self.register_parameter(f"raw_{name}", torch.nn.Parameter(raw))
-        self.register_constraint(f"raw_{name}", constraint)
-        self.register_prior(f"{name}_prior", prior, lambda module: module._value(name))
-
-    def _value(self, name: str) -> Tensor:
-        raw = getattr(self, f"raw_{name}", None)
-        if raw is None:
-            return torch.zeros(1, dtype=torch.float64)
-        return getattr(self, f"raw_{name}_constraint").transform(raw)
-
-
-class AmplitudeKernel(Kernel):
-    """A kernel whose standard deviation is proportional to a known number of the material.
-
-    If y = number * share and the share is a Gaussian process, then y is one with this kernel.
-
-    Args:
-        base: kernel of the share.
-        column: column of the row that holds the number.
-        reference: the number at which the standard deviation is that of ``base``.
-    """
-
-    def __init__(self, base: Kernel, column: int, reference: float) -> None:
-        super().__init__()
-        self.base = base
-        self._column, self._reference = column, reference
-
-    def forward(self, x1: Tensor, x2: Tensor, diag: bool = False, **_: Any) -> Tensor:
-        """Return the covariance of rows x1, batch x n x d, and x2, batch x m x d: batch x n x m, or its diagonal."""
-        left, right = (x[..., self._column] / self._reference for x in (x1, x2))
-        if diag:
-            return left * right * self.base.forward(x1, x2, diag=True)
-        return left.unsqueeze(-1) * self.base.forward(x1, x2) * right.unsqueeze(-2)
-
-
-def _matern(distance: Tensor) -> Tensor:
-    """Return the Matérn 5/2 correlation at a scaled distance (Rasmussen & Williams 2006, equation 4.17)."""
-    root = math.sqrt(5.0) * distance
-    return (1.0 + root + root.square() / 3.0) * torch.exp(-root)
-
-
-def fit_gp(data: Observations, encoder: Encoder, prior: Prior | None) -> SingleTaskGP:
-    """Fit a metric's Gaussian process by maximum a posteriori.
-
-    Args:
-        data: the measurements, with their uncertainties as fixed noise.
-        encoder: layout of the rows.
-        prior: what serves as prior mean, or None.
-
-    Returns:
-        A BoTorch model with one output, in the metric's unit.
-    """
-    spread = data.values.std()
-    floor = 1.1e-3 * (spread if spread > 1e-8 else torch.ones_like(spread))  # below, Cholesky factors are unreliable
-    with warnings.catch_warnings():
-        # Rows hold known numbers in their own units beside the unit cube; kernels see only the scaled columns.
-        warnings.simplefilter("ignore", InputDataWarning)
-        model = SingleTaskGP(
-            data.rows,
-            data.values.unsqueeze(-1),
-            data.sds.clamp_min(floor).square().unsqueeze(-1),
-            covar_module=_kernel(encoder, prior),
-            mean_module=_mean(encoder, prior),
-            outcome_transform=Standardize(1),
-        )
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    return model
-
-
-def marginals(model: SingleTaskGP, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the posterior mean and standard deviation, n and n, of n rows one by one, in the metric's unit.
-
-    Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, algorithm 2.1; a BoTorch posterior would form
-    the covariance of the rows with each other.
-    """
-    model.eval()
-    with torch.no_grad():
-        seen = model.train_inputs[0]
-        noise = model.likelihood.noise.expand(len(seen))
-        factor = torch.linalg.cholesky(model.covar_module(seen).to_dense() + torch.diag(noise))
-        cross = model.covar_module(rows, seen).to_dense()
-        residual = (model.train_targets - model.mean_module(seen)).unsqueeze(-1)
-        mean = model.mean_module(rows) + (cross @ torch.cholesky_solve(residual, factor)).squeeze(-1)
-        explained = torch.linalg.solve_triangular(factor, cross.T, upper=False).square().sum(dim=0)
-        variance = (model.covar_module(rows, diag=True) - explained).clamp_min(1e-12)
-        scale, shift = model.outcome_transform.stdvs.squeeze(), model.outcome_transform.means.squeeze()
-        return mean * scale + shift, variance.sqrt() * scale
-
-
-def describe_gp(model: SingleTaskGP) -> dict[str, Any]:
-    """Return the number of observations and the hyper-parameters, in standardised units."""
-    parameters = {name: p.detach().flatten().tolist() for name, p in _constrained(model)}
-    return {"kind": "gp", "observations": int(model.train_targets.shape[-1]), "hyper_parameters": parameters}
-
-
-def _constrained(model: SingleTaskGP) -> list[tuple[str, Tensor]]:
-    named = [
-        (name.removeprefix("model.").replace("raw_", ""), p if constraint is None else constraint.transform(p))
-        for name, p, constraint in model.named_parameters_and_constraints()
-    ]
-    return sorted(named, key=lambda pair: pair[0])
-
-
-def _mean(encoder: Encoder, prior: Prior | None) -> Mean:
-    if prior is None or encoder.materials is None:
-        return OneMean()
-    values = encoder.materials.numbers[prior.number]
-    return RegressedPrior(encoder.column(prior.number), float(values.mean()), float(values.std()) or 1.0)
-
-
-def _kernel(encoder: Encoder, prior: Prior | None) -> Kernel:
-    first = encoder.parameter_columns
-    kernel = CandidateKernel(slice(0, first), slice(first, first + encoder.embedding_columns))
-    if prior is None or encoder.materials is None or not prior.factor:
-        return kernel
-    return AmplitudeKernel(kernel, encoder.column(prior.number), float(encoder.materials.numbers[prior.number].mean()))
+        found = self._terms.variance(x1) if diag else self._terms.covariance(x1, x2)
+        return self._scale**2 * found

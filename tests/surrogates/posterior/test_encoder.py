@@ -4,7 +4,7 @@ import torch
 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
-from surrogates.posterior.encoder import Encoder, MaterialTable, principal_components
+from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
 
 SPACE = SpaceConfig.model_validate(
     {
@@ -14,15 +14,21 @@ SPACE = SpaceConfig.model_validate(
         }
     }
 )
-TABLE = MaterialTable(("a", "b"), np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]), {"cost": np.array([7.0, 9.0])})
+VIEWS = {"network": np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])}
+TABLE = MaterialTable(("a", "b"), VIEWS, {"cost": np.array([7.0, 9.0])})
 
 
-def test_a_row_holds_parameters_embedding_and_known_numbers() -> None:
+def distances(points: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(points[:, None] - points[None], axis=2)
+
+
+def test_a_row_holds_the_parameters_and_the_place_of_the_material() -> None:
     encoder = Encoder(SPACE, TABLE)
     rows = encoder.encode([Candidate({"temperature": 750.0, "gas": "argon"}, "b")])
-    assert rows.tolist() == [[0.5, 0.0, 1.0, 0.4, 0.5, 0.6, 9.0]]
-    assert rows[0, encoder.column("cost")] == 9.0
-    assert (encoder.parameter_columns, encoder.embedding_columns) == (3, 3)
+    assert rows.tolist() == [[0.5, 0.0, 1.0, 1.0]]
+    assert encoder.places(rows).tolist() == [1]
+    assert encoder.number("cost", rows).tolist() == [9.0]
+    assert encoder.parameter_columns == 3
 
 
 def test_all_pairs_are_encoded_as_one_by_one() -> None:
@@ -34,30 +40,47 @@ def test_all_pairs_are_encoded_as_one_by_one() -> None:
     assert torch.equal(without.encode_product(settings, ()), without.encode([Candidate(s) for s in settings]))
 
 
+def test_a_campaign_without_parameters_has_rows_of_places_alone() -> None:
+    space = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
+    encoder = Encoder(space, TABLE)
+    assert encoder.encode_product([{}], [1, 0]).tolist() == [[1.0], [0.0]]
+    assert encoder.encode([Candidate({}, "b")]).tolist() == [[1.0]]
+
+
 def test_an_unknown_number_is_an_error() -> None:
-    with pytest.raises(ValueError, match="price"):
-        Encoder(SPACE, TABLE).column("price")
+    encoder = Encoder(SPACE, TABLE)
+    rows = encoder.encode([Candidate({"temperature": 750.0, "gas": "argon"}, "b")])
+    with pytest.raises(KeyError, match="price"):
+        encoder.number("price", rows)
+    with pytest.raises(KeyError, match="cost"):
+        Encoder(SPACE).number("cost", rows)
 
 
-def test_components_keep_distances_and_are_scaled_to_one() -> None:
+def test_an_embedding_keeps_distances_and_is_scaled_to_one() -> None:
     vectors = np.random.default_rng(0).normal(size=(80, 12)).astype(np.float32)
-    projected = principal_components(vectors)
+    projected = embedding_view(vectors)
     assert projected.shape == (80, 12)
-
-    def distances(points: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(points[:, None] - points[None], axis=2)
-
     ratio = distances(projected)[0, 1:] / distances(vectors.astype(float))[0, 1:]
-    assert np.allclose(ratio, ratio[0])
+    assert np.allclose(ratio, ratio[0], rtol=1e-4)
     assert np.sqrt((distances(projected) ** 2).sum() / 80**2) == pytest.approx(1.0)
 
 
 def test_components_do_not_depend_on_the_sign_that_a_library_picks() -> None:
     vectors = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
-    once, again = principal_components(vectors, 3), principal_components(vectors.copy(), 3)
+    once, again = embedding_view(vectors, 3), embedding_view(vectors.copy(), 3)
     assert np.array_equal(once, again)
     assert once.shape == (50, 3)
 
 
-def test_equal_materials_are_no_error() -> None:
-    assert not principal_components(np.ones((4, 3), dtype=np.float32)).any()
+def test_features_count_alike_whatever_their_units() -> None:
+    vectors = np.random.default_rng(2).normal(size=(60, 5)).astype(np.float32)
+    scaled = vectors * np.array([1, 1000, 1e-3, 5, 1], dtype=np.float32) + 7
+    assert np.allclose(distances(feature_view(vectors)), distances(feature_view(scaled)), atol=1e-4)
+    constant = np.column_stack([vectors, np.full(60, 3.0, dtype=np.float32)])
+    assert np.allclose(distances(feature_view(constant)), distances(feature_view(vectors)), atol=1e-6)
+
+
+@pytest.mark.parametrize("view", [embedding_view, feature_view])
+def test_equal_materials_are_no_error(view: object) -> None:
+    assert callable(view)
+    assert not view(np.ones((4, 3), dtype=np.float32)).any()

@@ -1,0 +1,165 @@
+"""What is believed of every metric after the measurements so far, and samples of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from botorch.utils.sampling import draw_sobol_normal_samples
+from torch import Tensor
+
+from campaigns.metrics import MeasuredConfig
+from campaigns.values import Candidate, MetricValue
+from loop.scoring import Scorer
+from surrogates.posterior.gp import Believing, MetricGP, Observations, Prior
+from surrogates.posterior.learning import Task, learn
+
+_LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
+_JITTER = 1e-8  # of the mean variance
+
+
+@dataclass(frozen=True)
+class History:
+    """What the models may know.
+
+    Attributes:
+        done: candidates that were measured, n.
+        metrics: measured metric to its n values with uncertainties.
+        pending: candidates under way.
+        seen: keys of all candidates ever proposed.
+    """
+
+    done: Sequence[Candidate]
+    metrics: Mapping[str, Sequence[MetricValue]]
+    pending: Sequence[Candidate]
+    seen: frozenset[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Care:
+    """What the models of one metric must heed, as their predictions were found wanting.
+
+    Attributes:
+        inflation: factor on their standard deviations.
+        views: names of the views that they may use; None for all.
+    """
+
+    inflation: float = 1.0
+    views: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The posterior of every measured metric.
+
+    Attributes:
+        models: measured metric to what was learnt of it, or of its ratio to the metric that it is proportional to.
+        measured: measured metric to its n values, without uncertainties.
+        rows: n x d, what was measured.
+        pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
+    """
+
+    scorer: Scorer
+    models: Mapping[str, MetricGP]
+    measured: Mapping[str, Tensor]
+    rows: Tensor
+    pending: Tensor | None = None
+
+    def marginal(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
+        """Return samples of every metric, count x n, of n rows one by one."""
+        noise = draw_sobol_normal_samples(len(self.models), count, dtype=torch.float64, seed=seed)
+
+        def sample(place: int, model: MetricGP) -> Tensor:
+            heeding = model if self.pending is None else Believing(model, self.pending)
+            mean, sd = heeding.marginals(rows)
+            return mean + sd * noise[:, place].unsqueeze(-1)
+
+        return self._complete(sample, rows)
+
+    def joint(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
+        """Return samples of every metric, count x n, of n rows together; pending ones may be among them."""
+        size = len(rows)
+        noise = draw_sobol_normal_samples(size * len(self.models), count, dtype=torch.float64, seed=seed)
+
+        def sample(place: int, model: MetricGP) -> Tensor:
+            mean, spread = model.joint(rows)
+            spread.diagonal().add_(_JITTER * float(spread.diagonal().mean()))
+            return mean + noise[:, place * size : (place + 1) * size] @ _root(spread).T
+
+        return self._complete(sample, rows)
+
+    def believing(self, pending: Sequence[Candidate]) -> Belief:
+        """Return the belief as if the pending candidates had given what is expected of them."""
+        if not pending:
+            return self
+        return replace(self, pending=self.scorer.encoder.encode(pending))
+
+    @cached_property
+    def outcomes(self) -> tuple[Tensor, Tensor]:
+        """The measured scores, n, and where all constraints held."""
+        values = self.scorer.values(self.measured, self.rows)
+        return self.scorer.score(values), self.scorer.feasible(values)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Return each model's description."""
+        return {name: model.describe() for name, model in self.models.items()}
+
+    def _complete(self, sample: Callable[[int, MetricGP], Tensor], rows: Tensor) -> dict[str, Tensor]:
+        """Return all metrics from the samples of what the models learnt."""
+        metrics = self.scorer.campaign.measured
+        found = {}
+        for place, (name, model) in enumerate(self.models.items()):
+            drawn = sample(place, model)
+            floor = metrics[name].floor
+            found[name] = drawn if floor is None else drawn.clamp_min(floor)
+        for name, metric in metrics.items():
+            if metric.proportional_to is not None:
+                found[name] = found[name] * found[metric.proportional_to]
+        return self.scorer.values(found, rows)
+
+
+def believe(scorer: Scorer, history: History, care: Mapping[str, Care]) -> Belief:
+    """Learn every metric anew from all measurements.
+
+    Args:
+        scorer: objective and layout of rows.
+        history: what was measured.
+        care: metric to what its models must heed.
+    """
+    rows = scorer.encoder.encode(history.done)
+    models = {}
+    for name, metric in scorer.campaign.measured.items():
+        heed = care.get(name, Care())
+        prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
+        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
+        models[name] = learn(task, _observations(metric, name, history, rows))
+    measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
+    return Belief(scorer, models, measured, rows)
+
+
+def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
+    values = _tensor([m.value for m in history.metrics[name]])
+    sds = _tensor([m.sd for m in history.metrics[name]])
+    if metric.proportional_to is None:
+        return Observations(rows, values, sds)
+    whole = history.metrics[metric.proportional_to]
+    size = _tensor([m.value for m in whole]).clamp_min(_LEAST_SHARE)
+    spread = _tensor([m.sd for m in whole])
+    ratio = values / size
+    return Observations(rows, ratio, torch.hypot(sds / size, ratio * spread / size))
+
+
+def _root(spread: Tensor) -> Tensor:
+    """Return a factor of a covariance; its symmetric root where rounding has made it indefinite."""
+    root, failed = torch.linalg.cholesky_ex(spread)
+    if not int(failed):
+        return root
+    values, vectors = torch.linalg.eigh(spread)
+    return vectors * values.clamp_min(0.0).sqrt()
+
+
+def _tensor(values: Sequence[float]) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.float64)

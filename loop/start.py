@@ -1,0 +1,64 @@
+"""The first candidates, chosen before any measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import cycle
+
+import numpy as np
+
+from campaigns.values import Candidate
+from loop.sampling import sobol, spread
+from loop.scoring import Scorer
+
+_PROMISING = 0.25
+"""Share of the materials that the start covers, those that look best by what is known of them."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Space-filling candidates, the same for the same seed; they cover the promising materials."""
+
+    scorer: Scorer
+
+    def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
+        campaign, table = self.scorer.campaign, self.scorer.encoder.materials
+        count = max(campaign.planner.initial, number + 1)
+        settings = sobol(campaign.space, count, campaign.seed) if campaign.space.parameters else [{}]
+        if table is None:
+            found = [Candidate(setting) for setting in settings]
+        else:
+            view = next(iter(table.views.values()))
+            cover = self.promising[spread(view[self.promising], count, campaign.seed)]
+            pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
+            found = [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
+        fresh = next((c for c in found if c.key() not in seen), None)
+        return fresh if fresh is not None or table is None else self._any(seen)
+
+    def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return a material that was never tried, with the first setting, or None."""
+        table, campaign = self.scorer.encoder.materials, self.scorer.campaign
+        setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.parameters else {}
+        left = (Candidate(setting, name) for name in (table.ids if table else ()))
+        return next((c for c in left if c.key() not in seen), None)
+
+    @cached_property
+    def promising(self) -> np.ndarray:
+        """The places of the quarter of the materials that look best before any experiment, best first.
+
+        What they look like follows from the known numbers alone: computed metrics, and priors in place of measured
+        ones. All materials are taken where these do not suffice for the score.
+        """
+        table = self.scorer.encoder.materials
+        assert table is not None  # noqa: S101 - asked only in a campaign with a pool
+        known = {name.removeprefix("prior:"): values for name, values in table.numbers.items()}
+        values = self.scorer.objective.complete(known)
+        if any(term.metric not in values for term in self.scorer.objective.terms):
+            return np.arange(len(table.ids))
+        score = np.array(self.scorer.objective.score(known), dtype=float)
+        for bound in self.scorer.objective.bounds:
+            if bound.metric in values:
+                score[bound.slack(values[bound.metric]) < 0] = -np.inf
+        return np.argsort(-score, kind="stable")[: max(1, int(_PROMISING * len(score)))]

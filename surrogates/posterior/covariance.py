@@ -1,0 +1,142 @@
+"""The covariance of a metric between candidates, its hyper-parameters, and their derivatives.
+
+    k = (sum over views of s M(l) + nugget) * (1 + product * P) + process * P
+
+M is Matérn 5/2 on one view of the material and P Matérn 5/2 on the parameters; the nugget is what no view sees of a
+material. What is learnt of a material so carries over its conditions, and the reverse (Swersky, Snoek & Adams 2013,
+NeurIPS 26; Duvenaud 2014, PhD thesis, Cambridge, chapter 2).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogates.posterior.distances import Distances
+
+_ROOT5 = math.sqrt(5.0)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which hyper-parameters there are; all of them are positive, and are handled as logarithms.
+
+    Attributes:
+        views: names of the views of the material; empty without a pool.
+        parameters: number of columns of the parameters.
+    """
+
+    views: tuple[str, ...]
+    parameters: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the hyper-parameters in the order of the vector."""
+        material = [f"{part}.{name}" for name in self.views for part in ("scale", "length")]
+        process = [f"length.{i}" for i in range(self.parameters)] + ["process"] * bool(self.parameters)
+        both = ["product"] * bool(self.parameters and self.views)
+        return (*material, *process, *both, *(["nugget"] * bool(self.views)))
+
+    def beliefs(self) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of each logarithm before any data.
+
+        Length scales of views are of the order of the distance between two materials; those of parameters grow with
+        their number (Hvarfner, Hellsten & Nardi 2024, ICML 41).
+        """
+        mean, sd = [], []
+        for name in self.names:
+            match name.split("."):
+                case ["scale", _]:
+                    belief = (-math.log(len(self.views)), 1.5)
+                case ["length", str(which)]:
+                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - 1.0
+                    belief = (process, 1.0) if which.isdigit() else (0.0, 0.7)
+                case ["nugget"]:
+                    belief = (math.log(0.01), 2.0)
+                case _:
+                    belief = (math.log(0.5), 1.0)
+            mean.append(belief[0])
+            sd.append(belief[1])
+        return torch.tensor(mean, dtype=torch.float64), torch.tensor(sd, dtype=torch.float64)
+
+
+def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
+    """Return the covariance, batch x n x m, at the logarithms of the hyper-parameters."""
+    value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
+    along = _process(value, parts)[0] if shape.parameters else None
+    if not shape.views and along is not None:
+        return along.mul_(value["process"])
+    across = parts.same * value["nugget"]
+    for name, squared in zip(shape.views, parts.views, strict=True):
+        across += matern(squared / value[f"length.{name}"] ** 2).mul_(value[f"scale.{name}"])
+    if along is None:
+        return across
+    return across.mul_(along * value["product"] + 1.0).add_(along, alpha=value["process"])
+
+
+def variance(shape: Shape, logs: Tensor) -> float:
+    """Return the covariance of a candidate with itself."""
+    value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
+    if not shape.views:
+        return value["process"]
+    across = value["nugget"] + sum(value[f"scale.{name}"] for name in shape.views)
+    return across * (1.0 + value.get("product", 0.0)) + value.get("process", 0.0)
+
+
+def derivatives(shape: Shape, logs: Tensor, parts: Distances) -> tuple[Tensor, list[Tensor]]:
+    """Return the covariance, n x n, and its derivative by each logarithm."""
+    value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
+    if not shape.views:
+        along, slopes = _process(value, parts)
+        total = along * value["process"]
+        return total, [*(s * value["process"] for s in slopes), total]
+    found: list[Tensor] = []
+    across = parts.same * value["nugget"]
+    nugget = across.clone()
+    for name, squared in zip(shape.views, parts.views, strict=True):
+        scaled, scale = squared / value[f"length.{name}"] ** 2, value[f"scale.{name}"]
+        plain, slope = _matern_slope(scaled)
+        found += [plain.mul_(scale), slope.mul_(scale)]
+        across += plain
+    if not shape.parameters:
+        return across, [*found, nugget]
+    along, slopes = _process(value, parts)
+    factor = along * value["product"] + 1.0
+    process, product = along * value["process"], across * along * value["product"]
+    weight = across * value["product"] + value["process"]
+    total = across * factor + process
+    return total, [
+        *(f * factor for f in found),
+        *(s * weight for s in slopes),
+        process,
+        product,
+        nugget * factor,
+    ]
+
+
+def matern(squared: Tensor) -> Tensor:
+    """Return the Matérn 5/2 correlation at a squared, scaled distance (Rasmussen & Williams 2006, equation 4.17)."""
+    root = squared.sqrt().mul_(_ROOT5)
+    decay = torch.exp(-root)
+    return root.add_(1.0).add_(squared, alpha=5.0 / 3.0).mul_(decay)
+
+
+def _matern_slope(squared: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the correlation, and its derivative by the logarithm of the length scale."""
+    root = squared.sqrt().mul_(_ROOT5)
+    decay = torch.exp(-root)
+    slope = (root + 1.0).mul_(squared).mul_(5.0 / 3.0).mul_(decay)
+    return root.add_(1.0).add_(squared, alpha=5.0 / 3.0).mul_(decay), slope
+
+
+def _process(value: dict[str, float], parts: Distances) -> tuple[Tensor, list[Tensor]]:
+    """Return the correlation along the parameters, and its derivatives by the logarithms of their length scales."""
+    each = [p / value[f"length.{i}"] ** 2 for i, p in enumerate(parts.parameters)]
+    squared = torch.stack(each).sum(dim=0)
+    root = squared.sqrt().mul_(_ROOT5)
+    decay = torch.exp(-root)
+    common = (root + 1.0).mul_(decay).mul_(5.0 / 3.0)
+    return (1.0 + root + squared * (5.0 / 3.0)).mul_(decay), [common * part for part in each]

@@ -1,0 +1,141 @@
+"""The hyper-parameters of a metric's Gaussian process: maximum a posteriori, by derivatives in closed form."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+from surrogates.posterior.covariance import Shape, derivatives
+from surrogates.posterior.distances import Distances
+
+OFFSET = 0.25
+"""Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
+SLOPE = (0.5, 0.5)
+"""Prior mean and standard deviation of a prior's slope, or of a share, in standardised units."""
+_ROUNDS = 40
+_CLOSE = 1e-5  # relative gain of log likelihood at which fitting ends
+_BOUNDS = (-12.0, 8.0)  # of logarithms
+_IMPOSSIBLE = 1e10
+
+
+@dataclass(frozen=True)
+class Data:
+    """Standardised observations.
+
+    Attributes:
+        parts: distances between the n rows.
+        targets: n.
+        noise: n variances.
+        prior: n standardised values of a prior about which the metric lies, or None.
+        amplitude: n values, about one, of a prior of which the metric is a share, or None.
+    """
+
+    parts: Distances
+    targets: Tensor
+    noise: Tensor
+    prior: Tensor | None = None
+    amplitude: Tensor | None = None
+
+    def mean(self) -> Tensor:
+        """Return the prior mean, n."""
+        if self.amplitude is not None:
+            return SLOPE[0] * self.amplitude
+        return torch.zeros_like(self.targets) if self.prior is None else SLOPE[0] * self.prior
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The covariance of the observations, factorised (Rasmussen & Williams 2006, algorithm 2.1).
+
+    Attributes:
+        root: lower Cholesky factor, n x n.
+        inverse: n x n.
+        weights: inverse times residual, n.
+        residual: targets minus prior mean, n.
+    """
+
+    root: Tensor
+    inverse: Tensor
+    weights: Tensor
+    residual: Tensor
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log marginal likelihood (ibid., equation 5.8)."""
+        n = len(self.residual)
+        fit = -0.5 * torch.dot(self.residual, self.weights) - self.root.diagonal().log().sum()
+        return float(fit) - 0.5 * n * math.log(2.0 * math.pi)
+
+    def leave_one_out(self) -> tuple[Tensor, Tensor]:
+        """Return each residual's mean and variance by the others, n and n (ibid., equation 5.12)."""
+        spread = 1.0 / self.inverse.diagonal()
+        return self.residual - self.weights * spread, spread
+
+    @property
+    def evidence(self) -> float:
+        """The mean log density of each observation by the others (ibid., equation 5.11, over n)."""
+        mean, spread = self.leave_one_out()
+        density = -0.5 * (spread.log() + (self.residual - mean).square() / spread + math.log(2.0 * math.pi))
+        return float(density.mean())
+
+
+def factorise(covariance: Tensor, data: Data) -> Factor:
+    """Factorise a covariance without noise, n x n.
+
+    Raises:
+        torch.linalg.LinAlgError: it is not positive definite even with the noise.
+    """
+    whole = covariance + OFFSET
+    if data.prior is not None:
+        whole = whole.addr(data.prior, data.prior, alpha=SLOPE[1] ** 2)
+    if data.amplitude is not None:
+        whole = whole * torch.outer(data.amplitude, data.amplitude)
+    whole.diagonal().add_(data.noise)
+    root = torch.linalg.cholesky(whole)
+    inverse = torch.cholesky_inverse(root)
+    residual = data.targets - data.mean()
+    return Factor(root, inverse, inverse @ residual, residual)
+
+
+def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
+    """Return the logarithms of the hyper-parameters that are most probable a posteriori.
+
+    Args:
+        shape: which there are.
+        data: what they are fitted to.
+        start: where to begin; by default, where they are expected to be.
+    """
+    mean, sd = shape.beliefs()
+
+    def objective(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logs = torch.from_numpy(point)
+        value, slope = _loss(shape, data, logs)
+        distance = (logs - mean) / sd
+        return value + 0.5 * float(distance.square().sum()), (slope + distance / sd).numpy()
+
+    initial = (mean if start is None else start).numpy()
+    options = {"maxiter": _ROUNDS, "ftol": _CLOSE}
+    bounds = [_BOUNDS] * len(initial)
+    found = minimize(objective, initial, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return torch.from_numpy(np.asarray(found.x))
+
+
+def _loss(shape: Shape, data: Data, logs: Tensor) -> tuple[float, Tensor]:
+    """Return the negative log marginal likelihood and its derivatives (ibid., equation 5.9)."""
+    covariance, slopes = derivatives(shape, logs, data.parts)
+    try:
+        factor = factorise(covariance, data)
+    except torch.linalg.LinAlgError:
+        return _IMPOSSIBLE, torch.zeros_like(logs)
+    weight = factor.inverse - torch.outer(factor.weights, factor.weights)
+    if data.amplitude is not None:
+        weight = weight * torch.outer(data.amplitude, data.amplitude)
+    flat = weight.flatten()
+    gradient = torch.stack([torch.dot(flat, slope.flatten()) for slope in slopes])
+    return -factor.log_likelihood, 0.5 * gradient

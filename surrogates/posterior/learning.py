@@ -1,0 +1,224 @@
+"""From measurements to a metric's Gaussian process: which views and which prior it uses is found anew each time.
+
+Candidates are a mixture of all views, and each view alone, with and without the prior. They are judged by the mean log
+density of each measurement by the others (leave-one-out; Rasmussen & Williams 2006, section 5.4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surrogates.posterior.censoring import first_guess, propagate
+from surrogates.posterior.covariance import Shape, covariance
+from surrogates.posterior.distances import Distances, distances
+from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
+from surrogates.posterior.gp import MetricGP, Observations, Prior, Terms
+
+MIXTURE = "mixture"
+_FEWEST = 8  # measurements before anything but the mixture is considered
+_MARGIN = 0.05  # nats per measurement by which a single view, or no prior, must be better
+_LENGTHS = (0.4, 1.0)  # of a view alone, before it is fitted
+_LONE_NUGGET = 0.05
+_QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
+_MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to learn of one metric.
+
+    Attributes:
+        encoder: layout of rows, and the views that may be used.
+        prior: what serves as prior mean, or None.
+        floor: value that many materials have and none falls below, or None.
+        views: names of the views that may be used; all by default.
+        inflation: factor by which predictions were found to be too sure of themselves.
+    """
+
+    encoder: Encoder
+    prior: Prior | None = None
+    floor: float | None = None
+    views: tuple[str, ...] | None = None
+    inflation: float = 1.0
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """Return the views that tell materials apart; the first one where none does."""
+        if self.encoder.materials is None:
+            return ()
+        names = self.views or tuple(self.encoder.materials.views)
+        return tuple(n for n in names if np.any(self.encoder.materials.views[n])) or names[:1]
+
+
+def learn(task: Task, seen: Observations) -> MetricGP:
+    """Return what is believed of a metric after its measurements.
+
+    Args:
+        task: what may be used.
+        seen: at least one measurement.
+    """
+    start = _Start(task, seen)
+    best = _Fitted.of(start, Shape(task.usable, task.encoder.parameter_columns), start.prior)
+    evidence = {MIXTURE: best.factor.evidence}
+    if len(seen.values) >= _FEWEST:
+        for rival in _rivals(best):
+            evidence[rival.name] = rival.factor.evidence
+        best = _chosen(start, best, evidence)
+    return _believed(start, best, evidence)
+
+
+class _Start:
+    """Standardised observations."""
+
+    def __init__(self, task: Task, seen: Observations) -> None:
+        self.task, self.rows = task, seen.rows
+        self.prior = task.prior
+        _, amplitude = Terms(task.encoder, Shape((), 0), torch.zeros(0), task.prior).known(seen.rows)
+        self.shift, self.scale = _standard(seen.values, amplitude)
+        quiet = torch.full_like(seen.sds, _QUIET)
+        self.noise = torch.maximum(seen.sds / self.scale, quiet).square()
+        self.targets = (seen.values - self.shift) / self.scale
+        self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
+        if task.floor is not None:
+            at_floor = seen.values <= task.floor + 2.0 * seen.sds
+            self.censored = at_floor if not bool(at_floor.all()) else self.censored
+            self.targets = torch.where(self.censored, (task.floor - self.shift) / self.scale, self.targets)
+        self.parts = distances(task.encoder, seen.rows, seen.rows, task.usable)
+
+    def data(self, shape: Shape, prior: Prior | None) -> Data:
+        """Return the observations as seen by some of the views."""
+        kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
+        parts = replace(self.parts, views=kept)
+        known = Terms(self.task.encoder, shape, torch.zeros(0), prior).known(self.rows)
+        return Data(parts, self.targets, self.noise, *known)
+
+
+def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
+    """Return shift and scale of a metric; a share of a prior is not shifted."""
+    if amplitude is not None:
+        return 0.0, float((values / amplitude).square().mean().sqrt()) or 1.0
+    spread = float(values.std()) if len(values) > 1 else 0.0
+    return float(values.mean()), spread if spread > 1e-8 else 1.0
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """One way to see the observations."""
+
+    name: str
+    shape: Shape
+    logs: Tensor
+    data: Data
+    prior: Prior | None
+
+    @property
+    def factor(self) -> Factor:
+        return factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
+
+    @classmethod
+    def of(cls, start: _Start, shape: Shape, prior: Prior | None, logs: Tensor | None = None) -> _Fitted:
+        """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
+        data = start.data(shape, prior)
+        if not bool(start.censored.any()):
+            return cls(MIXTURE, shape, fit(shape, _thinned(data), logs), data, prior)
+        sites = first_guess(data, start.censored)
+        for _ in range(2):
+            logs = fit(shape, _thinned(sites), logs)
+            sites = propagate(covariance(shape, logs, data.parts), data, start.censored)
+        assert logs is not None  # noqa: S101 - set in the loop
+        return cls(MIXTURE, shape, logs, sites, prior)
+
+
+def _thinned(data: Data) -> Data:
+    """Return evenly spread observations, few enough to fit hyper-parameters to."""
+    count = len(data.targets)
+    if count <= _MOST_TO_FIT:
+        return data
+    kept = torch.linspace(0, count - 1, _MOST_TO_FIT).round().long()
+
+    def square(matrix: Tensor) -> Tensor:
+        return matrix[kept][:, kept]
+
+    parts = Distances(
+        tuple(map(square, data.parts.views)), tuple(map(square, data.parts.parameters)), square(data.parts.same)
+    )
+    pick = [None if v is None else v[kept] for v in (data.prior, data.amplitude)]
+    return Data(parts, data.targets[kept], data.noise[kept], *pick)
+
+
+def _rivals(mixture: _Fitted) -> Iterator[_Fitted]:
+    """Yield other ways to see the same observations, not yet fitted."""
+    if mixture.prior is not None and not mixture.prior.factor:
+        yield replace(mixture, name="without prior", data=replace(mixture.data, prior=None), prior=None)
+    views = mixture.shape.views
+    if len(views) < 2:
+        return
+    for view in views:
+        shape = replace(mixture.shape, views=(view,))
+        index = views.index(view)
+        data = replace(mixture.data, parts=replace(mixture.data.parts, views=(mixture.data.parts.views[index],)))
+        tried = [_Fitted(view, shape, _lone(shape, mixture, length), data, mixture.prior) for length in _LENGTHS]
+        yield max(tried, key=lambda each: each.factor.evidence)
+
+
+def _lone(shape: Shape, mixture: _Fitted, length: float) -> Tensor:
+    """Return hyper-parameters of a view alone: its own a guess, those of the parameters from the mixture."""
+    known = dict(zip(mixture.shape.names, mixture.logs.exp().tolist(), strict=True))
+    known |= {f"scale.{shape.views[0]}": 1.0, f"length.{shape.views[0]}": length, "nugget": _LONE_NUGGET}
+    return torch.tensor([known[name] for name in shape.names], dtype=torch.float64).log()
+
+
+def _chosen(start: _Start, mixture: _Fitted, evidence: Mapping[str, float]) -> _Fitted:
+    """Return the mixture, or what explains the measurements clearly better."""
+    prior = mixture.prior
+    if "without prior" in evidence and (_slope(mixture)[0] <= 0 or evidence["without prior"] > evidence[MIXTURE]):
+        prior = None
+    single = [(value, name) for name, value in evidence.items() if name in mixture.shape.views]
+    if single and max(single)[0] > evidence[MIXTURE] + _MARGIN:
+        found = _Fitted.of(start, replace(mixture.shape, views=(max(single)[1],)), prior)
+        return replace(found, name=max(single)[1])
+    return mixture if prior == mixture.prior else _Fitted.of(start, mixture.shape, prior, mixture.logs)
+
+
+def _slope(fitted: _Fitted) -> tuple[float, float]:
+    """Return mean and standard deviation of the prior's slope after the data (ibid., equation 2.42)."""
+    prior = fitted.data.prior
+    if prior is None:
+        return 0.0, 0.0
+    factor, spread = fitted.factor, SLOPE[1] ** 2
+    explained = float(prior @ factor.inverse @ prior)
+    return SLOPE[0] + spread * float(prior @ factor.weights), max(spread - spread**2 * explained, 0.0) ** 0.5
+
+
+def _believed(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> MetricGP:
+    task = start.task
+    return MetricGP(
+        Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
+        start.rows,
+        fitted.data,
+        start.shift,
+        start.scale,
+        task.floor,
+        _account(start, fitted, evidence),
+        task.inflation,
+    )
+
+
+def _account(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> dict[str, Any]:
+    values = dict(zip(fitted.shape.names, fitted.logs.exp().tolist(), strict=True))
+    scales = {name: values[f"scale.{name}"] for name in fitted.shape.views}
+    found: dict[str, Any] = {"choice": fitted.name, "loo": dict(evidence)}
+    if scales:
+        total = sum(scales.values()) + values["nugget"]
+        found["features"] = {name: scale / total for name, scale in scales.items()}
+    if start.prior is not None and not start.prior.factor:
+        slope, sd = _slope(fitted)
+        found["prior"] = {"slope": slope, "sd": sd, "used": fitted.prior is not None}
+    return found
