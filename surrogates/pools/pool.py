@@ -4,60 +4,88 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Structure
 
-from campaigns.errors import CampaignError, Problem
-from campaigns.pool import GeneratorPoolConfig, PoolConfig
+from campaigns.pool import GeneratorPoolConfig, PoolConfig, SourcePoolConfig
 from campaigns.units import check_unit
+from surrogates.pools.entry import PoolEntry, structure_key
+from surrogates.pools.findings import BadEntry, Findings, Place, RefusedError, pool_error
+from surrogates.pools.soundness import defect
+from surrogates.pools.store import Index, StoredEntries
 
+__all__ = ["Pool", "PoolEntry", "Predictor", "in_unit", "load_pool", "structure_key"]
 
-@dataclass(frozen=True, slots=True)
-class PoolEntry:
-    """One candidate material.
-
-    Attributes:
-        id: readable and unique name that depends on neither the order nor the rest of the pool.
-        structure: the crystal; the lithiated one in a pool of electrodes.
-        host: the delithiated cell of the same framework; None in a pool that holds no electrodes.
-        provenance: where the cell comes from: prototype, source, substitution, oxidation states.
-    """
-
-    id: str
-    structure: Structure
-    host: Structure | None = None
-    provenance: Mapping[str, str] = field(default_factory=dict)
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A named, ordered list of entries with unique ids.
+    """A named, ordered list of n entries with unique ids.
+
+    Attributes:
+        entries: in memory, or read from disk when they are asked for; then go over them once, and keep no list of them.
+        properties: numeric columns that were kept, n values each, NaN where there was none.
+        folder: where arrays that belong to this pool may be kept; None for a pool in memory.
+        report: what was found while it was made: bad entries and duplicates.
 
     Raises:
         ValueError: two entries share an id.
     """
 
     name: str
-    entries: tuple[PoolEntry, ...]
-    _by_id: dict[str, PoolEntry] = field(init=False, repr=False, compare=False)
+    entries: Sequence[PoolEntry]
+    properties: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    folder: Path | None = None
+    report: Findings = field(default_factory=Findings)
 
     def __post_init__(self) -> None:
-        by_id = {entry.id: entry for entry in self.entries}
-        if len(by_id) != len(self.entries):
-            seen = [entry.id for entry in self.entries]
-            repeated = sorted({name for name in seen if seen.count(name) > 1})
+        if len(self._numbers) != len(self.entries):
+            seen = set[str]()
+            repeated = sorted({name for name in self.ids if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
             raise ValueError(f"pool {self.name!r} repeats the ids {repeated[:5]}; every entry needs an id of its own")
-        object.__setattr__(self, "_by_id", by_id)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The ids in the order of the entries."""
+        if isinstance(self.entries, StoredEntries):
+            return self.entries.known.ids
+        return tuple(entry.id for entry in self.entries)
 
     @property
-    def ids(self) -> tuple[str, ...]:
-        """Return the ids in the order of the entries."""
-        return tuple(entry.id for entry in self.entries)
+    def keys(self) -> Sequence[str]:
+        """The key of each structure, as ``structure_key`` gives it."""
+        return self.index.keys
+
+    @property
+    def formulas(self) -> Sequence[str]:
+        """The reduced formula of each entry."""
+        return self.index.formulas
+
+    @cached_property
+    def index(self) -> Index:
+        """What is known of the entries without their structures."""
+        return self.entries.known if isinstance(self.entries, StoredEntries) else _index(self.entries)
+
+    @cached_property
+    def prototypes(self) -> Sequence[str]:
+        """The anonymous formula and the space group of each entry, such as ``ABC3 Pm-3m``."""
+        if isinstance(self.entries, StoredEntries):
+            return self.entries.prototypes()
+        from surrogates.pools.reading import prototype_of  # symmetry is looked for only if somebody asks
+
+        return [prototype_of(entry.structure) for entry in self.entries]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.ids)}
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -69,29 +97,27 @@ class Pool:
             KeyError: the pool has no such entry.
         """
         try:
-            return self._by_id[entry_id]
+            return self.entries[self._numbers[entry_id]]
         except KeyError:
             raise KeyError(f"pool {self.name!r} has no entry {entry_id!r} among its {len(self)}") from None
 
     def fingerprint(self) -> str:
         """Return the sha256 of all ids, structures and hosts, in order."""
         digest = hashlib.sha256()
-        for entry in self.entries:
-            host = "" if entry.host is None else structure_key(entry.host)
-            digest.update(f"{entry.id}\n{structure_key(entry.structure)}\n{host}\n".encode())
+        for name, key, host in zip(self.ids, self.index.keys, self.index.host_keys, strict=True):
+            digest.update(f"{name}\n{key}\n{host}\n".encode())
         return digest.hexdigest()
 
 
-def structure_key(structure: Structure) -> str:
-    """Return a content hash of species, lattice (Å) and fractional coordinates, rounded to 1e-6.
-
-    Equal cells written down in the same order of sites have the same key on every machine.
-    """
-    species = ";".join(site.species_string for site in structure)
-    wrapped = np.round(structure.frac_coords, 6) % 1.0
-    numbers = np.concatenate([np.round(structure.lattice.matrix, 6), wrapped]) + 0.0
-    micro = np.rint(numbers * 1e6).astype("<i8")
-    return hashlib.sha256(species.encode() + micro.tobytes()).hexdigest()
+def _index(entries: Sequence[PoolEntry]) -> Index:
+    return Index(
+        ids=tuple(entry.id for entry in entries),
+        keys=tuple(structure_key(entry.structure) for entry in entries),
+        host_keys=tuple("" if entry.host is None else structure_key(entry.host) for entry in entries),
+        formulas=tuple(entry.structure.composition.reduced_formula for entry in entries),
+        sites=np.array([len(entry.structure) for entry in entries]),
+        volumes=np.array([entry.structure.volume / len(entry.structure) for entry in entries]),
+    )
 
 
 class Predictor(Protocol):
@@ -120,34 +146,80 @@ def in_unit(unit: str) -> Callable[[Callable[[Pool], NDArray[np.float64]]], Pred
     return declare
 
 
-def load_pool(config: PoolConfig) -> Pool:
-    """Return the pool that a campaign names.
+def load_pool(config: PoolConfig, progress: Progress | None = None) -> Pool:
+    """Return the pool that a campaign names; one of files is built when it is asked for the first time.
+
+    Args:
+        config: where the materials come from.
+        progress: called with what is being done, how much of it is done, and how much there is.
 
     Raises:
-        CampaignError: the path is malformed, names nothing that can be called, or returns no pool.
+        CampaignError: the source cannot be used: missing, damaged, without a usable entry, with one id for different
+            structures, or, where the campaign is strict, with a bad entry.
+        ModelError: the folder of built pools cannot be used, or a library is missing.
     """
-    if not isinstance(config, GeneratorPoolConfig):
-        raise _pool_error(f"{config.kind} is not wired yet")
-    source = config.function
-    module_name, _, name = source.partition(":")
-    pool = _generator(module_name, name)()
-    if not isinstance(pool, Pool):
-        raise _pool_error(f"{source} returned {type(pool).__name__}; it must return a surrogates.pools.Pool")
-    if not pool.entries:
-        raise _pool_error(f"{source} returned an empty pool; it must hold at least one entry")
+    told = progress or _silent
+    pool = _generated(config, told) if isinstance(config, GeneratorPoolConfig) else _of_files(config, told)
+    if config.strict and pool.report.bad:
+        raise RefusedError("the pool is strict, and has bad entries", pool.report.bad)
     return pool
+
+
+def _of_files(config: SourcePoolConfig, progress: Progress) -> Pool:
+    from surrogates.pools.build import build  # the parsers take a second to import, and a generated pool needs none
+
+    return _stored(config.path.name.split(".")[0], build(config, progress))
+
+
+def _stored(name: str, folder: Path) -> Pool:
+    entries = StoredEntries(folder)
+    return Pool(name, entries, entries.properties(), folder, entries.findings())
+
+
+def _generated(config: GeneratorPoolConfig, progress: Progress) -> Pool:
+    """Return the pool of a generator, without the entries that cannot be right."""
+    module_name, _, name = config.function.partition(":")
+    made = _generator(module_name, name)()
+    if not isinstance(made, Pool):
+        raise pool_error(f"{config.function} returned {type(made).__name__}; it must return a surrogates.pools.Pool")
+    if not made.entries:
+        raise pool_error(f"{config.function} returned an empty pool; it must hold at least one entry")
+    pool = _checked(made, config.function)
+    if config.lattice == "given":
+        return pool
+    from surrogates.pools.build import build_generated
+
+    folder = build_generated(pool.entries, pool.fingerprint(), config.function, progress)
+    return replace(_stored(pool.name, folder), report=pool.report)
+
+
+def _checked(pool: Pool, source: str) -> Pool:
+    reasons = {number: reason for number, entry in enumerate(pool.entries) if (reason := _defect(entry))}
+    bad = tuple(BadEntry(Place(source, number + 1), reason) for number, reason in reasons.items())
+    if len(bad) == len(pool):
+        raise RefusedError("the pool holds no entry that can be used", bad)
+    report = Findings(len(pool), bad)
+    if not bad:
+        return replace(pool, report=report)
+    kept = tuple(entry for number, entry in enumerate(pool.entries) if number not in reasons)
+    return Pool(pool.name, kept, report=report)
+
+
+def _defect(entry: PoolEntry) -> str | None:
+    cells = (entry.structure,) if entry.host is None else (entry.structure, entry.host)
+    return next((f"{entry.id}: {reason}" for cell in cells if (reason := defect(cell))), None)
 
 
 def _generator(module_name: str, name: str) -> Callable[[], object]:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise _pool_error(f"cannot import {module_name!r} ({error}); check the spelling or install it") from error
+        raise pool_error(f"cannot import {module_name!r} ({error}); check the spelling or install it") from error
     generator = getattr(module, name, None)
     if not callable(generator):
-        raise _pool_error(f"{module_name!r} has no function {name!r}; name one that takes nothing and returns a Pool")
+        raise pool_error(f"{module_name!r} has no function {name!r}; name one that takes nothing and returns a Pool")
     return cast(Callable[[], object], generator)
 
 
-def _pool_error(message: str) -> CampaignError:
-    return CampaignError([Problem("space.pool", message)])
+def _silent(doing: str, done: int, total: int) -> None:
+    """Say nothing."""

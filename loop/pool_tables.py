@@ -1,0 +1,102 @@
+"""What ``athanor pool`` prints of a pool: bad entries and duplicates, elements, prototypes and ranges."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from loop.words import clean
+from surrogates.pools.findings import BadEntry, Duplicate
+from surrogates.pools.pool import Pool
+
+Rows = list[tuple[str, str]]
+Part = tuple[str, RenderableType]
+
+_BAR = 30  # characters of the longest bar
+_MOST = 20  # rows of a table of counts
+
+
+def summary_rows(pool: Pool) -> Rows:
+    """Return what a pool holds, in labelled lines."""
+    report = pool.report
+    rows = [("pool", f"{clean(pool.name)}, {_count(len(pool), 'entry', 'entries')}")]
+    rows.append(("formulas", f"{len(set(pool.formulas)):,} different"))
+    if report.read:
+        folded = _count(len(report.duplicates), "duplicate", "duplicates")
+        rows.append(("read", f"{report.read:,}, {len(report.bad):,} of them bad, {folded} folded"))
+    rows.append(("kept in", "memory, made anew each time" if pool.folder is None else str(pool.folder)))
+    return rows
+
+
+def bad_table(bad: Iterable[BadEntry]) -> Table:
+    """Return where bad entries stand, and what is wrong with them."""
+    table = _table("file", "row", "reason")
+    for each in bad:
+        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.reason))
+    return table
+
+
+def duplicates_table(duplicates: Iterable[Duplicate]) -> Table:
+    """Return which entries were folded into which."""
+    table = _table("file", "row", "id", "same as")
+    for each in duplicates:
+        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.kept))
+    return table
+
+
+def composition_parts(pool: Pool) -> Iterator[Part]:
+    """Yield titled tables: elements, prototypes, ranges."""
+    elements = Counter(element for formula in pool.formulas for element in set(re.findall("[A-Z][a-z]?", formula)))
+    yield f"elements ({len(elements)})", _counts_table("element", elements, len(pool))
+    prototypes = Counter(pool.prototypes)
+    yield f"prototypes ({len(prototypes)})", _counts_table("prototype", prototypes, len(pool))
+    yield "ranges", _ranges_table(pool)
+
+
+def _counts_table(head: str, counts: Counter[str], total: int) -> Table:
+    """Return the most frequent names, with bars for their share of all entries."""
+    table = _table(head, "entries", "share", "")
+    largest = max(counts.values())
+    for name, count in counts.most_common(_MOST):
+        bar = Text("█" * max(1, round(_BAR * count / largest)), style="cyan")
+        table.add_row(name, f"{count:,}", f"{count / total:.1%}", bar)
+    if len(counts) > _MOST:
+        rest = sum(counts.values()) - sum(count for _, count in counts.most_common(_MOST))
+        table.add_row(f"{len(counts) - _MOST} others", f"{rest:,}", "", "")
+    return table
+
+
+def _ranges_table(pool: Pool) -> Table:
+    table = _table("quantity", "smallest", "median", "largest", "missing")
+    columns: dict[str, NDArray[np.float64]] = {
+        "atoms in the cell": pool.index.sites.astype(float),
+        "volume per atom [Å3]": pool.index.volumes,
+    }
+    for name, values in (columns | dict(pool.properties)).items():
+        there = values[np.isfinite(values)]
+        numbers = [f"{x:.4g}" for x in np.quantile(there, (0.0, 0.5, 1.0))] if there.size else ["–"] * 3
+        table.add_row(clean(name), *numbers, str(len(values) - there.size))
+    return table
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def _row(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        right: Sequence[str] = ("row", "entries", "share", "smallest", "median", "largest", "missing")
+        table.add_column(head, justify="right" if head in right else "left")
+    return table

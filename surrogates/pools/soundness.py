@@ -1,0 +1,67 @@
+"""Whether a crystal can be a candidate: known elements, each site full, no atoms on each other."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Element, Lattice, Structure
+
+CLOSEST = 0.5
+"""Å. The shortest bond, that of H2, is 0.74 Å long (Huber and Herzberg, Constants of Diatomic Molecules, 1979)."""
+
+HEAVIEST = 94
+"""Plutonium: heavier elements are in no training set of a universal potential."""
+
+_DENSEST = CLOSEST**3 / np.sqrt(2)  # Å3 per atom when equal spheres of this diameter are close-packed
+_STEPS = np.array([step for step in product((-1, 0, 1), repeat=3) if any(step)])
+
+
+def defect(structure: Structure) -> str | None:
+    """Return why a crystal cannot be a candidate, or None."""
+    if not len(structure):
+        return "holds no atoms"
+    return _cell_defect(structure) or _site_defect(structure) or _overlap(structure)
+
+
+def unknown(symbol: str) -> bool:
+    """Return whether a symbol names no element from H to Pu; isotopes such as D count as unknown."""
+    return not Element.is_valid_symbol(symbol) or symbol in ("D", "T") or Element(symbol).Z > HEAVIEST
+
+
+def _cell_defect(structure: Structure) -> str | None:
+    volume = float(structure.lattice.volume)
+    if not (np.isfinite(structure.lattice.matrix).all() and np.isfinite(volume)):
+        return "its cell is not finite"
+    if not np.isfinite(structure.frac_coords).all():
+        return "a coordinate is not finite"
+    if volume < _DENSEST * len(structure):
+        return f"its cell of {volume:.3g} Å3 is too small for {len(structure)} atoms {CLOSEST} Å apart"
+    return None
+
+
+def _site_defect(structure: Structure) -> str | None:
+    for number, site in enumerate(structure, 1):
+        if len(site.species) != 1 or abs(sum(site.species.values()) - 1) > 1e-3:
+            return f"site {number} ({site.species_string}) is partly occupied; order the structure first"
+        symbol = next(iter(site.species)).symbol
+        if unknown(symbol):
+            return f"site {number} holds {symbol}; allowed: elements from H to Pu, isotopes by their element"
+    return None
+
+
+def _overlap(structure: Structure) -> str | None:
+    apart = structure.lattice.get_all_distances(structure.frac_coords, structure.frac_coords)
+    apart[np.diag_indices_from(apart)] = _shortest_step(structure.lattice)
+    first, second = np.unravel_index(np.argmin(apart), apart.shape)
+    if apart[first, second] >= CLOSEST:
+        return None
+    names = " and ".join(f"{structure[int(i)].species_string} (site {i + 1})" for i in (first, second))
+    return f"{names} are {apart[first, second]:.2f} Å apart; at least {CLOSEST} Å is allowed"
+
+
+def _shortest_step(lattice: Lattice) -> float:
+    """Return the distance in Å from an atom to its nearest image."""
+    vectors: NDArray[np.float64] = _STEPS @ lattice.lll_matrix
+    return float(np.sqrt((vectors**2).sum(axis=1)).min())

@@ -1,0 +1,67 @@
+"""Files of a folder, and of the folders below it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from campaigns.pool import FolderPoolConfig
+from surrogates.pools.findings import BadEntry, Place, pool_error
+from surrogates.pools.sources.item import Item, Source
+from surrogates.pools.texts import blocks, is_cif
+
+_SUFFIXES = (".cif", ".vasp", ".poscar")
+_NAMES = ("POSCAR", "CONTCAR")
+
+
+def folder_source(config: FolderPoolConfig) -> Source:
+    """Return the structure files of a folder, by name.
+
+    Raises:
+        CampaignError: there are none.
+    """
+    files = structure_files(config.path)
+    if not files:
+        wanted = ", ".join((*(f"*{suffix}" for suffix in _SUFFIXES), *(f"{name}*" for name in _NAMES)))
+        raise pool_error(f"{config.path} holds no structures; files that count, here and in folders below: {wanted}")
+    return Source(len(files), _items(config.path, files))
+
+
+def structure_files(folder: Path) -> list[Path]:
+    """Return the CIF and POSCAR files of a folder and of those below it, sorted; hidden ones are left out."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root, name) for name in names if _counts(name)]
+    return sorted(found, key=lambda file: file.relative_to(folder).parts)
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and (name.lower().endswith(_SUFFIXES) or name.startswith(_NAMES))
+
+
+def _items(folder: Path, files: list[Path]) -> Iterator[Item | BadEntry]:
+    for file in files:
+        place = Place(file.relative_to(folder).as_posix())
+        try:
+            text = file.read_text(encoding="utf-8-sig", errors="replace")
+        except OSError as error:
+            yield BadEntry(place, f"cannot be read: {error.strerror}")
+            continue
+        yield from _structures(place, text)
+
+
+def _structures(place: Place, text: str) -> Iterator[Item]:
+    """Yield the structures of one file; each block of a CIF that holds several is one."""
+    name = _stem(place.file)
+    found = blocks(text) if is_cif(text) else []
+    if len(found) < 2:
+        yield Item(place, text, name)
+    else:
+        yield from (Item(place, part, f"{name}:{block}") for block, part in found)
+
+
+def _stem(file: str) -> str:
+    stem, dot, _ = file.rpartition(".")
+    return stem if dot and file.lower().endswith(_SUFFIXES) else file
