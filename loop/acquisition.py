@@ -15,6 +15,7 @@ from typing import Any, assert_never
 import numpy as np
 import torch
 from botorch.utils.safe_math import log_fatplus, logmeanexp
+from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.campaign import StagnationRuleConfig
@@ -207,7 +208,7 @@ def _clouds(promise: _Promise, seed: int) -> list[_Cloud]:
     scorer = promise.belief.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
-        return [_Cloud(scorer, sobol(space, _CLOUD, seed), ())]
+        return [_Cloud(scorer, sobol(space, _CLOUD, seed), np.empty(0, dtype=np.int64))]
     if not space.parameters:
         return [_Cloud(scorer, [{}], np.arange(len(table.ids)))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
@@ -223,7 +224,7 @@ class _Cloud:
 
     scorer: Scorer
     settings: Sequence[dict[str, Scalar]]
-    materials: Sequence[int]
+    materials: NDArray[np.int64]
 
     @cached_property
     def rows(self) -> Tensor:
@@ -233,7 +234,7 @@ class _Cloud:
     def rows_of(self, materials: Collection[str | None]) -> list[int]:
         """Return the rows that hold one of these materials."""
         places = [self.scorer.encoder.place(str(name)) for name in materials]
-        at = np.flatnonzero(np.isin(np.asarray(self.materials), places)) if places else np.empty(0, dtype=np.int64)
+        at = np.flatnonzero(np.isin(self.materials, places)) if places else np.empty(0, dtype=np.int64)
         count = len(self.settings)
         return (at[:, None] * count + np.arange(count)).ravel().tolist()
 

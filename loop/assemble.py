@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
+from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.space import CategoricalConfig, OrdinalConfig, ParameterConfig
 from campaigns.surrogate import ChgnetConfig, MatglConfig
 from campaigns.units import convert, to_unit
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
-from surrogates.features.embeddings import Embedder, Progress, embed
+from surrogates.features.build import build_embedder
+from surrogates.features.embeddings import Progress, embed
+from surrogates.features.pooled import embed_pool
 from surrogates.pools.pool import Pool, load_pool
-from surrogates.posterior.encoder import Encoder, MaterialTable, principal_components
+from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
 
 Numbers = NDArray[np.float64]
 
@@ -32,17 +35,20 @@ class Materials:
     """The pool, and what is known of it before any experiment.
 
     Attributes:
+        views: name to n x e features, scaled.
         computed: computed metric to n values, in the metric's unit.
         priors: measured metric to n values of its prior, in the metric's unit.
     """
 
     pool: Pool
+    views: Mapping[str, Numbers]
     computed: Mapping[str, Numbers]
     priors: Mapping[str, Numbers]
 
     def computed_of(self, material: str | None) -> dict[str, float]:
         """Return the computed metrics of one material."""
-        return {name: float(values[self.pool.ids.index(str(material))]) for name, values in self.computed.items()}
+        place = self.pool.ids.index(str(material))
+        return {name: float(values[place]) for name, values in self.computed.items()}
 
 
 def load_object(path: str, where: str) -> Any:
@@ -59,53 +65,59 @@ def load_object(path: str, where: str) -> Any:
 
 
 def build_materials(campaign: Campaign, progress: Progress | None = None) -> Materials | None:
-    """Return the campaign's pool with its computed metrics and priors, or None without a pool.
+    """Return the campaign's pool with all that is known of it, or None without a pool.
 
     Args:
-        campaign: pool, metrics and surrogate.
-        progress: called with (done, total) while structures are embedded.
+        campaign: pool, metrics, surrogate, and where to compute.
+        progress: called with (done, total) while the pool is built and structures are embedded.
+
+    Raises:
+        CampaignError: the pool cannot be had.
+        ModelError: a model cannot be had, or cannot evaluate a structure.
     """
     if campaign.space.pool is None:
         return None
-    pool = load_pool(campaign.space.pool)
+    told = progress or _silent
+    pool = load_pool(campaign.space.pool, lambda _, done, total: told(done, total))
     # Lithiated and delithiated cells in one pass: the priors find both in the cache.
-    cells = [cell for entry in pool.entries for cell in (entry.structure, entry.host) if cell is not None]
-    embed(cells, build_embedder(campaign), progress=progress)
+    hosts = [entry.host for entry in pool.entries if entry.host is not None] if any(pool.index.host_keys) else []
+    views = build_views(campaign, pool, told)
+    if hosts:
+        embed(hosts, build_embedder(campaign.surrogate.features[0]), progress=told, compute=campaign.lab.compute)
     computed = {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
-    priors = {
-        n: _predicted(pool, m.prior, m.unit, f"metrics.{n}.prior")
-        for n, m in campaign.measured.items()
-        if isinstance(m.prior, str)
-    }
-    return Materials(pool, computed, priors)
+    priors = {n: _prior(pool, m, f"metrics.{n}.prior", told) for n, m in campaign.measured.items() if m.prior}
+    return Materials(pool, views, computed, priors)
 
 
-def build_embedder(campaign: Campaign) -> Embedder:
-    """Return the model that embeds the structures.
+def _silent(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+def build_views(campaign: Campaign, pool: Pool, progress: Progress) -> dict[str, Numbers]:
+    """Return every view of the pool that the campaign names, each n x e and scaled (see ``MaterialTable``).
 
     Raises:
-        ModelError: the model cannot be had.
+        ModelError: a model cannot be had, or cannot evaluate a structure.
     """
-    match campaign.surrogate.features[0]:
-        case ChgnetConfig(weights=weights):
-            from surrogates.features.chgnet_model import ChgnetModel
-
-            return ChgnetModel(weights)
-        case MatglConfig(model=model):
-            from surrogates.features.matgl_model import MatglModel
-
-            return MatglModel(model)
-        case other:
-            raise CampaignError([Problem("surrogate.features", f"{other.kind} is not wired yet")])
+    views: dict[str, Numbers] = {}
+    for i, config in enumerate(campaign.surrogate.features):
+        model = build_embedder(config, f"surrogate.features[{i}]")
+        vectors = embed_pool(pool, model, progress, campaign.lab.compute).vectors
+        name = config.kind if config.kind not in views else f"{config.kind}_{i}"
+        match config:
+            case ChgnetConfig() | MatglConfig():
+                views[name] = embedding_view(vectors)
+            case _:
+                views[name] = feature_view(vectors)
+    return views
 
 
 def build_encoder(campaign: Campaign, materials: Materials | None) -> Encoder:
     """Return the layout of rows for the models."""
     if materials is None:
         return Encoder(campaign.space)
-    vectors = embed([entry.structure for entry in materials.pool.entries], build_embedder(campaign)).vectors
     numbers = {f"prior:{n}": v for n, v in materials.priors.items()} | dict(materials.computed)
-    return Encoder(campaign.space, MaterialTable(materials.pool.ids, principal_components(vectors), numbers))
+    return Encoder(campaign.space, MaterialTable(materials.pool.ids, materials.views, numbers))
 
 
 def build_lab(campaign: Campaign, materials: Materials | None, state: Path, start: float) -> Lab:
@@ -195,6 +207,19 @@ def _converted(value: Scalar, unit: str, key: str, instrument: JobInstrument) ->
 
 def _constant(value: float | str, key: str, instrument: JobInstrument) -> Scalar:
     return value if key in instrument.texts else to_unit(value, instrument.unit_of(key))
+
+
+def _prior(pool: Pool, metric: MeasuredConfig, where: str, progress: Progress) -> Numbers:
+    """Return a metric's prior of each entry, in the metric's unit."""
+    match metric.prior:
+        case TrainedPriorConfig() as trained:
+            from surrogates.predictors.trained import prior_values
+
+            return prior_values(trained.place, pool, metric.unit, progress)
+        case str(path):
+            return _predicted(pool, path, metric.unit, where)
+        case None:
+            raise ValueError(f"{where} names no prior")
 
 
 def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:

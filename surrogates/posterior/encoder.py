@@ -88,7 +88,9 @@ class Encoder:
             rows = [[*row, self._index[str(c.material)]] for row, c in zip(rows, candidates, strict=True)]
         return torch.tensor(rows, dtype=torch.float64)
 
-    def encode_product(self, settings: Sequence[Mapping[str, Scalar]], places: Sequence[int]) -> Tensor:
+    def encode_product(
+        self, settings: Sequence[Mapping[str, Scalar]], places: Sequence[int] | NDArray[np.int64]
+    ) -> Tensor:
         """Return the rows of all pairs of a material (by its place) and a setting, material by material.
 
         Args:

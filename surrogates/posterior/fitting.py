@@ -131,7 +131,7 @@ def _loss(shape: Shape, data: Data, logs: Tensor) -> tuple[float, Tensor]:
     covariance, slopes = derivatives(shape, logs, data.parts)
     try:
         factor = factorise(covariance, data)
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch's stubs leave it out
         return _IMPOSSIBLE, torch.zeros_like(logs)
     weight = factor.inverse - torch.outer(factor.weights, factor.weights)
     if data.amplitude is not None:

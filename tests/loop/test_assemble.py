@@ -11,8 +11,7 @@ from campaigns.errors import CampaignError, ModelError
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
-from loop.assemble import build_embedder, build_materials, check_limits, recipe
-from surrogates.features.chgnet_model import ChgnetModel
+from loop.assemble import build_materials, check_limits, recipe
 from tests.loop.conftest import quick
 
 OWN = """
@@ -74,12 +73,20 @@ def test_a_predictor_without_a_unit_and_one_that_is_missing_are_errors() -> None
         build_materials(Campaign(**data))
 
 
-def test_the_campaign_names_its_embedding_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(build_embedder(pooled()), ChgnetModel)
-    data = pooled().model_dump() | {"surrogate": {"features": [{"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}]}}
+@pytest.mark.usefixtures("own")
+def test_each_view_that_the_campaign_names_is_there_under_its_name() -> None:
+    data = pooled().model_dump() | {"surrogate": {"features": [{"kind": "chgnet"}, {"kind": "valence"}]}}
+    materials = build_materials(Campaign(**data))
+    assert materials is not None
+    assert {name: len(view) for name, view in materials.views.items()} == {"chgnet": 2, "valence": 2}
+
+
+@pytest.mark.usefixtures("own")
+def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    features = [{"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}]
     with pytest.raises(ModelError, match=r"MEGNet-MP-2018.6.1-Eform.*folder"):
-        build_embedder(Campaign(**data))
+        build_materials(Campaign(**(pooled().model_dump() | {"surrogate": {"features": features}})))
 
 
 @pytest.fixture
