@@ -2,10 +2,10 @@
 
 Deng et al., Nat. Mach. Intell. 5, 1031 (2023).
 
-The weights are those in CHGNet's wheel. Graphs and forward pass are our own; they give the numbers of stock CHGNet up to
-its own rounding error (``python -m benchmarks.throughput`` compares them). Structures are evaluated one at a time and on
-one thread, so that a value is independent, to the last bit, of what else is evaluated with it. Batches would gain little:
-5 atoms already have 700 angles, which keep a core busy.
+The weights are those in CHGNet's wheel. Graphs and forward pass are our own; they give the numbers of stock CHGNet up
+to its own rounding error (``python -m benchmarks.throughput`` compares them). Structures are evaluated one at a time
+and on one thread, so that a value is independent, to the last bit, of what else is evaluated with it. Batches would
+gain little: 5 atoms already have 700 angles, which keep a core busy.
 """
 
 from __future__ import annotations
