@@ -64,12 +64,14 @@ FeaturesConfig = Annotated[
 class HealthConfig(Config):
     """When predictions made before the measurements count as bad."""
 
-    window: Annotated[Count, Field(ge=5)] = 15
+    window: Annotated[Count, Field(ge=5)] = 16
     """How many of the latest predictions are judged."""
-    coverage: Share = 0.75
-    """Smallest share of measurements inside their 95 % interval."""
-    rank: Annotated[Number, Field(ge=-1, le=1)] = -0.2
-    """Smallest rank correlation of predicted and measured values."""
+    coverage: Share = 0.65
+    """Smallest share of measurements inside their 95 % interval; below it, a model is recalibrated, and a model that
+    stays below it is dropped."""
+    rank: Annotated[Number, Field(ge=-1, le=1)] = 0.4
+    """Smallest rank correlation of predicted and measured values; a recalibrated model that stays below it, and is no
+    better than a constant, is dropped."""
 
 
 class RetrainConfig(Config):

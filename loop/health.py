@@ -1,0 +1,349 @@
+"""Whether a metric's model still predicts: a fold over the trials, so that a campaign taken up again knows the same.
+
+Only predictions that were made before their measurement count. A model goes down a ladder:
+
+- *healthy* until too few of the latest measurements lie inside their 95 % interval; then
+- *recalibrated*: its standard deviations are multiplied by a factor, estimated anew after every measurement; back to
+  healthy when the latest predictions would have been honest without it;
+- *simple*, for good, when half a window of predictions made since the recalibration is still covered too rarely, or is
+  ordered badly while being no better than the mean of what was measured before.
+
+Rank correlation alone condemns no model, because an optimiser looks at the few candidates that look alike, the best
+ones, and nothing orders these well; a useless model is one that also predicts no better than a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from campaigns.surrogate import HealthConfig
+from campaigns.values import TrialState
+from loop.calibration import LEVELS, Pair, coverage, metric_pairs, rank_correlation
+from loop.records import TrialRecord
+
+_REACH = float(norm.ppf(0.975))
+_ROBUST = 0.8  # level at which the factor is estimated: a fifth of the window may be wild
+_MOST = 10.0  # beyond this a factor means that the model says nothing
+
+
+class HealthState(StrEnum):
+    """The rungs of the ladder."""
+
+    HEALTHY = "healthy"
+    RECALIBRATED = "recalibrated"
+    SIMPLE = "simple"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How good some predictions were.
+
+    Attributes:
+        predictions: how many.
+        coverage: shares inside the 50, 80 and 95 % interval, with the standard deviations as they were used.
+        rank: Spearman's rank correlation of predicted and measured values; None where there is none.
+        rmsd: root-mean-square deviation, in the metric's unit.
+    """
+
+    predictions: int
+    coverage: tuple[float, ...]
+    rank: float | None
+    rmsd: float
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """A step on the ladder.
+
+    Attributes:
+        trial: number of the trial whose measurement caused it.
+        state: the state from then on.
+        reason: why, in words.
+        figures: of the predictions that were judged.
+    """
+
+    trial: int
+    state: HealthState
+    reason: str
+    figures: Figures
+
+    @property
+    def text(self) -> str:
+        """What happened and why, in one line."""
+        match self.state:
+            case HealthState.HEALTHY:
+                return f"the model is honest again: {self.reason}"
+            case HealthState.RECALIBRATED:
+                return f"the model is recalibrated: {self.reason}"
+            case HealthState.SIMPLE:
+                return f"the model is dropped for one on simple features: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricHealth:
+    """The health of one metric's model.
+
+    Attributes:
+        state: where on the ladder it stands.
+        sd_factor: what the standard deviations of its predictions have to be multiplied by, at least 1.
+        figures: of the latest predictions; None before the first one is measured.
+        transitions: every change of the state, oldest first.
+    """
+
+    state: HealthState = HealthState.HEALTHY
+    sd_factor: float = 1.0
+    figures: Figures | None = None
+    transitions: tuple[HealthChange, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON values, to be kept with a proposal as ``models[metric]["health"]``."""
+        return {
+            "state": str(self.state),
+            "sd_factor": self.sd_factor,
+            "figures": None if self.figures is None else _plain(self.figures),
+            "transitions": [
+                {"trial": c.trial, "state": str(c.state), "reason": c.reason, "figures": _plain(c.figures)}
+                for c in self.transitions
+            ],
+        }
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any]) -> Self:
+        """Return what ``describe`` was called on."""
+        figures = described["figures"]
+        changes = (
+            HealthChange(c["trial"], HealthState(c["state"]), c["reason"], _figures(c["figures"]))
+            for c in described["transitions"]
+        )
+        known = None if figures is None else _figures(figures)
+        return cls(HealthState(described["state"]), described["sd_factor"], known, tuple(changes))
+
+
+def health(
+    config: HealthConfig, trials: Sequence[TrialRecord], metrics: Iterable[str], droppable: bool = True
+) -> dict[str, MetricHealth]:
+    """Return the health of each metric's model after the trials; earlier trials' changes never depend on later ones.
+
+    Args:
+        config: window and thresholds.
+        trials: in any order; those without measurement or prediction change nothing.
+        metrics: the measured ones.
+        droppable: whether there is a model on simple features to fall back to; else the ladder ends at recalibrated.
+    """
+    done = [t for t in trials if t.state is TrialState.COMPLETED and t.completed_order is not None]
+    done.sort(key=lambda t: t.completed_order or 0)
+    return {name: _fold(config, _Track.of(done, name), droppable) for name in metrics}
+
+
+def changes(before: Mapping[str, MetricHealth], after: Mapping[str, MetricHealth]) -> list[tuple[str, HealthChange]]:
+    """Return what changed between two calls of ``health``, with the metric: earlier changes are never revised."""
+    known = {name: len(before[name].transitions) if name in before else 0 for name in after}
+    return [(name, change) for name, found in after.items() for change in found.transitions[known[name] :]]
+
+
+def stored_factor(trial: TrialRecord, metric: str) -> float:
+    """Return what the standard deviation of a trial's prediction had been multiplied by; 1 where nothing is stored."""
+    return float(trial.proposal.models.get(metric, {}).get("health", {}).get("sd_factor", 1.0))
+
+
+def figures_of(pairs: Sequence[Pair]) -> Figures:
+    """Return how good predictions were; at least one."""
+    shares = tuple(found.value for level in LEVELS if (found := coverage(pairs, level)))
+    rank = rank_correlation(pairs)
+    gaps = [p.measured.value - p.predicted.value for p in pairs]
+    return Figures(len(pairs), shares, None if rank is None else rank.value, float(np.sqrt(np.mean(np.square(gaps)))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """The n predictions of one metric in the order in which they were measured.
+
+    Attributes:
+        order: n, the place of each among the completed trials.
+        known: n, how many trials were completed when it was made; the models learn in that order.
+        means: mean of the metric over the first k completed trials, for k from 0.
+    """
+
+    pairs: Sequence[Pair]
+    order: NDArray[np.int64]
+    known: NDArray[np.int64]
+    means: NDArray[np.float64]
+    metric: str = field(default="")
+
+    @classmethod
+    def of(cls, done: Sequence[TrialRecord], metric: str) -> _Track:
+        pairs = metric_pairs(done, metric)
+        values = np.array([t.metrics[metric].value if metric in t.metrics else np.nan for t in done])
+        there = np.isfinite(values)
+        means = np.cumsum(np.where(there, values, 0.0)) / np.maximum(np.cumsum(there), 1)
+        return cls(
+            pairs,
+            np.array([p.trial.completed_order for p in pairs], dtype=np.int64),
+            np.array([len(p.trial.proposal.learnt_from) for p in pairs], dtype=np.int64),
+            np.concatenate([[np.nan], means]),
+            metric,
+        )
+
+    @cached_property
+    def gap(self) -> NDArray[np.float64]:
+        return np.array([abs(p.measured.value - p.predicted.value) for p in self.pairs])
+
+    @cached_property
+    def noise(self) -> NDArray[np.float64]:
+        return np.array([p.measured.sd for p in self.pairs])
+
+    @cached_property
+    def raw_sd(self) -> NDArray[np.float64]:
+        """What the model itself claimed."""
+        return np.array([p.predicted.sd / stored_factor(p.trial, self.metric) for p in self.pairs])
+
+    @cached_property
+    def raw_missed(self) -> NDArray[np.bool_]:
+        """Whether each measurement lies outside the interval that the model itself claimed."""
+        return self.gap > _REACH * np.hypot(self.raw_sd, self.noise)
+
+    @cached_property
+    def missed(self) -> NDArray[np.bool_]:
+        """Whether each measurement lies outside the interval that was used."""
+        return np.array([abs(p.deviation) > _REACH for p in self.pairs])
+
+    def no_better_than_mean(self, places: NDArray[np.int64]) -> bool:
+        """Return whether these predictions deviate as much as the mean of what was measured before they were made."""
+        known = np.minimum(self.known[places], len(self.means) - 1)
+        guessed = np.array([self.pairs[i].measured.value for i in places]) - self.means[known]
+        return bool(np.square(self.gap[places]).sum() >= np.square(guessed).sum())
+
+
+def _fold(config: HealthConfig, track: _Track, droppable: bool) -> MetricHealth:
+    found = MetricHealth()
+    for now in range(len(track.pairs)):
+        found = _step(_Judge(config, track, now, droppable), found)
+    latest = track.pairs[-config.window :]
+    return replace(found, figures=figures_of(latest)) if latest else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What is known once prediction ``now`` is measured."""
+
+    config: HealthConfig
+    track: _Track
+    now: int
+    droppable: bool
+
+    @property
+    def half(self) -> int:
+        """Half a window."""
+        return (self.config.window + 1) // 2
+
+    def window(self, first: int = 0) -> NDArray[np.int64]:
+        """Return the places of the latest predictions, from ``first`` on."""
+        return np.arange(max(first, self.now + 1 - self.config.window), self.now + 1)
+
+    def since(self, change: HealthChange) -> NDArray[np.int64]:
+        """Return the places of the latest predictions that were made in knowledge of a change."""
+        at = next(p.trial.completed_order or 0 for p in self.track.pairs if p.trial.number == change.trial)
+        return np.flatnonzero(self.track.known[: self.now + 1] > at)[-self.config.window :]
+
+    def dishonest(self, places: NDArray[np.int64]) -> bool:
+        """Return whether the model claims too much; predictions that the window still lacks count as good."""
+        return self.too_many(int(self.track.raw_missed[places].sum()), self.config.window)
+
+    def too_many(self, missed: int, count: int) -> bool:
+        """Return whether so many of ``count`` intervals may not miss."""
+        return missed > (1 - self.config.coverage) * count + 1e-9
+
+    def factor(self, places: NDArray[np.int64]) -> float:
+        """Return the factor for the model's standard deviations that makes the 80 % interval hold 80 %, at least 1.
+
+        It is the larger of those for all places and for their latest half window, so that it catches up at once with a
+        model that has just gone bad. A quantile of the factors that each prediction would have needed: a fifth of them
+        may be wild without any effect (split conformal prediction: Lei et al. 2018, J. Am. Stat. Assoc. 113, 1094).
+        """
+        if not len(places):
+            return 1.0
+        needed = self.track.gap[places] / float(norm.ppf(0.5 + _ROBUST / 2))
+        excess = np.sqrt(np.maximum(np.square(needed) - np.square(self.track.noise[places]), 0.0))
+        factors = np.minimum(excess / np.maximum(self.track.raw_sd[places], 1e-300), _MOST)
+        return float(max(1.0, *(np.quantile(part, _ROBUST) for part in (factors, factors[-self.half :]))))
+
+    def change(self, state: HealthState, reason: str, places: NDArray[np.int64]) -> HealthChange:
+        """Return a change of the state, now."""
+        pairs = [self.track.pairs[i] for i in places]
+        return HealthChange(self.track.pairs[self.now].trial.number, state, reason, figures_of(pairs))
+
+
+def _step(judge: _Judge, found: MetricHealth) -> MetricHealth:
+    """Return the health after one more measurement."""
+    match found.state:
+        case HealthState.HEALTHY:
+            return _while_healthy(judge, found)
+        case HealthState.RECALIBRATED:
+            return _while_recalibrated(judge, found)
+        case HealthState.SIMPLE:
+            places = judge.since(found.transitions[-1])
+            stretch = found.sd_factor > 1 or judge.dishonest(places)
+            return replace(found, sd_factor=judge.factor(places) if stretch else 1.0)
+
+
+def _while_healthy(judge: _Judge, found: MetricHealth) -> MetricHealth:
+    places = judge.window()
+    if not judge.dishonest(places):
+        return found
+    missed, factor = int(judge.track.raw_missed[places].sum()), judge.factor(places)
+    reason = (
+        f"{missed} of the latest {len(places)} measurements lie outside their 95 % interval; "
+        f"standard deviations are multiplied, by {factor:.2g} for now"
+    )
+    change = judge.change(HealthState.RECALIBRATED, reason, places)
+    return replace(found, state=change.state, sd_factor=factor, transitions=(*found.transitions, change))
+
+
+def _while_recalibrated(judge: _Judge, found: MetricHealth) -> MetricHealth:
+    since = judge.since(found.transitions[-1])
+    if judge.droppable and len(since) >= judge.half and (reason := _still_bad(judge, since)):
+        change = judge.change(HealthState.SIMPLE, reason, since)
+        return replace(found, state=change.state, sd_factor=1.0, transitions=(*found.transitions, change))
+    places = judge.window()
+    factor = judge.factor(places)
+    if factor > 1 or judge.dishonest(places):
+        return replace(found, sd_factor=factor)
+    reason = f"the latest {len(places)} predictions needed no wider intervals"
+    change = judge.change(HealthState.HEALTHY, reason, places)
+    return replace(found, state=change.state, sd_factor=1.0, transitions=(*found.transitions, change))
+
+
+def _still_bad(judge: _Judge, since: NDArray[np.int64]) -> str:
+    """Return why recalibration did not help; nothing if it did."""
+    missed = int(judge.track.missed[since].sum())
+    if judge.too_many(missed, len(since)):
+        return f"{missed} of {len(since)} measurements lie outside their 95 % interval even after recalibration"
+    rank = rank_correlation([judge.track.pairs[i] for i in since])
+    order = 0.0 if rank is None else rank.value
+    if order >= judge.config.rank or not judge.track.no_better_than_mean(since):
+        return ""
+    return (
+        f"the rank correlation of {len(since)} predictions since its recalibration is {order:.2f}, and they are no "
+        "better than the mean of what was measured before"
+    )
+
+
+def _plain(figures: Figures) -> dict[str, Any]:
+    return {
+        "predictions": figures.predictions,
+        "coverage": list(figures.coverage),
+        "rank": figures.rank,
+        "rmsd": figures.rmsd,
+    }
+
+
+def _figures(stored: Mapping[str, Any]) -> Figures:
+    return Figures(stored["predictions"], tuple(stored["coverage"]), stored["rank"], stored["rmsd"])
