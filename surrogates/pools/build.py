@@ -118,10 +118,7 @@ def _fingerprint(config: SourcePoolConfig) -> str:
     if trouble := missing_source(config):
         raise pool_error(trouble[1])
     files = structure_files(config.path) if isinstance(config, FolderPoolConfig) else [config.path]
-    try:
-        contents = [(file.relative_to(config.path.parent).as_posix(), _digest(file)) for file in files]
-    except OSError as error:
-        raise pool_error(f"{error.filename} cannot be read: {error.strerror}") from error
+    contents = [(file.relative_to(config.path.parent).as_posix(), _digest(file)) for file in files]
     options = config.model_dump(mode="json", exclude={"strict", "file", "folder"})
     return _hash({"contents": contents, "options": options} | _versions(config.lattice == "chgnet"))
 
@@ -133,8 +130,11 @@ def _versions(lattice: bool) -> dict[str, object]:
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        return str(error.strerror)  # reading it will tell
 
 
 def _hash(facts: Mapping[str, object]) -> str:

@@ -70,7 +70,9 @@ def likeness_of(structure: Structure) -> Likeness:
 def prototype_of(structure: Structure) -> str:
     """Return anonymous formula and space group, such as ``ABC3 Pm-3m``."""
     cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
-    group = spglib.get_spacegroup(cell, symprec=SYMPREC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # spglib announces that it will raise where it returns None
+        group = spglib.get_spacegroup(cell, symprec=SYMPREC)
     symbol = "without symmetry" if group is None else group.split(" ")[0]
     return f"{structure.composition.anonymized_formula} {symbol}"
 

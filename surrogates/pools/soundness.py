@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import DummySpecies, Element, Lattice, Species, Structure
 
 CLOSEST = 0.5
 """Å. The shortest bond, that of H2, is 0.74 Å long (Huber and Herzberg, Constants of Diatomic Molecules, 1979)."""
@@ -45,10 +45,17 @@ def _site_defect(structure: Structure) -> str | None:
     for number, site in enumerate(structure, 1):
         if len(site.species) != 1 or abs(sum(site.species.values()) - 1) > 1e-3:
             return f"site {number} ({site.species_string}) is partly occupied; order the structure first"
-        symbol = next(iter(site.species)).symbol
+        symbol = _symbol(next(iter(site.species)))
         if unknown(symbol):
             return f"site {number} holds {symbol}; allowed: elements from H to Pu, isotopes by their element"
     return None
+
+
+def _symbol(specie: Element | Species | DummySpecies) -> str:
+    """Return the symbol as it was written: pymatgen calls deuterium an element named D with the symbol H."""
+    if isinstance(specie, DummySpecies):
+        return str(specie.symbol)
+    return str(specie.name if isinstance(specie, Element) else specie.element.name)
 
 
 def _overlap(structure: Structure) -> str | None:

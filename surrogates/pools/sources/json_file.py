@@ -110,4 +110,8 @@ def _items(config: JsonPoolConfig, text: str, spans: list[_Span]) -> Iterator[It
         except ValueError as error:
             yield BadEntry(place, str(error))
         else:
-            yield Item(place, text[span.start : span.end], name)
+            content = text[span.start : span.end]
+            strange = BadEntry(
+                place, f"is {content[:40]}; allowed: a structure of pymatgen's, or CIF or POSCAR as text"
+            )
+            yield Item(place, content, name) if content.startswith(("{", '"')) else strange

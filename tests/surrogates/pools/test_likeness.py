@@ -1,0 +1,89 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+
+from surrogates.pools.likeness import APART, describe, duplicates
+from surrogates.pools.reading import likeness_of
+from tests.surrogates.pools.crystal_files import perovskite, salt
+
+CELLS = (
+    np.eye(3),
+    np.diag([2, 1, 1]),
+    np.diag([1, 2, 3]),
+    [[1, 1, 0], [-1, 1, 0], [0, 0, 1]],
+    [[1, 5, 0], [0, 1, 0], [0, 0, 1]],
+)
+"""Supercells, and another choice of the same cell."""
+
+
+def found(*structures: Structure) -> dict[int, int]:
+    return duplicates([likeness_of(s) for s in structures], lambda number: structures[number], lambda *_: None)
+
+
+def rewritten(structure: Structure, seed: int, noise: float = 0.0) -> Structure:
+    """The same crystal in another cell, order, origin and orientation, with its atoms moved by ``noise`` Å."""
+    rng = np.random.default_rng(seed)
+    other = structure.copy()
+    other.make_supercell(CELLS[rng.integers(len(CELLS))])
+    if noise:
+        other.perturb(noise, seed=seed)
+    order = rng.permutation(len(other))
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    coords = other.frac_coords[order] + rng.random(3)
+    return Structure(Lattice(other.lattice.matrix @ turn), [other[int(i)].specie for i in order], coords)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_description_knows_no_cell_no_order_and_no_orientation(seed: int) -> None:
+    crystal = perovskite()
+    assert np.allclose(describe(crystal), describe(rewritten(crystal, seed)), atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.001, 0.05))
+def test_small_moves_change_the_description_little(seed: int, noise: float) -> None:
+    crystal = perovskite() * (1, 1, 2)
+    moved = rewritten(crystal, seed, noise)
+    spacing = (crystal.volume / len(crystal)) ** (1 / 3)
+    assert np.abs(describe(crystal) - describe(moved)).max() <= 2 * noise / spacing + 1e-6
+
+
+def test_a_crystal_written_otherwise_is_the_same() -> None:
+    assert found(perovskite(), salt(), rewritten(perovskite(), 1), rewritten(salt(), 2, 0.02)) == {2: 0, 3: 1}
+
+
+def test_the_first_of_several_is_kept() -> None:
+    assert found(*[rewritten(salt(), seed) for seed in range(4)]) == {1: 0, 2: 0, 3: 0}
+
+
+def test_other_formulas_volumes_and_arrangements_are_not_the_same() -> None:
+    inverse = perovskite("Ti", "Sr", edge=3.905)
+    zincblende = Structure(salt().lattice, ["Na", "Cl"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+    assert found(perovskite(), inverse, salt(), zincblende, salt(a=5.9), salt("K")) == {}
+
+
+def test_a_slightly_larger_cell_is_the_same() -> None:
+    assert found(salt(), salt(a=5.7)) == {1: 0}
+
+
+def test_a_distortion_makes_another_crystal() -> None:
+    polar = perovskite()
+    polar.translate_sites([1], [0, 0, 0.05])
+    assert found(perovskite(), polar) == {}
+
+
+def test_cheap_descriptions_differ_for_polytypes() -> None:
+    """Cubic and hexagonal diamond have the same first two shells."""
+    cubic = Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.57), ["C"], [[0, 0, 0]])
+    hexagonal = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(2.52, 4.12), ["C"], [[1 / 3, 2 / 3, 0.0625]])
+    assert np.abs(describe(cubic) - describe(hexagonal)).max() > APART
+    assert found(cubic, hexagonal) == {}
+
+
+def test_progress_counts_the_crystals_that_share_a_formula() -> None:
+    seen: list[tuple[int, int]] = []
+    crystals = [salt(), perovskite(), rewritten(salt(), 3)]
+    duplicates([likeness_of(s) for s in crystals], lambda i: crystals[i], lambda *told: seen.append(told))
+    assert seen[-1] == (2, 2)
