@@ -105,6 +105,20 @@ class Improved:
 
 
 @dataclass(frozen=True, slots=True)
+class SurrogateChanged:
+    """A metric's model is trusted less, or more, than before.
+
+    Attributes:
+        trial: number of the trial whose measurement caused it.
+        text: what changed, and why.
+    """
+
+    trial: int
+    metric: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """Nothing new is started; what is under way is finished."""
 
@@ -129,7 +143,7 @@ class Finished:
 TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved
 """What happens to one trial."""
 
-SessionEvent = Started | PoolReady | Embedding | StationsReady | Stopping | Warned | Finished
+SessionEvent = Started | PoolReady | Embedding | StationsReady | SurrogateChanged | Stopping | Warned | Finished
 """What happens to the session."""
 
 Event = SessionEvent | TrialEvent

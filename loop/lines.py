@@ -17,6 +17,7 @@ from loop.events import (
     StepEnded,
     StepStarted,
     Stopping,
+    SurrogateChanged,
     TrialEnded,
     TrialEvent,
     Warned,
@@ -41,6 +42,8 @@ def _session_line(event: SessionEvent) -> str:
             return f"embedding: {done} of {total} structures"
         case StationsReady(describe=describe):
             return f"stations: {', '.join(describe)}"
+        case SurrogateChanged(trial=number, metric=metric, text=text):
+            return f"surrogate of {metric}, after trial {number}: {text}"
         case Stopping(reason=reason):
             return f"stopping: {reason}"
         case Warned(text=text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -16,13 +17,17 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.events import Event, Started, Stopping, Warned
+from loop.events import Embedding, Event, Started, Stopping, SurrogateChanged, Warned
 from loop.lines import line
-from loop.progress import Progress, advance
+from loop.progress import Pace, Progress, advance, keep_pace
 from loop.records import TrialRecord
 from loop.words import candidate_text, clean, duration, metric_text, score_text
 
 _LAST = 6
+_PATIENCE = 2.0
+"""Seconds of embedding after which the time left is worth saying."""
+_SELDOM = 10.0
+"""Seconds between two lines about embedding: a large pool reports thousands of times."""
 _COLOURS = {
     TrialState.COMPLETED: "green",
     TrialState.FAILED: "red",
@@ -60,9 +65,18 @@ def view_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) 
 
 
 class PlainView:
-    """One line per event, flushed at once."""
+    """One line per event, flushed at once; embedding, which reports all the time, has a line every ten seconds."""
 
-    def __init__(self, campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        stream: TextIO,
+        on_broken: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._pace: Pace | None = None
+        self._said = -math.inf
         self._stream = stream
         self._on_broken = on_broken
         self._units = {name: parameter.unit for name, parameter in campaign.space.parameters.items()}
@@ -70,14 +84,26 @@ class PlainView:
 
     def __call__(self, event: Event) -> None:
         """Print the event with the time of day."""
-        if self._broken:
+        if self._broken or self._too_soon(event):
             return
-        now = datetime.now().astimezone()
+        moment = datetime.now().astimezone()
         try:
-            print(f"{now:%H:%M:%S} {line(event, self._units)}", file=self._stream, flush=True)
+            text = f"{line(event, self._units)}{_time_left(self._pace, self._clock())}"
+            print(f"{moment:%H:%M:%S} {text}", file=self._stream, flush=True)
         except BrokenPipeError:
             self._broken = True
             self._on_broken()
+
+    def _too_soon(self, event: Event) -> bool:
+        """Keep the pace of embedding, and return whether this event is one of too many about it."""
+        now = self._clock()
+        self._pace = keep_pace(self._pace, event, now)
+        if not isinstance(event, Embedding):
+            return False
+        if event.done < event.total and now - self._said < _SELDOM:
+            return True
+        self._said = now
+        return False
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -95,17 +121,19 @@ class LiveView:
     def __init__(self, campaign: Campaign, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begun = clock()
+        self._pace: Pace | None = None
         self._progress = Progress(campaign, note="loading the models")
         self._live = Live(
             console=console, get_renderable=self.render, refresh_per_second=4, vertical_overflow="crop", transient=False
         )
 
     def __call__(self, event: Event) -> None:
-        """Take in the event; warnings and stops also stay above the view."""
+        """Take in the event; warnings, stops and what becomes of the models also stay above it."""
         self._progress = advance(self._progress, event)
+        self._pace = keep_pace(self._pace, event, self._clock())
         if isinstance(event, Started):
             self._begun = self._clock()  # loading the models is not on the campaign's time
-        if isinstance(event, Warned | Stopping):
+        if isinstance(event, Warned | Stopping | SurrogateChanged):
             self._live.console.print(Text(line(event, self._progress.units), style="yellow"))
 
     def __enter__(self) -> Self:
@@ -121,10 +149,10 @@ class LiveView:
 
     def render(self) -> RenderableType:
         """Return the view as it is now."""
-        progress = self._progress
-        elapsed = progress.wall_time + self._clock() - self._begun
+        progress, now = self._progress, self._clock()
         return Group(
-            _header(progress, elapsed),
+            _header(progress, progress.wall_time + now - self._begun),
+            *([] if self._pace is None else [_embedding(self._pace, now)]),
             _stations(progress),
             _best(progress),
             _trials(progress),
@@ -142,6 +170,19 @@ def _header(progress: Progress, elapsed: float) -> RenderableType:
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=budget.trials, completed=min(done, budget.trials), width=60))
     return Group(title, bar)
+
+
+def _embedding(pace: Pace, now: float) -> RenderableType:
+    """Return how far embedding is, with a bar, and with the time left once it takes long."""
+    row = Table.grid(padding=(0, 2, 0, 0))
+    words = f"{pace.done:,} of {pace.total:,} structures{_time_left(pace, now)}"
+    row.add_row(ProgressBar(total=pace.total, completed=pace.done, width=30), Text(words))
+    return row
+
+
+def _time_left(pace: Pace | None, now: float) -> str:
+    left = None if pace is None or now - pace.begun < _PATIENCE else pace.left(now)
+    return "" if left is None else f", about {duration(left)} left"
 
 
 def _left(limit: float | None, spent: float, words: Callable[[float], str]) -> str:

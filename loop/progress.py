@@ -20,6 +20,7 @@ from loop.events import (
     StepEnded,
     StepStarted,
     Stopping,
+    SurrogateChanged,
     TrialEnded,
     TrialEvent,
     Warned,
@@ -75,10 +76,12 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
             return _started(progress, event)
         case PoolReady(size=size):
             return replace(progress, note=f"{size} materials in the pool")
-        case Embedding(done=done, total=total):
-            return replace(progress, note=f"embedding structures: {done} of {total}")
+        case Embedding():
+            return replace(progress, note="embedding structures")
         case StationsReady(describe=describe):
             return replace(progress, describe=dict(describe), note="")
+        case SurrogateChanged(metric=metric, text=text):
+            return replace(progress, note=f"{metric}: {text}")
         case Stopping(reason=text) | Warned(text=text) | Finished(reason=text):
             return replace(progress, note=text)
 
@@ -119,3 +122,38 @@ def _doing(progress: Progress, number: int, text: str) -> Progress:
 def _ended(progress: Progress, trial: TrialRecord) -> Progress:
     rest = {n: t for n, t in progress.under_way.items() if n != trial.number}
     return replace(progress, under_way=rest, ended={**progress.ended, trial.number: trial})
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast something counted goes on.
+
+    Attributes:
+        done, total: how much is done, and how much there is.
+        first: how much was done when it was first looked at.
+        begun, latest: seconds of a clock, when it was first and last looked at.
+    """
+
+    done: int
+    total: int
+    first: int
+    begun: float
+    latest: float
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds that are left at the mean pace so far; None before there is a pace."""
+        if self.done <= self.first or self.latest <= self.begun:
+            return None
+        each = (self.latest - self.begun) / (self.done - self.first)
+        return max((self.total - self.done) * each - (now - self.latest), 0.0)
+
+
+def keep_pace(before: Pace | None, event: Event, now: float) -> Pace | None:
+    """Return the pace of the embedding after an event at ``now``; None while nothing is embedded."""
+    match event:
+        case Embedding(done=done, total=total) if done < total:
+            if before is None or before.total != total or done < before.done:
+                return Pace(done, total, done, now, now)
+            return replace(before, done=done, latest=now)
+        case _:
+            return None

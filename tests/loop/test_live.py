@@ -23,12 +23,13 @@ from loop.events import (
     StepEnded,
     StepStarted,
     Stopping,
+    SurrogateChanged,
     TrialEnded,
     TrialEvent,
     Warned,
 )
 from loop.live import LiveView, PlainView, view_for
-from loop.progress import Progress, advance
+from loop.progress import Progress, advance, keep_pace
 from loop.records import Proposal, TrialRecord
 from loop.signals import interrupts
 from tests.stores import CAMPAIGN
@@ -71,6 +72,7 @@ def events(campaign: Campaign) -> list[Event]:
         TrialEnded(bad),
         Proposed(3, candidate, Proposal("model")),
         StepStarted(3, "make", "furnace"),
+        SurrogateChanged(2, "capacity", "too sure of itself"),
         Warned(HOSTILE),
         Stopping("all trials are spent"),
         Finished("all trials are spent", trial(1, score=17.0)),
@@ -104,6 +106,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 2: quarantined: [red]spike [2J in [/] the data",
         "trial 3: proposed (model): LiCoO2, temperature 601 degC",
         "trial 3: make begins at furnace",
+        "surrogate of capacity, after trial 2: too sure of itself",
         "warning: [red]spike [2J in [/] the data",
         "stopping: all trials are spent",
         "finished: all trials are spent; best is trial 1, score 17.00 ± 0.20",
@@ -126,7 +129,7 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     console = Console(file=io.StringIO(), width=140, force_terminal=True, markup=False, color_system=None)
     now = [10.0]
     view = LiveView(campaign, console, lambda: now[0])
-    for event in events(campaign)[:-3]:
+    for event in events(campaign)[:-4]:
         view(event)
     now[0] = 130.0
     with console.capture() as capture:
@@ -154,6 +157,55 @@ def test_the_live_view_draws_in_a_terminal_and_keeps_warnings(campaign: Campaign
         for event in events(campaign):
             view(event)
     assert "warning: [red]spike [2J in [/] the data" in stream.getvalue()
+    assert "surrogate of capacity, after trial 2: too sure of itself" in stream.getvalue()
+
+
+def shown(view: LiveView) -> str:
+    console = Console(file=io.StringIO(), width=140, color_system=None)
+    with console.capture() as capture:
+        console.print(view.render())
+    return capture.get()
+
+
+def test_embedding_shows_its_pace_and_the_time_left_once_it_takes_long(campaign: Campaign) -> None:
+    now = [0.0]
+    view = LiveView(campaign, Console(file=io.StringIO()), lambda: now[0])
+    view(Embedding(100, 1300))
+    now[0] = 1.5
+    view(Embedding(130, 1300))
+    assert "130 of 1,300 structures" in shown(view)
+    assert "about" not in shown(view), "it may be over at once"
+    now[0] = 10.0
+    view(Embedding(300, 1300))
+    assert "300 of 1,300 structures, about 0:50 left" in shown(view)
+    now[0] = 14.0
+    assert "about 0:46 left" in shown(view)
+    view(Embedding(1300, 1300))
+    assert "about" not in shown(view)
+
+
+def test_another_round_of_embedding_has_a_pace_of_its_own() -> None:
+    first = keep_pace(keep_pace(None, Embedding(10, 100), 0.0), Embedding(20, 100), 10.0)
+    assert first is not None
+    assert first.left(10.0) == 80.0
+    second = keep_pace(first, Embedding(5, 40), 12.0)
+    assert second is not None
+    assert second.left(13.0) is None
+    third = keep_pace(second, Embedding(10, 40), 13.0)
+    assert third is not None
+    assert third.left(13.0) == 6.0
+
+
+def test_piped_a_large_pool_is_not_a_line_for_each_few_structures(campaign: Campaign) -> None:
+    stream, now = io.StringIO(), [0.0]
+    view = PlainView(campaign, stream, lambda: None, lambda: now[0])
+    for done in range(100, 10_001, 100):
+        now[0] = done / 100
+        view(Embedding(done, 10_000))
+    lines = [line[9:] for line in stream.getvalue().splitlines()]
+    assert len(lines) == 11
+    assert lines[:2] == ["embedding: 100 of 10000 structures", "embedding: 1100 of 10000 structures, about 1:29 left"]
+    assert lines[-1] == "embedding: 10000 of 10000 structures"
 
 
 def test_a_resumed_session_counts_what_earlier_ones_spent(campaign: Campaign) -> None:
