@@ -21,6 +21,7 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate, TrialState
 from loop.assemble import Materials, build_encoder, build_materials
 from loop.events import Event, TrialEnded
+from loop.health import HealthChange
 from loop.options import RunOptions
 from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
@@ -102,8 +103,9 @@ class RandomPlanner:
         self._next += 1
         return self._next - 1, draw(self._space, self._ids, self._generator), Proposal("random")
 
-    def ingest(self, trial: TrialRecord) -> None:
+    def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:  # noqa: ARG002
         """Learn nothing."""
+        return []
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Go on after the trials of the store."""

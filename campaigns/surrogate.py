@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from campaigns.base import Config, Count, DottedPath, Number
+from campaigns.pool import PARENT
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 
@@ -24,7 +26,17 @@ class MatglConfig(Config):
 
     kind: Literal["matgl"]
     model: str
-    """A local folder, or a hub name that is already in the local cache."""
+    """A folder, beside the campaign file or absolute, or the name of a published model that is in matgl's cache."""
+    _parent: Path = PrivateAttr(default_factory=Path)
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the folder in which relative names are looked up; without one, the working directory."""
+        self._parent = (context or {}).get(PARENT) or Path()
+
+    @property
+    def place(self) -> Path:
+        """Where a folder of that name would be, absolute."""
+        return (self._parent / self.model).absolute()
 
 
 class CompositionConfig(Config):
@@ -45,6 +57,12 @@ class PhysicalConfig(Config):
     kind: Literal["physical"]
 
 
+class ValenceConfig(Config):
+    """Whether oxidation states can balance, and with closed shells: what makes a band gap likely."""
+
+    kind: Literal["valence"]
+
+
 class CustomFeaturesConfig(Config):
     """Features of your own: a class with the interface of surrogates.features.embeddings.Embedder."""
 
@@ -56,9 +74,22 @@ class CustomFeaturesConfig(Config):
 
 
 FeaturesConfig = Annotated[
-    ChgnetConfig | MatglConfig | CompositionConfig | SitesConfig | PhysicalConfig | CustomFeaturesConfig,
+    ChgnetConfig
+    | MatglConfig
+    | CompositionConfig
+    | SitesConfig
+    | PhysicalConfig
+    | ValenceConfig
+    | CustomFeaturesConfig,
     Field(discriminator="kind"),
 ]
+
+
+SimpleConfig = CompositionConfig | SitesConfig | PhysicalConfig | ValenceConfig
+"""Features that no network has learnt."""
+
+FALLBACK = CompositionConfig(kind="composition")
+"""What is left when the features that a campaign names are not trusted any more."""
 
 
 class HealthConfig(Config):
@@ -93,9 +124,20 @@ class SurrogateConfig(Config):
         SitesConfig(kind="sites"),
         CompositionConfig(kind="composition"),
         PhysicalConfig(kind="physical"),
+        ValenceConfig(kind="valence"),
     )
     """Views of a crystal; which of them count for a metric is found by leave-one-out, anew in each iteration."""
     health: HealthConfig = HealthConfig()
     """When a model counts as bad; it is then recalibrated, sees other features, or is dropped."""
     retrain: RetrainConfig | None = None
     """Fine-tune a trained model during the campaign."""
+
+
+def view_names(surrogate: SurrogateConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the views that are used, and of those to fall back to, which no network has learnt."""
+    named = tuple(
+        f.kind if f.kind not in [g.kind for g in surrogate.features[:i]] else f"{f.kind}_{i}"
+        for i, f in enumerate(surrogate.features)
+    )
+    simple = tuple(n for n, f in zip(named, surrogate.features, strict=True) if isinstance(f, SimpleConfig))
+    return named, simple or (FALLBACK.kind,)

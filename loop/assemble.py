@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
-from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
+from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.space import CategoricalConfig, OrdinalConfig, ParameterConfig
-from campaigns.surrogate import ChgnetConfig, MatglConfig
+from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
 from campaigns.units import convert, to_unit
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
@@ -81,7 +81,7 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
     pool = load_pool(campaign.space.pool, lambda _, done, total: told(done, total))
     # Lithiated and delithiated cells in one pass: the priors find both in the cache.
     hosts = [entry.host for entry in pool.entries if entry.host is not None] if any(pool.index.host_keys) else []
-    views = build_views(campaign, pool, told)
+    views = build_views(campaign.surrogate, pool, told, campaign.lab.compute)
     if hosts:
         embed(hosts, build_embedder(campaign.surrogate.features[0]), progress=told, compute=campaign.lab.compute)
     computed = {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
@@ -93,17 +93,20 @@ def _silent(_done: int, _total: int) -> None:
     """Tell nobody."""
 
 
-def build_views(campaign: Campaign, pool: Pool, progress: Progress) -> dict[str, Numbers]:
-    """Return every view of the pool that the campaign names, each n x e and scaled (see ``MaterialTable``).
+def build_views(
+    surrogate: SurrogateConfig, pool: Pool, progress: Progress, compute: ComputeConfig
+) -> dict[str, Numbers]:
+    """Return the views of a pool by name, each n x e and scaled (see ``MaterialTable``), and one to fall back to.
 
     Raises:
         ModelError: a model cannot be had, or cannot evaluate a structure.
     """
     views: dict[str, Numbers] = {}
-    for i, config in enumerate(campaign.surrogate.features):
+    names, simple = view_names(surrogate)
+    fallback = [] if set(simple) <= set(names) else [(FALLBACK.kind, FALLBACK)]
+    for i, (name, config) in enumerate([*zip(names, surrogate.features, strict=True), *fallback]):
         model = build_embedder(config, f"surrogate.features[{i}]")
-        vectors = embed_pool(pool, model, progress, campaign.lab.compute).vectors
-        name = config.kind if config.kind not in views else f"{config.kind}_{i}"
+        vectors = embed_pool(pool, model, progress, compute).vectors
         match config:
             case ChgnetConfig() | MatglConfig():
                 views[name] = embedding_view(vectors)

@@ -15,7 +15,7 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.scoring import Scorer
 from surrogates.posterior.gp import Believing, MetricGP, Observations, Prior
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import Memory, Task, learn
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -26,7 +26,7 @@ class History:
     """What the models may know.
 
     Attributes:
-        done: candidates that were measured, n.
+        done: candidates that were measured, n, in the order in which the measurements came.
         metrics: measured metric to its n values with uncertainties.
         pending: candidates under way.
         seen: keys of all candidates ever proposed.
@@ -121,21 +121,29 @@ class Belief:
         return self.scorer.values(found, rows)
 
 
-def believe(scorer: Scorer, history: History, care: Mapping[str, Care]) -> Belief:
+Memories = dict[str, Memory]
+"""Metric to what was found out about its hyper-parameters."""
+
+
+def believe(
+    scorer: Scorer, history: History, care: Mapping[str, Care] | None = None, memories: Memories | None = None
+) -> Belief:
     """Learn every metric anew from all measurements.
 
     Args:
         scorer: objective and layout of rows.
-        history: what was measured.
+        history: what was measured, in the order in which it came.
         care: metric to what its models must heed.
+        memories: of earlier calls with a part of the history; they save time and change nothing.
     """
+    care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
     models = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
         task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
-        models[name] = learn(task, _observations(metric, name, history, rows))
+        models[name] = learn(task, _observations(metric, name, history, rows), memories.setdefault(name, {}))
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
     return Belief(scorer, models, measured, rows)
 

@@ -23,6 +23,7 @@ from loop.events import (
     StepEnded,
     StepStarted,
     Stopping,
+    SurrogateChanged,
     TrialEnded,
     Warned,
 )
@@ -219,9 +220,11 @@ class Manager:
         previous = best(list(self._trials.values()))
         trial = self._store.end(number, verdict, self._clock.now())
         self._trials[number] = trial
-        self._planner.ingest(trial)
+        changed = self._planner.ingest(trial)
         self._store.beat()
         self._on_event(TrialEnded(trial))
+        for metric, change in changed:
+            self._on_event(SurrogateChanged(number, metric, change.text))
         incumbent = best(list(self._trials.values()))
         if incumbent is not None and incumbent is not previous and incumbent.number == number:
             self._on_event(Improved(incumbent, previous))

@@ -24,10 +24,12 @@ from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.acquisition import Choice, SpaceExhaustedError, choose
-from loop.belief import Belief, History, believe
+from loop.belief import Belief, History, Memories, believe
+from loop.health import HealthChange
 from loop.records import Proposal, TrialRecord
 from loop.scoring import Scorer
 from loop.start import Start
+from loop.trust import Trust
 from surrogates.posterior.encoder import Encoder
 
 _MATERIAL = "material"
@@ -45,6 +47,8 @@ class _Node(ExternalGenerationNode):
         self._scorer = scorer
         self._start = Start(scorer)
         self._believed: tuple[tuple[int, ...], Belief] | None = None
+        self._memories: Memories = {}
+        self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
         self._learnt_from: tuple[int, ...] = ()
         self._pending: tuple[int, ...] = ()
@@ -53,9 +57,8 @@ class _Node(ExternalGenerationNode):
 
     def update_generator_state(self, experiment: Experiment, data: Data) -> None:
         """Take what was measured, and what is under way, out of Ax's experiment."""
-        completed = experiment.trial_indices_by_status[TrialStatus.COMPLETED]
         running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
-        self._learnt_from, self._pending = tuple(sorted(completed)), tuple(sorted(running))
+        self._learnt_from, self._pending = self.trust.completed, tuple(sorted(running))
         self._number = len(experiment.trials)
         at = {i: self.candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
         self._history = History(
@@ -81,7 +84,8 @@ class _Node(ExternalGenerationNode):
     def belief(self) -> Belief:
         """Return what is believed after the completed trials; it is learnt once for each set of them."""
         if self._believed is None or self._believed[0] != self._learnt_from:
-            self._believed = (self._learnt_from, believe(self._scorer, self._history, {}))
+            belief = believe(self._scorer, self._history, self.trust.care(), self._memories)
+            self._believed = (self._learnt_from, belief)
         return self._believed[1]
 
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
@@ -112,7 +116,7 @@ class _Node(ExternalGenerationNode):
             feasibility=choice.feasibility,
             learnt_from=self._learnt_from,
             pending=self._pending,
-            models=choice.models,
+            models={name: {**model, "health": self.trust.describe(name)} for name, model in choice.models.items()},
             alternatives=choice.alternatives,
         )
 
@@ -144,20 +148,27 @@ class Planner:
         ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
         return number, self._node.candidate(parameters), self._node.proposal
 
-    def ingest(self, trial: TrialRecord) -> None:
-        """Learn how a suggested trial ended."""
+    def belief(self) -> Belief:
+        """Return what the latest suggestion of a model believed; at least one must have been made."""
+        return self._node.belief()
+
+    def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
+        """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
         match trial.state:
             case TrialState.COMPLETED:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
+                return self._node.trust.learn(trial)
             case TrialState.FAILED:
                 self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
             case _:
                 self._client.mark_trial_abandoned(trial.number)
+        return []
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Rebuild the experiment from all trials of the store, in the order of their numbers."""
         for trial in trials:
             self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
+        for trial in sorted(trials, key=lambda t: (t.completed_order or 0, t.number)):
             if trial.state.ended:
                 self.ingest(trial)
 

@@ -27,6 +27,7 @@ _MARGIN = 0.05  # nats per measurement by which a single view, or no prior, must
 _LENGTHS = (0.4, 1.0)  # of a view alone, before it is fitted
 _LONE_NUGGET = 0.05
 _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
+_GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
 _MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
 
 
@@ -57,15 +58,23 @@ class Task:
         return tuple(n for n in names if np.any(self.encoder.materials.views[n])) or names[:1]
 
 
-def learn(task: Task, seen: Observations) -> MetricGP:
+Memory = dict[tuple[object, ...], Tensor]
+"""Hyper-parameters by what they were fitted to: the first so many measurements, some views, with or without prior."""
+
+
+def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
     """Return what is believed of a metric after its measurements.
+
+    Hyper-parameters are those of the first measurements, nine tenths of all at least, so that they are fitted only as
+    often as these grow by a tenth; whether they are remembered changes nothing but the time it takes.
 
     Args:
         task: what may be used.
-        seen: at least one measurement.
+        seen: at least one measurement, in the order in which they came.
+        memory: of one metric; it is added to.
     """
-    start = _Start(task, seen)
-    best = _Fitted.of(start, Shape(task.usable, task.encoder.parameter_columns), start.prior)
+    start = _Start(task, seen, {} if memory is None else memory)
+    best = _fitted(start, Shape(task.usable, task.encoder.parameter_columns), start.prior)
     evidence = {MIXTURE: best.factor.evidence}
     if len(seen.values) >= _FEWEST:
         for rival in _rivals(best):
@@ -77,8 +86,8 @@ def learn(task: Task, seen: Observations) -> MetricGP:
 class _Start:
     """Standardised observations."""
 
-    def __init__(self, task: Task, seen: Observations) -> None:
-        self.task, self.rows = task, seen.rows
+    def __init__(self, task: Task, seen: Observations, memory: Memory) -> None:
+        self.task, self.seen, self.rows, self.memory = task, seen, seen.rows, memory
         self.prior = task.prior
         _, amplitude = Terms(task.encoder, Shape((), 0), torch.zeros(0), task.prior).known(seen.rows)
         self.shift, self.scale = _standard(seen.values, amplitude)
@@ -123,17 +132,40 @@ class _Fitted:
         return factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
 
     @classmethod
-    def of(cls, start: _Start, shape: Shape, prior: Prior | None, logs: Tensor | None = None) -> _Fitted:
-        """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
+    def at(cls, start: _Start, shape: Shape, prior: Prior | None, logs: Tensor) -> _Fitted:
+        """Return the observations as seen with given hyper-parameters."""
         data = start.data(shape, prior)
-        if not bool(start.censored.any()):
-            return cls(MIXTURE, shape, fit(shape, _thinned(data), logs), data, prior)
-        sites = first_guess(data, start.censored)
-        for _ in range(2):
-            logs = fit(shape, _thinned(sites), logs)
-            sites = propagate(covariance(shape, logs, data.parts), data, start.censored)
-        assert logs is not None  # noqa: S101 - set in the loop
-        return cls(MIXTURE, shape, logs, sites, prior)
+        if bool(start.censored.any()):
+            data = propagate(covariance(shape, logs, data.parts), data, start.censored)
+        return cls(MIXTURE, shape, logs, data, prior)
+
+
+def _fitted(start: _Start, shape: Shape, prior: Prior | None) -> _Fitted:
+    """Return the observations as seen with the hyper-parameters of the first of them."""
+    count = _fitted_to(len(start.rows))
+    key = (count, shape.views, prior)
+    if key not in start.memory:
+        seen = Observations(*(part[:count] for part in (start.rows, start.seen.values, start.seen.sds)))
+        start.memory[key] = _fit(_Start(start.task, seen, {}), shape, prior)
+    return _Fitted.at(start, shape, prior, start.memory[key])
+
+
+def _fitted_to(count: int) -> int:
+    """Return to how many of the first measurements hyper-parameters are fitted: it grows by a tenth at a time."""
+    fitted = 1
+    while max(fitted + 1, int(_GROWTH * fitted)) <= count:
+        fitted = max(fitted + 1, int(_GROWTH * fitted))
+    return fitted
+
+
+def _fit(start: _Start, shape: Shape, prior: Prior | None) -> Tensor:
+    """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
+    data = start.data(shape, prior)
+    if not bool(start.censored.any()):
+        return fit(shape, _thinned(data))
+    logs = fit(shape, _thinned(first_guess(data, start.censored)))
+    sites = propagate(covariance(shape, logs, data.parts), data, start.censored)
+    return fit(shape, _thinned(sites), logs)
 
 
 def _thinned(data: Data) -> Data:
@@ -182,9 +214,9 @@ def _chosen(start: _Start, mixture: _Fitted, evidence: Mapping[str, float]) -> _
         prior = None
     single = [(value, name) for name, value in evidence.items() if name in mixture.shape.views]
     if single and max(single)[0] > evidence[MIXTURE] + _MARGIN:
-        found = _Fitted.of(start, replace(mixture.shape, views=(max(single)[1],)), prior)
+        found = _fitted(start, replace(mixture.shape, views=(max(single)[1],)), prior)
         return replace(found, name=max(single)[1])
-    return mixture if prior == mixture.prior else _Fitted.of(start, mixture.shape, prior, mixture.logs)
+    return mixture if prior == mixture.prior else _fitted(start, mixture.shape, prior)
 
 
 def _slope(fitted: _Fitted) -> tuple[float, float]:

@@ -59,7 +59,7 @@ def campaign(**changes: Any) -> Campaign:
 
 
 def decide(scorer: Scorer, history: History, seed: int) -> Choice:
-    return choose(believe(scorer, history, {}), history, seed)
+    return choose(believe(scorer, history), history, seed)
 
 
 class World:
@@ -167,7 +167,7 @@ def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
 def test_the_improvement_ranks_candidates_as_botorch_does() -> None:
     world = World()
     done = world.start(16)
-    belief = believe(world.scorer, world.history(done), {})
+    belief = believe(world.scorer, world.history(done))
     fresh = [Candidate({"temperature": 850.0}, str(i)) for i in np.flatnonzero(world.cost < 50)]
     ours = _improvement(belief, world.history(done), fresh, seed=0)
     theirs = qLogNoisyExpectedImprovement(
@@ -229,7 +229,7 @@ def test_what_is_proportional_to_another_metric_is_predicted_through_it() -> Non
     capacity = [
         MetricValue(m.value * s, 0.5, "mAh/g") for m, s in zip(history.metrics["capacity"], shares, strict=True)
     ]
-    belief = believe(scorer, History(done, {**history.metrics, "capacity": capacity}, [], history.seen), {})
+    belief = believe(scorer, History(done, {**history.metrics, "capacity": capacity}, [], history.seen))
     good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
     truth = 150 + 60 * world.features[7, 0]
     assert good["capacity"].value == pytest.approx(truth, rel=0.15)

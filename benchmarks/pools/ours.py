@@ -1,0 +1,205 @@
+"""Athanor's own arms: the planner that runs campaigns, on the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.pools.crystals import Crystals
+from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
+from campaigns.campaign import Campaign
+from campaigns.lab import ProcessesConfig
+from campaigns.surrogate import SurrogateConfig
+from campaigns.values import Candidate, MetricValue, TrialState
+from loop.assemble import build_views
+from loop.planner import Planner
+from loop.records import Proposal, TrialRecord
+from surrogates.pools.pool import Pool, PoolEntry
+from surrogates.posterior.encoder import Encoder, MaterialTable
+from surrogates.posterior.gp import Observations
+from surrogates.posterior.learning import Task, learn
+
+Numbers = NDArray[np.float64]
+Priors = Callable[[Setting], Mapping[str, Numbers]]
+"""From a setting to what is known beforehand of some quantities, n each."""
+
+_SAMPLES = 256
+_DATABASE_ROWS = 1000
+
+
+def no_priors(_: Setting) -> Mapping[str, Numbers]:
+    """Know nothing beforehand."""
+    return {}
+
+
+def formation_energy(setting: Setting) -> Mapping[str, Numbers]:
+    """Know CHGNet's formation energy, which needs no label, of every quantity per atom."""
+    names = [q.column for q in setting.task.quantities if q.unit == "eV/atom"]
+    return {name: _formation_energy(setting.pool) for name in names}
+
+
+def database(setting: Setting) -> Mapping[str, Numbers]:
+    """Know what a Gaussian process says that has seen crystals of other chemistries."""
+    rows = np.random.default_rng(0).permutation(len(setting.database))[:_DATABASE_ROWS]
+    both = np.concatenate([np.arange(len(setting.pool)), rows + len(setting.pool)])
+    views = {name: view[both] for name, view in _views_of_both(setting).items()}
+    table = MaterialTable(tuple(map(str, range(len(both)))), views, {})
+    encoder = Encoder(_campaign(setting).space, table)
+    size = len(setting.pool)
+    return {
+        q.column: _from_database(encoder, q, setting.database.columns[q.column][rows], size)
+        for q in setting.task.quantities
+    }
+
+
+def _from_database(encoder: Encoder, quantity: Quantity, values: Numbers, size: int) -> Numbers:
+    places = torch.arange(size, size + len(values)).unsqueeze(-1).double()
+    known = torch.from_numpy(values)
+    task = Task(encoder, floor=None if quantity.detection is None else 0.0)
+    gp = learn(task, Observations(places, known, torch.full_like(known, quantity.sd)))
+    return gp.marginals(torch.arange(size).unsqueeze(-1).double())[0].numpy()
+
+
+class PlannerEngine:
+    """Suggests what the planner of a campaign would."""
+
+    def __init__(self, setting: Setting, seed: int, priors: Priors = no_priors, features: Sequence[str] = ()) -> None:
+        torch.set_num_threads(1)
+        self._setting = setting
+        known = priors(setting)
+        self._campaign = _campaign(setting, seed, known, features)
+        views = {n: v for n, v in _views(setting.pool).items() if not features or n in features}
+        numbers = {f"prior:{name}": values for name, values in known.items()}
+        self._ids = tuple(map(str, range(len(setting.pool))))
+        encoder = Encoder(self._campaign.space, MaterialTable(self._ids, views, numbers))
+        self._planner = Planner(self._campaign, encoder)
+        self._open: dict[int, tuple[int, Proposal]] = {}
+        self._count = 0
+
+    def suggest(self, q: int) -> list[int]:
+        """Return q rows, one suggestion after the other with those before it under way."""
+        rows = []
+        for _ in range(q):
+            number, candidate, proposal = self._planner.suggest()
+            row = int(str(candidate.material))
+            self._open[row] = (number, proposal)
+            self._count = number + 1
+            rows.append(row)
+        return rows
+
+    def tell(self, rows: Sequence[int], values: Mapping[str, Numbers]) -> None:
+        """Learn readings; rows that were not suggested here are the start that all engines share."""
+        units = {q.column: q for q in self._setting.task.quantities}
+        for place, row in enumerate(rows):
+            metrics = {n: MetricValue(float(v[place]), units[n].sd, units[n].unit) for n, v in values.items()}
+            if row in self._open:
+                self._planner.ingest(self._record(row, *self._open.pop(row), metrics))
+            else:
+                self._planner.recall([self._record(row, self._count, Proposal("start"), metrics)])
+                self._count += 1
+
+    def predict(self, rows: Sequence[int]) -> Mapping[str, Numbers]:
+        """Return samples, s x n, of each quantity as the latest suggestion saw them."""
+        belief = self._planner.belief()
+        places = torch.tensor(list(rows)).unsqueeze(-1).double()
+        values = belief.marginal(places, _SAMPLES, seed=0)
+        return {q.column: values[q.column].numpy() for q in self._setting.task.quantities}
+
+    def _record(self, row: int, number: int, proposal: Proposal, metrics: Mapping[str, MetricValue]) -> TrialRecord:
+        return TrialRecord(
+            number=number,
+            candidate=Candidate({}, self._ids[row]),
+            state=TrialState.COMPLETED,
+            reason="",
+            proposal=proposal,
+            metrics=metrics,
+            flags=(),
+            score=None,
+            score_sd=None,
+            feasible=True,
+            completed_order=number,
+            created=0.0,
+            ended=0.0,
+            steps=(),
+        )
+
+
+def _campaign(
+    setting: Setting, seed: int = 0, known: Mapping[str, Numbers] | None = None, features: Sequence[str] = ()
+) -> Campaign:
+    """Return the task as a campaign file would put it."""
+    metrics = {q.column: _metric(q, q.column in (known or {})) for q in setting.task.quantities}
+    data: dict[str, Any] = {
+        "name": "pool",
+        "seed": seed,
+        "space": {"pool": {"kind": "generator", "function": "benchmarks.pools:rows"}},
+        "metrics": metrics,
+        "objective": {"terms": _terms(setting), "find": {"kind": "many"}},
+        "planner": {"initial": 2},
+        "lab": {"kind": "virtual"},
+        "stations": {"table": {"kind": "furnace"}},
+        "workflow": [
+            {
+                "name": "look",
+                "stations": ["table"],
+                "analysis": "benchmarks.pools:look",
+                "gives": list(metrics),
+                "timeout": "1 h",
+            }
+        ],
+        "budget": {"trials": 200},
+    }
+    if features:
+        data["surrogate"] = {"features": [{"kind": name} for name in features]}
+    return Campaign.model_validate(data)
+
+
+def _metric(quantity: Quantity, prior: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": "measured", "unit": quantity.unit}
+    if quantity.detection is not None:
+        found["floor"] = 0.0
+    return found | ({"prior": "benchmarks.pools:prior"} if prior else {})
+
+
+def _terms(setting: Setting) -> list[dict[str, Any]]:
+    match setting.task.merit:
+        case Extreme(column, sign):
+            return [{"goal": "maximise" if sign > 0 else "minimise", "metric": column, "scale": 1.0}]
+        case Score(terms):
+            return [_desirable(term) for term in terms]
+
+
+def _desirable(term: Term) -> dict[str, Any]:
+    edges = {"above" if edge.sign > 0 else "below": edge.at for edge in term.edges}
+    return {"goal": "desirable", "metric": term.column, "width": term.edges[0].width, **edges}
+
+
+@lru_cache(maxsize=4)
+def _views(crystals: Crystals) -> dict[str, Numbers]:
+    return build_views(SurrogateConfig(), _pool(crystals), _silent, ProcessesConfig(kind="processes"))
+
+
+@lru_cache(maxsize=4)
+def _formation_energy(crystals: Crystals) -> Numbers:
+    from surrogates.predictors.formation_energy import chgnet_formation_energy
+
+    return chgnet_formation_energy(_pool(crystals))
+
+
+@lru_cache(maxsize=2)
+def _views_of_both(setting: Setting) -> dict[str, Numbers]:
+    both = (*_pool(setting.pool, "pool").entries, *_pool(setting.database, "database").entries)
+    return build_views(SurrogateConfig(), Pool("both", both), _silent, ProcessesConfig(kind="processes"))
+
+
+def _pool(crystals: Crystals, prefix: str = "row") -> Pool:
+    return Pool(crystals.name, tuple(PoolEntry(f"{prefix} {i}", s) for i, s in enumerate(crystals.structures)))
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Tell nobody."""

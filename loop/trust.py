@@ -1,0 +1,48 @@
+"""How far each metric's model is trusted: what its predictions were worth decides what it may use from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from campaigns.campaign import Campaign
+from campaigns.surrogate import view_names
+from loop.belief import Care
+from loop.health import HealthChange, HealthState, MetricHealth, changes, health
+from loop.records import TrialRecord
+
+
+class Trust:
+    """The health of every metric's model after the completed trials, a pure function of these."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._trials: list[TrialRecord] = []
+        self._health: Mapping[str, MetricHealth] = self._judged()
+
+    @property
+    def completed(self) -> tuple[int, ...]:
+        """The numbers of the completed trials, in the order in which they were completed."""
+        return tuple(trial.number for trial in self._trials)
+
+    def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
+        """Judge the models after one more completed trial; return what changed, by metric."""
+        self._trials.append(trial)
+        before, self._health = self._health, self._judged()
+        return changes(before, self._health)
+
+    def care(self) -> dict[str, Care]:
+        """Return what each metric's model must heed."""
+        return {name: self._care(found) for name, found in self._health.items()}
+
+    def describe(self, metric: str) -> dict[str, Any]:
+        """Return the health of a metric's model, to be kept with a proposal."""
+        return self._health[metric].describe()
+
+    def _care(self, found: MetricHealth) -> Care:
+        named, simple = view_names(self._campaign.surrogate)
+        return Care(found.sd_factor, simple if found.state is HealthState.SIMPLE else named)
+
+    def _judged(self) -> Mapping[str, MetricHealth]:
+        droppable = self._campaign.space.pool is not None
+        return health(self._campaign.surrogate.health, self._trials, self._campaign.measured, droppable)
