@@ -21,7 +21,29 @@ class FaultConfig(Config):
     block: the driver blocks its thread."""
 
 
-class VirtualLabConfig(Config):
+class ProcessesConfig(Config):
+    """Compute on this machine, in as many processes as it has cores."""
+
+    kind: Literal["processes"]
+
+
+class RayConfig(Config):
+    """Compute on a Ray cluster whose machines have athanor installed; needs the extra, pip install athanor-sdl[ray]."""
+
+    kind: Literal["ray"]
+    address: Annotated[str, Field(pattern=r"^(auto|[\w.-]+:\d+)$")] = "auto"
+    """Address of the cluster's head, host:port; auto: the cluster that runs on this machine."""
+
+
+ComputeConfig = Annotated[ProcessesConfig | RayConfig, Field(discriminator="kind")]
+
+
+class _LabConfig(Config):
+    compute: ComputeConfig = ProcessesConfig(kind="processes")
+    """Where structures are embedded."""
+
+
+class VirtualLabConfig(_LabConfig):
     """Simulated instruments on a clock that skips waiting."""
 
     kind: Literal["virtual"]
@@ -29,7 +51,7 @@ class VirtualLabConfig(Config):
     """Faults to rehearse."""
 
 
-class EpicsLabConfig(Config):
+class EpicsLabConfig(_LabConfig):
     """Furnaces served over EPICS Channel Access on loopback, the other instruments simulated."""
 
     kind: Literal["epics"]
@@ -37,7 +59,7 @@ class EpicsLabConfig(Config):
     """Seconds of lab time per second of wall time."""
 
 
-class CustomLabConfig(Config):
+class CustomLabConfig(_LabConfig):
     """A laboratory of your own."""
 
     kind: Literal["custom"]

@@ -1,54 +1,50 @@
 """Embeddings of structures: computed once per model and version, then read from disk.
 
-The cache is one SQLite file. Results are committed every few structures, so that a killed process loses seconds of work
-and damages nothing, and several processes may use the cache at once.
+Results are committed about twice a second, so that a killed process loses seconds of work and damages nothing.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Generic, Protocol, cast
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from pymatgen.core import Structure
+from typing_extensions import TypeVar
 
 from campaigns.errors import ModelError
-from surrogates.features.workers import map_in_processes
-from surrogates.pools.pool import structure_key
+from campaigns.lab import ComputeConfig, ProcessesConfig
+from surrogates.features.cache import Cache, Row, cache_folder
+from surrogates.features.spread import spread
+from surrogates.pools.entry import structure_key
 
 Progress = Callable[[int, int], None]
-Row = tuple[float, NDArray[np.float32]]
+Energies = NDArray[np.float64]
+Energy = TypeVar("Energy", bound=Energies | None, covariant=True, default=Energies)
 
-_CHUNK = 16  # structures per commit and per report of progress: about a second
-_WORTH_A_WORKER = 100  # structures: a worker takes four seconds to start, a structure 0.05 s
-_MOST_WORKERS = 8  # each holds half a gigabyte
-_SCHEMA = """CREATE TABLE IF NOT EXISTS embedding (
-    model TEXT, version TEXT, structure TEXT, energy REAL NOT NULL, vector BLOB NOT NULL,
-    PRIMARY KEY (model, version, structure)) WITHOUT ROWID"""
+_COMMIT_EVERY = 0.5  # seconds
+_MOST_STRUCTURES, _MOST_ATOMS = 64, 500  # of one task: below a second or two for the slowest models
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class Embeddings(Generic[Energy]):
     """What a model says of n structures.
 
     Attributes:
-        energy: n, the model's scalar: eV/atom for potentials, else in the unit of the property.
+        energy: n, the model's scalar: eV/atom for potentials, else in the unit of the property; None without any.
         vectors: n x d, the model's last features.
     """
 
-    energy: NDArray[np.float64]
+    energy: Energy
     vectors: NDArray[np.float32]
 
 
-class Embedder(Protocol):
-    """A model of structures.
+class Embedder(Protocol[Energy]):
+    """A model of structures; ``Embedder[None]`` has no energy, and ``AnyEmbedder`` is any.
 
     It is pickled into worker processes: its class must be importable, and should load its weights on first use.
     """
@@ -60,126 +56,197 @@ class Embedder(Protocol):
 
     @property
     def version(self) -> str:
-        """Return what changes whenever its results may change, such as a hash of the weights."""
+        """Return what changes whenever its results may: hash of the weights, version of the library, settings."""
         ...
 
-    def evaluate(self, structures: Sequence[Structure]) -> Embeddings:
-        """Return energies, n, and vectors, n x d; a structure's row must not depend on the others."""
+    def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Energy]:
+        """Return the energies, n or None, and the vectors, n x d; a row must not depend on the other structures."""
         ...
+
+
+AnyEmbedder = Embedder[Energies | None]
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """Structures whose keys are known, so that one whose result is in the cache is never loaded.
+
+    Attributes:
+        load: from a place, 0 to n - 1, to the structure; called in rising order, and not kept.
+        keys: n, as ``structure_key`` makes them.
+    """
+
+    load: Callable[[int], Structure]
+    keys: Sequence[str]
 
 
 def embed(
-    structures: Sequence[Structure],
-    model: Embedder,
+    structures: Sequence[Structure] | Keyed,
+    model: Embedder[Energy],
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-) -> Embeddings:
+    compute: ComputeConfig = ProcessesConfig(kind="processes"),  # noqa: B008 - it is frozen
+) -> Embeddings[Energy]:
     """Return what the model says of each structure, computing only what the cache does not hold.
 
     Args:
         structures: n crystals; equal ones are evaluated once.
         model: where the numbers come from.
         cache_dir: folder of the cache; by default the environment's ATHANOR_CACHE, else the user's cache folder.
-        progress: called with how many of the missing structures are done and how many there are, after every few.
+        progress: called with how many of the missing structures are done and how many there are: at the beginning,
+            and after each commit, so that what is reported is safe; never if nothing is missing.
+        compute: where missing ones are computed.
 
     Raises:
-        ModelError: the model cannot evaluate a structure or says nothing finite, or the cache cannot be used.
+        ModelError: the model cannot evaluate a structure or returns what no embedder may, or the cache or the cluster
+            cannot be used.
     """
-    keys = [structure_key(structure) for structure in structures]
-    with closing(_Cache(cache_dir or cache_folder(), model)) as cache:
-        rows = cache.read(keys)
-        missing = {key: each for key, each in zip(keys, structures, strict=True) if key not in rows}
-        for done, new in _compute(missing, model):
-            cache.write(new)
-            rows.update(new)
-            if progress is not None:
-                progress(done, len(missing))
-    return Embeddings(np.array([rows[key][0] for key in keys]), np.array([rows[key][1] for key in keys]))
+    crystals = structures if isinstance(structures, Keyed) else _keyed(structures)
+    table = _Table(model.name, crystals.keys)
+    with Cache(cache_dir or cache_folder(), model.name, model.version) as cache:
+        table.put(cache.read(list(table.places)))
+        missing = table.missing()
+        new = _in_commits(_compute(crystals, missing, model, compute))
+        for rows in _reported(new, len(missing), progress) if missing else ():
+            cache.write(rows)
+            table.put(rows)
+    return cast(Embeddings[Energy], table.embeddings())
 
 
-def cache_folder() -> Path:
-    """Return the folder that ATHANOR_CACHE names, else the user's cache folder."""
-    return Path(os.environ.get("ATHANOR_CACHE") or platformdirs.user_cache_path("athanor"))
+def _keyed(structures: Sequence[Structure]) -> Keyed:
+    return Keyed(lambda place: structures[place], [structure_key(structure) for structure in structures])
 
 
-def _compute(missing: Mapping[str, Structure], model: Embedder) -> Iterator[tuple[int, dict[str, Row]]]:
-    """Yield how many structures are done, and the new rows."""
-    keys, structures = list(missing), list(missing.values())
-    starts = range(0, len(keys), _CHUNK)
+class _Table:
+    """The rows of n structures, equal ones alike; filled in any order.
+
+    Raises:
+        ModelError: rows do not fit together.
+    """
+
+    def __init__(self, model: str, keys: Sequence[str]) -> None:
+        self.places: dict[str, int] = {}
+        for place, key in enumerate(keys):
+            self.places.setdefault(key, place)
+        self._model, self._keys = model, keys
+        self._known = np.zeros(len(keys), dtype=bool)
+        self._energy, self._vectors = np.full(len(keys), np.nan), np.zeros((0, 0), np.float32)
+        self._has_energy: bool | None = None
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Take in rows."""
+        for key, energy, vector in rows:
+            if self._has_energy is None:
+                self._has_energy = energy is not None
+                self._vectors = np.zeros((len(self._known), len(vector)), np.float32)
+            self._check(energy, vector)
+            place = self.places[key]
+            self._energy[place] = np.nan if energy is None else energy
+            self._vectors[place] = vector
+            self._known[place] = True
+
+    def missing(self) -> list[int]:
+        """Return the place of each structure whose row is not there."""
+        return [place for place in self.places.values() if not self._known[place]]
+
+    def embeddings(self) -> Embeddings[Energies | None]:
+        """Return all rows, in the order of the keys."""
+        energy, vectors = self._energy, self._vectors
+        if len(self.places) < len(self._keys):
+            order = [self.places[key] for key in self._keys]
+            energy, vectors = energy[order], vectors[order]
+        return Embeddings(None if self._has_energy is False else energy, vectors)
+
+    def _check(self, energy: float | None, vector: NDArray[np.float32]) -> None:
+        if len(vector) != self._vectors.shape[1]:
+            lengths = f"{self._vectors.shape[1]} and {len(vector)}"
+            raise _misfit(self._model, f"got vectors of {lengths} numbers; all need the same length")
+        if (energy is not None) != self._has_energy:
+            raise _misfit(self._model, "got rows with and without an energy; give one for every structure or for none")
+
+
+def _in_commits(parts: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    """Join small parts, so that a commit costs little beside what it keeps."""
+    rows: list[Row] = []
+    latest = time.monotonic()
+    for part in parts:
+        rows += part
+        if time.monotonic() - latest >= _COMMIT_EVERY:
+            yield rows
+            rows, latest = [], time.monotonic()
+    if rows:
+        yield rows
+
+
+def _reported(commits: Iterable[list[Row]], total: int, progress: Progress | None) -> Iterator[list[Row]]:
+    """Say how many rows are done: none at first, then those that the caller has kept."""
+    report = progress or (lambda _done, _total: None)
     done = 0
-    for index, part in _evaluate(model, [structures[start : start + _CHUNK] for start in starts]):
-        names = keys[starts[index] : starts[index] + _CHUNK]
-        for name, energy, vector in zip(names, part.energy, part.vectors, strict=True):
-            if not (np.isfinite(energy) and np.isfinite(vector).all()):
-                raise _not_finite(model, missing[name])
-        done += len(names)
-        yield done, dict(zip(names, zip(part.energy.tolist(), part.vectors, strict=True), strict=True))
+    report(done, total)
+    for rows in commits:
+        yield rows
+        done += len(rows)
+        report(done, total)
 
 
-def _not_finite(model: Embedder, structure: Structure) -> ModelError:
-    formula = structure.composition.formula
-    return ModelError(f"{model.name} says nothing finite of {formula}; look for atoms that overlap in this pool entry")
+def _compute(crystals: Keyed, missing: list[int], model: AnyEmbedder, compute: ComputeConfig) -> Iterator[list[Row]]:
+    """Yield the rows of missing structures, some at a time."""
+    under_way: list[list[int]] = []
+
+    def tasks() -> Iterator[list[Structure]]:
+        for task in _tasks(crystals.load, missing):
+            under_way.append([place for place, _ in task])
+            yield [structure for _, structure in task]
+
+    for index, part in spread(model.evaluate, tasks(), len(missing), compute):
+        places = under_way[index]
+        energies, bad = _checked(part, model.name, len(places))
+        if bad:
+            raise _not_finite(model.name, crystals.load(places[bad[0]]))
+        keys = [crystals.keys[place] for place in places]
+        yield list(zip(keys, energies, np.asarray(part.vectors, np.float32), strict=True))
 
 
-def _evaluate(model: Embedder, chunks: list[list[Structure]]) -> Iterator[tuple[int, Embeddings]]:
-    """Evaluate in worker processes if there is enough to do, else here."""
-    workers = min(_cores(), _MOST_WORKERS, len(chunks) * _CHUNK // _WORTH_A_WORKER)
-    if workers > 1:
-        return map_in_processes(model.evaluate, chunks, workers)
-    return ((index, model.evaluate(chunk)) for index, chunk in enumerate(chunks))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Cache:
-    """The rows of one model in the cache file.
+def _checked(part: Any, model: str, count: int) -> tuple[list[float | None], list[int]]:
+    """Return the energies, and which rows hold numbers that are not finite.
 
     Raises:
-        ModelError: the file cannot be opened, read or written.
+        ModelError: these are no embeddings of so many structures.
     """
+    if not isinstance(part, Embeddings):
+        raise _misfit(model, f"got {type(part).__name__}; evaluate must return {Embeddings.__module__}.Embeddings")
+    vectors, energy = np.asarray(part.vectors), None if part.energy is None else np.asarray(part.energy)
+    if vectors.ndim != 2 or len(vectors) != count or vectors.dtype.kind not in "fiu":
+        got = f"vectors of shape {vectors.shape} and type {vectors.dtype}"
+        raise _misfit(model, f"got {got} for {count} structures; n x d numbers are needed, n = {count}")
+    if energy is not None and (energy.shape != (count,) or energy.dtype.kind not in "fiu"):
+        raise _misfit(model, f"got energies of shape {energy.shape} for {count} structures; {count} numbers or None")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
+        finite = np.isfinite(vectors.astype(np.float32)).all(axis=1)
+    if energy is None:
+        return [None] * count, np.flatnonzero(~finite).tolist()
+    return energy.tolist(), np.flatnonzero(~(finite & np.isfinite(energy))).tolist()
 
-    def __init__(self, folder: Path, model: Embedder) -> None:
-        self._path = folder / "embeddings.sqlite"
-        self._model = (model.name, model.version)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self._path, timeout=60)
-            with self._database:
-                self._database.execute(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise self._unusable(error) from error
 
-    def read(self, keys: Sequence[str]) -> dict[str, Row]:
-        """Return the rows that are there."""
-        query = "SELECT energy, vector FROM embedding WHERE model = ? AND version = ? AND structure = ?"
-        rows: dict[str, Row] = {}
-        try:
-            for key in dict.fromkeys(keys):
-                if found := self._database.execute(query, (*self._model, key)).fetchone():
-                    rows[key] = (found[0], np.frombuffer(found[1], dtype="<f4"))
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
-        return rows
+def _misfit(model: str, message: str) -> ModelError:
+    return ModelError(f"the embedder {model!r} does not keep to its interface: {message}")
 
-    def write(self, rows: Mapping[str, Row]) -> None:
-        """Commit rows in one transaction; those that another process was quicker to write stay."""
-        values = [(*self._model, key, energy, vector.astype("<f4").tobytes()) for key, (energy, vector) in rows.items()]
-        try:
-            with self._database:
-                self._database.executemany(
-                    "INSERT INTO embedding VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values
-                )
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
 
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+def _not_finite(model: str, structure: Structure) -> ModelError:
+    formula = structure.composition.formula
+    return ModelError(f"{model} says nothing finite of {formula}; look for atoms that overlap in this pool entry")
 
-    def _unusable(self, error: Exception) -> ModelError:
-        return ModelError(
-            f"the embedding cache {self._path} cannot be used ({error}); delete the file if it is damaged (it will be "
-            "computed anew), or name another folder in the environment variable ATHANOR_CACHE"
-        )
+
+def _tasks(load: Callable[[int], Structure], places: Iterable[int]) -> Iterator[list[tuple[int, Structure]]]:
+    """Yield structures with their places, some at a time, loaded only then."""
+    task: list[tuple[int, Structure]] = []
+    atoms = 0
+    for place in places:
+        structure = load(place)
+        task.append((place, structure))
+        atoms += len(structure)
+        if len(task) == _MOST_STRUCTURES or atoms >= _MOST_ATOMS:
+            yield task
+            task, atoms = [], 0
+    if task:
+        yield task

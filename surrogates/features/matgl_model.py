@@ -13,22 +13,17 @@ from typing import Any
 import matgl
 import numpy as np
 import torch
-from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
 from matgl.apps.pes import Potential
-from matgl.config import MATGL_CACHE
 from matgl.ext.pymatgen import Structure2Graph
-from matgl.models import CHGNet, M3GNet, MEGNet, TensorNet, TransformedTargetModel
-from matgl.utils.io import HF_MATGL_ORG
+from matgl.models import CHGNet, M3GNet, TransformedTargetModel
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
 from surrogates.features.embeddings import Embeddings
+from surrogates.features.model_files import FILES, locate, trouble
 from surrogates.features.threads import one_thread
 
-_FILES = ("model.pt", "state.pt", "model.json")
-_KINDS = (MEGNet, M3GNet, TensorNet, CHGNet)
 _ATOM_FEATURES = {M3GNet: "node_feat", CHGNet: "atom_feat"}  # of the last block, where there is no wide readout
 
 
@@ -40,15 +35,21 @@ class MatglModel:
 
     Attributes:
         source: folder that ``model.save`` wrote, or the name of a published model in matgl's cache.
+        place: where a folder of that name would be; by default in the working directory.
 
     Raises:
-        ModelError: there is no such folder, and no such model in the cache.
+        ModelError: there is no such model, or it cannot be used with the matgl that is installed.
     """
 
     source: str
+    place: Path | None = None
 
     def __post_init__(self) -> None:
-        _folder(self.source)
+        place = (self.place or Path(self.source)).absolute()  # workers may run elsewhere
+        object.__setattr__(self, "place", place)
+        found = trouble(self.source, place)
+        if found is not None:
+            raise ModelError(found)
 
     @property
     def name(self) -> str:
@@ -58,7 +59,7 @@ class MatglModel:
     @property
     def version(self) -> str:
         """Return the version of the code and a hash of the model's files."""
-        return f"{version('matgl')}-{_hash(_folder(self.source))}"
+        return f"{version('matgl')}-{_hash(self._folder)}"
 
     def evaluate(self, structures: Sequence[Structure]) -> Embeddings:
         """Return the predictions, n, and the vectors, n x d, that the model's last layers see.
@@ -68,9 +69,13 @@ class MatglModel:
         Raises:
             ModelError: the model cannot be loaded, or lacks an element.
         """
-        model = _load(_folder(self.source), self.version)
+        model = _load(self._folder, self.version)
         rows = [_evaluate(model, structure) for structure in structures]
         return Embeddings(np.array([value for value, _ in rows]), np.array([vector for _, vector in rows]))
+
+    @property
+    def _folder(self) -> Path:
+        return locate(self.source, self.place)
 
 
 def _evaluate(model: Any, structure: Structure) -> tuple[float, NDArray[np.float32]]:
@@ -102,28 +107,6 @@ def _vector(network: Any) -> NDArray[np.float32]:
     return rows.mean(dim=0).numpy().copy()
 
 
-def _folder(source: str) -> Path:
-    if all((Path(source) / file).is_file() for file in _FILES):
-        return Path(source)
-    cached = [_in_cache(source, file) for file in _FILES]
-    if None in cached:
-        raise ModelError(
-            f"matgl model {source!r} is no folder that holds {', '.join(_FILES)} and is not in matgl's cache, "
-            f"{MATGL_CACHE}; nothing is downloaded here: on a machine with network, run "
-            f"matgl.load_model({source!r}).save('folder'), and give that folder"
-        )
-    return Path(str(cached[0])).parent
-
-
-def _in_cache(source: str, file: str) -> str | None:
-    repository = source if "/" in source else f"{HF_MATGL_ORG}/{source}"
-    try:
-        found = try_to_load_from_cache(repository, file, cache_dir=MATGL_CACHE)
-    except HFValidationError:  # a path, no name
-        return None
-    return found if isinstance(found, str) else None
-
-
 @functools.cache
 def _load(folder: Path, _version: str) -> Any:
     try:
@@ -132,11 +115,6 @@ def _load(folder: Path, _version: str) -> Any:
         raise ModelError(
             f"matgl cannot load {folder} ({error}); save the model again with matgl {matgl.__version__}"
         ) from error
-    network = model.model if isinstance(model, Potential | TransformedTargetModel) else model
-    if type(network) not in _KINDS:
-        raise ModelError(
-            f"{folder} holds a {type(network).__name__}; allowed: {', '.join(kind.__name__ for kind in _KINDS)}"
-        )
     if isinstance(model, Potential):
         model.calc_forces = model.calc_stresses = model.calc_hessian = False
     return model.eval()
@@ -144,6 +122,6 @@ def _load(folder: Path, _version: str) -> Any:
 
 def _hash(folder: Path) -> str:
     digest = hashlib.sha256()
-    for file in _FILES:
+    for file in FILES:
         digest.update((folder / file).read_bytes())
     return digest.hexdigest()[:12]

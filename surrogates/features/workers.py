@@ -11,9 +11,10 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from itertools import islice
 from queue import SimpleQueue
 from typing import IO, Any, Self, TypeVar, cast
 
@@ -25,10 +26,11 @@ R = TypeVar("R")
 _START = "from surrogates.features.workers import serve; serve()"
 
 
-def map_in_processes(function: Callable[[T], R], tasks: Sequence[T], processes: int) -> Iterator[tuple[int, R]]:
+def map_in_processes(function: Callable[[T], R], tasks: Iterable[T], processes: int) -> Iterator[tuple[int, R]]:
     """Yield the index of each task with ``function(task)``, in the order in which they end.
 
-    The function must be importable; it, the tasks and the results are pickled.
+    The function must be importable; it, the tasks and the results are pickled. Tasks are taken as they are needed, so
+    that no more than two for each process are held.
 
     Raises:
         ModelError: the function raised one, or a worker died.
@@ -45,12 +47,23 @@ def map_in_processes(function: Callable[[T], R], tasks: Sequence[T], processes: 
     with ExitStack() as workers, ThreadPoolExecutor(processes) as threads:
         for _ in range(processes):
             idle.put(workers.enter_context(_Worker(function)))
-        futures = {threads.submit(ask, task): index for index, task in enumerate(tasks)}
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            yield from _as_they_end(lambda task: threads.submit(ask, task), tasks, 2 * processes)
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def _as_they_end(submit: Callable[[T], Future[R]], tasks: Iterable[T], most: int) -> Iterator[tuple[int, R]]:
+    """Yield index and result of each task, with at most so many submitted."""
+    waiting: dict[Future[R], int] = {}
+    upcoming = enumerate(tasks)
+    while True:
+        for index, task in islice(upcoming, most - len(waiting)):
+            waiting[submit(task)] = index
+        if not waiting:
+            return
+        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            yield waiting.pop(future), future.result()
 
 
 class _Worker:
@@ -102,7 +115,7 @@ def serve() -> None:
         os.dup2(2, 1)
         function = pickle.load(sys.stdin.buffer)
         while (task := _next_task()) is not _END:
-            pickle.dump(_answer(function, task), answers)
+            pickle.dump(answer(function, task), answers)
             answers.flush()
 
 
@@ -116,7 +129,8 @@ def _next_task() -> object:
         return _END
 
 
-def _answer(function: Callable[[Any], object], task: object) -> object:
+def answer(function: Callable[[Any], object], task: object) -> object:
+    """Return the function's answer, or the expected error that it raised."""
     try:
         return function(task)
     except ModelError as error:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,11 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import ModelError
-from surrogates.features.embeddings import Embeddings, cache_folder, embed
+from surrogates.features import embeddings, spread
+from surrogates.features.cache import cache_folder
+from surrogates.features.embeddings import Embeddings, Keyed, embed
+from surrogates.features.workers import map_in_processes
+from surrogates.pools.entry import structure_key
 
 
 @dataclass
@@ -31,10 +36,32 @@ class Counter:
         return Embeddings(np.array(volumes), vectors.astype(np.float32))
 
 
+@dataclass(frozen=True)
+class Volumes:
+    """The same in a class that other processes can import."""
+
+    name: str = "volumes"
+    version: str = "1"
+
+    def evaluate(self, structures):
+        return Counter().evaluate(structures)
+
+
 def cells(count: int, first: float = 4.0) -> list[Structure]:
     return [
         Structure(Lattice.cubic(first + 0.01 * i), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]) for i in range(count)
     ]
+
+
+@pytest.fixture
+def small_commits(monkeypatch):
+    monkeypatch.setattr(embeddings, "_MOST_STRUCTURES", 16)
+    monkeypatch.setattr(embeddings, "_COMMIT_EVERY", 0.0)
+
+
+def stored(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "embeddings.sqlite")) as database:
+        return database.execute("SELECT count(*) FROM result").fetchone()[0]
 
 
 def test_rows_come_in_the_order_of_the_structures(tmp_path):
@@ -62,14 +89,21 @@ def test_models_and_versions_do_not_mix(tmp_path, other):
     assert len(other.asked) == 3
 
 
-def test_progress_counts_what_is_missing(tmp_path):
+def test_progress_counts_what_is_missing_and_safe(tmp_path, small_commits):
     embed(cells(10), Counter(), tmp_path)
     seen = []
-    embed(cells(50), Counter(), tmp_path, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(16, 40), (32, 40), (40, 40)]
+
+    def report(done: int, total: int) -> None:
+        seen.append((done, total))
+        assert stored(tmp_path) == 10 + done
+
+    embed(cells(50), Counter(), tmp_path, progress=report)
+    assert seen == [(0, 40), (16, 40), (32, 40), (40, 40)]
+    embed(cells(50), Counter(), tmp_path, progress=report)
+    assert len(seen) == 4  # nothing was missing
 
 
-def test_an_interrupted_run_keeps_what_it_committed(tmp_path):
+def test_an_interrupted_run_keeps_what_it_committed(tmp_path, small_commits):
     def stop(done: int, _total: int) -> None:
         if done == 32:
             raise KeyboardInterrupt
@@ -86,7 +120,9 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_embeddings import Counter, cells
+from surrogates.features import embeddings
 from surrogates.features.embeddings import embed
+embeddings._MOST_STRUCTURES, embeddings._COMMIT_EVERY = 16, 0.0
 def report(done, total):
     print(done, flush=True)
     {between}
@@ -138,6 +174,97 @@ def test_a_value_that_is_not_finite_is_refused_and_not_kept(tmp_path):
     assert len(model.asked) == 1
 
 
+@dataclass
+class Silent(Counter):
+    """One without energies."""
+
+    name: str = "silent"
+
+    def evaluate(self, structures):
+        return Embeddings(None, super().evaluate(structures).vectors)
+
+
+def test_a_model_without_energies_gives_none_now_and_from_the_cache(tmp_path):
+    for _ in range(2):
+        found = embed(cells(3), Silent(), tmp_path)
+        assert found.energy is None
+        assert found.vectors.shape == (3, 2)
+
+
+def test_what_is_cached_is_not_loaded(tmp_path):
+    pool = cells(12)
+    keys = [structure_key(cell) for cell in pool]
+    embed(pool[4:8], Counter(), tmp_path)
+    loaded = []
+
+    def load(place: int) -> Structure:
+        loaded.append(place)
+        return pool[place]
+
+    found = embed(Keyed(load, keys), Counter(), tmp_path)
+    assert loaded == [0, 1, 2, 3, 8, 9, 10, 11]
+    np.testing.assert_allclose(found.energy, [cell.volume for cell in pool])
+    embed(Keyed(load, [*keys, keys[0]]), Counter(), tmp_path)
+    assert len(loaded) == 8
+
+
+def test_few_structures_are_held_at_a_time(tmp_path, small_commits):
+    pool = cells(100)
+    taken = []
+
+    class Watching(Counter):
+        def evaluate(self, structures):
+            assert len(taken) - len(self.asked) <= 16
+            return super().evaluate(structures)
+
+    embed(Keyed(lambda i: taken.append(i) or pool[i], [structure_key(c) for c in pool]), Watching(), tmp_path)
+
+
+def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(tmp_path, monkeypatch, small_commits):
+    here = embed(cells(150), Volumes(), tmp_path / "here")
+    monkeypatch.setattr(spread, "_WORTH_A_WORKER", 0.0)
+    monkeypatch.setattr(spread, "cores", lambda: 2)
+    processes = []
+    monkeypatch.setattr(spread, "map_in_processes", lambda *args: processes.append(args[2]) or map_in_processes(*args))
+    there = embed(cells(150), Volumes(), tmp_path / "there")
+    assert processes == [2]
+    assert np.array_equal(there.energy, here.energy)
+    assert np.array_equal(there.vectors, here.vectors)
+
+
+WRONG = {
+    "got list; evaluate must return": lambda n: [1.0] * n,
+    r"vectors of shape \(3,\)": lambda n: Embeddings(None, np.zeros(n)),
+    r"vectors of shape \(4, 2\) and type float64 for 3 structures": lambda n: Embeddings(None, np.zeros((n + 1, 2))),
+    "type <U1 for 3 structures": lambda n: Embeddings(None, np.full((n, 2), "a")),
+    r"energies of shape \(1,\) for 3 structures": lambda n: Embeddings(np.zeros(1), np.zeros((n, 2))),
+    "nothing finite of Cs1 Cl1": lambda n: Embeddings(None, np.full((n, 2), 1e300)),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_breaks_the_interface_is_refused(tmp_path, message):
+    class Own(Counter):
+        def evaluate(self, structures):
+            return WRONG[message](len(structures))
+
+    with pytest.raises(ModelError, match=message):
+        embed(cells(3), Own(), tmp_path)
+
+
+def test_rows_of_different_lengths_and_of_different_kinds_are_refused(tmp_path, small_commits):
+    class Growing(Counter):
+        def evaluate(self, structures):
+            self.asked += structures
+            return Embeddings(None, np.zeros((len(structures), len(self.asked))))
+
+    with pytest.raises(ModelError, match="vectors of 16 and 20 numbers; all need the same length"):
+        embed(cells(20), Growing(), tmp_path)
+    embed(cells(3), Counter(), tmp_path / "mixed")
+    with pytest.raises(ModelError, match="with and without an energy"):
+        embed(cells(6), Silent(name="counter"), tmp_path / "mixed")
+
+
 def test_a_damaged_cache_says_what_to_do(tmp_path):
     (tmp_path / "embeddings.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(ModelError, match="delete the file if it is damaged"):
@@ -154,6 +281,4 @@ def test_the_environment_names_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
     assert cache_folder() == tmp_path / "cache"
     embed(cells(1), Counter())
-    with sqlite3.connect(tmp_path / "cache" / "embeddings.sqlite") as database:
-        assert database.execute("SELECT count(*) FROM embedding").fetchone() == (1,)
-    database.close()
+    assert stored(tmp_path / "cache") == 1

@@ -1,7 +1,5 @@
 """Saved matgl models embed structures; what is not on this machine is refused at once."""
 
-import json
-
 import matgl
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from matgl.models import QET, CHGNet, M3GNet, MEGNet, TensorNet
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import ModelError
-from surrogates.features import matgl_model
 from surrogates.features.embeddings import embed
 from surrogates.features.matgl_model import MatglModel
 
@@ -80,15 +77,15 @@ def test_a_model_saved_over_another_is_another(tmp_path):
 
 @pytest.mark.parametrize("name", ["MEGNet-MP-2018.6.1-Eform", "someone/some-model", "/no/such/folder", "./none"])
 def test_what_is_not_here_is_refused_without_touching_the_network(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(matgl_model, "MATGL_CACHE", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("socket.socket", None)
     with pytest.raises(ModelError, match="nothing is downloaded here: on a machine with network, run"):
         MatglModel(name)
 
 
 def test_a_published_name_in_the_cache_is_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(matgl_model, "MATGL_CACHE", tmp_path)
-    repository = tmp_path / "models--materialyze--MEGNet-Test"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    repository = tmp_path / ".cache" / "matgl" / "models--materialyze--MEGNet-Test"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
     saved(megnet(), repository / "snapshots" / "abc")
@@ -102,14 +99,22 @@ def test_an_element_that_the_model_lacks_is_named(tmp_path):
         model.evaluate([layered().replace_species({"Co": "Ni"})])
 
 
-def test_a_folder_that_matgl_cannot_read_is_refused(tmp_path):
+def test_a_model_that_the_check_of_files_refuses_is_refused(tmp_path):
+    folder = saved(QET(element_types=ELEMENTS), tmp_path / "m")
+    with pytest.raises(ModelError, match="holds a QET; allowed: MEGNet, M3GNet, TensorNet, CHGNet"):
+        MatglModel(folder)
+
+
+def test_weights_that_do_not_fit_their_description_are_refused(tmp_path):
     folder = saved(megnet(), tmp_path / "m")
-    (tmp_path / "m" / "model.json").write_text(json.dumps({"@class": "Nothing", "@module": "nowhere"}))
+    torch.save({}, tmp_path / "m" / "state.pt")
     with pytest.raises(ModelError, match="matgl cannot load"):
         MatglModel(folder).evaluate([layered()])
 
 
-def test_a_kind_of_model_that_has_no_known_features_is_refused(tmp_path):
-    folder = saved(QET(element_types=ELEMENTS), tmp_path / "m")
-    with pytest.raises(ModelError, match="holds a QET; allowed: MEGNet, M3GNet, TensorNet, CHGNet"):
-        MatglModel(folder).evaluate([layered()])
+def test_a_folder_is_found_beside_the_campaign_and_in_worker_processes(tmp_path, monkeypatch):
+    saved(megnet(), tmp_path / "m")
+    model = MatglModel("m", tmp_path / "m")
+    monkeypatch.chdir(tmp_path)
+    assert MatglModel("m") == model
+    assert MatglModel("m").place.is_absolute()

@@ -1,0 +1,97 @@
+"""Features of the user's own are found by their path, checked, and never mixed in the cache."""
+
+import textwrap
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from campaigns.errors import CampaignError
+from campaigns.surrogate import CustomFeaturesConfig
+from surrogates.features.build import build_embedder
+from surrogates.features.embeddings import embed
+
+MODULE = """
+    import numpy as np
+    from surrogates.features.embeddings import Embeddings
+
+    class Powers:
+        name, version = "powers", "1"
+
+        def __init__(self, highest: int = 2):
+            self.highest = highest
+
+        def evaluate(self, structures):
+            volumes = np.array([structure.volume for structure in structures])
+            return Embeddings(None, volumes[:, None] ** np.arange(1, self.highest + 1))
+
+    class Nameless(Powers):
+        name = ""
+
+    class Deaf:
+        name, version = "deaf", "1"
+
+    def local():
+        class Inner(Powers):
+            pass
+        return Inner()
+
+    number = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_features.py").write_text(textwrap.dedent(MODULE))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def build(name: str, **settings: object):
+    return build_embedder(
+        CustomFeaturesConfig(kind="custom", factory=f"own_features:{name}", settings=settings), "surrogate.features[1]"
+    )
+
+
+def cell() -> Structure:
+    return Structure(Lattice.cubic(2.0), ["Fe"], [[0, 0, 0]])
+
+
+@pytest.mark.usefixtures("own")
+def test_settings_reach_the_class_and_keep_results_apart(tmp_path):
+    square, cube = build("Powers"), build("Powers", highest=3)
+    assert square.version != cube.version
+    np.testing.assert_allclose(embed([cell()], square, tmp_path).vectors, [[8, 64]])
+    np.testing.assert_allclose(embed([cell()], cube, tmp_path).vectors, [[8, 64, 512]])
+
+
+@pytest.mark.usefixtures("own")
+def test_the_name_in_the_cache_tells_two_factories_apart():
+    assert build("Powers").name == "own_features:Powers powers"
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Nothing", "cannot be loaded"),
+        ("number", "a int; allowed: a class or a function"),
+        ("Nameless", "whose name is ''.*needed: name and version"),
+        ("Deaf", "which has no method evaluate"),
+        ("local", "cannot be sent to other processes"),
+    ],
+)
+def test_what_is_no_embedder_is_refused_with_its_place_in_the_file(name, message):
+    with pytest.raises(CampaignError, match=rf"surrogate.features\[1\]: .*{message}"):
+        build(name)
+
+
+@pytest.mark.usefixtures("own")
+def test_settings_that_do_not_fit_are_refused_with_those_that_do():
+    with pytest.raises(CampaignError, match=r"unexpected keyword argument 'lowest'.*allowed: \(highest: int = 2\)"):
+        build("Powers", lowest=1)
+
+
+def test_a_module_that_is_not_there_is_refused():
+    config = CustomFeaturesConfig(kind="custom", factory="no_such_module:Powers")
+    with pytest.raises(CampaignError, match="got 'no_such_module:Powers', which cannot be loaded: No module"):
+        build_embedder(config)
