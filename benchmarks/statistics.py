@@ -1,4 +1,4 @@
-"""Medians, quartiles and bootstrap intervals of how many trials a search took."""
+"""Means, medians and quartiles of what searches took and found, and their bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -44,8 +44,45 @@ def median_ratio(above: Sequence[float], below: Sequence[float], level: float = 
     """
     generator = np.random.default_rng(0)  # the same table for the same runs
     ratios = _medians(above, generator) / _medians(below, generator)
-    low, high = _quantiles(ratios, [(1 - level) / 2, (1 + level) / 2])
+    low, high = _quantiles(ratios, _ends(level))
     return Interval(float(np.median(above) / np.median(below)), low, high)
+
+
+def median_interval(values: Sequence[float], level: float = 0.9) -> Interval:
+    """Return the median of a sample, n, with its percentile bootstrap interval."""
+    low, high = _quantiles(_medians(values, np.random.default_rng(0)), _ends(level))
+    return Interval(_quantiles(np.asarray(values, dtype=float), [0.5])[0], low, high)
+
+
+def mean_interval(values: Sequence[float], level: float = 0.9) -> Interval:
+    """Return the mean of a sample, n, with its percentile bootstrap interval."""
+    sample = np.asarray(values, dtype=float)
+    means = sample[_resampled(len(sample))].mean(axis=1)
+    return Interval(float(sample.mean()), *_quantiles(means, _ends(level)))
+
+
+def paired_mean_ratio(above: Sequence[float], below: Sequence[float], level: float = 0.9) -> Interval:
+    """Return the ratio of two means with its percentile bootstrap interval; pairs are resampled together.
+
+    Args:
+        above: sample of the numerator, n.
+        below: sample of the denominator, n, in the same order; the ratio is infinite where its mean is zero.
+    """
+    drawn = _resampled(len(above))
+    upper, lower = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.nan_to_num(upper[drawn].mean(axis=1) / lower[drawn].mean(axis=1), nan=1.0, posinf=np.inf)
+        value = float(np.nan_to_num(upper.mean() / lower.mean(), nan=1.0, posinf=np.inf))
+    return Interval(value, *_quantiles(ratios, _ends(level)))
+
+
+def _resampled(size: int) -> np.ndarray:
+    """Return the places of resamples with replacement; the same for samples of the same size."""
+    return np.random.default_rng(0).integers(size, size=(_RESAMPLES, size))
+
+
+def _ends(level: float) -> list[float]:
+    return [(1 - level) / 2, (1 + level) / 2]
 
 
 def _quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:

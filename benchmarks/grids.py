@@ -1,0 +1,48 @@
+"""A table that can be shown in a terminal and written to a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts.
+
+    Attributes:
+        notes: lines below the table.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def shown(grid: Grid) -> Table:
+    """Return a grid for the terminal."""
+    table = Table(title=grid.title, caption="\n".join(grid.notes) or None, title_justify="left", caption_justify="left")
+    for index, name in enumerate(grid.header):
+        table.add_column(name, justify="right" if index else "left")
+    for row in grid.rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown(grids: Sequence[Grid]) -> str:
+    """Return grids as Markdown, a heading above each."""
+    return "\n".join(_page(grid) for grid in grids)
+
+
+def _page(grid: Grid) -> str:
+    rule = tuple("---:" if index else "---" for index in range(len(grid.header)))
+    lines = [_line(row) for row in (grid.header, rule, *grid.rows)]
+    notes = [part for note in grid.notes for part in (note, "")]
+    return "\n".join([f"### {grid.title}", "", *lines, "", *notes])
+
+
+def _line(row: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
