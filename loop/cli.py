@@ -14,6 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError
+from loop.cli_pool import app as pool
+from loop.cli_surrogate import app as surrogate
 from loop.exits import ExitCode, exit_code
 from loop.places import SCHEMA, ready_campaigns
 
@@ -177,6 +179,10 @@ def report(
         typer.echo(f"{write_report(reader, target)} written")
     except OSError as error:
         raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
+
+
+app.add_typer(pool, name="pool", no_args_is_help=True)
+app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
 
 
 def main() -> None:

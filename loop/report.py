@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
@@ -23,9 +22,10 @@ from loop.figures import (
     slice_figure,
     trade_off_figures,
 )
-from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, section, tiles
+from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
 from loop.lab_figures import model_figure, timeline_figure
 from loop.marks import Figure
+from loop.page import Page, write_page
 from loop.records import CampaignRecord, SessionRecord, TrialRecord, best
 from loop.report_tables import (
     budget_meters,
@@ -46,7 +46,6 @@ from loop.words import clean, duration, score_text
 if TYPE_CHECKING:
     from loop.store import Reader
 
-_TEMPLATE = Path(__file__).with_name("report.html")
 _DAY = 86400.0
 
 
@@ -57,20 +56,9 @@ def write_report(reader: Reader, path: Path) -> Path:
         StoreError: the store holds no campaign.
         OSError: the file cannot be written.
     """
-    from plotly.offline import get_plotlyjs
-
     content = read_content(reader)
-    sections = _sections(content)
-    page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(f"{content.record.name}: report"),
-        header=_header(content),
-        nav="".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, _ in sections),
-        sections="\n".join(section(name, title, *parts) for name, title, parts in sections),
-        footer=escape(_footer(content)),
-        plotly=get_plotlyjs(),
-    )
-    path.write_text(page, encoding="utf-8")
-    return path
+    page = Page(f"{content.record.name}: report", _header(content), _sections(content), _footer(content))
+    return write_page(page, path)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""The training loop: Adam with a falling rate, stopped when the validation error no longer falls.
+
+matgl's own trainer is Lightning. This plain loop weights rows by their uncertainty, keeps the best weights in memory
+rather than in checkpoints, handles no signals and logs nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from campaigns.errors import ModelError
+from surrogates.features.threads import one_thread
+from surrogates.training.graphs import Graph, pack, predict
+
+_LARGEST_GRADIENT = 10.0
+_BATCH, _LEAST_BATCH = 32, 8  # a step costs as much for fewer rows
+_STEPS = 10  # per epoch, at least, of tables too small for full batches
+_AT_ONCE = 64  # graphs per evaluation: more need memory and save no time
+
+
+@dataclass(frozen=True)
+class Samples:
+    """n graphs with what should be said of them.
+
+    Attributes:
+        targets: n, scaled to zero mean and unit variance.
+        weights: n, how much each counts.
+    """
+
+    graphs: Sequence[Graph]
+    targets: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: most passes over the rows.
+        patience: epochs without a better validation error after which to stop.
+        seed: of the order of the rows.
+        rate: first learning rate.
+    """
+
+    epochs: int
+    patience: int
+    seed: int
+    rate: float = 3e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One epoch: mean absolute errors in units of the targets' spread, and whether it is the best so far."""
+
+    number: int
+    training: float
+    validation: float
+    best: bool
+
+
+def fit(
+    network: Any,
+    training: Samples,
+    validation: Samples,
+    schedule: Schedule,
+    on_step: Callable[[Step], None] | None = None,
+) -> list[Step]:
+    """Train a network in place and leave it with the weights of the epoch of the least validation error.
+
+    The weights that it comes with count as epoch 0. The same network, rows and schedule give the same weights.
+
+    Raises:
+        ModelError: the errors are no numbers any more.
+    """
+    order = torch.Generator().manual_seed(schedule.seed)
+    optimiser = torch.optim.Adam(network.parameters(), lr=schedule.rate)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.epochs, schedule.rate / 100)
+    steps: list[Step] = []
+    with one_thread():
+        best, kept, at = error_of(network, validation), copy.deepcopy(network.state_dict()), 0
+        for number in range(1, schedule.epochs + 1):
+            loss = _epoch(network, training, optimiser, torch.randperm(len(training.graphs), generator=order))
+            falling.step()
+            error = error_of(network, validation)
+            steps.append(Step(number, loss, error, error < best))
+            if error < best:
+                best, kept, at = error, copy.deepcopy(network.state_dict()), number
+            if on_step is not None:
+                on_step(steps[-1])
+            if number - at >= schedule.patience:
+                break
+    network.load_state_dict(kept)
+    network.eval()
+    return steps
+
+
+def values_of(network: Any, graphs: Sequence[Graph]) -> Tensor:
+    """Return the network's value of each graph, n."""
+    network.eval()
+    parts = [graphs[start : start + _AT_ONCE] for start in range(0, len(graphs), _AT_ONCE)]
+    with one_thread(), torch.no_grad():
+        return torch.cat([predict(network, pack(part)) for part in parts])
+
+
+def error_of(network: Any, samples: Samples) -> float:
+    """Return the weighted mean absolute error, in units of the targets' spread."""
+    misses = (values_of(network, samples.graphs) - samples.targets).abs()
+    return _finite(float((samples.weights * misses).sum() / samples.weights.sum()))
+
+
+def _epoch(network: Any, samples: Samples, optimiser: torch.optim.Optimizer, order: Tensor) -> float:
+    """Return the weighted mean absolute error of the rows, each before the step that learns from it."""
+    network.train()
+    size = max(_LEAST_BATCH, min(_BATCH, len(order) // _STEPS))
+    total = 0.0
+    for rows in order.split(size):
+        misses = predict(network, pack([samples.graphs[i] for i in rows.tolist()])) - samples.targets[rows]
+        optimiser.zero_grad()
+        (samples.weights[rows] * misses**2).mean().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+        optimiser.step()
+        total += float((samples.weights[rows] * misses.detach().abs()).sum())
+    return _finite(total / float(samples.weights.sum()))
+
+
+def _finite(error: float) -> float:
+    if not math.isfinite(error):
+        raise ModelError(
+            "the training diverged: its error is no number any more; look for values that are far too large"
+        )
+    return error
