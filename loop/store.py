@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import JSON, Column, Engine, event
+from sqlalchemy import JSON, Column, Engine, event, inspect
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Field, Session, SQLModel, create_engine, func, select
 
@@ -135,6 +135,15 @@ class DocumentRow(SQLModel, table=True):
     body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
+class ArtefactRow(SQLModel, table=True):
+    """Something that the report shows and that is no trial: what the pool looks like, a material's structure."""
+
+    __tablename__ = "artefact"
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    body: dict[str, Any] = Field(sa_column=Column(JSON))
+
+
 class Reader:
     """What anyone may ask of a store."""
 
@@ -210,6 +219,14 @@ class Reader:
             query = select(DocumentRow).where(DocumentRow.trial == number).order_by(_col(DocumentRow.id))
             return [Document(r.trial, r.step, r.kind, r.run_uid, r.body) for r in session.exec(query).all()]
 
+    def artefacts(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return what was kept of a kind, by name; nothing from a store that is older than that table."""
+        if not inspect(self._engine).has_table("artefact"):
+            return {}
+        with Session(self._engine) as session:
+            rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(_col(ArtefactRow.name)))
+            return {row.name: row.body for row in rows.all()}
+
     def event_data(self, token: str) -> dict[str, Any]:
         """Return the data of the last event of the job with this token.
 
@@ -280,6 +297,11 @@ class Store(Reader):
             if row is None:
                 raise StoreError("no session has begun; call begin first")
             row.ended, row.outcome = time.time(), outcome
+
+    def keep(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
+        """Keep something that the report shows, in the place of what had that kind and name."""
+        with self._transaction() as session:
+            session.merge(ArtefactRow(kind=kind, name=name, body=dict(body)))
 
     def propose(self, number: int, candidate: Candidate, proposal: Proposal, lab: float) -> None:
         """Record a proposed candidate: the trial is queued."""

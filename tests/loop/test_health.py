@@ -12,7 +12,7 @@ from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
 from loop.health import HealthState, MetricHealth, changes, health
 from loop.records import Proposal, TrialRecord
-from tests.trials import completed, trial
+from tests.trials import trial
 
 CONFIG = HealthConfig()
 METRIC = "capacity"
@@ -21,22 +21,27 @@ NOISE = 1.0
 Spoil = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
+BATCH = 4
+
+
 def measured(number: int, value: float, prediction: MetricValue | None, factor: float = 1.0) -> TrialRecord:
-    """Return a completed trial whose prediction was made when all trials before it were known."""
+    """Return a completed trial whose prediction was made when all trials before its batch were known."""
     proposal = Proposal("space-filling")
     if prediction is not None:
         models = {METRIC: {"health": {"sd_factor": factor}}}
-        known = tuple(range(number))
+        known = tuple(range(number - number % BATCH))
         proposal = Proposal("model", predictions={METRIC: prediction}, learnt_from=known, models=models)
     metrics = {METRIC: MetricValue(value, NOISE, UNIT)}
-    return completed(number, 100.0, metrics=metrics, proposal=proposal)
+    return trial(number, TrialState.COMPLETED, metrics=metrics, proposal=proposal, completed_order=number)
 
 
 def conduct(means: Iterable[float], sds: Iterable[float], values: Iterable[float], start: int = 5) -> list[TrialRecord]:
     """Return a campaign in which each prediction's standard deviation is multiplied as its model's health demands."""
     trials: list[TrialRecord] = []
+    factor = 1.0
     for number, (mean, sd, value) in enumerate(zip(means, sds, values, strict=True)):
-        factor = health(CONFIG, trials, [METRIC])[METRIC].sd_factor
+        if number % BATCH == 0:
+            factor = health(CONFIG, trials, [METRIC])[METRIC].sd_factor
         prediction = MetricValue(mean, sd * factor, UNIT) if number >= start else None
         trials.append(measured(number, value, prediction, factor))
     return trials
@@ -171,7 +176,7 @@ def test_trials_without_measurement_or_prediction_change_nothing() -> None:
     trials = conduct(*honest(10, 30))
     spoilt = trial(30, TrialState.QUARANTINED, metrics={METRIC: MetricValue(1e9, 1.0, UNIT)})
     wild = replace(trials[-1].metrics[METRIC], value=math.nan)
-    unmeasured = completed(31, 100.0, metrics={METRIC: wild}, proposal=trials[-1].proposal)
+    unmeasured = replace(trials[-1], number=31, completed_order=30, metrics={METRIC: wild})
     assert health(CONFIG, [*trials, spoilt, unmeasured], [METRIC]) == health(CONFIG, trials, [METRIC])
     assert health(CONFIG, [], [METRIC]) == {METRIC: MetricHealth()}
     assert health(CONFIG, trials, ["mean_voltage"]) == {"mean_voltage": MetricHealth()}

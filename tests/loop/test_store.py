@@ -154,3 +154,23 @@ def test_the_file_is_in_wal_mode_and_committed_data_outlive_the_process(store: S
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert other.execute("SELECT count(*) FROM trial").fetchone() == (1,)
     other.close()
+
+
+def test_what_is_kept_for_the_report_comes_back_by_kind_and_is_replaced_by_name(store: Store, tmp_path: Path) -> None:
+    store.keep("material", "b", {"formula": "LiF", "place": np.array([0.5, 1.0])})
+    store.keep("material", "a", {"formula": "NaCl"})
+    store.keep("material", "a", {"formula": "KCl"})
+    store.keep("pool", "salts", {"size": 2})
+    assert list(store.artefacts("material").items()) == [
+        ("a", {"formula": "KCl"}),
+        ("b", {"formula": "LiF", "place": [0.5, 1.0]}),
+    ]
+    assert Reader(url(tmp_path)).artefacts("pool") == {"salts": {"size": 2}}
+    assert store.artefacts("spectrum") == {}
+
+
+def test_a_store_from_before_that_is_still_read(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.db") as other:
+        other.execute("DROP TABLE artefact")
+    other.close()
+    assert Reader(url(tmp_path)).artefacts("material") == {}
