@@ -54,8 +54,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):  # one that a kill has torn never counted
-            yield json.loads(line)
+    """Yield what is in the file; a line that a kill has torn never counted, and is cut off."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole, encoding="utf-8")
+    yield from map(json.loads, whole.splitlines())
