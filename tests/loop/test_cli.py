@@ -17,7 +17,7 @@ from loop.exits import ExitCode, exit_code
 from tests.stores import fill
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["init", "validate", "schema", "run", "status", "trials", "show", "report"]
+COMMANDS = ["init", "validate", "schema", "run", "status", "trials", "show", "report", "pool", "surrogate"]
 
 
 def athanor(*words: str | Path) -> Result:

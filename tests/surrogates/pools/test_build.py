@@ -4,18 +4,20 @@ import signal
 import subprocess
 import sys
 import time
+import types
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 import surrogates.pools.build as building
 from campaigns.errors import CampaignError, ModelError
 from campaigns.pool import FolderPoolConfig, GeneratorPoolConfig, TablePoolConfig
-from surrogates.pools.entry import PoolEntry
+from surrogates.pools.entry import PoolEntry, structure_key
 from surrogates.pools.findings import RefusedError
 from surrogates.pools.pool import Pool, load_pool
 from tests.surrogates.pools.crystal_files import cif, crowded, disordered, formulas, perovskite, poscar, salt, table
@@ -235,3 +237,45 @@ def test_entries_of_a_generator_are_checked_too(function: str) -> None:
     assert str(bad).startswith("made_here:generated row 2: bad: Na (site 1) and Cl (site 2) are 0.20 Å apart")
     with pytest.raises(RefusedError):
         load_pool(GeneratorPoolConfig(kind="generator", function=function, strict=True))
+
+
+def larger(structures: Iterable[Structure]) -> Iterator[Structure]:
+    """Stand for CHGNet: every edge grows by a tenth."""
+    for structure in structures:
+        yield Structure(Lattice(1.1 * structure.lattice.matrix), structure.species, structure.frac_coords)
+
+
+@pytest.fixture
+def lattices(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("surrogates.predictors.lattice")
+    module.set_lattices = larger  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+@pytest.mark.usefixtures("lattices")
+def test_lattices_are_set_before_duplicates_are_looked_for_and_recorded(tmp_path: Path) -> None:
+    config = table(tmp_path, rows_of([salt(), perovskite(), salt()]))
+    given, changed = load_pool(config), load_pool(config.model_copy(update={"lattice": "chgnet"}))
+    assert given.folder != changed.folder
+    assert given.ids == changed.ids  # made from what stands in the file
+    assert given.keys != changed.keys
+    assert len(changed.report.duplicates) == 1
+    assert np.allclose(changed.index.volumes, 1.331 * given.index.volumes)
+    assert changed.entries[1].structure.volume == pytest.approx(1.331 * given.entries[1].structure.volume)
+    assert [structure_key(entry.structure) for entry in changed.entries] == list(changed.keys)
+    assert changed.entries[0].provenance == {"file": "crystals.csv", "row": "1", "lattice": "chgnet"}
+
+
+@pytest.mark.usefixtures("lattices")
+def test_the_hosts_of_a_generator_follow_their_lattices(function: str) -> None:
+    given = load_pool(GeneratorPoolConfig(kind="generator", function=function))["good"]
+    pool = load_pool(GeneratorPoolConfig(kind="generator", function=function, lattice="chgnet"))
+    entry = pool["good"]
+    assert given.host is not None
+    assert entry.host is not None
+    assert np.allclose(entry.host.lattice.matrix, 1.1 * given.host.lattice.matrix)
+    assert np.allclose(entry.host.frac_coords, given.host.frac_coords)
+    assert (entry.provenance["family"], entry.provenance["lattice"]) == ("salt", "chgnet")
+    assert len(pool.report.bad) == 1
+    assert pool.fingerprint() == Pool("made", tuple(pool.entries)).fingerprint()
+    assert pool.index.host_keys == (structure_key(entry.host),)
