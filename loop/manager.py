@@ -27,6 +27,7 @@ from loop.events import (
     TrialEnded,
     Warned,
 )
+from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.records import StepRecord, TrialRecord, Verdict, best, time_spent
@@ -125,6 +126,8 @@ class Manager:
         if self._proposals_left is not None:
             self._proposals_left -= 1
         self._on_event(Proposed(number, candidate, proposal))
+        for metric, text in model_changes([self._trials[n].proposal for n in sorted(self._trials)]):
+            self._on_event(SurrogateChanged(number, metric, text))
         return True
 
     def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
