@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.pools.crystals import Crystals, Progress, View
-from benchmarks.pools.sites import site_features
 from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.features.composition import CompositionFeatures
 from surrogates.features.embeddings import embed
+from surrogates.features.sites import SiteFeatures
 
 
 def with_views(crystals: Crystals, progress: Progress) -> Crystals:
@@ -22,7 +22,7 @@ def with_views(crystals: Crystals, progress: Progress) -> Crystals:
     embedding = embed(crystals.structures, ChgnetModel(), progress=progress)
     views = {
         View.COMPOSITION: CompositionFeatures().evaluate(crystals.structures).vectors.astype(np.float64),
-        View.SITES: site_features(crystals.structures),
+        View.SITES: SiteFeatures().evaluate(crystals.structures).vectors.astype(np.float64),
         View.CHGNET: embedding.vectors.astype(np.float64),
     }
     return replace(crystals, views=views, energy=embedding.energy)
