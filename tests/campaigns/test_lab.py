@@ -1,0 +1,26 @@
+"""Where a lab computes: on this machine unless it says otherwise, and only at an address that can be one."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from campaigns.lab import LabConfig, ProcessesConfig, RayConfig
+
+LAB: TypeAdapter[LabConfig] = TypeAdapter(LabConfig)
+LABS = [{"kind": "virtual"}, {"kind": "epics"}, {"kind": "custom", "factory": "own.lab:build"}]
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_every_lab_may_name_a_cluster(lab):
+    assert LAB.validate_python(lab).compute == ProcessesConfig(kind="processes")
+    named = LAB.validate_python(lab | {"compute": {"kind": "ray", "address": "head.lab:6379"}})
+    assert named.compute == RayConfig(kind="ray", address="head.lab:6379")
+
+
+def test_without_an_address_it_is_the_cluster_of_this_machine():
+    assert LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray"}}).compute.address == "auto"
+
+
+@pytest.mark.parametrize("address", ["", "head", "head:", ":6379", "http://head:6379", "head:port"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ValidationError, match="address"):
+        LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray", "address": address}})
