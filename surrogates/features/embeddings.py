@@ -17,9 +17,9 @@ from pymatgen.core import Structure
 from typing_extensions import TypeVar
 
 from campaigns.errors import ModelError
-from campaigns.lab import ComputeConfig, ProcessesConfig
+from campaigns.lab import ComputeConfig
 from surrogates.features.cache import Cache, Row, cache_folder
-from surrogates.features.spread import spread
+from surrogates.features.spread import HERE, spread
 from surrogates.pools.entry import structure_key
 
 Progress = Callable[[int, int], None]
@@ -85,7 +85,7 @@ def embed(
     model: Embedder[Energy],
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-    compute: ComputeConfig = ProcessesConfig(kind="processes"),  # noqa: B008 - it is frozen
+    compute: ComputeConfig = HERE,
 ) -> Embeddings[Energy]:
     """Return what the model says of each structure, computing only what the cache does not hold.
 

@@ -12,8 +12,9 @@ from typing import Self, cast
 import numpy as np
 
 from campaigns.errors import ModelError
-from campaigns.lab import ComputeConfig, ProcessesConfig
+from campaigns.lab import ComputeConfig
 from surrogates.features.embeddings import AnyEmbedder, Embedder, Embeddings, Energies, Energy, Keyed, Progress, embed
+from surrogates.features.spread import HERE
 from surrogates.pools.pool import Pool
 
 
@@ -21,7 +22,7 @@ def embed_pool(
     pool: Pool,
     model: Embedder[Energy],
     progress: Progress | None = None,
-    compute: ComputeConfig = ProcessesConfig(kind="processes"),  # noqa: B008 - it is frozen
+    compute: ComputeConfig = HERE,
 ) -> Embeddings[Energy]:
     """Return what the model says of each entry's structure.
 

@@ -13,6 +13,9 @@ from surrogates.features.workers import map_in_processes
 Item = TypeVar("Item")
 R = TypeVar("R")
 
+HERE = ProcessesConfig(kind="processes")
+"""This machine, with all of its cores."""
+
 _WORTH_A_WORKER = 10.0  # seconds: a worker takes four to start
 _MOST_WORKERS = 8  # each holds half a gigabyte
 

@@ -20,6 +20,20 @@ def test_every_task_is_answered_once():
     assert answers == {i: float(i) for i in range(20)}
 
 
+def test_tasks_are_taken_a_few_ahead():
+    taken = []
+
+    def tasks():
+        for number in range(20):
+            taken.append(number)
+            yield float(number)
+
+    answers = map_in_processes(math.sqrt, tasks(), 1)
+    next(answers)
+    assert len(taken) <= 2
+    assert len(list(answers)) == 19
+
+
 def test_model_error_of_a_worker_is_raised_here():
     with pytest.raises(ModelError, match="no weights 'none'"):
         list(map_in_processes(ChgnetModel, ["none"], 1))
