@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +26,8 @@ __all__ = ["Pool", "PoolEntry", "Predictor", "in_unit", "load_pool", "structure_
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
+
+_ENDING = re.compile(r"(\.csv|\.parquet|\.json|\.db)(\.gz|\.xz)?$", flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         if len(self._numbers) != len(self.entries):
-            seen = set[str]()
-            repeated = sorted({name for name in self.ids if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+            repeated = sorted(name for name, count in Counter(self.ids).items() if count > 1)
             raise ValueError(f"pool {self.name!r} repeats the ids {repeated[:5]}; every entry needs an id of its own")
 
     @cached_property
@@ -168,7 +171,7 @@ def load_pool(config: PoolConfig, progress: Progress | None = None) -> Pool:
 def _of_files(config: SourcePoolConfig, progress: Progress) -> Pool:
     from surrogates.pools.build import build  # the parsers take a second to import, and a generated pool needs none
 
-    return _stored(config.path.name.split(".")[0], build(config, progress))
+    return _stored(_ENDING.sub("", config.path.name), build(config, progress))
 
 
 def _stored(name: str, folder: Path) -> Pool:

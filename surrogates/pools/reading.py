@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,12 @@ from surrogates.pools.soundness import defect
 from surrogates.pools.sources.item import Item
 from surrogates.pools.texts import UnreadableError, read_text
 
+os.environ.setdefault("SPGLIB_WARNING", "OFF")  # its C code writes to standard error when it finds no symmetry
+
 SYMPREC = 0.1
 """Å. How far atoms may be from where the symmetry wants them, for relaxed cells."""
+
+_LARGEST = 200  # sites; the search for symmetry takes minutes for thousands
 
 _HASH_DIGITS = 10
 
@@ -68,13 +73,15 @@ def likeness_of(structure: Structure) -> Likeness:
 
 
 def prototype_of(structure: Structure) -> str:
-    """Return anonymous formula and space group, such as ``ABC3 Pm-3m``."""
+    """Return anonymous formula and space group, such as ``ABC3 Pm-3m``; large cells have the formula alone."""
+    formula = str(structure.composition.anonymized_formula)
+    if len(structure) > _LARGEST:
+        return formula
     cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # spglib announces that it will raise where it returns None
         group = spglib.get_spacegroup(cell, symprec=SYMPREC)
-    symbol = "without symmetry" if group is None else group.split(" ")[0]
-    return f"{structure.composition.anonymized_formula} {symbol}"
+    return formula if group is None else f"{formula} {group.split(' ')[0]}"
 
 
 def _read(item: Item) -> Read | BadEntry:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
-from numpy.typing import NDArray
-from pymatgen.core import DummySpecies, Element, Lattice, Species, Structure
+from pymatgen.core import DummySpecies, Element, Species, Structure
 
 CLOSEST = 0.5
 """Å. The shortest bond, that of H2, is 0.74 Å long (Huber and Herzberg, Constants of Diatomic Molecules, 1979)."""
@@ -15,7 +12,7 @@ HEAVIEST = 94
 """Plutonium: heavier elements are in no training set of a universal potential."""
 
 _DENSEST = CLOSEST**3 / np.sqrt(2)  # Å3 per atom when equal spheres of this diameter are close-packed
-_STEPS = np.array([step for step in product((-1, 0, 1), repeat=3) if any(step)])
+_SPARSEST = 1000.0  # Å3 per atom; ten times that of caesium: whatever it is, it is no crystal
 
 
 def defect(structure: Structure) -> str | None:
@@ -38,6 +35,8 @@ def _cell_defect(structure: Structure) -> str | None:
         return "a coordinate is not finite"
     if volume < _DENSEST * len(structure):
         return f"its cell of {volume:.3g} Å3 is too small for {len(structure)} atoms {CLOSEST} Å apart"
+    if volume > _SPARSEST * len(structure):
+        return f"its cell of {volume:.3g} Å3 is all but empty: {len(structure)} atoms of at most {_SPARSEST:g} Å3 each"
     return None
 
 
@@ -59,16 +58,15 @@ def _symbol(specie: Element | Species | DummySpecies) -> str:
 
 
 def _overlap(structure: Structure) -> str | None:
-    apart = structure.lattice.get_all_distances(structure.frac_coords, structure.frac_coords)
-    apart[np.diag_indices_from(apart)] = _shortest_step(structure.lattice)
-    first, second = np.unravel_index(np.argmin(apart), apart.shape)
-    if apart[first, second] >= CLOSEST:
+    # In a reduced cell the search has to look at the nearest images alone, however skewed the given cell is.
+    lattice = structure.lattice.get_lll_reduced_lattice()
+    if min(lattice.abc) < CLOSEST:
+        return f"atoms are {min(lattice.abc):.2f} Å from their own images; at least {CLOSEST} Å is allowed"
+    reduced = Structure(lattice, ["H"] * len(structure), structure.cart_coords, coords_are_cartesian=True)
+    first, second, _, distance = reduced.get_neighbor_list(CLOSEST)
+    if not len(distance):
         return None
-    names = " and ".join(f"{structure[int(i)].species_string} (site {i + 1})" for i in (first, second))
-    return f"{names} are {apart[first, second]:.2f} Å apart; at least {CLOSEST} Å is allowed"
-
-
-def _shortest_step(lattice: Lattice) -> float:
-    """Return the distance in Å from an atom to its nearest image."""
-    vectors: NDArray[np.float64] = _STEPS @ lattice.lll_matrix
-    return float(np.sqrt((vectors**2).sum(axis=1)).min())
+    closest = int(np.argmin(distance))
+    sites = sorted((int(first[closest]), int(second[closest])))
+    names = " and ".join(f"{structure[site].species_string} (site {site + 1})" for site in sites)
+    return f"{names} are {distance[closest]:.2f} Å apart; at least {CLOSEST} Å is allowed"

@@ -18,7 +18,8 @@ def test_sound_crystals_have_no_defect() -> None:
     charged = Structure(salt().lattice, [Species("Na", 1), Species("Cl", -1)], salt().frac_coords)
     hydrogen = Structure(Lattice.cubic(4), ["H", "H"], [[0, 0, 0], [0.185, 0, 0]])
     plutonium = Structure(Lattice.cubic(4.6), ["Pu"], [[0, 0, 0]])
-    assert [defect(s) for s in (salt(), perovskite(), charged, hydrogen, plutonium)] == [None] * 5
+    rounded = Structure(Lattice.cubic(4), [{"Na": 0.9995}], [[0, 0, 0]])
+    assert [defect(s) for s in (salt(), perovskite(), charged, hydrogen, plutonium, rounded)] == [None] * 6
 
 
 @pytest.mark.parametrize(
@@ -33,8 +34,10 @@ def test_sound_crystals_have_no_defect() -> None:
         (Structure(Lattice.cubic(4), ["Na", DummySpecies("X")], [[0, 0, 0], [0.5, 0, 0]]), "site 2 holds X"),
         (crowded(), "Na (site 1) and Cl (site 2) are 0.20 Å apart; at least 0.5 Å is allowed"),
         (Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.98, 0, 0]]), "0.08 Å apart"),
-        (Structure(Lattice.orthorhombic(0.4, 9, 9), ["Na"], [[0, 0, 0]]), "0.40 Å apart"),
-        (Structure(Lattice([[9, 0, 0], [8.7, 0.1, 0], [0, 0, 9]]), ["Na"], [[0, 0, 0]]), "Å apart"),
+        (Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [1, 0, -1]]), "0.00 Å apart"),
+        (Structure(Lattice.orthorhombic(0.4, 9, 9), ["Na"], [[0, 0, 0]]), "atoms are 0.40 Å from their own images"),
+        (Structure(Lattice([[9, 0, 0], [8.7, 0.1, 0], [0, 0, 9]]), ["Na"], [[0, 0, 0]]), "from their own images"),
+        (Structure(Lattice.orthorhombic(1, 1, 1e12), ["Na"], [[0, 0, 0]]), "is all but empty"),
         (Structure(Lattice.cubic(0.3), ["Na"], [[0, 0, 0]]), "is too small for 1 atoms"),
         (Structure(Lattice.cubic(4), ["Na"], [[np.nan, 0, 0]]), "a coordinate is not finite"),
         (Structure(Lattice.cubic(4), ["Na"], [[np.inf, 0, 0]]), "a coordinate is not finite"),
