@@ -26,7 +26,7 @@ from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
 from surrogates.features import chgnet_network
-from surrogates.features.chgnet_graph import crystal_graph
+from surrogates.features.chgnet_graph import CrystalGraph, crystal_graph
 from surrogates.features.chgnet_weights import Weights as Network
 from surrogates.features.chgnet_weights import read_weights
 from surrogates.features.embeddings import Embeddings
@@ -35,6 +35,7 @@ from surrogates.features.threads import one_thread
 Weights = Literal["0.3.0", "r2scan", "0.2.0"]
 
 _FOLDER = Path(chgnet.__file__).parent / "pretrained"
+_GRAPHS = 32  # made in one go: graphs and network push each other's code out of the core's caches
 _REVISION = 2  # of graphs and forward pass: raise it when a result changes in any digit
 
 
@@ -71,19 +72,22 @@ class ChgnetModel:
             ModelError: CHGNet cannot represent a structure.
         """
         network = _network(self.weights)
+        rows: list[tuple[float, NDArray[np.float32]]] = []
         with one_thread(), torch.inference_mode(), chgnet_network.flush_denormals():
-            rows = [_evaluate(network, structure) for structure in structures]
+            for start in range(0, len(structures), _GRAPHS):
+                graphs = [_graph(network, structure) for structure in structures[start : start + _GRAPHS]]
+                rows += [chgnet_network.evaluate(network, graph) for graph in graphs]
         return Embeddings(np.array([energy for energy, _ in rows]), np.array([vector for _, vector in rows]))
 
 
-def _evaluate(network: Network, structure: Structure) -> tuple[float, NDArray[np.float32]]:
+def _graph(network: Network, structure: Structure) -> CrystalGraph:
     try:
         graph = crystal_graph(structure, network.cutoff, network.short)
-        energy, vector = chgnet_network.evaluate(network, graph)
-    except (ValueError, IndexError) as error:  # isolated or coinciding atoms; elements beyond Pu
+        chgnet_network.check_elements(network, graph)
+    except ValueError as error:
         formula = structure.composition.formula
         raise ModelError(f"CHGNet cannot evaluate {formula} ({error}); take this entry out of the pool") from error
-    return energy, vector.numpy()
+    return graph
 
 
 @functools.cache

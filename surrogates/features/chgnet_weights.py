@@ -47,23 +47,10 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """What layer normalisation multiplies by and adds, 64 each."""
+    """What k normalised tables of 64 columns are multiplied by, and what is added then, k x 1 x 64."""
 
     scale: Tensor
     shift: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """What one half of a gated perceptron does after the first linear map.
-
-    Attributes:
-        second: the second linear map; None where there is no hidden layer.
-        norm: None where nothing is normalised.
-    """
-
-    second: Linear | None
-    norm: Norm | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +60,14 @@ class Gated:
     Attributes:
         blocks: the first linear map's weights for each input, 64 x 128: the core's columns, then the gate's.
         bias: of the first linear map, 128.
+        second: the second linear maps of core and gate; None where there is no hidden layer.
+        norm: of core and gate; None where nothing is normalised.
     """
 
     blocks: tuple[Tensor, ...]
     bias: Tensor
-    core: Branch
-    gate: Branch
+    second: tuple[Linear, Linear] | None
+    norm: Norm | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,20 +217,17 @@ class _Reader:
         return AngleLayer(gated, _single(self.state["angle_embedding.weight"].T @ gated.blocks[2].double()))
 
     def _gated(self, name: str, hidden: bool) -> Gated:
+        norm = self._norm(f"{name}.bn1", f"{name}.bn2")
         weight, bias = self._first(name, 0 if hidden else 1)
-        core, gate = self._branch(name, "mlp_core", "bn1", hidden), self._branch(name, "mlp_gate", "bn2", hidden)
-        if core.norm is not None and not hidden:
+        if norm is not None and not hidden:
             weight, bias = _centred(weight), _centred(bias)
-        return Gated(tuple(_single(block) for block in weight.split(WIDTH)), _single(bias), core, gate)
+        second = self._second(name, centred=norm is not None) if hidden else None
+        return Gated(tuple(_single(block) for block in weight.split(WIDTH)), _single(bias), second, norm)
 
-    def _branch(self, name: str, part: str, norm_name: str, hidden: bool) -> Branch:
-        norm = self._norm(f"{name}.{norm_name}")
-        if not hidden:
-            return Branch(None, norm)
-        weight, bias = self.state[f"{name}.{part}.layers.3.weight"].T, self.state[f"{name}.{part}.layers.3.bias"]
-        if norm is not None:
-            weight, bias = _centred(weight), _centred(bias)
-        return Branch(Linear(_single(weight), _single(bias)), norm)
+    def _second(self, name: str, centred: bool) -> tuple[Linear, Linear]:
+        """Return the second linear maps of both halves of a gated perceptron."""
+        core, gate = (self._linear(f"{name}.{part}.layers.3", centred) for part in ("mlp_core", "mlp_gate"))
+        return core, gate
 
     def _first(self, name: str, layer: int) -> tuple[Tensor, Tensor]:
         """Return the first linear map of both halves of a gated perceptron: weights, inputs x 128, and bias, 128."""
@@ -253,18 +239,21 @@ class _Reader:
         layers = sorted(int(name.split(".")[2]) for name in self.state if name.startswith("mlp.") and "weight" in name)
         return tuple(self._linear(f"mlp.layers.{layer}") for layer in layers)
 
-    def _linear(self, name: str) -> Linear:
-        return Linear(_single(self.state[f"{name}.weight"].T), _single(self._bias(name)))
+    def _linear(self, name: str, centred: bool = False) -> Linear:
+        weight, bias = self.state[f"{name}.weight"].T, self._bias(name)
+        return Linear(*(_single(_centred(each) if centred else each) for each in (weight, bias)))
 
     def _bias(self, name: str) -> Tensor:
         """Return the bias of a linear map; zeros if it has none."""
         weight = self.state[f"{name}.weight"]
         return self.state.get(f"{name}.bias", weight.new_zeros(len(weight)))
 
-    def _norm(self, name: str) -> Norm | None:
-        if f"{name}.weight" not in self.state:
+    def _norm(self, *names: str) -> Norm | None:
+        """Return the norms of these names, stacked, if there are any."""
+        if f"{names[0]}.weight" not in self.state:
             return None
-        return Norm(_single(self.state[f"{name}.weight"]), _single(self.state[f"{name}.bias"]))
+        scale, shift = (torch.stack([self.state[f"{name}.{part}"] for name in names]) for part in ("weight", "bias"))
+        return Norm(_single(scale[:, None]), _single(shift[:, None]))
 
 
 def _centred(columns: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def stock(structure: Structure, weights: str = "0.3.0") -> tuple[float, np.ndarr
 def assert_agrees(structure: Structure, weights: str = "0.3.0") -> None:
     ours = ChgnetModel(weights).evaluate([structure])
     energy, vector = stock(structure, weights)
-    assert ours.energy[0] == pytest.approx(energy, rel=1e-5, abs=1e-5)
+    assert ours.energy[0] == pytest.approx(energy, rel=1e-5, abs=5e-5)
     np.testing.assert_allclose(ours.vectors[0], vector, rtol=0, atol=5e-5 * np.abs(vector).max())
 
 
@@ -85,7 +85,7 @@ def test_agrees_with_stock_chgnet_on_cells_without_symmetry(species, lengths, an
     assume(1 - (shape**2).sum() + 2 * shape.prod() > 0.05)  # else there is no such cell, or a flat one
     lattice = Lattice.from_parameters(*lengths, *angles)
     crystal = Structure(lattice, species, np.random.default_rng(seed).random((len(species), 3)))
-    assume(crystal.is_valid(tol=0.7))
+    assume(crystal.is_valid(tol=0.7) and crystal.volume > 5 * len(crystal))
     assert_agrees(crystal)
 
 
@@ -159,7 +159,7 @@ def test_unknown_weights_are_refused_by_name():
     [
         (Structure(Lattice.cubic(30), ["Cu"], [[0, 0, 0]]), "evaluate Cu1 .*without a neighbour within 6 Å: 1"),
         (Structure(Lattice.cubic(4), ["Cu", "H"], [[0, 0, 0], [0, 0, 0]]), "same place"),
-        (Structure(Lattice.cubic(4), ["Am"], [[0, 0, 0]]), "evaluate Am1"),
+        (Structure(Lattice.cubic(4), ["Am"], [[0, 0, 0]]), "evaluate Am1 .atomic numbers .95.; known are 1 to 94"),
         (Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]), "share a site"),
     ],
 )
