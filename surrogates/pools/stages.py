@@ -11,8 +11,7 @@ from itertools import count, islice
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from campaigns.lab import ProcessesConfig
-from surrogates.features.spread import spread
+from surrogates.features.spread import HERE, spread
 from surrogates.pools.cells import pack, plain
 from surrogates.pools.entry import PoolEntry, structure_key
 from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, RefusedError, pool_error
@@ -70,7 +69,7 @@ def read_source(source: Source, progress: Progress) -> Numbered:
             yield [item for _, item in chunk]
 
     done = 0
-    for index, results in spread(read_all, tasks(), source.total, ProcessesConfig(kind="processes")):
+    for index, results in spread(read_all, tasks(), source.total, HERE):
         yield from zip(numbers.pop(index), results, strict=True)
         done += len(results)
         progress("reading structures", min(done + len(bad), source.total), source.total)
