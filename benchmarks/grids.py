@@ -14,19 +14,21 @@ class Grid:
 
     Attributes:
         notes: lines below the table.
+        words: how many columns, from the left, hold words rather than numbers.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    words: int = 1
 
 
 def shown(grid: Grid) -> Table:
     """Return a grid for the terminal."""
     table = Table(title=grid.title, caption="\n".join(grid.notes) or None, title_justify="left", caption_justify="left")
     for index, name in enumerate(grid.header):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(name, justify="left" if index < grid.words else "right")
     for row in grid.rows:
         table.add_row(*row)
     return table
@@ -38,7 +40,7 @@ def markdown(grids: Sequence[Grid]) -> str:
 
 
 def _page(grid: Grid) -> str:
-    rule = tuple("---:" if index else "---" for index in range(len(grid.header)))
+    rule = tuple("---" if index < grid.words else "---:" for index in range(len(grid.header)))
     lines = [_line(row) for row in (grid.header, rule, *grid.rows)]
     notes = [part for note in grid.notes for part in (note, "")]
     return "\n".join([f"### {grid.title}", "", *lines, "", *notes])

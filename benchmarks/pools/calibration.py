@@ -15,9 +15,7 @@ from benchmarks.pools.crystals import Crystals, View
 from benchmarks.pools.forecasts import Forecasts, compare
 from benchmarks.pools.tasks import Quantity, readings
 
-SIZES = (50, 100, 500)
-"""Numbers of training rows."""
-
+_SIZES = (50, 100, 500)  # training rows
 _TESTED = 500  # rows of either kind
 _ANIONS = ("O", "N", "F", "S")
 
@@ -67,6 +65,13 @@ def chemistry(structure: Structure) -> str:
     """Return the anions of a cell, such as "N1 O2"."""
     amounts = structure.composition.get_el_amt_dict()
     return " ".join(f"{symbol}{amounts[symbol]:g}" for symbol in sorted(_ANIONS) if symbol in amounts)
+
+
+def trials(crystals: Crystals, quantities: Sequence[Quantity], seeds: int) -> list[Trial]:
+    """Return the trials that a table has rows for; none if it holds only one chemistry."""
+    enough = len({chemistry(structure) for structure in crystals.structures}) > 1
+    sizes = [size for size in _SIZES if enough and 3 * size <= len(crystals)]
+    return [Trial(quantity, size, seed) for quantity in quantities for size in sizes for seed in range(seeds)]
 
 
 def conduct_trial(fit: Fit, crystals: Crystals, trial: Trial) -> Outcome:

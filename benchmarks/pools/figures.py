@@ -45,5 +45,5 @@ def figures(record: Record, setting: Setting) -> Figures:
         tenth=float(reached[0] + 1) if len(reached) else np.inf,
         hits=float(setting.hits[record.rows].sum()),
         best=float(setting.merit[record.rows].max()),
-        cpu=float(np.mean(record.cpu)),
+        cpu=float(np.mean(record.cpu or [0.0])),  # a pool as small as the start needs no iteration
     )

@@ -83,7 +83,7 @@ def ratios(tasks: Sequence[Compared]) -> Grid:
     ]
     header = ("task", "arm", "against", "seeds", *(f"ratio by {mark}" for mark in MARKS))
     notes = (f"Ratio of the mean shares (90 % bootstrap interval, paired by seed); {mark} experiments at most.",)
-    return Grid("ratios of the share of the top 1 %", header, tuple(rows), notes)
+    return Grid("ratios of the share of the top 1 %", header, tuple(rows), notes, words=3)
 
 
 def campaign_calibration(tasks: Sequence[Compared]) -> Grid:
@@ -101,7 +101,7 @@ def campaign_calibration(tasks: Sequence[Compared]) -> Grid:
         for quantity in task.setting.task.quantities
     ]
     header = ("task", "arm", "quantity", "50 % interval", "95 % interval", "mean error")
-    return Grid("calibration in the campaigns: rows chosen by the arm", header, tuple(rows), (_CALIBRATION,))
+    return Grid("calibration in the campaigns: rows chosen by the arm", header, tuple(rows), (_CALIBRATION,), words=3)
 
 
 def calibration(outcomes: Mapping[tuple[Model, Trial], Outcome]) -> Grid:
@@ -122,7 +122,7 @@ def calibration(outcomes: Mapping[tuple[Model, Trial], Outcome]) -> Grid:
         "Known: anion chemistries in the training rows; unseen: the one left out, another in each seed.",
         _CALIBRATION,
     )
-    return Grid("calibration: random rows", header, tuple(rows), notes)
+    return Grid("calibration: random rows", header, tuple(rows), notes, words=2)
 
 
 def zero_label(found: Sequence[tuple[Setting, Prior, ZeroLabel]]) -> Grid:
@@ -142,7 +142,7 @@ def zero_label(found: Sequence[tuple[Setting, Prior, ZeroLabel]]) -> Grid:
         "In brackets what random choice is expected to find, and the chance that it finds as many.",
         "Mean rank of the batch's true merits: 1 for the best of the pool, 0 for the worst, 0.5 for random choice.",
     )
-    return Grid("rankings without any label", header, tuple(rows), notes)
+    return Grid("rankings without any label", header, tuple(rows), notes, words=2)
 
 
 _CALIBRATION = (

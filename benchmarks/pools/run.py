@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from benchmarks.grids import Grid, markdown, shown
 from benchmarks.ledger import Ledger
 from benchmarks.pools.arms import ARMS, missing
-from benchmarks.pools.calibration import MODELS, SIZES, Outcome, Trial
+from benchmarks.pools.calibration import MODELS, Outcome, trials
 from benchmarks.pools.crystals import Crystals, DataError, Progress, read_pools
 from benchmarks.pools.engine import Arm, Record
 from benchmarks.pools.jobs import Campaign, Fitting, Result, Unfit, World, compute
@@ -103,6 +103,8 @@ def _progress(console: Console, words: str) -> Iterator[Progress]:
     with Bar(*columns, console=console) as bar:
         line = bar.add_task("", total=None)
         yield lambda done, total: bar.update(line, completed=done, total=total)
+        if bar.tasks[line].total is None:  # nothing was left to do
+            bar.update(line, completed=1, total=1)
 
 
 def _picked(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
@@ -129,10 +131,9 @@ def _campaigns(arms: Sequence[Arm], world: World, seeds: int) -> Iterator[Campai
 
 
 def _fittings(world: World, seeds: int) -> Iterator[Fitting]:
-    for place in range(len(world.tables)):
-        for model in MODELS:
-            trials = (Trial(q, n, seed) for q in (HEAT, GAP) for n in SIZES for seed in range(seeds))
-            yield from (Fitting(model, place, trial) for trial in trials)
+    for place, table in enumerate(world.tables):
+        wanted = trials(table, (HEAT, GAP), seeds)
+        yield from (Fitting(model, place, trial) for model in MODELS for trial in wanted)
 
 
 def _grids(arms: Sequence[Arm], world: World, results: Mapping[Campaign | Fitting, Result]) -> Iterator[Grid]:
@@ -160,7 +161,7 @@ def _compared(
 
 
 def _about(arms: Sequence[Arm]) -> Grid:
-    return Grid("arms", ("arm", "what it is"), tuple((arm.name, arm.about) for arm in arms))
+    return Grid("arms", ("arm", "what it is"), tuple((arm.name, arm.about) for arm in arms), words=2)
 
 
 def _environment(world: World, seeds: int) -> Grid:
@@ -173,7 +174,7 @@ def _environment(world: World, seeds: int) -> Grid:
         ("versions", f"Python {platform.python_version()}, {versions}"),
         ("machine", f"{sys.platform}, {platform.machine()}"),
     )
-    return Grid("environment", ("what", ""), facts)
+    return Grid("environment", ("what", ""), facts, words=2)
 
 
 def _version(distribution: str) -> str:

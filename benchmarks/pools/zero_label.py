@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom, spearmanr
+from scipy.stats import hypergeom, rankdata
 
 from benchmarks.pools.tasks import Setting
 
@@ -71,8 +71,14 @@ def judge_prior(setting: Setting, scores: NDArray[np.float64]) -> ZeroLabel:
         expected=tuple(count * best / size for count in FIRST),
         luck=tuple(float(hypergeom.sf(each - 1, size, best, count)) for each, count in pairs),
         rank=tuple(float(ranks[order[:count]].mean()) for count in FIRST),
-        spearman=float(spearmanr(scores, setting.merit).statistic),
+        spearman=_spearman(scores, setting.merit),
     )
+
+
+def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the rank correlation; 0 where one side does not vary."""
+    ranks = np.array([rankdata(each) for each in (one, other)])
+    return float(np.corrcoef(ranks)[0, 1]) if np.ptp(ranks, axis=1).all() else 0.0
 
 
 def _stability(setting: Setting) -> NDArray[np.float64]:

@@ -58,3 +58,13 @@ def write_table(file: Path, rows: list[tuple[str, str, str, float]]) -> None:
         cif = str(perovskite(a, b, anions).to(fmt="cif")).replace('"', "'")
         lines.append(f'{file.stem}{index},"{cif}",{a}{b},{heat},0.0')
     file.write_text("\n".join(lines) + "\n")
+
+
+def write_carbon(file: Path, energies: list[float]) -> None:
+    """Write a table of diamonds that differ in nothing but their size and energy."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["id,cif,energy_per_atom"]
+    for index, energy in enumerate(energies):
+        cell = Structure(Lattice.cubic(3.5 + 0.02 * index), ["C"] * 2, [[0, 0, 0], [0.25, 0.25, 0.25]])
+        lines.append(f'{index},"{str(cell.to(fmt="cif")).replace(chr(34), chr(39))}",{energy}')
+    file.write_text("\n".join(lines) + "\n")
