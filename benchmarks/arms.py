@@ -22,10 +22,11 @@ from campaigns.values import Candidate, TrialState
 from loop.assemble import Materials, build_encoder, build_materials
 from loop.events import Event, TrialEnded
 from loop.health import HealthChange
+from loop.manager import Parts
 from loop.options import RunOptions
 from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
-from loop.run import Parts, conduct
+from loop.run import conduct
 
 
 class Arm(StrEnum):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.errors import Problem, UnitError, suggestion
-from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig
+from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
 from campaigns.units import to_unit
@@ -26,6 +26,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _proportions,
         _terms,
         _surrogate,
+        _retraining,
         _computed_needs_pool,
         _step_stations,
         _step_recipes,
@@ -95,6 +96,16 @@ def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:
         return
     if sections["space"].pool is None and sections["surrogate"] != SurrogateConfig():
         yield Problem("surrogate", "structures are seen only with a pool; remove surrogate or add space.pool")
+
+
+def _retraining(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    retrain = getattr(sections.get("surrogate"), "retrain", None)
+    if retrain is None or "metrics" not in sections:
+        return
+    prior = {n: getattr(m, "prior", None) for n, m in sections["metrics"].items()}
+    allowed = [n for n, p in prior.items() if isinstance(p, TrainedPriorConfig)]
+    if retrain.metric not in allowed:
+        yield Problem("surrogate.retrain.metric", _unknown(retrain.metric, allowed) + " (its prior: {model: FOLDER})")
 
 
 def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:

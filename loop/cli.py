@@ -84,10 +84,12 @@ def init(
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]) -> None:
     """Check a campaign file offline: OK with a summary, or every error at once with its line."""
     from campaigns.load import load_campaign
+    from loop.model_checks import check_models
     from loop.show import print_rows
     from loop.summary import summary_rows
 
     campaign = load_campaign(file)
+    check_models(campaign, str(file))
     typer.echo(f"{file}: OK")
     print_rows(summary_rows(campaign))
 

@@ -14,6 +14,7 @@ from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign, read_text
 from loop.exits import ExitCode
 from loop.live import view_for
+from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
 from loop.places import default_store
 from loop.show import console, print_rows
@@ -44,6 +45,7 @@ def run_campaign(request: Request) -> ExitCode:
     gc.enable()
     text = read_text(request.file)
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
+    check_models(campaign, str(request.file))
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
     options = RunOptions(url, text, request.max_trials, request.dry_run)
@@ -65,7 +67,7 @@ def overridden(campaign: Campaign, request: Request) -> Campaign:
     if request.seed is not None:
         changes["seed"] = request.seed
     if request.lab is not None and request.lab != campaign.lab.kind:
-        changes["lab"] = {"kind": request.lab}
+        changes["lab"] = {"kind": request.lab, "compute": campaign.lab.compute}
     if not changes:
         return campaign
     return Campaign.model_validate({name: getattr(campaign, name) for name in Campaign.model_fields} | changes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
@@ -31,6 +32,7 @@ from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.records import StepRecord, TrialRecord, Verdict, best, time_spent
+from loop.retraining import Retraining
 from loop.stopping import spent, stop_reason
 from loop.store import Store
 
@@ -41,23 +43,35 @@ _POLL = 0.1
 _INTERRUPTED = "interrupted by the user"
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session is made of, before there is a lab.
+
+    Attributes:
+        campaign: what to do.
+        materials: the pool with all that is known of it, or None.
+        planner: knows all trials of the store as soon as there is a lab.
+    """
+
+    campaign: Campaign
+    materials: Materials | None
+    planner: Planner
+
+
 class Manager:
     """Takes every trial from its proposal to its verdict.
 
     Args:
-        campaign: what to do.
-        materials: the pool with its computed metrics, or None.
-        planner: knows all trials of the store.
+        parts: what to do, and who plans it.
         dispatcher: the stations.
         store: the only memory.
+        retraining: tunes a model meanwhile, or None.
     """
 
-    def __init__(
-        self, campaign: Campaign, materials: Materials | None, planner: Planner, dispatcher: Dispatcher, store: Store
-    ) -> None:
-        self._campaign, self._materials, self._planner = campaign, materials, planner
-        self._dispatcher, self._store = dispatcher, store
-        self._objective = campaign.build_objective()
+    def __init__(self, parts: Parts, dispatcher: Dispatcher, store: Store, retraining: Retraining | None) -> None:
+        self._campaign, self._materials, self._planner = parts.campaign, parts.materials, parts.planner
+        self._dispatcher, self._store, self._retraining = dispatcher, store, retraining
+        self._objective = parts.campaign.build_objective()
         self._trials = {trial.number: trial for trial in store.trials()}
         self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
@@ -73,6 +87,7 @@ class Manager:
         self._clock, self._options, self._on_event = clock, options, on_event
         self._started, self._earlier = time.time(), time_spent(self._store.sessions())
         self._proposals_left = options.max_trials
+        self._tell(max(self._trials, default=0), self._retrained())
         self._take_up()
         while True:
             self._advance()
@@ -126,8 +141,7 @@ class Manager:
         if self._proposals_left is not None:
             self._proposals_left -= 1
         self._on_event(Proposed(number, candidate, proposal))
-        for metric, text in model_changes([self._trials[n].proposal for n in sorted(self._trials)]):
-            self._on_event(SurrogateChanged(number, metric, text))
+        self._tell(number, model_changes([self._trials[n].proposal for n in sorted(self._trials)]))
         return True
 
     def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
@@ -219,15 +233,25 @@ class Manager:
             feasible=self._objective.feasible(values),
         )
 
+    def _tell(self, number: int, changes: Sequence[tuple[str, str]]) -> None:
+        for metric, text in changes:
+            self._on_event(SurrogateChanged(number, metric, text))
+
+    def _retrained(self) -> list[tuple[str, str]]:
+        """Begin or settle the tuning of a model, if that is due."""
+        if self._retraining is None:
+            return []
+        done = [t for t in self._trials.values() if t.completed_order is not None]
+        return self._retraining.advance(sorted(done, key=lambda t: t.completed_order or 0))
+
     def _end(self, number: int, verdict: Verdict) -> None:
         previous = best(list(self._trials.values()))
         trial = self._store.end(number, verdict, self._clock.now())
         self._trials[number] = trial
-        changed = self._planner.ingest(trial)
+        changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._store.beat()
         self._on_event(TrialEnded(trial))
-        for metric, change in changed:
-            self._on_event(SurrogateChanged(number, metric, change.text))
+        self._tell(number, changed + self._retrained())
         incumbent = best(list(self._trials.values()))
         if incumbent is not None and incumbent is not previous and incumbent.number == number:
             self._on_event(Improved(incumbent, previous))

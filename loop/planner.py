@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from ax.api.client import Client
 from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
 from ax.core.data import Data
@@ -19,6 +21,7 @@ from ax.core.trial_status import TrialStatus
 from ax.generation_strategy.external_generation_node import ExternalGenerationNode
 from ax.generation_strategy.generation_strategy import GenerationStrategy
 from ax.utils.common.logger import set_ax_logger_levels
+from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
@@ -88,6 +91,15 @@ class _Node(ExternalGenerationNode):
             self._believed = (self._learnt_from, belief)
         return self._believed[1]
 
+    def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
+        """Use other values, n, of a metric's prior from now on."""
+        encoder = self._scorer.encoder
+        assert encoder.materials is not None  # noqa: S101 - only a campaign with a pool has priors
+        table = replace(encoder.materials, numbers={**encoder.materials.numbers, f"prior:{metric}": prior})
+        self._scorer = Scorer(self._scorer.campaign, Encoder(encoder.space, table))
+        self._believed = None
+        self._memories.pop(metric, None)
+
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
         """Return a candidate as Ax knows it: a material by its place in the pool."""
         place = {} if candidate.material is None else {_MATERIAL: self._scorer.encoder.place(candidate.material)}
@@ -151,6 +163,10 @@ class Planner:
     def belief(self) -> Belief:
         """Return what the latest suggestion of a model believed; at least one must have been made."""
         return self._node.belief()
+
+    def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
+        """Use other values, n, of a metric's prior from now on, in the metric's unit."""
+        self._node.adopt(metric, prior)
 
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,10 +15,12 @@ from campaigns.campaign import Campaign
 from loop.assemble import Materials, build_encoder, build_lab, build_materials, check_limits
 from loop.dispatch import Dispatcher
 from loop.events import Embedding, Event, PoolReady, Proposed, Started, StationsReady
-from loop.manager import Manager
+from loop.manager import Manager, Parts
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
+from loop.pool_map import POOL, Atlas, keep_materials
 from loop.records import CampaignRecord, TrialRecord, time_spent
+from loop.retraining import Retraining
 from loop.store import Reader, Store, store_path
 
 _REHEARSED = 3
@@ -48,19 +49,6 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     return conduct(Parts(campaign, materials, planner), options, on_event)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a session is made of, before there is a lab.
-
-    Attributes:
-        planner: knows no trial yet.
-    """
-
-    campaign: Campaign
-    materials: Materials | None
-    planner: Planner
-
-
 def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
     """Run or continue a campaign whose parts are ready; see ``run``."""
     store = Store(options.store_url)
@@ -75,19 +63,49 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
 
 
 def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
-    campaign, materials, planner = parts.campaign, parts.materials, parts.planner
+    campaign, materials = parts.campaign, parts.materials
     trials = store.trials()
-    planner.recall(trials)
+    parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
+    retraining = _retraining(parts, store.path)
     lab = build_lab(campaign, materials, _lab_state(store.path), latest)
     dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     try:
         check_limits(campaign, dispatcher.instruments)
         on_event(Started(campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))
-        return Manager(campaign, materials, planner, dispatcher, store).run(lab.clock, options, on_event)
+        manager = Manager(parts, dispatcher, store, retraining)
+        return manager.run(lab.clock, options, _keeping(materials, store, on_event))
     finally:
         dispatcher.close()
+        if retraining is not None:
+            retraining.stop()
+
+
+def _retraining(parts: Parts, store: Path) -> Retraining | None:
+    """Return what tunes the campaign's model, if it wants that; tuned models are kept beside the store."""
+    rule = parts.campaign.surrogate.retrain
+    if rule is None or parts.materials is None:
+        return None
+    return Retraining(parts.campaign, rule, parts.materials.pool, store.with_suffix(".models"), parts.planner)
+
+
+def _keeping(materials: Materials | None, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return a view that also keeps what the report will show of the pool, and of each material that is proposed."""
+    if materials is None:
+        return on_event
+    name = next(iter(materials.views))
+    atlas = Atlas.of(materials.pool, name, materials.views[name])
+    if not store.artefacts(POOL):
+        store.keep(POOL, materials.pool.name, atlas.summary())
+    keep_materials(store, atlas, (trial.candidate.material for trial in store.trials()))
+
+    def keeping(event: Event) -> None:
+        on_event(event)
+        if isinstance(event, Proposed):
+            keep_materials(store, atlas, [event.candidate.material])
+
+    return keeping
 
 
 def _rehearse(planner: Planner, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:

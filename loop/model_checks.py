@@ -1,0 +1,52 @@
+"""Whether the models that a campaign names can be had, found without loading any library or asking a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, ModelError, Problem
+from campaigns.lab import RayConfig
+from campaigns.metrics import TrainedPriorConfig
+from surrogates.features.model_files import problems
+from surrogates.features.ray_cluster import trouble
+
+
+def check_models(campaign: Campaign, source: str) -> None:
+    """Check that every model is there, and that it predicts what it is named for.
+
+    Args:
+        campaign: the validated campaign.
+        source: name of the file, for the message.
+
+    Raises:
+        CampaignError: models that are missing or do not fit, all of them, each with what to do.
+    """
+    problems = [*_features(campaign), *_priors(campaign), *_compute(campaign)]
+    if problems:
+        raise CampaignError(problems, source)
+
+
+def _features(campaign: Campaign) -> Iterator[Problem]:
+    if campaign.space.pool is None:
+        return
+    for i, features in enumerate(campaign.surrogate.features):
+        if (trouble := problems(features)) is not None:
+            yield Problem(f"surrogate.features[{i}]", trouble)
+
+
+def _priors(campaign: Campaign) -> Iterator[Problem]:
+    for name, metric in campaign.measured.items():
+        if not isinstance(metric.prior, TrainedPriorConfig):
+            continue
+        from surrogates.predictors.trained import check_prior  # numpy and pymatgen, which most campaigns need not yet
+
+        try:
+            check_prior(metric.prior.place, metric.unit)
+        except ModelError as error:
+            yield Problem(f"metrics.{name}.prior.model", str(error))
+
+
+def _compute(campaign: Campaign) -> Iterator[Problem]:
+    if isinstance(campaign.lab.compute, RayConfig) and (found := trouble()) is not None:
+        yield Problem("lab.compute", found)

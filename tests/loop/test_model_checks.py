@@ -1,0 +1,55 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
+from loop.model_checks import check_models
+from tests.loop.conftest import quick
+
+
+def pooled(**changes: Any) -> dict[str, Any]:
+    data = quick(**changes)
+    data["space"]["pool"] = {"kind": "generator", "function": "surrogates.pools.prototypes:cathodes"}
+    return data
+
+
+def test_models_that_are_not_there_are_told_all_at_once_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    features = [{"kind": "chgnet"}, {"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}]
+    data = pooled(surrogate={"features": [*features, {"kind": "matgl", "model": "empty"}]})
+    name = next(n for n, m in data["metrics"].items() if m["kind"] == "measured")
+    data["metrics"][name]["prior"] = {"model": "trained"}
+    with pytest.raises(CampaignError) as raised:
+        check_models(Campaign(**data), "c.yaml")
+    text = str(raised.value)
+    assert "surrogate.features[0]" not in text
+    assert "surrogate.features[1]" in text
+    assert "MEGNet-MP-2018.6.1-Eform" in text
+    assert "surrogate.features[2]" in text
+    assert f"metrics.{name}.prior.model" in text
+
+
+def test_validating_a_campaign_whose_model_is_missing_fails_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    data = pooled(surrogate={"features": [{"kind": "matgl", "model": "M3GNet-MP-2021.2.8-PES"}]})
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    code = (
+        "import sys\nfrom loop.cli import app\n"
+        "try: app(['validate', 'c.yaml'], standalone_mode=False)\n"
+        "except SystemExit: pass\nexcept Exception as e: print(type(e).__name__, getattr(e, 'exit_code', ''))\n"
+        "print(sorted(set(sys.modules) & {'torch', 'matgl', 'ray', 'huggingface_hub'}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    assert "M3GNet-MP-2021.2.8-PES" in done.stdout + done.stderr
+
+
+def test_a_campaign_without_a_pool_needs_no_model() -> None:
+    check_models(Campaign(**quick()), "c.yaml")
