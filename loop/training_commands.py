@@ -14,7 +14,7 @@ from rich.text import Text
 from campaigns.errors import ModelError
 from loop.show import Rows, console, print_rows
 from loop.training_view import epochs_shown, steps_shown
-from loop.training_words import amount, cautions, model_rows, percent, score_rows
+from loop.training_words import SHOWN, amount, cautions, model_rows, percent, score_rows
 from surrogates.training.folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
 from surrogates.training.record import Kind, TrainingRecord, read_record
 
@@ -180,7 +180,7 @@ def _line(place: Path, found: TrainingRecord | ModelError) -> tuple[str, ...]:
 def _evaluation(found: Evaluation, record: TrainingRecord, data: Dataset) -> Rows:
     rows = [("rows", f"{found.scores.rows}, {len(data.skipped)} more left out"), *score_rows(found.scores, record.unit)]
     for level, share in zip(found.levels, found.coverage, strict=True):
-        if level in (0.5, 0.8, 0.95):
+        if level in SHOWN:
             rows.append((f"{percent(level)} interval", f"holds {percent(share)} of the values"))
     if found.familiar is not None:
         rows.append(

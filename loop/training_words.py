@@ -10,6 +10,9 @@ _ATOM = 0.2
 
 _FEW = 50
 
+SHOWN = (0.5, 0.8, 0.95)
+"""Levels of the intervals that are worth a line."""
+
 
 def number(value: float) -> str:
     """Return a number with three significant digits."""
@@ -29,11 +32,8 @@ def percent(share: float) -> str:
 def score_rows(scores: Scores, unit: str) -> list[tuple[str, str]]:
     """Return labelled lines of a model's scores."""
     return [
-        (
-            "mean absolute error",
-            f"{number(scores.mae)} {unit}, always saying the mean {number(scores.mean_mae)} {unit}",
-        ),
-        ("root mean square error", f"{number(scores.rmse)} {unit}, the mean {number(scores.mean_rmse)} {unit}"),
+        ("mean absolute error", _beside(scores.mae, scores.mean_mae, unit)),
+        ("root mean square error", _beside(scores.rmse, scores.mean_rmse, unit)),
         ("R²", "–" if scores.r2 is None else f"{scores.r2:.3f}"),
         ("rank correlation", "–" if scores.spearman is None else f"{scores.spearman:.3f}"),
     ]
@@ -42,7 +42,6 @@ def score_rows(scores: Scores, unit: str) -> list[tuple[str, str]]:
 def model_rows(record: TrainingRecord) -> list[tuple[str, str]]:
     """Return labelled lines of all that is known of a model."""
     sizes, values, held = record.sizes, record.values, record.calibration
-    i, j = held.levels.index(0.5), held.levels.index(0.95)
     unit = record.unit
     rows = [
         ("model", record.kind),
@@ -52,13 +51,10 @@ def model_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("rows", f"{sizes.training} learnt from, {sizes.validation} for validation, {sizes.held_out} held out"),
         ("kept apart by", sizes.by),
         *score_rows(record.scores, unit),
-        (
-            "50% interval",
-            f"± {number(held.widths[i])} {record.unit}, holds {percent(held.quantile[i])} of held-out rows",
-        ),
-        (
-            "95% interval",
-            f"± {number(held.widths[j])} {record.unit}, holds {percent(held.quantile[j])} of held-out rows",
+        *(
+            (f"{percent(level)} interval", f"± {amount(width, unit)}, holds {percent(share)} of the held-out rows")
+            for level, width, share in zip(held.levels, held.widths, held.quantile, strict=True)
+            if level in SHOWN
         ),
         ("epochs", f"{len(record.epochs)}, kept: {record.best_epoch}, {duration(record.seconds)}"),
         ("seed", str(record.seed)),
@@ -93,3 +89,7 @@ def cautions(record: TrainingRecord) -> list[str]:
     if scores.rows < _FEW:
         found.append(f"Note: the errors are means over {scores.rows} rows only, and that uncertain.")
     return found
+
+
+def _beside(error: float, of_mean: float, unit: str) -> str:
+    return f"{amount(error, unit)}; of always saying the mean {amount(of_mean, unit)}"

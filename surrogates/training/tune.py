@@ -36,6 +36,7 @@ FOLDS = 4
 _INNER = 5  # one row in so many decides when to stop
 _LEAST_GROUPS = 8
 _BEYOND_CHANCE = 1.64  # standard errors: a twentieth of a normal distribution lies above
+_WORTH_A_CHANGE = 0.02  # of the error
 _RATE = 3e-4
 """A tenth of the rate of a training from scratch: what the base knows is to be bent, not replaced."""
 
@@ -117,12 +118,12 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """Return whether the tuned model's error is smaller by more than chance would have it.
+        """Return whether the tuned model's error is smaller beyond chance, and by enough.
 
-        When nothing was gained, that is so in one case of twenty: enough for a step that the campaign's health watch can
-        take back, stricter than the mere order of two errors, and more than a single lucky row can reach.
+        Beyond chance: when nothing was gained, one case in twenty is; a single lucky row is not. And by enough to be
+        worth the change: a model that has barely moved from the one in use passes the first condition as often.
         """
-        return self.gain > _BEYOND_CHANCE * self.sd and self.after < self.before
+        return self.gain > max(_BEYOND_CHANCE * self.sd, _WORTH_A_CHANGE * self.before)
 
     def text(self, unit: str) -> str:
         """Return the comparison in a sentence."""

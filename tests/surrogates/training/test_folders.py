@@ -58,4 +58,3 @@ def test_whole_models_in_the_hubs_cache_are_listed(tmp_path, monkeypatch):
     for name in ("state.pt", "model.json"):
         (whole / name).touch()
     assert hub_models() == ["materialyze/MEGNet-X"]
-

@@ -97,6 +97,11 @@ def test_a_smaller_error_counts_only_beyond_chance():
     assert not compare(before, lucky, groups).better, "one row alone is no evidence"
 
 
+def test_a_model_that_has_barely_moved_is_not_better_however_sure_that_is():
+    before = np.abs(np.random.default_rng(0).normal(size=40))
+    assert not compare(before, 0.99 * before, [str(i) for i in range(40)]).better
+
+
 def test_rows_of_one_group_are_one_piece_of_evidence():
     before, after = np.ones(40), np.where(np.arange(40) < 10, 0.9, 1.0)
     assert compare(before, after, [str(i) for i in range(40)]).better
