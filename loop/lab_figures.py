@@ -63,9 +63,11 @@ def model_figure(trials: Sequence[TrialRecord], metric: str, parameters: Mapping
     upper = [_history(history, name, i) for i, name in enumerate(scales)]
     lower = [_history(history, name, i + len(scales)) | {"yaxis": "y2"} for i, name in enumerate(others)]
     found = layout("proposed trial", "length and output<br>scales [1]", max(380, 130 + 17 * len(names)))
-    found["yaxis"] |= LOG_AXIS | {"domain": [0.36, 1]}
-    found["yaxis2"] = {"domain": [0, 0.28], "title": {"text": "mean [1]"}, "automargin": True}
-    found["xaxis"] |= {"anchor": "y2"}
+    found["yaxis"] |= LOG_AXIS
+    if lower:
+        found["yaxis"] |= {"domain": [0.36, 1]}
+        found["yaxis2"] = {"domain": [0, 0.28], "title": {"text": "mean [1]"}, "automargin": True}
+        found["xaxis"] |= {"anchor": "y2"}
     found["legend"] = {"font": {"size": 10}}
     return {"data": [*upper, *lower], "layout": found}
 
@@ -125,11 +127,15 @@ def _attempt_text(trial: TrialRecord, step: StepRecord, now: float) -> str:
     return "<br>".join(escape(one) for one in lines)
 
 
-def _flat(values: Mapping[str, Sequence[float]], parameters: Mapping[str, ParameterConfig]) -> dict[str, float]:
-    """Return each hyper-parameter under a readable name; length scales per column bear the names of the columns."""
+def _flat(values: Mapping[str, float | Sequence[float]], parameters: Mapping[str, ParameterConfig]) -> dict[str, float]:
+    """Return each hyper-parameter under a readable name; lengths along columns bear the names of the columns."""
     columns = [c for name, p in parameters.items() for c in _columns(name, p)]
     found: dict[str, float] = {}
-    for path, numbers in values.items():
+    for path, given in values.items():
+        if isinstance(given, float):
+            found[_named(path, columns)] = given
+            continue
+        numbers = list(given)  # stores of the first version hold lists
         labels = columns if len(numbers) == len(columns) > 1 else [str(i) for i in range(len(numbers))]
         single = [""] if len(numbers) == 1 else [f" {text}" for text in labels]
         found |= {_readable(path) + tail: number for tail, number in zip(single, numbers, strict=True)}
@@ -140,13 +146,18 @@ def _columns(name: str, parameter: ParameterConfig) -> list[str]:
     return [f"{name}={level}" for level in parameter.levels] if isinstance(parameter, CategoricalConfig) else [name]
 
 
+def _named(path: str, columns: Sequence[str]) -> str:
+    kind, _, which = path.partition(".")
+    return f"{kind} {columns[int(which)]}" if which.isdigit() and int(which) < len(columns) else _readable(path)
+
+
 def _readable(path: str) -> str:
     short = re.sub(r"covar_module\.|mean_module\.", "", path)
     return short.replace("lengthscale", "length scale").replace("_", " ").replace(".", " ")
 
 
 def _positive(name: str) -> bool:
-    return "scale" in name
+    return name.split(" ")[0] not in ("offset", "slope", "constant")
 
 
 def _history(history: Mapping[int, Mapping[str, float]], name: str, place: int) -> Trace:

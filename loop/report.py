@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from campaigns.campaign import Campaign
+from campaigns.errors import StoreError
 from campaigns.objective import Objective
 from campaigns.space import CategoricalConfig
 from campaigns.yaml_nodes import read_document
@@ -23,10 +26,13 @@ from loop.figures import (
     trade_off_figures,
 )
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
-from loop.lab_figures import model_figure, timeline_figure
+from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
+from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
 from loop.records import CampaignRecord, SessionRecord, TrialRecord, best
+from loop.report_pool import PoolContent, pool_parts, structure_parts
+from loop.report_surrogates import surrogate_parts
 from loop.report_tables import (
     budget_meters,
     calibration_table,
@@ -67,6 +73,8 @@ class Content:
 
     Attributes:
         now: the latest lab time known, in seconds.
+        pool: what the store keeps of the pool; None where it keeps nothing.
+        pictures: proposed material to what the store keeps of it.
     """
 
     record: CampaignRecord
@@ -74,6 +82,8 @@ class Content:
     trials: Sequence[TrialRecord]
     sessions: Sequence[SessionRecord]
     now: float
+    pool: PoolPicture | None
+    pictures: Mapping[str, MaterialPicture]
 
     @cached_property
     def objective(self) -> Objective:
@@ -100,24 +110,41 @@ class Content:
 
 
 def read_content(reader: Reader) -> Content:
-    """Read all that the report needs; the campaign file's text was validated when the campaign began."""
-    record = reader.campaign()
-    campaign = Campaign.model_validate(read_document(record.source).data)
+    """Read all that the report needs; the campaign file's text was validated when the campaign began.
+
+    Raises:
+        StoreError: the store holds no campaign, or one of a version with another format.
+    """
+    record, sessions = reader.campaign(), reader.sessions()
+    try:
+        campaign = Campaign.model_validate(read_document(record.source).data)
+    except ValidationError as error:
+        writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
+        raise StoreError(
+            f"{reader.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
+            f"write the report with the version that ran it (athanor-sdl {writer})"
+        ) from error
     now = max((change.lab for change in reader.transitions()), default=0.0)
-    return Content(record, campaign, reader.trials(), reader.sessions(), now)
+    pool = next((PoolPicture.of(kept) for kept in reader.artefacts(POOL).values()), None)
+    pictures = {name: MaterialPicture.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
+    return Content(record, campaign, reader.trials(), sessions, now, pool, pictures)
 
 
 def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
+    shown = PoolContent(content.pool, content.pictures, content.trials, content.units)
+    pooled = content.campaign.space.pool is not None
     return [
         ("best", "Best candidate", _best(content)),
+        *([("structures", "Best structures", structure_parts(shown))] if pooled else []),
         ("score", "Score over trials", _score(content)),
+        *([("pool", "Pool", pool_parts(shown))] if pooled else []),
         ("predictions", "Predicted against measured", _predictions(content)),
+        ("surrogates", "Surrogates", surrogate_parts(content.campaign, content.trials)),
         ("trials", "Parameters and metrics of all trials", _trials(content)),
         ("trade-offs", "Trade-offs", _trade_offs(content)),
         ("ranking", "Ranking", _ranking(content)),
         ("timeline", "Stations over lab time", _timeline(content)),
         ("budget", "Budget", _budget(content)),
-        ("models", "Surrogate models", _models(content)),
         ("reproducibility", "Reproducibility", _reproducibility(content)),
     ]
 
@@ -243,23 +270,6 @@ def _timeline(content: Content) -> list[str]:
 
 def _budget(content: Content) -> list[str]:
     return [budget_meters(content.campaign, content.used), steps_table(content.trials, content.campaign)]
-
-
-def _models(content: Content) -> list[str]:
-    proposed = [t for t in content.trials if t.proposal.models]
-    if not proposed:
-        return [paragraph("No model has proposed a trial yet.", "note")]
-    note = (
-        "Hyper-parameters of each metric's Gaussian process when it proposed a trial, for metrics scaled to zero mean "
-        "and unit variance and parameters scaled to 0..1: along a short length scale the metric changes fast."
-    )
-    if content.campaign.space.pool is not None:
-        note += " Kernel 0 is on the material, kernel 1 on the parameters, kernel 2 on both."
-    names = dict.fromkeys(name for t in proposed for name in t.proposal.models)
-    parameters = content.campaign.space.parameters
-    trials = {name: [t for t in proposed if name in t.proposal.models] for name in names}
-    charts = [captioned(n, "", chart(model_figure(trials[n], n, parameters))) for n in names]
-    return [paragraph(note, "note"), *charts]
 
 
 def _reproducibility(content: Content) -> list[str]:

@@ -19,12 +19,12 @@ SECTIONS = [
     "best",
     "score",
     "predictions",
+    "surrogates",
     "trials",
     "trade-offs",
     "ranking",
     "timeline",
     "budget",
-    "models",
     "reproducibility",
 ]
 VOID = {"meta", "input"}

@@ -1,0 +1,99 @@
+"""The report's sections on the pool: its elements, a map of its materials, and the best structures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted
+from loop.pool_figures import Proposed, composition_figure, map_figure
+from loop.pool_map import MaterialPicture, PoolPicture
+from loop.records import TrialRecord
+from loop.structure_figure import structure_figure
+from loop.words import clean, score_text
+
+_BEST = 6
+"""Structures that are shown: each takes one of the sixteen or so drawing contexts that a browser gives a page."""
+_GONE = "The store keeps no picture of this pool: it is of an earlier version, or the campaign has not been run."
+
+
+@dataclass(frozen=True)
+class PoolContent:
+    """What the store keeps of the pool.
+
+    Attributes:
+        pool: None where it keeps nothing.
+        pictures: proposed material to what the store keeps of it.
+        units: parameter to unit.
+    """
+
+    pool: PoolPicture | None
+    pictures: Mapping[str, MaterialPicture]
+    trials: Sequence[TrialRecord]
+    units: Mapping[str, str]
+
+    @cached_property
+    def proposed(self) -> Proposed:
+        """The materials that can be shown, with their trials."""
+        shown = [t for t in self.trials if t.candidate.material in self.pictures]
+        return Proposed(self.pictures, shown, self.units)
+
+
+def pool_parts(content: PoolContent) -> list[str]:
+    """Return the pieces of the section on the pool."""
+    if content.pool is None:
+        return [paragraph(_GONE, "note")]
+    pool, proposed = content.pool, content.proposed
+    elements = (
+        "How many of the materials hold each element, on a logarithmic shade; orange: how many of these have been "
+        "measured; framed: the elements of the best one."
+    )
+    sample = "all materials" if len(pool.ids) == pool.size else f"{len(pool.ids):,} materials drawn at random"
+    places = (
+        f"Materials that lie close look alike to the models. Grey: {sample}; coloured: the best score measured of a "
+        "material; ringed: the best so far."
+    )
+    return [
+        facts(_rows(pool, proposed)),
+        paragraph(elements, "note"),
+        chart(composition_figure(pool, proposed)),
+        paragraph(places, "note"),
+        chart(map_figure(pool, proposed)),
+        *_troubles(pool),
+    ]
+
+
+def structure_parts(content: PoolContent) -> list[str]:
+    """Return the pieces of the section on the best structures."""
+    tops = [trials[0] for trials in content.proposed.measured.values()][:_BEST]
+    if not tops:
+        return [paragraph("No material has been measured yet whose structure the store keeps.", "note")]
+    note = "The best materials, best first; turn them with the mouse. Bonds are drawn by covalent radii, as a guide."
+    return [paragraph(note, "note"), grid([_structure(content, trial) for trial in tops])]
+
+
+def _structure(content: PoolContent, trial: TrialRecord) -> str:
+    material = str(trial.candidate.material)
+    picture = content.pictures[material]
+    broken = "" if trial.feasible else ", breaks a constraint"
+    text = f"trial {trial.number}, score {score_text(trial)}{broken}; {picture.formula}, {picture.prototype}"
+    rows = [(clean(name), clean(value)) for name, value in picture.provenance.items()]
+    origin = details("where the cell comes from", facts(rows)) if rows else ""
+    return captioned(clean(material), clean(text), chart(structure_figure(picture.crystal))) + origin
+
+
+def _rows(pool: PoolPicture, proposed: Proposed) -> list[tuple[str, str]]:
+    rows = [("materials", f"{pool.size:,}, of {pool.formulas:,} different formulas")]
+    if pool.read:
+        rows.append(("read", f"{pool.read:,}: {pool.bad:,} could not be used, {pool.duplicates:,} were duplicates"))
+    count = len(proposed.measured)
+    return [*rows, ("measured", f"{count:,} materials, {100 * count / pool.size:.2g} %")]
+
+
+def _troubles(pool: PoolPicture) -> list[str]:
+    if not pool.bad:
+        return []
+    left = pool.bad - len(pool.troubles)
+    rest = [f"and {left:,} more; 'athanor pool check' lists them all"] if left else []
+    return [details("what could not be used", preformatted("\n".join([*map(clean, pool.troubles), *rest])))]
