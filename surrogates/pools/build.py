@@ -12,8 +12,8 @@ import json
 import os
 import shutil
 import sqlite3
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -97,7 +97,8 @@ def _temporary(pools: Path) -> Iterator[Path]:
     for left in pools.glob("*.tmp"):
         if left.stat().st_mtime < time.time() - _STALE:
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(suffix=".tmp", dir=pools))
+    folder = pools / f"{uuid.uuid4().hex}.tmp"
+    folder.mkdir()
     try:
         yield folder
     finally:

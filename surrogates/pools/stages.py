@@ -134,7 +134,7 @@ def _row(number: int, read: Read) -> tuple[object, ...]:
 
 
 def _set_lattices(known: Mapping[int, _Known], writer: Writer, progress: Progress) -> dict[int, _Known]:
-    """Set each cell to the lattice that CHGNet prefers, and each host with it."""
+    """Set each cell to the lattice that CHGNet prefers, if there is one, and each host with it."""
     from surrogates.predictors.lattice import set_lattices
 
     waiting: deque[tuple[int, PoolEntry]] = deque()
@@ -151,7 +151,8 @@ def _set_lattices(known: Mapping[int, _Known], writer: Writer, progress: Progres
         host = None if entry.host is None else _with_lattice(entry.host, entry.structure.lattice, structure.lattice)
         cells = (pack(structure), None if host is None else pack(host))
         keys = (likeness.key, "" if host is None else structure_key(host))
-        provenance = json.dumps(dict(entry.provenance) | {"lattice": "chgnet"})
+        source = "given" if likeness.key == known[number].likeness.key else "chgnet"
+        provenance = json.dumps(dict(entry.provenance) | {"lattice": source})
         writer.replace_cells([(*cells, *keys, likeness.volume, provenance, number)])
         changed[number] = replace(known[number], likeness=likeness)
         progress("setting lattices", done, len(known))
