@@ -187,7 +187,8 @@ def _scored(proposed: Proposed) -> list[Trace]:
 
 def _text(proposed: Proposed, top: TrialRecord) -> str:
     others = len(proposed.measured[str(top.candidate.material)]) - 1
-    return hover(top, proposed.units) + (f"<br>and {others} more trials of this material" if others else "")
+    more = f"<br>and {others} more of this material" if others else ""
+    return f"{hover(top, proposed.units)}{more}"
 
 
 def _ringed(proposed: Proposed) -> list[Trace]:

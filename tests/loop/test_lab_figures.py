@@ -5,7 +5,7 @@ import pytest
 
 from campaigns.values import TrialState
 from loop.lab_figures import busy, model_figure, timeline_figure
-from loop.records import TrialRecord
+from loop.records import Proposal, TrialRecord
 from tests.trials import attempt, campaign, completed, predicted, trial
 
 STATIONS = ["furnace_1", "cycler"]
@@ -73,3 +73,22 @@ def test_hyper_parameters_are_lines_over_the_proposals_that_name_their_columns()
     ]
     assert (figure["data"][0]["x"], figure["data"][0]["y"]) == ([4, 6], [0.5, 0.5])
     assert figure["data"][-1]["yaxis"] == "y2"
+
+
+def test_lengths_along_parameters_bear_their_names_and_scales_those_of_the_views() -> None:
+    values = {
+        "scale.chgnet": 0.7,
+        "length.chgnet": 0.9,
+        "length.0": 0.5,
+        "length.3": 2.0,
+        "process": 0.2,
+        "nugget": 0.01,
+    }
+    models = {"capacity": {"kind": "gp", "observations": 4, "hyper_parameters": values}}
+    proposed = trial(5, TrialState.QUEUED, proposal=Proposal("model", models=models))
+    figure = model_figure([proposed], "capacity", campaign().space.parameters)
+    go.Figure(figure)
+    names = [trace["name"] for trace in figure["data"]]
+    expected = ["scale chgnet", "length chgnet", "length temperature", "length atmosphere=&lt;argon&gt;"]
+    assert names == [*expected, "process", "nugget"]
+    assert "yaxis2" not in figure["layout"]

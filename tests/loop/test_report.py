@@ -1,6 +1,7 @@
 import re
+import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.report import write_report
 from loop.store import Reader, Store
+from tests.pools import keep_pool, perovskites
 from tests.stores import fill
 from tests.trials import MODELS, campaign, completed, predicted, trial
 
@@ -27,6 +29,7 @@ SECTIONS = [
     "budget",
     "reproducibility",
 ]
+POOLED = ["best", "structures", "score", "pool", *SECTIONS[2:]]
 VOID = {"meta", "input"}
 
 
@@ -195,6 +198,49 @@ def test_few_or_bad_trials_make_a_report_too(shop: Shop, trials: list[TrialRecor
 
 def test_the_headline_says_whether_the_campaign_is_finished_and_why(shop: Shop) -> None:
     assert "Not finished: the last session ended: stopped for the night; trials under way: 0." in shop.report(MANY)
+
+
+def in_pool(one: TrialRecord, material: str) -> TrialRecord:
+    return replace(one, candidate=replace(one.candidate, material=material))
+
+
+def with_pool() -> dict[str, object]:
+    """Return the space of the made-up campaign with a pool."""
+    return campaign().space.model_dump(exclude_none=True) | {
+        "pool": {"kind": "generator", "function": "tests.pools:it"}
+    }
+
+
+def test_a_pool_and_the_best_structures_are_shown_from_the_store_alone(shop: Shop) -> None:
+    trials = [in_pool(one, name) for one, name in zip(MANY, perovskites().ids, strict=False)]
+    shop.report(trials, space=with_pool())
+    keep_pool(shop.folder, list(perovskites().ids[:10]))
+    text = shop.page()
+    page = Page(text)
+    assert page.open == []
+    assert [name for name in page.ids if name in POOLED] == POOLED
+    assert text.count('"type":"mesh3d"') == 6 * 3, "six structures of three elements"
+    assert "trial 9, score" in body(text)
+    assert "trial 11, score" not in body(text), "its structure was not kept"
+    assert "15: 2 could not be used, 1 were duplicates" in body(text)
+    assert "oxides.csv row 3: atoms 0.2 Å apart &lt;b&gt;" in body(text)
+    assert "&lt;made up&gt;" in body(text)
+    assert len(text) < 8e6
+
+
+def test_a_store_without_pictures_of_its_pool_has_a_report(shop: Shop) -> None:
+    page = shop.report([in_pool(one, "SrTiO3") for one in MANY], space=with_pool())
+    assert "The store keeps no picture of this pool" in page
+    assert [name for name in Page(page).ids if name in POOLED] == POOLED
+
+
+def test_a_store_of_another_format_says_which_version_can_read_it(shop: Shop) -> None:
+    shop.report(MANY)
+    with sqlite3.connect(shop.folder / "made_up.db") as database:
+        database.execute("UPDATE campaign SET source = replace(source, 'weight:', 'wait:')")
+    database.close()
+    with pytest.raises(StoreError, match=r"version that ran it \(athanor-sdl 0\.1\.0\)"):
+        shop.page()
 
 
 def test_a_spent_budget_is_finished(shop: Shop) -> None:

@@ -1,0 +1,49 @@
+"""A small pool of crystals, and a store that keeps what a report shows of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from loop.pool_map import POOL, Atlas, keep_materials
+from loop.store import Store
+from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place
+from surrogates.pools.pool import Pool, PoolEntry
+
+A_SITES = ("Ca", "Sr", "Ba")
+B_SITES = ("Ti", "Zr", "Hf", "Sn")
+
+
+def perovskites() -> Pool:
+    """Return twelve cubic oxides with cells of a plausible size."""
+    entries = tuple(
+        PoolEntry(f"{a}{b}O3", perovskite(a, b, 3.85 + 0.05 * i), provenance={"source": "<made up>"})
+        for i, (a, b) in enumerate((a, b) for a in A_SITES for b in B_SITES)
+    )
+    bad = (BadEntry(Place("oxides.csv", 3), "atoms 0.2 Å apart <b>"), BadEntry(Place("oxides.csv", 9), "no cell"))
+    report = Findings(15, bad, (Duplicate(Place("oxides.csv", 12), "again", "SrTiO3"),))
+    return Pool("oxides", entries, report=report)
+
+
+def perovskite(a: str, b: str, edge: float) -> Structure:
+    """Return a cubic perovskite oxide; ``edge`` in Å."""
+    sites = [(0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5)]
+    return Structure(Lattice.cubic(edge), [a, b, "O", "O", "O"], sites)
+
+
+def atlas() -> Atlas:
+    """Return the pool on a plane."""
+    pool = perovskites()
+    return Atlas.of(pool, "chgnet", np.random.default_rng(0).normal(size=(len(pool), 5)))
+
+
+def keep_pool(folder: Path, materials: list[str]) -> str:
+    """Keep the pool, and the materials that were proposed, in a store, and return its URL."""
+    url = f"sqlite:///{folder / 'made_up.db'}"
+    store = Store(url)
+    store.keep(POOL, "oxides", atlas().summary())
+    keep_materials(store, atlas(), materials)
+    store.close("")
+    return url
