@@ -43,14 +43,15 @@ class Shape:
     def beliefs(self) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of each logarithm before any data.
 
-        Length scales of views are of the order of the distance between two materials; those of parameters grow with
-        their number (Hvarfner, Hellsten & Nardi 2024, ICML 41).
+        The first view is expected to say as much as all others together. Length scales of views are of the order of the
+        distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
+        ICML 41).
         """
         mean, sd = [], []
         for name in self.names:
             match name.split("."):
-                case ["scale", _]:
-                    belief = (-math.log(len(self.views)), 1.5)
+                case ["scale", view]:
+                    belief = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
                     process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - 1.0
                     belief = (process, 1.0) if which.isdigit() else (0.0, 0.7)
@@ -61,6 +62,13 @@ class Shape:
             mean.append(belief[0])
             sd.append(belief[1])
         return torch.tensor(mean, dtype=torch.float64), torch.tensor(sd, dtype=torch.float64)
+
+    def _share(self, view: str) -> float:
+        """Return how much of the variance a view is expected to explain."""
+        others = len(self.views) - 1
+        if not others:
+            return 1.0
+        return 0.5 if view == self.views[0] else 0.5 / others
 
 
 def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:

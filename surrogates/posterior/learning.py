@@ -21,9 +21,10 @@ from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
 from surrogates.posterior.gp import MetricGP, Observations, Prior, Terms
 
-MIXTURE = "mixture"
+MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
 _FEWEST = 8  # measurements before anything but the mixture is considered
-_MARGIN = 0.05  # nats per measurement by which a single view, or no prior, must be better
+_MARGIN = 0.02  # nats per measurement, and
+_DOUBT = 3.0  # nats in all, by which a single view must be better than the mixture, or no prior than a prior
 _LENGTHS = (0.4, 1.0)  # of a view alone, before it is fitted
 _LONE_NUGGET = 0.05
 _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
@@ -188,7 +189,7 @@ def _thinned(data: Data) -> Data:
 def _rivals(mixture: _Fitted) -> Iterator[_Fitted]:
     """Yield other ways to see the same observations, not yet fitted."""
     if mixture.prior is not None and not mixture.prior.factor:
-        yield replace(mixture, name="without prior", data=replace(mixture.data, prior=None), prior=None)
+        yield replace(mixture, name=WITHOUT_PRIOR, data=replace(mixture.data, prior=None), prior=None)
     views = mixture.shape.views
     if len(views) < 2:
         return
@@ -209,11 +210,12 @@ def _lone(shape: Shape, mixture: _Fitted, length: float) -> Tensor:
 
 def _chosen(start: _Start, mixture: _Fitted, evidence: Mapping[str, float]) -> _Fitted:
     """Return the mixture, or what explains the measurements clearly better."""
-    prior = mixture.prior
-    if "without prior" in evidence and (_slope(mixture)[0] <= 0 or evidence["without prior"] > evidence[MIXTURE]):
-        prior = None
+    prior, enough = mixture.prior, evidence[MIXTURE] + _MARGIN + _DOUBT / len(start.rows)
+    if WITHOUT_PRIOR in evidence:
+        slope, sd = _slope(mixture)
+        prior = None if slope < sd or evidence[WITHOUT_PRIOR] > enough else prior
     single = [(value, name) for name, value in evidence.items() if name in mixture.shape.views]
-    if single and max(single)[0] > evidence[MIXTURE] + _MARGIN:
+    if single and max(single)[0] > enough:
         found = _fitted(start, replace(mixture.shape, views=(max(single)[1],)), prior)
         return replace(found, name=max(single)[1])
     return mixture if prior == mixture.prior else _fitted(start, mixture.shape, prior)
