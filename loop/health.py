@@ -309,7 +309,7 @@ def _while_healthy(judge: _Judge, found: MetricHealth) -> MetricHealth:
     missed, factor = int(judge.track.raw_missed[places].sum()), judge.factor(places)
     reason = (
         f"{missed} of the latest {len(places)} measurements lie outside their 95 % interval; "
-        f"standard deviations are multiplied, by {factor:.2g} for now"
+        f"standard deviations are multiplied by {factor:.2g} for now"
     )
     change = judge.change(HealthState.RECALIBRATED, reason, places)
     return replace(found, state=change.state, sd_factor=factor, transitions=(*found.transitions, change))
