@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.pools.crystals import View
-from benchmarks.pools.engine import Arm, Engine
+from benchmarks.pools.engine import Arm, Engine, Plan, UnfitError
 from benchmarks.pools.tasks import Setting
 
 
@@ -68,7 +68,42 @@ _PLAIN = (
 )
 _COMPOSITION = "statistics of the elements' properties"
 
+_OURS = ("campaigns", "surrogates", "loop/acquisition.py", "loop/belief.py", "loop/planner.py", "loop/scoring.py")
+_CODE = (*_OURS, "loop/health.py", "loop/trust.py", "benchmarks/pools/ours.py")
+
+
+def _athanor(setting: Setting, seed: int) -> Engine:
+    from benchmarks.pools.ours import PlannerEngine
+
+    return PlannerEngine(setting, seed)
+
+
+def _with_formation_energy(setting: Setting, seed: int) -> Engine:
+    from benchmarks.pools.ours import PlannerEngine, formation_energy
+
+    if all(q.unit != "eV/atom" for q in setting.task.quantities):
+        raise UnfitError("no quantity in eV/atom, of which CHGNet's formation energy could be the prior")
+    return PlannerEngine(setting, seed, formation_energy)
+
+
+def _with_database(setting: Setting, seed: int) -> Engine:
+    from benchmarks.pools.ours import PlannerEngine, database
+
+    if not len(setting.database):
+        raise UnfitError("no crystals of other chemistries")
+    return PlannerEngine(setting, seed, database)
+
+
 ARMS: tuple[Arm, ...] = (
+    Arm("Athanor", _athanor, "a campaign's planner with its defaults, find: many; no prior", _CODE),
+    Arm("Athanor+energy", _with_formation_energy, "the same; prior of heat_all: CHGNet's formation energy", _CODE),
+    Arm(
+        "Athanor+database",
+        _with_database,
+        "the same from 6 random rows; priors: a Gaussian process on 1,000 rows of other anion chemistries",
+        _CODE,
+        plan=Plan(initial=6),
+    ),
     Arm("random", RandomEngine, "uniform choice"),
     Arm("composition", _composition, f"{_COMPOSITION}, {_PLAIN}"),
     Arm("sites", _sites, f"the elements' properties on each site, {_PLAIN}"),

@@ -107,5 +107,15 @@ def _on_chgnet(crystals: Crystals) -> Fit:
     return _plain(View.CHGNET, crystals)
 
 
-MODELS: tuple[Model, ...] = (Model("composition", _on_composition), Model("CHGNet", _on_chgnet))
+def _of_athanor(crystals: Crystals) -> Fit:
+    from benchmarks.pools.ours import fit_of
+
+    return fit_of(crystals)
+
+
+MODELS: tuple[Model, ...] = (
+    Model("Athanor", _of_athanor, ("campaigns", "surrogates", "benchmarks/pools/ours.py")),
+    Model("composition", _on_composition),
+    Model("CHGNet", _on_chgnet),
+)
 """The models that are judged."""

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.pools.calibration import Fit, Posterior
 from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
 from campaigns.campaign import Campaign
 from campaigns.lab import ProcessesConfig
+from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.assemble import build_views
@@ -40,7 +42,7 @@ def no_priors(_: Setting) -> Mapping[str, Numbers]:
 def formation_energy(setting: Setting) -> Mapping[str, Numbers]:
     """Know CHGNet's formation energy, which needs no label, of every quantity per atom."""
     names = [q.column for q in setting.task.quantities if q.unit == "eV/atom"]
-    return {name: _formation_energy(setting.pool) for name in names}
+    return {name: formation_energies(setting.pool) for name in names}
 
 
 def database(setting: Setting) -> Mapping[str, Numbers]:
@@ -51,10 +53,8 @@ def database(setting: Setting) -> Mapping[str, Numbers]:
     table = MaterialTable(tuple(map(str, range(len(both)))), views, {})
     encoder = Encoder(_campaign(setting).space, table)
     size = len(setting.pool)
-    return {
-        q.column: _from_database(encoder, q, setting.database.columns[q.column][rows], size)
-        for q in setting.task.quantities
-    }
+    columns = setting.database.columns
+    return {q.column: _from_database(encoder, q, columns[q.column][rows], size) for q in setting.task.quantities}
 
 
 def _from_database(encoder: Encoder, quantity: Quantity, values: Numbers, size: int) -> Numbers:
@@ -74,7 +74,7 @@ class PlannerEngine:
         known = priors(setting)
         self._campaign = _campaign(setting, seed, known, features)
         views = {n: v for n, v in _views(setting.pool).items() if not features or n in features}
-        numbers = {f"prior:{name}": values for name, values in known.items()}
+        numbers = {f"prior:{name}": known[q.column] for name, q in _named(setting).items() if q.column in known}
         self._ids = tuple(map(str, range(len(setting.pool))))
         encoder = Encoder(self._campaign.space, MaterialTable(self._ids, views, numbers))
         self._planner = Planner(self._campaign, encoder)
@@ -94,9 +94,11 @@ class PlannerEngine:
 
     def tell(self, rows: Sequence[int], values: Mapping[str, Numbers]) -> None:
         """Learn readings; rows that were not suggested here are the start that all engines share."""
-        units = {q.column: q for q in self._setting.task.quantities}
         for place, row in enumerate(rows):
-            metrics = {n: MetricValue(float(v[place]), units[n].sd, units[n].unit) for n, v in values.items()}
+            metrics = {
+                name: MetricValue(float(values[q.column][place]), q.sd, q.unit or "1")
+                for name, q in _named(self._setting).items()
+            }
             if row in self._open:
                 self._planner.ingest(self._record(row, *self._open.pop(row), metrics))
             else:
@@ -108,7 +110,7 @@ class PlannerEngine:
         belief = self._planner.belief()
         places = torch.tensor(list(rows)).unsqueeze(-1).double()
         values = belief.marginal(places, _SAMPLES, seed=0)
-        return {q.column: values[q.column].numpy() for q in self._setting.task.quantities}
+        return {q.column: values[name].numpy() for name, q in _named(self._setting).items()}
 
     def _record(self, row: int, number: int, proposal: Proposal, metrics: Mapping[str, MetricValue]) -> TrialRecord:
         return TrialRecord(
@@ -133,7 +135,7 @@ def _campaign(
     setting: Setting, seed: int = 0, known: Mapping[str, Numbers] | None = None, features: Sequence[str] = ()
 ) -> Campaign:
     """Return the task as a campaign file would put it."""
-    metrics = {q.column: _metric(q, q.column in (known or {})) for q in setting.task.quantities}
+    metrics = {name: _metric(q, q.column in (known or {})) for name, q in _named(setting).items()}
     data: dict[str, Any] = {
         "name": "pool",
         "seed": seed,
@@ -160,23 +162,56 @@ def _campaign(
 
 
 def _metric(quantity: Quantity, prior: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": "measured", "unit": quantity.unit}
+    found: dict[str, Any] = {"kind": "measured", "unit": quantity.unit or "1"}
     if quantity.detection is not None:
         found["floor"] = 0.0
     return found | ({"prior": "benchmarks.pools:prior"} if prior else {})
 
 
+def _named(setting: Setting) -> dict[str, Quantity]:
+    """Return the quantities by names that may stand in a campaign file, as columns need not."""
+    return {f"quantity_{i}": quantity for i, quantity in enumerate(setting.task.quantities)}
+
+
 def _terms(setting: Setting) -> list[dict[str, Any]]:
+    names = {quantity.column: name for name, quantity in _named(setting).items()}
     match setting.task.merit:
         case Extreme(column, sign):
-            return [{"goal": "maximise" if sign > 0 else "minimise", "metric": column, "scale": 1.0}]
+            return [{"goal": "maximise" if sign > 0 else "minimise", "metric": names[column], "scale": 1.0}]
         case Score(terms):
-            return [_desirable(term) for term in terms]
+            return [_desirable(term, names[term.column]) for term in terms]
 
 
-def _desirable(term: Term) -> dict[str, Any]:
+def _desirable(term: Term, metric: str) -> dict[str, Any]:
     edges = {"above" if edge.sign > 0 else "below": edge.at for edge in term.edges}
-    return {"goal": "desirable", "metric": term.column, "width": term.edges[0].width, **edges}
+    return {"goal": "desirable", "metric": metric, "width": term.edges[0].width, **edges}
+
+
+def fit_of(crystals: Crystals) -> Fit:
+    """Return what fits the model of a metric to rows of a table, for the calibration."""
+    pool = {"kind": "generator", "function": "benchmarks.pools:rows"}
+    encoder = Encoder(
+        SpaceConfig.model_validate({"pool": pool}),
+        MaterialTable(tuple(map(str, range(len(crystals)))), _views(crystals), {}),
+    )
+
+    def fitted(quantity: Quantity, rows: Sequence[int], values: Numbers) -> Posterior:
+        known = torch.from_numpy(values)
+        floor = None if quantity.detection is None else 0.0
+        gp = learn(Task(encoder, floor=floor), Observations(_rows(rows), known, torch.full_like(known, quantity.sd)))
+
+        def sampled(wanted: Sequence[int]) -> Numbers:
+            mean, sd = gp.marginals(_rows(wanted))
+            drawn = mean + sd * torch.randn(_SAMPLES, 1, generator=torch.Generator().manual_seed(0)).double()
+            return np.asarray((drawn if floor is None else drawn.clamp_min(floor)).numpy())
+
+        return sampled
+
+    return fitted
+
+
+def _rows(places: Sequence[int]) -> torch.Tensor:
+    return torch.tensor(list(places)).unsqueeze(-1).double()
 
 
 @lru_cache(maxsize=4)
@@ -185,7 +220,8 @@ def _views(crystals: Crystals) -> dict[str, Numbers]:
 
 
 @lru_cache(maxsize=4)
-def _formation_energy(crystals: Crystals) -> Numbers:
+def formation_energies(crystals: Crystals) -> Numbers:
+    """Return CHGNet's formation energy of each crystal, eV/atom."""
     from surrogates.predictors.formation_energy import chgnet_formation_energy
 
     return chgnet_formation_energy(_pool(crystals))

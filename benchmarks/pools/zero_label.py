@@ -94,7 +94,14 @@ def _wrong(setting: Setting) -> NDArray[np.float64]:
     return -_stability(setting)
 
 
+def _formation_energy(setting: Setting) -> NDArray[np.float64]:
+    from benchmarks.pools.ours import formation_energies
+
+    return -formation_energies(setting.pool)
+
+
 PRIORS: tuple[Prior, ...] = (
+    Prior("CHGNet's formation energy", _formation_energy),
     Prior("CHGNet", _stability),
     Prior("CHGNet, wrong sign", _wrong),
 )
