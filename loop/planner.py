@@ -170,23 +170,27 @@ class Planner:
 
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
-        match trial.state:
-            case TrialState.COMPLETED:
-                self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
-                return self._node.trust.learn(trial)
-            case TrialState.FAILED:
-                self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
-            case _:
-                self._client.mark_trial_abandoned(trial.number)
-        return []
+        self._close(trial)
+        return self._node.trust.learn(trial) if trial.state is TrialState.COMPLETED else []
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Rebuild the experiment from all trials of the store, in the order of their numbers."""
         for trial in trials:
             self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
-        for trial in sorted(trials, key=lambda t: (t.completed_order or 0, t.number)):
-            if trial.state.ended:
-                self.ingest(trial)
+        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
+        for trial in ended:
+            self._close(trial)
+        self._node.trust.recall([t for t in ended if t.state is TrialState.COMPLETED])
+
+    def _close(self, trial: TrialRecord) -> None:
+        """Tell Ax how a trial ended."""
+        match trial.state:
+            case TrialState.COMPLETED:
+                self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
+            case TrialState.FAILED:
+                self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
+            case _:
+                self._client.mark_trial_abandoned(trial.number)
 
     def _raw_data(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
         measured = {name: (trial.metrics[name].value, trial.metrics[name].sd) for name in self._campaign.measured}

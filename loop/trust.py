@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from campaigns.campaign import Campaign
@@ -30,6 +30,11 @@ class Trust:
         self._trials.append(trial)
         before, self._health = self._health, self._judged()
         return changes(before, self._health)
+
+    def recall(self, trials: Sequence[TrialRecord]) -> None:
+        """Judge the models after many completed trials, given in the order in which they were completed."""
+        self._trials += trials
+        self._health = self._judged()
 
     def care(self) -> dict[str, Care]:
         """Return what each metric's model must heed."""
