@@ -21,10 +21,12 @@ class Equilibrium:
     Attributes:
         scale: lengths relative to the cell that was given.
         energy: eV/atom.
+        minimum: whether the energy is higher on both sides; else it still falls where the search ended.
     """
 
     scale: float
     energy: float
+    minimum: bool
 
 
 def relax_volume(structure: Structure, energy_of: Callable[[Structure], float], evaluations: int) -> Equilibrium:
@@ -42,7 +44,7 @@ def relax_volume(structure: Structure, energy_of: Callable[[Structure], float], 
             break
         curve[scale] = energy_of(scaled(structure, scale))
     best = min(curve, key=curve.__getitem__)
-    return Equilibrium(best, curve[best])
+    return Equilibrium(best, curve[best], min(curve) < best < max(curve))
 
 
 def scaled(structure: Structure, scale: float) -> Structure:

@@ -39,9 +39,16 @@ def test_asks_no_more_often_than_it_may():
     assert len(asked) == 5
 
 
-def test_never_leaves_the_limits():
-    assert relax_volume(CELL, lambda cell: -cell.volume, evaluations=30).scale == 1.25
-    assert relax_volume(CELL, lambda cell: cell.volume, evaluations=30).scale == 0.8
+def test_never_leaves_the_limits_and_says_that_there_is_no_minimum():
+    falling, rising = (relax_volume(CELL, lambda cell, s=sign: s * cell.volume, evaluations=30) for sign in (-1, 1))
+    assert (falling.scale, rising.scale) == (1.25, 0.8)
+    assert not falling.minimum
+    assert not rising.minimum
+
+
+def test_a_search_that_ends_on_a_slope_has_found_no_minimum():
+    assert relax_volume(CELL, birch_murnaghan(4.0), evaluations=3).minimum
+    assert not relax_volume(CELL, birch_murnaghan(4.6), evaluations=4).minimum
 
 
 def test_scaling_keeps_shape_and_fractional_coordinates():
