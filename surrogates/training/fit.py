@@ -18,6 +18,7 @@ from torch import Tensor
 from campaigns.errors import ModelError
 from surrogates.features.threads import one_thread
 from surrogates.training.graphs import Graph, pack, predict
+from surrogates.training.networks import head_of
 
 _LARGEST_GRADIENT = 10.0
 _BATCH, _LEAST_BATCH = 32, 8  # a step costs as much for fewer rows
@@ -48,12 +49,14 @@ class Schedule:
         patience: epochs without a better validation error after which to stop.
         seed: of the order of the rows.
         rate: first learning rate.
+        body: share of it for the layers before the head.
     """
 
     epochs: int
     patience: int
     seed: int
     rate: float = 3e-3
+    body: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def fit(
         ModelError: the errors are no numbers any more.
     """
     order = torch.Generator().manual_seed(schedule.seed)
-    optimiser = torch.optim.Adam(network.parameters(), lr=schedule.rate)
+    optimiser = torch.optim.Adam(_groups(network, schedule))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.epochs, schedule.rate / 100)
     steps: list[Step] = []
     with one_thread():
@@ -114,6 +117,14 @@ def error_of(network: Any, samples: Samples) -> float:
     """Return the weighted mean absolute error, in units of the targets' spread."""
     misses = (values_of(network, samples.graphs) - samples.targets).abs()
     return _finite(float((samples.weights * misses).sum() / samples.weights.sum()))
+
+
+def _groups(network: Any, schedule: Schedule) -> list[dict[str, Any]]:
+    """Return the parameters of head and body with their learning rates."""
+    head = list(head_of(network).parameters())
+    known = {id(parameter) for parameter in head}
+    body = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    return [{"params": head, "lr": schedule.rate}, {"params": body, "lr": schedule.rate * schedule.body}]
 
 
 def _epoch(network: Any, samples: Samples, optimiser: torch.optim.Optimizer, order: Tensor) -> float:

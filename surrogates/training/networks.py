@@ -84,14 +84,19 @@ class GraphMaker:
         )
 
 
+def head_of(network: Any) -> torch.nn.Module:
+    """Return the layers from the crystal's features to the value; the others are the network's body."""
+    head: torch.nn.Module = network.output_proj if isinstance(network, MEGNet) else network.final_layer
+    return head
+
+
 def rescale(network: Any, slope: float, offset: float) -> None:
     """Change the network so that it says ``slope * y + offset`` where it said y, by its last linear layer.
 
     matgl's own wrapper for scaled targets cannot be loaded again: its scaler is not among the types that torch
     unpickles.
     """
-    head = network.output_proj if isinstance(network, MEGNet) else network.final_layer
-    last = [layer for layer in head.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    last = [layer for layer in head_of(network).modules() if isinstance(layer, torch.nn.Linear)][-1]
     with torch.no_grad():
         last.weight.mul_(slope)
         last.bias.mul_(slope).add_(offset)

@@ -37,8 +37,9 @@ _INNER = 5  # one row in so many decides when to stop
 _LEAST_GROUPS = 8
 _BEYOND_CHANCE = 1.64  # standard errors: a twentieth of a normal distribution lies above
 _WORTH_A_CHANGE = 0.02  # of the error
-_RATE = 3e-4
-"""A tenth of the rate of a training from scratch: what the base knows is to be bent, not replaced."""
+_RATE, _BODY = 1e-3, 0.1
+"""A third of the rate of a training from scratch for the head, and a tenth of that for the layers before it: what the
+base knows of crystals is to be bent, not replaced, by so few rows."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class _Tuner:
         rescale(network, slope / spread, (offset - middle) / spread)
         inner = np.array([fold_of(self.groups[row], _INNER, work.seed + 1) == 0 for row in rows])
         learnt, judge = (rows[~inner], rows[inner]) if inner.any() and not inner.all() else (rows, rows)
-        schedule = Schedule(work.epochs, max(work.epochs // 3, 5), work.seed, _RATE)
+        schedule = Schedule(work.epochs, max(work.epochs // 3, 5), work.seed, _RATE, _BODY)
         return network, fit(network, self._samples(learnt), self._samples(judge), schedule)
 
     def _predicted(self, network: Any, rows: NDArray[np.int64]) -> Numbers:

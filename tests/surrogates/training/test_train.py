@@ -59,6 +59,15 @@ def test_the_order_of_the_rows_changes_nothing():
     assert one.held_out == two.held_out
 
 
+@pytest.mark.parametrize("kind", ["m3gnet", "tensornet"])
+def test_every_network_can_be_trained_and_read_again(kind, tmp_path):
+    trained, _ = quick(dataset(salts(12), heats(salts(12))), kind=kind, epochs=1)
+    assert trained.write(tmp_path).kind == kind
+    row = trained.held_out[0]
+    (structure,) = (salts(12)[i] for i in range(12) if f"row{i}" == row.id)
+    assert MatglModel(str(tmp_path)).evaluate([structure]).energy[0] == pytest.approx(row.predicted, abs=1e-4)
+
+
 def test_another_seed_is_another_training():
     data = dataset(salts(24), heats(salts(24)))
     assert quick(data, seed=0)[0].record.epochs != quick(data, seed=1)[0].record.epochs
@@ -96,7 +105,7 @@ def test_other_weights_than_the_record_tells_of_are_refused(model, tmp_path):
     for file in model.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     assert read_record(folder) == read_record(model)
-    (folder / "state.pt").write_bytes(b"other weights")
+    (folder / "state.pt").write_bytes((folder / "model.pt").read_bytes())
     with pytest.raises(ModelError, match=r"are not those that training.json tells of"):
         read_record(folder)
 
