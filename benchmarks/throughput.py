@@ -29,7 +29,6 @@ from pymatgen.core import Lattice, Structure
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.statistics import quartiles
 from surrogates.features.chgnet_graph import crystal_graph
@@ -165,6 +164,8 @@ def seconds(function: Callable[[], object]) -> float:
 
 def operations(function: Callable[[], object]) -> float:
     """Return the operations of all matrix products in a call."""
+    from torch.utils.flop_counter import FlopCounterMode  # 300 MiB, which would hide what the evaluation takes
+
     with FlopCounterMode(display=False) as counter:
         function()
     return float(counter.get_total_flops())
@@ -183,14 +184,13 @@ def peak(turns: int) -> float:
 
 
 def speed(measured: Sequence[Comparison]) -> Table:
-    """Return the table of speeds: medians, and quartiles of the ratio over the turns."""
+    """Return the table of speeds: medians, and quartiles of the ratio over the turns; products are of matrices."""
     table = Table(title="CHGNet, energy and embedding, one thread, graphs included")
     table.add_column("figure")
-    table.add_column("unit")
     for each in measured:
         table.add_column(f"{each.atoms} atoms", justify="right")
-    for name, unit, figure in _SPEED:
-        table.add_row(name, unit, *(figure(each) for each in measured))
+    for name, figure in _SPEED:
+        table.add_row(name, *(figure(each) for each in measured))
     return table
 
 
@@ -205,7 +205,7 @@ def agreement() -> Table:
         "stock and double",
     ):
         table.add_column(heading, justify="right")
-    structures = [*crystals(5)[:6], *crystals(20)[:3], *_ideal()]
+    structures = [*crystals(5)[:3], *crystals(20)[:3], *_ideal()]
     for weights in track(ALL_WEIGHTS, description="agreement", transient=True):
         ours, theirs = by_us(structures, weights), by_stock(structures, 1, weights)
         exact = in_double(structures, weights)
@@ -265,21 +265,16 @@ def _ratio(each: Comparison) -> str:
     return f"{q.median:.2f} ({q.lower:.2f} to {q.upper:.2f})"
 
 
-_SPEED: tuple[tuple[str, str, Callable[[Comparison], str]], ...] = (
-    ("stock, at its fastest batch", "structures/s", lambda each: _median(each.stock)),
-    ("stock's fastest batch", "structures", lambda each: str(each.batch)),
-    ("ours", "structures/s", lambda each: _median(each.ours)),
-    ("ours over stock (quartiles)", "1", _ratio),
-    ("our time that goes into graphs", "%", lambda each: f"{each.graphs:.0%}".removesuffix("%")),
-    ("products of matrices, stock", "MFLOP/structure", lambda each: f"{each.stock_flop / 1e6:.0f}"),
-    ("products of matrices, ours", "MFLOP/structure", lambda each: f"{each.flop / 1e6:.0f}"),
-    ("the core's limit on such products", "GFLOP/s", lambda each: f"{each.peak / 1e9:.0f}"),
-    (
-        "the limit's share that stock reaches",
-        "%",
-        lambda each: f"{100 * _share(each.stock, each.stock_flop, each):.0f}",
-    ),
-    ("the limit's share that we reach", "%", lambda each: f"{100 * _share(each.ours, each.flop, each):.0f}"),
+_SPEED: tuple[tuple[str, Callable[[Comparison], str]], ...] = (
+    ("stock, structures/s", lambda each: f"{_median(each.stock)} (batches of {each.batch})"),
+    ("ours, structures/s", lambda each: _median(each.ours)),
+    ("ours over stock (quartiles)", _ratio),
+    ("graphs, % of our time", lambda each: f"{100 * each.graphs:.0f}"),
+    ("stock's products, MFLOP/structure", lambda each: f"{each.stock_flop / 1e6:.0f}"),
+    ("our products, MFLOP/structure", lambda each: f"{each.flop / 1e6:.0f}"),
+    ("the core's limit, GFLOP/s", lambda each: f"{each.peak / 1e9:.0f}"),
+    ("stock, % of that limit", lambda each: f"{100 * _share(each.stock, each.stock_flop, each):.0f}"),
+    ("ours, % of that limit", lambda each: f"{100 * _share(each.ours, each.flop, each):.0f}"),
 )
 
 
