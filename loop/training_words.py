@@ -70,6 +70,8 @@ def cautions(record: TrainingRecord) -> list[str]:
     """Return what a user of a model should not overlook, one sentence each."""
     scores, values = record.scores, record.values
     found = []
+    if record.best_epoch == 0:
+        found.append("Warning: no epoch made the validation error smaller; the network has learnt nothing.")
     if not scores.useful:
         found.append(
             "Warning: on held-out rows this model is no better than always saying the mean; as a prior it is worth "

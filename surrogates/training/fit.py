@@ -23,7 +23,7 @@ from surrogates.training.networks import head_of
 _LARGEST_GRADIENT = 10.0
 _BATCH, _LEAST_BATCH = 32, 8  # a step costs as much for fewer rows
 _STEPS = 10  # per epoch, at least, of tables too small for full batches
-_AT_ONCE = 64  # graphs per evaluation: more need memory and save no time
+_BONDS = 8000  # evaluated at once: more need memory and save no time
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,8 @@ def fit(
 def values_of(network: Any, graphs: Sequence[Graph]) -> Tensor:
     """Return the network's value of each graph, n."""
     network.eval()
-    parts = [graphs[start : start + _AT_ONCE] for start in range(0, len(graphs), _AT_ONCE)]
     with one_thread(), torch.no_grad():
-        return torch.cat([predict(network, pack(part)) for part in parts])
+        return torch.cat([predict(network, pack([graphs[i] for i in part])) for part in _parts(graphs)])
 
 
 def error_of(network: Any, samples: Samples) -> float:
@@ -133,13 +132,33 @@ def _epoch(network: Any, samples: Samples, optimiser: torch.optim.Optimizer, ord
     size = max(_LEAST_BATCH, min(_BATCH, len(order) // _STEPS))
     total = 0.0
     for rows in order.split(size):
-        misses = predict(network, pack([samples.graphs[i] for i in rows.tolist()])) - samples.targets[rows]
         optimiser.zero_grad()
-        (samples.weights[rows] * misses**2).mean().backward()
+        for part in _parts([samples.graphs[i] for i in rows.tolist()]):
+            total += _learn(network, samples, rows[part], len(rows))
         torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
         optimiser.step()
-        total += float((samples.weights[rows] * misses.detach().abs()).sum())
     return _finite(total / float(samples.weights.sum()))
+
+
+def _learn(network: Any, samples: Samples, rows: Tensor, count: int) -> float:
+    """Add to the gradient what some of ``count`` rows have in it, and return the sum of their absolute errors."""
+    misses = predict(network, pack([samples.graphs[i] for i in rows.tolist()])) - samples.targets[rows]
+    weighted = samples.weights[rows] * misses**2
+    (weighted.sum() / count).backward()
+    return float((samples.weights[rows] * misses.detach().abs()).sum())
+
+
+def _parts(graphs: Sequence[Graph]) -> list[list[int]]:
+    """Return the places of the graphs in parts that memory has room for: one graph, or up to so many bonds."""
+    parts: list[list[int]] = []
+    bonds = _BONDS
+    for place, graph in enumerate(graphs):
+        bonds += graph.edge_index.shape[1]
+        if bonds > _BONDS:
+            parts.append([])
+            bonds = graph.edge_index.shape[1]
+        parts[-1].append(place)
+    return parts
 
 
 def _finite(error: float) -> float:

@@ -45,8 +45,8 @@ class Scores:
 
     @property
     def useful(self) -> bool:
-        """Return whether the model is better than always saying the mean, by both errors."""
-        return self.mae < self.mean_mae and self.rmse < self.mean_rmse
+        """Return whether the model is better than always saying the mean, of the training rows or of these."""
+        return self.mae < self.mean_mae and self.rmse < self.mean_rmse and self.r2 is not None and self.r2 > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class TrainingRecord:
         left_out: rows that could not.
         seed: of the split, the first weights and the order of the rows.
         epochs: all of them, in order.
-        best_epoch: the one whose weights were kept.
+        best_epoch: the one whose weights were kept; 0 for those that it began with.
         seconds: wall time of the training.
         elements: symbols of all elements in the training rows.
         weights: hash of matgl's files.

@@ -63,7 +63,7 @@ def test_training_writes_a_folder_and_says_what_was_left_out_and_how_good_it_is(
     assert "left out: salts.csv row 31" in result.output
     assert "has no heat" in result.output
     assert "29 rows with a structure and a value, 2 left out" in result.output
-    assert "epoch 2 of 2: training: training error" in result.output
+    assert "epoch 2 of 2, training: error " in result.output
     assert "mean absolute error: " in result.output
     assert "always saying the mean" in result.output
     assert "written: m, with report.html" in result.output

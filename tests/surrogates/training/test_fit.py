@@ -43,6 +43,14 @@ def test_the_same_training_gives_the_same_weights(data):
     assert torch.equal(values_of(one, data.graphs), values_of(two, data.graphs))
 
 
+def test_a_batch_that_memory_has_no_room_for_is_learnt_in_parts_alike(data, monkeypatch):
+    whole, parts = build("megnet", 0), build("megnet", 0)
+    steps = fit(whole, data, data, Schedule(2, 2, 0))
+    monkeypatch.setattr("surrogates.training.fit._BONDS", 100)
+    again = fit(parts, data, data, Schedule(2, 2, 0))
+    assert [step.validation for step in again] == pytest.approx([step.validation for step in steps], rel=1e-3)
+
+
 def test_it_stops_when_nothing_gets_better_and_keeps_the_first_weights(data):
     network = build("megnet", 0)
     first = values_of(network, data.graphs)
