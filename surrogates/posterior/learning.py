@@ -27,6 +27,7 @@ _MARGIN = 0.02  # nats per measurement, and
 _DOUBT = 3.0  # nats in all, by which a single view must be better than the mixture, or no prior than a prior
 _LENGTHS = (0.4, 1.0)  # of a view alone, before it is fitted
 _LONE_NUGGET = 0.05
+_RESOLVED = 20.0  # standard uncertainties over which a metric is expected to vary before anything else is known
 _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
 _GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
 _MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
@@ -92,13 +93,14 @@ class _Start:
         self.prior = task.prior
         _, amplitude = Terms(task.encoder, Shape((), 0), torch.zeros(0), task.prior).known(seen.rows)
         self.shift, self.scale = _standard(seen.values, amplitude)
-        quiet = torch.full_like(seen.sds, _QUIET)
-        self.noise = torch.maximum(seen.sds / self.scale, quiet).square()
-        self.targets = (seen.values - self.shift) / self.scale
         self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
         if task.floor is not None:
-            at_floor = seen.values <= task.floor + 2.0 * seen.sds
-            self.censored = at_floor if not bool(at_floor.all()) else self.censored
+            self.censored = seen.values <= task.floor + 2.0 * seen.sds
+            if bool(self.censored.all()):  # nothing tells how far the others lie above it
+                self.shift, self.scale = task.floor, _RESOLVED * float(seen.sds.median()) or 1.0
+        self.noise = torch.maximum(seen.sds / self.scale, torch.full_like(seen.sds, _QUIET)).square()
+        self.targets = (seen.values - self.shift) / self.scale
+        if task.floor is not None:
             self.targets = torch.where(self.censored, (task.floor - self.shift) / self.scale, self.targets)
         self.parts = distances(task.encoder, seen.rows, seen.rows, task.usable)
 
