@@ -113,6 +113,7 @@ def by_stock(structures: Sequence[Structure], batch: int = 16, weights: Weights 
     with torch.inference_mode():
         graphs = [network.graph_converter(structure) for structure in structures]
         said = network.predict_graph(graphs, task="e", return_crystal_feas=True, batch_size=batch)
+    said = [said] if isinstance(said, dict) else said  # so it is for a single graph
     energies = np.array([float(one["e"]) for one in said])
     return Embeddings(
         energies, np.array([one["crystal_fea"] / len(s) for one, s in zip(said, structures, strict=True)])
