@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, assert_never
 
@@ -37,6 +37,8 @@ _NEIGHBOURS = 32  # around each of the best few
 _BEST = 4
 _BASELINE = 48  # measured candidates that the joint samples hold
 _SAMPLES = 256
+_KEPT = 2048  # materials of a large pool that are looked at for each choice
+_PROMISING = "promising"
 _SHOWN_SAMPLES = 1024
 _CURIOSITY = 0.6  # standard deviations of the score that are worth as much as one of its mean, where many are wanted
 _SHOWN = 5  # alternatives that are kept
@@ -174,7 +176,7 @@ def _shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
         SpaceExhaustedError: no candidate is left.
     """
     promise, settled = _Promise(belief, seed), _settled(belief, history)
-    found = [c for cloud in _clouds(promise, seed) for c in promise.best(cloud, cloud.rows_of(settled))]
+    found = [c for cloud in _clouds(promise, settled, seed) for c in promise.best(cloud, cloud.rows_of(settled))]
     measured = [history.done[i] for i in _best_measured(belief)]
     found = _fresh(found + _neighbours(belief.scorer, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
@@ -204,13 +206,32 @@ def _settled(belief: Belief, history: History) -> frozenset[str | None]:
     return frozenset(found | {c.material for c in history.pending})
 
 
-def _clouds(promise: _Promise, seed: int) -> list[_Cloud]:
+def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.int64]:
+    """Return the places of the materials that may be chosen next: of a large pool, the most promising.
+
+    They are found once for all choices by the same belief. What is under way only makes others look more certain, and
+    so lifts no material above these.
+    """
+    everything = np.arange(len(belief.scorer.encoder.materials.ids)) if belief.scorer.encoder.materials else None
+    assert everything is not None  # noqa: S101 - asked only in a campaign with a pool
+    if len(everything) <= _KEPT:
+        return everything
+    if _PROMISING not in belief.memory:
+        alone = _Promise(replace(belief, pending=None), seed=0)
+        merits = alone.of(_Cloud(belief.scorer, [{}], everything).rows)
+        belief.memory[_PROMISING] = torch.cat([m.topk(_KEPT // len(merits)).indices for m in merits]).unique()
+    kept = np.asarray(belief.memory[_PROMISING].numpy())
+    places = [belief.scorer.encoder.place(str(name)) for name in settled]
+    return everything if np.isin(kept, places).all() else kept
+
+
+def _clouds(promise: _Promise, settled: frozenset[str | None], seed: int) -> list[_Cloud]:
     scorer = promise.belief.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
         return [_Cloud(scorer, sobol(space, _CLOUD, seed), np.empty(0, dtype=np.int64))]
     if not space.parameters:
-        return [_Cloud(scorer, [{}], np.arange(len(table.ids)))]
+        return [_Cloud(scorer, [{}], _worthwhile(promise.belief, settled))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
     wide = _Cloud(scorer, sobol(space, few, seed), np.arange(len(table.ids)))
     top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in promise.of(wide.rows)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +60,7 @@ class Belief:
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
+        memory: what was found out about the pool, shared with copies that differ in what is under way.
     """
 
     scorer: Scorer
@@ -67,6 +68,7 @@ class Belief:
     measured: Mapping[str, Tensor]
     rows: Tensor
     pending: Tensor | None = None
+    memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def marginal(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows one by one."""

@@ -1,0 +1,120 @@
+"""How long the planner thinks in one iteration on a large pool, learning included, and how much memory it takes.
+
+    python -m benchmarks.iteration
+
+The pool is made up: five views of the usual widths, and a metric that depends on two of them. An iteration learns from
+all measurements and chooses a batch; hyper-parameters are fitted in some of the iterations, as in a campaign.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.statistics import quartiles
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue
+from loop.acquisition import choose
+from loop.belief import History, Memories, believe
+from loop.scoring import Scorer
+from surrogates.posterior.encoder import Encoder, MaterialTable
+
+_WIDTHS = {"chgnet": 40, "sites": 40, "composition": 40, "physical": 13, "valence": 6}
+_NOISE = 0.02
+_SIZES = (5_000, 100_000)
+
+
+@dataclass(frozen=True)
+class World:
+    """A made-up pool and the truth about it."""
+
+    scorer: Scorer
+    truth: NDArray[np.float64]
+
+    def history(self, places: list[int], metrics: list[MetricValue]) -> History:
+        """Return what was measured at these places."""
+        done = [Candidate({}, str(place)) for place in places]
+        return History(done, {"gap": metrics}, (), frozenset(c.key() for c in done))
+
+    def measure(self, place: int) -> MetricValue:
+        """Return a measurement."""
+        return MetricValue(float(self.truth[place]), _NOISE, "eV")
+
+
+def main(
+    measured: Annotated[int, typer.Option(min=20, help="Measurements before the first iteration.")] = 200,
+    iterations: Annotated[int, typer.Option(min=3, help="Iterations on each pool.")] = 12,
+    batch: Annotated[int, typer.Option(min=1, help="Candidates chosen in an iteration.")] = 5,
+) -> None:
+    """Measure and print the table."""
+    torch.set_num_threads(1)
+    table = Table(title=f"one iteration at {measured} measurements, batches of {batch}, one thread")
+    for name in ("pool", "find", "CPU s: median", "largest", "per candidate", "peak memory / GiB"):
+        table.add_column(name, justify="right")
+    for size in _SIZES:
+        for find in ("many", "best"):
+            seconds = _seconds(_world(size, find), measured, iterations, batch)
+            median, largest = quartiles(seconds).median, max(seconds)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            table.add_row(
+                f"{size:,}", find, f"{median:.3f}", f"{largest:.3f}", f"{median / batch:.3f}", f"{memory:.2f}"
+            )
+    Console().print(table)
+
+
+def _seconds(world: World, measured: int, iterations: int, batch: int) -> list[float]:
+    """Return the processor seconds of each iteration."""
+    places = [int(i) for i in np.random.default_rng(1).permutation(len(world.truth))[:measured]]
+    metrics = [world.measure(place) for place in places]
+    memories: Memories = {}
+    believe(world.scorer, world.history(places, metrics), memories=memories)  # libraries warm up
+    found = []
+    for number in range(iterations):
+        started = time.process_time()
+        history = world.history(places, metrics)
+        belief = believe(world.scorer, history, memories=memories)
+        chosen: list[Candidate] = []
+        for _ in range(batch):
+            seen = history.seen | {c.key() for c in chosen}
+            chosen.append(choose(belief, History(history.done, history.metrics, chosen, seen), number).candidate)
+        found.append(time.process_time() - started)
+        places += [int(str(c.material)) for c in chosen]
+        metrics += [world.measure(place) for place in places[-batch:]]
+    return found
+
+
+def _world(size: int, find: str) -> World:
+    rng = np.random.default_rng(0)
+    views = {name: rng.normal(size=(size, width)) / np.sqrt(2 * width) for name, width in _WIDTHS.items()}
+    truth = np.sin(3 * views["chgnet"][:, :8].sum(axis=1)) + views["sites"][:, :4].sum(axis=1)
+    campaign = Campaign.model_validate(_campaign(find))
+    table = MaterialTable(tuple(map(str, range(size))), views, {})
+    return World(Scorer(campaign, Encoder(campaign.space, table)), truth)
+
+
+def _campaign(find: str) -> Mapping[str, Any]:
+    return {
+        "name": "iteration",
+        "seed": 0,
+        "space": {"pool": {"kind": "generator", "function": "benchmarks.iteration:pool"}},
+        "metrics": {"gap": {"kind": "measured", "unit": "eV"}},
+        "objective": {"terms": [{"goal": "maximise", "metric": "gap", "scale": 1.0}], "find": {"kind": find}},
+        "lab": {"kind": "virtual"},
+        "stations": {"table": {"kind": "furnace"}},
+        "workflow": [{"name": "look", "stations": ["table"], "analysis": "a:b", "gives": ["gap"], "timeout": "1 h"}],
+        "budget": {"trials": 1000},
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
