@@ -15,7 +15,7 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.scoring import Scorer
 from surrogates.posterior.gp import Believing, MetricGP, Observations, Prior
-from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.learning import Memory, Task, clearly_better, learn
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -45,10 +45,12 @@ class Care:
     Attributes:
         inflation: factor on their standard deviations.
         views: names of the views that they may use; None for all.
+        fallback: names of the views to use instead, unless those explain the measurements clearly better; or None.
     """
 
     inflation: float = 1.0
     views: tuple[str, ...] | None = None
+    fallback: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,19 @@ def believe(
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
         task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
-        models[name] = learn(task, _observations(metric, name, history, rows), memories.setdefault(name, {}))
+        seen = _observations(metric, name, history, rows)
+        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, {}))
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
     return Belief(scorer, models, measured, rows)
+
+
+def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> MetricGP:
+    """Return what is learnt, from fewer views where the model has failed and the measurements do not speak for it."""
+    model = learn(task, seen, memory)
+    if fallback is None:
+        return model
+    simple = learn(replace(task, views=fallback), seen, memory)
+    return model if clearly_better(model.factor.evidence, simple.factor.evidence, len(seen.values)) else simple
 
 
 def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:

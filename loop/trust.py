@@ -11,6 +11,9 @@ from loop.belief import Care
 from loop.health import HealthChange, HealthState, MetricHealth, changes, health
 from loop.records import TrialRecord
 
+_MOST = 3.0
+"""Largest factor on standard deviations: beyond, a model would choose by its ignorance alone."""
+
 
 class Trust:
     """The health of every metric's model after the completed trials, a pure function of these."""
@@ -46,7 +49,7 @@ class Trust:
 
     def _care(self, found: MetricHealth) -> Care:
         named, simple = view_names(self._campaign.surrogate)
-        return Care(found.sd_factor, simple if found.state is HealthState.SIMPLE else named)
+        return Care(min(found.sd_factor, _MOST), named, simple if found.state is HealthState.SIMPLE else None)
 
     def _judged(self) -> Mapping[str, MetricHealth]:
         droppable = self._campaign.space.pool is not None

@@ -212,15 +212,21 @@ def _lone(shape: Shape, mixture: _Fitted, length: float) -> Tensor:
 
 def _chosen(start: _Start, mixture: _Fitted, evidence: Mapping[str, float]) -> _Fitted:
     """Return the mixture, or what explains the measurements clearly better."""
-    prior, enough = mixture.prior, evidence[MIXTURE] + _MARGIN + _DOUBT / len(start.rows)
+    prior, count = mixture.prior, len(start.rows)
     if WITHOUT_PRIOR in evidence:
         slope, sd = _slope(mixture)
-        prior = None if slope < sd or evidence[WITHOUT_PRIOR] > enough else prior
+        useless = slope < sd or clearly_better(evidence[WITHOUT_PRIOR], evidence[MIXTURE], count)
+        prior = None if useless else prior
     single = [(value, name) for name, value in evidence.items() if name in mixture.shape.views]
-    if single and max(single)[0] > enough:
+    if single and clearly_better(max(single)[0], evidence[MIXTURE], count):
         found = _fitted(start, replace(mixture.shape, views=(max(single)[1],)), prior)
         return replace(found, name=max(single)[1])
     return mixture if prior == mixture.prior else _fitted(start, mixture.shape, prior)
+
+
+def clearly_better(evidence: float, rival: float, count: int) -> bool:
+    """Return whether one way to see ``count`` measurements explains them so much better that it is no chance."""
+    return evidence > rival + _MARGIN + _DOUBT / count
 
 
 def _slope(fitted: _Fitted) -> tuple[float, float]:
