@@ -34,6 +34,10 @@ RANDOM = Arm("random", RandomEngine, "uniform choice", plan=PLAN)
 UNFIT = Arm("unfit", unfit, "cannot", plan=PLAN)
 
 
+def composition() -> Model:
+    return next(model for model in MODELS if model.name == "composition")
+
+
 def console() -> Console:
     return Console(file=io.StringIO(), width=160)
 
@@ -45,7 +49,7 @@ def world() -> World:
 
 @pytest.mark.timeout(120)
 def test_what_is_on_record_is_not_computed_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [Campaign(RANDOM, 0, 0), Campaign(UNFIT, 0, 0), Fitting(MODELS[0], 0, Trial(HEAT, 30, 0))]
+    wanted = [Campaign(RANDOM, 0, 0), Campaign(UNFIT, 0, 0), Fitting(composition(), 0, Trial(HEAT, 30, 0))]
     file = tmp_path / "results.jsonl"
     first = compute(wanted, world, Ledger(file), console(), 1)
     assert isinstance(first[wanted[1]], Unfit)
@@ -131,7 +135,7 @@ def test_a_model_is_judged_on_the_chemistry_that_it_has_not_seen() -> None:
 
 
 def test_calibration_is_gathered_over_seeds() -> None:
-    model: Model = MODELS[0]
+    model = composition()
     table = crystals()
     outcomes = {
         (model, trial): conduct_trial(model.begin(table), table, trial)
