@@ -89,6 +89,21 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
     return Materials(pool, views, computed, priors)
 
 
+def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
+    """Return what should be known of the pool and of trained priors before they are relied upon, one sentence each."""
+    report, texts = materials.pool.report, []
+    if report.bad:
+        texts.append(f"{len(report.bad)} of {report.read} entries of the pool cannot be used, such as {report.bad[0]}")
+    if report.duplicates:
+        texts.append(f"{len(report.duplicates)} entries of the pool are duplicates of others and were folded into them")
+    for metric in campaign.measured.values():
+        if isinstance(metric.prior, TrainedPriorConfig):
+            from surrogates.predictors.trained import caveats
+
+            texts += caveats(metric.prior.place, materials.pool)
+    return texts
+
+
 def _silent(_done: int, _total: int) -> None:
     """Tell nobody."""
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from campaigns.campaign import Campaign
-from loop.assemble import Materials, build_encoder, build_lab, build_materials, check_limits
+from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of, check_limits
 from loop.dispatch import Dispatcher
-from loop.events import Embedding, Event, PoolReady, Proposed, Started, StationsReady
+from loop.events import Embedding, Event, PoolReady, Proposed, Started, StationsReady, Warned
 from loop.manager import Manager, Parts
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
@@ -43,6 +43,8 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     materials = build_materials(campaign, lambda done, total: on_event(Embedding(done, total)))
     if materials is not None:
         on_event(PoolReady(len(materials.pool)))
+        for text in caveats_of(campaign, materials):
+            on_event(Warned(text))
     planner = Planner(campaign, build_encoder(campaign, materials))
     if options.dry_run:
         return _rehearse(planner, options, on_event)

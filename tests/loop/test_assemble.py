@@ -1,3 +1,4 @@
+import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from campaigns.errors import CampaignError, ModelError
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
-from loop.assemble import build_materials, check_limits, recipe
+from loop.assemble import build_materials, caveats_of, check_limits, recipe
 from tests.loop.conftest import quick
 
 OWN = """
@@ -79,6 +80,26 @@ def test_each_view_that_the_campaign_names_is_there_under_its_name() -> None:
     materials = build_materials(Campaign(**data))
     assert materials is not None
     assert {name: len(view) for name, view in materials.views.items()} == {"chgnet": 2, "valence": 2}
+
+
+@pytest.mark.usefixtures("own")
+def test_what_is_wrong_with_a_pool_is_told_before_it_is_relied_upon(tmp_path: Path) -> None:
+    cell = Structure(Lattice.cubic(3.4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with (tmp_path / "pool.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["name", "cif"], ["a", cell.to(fmt="cif")], ["b", "no crystal"], ["c", cell.to(fmt="cif")]]
+        )
+    data = pooled().model_dump()
+    del data["metrics"]["cost"]
+    data["space"]["pool"] = {"kind": "table", "file": str(tmp_path / "pool.csv"), "id": "name"}
+    data["surrogate"] = {"features": [{"kind": "valence"}]}
+    plan = Campaign(**data)
+    materials = build_materials(plan)
+    assert materials is not None
+    assert materials.pool.ids == ("a",)
+    bad, folded = caveats_of(plan, materials)
+    assert bad.startswith("1 of 3 entries of the pool cannot be used, such as")
+    assert folded.startswith("1 entries of the pool are duplicates")
 
 
 @pytest.mark.usefixtures("own")
