@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError
