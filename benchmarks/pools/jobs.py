@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import multiprocessing
+import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -104,10 +106,19 @@ _worlds: list[World] = []  # of a worker process: sent once, not with each job
 
 
 def _begin(world: World) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     logging.disable(logging.INFO)
     warnings.simplefilter("ignore")  # the peers warn of their own doings
     _worlds.append(world)
+
+
+def _die_with_parent() -> None:
+    """End this process when the one that started it is killed; it would go on with its job, for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(job: Job) -> Result:
