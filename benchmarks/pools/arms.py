@@ -81,8 +81,6 @@ def _athanor(setting: Setting, seed: int) -> Engine:
 def _with_formation_energy(setting: Setting, seed: int) -> Engine:
     from benchmarks.pools.ours import PlannerEngine, formation_energy
 
-    if all(q.unit != "eV/atom" for q in setting.task.quantities):
-        raise UnfitError("no quantity in eV/atom, of which CHGNet's formation energy could be the prior")
     return PlannerEngine(setting, seed, formation_energy)
 
 
@@ -96,7 +94,12 @@ def _with_database(setting: Setting, seed: int) -> Engine:
 
 ARMS: tuple[Arm, ...] = (
     Arm("Athanor", _athanor, "a campaign's planner with its defaults, find: many; no prior", _CODE),
-    Arm("Athanor+energy", _with_formation_energy, "the same; prior of heat_all: CHGNet's formation energy", _CODE),
+    Arm(
+        "Athanor+energy",
+        _with_formation_energy,
+        "the same; prior of every quantity: CHGNet's formation energy, negative for those that are no energies",
+        _CODE,
+    ),
     Arm(
         "Athanor+database",
         _with_database,

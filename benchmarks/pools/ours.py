@@ -40,9 +40,9 @@ def no_priors(_: Setting) -> Mapping[str, Numbers]:
 
 
 def formation_energy(setting: Setting) -> Mapping[str, Numbers]:
-    """Know CHGNet's formation energy, which needs no label, of every quantity per atom."""
-    names = [q.column for q in setting.task.quantities if q.unit == "eV/atom"]
-    return {name: formation_energies(setting.pool) for name in names}
+    """Know CHGNet's formation energy, which needs no label, as a prior of every quantity; its slope is learnt."""
+    energies = formation_energies(setting.pool)
+    return {q.column: energies if q.unit == "eV/atom" else -energies for q in setting.task.quantities}
 
 
 def database(setting: Setting) -> Mapping[str, Numbers]:
