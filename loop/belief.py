@@ -148,7 +148,7 @@ def believe(
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
         task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
         seen = _observations(metric, name, history, rows)
-        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, {}))
+        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
     return Belief(scorer, models, measured, rows)
 

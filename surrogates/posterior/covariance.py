@@ -79,7 +79,7 @@ def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
         return along.mul_(value["process"])
     across = parts.same * value["nugget"]
     for name, squared in zip(shape.views, parts.views, strict=True):
-        across += matern(squared / value[f"length.{name}"] ** 2).mul_(value[f"scale.{name}"])
+        _add_matern(across, squared * (5.0 / value[f"length.{name}"] ** 2), value[f"scale.{name}"])
     if along is None:
         return across
     return across.mul_(along * value["product"] + 1.0).add_(along, alpha=value["process"])
@@ -125,11 +125,14 @@ def derivatives(shape: Shape, logs: Tensor, parts: Distances) -> tuple[Tensor, l
     ]
 
 
-def matern(squared: Tensor) -> Tensor:
-    """Return the Matérn 5/2 correlation at a squared, scaled distance (Rasmussen & Williams 2006, equation 4.17)."""
-    root = squared.sqrt().mul_(_ROOT5)
-    decay = torch.exp(-root)
-    return root.add_(1.0).add_(squared, alpha=5.0 / 3.0).mul_(decay)
+def _add_matern(total: Tensor, scaled: Tensor, scale: float) -> None:
+    """Add the Matérn 5/2 covariance at five times squared, scaled distances (Rasmussen & Williams 2006, eq. 4.17).
+
+    Every operation is in place: for a large pool, going over memory takes as long as the arithmetic.
+    """
+    root = scaled.sqrt()
+    polynomial = scaled.mul_(1.0 / 3.0).add_(root).add_(1.0)
+    total.addcmul_(polynomial, root.neg_().exp_(), value=scale)
 
 
 def _matern_slope(squared: Tensor) -> tuple[Tensor, Tensor]:

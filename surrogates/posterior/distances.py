@@ -43,6 +43,11 @@ def distances(
 
 
 def squared(left: Tensor, right: Tensor) -> Tensor:
-    """Return the squared Euclidean distances, batch x n x m, of points, batch x n x e and batch x m x e."""
-    norms = left.square().sum(dim=-1).unsqueeze(-1) + right.square().sum(dim=-1).unsqueeze(-2)
-    return norms.sub_(left @ right.mT, alpha=2.0).clamp_min_(0.0)
+    """Return the squared Euclidean distances, batch x n x m, of points, batch x n x e and batch x m x e.
+
+    The norms are two more columns of the points, so that one product of matrices does it all.
+    """
+    near, far = (points.square().sum(dim=-1, keepdim=True) for points in (left, right))
+    one, other = torch.ones_like(near), torch.ones_like(far)
+    product = torch.cat([left, near, one], dim=-1) @ torch.cat([-2.0 * right, other, far], dim=-1).mT
+    return product.clamp_min_(0.0)

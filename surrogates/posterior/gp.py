@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,8 @@ from surrogates.posterior.fitting import OFFSET, SLOPE, Data, Factor, factorise
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
 _WORTH_REMEMBERING = 512  # rows
-_CHUNK = 8192  # rows scored at once
+_FULLY = 4096  # rows of which more than mean and variance is remembered
+_CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
 _BELIEVED = 1e-4  # variance of an expectation that is taken for a measurement, in standardised units
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
@@ -137,8 +138,11 @@ class MetricGP:
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
-        scored = self.scored(rows)
-        return self.shift + self.scale * scored.mean, self.inflation * self.scale * scored.variance.sqrt()
+        if len(rows) <= _FULLY:
+            mean, variance_ = self.scored(rows).mean, self.scored(rows).variance
+        else:
+            mean, variance_ = map(torch.cat, zip(*(part[:2] for part in self._parts(rows)), strict=True))
+        return self.shift + self.scale * mean, self.inflation * self.scale * variance_.sqrt()
 
     def scored(self, rows: Tensor) -> Scored:
         """Return the posterior of n rows one by one in standardised units (Rasmussen & Williams 2006, algorithm 2.1).
@@ -147,17 +151,20 @@ class MetricGP:
         """
         if self._memory and torch.equal(self._memory[0].rows, rows):
             return self._memory[0]
-        dtype = torch.float64 if len(rows) * len(self.rows) <= _EXACT else torch.float32
-        parts = [self._scored(part, dtype) for part in rows.split(_CHUNK)]
-        found = Scored(rows, *(torch.cat(part) for part in zip(*parts, strict=True)))
+        found = Scored(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
         if len(rows) >= _WORTH_REMEMBERING:
             self._memory[:] = [found]
         return found
 
+    def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        dtype = torch.float64 if len(rows) * len(self.rows) <= _EXACT else torch.float32
+        for part in rows.split(max(1, _CHUNK // len(self.rows))):
+            yield self._scored(part, dtype)
+
     def _scored(self, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         cross = self.terms.covariance(rows, self.rows, dtype)
         mean = self.terms.mean(rows) + (cross @ self.factor.weights.to(dtype)).double()
-        root = torch.linalg.solve_triangular(self.factor.root.to(dtype), cross.mT, upper=False).mT
+        root = torch.linalg.solve_triangular(self.factor.root.to(dtype).mT, cross, upper=True, left=False)
         left = self.terms.variance(rows) - root.square().sum(dim=1).double()
         return mean, left.clamp_min(_LEAST), root
 

@@ -1,13 +1,15 @@
 """From measurements to a metric's Gaussian process: which views and which prior it uses is found anew each time.
 
 Candidates are a mixture of all views, and each view alone, with and without the prior. They are judged by the mean log
-density of each measurement by the others (leave-one-out; Rasmussen & Williams 2006, section 5.4.2).
+density of each measurement by the others (leave-one-out; Rasmussen & Williams 2006, section 5.4.2), as often as
+hyper-parameters are fitted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,36 +62,62 @@ class Task:
         return tuple(n for n in names if np.any(self.encoder.materials.views[n])) or names[:1]
 
 
-Memory = dict[tuple[object, ...], Tensor]
-"""Hyper-parameters by what they were fitted to: the first so many measurements, some views, with or without prior."""
+@dataclass(frozen=True)
+class Verdict:
+    """Which way to see the measurements explains them.
+
+    Attributes:
+        views: names of the views that are used.
+        prior: the prior that is used, or None.
+        evidence: way to see the measurements to their mean log density by each other.
+    """
+
+    views: tuple[str, ...]
+    prior: Prior | None
+    evidence: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was found out about one metric, by what it was found from: the first so many measurements, views and prior.
+
+    Attributes:
+        logs: logarithms of hyper-parameters, by the views and the prior that they belong to.
+        verdicts: by the views and the prior that might be used.
+    """
+
+    logs: dict[_Key, Tensor] = field(default_factory=dict)
+    verdicts: dict[_Key, Verdict] = field(default_factory=dict)
+
+
+_Key = tuple[int, tuple[str, ...], Prior | None]
 
 
 def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
     """Return what is believed of a metric after its measurements.
 
-    Hyper-parameters are those of the first measurements, nine tenths of all at least, so that they are fitted only as
-    often as these grow by a tenth; whether they are remembered changes nothing but the time it takes.
+    Views, prior and hyper-parameters are those of the first measurements, nine tenths of all at least, so that they
+    change only as these grow by a tenth; whether they are remembered changes nothing but the time it takes.
 
     Args:
         task: what may be used.
         seen: at least one measurement, in the order in which they came.
         memory: of one metric; it is added to.
     """
-    start = _Start(task, seen, {} if memory is None else memory)
-    best = _fitted(start, Shape(task.usable, task.encoder.parameter_columns), start.prior)
-    evidence = {MIXTURE: best.factor.evidence}
-    if len(seen.values) >= _FEWEST:
-        for rival in _rivals(best):
-            evidence[rival.name] = rival.factor.evidence
-        best = _chosen(start, best, evidence)
-    return _believed(start, best, evidence)
+    memory = Memory() if memory is None else memory
+    start = _Start(task, seen)
+    decisive = start.first(_fitted_to(len(seen.values)))
+    verdict = _verdict(decisive, memory)
+    shape = Shape(verdict.views, task.encoder.parameter_columns)
+    logs = _logs(decisive, shape, verdict.prior, memory)
+    return _believed(start, _Fitted.at(start, shape, verdict.prior, logs), verdict)
 
 
 class _Start:
     """Standardised observations."""
 
-    def __init__(self, task: Task, seen: Observations, memory: Memory) -> None:
-        self.task, self.seen, self.rows, self.memory = task, seen, seen.rows, memory
+    def __init__(self, task: Task, seen: Observations) -> None:
+        self.task, self.seen, self.rows = task, seen, seen.rows
         self.prior = task.prior
         _, amplitude = Terms(task.encoder, Shape((), 0), torch.zeros(0), task.prior).known(seen.rows)
         self.shift, self.scale = _standard(seen.values, amplitude)
@@ -102,7 +130,16 @@ class _Start:
         self.targets = (seen.values - self.shift) / self.scale
         if task.floor is not None:
             self.targets = torch.where(self.censored, (task.floor - self.shift) / self.scale, self.targets)
-        self.parts = distances(task.encoder, seen.rows, seen.rows, task.usable)
+
+    @cached_property
+    def parts(self) -> Distances:
+        """The distances between the observations by all views that may be used."""
+        return distances(self.task.encoder, self.rows, self.rows, self.task.usable)
+
+    def first(self, count: int) -> _Start:
+        """Return the first of the observations."""
+        seen = self.seen
+        return _Start(self.task, Observations(seen.rows[:count], seen.values[:count], seen.sds[:count]))
 
     def data(self, shape: Shape, prior: Prior | None) -> Data:
         """Return the observations as seen by some of the views."""
@@ -143,14 +180,23 @@ class _Fitted:
         return cls(MIXTURE, shape, logs, data, prior)
 
 
-def _fitted(start: _Start, shape: Shape, prior: Prior | None) -> _Fitted:
-    """Return the observations as seen with the hyper-parameters of the first of them."""
-    count = _fitted_to(len(start.rows))
-    key = (count, shape.views, prior)
-    if key not in start.memory:
-        seen = Observations(*(part[:count] for part in (start.rows, start.seen.values, start.seen.sds)))
-        start.memory[key] = _fit(_Start(start.task, seen, {}), shape, prior)
-    return _Fitted.at(start, shape, prior, start.memory[key])
+def _verdict(start: _Start, memory: Memory) -> Verdict:
+    """Return which way to see the observations explains them."""
+    task = start.task
+    key = (len(start.rows), task.usable, task.prior)
+    if key not in memory.verdicts:
+        shape = Shape(task.usable, task.encoder.parameter_columns)
+        logs = _logs(start, shape, task.prior, memory)
+        memory.verdicts[key] = _judged(_Fitted.at(start, shape, task.prior, logs))
+    return memory.verdicts[key]
+
+
+def _logs(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -> Tensor:
+    """Return the logarithms of the hyper-parameters that are fitted to the observations."""
+    key = (len(start.rows), shape.views, prior)
+    if key not in memory.logs:
+        memory.logs[key] = _fit(start, shape, prior)
+    return memory.logs[key]
 
 
 def _fitted_to(count: int) -> int:
@@ -210,18 +256,21 @@ def _lone(shape: Shape, mixture: _Fitted, length: float) -> Tensor:
     return torch.tensor([known[name] for name in shape.names], dtype=torch.float64).log()
 
 
-def _chosen(start: _Start, mixture: _Fitted, evidence: Mapping[str, float]) -> _Fitted:
+def _judged(mixture: _Fitted) -> Verdict:
     """Return the mixture, or what explains the measurements clearly better."""
-    prior, count = mixture.prior, len(start.rows)
+    views, prior, count = mixture.shape.views, mixture.prior, len(mixture.data.targets)
+    evidence = {MIXTURE: mixture.factor.evidence}
+    if count < _FEWEST:
+        return Verdict(views, prior, evidence)
+    evidence |= {rival.name: rival.factor.evidence for rival in _rivals(mixture)}
     if WITHOUT_PRIOR in evidence:
         slope, sd = _slope(mixture)
         useless = slope < sd or clearly_better(evidence[WITHOUT_PRIOR], evidence[MIXTURE], count)
         prior = None if useless else prior
-    single = [(value, name) for name, value in evidence.items() if name in mixture.shape.views]
-    if single and clearly_better(max(single)[0], evidence[MIXTURE], count):
-        found = _fitted(start, replace(mixture.shape, views=(max(single)[1],)), prior)
-        return replace(found, name=max(single)[1])
-    return mixture if prior == mixture.prior else _fitted(start, mixture.shape, prior)
+    single = max(((value, name) for name, value in evidence.items() if name in views), default=None)
+    if single is not None and clearly_better(single[0], evidence[MIXTURE], count):
+        views = (single[1],)
+    return Verdict(views, prior, evidence)
 
 
 def clearly_better(evidence: float, rival: float, count: int) -> bool:
@@ -239,7 +288,7 @@ def _slope(fitted: _Fitted) -> tuple[float, float]:
     return SLOPE[0] + spread * float(prior @ factor.weights), max(spread - spread**2 * explained, 0.0) ** 0.5
 
 
-def _believed(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> MetricGP:
+def _believed(start: _Start, fitted: _Fitted, verdict: Verdict) -> MetricGP:
     task = start.task
     return MetricGP(
         Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
@@ -248,15 +297,16 @@ def _believed(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> 
         start.shift,
         start.scale,
         task.floor,
-        _account(start, fitted, evidence),
+        _account(start, fitted, verdict),
         task.inflation,
     )
 
 
-def _account(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> dict[str, Any]:
+def _account(start: _Start, fitted: _Fitted, verdict: Verdict) -> dict[str, Any]:
     values = dict(zip(fitted.shape.names, fitted.logs.exp().tolist(), strict=True))
     scales = {name: values[f"scale.{name}"] for name in fitted.shape.views}
-    found: dict[str, Any] = {"choice": fitted.name, "loo": dict(evidence)}
+    choice = MIXTURE if verdict.views == start.task.usable else verdict.views[0]
+    found: dict[str, Any] = {"choice": choice, "loo": dict(verdict.evidence)}
     if scales:
         total = sum(scales.values()) + values["nugget"]
         found["features"] = {name: scale / total for name, scale in scales.items()}
