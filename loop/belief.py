@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -74,26 +74,31 @@ class Belief:
 
     def marginal(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows one by one."""
+        return next(self.marginals(rows, count, seed, len(rows)))
+
+    def marginals(self, rows: Tensor, count: int, seed: int, size: int) -> Iterator[dict[str, Tensor]]:
+        """Yield samples of every metric, count x size, of n rows one by one, ``size`` of them at a time."""
         noise = draw_sobol_normal_samples(len(self.models), count, dtype=torch.float64, seed=seed)
+        moments = [self._heeding(model).marginals(rows) for model in self.models.values()]
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            drawn = [mean[part] + sd[part] * noise[:, place].unsqueeze(-1) for place, (mean, sd) in enumerate(moments)]
+            yield self._complete(drawn, rows[part])
 
-        def sample(place: int, model: MetricGP) -> Tensor:
-            heeding = model if self.pending is None else Believing(model, self.pending)
-            mean, sd = heeding.marginals(rows)
-            return mean + sd * noise[:, place].unsqueeze(-1)
-
-        return self._complete(sample, rows)
+    def _heeding(self, model: MetricGP) -> MetricGP | Believing:
+        return model if self.pending is None else Believing(model, self.pending)
 
     def joint(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows together; pending ones may be among them."""
         size = len(rows)
         noise = draw_sobol_normal_samples(size * len(self.models), count, dtype=torch.float64, seed=seed)
 
-        def sample(place: int, model: MetricGP) -> Tensor:
+        drawn = []
+        for model, part in zip(self.models.values(), noise.split(size, dim=1), strict=True):
             mean, spread = model.joint(rows)
             spread.diagonal().add_(_JITTER * float(spread.diagonal().mean()))
-            return mean + noise[:, place * size : (place + 1) * size] @ _root(spread).T
-
-        return self._complete(sample, rows)
+            drawn.append(mean + part @ _root(spread).T)
+        return self._complete(drawn, rows)
 
     def believing(self, pending: Sequence[Candidate]) -> Belief:
         """Return the belief as if the pending candidates had given what is expected of them."""
@@ -107,18 +112,22 @@ class Belief:
         values = self.scorer.values(self.measured, self.rows)
         return self.scorer.score(values), self.scorer.feasible(values)
 
+    @property
+    def worst(self) -> Tensor:
+        """The score of what breaks a constraint: as bad as the worst that was measured."""
+        return self.outcomes[0].min()
+
     def describe(self) -> dict[str, dict[str, Any]]:
         """Return each model's description."""
         return {name: model.describe() for name, model in self.models.items()}
 
-    def _complete(self, sample: Callable[[int, MetricGP], Tensor], rows: Tensor) -> dict[str, Tensor]:
-        """Return all metrics from the samples of what the models learnt."""
+    def _complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
+        """Return all metrics from the samples of what each model learnt."""
         metrics = self.scorer.campaign.measured
         found = {}
-        for place, (name, model) in enumerate(self.models.items()):
-            drawn = sample(place, model)
+        for name, samples in zip(self.models, drawn, strict=True):
             floor = metrics[name].floor
-            found[name] = drawn if floor is None else drawn.clamp_min(floor)
+            found[name] = samples if floor is None else samples.clamp_min(floor)
         for name, metric in metrics.items():
             if metric.proportional_to is not None:
                 found[name] = found[name] * found[metric.proportional_to]

@@ -13,7 +13,6 @@ from campaigns.lab import StepConfig
 from campaigns.values import MetricValue, TrialState
 from instruments.clock import Clock
 from instruments.job import StepResult
-from loop.acquisition import SpaceExhaustedError
 from loop.assemble import Materials
 from loop.dispatch import Dispatcher
 from loop.events import (
@@ -33,6 +32,7 @@ from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.records import StepRecord, TrialRecord, Verdict, best, time_spent
 from loop.retraining import Retraining
+from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason
 from loop.store import Store
 

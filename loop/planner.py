@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
-from loop.acquisition import Choice, SpaceExhaustedError, choose
+from loop.acquisition import Choice, choose
 from loop.belief import Belief, History, Memories, believe
 from loop.health import HealthChange
 from loop.records import Proposal, TrialRecord
 from loop.scoring import Scorer
+from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
 from loop.trust import Trust
 from surrogates.posterior.encoder import Encoder

@@ -68,7 +68,16 @@ _PLAIN = (
 )
 _COMPOSITION = "statistics of the elements' properties"
 
-_OURS = ("campaigns", "surrogates", "loop/acquisition.py", "loop/belief.py", "loop/planner.py", "loop/scoring.py")
+_OURS = (
+    "campaigns",
+    "surrogates",
+    "loop/acquisition.py",
+    "loop/belief.py",
+    "loop/planner.py",
+    "loop/promise.py",
+    "loop/scoring.py",
+    "loop/shortlist.py",
+)
 _CODE = (*_OURS, "loop/health.py", "loop/trust.py", "benchmarks/pools/ours.py")
 
 

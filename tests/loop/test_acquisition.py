@@ -11,10 +11,11 @@ from scipy.stats import spearmanr
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
-from loop.acquisition import Choice, SpaceExhaustedError, _improvement, choose, predictions
+from loop.acquisition import Choice, _improvement, choose, predictions
 from loop.belief import History, believe
 from loop.sampling import sobol
 from loop.scoring import Scorer
+from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from tests.loop.conftest import quick
