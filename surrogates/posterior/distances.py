@@ -37,8 +37,9 @@ def distances(
         shape = (*rows.shape[:-1], others.shape[-2])
         return Distances((), parameters, torch.zeros(shape, dtype=dtype))
     at, to = rows[..., -1].long(), others[..., -1].long()
-    known = (torch.from_numpy(encoder.materials.views[name]) for name in views)
-    found = tuple(squared(view[at].to(dtype), view[to].to(dtype)) for view in known)
+    single = dtype == torch.float32
+    known = (encoder.materials.single[n] if single else torch.from_numpy(encoder.materials.views[n]) for n in views)
+    found = tuple(squared(view[at], view[to]) for view in known)
     return Distances(found, parameters, (at.unsqueeze(-1) == to.unsqueeze(-2)).to(dtype))
 
 

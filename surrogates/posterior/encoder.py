@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -35,6 +36,11 @@ class MaterialTable:
     ids: tuple[str, ...]
     views: Mapping[str, NDArray[np.float64]]
     numbers: Mapping[str, Vector]
+
+    @cached_property
+    def single(self) -> dict[str, Tensor]:
+        """The views in single precision."""
+        return {name: torch.from_numpy(view).float() for name, view in self.views.items()}
 
 
 @dataclass(frozen=True)

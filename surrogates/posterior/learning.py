@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,8 +57,9 @@ class Task:
         """Return the views that tell materials apart; the first one where none does."""
         if self.encoder.materials is None:
             return ()
-        names = self.views or tuple(self.encoder.materials.views)
-        return tuple(n for n in names if np.any(self.encoder.materials.views[n])) or names[:1]
+        views = self.encoder.materials.views
+        names = self.views or tuple(views)
+        return tuple(n for n in names if any(row.any() for row in views[n])) or names[:1]
 
 
 @dataclass(frozen=True)
