@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -78,20 +78,23 @@ class Belief:
 
     def marginals(self, rows: Tensor, count: int, seed: int, size: int) -> Iterator[dict[str, Tensor]]:
         """Yield samples of every metric, count x size, of n rows one by one, ``size`` of them at a time."""
-        noise = draw_sobol_normal_samples(len(self.models), count, dtype=torch.float64, seed=seed)
-        moments = [self._heeding(model).marginals(rows) for model in self.models.values()]
+        noise = _noise(len(self.models), count, seed)
+        moments = [model.marginals(rows) for model in self._heeding]
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             drawn = [mean[part] + sd[part] * noise[:, place].unsqueeze(-1) for place, (mean, sd) in enumerate(moments)]
             yield self._complete(drawn, rows[part])
 
-    def _heeding(self, model: MetricGP) -> MetricGP | Believing:
-        return model if self.pending is None else Believing(model, self.pending)
+    @cached_property
+    def _heeding(self) -> list[MetricGP | Believing]:
+        """The models, as if what is under way had given what is expected of it."""
+        models = self.models.values()
+        return list(models) if self.pending is None else [Believing(model, self.pending) for model in models]
 
     def joint(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows together; pending ones may be among them."""
         size = len(rows)
-        noise = draw_sobol_normal_samples(size * len(self.models), count, dtype=torch.float64, seed=seed)
+        noise = _noise(size * len(self.models), count, seed)
 
         drawn = []
         for model, part in zip(self.models.values(), noise.split(size, dim=1), strict=True):
@@ -181,6 +184,12 @@ def _observations(metric: MeasuredConfig, name: str, history: History, rows: Ten
     spread = _tensor([m.sd for m in whole])
     ratio = values / size
     return Observations(rows, ratio, torch.hypot(sds / size, ratio * spread / size))
+
+
+@lru_cache(maxsize=4)
+def _noise(size: int, count: int, seed: int) -> Tensor:
+    """Return standard normal samples, count x size, of a quasi-random sequence."""
+    return draw_sobol_normal_samples(size, count, dtype=torch.float64, seed=seed)
 
 
 def _root(spread: Tensor) -> Tensor:

@@ -112,10 +112,11 @@ def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
         start: where to begin; by default, where they are expected to be.
     """
     mean, sd = shape.beliefs()
+    packed = _Packed.of(data)
 
     def objective(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logs = torch.from_numpy(point)
-        value, slope = _loss(shape, data, logs)
+        value, slope = _loss(shape, packed, logs)
         distance = (logs - mean) / sd
         return value + 0.5 * float(distance.square().sum()), (slope + distance / sd).numpy()
 
@@ -126,16 +127,50 @@ def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
     return torch.from_numpy(np.asarray(found.x))
 
 
-def _loss(shape: Shape, data: Data, logs: Tensor) -> tuple[float, Tensor]:
+@dataclass(frozen=True)
+class _Packed:
+    """Observations with each pair listed once, as a covariance is symmetric: there are m = n (n + 1) / 2 pairs.
+
+    Attributes:
+        parts: distances of the pairs.
+        entries: where in a flat n x n matrix the pairs are, m.
+        pairs: which pair is where in a flat n x n matrix, n * n.
+        times: how often each pair is there, m.
+    """
+
+    data: Data
+    parts: Distances
+    entries: Tensor
+    pairs: Tensor
+    times: Tensor
+
+    @classmethod
+    def of(cls, data: Data) -> _Packed:
+        """Return the observations of some data."""
+        n, parts = len(data.targets), data.parts
+        row, column = torch.tril_indices(n, n)
+        entries, pairs = row * n + column, torch.empty(n * n, dtype=torch.long)
+        pairs[entries] = pairs[column * n + row] = torch.arange(len(entries))
+        views, parameters = ([p.take(entries) for p in part] for part in (parts.views, parts.parameters))
+        listed = Distances(tuple(views), tuple(parameters), parts.same.take(entries))
+        return cls(data, listed, entries, pairs, torch.where(row == column, 1.0, 2.0).double())
+
+    def matrix(self, values: Tensor) -> Tensor:
+        """Return the symmetric matrix, n x n, that has these values, m."""
+        return values.index_select(0, self.pairs).view(len(self.data.targets), -1)
+
+
+def _loss(shape: Shape, packed: _Packed, logs: Tensor) -> tuple[float, Tensor]:
     """Return the negative log marginal likelihood and its derivatives (ibid., equation 5.9)."""
-    covariance, slopes = derivatives(shape, logs, data.parts)
+    data = packed.data
+    covariance, slopes = derivatives(shape, logs, packed.parts)
     try:
-        factor = factorise(covariance, data)
+        factor = factorise(packed.matrix(covariance), data)
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch's stubs leave it out
         return _IMPOSSIBLE, torch.zeros_like(logs)
     weight = factor.inverse - torch.outer(factor.weights, factor.weights)
     if data.amplitude is not None:
         weight = weight * torch.outer(data.amplitude, data.amplitude)
-    flat = weight.flatten()
-    gradient = torch.stack([torch.dot(flat, slope.flatten()) for slope in slopes])
+    listed = weight.take(packed.entries).mul_(packed.times)
+    gradient = torch.stack([torch.dot(listed, slope) for slope in slopes])
     return -factor.log_likelihood, 0.5 * gradient

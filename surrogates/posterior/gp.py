@@ -232,14 +232,25 @@ class Believing:
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
         base, scored = self.base, self.base.scored(rows)
-        # Not remembered, so that the pool's scores stay.
-        _, _, root = base._scored(self.pending, scored.root.dtype)
+        root, own = self._learnt(scored.root.dtype)
         cross = base.terms.covariance(rows, self.pending, scored.root.dtype) - scored.root @ root.mT
-        own = base.terms.covariance(self.pending, self.pending) - (root @ root.mT).double()
-        own.diagonal().add_(_BELIEVED)
-        learnt = torch.linalg.solve_triangular(torch.linalg.cholesky(own), cross.mT.double(), upper=False)
+        learnt = torch.linalg.solve_triangular(own, cross.mT.double(), upper=False)
         variance_ = (scored.variance - learnt.square().sum(dim=0)).clamp_min(_LEAST)
         return base.shift + base.scale * scored.mean, base.inflation * base.scale * variance_.sqrt()
+
+    def _learnt(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return the root of the pending rows, and the Cholesky factor of their covariance after the observations."""
+        if dtype not in self._memory:
+            # Not scored by way of the base, so that it goes on remembering the pool's scores.
+            _, _, root = self.base._scored(self.pending, dtype)
+            own = self.base.terms.covariance(self.pending, self.pending) - (root @ root.mT).double()
+            own.diagonal().add_(_BELIEVED)
+            self._memory[dtype] = root, torch.linalg.cholesky(own)
+        return self._memory[dtype]
+
+    @cached_property
+    def _memory(self) -> dict[torch.dtype, tuple[Tensor, Tensor]]:
+        return {}
 
 
 class _ScaledMean(Mean):

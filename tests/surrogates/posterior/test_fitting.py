@@ -7,7 +7,7 @@ from campaigns.space import SpaceConfig
 from surrogates.posterior.covariance import Shape, covariance, derivatives, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.fitting import Data, _loss, factorise
+from surrogates.posterior.fitting import Data, _loss, _Packed, factorise
 from surrogates.posterior.gp import MetricGP, Prior, Terms
 
 SHAPES = {
@@ -69,12 +69,13 @@ def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: Pr
     data = Data(distances(encoder, rows, rows, shape.views), targets, noise, *terms.known(rows))
     model = MetricGP(terms, rows, data, 0.0, 1.0).model().train()
     theirs = ExactMarginalLogLikelihood(model.likelihood, model)(model(rows), targets)
-    loss, slopes = _loss(shape, data, logs)
+    packed = _Packed.of(data)
+    loss, slopes = _loss(shape, packed, logs)
     assert -loss / len(rows) == pytest.approx(float(theirs), rel=1e-6)
     for i in range(len(logs)):
         step = torch.zeros_like(logs)
         step[i] = 1e-5
-        change = (_loss(shape, data, logs + step)[0] - _loss(shape, data, logs - step)[0]) / 2e-5
+        change = (_loss(shape, packed, logs + step)[0] - _loss(shape, packed, logs - step)[0]) / 2e-5
         assert float(slopes[i]) == pytest.approx(change, rel=1e-4, abs=1e-6), shape.names[i]
 
 
