@@ -79,6 +79,16 @@ def test_single_precision_changes_nothing_that_counts(monkeypatch: pytest.Monkey
         assert torch.allclose(one, other, rtol=1e-2, atol=1e-3)
 
 
+def test_a_pool_is_scored_in_parts_as_it_is_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, rows, rng = world(60)
+    gp = learn(Task(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.05, rng), 0.05))
+    whole = gp.marginals(rows)
+    monkeypatch.setattr("surrogates.posterior.gp._FULLY", 10)
+    monkeypatch.setattr("surrogates.posterior.gp._CHUNK", 7 * len(rows))
+    for one, other in zip(whole, gp.marginals(rows), strict=True):
+        assert torch.allclose(one, other, rtol=1e-10)
+
+
 def test_a_good_prior_is_used_far_from_the_data() -> None:
     encoder, rows, rng = world(25)
     values = noisy(2.0 * prior_of(encoder, rows) - 4.0, 0.1, rng)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+
+from campaigns.space import SpaceConfig
+from surrogates.posterior import learning
+from surrogates.posterior.encoder import Encoder, MaterialTable
+from surrogates.posterior.gp import Observations, Prior
+from surrogates.posterior.learning import Memory, Task, learn
+
+SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
+PRIOR = Prior("prior:v")
+
+
+def world(count: int) -> tuple[Encoder, Observations]:
+    """Measurements that one of two views tells, and a prior that says nothing after the first twenty."""
+    rng = np.random.default_rng(2)
+    views = {name: rng.normal(size=(100, 3)) / np.sqrt(6) for name in ("told", "noise")}
+    values = np.sin(4 * views["told"][:, 0])
+    prior = np.where(np.arange(100) < 20, values, rng.normal(size=100))
+    table = MaterialTable(tuple(map(str, range(100))), views, {"prior:v": prior})
+    rows = torch.arange(count).unsqueeze(-1).double()
+    sds = torch.full((count,), 0.05, dtype=torch.float64)
+    return Encoder(SPACE, table), Observations(rows, torch.from_numpy(values[:count]), sds)
+
+
+def first(seen: Observations, count: int) -> Observations:
+    return Observations(seen.rows[:count], seen.values[:count], seen.sds[:count])
+
+
+@pytest.mark.parametrize("floor", [None, 0.0])
+def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float | None) -> None:
+    encoder, seen = world(40)
+    if floor is not None:
+        seen = Observations(seen.rows, seen.values.clamp_min(floor), seen.sds)
+    task, memory = Task(encoder, PRIOR, floor), Memory()
+    for count in range(1, 41, 3):
+        grown, fresh = learn(task, first(seen, count), memory), learn(task, first(seen, count))
+        assert grown.describe() == fresh.describe()
+        for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, seen = world(60)
+    judged: list[int] = []
+    original = learning._judged
+
+    def counting(mixture: learning._Fitted) -> learning.Verdict:
+        judged.append(len(mixture.data.targets))
+        return original(mixture)
+
+    monkeypatch.setattr(learning, "_judged", counting)
+    memory = Memory()
+    for count in range(40, 61):
+        learn(Task(encoder, PRIOR), first(seen, count), memory)
+        assert 0.9 * count <= judged[-1] <= count
+    assert len(judged) <= 6
+    assert {key[0] for key in memory.verdicts} == set(judged)
+
+
+def test_each_set_of_views_has_a_memory_of_its_own() -> None:
+    encoder, seen = world(30)
+    memory = Memory()
+    both, simple = (learn(Task(encoder, views=views), seen, memory) for views in (None, ("noise",)))
+    assert "told" in both.account["features"]
+    assert set(simple.account["features"]) == {"noise"}
+    assert simple.describe() == learn(Task(encoder, views=("noise",)), seen).describe()
