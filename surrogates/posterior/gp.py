@@ -139,7 +139,8 @@ class MetricGP:
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
         if len(rows) <= _FULLY:
-            mean, variance_ = self.scored(rows).mean, self.scored(rows).variance
+            found = self.scored(rows)
+            mean, variance_ = found.mean, found.variance
         else:
             mean, variance_ = map(torch.cat, zip(*(part[:2] for part in self._parts(rows)), strict=True))
         return self.shift + self.scale * mean, self.inflation * self.scale * variance_.sqrt()
