@@ -14,8 +14,11 @@ from torch import Tensor
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.scoring import Scorer
-from surrogates.posterior.gp import Believing, MetricGP, Observations, Prior
-from surrogates.posterior.learning import Memory, Task, clearly_better, learn
+from surrogates.posterior.ensemble import weigh
+from surrogates.posterior.gp import Prior
+from surrogates.posterior.learning import Memory, Task, clearly_better
+from surrogates.posterior.model import Believing, MetricModel
+from surrogates.posterior.observations import Observations
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -66,7 +69,7 @@ class Belief:
     """
 
     scorer: Scorer
-    models: Mapping[str, MetricGP]
+    models: Mapping[str, MetricModel]
     measured: Mapping[str, Tensor]
     rows: Tensor
     pending: Tensor | None = None
@@ -86,7 +89,7 @@ class Belief:
             yield self._complete(drawn, rows[part])
 
     @cached_property
-    def _heeding(self) -> list[MetricGP | Believing]:
+    def _heeding(self) -> list[MetricModel | Believing]:
         """The models, as if what is under way had given what is expected of it."""
         models = self.models.values()
         return list(models) if self.pending is None else [Believing(model, self.pending) for model in models]
@@ -122,7 +125,7 @@ class Belief:
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """Return each model's description."""
-        return {name: model.describe() for name, model in self.models.items()}
+        return {name: dict(model.describe()) for name, model in self.models.items()}
 
     def _complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
         """Return all metrics from the samples of what each model learnt."""
@@ -154,7 +157,7 @@ def believe(
     """
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
-    models = {}
+    models: dict[str, MetricModel] = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
@@ -165,13 +168,13 @@ def believe(
     return Belief(scorer, models, measured, rows)
 
 
-def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> MetricGP:
+def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> MetricModel:
     """Return what is learnt, from fewer views where the model has failed and the measurements do not speak for it."""
-    model = learn(task, seen, memory)
+    model = weigh(task, seen, memory)
     if fallback is None:
         return model
-    simple = learn(replace(task, views=fallback), seen, memory)
-    return model if clearly_better(model.factor.evidence, simple.factor.evidence, len(seen.values)) else simple
+    simple = weigh(replace(task, views=fallback), seen, memory)
+    return model if clearly_better(model.evidence, simple.evidence, len(seen.values)) else simple
 
 
 def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:

@@ -23,7 +23,7 @@ from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.gp import Observations
+from surrogates.posterior.observations import Observations
 from surrogates.posterior.learning import Task, learn
 
 Numbers = NDArray[np.float64]

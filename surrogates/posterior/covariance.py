@@ -18,6 +18,7 @@ from torch import Tensor
 from surrogates.posterior.distances import Distances
 
 _ROOT5 = math.sqrt(5.0)
+_SHORTER = 2.0  # logarithm by which parameters are expected to act over shorter distances than Hvarfner et al. say
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,18 @@ class Shape:
         material = [f"{part}.{name}" for name in self.views for part in ("scale", "length")]
         process = [f"length.{i}" for i in range(self.parameters)] + ["process"] * bool(self.parameters)
         both = ["product"] * bool(self.parameters and self.views)
-        return (*material, *process, *both, *(["nugget"] * bool(self.views)))
+        return (*material, *process, *both, "nugget" if self.views else "noise")
+
+    def excess(self, logs: Tensor) -> float:
+        """Return the variance of the noise beyond what measurements tell of themselves; a material's nugget covers it."""
+        return 0.0 if self.views else float(logs[-1].exp())
 
     def beliefs(self) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of each logarithm before any data.
 
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
-        ICML 41).
+        ICML 41), from a third of what is proposed there for the box of one parameter: rows of real tables have cliffs.
         """
         mean, sd = [], []
         for name in self.names:
@@ -53,10 +58,12 @@ class Shape:
                 case ["scale", view]:
                     belief = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
-                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - 1.0
+                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - _SHORTER
                     belief = (process, 1.0) if which.isdigit() else (0.0, 0.7)
                 case ["nugget"]:
                     belief = (math.log(0.01), 2.0)
+                case ["noise"]:
+                    belief = (math.log(0.01), 1.5)
                 case _:
                     belief = (math.log(0.5), 1.0)
             mean.append(belief[0])
@@ -95,7 +102,7 @@ def variance(shape: Shape, logs: Tensor) -> float:
 
 
 def derivatives(shape: Shape, logs: Tensor, parts: Distances) -> tuple[Tensor, list[Tensor]]:
-    """Return the covariance, n x n, and its derivative by each logarithm."""
+    """Return the covariance, n x n, and its derivative by each logarithm but that of the noise."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if not shape.views:
         along, slopes = _process(value, parts)

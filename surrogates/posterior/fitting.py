@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,10 @@ class Data:
     noise: Tensor
     prior: Tensor | None = None
     amplitude: Tensor | None = None
+
+    def noisier(self, variance: float) -> Data:
+        """Return the observations with more noise."""
+        return replace(self, noise=self.noise + variance) if variance else self
 
     def mean(self) -> Tensor:
         """Return the prior mean, n."""
@@ -165,12 +169,13 @@ def _loss(shape: Shape, packed: _Packed, logs: Tensor) -> tuple[float, Tensor]:
     data = packed.data
     covariance, slopes = derivatives(shape, logs, packed.parts)
     try:
-        factor = factorise(packed.matrix(covariance), data)
+        factor = factorise(packed.matrix(covariance), data.noisier(shape.excess(logs)))
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch's stubs leave it out
         return _IMPOSSIBLE, torch.zeros_like(logs)
     weight = factor.inverse - torch.outer(factor.weights, factor.weights)
+    noise = shape.excess(logs) * weight.diagonal().sum()
     if data.amplitude is not None:
         weight = weight * torch.outer(data.amplitude, data.amplitude)
     listed = weight.take(packed.entries).mul_(packed.times)
-    gradient = torch.stack([torch.dot(listed, slope) for slope in slopes])
+    gradient = torch.stack([*(torch.dot(listed, slope) for slope in slopes), *([] if shape.views else [noise])])
     return -factor.log_likelihood, 0.5 * gradient

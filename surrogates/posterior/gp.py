@@ -24,7 +24,6 @@ _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precisi
 _WORTH_REMEMBERING = 512  # rows
 _FULLY = 4096  # rows of which more than mean and variance is remembered
 _CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
-_BELIEVED = 1e-4  # variance of an expectation that is taken for a measurement, in standardised units
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
@@ -39,21 +38,6 @@ class Prior:
 
     number: str
     factor: bool = False
-
-
-@dataclass(frozen=True)
-class Observations:
-    """What was measured of one metric.
-
-    Attributes:
-        rows: n x d, see Encoder.
-        values: n, in the metric's unit.
-        sds: n, standard uncertainties in the same unit.
-    """
-
-    rows: Tensor
-    values: Tensor
-    sds: Tensor
 
 
 @dataclass(frozen=True)
@@ -173,6 +157,18 @@ class MetricGP:
     def _memory(self) -> list[Scored]:
         return []
 
+    @property
+    def evidence(self) -> float:
+        """The mean log density of each measurement by the others, of standardised values."""
+        return self.factor.evidence
+
+    def cross(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of n rows with a few others, in the metric's unit squared, before the floor."""
+        scored = self.scored(rows)
+        _, _, root = self._scored(others, scored.root.dtype)  # not remembered, so that the pool's scores stay
+        known = self.terms.covariance(rows, others, scored.root.dtype) - scored.root @ root.mT
+        return (self.inflation * self.scale) ** 2 * known
+
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, n, and covariance, n x n, of n rows together, in the metric's unit, before the floor."""
         cross = self.terms.covariance(rows, self.rows)
@@ -216,42 +212,6 @@ class Scored:
     mean: Tensor
     variance: Tensor
     root: Tensor
-
-
-@dataclass(frozen=True)
-class Believing:
-    """A process as if what it expects had been measured at some rows: only uncertainty shrinks.
-
-    Attributes:
-        base: the process.
-        pending: q x d, at least one row.
-    """
-
-    base: MetricGP
-    pending: Tensor
-
-    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
-        base, scored = self.base, self.base.scored(rows)
-        root, own = self._learnt(scored.root.dtype)
-        cross = base.terms.covariance(rows, self.pending, scored.root.dtype) - scored.root @ root.mT
-        learnt = torch.linalg.solve_triangular(own, cross.mT.double(), upper=False)
-        variance_ = (scored.variance - learnt.square().sum(dim=0)).clamp_min(_LEAST)
-        return base.shift + base.scale * scored.mean, base.inflation * base.scale * variance_.sqrt()
-
-    def _learnt(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return the root of the pending rows, and the Cholesky factor of their covariance after the observations."""
-        if dtype not in self._memory:
-            # Not scored by way of the base, so that it goes on remembering the pool's scores.
-            _, _, root = self.base._scored(self.pending, dtype)
-            own = self.base.terms.covariance(self.pending, self.pending) - (root @ root.mT).double()
-            own.diagonal().add_(_BELIEVED)
-            self._memory[dtype] = root, torch.linalg.cholesky(own)
-        return self._memory[dtype]
-
-    @cached_property
-    def _memory(self) -> dict[torch.dtype, tuple[Tensor, Tensor]]:
-        return {}
 
 
 class _ScaledMean(Mean):

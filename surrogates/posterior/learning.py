@@ -20,7 +20,8 @@ from surrogates.posterior.covariance import Shape, covariance
 from surrogates.posterior.distances import Distances, distances
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
-from surrogates.posterior.gp import MetricGP, Observations, Prior, Terms
+from surrogates.posterior.gp import MetricGP, Prior, Terms
+from surrogates.posterior.observations import Observations
 
 MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
 _FEWEST = 8  # measurements before anything but the mixture is considered
@@ -174,7 +175,7 @@ class _Fitted:
     @classmethod
     def at(cls, start: _Start, shape: Shape, prior: Prior | None, logs: Tensor) -> _Fitted:
         """Return the observations as seen with given hyper-parameters."""
-        data = start.data(shape, prior)
+        data = start.data(shape, prior).noisier(shape.excess(logs))
         if bool(start.censored.any()):
             data = propagate(covariance(shape, logs, data.parts), data, start.censored)
         return cls(MIXTURE, shape, logs, data, prior)
@@ -213,8 +214,9 @@ def _fit(start: _Start, shape: Shape, prior: Prior | None) -> Tensor:
     if not bool(start.censored.any()):
         return fit(shape, _thinned(data))
     logs = fit(shape, _thinned(first_guess(data, start.censored)))
-    sites = propagate(covariance(shape, logs, data.parts), data, start.censored)
-    return fit(shape, _thinned(sites), logs)
+    sites = propagate(covariance(shape, logs, data.parts), data.noisier(shape.excess(logs)), start.censored)
+    known = torch.where(start.censored, sites.noise, data.noise)  # the rest is for the hyper-parameters to say
+    return fit(shape, _thinned(replace(sites, noise=known)), logs)
 
 
 def _thinned(data: Data) -> Data:

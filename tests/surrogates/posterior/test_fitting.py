@@ -50,7 +50,7 @@ def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
     total, slopes = derivatives(shape, logs, parts)
     assert torch.allclose(total, covariance(shape, logs, parts))
     assert torch.allclose(total.diagonal(), torch.full((len(rows),), variance(shape, logs)).double())
-    for i in range(len(logs)):
+    for i in range(len(slopes)):
         step = torch.zeros_like(logs)
         step[i] = 1e-5
         above, below = (covariance(shape, logs + s, parts) for s in (step, -step))
@@ -72,7 +72,7 @@ def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: Pr
     packed = _Packed.of(data)
     loss, slopes = _loss(shape, packed, logs)
     assert -loss / len(rows) == pytest.approx(float(theirs), rel=1e-6)
-    for i in range(len(logs)):
+    for i in range(len(slopes)):
         step = torch.zeros_like(logs)
         step[i] = 1e-5
         change = (_loss(shape, packed, logs + step)[0] - _loss(shape, packed, logs - step)[0]) / 2e-5

@@ -5,8 +5,10 @@ from scipy.stats import norm
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.gp import Believing, MetricGP, Observations, Prior
+from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import MIXTURE, Task, learn
+from surrogates.posterior.model import Believing
+from surrogates.posterior.observations import Observations
 
 SPACE = SpaceConfig.model_validate(
     {

@@ -5,8 +5,9 @@ import torch
 from campaigns.space import SpaceConfig
 from surrogates.posterior import learning
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.gp import Observations, Prior
+from surrogates.posterior.gp import Prior
 from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.observations import Observations
 
 SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
 PRIOR = Prior("prior:v")

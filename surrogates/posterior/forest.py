@@ -1,0 +1,120 @@
+"""An ensemble of extremely randomised trees: a second opinion where a metric has cliffs that no length scale fits.
+
+Geurts, Ernst & Wehenkel 2006, Mach. Learn. 63, 3. Each tree learns from a bootstrap sample of the measurements, so that
+those that it did not see tell how far the ensemble is to be believed (Breiman 2001, Mach. Learn. 45, 5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from surrogates.posterior.observations import Observations
+
+_TREES = 48
+_SEED = 0  # the same measurements grow the same trees
+_FLOOR = 0.02  # least variance of an opinion, as a share of the metric's
+_FACTOR = (0.5, 3.0)  # within which the spread between trees is corrected
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forest:
+    """What trees believe of a metric after its measurements.
+
+    Attributes:
+        trees: fitted trees.
+        columns: how many of the first columns of a row they see.
+        factor: of the spread between trees, by which it covers what they did not see.
+        floor: least variance, in the metric's unit squared.
+        evidence: mean log density of each measurement by the trees that did not see it, of standardised values.
+        count: number of measurements.
+    """
+
+    trees: tuple[Any, ...]
+    columns: int
+    factor: float
+    floor: float
+    evidence: float
+    count: int
+
+    def outputs(self, rows: Tensor) -> Tensor:
+        """Return what each tree says, t x n, of n rows."""
+        return torch.from_numpy(_said(self.trees, _seen(rows, self.columns)))
+
+    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n and n, of n rows one by one."""
+        said = self.outputs(rows)
+        return said.mean(dim=0), (self.factor**2 * said.var(dim=0, correction=0) + self.floor).sqrt()
+
+    def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, n, and covariance, n x n, of n rows together."""
+        mean, spread = self.outputs(rows).mean(dim=0), self.cross(rows, rows)
+        spread.diagonal().add_(self.floor)
+        return mean, spread
+
+    def cross(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of n rows with a few others: trees agree about what is alike."""
+        left, right = self.outputs(rows), self.outputs(others)
+        return self.factor**2 * (left - left.mean(dim=0)).mT @ (right - right.mean(dim=0)) / len(self.trees)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the log keeps."""
+        return {"kind": "trees", "observations": self.count, "trees": len(self.trees), "spread": self.factor}
+
+
+def grow(seen: Observations, columns: int) -> Forest:
+    """Return trees that learnt from at least two measurements, by the first columns of their rows.
+
+    Measurements count by their certainty: the weight of one is that of its variance and the metric's least.
+    """
+    from sklearn.tree import ExtraTreeRegressor  # a second to import, and only where trees are wanted
+
+    inputs, values = _seen(seen.rows, columns), seen.values.numpy()
+    floor = _FLOOR * max(float(values.var()), 1e-300)
+    drawn = _bootstrap(len(values))
+    weights = drawn * (floor / (floor + seen.sds.numpy() ** 2))
+    grown = [
+        ExtraTreeRegressor(max_features=1.0, random_state=i).fit(inputs, values, weight, check_input=False)
+        for i, weight in enumerate(weights)
+    ]
+    trees = tuple(tree.tree_ for tree in grown)
+    factor, evidence = _judged(_said(trees, inputs), drawn == 0, values, floor)
+    return Forest(trees, columns, factor, floor, evidence, len(values))
+
+
+def _bootstrap(count: int) -> Numbers:
+    """Return how often each tree sees each of n measurements, t x n; each is hidden from some tree where n > 1."""
+    generator = np.random.default_rng(_SEED)
+    return np.stack([np.bincount(generator.integers(count, size=count), minlength=count) for _ in range(_TREES)]) * 1.0
+
+
+def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, floor: float) -> tuple[float, float]:
+    """Return the factor of the spread, and the evidence, from the trees that did not see a measurement."""
+    judged = hidden.sum(axis=0) >= 2
+    said, hidden, values = said[:, judged], hidden[:, judged], values[judged]
+    if not len(values):
+        return 1.0, -math.inf
+    trees = hidden.sum(axis=0)
+    mean = np.where(hidden, said, 0.0).sum(axis=0) / trees
+    spread = np.where(hidden, np.square(said - mean), 0.0).sum(axis=0) / trees + floor
+    off = np.square(values - mean)
+    factor = float(np.clip(np.sqrt(np.mean(off / spread)), *_FACTOR))
+    scale = values.std() or 1.0
+    density = -0.5 * (np.log(2.0 * np.pi * factor**2 * spread / scale**2) + off / (factor**2 * spread))
+    return factor, float(density.mean())
+
+
+def _said(trees: tuple[Any, ...], inputs: NDArray[np.float32]) -> Numbers:
+    return np.stack([tree.predict(inputs)[:, 0] for tree in trees])
+
+
+def _seen(rows: Tensor, columns: int) -> NDArray[np.float32]:
+    return np.ascontiguousarray(rows[..., :columns].numpy(), dtype=np.float32)
