@@ -42,7 +42,7 @@ class Shape:
         return (*material, *process, *both, "nugget" if self.views else "noise")
 
     def excess(self, logs: Tensor) -> float:
-        """Return the variance of the noise beyond what measurements tell of themselves; a material's nugget covers it."""
+        """Return the variance of the noise that measurements do not tell of; with materials, the nugget covers it."""
         return 0.0 if self.views else float(logs[-1].exp())
 
     def beliefs(self) -> tuple[Tensor, Tensor]:

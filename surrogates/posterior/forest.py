@@ -93,7 +93,8 @@ def grow(seen: Observations, columns: int) -> Forest:
 def _bootstrap(count: int) -> Numbers:
     """Return how often each tree sees each of n measurements, t x n; each is hidden from some tree where n > 1."""
     generator = np.random.default_rng(_SEED)
-    return np.stack([np.bincount(generator.integers(count, size=count), minlength=count) for _ in range(_TREES)]) * 1.0
+    drawn = [np.bincount(generator.integers(count, size=count), minlength=count) for _ in range(_TREES)]
+    return np.stack(drawn).astype(np.float64)
 
 
 def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, floor: float) -> tuple[float, float]:
@@ -113,7 +114,7 @@ def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, floor: fl
 
 
 def _said(trees: tuple[Any, ...], inputs: NDArray[np.float32]) -> Numbers:
-    return np.stack([tree.predict(inputs)[:, 0] for tree in trees])
+    return np.stack([tree.predict(inputs)[:, 0] for tree in trees]).astype(np.float64)
 
 
 def _seen(rows: Tensor, columns: int) -> NDArray[np.float32]:
