@@ -98,6 +98,8 @@ def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
         texts.append(f"{len(report.bad)} of {report.read} entries of the pool cannot be used, such as {report.bad[0]}")
     if report.duplicates:
         texts.append(f"{len(report.duplicates)} entries of the pool are duplicates of others and were folded into them")
+    if report.unsettled:
+        texts.append(f"{len(report.unsettled)} lattices stay as they were given, such as {report.unsettled[0]}")
     for metric in campaign.measured.values():
         if isinstance(metric.prior, TrainedPriorConfig):
             from surrogates.predictors.trained import caveats

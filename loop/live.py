@@ -65,7 +65,7 @@ def view_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) 
 
 
 class PlainView:
-    """One line per event, flushed at once; what prepares the materials, and reports all the time, has one every ten seconds."""
+    """One line per event, flushed at once; of what prepares the materials, in small steps, one in ten seconds."""
 
     def __init__(
         self,

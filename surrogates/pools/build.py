@@ -28,7 +28,7 @@ from surrogates.pools.sources.opening import open_source
 from surrogates.pools.stages import Plan, Progress, make, read_entries, read_source
 from surrogates.pools.store import FILE, Writer
 
-VERSION = 1
+VERSION = 2
 """To be raised when a change of this package may change what is built."""
 
 _STALE = 86_400  # seconds after which a temporary folder is nobody's work any more
