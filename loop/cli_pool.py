@@ -105,6 +105,22 @@ def show(
         console().print(f"\n{title}", table, sep="\n")
 
 
+@app.command()
+def clean(
+    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Days for which nobody has opened it.")] = 30,
+) -> None:
+    """Remove built pools that have long not been opened; they are built anew when they are asked for."""
+    from loop.pool_tables import removed_table
+    from loop.show import console
+    from surrogates.pools.upkeep import remove, unused_since
+
+    removed = [(pool, remove(pool)) for pool in unused_since(older_than)]
+    if removed:
+        console().print(removed_table(removed))
+    freed = sum(pool.size for pool, gone in removed if gone)
+    typer.echo(f"{freed / 1e6:,.2f} MB freed; the embeddings of single structures are kept")
+
+
 def _load(request: _Request, config: PoolConfig) -> Pool:
     """Return the pool, showing how its building goes; errors name the file."""
     from surrogates.pools.findings import RefusedError

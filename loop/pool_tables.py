@@ -12,9 +12,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.words import clean
+from loop.words import clean, moment
 from surrogates.pools.findings import BadEntry, Duplicate, Unsettled
 from surrogates.pools.pool import Pool
+from surrogates.pools.upkeep import BuiltPool
 
 Rows = list[tuple[str, str]]
 Part = tuple[str, RenderableType]
@@ -72,6 +73,17 @@ def unsettled_table(unsettled: Iterable[Unsettled]) -> Table:
     return table
 
 
+def removed_table(removed: Iterable[tuple[BuiltPool, bool]]) -> Table:
+    """Return which built pools were to go, and whether they are gone."""
+    table = _table("pool", "last used", "MB", "")
+    for pool, gone in removed:
+        sources = ", ".join(pool.sources.values()) or pool.folder.name
+        table.add_row(
+            clean(sources), moment(pool.used), f"{pool.size / 1e6:,.2f}", "removed" if gone else "in use, stays"
+        )
+    return table
+
+
 def composition_parts(pool: Pool) -> Iterator[Part]:
     """Yield titled tables: elements, prototypes, ranges."""
     elements = Counter(element for formula in pool.formulas for element in set(re.findall("[A-Z][a-z]?", formula)))
@@ -118,6 +130,6 @@ def _row(number: int | None) -> str:
 def _table(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        right: Sequence[str] = ("row", "entries", "share", "smallest", "median", "largest", "missing")
+        right: Sequence[str] = ("row", "entries", "MB", "share", "smallest", "median", "largest", "missing")
         table.add_column(head, justify="right" if head in right else "left")
     return table
