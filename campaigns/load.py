@@ -11,12 +11,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.checks import cross_check
 from campaigns.dotted_paths import missing_objects
 from campaigns.errors import CampaignError, Problem
 from campaigns.messages import explain, shown
-from campaigns.pool import PARENT, GeneratorPoolConfig, missing_source
+from campaigns.pool import GeneratorPoolConfig, missing_source
 from campaigns.yaml_nodes import Document, parts, read_document
 
 

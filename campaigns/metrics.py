@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field
 
 from campaigns.base import Config, DottedPath, Name, OwnQuantity, Unit
+from campaigns.beside import BesideConfig
 from campaigns.expressions import Product
-from campaigns.pool import PARENT
 
 
-class TrainedPriorConfig(Config):
+class TrainedPriorConfig(BesideConfig):
     """A model that was trained beforehand, as prior mean."""
 
     model: str
     """The model's folder, beside the campaign file or absolute."""
-    _parent: Path = PrivateAttr(default_factory=Path)
-
-    def model_post_init(self, context: Any) -> None:
-        """Keep the folder in which relative names are looked up; without one, the working directory."""
-        self._parent = (context or {}).get(PARENT) or Path()
 
     @property
     def place(self) -> Path:
         """Where the folder is, absolute."""
-        return (self._parent / self.model).absolute()
+        return self.beside(self.model)
 
 
 class MeasuredConfig(Config):

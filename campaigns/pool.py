@@ -1,23 +1,18 @@
-"""Where a campaign's candidate materials come from.
-
-Files and folders are named relative to the campaign file. The name stays as it is written, so that a campaign that is
-moved with its files is still the same campaign; ``path`` says where it leads.
-"""
+"""Where a campaign's candidate materials come from."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field
 
 from campaigns.base import Config, DottedPath
+from campaigns.beside import BesideConfig
 
 TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet")
 DATABASES = (".db", ".json")
 JSON = (".json", ".json.gz")
-PARENT = "folder of the campaign file"
-"""Key of the validation context that says where the campaign file stands."""
 
 
 def _ending(*allowed: str) -> AfterValidator:
@@ -44,24 +39,13 @@ class GeneratorPoolConfig(_PoolConfig):
     """The function that returns a pool, such as surrogates.pools.prototypes:cathodes."""
 
 
-class _SourceConfig(_PoolConfig):
-    _parent: Path = PrivateAttr(default_factory=Path)
-
-    def model_post_init(self, context: Any) -> None:
-        """Keep the folder in which relative names are looked up; without one, the working directory."""
-        self._parent = (context or {}).get(PARENT) or Path()
-
-    def _absolute(self, name: str) -> Path:
-        return (self._parent / name).absolute()
-
-
-class _FileConfig(_SourceConfig):
+class _FileConfig(_PoolConfig, BesideConfig):
     file: str
 
     @property
     def path(self) -> Path:
         """The file, absolute."""
-        return self._absolute(self.file)
+        return self.beside(self.file)
 
 
 class TablePoolConfig(_FileConfig):
@@ -78,7 +62,7 @@ class TablePoolConfig(_FileConfig):
     """Numeric columns to keep with the materials."""
 
 
-class FolderPoolConfig(_SourceConfig):
+class FolderPoolConfig(_PoolConfig, BesideConfig):
     """Materials in a folder of CIF and POSCAR files, and in the folders below it; the file's name is the id."""
 
     kind: Literal["folder"]
@@ -88,7 +72,7 @@ class FolderPoolConfig(_SourceConfig):
     @property
     def path(self) -> Path:
         """The folder, absolute."""
-        return self._absolute(self.folder)
+        return self.beside(self.folder)
 
 
 class AsePoolConfig(_FileConfig):

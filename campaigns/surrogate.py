@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from campaigns.base import Config, Count, DottedPath, Number
-from campaigns.pool import PARENT
+from campaigns.beside import BesideConfig
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 
@@ -21,22 +21,17 @@ class ChgnetConfig(Config):
     """Which pretrained weights."""
 
 
-class MatglConfig(Config):
+class MatglConfig(BesideConfig):
     """A matgl model's embedding of each structure."""
 
     kind: Literal["matgl"]
     model: str
     """A folder, beside the campaign file or absolute, or the name of a published model that is in matgl's cache."""
-    _parent: Path = PrivateAttr(default_factory=Path)
-
-    def model_post_init(self, context: Any) -> None:
-        """Keep the folder in which relative names are looked up; without one, the working directory."""
-        self._parent = (context or {}).get(PARENT) or Path()
 
     @property
     def place(self) -> Path:
         """Where a folder of that name would be, absolute."""
-        return (self._parent / self.model).absolute()
+        return self.beside(self.model)
 
 
 class CompositionConfig(Config):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -22,9 +23,9 @@ from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
 from surrogates.features.build import build_embedder
-from surrogates.features.embeddings import Progress, embed
+from surrogates.features.embeddings import embed
 from surrogates.features.pooled import embed_pool
-from surrogates.pools.pool import Pool, load_pool
+from surrogates.pools.pool import Pool, Progress, load_pool
 from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
 
 Numbers = NDArray[np.float64]
@@ -69,7 +70,7 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
 
     Args:
         campaign: pool, metrics, surrogate, and where to compute.
-        progress: called with (done, total) while the pool is built and structures are embedded.
+        progress: called with what is being done to the pool, how much of it is done, and how much there is.
 
     Raises:
         CampaignError: the pool cannot be had.
@@ -78,14 +79,15 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
     if campaign.space.pool is None:
         return None
     told = progress or _silent
-    pool = load_pool(campaign.space.pool, lambda _, done, total: told(done, total))
+    pool = load_pool(campaign.space.pool, told)
     # Lithiated and delithiated cells in one pass: the priors find both in the cache.
     hosts = [entry.host for entry in pool.entries if entry.host is not None] if any(pool.index.host_keys) else []
     views = build_views(campaign.surrogate, pool, told, campaign.lab.compute)
     if hosts:
-        embed(hosts, build_embedder(campaign.surrogate.features[0]), progress=told, compute=campaign.lab.compute)
+        model = build_embedder(campaign.surrogate.features[0])
+        embed(hosts, model, progress=partial(told, "embedding delithiated cells"), compute=campaign.lab.compute)
     computed = {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
-    priors = {n: _prior(pool, m, f"metrics.{n}.prior", told) for n, m in campaign.measured.items() if m.prior}
+    priors = {n: _prior(pool, m, n, told) for n, m in campaign.measured.items() if m.prior}
     return Materials(pool, views, computed, priors)
 
 
@@ -96,6 +98,8 @@ def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
         texts.append(f"{len(report.bad)} of {report.read} entries of the pool cannot be used, such as {report.bad[0]}")
     if report.duplicates:
         texts.append(f"{len(report.duplicates)} entries of the pool are duplicates of others and were folded into them")
+    if report.unsettled:
+        texts.append(f"{len(report.unsettled)} lattices stay as they were given, such as {report.unsettled[0]}")
     for metric in campaign.measured.values():
         if isinstance(metric.prior, TrainedPriorConfig):
             from surrogates.predictors.trained import caveats
@@ -104,7 +108,7 @@ def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
     return texts
 
 
-def _silent(_done: int, _total: int) -> None:
+def _silent(_doing: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
@@ -121,7 +125,7 @@ def build_views(
     fallback = [] if set(simple) <= set(names) else [(FALLBACK.kind, FALLBACK)]
     for i, (name, config) in enumerate([*zip(names, surrogate.features, strict=True), *fallback]):
         model = build_embedder(config, f"surrogate.features[{i}]")
-        vectors = embed_pool(pool, model, progress, compute).vectors
+        vectors = embed_pool(pool, model, partial(progress, f"embedding with {name}"), compute).vectors
         match config:
             case ChgnetConfig() | MatglConfig():
                 views[name] = embedding_view(vectors)
@@ -227,17 +231,17 @@ def _constant(value: float | str, key: str, instrument: JobInstrument) -> Scalar
     return value if key in instrument.texts else to_unit(value, instrument.unit_of(key))
 
 
-def _prior(pool: Pool, metric: MeasuredConfig, where: str, progress: Progress) -> Numbers:
+def _prior(pool: Pool, metric: MeasuredConfig, name: str, progress: Progress) -> Numbers:
     """Return a metric's prior of each entry, in the metric's unit."""
     match metric.prior:
         case TrainedPriorConfig() as trained:
             from surrogates.predictors.trained import prior_values
 
-            return prior_values(trained.place, pool, metric.unit, progress)
+            return prior_values(trained.place, pool, metric.unit, partial(progress, f"predicting {name}"))
         case str(path):
-            return _predicted(pool, path, metric.unit, where)
+            return _predicted(pool, path, metric.unit, f"metrics.{name}.prior")
         case None:
-            raise ValueError(f"{where} names no prior")
+            raise ValueError(f"{name} has no prior")
 
 
 def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:

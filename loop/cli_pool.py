@@ -71,8 +71,8 @@ def build(
 def check(
     file: _FILE, structure: _STRUCTURE = None, id_: _ID = None, property_: _PROPERTY = None, strict: _STRICT = False
 ) -> None:
-    """List the entries that cannot be used, and the duplicates; exit code 2 if a strict pool has bad entries."""
-    from loop.pool_tables import bad_table, duplicates_table, summary_rows
+    """List bad entries, duplicates, and lattices that were not set; exit code 2 if a strict pool has bad entries."""
+    from loop.pool_tables import bad_table, finding_parts, summary_rows
     from loop.show import console, print_rows
     from surrogates.pools.findings import RefusedError
 
@@ -84,9 +84,8 @@ def check(
         console().print(bad_table(error.bad))
         raise
     print_rows(summary_rows(pool))
-    for table, rows in ((bad_table(pool.report.bad), "bad"), (duplicates_table(pool.report.duplicates), "duplicates")):
-        if table.row_count:
-            console().print(f"\n{rows}", table)
+    for title, table in finding_parts(pool):
+        console().print(f"\n{title}", table)
     if pool.report.bad and config.strict:
         raise typer.Exit(ExitCode.INVALID)
 
@@ -104,6 +103,22 @@ def show(
     print_rows(summary_rows(pool))
     for title, table in composition_parts(pool):
         console().print(f"\n{title}", table, sep="\n")
+
+
+@app.command()
+def clean(
+    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Days for which nobody has opened it.")] = 30,
+) -> None:
+    """Remove built pools that have long not been opened; they are built anew when they are asked for."""
+    from loop.pool_tables import removed_table
+    from loop.show import console
+    from surrogates.pools.upkeep import remove, unused_since
+
+    removed = [(pool, remove(pool)) for pool in unused_since(older_than)]
+    if removed:
+        console().print(removed_table(removed))
+    freed = sum(pool.size for pool, gone in removed if gone)
+    typer.echo(f"{freed / 1e6:,.2f} MB freed; the embeddings of single structures are kept")
 
 
 def _load(request: _Request, config: PoolConfig) -> Pool:

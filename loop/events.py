@@ -34,9 +34,14 @@ class PoolReady:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
-    """The surrogate has embedded ``done`` of ``total`` structures."""
+class Preparing:
+    """Of what is done to the materials before the first proposal, ``done`` of ``total`` structures are done.
 
+    Attributes:
+        doing: what is done, such as ``setting lattices``.
+    """
+
+    doing: str
     done: int
     total: int
 
@@ -143,7 +148,7 @@ class Finished:
 TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved
 """What happens to one trial."""
 
-SessionEvent = Started | PoolReady | Embedding | StationsReady | SurrogateChanged | Stopping | Warned | Finished
+SessionEvent = Started | PoolReady | Preparing | StationsReady | SurrogateChanged | Stopping | Warned | Finished
 """What happens to the session."""
 
 Event = SessionEvent | TrialEvent

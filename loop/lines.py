@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loop.events import (
-    Embedding,
     Event,
     Finished,
     Improved,
     PoolReady,
+    Preparing,
     Proposed,
     SessionEvent,
     Started,
@@ -38,8 +38,8 @@ def _session_line(event: SessionEvent) -> str:
             return f"{event.campaign.name}: {len(event.trials)} of {total} trials in {event.store}"
         case PoolReady(size=size):
             return f"pool: {size} materials"
-        case Embedding(done=done, total=total):
-            return f"embedding: {done} of {total} structures"
+        case Preparing(doing=doing, done=done, total=total):
+            return f"{doing}: {done} of {total} structures"
         case StationsReady(describe=describe):
             return f"stations: {', '.join(describe)}"
         case SurrogateChanged(trial=number, metric=metric, text=text):

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.events import Embedding, Event, Started, Stopping, SurrogateChanged, Warned
+from loop.events import Event, Preparing, Started, Stopping, SurrogateChanged, Warned
 from loop.lines import line
 from loop.progress import Pace, Progress, advance, keep_pace
 from loop.records import TrialRecord
@@ -25,9 +25,9 @@ from loop.words import candidate_text, clean, duration, metric_text, score_text
 
 _LAST = 6
 _PATIENCE = 2.0
-"""Seconds of embedding after which the time left is worth saying."""
+"""Seconds of preparing after which the time left is worth saying."""
 _SELDOM = 10.0
-"""Seconds between two lines about embedding: a large pool reports thousands of times."""
+"""Seconds between two lines about what is prepared: a large pool reports thousands of times."""
 _COLOURS = {
     TrialState.COMPLETED: "green",
     TrialState.FAILED: "red",
@@ -65,7 +65,7 @@ def view_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) 
 
 
 class PlainView:
-    """One line per event, flushed at once; embedding, which reports all the time, has a line every ten seconds."""
+    """One line per event, flushed at once; of what prepares the materials, in small steps, one in ten seconds."""
 
     def __init__(
         self,
@@ -95,10 +95,10 @@ class PlainView:
             self._on_broken()
 
     def _too_soon(self, event: Event) -> bool:
-        """Keep the pace of embedding, and return whether this event is one of too many about it."""
+        """Keep the pace of preparing, and return whether this event is one of too many about it."""
         now = self._clock()
         self._pace = keep_pace(self._pace, event, now)
-        if not isinstance(event, Embedding):
+        if not isinstance(event, Preparing):
             return False
         if event.done < event.total and now - self._said < _SELDOM:
             return True
@@ -152,7 +152,7 @@ class LiveView:
         progress, now = self._progress, self._clock()
         return Group(
             _header(progress, progress.wall_time + now - self._begun),
-            *([] if self._pace is None else [_embedding(self._pace, now)]),
+            *([] if self._pace is None else [_preparing(self._pace, now)]),
             _stations(progress),
             _best(progress),
             _trials(progress),
@@ -172,8 +172,8 @@ def _header(progress: Progress, elapsed: float) -> RenderableType:
     return Group(title, bar)
 
 
-def _embedding(pace: Pace, now: float) -> RenderableType:
-    """Return how far embedding is, with a bar, and with the time left once it takes long."""
+def _preparing(pace: Pace, now: float) -> RenderableType:
+    """Return how far the materials are prepared, with a bar, and with the time left once it takes long."""
     row = Table.grid(padding=(0, 2, 0, 0))
     words = f"{pace.done:,} of {pace.total:,} structures{_time_left(pace, now)}"
     row.add_row(ProgressBar(total=pace.total, completed=pace.done, width=30), Text(words))

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
 from campaigns.lab import StepConfig
-from campaigns.values import MetricValue, TrialState
+from campaigns.values import TrialState
 from instruments.clock import Clock
 from instruments.job import StepResult
 from loop.assemble import Materials
+from loop.book import Book
 from loop.dispatch import Dispatcher
 from loop.events import (
     Event,
@@ -30,11 +31,12 @@ from loop.events import (
 from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
-from loop.records import StepRecord, TrialRecord, Verdict, best, time_spent
+from loop.records import StepRecord, TrialRecord, Verdict, time_spent
 from loop.retraining import Retraining
 from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason
 from loop.store import Store
+from loop.verdict import verdict
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""
@@ -72,7 +74,7 @@ class Manager:
         self._campaign, self._materials, self._planner = parts.campaign, parts.materials, parts.planner
         self._dispatcher, self._store, self._retraining = dispatcher, store, retraining
         self._objective = parts.campaign.build_objective()
-        self._trials = {trial.number: trial for trial in store.trials()}
+        self._book = Book(parts.campaign, store)
         self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
         self._stopping: str | None = None
@@ -87,7 +89,7 @@ class Manager:
         self._clock, self._options, self._on_event = clock, options, on_event
         self._started, self._earlier = time.time(), time_spent(self._store.sessions())
         self._proposals_left = options.max_trials
-        self._tell(max(self._trials, default=0), self._retrained())
+        self._tell(max((trial.number for trial in self._book.trials), default=0), self._retrained())
         self._take_up()
         while True:
             self._advance()
@@ -100,9 +102,9 @@ class Manager:
 
     def _take_up(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
-        for trial in self._open_trials():
+        for trial in self._book.open:
             for record in trial.steps:
-                if record.state is TrialState.ACQUIRED and not self._measured(trial, record):
+                if record.state is TrialState.ACQUIRED and not self._book.measured(trial, record):
                     self._acquired(trial.number, record)
                 elif record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
                     self._begin(trial, self._campaign.step(record.name), record.station)
@@ -116,7 +118,7 @@ class Manager:
     def _assign(self) -> bool:
         """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""
         for step in reversed(self._campaign.workflow):
-            waiting = [t for t in self._open_trials() if self._next_step(t) is step and self._may_go_on(t)]
+            waiting = [t for t in self._book.open if self._next_step(t) is step and self._may_go_on(t)]
             station = self._dispatcher.free(step)
             if waiting and station is not None:
                 self._begin(waiting[0], step, station)
@@ -129,7 +131,7 @@ class Manager:
         """Queue one more trial, if the queue is short and nothing speaks against it."""
         if self._stop_reason() is not None or self._proposals_left == 0:
             return False
-        if sum(not t.steps for t in self._open_trials()) >= _AHEAD:
+        if sum(not t.steps for t in self._book.open) >= _AHEAD:
             return False
         try:
             number, candidate, proposal = self._planner.suggest()
@@ -137,18 +139,18 @@ class Manager:
             self._stop(str(error))
             return False
         self._store.propose(number, candidate, proposal, self._clock.now())
-        self._refresh(number)
+        self._book.refresh(number)
         if self._proposals_left is not None:
             self._proposals_left -= 1
         self._on_event(Proposed(number, candidate, proposal))
-        self._tell(number, model_changes([self._trials[n].proposal for n in sorted(self._trials)]))
+        self._tell(number, model_changes([trial.proposal for trial in self._book.trials]))
         return True
 
     def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
         token = self._dispatcher.begin(trial, step, station, self._inbox.put)
         self._under_way[token] = station
-        self._refresh(trial.number)
-        attempt = self._record(trial.number, token).attempt
+        self._book.refresh(trial.number)
+        attempt = self._book.step(trial.number, token).attempt
         self._on_event(StepStarted(trial.number, step.name, station, attempt))
 
     def _next_result(self) -> StepResult | None:
@@ -178,7 +180,7 @@ class Manager:
     def _handle(self, result: StepResult) -> None:
         """Take the result of a step from its station."""
         job, station = result.job, self._under_way.pop(result.job.token)
-        record = self._record(job.trial, job.token)
+        record = self._book.step(job.trial, job.token)
         if not result.ok and self._aborted:
             return  # the store says how far it came; the next session asks the instrument
         self._on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))
@@ -194,8 +196,8 @@ class Manager:
     def _failed(self, result: StepResult, station: str) -> None:
         state, reason = self._dispatcher.settle(result, station), f"{station}: {result.error}"
         if state is None:  # the instrument has never begun it: nothing is repeated
-            self._store.claim(result.job.trial, self._record(result.job.trial, result.job.token), self._clock.now())
-            self._begin(self._refresh(result.job.trial), self._campaign.step(result.job.step), station)
+            self._store.claim(result.job.trial, self._book.step(result.job.trial, result.job.token), self._clock.now())
+            self._begin(self._book.refresh(result.job.trial), self._campaign.step(result.job.step), station)
             return
         self._store.mark(result.job.token, state, self._clock.now(), reason)
         self._end(result.job.trial, Verdict(state, reason))
@@ -203,35 +205,21 @@ class Manager:
     def _acquired(self, number: int, record: StepRecord) -> None:
         """Analyse what a step has acquired, and complete the trial after the last one."""
         step = self._campaign.step(record.name)
-        analysed = self._dispatcher.analyse(self._trials[number], step, record)
+        analysed = self._dispatcher.analyse(self._book[number], step, record)
         if analysed.flags:
             reason = f"{record.name}: {'; '.join(analysed.flags)}"
             self._end(number, Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags))
             return
         self._store.measure(record.token, analysed.metrics)
-        self._refresh(number)
+        self._book.refresh(number)
         self._complete(number)
 
     def _complete(self, number: int) -> None:
         """End a trial that has gone through all steps."""
-        trial = self._trials[number]
-        done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
-        if not trial.state.ended and done == {step.name for step in self._campaign.workflow}:
-            self._end(number, self._verdict(trial))
-
-    def _verdict(self, trial: TrialRecord) -> Verdict:
-        """Return the verdict on a trial that has gone through all steps."""
-        units = self._objective.units
-        computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
-        values = self._objective.complete(trial.values | computed)
-        sds = self._objective.sds(values, {n: m.sd for n, m in trial.metrics.items()})
-        return Verdict(
-            TrialState.COMPLETED,
-            metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()},
-            score=float(self._objective.score(values)),
-            score_sd=self._objective.score_sd(values, sds),
-            feasible=self._objective.feasible(values),
-        )
+        trial = self._book[number]
+        if not trial.state.ended and self._book.next_step(trial) is None:
+            computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
+            self._end(number, verdict(self._objective, trial, computed))
 
     def _tell(self, number: int, changes: Sequence[tuple[str, str]]) -> None:
         for metric, text in changes:
@@ -241,18 +229,17 @@ class Manager:
         """Begin or settle the tuning of a model, if that is due."""
         if self._retraining is None:
             return []
-        done = [t for t in self._trials.values() if t.completed_order is not None]
-        return self._retraining.advance(sorted(done, key=lambda t: t.completed_order or 0))
+        return self._retraining.advance(self._book.completed)
 
-    def _end(self, number: int, verdict: Verdict) -> None:
-        previous = best(list(self._trials.values()))
-        trial = self._store.end(number, verdict, self._clock.now())
-        self._trials[number] = trial
+    def _end(self, number: int, ending: Verdict) -> None:
+        previous = self._book.best
+        self._store.end(number, ending, self._clock.now())
+        trial = self._book.refresh(number)
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._store.beat()
         self._on_event(TrialEnded(trial))
         self._tell(number, changed + self._retrained())
-        incumbent = best(list(self._trials.values()))
+        incumbent = self._book.best
         if incumbent is not None and incumbent is not previous and incumbent.number == number:
             self._on_event(Improved(incumbent, previous))
 
@@ -268,8 +255,8 @@ class Manager:
     def _stop_reason(self) -> str | None:
         """Return why nothing new is begun, or None."""
         if self._stopping is None:
-            used = spent(list(self._trials.values()), self._wall_time())
-            reason = stop_reason(self._campaign, list(self._trials.values()), used)
+            trials = self._book.trials
+            reason = stop_reason(self._campaign, trials, spent(trials, self._wall_time()))
             if self._options.stop.is_set() or self._options.abort.is_set():
                 self._interrupted, reason = True, reason or _INTERRUPTED
             if reason is not None:
@@ -290,41 +277,26 @@ class Manager:
             return False
         if trial.steps:
             return True
-        if sum(bool(t.steps) for t in self._open_trials()) >= len(self._campaign.stations):
+        if sum(bool(t.steps) for t in self._book.open) >= len(self._campaign.stations):
             return False
         return not self._interrupted and (self._stop_reason() is None or self._last_of_budget())
 
     def _last_of_budget(self) -> bool:
         """Return whether the campaign stops only because its trials are all proposed: the queued ones still count."""
-        return not self._interrupted and len(self._trials) >= self._campaign.budget.trials
+        return not self._interrupted and len(self._book.trials) >= self._campaign.budget.trials
 
     def _finish(self) -> Outcome:
-        trials = [self._trials[n] for n in sorted(self._trials)]
+        trials = self._book.trials
         reason = self._stopping or f"{self._options.max_trials} trials were asked for"
         finished = self._stopping is not None and not self._interrupted
-        self._on_event(Finished(reason, best(trials)))
+        self._on_event(Finished(reason, self._book.best))
         return Outcome(reason, finished, self._interrupted, self._aborted, tuple(trials), self._wall_time())
-
-    def _open_trials(self) -> list[TrialRecord]:
-        return [t for n, t in sorted(self._trials.items()) if not t.state.ended]
 
     def _next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the step that a trial waits for; None while one is under way or when all are done."""
         if any(record.token in self._under_way for record in trial.steps):
             return None
-        done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
-        return next((step for step in self._campaign.workflow if step.name not in done), None)
-
-    def _measured(self, trial: TrialRecord, record: StepRecord) -> bool:
-        """Return whether the step's analysis is in the store."""
-        return all(name in trial.metrics for name in self._campaign.step(record.name).gives)
-
-    def _record(self, number: int, token: str) -> StepRecord:
-        return next(s for s in self._refresh(number).steps if s.token == token)
-
-    def _refresh(self, number: int) -> TrialRecord:
-        self._trials[number] = self._store.trial(number)
-        return self._trials[number]
+        return self._book.next_step(trial)
 
     def _wall_time(self) -> float:
         return self._earlier + time.time() - self._started

@@ -88,6 +88,8 @@ class PoolPicture:
         bad: number of entries that could not be used.
         duplicates: number of entries that were folded into another.
         troubles: the first bad entries, with what is wrong with them.
+        unsettled: number of entries whose lattice was to be set and stays as it was given.
+        kept_lattices: the first of these, with the reason.
     """
 
     size: int
@@ -101,6 +103,8 @@ class PoolPicture:
     bad: int
     duplicates: int
     troubles: tuple[str, ...]
+    unsettled: int = 0
+    kept_lattices: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Self:
@@ -111,6 +115,7 @@ class PoolPicture:
             "ids": tuple(kept["ids"]),
             "places": np.array(kept["places"]).reshape(-1, 2),
             "troubles": tuple(kept["troubles"]),
+            "kept_lattices": tuple(kept.get("kept_lattices", ())),  # older stores have none
         }
         return cls(**(dict(kept) | changed))
 
@@ -160,6 +165,8 @@ class Atlas:
             "bad": len(report.bad),
             "duplicates": len(report.duplicates),
             "troubles": [str(each)[:_LONGEST] for each in report.bad[:_MOST_BAD]],
+            "unsettled": len(report.unsettled),
+            "kept_lattices": [str(each)[:_LONGEST] for each in report.unsettled[:_MOST_BAD]],
         }
 
     def material(self, material: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What ``athanor pool`` prints of a pool: bad entries and duplicates, elements, prototypes and ranges."""
+"""What ``athanor pool`` prints of a pool: what was found, elements, prototypes and ranges."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.words import clean
-from surrogates.pools.findings import BadEntry, Duplicate
+from loop.words import clean, moment
+from surrogates.pools.findings import BadEntry, Duplicate, Unsettled
 from surrogates.pools.pool import Pool
+from surrogates.pools.upkeep import BuiltPool
 
 Rows = list[tuple[str, str]]
 Part = tuple[str, RenderableType]
@@ -31,8 +32,21 @@ def summary_rows(pool: Pool) -> Rows:
     if report.read:
         folded = _count(len(report.duplicates), "duplicate", "duplicates")
         rows.append(("read", f"{report.read:,}, {len(report.bad):,} of them bad, {folded} folded"))
+    if report.unsettled:
+        rows.append(("lattices", f"{len(report.unsettled):,} stay as given: CHGNet finds none"))
     rows.append(("kept in", "memory, made anew each time" if pool.folder is None else str(pool.folder)))
     return rows
+
+
+def finding_parts(pool: Pool) -> Iterator[Part]:
+    """Yield titled tables of what was found while the pool was made, of those that are not empty."""
+    report = pool.report
+    tables = (
+        ("bad", bad_table(report.bad)),
+        ("duplicates", duplicates_table(report.duplicates)),
+        ("lattices that were not set", unsettled_table(report.unsettled)),
+    )
+    yield from ((title, table) for title, table in tables if table.row_count)
 
 
 def bad_table(bad: Iterable[BadEntry]) -> Table:
@@ -48,6 +62,25 @@ def duplicates_table(duplicates: Iterable[Duplicate]) -> Table:
     table = _table("file", "row", "id", "same as")
     for each in duplicates:
         table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.kept))
+    return table
+
+
+def unsettled_table(unsettled: Iterable[Unsettled]) -> Table:
+    """Return which entries have the lattice that they were given, though it was to be set, and why."""
+    table = _table("file", "row", "id", "reason")
+    for each in unsettled:
+        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.reason))
+    return table
+
+
+def removed_table(removed: Iterable[tuple[BuiltPool, bool]]) -> Table:
+    """Return which built pools were to go, and whether they are gone."""
+    table = _table("pool", "last used", "MB", "")
+    for pool, gone in removed:
+        sources = ", ".join(pool.sources.values()) or pool.folder.name
+        table.add_row(
+            clean(sources), moment(pool.used), f"{pool.size / 1e6:,.2f}", "removed" if gone else "in use, stays"
+        )
     return table
 
 
@@ -97,6 +130,6 @@ def _row(number: int | None) -> str:
 def _table(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        right: Sequence[str] = ("row", "entries", "share", "smallest", "median", "largest", "missing")
+        right: Sequence[str] = ("row", "entries", "MB", "share", "smallest", "median", "largest", "missing")
         table.add_column(head, justify="right" if head in right else "left")
     return table

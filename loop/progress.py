@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.events import (
-    Embedding,
     Event,
     Finished,
     Improved,
     PoolReady,
+    Preparing,
     Proposed,
     SessionEvent,
     Started,
@@ -76,8 +76,8 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
             return _started(progress, event)
         case PoolReady(size=size):
             return replace(progress, note=f"{size} materials in the pool")
-        case Embedding():
-            return replace(progress, note="embedding structures")
+        case Preparing(doing=doing):
+            return replace(progress, note=doing)
         case StationsReady(describe=describe):
             return replace(progress, describe=dict(describe), note="")
         case SurrogateChanged(metric=metric, text=text):
@@ -129,11 +129,13 @@ class Pace:
     """How fast something counted goes on.
 
     Attributes:
+        doing: what goes on.
         done, total: how much is done, and how much there is.
         first: how much was done when it was first looked at.
         begun, latest: seconds of a clock, when it was first and last looked at.
     """
 
+    doing: str
     done: int
     total: int
     first: int
@@ -149,11 +151,11 @@ class Pace:
 
 
 def keep_pace(before: Pace | None, event: Event, now: float) -> Pace | None:
-    """Return the pace of the embedding after an event at ``now``; None while nothing is embedded."""
+    """Return the pace of what prepares the materials after an event at ``now``; None while nothing does."""
     match event:
-        case Embedding(done=done, total=total) if done < total:
-            if before is None or before.total != total or done < before.done:
-                return Pace(done, total, done, now, now)
+        case Preparing(doing=doing, done=done, total=total) if done < total:
+            if before is None or (before.doing, before.total) != (doing, total) or done < before.done:
+                return Pace(doing, done, total, done, now, now)
             return replace(before, done=done, latest=now)
         case _:
             return None

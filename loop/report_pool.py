@@ -92,8 +92,14 @@ def _rows(pool: PoolPicture, proposed: Proposed) -> list[tuple[str, str]]:
 
 
 def _troubles(pool: PoolPicture) -> list[str]:
-    if not pool.bad:
-        return []
-    left = pool.bad - len(pool.troubles)
+    found = (
+        ("what could not be used", pool.troubles, pool.bad),
+        ("lattices that stay as they were given", pool.kept_lattices, pool.unsettled),
+    )
+    return [_listed(*each) for each in found if each[-1]]
+
+
+def _listed(title: str, first: Sequence[str], total: int) -> str:
+    left = total - len(first)
     rest = [f"and {left:,} more; 'athanor pool check' lists them all"] if left else []
-    return [details("what could not be used", preformatted("\n".join([*map(clean, pool.troubles), *rest])))]
+    return details(title, preformatted("\n".join([*map(clean, first), *rest])))

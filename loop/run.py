@@ -14,7 +14,7 @@ import torch
 from campaigns.campaign import Campaign
 from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of, check_limits
 from loop.dispatch import Dispatcher
-from loop.events import Embedding, Event, PoolReady, Proposed, Started, StationsReady, Warned
+from loop.events import Event, PoolReady, Preparing, Proposed, Started, StationsReady, Warned
 from loop.manager import Manager, Parts
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
@@ -40,7 +40,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
         AthanorError: the campaign cannot be run: file, lab, model or store.
     """
     torch.set_num_threads(1)  # the models are small, and sums then have one order
-    materials = build_materials(campaign, lambda done, total: on_event(Embedding(done, total)))
+    materials = build_materials(campaign, lambda *far: on_event(Preparing(*far)))
     if materials is not None:
         on_event(PoolReady(len(materials.pool)))
         for text in caveats_of(campaign, materials):

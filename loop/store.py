@@ -1,4 +1,4 @@
-"""The store: the only memory of a campaign, and the one file that knows SQLModel.
+"""The store: the only memory of a campaign.
 
 Every method that writes is one transaction. SQLite runs in WAL mode with ``synchronous=FULL``, so that what was
 committed survives ``kill -9`` and power loss (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -17,14 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import JSON, Column, Engine, event, inspect
+from sqlalchemy import Engine, event, inspect
 from sqlalchemy.exc import DatabaseError
-from sqlmodel import Field, Session, SQLModel, create_engine, func, select
+from sqlmodel import Session, SQLModel, create_engine, func, select
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.records import (
-    Alternative,
     CampaignRecord,
     Document,
     Proposal,
@@ -33,6 +32,20 @@ from loop.records import (
     Transition,
     TrialRecord,
     Verdict,
+)
+from loop.rows import (
+    ArtefactRow,
+    CampaignRow,
+    DocumentRow,
+    SessionRow,
+    StepRow,
+    TransitionRow,
+    TrialRow,
+    col,
+    dump_metrics,
+    dump_proposal,
+    plain,
+    trial_record,
 )
 
 _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
@@ -46,102 +59,6 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
     ),
 }
-
-
-class CampaignRow(SQLModel, table=True):
-    """The campaign of this store: one row."""
-
-    __tablename__ = "campaign"
-    id: int = Field(primary_key=True)
-    name: str
-    source: str
-    seed: int
-    fingerprint: str
-    created: float
-
-
-class SessionRow(SQLModel, table=True):
-    """One start of the controller."""
-
-    __tablename__ = "session"
-    number: int | None = Field(default=None, primary_key=True)
-    started: float
-    ended: float
-    outcome: str = ""
-    pid: int
-    versions: dict[str, str] = Field(sa_column=Column(JSON))
-
-
-class TrialRow(SQLModel, table=True):
-    """One trial."""
-
-    __tablename__ = "trial"
-    number: int = Field(primary_key=True)
-    material: str | None
-    parameters: dict[str, Any] = Field(sa_column=Column(JSON))
-    state: str
-    reason: str = ""
-    proposal: dict[str, Any] = Field(sa_column=Column(JSON))
-    metrics: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON))
-    flags: list[str] = Field(default_factory=list, sa_column=Column(JSON))
-    score: float | None = None
-    score_sd: float | None = None
-    feasible: bool | None = None
-    completed_order: int | None = None
-    created: float
-    ended: float | None = None
-
-
-class StepRow(SQLModel, table=True):
-    """One attempt at one step of a trial."""
-
-    __tablename__ = "step"
-    token: str = Field(primary_key=True)
-    trial: int = Field(foreign_key="trial.number", index=True)
-    name: str
-    attempt: int
-    station: str
-    state: str
-    started: float | None = None
-    ended: float | None = None
-    run_uid: str | None = None
-    reason: str = ""
-    cost: float = 0.0
-
-
-class TransitionRow(SQLModel, table=True):
-    """One change of state."""
-
-    __tablename__ = "transition"
-    id: int | None = Field(default=None, primary_key=True)
-    trial: int = Field(foreign_key="trial.number", index=True)
-    step: str
-    state: str
-    wall: float
-    lab: float
-    reason: str
-
-
-class DocumentRow(SQLModel, table=True):
-    """One Bluesky document, as it came."""
-
-    __tablename__ = "document"
-    id: int | None = Field(default=None, primary_key=True)
-    trial: int = Field(foreign_key="trial.number", index=True)
-    step: str
-    token: str = Field(index=True)
-    kind: str
-    run_uid: str
-    body: dict[str, Any] = Field(sa_column=Column(JSON))
-
-
-class ArtefactRow(SQLModel, table=True):
-    """Something that the report shows and that is no trial: what the pool looks like, a material's structure."""
-
-    __tablename__ = "artefact"
-    kind: str = Field(primary_key=True)
-    name: str = Field(primary_key=True)
-    body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
 class Reader:
@@ -176,7 +93,7 @@ class Reader:
     def sessions(self) -> list[SessionRecord]:
         """Return every start of the controller, oldest first."""
         with Session(self._engine) as session:
-            rows = session.exec(select(SessionRow).order_by(_col(SessionRow.number))).all()
+            rows = session.exec(select(SessionRow).order_by(col(SessionRow.number))).all()
             return [SessionRecord(r.number or 0, r.started, r.ended, r.outcome, r.pid, r.versions) for r in rows]
 
     def trials(self) -> list[TrialRecord]:
@@ -185,8 +102,8 @@ class Reader:
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
-            rows = session.exec(select(TrialRow).order_by(_col(TrialRow.number))).all()
-            return [_trial(row, steps.get(row.number, [])) for row in rows]
+            rows = session.exec(select(TrialRow).order_by(col(TrialRow.number))).all()
+            return [trial_record(row, steps.get(row.number, [])) for row in rows]
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial.
@@ -200,12 +117,12 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-            return _trial(row, list(steps))
+            return trial_record(row, list(steps))
 
     def transitions(self, number: int | None = None) -> list[Transition]:
         """Return the changes of state of one trial, or of all, in the order in which they were committed."""
         with Session(self._engine) as session:
-            query = select(TransitionRow).order_by(_col(TransitionRow.id))
+            query = select(TransitionRow).order_by(col(TransitionRow.id))
             if number is not None:
                 query = query.where(TransitionRow.trial == number)
             return [
@@ -216,7 +133,7 @@ class Reader:
     def documents(self, number: int) -> list[Document]:
         """Return the Bluesky documents of one trial, in the order in which they came."""
         with Session(self._engine) as session:
-            query = select(DocumentRow).where(DocumentRow.trial == number).order_by(_col(DocumentRow.id))
+            query = select(DocumentRow).where(DocumentRow.trial == number).order_by(col(DocumentRow.id))
             return [Document(r.trial, r.step, r.kind, r.run_uid, r.body) for r in session.exec(query).all()]
 
     def artefacts(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -224,7 +141,7 @@ class Reader:
         if not inspect(self._engine).has_table("artefact"):
             return {}
         with Session(self._engine) as session:
-            rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(_col(ArtefactRow.name)))
+            rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name)))
             return {row.name: row.body for row in rows.all()}
 
     def event_data(self, token: str) -> dict[str, Any]:
@@ -237,7 +154,7 @@ class Reader:
             query = (
                 select(DocumentRow)
                 .where(DocumentRow.token == token, DocumentRow.kind == "event")
-                .order_by(_col(DocumentRow.id).desc())
+                .order_by(col(DocumentRow.id).desc())
             )
             row = session.exec(query).first()
             if row is None:
@@ -312,7 +229,7 @@ class Store(Reader):
                     material=candidate.material,
                     parameters=dict(candidate.parameters),
                     state=TrialState.QUEUED,
-                    proposal=_dump_proposal(proposal),
+                    proposal=dump_proposal(proposal),
                     created=time.time(),
                 )
             )
@@ -353,18 +270,18 @@ class Store(Reader):
         """Record the metrics that a step's analysis gave."""
         with self._transaction() as session:
             trial = _trial_row(session, _step(session, token).trial)
-            trial.metrics = trial.metrics | _dump_metrics(metrics)
+            trial.metrics = trial.metrics | dump_metrics(metrics)
 
     def end(self, number: int, verdict: Verdict, lab: float) -> TrialRecord:
         """Record how a trial ended and return it."""
         with self._transaction() as session:
             _move(session, number, verdict.state, lab, reason=verdict.reason)
             row = _trial_row(session, number)
-            row.metrics = row.metrics | _dump_metrics(verdict.metrics)
+            row.metrics = row.metrics | dump_metrics(verdict.metrics)
             row.flags, row.ended = list(verdict.flags), time.time()
             row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible
             if verdict.state is TrialState.COMPLETED:
-                done = select(func.count()).select_from(TrialRow).where(_col(TrialRow.completed_order).is_not(None))
+                done = select(func.count()).select_from(TrialRow).where(col(TrialRow.completed_order).is_not(None))
                 row.completed_order = session.exec(done).one()
         return self.trial(number)
 
@@ -383,7 +300,7 @@ class Store(Reader):
 
 
 def _open_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=_plain))
+    engine = create_engine(url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=plain))
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _: Any) -> None:
@@ -417,20 +334,6 @@ def _lock(path: Path) -> IO[str]:
     return file
 
 
-def _plain(value: Any) -> Any:
-    """Return numpy arrays and numbers as lists and plain numbers, and EPICS' byte strings as text."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"cannot store {type(value).__name__}; allowed: JSON values and numpy arrays")
-
-
-def _col(attribute: Any) -> Any:
-    """Return a mapped attribute as the column expression that it is at run time."""
-    return attribute
-
-
 def _step(session: Session, token: str) -> StepRow:
     row = session.get(StepRow, token)
     if row is None:
@@ -457,61 +360,3 @@ def _move(session: Session, number: int, state: TrialState, lab: float, step: st
 
 def _transition(number: int, step: str, state: TrialState, lab: float, reason: str) -> TransitionRow:
     return TransitionRow(trial=number, step=step, state=state, wall=time.time(), lab=lab, reason=reason)
-
-
-def _trial(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
-    return TrialRecord(
-        number=row.number,
-        candidate=Candidate(row.parameters, row.material),
-        state=TrialState(row.state),
-        reason=row.reason,
-        proposal=_load_proposal(row.proposal),
-        metrics=_load_metrics(row.metrics),
-        flags=tuple(row.flags),
-        score=row.score,
-        score_sd=row.score_sd,
-        feasible=row.feasible,
-        completed_order=row.completed_order,
-        created=row.created,
-        ended=row.ended,
-        steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
-    )
-
-
-def _step_record(row: StepRow) -> StepRecord:
-    return StepRecord(
-        row.name,
-        row.attempt,
-        row.station,
-        row.token,
-        TrialState(row.state),
-        row.started,
-        row.ended,
-        row.run_uid,
-        row.reason,
-        row.cost,
-    )
-
-
-def _dump_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
-    return {name: [m.value, m.sd, m.unit] for name, m in metrics.items()}
-
-
-def _load_metrics(stored: Mapping[str, Any]) -> dict[str, MetricValue]:
-    return {name: MetricValue(*m) for name, m in stored.items()}
-
-
-def _dump_proposal(proposal: Proposal) -> dict[str, Any]:
-    return asdict(proposal) | {"predictions": _dump_metrics(proposal.predictions)}
-
-
-def _load_proposal(stored: Mapping[str, Any]) -> Proposal:
-    alternatives = tuple(Alternative(Candidate(**a["candidate"]), a["acquisition"]) for a in stored["alternatives"])
-    changed = {
-        "predictions": _load_metrics(stored["predictions"]),
-        "score": None if stored["score"] is None else tuple(stored["score"]),
-        "learnt_from": tuple(stored["learnt_from"]),
-        "pending": tuple(stored["pending"]),
-        "alternatives": alternatives,
-    }
-    return Proposal(**(dict(stored) | changed))

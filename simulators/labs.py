@@ -26,7 +26,7 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         start: lab time at which the lab starts, in seconds.
 
     Raises:
-        LabError: the virtual world does not know a material of the pool.
+        LabError: a virtual instrument would have to make a material of the pool that the virtual world does not know.
     """
     faults = campaign.lab.faults if isinstance(campaign.lab, VirtualLabConfig) else ()
     setup = LabSetup(
@@ -36,7 +36,8 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         faults=tuple(Fault(fault.trial, fault.station, fault.kind) for fault in faults),
         start=start,
     )
-    physics = CathodePhysics(cathode_materials(entries) if entries else {})
+    # A lab whose instruments are all the user's own asks nothing of the virtual world.
+    physics = CathodePhysics(cathode_materials(entries) if setup.stations else {})
     if isinstance(campaign.lab, EpicsLabConfig):
         return EpicsLab(setup, physics, campaign.lab.speed)
     return VirtualLab(setup, physics)

@@ -172,7 +172,10 @@ def _rank(size: int, edges: list[tuple[int, int, np.ndarray]]) -> int:
 
 def _material(entry: Entry, voltage: str | None, truth: Path) -> Material:
     if voltage is None:
-        raise LabError(f"{truth.name} has no row for {entry.id!r}; the virtual lab can make only what is in that table")
+        raise LabError(
+            f"{truth.name} has no row for {entry.id!r}; the virtual lab can make only what is in that table: name "
+            "'function: surrogates.pools.prototypes:cathodes', or stations of your own (kind: device)"
+        )
     if entry.host is None:
         raise LabError(f"{entry.id!r} has no delithiated host; the virtual lab makes electrodes only")
     volts = float(voltage)

@@ -237,5 +237,5 @@ def _pool(crystals: Crystals, prefix: str = "row") -> Pool:
     return Pool(crystals.name, tuple(PoolEntry(f"{prefix} {i}", s) for i, s in enumerate(crystals.structures)))
 
 
-def _silent(_done: int, _total: int) -> None:
+def _silent(_doing: str, _done: int, _total: int) -> None:
     """Tell nobody."""

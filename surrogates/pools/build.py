@@ -20,15 +20,15 @@ from pathlib import Path
 
 from campaigns.errors import ModelError
 from campaigns.pool import FolderPoolConfig, SourcePoolConfig, TablePoolConfig, missing_source
-from surrogates.features.cache import cache_folder
 from surrogates.pools.entry import PoolEntry
 from surrogates.pools.findings import pool_error
 from surrogates.pools.sources.folder import structure_files
 from surrogates.pools.sources.opening import open_source
 from surrogates.pools.stages import Plan, Progress, make, read_entries, read_source
-from surrogates.pools.store import FILE, Writer
+from surrogates.pools.store import Writer
+from surrogates.pools.upkeep import FILE, make_room, note_use, pools_folder
 
-VERSION = 1
+VERSION = 2
 """To be raised when a change of this package may change what is built."""
 
 _STALE = 86_400  # seconds after which a temporary folder is nobody's work any more
@@ -52,7 +52,7 @@ def build(config: SourcePoolConfig, progress: Progress) -> Path:
         source = open_source(config)
         make(read_source(source, progress), writer, plan, progress)
 
-    return _built(_fingerprint(config), fill)
+    return _built(_fingerprint(config), str(config.path), fill)
 
 
 def build_generated(entries: Sequence[PoolEntry], fingerprint: str, source: str, progress: Progress) -> Path:
@@ -69,13 +69,14 @@ def build_generated(entries: Sequence[PoolEntry], fingerprint: str, source: str,
     def fill(writer: Writer) -> None:
         make(read_entries(entries, source, progress), writer, plan, progress)
 
-    return _built(_hash({"generated": fingerprint, "source": source} | _versions(lattice=True)), fill)
+    return _built(_hash({"generated": fingerprint, "source": source} | _versions(lattice=True)), source, fill)
 
 
-def _built(name: str, fill: Callable[[Writer], None]) -> Path:
-    pools = cache_folder() / "pools"
+def _built(name: str, source: str, fill: Callable[[Writer], None]) -> Path:
+    pools = pools_folder()
     target = pools / name
     if (target / FILE).exists():
+        note_use(target, source)
         return target
     try:
         pools.mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,8 @@ def _built(name: str, fill: Callable[[Writer], None]) -> Path:
             with closing(Writer(folder)) as writer:
                 fill(writer)
             _publish(folder, target)
+        note_use(target, source)
+        make_room(source)
     except (OSError, sqlite3.Error) as error:
         raise ModelError(
             f"the pool cannot be kept in {pools} ({error}); make room, or name another folder in the environment "

@@ -1,4 +1,4 @@
-"""What was found while a pool was made: entries that cannot be used, and duplicates."""
+"""What was found while a pool was made: entries that cannot be used, duplicates, lattices that were not set."""
 
 from __future__ import annotations
 
@@ -52,6 +52,23 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An entry whose lattice was to be set and stays as it was given.
+
+    Attributes:
+        place: where it stands.
+        reason: why no lattice was found.
+    """
+
+    place: Place
+    id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}, {self.id}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What was found while a pool was made, in the order of the source.
 
@@ -59,11 +76,13 @@ class Findings:
         read: number of entries in the source.
         bad: those that cannot be used.
         duplicates: those that were folded into an earlier one.
+        unsettled: those that have the lattice that they were given, though it was to be set.
     """
 
     read: int = 0
     bad: tuple[BadEntry, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    unsettled: tuple[Unsettled, ...] = ()
 
 
 class RefusedError(CampaignError):

@@ -193,7 +193,8 @@ def _generated(config: GeneratorPoolConfig, progress: Progress) -> Pool:
     from surrogates.pools.build import build_generated
 
     folder = build_generated(pool.entries, pool.fingerprint(), config.function, progress)
-    return replace(_stored(pool.name, folder), report=pool.report)
+    built = _stored(pool.name, folder)
+    return replace(built, report=replace(pool.report, unsettled=built.report.unsettled))
 
 
 def _checked(pool: Pool, source: str) -> Pool:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
@@ -14,11 +15,14 @@ from pymatgen.core import Lattice, Structure
 from surrogates.features.spread import HERE, spread
 from surrogates.pools.cells import pack, plain
 from surrogates.pools.entry import PoolEntry, structure_key
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, RefusedError, pool_error
+from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, RefusedError, Unsettled, pool_error
 from surrogates.pools.likeness import Likeness, duplicates
 from surrogates.pools.reading import Read, likeness_of, read_all, read_entry
 from surrogates.pools.sources.item import Item, Source
 from surrogates.pools.store import Writer
+
+if TYPE_CHECKING:
+    from surrogates.predictors.lattice import Settled
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -92,15 +96,16 @@ def make(entries: Numbered, writer: Writer, plan: Plan, progress: Progress) -> N
     known, bad = _written(entries, writer)
     if not known:
         raise RefusedError("the pool holds no entry that can be used", bad) if bad else pool_error("the pool is empty")
+    unsettled: tuple[Unsettled, ...] = ()
     if plan.lattice:
-        known = _set_lattices(known, writer, progress)
+        known, unsettled = _set_lattices(known, writer, progress)
     same = _duplicates(known, writer, progress) if plan.fold else {}
     _check_ids(known, same)
     writer.remove(list(same))
     kept = [each for number, each in known.items() if number not in same]
     properties = {name: np.array([each.values[i] for each in kept]) for i, name in enumerate(plan.properties)}
     folded = tuple(Duplicate(known[n].place, known[n].id, known[earlier].id) for n, earlier in same.items())
-    writer.finish(properties, Findings(len(known) + len(bad), bad, folded))
+    writer.finish(properties, Findings(len(known) + len(bad), bad, folded, unsettled))
 
 
 def _usable(items: Iterable[tuple[int, Item | BadEntry]], bad: dict[int, BadEntry]) -> Iterator[tuple[int, Item]]:
@@ -133,9 +138,11 @@ def _row(number: int, read: Read) -> tuple[object, ...]:
     return (number, *facts, read.cell, read.host)
 
 
-def _set_lattices(known: Mapping[int, _Known], writer: Writer, progress: Progress) -> dict[int, _Known]:
-    """Set each cell to the lattice that CHGNet prefers, if there is one, and each host with it."""
-    from surrogates.predictors.lattice import set_lattices
+def _set_lattices(
+    known: Mapping[int, _Known], writer: Writer, progress: Progress
+) -> tuple[dict[int, _Known], tuple[Unsettled, ...]]:
+    """Set each cell to the lattice that CHGNet prefers, and each host with it; return also where there is none."""
+    from surrogates.predictors.lattice import settle
 
     waiting: deque[tuple[int, PoolEntry]] = deque()
 
@@ -144,19 +151,28 @@ def _set_lattices(known: Mapping[int, _Known], writer: Writer, progress: Progres
             waiting.append((number, writer.entry(number)))
             yield waiting[-1][1].structure
 
-    changed = {}
-    for done, structure in enumerate(map(plain, set_lattices(structures())), 1):
+    changed, unsettled = dict(known), []
+    for done, settled in enumerate(settle(structures()), 1):
         number, entry = waiting.popleft()
-        likeness = likeness_of(structure)
-        host = None if entry.host is None else _with_lattice(entry.host, entry.structure.lattice, structure.lattice)
-        cells = (pack(structure), None if host is None else pack(host))
-        keys = (likeness.key, "" if host is None else structure_key(host))
-        source = "given" if likeness.key == known[number].likeness.key else "chgnet"
-        provenance = json.dumps(dict(entry.provenance) | {"lattice": source})
-        writer.replace_cells([(*cells, *keys, likeness.volume, provenance, number)])
+        if settled.problem is not None:
+            unsettled.append(Unsettled(known[number].place, entry.id, settled.problem))
+        likeness = _written_cell(number, entry, settled, writer)
         changed[number] = replace(known[number], likeness=likeness)
         progress("setting lattices", done, len(known))
-    return changed
+    return changed, tuple(unsettled)
+
+
+def _written_cell(number: int, entry: PoolEntry, settled: Settled, writer: Writer) -> Likeness:
+    """Write the cell that an entry has now, with its host and the word where it comes from."""
+    structure = plain(settled.structure)
+    likeness = likeness_of(structure)
+    host = None if entry.host is None else _with_lattice(entry.host, entry.structure.lattice, structure.lattice)
+    cells = (pack(structure), None if host is None else pack(host))
+    keys = (likeness.key, "" if host is None else structure_key(host))
+    source = "chgnet" if settled.problem is None else "given"
+    provenance = json.dumps(dict(entry.provenance) | {"lattice": source})
+    writer.replace_cells([(*cells, *keys, likeness.volume, provenance, number)])
+    return likeness
 
 
 def _with_lattice(host: Structure, old: Lattice, new: Lattice) -> Structure:

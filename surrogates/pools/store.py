@@ -7,7 +7,9 @@ is opened for each read, so that a pool may be used from any thread and sent to 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -21,9 +23,9 @@ from numpy.typing import NDArray
 from campaigns.errors import ModelError
 from surrogates.pools.cells import unpack
 from surrogates.pools.entry import PoolEntry
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place
+from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, Unsettled
+from surrogates.pools.upkeep import FILE, hold
 
-FILE = "pool.sqlite"
 _BATCH = 256  # entries read at once when all are asked for
 _ENTRY = "SELECT id, cell, host, provenance FROM entry"
 SCHEMA = """
@@ -65,6 +67,7 @@ class StoredEntries(Sequence[PoolEntry]):
 
     def __init__(self, folder: Path) -> None:
         self._path = (folder / FILE).absolute()
+        self._hold()
         with self._reading() as database:
             columns = "number, id, key, host_key, formula, sites, volume"
             rows = database.execute(f"SELECT {columns} FROM entry ORDER BY number").fetchall()
@@ -114,6 +117,22 @@ class StoredEntries(Sequence[PoolEntry]):
         with self._reading() as database:
             (text,) = database.execute("SELECT text FROM about WHERE name = 'findings'").fetchone()
         return _findings(json.loads(text))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to another process, which holds the pool for itself."""
+        return {name: value for name, value in vars(self).items() if name != "_held"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what was sent."""
+        vars(self).update(state)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Keep the pool from being removed while this object lives."""
+        try:
+            self._held = weakref.finalize(self, os.close, hold(self._path))
+        except OSError as error:
+            raise ModelError(f"the built pool {self._path} cannot be opened ({error}); try again") from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -169,9 +188,10 @@ def _entry(row: tuple[str, bytes, bytes | None, str]) -> PoolEntry:
 
 
 def _findings(plain: Sequence[Any]) -> Findings:
-    read, bad, duplicates = plain
+    read, bad, duplicates, unsettled = plain
     return Findings(
         read,
         tuple(BadEntry(Place(*place), reason) for place, reason in bad),
         tuple(Duplicate(Place(*place), name, kept) for place, name, kept in duplicates),
+        tuple(Unsettled(Place(*place), name, reason) for place, name, reason in unsettled),
     )

@@ -55,15 +55,6 @@ def settle(structures: Iterable[Structure]) -> Iterator[Settled]:
             position += 1
 
 
-def set_lattices(structures: Iterable[Structure]) -> Iterator[Structure]:
-    """Yield each cell, in order, at the volume that CHGNet prefers; as it is where there is none.
-
-    Raises:
-        ModelError: a worker process died.
-    """
-    return (settled.structure for settled in settle(structures))
-
-
 def settle_all(structures: Sequence[Structure]) -> list[Settled]:
     """Settle cells here, one after the other."""
     return [_settle(structure) for structure in structures]

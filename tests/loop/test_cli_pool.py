@@ -195,3 +195,16 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     loaded = {name.split(".")[0] for name in result.stdout.split()}
     assert "typer" in loaded
     assert not loaded & {"torch", "pymatgen", "numpy", "pint", "ase", "spglib", "pyarrow"}
+
+
+def test_clean_says_what_goes_and_how_much_it_frees(folder: Path) -> None:
+    pool("build", "good.csv", *COLUMNS)
+    assert pool("clean").stdout == "0.00 MB freed; the embeddings of single structures are kept\n"
+    result = pool("clean", "--older-than", "0")
+    assert result.exit_code == 0
+    head, row, freed = lines(result)
+    assert head == "pool last used MB"
+    assert "good.csv" in row.replace(" ", "")
+    assert row.endswith("removed")
+    assert not freed.startswith("0.00 MB")
+    assert list((folder / "cache" / "pools").iterdir()) == []

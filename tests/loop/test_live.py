@@ -11,11 +11,11 @@ from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.events import (
-    Embedding,
     Event,
     Finished,
     Improved,
     PoolReady,
+    Preparing,
     Proposed,
     SessionEvent,
     Started,
@@ -58,7 +58,7 @@ def events(campaign: Campaign) -> list[Event]:
     bad = trial(2, TrialState.QUARANTINED, None, HOSTILE)
     return [
         PoolReady(512),
-        Embedding(100, 512),
+        Preparing("setting lattices", 100, 512),
         Started(campaign, "sqlite:///small.db", (trial(0),), 60.0),
         StationsReady({"furnace": lambda: "soaking at 601 degC"}),
         Proposed(1, candidate, Proposal("model", score=(16.0, 1.0))),
@@ -92,7 +92,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
     lines = [line[9:] for line in stream.getvalue().splitlines()]
     assert lines == [
         "pool: 512 materials",
-        "embedding: 100 of 512 structures",
+        "setting lattices: 100 of 512 structures",
         "small: 1 of 10 trials in sqlite:///small.db",
         "stations: furnace",
         "trial 1: proposed (model): LiCoO2, temperature 601 degC; predicted score 16.0 ± 1.0",
@@ -170,28 +170,31 @@ def shown(view: LiveView) -> str:
 def test_embedding_shows_its_pace_and_the_time_left_once_it_takes_long(campaign: Campaign) -> None:
     now = [0.0]
     view = LiveView(campaign, Console(file=io.StringIO()), lambda: now[0])
-    view(Embedding(100, 1300))
+    view(Preparing("embedding", 100, 1300))
     now[0] = 1.5
-    view(Embedding(130, 1300))
+    view(Preparing("embedding", 130, 1300))
     assert "130 of 1,300 structures" in shown(view)
     assert "about" not in shown(view), "it may be over at once"
     now[0] = 10.0
-    view(Embedding(300, 1300))
+    view(Preparing("embedding", 300, 1300))
     assert "300 of 1,300 structures, about 0:50 left" in shown(view)
     now[0] = 14.0
     assert "about 0:46 left" in shown(view)
-    view(Embedding(1300, 1300))
+    view(Preparing("embedding", 1300, 1300))
     assert "about" not in shown(view)
 
 
-def test_another_round_of_embedding_has_a_pace_of_its_own() -> None:
-    first = keep_pace(keep_pace(None, Embedding(10, 100), 0.0), Embedding(20, 100), 10.0)
+def test_what_is_done_next_has_a_pace_of_its_own() -> None:
+    first = keep_pace(keep_pace(None, Preparing("embedding", 10, 100), 0.0), Preparing("embedding", 20, 100), 10.0)
     assert first is not None
     assert first.left(10.0) == 80.0
-    second = keep_pace(first, Embedding(5, 40), 12.0)
+    second = keep_pace(first, Preparing("embedding", 5, 40), 12.0)
     assert second is not None
     assert second.left(13.0) is None
-    third = keep_pace(second, Embedding(10, 40), 13.0)
+    assert keep_pace(first, Preparing("comparing", 30, 100), 12.0) != keep_pace(
+        first, Preparing("embedding", 30, 100), 12.0
+    )
+    third = keep_pace(second, Preparing("embedding", 10, 40), 13.0)
     assert third is not None
     assert third.left(13.0) == 6.0
 
@@ -201,7 +204,7 @@ def test_piped_a_large_pool_is_not_a_line_for_each_few_structures(campaign: Camp
     view = PlainView(campaign, stream, lambda: None, lambda: now[0])
     for done in range(100, 10_001, 100):
         now[0] = done / 100
-        view(Embedding(done, 10_000))
+        view(Preparing("embedding", done, 10_000))
     lines = [line[9:] for line in stream.getvalue().splitlines()]
     assert len(lines) == 11
     assert lines[:2] == ["embedding: 100 of 10000 structures", "embedding: 1100 of 10000 structures, about 1:29 left"]

@@ -37,6 +37,12 @@ def test_the_summary_comes_back_from_the_store(tmp_path: Path) -> None:
     assert pool.ids == perovskites().ids
     assert_allclose(pool.places, atlas().places, atol=1e-3)
     assert pool.troubles[1] == "oxides.csv row 9: no cell"
+    assert (pool.unsettled, pool.kept_lattices) == (1, ("oxides.csv row 4, BaSnO3: the energy still falls <here>",))
+
+
+def test_a_summary_that_is_older_than_lattices_can_be_read() -> None:
+    kept = {k: v for k, v in atlas().summary().items() if k not in ("unsettled", "kept_lattices")}
+    assert PoolPicture.of(kept).unsettled == 0
 
 
 def test_a_material_comes_back_from_the_store(tmp_path: Path) -> None:

@@ -223,6 +223,7 @@ def test_a_pool_and_the_best_structures_are_shown_from_the_store_alone(shop: Sho
     assert "trial 9, score" in body(text)
     assert "trial 11, score" not in body(text), "its structure was not kept"
     assert "15: 2 could not be used, 1 were duplicates" in body(text)
+    assert "oxides.csv row 4, BaSnO3: the energy still falls &lt;here&gt;" in text
     assert "oxides.csv row 3: atoms 0.2 Å apart &lt;b&gt;" in body(text)
     assert "&lt;made up&gt;" in body(text)
     assert len(text) < 8e6

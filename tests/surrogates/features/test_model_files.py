@@ -11,7 +11,7 @@ import torch
 from matgl.apps.pes import Potential
 from matgl.models import M3GNet, MEGNet
 
-from campaigns.pool import PARENT
+from campaigns.beside import PARENT
 from campaigns.surrogate import ChgnetConfig, MatglConfig, SitesConfig
 from surrogates.features.model_files import NETWORKS, locate, matgl_cache, problems, trouble
 

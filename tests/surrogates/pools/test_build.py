@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from campaigns.pool import FolderPoolConfig, GeneratorPoolConfig, TablePoolConfi
 from surrogates.pools.entry import PoolEntry, structure_key
 from surrogates.pools.findings import RefusedError
 from surrogates.pools.pool import Pool, load_pool
+from surrogates.predictors import lattice
+from surrogates.predictors.lattice import Settled
 from tests.surrogates.pools.crystal_files import cif, crowded, disordered, formulas, perovskite, poscar, salt, table
 
 ROOT = Path(__file__).parents[3]
@@ -220,7 +221,11 @@ def test_the_quicker_of_two_builds_wins_and_the_other_uses_it(tmp_path: Path, ca
 def generated() -> Pool:
     host = salt().copy()
     host.remove_sites([0])
-    entries = (PoolEntry("good", salt(), host, {"family": "salt"}), PoolEntry("bad", crowded()))
+    entries = (
+        PoolEntry("good", salt(), host, {"family": "salt"}),
+        PoolEntry("bad", crowded()),
+        PoolEntry("potash", salt("K")),
+    )
     return Pool("made", entries)
 
 
@@ -232,27 +237,26 @@ def function(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
 
 def test_entries_of_a_generator_are_checked_too(function: str) -> None:
     pool = load_pool(GeneratorPoolConfig(kind="generator", function=function))
-    assert (pool.ids, pool.folder) == (("good",), None)
+    assert (pool.ids, pool.folder) == (("good", "potash"), None)
     (bad,) = pool.report.bad
     assert str(bad).startswith("made_here:generated row 2: bad: Na (site 1) and Cl (site 2) are 0.20 Å apart")
     with pytest.raises(RefusedError):
         load_pool(GeneratorPoolConfig(kind="generator", function=function, strict=True))
 
 
-def larger(structures: Iterable[Structure]) -> Iterator[Structure]:
+def larger(structures: Iterable[Structure]) -> Iterator[Settled]:
     """Stand for CHGNet: every edge grows by a tenth, but for potassium, of which it knows nothing better."""
     for structure in structures:
         if "K" in structure.symbol_set:
-            yield structure
+            yield Settled(structure, 1.0, "potassium is not known")
             continue
-        yield Structure(Lattice(1.1 * structure.lattice.matrix), structure.species, structure.frac_coords)
+        grown = Structure(Lattice(1.1 * structure.lattice.matrix), structure.species, structure.frac_coords)
+        yield Settled(grown, 1.1, None)
 
 
 @pytest.fixture
 def lattices(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("surrogates.predictors.lattice")
-    module.set_lattices = larger  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(lattice, "settle", larger)
 
 
 @pytest.mark.usefixtures("lattices")
@@ -273,6 +277,8 @@ def test_lattices_are_set_before_duplicates_are_looked_for_and_recorded(tmp_path
 def test_a_cell_that_stays_as_it_is_says_so(tmp_path: Path) -> None:
     pool = load_pool(table(tmp_path, rows_of([salt(), salt("K")]), lattice="chgnet"))
     assert [entry.provenance["lattice"] for entry in pool.entries] == ["chgnet", "given"]
+    (left,) = pool.report.unsettled
+    assert (left.place.row, left.id, left.reason) == (2, pool.ids[1], "potassium is not known")
 
 
 @pytest.mark.usefixtures("lattices")
@@ -286,5 +292,6 @@ def test_the_hosts_of_a_generator_follow_their_lattices(function: str) -> None:
     assert np.allclose(entry.host.frac_coords, given.host.frac_coords)
     assert (entry.provenance["family"], entry.provenance["lattice"]) == ("salt", "chgnet")
     assert len(pool.report.bad) == 1
+    assert [each.id for each in pool.report.unsettled] == ["potash"]
     assert pool.fingerprint() == Pool("made", tuple(pool.entries)).fingerprint()
-    assert pool.index.host_keys == (structure_key(entry.host),)
+    assert pool.index.host_keys == (structure_key(entry.host), "")

@@ -10,7 +10,8 @@ import pytest
 
 from campaigns.errors import ModelError
 from surrogates.pools.pool import Pool, load_pool, structure_key
-from surrogates.pools.store import FILE, StoredEntries
+from surrogates.pools.store import StoredEntries
+from surrogates.pools.upkeep import FILE
 from tests.surrogates.pools.crystal_files import cif, perovskite, salt, table
 
 

@@ -1,0 +1,30 @@
+"""Names of files and folders beside the campaign file.
+
+A name stays as it is written, so that a campaign that is moved with its files is still the same campaign.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import PrivateAttr
+
+from campaigns.base import Config
+
+PARENT = "folder of the campaign file"
+"""Key of the validation context that says where the campaign file stands."""
+
+
+class BesideConfig(Config):
+    """A section that names a file or a folder, beside the campaign file or absolute."""
+
+    _parent: Path = PrivateAttr(default_factory=Path)
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the folder in which relative names are looked up; without one, the working directory."""
+        self._parent = (context or {}).get(PARENT) or Path()
+
+    def beside(self, name: str) -> Path:
+        """Return where a name leads, absolute."""
+        return (self._parent / name).absolute()

@@ -1,0 +1,184 @@
+"""The tables of the store, and how their rows become records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import JSON, Column
+from sqlmodel import Field, SQLModel
+
+from campaigns.values import Candidate, MetricValue, TrialState
+from loop.records import Alternative, Proposal, StepRecord, TrialRecord
+
+
+class CampaignRow(SQLModel, table=True):
+    """The campaign of this store: one row."""
+
+    __tablename__ = "campaign"
+    id: int = Field(primary_key=True)
+    name: str
+    source: str
+    seed: int
+    fingerprint: str
+    created: float
+
+
+class SessionRow(SQLModel, table=True):
+    """One start of the controller."""
+
+    __tablename__ = "session"
+    number: int | None = Field(default=None, primary_key=True)
+    started: float
+    ended: float
+    outcome: str = ""
+    pid: int
+    versions: dict[str, str] = Field(sa_column=Column(JSON))
+
+
+class TrialRow(SQLModel, table=True):
+    """One trial."""
+
+    __tablename__ = "trial"
+    number: int = Field(primary_key=True)
+    material: str | None
+    parameters: dict[str, Any] = Field(sa_column=Column(JSON))
+    state: str
+    reason: str = ""
+    proposal: dict[str, Any] = Field(sa_column=Column(JSON))
+    metrics: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON))
+    flags: list[str] = Field(default_factory=list, sa_column=Column(JSON))
+    score: float | None = None
+    score_sd: float | None = None
+    feasible: bool | None = None
+    completed_order: int | None = None
+    created: float
+    ended: float | None = None
+
+
+class StepRow(SQLModel, table=True):
+    """One attempt at one step of a trial."""
+
+    __tablename__ = "step"
+    token: str = Field(primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    name: str
+    attempt: int
+    station: str
+    state: str
+    started: float | None = None
+    ended: float | None = None
+    run_uid: str | None = None
+    reason: str = ""
+    cost: float = 0.0
+
+
+class TransitionRow(SQLModel, table=True):
+    """One change of state."""
+
+    __tablename__ = "transition"
+    id: int | None = Field(default=None, primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    step: str
+    state: str
+    wall: float
+    lab: float
+    reason: str
+
+
+class DocumentRow(SQLModel, table=True):
+    """One Bluesky document, as it came."""
+
+    __tablename__ = "document"
+    id: int | None = Field(default=None, primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    step: str
+    token: str = Field(index=True)
+    kind: str
+    run_uid: str
+    body: dict[str, Any] = Field(sa_column=Column(JSON))
+
+
+class ArtefactRow(SQLModel, table=True):
+    """Something that the report shows and that is no trial: what the pool looks like, a material's structure."""
+
+    __tablename__ = "artefact"
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    body: dict[str, Any] = Field(sa_column=Column(JSON))
+
+
+def plain(value: Any) -> Any:
+    """Return numpy arrays and numbers as lists and plain numbers, and EPICS' byte strings as text."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"cannot store {type(value).__name__}; allowed: JSON values and numpy arrays")
+
+
+def col(attribute: Any) -> Any:
+    """Return a mapped attribute as the column expression that it is at run time."""
+    return attribute
+
+
+def trial_record(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
+    """Return a trial with its steps in the order in which they began."""
+    return TrialRecord(
+        number=row.number,
+        candidate=Candidate(row.parameters, row.material),
+        state=TrialState(row.state),
+        reason=row.reason,
+        proposal=_load_proposal(row.proposal),
+        metrics=_load_metrics(row.metrics),
+        flags=tuple(row.flags),
+        score=row.score,
+        score_sd=row.score_sd,
+        feasible=row.feasible,
+        completed_order=row.completed_order,
+        created=row.created,
+        ended=row.ended,
+        steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
+    )
+
+
+def _step_record(row: StepRow) -> StepRecord:
+    return StepRecord(
+        row.name,
+        row.attempt,
+        row.station,
+        row.token,
+        TrialState(row.state),
+        row.started,
+        row.ended,
+        row.run_uid,
+        row.reason,
+        row.cost,
+    )
+
+
+def dump_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:
+    """Return metrics as JSON values."""
+    return {name: [m.value, m.sd, m.unit] for name, m in metrics.items()}
+
+
+def _load_metrics(stored: Mapping[str, Any]) -> dict[str, MetricValue]:
+    return {name: MetricValue(*m) for name, m in stored.items()}
+
+
+def dump_proposal(proposal: Proposal) -> dict[str, Any]:
+    """Return a proposal as JSON values."""
+    return asdict(proposal) | {"predictions": dump_metrics(proposal.predictions)}
+
+
+def _load_proposal(stored: Mapping[str, Any]) -> Proposal:
+    alternatives = tuple(Alternative(Candidate(**a["candidate"]), a["acquisition"]) for a in stored["alternatives"])
+    changed = {
+        "predictions": _load_metrics(stored["predictions"]),
+        "score": None if stored["score"] is None else tuple(stored["score"]),
+        "learnt_from": tuple(stored["learnt_from"]),
+        "pending": tuple(stored["pending"]),
+        "alternatives": alternatives,
+    }
+    return Proposal(**(dict(stored) | changed))
