@@ -18,6 +18,7 @@ from surrogates.posterior.censoring import first_guess, propagate
 from surrogates.posterior.covariance import Shape, covariance
 from surrogates.posterior.distances import Distances, distances
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.families import families, widening
 from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
 from surrogates.posterior.gp import MetricGP, Observations, Prior, Terms
 
@@ -31,6 +32,7 @@ _RESOLVED = 20.0  # standard uncertainties over which a metric is expected to va
 _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
 _GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
 _MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
+_WIDENING = "widening"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Task:
 
 
 Memory = dict[tuple[object, ...], Tensor]
-"""Hyper-parameters by what they were fitted to: the first so many measurements, some views, with or without prior."""
+"""Hyper-parameters by what they were fitted to: the first so many measurements, some views, with or without prior; and,
+by the same with ``_WIDENING``, what standard deviations are to be multiplied by."""
 
 
 def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
@@ -104,6 +107,11 @@ class _Start:
             self.targets = torch.where(self.censored, (task.floor - self.shift) / self.scale, self.targets)
         self.parts = distances(task.encoder, seen.rows, seen.rows, task.usable)
 
+    def first(self, count: int) -> _Start:
+        """Return the first of the observations."""
+        seen = Observations(*(part[:count] for part in (self.rows, self.seen.values, self.seen.sds)))
+        return _Start(self.task, seen, {})
+
     def data(self, shape: Shape, prior: Prior | None) -> Data:
         """Return the observations as seen by some of the views."""
         kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
@@ -145,12 +153,26 @@ class _Fitted:
 
 def _fitted(start: _Start, shape: Shape, prior: Prior | None) -> _Fitted:
     """Return the observations as seen with the hyper-parameters of the first of them."""
-    count = _fitted_to(len(start.rows))
-    key = (count, shape.views, prior)
+    first = _fitted_to(len(start.rows))
+    key = (first, shape.views, prior)
     if key not in start.memory:
-        seen = Observations(*(part[:count] for part in (start.rows, start.seen.values, start.seen.sds)))
-        start.memory[key] = _fit(_Start(start.task, seen, {}), shape, prior)
+        start.memory[key] = _fit(start.first(first), shape, prior)
     return _Fitted.at(start, shape, prior, start.memory[key])
+
+
+def _widened(start: _Start, fitted: _Fitted) -> float:
+    """Return what standard deviations are multiplied by for chemistries unlike those of the first measurements."""
+    first = _fitted_to(len(start.rows))
+    if first < _FEWEST:
+        return 1.0
+    key = (first, fitted.shape.views, fitted.prior, _WIDENING)
+    if key not in start.memory:
+        begun = start.first(first)
+        data = _thinned(_Fitted.at(begun, fitted.shape, fitted.prior, fitted.logs).data)
+        factor = factorise(covariance(fitted.shape, fitted.logs, data.parts), data)
+        groups = families(start.task.encoder.formulas(begun.rows[_spread(first)]))
+        start.memory[key] = torch.tensor(widening(factor, groups), dtype=torch.float64)
+    return float(start.memory[key])
 
 
 def _fitted_to(count: int) -> int:
@@ -176,7 +198,7 @@ def _thinned(data: Data) -> Data:
     count = len(data.targets)
     if count <= _MOST_TO_FIT:
         return data
-    kept = torch.linspace(0, count - 1, _MOST_TO_FIT).round().long()
+    kept = _spread(count)
 
     def square(matrix: Tensor) -> Tensor:
         return matrix[kept][:, kept]
@@ -186,6 +208,11 @@ def _thinned(data: Data) -> Data:
     )
     pick = [None if v is None else v[kept] for v in (data.prior, data.amplitude)]
     return Data(parts, data.targets[kept], data.noise[kept], *pick)
+
+
+def _spread(count: int) -> Tensor:
+    """Return the places of the observations that are enough."""
+    return torch.linspace(0, count - 1, min(count, _MOST_TO_FIT)).round().long()
 
 
 def _rivals(mixture: _Fitted) -> Iterator[_Fitted]:
@@ -240,7 +267,7 @@ def _slope(fitted: _Fitted) -> tuple[float, float]:
 
 
 def _believed(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> MetricGP:
-    task = start.task
+    task, widened = start.task, _widened(start, fitted)
     return MetricGP(
         Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
         start.rows,
@@ -248,8 +275,8 @@ def _believed(start: _Start, fitted: _Fitted, evidence: Mapping[str, float]) -> 
         start.shift,
         start.scale,
         task.floor,
-        _account(start, fitted, evidence),
-        task.inflation,
+        {**_account(start, fitted, evidence), "widening": widened},
+        task.inflation * widened,
     )
 
 
