@@ -138,8 +138,9 @@ def build_encoder(campaign: Campaign, materials: Materials | None) -> Encoder:
     """Return the layout of rows for the models."""
     if materials is None:
         return Encoder(campaign.space)
+    pool = materials.pool
     numbers = {f"prior:{n}": v for n, v in materials.priors.items()} | dict(materials.computed)
-    return Encoder(campaign.space, MaterialTable(materials.pool.ids, materials.views, numbers))
+    return Encoder(campaign.space, MaterialTable(pool.ids, materials.views, numbers, pool.formulas))
 
 
 def build_lab(campaign: Campaign, materials: Materials | None, state: Path, start: float) -> Lab:

@@ -50,7 +50,8 @@ def database(setting: Setting) -> Mapping[str, Numbers]:
     rows = np.random.default_rng(0).permutation(len(setting.database))[:_DATABASE_ROWS]
     both = np.concatenate([np.arange(len(setting.pool)), rows + len(setting.pool)])
     views = {name: view[both] for name, view in _views_of_both(setting).items()}
-    table = MaterialTable(tuple(map(str, range(len(both)))), views, {})
+    formulas = (*_formulas(setting.pool), *(_formulas(setting.database)[row] for row in rows))
+    table = MaterialTable(tuple(map(str, range(len(both)))), views, {}, formulas)
     encoder = Encoder(_campaign(setting).space, table)
     size = len(setting.pool)
     columns = setting.database.columns
@@ -76,7 +77,7 @@ class PlannerEngine:
         views = {n: v for n, v in _views(setting.pool).items() if not features or n in features}
         numbers = {f"prior:{name}": known[q.column] for name, q in _named(setting).items() if q.column in known}
         self._ids = tuple(map(str, range(len(setting.pool))))
-        encoder = Encoder(self._campaign.space, MaterialTable(self._ids, views, numbers))
+        encoder = Encoder(self._campaign.space, MaterialTable(self._ids, views, numbers, _formulas(setting.pool)))
         self._planner = Planner(self._campaign, encoder)
         self._open: dict[int, tuple[int, Proposal]] = {}
         self._count = 0
@@ -192,7 +193,7 @@ def fit_of(crystals: Crystals) -> Fit:
     pool = {"kind": "generator", "function": "benchmarks.pools:rows"}
     encoder = Encoder(
         SpaceConfig.model_validate({"pool": pool}),
-        MaterialTable(tuple(map(str, range(len(crystals)))), _views(crystals), {}),
+        MaterialTable(tuple(map(str, range(len(crystals)))), _views(crystals), {}, _formulas(crystals)),
     )
 
     def fitted(quantity: Quantity, rows: Sequence[int], values: Numbers) -> Posterior:
@@ -217,6 +218,11 @@ def _rows(places: Sequence[int]) -> torch.Tensor:
 @lru_cache(maxsize=4)
 def _views(crystals: Crystals) -> dict[str, Numbers]:
     return build_views(SurrogateConfig(), _pool(crystals), _silent, ProcessesConfig(kind="processes"))
+
+
+@lru_cache(maxsize=4)
+def _formulas(crystals: Crystals) -> tuple[str, ...]:
+    return tuple(structure.composition.reduced_formula for structure in crystals.structures)
 
 
 @lru_cache(maxsize=4)

@@ -31,11 +31,13 @@ class MaterialTable:
         views: name to n x e features, scaled so that two materials are one apart in the root mean square; a view that
             cannot tell materials apart is all zeros.
         numbers: name to n values, such as priors and computed metrics.
+        formulas: n chemical formulas; empty where they are not known.
     """
 
     ids: tuple[str, ...]
     views: Mapping[str, NDArray[np.float64]]
     numbers: Mapping[str, Vector]
+    formulas: Sequence[str] = ()
 
     @cached_property
     def single(self) -> dict[str, Tensor]:
@@ -86,6 +88,12 @@ class Encoder:
         if self.materials is None:
             raise KeyError(name)
         return torch.from_numpy(self.materials.numbers[name][self.places(rows)])
+
+    def formulas(self, rows: Tensor) -> tuple[str, ...]:
+        """Return the chemical formulas of the materials of n rows, n x d; none where they are not known."""
+        if self.materials is None or not self.materials.formulas:
+            return ()
+        return tuple(self.materials.formulas[place] for place in self.places(rows))
 
     def encode(self, candidates: Sequence[Candidate]) -> Tensor:
         """Return the rows, n x d in double precision, of n candidates."""

@@ -19,6 +19,7 @@ from surrogates.posterior.censoring import first_guess, propagate
 from surrogates.posterior.covariance import Shape, covariance
 from surrogates.posterior.distances import Distances, distances
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.families import families, widening
 from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
 from surrogates.posterior.gp import MetricGP, Prior, Terms
 from surrogates.posterior.observations import Observations
@@ -85,10 +86,12 @@ class Memory:
     Attributes:
         logs: logarithms of hyper-parameters, by the views and the prior that they belong to.
         verdicts: by the views and the prior that might be used.
+        widenings: what standard deviations are multiplied by, by the views and the prior that are used.
     """
 
     logs: dict[_Key, Tensor] = field(default_factory=dict)
     verdicts: dict[_Key, Verdict] = field(default_factory=dict)
+    widenings: dict[_Key, float] = field(default_factory=dict)
 
 
 _Key = tuple[int, tuple[str, ...], Prior | None]
@@ -111,7 +114,8 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
     verdict = _verdict(decisive, memory)
     shape = Shape(verdict.views, task.encoder.parameter_columns)
     logs = _logs(decisive, shape, verdict.prior, memory)
-    return _believed(start, _Fitted.at(start, shape, verdict.prior, logs), verdict)
+    widened = _widened(decisive, shape, verdict.prior, memory)
+    return _believed(start, _Fitted.at(start, shape, verdict.prior, logs), verdict, widened)
 
 
 class _Start:
@@ -200,6 +204,21 @@ def _logs(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -> T
     return memory.logs[key]
 
 
+def _widened(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -> float:
+    """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
+    count = len(start.rows)
+    formulas = start.task.encoder.formulas(start.rows[_spread(count)])
+    if count < _FEWEST or not formulas:
+        return 1.0
+    key = (count, shape.views, prior)
+    if key not in memory.widenings:
+        logs = memory.logs[key]
+        data = _thinned(_Fitted.at(start, shape, prior, logs).data)
+        factor = factorise(covariance(shape, logs, data.parts), data)
+        memory.widenings[key] = widening(factor, families(formulas))
+    return memory.widenings[key]
+
+
 def _fitted_to(count: int) -> int:
     """Return to how many of the first measurements hyper-parameters are fitted: it grows by a tenth at a time."""
     fitted = 1
@@ -224,7 +243,7 @@ def _thinned(data: Data) -> Data:
     count = len(data.targets)
     if count <= _MOST_TO_FIT:
         return data
-    kept = torch.linspace(0, count - 1, _MOST_TO_FIT).round().long()
+    kept = _spread(count)
 
     def square(matrix: Tensor) -> Tensor:
         return matrix[kept][:, kept]
@@ -234,6 +253,11 @@ def _thinned(data: Data) -> Data:
     )
     pick = [None if v is None else v[kept] for v in (data.prior, data.amplitude)]
     return Data(parts, data.targets[kept], data.noise[kept], *pick)
+
+
+def _spread(count: int) -> Tensor:
+    """Return the places of the observations that are enough."""
+    return torch.linspace(0, count - 1, min(count, _MOST_TO_FIT)).round().long()
 
 
 def _rivals(mixture: _Fitted) -> Iterator[_Fitted]:
@@ -290,7 +314,7 @@ def _slope(fitted: _Fitted) -> tuple[float, float]:
     return SLOPE[0] + spread * float(prior @ factor.weights), max(spread - spread**2 * explained, 0.0) ** 0.5
 
 
-def _believed(start: _Start, fitted: _Fitted, verdict: Verdict) -> MetricGP:
+def _believed(start: _Start, fitted: _Fitted, verdict: Verdict, widened: float) -> MetricGP:
     task = start.task
     return MetricGP(
         Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
@@ -299,8 +323,8 @@ def _believed(start: _Start, fitted: _Fitted, verdict: Verdict) -> MetricGP:
         start.shift,
         start.scale,
         task.floor,
-        _account(start, fitted, verdict),
-        task.inflation,
+        {**_account(start, fitted, verdict), "widening": widened},
+        task.inflation * widened,
     )
 
 
