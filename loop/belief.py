@@ -16,6 +16,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.scoring import Scorer
 from surrogates.posterior.gp import Believing, MetricGP, Observations, Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better, learn
+from surrogates.posterior.limits import Limits
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -58,7 +59,8 @@ class Belief:
     """The posterior of every measured metric.
 
     Attributes:
-        models: measured metric to what was learnt of it, or of its ratio to the metric that it is proportional to.
+        models: measured metric to what was learnt of it, of its ratio to the metric that it is proportional to, or of
+            its logit between its limits.
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
@@ -117,7 +119,8 @@ class Belief:
         found = {}
         for place, (name, model) in enumerate(self.models.items()):
             drawn = sample(place, model)
-            floor = metrics[name].floor
+            floor, limits = metrics[name].floor, _limits(metrics[name])
+            drawn = drawn if limits is None else limits.values(drawn)
             found[name] = drawn if floor is None else drawn.clamp_min(floor)
         for name, metric in metrics.items():
             if metric.proportional_to is not None:
@@ -146,7 +149,7 @@ def believe(
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
+        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation, abrupt=metric.within is not None)
         seen = _observations(metric, name, history, rows)
         models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, {}))
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
@@ -166,12 +169,17 @@ def _observations(metric: MeasuredConfig, name: str, history: History, rows: Ten
     values = _tensor([m.value for m in history.metrics[name]])
     sds = _tensor([m.sd for m in history.metrics[name]])
     if metric.proportional_to is None:
-        return Observations(rows, values, sds)
+        seen, limits = Observations(rows, values, sds), _limits(metric)
+        return seen if limits is None else limits.logits(seen)
     whole = history.metrics[metric.proportional_to]
     size = _tensor([m.value for m in whole]).clamp_min(_LEAST_SHARE)
     spread = _tensor([m.sd for m in whole])
     ratio = values / size
     return Observations(rows, ratio, torch.hypot(sds / size, ratio * spread / size))
+
+
+def _limits(metric: MeasuredConfig) -> Limits | None:
+    return None if metric.within is None else Limits(*metric.within)
 
 
 def _root(spread: Tensor) -> Tensor:

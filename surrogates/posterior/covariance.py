@@ -27,10 +27,12 @@ class Shape:
     Attributes:
         views: names of the views of the material; empty without a pool.
         parameters: number of columns of the parameters.
+        abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
     """
 
     views: tuple[str, ...]
     parameters: int
+    abrupt: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,10 +55,12 @@ class Shape:
                 case ["scale", view]:
                     belief = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
-                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - 1.0
+                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - (2.2 if self.abrupt else 1.0)
                     belief = (process, 1.0) if which.isdigit() else (0.0, 0.7)
                 case ["nugget"]:
                     belief = (math.log(0.01), 2.0)
+                case ["product"] if self.abrupt:
+                    belief = (math.log(2.0), 1.0)
                 case _:
                     belief = (math.log(0.5), 1.0)
             mean.append(belief[0])

@@ -43,6 +43,7 @@ class Task:
         floor: value that many materials have and none falls below, or None.
         views: names of the views that may be used; all by default.
         inflation: factor by which predictions were found to be too sure of themselves.
+        abrupt: see Shape.
     """
 
     encoder: Encoder
@@ -50,6 +51,7 @@ class Task:
     floor: float | None = None
     views: tuple[str, ...] | None = None
     inflation: float = 1.0
+    abrupt: bool = False
 
     @property
     def usable(self) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
         memory: of one metric; it is added to.
     """
     start = _Start(task, seen, {} if memory is None else memory)
-    best = _fitted(start, Shape(task.usable, task.encoder.parameter_columns), start.prior)
+    best = _fitted(start, Shape(task.usable, task.encoder.parameter_columns, task.abrupt), start.prior)
     evidence = {MIXTURE: best.factor.evidence}
     if len(seen.values) >= _FEWEST:
         for rival in _rivals(best):
