@@ -1,4 +1,4 @@
-"""The two ways of choosing that are compared, each on the same manager, stations, store and virtual lab."""
+"""The ways of choosing that are compared, each on the same manager, stations, store and virtual lab."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ import torch
 from benchmarks.cathode_truth import Goal, Truth, build_truth, draw
 from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
+from campaigns.metrics import MeasuredConfig
+from campaigns.surrogate import CompositionConfig
 from campaigns.values import Candidate, TrialState
 from loop.assemble import Materials, build_encoder, build_materials
 from loop.events import Event, TrialEnded
@@ -33,6 +35,7 @@ class Arm(StrEnum):
     """Who chooses the candidates."""
 
     ATHANOR = "Athanor"
+    COMPOSITION = "composition only"
     RANDOM = "random"
 
 
@@ -47,6 +50,10 @@ class Limits:
 
     planned: int = 60
     random: int = 400
+
+    def of(self, arm: Arm) -> int:
+        """Return after how many trials a campaign gives up."""
+        return self.random if arm is Arm.RANDOM else self.planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +192,25 @@ def run_task(task: Task) -> Run:
 
 def _campaign(task: Task) -> Campaign:
     """Return the campaign with the task's seed, and no end but its number of trials."""
-    trials = task.limits.planned if task.arm is Arm.ATHANOR else task.limits.random
+    trials = task.limits.of(task.arm)
     changes = {"seed": task.seed, "budget": BudgetConfig(trials=trials), "stopping": ()}
-    return load_campaign(task.file).model_copy(update=changes)
+    campaign = load_campaign(task.file).model_copy(update=changes)
+    return by_composition(campaign) if task.arm is Arm.COMPOSITION else campaign
+
+
+def by_composition(campaign: Campaign) -> Campaign:
+    """Return a campaign that sees only the composition of a crystal, and knows nothing of it beforehand."""
+    metrics = {
+        name: m.model_copy(update={"prior": None, "prior_as": "mean"}) if isinstance(m, MeasuredConfig) else m
+        for name, m in campaign.metrics.items()
+    }
+    surrogate = campaign.surrogate.model_copy(update={"features": (CompositionConfig(kind="composition"),)})
+    return campaign.model_copy(update={"metrics": metrics, "surrogate": surrogate})
 
 
 def _planner(arm: Arm, campaign: Campaign, materials: Materials) -> Planner | RandomPlanner:
     match arm:
-        case Arm.ATHANOR:
+        case Arm.ATHANOR | Arm.COMPOSITION:
             return Planner(campaign, build_encoder(campaign, materials))
         case Arm.RANDOM:
             return RandomPlanner(campaign, materials.pool.ids)

@@ -1,10 +1,13 @@
-"""How many trials the planner needs to find one of the best candidates, against random choice on the same virtual lab.
+"""How many trials the planner needs to find one of the best candidates, on one virtual lab.
+
+It is compared with itself seeing only compositions, without any prior, and with random choice.
 
     python -m benchmarks.cathode
 
 A candidate counts as one of the best when its true score, without noise, lies within the top 1 % of candidates that are
 drawn uniformly from the space; those that break an outcome constraint count as the worst. The acceleration factor is
-the ratio of the median numbers of trials (Rohr et al. 2020, Chem. Sci. 11, 2696).
+the ratio of the median numbers of trials (Rohr et al. 2020, Chem. Sci. 11, 2696); a campaign that finds none within its
+budget counts with the budget (censored), so that a factor against it is too small.
 """
 
 from __future__ import annotations

@@ -27,27 +27,40 @@ def comparison(runs: Sequence[Run], limits: Limits, goal: Goal) -> Table:
 
 
 def conclusions(runs: Sequence[Run], limits: Limits) -> Iterator[str]:
-    """Yield the acceleration factor, and what random choice is expected to need."""
-    planned, random = (trials_until_found(_of(runs, arm), limits) for arm in Arm)
-    factor = median_ratio(random, planned)
+    """Yield the acceleration factors, what random choice is expected to need, and what was never found."""
+    for slow, fast in ((Arm.RANDOM, Arm.ATHANOR), (Arm.RANDOM, Arm.COMPOSITION), (Arm.COMPOSITION, Arm.ATHANOR)):
+        yield f"acceleration factor of {fast} against {slow}: {_acceleration(runs, limits, slow, fast)}"
+    yield f"random choice needs {1 / TOP:.0f} trials on average, {_expected_median():.0f} in the median"
     censored = [r for r in runs if r.found is None]
-    yield (
-        f"acceleration factor: {factor.value:.1f} (90 % bootstrap interval {factor.low:.1f} to {factor.high:.1f}); "
-        f"random choice needs {1 / TOP:.0f} trials on average, {_expected_median():.0f} in the median"
-    )
     if censored:
         shown = ", ".join(f"{r.arm} seed {r.seed}" for r in censored)
-        yield f"not found by the end, counted as one trial more than they had: {shown}"
+        yield f"not found within the budget, counted as found by its last trial (censored): {shown}"
 
 
 def trials_until_found(runs: Sequence[Run], limits: Limits) -> list[float]:
-    """Return the numbers of trials, n; one more than allowed where nothing was found."""
-    return [float(r.found if r.found is not None else most_trials(Arm(r.arm), limits) + 1) for r in runs]
+    """Return the numbers of trials, n; where nothing was found, the budget, at which the number is censored."""
+    return [float(r.found if r.found is not None else limits.of(Arm(r.arm))) for r in runs]
 
 
-def most_trials(arm: Arm, limits: Limits) -> int:
-    """Return after how many trials a campaign gives up."""
-    return limits.planned if arm is Arm.ATHANOR else limits.random
+def _acceleration(runs: Sequence[Run], limits: Limits, slow: Arm, fast: Arm) -> str:
+    """Return the ratio of the medians in words; only a bound where a median is censored."""
+    above, below = (_of(runs, arm) for arm in (slow, fast))
+    factor = median_ratio(trials_until_found(above, limits), trials_until_found(below, limits))
+    match _censored(above), _censored(below):
+        case False, False:
+            bound = ""
+        case True, False:
+            bound = "at least "
+        case False, True:
+            bound = "at most "
+        case _:
+            return "unknown, since neither found anything in half of its campaigns"
+    return f"{bound}{factor.value:.1f} (90 % bootstrap interval {factor.low:.1f} to {factor.high:.1f})"
+
+
+def _censored(runs: Sequence[Run]) -> bool:
+    """Return whether so few campaigns found anything that the median is only known to be above the budget."""
+    return sum(r.found is None for r in runs) * 2 >= len(runs)
 
 
 def _rows(limits: Limits, goal: Goal) -> list[_Row]:
@@ -55,8 +68,10 @@ def _rows(limits: Limits, goal: Goal) -> list[_Row]:
     within = f"by {limits.planned} trials"
 
     def until(runs: list[Run], arm: Arm) -> str:
-        most = most_trials(arm, limits)
-        return _spread(trials_until_found(runs, limits), lambda v: f">{most}" if v > most else f"{v:.0f}")
+        # One more than the budget stands for what was never found, so that a quantile tells on which side it lies.
+        most = limits.of(arm)
+        found = [float(r.found or most + 1) for r in runs]
+        return _spread(found, lambda v: f">{most}" if v > most else f"{v:.0f}")
 
     def early(runs: list[Run], _: Arm) -> str:
         return f"{sum(r.found is not None and r.found <= limits.planned for r in runs)} of {len(runs)}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from campaigns.base import Config, DottedPath, Name, OwnQuantity, Unit
 from campaigns.beside import BesideConfig
@@ -38,6 +38,28 @@ class MeasuredConfig(Config):
     """Another measured metric that this one grows with in proportion: what is learnt is their ratio."""
     floor: OwnQuantity | None = None
     """A value that many materials have exactly and none falls below, such as 0 eV for the band gap of metals."""
+    within: tuple[OwnQuantity, OwnQuantity] | None = None
+    """The limits between which it lies, such as [0, 1] for a yield: its logit is learnt, which settings may change
+    abruptly. Not together with floor, proportional_to, or a prior as factor."""
+
+    @field_validator("within")
+    @classmethod
+    def _rises(cls, within: tuple[float, float] | None) -> tuple[float, float] | None:
+        if within is not None and not within[0] < within[1]:
+            raise ValueError(f"got {list(within)}; allowed: the lower limit, then the higher one, such as [0, 1]")
+        return within
+
+    @model_validator(mode="after")
+    def _one_way_to_learn(self) -> Self:
+        others = {
+            "floor": self.floor is not None,
+            "proportional_to": self.proportional_to is not None,
+            "prior_as: factor": self.prior_as == "factor",
+        }
+        if self.within is not None and any(others.values()):
+            given = " and ".join(name for name, is_given in others.items() if is_given)
+            raise ValueError(f"got within together with {given}; allowed: one of them; leave out the other")
+        return self
 
 
 class ComputedConfig(Config):

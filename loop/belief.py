@@ -17,6 +17,7 @@ from loop.scoring import Scorer
 from surrogates.posterior.ensemble import weigh
 from surrogates.posterior.gp import Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better
+from surrogates.posterior.limits import Limits
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
 
@@ -61,7 +62,8 @@ class Belief:
     """The posterior of every measured metric.
 
     Attributes:
-        models: measured metric to what was learnt of it, or of its ratio to the metric that it is proportional to.
+        models: measured metric to what was learnt of it, of its ratio to the metric that it is proportional to, or of
+            its logit between its limits.
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
@@ -132,8 +134,9 @@ class Belief:
         metrics = self.scorer.campaign.measured
         found = {}
         for name, samples in zip(self.models, drawn, strict=True):
-            floor = metrics[name].floor
-            found[name] = samples if floor is None else samples.clamp_min(floor)
+            floor, limits = metrics[name].floor, _limits(metrics[name])
+            within = samples if limits is None else limits.values(samples)
+            found[name] = within if floor is None else within.clamp_min(floor)
         for name, metric in metrics.items():
             if metric.proportional_to is not None:
                 found[name] = found[name] * found[metric.proportional_to]
@@ -161,7 +164,7 @@ def believe(
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
+        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation, abrupt=metric.within is not None)
         seen = _observations(metric, name, history, rows)
         models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
@@ -181,12 +184,17 @@ def _observations(metric: MeasuredConfig, name: str, history: History, rows: Ten
     values = _tensor([m.value for m in history.metrics[name]])
     sds = _tensor([m.sd for m in history.metrics[name]])
     if metric.proportional_to is None:
-        return Observations(rows, values, sds)
+        seen, limits = Observations(rows, values, sds), _limits(metric)
+        return seen if limits is None else limits.logits(seen)
     whole = history.metrics[metric.proportional_to]
     size = _tensor([m.value for m in whole]).clamp_min(_LEAST_SHARE)
     spread = _tensor([m.sd for m in whole])
     ratio = values / size
     return Observations(rows, ratio, torch.hypot(sds / size, ratio * spread / size))
+
+
+def _limits(metric: MeasuredConfig) -> Limits | None:
+    return None if metric.within is None else Limits(*metric.within)
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,7 @@ from torch import Tensor
 from surrogates.posterior.distances import Distances
 
 _ROOT5 = math.sqrt(5.0)
-_SHORTER = 2.0  # logarithm by which parameters are expected to act over shorter distances than Hvarfner et al. say
+_SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,12 @@ class Shape:
     Attributes:
         views: names of the views of the material; empty without a pool.
         parameters: number of columns of the parameters.
+        abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
     """
 
     views: tuple[str, ...]
     parameters: int
+    abrupt: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ class Shape:
 
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
-        ICML 41), from a third of what is proposed there for the box of one parameter: rows of real tables have cliffs.
+        ICML 41).
         """
         mean, sd = [], []
         for name in self.names:
@@ -58,12 +60,15 @@ class Shape:
                 case ["scale", view]:
                     belief = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
-                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - _SHORTER
+                    shorter = _SHORTER if self.abrupt or not self.views else 1.0
+                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - shorter
                     belief = (process, 1.0) if which.isdigit() else (0.0, 0.7)
                 case ["nugget"]:
                     belief = (math.log(0.01), 2.0)
                 case ["noise"]:
                     belief = (math.log(0.01), 1.5)
+                case ["product"] if self.abrupt:
+                    belief = (math.log(2.0), 1.0)
                 case _:
                     belief = (math.log(0.5), 1.0)
             mean.append(belief[0])

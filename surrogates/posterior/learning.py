@@ -46,6 +46,7 @@ class Task:
         floor: value that many materials have and none falls below, or None.
         views: names of the views that may be used; all by default.
         inflation: factor by which predictions were found to be too sure of themselves.
+        abrupt: see Shape.
     """
 
     encoder: Encoder
@@ -53,6 +54,11 @@ class Task:
     floor: float | None = None
     views: tuple[str, ...] | None = None
     inflation: float = 1.0
+    abrupt: bool = False
+
+    def shape(self, views: tuple[str, ...]) -> Shape:
+        """Return which hyper-parameters a model by these views has."""
+        return Shape(views, self.encoder.parameter_columns, self.abrupt)
 
     @property
     def usable(self) -> tuple[str, ...]:
@@ -112,7 +118,7 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
     start = _Start(task, seen)
     decisive = start.first(_fitted_to(len(seen.values)))
     verdict = _verdict(decisive, memory)
-    shape = Shape(verdict.views, task.encoder.parameter_columns)
+    shape = task.shape(verdict.views)
     logs = _logs(decisive, shape, verdict.prior, memory)
     widened = _widened(decisive, shape, verdict.prior, memory)
     return _believed(start, _Fitted.at(start, shape, verdict.prior, logs), verdict, widened)
@@ -190,7 +196,7 @@ def _verdict(start: _Start, memory: Memory) -> Verdict:
     task = start.task
     key = (len(start.rows), task.usable, task.prior)
     if key not in memory.verdicts:
-        shape = Shape(task.usable, task.encoder.parameter_columns)
+        shape = task.shape(task.usable)
         logs = _logs(start, shape, task.prior, memory)
         memory.verdicts[key] = _judged(_Fitted.at(start, shape, task.prior, logs))
     return memory.verdicts[key]

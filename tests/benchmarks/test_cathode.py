@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.arms import Arm, Limits, RandomPlanner, Run, Task, run_task
+from benchmarks.arms import Arm, Limits, RandomPlanner, Run, Task, by_composition, run_task
 from benchmarks.cathode_truth import CYCLING, FIRING, Goal, Truth, build_truth, draw, find_goal
 from benchmarks.results import Results
 from benchmarks.tables import comparison, conclusions
@@ -180,16 +180,43 @@ def test_results_are_kept_and_found_again(file: Path, runs: dict[Arm, Run], tmp_
     assert Results(path).find(replace(task, seed=2)) is None
 
 
-def test_the_table_says_when_nothing_was_found(runs: dict[Arm, Run]) -> None:
-    shown = [replace(runs[Arm.ATHANOR], found=1), replace(runs[Arm.RANDOM], found=None)]
+def told(runs: dict[Arm, Run], found: dict[Arm, tuple[int | None, ...]]) -> str:
+    """Return table and conclusions where the campaigns of each arm found something after so many trials."""
+    shown = [replace(runs[arm], seed=i, found=at) for arm, each in found.items() for i, at in enumerate(each)]
     console = Console(width=160, file=io.StringIO())
     with console.capture() as capture:
         console.print(comparison(shown, LIMITS, EASY), *conclusions(shown, LIMITS), sep="\n")
-    text = capture.get()
+    return capture.get()
+
+
+def test_composition_alone_sees_nothing_else_and_has_no_prior(campaign: Campaign, runs: dict[Arm, Run]) -> None:
+    plain = by_composition(campaign)
+    assert [f.kind for f in plain.surrogate.features] == ["composition"]
+    assert all(m.prior is None for m in plain.measured.values())
+    assert plain.measured["capacity"].proportional_to == campaign.measured["capacity"].proportional_to
+    same = {"metrics": campaign.metrics, "surrogate": campaign.surrogate}
+    assert plain.model_copy(update=same) == campaign
+    assert plain.computed == campaign.computed
+    trials = runs[Arm.COMPOSITION].trials
+    assert len(trials) == LIMITS.planned
+    assert {t["generator"] for t in trials} == {"space-filling", "model"}
+
+
+def test_the_table_says_when_nothing_was_found(runs: dict[Arm, Run]) -> None:
+    text = told(runs, {Arm.ATHANOR: (1,), Arm.COMPOSITION: (4,), Arm.RANDOM: (None,)})
     assert "1 (1 to 1)" in text
+    assert "4 (4 to 4)" in text
     assert ">12 (>12 to >12)" in text
-    assert "acceleration factor: 13.0" in text
-    assert "random seed 1" in text
+    assert "Athanor against random: at least 12.0" in text
+    assert "composition only against random: at least 3.0" in text
+    assert "Athanor against composition only: 4.0" in text
+    assert "censored): random seed 0" in text
+
+
+def test_a_factor_between_two_that_found_nothing_is_not_told(runs: dict[Arm, Run]) -> None:
+    text = told(runs, {Arm.ATHANOR: (None, 2), Arm.COMPOSITION: (None, None), Arm.RANDOM: (3, 5)})
+    assert "Athanor against composition only: unknown" in text
+    assert "composition only against random: at most 0.4" in text
 
 
 def test_the_truth_names_steps_of_the_campaign(campaign: Campaign) -> None:

@@ -237,6 +237,21 @@ def test_what_is_proportional_to_another_metric_is_predicted_through_it() -> Non
     assert bad["capacity"].value < 0.5 * good["capacity"].value
 
 
+def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows() -> None:
+    world = World()
+    data = campaign().model_dump()
+    data["metrics"]["purity"]["within"] = [0, 1]
+    scorer = Scorer(Campaign(**data), world.scorer.encoder)
+    belief = believe(scorer, world.history(world.start(20)))
+    rows = scorer.encoder.encode(
+        [Candidate({"temperature": t}, str(m)) for t in (600.0, 800.0, 1000.0) for m in (1, 7)]
+    )
+    for drawn in (belief.marginal(rows, 64, 0)["purity"], belief.joint(rows, 64, 0)["purity"]):
+        assert 0.0 <= float(drawn.min()) < float(drawn.max()) <= 1.0
+    good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
+    assert good["purity"].value > 0.5 > bad["purity"].value
+
+
 def test_a_material_that_promises_nothing_worth_while_is_left_for_untried_ones() -> None:
     world = World()
     demanding = Scorer(
