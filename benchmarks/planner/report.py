@@ -15,6 +15,7 @@ from benchmarks.planner.tables import BEST, GOOD
 from benchmarks.statistics import Interval, mean_interval, paired_mean_ratio, quartiles
 
 _END = MARKS[-1]
+_ALL = "all tables"
 _HEADER = (
     "engine",
     "seeds",
@@ -43,8 +44,8 @@ def table_grids(tables: Sequence[Compared]) -> Iterator[Grid]:
 def _groups(tables: Sequence[Compared]) -> Iterator[tuple[str, list[Compared]]]:
     """Yield the tasks that choices may rest on, those that are held out, and all, as far as there are any."""
     open_, held = ([t for t in tables if t.table.held_out is held] for held in (False, True))
-    named = (("tables that choices may rest on", open_), ("tables held out", held), ("all tables", [*tables]))
-    return ((words, group) for words, group in named if group)
+    named = (("tables that choices may rest on", open_), ("tables held out", held), (_ALL, [*tables]))
+    return ((words, group) for words, group in named if group and (words == _ALL) <= bool(open_ and held))
 
 
 def _per_task(task: Compared) -> Grid:

@@ -7,6 +7,7 @@ measurements, and says whether the first measurement is to be large or small.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,7 +59,7 @@ class Table:
 
     def top(self, share: float) -> np.ndarray:
         """Return which rows are among the best, n; rows as good as the last of them are, too."""
-        count = max(1, int(share * len(self.merit)))
+        count = math.ceil(share * len(self.merit) - 1e-9)
         return np.asarray(self.merit >= np.sort(self.merit)[-count])
 
     def start(self, seed: int, count: int) -> Numbers:
