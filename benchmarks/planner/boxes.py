@@ -49,6 +49,11 @@ class Box:
     worst: float = np.inf
     reference: tuple[float, ...] = ()
 
+    @property
+    def replicated(self) -> bool:
+        """Return whether points are measured several times, so that their uncertainties are told."""
+        return self.noise is not None and self.noise.replicates > 1
+
     def start(self, seed: int, count: int) -> Numbers:
         """Return the random points, count x d, that every engine begins with; fewer are the first of more."""
         generator = np.random.default_rng([seed, zlib.crc32(self.task.name.encode())])
@@ -98,7 +103,7 @@ def uneven() -> tuple[Box, ...]:
     """Return one function with even and with input-dependent noise, of the same mean standard deviation."""
     smooth = _box("hartmann6", "Hartmann", (20, 40))
     kinds = (("even", Noise(0.5, 0.5, 3)), ("uneven", Noise(0.0, 1.0, 3)))
-    tasks = ((replace(smooth.task, name=f"hartmann6, {name} noise", noisy=True), noise) for name, noise in kinds)
+    tasks = ((replace(smooth.task, name=f"hartmann6-{name}", noisy=True), noise) for name, noise in kinds)
     return tuple(replace(smooth, task=task, noise=noise) for task, noise in tasks)
 
 

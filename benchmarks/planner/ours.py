@@ -9,10 +9,11 @@ import torch
 
 from benchmarks.errors import UnfitError
 from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
+from benchmarks.trials import completed
 from campaigns.campaign import Campaign
-from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.values import Candidate, MetricValue
 from loop.planner import Planner
-from loop.records import Proposal, TrialRecord
+from loop.records import Proposal
 from surrogates.posterior.encoder import Encoder, MaterialTable
 
 _VIEW = "composition"  # a campaign's pool is one of crystals; the rows' parameters stand where composition would
@@ -54,34 +55,15 @@ class PlannerEngine:
             metrics = {f"outcome{i}": MetricValue(value, float(sd), "1") for i, (value, sd) in pairs}
             known = self._open.pop(point.tobytes(), None)
             if known is None:
-                self._planner.recall([_record(self._count, self._candidate(point), Proposal("start"), metrics)])
+                self._planner.recall([completed(self._count, self._candidate(point), Proposal("start"), metrics)])
                 self._count += 1
             else:
-                self._planner.ingest(_record(*known, metrics))
+                self._planner.ingest(completed(*known, metrics))
 
     def _candidate(self, point: Numbers) -> Candidate:
         if self._task.rows is None:
             return Candidate(self._task.named(point))
         return Candidate({}, self._places[point.tobytes()])
-
-
-def _record(number: int, candidate: Candidate, proposal: Proposal, metrics: dict[str, MetricValue]) -> TrialRecord:
-    return TrialRecord(
-        number=number,
-        candidate=candidate,
-        state=TrialState.COMPLETED,
-        reason="",
-        proposal=proposal,
-        metrics=metrics,
-        flags=(),
-        score=None,
-        score_sd=None,
-        feasible=True,
-        completed_order=number,
-        created=0.0,
-        ended=0.0,
-        steps=(),
-    )
 
 
 def _campaign(task: Task, seed: int) -> Campaign:

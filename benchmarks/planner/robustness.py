@@ -8,7 +8,7 @@ from benchmarks.grids import Grid
 from benchmarks.planner.compared import Compared, within
 from benchmarks.planner.engine import Arm
 from benchmarks.planner.figures import MARKS, Figures
-from benchmarks.planner.tables import BEST, GOOD
+from benchmarks.planner.tables import BEST, FAULTY, GOOD
 from benchmarks.statistics import paired_mean_ratio
 
 STATIONS = 4
@@ -25,11 +25,8 @@ def robustness_grids(tables: Sequence[Compared], parallel: Sequence[Compared]) -
         parallel: without wrong readings, several stations.
     """
     clean = {task.name: task for task in tables if not task.table.faulty}
-    faulty = [
-        (clean[task.name.split(",")[0]], task)
-        for task in tables
-        if task.table.faulty and task.name.split(",")[0] in clean
-    ]
+    wrong = [(task.name.removesuffix(FAULTY), task) for task in tables if task.table.faulty]
+    faulty = [(clean[name], task) for name, task in wrong if name in clean]
     beside = [(clean[task.name], task) for task in parallel]
     words = "a tenth of the readings zeros or spikes, against clean readings"
     yield from (_ratios(text, pairs) for text, pairs in ((words, faulty), (_AT_ONCE, beside)) if pairs)

@@ -15,7 +15,7 @@ from benchmarks.errors import DataError, check_names
 from benchmarks.grids import Grid, markdown, shown
 from benchmarks.ledger import Ledger
 from benchmarks.planner.arms import ARMS, TOLD
-from benchmarks.planner.boxes import boxes, uneven
+from benchmarks.planner.boxes import Box, boxes, uneven
 from benchmarks.planner.compared import Compared
 from benchmarks.planner.costs import costs
 from benchmarks.planner.engine import Arm, Problem, Record
@@ -122,7 +122,7 @@ def _campaigns(arms: Sequence[Arm], world: World, seeds: int | None, chosen: Cho
 def _places(arm: Arm, world: World, chosen: Chosen) -> Iterator[tuple[int, int]]:
     """Yield places of the problems that an arm is compared on, with the number of stations."""
     for place, problem in enumerate(world.problems):
-        if arm is TOLD and not (problem.task.noisy and "even noise" in problem.task.name):
+        if arm is TOLD and not (isinstance(problem, Box) and problem.replicated):
             continue
         yield place, 1
         if chosen.robustness and isinstance(problem, Table) and not problem.faulty:

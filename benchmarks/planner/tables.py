@@ -27,6 +27,9 @@ BEST, GOOD = 0.01, 0.05
 EVERY = 3
 """Every third table by name, from the first, is held out: no choice may rest on it, and it is reported apart."""
 
+FAULTY = "-faulty"
+"""End of the names of tasks with wrong readings."""
+
 _SIGNS = {"maximise": 1.0, "maximize": 1.0, "minimise": -1.0, "minimize": -1.0}
 _FAULTY = 0.1  # share of the readings that are wrong, where any are
 
@@ -84,7 +87,7 @@ class Table:
 
 def with_faults(table: Table) -> Table:
     """Return the same table with a tenth of its readings wrong."""
-    return replace(table, task=replace(table.task, name=f"{table.task.name}, faulty"), faulty=True)
+    return replace(table, task=replace(table.task, name=f"{table.task.name}{FAULTY}"), faulty=True)
 
 
 def read_tables(folder: Path, say: Callable[[str], None]) -> tuple[Table, ...]:
