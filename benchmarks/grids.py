@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -26,11 +27,12 @@ class Grid:
 
 def shown(grid: Grid) -> Table:
     """Return a grid for the terminal."""
-    table = Table(title=grid.title, caption="\n".join(grid.notes) or None, title_justify="left", caption_justify="left")
+    caption = escape("\n".join(grid.notes)) or None
+    table = Table(title=escape(grid.title), caption=caption, title_justify="left", caption_justify="left")
     for index, name in enumerate(grid.header):
-        table.add_column(name, justify="left" if index < grid.words else "right")
+        table.add_column(escape(name), justify="left" if index < grid.words else "right")
     for row in grid.rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -76,6 +76,19 @@ def paired_mean_ratio(above: Sequence[float], below: Sequence[float], level: flo
     return Interval(value, *_quantiles(ratios, _ends(level)))
 
 
+def paired_median_ratio(above: Sequence[float], below: Sequence[float], level: float = 0.9) -> Interval:
+    """Return the ratio of two medians with its percentile bootstrap interval; pairs are resampled together.
+
+    Args:
+        above: sample of the numerator, n.
+        below: sample of the denominator, n, above zero, in the same order.
+    """
+    drawn = _resampled(len(above))
+    upper, lower = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
+    ratios = np.median(upper[drawn], axis=1) / np.median(lower[drawn], axis=1)
+    return Interval(float(np.median(upper) / np.median(lower)), *_quantiles(ratios, _ends(level)))
+
+
 def _resampled(size: int) -> np.ndarray:
     """Return the places of resamples with replacement; the same for samples of the same size."""
     return np.random.default_rng(0).integers(size, size=(_RESAMPLES, size))

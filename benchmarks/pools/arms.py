@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import UnfitError
 from benchmarks.pools.crystals import View
-from benchmarks.pools.engine import Arm, Engine, Plan, UnfitError
+from benchmarks.pools.engine import Arm, Engine, Plan
 from benchmarks.pools.tasks import Setting
 
 

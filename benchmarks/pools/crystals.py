@@ -16,17 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from campaigns.errors import AthanorError
+from benchmarks.errors import DataError
 
 _CIF = "cif"
 _IDS = ("material_id", "id")
 _NOT_PROPERTIES = ("", "Unnamed: 0", *_IDS)
 
 Progress = Callable[[int, int], None]
-
-
-class DataError(AthanorError):
-    """The data folder holds nothing that can be used."""
 
 
 class View(StrEnum):

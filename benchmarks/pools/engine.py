@@ -12,11 +12,6 @@ from numpy.typing import NDArray
 
 from benchmarks.pools.forecasts import Forecasts, judge
 from benchmarks.pools.tasks import Laboratory, Setting
-from campaigns.errors import AthanorError
-
-
-class UnfitError(AthanorError):
-    """An arm cannot work on this pool."""
 
 
 class Engine(Protocol):

@@ -1,30 +1,23 @@
-"""Everything that has to be computed, each piece once, in worker processes."""
+"""Campaigns and fits as pieces of work with results on record."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import multiprocessing
-import os
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, assert_never
 
 import numpy as np
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks.ledger import Ledger, fingerprint, key_of
+from benchmarks.errors import UnfitError
+from benchmarks.ledger import fingerprint, key_of
 from benchmarks.pools.calibration import Model, Outcome, Trial, conduct_trial
 from benchmarks.pools.crystals import Crystals
-from benchmarks.pools.engine import Arm, Record, UnfitError, conduct
+from benchmarks.pools.engine import Arm, Record, conduct
 from benchmarks.pools.forecasts import Forecasts
 from benchmarks.pools.tasks import Setting
+from benchmarks.workers import Work
 
 
 @dataclass(frozen=True)
@@ -72,57 +65,18 @@ class World:
     tables: tuple[Crystals, ...]
 
 
-def compute(jobs: Sequence[Job], world: World, ledger: Ledger, console: Console, processes: int) -> dict[Job, Result]:
-    """Return the results of all jobs; what is on record is not computed again, and all that is computed is recorded."""
-    keys = {job: _key(job, world) for job in jobs}
-    done = {job: _from_entry(job, entry) for job, key in keys.items() if (entry := ledger.find(key)) is not None}
-    left = [job for job in jobs if job not in done]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        bar = progress.add_task("campaigns and fits", total=len(jobs), completed=len(done))
-        for job, result in _computed(left, world, processes):
-            if not isinstance(result, Unfit):
-                ledger.add(keys[job], _entry(job, result, world))
-            done[job] = result
-            progress.update(bar, advance=1, description=_name(job, world))
-    return {job: done[job] for job in jobs}
+def work(world: World) -> Work[Job, Result]:
+    """Return how jobs are done, named and kept."""
+    return Work(
+        run=_work,
+        key=lambda job: _key(job, world),
+        name=lambda job: _name(job, world),
+        entry=lambda job, result: None if isinstance(result, Unfit) else _entry(job, result, world),
+        restore=_from_entry,
+    )
 
 
-def _computed(jobs: Sequence[Job], world: World, processes: int) -> Iterator[tuple[Job, Result]]:
-    """Yield each job with its result as it ends."""
-    if not jobs:
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (world,)) as pool:
-        futures = {pool.submit(_work, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # what is running is lost, what is waiting never begins
-
-
-_worlds: list[World] = []  # of a worker process: sent once, not with each job
-
-
-def _begin(world: World) -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    logging.disable(logging.INFO)
-    warnings.simplefilter("ignore")  # the peers warn of their own doings
-    _worlds.append(world)
-
-
-def _die_with_parent() -> None:
-    """End this process when the one that started it is killed; it would go on with its job, for nobody."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _work(job: Job) -> Result:
-    world = _worlds[0]
+def _work(world: World, job: Job) -> Result:
     match job:
         case Campaign(arm, place, seed):
             try:

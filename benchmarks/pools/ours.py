@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from benchmarks.pools.calibration import Fit, Posterior
 from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
+from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.lab import ProcessesConfig
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
-from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.values import Candidate, MetricValue
 from loop.assemble import build_views
 from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
@@ -114,22 +115,7 @@ class PlannerEngine:
         return {q.column: values[name].numpy() for name, q in _named(self._setting).items()}
 
     def _record(self, row: int, number: int, proposal: Proposal, metrics: Mapping[str, MetricValue]) -> TrialRecord:
-        return TrialRecord(
-            number=number,
-            candidate=Candidate({}, self._ids[row]),
-            state=TrialState.COMPLETED,
-            reason="",
-            proposal=proposal,
-            metrics=metrics,
-            flags=(),
-            score=None,
-            score_sd=None,
-            feasible=True,
-            completed_order=number,
-            created=0.0,
-            ended=0.0,
-            steps=(),
-        )
+        return completed(number, Candidate({}, self._ids[row]), proposal, metrics)
 
 
 def _campaign(

@@ -12,8 +12,8 @@ from ax.api.configs import RangeParameterConfig
 from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
+from benchmarks.errors import UnfitError
 from benchmarks.pools.crystals import View
-from benchmarks.pools.engine import UnfitError
 from benchmarks.pools.features import components, standardised
 from benchmarks.pools.tasks import Extreme, Setting, merit_of
 

@@ -17,8 +17,8 @@ from baybe.targets import NumericalTarget
 from baybe.transformations import CustomTransformation
 from numpy.typing import NDArray
 
+from benchmarks.errors import UnfitError
 from benchmarks.pools.crystals import View
-from benchmarks.pools.engine import UnfitError
 from benchmarks.pools.features import components, standardised, unit_distance
 from benchmarks.pools.tasks import Extreme, Score, Setting, Task, term_value
 

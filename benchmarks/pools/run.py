@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import platform
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from benchmarks.environment import environment, wide_console
+from benchmarks.errors import check_names
 from benchmarks.grids import Grid, markdown, shown
 from benchmarks.ledger import Ledger
 from benchmarks.pools.arms import ARMS, missing
 from benchmarks.pools.calibration import MODELS, Outcome, trials
-from benchmarks.pools.crystals import Crystals, DataError, Progress, read_pools
+from benchmarks.pools.crystals import Crystals, Progress, read_pools
 from benchmarks.pools.engine import Arm, Record
-from benchmarks.pools.jobs import Campaign, Fitting, Result, Unfit, World, compute
+from benchmarks.pools.jobs import Campaign, Fitting, Result, Unfit, World, work
 from benchmarks.pools.report import Compared, arrivals, calibration, campaign_calibration, ratios, shares, zero_label
 from benchmarks.pools.suite import GAP, HEAT, PEROVSKITES, parse_wanted, settings
 from benchmarks.pools.tasks import Setting
 from benchmarks.pools.views import with_views
 from benchmarks.pools.zero_label import PRIORS, judge_prior
-from campaigns.errors import suggestion
+from benchmarks.workers import Office, compute
 
 _DISTRIBUTIONS = ("athanor-sdl", "torch", "botorch", "gpytorch", "chgnet", "pymatgen", "ax-platform", "baybe")
-_WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +65,17 @@ def show(benchmark: Benchmark, chosen: Chosen) -> None:
     Raises:
         DataError: there is no pool, or what the user asks for does not exist.
     """
-    console = _console()
+    console = wide_console()
     world = _world(benchmark.data, chosen, console)
     arms = [arm for arm in _picked(ARMS, chosen.arms) if not _told_missing(arm, console)]
     wanted: list[Campaign | Fitting] = [*_campaigns(arms, world, benchmark.seeds), *_fittings(world, benchmark.seeds)]
-    results = compute(wanted, world, Ledger(benchmark.results), console, benchmark.processes)
-    grids = [_environment(world, benchmark.seeds), *_grids(arms, world, results)]
+    office = Office(world, Ledger(benchmark.results), console, benchmark.processes, "campaigns and fits")
+    results = compute(work(world), wanted, office)
+    grids = [environment(_DISTRIBUTIONS, _facts(world, benchmark.seeds)), *_grids(arms, world, results)]
     for grid in grids:
         console.print(shown(grid))
     if benchmark.page is not None:
         benchmark.page.write_text(markdown(grids), encoding="utf-8")
-
-
-def _console() -> Console:
-    """Return a console that is wide enough for the tables where there is no terminal to tell."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH)
 
 
 def _world(data: Path, chosen: Chosen, console: Console) -> World:
@@ -92,7 +85,7 @@ def _world(data: Path, chosen: Chosen, console: Console) -> World:
         pools = tuple(with_views(pool, tick) for pool in pools)
     every = settings(pools, [parse_wanted(text) for text in chosen.further], console.print)
     names = [setting.task.name for setting in every]
-    _check(chosen.tasks, names, "task")
+    check_names(chosen.tasks, names, "task")
     picked = tuple(s for s in every if not chosen.tasks or s.task.name in chosen.tasks)
     return World(picked, tuple(pool for pool in pools if pool.name == PEROVSKITES))
 
@@ -108,14 +101,8 @@ def _progress(console: Console, words: str) -> Iterator[Progress]:
 
 
 def _picked(arms: Sequence[Arm], names: Sequence[str]) -> list[Arm]:
-    _check(names, [arm.name for arm in arms], "arm")
+    check_names(names, [arm.name for arm in arms], "arm")
     return [arm for arm in arms if not names or arm.name in names]
-
-
-def _check(names: Iterable[str], allowed: Sequence[str], what: str) -> None:
-    for name in names:
-        if name not in allowed:
-            raise DataError(f"there is no {what} {name!r}{suggestion(name, allowed)}; allowed: {', '.join(allowed)}")
 
 
 def _told_missing(arm: Arm, console: Console) -> bool:
@@ -164,21 +151,7 @@ def _about(arms: Sequence[Arm]) -> Grid:
     return Grid("arms", ("arm", "what it is"), tuple((arm.name, arm.about) for arm in arms), words=2)
 
 
-def _environment(world: World, seeds: int) -> Grid:
+def _facts(world: World, seeds: int) -> tuple[tuple[str, str], ...]:
     pools: dict[str, Crystals] = {setting.pool.name: setting.pool for setting in world.settings}
     rows = ", ".join(f"{name} {len(pool)}" for name, pool in pools.items())
-    versions = ", ".join(f"{name} {_version(name)}" for name in _DISTRIBUTIONS)
-    facts = (
-        ("seeds", str(seeds)),
-        ("rows searched", rows),
-        ("versions", f"Python {platform.python_version()}, {versions}"),
-        ("machine", f"{sys.platform}, {platform.machine()}"),
-    )
-    return Grid("environment", ("what", ""), facts, words=2)
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
+    return (("seeds", str(seeds)), ("rows searched", rows))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.pools.crystals import Crystals, DataError
+from benchmarks.errors import DataError
+from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.tasks import Bound, Edge, Extreme, Quantity, Score, Setting, Task, Term
 from campaigns.errors import suggestion
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pools.crystals import DataError
+from benchmarks.errors import DataError
 from benchmarks.pools.run import Benchmark, Chosen, show
 from tests.benchmarks.crystal_tables import METALS, write_carbon, write_table
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.pools.crystals import Crystals, DataError, read_pools
+from benchmarks.errors import DataError
+from benchmarks.pools.crystals import Crystals, read_pools
 from benchmarks.pools.suite import Wanted, is_searched, parse_wanted, settings
 from tests.benchmarks.crystal_tables import crystals, write_table
 

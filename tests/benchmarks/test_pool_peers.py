@@ -6,8 +6,9 @@ import importlib.util
 
 import pytest
 
+from benchmarks.errors import UnfitError
 from benchmarks.pools.arms import ARMS
-from benchmarks.pools.engine import Arm, Plan, UnfitError, conduct
+from benchmarks.pools.engine import Arm, Plan, conduct
 from tests.benchmarks.crystal_tables import constant, setting
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, of which there are many kinds

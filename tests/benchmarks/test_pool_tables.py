@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from benchmarks.errors import UnfitError
 from benchmarks.grids import Grid, markdown
 from benchmarks.ledger import Ledger, fingerprint
 from benchmarks.pools import jobs
 from benchmarks.pools.arms import ARMS, RandomEngine
 from benchmarks.pools.calibration import MODELS, Model, Trial, chemistry, conduct_trial
-from benchmarks.pools.engine import Arm, Engine, Plan, Record, UnfitError
+from benchmarks.pools.engine import Arm, Engine, Plan, Record
 from benchmarks.pools.jobs import Campaign, Fitting, Unfit, World, compute
 from benchmarks.pools.report import Compared, arrivals, calibration, campaign_calibration, ratios, shares, zero_label
 from benchmarks.pools.suite import HEAT

@@ -1,0 +1,114 @@
+"""Athanor's own arm: the planner that runs campaigns, on the rows of a table or in a box."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.errors import UnfitError
+from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
+from benchmarks.trials import completed
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue
+from loop.planner import Planner
+from loop.records import Proposal
+from surrogates.posterior.encoder import Encoder, MaterialTable
+
+_VIEW = "composition"  # a campaign's pool is one of crystals; the rows' parameters stand where composition would
+
+
+class PlannerEngine:
+    """Suggests what the planner of a campaign would.
+
+    Raises:
+        UnfitError: the task has several objectives.
+    """
+
+    def __init__(self, task: Task, seed: int) -> None:
+        if len(task.signs) > 1:
+            raise UnfitError("a campaign has one score")
+        torch.set_num_threads(1)
+        self._task = task
+        self._places = {} if task.rows is None else {row.tobytes(): str(i) for i, row in enumerate(task.rows)}
+        campaign = _campaign(task, seed)
+        self._planner = Planner(campaign, Encoder(campaign.space, _materials(task)))
+        self._open: dict[bytes, tuple[int, Candidate, Proposal]] = {}
+        self._count = 0
+
+    def suggest(self, pending: Numbers) -> Numbers:  # noqa: ARG002  # what is pending is open in the planner
+        """Return the planner's point."""
+        number, candidate, proposal = self._planner.suggest()
+        self._count = number + 1
+        if self._task.rows is None:
+            point = self._task.point(dict(candidate.parameters))
+        else:
+            point = self._task.rows[int(str(candidate.material))]
+        self._open[point.tobytes()] = (number, candidate, proposal)
+        return point
+
+    def tell(self, points: Numbers, readings: Readings) -> None:
+        """Learn readings; points that were not suggested here are the start that all engines share."""
+        for point, values, sds in zip(points, readings.values.tolist(), readings.sds.tolist(), strict=True):
+            pairs = enumerate(zip(values, np.nan_to_num(sds), strict=True))
+            metrics = {f"outcome{i}": MetricValue(value, float(sd), "1") for i, (value, sd) in pairs}
+            known = self._open.pop(point.tobytes(), None)
+            if known is None:
+                self._planner.recall([completed(self._count, self._candidate(point), Proposal("start"), metrics)])
+                self._count += 1
+            else:
+                self._planner.ingest(completed(*known, metrics))
+
+    def _candidate(self, point: Numbers) -> Candidate:
+        if self._task.rows is None:
+            return Candidate(self._task.named(point))
+        return Candidate({}, self._places[point.tobytes()])
+
+
+def _campaign(task: Task, seed: int) -> Campaign:
+    """Return the task as a campaign file would put it."""
+    names = [f"outcome{i}" for i in range(len(task.signs) + task.slacks)]
+    goals = zip(names, task.signs, strict=False)
+    parameters = {p.name: _parameter(p) for p in task.parameters} if task.rows is None else {}
+    step = {"name": "look", "stations": ["table"], "analysis": "benchmarks.planner:look", "gives": names}
+    return Campaign.model_validate(
+        {
+            "name": "task",
+            "seed": seed,
+            **({"space": {"parameters": parameters}} if parameters else _POOL),
+            "metrics": {name: {"kind": "measured", "unit": "1"} for name in names},
+            "objective": {
+                "terms": [{"goal": _GOALS[sign], "metric": name, "scale": 1.0} for name, sign in goals],
+                "constraints": [{"metric": name, "at_least": 0.0} for name in names[len(task.signs) :]],
+                "find": {"kind": "best" if task.rows is None else "many"},
+            },
+            "planner": {"initial": 2},
+            "lab": {"kind": "virtual"},
+            "stations": {"table": {"kind": "furnace"}},
+            "workflow": [{**step, "recipe": {name: f"${name}" for name in parameters}, "timeout": "1 h"}],
+            "budget": {"trials": task.total},
+        }
+    )
+
+
+_POOL = {
+    "space": {"pool": {"kind": "generator", "function": "benchmarks.planner:rows"}},
+    "surrogate": {"features": [{"kind": _VIEW}]},
+}
+_GOALS = {1.0: "maximise", -1.0: "minimise"}
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    match parameter:
+        case Real(low=low, high=high):
+            return {"kind": "float", "unit": "1", "low": low, "high": high}
+        case Choice(levels=levels):
+            return {"kind": "categorical", "levels": list(levels)}
+
+
+def _materials(task: Task) -> MaterialTable | None:
+    """Return the rows as materials that look like their parameters in the unit box."""
+    if task.rows is None:
+        return None
+    return MaterialTable(tuple(map(str, range(len(task.rows)))), {_VIEW: task.unit(task.rows)}, {})
