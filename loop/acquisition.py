@@ -25,6 +25,7 @@ from loop.scoring import Scorer
 from loop.shortlist import fresh, neighbours, shortlist
 
 _BEST = 4  # around which others are looked for
+_RADII = (0.08, 0.03, 0.01, 0.003, 0.001)  # of the range, within which they are, round after round
 _BASELINE = 48  # measured candidates that the joint samples hold
 _SAMPLES = 256
 _SHOWN_SAMPLES = 1024
@@ -68,9 +69,11 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     pending = belief.believing(history.pending)
     found = shortlist(pending, history, seed)
     values = _acquisition(belief, pending, history, found, seed)
-    best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
-    more = fresh(neighbours(belief.scorer, best, seed), history.seen | {c.key() for c in found})
-    if more:
+    for number, radius in enumerate(_RADII):
+        best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
+        more = fresh(neighbours(belief.scorer, best, seed + number, radius), history.seen | {c.key() for c in found})
+        if not more:
+            break
         found = found + more
         values = torch.cat([values, _acquisition(belief, pending, history, more, seed)])
     order = [int(i) for i in values.argsort(descending=True)]

@@ -26,6 +26,7 @@ _MATERIALS = 40  # how many those are
 _CLOUD = 4096  # settings tried in a campaign without materials
 _LENGTH = 160
 _NEIGHBOURS = 32  # around each of the best few
+_RADIUS = 0.08
 _BEST = 4
 _KEPT = 2048  # materials of a large pool that are looked at for each choice
 _PROMISING = "promising"
@@ -153,11 +154,12 @@ def _best_measured(belief: Belief) -> list[int]:
     return [int(i) for i in belief.outcomes[0].argsort(descending=True)[:_BEST]]
 
 
-def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int) -> list[Candidate]:
+def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS) -> list[Candidate]:
+    """Return candidates around some, their numbers moved by about ``radius`` of the range."""
     if not scorer.campaign.space.parameters:
         return []
     generator = np.random.default_rng(seed)
-    return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator)]
+    return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]
 
 
 def fresh(candidates: Sequence[Candidate], seen: frozenset[tuple[object, ...]]) -> list[Candidate]:

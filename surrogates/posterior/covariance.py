@@ -66,7 +66,7 @@ class Shape:
                 case ["nugget"]:
                     belief = (math.log(0.01), 2.0)
                 case ["noise"]:
-                    belief = (math.log(0.01), 1.5)
+                    belief = (math.log(0.001), 2.0)
                 case ["product"] if self.abrupt:
                     belief = (math.log(2.0), 1.0)
                 case _:
