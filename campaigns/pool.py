@@ -20,7 +20,7 @@ PARENT = "folder of the campaign file"
 """Key of the validation context that says where the campaign file stands."""
 
 
-def _ending(*allowed: str) -> AfterValidator:
+def ending(*allowed: str) -> AfterValidator:
     def check(name: str) -> str:
         if not name.lower().endswith(allowed):
             raise ValueError(f"got {name!r}; allowed: a name that ends in {', '.join(allowed)}")
@@ -44,7 +44,9 @@ class GeneratorPoolConfig(_PoolConfig):
     """The function that returns a pool, such as surrogates.pools.prototypes:cathodes."""
 
 
-class _SourceConfig(_PoolConfig):
+class SourceConfig(Config):
+    """What stands in files that are named relative to the campaign file."""
+
     _parent: Path = PrivateAttr(default_factory=Path)
 
     def model_post_init(self, context: Any) -> None:
@@ -55,7 +57,9 @@ class _SourceConfig(_PoolConfig):
         return (self._parent / name).absolute()
 
 
-class _FileConfig(_SourceConfig):
+class FileConfig(SourceConfig):
+    """What stands in one file."""
+
     file: str
 
     @property
@@ -64,11 +68,11 @@ class _FileConfig(_SourceConfig):
         return self._absolute(self.file)
 
 
-class TablePoolConfig(_FileConfig):
+class TablePoolConfig(FileConfig, _PoolConfig):
     """Materials in the rows of a CSV or Parquet file."""
 
     kind: Literal["table"]
-    file: Annotated[str, _ending(*TABLES)]
+    file: Annotated[str, ending(*TABLES)]
     """The file (.csv, .csv.gz, .csv.xz or .parquet), beside the campaign file or absolute."""
     structure: str = "cif"
     """The column that holds the structure: CIF, POSCAR or pymatgen's JSON, told apart by what stands there."""
@@ -78,7 +82,7 @@ class TablePoolConfig(_FileConfig):
     """Numeric columns to keep with the materials."""
 
 
-class FolderPoolConfig(_SourceConfig):
+class FolderPoolConfig(SourceConfig, _PoolConfig):
     """Materials in a folder of CIF and POSCAR files, and in the folders below it; the file's name is the id."""
 
     kind: Literal["folder"]
@@ -91,19 +95,19 @@ class FolderPoolConfig(_SourceConfig):
         return self._absolute(self.folder)
 
 
-class AsePoolConfig(_FileConfig):
+class AsePoolConfig(FileConfig, _PoolConfig):
     """Materials in an ASE database."""
 
     kind: Literal["ase"]
-    file: Annotated[str, _ending(*DATABASES)]
+    file: Annotated[str, ending(*DATABASES)]
     """The database (.db or .json), beside the campaign file or absolute."""
 
 
-class JsonPoolConfig(_FileConfig):
+class JsonPoolConfig(FileConfig, _PoolConfig):
     """Materials in a pymatgen JSON file: a list of structures, of mappings with a structure, or ids to structures."""
 
     kind: Literal["json"]
-    file: Annotated[str, _ending(*JSON)]
+    file: Annotated[str, ending(*JSON)]
     """The file (.json or .json.gz), beside the campaign file or absolute."""
     id: str | None = None
     """The key that names the materials in a list of mappings; without it, ids are made from formula and structure."""

@@ -81,7 +81,7 @@ def exit_of(outcome: Outcome) -> ExitCode:
 
 
 def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
-    units = {name: parameter.unit for name, parameter in campaign.space.parameters.items()}
+    units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     out = console()
     out.print()
     out.print(ranking_table(outcome.trials, units))

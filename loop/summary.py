@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from campaigns.campaign import Campaign
 from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import DesirabilityTermConfig, LinearTermConfig, TargetTermConfig, TermConfig
+from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.pool import (
     AsePoolConfig,
     FolderPoolConfig,
@@ -15,7 +16,6 @@ from campaigns.pool import (
     PoolConfig,
     TablePoolConfig,
 )
-from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from loop.words import clean, duration, unit_text
 
 
@@ -26,7 +26,7 @@ def summary_rows(campaign: Campaign) -> list[tuple[str, str]]:
 
 def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "campaign", f"{campaign.name}, seed {campaign.seed}"
-    for name, parameter in campaign.space.parameters.items():
+    for name, parameter in campaign.space.all_parameters.items():
         yield "parameter", f"{name}: {_parameter(parameter)}"
     for constraint in campaign.space.constraints:
         yield "constraint", constraint
