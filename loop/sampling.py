@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 from scipy.stats import qmc
@@ -24,7 +24,7 @@ _DRAWS = 64  # batches drawn before a space is called empty
 _LEAST = 2**15  # points that are drawn before that, at least
 _STALE = 64  # points known already after which a space is taken to hold no more
 _TRIAL = 512  # points that tell whether linear constraints leave enough of the cube
-_ENOUGH = 4  # of them
+_ENOUGH = (4, 32)  # of them: without equalities, and with some, where a walk costs less than many points in vain
 _ROUNDS = 24  # of the walk through what they leave
 _AGAIN = 4  # times that moves are tried where many of them leave the space
 
@@ -54,7 +54,8 @@ def sobol(space: SpaceConfig, count: int, seed: int) -> list[Setting]:
         if len(found) >= count or stale > _STALE + 4 * len(found):
             break
     if not found:
-        raise CampaignError([Problem("space.constraints", f"none of {drawn} points keeps all constraints")])
+        message = f"none of {drawn} points keeps all constraints; loosen one of them: {'; '.join(space.constraints)}"
+        raise CampaignError([Problem("space.constraints", message)])
     return list(found.values())[:count]
 
 
@@ -62,22 +63,26 @@ def _batches(space: SpaceConfig, count: int, seed: int) -> Iterator[tuple[int, l
     """Yield how many points were tried, and those of them that lie in the space."""
     cube, size = Cube(space), 2 ** math.ceil(math.log2(max(count, 8)))
     engine = qmc.Sobol(cube.dimensions, seed=seed)
-    first: list[tuple[int, list[Setting]]] = []
-    if len(space.system.names):
-        first = [(_TRIAL, cube.settings(engine.random(_TRIAL)))]
-        if len(first[0][1]) < _ENOUGH:
-            yield from _walked(space, count, seed)
-            return
     draws = max(_DRAWS, _LEAST // size)
-    yield from chain(first, ((size, cube.settings(engine.random(size))) for _ in range(draws)))
+    drawn = ((size, cube.settings(engine.random(size))) for _ in range(draws))
+    if not len(space.system.names):
+        return drawn
+    first = cube.settings(engine.random(_TRIAL))
+    equal = bool(len(space.system.equal))
+    if len(first) < _ENOUGH[equal]:
+        drawn = ((len(batch), batch) for batch in islice(interior(space, seed), _ROUNDS))
+    else:
+        drawn = chain([(_TRIAL, first)], drawn)
+    return _until(drawn, _STALE + 4 * count) if equal else drawn
 
 
-def _walked(space: SpaceConfig, count: int, seed: int) -> Iterator[tuple[int, list[Setting]]]:
-    drawn = 0
-    for batch, _ in zip(interior(space, seed), range(_ROUNDS), strict=False):
-        yield len(batch), batch
-        drawn += len(batch)
-        if drawn > _STALE + 4 * count:  # what is left has hardly more different points than have been found
+def _until(batches: Iterator[tuple[int, list[Setting]]], most: int) -> Iterator[tuple[int, list[Setting]]]:
+    """Yield batches up to so many settings: rounded ones that keep equalities may be few, and come again and again."""
+    found = 0
+    for tried, batch in batches:
+        yield tried, batch
+        found += len(batch)
+        if found > most:
             return
 
 
