@@ -64,10 +64,8 @@ def solvable(system: LinearSystem, whole: Sequence[str], mixtures: Sequence[Mixt
     sparse = [m for m in mixtures if m.at_most is not None]
     there = [name for m in sparse for name in m.components]
     d, size = len(system.names), len(system.names) + len(there)
-    rows = [
-        LinearConstraint(_padded(system.equal, size), system.equal_to, system.equal_to),
-        LinearConstraint(_padded(system.upper, size), -np.inf, system.upper_to),
-    ]
+    rows = [LinearConstraint(_padded(system.equal, size), system.equal_to, system.equal_to)] * (len(system.equal) > 0)
+    rows += [LinearConstraint(_padded(system.upper, size), -np.inf, system.upper_to)] * (len(system.upper) > 0)
     for mixture in sparse:
         count = np.zeros(size)
         for name, (low, high) in mixture.spans.items():
@@ -79,7 +77,7 @@ def solvable(system: LinearSystem, whole: Sequence[str], mixtures: Sequence[Mixt
         rows.append(LinearConstraint(count, 0.0, mixture.at_most))
     bounds = Bounds(np.append(system.low, np.zeros(len(there))), np.append(system.high, np.ones(len(there))))
     integers = np.append(np.isin(system.names, list(whole)), np.ones(len(there)))
-    found = milp(np.zeros(size), integrality=integers, bounds=bounds, constraints=[r for r in rows if np.size(r.A)])
+    found = milp(np.zeros(size), integrality=integers, bounds=bounds, constraints=rows)
     return found.status != 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -12,10 +12,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from campaigns.base import Config, Name
 from campaigns.constraints import Constraint, LinearConstraint, constraint
-from campaigns.errors import suggestion
-from campaigns.linear import LinearSystem, solvable, sum_of
+from campaigns.contradictions import contradictions
+from campaigns.errors import PlacedError
+from campaigns.linear import LinearSystem, sum_of
 from campaigns.mixtures import MixtureConfig
-from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.pool import PoolConfig
 from campaigns.rows import RowsConfig, read_rows
 from campaigns.table import Table
@@ -45,8 +46,8 @@ class SpaceConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for problem in (*_twice(self), *_conditions(self), *_constraints(self)):
-            raise ValueError(problem)
+        if problems := contradictions(self):
+            raise PlacedError(problems)
         return self
 
     def __copy__(self) -> Self:
@@ -143,81 +144,3 @@ def _codes(parameter: ParameterConfig, levels: Sequence[Scalar]) -> list[float]:
     if isinstance(parameter, CategoricalConfig):
         return [float(parameter.levels.index(str(level))) for level in levels]
     return [float(level) for level in levels]
-
-
-def _twice(space: SpaceConfig) -> Iterator[str]:
-    names = [*space.parameters, *space.mixtures, *(n for m in space.mixtures.values() for n in m.components)]
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            yield f"got the name {name!r} twice; allowed: one for each parameter, mixture and component"
-
-
-def _conditions(space: SpaceConfig) -> Iterator[str]:
-    before: dict[str, ParameterConfig] = {}
-    for name, parameter in space.parameters.items():
-        allowed = [n for n, p in before.items() if isinstance(p, CategoricalConfig | OrdinalConfig)]
-        for parent, levels in parameter.when.items():
-            if parent not in allowed:
-                listed = ", ".join(allowed) or "none"
-                yield (
-                    f"{name} applies when {parent!r} is {list(levels)}{suggestion(parent, allowed)}; allowed: a "
-                    f"categorical or ordinal parameter declared before {name}: {listed}"
-                )
-                return
-            yield from _levels(name, parent, levels, before[parent])
-        if parameter.otherwise is not None and not parameter.when:
-            yield f"{name} has otherwise but always applies; remove otherwise, or say when it applies"
-        before[name] = parameter
-
-
-def _levels(name: str, parent: str, levels: Sequence[Scalar], parameter: ParameterConfig) -> Iterator[str]:
-    known = parameter.levels if isinstance(parameter, CategoricalConfig | OrdinalConfig) else ()
-    for level in levels:
-        if level not in known:
-            yield f"{name} applies when {parent} is {level!r}; allowed: {', '.join(map(str, known))}"
-    if set(known) <= set(levels):
-        yield f"{name} applies with every level of {parent}; remove when, or a level"
-
-
-def _constraints(space: SpaceConfig) -> Iterator[str]:
-    known = space.all_parameters
-    numeric = [n for n, p in known.items() if p.kind != "categorical"]
-    for rule in space.parsed_constraints:
-        for name in rule.names:
-            if name not in numeric:
-                hint = suggestion(name, numeric)
-                yield f"constraint {rule.text!r} names {name!r}{hint}; allowed: {', '.join(numeric)}"
-            elif known[name].when:
-                yield f"constraint {rule.text!r} names {name!r}, which does not always apply; allowed: what always does"
-            else:
-                continue
-            return
-        if isinstance(rule, LinearConstraint) and not _kept_somewhere(space, rule):
-            yield f"constraint {rule.text!r} is kept nowhere between the bounds of its parameters"
-            return
-    yield from _together(space)
-
-
-def _kept_somewhere(space: SpaceConfig, rule: LinearConstraint) -> bool:
-    least, most = (
-        sum(c * float(space.all_parameters[n].at(float((c > 0) is side))) for n, c in rule.coefficients.items())
-        for side in (False, True)
-    )
-    return bool(least <= rule.bound + _slightly(rule) and (not rule.equal or most >= rule.bound - _slightly(rule)))
-
-
-def _slightly(rule: LinearConstraint) -> float:
-    return 1e-9 * max(1.0, abs(rule.bound))
-
-
-def _together(space: SpaceConfig) -> Iterator[str]:
-    """Yield that constraints which are kept each for itself are not kept together."""
-    rows = [*(set(c.names) for c in space.linear_constraints), *(set(m.components) for m in space.mixtures.values())]
-    shared = sum(map(len, rows)) > len(set().union(*rows))
-    sparse = any(m.at_most is not None and any(c.low for c in m.components.values()) for m in space.mixtures.values())
-    if not (shared or sparse):
-        return
-    whole = [n for n, p in space.parameters.items() if p.kind == "integer"]
-    if not solvable(space.system, whole, tuple(space.mixtures.values())):
-        together = [*space.constraints, *(f"the total and bounds of {name}" for name in space.mixtures)]
-        yield f"nothing keeps all of these together: {'; '.join(together)}"

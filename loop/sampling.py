@@ -64,7 +64,7 @@ def _batches(space: SpaceConfig, count: int, seed: int) -> Iterator[tuple[int, l
     cube, size = Cube(space), 2 ** math.ceil(math.log2(max(count, 8)))
     engine = qmc.Sobol(cube.dimensions, seed=seed)
     draws = max(_DRAWS, _LEAST // size)
-    drawn = ((size, cube.settings(engine.random(size))) for _ in range(draws))
+    drawn: Iterator[tuple[int, list[Setting]]] = ((size, cube.settings(engine.random(size))) for _ in range(draws))
     if not len(space.system.names):
         return drawn
     first = cube.settings(engine.random(_TRIAL))
