@@ -37,20 +37,30 @@ def _twice(space: SpaceConfig) -> Iterator[Placed]:
 
 
 def _conditions(parameters: Mapping[str, ParameterConfig]) -> Iterator[Placed]:
-    before: dict[str, ParameterConfig] = {}
+    allowed = [n for n, p in parameters.items() if isinstance(p, CategoricalConfig | OrdinalConfig)]
     for name, parameter in parameters.items():
-        allowed = [n for n, p in before.items() if isinstance(p, CategoricalConfig | OrdinalConfig)]
         for parent, levels in parameter.when.items():
             place = f"parameters.{name}.when.{parent}"
-            if parent in allowed:
-                yield from ((place, problem) for problem in _levels(parent, levels, before[parent]))
-                continue
-            known = ", ".join(allowed) or "none"
-            hint = f"{suggestion(parent, allowed)}; allowed: a categorical or ordinal one from before {name}: {known}"
-            yield place, f"got {parent!r}{hint}"
+            if parent not in allowed:
+                hint = f"{suggestion(parent, allowed)}; allowed: a categorical or ordinal parameter"
+                yield place, f"got {parent!r}{hint}: {', '.join(allowed) or 'there is none'}"
+            elif name in _behind(parameters, parent, (name,)):
+                yield (
+                    place,
+                    f"whether {name} applies depends on itself; allowed: a parameter that does not depend on it",
+                )
+            else:
+                yield from ((place, problem) for problem in _levels(parent, levels, parameters[parent]))
         if parameter.otherwise is not None and not parameter.when:
             yield f"parameters.{name}.otherwise", f"{name} always applies; remove otherwise, or say when it applies"
-        before[name] = parameter
+
+
+def _behind(parameters: Mapping[str, ParameterConfig], name: str, until: tuple[str, ...]) -> set[str]:
+    """Return a parameter and all that decide whether it applies, looked for no further than some that are known."""
+    if name in until or name not in parameters:
+        return {name}
+    further = (*until, name)
+    return {name}.union(*(_behind(parameters, parent, further) for parent in parameters[name].when))
 
 
 def _levels(parent: str, levels: Sequence[Scalar], parameter: ParameterConfig) -> Iterator[str]:

@@ -14,7 +14,7 @@ from campaigns.mixtures import MixtureConfig
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearSystem:
     """``equal @ x == equal_to``, ``upper @ x <= upper_to`` and ``low <= x <= high`` for d numbers.
 

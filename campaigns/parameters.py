@@ -13,8 +13,8 @@ from campaigns.values import Scalar
 When = Annotated[
     dict[Name, Annotated[tuple[Number | str, ...], Field(min_length=1)]],
     Field(
-        description="Categorical or ordinal parameter, declared before, to the levels of it with which this one "
-        "applies; without it, always."
+        description="Categorical or ordinal parameter to the levels of it with which this one applies; without it, "
+        "always."
     ),
 ]
 """Where a parameter applies."""

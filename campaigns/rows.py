@@ -35,9 +35,9 @@ def read_rows(space: SpaceConfig, rows: RowsConfig) -> Table:
         CampaignError: the file cannot be read, or rows lie outside the space; the first of them are named.
     """
     cells = _cells(rows, list(space.all_parameters))
-    columns, problems = {}, []
-    for name, parameter in space.all_parameters.items():
-        columns[name] = _read(parameter, cells[name])
+    columns = {name: _read(parameter, cells[name]) for name, parameter in space.all_parameters.items()}
+    problems = []
+    for name in columns:
         wrong = _wrong(space, columns, name, [bool(cell) for cell in cells[name]])
         problems += [(place, f"{name} is {cells[name][place] or 'empty'!r}; {why}") for place, why in wrong]
     if not problems:

@@ -93,18 +93,18 @@ class SpaceConfig(Config):
 
     def present(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return the values of the parameters that apply, in the order of the parameters."""
-        found: dict[str, Scalar] = {}
-        for name, parameter in self.all_parameters.items():
-            if all(found.get(parent) in levels for parent, levels in parameter.when.items()):
-                found[name] = values[name]
-        return found
+        return {n: values[n] for n, p in self.all_parameters.items() if not p.when or self._applies(n, values)}
+
+    def _applies(self, name: str, values: Mapping[str, Scalar]) -> bool:
+        conditions = self.all_parameters[name].when.items()
+        return all(self._applies(parent, values) and values[parent] in levels for parent, levels in conditions)
 
     def applies(self, name: str, columns: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
         """Return where a parameter applies, n, by the columns of a table of n rows."""
         count = len(next(iter(columns.values())))
         found = np.full(count, True)
         for parent, levels in self.all_parameters[name].when.items():
-            found &= np.isin(columns[parent], _codes(self.parameters[parent], levels))
+            found &= self.applies(parent, columns) & np.isin(columns[parent], _codes(self.parameters[parent], levels))
         return found
 
     def allows(self, parameters: Mapping[str, Scalar]) -> bool:

@@ -17,7 +17,7 @@ from campaigns.values import Scalar
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table(Sequence[dict[str, Scalar]]):
     """Settings in rows: each row is read as a mapping, and all of them as columns.
 
