@@ -124,8 +124,11 @@ def _broken(space: SpaceConfig, columns: Mapping[str, Vector]) -> Iterator[tuple
 
 
 def _told(rows: RowsConfig, problems: Sequence[tuple[int, str]]) -> list[Problem]:
-    """Return the first problems, each with its row in the file, from 1 without the header."""
-    shown = [Problem(_WHERE, f"{rows.file} row {place + 1}: {why}") for place, why in sorted(problems)[:_SHOWN]]
-    if len(problems) > _SHOWN:
-        shown.append(Problem(_WHERE, f"{rows.file}: {len(problems) - _SHOWN} more such cells or rows"))
+    """Return what is wrong in the first bad rows, each with its number in the file, from 1 without the header."""
+    first: dict[int, str] = {}
+    for place, why in problems:
+        first.setdefault(place, why)  # what else is wrong in a row may only follow from it
+    shown = [Problem(_WHERE, f"{rows.file} row {place + 1}: {first[place]}") for place in sorted(first)[:_SHOWN]]
+    if len(first) > _SHOWN:
+        shown.append(Problem(_WHERE, f"{rows.file}: {len(first) - _SHOWN} more rows are wrong"))
     return shown
