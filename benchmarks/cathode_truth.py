@@ -19,7 +19,8 @@ from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
 from instruments.instrument import JobInstrument
 from loop.assemble import Materials, build_lab, load_analysis, recipe
-from loop.sampling import settings, sobol
+from loop.cube import settings
+from loop.sampling import sobol
 from simulators.materials import cathode_materials
 from simulators.physics import CathodePhysics
 from simulators.synthesis import TARGET, Sample

@@ -131,7 +131,7 @@ def _step_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
 def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if "space" not in sections or "workflow" not in sections:
         return
-    parameters, used = sections["space"].parameters, set()
+    parameters, used = sections["space"].all_parameters, set()
     for i, step in enumerate(sections["workflow"]):
         for key, value in step.recipe.items():
             if not (isinstance(value, str) and value.startswith("$")):
@@ -139,9 +139,20 @@ def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
             used.add(value[1:])
             if value[1:] not in parameters:
                 yield Problem(f"workflow[{i}].recipe.{key}", _unknown(value[1:], parameters))
+            elif parameters[value[1:]].when and parameters[value[1:]].otherwise is None:
+                message = (
+                    f"{value} does not always apply; give space.parameters.{value[1:]}.otherwise, which is told then"
+                )
+                yield Problem(f"workflow[{i}].recipe.{key}", message)
     for name in parameters:
         if name not in used:
-            yield Problem(f"space.parameters.{name}", f"no step of the workflow uses ${name}")
+            yield Problem(_place(sections["space"], name), f"no step of the workflow uses ${name}")
+
+
+def _place(space: Any, name: str) -> str:
+    """Return where a parameter or a component stands in the file."""
+    mixture = next((key for key, mixture in space.mixtures.items() if name in mixture.components), None)
+    return f"space.parameters.{name}" if mixture is None else f"space.mixtures.{mixture}.components.{name}"
 
 
 def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:

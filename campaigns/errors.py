@@ -51,6 +51,14 @@ class CampaignError(AthanorError):
         ]
 
 
+class PlacedError(ValueError):
+    """Parts of a section contradict each other; ``placed`` holds the key within the section, and the message."""
+
+    def __init__(self, placed: list[tuple[str, str]]) -> None:
+        self.placed = placed
+        super().__init__("; ".join(message for _, message in placed))
+
+
 class UnitError(AthanorError, ValueError):
     """A unit is unknown, or of another dimension than the one that is meant."""
 

@@ -94,6 +94,10 @@ def _validated(data: dict[Any, Any], folder: Path | None) -> tuple[Campaign | di
 
 
 def _missing_files(sections: dict[str, Any]) -> Iterator[Problem]:
+    try:
+        getattr(sections.get("space"), "table", None)  # reads it
+    except CampaignError as error:
+        yield from error.problems
     pool = getattr(sections.get("space"), "pool", None)
     if pool is None or isinstance(pool, GeneratorPoolConfig):
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from campaigns.errors import Problem, suggestion
+from campaigns.errors import PlacedError, Problem, suggestion
 from campaigns.yaml_nodes import Loc, dotted
 
 _WANTED = {
@@ -40,7 +40,8 @@ def explain(error: ValidationError, data: Any, schema: Mapping[str, Any]) -> lis
         data: what it was given.
         schema: the JSON schema of the same type, from which the allowed keys are taken.
     """
-    return [_problem(dict(e), data, schema) for e in error.errors(include_url=False)]
+    found = (dict(e) for e in error.errors(include_url=False))
+    return [problem for e in found for problem in (_placed(e, data) or [_problem(e, data, schema)])]
 
 
 def shown(value: Any) -> str:
@@ -55,6 +56,15 @@ def shown(value: Any) -> str:
         case list() | tuple():
             return "a list"
     return repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+
+
+def _placed(error: dict[str, Any], data: Any) -> list[Problem]:
+    """Return the problems of a section that knows their places itself."""
+    match error.get("ctx"):
+        case {"error": PlacedError(placed=placed)}:
+            section = dotted(_path(error["loc"], data))
+            return [Problem(f"{section}.{where}" if section else where, message) for where, message in placed]
+    return []
 
 
 def _problem(error: dict[str, Any], data: Any, schema: Mapping[str, Any]) -> Problem:

@@ -15,7 +15,7 @@ DATABASES = (".db", ".json")
 JSON = (".json", ".json.gz")
 
 
-def _ending(*allowed: str) -> AfterValidator:
+def ending(*allowed: str) -> AfterValidator:
     def check(name: str) -> str:
         if not name.lower().endswith(allowed):
             raise ValueError(f"got {name!r}; allowed: a name that ends in {', '.join(allowed)}")
@@ -39,7 +39,9 @@ class GeneratorPoolConfig(_PoolConfig):
     """The function that returns a pool, such as surrogates.pools.prototypes:cathodes."""
 
 
-class _FileConfig(_PoolConfig, BesideConfig):
+class FileConfig(BesideConfig):
+    """What stands in one file."""
+
     file: str
 
     @property
@@ -48,11 +50,11 @@ class _FileConfig(_PoolConfig, BesideConfig):
         return self.beside(self.file)
 
 
-class TablePoolConfig(_FileConfig):
+class TablePoolConfig(FileConfig, _PoolConfig):
     """Materials in the rows of a CSV or Parquet file."""
 
     kind: Literal["table"]
-    file: Annotated[str, _ending(*TABLES)]
+    file: Annotated[str, ending(*TABLES)]
     """The file (.csv, .csv.gz, .csv.xz or .parquet), beside the campaign file or absolute."""
     structure: str = "cif"
     """The column that holds the structure: CIF, POSCAR or pymatgen's JSON, told apart by what stands there."""
@@ -62,7 +64,7 @@ class TablePoolConfig(_FileConfig):
     """Numeric columns to keep with the materials."""
 
 
-class FolderPoolConfig(_PoolConfig, BesideConfig):
+class FolderPoolConfig(BesideConfig, _PoolConfig):
     """Materials in a folder of CIF and POSCAR files, and in the folders below it; the file's name is the id."""
 
     kind: Literal["folder"]
@@ -75,19 +77,19 @@ class FolderPoolConfig(_PoolConfig, BesideConfig):
         return self.beside(self.folder)
 
 
-class AsePoolConfig(_FileConfig):
+class AsePoolConfig(FileConfig, _PoolConfig):
     """Materials in an ASE database."""
 
     kind: Literal["ase"]
-    file: Annotated[str, _ending(*DATABASES)]
+    file: Annotated[str, ending(*DATABASES)]
     """The database (.db or .json), beside the campaign file or absolute."""
 
 
-class JsonPoolConfig(_FileConfig):
+class JsonPoolConfig(FileConfig, _PoolConfig):
     """Materials in a pymatgen JSON file: a list of structures, of mappings with a structure, or ids to structures."""
 
     kind: Literal["json"]
-    file: Annotated[str, _ending(*JSON)]
+    file: Annotated[str, ending(*JSON)]
     """The file (.json or .json.gz), beside the campaign file or absolute."""
     id: str | None = None
     """The key that names the materials in a list of mappings; without it, ids are made from formula and structure."""

@@ -16,7 +16,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
-from campaigns.space import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
 from campaigns.units import convert, to_unit
 from campaigns.values import Candidate, Scalar
@@ -175,8 +175,11 @@ def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrumen
     found: dict[str, Scalar] = {}
     for key, value in step.recipe.items():
         if isinstance(value, str) and value.startswith("$"):
-            parameter = campaign.space.parameters[value[1:]]
-            found[key] = _converted(candidate.parameters[value[1:]], parameter.unit, key, instrument)
+            parameter = campaign.space.all_parameters[value[1:]]
+            told = candidate.parameters.get(value[1:], parameter.otherwise)
+            if told is None:
+                raise ValueError(f"{value} does not apply to the candidate, and the parameter has no otherwise")
+            found[key] = _converted(told, parameter.unit, key, instrument)
         else:
             found[key] = _constant(value, key, instrument)
     return found
@@ -205,7 +208,7 @@ def load_analysis(step: StepConfig) -> Callable[..., Any] | None:
 def _outside(campaign: Campaign, instrument: JobInstrument, key: str, value: float | str, where: str) -> list[Problem]:
     try:
         if isinstance(value, str) and value.startswith("$"):
-            parameter = campaign.space.parameters[value[1:]]
+            parameter = campaign.space.all_parameters[value[1:]]
             extremes = [_converted(v, parameter.unit, key, instrument) for v in _extremes(parameter)]
         else:
             extremes = [_constant(value, key, instrument)]
@@ -218,8 +221,10 @@ def _outside(campaign: Campaign, instrument: JobInstrument, key: str, value: flo
 
 def _extremes(parameter: ParameterConfig) -> list[Scalar]:
     if isinstance(parameter, CategoricalConfig | OrdinalConfig):
-        return list(parameter.levels)
-    return [parameter.low, parameter.high]
+        found: list[Scalar] = list(parameter.levels)
+    else:
+        found = [parameter.low, parameter.high]
+    return found if parameter.otherwise is None else [*found, parameter.otherwise]
 
 
 def _converted(value: Scalar, unit: str, key: str, instrument: JobInstrument) -> Scalar:

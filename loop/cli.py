@@ -86,10 +86,12 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     from campaigns.load import load_campaign
     from loop.model_checks import check_models
     from loop.show import print_rows
+    from loop.space_checks import check_space
     from loop.summary import summary_rows
 
     campaign = load_campaign(file)
     check_models(campaign, str(file))
+    check_space(campaign, str(file))
     typer.echo(f"{file}: OK")
     print_rows(summary_rows(campaign))
 

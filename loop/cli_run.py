@@ -19,6 +19,7 @@ from loop.options import Outcome, RunOptions
 from loop.places import default_store
 from loop.show import console, print_rows
 from loop.signals import interrupts
+from loop.space_checks import check_space
 from loop.tables import ranking_table
 from loop.words import duration
 
@@ -46,6 +47,7 @@ def run_campaign(request: Request) -> ExitCode:
     text = read_text(request.file)
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     check_models(campaign, str(request.file))
+    check_space(campaign, str(request.file))
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
     options = RunOptions(url, text, request.max_trials, request.dry_run)
@@ -81,7 +83,7 @@ def exit_of(outcome: Outcome) -> ExitCode:
 
 
 def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
-    units = {name: parameter.unit for name, parameter in campaign.space.parameters.items()}
+    units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     out = console()
     out.print()
     out.print(ranking_table(outcome.trials, units))

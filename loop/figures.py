@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.objective import Objective, Term
-from campaigns.space import CategoricalConfig, FloatConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue, TrialState
 from loop.calibration import Pair
 from loop.marks import (
@@ -106,8 +106,8 @@ def prediction_figure(pairs: Sequence[Pair], name: str, units: Mapping[str, str]
 def slice_figure(
     trials: Sequence[TrialRecord], name: str, parameter: ParameterConfig, units: Mapping[str, str]
 ) -> Figure:
-    """Return the score against one parameter; trials without a score are in the table of all trials."""
-    scored = [t for t in trials if t.score is not None]
+    """Return the score against one parameter, where it applies; trials without a score are in the table of all."""
+    scored = [t for t in trials if t.score is not None and name in t.candidate.parameters]
     traces = [
         scatter(mark, [_place(t, name) for t in group], [_score(t) for t in group], _hovers(group, units))
         for mark, group in by_fate(scored)
@@ -227,10 +227,10 @@ def _pair_text(pair: Pair, name: str, units: Mapping[str, str]) -> str:
 
 
 def _parameter_axis(name: str, parameter: ParameterConfig, trials: Sequence[TrialRecord]) -> dict[str, Any]:
-    values = [t.candidate.parameters[name] for t in trials]
+    values = [t.candidate.parameters.get(name, parameter.otherwise) for t in trials]
     if not isinstance(parameter, CategoricalConfig):
         return _axis(name, parameter.unit, values)
-    levels = list(parameter.levels)
+    levels = list(dict.fromkeys([*parameter.levels, *map(str, values)]))
     ticks = {"tickvals": list(range(len(levels))), "ticktext": levels}
     return _axis(name, None, [levels.index(str(v)) for v in values]) | ticks | {"range": [0, len(levels) - 1]}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from campaigns.space import CategoricalConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.values import TrialState
 from loop.marks import COLOURS, LOG_AXIS, RED, Figure, Trace, label, layout
 from loop.records import StepRecord, TrialRecord
@@ -143,7 +143,9 @@ def _flat(values: Mapping[str, float | Sequence[float]], parameters: Mapping[str
 
 
 def _columns(name: str, parameter: ParameterConfig) -> list[str]:
-    return [f"{name}={level}" for level in parameter.levels] if isinstance(parameter, CategoricalConfig) else [name]
+    if not isinstance(parameter, CategoricalConfig):
+        return [name]
+    return [f"{name} {n}" for n in parameter.descriptors] or [f"{name}={level}" for level in parameter.levels]
 
 
 def _named(path: str, columns: Sequence[str]) -> str:

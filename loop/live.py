@@ -79,7 +79,7 @@ class PlainView:
         self._said = -math.inf
         self._stream = stream
         self._on_broken = on_broken
-        self._units = {name: parameter.unit for name, parameter in campaign.space.parameters.items()}
+        self._units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
         self._broken = False
 
     def __call__(self, event: Event) -> None:

@@ -24,7 +24,8 @@ from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
-from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.acquisition import Choice, choose
 from loop.belief import Belief, History, Memories, believe
@@ -102,13 +103,13 @@ class _Node(ExternalGenerationNode):
         self._memories.pop(metric, None)
 
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
-        """Return a candidate as Ax knows it: a material by its place in the pool."""
+        """Return a candidate as Ax knows it: a material by its place in the pool, and every parameter with a value."""
         place = {} if candidate.material is None else {_MATERIAL: self._scorer.encoder.place(candidate.material)}
-        return dict(candidate.parameters) | place
+        return _stand_ins(self._scorer.campaign.space) | dict(candidate.parameters) | place
 
     def candidate(self, parameters: Mapping[str, Any]) -> Candidate:
         """Return the candidate that Ax knows by these parameters."""
-        rest = {name: value for name, value in parameters.items() if name != _MATERIAL}
+        rest = self._scorer.campaign.space.present(parameters)
         table = self._scorer.encoder.materials
         return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
 
@@ -203,8 +204,13 @@ def _seed(seed: int, number: int) -> int:
     return zlib.crc32(f"{seed}/{number}".encode())
 
 
+def _stand_ins(space: SpaceConfig) -> dict[str, Scalar]:
+    """Return a value for each parameter that does not always apply."""
+    return {name: parameter.at(0.0) for name, parameter in space.parameters.items() if parameter.when}
+
+
 def _ax_parameters(campaign: Campaign, materials: int) -> list[RangeParameterConfig | ChoiceParameterConfig]:
-    found = [_ax_parameter(name, parameter) for name, parameter in campaign.space.parameters.items()]
+    found = [_ax_parameter(name, parameter) for name, parameter in campaign.space.all_parameters.items()]
     if materials:  # a range costs the same for 100,000 materials, a choice does not; Ax refuses a range of one number
         found.append(RangeParameterConfig(name=_MATERIAL, bounds=(0, max(materials - 1, 1)), parameter_type="int"))
     return found

@@ -62,7 +62,7 @@ class Progress:
     @property
     def units(self) -> dict[str, str]:
         """Parameter to unit."""
-        return {name: parameter.unit for name, parameter in self.campaign.space.parameters.items()}
+        return {name: parameter.unit for name, parameter in self.campaign.space.all_parameters.items()}
 
 
 def advance(progress: Progress, event: Event) -> Progress:

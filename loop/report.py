@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.objective import Objective
-from campaigns.space import CategoricalConfig
+from campaigns.parameters import CategoricalConfig
 from campaigns.yaml_nodes import read_document
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
 from loop.figures import (
@@ -93,7 +93,7 @@ class Content:
     @cached_property
     def units(self) -> dict[str, str]:
         """Parameter to unit; empty for a categorical one."""
-        parameters = self.campaign.space.parameters.items()
+        parameters = self.campaign.space.all_parameters.items()
         return {name: "" if isinstance(p, CategoricalConfig) else p.unit for name, p in parameters}
 
     @cached_property
@@ -211,7 +211,7 @@ def _predictions(content: Content) -> list[str]:
 
 def _trials(content: Content) -> list[str]:
     scored = [t for t in content.trials if t.score is not None]
-    parameters = content.campaign.space.parameters
+    parameters = content.campaign.space.all_parameters
     parts: list[str] = []
     if scored:
         slices = [slice_figure(scored, name, parameter, content.units) for name, parameter in parameters.items()]

@@ -151,7 +151,7 @@ def _evidence(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _hyper(told: _Told) -> list[str]:
-    parameters = told.campaign.space.parameters
+    parameters = told.campaign.space.all_parameters
     charts = []
     for metric in told.metrics:
         trials = [t for t in told.proposed if "hyper_parameters" in t.proposal.models.get(metric, {})]

@@ -1,25 +1,39 @@
-"""Points of a search space: quasi-random ones, ones near a given point, and a space-filling start."""
+"""Points of a search space: quasi-random ones, and ones near a given point."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from campaigns.errors import CampaignError, Problem
-from campaigns.space import CategoricalConfig, FloatConfig, OrdinalConfig, ParameterConfig, SpaceConfig
-from campaigns.values import Candidate, Scalar
+from campaigns.space import SpaceConfig
+from campaigns.table import Table
+from campaigns.values import Candidate
+from loop.cube import Cube
+from loop.moves import Moves, nearest_rows
+from loop.polytope import interior
+from loop.rounding import Setting
+from loop.spacing import spaced
 
 _DRAWS = 64  # batches drawn before a space is called empty
-_LEVEL_CHANGE = 0.2  # how often a neighbour has another level
+_LEAST = 2**15  # points that are drawn before that, at least
+_STALE = 64  # points known already after which a space is taken to hold no more
+_TRIAL = 512  # points that tell whether linear constraints leave enough of the cube
+_ENOUGH = (4, 32)  # of them: without equalities, and with some, where a walk costs less than many points in vain
+_ROUNDS = 24  # of the walk through what they leave
+_AGAIN = 4  # times that moves are tried where many of them leave the space
 
 
-def sobol(space: SpaceConfig, count: int, seed: int) -> list[dict[str, Scalar]]:
-    """Return different settings that keep all constraints, from a scrambled Sobol sequence (Owen 1998).
+def sobol(space: SpaceConfig, count: int, seed: int) -> list[Setting]:
+    """Return different settings of a space, quasi-random, that keep all constraints.
+
+    They follow a scrambled Sobol sequence (Owen 1998); where linear constraints leave too little for that, uniform
+    points of what they leave, and of a table its rows, in an order in which each lies far from those before.
 
     Returns:
         ``count`` settings, or fewer where a finite space holds no more. A longer list begins with the shorter one.
@@ -27,68 +41,87 @@ def sobol(space: SpaceConfig, count: int, seed: int) -> list[dict[str, Scalar]]:
     Raises:
         CampaignError: the constraints leave next to nothing of the space.
     """
-    engine = qmc.Sobol(len(space.parameters), seed=seed)
-    found: dict[tuple[Scalar, ...], dict[str, Scalar]] = {}
-    batch = 2 ** math.ceil(math.log2(max(count, 8)))
-    for _ in range(_DRAWS):
-        before = len(found)
-        for point in (settings(space, row) for row in engine.random(batch)):
-            if space.allows(point):
-                found.setdefault(tuple(point.values()), point)
-        if len(found) >= count or 0 < before == len(found):
+    if space.table is not None:
+        return list(space.table.take(_scattered(space.table, seed)[:count]))
+    found: dict[tuple[object, ...], Setting] = {}
+    drawn = stale = 0
+    for tried, batch in _batches(space, count, seed):
+        drawn += tried
+        for point in batch:
+            key = tuple(point.items())
+            stale = stale + 1 if key in found else 0
+            found.setdefault(key, point)
+        if len(found) >= count or stale > _STALE + 4 * len(found):
             break
     if not found:
-        raise CampaignError([Problem("space.constraints", f"none of {_DRAWS * batch} points keeps all constraints")])
+        message = f"none of {drawn} points keeps all constraints; loosen one of them: {'; '.join(space.constraints)}"
+        raise CampaignError([Problem("space.constraints", message)])
     return list(found.values())[:count]
 
 
-def settings(space: SpaceConfig, unit_cube: NDArray[np.float64]) -> dict[str, Scalar]:
-    """Return the settings at a point of the unit cube (one coordinate per parameter), rounded to what can be set."""
-    pairs = zip(space.parameters.items(), unit_cube, strict=True)
-    return {name: tidy(parameter, parameter.at(float(x))) for (name, parameter), x in pairs}
+def _batches(space: SpaceConfig, count: int, seed: int) -> Iterator[tuple[int, list[Setting]]]:
+    """Yield how many points were tried, and those of them that lie in the space."""
+    cube, size = Cube(space), 2 ** math.ceil(math.log2(max(count, 8)))
+    engine = qmc.Sobol(cube.dimensions, seed=seed)
+    draws = max(_DRAWS, _LEAST // size)
+    drawn: Iterator[tuple[int, list[Setting]]] = ((size, cube.settings(engine.random(size))) for _ in range(draws))
+    if not len(space.system.names):
+        return drawn
+    first = cube.settings(engine.random(_TRIAL))
+    equal = bool(len(space.system.equal))
+    if len(first) < _ENOUGH[equal]:
+        drawn = ((len(batch), batch) for batch in islice(interior(space, seed), _ROUNDS))
+    else:
+        drawn = chain([(_TRIAL, first)], drawn)
+    return _until(drawn, _STALE + 4 * count) if equal else drawn
 
 
-def tidy(parameter: ParameterConfig, value: Scalar) -> Scalar:
-    """Return a float rounded to a thousandth of its range (log scale: four digits), within the bounds."""
-    if not isinstance(parameter, FloatConfig):
-        return value
-    number = float(value)
-    reach = abs(number) if parameter.scale == "log" else parameter.high - parameter.low
-    rounded = round(number, 3 - math.floor(math.log10(reach)))
-    return min(max(rounded, parameter.low), parameter.high)
+def _until(batches: Iterator[tuple[int, list[Setting]]], most: int) -> Iterator[tuple[int, list[Setting]]]:
+    """Yield batches up to so many settings: rounded ones that keep equalities may be few, and come again and again."""
+    found = 0
+    for tried, batch in batches:
+        yield tried, batch
+        found += len(batch)
+        if found > most:
+            return
+
+
+def _scattered(table: Table, seed: int) -> np.ndarray:
+    """Return the rows of a table in an order of which every beginning covers it."""
+    columns = []
+    for name, parameter in table.parameters.items():
+        if parameter.kind == "categorical":
+            columns += [(table.column(name) == level).astype(float) for level in range(len(parameter.levels))]
+        else:
+            columns.append(np.nan_to_num(table.fractions(name), nan=0.5))
+    return spaced(np.column_stack(columns), np.random.default_rng(seed))
 
 
 def near(
     space: SpaceConfig, candidate: Candidate, count: int, generator: np.random.Generator, radius: float = 0.08
 ) -> list[Candidate]:
-    """Return up to ``count`` candidates around one: numbers move by ``radius`` of their range, levels at times."""
-    found = [_moved(space.parameters, candidate, generator, radius) for _ in range(count)]
-    return [c for c in found if space.allows(c.parameters)]
+    """Return up to ``count`` candidates around one: numbers move by ``radius`` of their range, levels at times.
 
-
-def _moved(
-    parameters: Mapping[str, ParameterConfig], candidate: Candidate, generator: np.random.Generator, radius: float
-) -> Candidate:
-    values: dict[str, Scalar] = {}
-    for name, parameter in parameters.items():
-        old = candidate.parameters[name]
-        if isinstance(parameter, CategoricalConfig | OrdinalConfig):
-            changes = generator.random() < _LEVEL_CHANGE
-            values[name] = parameter.levels[generator.integers(len(parameter.levels))] if changes else old
-        else:
-            x = float(np.clip(parameter.fraction(old) + generator.normal(0.0, radius), 0.0, 1.0))
-            values[name] = tidy(parameter, parameter.at(x))
-    return replace(candidate, parameters=values)
-
-
-def spread(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
-    """Return ``count`` rows of an embedding, n x d, that cover it: greedy k-centres from a random start.
-
-    Gonzalez 1985, Theor. Comput. Sci. 38, 293.
+    Moves keep equalities and totals; components of a mixture exchange, come and go. Of a table, the nearest rows.
     """
-    chosen = [int(np.random.default_rng(seed).integers(len(embedding)))]
-    distance = np.linalg.norm(embedding - embedding[chosen[0]], axis=1)
-    while len(chosen) < min(count, len(embedding)):
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(embedding - embedding[chosen[-1]], axis=1))
-    return chosen
+    old = dict(candidate.parameters)
+    if space.table is not None:
+        return [replace(candidate, parameters=row) for row in nearest_rows(space.table, old, count)]
+    moves = Moves(space, radius, generator)
+    found: list[Setting] = []
+    for _ in range(_AGAIN if len(space.system.equal) else 1):
+        found += [new for new in (moves.moved(old) for _ in range(count)) if space.allows(new)]
+        if len(found) >= count:
+            break
+    return [replace(candidate, parameters=values) for values in found[:count]]
+
+
+def unseen(space: SpaceConfig, seen: frozenset[tuple[object, ...]]) -> Sequence[Setting]:
+    """Return the rows of a space's table that no key in ``seen`` (see ``Candidate.key``) stands for."""
+    if space.table is None:
+        return []
+    settings: list[Setting] = [dict(key[1:]) for key in seen]  # type: ignore[arg-type]
+    places = [space.table.place(setting) for setting in settings]
+    left = np.full(len(space.table), True)
+    left[[place for place in places if place is not None]] = False
+    return space.table.take(left)

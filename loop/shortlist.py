@@ -16,7 +16,7 @@ from campaigns.objective import FindManyConfig
 from campaigns.values import Candidate, Scalar
 from loop.belief import Belief, History
 from loop.promise import Promise
-from loop.sampling import near, sobol
+from loop.sampling import near, sobol, unseen
 from loop.scoring import Scorer
 
 _FEW = 16  # settings tried with every material of a small pool
@@ -46,7 +46,8 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
         SpaceExhaustedError: no candidate is left.
     """
     promise, settled = Promise(belief, seed), _settled(belief, history)
-    found = [c for cloud in _clouds(promise, settled, seed) for c in _best(promise, cloud, cloud.rows_of(settled))]
+    clouds = _clouds(promise, settled, history.seen, seed)
+    found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled))]
     measured = [history.done[i] for i in _best_measured(belief)]
     found = fresh(found + neighbours(belief.scorer, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
@@ -66,7 +67,7 @@ def _settled(belief: Belief, history: History) -> frozenset[str | None]:
     scorer = belief.scorer
     if scorer.encoder.materials is None:
         return frozenset()
-    if not scorer.campaign.space.parameters:
+    if not scorer.campaign.space.all_parameters:
         return frozenset(str(key[0]) for key in history.seen)
     if not isinstance(scorer.objective.find, FindManyConfig):
         return frozenset()
@@ -95,12 +96,15 @@ def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.in
     return everything if np.isin(kept, places).all() else kept
 
 
-def _clouds(promise: Promise, settled: frozenset[str | None], seed: int) -> list[_Cloud]:
+def _clouds(
+    promise: Promise, settled: frozenset[str | None], seen: frozenset[tuple[object, ...]], seed: int
+) -> list[_Cloud]:
     scorer = promise.belief.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
-        return [_Cloud(scorer, sobol(space, _CLOUD, seed), np.empty(0, dtype=np.int64))]
-    if not space.parameters:
+        settings = sobol(space, _CLOUD, seed) if space.rows is None else unseen(space, seen)
+        return [_Cloud(scorer, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
+    if not space.all_parameters:
         return [_Cloud(scorer, [{}], _worthwhile(promise.belief, settled))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
     wide = _Cloud(scorer, sobol(space, few, seed), np.arange(len(table.ids)))
@@ -156,7 +160,7 @@ def _best_measured(belief: Belief) -> list[int]:
 
 def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS) -> list[Candidate]:
     """Return candidates around some, their numbers moved by about ``radius`` of the range."""
-    if not scorer.campaign.space.parameters:
+    if not scorer.campaign.space.all_parameters:
         return []
     generator = np.random.default_rng(seed)
     return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]

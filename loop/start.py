@@ -9,8 +9,9 @@ from itertools import cycle
 import numpy as np
 
 from campaigns.values import Candidate
-from loop.sampling import sobol, spread
+from loop.sampling import sobol
 from loop.scoring import Scorer
+from loop.spacing import spread
 
 _PROMISING = 0.25
 """Share of the materials that the start covers, those that look best by what is known of them."""
@@ -26,7 +27,7 @@ class Start:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
         campaign, table = self.scorer.campaign, self.scorer.encoder.materials
         count = max(campaign.planner.initial, number + 1)
-        settings = sobol(campaign.space, count, campaign.seed) if campaign.space.parameters else [{}]
+        settings = sobol(campaign.space, count, campaign.seed) if campaign.space.all_parameters else [{}]
         if table is None:
             found = [Candidate(setting) for setting in settings]
         else:
@@ -40,7 +41,7 @@ class Start:
     def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return a material that was never tried, with the first setting, or None."""
         table, campaign = self.scorer.encoder.materials, self.scorer.campaign
-        setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.parameters else {}
+        setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.all_parameters else {}
         left = (Candidate(setting, name) for name in (table.ids if table else ()))
         return next((c for c in left if c.key() not in seen), None)
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from campaigns.campaign import Campaign
 from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
+from campaigns.mixtures import MixtureConfig
 from campaigns.objective import DesirabilityTermConfig, LinearTermConfig, TargetTermConfig, TermConfig
+from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.pool import (
     AsePoolConfig,
     FolderPoolConfig,
@@ -15,7 +17,6 @@ from campaigns.pool import (
     PoolConfig,
     TablePoolConfig,
 )
-from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from loop.words import clean, duration, unit_text
 
 
@@ -27,9 +28,13 @@ def summary_rows(campaign: Campaign) -> list[tuple[str, str]]:
 def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "campaign", f"{campaign.name}, seed {campaign.seed}"
     for name, parameter in campaign.space.parameters.items():
-        yield "parameter", f"{name}: {_parameter(parameter)}"
+        yield "parameter", f"{name}: {_parameter(parameter)}{_condition(parameter)}"
+    for name, mixture in campaign.space.mixtures.items():
+        yield "mixture", f"{name}: {_mixture(mixture)}"
     for constraint in campaign.space.constraints:
         yield "constraint", constraint
+    if campaign.space.rows is not None:
+        yield "rows", campaign.space.rows.file
     if campaign.space.pool is not None:
         yield "pool", _pool(campaign.space.pool)
     for name, metric in campaign.metrics.items():
@@ -52,6 +57,18 @@ def _parameter(parameter: ParameterConfig) -> str:
             return ", ".join(f"{level:g}" for level in parameter.levels) + unit_text(parameter.unit)
         case CategoricalConfig():
             return ", ".join(parameter.levels)
+
+
+def _condition(parameter: ParameterConfig) -> str:
+    conditions = [f"{parent} is {' or '.join(map(str, levels))}" for parent, levels in parameter.when.items()]
+    told = "" if parameter.otherwise is None else f", otherwise {parameter.otherwise}"
+    return f", when {' and '.join(conditions)}{told}" if conditions else ""
+
+
+def _mixture(mixture: MixtureConfig) -> str:
+    shares = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in mixture.spans.items())
+    most = "" if mixture.at_most is None else f", at most {mixture.at_most} of them"
+    return f"{shares}, adding up to {mixture.total:g}{unit_text(mixture.unit)}{most}"
 
 
 def _metric(metric: MetricConfig) -> str:

@@ -23,8 +23,11 @@ Cell = str | int | float | bool | None
 
 def parameter_units(source: str) -> dict[str, str]:
     """Return parameter to unit, read from a campaign file's text that was validated before."""
-    parameters = read_document(source).data["space"]["parameters"]
-    return {name: str(parameter.get("unit", "1")) for name, parameter in parameters.items()}
+    space = read_document(source).data["space"]
+    units = {name: str(parameter.get("unit", "1")) for name, parameter in (space.get("parameters") or {}).items()}
+    for mixture in (space.get("mixtures") or {}).values():
+        units |= dict.fromkeys(mixture["components"], str(mixture.get("unit", "1")))
+    return units
 
 
 def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count: int = 10) -> Table:

@@ -76,6 +76,91 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def mixtures(draw: st.DrawFn, prefix: str = "c") -> dict[str, Any]:
+    """Draw a mixture about a point that lies in it."""
+    count = draw(st.integers(2, 5))
+    at_most = draw(st.none() | st.integers(1, count))
+    parts = [draw(st.integers(1, 20)) for _ in range(at_most or count)]
+    point = [part / sum(parts) for part in parts] + [0.0] * (count - len(parts))
+    components = {f"{prefix}_{i}": draw(_components(share)) for i, share in enumerate(point)}
+    return {"components": components} | ({} if at_most is None else {"at_most": at_most})
+
+
+@st.composite
+def _components(draw: st.DrawFn, share: float) -> dict[str, Any]:
+    low = draw(st.sampled_from([0.0, 0.25, 0.75])) * share
+    high = share + draw(st.sampled_from([0.25, 0.5, 1.0])) * (1.0 - share)
+    return ({"low": round(low, 3)} if low else {}) | ({"high": round(high + 0.002, 3)} if high < 0.99 else {})
+
+
+@st.composite
+def mixture_spaces(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a space of a mixture and some parameters beside it."""
+    return {
+        "parameters": {name: draw(parameters) for name in draw(st.just([]) | names("p", 2))},
+        "mixtures": {"mixture": draw(mixtures())},
+    }
+
+
+@st.composite
+def equality_spaces(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a space of a linear equality that holds in the middle of the parameters, and perhaps an inequality."""
+    count = draw(st.integers(2, 4))
+    lows = [draw(numbers(-100, 100)) for _ in range(count)]
+    spans = [draw(numbers(0.1, 100)) for _ in range(count)]
+    factors = [draw(st.sampled_from([-2, 0.5, 1, 3])) for _ in range(count)]
+    middle = sum(f * (low + span / 2) for f, low, span in zip(factors, lows, spans, strict=True))
+    terms = " + ".join(f"{factor} * p_{i}" for i, factor in enumerate(factors))
+    pairs = enumerate(zip(lows, spans, strict=True))
+    chosen = {f"p_{i}": {"kind": "float", "unit": "1", "low": low, "high": low + span} for i, (low, span) in pairs}
+    more = [f"p_0 <= {lows[0] + 0.75 * spans[0]}"] if draw(st.booleans()) else []
+    return {
+        "parameters": chosen | {"gas": draw(categorical_parameters)},
+        "constraints": [f"{terms} == {middle}", *more],
+    }
+
+
+@st.composite
+def nonlinear_spaces(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a space whose constraint is kept by a quarter of it at least."""
+    high = {name: draw(numbers(2, 100)) for name in ("a", "b")}
+    chosen = {name: {"kind": "float", "unit": "1", "low": 1, "high": bound} for name, bound in high.items()}
+    middle = (1 + high["a"]) * (1 + high["b"]) / 4
+    text = draw(st.sampled_from(["a * b <= {0}", "log(a) + log(b) <= log({0})", "(a * b) ** 0.5 <= sqrt(max(1, {0}))"]))
+    return {"parameters": chosen, "constraints": [text.format(middle)]}
+
+
+@st.composite
+def conditional_spaces(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a space with a parameter that applies with some levels of another, and one that depends on that."""
+    parent = draw(categorical_parameters)
+    child, grandchild = draw(ordinal_parameters()), draw(parameters)
+    some = parent["levels"][: draw(st.integers(1, len(parent["levels"]) - 1))]
+    told = grandchild["levels"][0] if "levels" in grandchild else grandchild["low"]
+    return {
+        "parameters": {
+            "parent": parent,
+            "child": child | {"when": {"parent": some}, "otherwise": child["levels"][0]},
+            "grandchild": grandchild | {"when": {"child": child["levels"][1:]}, "otherwise": told},
+        }
+    }
+
+
+@st.composite
+def described_spaces(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a space of a categorical parameter with descriptors."""
+    parameter = draw(categorical_parameters)
+    count = len(parameter["levels"])
+    described = {name: draw(st.permutations([float(i) for i in range(count)])) for name in draw(names("d", 3))}
+    return {"parameters": {"solvent": parameter | {"descriptors": described}, "p": draw(parameters)}}
+
+
+rich_spaces = st.one_of(
+    mixture_spaces(), equality_spaces(), nonlinear_spaces(), conditional_spaces(), described_spaces()
+)
+
+
+@st.composite
 def metrics(draw: st.DrawFn) -> dict[str, Any]:
     """Draw measured metrics, and sometimes a product of two of them."""
     found: dict[str, Any] = {
@@ -113,12 +198,13 @@ def objectives(draw: st.DrawFn, metric_names: list[str]) -> dict[str, Any]:
 @st.composite
 def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a valid campaign file's data."""
-    space, known = draw(spaces()), draw(metrics())
+    space, known = draw(st.one_of(spaces(), rich_spaces)), draw(metrics())
+    shares = [name for mixture in space.get("mixtures", {}).values() for name in mixture["components"]]
     measured = [name for name, metric in known.items() if metric["kind"] == "measured"]
     step = {
         "name": "make",
         "stations": ["furnace"],
-        "recipe": {name: f"${name}" for name in space["parameters"]} | {"hold": draw(numbers())},
+        "recipe": {name: f"${name}" for name in [*space["parameters"], *shares]} | {"hold": draw(numbers())},
         "analysis": "instruments.analyses.diffraction:phase_fraction",
         "gives": measured,
         "timeout": draw(numbers(0.01)),

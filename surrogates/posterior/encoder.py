@@ -1,8 +1,10 @@
 """From candidates to the rows that models and objective see.
 
-A row holds the parameters (unit cube, one column per level of a categorical) and, in a campaign with a pool, the place
-of the material in it. What is known of a material (views, priors, computed metrics) is looked up by that place, so that
-rows stay small however many features there are.
+A row holds the parameters and, in a campaign with a pool, the place of the material in it. A number stands in the unit
+cube, components of a mixture in one scale for all of them; a categorical has a column for each level, or for each of
+its descriptors. What does not apply stands in the middle, so that only the parameter by which it does not apply tells.
+What is known of a material (views, priors, computed metrics) is looked up by that place, so that rows stay small
+however many features there are.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from campaigns.space import CategoricalConfig, SpaceConfig
+from campaigns.parameters import CategoricalConfig
+from campaigns.space import SpaceConfig
+from campaigns.table import Table
 from campaigns.values import Candidate, Scalar
 
 Vector = NDArray[np.float64]
@@ -65,7 +69,15 @@ class Encoder:
     @property
     def parameter_columns(self) -> int:
         """The number of columns that hold parameters."""
-        return sum(len(p.levels) if isinstance(p, CategoricalConfig) else 1 for p in self.space.parameters.values())
+        parameters = self.space.all_parameters.values()
+        return sum(level_features(p).shape[1] if isinstance(p, CategoricalConfig) else 1 for p in parameters)
+
+    @cached_property
+    def _scales(self) -> dict[str, float]:
+        """Component to the width of its mixture, from the smallest share to the largest."""
+        spans = [(mixture, mixture.spans.values()) for mixture in self.space.mixtures.values()]
+        widths = [(m, max(high for _, high in each) - min(low for low, _ in each)) for m, each in spans]
+        return {name: width for mixture, width in widths for name in mixture.components}
 
     def place(self, material: str) -> int:
         """Return the place of a material in the pool.
@@ -97,10 +109,11 @@ class Encoder:
 
     def encode(self, candidates: Sequence[Candidate]) -> Tensor:
         """Return the rows, n x d in double precision, of n candidates."""
-        rows = [self._parameters(c.parameters) for c in candidates]
-        if self.materials is not None:
-            rows = [[*row, self._index[str(c.material)]] for row, c in zip(rows, candidates, strict=True)]
-        return torch.tensor(rows, dtype=torch.float64)
+        rows = self._parameters([c.parameters for c in candidates])
+        if self.materials is None:
+            return rows
+        places = [float(self._index[str(c.material)]) for c in candidates]
+        return torch.cat([rows, torch.tensor(places, dtype=torch.float64).unsqueeze(-1)], dim=1)
 
     def encode_product(
         self, settings: Sequence[Mapping[str, Scalar]], places: Sequence[int] | NDArray[np.int64]
@@ -108,26 +121,49 @@ class Encoder:
         """Return the rows of all pairs of a material (by its place) and a setting, material by material.
 
         Args:
-            settings: s points of the parameters; one empty point in a campaign without parameters.
+            settings: s points of the parameters, or a table of them; one empty point in a campaign without parameters.
             places: m places in the pool; ignored in a campaign without one.
 
         Returns:
             (m * s) x d; s x d without materials.
         """
-        parameters = torch.tensor([self._parameters(values) for values in settings], dtype=torch.float64)
+        parameters = self._parameters(settings)
         if self.materials is None:
             return parameters
         known = torch.as_tensor(np.asarray(places), dtype=torch.float64).repeat_interleave(len(settings))
         return torch.cat([parameters.repeat(len(places), 1), known.unsqueeze(-1)], dim=1)
 
-    def _parameters(self, values: Mapping[str, Scalar]) -> list[float]:
-        row: list[float] = []
-        for name, parameter in self.space.parameters.items():
-            if isinstance(parameter, CategoricalConfig):
-                row += [float(values[name] == level) for level in parameter.levels]
-            else:
-                row.append(parameter.fraction(values[name]))
-        return row
+    def _parameters(self, settings: Sequence[Mapping[str, Scalar]]) -> Tensor:
+        """Return the columns of the parameters, n x p."""
+        table = Table.of(self.space.all_parameters, settings)
+        columns = [self._columns(table, name) for name in table.parameters]
+        return torch.from_numpy(np.concatenate([np.empty((len(table), 0)), *columns], axis=1))
+
+    def _columns(self, table: Table, name: str) -> NDArray[np.float64]:
+        """Return the columns of one parameter, n x c."""
+        parameter = table.parameters[name]
+        if not isinstance(parameter, CategoricalConfig):
+            numbers = table.column(name) / self._scales[name] if name in self._scales else table.fractions(name)
+            return np.nan_to_num(numbers, nan=0.5)[:, None]
+        known = level_features(parameter)
+        places = table.column(name)
+        if not parameter.when:
+            return known[places.astype(np.int64)]
+        return np.vstack([known, known.mean(axis=0)])[np.nan_to_num(places, nan=len(known)).astype(np.int64)]
+
+
+def level_features(parameter: CategoricalConfig) -> NDArray[np.float64]:
+    """Return what is known of each level, levels x c: its descriptors, or without any that it differs from all others.
+
+    Descriptors are standardised, and scaled together so that two levels are on average as far apart (in the root mean
+    square) as without descriptors.
+    """
+    if not parameter.descriptors:
+        return np.eye(len(parameter.levels))
+    values = np.array(list(parameter.descriptors.values())).T
+    standard = (values - values.mean(axis=0)) / values.std(axis=0)
+    count, width = standard.shape
+    return standard * np.sqrt((count - 1) / (count * width))
 
 
 def embedding_view(vectors: NDArray[np.float32], components: int = 40) -> NDArray[np.float64]:

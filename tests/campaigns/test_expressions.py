@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.expressions import Product, linear_constraint
+from campaigns.constraints import linear_constraint
+from campaigns.expressions import Product
 from tests.strategies import numbers
 
 

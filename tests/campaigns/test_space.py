@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.space import CategoricalConfig, ParameterConfig, SpaceConfig
+from campaigns.parameters import CategoricalConfig, ParameterConfig
+from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from tests.strategies import fractions, parameters, spaces
 
@@ -73,5 +74,5 @@ def test_a_constraint_that_nothing_keeps_is_refused() -> None:
     time = {"kind": "float", "unit": "h", "low": 2, "high": 3}
     with pytest.raises(ValidationError, match="kept nowhere"):
         SpaceConfig.model_validate({"parameters": {"time": time}, "constraints": ["2 * time <= 3"]})
-    with pytest.raises(ValidationError, match="names 'tim'; allowed: time"):
+    with pytest.raises(ValidationError, match="names 'tim', did you mean 'time'; allowed: time"):
         SpaceConfig.model_validate({"parameters": {"time": time}, "constraints": ["tim <= 3"]})

@@ -3,8 +3,11 @@ import pytest
 import torch
 
 from campaigns.space import SpaceConfig
+from campaigns.table import Table
 from campaigns.values import Candidate
 from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
+from surrogates.posterior.gp import Observations
+from surrogates.posterior.learning import Task, learn
 
 SPACE = SpaceConfig.model_validate(
     {
@@ -84,3 +87,63 @@ def test_features_count_alike_whatever_their_units() -> None:
 def test_equal_materials_are_no_error(view: object) -> None:
     assert callable(view)
     assert not view(np.ones((4, 3), dtype=np.float32)).any()
+
+
+def test_every_kind_of_parameter_has_its_columns() -> None:
+    space = SpaceConfig.model_validate(
+        {
+            "parameters": {
+                "gas": {"kind": "categorical", "levels": ["air", "argon"]},
+                "flow": {"kind": "float", "unit": "ml/min", "low": 1, "high": 5, "when": {"gas": ["argon"]}},
+                "valve": {"kind": "categorical", "levels": ["open", "shut"], "when": {"gas": ["argon"]}},
+            },
+            "mixtures": {
+                "binder": {"components": {"pvdf": {"high": 0.5}, "cmc": {"low": 0.1, "high": 0.6}, "sbr": {}}}
+            },
+        }
+    )
+    encoder = Encoder(space)
+    shares = {"pvdf": 0.2, "cmc": 0.5, "sbr": 0.3}
+    rows = encoder.encode(
+        [Candidate({"gas": "air"} | shares), Candidate({"gas": "argon", "flow": 5.0, "valve": "shut"} | shares)]
+    )
+    assert rows.tolist() == [[1, 0, 0.5, 0.5, 0.5, 0.2, 0.5, 0.3], [0, 1, 1, 0, 1, 0.2, 0.5, 0.3]]
+    assert encoder.parameter_columns == rows.shape[1]
+
+
+def solvents(described: bool) -> SpaceConfig:
+    levels = [f"s{i}" for i in range(12)]
+    polarity = [float(i) for i in range(12)]
+    known = {"descriptors": {"polarity": polarity, "unrelated": polarity[::2] + polarity[1::2]}} if described else {}
+    return SpaceConfig.model_validate({"parameters": {"solvent": {"kind": "categorical", "levels": levels} | known}})
+
+
+def test_levels_are_as_far_apart_with_descriptors_as_without() -> None:
+    with_, without = (
+        Encoder(solvents(described)).encode([Candidate({"solvent": f"s{i}"}) for i in range(12)]).numpy()
+        for described in (True, False)
+    )
+    apart = [np.sqrt((distances(rows) ** 2).sum() / (12 * 11)) for rows in (with_, without)]
+    assert apart[0] == pytest.approx(apart[1])
+    assert with_.shape == (12, 2)
+
+
+def test_levels_that_are_alike_in_descriptors_share_knowledge() -> None:
+    tried = [0, 1, 3, 4, 6, 7, 9, 10, 11]
+    values = torch.tensor([np.sin(i / 3.0) for i in range(12)], dtype=torch.float64)
+    wrong = []
+    for described in (True, False):
+        encoder = Encoder(solvents(described))
+        rows = encoder.encode([Candidate({"solvent": f"s{i}"}) for i in range(12)])
+        gp = learn(Task(encoder), Observations(rows[tried], values[tried], torch.full((9,), 0.01, dtype=torch.float64)))
+        unseen = [2, 5, 8]
+        wrong.append(float((gp.marginals(rows[unseen])[0] - values[unseen]).abs().mean()))
+    assert wrong[0] < 0.3 * wrong[1]
+
+
+def test_a_large_table_is_encoded_as_its_rows() -> None:
+    rows = np.random.default_rng(0).uniform([500, 0], [1000, 1.999], size=(2000, 2))
+    table = Table(SPACE.all_parameters, np.column_stack([rows[:, 0], np.floor(rows[:, 1])]))
+    encoder = Encoder(SPACE)
+    one_by_one = encoder.encode([Candidate(dict(row)) for row in table])
+    assert torch.equal(encoder.encode_product(table, ()), one_by_one)

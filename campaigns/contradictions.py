@@ -1,0 +1,112 @@
+"""What in a search space contradicts itself, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from campaigns.constraints import Constraint, LinearConstraint
+from campaigns.errors import suggestion
+from campaigns.linear import solvable
+from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.values import Scalar
+
+if TYPE_CHECKING:
+    from campaigns.space import SpaceConfig
+
+Placed = tuple[str, str]
+"""The key within the space, and what is wrong there."""
+
+
+def contradictions(space: SpaceConfig) -> list[Placed]:
+    """Return all that contradicts itself; whether constraints can be kept together is asked of sound ones only."""
+    found = [*_twice(space), *_conditions(space.parameters), *_constraints(space)]
+    return found or list(_together(space))
+
+
+def _twice(space: SpaceConfig) -> Iterator[Placed]:
+    places = [(name, f"parameters.{name}") for name in space.parameters]
+    for key, mixture in space.mixtures.items():
+        places.append((key, f"mixtures.{key}"))
+        places += [(name, f"mixtures.{key}.components.{name}") for name in mixture.components]
+    seen: set[str] = set()
+    for name, place in places:
+        if name in seen:
+            yield place, f"got the name {name!r} twice; allowed: one for each parameter, mixture and component"
+        seen.add(name)
+
+
+def _conditions(parameters: Mapping[str, ParameterConfig]) -> Iterator[Placed]:
+    allowed = [n for n, p in parameters.items() if isinstance(p, CategoricalConfig | OrdinalConfig)]
+    for name, parameter in parameters.items():
+        for parent, levels in parameter.when.items():
+            place = f"parameters.{name}.when.{parent}"
+            if parent not in allowed:
+                hint = f"{suggestion(parent, allowed)}; allowed: a categorical or ordinal parameter"
+                yield place, f"got {parent!r}{hint}: {', '.join(allowed) or 'there is none'}"
+            elif name in _behind(parameters, parent, (name,)):
+                yield (
+                    place,
+                    f"whether {name} applies depends on itself; allowed: a parameter that does not depend on it",
+                )
+            else:
+                yield from ((place, problem) for problem in _levels(parent, levels, parameters[parent]))
+        if parameter.otherwise is not None and not parameter.when:
+            yield f"parameters.{name}.otherwise", f"{name} always applies; remove otherwise, or say when it applies"
+
+
+def _behind(parameters: Mapping[str, ParameterConfig], name: str, until: tuple[str, ...]) -> set[str]:
+    """Return a parameter and all that decide whether it applies, looked for no further than some that are known."""
+    if name in until or name not in parameters:
+        return {name}
+    further = (*until, name)
+    return {name}.union(*(_behind(parameters, parent, further) for parent in parameters[name].when))
+
+
+def _levels(parent: str, levels: Sequence[Scalar], parameter: ParameterConfig) -> Iterator[str]:
+    known = parameter.levels if isinstance(parameter, CategoricalConfig | OrdinalConfig) else ()
+    for level in levels:
+        if level not in known:
+            yield f"got {level!r}, no level of {parent}; allowed: {', '.join(map(str, known))}"
+    if set(known) <= set(levels):
+        yield f"got every level of {parent}; remove a level, or when"
+
+
+def _constraints(space: SpaceConfig) -> Iterator[Placed]:
+    for i, rule in enumerate(space.parsed_constraints):
+        problems = list(_names(space.all_parameters, rule))
+        if not problems and isinstance(rule, LinearConstraint) and not _kept_somewhere(space, rule):
+            problems = [f"{rule.text!r} is kept nowhere between the bounds of its parameters"]
+        yield from ((f"constraints[{i}]", problem) for problem in problems)
+
+
+def _names(parameters: Mapping[str, ParameterConfig], rule: Constraint) -> Iterator[str]:
+    allowed = [n for n, p in parameters.items() if p.kind != "categorical" and not p.when]
+    for name in rule.names:
+        if name not in allowed:
+            why = ", which does not always apply" if name in parameters and parameters[name].when else ""
+            hint = why or suggestion(name, allowed)
+            yield f"{rule.text!r} names {name!r}{hint}; allowed: {', '.join(allowed) or 'none'}"
+
+
+def _kept_somewhere(space: SpaceConfig, rule: LinearConstraint) -> bool:
+    least, most = (
+        sum(c * float(space.all_parameters[n].at(float((c > 0) is side))) for n, c in rule.coefficients.items())
+        for side in (False, True)
+    )
+    slightly = 1e-9 * max(1.0, abs(rule.bound))
+    return bool(least <= rule.bound + slightly and (not rule.equal or most >= rule.bound - slightly))
+
+
+def _together(space: SpaceConfig) -> Iterator[Placed]:
+    """Yield that constraints which are kept each for itself are not kept together."""
+    rows = [*(set(c.names) for c in space.linear_constraints), *(set(m.components) for m in space.mixtures.values())]
+    shared = sum(map(len, rows)) > len(set().union(*rows))
+    sparse = any(m.at_most is not None and any(c.low for c in m.components.values()) for m in space.mixtures.values())
+    if not (shared or sparse):
+        return
+    whole = [n for n, p in space.parameters.items() if p.kind == "integer"]
+    if not solvable(space.system, whole, tuple(space.mixtures.values())):
+        linear = [c.text for c in space.linear_constraints]
+        together = [*linear, *(f"the total and bounds of {name}" for name in space.mixtures)]
+        yield "constraints" if linear else "mixtures", f"nothing keeps all of these together: {'; '.join(together)}"

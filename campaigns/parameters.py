@@ -1,0 +1,190 @@
+"""The kinds of parameter: a real number, a whole number, one of a few numbers, one of a few names."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from campaigns.base import Config, Name, Number, OwnQuantity, Unit
+from campaigns.values import Scalar
+
+When = Annotated[
+    dict[Name, Annotated[tuple[Number | str, ...], Field(min_length=1)]],
+    Field(
+        description="Categorical or ordinal parameter to the levels of it with which this one applies; without it, "
+        "always."
+    ),
+]
+"""Where a parameter applies."""
+
+
+class FloatConfig(Config):
+    """A real number between two bounds."""
+
+    kind: Literal["float"]
+    unit: Unit
+    """Unit of the bounds and of every value."""
+    low: OwnQuantity
+    """Smallest value, in the unit or with a unit of its own."""
+    high: OwnQuantity
+    """Largest value."""
+    scale: Literal["linear", "log"] = "linear"
+    """How the range is covered: log for a quantity that acts by factors, such as a time."""
+    when: When = Field(default_factory=dict)
+    otherwise: OwnQuantity | None = None
+    """What a step is told where the parameter does not apply."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _check_bounds(self.low, self.high, self.unit)
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"a log scale needs low above zero, got {self.low} {self.unit}")
+        return self
+
+    def contains(self, value: Scalar) -> bool:
+        """Return whether ``value`` is a number within the bounds."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def at(self, fraction: float) -> float:
+        """Return the value at ``fraction`` (0..1) of the range, on its scale."""
+        if self.scale == "log":
+            value = math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + fraction * (self.high - self.low)
+        return min(max(value, self.low), self.high)
+
+    def fraction(self, value: Scalar) -> float:
+        """Return where ``value`` lies in the range: the inverse of ``at``."""
+        number = float(value)
+        if self.scale == "log":
+            return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+        return (number - self.low) / (self.high - self.low)
+
+
+class IntegerConfig(Config):
+    """A whole number between two bounds, both included."""
+
+    kind: Literal["integer"]
+    unit: Unit = "1"
+    """Unit of the bounds and of every value."""
+    low: OwnQuantity
+    """Smallest value."""
+    high: OwnQuantity
+    """Largest value."""
+    when: When = Field(default_factory=dict)
+    otherwise: OwnQuantity | None = None
+    """What a step is told where the parameter does not apply."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _check_bounds(self.low, self.high, self.unit)
+        if not (float(self.low).is_integer() and float(self.high).is_integer()):
+            raise ValueError(f"an integer parameter needs whole bounds, got {self.low} and {self.high}")
+        return self
+
+    def contains(self, value: Scalar) -> bool:
+        """Return whether ``value`` is a whole number within the bounds."""
+        return isinstance(value, int) and self.low <= value <= self.high
+
+    def at(self, fraction: float) -> int:
+        """Return the whole number at ``fraction`` (0..1): each number owns an equal share."""
+        count = int(self.high - self.low) + 1
+        return int(self.low) + min(int(fraction * count), count - 1)
+
+    def fraction(self, value: Scalar) -> float:
+        """Return where ``value`` lies in the range, 0 at low and 1 at high."""
+        return (float(value) - self.low) / (self.high - self.low)
+
+
+class OrdinalConfig(Config):
+    """One of a few numbers whose order and distance matter."""
+
+    kind: Literal["ordinal"]
+    unit: Unit
+    """Unit of the levels."""
+    levels: Annotated[tuple[OwnQuantity, ...], Field(min_length=2)]
+    """The numbers allowed, in rising order."""
+    when: When = Field(default_factory=dict)
+    otherwise: OwnQuantity | None = None
+    """What a step is told where the parameter does not apply."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if list(self.levels) != sorted(set(self.levels)):
+            raise ValueError(f"levels must rise and differ, got {list(self.levels)}")
+        return self
+
+    def contains(self, value: Scalar) -> bool:
+        """Return whether ``value`` is one of the levels."""
+        return value in self.levels
+
+    def at(self, fraction: float) -> float:
+        """Return the level at ``fraction`` (0..1): each level owns an equal share."""
+        return self.levels[min(int(fraction * len(self.levels)), len(self.levels) - 1)]
+
+    def fraction(self, value: Scalar) -> float:
+        """Return where ``value`` lies between the first and the last level."""
+        return (float(value) - self.levels[0]) / (self.levels[-1] - self.levels[0])
+
+
+class CategoricalConfig(Config):
+    """One of a few names without order."""
+
+    kind: Literal["categorical"]
+    levels: Annotated[tuple[str, ...], Field(min_length=2)]
+    """The names allowed."""
+    descriptors: dict[Name, tuple[Number, ...]] = Field(default_factory=dict)
+    """Property to its value for each level, in their order: levels that are alike in them share knowledge."""
+    when: When = Field(default_factory=dict)
+    otherwise: str | None = None
+    """What a step is told where the parameter does not apply."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.levels)) != len(self.levels):
+            raise ValueError(f"levels must differ, got {list(self.levels)}")
+        return self
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        for name, values in self.descriptors.items():
+            if len(values) != len(self.levels):
+                raise ValueError(
+                    f"descriptor {name!r} has {len(values)} values; allowed: {len(self.levels)}, one per level"
+                )
+            if len(set(values)) == 1:
+                raise ValueError(f"descriptor {name!r} is {values[0]:g} for all levels and tells none apart; remove it")
+        for i, level in enumerate(self.levels if self.descriptors else ()):
+            twin = next((other for other in self.levels[:i] if self.described(other) == self.described(level)), None)
+            if twin is not None:
+                raise ValueError(f"levels {twin!r} and {level!r} are alike in all descriptors; add one that differs")
+        return self
+
+    def described(self, level: str) -> tuple[float, ...]:
+        """Return the descriptors of a level."""
+        return tuple(values[self.levels.index(level)] for values in self.descriptors.values())
+
+    @property
+    def unit(self) -> str:
+        """The unit, for symmetry with the other kinds: none."""
+        return "1"
+
+    def contains(self, value: Scalar) -> bool:
+        """Return whether ``value`` is one of the levels."""
+        return value in self.levels
+
+    def at(self, fraction: float) -> str:
+        """Return the level at ``fraction`` (0..1): each level owns an equal share."""
+        return self.levels[min(int(fraction * len(self.levels)), len(self.levels) - 1)]
+
+
+ParameterConfig = Annotated[
+    FloatConfig | IntegerConfig | OrdinalConfig | CategoricalConfig, Field(discriminator="kind")
+]
+
+
+def _check_bounds(low: float, high: float, unit: str) -> None:
+    if not low < high:
+        raise ValueError(f"low must be below high, got {low} and {high} {unit}")

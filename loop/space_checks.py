@@ -1,0 +1,27 @@
+"""Whether a search space holds anything, where that is only told by trying."""
+
+from __future__ import annotations
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
+
+
+def check_space(campaign: Campaign, source: str) -> None:
+    """Check that some point keeps the constraints that are not linear.
+
+    Args:
+        campaign: the validated campaign; whether its linear constraints can be kept is known already.
+        source: name of the file, for the message.
+
+    Raises:
+        CampaignError: no point was found that does.
+    """
+    space = campaign.space
+    if len(space.parsed_constraints) == len(space.linear_constraints) or space.rows is not None:
+        return
+    from loop.sampling import sobol  # scipy, which most campaigns need not yet
+
+    try:
+        sobol(space, 1, campaign.seed)
+    except CampaignError as error:
+        raise CampaignError(error.problems, source) from error
