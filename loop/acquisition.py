@@ -69,7 +69,8 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     pending = belief.believing(history.pending)
     found = shortlist(pending, history, seed)
     values = _acquisition(belief, pending, history, found, seed)
-    for number, radius in enumerate(_RADII):
+    radii = _RADII if belief.scorer.campaign.space.table is None else ()  # of a table, all rows are seen
+    for number, radius in enumerate(radii):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
         more = fresh(neighbours(belief.scorer, best, seed + number, radius), history.seen | {c.key() for c in found})
         if not more:

@@ -26,7 +26,8 @@ SIZES = (10, 30, 60, 100, 200, 400, 1000)
 
 _MIDDLE = 60  # measurements at which memory and large pools are looked at
 _ROOT = Path(__file__).parents[2]
-_PATIENCE = 10  # caps that a process may take in all
+_PATIENCE = 20.0  # caps that a process may take in all, by the clock
+_BEGINNING = 120.0  # seconds more for imports and compilers
 _LATE = Cost(unfit="took too long")
 
 
@@ -92,7 +93,7 @@ class _Desk:
         entry = self.ledger.find(key)
         if entry is not None:
             return Cost(**entry["cost"])
-        cost = _measured(arm, question, self.cap * _PATIENCE)
+        cost = _measured(arm, question, _BEGINNING + self.cap * _PATIENCE)
         if cost != _LATE:  # with more patience, it may be in time
             self.ledger.add(key, {"arm": arm.name, "question": asdict(question), "cost": asdict(cost)})
         return cost

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,13 +13,14 @@ import torch
 from benchmarks.errors import UnfitError
 from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
 from benchmarks.trials import completed
+from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planner import Planner
 from loop.records import Proposal
-from surrogates.posterior.encoder import Encoder, MaterialTable
+from surrogates.posterior.encoder import Encoder
 
-_VIEW = "composition"  # a campaign's pool is one of crystals; the rows' parameters stand where composition would
+_ROWS = "rows.csv"
 
 
 class PlannerEngine:
@@ -31,9 +35,8 @@ class PlannerEngine:
             raise UnfitError("a campaign has one score")
         torch.set_num_threads(1)
         self._task = task
-        self._places = {} if task.rows is None else {row.tobytes(): str(i) for i, row in enumerate(task.rows)}
         campaign = _campaign(task, seed)
-        self._planner = Planner(campaign, Encoder(campaign.space, _materials(task)))
+        self._planner = Planner(campaign, Encoder(campaign.space))
         self._open: dict[bytes, tuple[int, Candidate, Proposal]] = {}
         self._count = 0
 
@@ -41,10 +44,7 @@ class PlannerEngine:
         """Return the planner's point."""
         number, candidate, proposal = self._planner.suggest()
         self._count = number + 1
-        if self._task.rows is None:
-            point = self._task.point(dict(candidate.parameters))
-        else:
-            point = self._task.rows[int(str(candidate.material))]
+        point = self._task.point(dict(candidate.parameters))
         self._open[point.tobytes()] = (number, candidate, proposal)
         return point
 
@@ -55,28 +55,27 @@ class PlannerEngine:
             metrics = {f"outcome{i}": MetricValue(value, float(sd), "1") for i, (value, sd) in pairs}
             known = self._open.pop(point.tobytes(), None)
             if known is None:
-                self._planner.recall([completed(self._count, self._candidate(point), Proposal("start"), metrics)])
+                start = Candidate(self._task.named(point))
+                self._planner.recall([completed(self._count, start, Proposal("start"), metrics)])
                 self._count += 1
             else:
                 self._planner.ingest(completed(*known, metrics))
-
-    def _candidate(self, point: Numbers) -> Candidate:
-        if self._task.rows is None:
-            return Candidate(self._task.named(point))
-        return Candidate({}, self._places[point.tobytes()])
 
 
 def _campaign(task: Task, seed: int) -> Campaign:
     """Return the task as a campaign file would put it."""
     names = [f"outcome{i}" for i in range(len(task.signs) + task.slacks)]
     goals = zip(names, task.signs, strict=False)
-    parameters = {p.name: _parameter(p) for p in task.parameters} if task.rows is None else {}
+    parameters = {p.name: _parameter(p) for p in task.parameters}
     step = {"name": "look", "stations": ["table"], "analysis": "benchmarks.planner:look", "gives": names}
-    return Campaign.model_validate(
-        {
+    with TemporaryDirectory() as folder:
+        rows = {} if task.rows is None else {"rows": {"file": _ROWS}}
+        if task.rows is not None:
+            _write(task, Path(folder) / _ROWS)
+        data = {
             "name": "task",
             "seed": seed,
-            **({"space": {"parameters": parameters}} if parameters else _POOL),
+            "space": {"parameters": parameters, **rows},
             "metrics": {name: {"kind": "measured", "unit": "1"} for name in names},
             "objective": {
                 "terms": [{"goal": _GOALS[sign], "metric": name, "scale": 1.0} for name, sign in goals],
@@ -89,13 +88,17 @@ def _campaign(task: Task, seed: int) -> Campaign:
             "workflow": [{**step, "recipe": {name: f"${name}" for name in parameters}, "timeout": "1 h"}],
             "budget": {"trials": task.total},
         }
-    )
+        return Campaign.model_validate(data, context={PARENT: Path(folder)})
 
 
-_POOL = {
-    "space": {"pool": {"kind": "generator", "function": "benchmarks.planner:rows"}},
-    "surrogate": {"features": [{"kind": _VIEW}]},
-}
+def _write(task: Task, file: Path) -> None:
+    assert task.rows is not None
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [p.name for p in task.parameters])
+        writer.writeheader()
+        writer.writerows(task.named(row) for row in task.rows)
+
+
 _GOALS = {1.0: "maximise", -1.0: "minimise"}
 
 
@@ -105,10 +108,3 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
             return {"kind": "float", "unit": "1", "low": low, "high": high}
         case Choice(levels=levels):
             return {"kind": "categorical", "levels": list(levels)}
-
-
-def _materials(task: Task) -> MaterialTable | None:
-    """Return the rows as materials that look like their parameters in the unit box."""
-    if task.rows is None:
-        return None
-    return MaterialTable(tuple(map(str, range(len(task.rows)))), {_VIEW: task.unit(task.rows)}, {})

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from benchmarks import workers
 from benchmarks.errors import UnfitError
 from benchmarks.grids import Grid, markdown
 from benchmarks.ledger import Ledger, fingerprint
@@ -16,11 +17,12 @@ from benchmarks.pools import jobs
 from benchmarks.pools.arms import ARMS, RandomEngine
 from benchmarks.pools.calibration import MODELS, Model, Trial, chemistry, conduct_trial
 from benchmarks.pools.engine import Arm, Engine, Plan, Record
-from benchmarks.pools.jobs import Campaign, Fitting, Unfit, World, compute
+from benchmarks.pools.jobs import Campaign, Fitting, Unfit, World, work
 from benchmarks.pools.report import Compared, arrivals, calibration, campaign_calibration, ratios, shares, zero_label
 from benchmarks.pools.suite import HEAT
 from benchmarks.pools.tasks import Setting
 from benchmarks.pools.zero_label import Prior, judge_prior
+from benchmarks.workers import Office, compute
 from tests.benchmarks.crystal_tables import crystals, perovskite, setting
 
 PLAN = Plan(initial=5, batch=5, total=20)
@@ -52,11 +54,13 @@ def world() -> World:
 def test_what_is_on_record_is_not_computed_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [Campaign(RANDOM, 0, 0), Campaign(UNFIT, 0, 0), Fitting(composition(), 0, Trial(HEAT, 30, 0))]
     file = tmp_path / "results.jsonl"
-    first = compute(wanted, world, Ledger(file), console(), 1)
+    first = compute(work(world), wanted, Office(world, Ledger(file), console(), 1, "jobs"))
     assert isinstance(first[wanted[1]], Unfit)
     kept = [wanted[0], wanted[2]]
-    monkeypatch.setattr(jobs, "_computed", lambda left, *_: pytest.fail(f"computed {left}") if left else iter(()))
-    assert compute(kept, world, Ledger(file), console(), 1) == {job: first[job] for job in kept}
+    idle = lambda _run, left, _office: pytest.fail(f"computed {left}") if left else iter(())  # noqa: E731
+    monkeypatch.setattr(workers, "_computed", idle)
+    again = compute(work(world), kept, Office(world, Ledger(file), console(), 1, "jobs"))
+    assert again == {job: first[job] for job in kept}
 
 
 def test_a_line_that_a_kill_has_torn_never_counted(tmp_path: Path) -> None:

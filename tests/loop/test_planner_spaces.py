@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from campaigns.campaign import Campaign
 from campaigns.beside import PARENT
+from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.acquisition import SpaceExhaustedError
 from loop.planner import Planner
