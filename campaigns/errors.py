@@ -14,6 +14,7 @@ AthanorError
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 class AthanorError(Exception):
@@ -42,6 +43,10 @@ class CampaignError(AthanorError):
         self.problems = problems
         self.source = source
         super().__init__("\n".join(self.lines()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make a copy, as another process does."""
+        return type(self), (self.problems, self.source)
 
     def lines(self) -> list[str]:
         """Return one ``file:line: key: message`` line per problem."""

@@ -88,7 +88,9 @@ def _campaign(task: Task, seed: int) -> Campaign:
             "workflow": [{**step, "recipe": {name: f"${name}" for name in parameters}, "timeout": "1 h"}],
             "budget": {"trials": task.total},
         }
-        return Campaign.model_validate(data, context={PARENT: Path(folder)})
+        campaign = Campaign.model_validate(data, context={PARENT: Path(folder)})
+        assert (campaign.space.table is None) == (task.rows is None)  # read while the file is there
+        return campaign
 
 
 def _write(task: Task, file: Path) -> None:
