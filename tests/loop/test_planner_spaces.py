@@ -11,9 +11,9 @@ import pytest
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.acquisition import SpaceExhaustedError
 from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
+from loop.shortlist import SpaceExhaustedError
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import quick
 from tests.trials import trial
