@@ -15,7 +15,8 @@ from loop.belief import Belief
 
 _SAMPLES = 32
 _TOGETHER = 2048  # rows whose samples stay in a core's cache
-_CURIOSITY = 0.6  # standard deviations of the score that are worth as much as one of its mean, where many are wanted
+_CURIOSITY = (0.6, 1.0)  # standard deviations of the score that are worth as much as one of its mean, where many good
+# materials are wanted, and many good settings: views of materials tell more than a few parameters do
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Promise:
             variances.append(variance)
             shares.append(mean if above is None else (merit >= above).double().mean(dim=0))
         mean, variance = torch.cat(means), torch.cat(variances)
-        found = mean + _CURIOSITY * variance.sqrt()
+        found = mean + _CURIOSITY[self.belief.scorer.encoder.materials is None] * variance.sqrt()
         if above is None:
             return found
         spread = float((variance.mean() + mean.var(correction=0)).sqrt()) or 1.0
