@@ -73,39 +73,44 @@ class Forest:
 def grow(seen: Observations, columns: int) -> Forest:
     """Return trees that learnt from at least two measurements, by the first columns of their rows.
 
-    Measurements count by their certainty: the weight of one is that of its variance and the metric's least.
+    Measurements count by their certainty: the less certain, the fewer trees see them.
     """
     from sklearn.tree import ExtraTreeRegressor  # a second to import, and only where trees are wanted
 
     inputs, values = _seen(seen.rows, columns), seen.values.numpy()
     floor = _FLOOR * max(float(values.var()), 1e-300)
-    drawn = _bootstrap(len(values))
-    weights = drawn * (floor / (floor + seen.sds.numpy() ** 2))
+    variances = seen.sds.numpy() ** 2
+    drawn = _bootstrap(floor / (floor + variances))
     grown = [
-        ExtraTreeRegressor(max_features=1.0, random_state=i).fit(inputs, values, weight, check_input=False)
-        for i, weight in enumerate(weights)
+        ExtraTreeRegressor(max_features=1.0, random_state=i).fit(inputs, values, counts, check_input=False)
+        for i, counts in enumerate(drawn)
     ]
     trees = tuple(tree.tree_ for tree in grown)
-    factor, evidence = _judged(_said(trees, inputs), drawn == 0, values, floor)
+    factor, evidence = _judged(_said(trees, inputs), drawn == 0, values, floor + variances)
     return Forest(trees, columns, factor, floor, evidence, len(values))
 
 
-def _bootstrap(count: int) -> Numbers:
-    """Return how often each tree sees each of n measurements, t x n; each is hidden from some tree where n > 1."""
-    generator = np.random.default_rng(_SEED)
-    drawn = [np.bincount(generator.integers(count, size=count), minlength=count) for _ in range(_TREES)]
-    return np.stack(drawn).astype(np.float64)
+def _bootstrap(weights: Numbers) -> Numbers:
+    """Return how often each tree sees each of n measurements, t x n, the more often the greater the weight, n."""
+    return np.random.default_rng(_SEED).multinomial(len(weights), weights / weights.sum(), _TREES).astype(np.float64)
 
 
-def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, floor: float) -> tuple[float, float]:
-    """Return the factor of the spread, and the evidence, from the trees that did not see a measurement."""
+def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, noise: Numbers) -> tuple[float, float]:
+    """Return the factor of the spread, and the evidence, from the trees that did not see a measurement.
+
+    Args:
+        said: t x n.
+        hidden: which tree did not see which measurement, t x n.
+        values: n.
+        noise: n variances.
+    """
     judged = hidden.sum(axis=0) >= 2
-    said, hidden, values = said[:, judged], hidden[:, judged], values[judged]
+    said, hidden, values, noise = said[:, judged], hidden[:, judged], values[judged], noise[judged]
     if not len(values):
         return 1.0, -math.inf
     trees = hidden.sum(axis=0)
     mean = np.where(hidden, said, 0.0).sum(axis=0) / trees
-    spread = np.where(hidden, np.square(said - mean), 0.0).sum(axis=0) / trees + floor
+    spread = np.where(hidden, np.square(said - mean), 0.0).sum(axis=0) / trees + noise
     off = np.square(values - mean)
     factor = float(np.clip(np.sqrt(np.mean(off / spread)), *_FACTOR))
     scale = values.std() or 1.0
