@@ -14,6 +14,7 @@ from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
+from campaigns.warm_start import WarmStartConfig
 
 
 class BudgetConfig(Config):
@@ -74,6 +75,8 @@ class Campaign(Config):
     """What the models see of a crystal; for campaigns with a pool."""
     planner: PlannerConfig = PlannerConfig()
     """How candidates are chosen, and how many before the models choose."""
+    warm_start: tuple[WarmStartConfig, ...] = ()
+    """Earlier campaigns and tables to learn from; each is used for a metric only where that explains it better."""
     lab: LabConfig
     """Which laboratory."""
     stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]

@@ -27,6 +27,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _terms,
         _surrogate,
         _retraining,
+        _sources,
         _computed_needs_pool,
         _step_stations,
         _step_recipes,
@@ -106,6 +107,18 @@ def _retraining(sections: Mapping[str, Any]) -> Iterator[Problem]:
     allowed = [n for n, p in prior.items() if isinstance(p, TrainedPriorConfig)]
     if retrain.metric not in allowed:
         yield Problem("surrogate.retrain.metric", _unknown(retrain.metric, allowed) + " (its prior: {model: FOLDER})")
+
+
+def _sources(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    names: list[str] = []
+    measured = [n for n, m in sections.get("metrics", {}).items() if isinstance(m, MeasuredConfig)]
+    for i, source in enumerate(sections.get("warm_start", ())):
+        if source.name in names:
+            yield Problem(f"warm_start[{i}].name", f"got {source.name!r} twice; allowed: a name of its own for each")
+        names.append(source.name)
+        for j, name in enumerate(source.metrics):
+            if "metrics" in sections and name not in measured:
+                yield Problem(f"warm_start[{i}].metrics[{j}]", _unknown(name, measured))
 
 
 def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:

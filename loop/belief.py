@@ -19,6 +19,7 @@ from surrogates.posterior.gp import Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.transfer import Lesson
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -145,7 +146,11 @@ Memories = dict[str, Memory]
 
 
 def believe(
-    scorer: Scorer, history: History, care: Mapping[str, Care] | None = None, memories: Memories | None = None
+    scorer: Scorer,
+    history: History,
+    care: Mapping[str, Care] | None = None,
+    memories: Memories | None = None,
+    lessons: Mapping[str, tuple[Lesson, ...]] | None = None,
 ) -> Belief:
     """Learn every metric anew from all measurements.
 
@@ -154,30 +159,40 @@ def believe(
         history: what was measured, in the order in which it came.
         care: metric to what its models must heed.
         memories: of earlier calls with a part of the history; they save time and change nothing.
+        lessons: metric to what earlier campaigns teach of it.
     """
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
     models: dict[str, MetricModel] = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
-        prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
-        seen = _observations(metric, name, history, rows)
-        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
+        task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
+        seen = observations(metric, name, history, rows)
+        known = (lessons or {}).get(name, ())
+        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()), known)
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
     return Belief(scorer, models, measured, rows)
 
 
-def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> MetricModel:
+def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
+    """Return what there is to learn of a metric, before anything is held against its models."""
+    prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
+    return Task(scorer.encoder, prior, metric.floor)
+
+
+def _learnt(
+    task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory, lessons: tuple[Lesson, ...]
+) -> MetricModel:
     """Return what is learnt, from fewer views where the model has failed and the measurements do not speak for it."""
-    model = weigh(task, seen, memory)
+    model = weigh(task, seen, memory, lessons)
     if fallback is None:
         return model
-    simple = weigh(replace(task, views=fallback), seen, memory)
+    simple = weigh(replace(task, views=fallback), seen, memory, lessons)
     return model if clearly_better(model.evidence, simple.evidence, len(seen.values)) else simple
 
 
-def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
+def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
+    """Return what is learnt of a metric: its measurements, or their ratio to the metric it is proportional to."""
     values = _tensor([m.value for m in history.metrics[name]])
     sds = _tensor([m.sd for m in history.metrics[name]])
     if metric.proportional_to is None:

@@ -11,6 +11,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import LabError
 from campaigns.lab import StepConfig
 from campaigns.values import MetricValue, TrialState
+from campaigns.warm_start import Source
 from instruments.clock import Clock
 from instruments.job import StepResult
 from loop.assemble import Materials
@@ -51,11 +52,13 @@ class Parts:
         campaign: what to do.
         materials: the pool with all that is known of it, or None.
         planner: knows all trials of the store as soon as there is a lab.
+        sources: what the planner learnt from earlier campaigns.
     """
 
     campaign: Campaign
     materials: Materials | None
     planner: Planner
+    sources: Sequence[Source] = ()
 
 
 class Manager:

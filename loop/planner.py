@@ -26,9 +26,11 @@ from numpy.typing import NDArray
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose
 from loop.belief import Belief, History, Memories, believe
 from loop.health import HealthChange
+from loop.lessons import Advice, learn_lessons
 from loop.records import Proposal, TrialRecord
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -46,10 +48,12 @@ set_ax_logger_levels(logging.WARNING)
 class _Node(ExternalGenerationNode):
     """Ax's way to ask us for the next candidate."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, sources: Sequence[Source]) -> None:
         super().__init__(name="athanor", should_deduplicate=False)
-        self._scorer = scorer
-        self._start = Start(scorer)
+        self._scorer, self._sources = scorer, sources
+        self._lessons = learn_lessons(scorer, sources)
+        advice = Advice(scorer, self._lessons, scorer.campaign.seed)
+        self._start = Start(scorer, advice if advice.given else None)
         self._believed: tuple[tuple[int, ...], Belief] | None = None
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
@@ -76,8 +80,10 @@ class _Node(ExternalGenerationNode):
         """Return the parameters of the next candidate; what is pending is known from the experiment."""
         campaign = self._scorer.campaign
         if self._number < campaign.planner.initial or len(self._learnt_from) < _FEWEST:
-            self.proposal = Proposal("space-filling", learnt_from=self._learnt_from, pending=self._pending)
-            candidate = self._start.candidate(self._number, self._history.seen)
+            advised = self._start.advised(self._number, self._history.seen)
+            generator = "space-filling" if advised is None else "sources"
+            self.proposal = Proposal(generator, learnt_from=self._learnt_from, pending=self._pending)
+            candidate = advised or self._start.candidate(self._number, self._history.seen)
             if candidate is None:
                 raise SpaceExhaustedError("every candidate has been proposed")
             return self.parameters(candidate)
@@ -88,7 +94,7 @@ class _Node(ExternalGenerationNode):
     def belief(self) -> Belief:
         """Return what is believed after the completed trials; it is learnt once for each set of them."""
         if self._believed is None or self._believed[0] != self._learnt_from:
-            belief = believe(self._scorer, self._history, self.trust.care(), self._memories)
+            belief = believe(self._scorer, self._history, self.trust.care(), self._memories, self._lessons)
             self._believed = (self._learnt_from, belief)
         return self._believed[1]
 
@@ -100,6 +106,7 @@ class _Node(ExternalGenerationNode):
         self._scorer = Scorer(self._scorer.campaign, Encoder(encoder.space, table))
         self._believed = None
         self._memories.pop(metric, None)
+        self._lessons = learn_lessons(self._scorer, self._sources)
 
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
         """Return a candidate as Ax knows it: a material by its place in the pool."""
@@ -140,11 +147,15 @@ class Planner:
     Args:
         campaign: space, metrics, objective and seed.
         encoder: layout of the rows, with the pool's table where there is a pool.
+        sources: what earlier campaigns measured.
+
+    Raises:
+        CampaignError: a source has too few measurements of what this campaign can choose.
     """
 
-    def __init__(self, campaign: Campaign, encoder: Encoder) -> None:
+    def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
         self._campaign = campaign
-        self._node = _Node(Scorer(campaign, encoder))
+        self._node = _Node(Scorer(campaign, encoder), sources)
         self._client = Client(random_seed=campaign.seed)
         materials = len(encoder.materials.ids) if encoder.materials else 0
         self._client.configure_experiment(parameters=_ax_parameters(campaign, materials), name=campaign.name)

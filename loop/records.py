@@ -22,11 +22,11 @@ class Proposal:
     """Why a candidate was chosen.
 
     Attributes:
-        generator: ``space-filling`` or ``model``.
-        acquisition: value of the acquisition function, log expected improvement of the score; None when space-filling.
+        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement) or ``model``.
+        acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
         predictions: measured and derived metric to its prediction, made before the measurement.
-        score: predicted score with its standard deviation; None when space-filling.
-        feasibility: predicted probability that all outcome constraints hold; None when space-filling.
+        score: predicted score with its standard deviation; None unless a model chose.
+        feasibility: predicted probability that all outcome constraints hold; None unless a model chose.
         learnt_from: numbers of the trials whose measurements the models had seen.
         pending: numbers of the trials that were under way.
         models: metric to the hyper-parameters and version of its model.
