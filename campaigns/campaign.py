@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from campaigns.base import Config, Count, Dollars, Name, Number, Seconds
 from campaigns.checks import cross_check
 from campaigns.errors import CampaignError
+from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
 from campaigns.lab import LabConfig, StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
@@ -21,7 +22,7 @@ class BudgetConfig(Config):
     """What may be spent; the campaign stops at the first limit that is reached."""
 
     trials: Annotated[Count, Field(gt=0)]
-    """Number of trials."""
+    """Number of trials at full fidelity."""
     wall_time: Seconds | None = None
     """Time on the wall clock, over all sessions."""
     cost: Dollars | None = None
@@ -83,6 +84,8 @@ class Campaign(Config):
     """Name to station."""
     workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
     """The steps of every trial, in order."""
+    fidelities: dict[Name, FidelityConfig] = Field(default_factory=dict)
+    """Name to a cheaper version of some metrics; the planner decides which to buy, by their costs."""
     budget: BudgetConfig
     """What may be spent."""
     stopping: tuple[StoppingRuleConfig, ...] = ()
@@ -110,5 +113,25 @@ class Campaign(Config):
         return {n: m for n, m in self.metrics.items() if isinstance(m, ComputedConfig)}
 
     def step(self, name: str) -> StepConfig:
-        """Return the workflow step of that name."""
-        return next(s for s in self.workflow if s.name == name)
+        """Return the step of that name, of the workflow or of a lower fidelity."""
+        return next(s for s in self.steps if s.name == name)
+
+    @property
+    def steps(self) -> tuple[StepConfig, ...]:
+        """The steps of all fidelities."""
+        return (*self.workflow, *(step for name in self.fidelities for step in self.workflow_of(name)))
+
+    def workflow_of(self, fidelity: str) -> tuple[StepConfig, ...]:
+        """Return the steps of a fidelity; a computed one has none."""
+        match self.fidelities.get(fidelity):
+            case None:
+                return self.workflow
+            case MeasuredFidelityConfig(workflow=workflow):
+                return workflow
+            case ComputedFidelityConfig():
+                return ()
+
+    def cost_of(self, fidelity: str) -> float:
+        """Return what a trial at a fidelity costs in USD."""
+        lower = self.fidelities.get(fidelity)
+        return sum(step.cost for step in self.workflow) if lower is None else lower.cost

@@ -87,7 +87,7 @@ class Belief:
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             drawn = [mean[part] + sd[part] * noise[:, place].unsqueeze(-1) for place, (mean, sd) in enumerate(moments)]
-            yield self._complete(drawn, rows[part])
+            yield self.complete(drawn, rows[part])
 
     @cached_property
     def _heeding(self) -> list[MetricModel | Believing]:
@@ -105,7 +105,7 @@ class Belief:
             mean, spread = model.joint(rows)
             spread.diagonal().add_(_JITTER * float(spread.diagonal().mean()))
             drawn.append(mean + part @ _root(spread).T)
-        return self._complete(drawn, rows)
+        return self.complete(drawn, rows)
 
     def believing(self, pending: Sequence[Candidate]) -> Belief:
         """Return the belief as if the pending candidates had given what is expected of them."""
@@ -128,7 +128,7 @@ class Belief:
         """Return each model's description."""
         return {name: dict(model.describe()) for name, model in self.models.items()}
 
-    def _complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
+    def complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
         """Return all metrics from the samples of what each model learnt."""
         metrics = self.scorer.campaign.measured
         found = {}

@@ -143,7 +143,7 @@ def trade_off_figures(trials: Sequence[TrialRecord], objective: Objective, units
     Terms that share a metric are one axis; fewer than two metrics have no trade-off.
     """
     axes = list({term.metric: term for term in objective.terms}.values())
-    done = [t for t in trials if t.state is TrialState.COMPLETED]
+    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
     front = pareto_front(objective, done)
     return [_trade_off(done, front, pair, units) for pair in combinations(axes, 2)] if done else []
 

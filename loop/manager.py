@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
+from campaigns.fidelity import FULL
 from campaigns.lab import StepConfig
 from campaigns.values import MetricValue, TrialState
 from campaigns.warm_start import Source
 from instruments.clock import Clock
 from instruments.job import StepResult
 from loop.assemble import Materials
-from loop.dispatch import Dispatcher
+from loop.dispatch import Dispatcher, told
 from loop.events import (
     Event,
     Finished,
@@ -105,6 +106,8 @@ class Manager:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
         for trial in self._open_trials():
             for record in trial.steps:
+                if trial.fidelity in self._dispatcher.computers:
+                    continue  # it is computed once more
                 if record.state is TrialState.ACQUIRED and not self._measured(trial, record):
                     self._acquired(trial.number, record)
                 elif record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
@@ -118,7 +121,9 @@ class Manager:
 
     def _assign(self) -> bool:
         """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""
-        for step in reversed(self._campaign.workflow):
+        if self._compute():
+            return True
+        for step in reversed(self._campaign.steps):
             waiting = [t for t in self._open_trials() if self._next_step(t) is step and self._may_go_on(t)]
             station = self._dispatcher.free(step)
             if waiting and station is not None:
@@ -127,6 +132,18 @@ class Manager:
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
                 return self._give_up(step)
         return False
+
+    def _compute(self) -> bool:
+        """Compute what a trial waits for that no station is needed for."""
+        waiting = [t for t in self._open_trials() if t.fidelity in self._dispatcher.computers and self._may_go_on(t)]
+        if not waiting:
+            return False
+        analysed = self._dispatcher.compute(waiting[0])
+        self._refresh(waiting[0].number)
+        state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
+        reason = "; ".join(analysed.flags)
+        self._end(waiting[0].number, Verdict(state, reason, analysed.metrics, analysed.flags))
+        return True
 
     def _propose(self) -> bool:
         """Queue one more trial, if the queue is short and nothing speaks against it."""
@@ -219,11 +236,14 @@ class Manager:
         """End a trial that has gone through all steps."""
         trial = self._trials[number]
         done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
-        if not trial.state.ended and done == {step.name for step in self._campaign.workflow}:
+        steps = self._campaign.workflow_of(trial.fidelity)
+        if not trial.state.ended and steps and done == {step.name for step in steps}:
             self._end(number, self._verdict(trial))
 
     def _verdict(self, trial: TrialRecord) -> Verdict:
-        """Return the verdict on a trial that has gone through all steps."""
+        """Return the verdict on a trial that has gone through all steps; at a lower fidelity it has no score."""
+        if trial.fidelity != FULL:
+            return Verdict(TrialState.COMPLETED)
         units = self._objective.units
         computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
         values = self._objective.complete(trial.values | computed)
@@ -244,7 +264,7 @@ class Manager:
         """Begin or settle the tuning of a model, if that is due."""
         if self._retraining is None:
             return []
-        done = [t for t in self._trials.values() if t.completed_order is not None]
+        done = [t for t in self._trials.values() if t.completed_order is not None and t.fidelity == FULL]
         return self._retraining.advance(sorted(done, key=lambda t: t.completed_order or 0))
 
     def _end(self, number: int, verdict: Verdict) -> None:
@@ -299,7 +319,8 @@ class Manager:
 
     def _last_of_budget(self) -> bool:
         """Return whether the campaign stops only because its trials are all proposed: the queued ones still count."""
-        return not self._interrupted and len(self._trials) >= self._campaign.budget.trials
+        full = sum(trial.fidelity == FULL for trial in self._trials.values())
+        return not self._interrupted and full >= self._campaign.budget.trials
 
     def _finish(self) -> Outcome:
         trials = [self._trials[n] for n in sorted(self._trials)]
@@ -316,11 +337,11 @@ class Manager:
         if any(record.token in self._under_way for record in trial.steps):
             return None
         done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
-        return next((step for step in self._campaign.workflow if step.name not in done), None)
+        return next((s for s in self._campaign.workflow_of(trial.fidelity) if s.name not in done), None)
 
     def _measured(self, trial: TrialRecord, record: StepRecord) -> bool:
         """Return whether the step's analysis is in the store."""
-        return all(name in trial.metrics for name in self._campaign.step(record.name).gives)
+        return all(told(trial, name) in trial.metrics for name in self._campaign.step(record.name).gives)
 
     def _record(self, number: int, token: str) -> StepRecord:
         return next(s for s in self._refresh(number).steps if s.token == token)

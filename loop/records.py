@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 
 
@@ -31,6 +32,7 @@ class Proposal:
         pending: numbers of the trials that were under way.
         models: metric to the hyper-parameters and version of its model.
         alternatives: the best candidates that were not chosen, best first.
+        fidelity: what is to be measured: the metrics, or cheaper versions of them.
     """
 
     generator: str
@@ -42,6 +44,7 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    fidelity: str = FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ class TrialRecord:
     created: float
     ended: float | None
     steps: tuple[StepRecord, ...]
+
+    @property
+    def fidelity(self) -> str:
+        """At which fidelity the trial is."""
+        return self.proposal.fidelity
 
     @property
     def values(self) -> dict[str, float]:
