@@ -121,6 +121,11 @@ class Campaign(Config):
         """The steps of all fidelities."""
         return (*self.workflow, *(step for name in self.fidelities for step in self.workflow_of(name)))
 
+    @property
+    def computations(self) -> tuple[str, ...]:
+        """The fidelities that need no station."""
+        return tuple(n for n, c in self.fidelities.items() if isinstance(c, ComputedFidelityConfig))
+
     def workflow_of(self, fidelity: str) -> tuple[StepConfig, ...]:
         """Return the steps of a fidelity; a computed one has none."""
         match self.fidelities.get(fidelity):

@@ -22,7 +22,8 @@ from loop.records import StepRecord, TrialRecord
 from loop.store import Store
 from surrogates.pools.pool import Pool
 
-_COMPUTER = "computer"
+COMPUTER = "computer"
+"""What the record of a computation has in the place of a station."""
 _MOST_FAILURES = 3
 """Failures in a row after which a station is no longer used."""
 
@@ -123,7 +124,7 @@ class Dispatcher:
         """Return what a trial's computation comes to; it may be repeated, as nothing moves."""
         config, now = self._campaign.fidelities[trial.fidelity], self._lab.clock.now()
         open_ = next((s for s in trial.steps if not s.state.ended), None)
-        record = open_ or self._attempt(trial, (trial.fidelity, _COMPUTER, config.cost))
+        record = open_ or self._attempt(trial, (trial.fidelity, COMPUTER, config.cost))
         self._store.claim(trial.number, record, now)
         self._store.mark(record.token, TrialState.DISPATCHED, now)
         name = config.gives[0]

@@ -16,7 +16,7 @@ from campaigns.warm_start import Source
 from instruments.clock import Clock
 from instruments.job import StepResult
 from loop.assemble import Materials
-from loop.dispatch import Dispatcher, told
+from loop.dispatch import COMPUTER, Dispatcher, told
 from loop.events import (
     Event,
     Finished,
@@ -138,11 +138,14 @@ class Manager:
         waiting = [t for t in self._open_trials() if t.fidelity in self._dispatcher.computers and self._may_go_on(t)]
         if not waiting:
             return False
+        number, fidelity = waiting[0].number, waiting[0].fidelity
+        self._on_event(StepStarted(number, fidelity, COMPUTER, 1))
         analysed = self._dispatcher.compute(waiting[0])
-        self._refresh(waiting[0].number)
-        state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
         reason = "; ".join(analysed.flags)
-        self._end(waiting[0].number, Verdict(state, reason, analysed.metrics, analysed.flags))
+        cost = self._refresh(number).steps[-1].cost
+        self._on_event(StepEnded(number, fidelity, COMPUTER, not analysed.flags, reason, cost))
+        state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
+        self._end(number, Verdict(state, reason, analysed.metrics, analysed.flags))
         return True
 
     def _propose(self) -> bool:

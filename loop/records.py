@@ -46,6 +46,11 @@ class Proposal:
     alternatives: tuple[Alternative, ...] = ()
     fidelity: str = FULL
 
+    @property
+    def origin(self) -> str:
+        """Who proposed it, and for which fidelity if not for the full one."""
+        return self.generator if self.fidelity == FULL else f"{self.generator}, {self.fidelity}"
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:

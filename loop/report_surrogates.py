@@ -25,8 +25,8 @@ _USED = (
     "predicted from all others (leave-one-out)."
 )
 _TAUGHT = (
-    "What earlier campaigns taught, for the latest proposal. The slope is that of the metric along what a source "
-    "predicts, both scaled to unit variance; a source is used for a metric where its measurements are explained at "
+    "What earlier campaigns and cheaper measurements taught, for the latest proposal. The slope is that of the metric "
+    "along what a source predicts, both scaled to unit variance; a source is used for a metric where its measurements are explained at "
     "least as well with it as without, by leave-one-out."
 )
 _HYPER = (

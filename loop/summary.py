@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL
 from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import DesirabilityTermConfig, LinearTermConfig, TargetTermConfig, TermConfig
 from campaigns.pool import (
@@ -41,6 +42,10 @@ def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "lab", campaign.lab.kind
     yield "stations", ", ".join(campaign.stations)
     yield "workflow", " → ".join(step.name for step in campaign.workflow)
+    for name, fidelity in campaign.fidelities.items():
+        yield "fidelity", f"{name}: {', '.join(fidelity.gives)} for {fidelity.cost:g} of {campaign.cost_of(FULL):g} USD"
+    for source in campaign.warm_start:
+        yield "learns from", f"{source.name}, {source.file}"
     yield "budget", _budget(campaign)
 
 
