@@ -9,18 +9,20 @@ from pydantic import Field, model_validator
 from campaigns.base import Config, Count, Dollars, Name, Number, Seconds
 from campaigns.checks import cross_check
 from campaigns.errors import CampaignError
+from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
 from campaigns.lab import LabConfig, StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
+from campaigns.warm_start import WarmStartConfig
 
 
 class BudgetConfig(Config):
     """What may be spent; the campaign stops at the first limit that is reached."""
 
     trials: Annotated[Count, Field(gt=0)]
-    """Number of trials."""
+    """Number of trials at full fidelity."""
     wall_time: Seconds | None = None
     """Time on the wall clock, over all sessions."""
     cost: Dollars | None = None
@@ -74,12 +76,16 @@ class Campaign(Config):
     """What the models see of a crystal; for campaigns with a pool."""
     planner: PlannerConfig = PlannerConfig()
     """How candidates are chosen, and how many before the models choose."""
+    warm_start: tuple[WarmStartConfig, ...] = ()
+    """Earlier campaigns and tables to learn from; each is used for a metric only where that explains it better."""
     lab: LabConfig
     """Which laboratory."""
     stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]
     """Name to station."""
     workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
     """The steps of every trial, in order."""
+    fidelities: dict[Name, FidelityConfig] = Field(default_factory=dict)
+    """Name to a cheaper version of some metrics; the planner decides which to buy, by their costs."""
     budget: BudgetConfig
     """What may be spent."""
     stopping: tuple[StoppingRuleConfig, ...] = ()
@@ -107,5 +113,30 @@ class Campaign(Config):
         return {n: m for n, m in self.metrics.items() if isinstance(m, ComputedConfig)}
 
     def step(self, name: str) -> StepConfig:
-        """Return the workflow step of that name."""
-        return next(s for s in self.workflow if s.name == name)
+        """Return the step of that name, of the workflow or of a lower fidelity."""
+        return next(s for s in self.steps if s.name == name)
+
+    @property
+    def steps(self) -> tuple[StepConfig, ...]:
+        """The steps of all fidelities."""
+        return (*self.workflow, *(step for name in self.fidelities for step in self.workflow_of(name)))
+
+    @property
+    def computations(self) -> tuple[str, ...]:
+        """The fidelities that need no station."""
+        return tuple(n for n, c in self.fidelities.items() if isinstance(c, ComputedFidelityConfig))
+
+    def workflow_of(self, fidelity: str) -> tuple[StepConfig, ...]:
+        """Return the steps of a fidelity; a computed one has none."""
+        match self.fidelities.get(fidelity):
+            case None:
+                return self.workflow
+            case MeasuredFidelityConfig(workflow=workflow):
+                return workflow
+            case ComputedFidelityConfig():
+                return ()
+
+    def cost_of(self, fidelity: str) -> float:
+        """Return what a trial at a fidelity costs in USD."""
+        lower = self.fidelities.get(fidelity)
+        return sum(step.cost for step in self.workflow) if lower is None else lower.cost

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.errors import Problem, UnitError, suggestion
+from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
+from campaigns.lab import StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
@@ -27,10 +29,12 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _terms,
         _surrogate,
         _retraining,
+        _sources,
         _computed_needs_pool,
         _step_stations,
         _step_recipes,
         _step_metrics,
+        _fidelities,
         _faults,
         _devices,
     )
@@ -108,6 +112,18 @@ def _retraining(sections: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("surrogate.retrain.metric", _unknown(retrain.metric, allowed) + " (its prior: {model: FOLDER})")
 
 
+def _sources(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    names: list[str] = []
+    measured = [n for n, m in sections.get("metrics", {}).items() if isinstance(m, MeasuredConfig)]
+    for i, source in enumerate(sections.get("warm_start", ())):
+        if source.name in names:
+            yield Problem(f"warm_start[{i}].name", f"got {source.name!r} twice; allowed: a name of its own for each")
+        names.append(source.name)
+        for j, name in enumerate(source.metrics):
+            if "metrics" in sections and name not in measured:
+                yield Problem(f"warm_start[{i}].metrics[{j}]", _unknown(name, measured))
+
+
 def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if "space" not in sections or sections["space"].pool is not None:
         return
@@ -119,31 +135,32 @@ def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _step_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
     names: list[str] = []
-    for i, step in enumerate(sections.get("workflow", ())):
+    for where, step in _steps(sections):
         if step.name in names:
-            yield Problem(f"workflow[{i}].name", f"got {step.name!r} twice; allowed: a name of its own for each step")
+            yield Problem(f"{where}.name", f"got {step.name!r} twice; allowed: a name of its own for each step")
         names.append(step.name)
         for j, station in enumerate(step.stations):
             if "stations" in sections and station not in sections["stations"]:
-                yield Problem(f"workflow[{i}].stations[{j}]", _unknown(station, sections["stations"]))
+                yield Problem(f"{where}.stations[{j}]", _unknown(station, sections["stations"]))
 
 
 def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if "space" not in sections or "workflow" not in sections:
         return
     parameters, used = sections["space"].all_parameters, set()
-    for i, step in enumerate(sections["workflow"]):
+    for where, step in _steps(sections):
         for key, value in step.recipe.items():
             if not (isinstance(value, str) and value.startswith("$")):
                 continue
-            used.add(value[1:])
+            if step in sections["workflow"]:
+                used.add(value[1:])
             if value[1:] not in parameters:
-                yield Problem(f"workflow[{i}].recipe.{key}", _unknown(value[1:], parameters))
+                yield Problem(f"{where}.recipe.{key}", _unknown(value[1:], parameters))
             elif parameters[value[1:]].when and parameters[value[1:]].otherwise is None:
                 message = (
                     f"{value} does not always apply; give space.parameters.{value[1:]}.otherwise, which is told then"
                 )
-                yield Problem(f"workflow[{i}].recipe.{key}", message)
+                yield Problem(f"{where}.recipe.{key}", message)
     for name in parameters:
         if name not in used:
             yield Problem(_place(sections["space"], name), f"no step of the workflow uses ${name}")
@@ -160,15 +177,50 @@ def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:
         return
     measured = [n for n, m in sections["metrics"].items() if m.kind == "measured"]
     given = [name for step in sections["workflow"] for name in step.gives]
-    for i, step in enumerate(sections["workflow"]):
+    for where, step in _steps(sections):
         for j, name in enumerate(step.gives):
             if name not in measured:
-                yield Problem(f"workflow[{i}].gives[{j}]", _unknown(name, measured))
+                yield Problem(f"{where}.gives[{j}]", _unknown(name, measured))
         if bool(step.gives) != (step.analysis is not None):
-            yield Problem(f"workflow[{i}].analysis", "analysis and gives belong together: give both or none")
+            yield Problem(f"{where}.analysis", "analysis and gives belong together: give both or none")
     for name in measured:
         if given.count(name) != 1:
             yield Problem(f"metrics.{name}", f"a measured metric is given by one step, got {given.count(name)}")
+
+
+def _fidelities(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    fidelities: Mapping[str, FidelityConfig] = sections.get("fidelities", {})
+    full = sum(step.cost for step in sections.get("workflow", ()))
+    for name, config in fidelities.items():
+        where = f"fidelities.{name}"
+        if name == FULL:
+            yield Problem(where, f"{FULL} is the fidelity of the workflow; allowed: another name")
+        if "workflow" in sections and not 0 < config.cost < full:
+            got = f"got {config.cost:g} USD, and {full:g} USD for the steps of the workflow"
+            yield Problem(
+                where, f"a lower fidelity costs something, but less than the workflow; {got}: set their costs"
+            )
+        yield from _cheap_metrics(where, config, sections)
+
+
+def _cheap_metrics(where: str, config: FidelityConfig, sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if not config.gives:
+        yield Problem(f"{where}.workflow", "no step gives a metric; needed: gives and analysis in one of them")
+    if "metrics" not in sections:
+        return
+    measured = [n for n, m in sections["metrics"].items() if isinstance(m, MeasuredConfig)]
+    for i, metric in enumerate(config.gives):
+        if isinstance(config, ComputedFidelityConfig) and metric not in measured:
+            yield Problem(f"{where}.gives[{i}]", _unknown(metric, measured))
+        if config.gives.count(metric) > 1:
+            yield Problem(where, f"a fidelity gives a metric once, got {metric} {config.gives.count(metric)} times")
+        whole = getattr(sections["metrics"].get(metric), "proportional_to", None)
+        if whole is not None and whole not in config.gives:
+            yield Problem(where, f"{metric} is learnt as a share of {whole}, which this fidelity does not give; add it")
+
+
+def _steps(sections: Mapping[str, Any]) -> list[tuple[str, StepConfig]]:
+    return list(all_steps(sections.get("workflow", ()), sections.get("fidelities", {})))
 
 
 def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:

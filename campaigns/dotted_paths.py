@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.errors import Problem, suggestion
+from campaigns.fidelity import all_steps
 
 
 def missing_objects(sections: Mapping[str, Any], folder: Path | None) -> list[Problem]:
@@ -41,8 +42,10 @@ def _material_paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, object]]
 
 
 def _lab_paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for i, step in enumerate(sections.get("workflow", ())):
-        yield f"workflow[{i}].analysis", step.analysis
+    for where, step in all_steps(sections.get("workflow", ()), sections.get("fidelities", {})):
+        yield f"{where}.analysis", step.analysis
+    for name, config in sections.get("fidelities", {}).items():
+        yield f"fidelities.{name}.function", getattr(config, "function", None)
     for name, station in sections.get("stations", {}).items():
         yield f"stations.{name}.device", station.device
     yield "lab.factory", getattr(sections.get("lab"), "factory", None)

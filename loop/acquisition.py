@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import torch
@@ -30,6 +30,7 @@ _BASELINE = 48  # measured candidates that the joint samples hold
 _SAMPLES = 256
 _SHOWN_SAMPLES = 1024
 _SHOWN = 5  # alternatives that are kept
+_CONSIDERED = 64  # of which a cheaper measurement may be bought
 _SOFT = 1e-3  # standard deviations of the score over which an improvement fades
 
 
@@ -44,6 +45,7 @@ class Choice:
         feasibility: predicted probability that all outcome constraints hold.
         models: metric to the description of its model.
         alternatives: next best candidates, best first.
+        considered: the best candidates, the chosen one among them.
     """
 
     candidate: Candidate
@@ -53,6 +55,7 @@ class Choice:
     feasibility: float
     models: Mapping[str, Mapping[str, Any]]
     alternatives: tuple[Alternative, ...]
+    considered: tuple[Candidate, ...] = ()
 
 
 def choose(belief: Belief, history: History, seed: int) -> Choice:
@@ -80,7 +83,8 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     order = [int(i) for i in values.argsort(descending=True)]
     order.sort(key=lambda i: _spent(belief.scorer, history, found[i], float(values[i])))
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
-    return _explained(belief, found[order[0]], float(values[order[0]]), alternatives)
+    chosen = _explained(belief, found[order[0]], float(values[order[0]]), alternatives)
+    return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]))
 
 
 def predictions(belief: Belief, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
+from campaigns.fidelity import all_steps
 from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
@@ -192,10 +193,10 @@ def check_limits(campaign: Campaign, instruments: Mapping[str, JobInstrument]) -
         CampaignError: it does not; every problem at once.
     """
     problems = []
-    for i, step in enumerate(campaign.workflow):
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for station in step.stations:
             for key, value in step.recipe.items():
-                problems += _outside(campaign, instruments[station], key, value, f"workflow[{i}].recipe.{key}")
+                problems += _outside(campaign, instruments[station], key, value, f"{where}.recipe.{key}")
     if problems:
         raise CampaignError(list(dict.fromkeys(problems)), campaign.name)
 

@@ -20,6 +20,7 @@ from surrogates.posterior.learning import Memory, Task, clearly_better
 from surrogates.posterior.limits import Limits
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.transfer import Lesson
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -88,7 +89,7 @@ class Belief:
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             drawn = [mean[part] + sd[part] * noise[:, place].unsqueeze(-1) for place, (mean, sd) in enumerate(moments)]
-            yield self._complete(drawn, rows[part])
+            yield self.complete(drawn, rows[part])
 
     @cached_property
     def _heeding(self) -> list[MetricModel | Believing]:
@@ -106,7 +107,7 @@ class Belief:
             mean, spread = model.joint(rows)
             spread.diagonal().add_(_JITTER * float(spread.diagonal().mean()))
             drawn.append(mean + part @ _root(spread).T)
-        return self._complete(drawn, rows)
+        return self.complete(drawn, rows)
 
     def believing(self, pending: Sequence[Candidate]) -> Belief:
         """Return the belief as if the pending candidates had given what is expected of them."""
@@ -129,7 +130,7 @@ class Belief:
         """Return each model's description."""
         return {name: dict(model.describe()) for name, model in self.models.items()}
 
-    def _complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
+    def complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
         """Return all metrics from the samples of what each model learnt."""
         metrics = self.scorer.campaign.measured
         found = {}
@@ -148,7 +149,11 @@ Memories = dict[str, Memory]
 
 
 def believe(
-    scorer: Scorer, history: History, care: Mapping[str, Care] | None = None, memories: Memories | None = None
+    scorer: Scorer,
+    history: History,
+    care: Mapping[str, Care] | None = None,
+    memories: Memories | None = None,
+    lessons: Mapping[str, tuple[Lesson, ...]] | None = None,
 ) -> Belief:
     """Learn every metric anew from all measurements.
 
@@ -157,30 +162,43 @@ def believe(
         history: what was measured, in the order in which it came.
         care: metric to what its models must heed.
         memories: of earlier calls with a part of the history; they save time and change nothing.
+        lessons: metric to what earlier campaigns teach of it.
     """
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
     models: dict[str, MetricModel] = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
-        prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-        task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation, abrupt=metric.within is not None)
-        seen = _observations(metric, name, history, rows)
-        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
+        task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
+        seen = observations(metric, name, history, rows)
+        known = (lessons or {}).get(name, ())
+        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()), known)
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
     return Belief(scorer, models, measured, rows)
 
 
-def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> MetricModel:
+def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
+    """Return what there is to learn of a metric, before anything is held against its models."""
+    prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
+    return Task(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
+
+
+def _learnt(
+    task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory, lessons: tuple[Lesson, ...]
+) -> MetricModel:
     """Return what is learnt, from fewer views where the model has failed and the measurements do not speak for it."""
-    model = weigh(task, seen, memory)
+    model = weigh(task, seen, memory, lessons)
     if fallback is None:
         return model
-    simple = weigh(replace(task, views=fallback), seen, memory)
+    simple = weigh(replace(task, views=fallback), seen, memory, lessons)
     return model if clearly_better(model.evidence, simple.evidence, len(seen.values)) else simple
 
 
-def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
+def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
+    """Return what is learnt of a metric: its measurements, their logits between its limits, or their ratio to another.
+
+    The other is the metric that it is proportional to.
+    """
     values = _tensor([m.value for m in history.metrics[name]])
     sds = _tensor([m.sd for m in history.metrics[name]])
     if metric.proportional_to is None:

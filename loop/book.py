@@ -5,6 +5,7 @@ from __future__ import annotations
 from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
+from loop.dispatch import told
 from loop.records import StepRecord, TrialRecord, best
 from loop.store import Store
 
@@ -57,8 +58,8 @@ class Book:
     def next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the first step that a trial has not gone through; None when all are done."""
         done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
-        return next((step for step in self._campaign.workflow if step.name not in done), None)
+        return next((step for step in self._campaign.workflow_of(trial.fidelity) if step.name not in done), None)
 
     def measured(self, trial: TrialRecord, record: StepRecord) -> bool:
         """Return whether the step's analysis is in the store."""
-        return all(name in trial.metrics for name in self._campaign.step(record.name).gives)
+        return all(told(trial, name) in trial.metrics for name in self._campaign.step(record.name).gives)

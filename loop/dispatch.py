@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL, ComputedFidelityConfig, cheap_name
 from campaigns.lab import StepConfig
 from campaigns.units import convert
 from campaigns.values import Measurement, MetricValue, TrialState
@@ -16,11 +17,13 @@ from instruments.instrument import readings
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
-from loop.assemble import build_instrument, load_analysis, recipe
+from loop.assemble import build_instrument, load_analysis, load_object, recipe
 from loop.records import StepRecord, TrialRecord
 from loop.store import Store
 from surrogates.pools.pool import Pool
 
+COMPUTER = "computer"
+"""What the record of a computation has in the place of a station."""
 _MOST_FAILURES = 3
 """Failures in a row after which a station is no longer used."""
 
@@ -46,7 +49,12 @@ class Dispatcher:
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
         self._campaign, self._lab, self._store, self._pool = campaign, lab, store, pool
         self.instruments = {n: build_instrument(n, c, lab) for n, c in campaign.stations.items()}
-        self._analyses = {step.name: load_analysis(step) for step in campaign.workflow}
+        self._analyses = {step.name: load_analysis(step) for step in campaign.steps}
+        self.computers = {
+            name: load_object(config.function, f"fidelities.{name}.function")
+            for name, config in campaign.fidelities.items()
+            if isinstance(config, ComputedFidelityConfig)
+        }
         self._stations = {n: Station(n, i, lab.clock, self._keep) for n, i in self.instruments.items()}
         self._failures = dict.fromkeys(self._stations, 0)
 
@@ -72,7 +80,7 @@ class Dispatcher:
         """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
         record = next((s for s in trial.steps if s.name == step.name and _open(s)), None)
         adopt = record is not None and record.state is TrialState.DISPATCHED
-        record = record or self._new_attempt(trial, step, station)
+        record = record or self._attempt(trial, (step.name, station, step.cost))
         if not adopt:
             self._store.claim(trial.number, record, self._lab.clock.now())
         self._stations[station].submit(self._job(trial, step, record, adopt), done)
@@ -99,8 +107,7 @@ class Dispatcher:
         analysis = self._analyses[step.name]
         if analysis is None:
             return Analysed()
-        material = trial.candidate.material
-        structure = self._pool[material].structure if self._pool is not None and material is not None else None
+        material, structure = trial.candidate.material, self._structure(trial)
         data = readings(record.station, self._store.event_data(record.token))
         units = {name: self._campaign.metrics[name].unit for name in step.gives}
         try:
@@ -110,7 +117,32 @@ class Dispatcher:
             return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",))
         if flags:
             return Analysed(flags=flags)
-        return Analysed({name: _in_unit(measurement.metrics[name], unit) for name, unit in units.items()})
+        found = {name: _in_unit(measurement.metrics[name], unit) for name, unit in units.items()}
+        return Analysed({told(trial, name): value for name, value in found.items()})
+
+    def compute(self, trial: TrialRecord) -> Analysed:
+        """Return what a trial's computation comes to; it may be repeated, as nothing moves."""
+        config, now = self._campaign.fidelities[trial.fidelity], self._lab.clock.now()
+        open_ = next((s for s in trial.steps if not s.state.ended), None)
+        record = open_ or self._attempt(trial, (trial.fidelity, COMPUTER, config.cost))
+        self._store.claim(trial.number, record, now)
+        self._store.mark(record.token, TrialState.DISPATCHED, now)
+        name = config.gives[0]
+        try:
+            value: MetricValue = self.computers[trial.fidelity](trial.candidate, self._structure(trial))
+            found = Measurement({name: value})
+            flags = judge(found, {name: self._campaign.metrics[name].unit})
+        except Exception as error:  # noqa: BLE001 - dispatch: a computation may raise anything; it costs this trial only
+            flags = (f"computation failed: {type(error).__name__}: {error}",)
+        self._store.mark(record.token, TrialState.FAILED if flags else TrialState.ACQUIRED, now, "; ".join(flags))
+        if flags:
+            return Analysed(flags=flags)
+        return Analysed({told(trial, name): _in_unit(value, self._campaign.metrics[name].unit)})
+
+    def _structure(self, trial: TrialRecord) -> Any:
+        """Return the structure of a trial's material, or None without a pool."""
+        material = trial.candidate.material
+        return self._pool[material].structure if self._pool is not None and material is not None else None
 
     def abort(self, reason: str) -> None:
         """Give up all jobs; instruments finish what they have begun, and can be asked about it later."""
@@ -123,10 +155,12 @@ class Dispatcher:
             station.close()
         self._lab.close()
 
-    def _new_attempt(self, trial: TrialRecord, step: StepConfig, station: str) -> StepRecord:
-        attempt = 1 + sum(s.name == step.name for s in trial.steps)
-        token = f"{self._store.campaign().created:.3f}-{trial.number}-{step.name}-{attempt}"
-        return StepRecord(step.name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", step.cost)
+    def _attempt(self, trial: TrialRecord, step: tuple[str, str, float]) -> StepRecord:
+        """Return a new attempt at a step, given its name, its station and its cost."""
+        name, station, cost = step
+        attempt = 1 + sum(s.name == name for s in trial.steps)
+        token = f"{self._store.campaign().created:.3f}-{trial.number}-{name}-{attempt}"
+        return StepRecord(name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", cost)
 
     def _job(self, trial: TrialRecord, step: StepConfig, record: StepRecord, adopt: bool) -> Job:
         return Job(
@@ -144,6 +178,11 @@ class Dispatcher:
 
     def _keep(self, job: Job, kind: str, document: dict[str, Any]) -> None:
         self._store.document(job.token, kind, document, self._lab.clock.now())
+
+
+def told(trial: TrialRecord, metric: str) -> str:
+    """Return what the record of a trial calls a metric: at a lower fidelity, not by its own name."""
+    return metric if trial.fidelity == FULL else cheap_name(trial.fidelity, metric)
 
 
 def _open(step: StepRecord) -> bool:

@@ -143,7 +143,7 @@ def trade_off_figures(trials: Sequence[TrialRecord], objective: Objective, units
     Terms that share a metric are one axis; fewer than two metrics have no trade-off.
     """
     axes = list({term.metric: term for term in objective.terms}.values())
-    done = [t for t in trials if t.state is TrialState.COMPLETED]
+    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
     front = pareto_front(objective, done)
     return [_trade_off(done, front, pair, units) for pair in combinations(axes, 2)] if done else []
 
@@ -210,14 +210,14 @@ def _lane(mark: Mark, numbers: Sequence[int], texts: Sequence[str]) -> Trace:
 
 
 def _start(trials: Sequence[TrialRecord]) -> dict[str, Any]:
-    """Return the shading of the space-filling start."""
-    count = sum(t.proposal.generator == "space-filling" for t in trials)
+    """Return the shading of the start, which no model has proposed."""
+    count = sum(t.proposal.generator != "model" for t in trials)
     if not count:
         return {}
     across = {"x0": -0.5, "x1": count - 0.5, "y0": 0, "y1": 1, "yref": "paper"}
     shape = across | {"type": "rect", "layer": "below", "fillcolor": GREY, "opacity": 0.13, "line": {"width": 0}}
     where = {"x": -0.45, "y": 0.995, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
-    return {"shapes": [shape], "annotations": [where | {"text": "space-filling start", "font": {"size": 11}}]}
+    return {"shapes": [shape], "annotations": [where | {"text": "start", "font": {"size": 11}}]}
 
 
 def _pair_text(pair: Pair, name: str, units: Mapping[str, str]) -> str:

@@ -70,7 +70,7 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
 
 
 def _proposed(event: Proposed, units: Mapping[str, str]) -> str:
-    text = f"trial {event.trial}: proposed ({event.proposal.generator}): {candidate_text(event.candidate, units)}"
+    text = f"trial {event.trial}: proposed ({event.proposal.origin}): {candidate_text(event.candidate, units)}"
     if event.proposal.score is None:
         return text
     return f"{text}; predicted score {with_sd(*event.proposal.score)}"

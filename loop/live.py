@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL
 from campaigns.values import TrialState
 from loop.events import Event, Preparing, Started, Stopping, SurrogateChanged, Warned
 from loop.lines import line
@@ -161,7 +162,7 @@ class LiveView:
 
 
 def _header(progress: Progress, elapsed: float) -> RenderableType:
-    budget, done = progress.campaign.budget, len(progress.ended)
+    budget, done = progress.campaign.budget, sum(t.fidelity == FULL for t in progress.ended.values())
     parts = [f"{done} of {budget.trials} trials", duration(elapsed) + _left(budget.wall_time, elapsed, duration)]
     parts.append(f"{progress.cost:,.0f} USD" + _left(budget.cost, progress.cost, lambda cost: f"{cost:,.0f}"))
     title = Text.assemble(

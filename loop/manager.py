@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
+from campaigns.fidelity import FULL
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
+from campaigns.warm_start import Source
 from instruments.clock import Clock
 from instruments.job import StepResult
 from loop.assemble import Materials
 from loop.book import Book
-from loop.dispatch import Dispatcher
+from loop.dispatch import COMPUTER, Dispatcher
 from loop.events import (
     Event,
     Finished,
@@ -53,11 +55,13 @@ class Parts:
         campaign: what to do.
         materials: the pool with all that is known of it, or None.
         planner: knows all trials of the store as soon as there is a lab.
+        sources: what the planner learnt from earlier campaigns.
     """
 
     campaign: Campaign
     materials: Materials | None
     planner: Planner
+    sources: Sequence[Source] = ()
 
 
 class Manager:
@@ -104,6 +108,8 @@ class Manager:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
         for trial in self._book.open:
             for record in trial.steps:
+                if trial.fidelity in self._dispatcher.computers:
+                    continue  # it is computed once more
                 if record.state is TrialState.ACQUIRED and not self._book.measured(trial, record):
                     self._acquired(trial.number, record)
                 elif record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
@@ -117,7 +123,9 @@ class Manager:
 
     def _assign(self) -> bool:
         """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""
-        for step in reversed(self._campaign.workflow):
+        if self._compute():
+            return True
+        for step in reversed(self._campaign.steps):
             waiting = [t for t in self._book.open if self._next_step(t) is step and self._may_go_on(t)]
             station = self._dispatcher.free(step)
             if waiting and station is not None:
@@ -126,6 +134,21 @@ class Manager:
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
                 return self._give_up(step)
         return False
+
+    def _compute(self) -> bool:
+        """Compute what a trial waits for that no station is needed for."""
+        waiting = [t for t in self._book.open if t.fidelity in self._dispatcher.computers and self._may_go_on(t)]
+        if not waiting:
+            return False
+        number, fidelity = waiting[0].number, waiting[0].fidelity
+        self._on_event(StepStarted(number, fidelity, COMPUTER, 1))
+        analysed = self._dispatcher.compute(waiting[0])
+        reason = "; ".join(analysed.flags)
+        cost = self._book.refresh(number).steps[-1].cost
+        self._on_event(StepEnded(number, fidelity, COMPUTER, not analysed.flags, reason, cost))
+        state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
+        self._end(number, Verdict(state, reason, analysed.metrics, analysed.flags))
+        return True
 
     def _propose(self) -> bool:
         """Queue one more trial, if the queue is short and nothing speaks against it."""
@@ -217,7 +240,9 @@ class Manager:
     def _complete(self, number: int) -> None:
         """End a trial that has gone through all steps."""
         trial = self._book[number]
-        if not trial.state.ended and self._book.next_step(trial) is None:
+        if trial.state.ended or not self._campaign.workflow_of(trial.fidelity):
+            return
+        if self._book.next_step(trial) is None:
             computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
             self._end(number, verdict(self._objective, trial, computed))
 
@@ -229,7 +254,7 @@ class Manager:
         """Begin or settle the tuning of a model, if that is due."""
         if self._retraining is None:
             return []
-        return self._retraining.advance(self._book.completed)
+        return self._retraining.advance([t for t in self._book.completed if t.fidelity == FULL])
 
     def _end(self, number: int, ending: Verdict) -> None:
         previous = self._book.best
@@ -283,7 +308,8 @@ class Manager:
 
     def _last_of_budget(self) -> bool:
         """Return whether the campaign stops only because its trials are all proposed: the queued ones still count."""
-        return not self._interrupted and len(self._book.trials) >= self._campaign.budget.trials
+        full = sum(trial.fidelity == FULL for trial in self._book.trials)
+        return not self._interrupted and full >= self._campaign.budget.trials
 
     def _finish(self) -> Outcome:
         trials = self._book.trials

@@ -36,6 +36,18 @@ def _changes(models: Sequence[Mapping[str, Any]]) -> list[str]:
     if was and now and was["used"] != now["used"]:
         slope = f"slope {was['slope']:.2g} ± {was['sd']:.1g} before"
         found.append("the prior is used again" if now["used"] else f"the prior is dropped: {slope}")
+    return found + _source_changes(models)
+
+
+def _source_changes(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return whether what is learnt from an earlier campaign is used from now on, or no longer."""
+    was, now = (m.get("source") for m in models[-2:])
+    if was == now:
+        return []
+    found = [f"nothing is learnt from {was} any more: without it the measurements are explained better"] if was else []
+    if now:
+        learnt = models[-1]["sources"][now]
+        found.append(f"{now} is learnt from: slope {learnt['slope']:.2g} ± {learnt['sd']:.1g}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whether the models that a campaign names can be had, found without loading any library or asking a network."""
+"""Whether models and earlier measurements that a campaign names can be had, found without asking a network."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from surrogates.features.ray_cluster import trouble
 
 
 def check_models(campaign: Campaign, source: str) -> None:
-    """Check that every model is there, and that it predicts what it is named for.
+    """Check that every model is there and predicts what it is named for, and that every source can be learnt from.
 
     Args:
         campaign: the validated campaign.
         source: name of the file, for the message.
 
     Raises:
-        CampaignError: models that are missing or do not fit, all of them, each with what to do.
+        CampaignError: models and sources that are missing or do not fit, all of them, each with what to do.
     """
-    problems = [*_features(campaign), *_priors(campaign), *_compute(campaign)]
+    problems = [*_features(campaign), *_priors(campaign), *_compute(campaign), *_sources(campaign)]
     if problems:
         raise CampaignError(problems, source)
 
@@ -50,3 +50,14 @@ def _priors(campaign: Campaign) -> Iterator[Problem]:
 def _compute(campaign: Campaign) -> Iterator[Problem]:
     if isinstance(campaign.lab.compute, RayConfig) and (found := trouble()) is not None:
         yield Problem("lab.compute", found)
+
+
+def _sources(campaign: Campaign) -> Iterator[Problem]:
+    if not campaign.warm_start:
+        return
+    from loop.sources import read_sources  # the store's library, which most campaigns need not yet
+
+    try:
+        read_sources(campaign)
+    except CampaignError as error:
+        yield from error.problems

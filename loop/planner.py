@@ -24,12 +24,16 @@ from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose
 from loop.belief import Belief, History, Memories, believe
+from loop.fidelity import Ladder, Purchase, advice, leaning_belief, plan
 from loop.health import HealthChange
+from loop.lessons import learn_lessons
 from loop.records import Proposal, TrialRecord
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -47,11 +51,14 @@ set_ax_logger_levels(logging.WARNING)
 class _Node(ExternalGenerationNode):
     """Ax's way to ask us for the next candidate."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, sources: Sequence[Source]) -> None:
         super().__init__(name="athanor", should_deduplicate=False)
-        self._scorer = scorer
-        self._start = Start(scorer)
-        self._believed: tuple[tuple[int, ...], Belief] | None = None
+        self._scorer, self._sources = scorer, sources
+        self._lessons = learn_lessons(scorer, sources)
+        self.ladder = Ladder(scorer)
+        self._plan = plan(scorer.campaign)
+        self._start = Start(scorer, advice(scorer, self._lessons))
+        self._believed: tuple[tuple[int, ...], tuple[int, ...], Belief] | None = None
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
@@ -69,29 +76,53 @@ class _Node(ExternalGenerationNode):
         self._history = History(
             done=[at[i] for i in self._learnt_from],
             metrics=self._metrics(data.df),
-            pending=[at[i] for i in self._pending],
-            seen=frozenset(c.key() for c in at.values()),
+            pending=[at[i] for i in self._pending if self.ladder.full(i)],
+            seen=frozenset(c.key() for i, c in at.items() if self.ladder.full(i)),
         )
 
     def get_next_candidate(self, pending_parameters: list[dict[str, Any]]) -> dict[str, Scalar]:  # noqa: ARG002
         """Return the parameters of the next candidate; what is pending is known from the experiment."""
         campaign = self._scorer.campaign
-        if self._number < campaign.planner.initial or len(self._learnt_from) < _FEWEST:
-            self.proposal = Proposal("space-filling", learnt_from=self._learnt_from, pending=self._pending)
-            candidate = self._start.candidate(self._number, self._history.seen)
-            if candidate is None:
-                raise SpaceExhaustedError("every candidate has been proposed")
-            return self.parameters(candidate)
+        if self._number < len(self._plan) or len(self._learnt_from) < _FEWEST:
+            return self._begin(self._plan[self._number] if self._number < len(self._plan) else FULL)
         choice = choose(self.belief(), self._history, _seed(campaign.seed, self._number))
+        bought = Purchase(self.belief(), choice.considered).cheaper(self.ladder) if campaign.fidelities else None
         self.proposal = self._explained(choice)
-        return self.parameters(choice.candidate)
+        if bought is None:
+            return self.parameters(choice.candidate)
+        self.proposal = replace(self.proposal, fidelity=bought[0], predictions={}, score=None, feasibility=None)
+        return self.parameters(bought[1])
+
+    def _begin(self, fidelity: str) -> dict[str, Scalar]:
+        """Return a candidate of the start, advised by sources or filling the space."""
+        known = self._history.seen if fidelity == FULL else self.ladder.seen(fidelity)
+        advised = self._advising().advised(len(known), known) if fidelity == FULL else None
+        generator = "space-filling" if advised is None else "sources"
+        candidate = advised or self._start.candidate(self._number, known)
+        if candidate is None:
+            raise SpaceExhaustedError("every candidate has been proposed")
+        self.proposal = Proposal(generator, learnt_from=self._learnt, pending=self._pending, fidelity=fidelity)
+        return self.parameters(candidate)
+
+    def _advising(self) -> Start:
+        """Return the start, advised by cheap measurements where there are any."""
+        if not self._scorer.campaign.fidelities:
+            return self._start
+        return replace(self._start, advice=advice(self._scorer, self.ladder.lessons(self._scorer)))
+
+    @property
+    def _learnt(self) -> tuple[int, ...]:
+        """The numbers of all trials that are learnt from, those at full fidelity first."""
+        return (*self._learnt_from, *self.ladder.completed)
 
     def belief(self) -> Belief:
         """Return what is believed after the completed trials; it is learnt once for each set of them."""
-        if self._believed is None or self._believed[0] != self._learnt_from:
-            belief = believe(self._scorer, self._history, self.trust.care(), self._memories)
-            self._believed = (self._learnt_from, belief)
-        return self._believed[1]
+        if self._believed is None or self._believed[:2] != (self._learnt_from, self.ladder.completed):
+            cheap = self.ladder.lessons(self._scorer)
+            lessons = {name: (*self._lessons[name], *cheap[name]) for name in self._lessons}
+            belief = believe(self._scorer, self._history, self.trust.care(), self._memories, lessons)
+            self._believed = (self._learnt_from, self.ladder.completed, leaning_belief(belief, cheap))
+        return self._believed[2]
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
@@ -101,6 +132,7 @@ class _Node(ExternalGenerationNode):
         self._scorer = Scorer(self._scorer.campaign, Encoder(encoder.space, table))
         self._believed = None
         self._memories.pop(metric, None)
+        self._lessons = learn_lessons(self._scorer, self._sources)
 
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
         """Return a candidate as Ax knows it: a material by its place in the pool, and every parameter with a value."""
@@ -128,7 +160,7 @@ class _Node(ExternalGenerationNode):
             predictions=choice.predictions,
             score=choice.score,
             feasibility=choice.feasibility,
-            learnt_from=self._learnt_from,
+            learnt_from=self._learnt,
             pending=self._pending,
             models={name: {**model, "health": self.trust.describe(name)} for name, model in choice.models.items()},
             alternatives=choice.alternatives,
@@ -141,11 +173,15 @@ class Planner:
     Args:
         campaign: space, metrics, objective and seed.
         encoder: layout of the rows, with the pool's table where there is a pool.
+        sources: what earlier campaigns measured.
+
+    Raises:
+        CampaignError: a source has too few measurements of what this campaign can choose.
     """
 
-    def __init__(self, campaign: Campaign, encoder: Encoder) -> None:
+    def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
         self._campaign = campaign
-        self._node = _Node(Scorer(campaign, encoder))
+        self._node = _Node(Scorer(campaign, encoder), sources)
         self._client = Client(random_seed=campaign.seed)
         materials = len(encoder.materials.ids) if encoder.materials else 0
         self._client.configure_experiment(parameters=_ax_parameters(campaign, materials), name=campaign.name)
@@ -160,7 +196,9 @@ class Planner:
             SpaceExhaustedError: no candidate is left.
         """
         ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
-        return number, self._node.candidate(parameters), self._node.proposal
+        candidate, proposal = self._node.candidate(parameters), self._node.proposal
+        self._node.ladder.propose(number, proposal.fidelity, candidate)
+        return number, candidate, proposal
 
     def belief(self) -> Belief:
         """Return what the latest suggestion of a model believed; at least one must have been made."""
@@ -173,21 +211,31 @@ class Planner:
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
         self._close(trial)
-        return self._node.trust.learn(trial) if trial.state is TrialState.COMPLETED else []
+        if trial.state is not TrialState.COMPLETED:
+            return []
+        if trial.fidelity == FULL:
+            return self._node.trust.learn(trial)
+        self._node.ladder.learn(trial)
+        return []
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Rebuild the experiment from all trials of the store, in the order of their numbers."""
         for trial in trials:
             self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
+            self._node.ladder.propose(trial.number, trial.fidelity, trial.candidate)
         ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
         for trial in ended:
             self._close(trial)
-        self._node.trust.recall([t for t in ended if t.state is TrialState.COMPLETED])
+        completed = [t for t in ended if t.state is TrialState.COMPLETED]
+        self._node.trust.recall([t for t in completed if t.fidelity == FULL])
+        for trial in completed:
+            if trial.fidelity != FULL:
+                self._node.ladder.learn(trial)
 
     def _close(self, trial: TrialRecord) -> None:
         """Tell Ax how a trial ended."""
         match trial.state:
-            case TrialState.COMPLETED:
+            case TrialState.COMPLETED if trial.fidelity == FULL:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
             case TrialState.FAILED:
                 self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 
 
@@ -22,15 +23,16 @@ class Proposal:
     """Why a candidate was chosen.
 
     Attributes:
-        generator: ``space-filling`` or ``model``.
-        acquisition: value of the acquisition function, log expected improvement of the score; None when space-filling.
+        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement) or ``model``.
+        acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
         predictions: measured and derived metric to its prediction, made before the measurement.
-        score: predicted score with its standard deviation; None when space-filling.
-        feasibility: predicted probability that all outcome constraints hold; None when space-filling.
+        score: predicted score with its standard deviation; None unless a model chose.
+        feasibility: predicted probability that all outcome constraints hold; None unless a model chose.
         learnt_from: numbers of the trials whose measurements the models had seen.
         pending: numbers of the trials that were under way.
         models: metric to the hyper-parameters and version of its model.
         alternatives: the best candidates that were not chosen, best first.
+        fidelity: what is to be measured: the metrics, or cheaper versions of them.
     """
 
     generator: str
@@ -42,6 +44,12 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    fidelity: str = FULL
+
+    @property
+    def origin(self) -> str:
+        """Who proposed it, and for which fidelity if not for the full one."""
+        return self.generator if self.fidelity == FULL else f"{self.generator}, {self.fidelity}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,11 @@ class TrialRecord:
     created: float
     ended: float | None
     steps: tuple[StepRecord, ...]
+
+    @property
+    def fidelity(self) -> str:
+        """At which fidelity the trial is."""
+        return self.proposal.fidelity
 
     @property
     def values(self) -> dict[str, float]:

@@ -24,6 +24,11 @@ _USED = (
     "What the models looked at when they proposed a trial, found anew each time by how well each measurement is "
     "predicted from all others (leave-one-out)."
 )
+_TAUGHT = (
+    "What earlier campaigns and cheaper measurements taught, for the latest proposal. The slope is that of the metric "
+    "along what a source predicts, both scaled to unit variance; a source is used for a metric where its measurements "
+    "are explained at least as well with it as without, by leave-one-out."
+)
 _HYPER = (
     "Hyper-parameters of each metric's Gaussian process, for metrics scaled to unit variance and parameters scaled to "
     "0..1: along a short length the metric changes fast."
@@ -36,7 +41,7 @@ def surrogate_parts(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[s
     if not proposed:
         return [paragraph("No model has proposed a trial yet.", "note")]
     told = _Told(campaign, trials, proposed)
-    return [*_quality(told), *_used(told), *_hyper(told)]
+    return [*_quality(told), *_used(told), *_taught(told), *_hyper(told)]
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,32 @@ def _evidence(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
     found: Mapping[str, float] = model.get("loo", {})
     order = sorted(found.items(), key=lambda pair: -pair[1])
     return [(metric, clean(n), f"{value:.3f}", "chosen" if n == model.get("choice") else "") for n, value in order]
+
+
+def _taught(told: _Told) -> list[str]:
+    """Return what the latest models made of earlier campaigns."""
+    rows = [row for metric in told.metrics for row in _sources(told, metric)]
+    if not rows:
+        return []
+    heads = ("metric", "source", "slope", "gain in log density of a measurement [1]", "", "used in proposals")
+    return [paragraph(_TAUGHT, "note"), table(heads, rows)]
+
+
+def _sources(told: _Told, metric: str) -> list[tuple[str, ...]]:
+    model = told.latest(metric)
+    asked = [t.proposal.models[metric] for t in told.proposed if t.proposal.models.get(metric, {}).get("sources")]
+    found: Mapping[str, Mapping[str, float]] = model.get("sources", {})
+    return [
+        (
+            metric,
+            clean(name),
+            f"{learnt['slope']:.2f} ± {learnt['sd']:.2f}",
+            f"{learnt['gain']:+.3f}",
+            "chosen" if name == model["source"] else "",
+            f"{sum(m['source'] == name for m in asked)} of {len(asked)}",
+        )
+        for name, learnt in found.items()
+    ]
 
 
 def _hyper(told: _Told) -> list[str]:

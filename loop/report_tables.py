@@ -90,12 +90,12 @@ def steps_table(trials: Sequence[TrialRecord], campaign: Campaign) -> str:
     """Return attempts, failures, duration and cost of each step of the workflow."""
     heads = ("step", "attempts", "failed", "lab time per attempt [h]", "cost [USD]")
     rows = []
-    for step in campaign.workflow:
-        records = [s for t in trials for s in t.steps if s.name == step.name]
+    for name in (*(step.name for step in campaign.steps), *campaign.computations):
+        records = [s for t in trials for s in t.steps if s.name == name]
         hours = [(s.ended - s.started) / _HOUR for s in records if s.started is not None and s.ended is not None]
         failed = sum(s.state in (TrialState.FAILED, TrialState.UNCERTAIN) for s in records)
         cost = f"{sum(s.cost for s in records):,.0f}"
-        rows.append((step.name, str(len(records)), str(failed), _spread(hours), cost))
+        rows.append((name, str(len(records)), str(failed), _spread(hours), cost))
     return table(heads, rows)
 
 
@@ -151,7 +151,7 @@ def _trial_row(
     yield from (_metric(trial.metrics.get(name)) for name in metrics)
     yield Cell(score_text(trial), trial.score)
     yield Cell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
-    yield Cell(trial.proposal.generator)
+    yield Cell(trial.proposal.origin)
     yield Cell(clean("; ".join([*filter(None, [trial.reason]), *trial.flags])), style="reason")
 
 

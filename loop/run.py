@@ -21,6 +21,7 @@ from loop.planner import Planner
 from loop.pool_map import POOL, Atlas, keep_materials
 from loop.records import CampaignRecord, TrialRecord, time_spent
 from loop.retraining import Retraining
+from loop.sources import hold, read_sources
 from loop.store import Reader, Store, store_path
 
 _REHEARSED = 3
@@ -45,10 +46,11 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
         on_event(PoolReady(len(materials.pool)))
         for text in caveats_of(campaign, materials):
             on_event(Warned(text))
-    planner = Planner(campaign, build_encoder(campaign, materials))
+    sources = read_sources(campaign)
+    planner = Planner(campaign, build_encoder(campaign, materials), sources)
     if options.dry_run:
         return _rehearse(planner, options, on_event)
-    return conduct(Parts(campaign, materials, planner), options, on_event)
+    return conduct(Parts(campaign, materials, planner, sources), options, on_event)
 
 
 def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
@@ -57,6 +59,7 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
     outcome = "failed"
     try:
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
+        hold(parts.sources, store)
         result = _run(parts, store, options, on_event)
         outcome = result.reason
     finally:

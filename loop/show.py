@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.fidelity import FULL
 from campaigns.yaml_nodes import read_document
 from loop.records import Document, Proposal, SessionRecord, StepRecord, Transition, TrialRecord, best
 from loop.tables import parameter_units
@@ -54,10 +55,14 @@ def status_rows(store: Reader) -> Rows:
     budget = read_document(campaign.source).data["budget"]
     units = parameter_units(campaign.source)
     counts = Counter(str(trial.state) for trial in trials)
+    full = sum(trial.fidelity == FULL for trial in trials)
     spent = sum(step.cost for trial in trials for step in trial.steps)
     rows = [
         ("campaign", f"{campaign.name}, seed {campaign.seed}, since {moment(campaign.created)}"),
-        ("trials", f"{len(trials)} of {budget['trials']}" + "".join(f", {n} {s}" for s, n in counts.items())),
+        (
+            "trials",
+            f"{full} of {budget['trials']}" + "".join(f", {n} {s}" for s, n in counts.items()),
+        ),
         ("cost", f"{spent:,.0f} USD{_limit(budget.get('cost'))}"),
         ("time", f"{duration(sum(s.ended - s.started for s in store.sessions()))}{_limit(budget.get('wall_time'))}"),
         ("session", _session(store.sessions())),
@@ -139,7 +144,7 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[
 
 
 def _proposal_rows(proposal: Proposal, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield "generator", proposal.generator
+    yield "generator", proposal.origin
     if proposal.acquisition is not None:
         yield "log expected improvement", f"{proposal.acquisition:.4g}"
     if proposal.score is not None:

@@ -9,6 +9,7 @@ from itertools import cycle
 import numpy as np
 
 from campaigns.values import Candidate
+from loop.lessons import Advice
 from loop.sampling import sobol
 from loop.scoring import Scorer
 from loop.spacing import spread
@@ -22,6 +23,13 @@ class Start:
     """Space-filling candidates, the same for the same seed; they cover the promising materials."""
 
     scorer: Scorer
+    advice: Advice | None = None
+
+    def advised(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return what the sources advise to begin with: every other candidate of the start, or None."""
+        if self.advice is None or number % 2:
+            return None
+        return self.advice.candidate(number // 2, seen)
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""

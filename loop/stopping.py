@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from campaigns.campaign import Campaign, StagnationRuleConfig, StoppingRuleConfig, TargetRuleConfig
+from campaigns.fidelity import FULL
 from campaigns.values import TrialState
 from loop.records import TrialRecord, best
 
@@ -18,6 +19,7 @@ class Spent:
     """What a campaign has used up.
 
     Attributes:
+        trials: at full fidelity.
         wall_time: seconds over all sessions.
         cost: USD of all steps that were begun.
     """
@@ -30,7 +32,8 @@ class Spent:
 def spent(trials: Sequence[TrialRecord], wall_time: float) -> Spent:
     """Return what the trials have used up."""
     begun = [step for trial in trials for step in trial.steps if step.state not in _NOTHING_MOVED]
-    return Spent(len(trials), wall_time, sum(step.cost for step in begun))
+    full = sum(trial.fidelity == FULL for trial in trials)
+    return Spent(full, wall_time, sum(step.cost for step in begun))
 
 
 def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent) -> str | None:
@@ -74,7 +77,8 @@ def _since_improvement(trials: Sequence[TrialRecord], improvement: float) -> int
 
     Trials before the first feasible one do not count: there is nothing yet to improve on.
     """
-    done = sorted((t for t in trials if t.completed_order is not None), key=lambda t: t.completed_order or 0)
+    done = [t for t in trials if t.completed_order is not None and t.fidelity == FULL]
+    done.sort(key=lambda t: t.completed_order or 0)
     incumbent, since = None, 0
     for trial in done:
         since += incumbent is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL
 from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.mixtures import MixtureConfig
 from campaigns.objective import DesirabilityTermConfig, LinearTermConfig, TargetTermConfig, TermConfig
@@ -17,6 +18,7 @@ from campaigns.pool import (
     PoolConfig,
     TablePoolConfig,
 )
+from campaigns.space import SpaceConfig
 from loop.words import clean, duration, unit_text
 
 
@@ -27,16 +29,7 @@ def summary_rows(campaign: Campaign) -> list[tuple[str, str]]:
 
 def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "campaign", f"{campaign.name}, seed {campaign.seed}"
-    for name, parameter in campaign.space.parameters.items():
-        yield "parameter", f"{name}: {_parameter(parameter)}{_condition(parameter)}"
-    for name, mixture in campaign.space.mixtures.items():
-        yield "mixture", f"{name}: {_mixture(mixture)}"
-    for constraint in campaign.space.constraints:
-        yield "constraint", constraint
-    if campaign.space.rows is not None:
-        yield "rows", campaign.space.rows.file
-    if campaign.space.pool is not None:
-        yield "pool", _pool(campaign.space.pool)
+    yield from _space(campaign.space)
     for name, metric in campaign.metrics.items():
         yield "metric", f"{name}{unit_text(metric.unit)}: {_metric(metric)}"
     for term in campaign.objective.terms:
@@ -46,7 +39,24 @@ def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "lab", campaign.lab.kind
     yield "stations", ", ".join(campaign.stations)
     yield "workflow", " → ".join(step.name for step in campaign.workflow)
+    for name, fidelity in campaign.fidelities.items():
+        yield "fidelity", f"{name}: {', '.join(fidelity.gives)} for {fidelity.cost:g} of {campaign.cost_of(FULL):g} USD"
+    for source in campaign.warm_start:
+        yield "learns from", f"{source.name}, {source.file}"
     yield "budget", _budget(campaign)
+
+
+def _space(space: SpaceConfig) -> Iterator[tuple[str, str]]:
+    for name, parameter in space.parameters.items():
+        yield "parameter", f"{name}: {_parameter(parameter)}{_condition(parameter)}"
+    for name, mixture in space.mixtures.items():
+        yield "mixture", f"{name}: {_mixture(mixture)}"
+    for constraint in space.constraints:
+        yield "constraint", constraint
+    if space.rows is not None:
+        yield "rows", space.rows.file
+    if space.pool is not None:
+        yield "pool", _pool(space.pool)
 
 
 def _parameter(parameter: ParameterConfig) -> str:

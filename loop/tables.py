@@ -88,7 +88,7 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
         row += [None, None] if metric is None else [metric.value, metric.sd]
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
-    return [*row, trial.score, trial.score_sd, feasible, cost, trial.proposal.generator, clean(trial.reason)]
+    return [*row, trial.score, trial.score_sd, feasible, cost, trial.proposal.origin, clean(trial.reason)]
 
 
 def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 ``bash``: ``athanor`` and ``cp`` are run, a comment says which exit code is expected; ``make`` must have the target.
 ``text``: the lines stand in this order in the output of the block before it; ``...`` stands for anything, a number for
-any number. ``yaml`` and ``python`` with a title go into that file: YAML replaces the top-level keys that it has.
+any number. ``yaml`` and ``python`` with a title go into that file: YAML replaces the top-level keys that it has, and
+adds those that the file has not.
 """
 
 from __future__ import annotations
@@ -45,12 +46,13 @@ def make_targets() -> set[str]:
 
 
 def with_sections(campaign: str, fragment: str) -> str:
-    """Return a campaign file in which a fragment's top-level keys stand for those of the file."""
+    """Return a campaign file in which a fragment's top-level keys stand for those of the file, or are added."""
     for key in yaml.safe_load(fragment):
         section = rf"^{key}:.*?(?=^[a-z#]|\Z)"
         (new,) = re.findall(section, fragment, flags=re.MULTILINE | re.DOTALL)
         campaign, count = re.subn(section, lambda _, new=new: new, campaign, flags=re.MULTILINE | re.DOTALL)
-        assert count == 1, key
+        assert count <= 1, key
+        campaign += "" if count else f"\n{new}"
     return campaign
 
 

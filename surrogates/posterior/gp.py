@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from botorch.exceptions.warnings import InputDataWarning
@@ -27,17 +27,45 @@ _CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
-@dataclass(frozen=True)
-class Prior:
-    """What is known of a metric beforehand.
+class Known(Protocol):
+    """What is known of a metric beforehand; what is equal says the same.
 
     Attributes:
-        number: name of the known number of the material.
+        factor: whether the metric is a share of it, so that the uncertainty grows with it, rather than lies about it.
+    """
+
+    @property
+    def factor(self) -> bool: ...
+
+    def known(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the standardised prior, or the amplitude, batch x n, of rows, batch x n x d; None for the other."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A known number of each material.
+
+    Attributes:
+        number: its name.
         factor: whether the metric is a share of it, so that the uncertainty grows with it, rather than lies about it.
     """
 
     number: str
     factor: bool = False
+
+    def known(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the standardised prior, or the amplitude, of rows; None where there is none."""
+        if encoder.materials is None:
+            return None, None
+        everywhere = torch.from_numpy(encoder.materials.numbers[self.number])
+        values = encoder.number(self.number, rows)
+        if self.factor:
+            return None, values / everywhere.mean()
+        spread = everywhere.std(correction=0)
+        return (values - everywhere.mean()) / (spread if spread > 0 else 1.0), None
 
 
 @dataclass(frozen=True)
@@ -52,7 +80,7 @@ class Terms:
     encoder: Encoder
     shape: Shape
     logs: Tensor
-    prior: Prior | None = None
+    prior: Known | None = None
 
     def mean(self, rows: Tensor) -> Tensor:
         """Return the prior mean, batch x n, of rows, batch x n x d."""
@@ -82,14 +110,7 @@ class Terms:
 
     def known(self, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return the standardised prior, or the amplitude, of rows; None where there is none."""
-        if self.prior is None or self.encoder.materials is None:
-            return None, None
-        everywhere = torch.from_numpy(self.encoder.materials.numbers[self.prior.number])
-        values = self.encoder.number(self.prior.number, rows)
-        if self.prior.factor:
-            return None, values / everywhere.mean()
-        spread = everywhere.std(correction=0)
-        return (values - everywhere.mean()) / (spread if spread > 0 else 1.0), None
+        return (None, None) if self.prior is None else self.prior.known(self.encoder, rows)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from surrogates.posterior.distances import Distances, distances
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.families import families, widening
 from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
-from surrogates.posterior.gp import MetricGP, Prior, Terms
+from surrogates.posterior.gp import Known, MetricGP, Terms
 from surrogates.posterior.observations import Observations
 
 MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
@@ -50,7 +50,7 @@ class Task:
     """
 
     encoder: Encoder
-    prior: Prior | None = None
+    prior: Known | None = None
     floor: float | None = None
     views: tuple[str, ...] | None = None
     inflation: float = 1.0
@@ -81,7 +81,7 @@ class Verdict:
     """
 
     views: tuple[str, ...]
-    prior: Prior | None
+    prior: Known | None
     evidence: Mapping[str, float]
 
 
@@ -100,7 +100,7 @@ class Memory:
     widenings: dict[_Key, float] = field(default_factory=dict)
 
 
-_Key = tuple[int, tuple[str, ...], Prior | None]
+_Key = tuple[int, tuple[str, ...], Known | None]
 
 
 def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
@@ -116,7 +116,7 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
     """
     memory = Memory() if memory is None else memory
     start = _Start(task, seen)
-    decisive = start.first(_fitted_to(len(seen.values)))
+    decisive = start.first(fitted_to(len(seen.values)))
     verdict = _verdict(decisive, memory)
     shape = task.shape(verdict.views)
     logs = _logs(decisive, shape, verdict.prior, memory)
@@ -152,7 +152,7 @@ class _Start:
         seen = self.seen
         return _Start(self.task, Observations(seen.rows[:count], seen.values[:count], seen.sds[:count]))
 
-    def data(self, shape: Shape, prior: Prior | None) -> Data:
+    def data(self, shape: Shape, prior: Known | None) -> Data:
         """Return the observations as seen by some of the views."""
         kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
         parts = replace(self.parts, views=kept)
@@ -176,14 +176,14 @@ class _Fitted:
     shape: Shape
     logs: Tensor
     data: Data
-    prior: Prior | None
+    prior: Known | None
 
     @property
     def factor(self) -> Factor:
         return factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
 
     @classmethod
-    def at(cls, start: _Start, shape: Shape, prior: Prior | None, logs: Tensor) -> _Fitted:
+    def at(cls, start: _Start, shape: Shape, prior: Known | None, logs: Tensor) -> _Fitted:
         """Return the observations as seen with given hyper-parameters."""
         data = start.data(shape, prior).noisier(shape.excess(logs))
         if bool(start.censored.any()):
@@ -202,7 +202,7 @@ def _verdict(start: _Start, memory: Memory) -> Verdict:
     return memory.verdicts[key]
 
 
-def _logs(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -> Tensor:
+def _logs(start: _Start, shape: Shape, prior: Known | None, memory: Memory) -> Tensor:
     """Return the logarithms of the hyper-parameters that are fitted to the observations."""
     key = (len(start.rows), shape.views, prior)
     if key not in memory.logs:
@@ -210,7 +210,7 @@ def _logs(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -> T
     return memory.logs[key]
 
 
-def _widened(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -> float:
+def _widened(start: _Start, shape: Shape, prior: Known | None, memory: Memory) -> float:
     """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
     count = len(start.rows)
     formulas = start.task.encoder.formulas(start.rows[_spread(count)])
@@ -225,7 +225,7 @@ def _widened(start: _Start, shape: Shape, prior: Prior | None, memory: Memory) -
     return memory.widenings[key]
 
 
-def _fitted_to(count: int) -> int:
+def fitted_to(count: int) -> int:
     """Return to how many of the first measurements hyper-parameters are fitted: it grows by a tenth at a time."""
     fitted = 1
     while max(fitted + 1, int(_GROWTH * fitted)) <= count:
@@ -233,7 +233,7 @@ def _fitted_to(count: int) -> int:
     return fitted
 
 
-def _fit(start: _Start, shape: Shape, prior: Prior | None) -> Tensor:
+def _fit(start: _Start, shape: Shape, prior: Known | None) -> Tensor:
     """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
     data = start.data(shape, prior)
     if not bool(start.censored.any()):

@@ -1,0 +1,194 @@
+"""Which fidelity to buy next: a cheap measurement is worth what it is expected to add to the best, per cost.
+
+The gain of a measurement is the knowledge gradient (Frazier, Powell & Dayanik 2009, INFORMS J. Comput. 21, 599): how
+much higher the best expected score will be once it is known. What it costs is what its steps cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from botorch.utils.sampling import draw_sobol_normal_samples
+from torch import Tensor
+
+from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL, cheap_name
+from campaigns.values import Candidate
+from campaigns.warm_start import FEWEST, Record, Source
+from loop.belief import Belief
+from loop.lessons import Advice, Lessons, learn_lessons
+from loop.records import TrialRecord
+from loop.scoring import Scorer
+from surrogates.posterior.fidelity import lean, leaning
+
+_DRAWS = 32
+_COMPARED = 16  # measured candidates among those that may turn out to be the best
+_SHARE = 0.25  # of what the full start would cost, for the cheap measurements of the start
+_TIMES = 2  # cheap measurements of the start for each one that the full start would have, at most
+
+Keys = frozenset[tuple[object, ...]]
+
+
+def plan(campaign: Campaign) -> tuple[str, ...]:
+    """Return the fidelity of each trial of the start: cheap ones first, then half as many full ones as without them."""
+    initial, each = campaign.planner.initial, campaign.fidelities
+    if not each:
+        return (FULL,) * initial
+    budget = _SHARE * initial * campaign.cost_of(FULL) / len(each)
+    cheap = {name: min(_TIMES * initial, int(budget / max(config.cost, 1e-9))) for name, config in each.items()}
+    full = max(FEWEST, (initial + 1) // 2)
+    return (*(name for name, count in cheap.items() for _ in range(count)), *(FULL,) * full)
+
+
+class Ladder:
+    """What was measured at lower fidelities, and what is learnt from it."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._proposed: dict[int, tuple[str, Candidate]] = {}
+        self._done: list[TrialRecord] = []
+        self._learnt: tuple[tuple[int, ...] | None, Lessons] = (None, {})
+
+    @property
+    def completed(self) -> tuple[int, ...]:
+        """The numbers of the completed trials, in the order in which they were completed."""
+        return tuple(trial.number for trial in self._done)
+
+    def propose(self, number: int, fidelity: str, candidate: Candidate) -> None:
+        """Take note of a proposed trial."""
+        self._proposed[number] = (fidelity, candidate)
+
+    def learn(self, trial: TrialRecord) -> None:
+        """Take a completed trial."""
+        self._done.append(trial)
+
+    def full(self, number: int) -> bool:
+        """Return whether a trial is at full fidelity."""
+        return number not in self._proposed or self._proposed[number][0] == FULL
+
+    def seen(self, fidelity: str) -> Keys:
+        """Return the keys of all candidates that were proposed at a fidelity."""
+        return frozenset(candidate.key() for name, candidate in self._proposed.values() if name == fidelity)
+
+    def spent(self, fidelity: str) -> float:
+        """Return what the trials proposed at a fidelity cost in USD."""
+        count = sum(name == fidelity for name, _ in self._proposed.values())
+        return count * self._scorer.campaign.cost_of(fidelity)
+
+    def lessons(self, scorer: Scorer) -> Lessons:
+        """Return what the cheap measurements teach of each metric; it is learnt once for each set of them."""
+        if self.completed != self._learnt[0] or scorer is not self._scorer:
+            self._scorer, self._learnt = scorer, (self.completed, learn_lessons(scorer, list(self._sources())))
+        return self._learnt[1]
+
+    def _sources(self) -> Sequence[Source]:
+        found = []
+        for fidelity, config in self._scorer.campaign.fidelities.items():
+            records = [
+                Record(t.candidate, {n: t.metrics[cheap_name(fidelity, n)] for n in config.gives})
+                for t in self._done
+                if t.fidelity == fidelity
+            ]
+            if len(records) >= FEWEST:
+                found.append(Source(fidelity, config.gives, tuple(records)))
+        return found
+
+
+def leaning_belief(belief: Belief, lessons: Lessons) -> Belief:
+    """Return the belief with the doubt about the cheap versions that metrics lean on."""
+    cheap = {name: {lesson.name: lesson.model for lesson in each} for name, each in lessons.items()}
+    models = {name: lean(model, cheap.get(name, {})) for name, model in belief.models.items()}
+    return replace(belief, models=models)
+
+
+def advice(scorer: Scorer, lessons: Lessons) -> Advice | None:
+    """Return what the cheap measurements advise to begin with, if they tell of every metric."""
+    found = Advice(scorer, lessons, scorer.campaign.seed)
+    return found if found.given else None
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What it is worth to buy at each fidelity, near the candidate that was chosen.
+
+    Attributes:
+        belief: with models that lean on cheap versions.
+        considered: candidates that may be bought.
+    """
+
+    belief: Belief
+    considered: Sequence[Candidate]
+
+    def cheaper(self, ladder: Ladder) -> tuple[str, Candidate] | None:
+        """Return the lower fidelity that adds more to the best per cost than the full one does, and where; or None.
+
+        Lower fidelities never cost more than the full one has, so that a proxy that is believed in vain at most
+        doubles the cost.
+        """
+        campaign = self.belief.scorer.campaign
+        rate = float(self._full.max()) / max(campaign.cost_of(FULL), 1e-9)
+        found: tuple[str, Candidate] | None = None
+        spent = sum(ladder.spent(name) for name in campaign.fidelities)
+        for name in campaign.fidelities:
+            cost = campaign.cost_of(name)
+            gains = self._gains(self._cheap(name))
+            known = ladder.seen(name)
+            for candidate, gain in zip(self.considered, gains.tolist(), strict=True):
+                if candidate.key() not in known and gain / cost > rate and spent + cost <= ladder.spent(FULL):
+                    rate, found = gain / cost, (name, candidate)
+        return found
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        return self.belief.scorer.encoder.encode(self.considered)
+
+    @cached_property
+    def _everywhere(self) -> Tensor:
+        """Where the best may turn out to be: what is considered, and the best that was measured."""
+        best = self.belief.outcomes[0].topk(min(_COMPARED, len(self.belief.rows))).indices
+        return torch.cat([self._rows, self.belief.rows[best]])
+
+    @cached_property
+    def _full(self) -> Tensor:
+        shifts = []
+        for model in self.belief.models.values():
+            sd = model.marginals(self._rows)[1]
+            shifts.append(model.cross(self._everywhere, self._rows).double() / sd)
+        return self._gains(shifts)
+
+    def _cheap(self, fidelity: str) -> list[Tensor]:
+        """Return by how much each metric's mean moves, n x q, with one standard deviation of a cheap measurement."""
+        found = []
+        given = self.belief.scorer.campaign.fidelities[fidelity].gives
+        for name, model in self.belief.models.items():
+            leans = leaning(model)
+            if leans is None or name not in given or leans.name != fidelity:
+                found.append(torch.zeros(len(self._everywhere), len(self._rows), dtype=torch.float64))
+                continue
+            moved, variance = leans.told(self._everywhere, self._rows)
+            found.append(moved / variance.sqrt())
+        return found
+
+    def _gains(self, shifts: Sequence[Tensor]) -> Tensor:
+        """Return how much the best expected score is expected to rise, q, by measurements that move the means so."""
+        if not any(bool(shift.any()) for shift in shifts):
+            return torch.zeros(len(self._rows), dtype=torch.float64)
+        noise = draw_sobol_normal_samples(len(shifts), _DRAWS, dtype=torch.float64, seed=0)
+        drawn = [
+            (mean + noise[:, i].view(-1, 1, 1) * shift.mT).reshape(-1, len(self._everywhere))
+            for i, (mean, shift) in enumerate(zip(self._means, shifts, strict=True))
+        ]
+        best = self._best(drawn).view(_DRAWS, -1).mean(dim=0)
+        return (best - self._best([mean.unsqueeze(0) for mean in self._means])).clamp_min(0.0)
+
+    @cached_property
+    def _means(self) -> list[Tensor]:
+        return [model.marginals(self._everywhere)[0] for model in self.belief.models.values()]
+
+    def _best(self, drawn: Sequence[Tensor]) -> Tensor:
+        """Return the best score, k, of metrics, k x n each."""
+        scorer, values = self.belief.scorer, self.belief.complete(drawn, self._everywhere)
+        return torch.where(scorer.feasible(values), scorer.score(values), self.belief.worst).max(dim=1).values

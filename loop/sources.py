@@ -1,0 +1,96 @@
+"""Earlier measurements, read from the stores and tables that a campaign names, and held to what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, Problem, StoreError, UnitError
+from campaigns.values import TrialState
+from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
+from campaigns.yaml_nodes import read_document
+from loop.records import TrialRecord
+from loop.store import Reader, Store
+
+_KIND = "source"
+
+
+def read_sources(campaign: Campaign) -> list[Source]:
+    """Return what the campaign's sources hold.
+
+    Raises:
+        CampaignError: sources that cannot be read, or lack something, all of them, each with what to do.
+    """
+    found, problems = [], []
+    wanted = Wanted(campaign.space, {name: metric.unit for name, metric in campaign.measured.items()})
+    for i, config in enumerate(campaign.warm_start):
+        try:
+            found.append(_read(config, wanted, f"warm_start[{i}]"))
+        except CampaignError as error:
+            problems += error.problems
+    if problems:
+        raise CampaignError(problems, campaign.name)
+    return found
+
+
+def hold(sources: Sequence[Source], store: Store) -> None:
+    """Keep what is learnt from each source, or check that it is still what the store was begun with.
+
+    Raises:
+        StoreError: a source has changed.
+    """
+    kept = store.artefacts(_KIND)
+    for source in sources:
+        told = {"digest": source.digest, "records": len(source.records), "metrics": list(source.metrics)}
+        if source.name not in kept:
+            store.keep(_KIND, source.name, told)
+        elif kept[source.name]["digest"] != source.digest:
+            raise StoreError(
+                f"warm_start: {source.name} has changed since the campaign began: {kept[source.name]['records']} "
+                f"measurements then, {len(source.records)} now; put back what it was (copy a store that still grows), "
+                "or start afresh with --store"
+            )
+
+
+def _read(config: StoreSourceConfig | TableSourceConfig, wanted: Wanted, where: str) -> Source:
+    match config:
+        case TableSourceConfig():
+            return checked(config, where, read_table(config, wanted, where))
+        case StoreSourceConfig():
+            return checked(config, where, _read_store(config, wanted, where))
+
+
+def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source:
+    """Return the completed trials of a store.
+
+    Raises:
+        CampaignError: it cannot be read, lacks a parameter, or has one in another kind of unit.
+    """
+    metrics = config.metrics or tuple(wanted.units)
+    try:
+        reader = Reader(f"sqlite:///{config.path}")
+        units = _parameter_units(reader.campaign().source)
+        lacking = [name for name in wanted.space.parameters if name not in units]
+        if lacking:
+            hint = "write it as a table (athanor trials --csv), add the columns with the values that were used"
+            raise CampaignError(
+                [Problem(f"{where}.file", f"{config.file} has no parameter {', '.join(lacking)}; {hint}")]
+            )
+        trials = [t for t in reader.trials() if t.state is TrialState.COMPLETED]
+        records = [r for t in trials if (r := _record(t, units, wanted, metrics)) is not None]
+    except (StoreError, UnitError) as error:
+        raise CampaignError([Problem(f"{where}.file", f"{config.file}: {error}")]) from error
+    return Source(config.name, metrics, tuple(records))
+
+
+def _record(trial: TrialRecord, units: dict[str, str], wanted: Wanted, metrics: Sequence[str]) -> Record | None:
+    candidate = wanted.candidate(trial.candidate.parameters, units, trial.candidate.material or "")
+    known = {n: trial.metrics[n] for n in metrics if n in trial.metrics}
+    found = {n: v for n, m in known.items() if (v := wanted.metric(n, m.value, m.sd, m.unit)) is not None}
+    return Record(candidate, found) if candidate is not None and found else None
+
+
+def _parameter_units(source: str) -> dict[str, str]:
+    """Return parameter to unit, from a campaign file's text that was validated before."""
+    parameters = read_document(source).data["space"].get("parameters", {})
+    return {name: str(parameter.get("unit", "1")) for name, parameter in parameters.items()}
