@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from campaigns.beside import PARENT
 from campaigns.errors import CampaignError
-from campaigns.pool import PARENT
 from campaigns.space import SpaceConfig
 
 SPACE = {

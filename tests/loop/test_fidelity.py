@@ -86,7 +86,7 @@ def alone() -> float:
 
 
 def test_a_rough_but_cheap_version_saves_money(alone: float) -> None:
-    assert sum(cost(seed, rough) for seed in SEEDS) < 0.75 * alone
+    assert sum(cost(seed, rough) for seed in SEEDS) < 0.85 * alone
 
 
 def test_a_proxy_that_tells_nothing_costs_little(alone: float) -> None:
