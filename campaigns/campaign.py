@@ -35,17 +35,27 @@ class TargetRuleConfig(Config):
     """The score that is good enough."""
 
 
+class HypervolumeRuleConfig(Config):
+    """Stop when the front dominates a volume; every term must have a reference, from which it is measured."""
+
+    kind: Literal["hypervolume"]
+    reaches: Annotated[Number, Field(gt=0)]
+    """The volume that is good enough: a product of points, one factor per term."""
+
+
 class StagnationRuleConfig(Config):
-    """Stop when the best score has not improved for a while."""
+    """Stop when the best score, or the front, has not improved for a while."""
 
     kind: Literal["stagnation"]
     trials: Annotated[Count, Field(gt=0)]
     """Number of trials without improvement."""
     improvement: Annotated[Number, Field(ge=0)] = 0.0
-    """The smallest gain in score that counts."""
+    """The smallest gain that counts: in score, or of a front in the volume that it dominates (a product of points)."""
 
 
-StoppingRuleConfig = Annotated[TargetRuleConfig | StagnationRuleConfig, Field(discriminator="kind")]
+StoppingRuleConfig = Annotated[
+    TargetRuleConfig | HypervolumeRuleConfig | StagnationRuleConfig, Field(discriminator="kind")
+]
 
 
 class PlannerConfig(Config):

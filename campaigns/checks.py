@@ -10,7 +10,7 @@ from typing import Any
 
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
-from campaigns.objective import ObjectiveConfig, derivation, scale_in
+from campaigns.objective import MOST_AXES, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
 from campaigns.units import to_unit
 
@@ -25,6 +25,8 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _formulas,
         _proportions,
         _terms,
+        _front,
+        _stopping,
         _surrogate,
         _retraining,
         _computed_needs_pool,
@@ -77,7 +79,7 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
         return
     unit = metrics[item.metric].unit
     numbers: dict[str, float] = {}
-    for key in ("scale", "width", "low", "high", "above", "below", "at_least", "at_most"):
+    for key in ("scale", "width", "low", "high", "above", "below", "at_least", "at_most", "reference"):
         value = getattr(item, key, None)
         if value is None:
             continue
@@ -89,6 +91,36 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
         if low in numbers and high in numbers and numbers[low] > numbers[high]:
             got = f"{getattr(item, low)} and {getattr(item, high)}"
             yield Problem(f"{where}.{low}", f"{low} must not exceed {high}, got {got}, in {unit}")
+
+
+def _front(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    objective: ObjectiveConfig | None = sections.get("objective")
+    if objective is None:
+        return
+    front = isinstance(objective.find, FindParetoConfig)
+    if front and not 2 <= len(objective.terms) <= MOST_AXES:
+        yield Problem("objective.terms", f"a front has 2 to {MOST_AXES} terms, got {len(objective.terms)}")
+    for i, term in enumerate(objective.terms):
+        if front and term.weight != 1:
+            yield Problem(f"objective.terms[{i}].weight", "no term of a front weighs more than another; remove weight")
+        if not front and term.reference is not None:
+            yield Problem(f"objective.terms[{i}].reference", "is only for find: {kind: pareto}; remove reference")
+
+
+def _stopping(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    objective: ObjectiveConfig | None = sections.get("objective")
+    if objective is None:
+        return
+    front = isinstance(objective.find, FindParetoConfig)
+    for i, rule in enumerate(sections.get("stopping", ())):
+        match front, rule.kind:
+            case True, "target":
+                advice = "use {kind: hypervolume, reaches: ...}"
+                yield Problem(f"stopping[{i}].kind", f"a front has no best score to reach; {advice}")
+            case False, "hypervolume":
+                yield Problem(f"stopping[{i}].kind", "is only for find: {kind: pareto}; use {kind: target, score: ...}")
+            case True, "hypervolume" if any(term.reference is None for term in objective.terms):
+                yield Problem(f"stopping[{i}]", "a volume is measured from somewhere: give every term a reference")
 
 
 def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:

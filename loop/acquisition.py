@@ -16,9 +16,10 @@ from botorch.utils.safe_math import log_fatplus, logmeanexp
 from torch import Tensor
 
 from campaigns.campaign import StagnationRuleConfig
-from campaigns.objective import FindBestConfig, FindManyConfig
+from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
 from loop.belief import Belief, History
+from loop.pareto import pushed
 from loop.promise import Promise
 from loop.records import Alternative
 from loop.scoring import Scorer
@@ -37,7 +38,8 @@ class Choice:
     """The chosen candidate, and why.
 
     Attributes:
-        acquisition: log expected improvement (best), or expected score with a little optimism (many).
+        acquisition: log expected improvement of the score (best) or of the volume below the front (pareto), or expected
+            score with a little optimism (many).
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
@@ -101,6 +103,8 @@ def _acquisition(
         case FindManyConfig():
             rows = belief.scorer.encoder.encode(candidates)
             return Promise(pending, seed).wanted(rows)
+        case FindParetoConfig():
+            return pushed(belief, history, candidates, seed)
         case _:
             assert_never(belief.scorer.objective.find)
 

@@ -8,6 +8,7 @@ from loop.events import (
     Embedding,
     Event,
     Finished,
+    FrontGrew,
     Improved,
     PoolReady,
     Proposed,
@@ -22,8 +23,9 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
+from loop.front import Front
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, score_text, with_sd
+from loop.words import candidate_text, clean, front_text, score_text, with_sd
 
 
 def line(event: Event, units: Mapping[str, str]) -> str:
@@ -48,6 +50,8 @@ def _session_line(event: SessionEvent) -> str:
             return f"stopping: {reason}"
         case Warned(text=text):
             return f"warning: {text}"
+        case Finished(reason=reason, front=Front() as front):
+            return f"finished: {reason}; {front_text(front)}"
         case Finished(reason=reason, best=trial):
             found = "none is feasible" if trial is None else f"best is trial {trial.number}, score {score_text(trial)}"
             return f"finished: {reason}; {found}"
@@ -67,6 +71,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
             return f"trial {trial.number}: {_verdict(trial)}"
         case Improved(best=trial):
             return f"best so far: trial {trial.number}, score {score_text(trial)}"
+        case FrontGrew(trial=number, front=front):
+            return f"trial {number} stands on the front: {front_text(front)}"
 
 
 def _proposed(event: Proposed, units: Mapping[str, str]) -> str:

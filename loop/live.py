@@ -18,10 +18,11 @@ from rich.text import Text
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.events import Embedding, Event, Started, Stopping, SurrogateChanged, Warned
+from loop.front import Front, some
 from loop.lines import line
 from loop.progress import Pace, Progress, advance, keep_pace
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, duration, metric_text, score_text
+from loop.words import candidate_text, clean, duration, front_metrics, front_text, metric_text, score_text
 
 _LAST = 6
 _PATIENCE = 2.0
@@ -197,6 +198,8 @@ def _stations(progress: Progress) -> RenderableType:
 
 
 def _best(progress: Progress) -> RenderableType:
+    if progress.front is not None:
+        return _front(progress, progress.front)
     trial = progress.best
     if trial is None:
         return Text("best so far: none feasible yet", style="dim")
@@ -206,6 +209,14 @@ def _best(progress: Progress) -> RenderableType:
         f"trial {trial.number}, score {score_text(trial)}\n",
         f"  {candidate_text(trial.candidate, progress.units)}\n  {metrics}",
     )
+
+
+def _front(progress: Progress, front: Front) -> RenderableType:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for trial in some(front.trials, _LAST):
+        metrics, candidate = front_metrics(front, trial), candidate_text(trial.candidate, progress.units)
+        table.add_row(Text(f"  trial {trial.number}", style="green"), Text(metrics), Text(candidate, style="dim"))
+    return Group(Text.assemble(("front so far  ", "bold green"), front_text(front)), table)
 
 
 def _trials(progress: Progress) -> RenderableType:

@@ -18,6 +18,7 @@ from loop.dispatch import Dispatcher
 from loop.events import (
     Event,
     Finished,
+    FrontGrew,
     Improved,
     Proposed,
     StepEnded,
@@ -27,6 +28,7 @@ from loop.events import (
     TrialEnded,
     Warned,
 )
+from loop.front import front, front_of, wants_front
 from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
@@ -253,7 +255,11 @@ class Manager:
         self._on_event(TrialEnded(trial))
         self._tell(number, changed + self._retrained())
         incumbent = best(list(self._trials.values()))
-        if incumbent is not None and incumbent is not previous and incumbent.number == number:
+        if wants_front(self._campaign):
+            grown = front(self._objective, list(self._trials.values()))
+            if number in grown.numbers:
+                self._on_event(FrontGrew(number, grown))
+        elif incumbent is not None and incumbent is not previous and incumbent.number == number:
             self._on_event(Improved(incumbent, previous))
 
     def _give_up(self, step: StepConfig) -> bool:
@@ -302,7 +308,7 @@ class Manager:
         trials = [self._trials[n] for n in sorted(self._trials)]
         reason = self._stopping or f"{self._options.max_trials} trials were asked for"
         finished = self._stopping is not None and not self._interrupted
-        self._on_event(Finished(reason, best(trials)))
+        self._on_event(Finished(reason, best(trials), front_of(self._campaign, trials)))
         return Outcome(reason, finished, self._interrupted, self._aborted, tuple(trials), self._wall_time())
 
     def _open_trials(self) -> list[TrialRecord]:

@@ -37,6 +37,10 @@ class Scorer:
         """Return the score, samples x n, of all metrics."""
         return self.objective.score(values)
 
+    def points(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the points of each term, samples x n x m, of all metrics."""
+        return torch.stack(torch.broadcast_tensors(*self.objective.points(values)), dim=-1)
+
     def feasible(self, values: Mapping[str, Tensor]) -> Tensor:
         """Return where all outcome constraints hold, samples x n."""
         held = [bound.slack(values[bound.metric]) >= 0 for bound in self.objective.bounds]

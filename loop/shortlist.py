@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from campaigns.objective import FindManyConfig
+from campaigns.objective import FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, Scalar
 from loop.belief import Belief, History
+from loop.pareto import centres
 from loop.promise import Promise
 from loop.sampling import near, sobol
 from loop.scoring import Scorer
@@ -150,6 +151,8 @@ class _Cloud:
 
 
 def _best_measured(belief: Belief) -> list[int]:
+    if isinstance(belief.scorer.objective.find, FindParetoConfig):
+        return centres(belief)
     return [int(i) for i in belief.outcomes[0].argsort(descending=True)[:_BEST]]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from campaigns.values import Candidate, MetricValue, Scalar
+from loop.front import Front
 from loop.records import TrialRecord
 
 
@@ -40,6 +41,20 @@ def unit_text(unit: str) -> str:
 def score_text(trial: TrialRecord) -> str:
     """Return a trial's score with uncertainty, or a dash."""
     return with_sd(trial.score, trial.score_sd)
+
+
+def front_text(front: Front) -> str:
+    """Return how large a front is, and the volume below it."""
+    if not front.trials:
+        return "none is feasible"
+    count = len(front.trials)
+    volume = f"{front.volume:.4g} points^{len(front.reference)}"
+    return f"{count} trial{'s' if count > 1 else ''} on the front, which dominates {volume}"
+
+
+def front_metrics(front: Front, trial: TrialRecord) -> str:
+    """Return a trial's metrics that are axes of the front."""
+    return ", ".join(f"{name} {metric_text(trial.metrics[name])}" for name in front.metrics)
 
 
 def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:
