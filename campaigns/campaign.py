@@ -63,6 +63,9 @@ class PlannerConfig(Config):
 
     initial: Annotated[Count, Field(gt=1)] = 10
     """Space-filling trials before the models choose."""
+    cost: Literal["aware", "blind"] | None = None
+    """aware: gains are weighed against what a candidate costs and how long it takes, less and less as the budget is
+    spent. Without it, that is so where cost or duration of a step depends on parameters, unless many are wanted."""
 
 
 class Campaign(Config):

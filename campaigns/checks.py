@@ -10,7 +10,7 @@ from typing import Any
 
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
-from campaigns.objective import MOST_AXES, FindParetoConfig, ObjectiveConfig, derivation, scale_in
+from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
 from campaigns.units import to_unit
 
@@ -33,6 +33,8 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _step_stations,
         _step_recipes,
         _step_metrics,
+        _step_sums,
+        _cost_aware,
         _faults,
         _devices,
     )
@@ -190,6 +192,27 @@ def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for name in measured:
         if given.count(name) != 1:
             yield Problem(f"metrics.{name}", f"a measured metric is given by one step, got {given.count(name)}")
+
+
+def _step_sums(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if "space" not in sections:
+        return
+    allowed = [n for n, p in sections["space"].parameters.items() if p.kind != "categorical"]
+    for i, step in enumerate(sections.get("workflow", ())):
+        for key, found in step.sums.items():
+            for name in found.coefficients:
+                if name not in allowed:
+                    yield Problem(f"workflow[{i}].{key}", _unknown(name, allowed) + " (numeric parameters)")
+
+
+def _cost_aware(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if getattr(sections.get("planner"), "cost", None) != "aware" or "workflow" not in sections:
+        return
+    if not any(found.coefficients for step in sections["workflow"] for found in step.sums.values()):
+        advice = "write the cost or duration of a step as a sum of parameters, such as 2 + 0.5 * time, or remove it"
+        yield Problem("planner.cost", f"no candidate costs more than another; {advice}")
+    if isinstance(getattr(sections.get("objective"), "find", None), FindManyConfig):
+        yield Problem("planner.cost", "aware is for find: {kind: best} or {kind: pareto}; remove it")
 
 
 def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The two small languages of the campaign file: products of metrics, and linear constraints on parameters."""
+"""The small languages of the campaign file: products of metrics, and linear sums and constraints of parameters."""
 
 from __future__ import annotations
 
@@ -64,6 +64,30 @@ class LinearConstraint:
     def slack(self, values: Mapping[str, Any]) -> Any:
         """Return how far the constraint is from being broken: not negative where it holds."""
         return self.bound - sum(c * values[name] for name, c in self.coefficients.items())
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSum:
+    """``constant + sum(coefficients[name] * value[name])``, each parameter in its own unit."""
+
+    text: str
+    coefficients: Mapping[str, float]
+    constant: float
+
+    def __call__(self, values: Mapping[str, Any]) -> float:
+        """Return the sum for the values of parameters; others may be among them."""
+        return self.constant + sum(c * float(values[name]) for name, c in self.coefficients.items())
+
+
+def linear_sum(text: str) -> LinearSum:
+    """Parse text such as ``"2 + 0.5 * time"``.
+
+    Raises:
+        ValueError: the text is not linear.
+    """
+    terms = _linear(_parse(text), text)
+    constant = terms.pop("", 0.0)
+    return LinearSum(text, terms, constant)
 
 
 def linear_constraint(text: str) -> LinearConstraint:

@@ -19,6 +19,7 @@ from campaigns.campaign import StagnationRuleConfig
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
 from loop.belief import Belief, History
+from loop.costs import Effort
 from loop.pareto import pushed
 from loop.promise import Promise
 from loop.records import Alternative
@@ -39,7 +40,7 @@ class Choice:
 
     Attributes:
         acquisition: log expected improvement of the score (best) or of the volume below the front (pareto), or expected
-            score with a little optimism (many).
+            score with a little optimism (many); less the log of what the candidate costs, where that is weighed.
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
@@ -96,7 +97,16 @@ def _predicted(scorer: Scorer, values: Mapping[str, Tensor], place: int) -> dict
 def _acquisition(
     belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int
 ) -> Tensor:
-    """Return how much each candidate is wanted, n."""
+    """Return how much each candidate is wanted, n, less what it costs."""
+    return _gain(belief, pending, history, candidates, seed) - _effort(belief, history).of(candidates)
+
+
+def _effort(belief: Belief, history: History) -> Effort:
+    return Effort.after(belief.scorer.campaign, history.seen)
+
+
+def _gain(belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
+    """Return what is expected of each candidate, n: the log of an improvement, or a score where many are wanted."""
     match belief.scorer.objective.find:
         case FindBestConfig():
             return _improvement(belief, history, candidates, seed)
@@ -145,6 +155,7 @@ def _spent(scorer: Scorer, history: History, candidate: Candidate, acquisition: 
     tried = {c.material for c in (*history.done, *history.pending)}
     rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
+    acquisition += float(Effort.after(scorer.campaign, history.seen).of([candidate]))
     return candidate.material is not None and candidate.material in tried and math.exp(acquisition) < worthwhile
 
 

@@ -126,7 +126,8 @@ class Dispatcher:
     def _new_attempt(self, trial: TrialRecord, step: StepConfig, station: str) -> StepRecord:
         attempt = 1 + sum(s.name == step.name for s in trial.steps)
         token = f"{self._store.campaign().created:.3f}-{trial.number}-{step.name}-{attempt}"
-        return StepRecord(step.name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", step.cost)
+        cost = step.cost_of(trial.candidate.parameters)
+        return StepRecord(step.name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", cost)
 
     def _job(self, trial: TrialRecord, step: StepConfig, record: StepRecord, adopt: bool) -> Job:
         return Job(

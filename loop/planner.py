@@ -24,6 +24,7 @@ from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
+from campaigns.costs import cost_of, duration_of
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.acquisition import Choice, choose
@@ -159,7 +160,10 @@ class Planner:
             SpaceExhaustedError: no candidate is left.
         """
         ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
-        return number, self._node.candidate(parameters), self._node.proposal
+        candidate = self._node.candidate(parameters)
+        cost = cost_of(self._campaign, candidate.parameters)
+        time = duration_of(self._campaign, candidate.parameters)
+        return number, candidate, replace(self._node.proposal, cost=cost, duration=time or None)
 
     def belief(self) -> Belief:
         """Return what the latest suggestion of a model believed; at least one must have been made."""

@@ -31,6 +31,8 @@ class Proposal:
         pending: numbers of the trials that were under way.
         models: metric to the hyper-parameters and version of its model.
         alternatives: the best candidates that were not chosen, best first.
+        cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
+        duration: how long its steps were expected to take, in s; None where nothing was said of that.
     """
 
     generator: str
@@ -42,6 +44,8 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    cost: float | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,10 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str], front: bool) ->
         yield "predicted score", with_sd(*proposal.score)
     if proposal.feasibility is not None:
         yield "probability of being feasible", f"{proposal.feasibility:.2f}"
+    if proposal.cost is not None:
+        yield "expected cost", f"{proposal.cost:.4g} USD"
+    if proposal.duration is not None:
+        yield "expected duration", duration(proposal.duration)
     yield "learnt from trials", _numbers(proposal.learnt_from)
     yield "under way then", _numbers(proposal.pending)
     for name, model in proposal.models.items():

@@ -13,6 +13,7 @@ from campaigns.campaign import (
     StoppingRuleConfig,
     TargetRuleConfig,
 )
+from campaigns.costs import dearest
 from campaigns.values import TrialState
 from loop.front import front_of, volumes, wants_front
 from loop.records import TrialRecord, best
@@ -53,9 +54,10 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent) 
         return f"all {budget.trials} trials of the budget are spent"
     if budget.wall_time is not None and used.wall_time >= budget.wall_time:
         return f"the budget's wall time of {budget.wall_time:g} s is spent"
-    trial_cost = sum(step.cost for step in campaign.workflow)
+    trial_cost = dearest(campaign)
+    up_to = "up to " if any("cost" in step.sums for step in campaign.workflow) else ""
     if budget.cost is not None and used.cost + trial_cost > budget.cost:
-        return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {trial_cost:g} USD"
+        return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {up_to}{trial_cost:g} USD"
     reasons = (_held(rule, campaign, trials) for rule in campaign.stopping)
     return next((reason for reason in reasons if reason is not None), None)
 
