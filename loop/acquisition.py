@@ -122,17 +122,19 @@ def _gain(belief: Belief, pending: Belief, history: History, candidates: Sequenc
 def _improvement(belief: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
     """Return the log of the noisy expected improvement, n, by samples of all candidates together.
 
-    Letham et al. 2019, Bayesian Anal. 14, 495; the logarithm and the soft edge after Ament et al. 2023, NeurIPS 36.
+    Letham et al. 2019, Bayesian Anal. 14, 495; the logarithm and the soft edges, of the improvement and of what is
+    feasible, after Ament et al. 2023, NeurIPS 36: so that candidates differ even where nothing feasible is in sight.
     """
     scorer = belief.scorer
     compared = _baseline(belief, history)
     rows = torch.cat([scorer.encoder.encode(candidates), *([compared] if len(compared) else [])])
     values = belief.joint(rows, _SAMPLES, seed)
-    score = torch.where(scorer.feasible(values), scorer.score(values), belief.worst)
-    mine, theirs = score[:, : len(candidates)], score[:, len(candidates) :]
-    gain = mine - theirs.max(dim=1, keepdim=True).values
+    score, count = scorer.score(values), len(candidates)
+    chance = scorer.log_chance(values).expand_as(score)
+    known = torch.where(scorer.feasible(values), score, belief.worst)
+    gain = score[:, :count] - known[:, count:].max(dim=1, keepdim=True).values
     soft = _SOFT * float(score.std()) or _SOFT
-    return logmeanexp(log_fatplus(gain, tau=soft), dim=0)
+    return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0)
 
 
 def _baseline(belief: Belief, history: History) -> Tensor:

@@ -23,7 +23,11 @@ _FAINT = 1e-6  # of the volume above the reference: what a dominated candidate s
 
 
 def pushed(belief: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
-    """Return the log of the expected hypervolume improvement of each candidate, n, in points."""
+    """Return the log of the expected hypervolume improvement of each candidate, n, in points.
+
+    What is feasible has soft edges (Ament et al. 2023, NeurIPS 36), and a candidate that no sample puts before the
+    front still counts for a little, the more the nearer it comes.
+    """
     scorer, reference = belief.scorer, lower_corner(belief)
     count, held = _EFFORT[len(reference)]
     others = [belief.rows[_foremost(belief)[:held]]]
@@ -32,11 +36,12 @@ def pushed(belief: Belief, history: History, candidates: Sequence[Candidate], se
     rows = torch.cat([scorer.encoder.encode(candidates), *others])
     values = belief.joint(rows, count, seed)
     points = scorer.points(values)
-    feasible = scorer.feasible(values).expand(points.shape[:2])
     mine, theirs = points.split([len(candidates), len(rows) - len(candidates)], dim=1)
-    chances, kept = feasible.split([len(candidates), len(rows) - len(candidates)], dim=1)
+    kept = scorer.feasible(values).expand(points.shape[:2])[:, len(candidates) :]
+    chance = scorer.log_chance(values).exp().expand(points.shape[:2])[:, : len(candidates)]
     gain = gains(torch.where(kept.unsqueeze(-1), theirs, reference), mine, reference)
-    return ((gain * chances).mean(dim=0) + _faint(belief, reference, points.mean(dim=0)[: len(candidates)])).log()
+    faint = _faint(belief, reference, mine.mean(dim=0)) * chance.mean(dim=0)
+    return ((gain * chance).mean(dim=0) + faint).log()
 
 
 def promised(belief: Belief, samples: Iterable[Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
