@@ -54,6 +54,11 @@ def wants_front(campaign: Campaign) -> bool:
     return isinstance(campaign.objective.find, FindParetoConfig)
 
 
+def axes_of(campaign: Campaign) -> tuple[str, ...]:
+    """Return the metrics between which a front is looked for, each once; none in other campaigns."""
+    return tuple(dict.fromkeys(t.metric for t in campaign.objective.terms)) if wants_front(campaign) else ()
+
+
 def front_of(campaign: Campaign, trials: Sequence[TrialRecord]) -> Front | None:
     """Return the front of a campaign's trials; None where the campaign does not look for one."""
     return front(campaign.build_objective(), trials) if wants_front(campaign) else None

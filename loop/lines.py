@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from loop.events import (
     Embedding,
@@ -25,12 +25,18 @@ from loop.events import (
 )
 from loop.front import Front
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, front_text, score_text, with_sd
+from loop.words import candidate_text, clean, front_text, metrics_text, score_text, with_sd
 
 
-def line(event: Event, units: Mapping[str, str]) -> str:
-    """Return an event as one line; ``units`` holds the parameters' units."""
-    return clean(_trial_line(event, units) if isinstance(event, TrialEvent) else _session_line(event))
+def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> str:
+    """Return an event as one line.
+
+    Args:
+        event: what happened.
+        units: parameter to unit.
+        axes: metrics that are told in place of a score, where a front is looked for.
+    """
+    return clean(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
 
 
 def _session_line(event: SessionEvent) -> str:
@@ -57,10 +63,10 @@ def _session_line(event: SessionEvent) -> str:
             return f"finished: {reason}; {found}"
 
 
-def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
+def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]) -> str:
     match event:
         case Proposed():
-            return _proposed(event, units)
+            return _proposed(event, units, axes)
         case StepStarted():
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"trial {event.trial}: {event.step} begins at {event.station}{again}"
@@ -68,22 +74,25 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
             ending = "done" if event.ok else f"failed: {event.reason}"
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
         case TrialEnded(trial=trial):
-            return f"trial {trial.number}: {_verdict(trial)}"
+            return f"trial {trial.number}: {_verdict(trial, axes)}"
         case Improved(best=trial):
             return f"best so far: trial {trial.number}, score {score_text(trial)}"
         case FrontGrew(trial=number, front=front):
             return f"trial {number} stands on the front: {front_text(front)}"
 
 
-def _proposed(event: Proposed, units: Mapping[str, str]) -> str:
+def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:
     text = f"trial {event.trial}: proposed ({event.proposal.generator}): {candidate_text(event.candidate, units)}"
     if event.proposal.score is None:
         return text
+    if axes:
+        return f"{text}; predicted {metrics_text(event.proposal.predictions, axes)}"
     return f"{text}; predicted score {with_sd(*event.proposal.score)}"
 
 
-def _verdict(trial: TrialRecord) -> str:
+def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:
     """Return how a trial ended: its score, or why it has none."""
     if trial.score is None:
         return f"{trial.state}: {trial.reason or 'no reason given'}"
-    return f"{trial.state}: score {score_text(trial)}{'' if trial.feasible else ', breaks a constraint'}"
+    merit = metrics_text(trial.metrics, axes) if axes else f"score {score_text(trial)}"
+    return f"{trial.state}: {merit}{'' if trial.feasible else ', breaks a constraint'}"

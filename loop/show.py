@@ -21,9 +21,9 @@ from loop.words import (
     candidate_text,
     clean,
     duration,
-    front_metrics,
     front_text,
     metric_text,
+    metrics_text,
     moment,
     score_text,
     with_sd,
@@ -152,7 +152,7 @@ def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
     if not front.trials:
         return [("front", "no feasible trial yet")]
     members = [
-        (f"  trial {t.number}", f"{front_metrics(front, t)}: {candidate_text(t.candidate, units)}")
+        (f"  trial {t.number}", f"{metrics_text(t.metrics, front.metrics)}: {candidate_text(t.candidate, units)}")
         for t in some(front.trials, _SHOWN)
     ]
     return [("front", front_text(front)), *members]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from campaigns.values import Candidate, MetricValue, Scalar
@@ -52,9 +52,9 @@ def front_text(front: Front) -> str:
     return f"{count} trial{'s' if count > 1 else ''} on the front, which dominates {volume}"
 
 
-def front_metrics(front: Front, trial: TrialRecord) -> str:
-    """Return a trial's metrics that are axes of the front."""
-    return ", ".join(f"{name} {metric_text(trial.metrics[name])}" for name in front.metrics)
+def metrics_text(metrics: Mapping[str, MetricValue], names: Sequence[str]) -> str:
+    """Return some metrics in one line; those that are not known are left out."""
+    return ", ".join(f"{name} {metric_text(metrics[name])}" for name in names if name in metrics)
 
 
 def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:

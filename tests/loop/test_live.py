@@ -30,12 +30,14 @@ from loop.events import (
     Warned,
 )
 from loop.front import Front
+from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
 from loop.records import Proposal, TrialRecord
 from loop.signals import interrupts
 from tests.stores import CAMPAIGN
 
+PREDICTED = {"capacity": MetricValue(1.0, 0.1, "V")}
 HOSTILE = "[red]spike\x1b[2J\nin [/] the data"
 
 
@@ -156,6 +158,14 @@ def test_the_live_view_shows_the_front_where_one_is_looked_for(campaign: Campaig
     lines = [" ".join(line.split()) for line in shown(view).splitlines()]
     assert "front so far 2 trials on the front, which dominates 3.5 points^2" in lines
     assert "trial 1 capacity 150.0 ± 2.0 mAh/g LiCoO2, temperature 601 degC" in lines
+
+
+def test_where_a_front_is_looked_for_its_metrics_stand_in_place_of_a_score() -> None:
+    event = Proposed(1, Candidate({"temperature": 601.0}), Proposal("model", score=(16.0, 1.0), predictions=PREDICTED))
+    assert (
+        line(event, {}, ("capacity",)) == "trial 1: proposed (model): temperature 601; predicted capacity 1.00 ± 0.10 V"
+    )
+    assert line(TrialEnded(trial(1)), {}, ("capacity",)) == "trial 1: completed: capacity 150.0 ± 2.0 mAh/g"
 
 
 def test_the_live_view_draws_in_a_terminal_and_keeps_warnings(campaign: Campaign) -> None:
