@@ -18,6 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from campaigns.constraints import linear_sum
 from campaigns.units import check_unit, split_quantity, to_unit
 
 
@@ -66,6 +67,22 @@ def converted_to(unit: str) -> Callable[[Any], float]:
     return lambda value: to_unit(_number_or_text(value), unit)
 
 
+def _sum_in(unit: str) -> Callable[[Any], float | str]:
+    def check(value: Any) -> float | str:
+        value = _number_or_text(value)
+        try:
+            return to_unit(value, unit)
+        except ValueError:
+            if not isinstance(value, str):
+                raise
+        try:
+            return linear_sum(value).text
+        except ValueError as error:
+            raise ValueError(f"{error}; or a number, or text in {unit}") from error
+
+    return check
+
+
 def _quantity_schema(unit: str) -> WithJsonSchema:
     text = {"type": "string", "pattern": r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?.*$"}
     return WithJsonSchema({"anyOf": [{"type": "number"}, text], "x-unit": unit})
@@ -97,6 +114,12 @@ DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 Seconds = Annotated[float, BeforeValidator(converted_to("s")), Field(gt=0), _quantity_schema("s")]
 """A duration in seconds, or text such as 3 min."""
+
+DollarsOrSum = Annotated[float | str, BeforeValidator(_sum_in("USD")), _quantity_schema("USD")]
+"""A cost in USD, text such as 40 USD, or a sum of parameters in USD such as 2 + 0.5 * time."""
+
+SecondsOrSum = Annotated[float | str, BeforeValidator(_sum_in("s")), _quantity_schema("s")]
+"""A duration in seconds, text such as 3 min, or a sum of parameters in seconds such as 600 + 3600 * time."""
 
 Dollars = Annotated[float, BeforeValidator(converted_to("USD")), Field(ge=0), _quantity_schema("USD")]
 """A cost in USD, or text such as 40 USD."""

@@ -37,17 +37,27 @@ class TargetRuleConfig(Config):
     """The score that is good enough."""
 
 
+class HypervolumeRuleConfig(Config):
+    """Stop when the front dominates a volume; every term must have a reference, from which it is measured."""
+
+    kind: Literal["hypervolume"]
+    reaches: Annotated[Number, Field(gt=0)]
+    """The volume that is good enough: a product of points, one factor per term."""
+
+
 class StagnationRuleConfig(Config):
-    """Stop when the best score has not improved for a while."""
+    """Stop when the best score, or the front, has not improved for a while."""
 
     kind: Literal["stagnation"]
     trials: Annotated[Count, Field(gt=0)]
     """Number of trials without improvement."""
     improvement: Annotated[Number, Field(ge=0)] = 0.0
-    """The smallest gain in score that counts."""
+    """The smallest gain that counts: in score, or of a front in the volume that it dominates (a product of points)."""
 
 
-StoppingRuleConfig = Annotated[TargetRuleConfig | StagnationRuleConfig, Field(discriminator="kind")]
+StoppingRuleConfig = Annotated[
+    TargetRuleConfig | HypervolumeRuleConfig | StagnationRuleConfig, Field(discriminator="kind")
+]
 
 
 class PlannerConfig(Config):
@@ -55,6 +65,9 @@ class PlannerConfig(Config):
 
     initial: Annotated[Count, Field(gt=1)] = 10
     """Space-filling trials before the models choose."""
+    cost: Literal["aware", "blind"] | None = None
+    """aware: gains are weighed against what a candidate costs and how long it takes, less and less as the budget is
+    spent. Without it, that is so where cost or duration of a step depends on parameters, unless many are wanted."""
 
 
 class Campaign(Config):
@@ -139,4 +152,4 @@ class Campaign(Config):
     def cost_of(self, fidelity: str) -> float:
         """Return what a trial at a fidelity costs in USD."""
         lower = self.fidelities.get(fidelity)
-        return sum(step.cost for step in self.workflow) if lower is None else lower.cost
+        return sum(step.fixed_cost for step in self.workflow) if lower is None else lower.cost

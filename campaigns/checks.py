@@ -12,7 +12,7 @@ from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.lab import StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
-from campaigns.objective import ObjectiveConfig, derivation, scale_in
+from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
 from campaigns.units import to_unit
 
@@ -27,6 +27,8 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _formulas,
         _proportions,
         _terms,
+        _front,
+        _stopping,
         _surrogate,
         _retraining,
         _sources,
@@ -35,6 +37,8 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _step_recipes,
         _step_metrics,
         _fidelities,
+        _step_sums,
+        _cost_aware,
         _faults,
         _devices,
     )
@@ -81,7 +85,7 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
         return
     unit = metrics[item.metric].unit
     numbers: dict[str, float] = {}
-    for key in ("scale", "width", "low", "high", "above", "below", "at_least", "at_most"):
+    for key in ("scale", "width", "low", "high", "above", "below", "at_least", "at_most", "reference"):
         value = getattr(item, key, None)
         if value is None:
             continue
@@ -93,6 +97,36 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
         if low in numbers and high in numbers and numbers[low] > numbers[high]:
             got = f"{getattr(item, low)} and {getattr(item, high)}"
             yield Problem(f"{where}.{low}", f"{low} must not exceed {high}, got {got}, in {unit}")
+
+
+def _front(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    objective: ObjectiveConfig | None = sections.get("objective")
+    if objective is None:
+        return
+    front = isinstance(objective.find, FindParetoConfig)
+    if front and not 2 <= len(objective.terms) <= MOST_AXES:
+        yield Problem("objective.terms", f"a front has 2 to {MOST_AXES} terms, got {len(objective.terms)}")
+    for i, term in enumerate(objective.terms):
+        if front and term.weight != 1:
+            yield Problem(f"objective.terms[{i}].weight", "no term of a front weighs more than another; remove weight")
+        if not front and term.reference is not None:
+            yield Problem(f"objective.terms[{i}].reference", "is only for find: {kind: pareto}; remove reference")
+
+
+def _stopping(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    objective: ObjectiveConfig | None = sections.get("objective")
+    if objective is None:
+        return
+    front = isinstance(objective.find, FindParetoConfig)
+    for i, rule in enumerate(sections.get("stopping", ())):
+        match front, rule.kind:
+            case True, "target":
+                advice = "use {kind: hypervolume, reaches: ...}"
+                yield Problem(f"stopping[{i}].kind", f"a front has no best score to reach; {advice}")
+            case False, "hypervolume":
+                yield Problem(f"stopping[{i}].kind", "is only for find: {kind: pareto}; use {kind: target, score: ...}")
+            case True, "hypervolume" if any(term.reference is None for term in objective.terms):
+                yield Problem(f"stopping[{i}]", "a volume is measured from somewhere: give every term a reference")
 
 
 def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:
@@ -190,7 +224,10 @@ def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _fidelities(sections: Mapping[str, Any]) -> Iterator[Problem]:
     fidelities: Mapping[str, FidelityConfig] = sections.get("fidelities", {})
-    full = sum(step.cost for step in sections.get("workflow", ()))
+    full = sum(step.fixed_cost for step in sections.get("workflow", ()))
+    for where, step in _steps(sections) if fidelities else ():
+        if "cost" in step.sums:
+            yield Problem(f"{where}.cost", "with fidelities, a step costs the same for all candidates; give a quantity")
     for name, config in fidelities.items():
         where = f"fidelities.{name}"
         if name == FULL:
@@ -221,6 +258,27 @@ def _cheap_metrics(where: str, config: FidelityConfig, sections: Mapping[str, An
 
 def _steps(sections: Mapping[str, Any]) -> list[tuple[str, StepConfig]]:
     return list(all_steps(sections.get("workflow", ()), sections.get("fidelities", {})))
+
+
+def _step_sums(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if "space" not in sections:
+        return
+    allowed = [n for n, p in sections["space"].all_parameters.items() if p.kind != "categorical"]
+    for i, step in enumerate(sections.get("workflow", ())):
+        for key, found in step.sums.items():
+            for name in found.coefficients:
+                if name not in allowed:
+                    yield Problem(f"workflow[{i}].{key}", _unknown(name, allowed) + " (numeric parameters)")
+
+
+def _cost_aware(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    if getattr(sections.get("planner"), "cost", None) != "aware" or "workflow" not in sections:
+        return
+    if not any(found.coefficients for step in sections["workflow"] for found in step.sums.values()):
+        advice = "write the cost or duration of a step as a sum of parameters, such as 2 + 0.5 * time, or remove it"
+        yield Problem("planner.cost", f"no candidate costs more than another; {advice}")
+    if isinstance(getattr(sections.get("objective"), "find", None), FindManyConfig):
+        yield Problem("planner.cost", "aware is for find: {kind: best} or {kind: pareto}; remove it")
 
 
 def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -166,6 +166,29 @@ def _scaled(left: dict[str, float], right: dict[str, float], op: ast.operator, t
     return {name: c * factor if isinstance(op, ast.Mult) else c / factor for name, c in left.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class LinearSum:
+    """``constant + sum(coefficients[name] * value[name])``, each parameter in its own unit."""
+
+    text: str
+    coefficients: Mapping[str, float]
+    constant: float
+
+    def __call__(self, values: Mapping[str, Any]) -> float:
+        """Return the sum for the values of parameters; others may be among them."""
+        return self.constant + sum(c * float(values[name]) for name, c in self.coefficients.items())
+
+
+def linear_sum(text: str) -> LinearSum:
+    """Parse text such as ``"2 + 0.5 * time"``.
+
+    Raises:
+        ValueError: the text is not linear.
+    """
+    terms = _linear(parsed(text), text)
+    return LinearSum(text, terms, terms.pop("", 0.0))
+
+
 class _RefusedError(Exception):
     """A piece of an expression that is not allowed."""
 

@@ -29,7 +29,7 @@ class MeasuredFidelityConfig(Config):
     @property
     def cost(self) -> float:
         """What one trial costs in USD."""
-        return sum(step.cost for step in self.workflow)
+        return sum(step.fixed_cost for step in self.workflow)
 
 
 class ComputedFidelityConfig(Config):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from campaigns.base import Config, Constant, Count, Dollars, DottedPath, Name, Number, Seconds
+from campaigns.base import Config, Constant, Count, DollarsOrSum, DottedPath, Name, Number, Seconds, SecondsOrSum
+from campaigns.constraints import LinearSum, linear_sum
 
 
 class FaultConfig(Config):
@@ -96,5 +98,31 @@ class StepConfig(Config):
     """Measured metrics that the analysis gives."""
     timeout: Seconds
     """Longest time the step may take, in lab time."""
-    cost: Dollars = 0.0
-    """What one run of the step costs."""
+    cost: DollarsOrSum = 0.0
+    """What one run of the step costs: a quantity, or a sum of parameters in USD (each in its own unit), such as
+    2 + 0.5 * time."""
+    duration: SecondsOrSum | None = None
+    """How long the step is expected to take, for choices that weigh time: a quantity, or a sum of parameters in s."""
+
+    def cost_of(self, parameters: Mapping[str, float | int | str]) -> float:
+        """Return what one run costs with these parameters, in USD."""
+        return _amount(self.cost, parameters)
+
+    def duration_of(self, parameters: Mapping[str, float | int | str]) -> float:
+        """Return how long one run is expected to take with these parameters, in s; 0 where nothing is said."""
+        return _amount(self.duration or 0.0, parameters)
+
+    @property
+    def fixed_cost(self) -> float:
+        """What one run costs in USD where that does not depend on the parameters, else 0."""
+        return 0.0 if isinstance(self.cost, str) else self.cost
+
+    @property
+    def sums(self) -> dict[str, LinearSum]:
+        """The key of what depends on parameters to how it does."""
+        given = {"cost": self.cost, "duration": self.duration}
+        return {key: linear_sum(value) for key, value in given.items() if isinstance(value, str)}
+
+
+def _amount(given: float | str, parameters: Mapping[str, float | int | str]) -> float:
+    return max(linear_sum(given)(parameters), 0.0) if isinstance(given, str) else given

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self, assert_never
 
 from pydantic import Field, model_validator
@@ -20,6 +20,8 @@ from campaigns.metrics import DerivedConfig, MetricConfig
 from campaigns.units import has_offset, registry, to_difference, to_unit
 
 Weight = Annotated[Number, Field(gt=0)]
+MOST_AXES = 4
+"""Terms of a front at most: the volume above more cannot be reckoned in a lab's time."""
 
 
 class LinearTermConfig(Config):
@@ -32,6 +34,8 @@ class LinearTermConfig(Config):
     """Share of this term in the score, relative to the other terms."""
     scale: Quantity
     """The change of the metric that is worth one point, such as 100 Wh/kg."""
+    reference: Quantity | None = None
+    """Worst value that is still of interest, where the front is looked for (find: {kind: pareto}); else it is found."""
 
 
 class TargetTermConfig(Config):
@@ -48,6 +52,8 @@ class TargetTermConfig(Config):
     """Upper edge of the window."""
     scale: Quantity
     """The distance outside of the window that costs one point."""
+    reference: Quantity | None = None
+    """Worst value that is still of interest, where the front is looked for (find: {kind: pareto}); else it is found."""
 
 
 class DesirabilityTermConfig(Config):
@@ -64,6 +70,8 @@ class DesirabilityTermConfig(Config):
     """Upper edge, where half a point is given; leave it out where more is never worse."""
     width: Quantity
     """Softness of the edges: one width inside an edge gives 0.73 points, one outside 0.27 (logistic function)."""
+    reference: Quantity | None = None
+    """Worst value that is still of interest, where the front is looked for (find: {kind: pareto}); else it is found."""
 
     @model_validator(mode="after")
     def _some_edge(self) -> Self:
@@ -89,7 +97,13 @@ class FindManyConfig(Config):
     """The score from which a candidate counts as good; without it, the better the score the better."""
 
 
-FindConfig = Annotated[FindBestConfig | FindManyConfig, Field(discriminator="kind")]
+class FindParetoConfig(Config):
+    """Find the front: the candidates that none beats in one term without losing in another; two to four terms."""
+
+    kind: Literal["pareto"]
+
+
+FindConfig = Annotated[FindBestConfig | FindManyConfig | FindParetoConfig, Field(discriminator="kind")]
 
 
 class OutcomeConstraintConfig(Config):
@@ -113,16 +127,19 @@ class ObjectiveConfig(Config):
     """What makes a candidate good."""
 
     terms: Annotated[tuple[TermConfig, ...], Field(min_length=1)]
-    """The score is the weighted mean of these."""
+    """The score is the weighted mean of these; of a front, each is an axis, and none has a weight."""
     constraints: tuple[OutcomeConstraintConfig, ...] = ()
     """Bounds on metrics; a candidate that breaks one is never the best."""
     find: FindConfig = FindBestConfig(kind="best")
-    """What the campaign is for: the best candidate, or many good ones."""
+    """What the campaign is for: the best candidate, many good ones, or the front of all compromises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term with all numbers in the metric's unit; ``scale`` is the width of a desirability."""
+    """One term with all numbers in the metric's unit; ``scale`` is the width of a desirability.
+
+    ``reference`` is the worst value that is still of interest, where one is given.
+    """
 
     metric: str
     goal: Literal["maximise", "minimise", "target", "desirable"]
@@ -130,6 +147,7 @@ class Term:
     scale: float
     low: float = -math.inf
     high: float = math.inf
+    reference: float | None = None
 
     def points(self, value: Any) -> Any:
         """Return the points of a value, of the value's shape: one point per ``scale``, or a desirability from 0 to 1.
@@ -198,6 +216,16 @@ class Objective:
         values = self.complete(metrics)
         total = sum(t.weight for t in self.terms)
         return sum(t.points(values[t.metric]) * (t.weight / total) for t in self.terms)
+
+    def points(self, metrics: Mapping[str, Any]) -> list[Any]:
+        """Return the points of each term, of the metrics' shape: the axes of a front, more being better."""
+        values = self.complete(metrics)
+        return [t.points(values[t.metric]) for t in self.terms]
+
+    @property
+    def references(self) -> tuple[float | None, ...]:
+        """The points of each term that are still of interest, None where nothing is said."""
+        return tuple(None if t.reference is None else float(t.points(t.reference)) for t in self.terms)
 
     def slacks(self, metrics: Mapping[str, Any]) -> list[Any]:
         """Return one slack per outcome constraint: not negative where it holds."""
@@ -271,6 +299,11 @@ def derivation(metric: DerivedConfig, units: Mapping[str, str]) -> tuple[Product
 
 
 def _term(config: TermConfig, unit: str) -> Term:
+    found = _bare_term(config, unit)
+    return found if config.reference is None else replace(found, reference=to_unit(config.reference, unit))
+
+
+def _bare_term(config: TermConfig, unit: str) -> Term:
     match config:
         case LinearTermConfig():
             return Term(config.metric, config.goal, config.weight, scale_in(config.scale, unit))

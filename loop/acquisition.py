@@ -16,9 +16,11 @@ from botorch.utils.safe_math import log_fatplus, logmeanexp
 from torch import Tensor
 
 from campaigns.campaign import StagnationRuleConfig
-from campaigns.objective import FindBestConfig, FindManyConfig
+from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
 from loop.belief import Belief, History
+from loop.costs import Effort
+from loop.pareto import pushed
 from loop.promise import Promise
 from loop.records import Alternative
 from loop.scoring import Scorer
@@ -39,7 +41,8 @@ class Choice:
     """The chosen candidate, and why.
 
     Attributes:
-        acquisition: log expected improvement (best), or expected score with a little optimism (many).
+        acquisition: log expected improvement of the score (best) or of the volume below the front (pareto), or expected
+            score with a little optimism (many); less the log of what the candidate costs, where that is weighed.
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
@@ -102,13 +105,24 @@ def _predicted(scorer: Scorer, values: Mapping[str, Tensor], place: int) -> dict
 def _acquisition(
     belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int
 ) -> Tensor:
-    """Return how much each candidate is wanted, n."""
+    """Return how much each candidate is wanted, n, less what it costs."""
+    return _gain(belief, pending, history, candidates, seed) - _effort(belief, history).of(candidates)
+
+
+def _effort(belief: Belief, history: History) -> Effort:
+    return Effort.after(belief.scorer.campaign, history.seen)
+
+
+def _gain(belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
+    """Return what is expected of each candidate, n: the log of an improvement, or a score where many are wanted."""
     match belief.scorer.objective.find:
         case FindBestConfig():
             return _improvement(belief, history, candidates, seed)
         case FindManyConfig():
             rows = belief.scorer.encoder.encode(candidates)
             return Promise(pending, seed).wanted(rows)
+        case FindParetoConfig():
+            return pushed(belief, history, candidates, seed)
         case _:
             assert_never(belief.scorer.objective.find)
 
@@ -116,17 +130,19 @@ def _acquisition(
 def _improvement(belief: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
     """Return the log of the noisy expected improvement, n, by samples of all candidates together.
 
-    Letham et al. 2019, Bayesian Anal. 14, 495; the logarithm and the soft edge after Ament et al. 2023, NeurIPS 36.
+    Letham et al. 2019, Bayesian Anal. 14, 495; the logarithm and the soft edges, of the improvement and of what is
+    feasible, after Ament et al. 2023, NeurIPS 36: so that candidates differ even where nothing feasible is in sight.
     """
     scorer = belief.scorer
     compared = _baseline(belief, history)
     rows = torch.cat([scorer.encoder.encode(candidates), *([compared] if len(compared) else [])])
     values = belief.joint(rows, _SAMPLES, seed)
-    score = torch.where(scorer.feasible(values), scorer.score(values), belief.worst)
-    mine, theirs = score[:, : len(candidates)], score[:, len(candidates) :]
-    gain = mine - theirs.max(dim=1, keepdim=True).values
+    score, count = scorer.score(values), len(candidates)
+    chance = scorer.log_chance(values).expand_as(score)
+    known = torch.where(scorer.feasible(values), score, belief.worst)
+    gain = score[:, :count] - known[:, count:].max(dim=1, keepdim=True).values
     soft = _SOFT * float(score.std()) or _SOFT
-    return logmeanexp(log_fatplus(gain, tau=soft), dim=0)
+    return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0)
 
 
 def _baseline(belief: Belief, history: History) -> Tensor:
@@ -149,6 +165,7 @@ def _spent(scorer: Scorer, history: History, candidate: Candidate, acquisition: 
     tried = {c.material for c in (*history.done, *history.pending)}
     rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
+    acquisition += float(Effort.after(scorer.campaign, history.seen).of([candidate]))
     return candidate.material is not None and candidate.material in tried and math.exp(acquisition) < worthwhile
 
 

@@ -121,6 +121,11 @@ class Belief:
         values = self.scorer.values(self.measured, self.rows)
         return self.scorer.score(values), self.scorer.feasible(values)
 
+    @cached_property
+    def points(self) -> Tensor:
+        """The measured points of each term, n x m."""
+        return self.scorer.points(self.scorer.values(self.measured, self.rows))
+
     @property
     def worst(self) -> Tensor:
         """The score of what breaks a constraint: as bad as the worst that was measured."""

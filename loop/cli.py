@@ -139,7 +139,7 @@ def trials(
 ) -> None:
     """List the trials of a campaign."""
     from loop.places import open_existing
-    from loop.show import console
+    from loop.show import console, stored_front
     from loop.tables import parameter_units, trials_csv, trials_json, trials_table
 
     if json and csv:
@@ -148,10 +148,12 @@ def trials(
     units, records = parameter_units(reader.campaign().source), reader.trials()
     if json:
         typer.echo(trials_json(records))
-    elif csv:
-        typer.echo(trials_csv(records, units), nl=False)
+        return
+    front = stored_front(reader.campaign().source, records)
+    if csv:
+        typer.echo(trials_csv(records, units, front), nl=False)
     else:
-        console().print(trials_table(records, units))
+        console().print(trials_table(records, units, front))
 
 
 @app.command()

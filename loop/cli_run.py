@@ -13,6 +13,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign, read_text
 from loop.exits import ExitCode
+from loop.front import front_of
 from loop.live import view_for
 from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
@@ -20,7 +21,7 @@ from loop.places import default_store
 from loop.show import console, print_rows
 from loop.signals import interrupts
 from loop.space_checks import check_space
-from loop.tables import ranking_table
+from loop.tables import front_table, ranking_table
 from loop.words import duration
 
 
@@ -86,7 +87,8 @@ def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     out = console()
     out.print()
-    out.print(ranking_table(outcome.trials, units))
+    front = front_of(campaign, outcome.trials)
+    out.print(ranking_table(outcome.trials, units) if front is None else front_table(front, units))
     out.print()
     print_rows(
         [

@@ -80,7 +80,7 @@ class Dispatcher:
         """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
         record = next((s for s in trial.steps if s.name == step.name and _open(s)), None)
         adopt = record is not None and record.state is TrialState.DISPATCHED
-        record = record or self._attempt(trial, (step.name, station, step.cost))
+        record = record or self._attempt(trial, (step.name, station, step.cost_of(trial.candidate.parameters)))
         if not adopt:
             self._store.claim(trial.number, record, self._lab.clock.now())
         self._stations[station].submit(self._job(trial, step, record, adopt), done)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
+from loop.front import Front
 from loop.records import Proposal, TrialRecord
 
 
@@ -110,6 +111,14 @@ class Improved:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontGrew:
+    """A trial stands on the front."""
+
+    trial: int
+    front: Front
+
+
+@dataclass(frozen=True, slots=True)
 class SurrogateChanged:
     """A metric's model is trusted less, or more, than before.
 
@@ -139,13 +148,14 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The session is over."""
+    """The session is over; ``front`` is what was found where a front was looked for."""
 
     reason: str
     best: TrialRecord | None = None
+    front: Front | None = None
 
 
-TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved | FrontGrew
 """What happens to one trial."""
 
 SessionEvent = Started | PoolReady | Preparing | StationsReady | SurrogateChanged | Stopping | Warned | Finished

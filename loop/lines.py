@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from loop.events import (
     Event,
     Finished,
+    FrontGrew,
     Improved,
     PoolReady,
     Preparing,
@@ -22,13 +23,20 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
+from loop.front import Front
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, score_text, with_sd
+from loop.words import candidate_text, clean, front_text, metrics_text, score_text, with_sd
 
 
-def line(event: Event, units: Mapping[str, str]) -> str:
-    """Return an event as one line; ``units`` holds the parameters' units."""
-    return clean(_trial_line(event, units) if isinstance(event, TrialEvent) else _session_line(event))
+def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> str:
+    """Return an event as one line.
+
+    Args:
+        event: what happened.
+        units: parameter to unit.
+        axes: metrics that are told in place of a score, where a front is looked for.
+    """
+    return clean(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
 
 
 def _session_line(event: SessionEvent) -> str:
@@ -48,15 +56,17 @@ def _session_line(event: SessionEvent) -> str:
             return f"stopping: {reason}"
         case Warned(text=text):
             return f"warning: {text}"
+        case Finished(reason=reason, front=Front() as front):
+            return f"finished: {reason}; {front_text(front)}"
         case Finished(reason=reason, best=trial):
             found = "none is feasible" if trial is None else f"best is trial {trial.number}, score {score_text(trial)}"
             return f"finished: {reason}; {found}"
 
 
-def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
+def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]) -> str:
     match event:
         case Proposed():
-            return _proposed(event, units)
+            return _proposed(event, units, axes)
         case StepStarted():
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"trial {event.trial}: {event.step} begins at {event.station}{again}"
@@ -64,20 +74,25 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
             ending = "done" if event.ok else f"failed: {event.reason}"
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
         case TrialEnded(trial=trial):
-            return f"trial {trial.number}: {_verdict(trial)}"
+            return f"trial {trial.number}: {_verdict(trial, axes)}"
         case Improved(best=trial):
             return f"best so far: trial {trial.number}, score {score_text(trial)}"
+        case FrontGrew(trial=number, front=front):
+            return f"trial {number} stands on the front: {front_text(front)}"
 
 
-def _proposed(event: Proposed, units: Mapping[str, str]) -> str:
+def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:
     text = f"trial {event.trial}: proposed ({event.proposal.origin}): {candidate_text(event.candidate, units)}"
     if event.proposal.score is None:
         return text
+    if axes:
+        return f"{text}; predicted {metrics_text(event.proposal.predictions, axes)}"
     return f"{text}; predicted score {with_sd(*event.proposal.score)}"
 
 
-def _verdict(trial: TrialRecord) -> str:
+def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:
     """Return how a trial ended: its score, or why it has none."""
     if trial.score is None:
         return f"{trial.state}: {trial.reason or 'no reason given'}"
-    return f"{trial.state}: score {score_text(trial)}{'' if trial.feasible else ', breaks a constraint'}"
+    merit = metrics_text(trial.metrics, axes) if axes else f"score {score_text(trial)}"
+    return f"{trial.state}: {merit}{'' if trial.feasible else ', breaks a constraint'}"

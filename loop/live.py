@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, TextIO
@@ -19,10 +19,11 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.values import TrialState
 from loop.events import Event, Preparing, Started, Stopping, SurrogateChanged, Warned
+from loop.front import Front, axes_of, some
 from loop.lines import line
 from loop.progress import Pace, Progress, advance, keep_pace
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, duration, metric_text, score_text
+from loop.words import candidate_text, clean, duration, front_text, metric_text, metrics_text, score_text
 
 _LAST = 6
 _PATIENCE = 2.0
@@ -81,6 +82,7 @@ class PlainView:
         self._stream = stream
         self._on_broken = on_broken
         self._units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
+        self._axes = axes_of(campaign)
         self._broken = False
 
     def __call__(self, event: Event) -> None:
@@ -89,7 +91,7 @@ class PlainView:
             return
         moment = datetime.now().astimezone()
         try:
-            text = f"{line(event, self._units)}{_time_left(self._pace, self._clock())}"
+            text = f"{line(event, self._units, self._axes)}{_time_left(self._pace, self._clock())}"
             print(f"{moment:%H:%M:%S} {text}", file=self._stream, flush=True)
         except BrokenPipeError:
             self._broken = True
@@ -135,7 +137,9 @@ class LiveView:
         if isinstance(event, Started):
             self._begun = self._clock()  # loading the models is not on the campaign's time
         if isinstance(event, Warned | Stopping | SurrogateChanged):
-            self._live.console.print(Text(line(event, self._progress.units), style="yellow"))
+            self._live.console.print(
+                Text(line(event, self._progress.units, axes_of(self._progress.campaign)), style="yellow")
+            )
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -198,6 +202,8 @@ def _stations(progress: Progress) -> RenderableType:
 
 
 def _best(progress: Progress) -> RenderableType:
+    if progress.front is not None:
+        return _front(progress, progress.front)
     trial = progress.best
     if trial is None:
         return Text("best so far: none feasible yet", style="dim")
@@ -209,19 +215,34 @@ def _best(progress: Progress) -> RenderableType:
     )
 
 
+def _front(progress: Progress, front: Front) -> RenderableType:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for trial in some(front.trials, _LAST):
+        metrics, candidate = metrics_text(trial.metrics, front.metrics), candidate_text(trial.candidate, progress.units)
+        table.add_row(Text(f"  trial {trial.number}", style="green"), Text(metrics), Text(candidate, style="dim"))
+    return Group(Text.assemble(("front so far  ", "bold green"), front_text(front)), table)
+
+
 def _trials(progress: Progress) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True, max_width=40)
-    table.add_column("score", no_wrap=True)
+    axes = axes_of(progress.campaign)
+    table.add_column(", ".join(axes) or "score", no_wrap=True)
     table.add_column("candidate", ratio=1, no_wrap=True, overflow="ellipsis")
     for number, opened in sorted(progress.under_way.items()):
         table.add_row(str(number), Text(clean(opened.doing)), "", candidate_text(opened.candidate, progress.units))
     for trial in sorted(progress.ended.values(), key=lambda t: t.ended or 0.0, reverse=True)[:_LAST]:
         table.add_row(
-            str(trial.number), _state(trial), score_text(trial), candidate_text(trial.candidate, progress.units)
+            str(trial.number), _state(trial), _merit(trial, axes), candidate_text(trial.candidate, progress.units)
         )
     return table
+
+
+def _merit(trial: TrialRecord, axes: Sequence[str]) -> str:
+    if not axes:
+        return score_text(trial)
+    return ", ".join(metric_text(trial.metrics[name]) for name in axes if name in trial.metrics) or "–"
 
 
 def _state(trial: TrialRecord) -> Text:

@@ -21,6 +21,7 @@ from loop.dispatch import COMPUTER, Dispatcher
 from loop.events import (
     Event,
     Finished,
+    FrontGrew,
     Improved,
     Proposed,
     StepEnded,
@@ -30,6 +31,7 @@ from loop.events import (
     TrialEnded,
     Warned,
 )
+from loop.front import front, front_of, wants_front
 from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
@@ -265,7 +267,11 @@ class Manager:
         self._on_event(TrialEnded(trial))
         self._tell(number, changed + self._retrained())
         incumbent = self._book.best
-        if incumbent is not None and incumbent is not previous and incumbent.number == number:
+        if wants_front(self._campaign):
+            grown = front(self._objective, self._book.trials)
+            if number in grown.numbers:
+                self._on_event(FrontGrew(number, grown))
+        elif incumbent is not None and incumbent is not previous and incumbent.number == number:
             self._on_event(Improved(incumbent, previous))
 
     def _give_up(self, step: StepConfig) -> bool:
@@ -315,7 +321,7 @@ class Manager:
         trials = self._book.trials
         reason = self._stopping or f"{self._options.max_trials} trials were asked for"
         finished = self._stopping is not None and not self._interrupted
-        self._on_event(Finished(reason, self._book.best))
+        self._on_event(Finished(reason, self._book.best, front_of(self._campaign, trials)))
         return Outcome(reason, finished, self._interrupted, self._aborted, tuple(trials), self._wall_time())
 
     def _next_step(self, trial: TrialRecord) -> StepConfig | None:

@@ -24,6 +24,7 @@ from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
+from campaigns.costs import cost_of, duration_of
 from campaigns.fidelity import FULL
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
@@ -198,7 +199,7 @@ class Planner:
         ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
         candidate, proposal = self._node.candidate(parameters), self._node.proposal
         self._node.ladder.propose(number, proposal.fidelity, candidate)
-        return number, candidate, proposal
+        return number, candidate, _priced(self._campaign, candidate, proposal)
 
     def belief(self) -> Belief:
         """Return what the latest suggestion of a model believed; at least one must have been made."""
@@ -245,6 +246,14 @@ class Planner:
     def _raw_data(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
         measured = {name: (trial.metrics[name].value, trial.metrics[name].sd) for name in self._campaign.measured}
         return measured | {_SCORE: (trial.score or 0.0, trial.score_sd or 0.0)}
+
+
+def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Proposal:
+    """Return a proposal with what it is expected to cost, and how long it is expected to take."""
+    if proposal.fidelity != FULL:
+        return replace(proposal, cost=campaign.cost_of(proposal.fidelity))
+    duration = duration_of(campaign, candidate.parameters)
+    return replace(proposal, cost=cost_of(campaign, candidate.parameters), duration=duration or None)
 
 
 def _seed(seed: int, number: int) -> int:

@@ -28,25 +28,28 @@ class Proposed:
         pictures: id to what the store keeps of it.
         trials: those whose material is among the pictures, by number.
         units: parameter to unit.
+        front: numbers of the trials on the front, where one is looked for.
     """
 
     pictures: Mapping[str, MaterialPicture]
     trials: Sequence[TrialRecord]
     units: Mapping[str, str]
+    front: frozenset[int] = frozenset()
 
     @property
     def measured(self) -> dict[str, list[TrialRecord]]:
-        """Material to its trials that have a score, best first."""
+        """Material to its trials that have a score, best first; those of a front before all others."""
         found: dict[str, list[TrialRecord]] = {}
-        for trial in ranking(list(self.trials)):
+        for trial in sorted(ranking(list(self.trials)), key=lambda t: t.number not in self.front):
             found.setdefault(str(trial.candidate.material), []).append(trial)
         return found
 
     @property
-    def champion(self) -> str | None:
-        """The material of the best feasible trial."""
-        trial = best(list(self.trials))
-        return None if trial is None else trial.candidate.material
+    def champions(self) -> list[str]:
+        """The material of the best feasible trial, or the materials of a front."""
+        one = best(list(self.trials))
+        found = [t for t in self.trials if t.number in self.front] or ([] if one is None else [one])
+        return list(dict.fromkeys(str(t.candidate.material) for t in found))
 
     def place(self, material: str | None) -> tuple[float, float]:
         """Return where a material lies on the map."""
@@ -74,7 +77,7 @@ def composition_figure(pool: PoolPicture, proposed: Proposed) -> Figure:
     found["xaxis"] = {"visible": False, "range": [0.4, 18.6], "fixedrange": True}
     found["yaxis"] = {"visible": False, "range": [9.95, 0.45], "fixedrange": True}
     boxes = [_box(e.cell, _shade(pool.elements[e.symbol], max(pool.elements.values()))) for e in known]
-    ring = [] if proposed.champion is None else sorted(set(proposed.pictures[proposed.champion].crystal.symbols))
+    ring = sorted({symbol for name in proposed.champions for symbol in proposed.pictures[name].crystal.symbols})
     frames = [_frame(ELEMENTS[symbol].cell) for symbol in ring if symbol in ELEMENTS]
     return {"data": traces, "layout": found | {"shapes": [*boxes, *frames]}}
 
@@ -192,9 +195,10 @@ def _text(proposed: Proposed, top: TrialRecord) -> str:
 
 
 def _ringed(proposed: Proposed) -> list[Trace]:
-    if proposed.champion is None:
+    if not proposed.champions:
         return []
-    found = _marks(_RING, [proposed.place(proposed.champion)], [])
+    ring = Mark("on the front", ORANGE, "circle-open") if proposed.front else _RING
+    found = _marks(ring, [proposed.place(name) for name in proposed.champions], [])
     found["marker"] |= {"size": 20, "line": {"width": 3, "color": ORANGE}}
     return [found | {"hoverinfo": "skip"}]
 

@@ -10,6 +10,7 @@ from campaigns.values import Candidate
 from loop.events import (
     Event,
     Finished,
+    FrontGrew,
     Improved,
     PoolReady,
     Preparing,
@@ -25,6 +26,7 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
+from loop.front import Front, front_of
 from loop.records import TrialRecord, best
 
 
@@ -44,6 +46,7 @@ class Progress:
         ended: trial number to its record.
         under_way: trial number to what happens to it.
         best: the best feasible trial so far.
+        front: the best compromises so far, where a front is looked for.
         wall_time: seconds that earlier sessions have spent.
         cost: USD spent.
         describe: station to a function that says what it does now.
@@ -54,6 +57,7 @@ class Progress:
     ended: Mapping[int, TrialRecord] = field(default_factory=dict)
     under_way: Mapping[int, OpenTrial] = field(default_factory=dict)
     best: TrialRecord | None = None
+    front: Front | None = None
     wall_time: float = 0.0
     cost: float = 0.0
     describe: Mapping[str, Callable[[], str]] = field(default_factory=dict)
@@ -99,6 +103,8 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
             return _ended(progress, trial)
         case Improved(best=trial):
             return replace(progress, best=trial)
+        case FrontGrew(front=front):
+            return replace(progress, front=front)
 
 
 def _started(progress: Progress, event: Started) -> Progress:
@@ -107,6 +113,7 @@ def _started(progress: Progress, event: Started) -> Progress:
         ended={t.number: t for t in event.trials if t.state.ended},
         under_way={t.number: OpenTrial(t.candidate) for t in event.trials if not t.state.ended},
         best=best(list(event.trials)),
+        front=front_of(event.campaign, event.trials),
         wall_time=event.wall_time,
         cost=sum(step.cost for t in event.trials for step in t.steps),
     )

@@ -10,8 +10,9 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from campaigns.objective import FindBestConfig, FindManyConfig
+from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from loop.belief import Belief
+from loop.pareto import promised
 
 _SAMPLES = 32
 _TOGETHER = 2048  # rows whose samples stay in a core's cache
@@ -33,6 +34,10 @@ class Promise:
                 return self._improvement(rows)
             case FindManyConfig():
                 return (self.wanted(rows),)
+            case FindParetoConfig():
+                sure, hoped = promised(self.belief, self.belief.marginals(rows, _SAMPLES, self.seed, _TOGETHER))
+                possible = self.belief.scorer.possible(rows)
+                return sure * possible, hoped * possible
             case _:
                 assert_never(self.belief.scorer.objective.find)
 

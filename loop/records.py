@@ -33,6 +33,8 @@ class Proposal:
         models: metric to the hyper-parameters and version of its model.
         alternatives: the best candidates that were not chosen, best first.
         fidelity: what is to be measured: the metrics, or cheaper versions of them.
+        cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
+        duration: how long its steps were expected to take, in s; None where nothing was said of that.
     """
 
     generator: str
@@ -44,6 +46,8 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    cost: float | None = None
+    duration: float | None = None
     fidelity: str = FULL
 
     @property

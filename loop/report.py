@@ -26,6 +26,8 @@ from loop.figures import (
     trade_off_figures,
 )
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
+from loop.front import Front, front_of
+from loop.front_figures import front_figures, volume_figure
 from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
@@ -37,6 +39,7 @@ from loop.report_tables import (
     budget_meters,
     calibration_table,
     candidate_table,
+    front_table,
     ranking_table,
     sessions_table,
     stations_table,
@@ -91,6 +94,11 @@ class Content:
         return self.campaign.build_objective()
 
     @cached_property
+    def front(self) -> Front | None:
+        """The best compromises, where a front is looked for."""
+        return front_of(self.campaign, self.trials)
+
+    @cached_property
     def units(self) -> dict[str, str]:
         """Parameter to unit; empty for a categorical one."""
         parameters = self.campaign.space.all_parameters.items()
@@ -131,18 +139,20 @@ def read_content(reader: Reader) -> Content:
 
 
 def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
-    shown = PoolContent(content.pool, content.pictures, content.trials, content.units)
+    on_it = content.front.numbers if content.front else frozenset[int]()
+    shown = PoolContent(content.pool, content.pictures, content.trials, content.units, on_it)
     pooled = content.campaign.space.pool is not None
+    front = content.front
     return [
-        ("best", "Best candidate", _best(content)),
+        ("best", "Best candidate", _best(content)) if front is None else ("front", "The front", _front(content, front)),
         *([("structures", "Best structures", structure_parts(shown))] if pooled else []),
-        ("score", "Score over trials", _score(content)),
+        ("score", "Score over trials", _score(content)) if front is None else _volume(content),
         *([("pool", "Pool", pool_parts(shown))] if pooled else []),
         ("predictions", "Predicted against measured", _predictions(content)),
         ("surrogates", "Surrogates", surrogate_parts(content.campaign, content.trials)),
         ("trials", "Parameters and metrics of all trials", _trials(content)),
-        ("trade-offs", "Trade-offs", _trade_offs(content)),
-        ("ranking", "Ranking", _ranking(content)),
+        *([] if front else [("trade-offs", "Trade-offs", _trade_offs(content))]),
+        *([] if front else [("ranking", "Ranking", _ranking(content))]),
         ("timeline", "Stations over lab time", _timeline(content)),
         ("budget", "Budget", _budget(content)),
         ("reproducibility", "Reproducibility", _reproducibility(content)),
@@ -150,9 +160,9 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
 
 
 def _header(content: Content) -> str:
-    campaign, found = content.campaign, best(list(content.trials))
+    campaign = content.campaign
     numbers = [
-        ("best score [points]", "–" if found is None else score_text(found)),
+        *_merit(content),
         ("trials", f"{content.used.trials} of {campaign.budget.trials}"),
         ("cost", f"{content.used.cost:,.0f} USD"),
         ("lab time", f"{content.now / _DAY:.1f} d"),
@@ -160,6 +170,17 @@ def _header(content: Content) -> str:
     ]
     status = paragraph(_status(content), "status")
     return f"<h1>{escape(content.record.name)}</h1>{paragraph(campaign.description)}{status}{tiles(numbers)}"
+
+
+def _merit(content: Content) -> list[tuple[str, str]]:
+    front, found = content.front, best(list(content.trials))
+    if front is None:
+        return [("best score [points]", "–" if found is None else score_text(found))]
+    volume = f"{front.volume:.4g}" if front.trials else "–"
+    return [
+        ("trials on the front", str(len(front.trials))),
+        (f"volume [points^{len(content.objective.terms)}]", volume),
+    ]
 
 
 def _status(content: Content) -> str:
@@ -184,6 +205,29 @@ def _best(content: Content) -> list[str]:
     kept = [paragraph(f"It keeps every constraint: {bounds}.", "note")] if bounds else []
     terms = f"<div>{terms_table(content.objective, found)}{''.join(kept)}</div>"
     return [paragraph(text), f'<div class="pair">{candidate_table(found, content.units)}{terms}</div>']
+
+
+def _front(content: Content, front: Front) -> list[str]:
+    if not front.trials:
+        return [paragraph("No trial has been completed yet that keeps every constraint.", "note")]
+    where = ", ".join(f"{x:.4g}" for x in front.reference)
+    note = (
+        "The trials that no other feasible one beats in one term without losing in another (ringed), among all "
+        f"completed ones, with standard uncertainties. They dominate {front.volume:.4g} points^{len(front.reference)} "
+        f"above the reference ({where} points). Blue: feasible; orange rings: breaks a constraint."
+    )
+    figures = front_figures(front, content.trials, content.objective, content.units)
+    return [
+        paragraph(note, "note"),
+        grid([chart(one) for one in figures]),
+        front_table(front, content.objective, content.units),
+    ]
+
+
+def _volume(content: Content) -> tuple[str, str, list[str]]:
+    note = "The volume that the front dominates above the reference, in the order of the trials' numbers."
+    figure = volume_figure(content.trials, content.objective, content.units)
+    return "volume", "Volume over trials", [paragraph(note, "note"), chart(figure)]
 
 
 def _score(content: Content) -> list[str]:
@@ -225,7 +269,7 @@ def _trials(content: Content) -> list[str]:
             chart(parallel_figure(scored, parameters)),
         ]
     note = "Parameters are set points; metrics and score are given with one standard deviation where they are measured."
-    return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units)]
+    return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units, content.front)]
 
 
 def _trade_offs(content: Content) -> list[str]:

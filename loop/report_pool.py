@@ -26,18 +26,20 @@ class PoolContent:
         pool: None where it keeps nothing.
         pictures: proposed material to what the store keeps of it.
         units: parameter to unit.
+        front: numbers of the trials on the front, where one is looked for.
     """
 
     pool: PoolPicture | None
     pictures: Mapping[str, MaterialPicture]
     trials: Sequence[TrialRecord]
     units: Mapping[str, str]
+    front: frozenset[int] = frozenset()
 
     @cached_property
     def proposed(self) -> Proposed:
         """The materials that can be shown, with their trials."""
         shown = [t for t in self.trials if t.candidate.material in self.pictures]
-        return Proposed(self.pictures, shown, self.units)
+        return Proposed(self.pictures, shown, self.units, self.front)
 
 
 def pool_parts(content: PoolContent) -> list[str]:
@@ -47,12 +49,12 @@ def pool_parts(content: PoolContent) -> list[str]:
     pool, proposed = content.pool, content.proposed
     elements = (
         "How many of the materials hold each element, on a logarithmic shade; orange: how many of these have been "
-        "measured; framed: the elements of the best one."
+        "measured; framed: the elements of the best."
     )
     sample = "all materials" if len(pool.ids) == pool.size else f"{len(pool.ids):,} materials drawn at random"
     places = (
         f"Materials that lie close look alike to the models. Grey: {sample}; coloured: the best score measured of a "
-        "material; ringed: the best so far."
+        "material (of a front: the mean of the terms' points); ringed: the best so far, or the front."
     )
     return [
         facts(_rows(pool, proposed)),

@@ -11,6 +11,7 @@ from campaigns.objective import Objective
 from campaigns.values import MetricValue, TrialState
 from loop.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
 from loop.fragments import Cell, facts, meter, sortable, table
+from loop.front import Front
 from loop.lab_figures import busy
 from loop.marks import fate
 from loop.merit import shares, term_label
@@ -22,14 +23,27 @@ _HOUR = 3600.0
 _NONE = Cell("–")
 
 
-def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> str:
+def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None) -> str:
     """Return all trials, whatever became of them; ``units`` holds the parameters' units."""
     metrics = {name: metric.unit for t in trials for name, metric in t.metrics.items()}
     material = ["material"] if any(t.candidate.material for t in trials) else []
     heads = ["trial", "state", *material, *_headed(units), *_headed(metrics), "score [points]", "cost [USD]"]
-    champion = best(list(trials))
-    rows = [list(_trial_row(t, (list(units), list(metrics)), bool(material), t is champion)) for t in trials]
+    one = best(list(trials))
+    best_of = {t.number: "best so far" for t in trials if t is one}
+    tops = best_of if front is None else dict.fromkeys(front.numbers, "on the front")
+    rows = [list(_trial_row(t, (list(units), list(metrics)), bool(material), tops.get(t.number, ""))) for t in trials]
     return sortable([*heads, "proposed by", "reason"], rows)
+
+
+def front_table(front: Front, objective: Objective, units: Mapping[str, str]) -> str:
+    """Return the trials of a front, best in the first term first, with metrics and points of every term."""
+    labels = [term_label(term) for term in objective.terms]
+    heads = ["trial", "candidate", *(text for name in labels for text in (name, "points"))]
+    rows = []
+    for trial in front.trials:
+        cells = [text for s in shares(objective, trial) for text in (metric_text(s.metric), _sd(s.points))]
+        rows.append([str(trial.number), candidate_text(trial.candidate, units), *cells])
+    return table(heads, rows)
 
 
 def candidate_table(trial: TrialRecord, units: Mapping[str, str]) -> str:
@@ -139,11 +153,11 @@ def _headed(units: Mapping[str, str]) -> list[str]:
 
 
 def _trial_row(
-    trial: TrialRecord, columns: tuple[Sequence[str], Sequence[str]], material: bool, champion: bool
+    trial: TrialRecord, columns: tuple[Sequence[str], Sequence[str]], material: bool, top: str
 ) -> Iterator[Cell]:
-    bad = "bad" if trial.state.ended and trial.state is not TrialState.COMPLETED else "best" if champion else ""
+    bad = "bad" if trial.state.ended and trial.state is not TrialState.COMPLETED else "best" if top else ""
     yield Cell(str(trial.number), trial.number)
-    yield Cell("best so far" if champion else fate(trial), style=bad)
+    yield Cell(top or fate(trial), style=bad)
     if material:
         yield Cell(clean(trial.candidate.material or "–"))
     parameters, metrics = columns

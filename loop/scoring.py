@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from botorch.utils.safe_math import log_fatmoid
 from torch import Tensor
 
 from campaigns.campaign import Campaign
 from campaigns.objective import Bound, Objective
 from surrogates.posterior.encoder import Encoder
+
+_SOFT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,27 @@ class Scorer:
         """Return the score, samples x n, of all metrics."""
         return self.objective.score(values)
 
+    def points(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the points of each term, samples x n x m, of all metrics."""
+        return torch.stack(torch.broadcast_tensors(*self.objective.points(values)), dim=-1)
+
     def feasible(self, values: Mapping[str, Tensor]) -> Tensor:
         """Return where all outcome constraints hold, samples x n."""
         held = [bound.slack(values[bound.metric]) >= 0 for bound in self.objective.bounds]
         if not held:
             return torch.ones_like(self.score(values), dtype=torch.bool)
         return torch.stack(torch.broadcast_tensors(*held)).all(dim=0)
+
+    def log_chance(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the log of how well all outcome constraints hold, samples x n: near 0 inside, falling slowly outside.
+
+        Each edge is soft over a thousandth of its slack's spread (Ament et al. 2023, NeurIPS 36).
+        """
+        found = torch.zeros(1, 1, dtype=torch.float64)
+        for bound in self.objective.bounds:
+            slack = bound.slack(values[bound.metric])
+            found = found + log_fatmoid(slack, tau=_SOFT * float(slack.std(correction=0)) or _SOFT)
+        return found
 
     def certain_bounds(self) -> list[Bound]:
         """Return the outcome constraints that need no experiment."""

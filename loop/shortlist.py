@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from campaigns.objective import FindManyConfig
+from campaigns.objective import FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, Scalar
 from loop.belief import Belief, History
+from loop.costs import Effort
+from loop.pareto import centres
 from loop.promise import Promise
 from loop.sampling import near, sobol, unseen
 from loop.scoring import Scorer
@@ -46,8 +48,9 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
         SpaceExhaustedError: no candidate is left.
     """
     promise, settled = Promise(belief, seed), _settled(belief, history)
+    effort = Effort.after(belief.scorer.campaign, history.seen)
     clouds = _clouds(promise, settled, history.seen, seed)
-    found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled))]
+    found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
     measured = [history.done[i] for i in _best_measured(belief)]
     found = fresh(found + neighbours(belief.scorer, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
@@ -113,10 +116,13 @@ def _clouds(
     return [wide, _Cloud(scorer, sobol(space, _MANY, seed + 1), np.array(materials))]
 
 
-def _best(promise: Promise, cloud: _Cloud, without: Sequence[int]) -> list[Candidate]:
-    """Return the best of a cloud, but for some rows, by each merit: of all, and one of each material."""
+def _best(promise: Promise, cloud: _Cloud, without: Sequence[int], effort: Effort) -> list[Candidate]:
+    """Return the best of a cloud, but for some rows, by each merit for its cost: of all, and one of each material."""
     picked: list[int] = []
     merits = promise.of(cloud.rows)
+    if effort.share:
+        worth = (-effort.penalties(cloud.settings)).exp()
+        merits = tuple((m.reshape(-1, len(worth)) * worth).flatten() for m in merits)
     share = _LENGTH // (4 * len(merits))
     for part in merits:
         part[without] = -math.inf
@@ -155,6 +161,8 @@ class _Cloud:
 
 
 def _best_measured(belief: Belief) -> list[int]:
+    if isinstance(belief.scorer.objective.find, FindParetoConfig):
+        return centres(belief)
     return [int(i) for i in belief.outcomes[0].argsort(descending=True)[:_BEST]]
 
 

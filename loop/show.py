@@ -15,14 +15,26 @@ from rich.text import Text
 
 from campaigns.fidelity import FULL
 from campaigns.yaml_nodes import read_document
+from loop.front import Front, front_of, some
 from loop.records import Document, Proposal, SessionRecord, StepRecord, Transition, TrialRecord, best
 from loop.tables import parameter_units
-from loop.words import candidate_text, clean, duration, metric_text, moment, score_text, with_sd
+from loop.words import (
+    candidate_text,
+    clean,
+    duration,
+    front_text,
+    metric_text,
+    metrics_text,
+    moment,
+    score_text,
+    with_sd,
+)
 
 if TYPE_CHECKING:
     from loop.store import Reader
 
 Rows = list[tuple[str, str]]
+_SHOWN = 12  # trials of a front
 
 
 def console() -> Console:
@@ -69,16 +81,28 @@ def status_rows(store: Reader) -> Rows:
     ]
     under_way = [trial for trial in trials if not trial.state.ended]
     rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
-    return rows + _best_rows(trials, units)
+    front = stored_front(campaign.source, trials)
+    return rows + (_best_rows(trials, units) if front is None else _front_rows(front, units))
+
+
+def stored_front(source: str, trials: Sequence[TrialRecord]) -> Front | None:
+    """Return the front of the trials of a campaign file's text that was validated before; None without one."""
+    data = read_document(source).data
+    if dict(data["objective"].get("find") or {}).get("kind") != "pareto":
+        return None  # what the campaign needs to be loaded is not worth loading
+    from campaigns.campaign import Campaign
+
+    return front_of(Campaign.model_validate(data), trials)
 
 
 def trial_parts(store: Reader, number: int) -> RenderableType:
     """Return a trial's whole life: why it was proposed, its steps, documents, measurement and verdict."""
     trial = store.trial(number)
-    units = parameter_units(store.campaign().source)
+    source = store.campaign().source
+    units, front = parameter_units(source), stored_front(source, store.trials())
     parts: list[tuple[str, RenderableType]] = [
-        (f"trial {trial.number}", labelled(_trial_rows(trial, units))),
-        ("why it was proposed", labelled(_proposal_rows(trial.proposal, units))),
+        (f"trial {trial.number}", labelled(_trial_rows(trial, units, front))),
+        ("why it was proposed", labelled(_proposal_rows(trial.proposal, units, front is not None))),
         ("predicted and measured", _metrics_table(trial)),
         ("steps", _steps_table(trial.steps)),
         ("life", _transitions_table(store.transitions(number))),
@@ -129,7 +153,17 @@ def _best_rows(trials: list[TrialRecord], units: Mapping[str, str]) -> Rows:
     return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
 
 
-def _trial_rows(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
+    if not front.trials:
+        return [("front", "no feasible trial yet")]
+    members = [
+        (f"  trial {t.number}", f"{metrics_text(t.metrics, front.metrics)}: {candidate_text(t.candidate, units)}")
+        for t in some(front.trials, _SHOWN)
+    ]
+    return [("front", front_text(front)), *members]
+
+
+def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | None) -> Iterator[tuple[str, str]]:
     yield "candidate", candidate_text(trial.candidate, units)
     yield "state", str(trial.state)
     if trial.reason:
@@ -137,20 +171,27 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[
     if trial.flags:
         yield "flags", clean(", ".join(trial.flags))
     if trial.score is not None:
-        yield "score", score_text(trial)
+        if front is None:
+            yield "score", score_text(trial)
+        else:
+            yield "on the front", "yes" if trial.number in front.numbers else "no"
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
     yield "created", moment(trial.created)
     yield "ended", moment(trial.ended)
 
 
-def _proposal_rows(proposal: Proposal, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _proposal_rows(proposal: Proposal, units: Mapping[str, str], front: bool) -> Iterator[tuple[str, str]]:
     yield "generator", proposal.origin
     if proposal.acquisition is not None:
-        yield "log expected improvement", f"{proposal.acquisition:.4g}"
-    if proposal.score is not None:
+        yield f"log expected improvement{' of the front' if front else ''}", f"{proposal.acquisition:.4g}"
+    if proposal.score is not None and not front:
         yield "predicted score", with_sd(*proposal.score)
     if proposal.feasibility is not None:
         yield "probability of being feasible", f"{proposal.feasibility:.2f}"
+    if proposal.cost is not None:
+        yield "expected cost", f"{proposal.cost:.4g} USD"
+    if proposal.duration is not None:
+        yield "expected duration", duration(proposal.duration)
     yield "learnt from trials", _numbers(proposal.learnt_from)
     yield "under way then", _numbers(proposal.pending)
     for name, model in proposal.models.items():

@@ -70,7 +70,7 @@ def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source
     try:
         reader = Reader(f"sqlite:///{config.path}")
         units = _parameter_units(reader.campaign().source)
-        lacking = [name for name in wanted.space.parameters if name not in units]
+        lacking = [name for name in wanted.space.all_parameters if name not in units]
         if lacking:
             hint = "write it as a table (athanor trials --csv), add the columns with the values that were used"
             raise CampaignError(

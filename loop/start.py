@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle
 
 import numpy as np
+from scipy.stats import rankdata
 
+from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
 from loop.lessons import Advice
 from loop.sampling import sobol
@@ -53,6 +56,15 @@ class Start:
         left = (Candidate(setting, name) for name in (table.ids if table else ()))
         return next((c for c in left if c.key() not in seen), None)
 
+    def _merit(self, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the score of each material; for a front, its best rank in any term or in their mean."""
+        objective = self.scorer.objective
+        score = np.array(objective.score(known), dtype=float)
+        if not isinstance(objective.find, FindParetoConfig):
+            return score
+        every = [score, *(np.broadcast_to(points, score.shape) for points in objective.points(known))]
+        return np.max([rankdata(one) for one in every], axis=0).astype(float)
+
     @cached_property
     def promising(self) -> np.ndarray:
         """The places of the quarter of the materials that look best before any experiment, best first.
@@ -66,7 +78,7 @@ class Start:
         values = self.scorer.objective.complete(known)
         if any(term.metric not in values for term in self.scorer.objective.terms):
             return np.arange(len(table.ids))
-        score = np.array(self.scorer.objective.score(known), dtype=float)
+        score = self._merit(known)
         for bound in self.scorer.objective.bounds:
             if bound.metric in values:
                 score[bound.slack(values[bound.metric]) < 0] = -np.inf

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from campaigns.campaign import Campaign, StagnationRuleConfig, StoppingRuleConfig, TargetRuleConfig
+from campaigns.campaign import (
+    Campaign,
+    HypervolumeRuleConfig,
+    StagnationRuleConfig,
+    StoppingRuleConfig,
+    TargetRuleConfig,
+)
+from campaigns.costs import dearest
 from campaigns.fidelity import FULL
 from campaigns.values import TrialState
+from loop.front import front_of, volumes, wants_front
 from loop.records import TrialRecord, best
 
 _NOTHING_MOVED = (TrialState.CLAIMED, TrialState.RUNNING)
@@ -49,22 +57,28 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent) 
         return f"all {budget.trials} trials of the budget are spent"
     if budget.wall_time is not None and used.wall_time >= budget.wall_time:
         return f"the budget's wall time of {budget.wall_time:g} s is spent"
-    trial_cost = sum(step.cost for step in campaign.workflow)
+    trial_cost = dearest(campaign)
+    up_to = "up to " if any("cost" in step.sums for step in campaign.workflow) else ""
     if budget.cost is not None and used.cost + trial_cost > budget.cost:
-        return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {trial_cost:g} USD"
-    reasons = (_held(rule, trials) for rule in campaign.stopping)
+        return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {up_to}{trial_cost:g} USD"
+    reasons = (_held(rule, campaign, trials) for rule in campaign.stopping)
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _held(rule: StoppingRuleConfig, trials: Sequence[TrialRecord]) -> str | None:
+def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord]) -> str | None:
     match rule:
         case TargetRuleConfig(score=score):
             incumbent = best(list(trials))
             if incumbent is not None and incumbent.score is not None and incumbent.score >= score:
                 return f"trial {incumbent.number} has reached the target score {score:g} with {incumbent.score:.4g}"
             return None
+        case HypervolumeRuleConfig(reaches=volume):
+            front = front_of(campaign, trials)
+            if front is not None and front.trials and front.volume >= volume:
+                return f"the front dominates {front.volume:.4g} and has reached the volume {volume:g}"
+            return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
-            since = _since_improvement(trials, improvement)
+            since = _since_improvement(_merits(campaign, trials), improvement)
             if since >= patience:
                 return f"no improvement by more than {improvement:g} in {since} trials"
             return None
@@ -72,16 +86,23 @@ def _held(rule: StoppingRuleConfig, trials: Sequence[TrialRecord]) -> str | None
             assert_never(rule)
 
 
-def _since_improvement(trials: Sequence[TrialRecord], improvement: float) -> int:
-    """Return how many trials have been completed since the best score last rose by more than ``improvement``.
+def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
+    """Return what may improve, after each completed trial: its score if feasible, or the volume below the front."""
+    full = [t for t in trials if t.completed_order is not None and t.fidelity == FULL]
+    done = sorted(full, key=lambda t: t.completed_order or 0)
+    if wants_front(campaign):
+        return [volume or None for volume in volumes(campaign.build_objective(), done)]
+    return [t.score if t.feasible else None for t in done]
+
+
+def _since_improvement(merits: Sequence[float | None], improvement: float) -> int:
+    """Return for how many trials the best merit has not risen by more than ``improvement``.
 
     Trials before the first feasible one do not count: there is nothing yet to improve on.
     """
-    done = [t for t in trials if t.completed_order is not None and t.fidelity == FULL]
-    done.sort(key=lambda t: t.completed_order or 0)
     incumbent, since = None, 0
-    for trial in done:
+    for merit in merits:
         since += incumbent is not None
-        if trial.feasible and trial.score is not None and (incumbent is None or trial.score > incumbent + improvement):
-            incumbent, since = trial.score, 0
+        if merit is not None and (incumbent is None or merit > incumbent + improvement):
+            incumbent, since = merit, 0
     return since

@@ -8,7 +8,16 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.mixtures import MixtureConfig
-from campaigns.objective import DesirabilityTermConfig, LinearTermConfig, TargetTermConfig, TermConfig
+from campaigns.objective import (
+    DesirabilityTermConfig,
+    FindBestConfig,
+    FindConfig,
+    FindManyConfig,
+    FindParetoConfig,
+    LinearTermConfig,
+    TargetTermConfig,
+    TermConfig,
+)
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.pool import (
     AsePoolConfig,
@@ -34,6 +43,7 @@ def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
         yield "metric", f"{name}{unit_text(metric.unit)}: {_metric(metric)}"
     for term in campaign.objective.terms:
         yield "objective", _term(term)
+    yield "find", _find(campaign.objective.find)
     for bound in campaign.build_objective().bounds:
         yield "bound", bound.text
     yield "lab", campaign.lab.kind
@@ -102,6 +112,16 @@ def _term(term: TermConfig) -> str:
         case DesirabilityTermConfig():
             edges = [f"{word} {edge}" for word in ("above", "below") if (edge := getattr(term, word)) is not None]
             return f"desirable {term.metric} {' and '.join(edges)}, weight {term.weight:g}, edges {term.width} wide"
+
+
+def _find(find: FindConfig) -> str:
+    match find:
+        case FindBestConfig():
+            return "the best candidate"
+        case FindManyConfig(above=above):
+            return "many good candidates" if above is None else f"many candidates with a score above {above:g}"
+        case FindParetoConfig():
+            return "the front: what none beats in one term without losing in another"
 
 
 def _pool(pool: PoolConfig) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from campaigns.values import MetricValue
 from campaigns.yaml_nodes import read_document
+from loop.front import Front
 from loop.records import TrialRecord, ranking
 from loop.words import candidate_text, clean, score_text, unit_text, with_sd
 
@@ -42,25 +43,47 @@ def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count
     return table
 
 
-def trials_table(trials: Iterable[TrialRecord], units: Mapping[str, str]) -> Table:
-    """Return all trials in the order of their numbers."""
-    table = _table("trial", "state", "score", "candidate", "reason")
-    for trial in trials:
-        candidate = candidate_text(trial.candidate, units)
-        table.add_row(str(trial.number), _state(trial), score_text(trial), candidate, clean(trial.reason))
+def front_table(front: Front, units: Mapping[str, str]) -> Table:
+    """Return the trials of a front, best in the first term first."""
+    metrics = _metric_units(front.trials)
+    table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()))
+    for trial in front.trials:
+        values = [_metric_cell(trial.metrics.get(name)) for name in metrics]
+        table.add_row(str(trial.number), candidate_text(trial.candidate, units), *values)
     return table
 
 
-def trials_csv(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> str:
-    """Return one row per trial, each number beside its standard uncertainty, units in the header."""
+def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None) -> Table:
+    """Return all trials in the order of their numbers, with the metrics of a front in place of a score."""
+    metrics = _metric_units(trials)
+    heads = ["score"] if front is None else ["front", *(_headed(n, metrics.get(n, "")) for n in front.metrics)]
+    table = _table("trial", "state", *heads, "candidate", "reason")
+    for trial in trials:
+        candidate = candidate_text(trial.candidate, units)
+        merit = [score_text(trial)] if front is None else _merit(trial, front)
+        table.add_row(str(trial.number), _state(trial), *merit, candidate, clean(trial.reason))
+    return table
+
+
+def _merit(trial: TrialRecord, front: Front) -> list[str]:
+    mark = "yes" if trial.number in front.numbers else "–"
+    return [mark, *(_metric_cell(trial.metrics.get(name)) for name in front.metrics)]
+
+
+def trials_csv(trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None) -> str:
+    """Return one row per trial, each number beside its standard uncertainty, units in the header.
+
+    Where a front is looked for, a column says who stands on it, in place of the score.
+    """
     metrics = _metric_units(trials)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     values = [head for n, u in metrics.items() for head in (_headed(n, u), _headed(f"{n} sd", u))]
     parameters = [_headed(n, u) for n, u in units.items()]
-    ends = ("score", "score sd", "feasible", "cost [USD]", "generator", "reason")
+    merit = ("score", "score sd") if front is None else ("front",)
+    ends = (*merit, "feasible", "cost [USD]", "generator", "reason")
     writer.writerow(["trial", "state", "material", *parameters, *values, *ends])
-    writer.writerows(_csv_row(trial, list(units), list(metrics)) for trial in trials)
+    writer.writerows(_csv_row(trial, list(units), list(metrics), front) for trial in trials)
     return out.getvalue()
 
 
@@ -80,7 +103,7 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str]) -> list[Cell]:
+def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None) -> list[Cell]:
     row: list[Cell] = [trial.number, trial.state.value, trial.candidate.material]
     row += [trial.candidate.parameters.get(name) for name in parameters]
     for name in metrics:
@@ -88,7 +111,15 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
         row += [None, None] if metric is None else [metric.value, metric.sd]
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
-    return [*row, trial.score, trial.score_sd, feasible, cost, trial.proposal.origin, clean(trial.reason)]
+    on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
+    return [
+        *row,
+        *(on_it or [trial.score, trial.score_sd]),
+        feasible,
+        cost,
+        trial.proposal.origin,
+        clean(trial.reason),
+    ]
 
 
 def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:

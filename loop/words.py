@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from campaigns.values import Candidate, MetricValue, Scalar
+from loop.front import Front
 from loop.records import TrialRecord
 
 
@@ -40,6 +41,20 @@ def unit_text(unit: str) -> str:
 def score_text(trial: TrialRecord) -> str:
     """Return a trial's score with uncertainty, or a dash."""
     return with_sd(trial.score, trial.score_sd)
+
+
+def front_text(front: Front) -> str:
+    """Return how large a front is, and the volume below it."""
+    if not front.trials:
+        return "none is feasible"
+    count = len(front.trials)
+    volume = f"{front.volume:.4g} points^{len(front.reference)}"
+    return f"{count} trial{'s' if count > 1 else ''} on the front, which dominates {volume}"
+
+
+def metrics_text(metrics: Mapping[str, MetricValue], names: Sequence[str]) -> str:
+    """Return some metrics in one line; those that are not known are left out."""
+    return ", ".join(f"{name} {metric_text(metrics[name])}" for name in names if name in metrics)
 
 
 def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.events import (
     Event,
     Finished,
+    FrontGrew,
     Improved,
     PoolReady,
     Preparing,
@@ -28,12 +29,15 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
+from loop.front import Front
+from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
 from loop.records import Proposal, TrialRecord
 from loop.signals import interrupts
 from tests.stores import CAMPAIGN
 
+PREDICTED = {"capacity": MetricValue(1.0, 0.1, "V")}
 HOSTILE = "[red]spike\x1b[2J\nin [/] the data"
 
 
@@ -73,6 +77,7 @@ def events(campaign: Campaign) -> list[Event]:
         Proposed(3, candidate, Proposal("model")),
         StepStarted(3, "make", "furnace"),
         SurrogateChanged(2, "capacity", "too sure of itself"),
+        FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)),
         Warned(HOSTILE),
         Stopping("all trials are spent"),
         Finished("all trials are spent", trial(1, score=17.0)),
@@ -107,6 +112,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 3: proposed (model): LiCoO2, temperature 601 degC",
         "trial 3: make begins at furnace",
         "surrogate of capacity, after trial 2: too sure of itself",
+        "trial 1 stands on the front: 2 trials on the front, which dominates 3.5 points^2",
         "warning: [red]spike [2J in [/] the data",
         "stopping: all trials are spent",
         "finished: all trials are spent; best is trial 1, score 17.00 ± 0.20",
@@ -129,7 +135,7 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     console = Console(file=io.StringIO(), width=140, force_terminal=True, markup=False, color_system=None)
     now = [10.0]
     view = LiveView(campaign, console, lambda: now[0])
-    for event in events(campaign)[:-4]:
+    for event in events(campaign)[:-5]:
         view(event)
     now[0] = 130.0
     with console.capture() as capture:
@@ -144,6 +150,22 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     assert "3 make at furnace LiCoO2, temperature 601 degC" in lines
     assert "1 completed 17.00 ± 0.20 LiCoO2, temperature 601 degC" in lines
     assert any(line.startswith("2 quarantined: [red]spike [2J in [/]") for line in lines)
+
+
+def test_the_live_view_shows_the_front_where_one_is_looked_for(campaign: Campaign) -> None:
+    view = LiveView(campaign, Console(file=io.StringIO()))
+    view(FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)))
+    lines = [" ".join(line.split()) for line in shown(view).splitlines()]
+    assert "front so far 2 trials on the front, which dominates 3.5 points^2" in lines
+    assert "trial 1 capacity 150.0 ± 2.0 mAh/g LiCoO2, temperature 601 degC" in lines
+
+
+def test_where_a_front_is_looked_for_its_metrics_stand_in_place_of_a_score() -> None:
+    event = Proposed(1, Candidate({"temperature": 601.0}), Proposal("model", score=(16.0, 1.0), predictions=PREDICTED))
+    assert (
+        line(event, {}, ("capacity",)) == "trial 1: proposed (model): temperature 601; predicted capacity 1.00 ± 0.10 V"
+    )
+    assert line(TrialEnded(trial(1)), {}, ("capacity",)) == "trial 1: completed: capacity 150.0 ± 2.0 mAh/g"
 
 
 def test_the_live_view_draws_in_a_terminal_and_keeps_warnings(campaign: Campaign) -> None:

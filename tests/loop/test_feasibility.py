@@ -1,0 +1,74 @@
+"""Outcome constraints: the best of what keeps them is found, and what keeps them at all is found first."""
+
+import numpy as np
+import pytest
+import torch
+
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue
+from loop.acquisition import choose
+from loop.belief import History, believe
+from loop.scoring import Scorer
+from surrogates.posterior.encoder import Encoder
+from tests.loop.conftest import quick
+
+
+def constrained() -> Scorer:
+    """Minimise a + b within a small disc around (0.7, 0.6), known by its slack alone."""
+    step = {
+        "name": "make",
+        "stations": ["furnace_1"],
+        "recipe": {"a": "$a", "b": "$b"},
+        "analysis": "campaigns.values:Candidate",
+        "gives": ["f", "slack"],
+        "timeout": "1 h",
+    }
+    objective = {
+        "terms": [{"goal": "minimise", "metric": "f", "scale": 1}],
+        "constraints": [{"metric": "slack", "at_least": 0}],
+    }
+    campaign = Campaign(
+        **quick(
+            space={"parameters": {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in "ab"}},
+            metrics={n: {"kind": "measured", "unit": "1"} for n in ("f", "slack")},
+            objective=objective,
+            workflow=[step],
+        )
+    )
+    return Scorer(campaign, Encoder(campaign.space, None))
+
+
+def history(candidates: list[Candidate]) -> History:
+    places = np.array([[c.parameters["a"], c.parameters["b"]] for c in candidates], dtype=float)
+    slack = 0.1 - np.linalg.norm(places - (0.7, 0.6), axis=1)
+    metrics = {"f": places.sum(axis=1), "slack": slack}
+    values = {name: [MetricValue(float(v), 0.0, "1") for v in found] for name, found in metrics.items()}
+    return History(candidates, values, [], frozenset(c.key() for c in candidates))
+
+
+def test_a_small_feasible_region_is_found_and_searched() -> None:
+    scorer = constrained()
+    done = [Candidate({"a": a, "b": b}) for a, b in [(0.1, 0.2), (0.9, 0.1), (0.3, 0.9), (0.2, 0.5), (0.5, 0.3)]]
+    assert not any(m.value >= 0 for m in history(done).metrics["slack"])
+    for number in range(12):
+        known = history(done)
+        done.append(choose(believe(scorer, known), known, number).candidate)
+    found = history(done).metrics
+    feasible = [f.value for f, s in zip(found["f"], found["slack"], strict=True) if s.value >= 0]
+    assert min(feasible) < 1.3 - 0.1 * 2**0.5 + 0.05
+
+
+def test_the_chance_is_certain_inside_half_at_the_edge_and_falls_outside() -> None:
+    slack = torch.tensor([[1.0, 0.0, -0.5, -1.0]], dtype=torch.float64)
+    found = constrained().log_chance({"f": slack, "slack": slack}).exp()[0].tolist()
+    assert found[0] == pytest.approx(1.0, abs=1e-3)
+    assert found[1] == pytest.approx(0.5)
+    assert 0.0 < found[3] < found[2] < 1e-3
+
+
+def test_without_constraints_everything_is_certain() -> None:
+    scorer = constrained()
+    data = scorer.campaign.model_dump()
+    data["objective"]["constraints"] = []
+    values = {name: torch.zeros(2, 3, dtype=torch.float64) for name in ("f", "slack")}
+    assert Scorer(Campaign(**data), scorer.encoder).log_chance(values).abs().max() == 0.0
