@@ -21,6 +21,7 @@ from surrogates.posterior.transfer import Lesson
 
 _CLOUD = 4096  # pairs of materials and settings that are looked at for the start
 _TOP = 0.05  # share of them, the best by a source, that the start covers
+_AGREED = 0.5  # rank correlation of expected and measured scores from which a source is followed further
 
 Lessons = Mapping[str, tuple[Lesson, ...]]
 """Metric to what each source teaches of it."""
@@ -76,6 +77,16 @@ class Advice:
         found = self._covers[turn % count]
         return next((c for c in found if c.key() not in seen), None)
 
+    def agrees(self, turn: int, history: History) -> bool:
+        """Return whether the source whose turn it is has ranked well what was measured so far."""
+        if len(history.done) < FEWEST:
+            return False
+        rows = self.scorer.encoder.encode(history.done)
+        values = {n: torch.tensor([m.value for m in each], dtype=torch.float64) for n, each in history.metrics.items()}
+        measured = self.scorer.score(self.scorer.values(values, rows))
+        expected = self._score(rows, turn)
+        return float(torch.corrcoef(torch.stack([_ranks(measured), _ranks(expected)]))[0, 1]) >= _AGREED
+
     @cached_property
     def _covers(self) -> list[list[Candidate]]:
         candidates = self._cloud()
@@ -116,6 +127,10 @@ class Advice:
             return parameters
         view = next(iter(encoder.materials.views.values()))
         return torch.cat([parameters, torch.from_numpy(view[encoder.places(rows)])], dim=1)
+
+
+def _ranks(values: Tensor) -> Tensor:
+    return values.argsort(stable=True).argsort().double()
 
 
 def _cover(score: Tensor, places: Tensor, count: int) -> list[int]:

@@ -97,7 +97,7 @@ class _Node(ExternalGenerationNode):
     def _begin(self, fidelity: str) -> dict[str, Scalar]:
         """Return a candidate of the start, advised by sources or filling the space."""
         known = self._history.seen if fidelity == FULL else self.ladder.seen(fidelity)
-        advised = self._advising().advised(len(known), known) if fidelity == FULL else None
+        advised = self._advising().advised(len(known), self._history, known) if fidelity == FULL else None
         generator = "space-filling" if advised is None else "sources"
         candidate = advised or self._start.candidate(self._number, known)
         if candidate is None:

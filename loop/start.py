@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
+from loop.belief import History
 from loop.lessons import Advice
 from loop.sampling import sobol
 from loop.scoring import Scorer
@@ -28,9 +29,13 @@ class Start:
     scorer: Scorer
     advice: Advice | None = None
 
-    def advised(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
-        """Return what the sources advise to begin with: every other candidate of the start, or None."""
-        if self.advice is None or number % 2:
+    def advised(self, number: int, history: History, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return what the sources advise, or None.
+
+        It is the first candidate of the start for a beginning, and every other one as soon as measurements agree with
+        what the sources expected of them: one that misleads costs one experiment.
+        """
+        if self.advice is None or number % 2 or (number and not self.advice.agrees(number // 2, history)):
             return None
         return self.advice.candidate(number // 2, seen)
 
