@@ -16,9 +16,10 @@ from campaigns.values import Candidate, MetricValue
 from loop.scoring import Scorer
 from surrogates.posterior.ensemble import weigh
 from surrogates.posterior.gp import Prior
-from surrogates.posterior.learning import Memory, Task, clearly_better
+from surrogates.posterior.learning import Memory, Task, clearly_better, learn
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.outliers import Doubt, sift
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _JITTER = 1e-8  # of the mean variance
@@ -64,6 +65,7 @@ class Belief:
         models: measured metric to what was learnt of it, or of its ratio to the metric that it is proportional to.
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
+        doubts: metric to the places among the rows where its measurement is not believed, and why.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
     """
@@ -72,6 +74,7 @@ class Belief:
     models: Mapping[str, MetricModel]
     measured: Mapping[str, Tensor]
     rows: Tensor
+    doubts: Mapping[str, Mapping[int, Doubt]] = field(default_factory=dict)
     pending: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
@@ -114,9 +117,17 @@ class Belief:
 
     @cached_property
     def outcomes(self) -> tuple[Tensor, Tensor]:
-        """The measured scores, n, and where all constraints held."""
+        """The measured scores, n, and where all constraints held; of what is not believed, the worst, and not."""
         values = self.scorer.values(self.measured, self.rows)
-        return self.scorer.score(values), self.scorer.feasible(values)
+        score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
+        return torch.where(self.believed, score, score[self.believed].min()), feasible & self.believed
+
+    @cached_property
+    def believed(self) -> Tensor:
+        """Which rows have measurements that are all believed, n."""
+        found = torch.ones(len(self.rows), dtype=torch.bool)
+        found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
+        return found if bool(found.any()) else ~found  # with many metrics, each trial may lack one
 
     @property
     def worst(self) -> Tensor:
@@ -158,23 +169,32 @@ def believe(
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
     models: dict[str, MetricModel] = {}
+    doubts: dict[str, Mapping[int, Doubt]] = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
         task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
         seen = _observations(metric, name, history, rows)
-        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
+        models[name], doubts[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
     measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
-    return Belief(scorer, models, measured, rows)
+    return Belief(scorer, models, measured, rows, doubts)
 
 
-def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> MetricModel:
-    """Return what is learnt, from fewer views where the model has failed and the measurements do not speak for it."""
-    model = weigh(task, seen, memory)
+def _learnt(
+    task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory
+) -> tuple[MetricModel, Mapping[int, Doubt]]:
+    """Return what is learnt, and which measurements are not believed.
+
+    Fewer views are used where the model has failed and the measurements do not speak for it.
+    """
+    sifted = sift(task, seen, memory)
+    model = weigh(task, sifted.seen, sifted.model)
     if fallback is None:
-        return model
-    simple = weigh(replace(task, views=fallback), seen, memory)
-    return model if clearly_better(model.evidence, simple.evidence, len(seen.values)) else simple
+        return model, sifted.doubts
+    fewer = replace(task, views=fallback)
+    simple = weigh(fewer, sifted.seen, learn(fewer, sifted.seen, memory))
+    better = clearly_better(model.evidence, simple.evidence, len(sifted.seen.values))
+    return model if better else simple, sifted.doubts
 
 
 def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:

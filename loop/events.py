@@ -105,6 +105,18 @@ class Improved:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """A trial's measurement is believed no more, or again.
+
+    Attributes:
+        reason: why it is not; empty when it is.
+    """
+
+    trial: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SurrogateChanged:
     """A metric's model is trusted less, or more, than before.
 
@@ -140,7 +152,7 @@ class Finished:
     best: TrialRecord | None = None
 
 
-TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improved
 """What happens to one trial."""
 
 SessionEvent = Started | PoolReady | Embedding | StationsReady | SurrogateChanged | Stopping | Warned | Finished

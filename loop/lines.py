@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loop.events import (
+    Doubted,
     Embedding,
     Event,
     Finished,
@@ -65,6 +66,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
         case TrialEnded(trial=trial):
             return f"trial {trial.number}: {_verdict(trial)}"
+        case Doubted(trial=number, reason=reason):
+            return f"trial {number}: {f'not believed: {reason}' if reason else 'believed again'}"
         case Improved(best=trial):
             return f"best so far: trial {trial.number}, score {score_text(trial)}"
 

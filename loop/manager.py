@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
@@ -16,6 +16,7 @@ from instruments.job import StepResult
 from loop.assemble import Materials
 from loop.dispatch import Dispatcher
 from loop.events import (
+    Doubted,
     Event,
     Finished,
     Improved,
@@ -34,7 +35,7 @@ from loop.records import StepRecord, TrialRecord, Verdict, best, time_spent
 from loop.retraining import Retraining
 from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason
-from loop.store import Store
+from loop.store import DOUBTS, Store
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""
@@ -88,6 +89,7 @@ class Manager:
         self._started, self._earlier = time.time(), time_spent(self._store.sessions())
         self._proposals_left = options.max_trials
         self._tell(max(self._trials, default=0), self._retrained())
+        self._judge()
         self._take_up()
         while True:
             self._advance()
@@ -251,10 +253,24 @@ class Manager:
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._store.beat()
         self._on_event(TrialEnded(trial))
+        self._judge()
         self._tell(number, changed + self._retrained())
         incumbent = best(list(self._trials.values()))
-        if incumbent is not None and incumbent is not previous and incumbent.number == number:
+        if incumbent is not None and (previous is None or (incumbent.score or 0.0) > (previous.score or 0.0)):
             self._on_event(Improved(incumbent, previous))
+
+    def _judge(self) -> None:
+        """Take over what the planner now believes of every measurement."""
+        doubts = self._planner.doubts()
+        changed = [t for t in self._trials.values() if t.doubt != doubts.get(t.number, "")]
+        if not changed:
+            return
+        self._store.keep(DOUBTS, "trials", {str(number): reason for number, reason in doubts.items()})
+        for trial in changed:
+            reason = doubts.get(trial.number, "")
+            self._trials[trial.number] = replace(trial, doubt=reason)
+            if bool(reason) != bool(trial.doubt):
+                self._on_event(Doubted(trial.number, reason))
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""

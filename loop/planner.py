@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.values import Candidate, Scalar, TrialState
 from loop.acquisition import Choice, choose
 from loop.belief import Belief, History, Memories, believe
 from loop.health import HealthChange
@@ -34,7 +34,9 @@ from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
 from loop.trust import Trust
+from loop.words import metric_text
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.outliers import FEWEST
 
 _MATERIAL = "material"
 _SCORE = "score"
@@ -54,20 +56,18 @@ class _Node(ExternalGenerationNode):
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
-        self._learnt_from: tuple[int, ...] = ()
         self._pending: tuple[int, ...] = ()
         self._number = 0
         self.proposal = Proposal("space-filling")
 
-    def update_generator_state(self, experiment: Experiment, data: Data) -> None:
-        """Take what was measured, and what is under way, out of Ax's experiment."""
+    def update_generator_state(self, experiment: Experiment, data: Data) -> None:  # noqa: ARG002
+        """Take what is under way, and what was ever proposed, out of Ax's experiment; trust knows what was measured."""
         running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
-        self._learnt_from, self._pending = self.trust.completed, tuple(sorted(running))
+        self._pending = tuple(sorted(running))
         self._number = len(experiment.trials)
         at = {i: self.candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
-        self._history = History(
-            done=[at[i] for i in self._learnt_from],
-            metrics=self._metrics(data.df),
+        self._history = replace(
+            self._measured(),
             pending=[at[i] for i in self._pending],
             seen=frozenset(c.key() for c in at.values()),
         )
@@ -88,9 +88,21 @@ class _Node(ExternalGenerationNode):
     def belief(self) -> Belief:
         """Return what is believed after the completed trials; it is learnt once for each set of them."""
         if self._believed is None or self._believed[0] != self._learnt_from:
-            belief = believe(self._scorer, self._history, self.trust.care(), self._memories)
+            belief = believe(self._scorer, self._measured(), self.trust.care(), self._memories)
             self._believed = (self._learnt_from, belief)
         return self._believed[1]
+
+    def doubts(self) -> dict[int, str]:
+        """Return the completed trials with a measurement that is not believed, each with the reason."""
+        if len(self._learnt_from) < FEWEST:
+            return {}
+        found: dict[int, str] = {}
+        for name, doubts in self.belief().doubts.items():
+            for place, doubt in doubts.items():
+                trial = self.trust.trials[place]
+                words = f"{name} {metric_text(trial.metrics[name])}, but {doubt.text}"
+                found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
+        return found
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
@@ -112,13 +124,15 @@ class _Node(ExternalGenerationNode):
         table = self._scorer.encoder.materials
         return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
 
-    def _metrics(self, frame: Any) -> dict[str, list[MetricValue]]:
-        """Return each measured metric's values in the order of the completed trials."""
-        found = {(row.trial_index, row.metric_name): (row.mean, row.sem) for row in frame.itertuples()}
-        return {
-            name: [MetricValue(*found[i, name], metric.unit) for i in self._learnt_from]
-            for name, metric in self._scorer.campaign.measured.items()
-        }
+    @property
+    def _learnt_from(self) -> tuple[int, ...]:
+        return self.trust.completed
+
+    def _measured(self) -> History:
+        """Return what was measured, in the order in which it came."""
+        trials = self.trust.trials
+        metrics = {name: [t.metrics[name] for t in trials] for name in self._scorer.campaign.measured}
+        return History([t.candidate for t in trials], metrics, (), frozenset())
 
     def _explained(self, choice: Choice) -> Proposal:
         return Proposal(
@@ -164,6 +178,10 @@ class Planner:
     def belief(self) -> Belief:
         """Return what the latest suggestion of a model believed; at least one must have been made."""
         return self._node.belief()
+
+    def doubts(self) -> dict[int, str]:
+        """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
+        return self._node.doubts()
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""

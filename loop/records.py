@@ -98,6 +98,7 @@ class TrialRecord:
         feasible: whether all outcome constraints hold; None until completed.
         completed_order: position among the completed trials, the order in which the models learn; None until completed.
         created, ended: seconds since the epoch.
+        doubt: why the models do not believe the measurement, as of now; empty when they do.
     """
 
     number: int
@@ -114,6 +115,7 @@ class TrialRecord:
     created: float
     ended: float | None
     steps: tuple[StepRecord, ...]
+    doubt: str = ""
 
     @property
     def values(self) -> dict[str, float]:
@@ -186,15 +188,16 @@ class Verdict:
 
 
 def best(trials: list[TrialRecord]) -> TrialRecord | None:
-    """Return the completed, feasible trial with the highest score, or None."""
-    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible and t.score is not None]
+    """Return the completed, feasible trial with the highest score that is believed, or None."""
+    done = (t for t in trials if t.state is TrialState.COMPLETED and t.feasible)
+    good = [t for t in done if t.score is not None and not t.doubt]
     return max(good, key=lambda t: (t.score, -t.number), default=None)
 
 
 def ranking(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """Return the completed trials, feasible ones first, by falling score."""
+    """Return the completed trials, believed and feasible ones first, by falling score."""
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
-    return sorted(done, key=lambda t: (not t.feasible, -(t.score or 0.0), t.number))
+    return sorted(done, key=lambda t: (bool(t.doubt), not t.feasible, -(t.score or 0.0), t.number))
 
 
 def time_spent(sessions: list[SessionRecord]) -> float:

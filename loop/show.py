@@ -131,6 +131,8 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[
         yield "reason", clean(trial.reason)
     if trial.flags:
         yield "flags", clean(", ".join(trial.flags))
+    if trial.doubt:
+        yield "not believed", clean(trial.doubt)
     if trial.score is not None:
         yield "score", score_text(trial)
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"

@@ -72,12 +72,14 @@ def _held(rule: StoppingRuleConfig, trials: Sequence[TrialRecord]) -> str | None
 def _since_improvement(trials: Sequence[TrialRecord], improvement: float) -> int:
     """Return how many trials have been completed since the best score last rose by more than ``improvement``.
 
-    Trials before the first feasible one do not count: there is nothing yet to improve on.
+    Trials before the first feasible one do not count: there is nothing yet to improve on. One that is not believed
+    improves nothing.
     """
     done = sorted((t for t in trials if t.completed_order is not None), key=lambda t: t.completed_order or 0)
     incumbent, since = None, 0
     for trial in done:
         since += incumbent is not None
-        if trial.feasible and trial.score is not None and (incumbent is None or trial.score > incumbent + improvement):
+        good = trial.feasible and not trial.doubt
+        if good and trial.score is not None and (incumbent is None or trial.score > incumbent + improvement):
             incumbent, since = trial.score, 0
     return since

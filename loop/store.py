@@ -47,6 +47,9 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     ),
 }
 
+DOUBTS = "doubts"
+"""Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
+
 
 class CampaignRow(SQLModel, table=True):
     """The campaign of this store: one row."""
@@ -181,12 +184,13 @@ class Reader:
 
     def trials(self) -> list[TrialRecord]:
         """Return every trial, in the order of their numbers."""
+        doubts = self._doubts()
         with Session(self._engine) as session:
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
             rows = session.exec(select(TrialRow).order_by(_col(TrialRow.number))).all()
-            return [_trial(row, steps.get(row.number, [])) for row in rows]
+            return [_trial(row, steps.get(row.number, []), doubts) for row in rows]
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial.
@@ -200,7 +204,7 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-            return _trial(row, list(steps))
+            return _trial(row, list(steps), self._doubts())
 
     def transitions(self, number: int | None = None) -> list[Transition]:
         """Return the changes of state of one trial, or of all, in the order in which they were committed."""
@@ -226,6 +230,10 @@ class Reader:
         with Session(self._engine) as session:
             rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(_col(ArtefactRow.name)))
             return {row.name: row.body for row in rows.all()}
+
+    def _doubts(self) -> dict[str, str]:
+        """Return trial to why its measurement is not believed."""
+        return self.artefacts(DOUBTS).get("trials", {})
 
     def event_data(self, token: str) -> dict[str, Any]:
         """Return the data of the last event of the job with this token.
@@ -459,7 +467,7 @@ def _transition(number: int, step: str, state: TrialState, lab: float, reason: s
     return TransitionRow(trial=number, step=step, state=state, wall=time.time(), lab=lab, reason=reason)
 
 
-def _trial(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
+def _trial(row: TrialRow, steps: list[StepRow], doubts: Mapping[str, str]) -> TrialRecord:
     return TrialRecord(
         number=row.number,
         candidate=Candidate(row.parameters, row.material),
@@ -475,6 +483,7 @@ def _trial(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
         created=row.created,
         ended=row.ended,
         steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
+        doubt=doubts.get(str(row.number), ""),
     )
 
 

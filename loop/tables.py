@@ -34,7 +34,7 @@ def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count
     table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
     for trial in best:
         values = [_metric_cell(trial.metrics.get(name)) for name in metrics]
-        feasible = "yes" if trial.feasible else "no"
+        feasible = "not believed" if trial.doubt else "yes" if trial.feasible else "no"
         table.add_row(str(trial.number), candidate_text(trial.candidate, units), *values, score_text(trial), feasible)
     return table
 
@@ -44,7 +44,8 @@ def trials_table(trials: Iterable[TrialRecord], units: Mapping[str, str]) -> Tab
     table = _table("trial", "state", "score", "candidate", "reason")
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
-        table.add_row(str(trial.number), _state(trial), score_text(trial), candidate, clean(trial.reason))
+        reason = clean(trial.reason or trial.doubt)
+        table.add_row(str(trial.number), _state(trial), score_text(trial), candidate, reason)
     return table
 
 
@@ -85,7 +86,8 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
         row += [None, None] if metric is None else [metric.value, metric.sd]
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
-    return [*row, trial.score, trial.score_sd, feasible, cost, trial.proposal.generator, clean(trial.reason)]
+    reason = clean(trial.reason or trial.doubt)
+    return [*row, trial.score, trial.score_sd, feasible, cost, trial.proposal.generator, reason]
 
 
 def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:
@@ -101,6 +103,8 @@ def _metric_cell(metric: MetricValue | None) -> str:
 
 
 def _state(trial: TrialRecord) -> str:
+    if trial.doubt:
+        return "completed, not believed"
     return "completed, breaks a constraint" if trial.feasible is False else str(trial.state)
 
 
