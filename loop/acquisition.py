@@ -37,7 +37,8 @@ class Choice:
     """The chosen candidate, and why.
 
     Attributes:
-        acquisition: log expected improvement (best), or expected score with a little optimism (many).
+        acquisition: log expected improvement (best), or expected score with a little optimism (many); where it is
+            measured once more, the log of the expected gain of the score, or of the gain if what is doubted is true.
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
@@ -76,7 +77,7 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     order = [int(i) for i in values.argsort(descending=True)]
     order.sort(key=lambda i: _spent(belief.scorer, history, found[i], float(values[i])))
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
-    return _explained(belief, found[order[0]], float(values[order[0]]), alternatives)
+    return explained(belief, found[order[0]], float(values[order[0]]), alternatives)
 
 
 def predictions(belief: Belief, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:
@@ -144,7 +145,8 @@ def _spent(scorer: Scorer, history: History, candidate: Candidate, acquisition: 
     return candidate.material is not None and candidate.material in tried and math.exp(acquisition) < worthwhile
 
 
-def _explained(belief: Belief, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]) -> Choice:
+def explained(belief: Belief, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]) -> Choice:
+    """Return the choice of a candidate with what is predicted of it."""
     values = belief.marginal(belief.scorer.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
     score = belief.scorer.score(values)
     return Choice(

@@ -15,13 +15,14 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.scoring import Scorer
 from surrogates.posterior.ensemble import weigh
-from surrogates.posterior.gp import Prior
+from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better, learn
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.outliers import Doubt, sift
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
+_NOISE_SAMPLES = 128
 _JITTER = 1e-8  # of the mean variance
 
 
@@ -66,6 +67,7 @@ class Belief:
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
         doubts: metric to the places among the rows where its measurement is not believed, and why.
+        processes: metric to the Gaussian process of its model, which knows the noise.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
     """
@@ -75,6 +77,7 @@ class Belief:
     measured: Mapping[str, Tensor]
     rows: Tensor
     doubts: Mapping[str, Mapping[int, Doubt]] = field(default_factory=dict)
+    processes: Mapping[str, MetricGP] = field(default_factory=dict)
     pending: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
@@ -118,9 +121,15 @@ class Belief:
     @cached_property
     def outcomes(self) -> tuple[Tensor, Tensor]:
         """The measured scores, n, and where all constraints held; of what is not believed, the worst, and not."""
+        score, feasible = self.scored
+        return torch.where(self.believed, score, score[self.believed].min()), feasible & self.believed
+
+    @cached_property
+    def scored(self) -> tuple[Tensor, Tensor]:
+        """The measured scores, n, and where all constraints held, whether believed or not."""
         values = self.scorer.values(self.measured, self.rows)
         score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
-        return torch.where(self.believed, score, score[self.believed].min()), feasible & self.believed
+        return score, feasible
 
     @cached_property
     def believed(self) -> Tensor:
@@ -128,6 +137,16 @@ class Belief:
         found = torch.ones(len(self.rows), dtype=torch.bool)
         found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
         return found if bool(found.any()) else ~found  # with many metrics, each trial may lack one
+
+    def score_noise(self, rows: Tensor, seed: int) -> Tensor:
+        """Return the variance of the score, n, that the noise of one measurement of each of n rows gives it."""
+        noise = _noise(len(self.models), _NOISE_SAMPLES, seed)
+        drawn = [
+            model.marginals(rows)[0] + self.processes[name].noise(rows).sqrt() * noise[:, place].unsqueeze(-1)
+            for place, (name, model) in enumerate(self.models.items())
+        ]
+        score: Tensor = self.scorer.score(self._complete(drawn, rows))
+        return score.var(dim=0)
 
     @property
     def worst(self) -> Tensor:
@@ -168,21 +187,38 @@ def believe(
     """
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
-    models: dict[str, MetricModel] = {}
-    doubts: dict[str, Mapping[int, Doubt]] = {}
+    found: dict[str, _Learnt] = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
         task = Task(scorer.encoder, prior, metric.floor, heed.views, heed.inflation)
         seen = _observations(metric, name, history, rows)
-        models[name], doubts[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
-    measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
-    return Belief(scorer, models, measured, rows, doubts)
+        found[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()))
+    return Belief(
+        scorer,
+        models={name: learnt.model for name, learnt in found.items()},
+        measured={name: _tensor([m.value for m in history.metrics[name]]) for name in found},
+        rows=rows,
+        doubts={name: learnt.doubts for name, learnt in found.items()},
+        processes={name: learnt.process for name, learnt in found.items()},
+    )
 
 
-def _learnt(
-    task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory
-) -> tuple[MetricModel, Mapping[int, Doubt]]:
+@dataclass(frozen=True)
+class _Learnt:
+    """What was learnt of one metric.
+
+    Attributes:
+        doubts: place of each measurement that is not believed to the reason.
+        process: the Gaussian process of the model.
+    """
+
+    model: MetricModel
+    doubts: Mapping[int, Doubt]
+    process: MetricGP
+
+
+def _learnt(task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory) -> _Learnt:
     """Return what is learnt, and which measurements are not believed.
 
     Fewer views are used where the model has failed and the measurements do not speak for it.
@@ -190,11 +226,13 @@ def _learnt(
     sifted = sift(task, seen, memory)
     model = weigh(task, sifted.seen, sifted.model)
     if fallback is None:
-        return model, sifted.doubts
+        return _Learnt(model, sifted.doubts, sifted.model)
     fewer = replace(task, views=fallback)
-    simple = weigh(fewer, sifted.seen, learn(fewer, sifted.seen, memory))
-    better = clearly_better(model.evidence, simple.evidence, len(sifted.seen.values))
-    return model if better else simple, sifted.doubts
+    process = learn(fewer, sifted.seen, memory)
+    simple = weigh(fewer, sifted.seen, process)
+    if clearly_better(model.evidence, simple.evidence, len(sifted.seen.values)):
+        return _Learnt(model, sifted.doubts, sifted.model)
+    return _Learnt(simple, sifted.doubts, process)
 
 
 def _observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:

@@ -73,7 +73,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str]) -> str:
 
 
 def _proposed(event: Proposed, units: Mapping[str, str]) -> str:
-    text = f"trial {event.trial}: proposed ({event.proposal.generator}): {candidate_text(event.candidate, units)}"
+    how = ": ".join(filter(None, [event.proposal.generator, event.proposal.reason]))
+    text = f"trial {event.trial}: proposed ({how}): {candidate_text(event.candidate, units)}"
     if event.proposal.score is None:
         return text
     return f"{text}; predicted score {with_sd(*event.proposal.score)}"

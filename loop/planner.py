@@ -7,6 +7,7 @@ objectives of several metrics. The planner's state is Ax's experiment, and that 
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,10 +27,11 @@ from numpy.typing import NDArray
 from campaigns.campaign import Campaign
 from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Candidate, Scalar, TrialState
-from loop.acquisition import Choice, choose
+from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
 from loop.health import HealthChange
-from loop.records import Proposal, TrialRecord
+from loop.records import Alternative, Proposal, TrialRecord
+from loop.remeasure import again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
@@ -82,7 +84,14 @@ class _Node(ExternalGenerationNode):
                 raise SpaceExhaustedError("every candidate has been proposed")
             return self.parameters(candidate)
         choice = choose(self.belief(), self._history, _seed(campaign.seed, self._number))
-        self.proposal = self._explained(choice)
+        found = again(self.belief(), self._history, choice.candidate, _seed(campaign.seed, self._number))
+        if found is None:
+            self.proposal = self._explained(choice)
+            return self.parameters(choice.candidate)
+        others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
+        choice = explained(self.belief(), self._history.done[found.place], math.log(found.gain), others)
+        reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
+        self.proposal = replace(self._explained(choice), generator="re-measure", reason=reason)
         return self.parameters(choice.candidate)
 
     def belief(self) -> Belief:

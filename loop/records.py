@@ -22,7 +22,7 @@ class Proposal:
     """Why a candidate was chosen.
 
     Attributes:
-        generator: ``space-filling`` or ``model``.
+        generator: ``space-filling``, ``model``, or ``re-measure`` for a candidate that was measured before.
         acquisition: value of the acquisition function, log expected improvement of the score; None when space-filling.
         predictions: measured and derived metric to its prediction, made before the measurement.
         score: predicted score with its standard deviation; None when space-filling.
@@ -31,6 +31,7 @@ class Proposal:
         pending: numbers of the trials that were under way.
         models: metric to the hyper-parameters and version of its model.
         alternatives: the best candidates that were not chosen, best first.
+        reason: why a candidate is measured once more; empty for a new one.
     """
 
     generator: str
@@ -42,6 +43,7 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

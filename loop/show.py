@@ -142,6 +142,8 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[
 
 def _proposal_rows(proposal: Proposal, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "generator", proposal.generator
+    if proposal.reason:
+        yield "reason", clean(proposal.reason)
     if proposal.acquisition is not None:
         yield "log expected improvement", f"{proposal.acquisition:.4g}"
     if proposal.score is not None:
