@@ -42,6 +42,7 @@ class Choice:
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
+        success: predicted probability that it can be made and measured.
         models: metric to the description of its model.
         alternatives: next best candidates, best first.
     """
@@ -51,6 +52,7 @@ class Choice:
     predictions: Mapping[str, MetricValue]
     score: tuple[float, float]
     feasibility: float
+    success: float
     models: Mapping[str, Mapping[str, Any]]
     alternatives: tuple[Alternative, ...]
 
@@ -119,7 +121,8 @@ def _improvement(belief: Belief, history: History, candidates: Sequence[Candidat
     mine, theirs = score[:, : len(candidates)], score[:, len(candidates) :]
     gain = mine - theirs.max(dim=1, keepdim=True).values
     soft = _SOFT * float(score.std()) or _SOFT
-    return logmeanexp(log_fatplus(gain, tau=soft), dim=0)
+    chance = belief.hope(rows[: len(candidates)])
+    return logmeanexp(log_fatplus(gain, tau=soft), dim=0) + chance.log()
 
 
 def _baseline(belief: Belief, history: History) -> Tensor:
@@ -155,6 +158,7 @@ def explained(belief: Belief, chosen: Candidate, value: float, alternatives: tup
         predictions=_predicted(belief.scorer, values, 0),
         score=(float(score.mean()), float(score.std())),
         feasibility=float(belief.scorer.feasible(values).double().mean()),
+        success=float(belief.success(belief.scorer.encoder.encode([chosen]))),
         models=belief.describe(),
         alternatives=alternatives,
     )

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
+from loop.failures import Failure
 from loop.scoring import Scorer
 from surrogates.posterior.ensemble import weigh
+from surrogates.posterior.feasibility import Feasibility, feasibility
 from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better, learn
 from surrogates.posterior.model import Believing, MetricModel
@@ -23,6 +25,7 @@ from surrogates.posterior.outliers import Doubt, sift
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _NOISE_SAMPLES = 128
+_HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen
 _JITTER = 1e-8  # of the mean variance
 
 
@@ -68,6 +71,7 @@ class Belief:
         rows: n x d, what was measured.
         doubts: metric to the places among the rows where its measurement is not believed, and why.
         processes: metric to the Gaussian process of its model, which knows the noise.
+        prospects: what trials that failed say of other candidates; None where none has.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
     """
@@ -78,6 +82,7 @@ class Belief:
     rows: Tensor
     doubts: Mapping[str, Mapping[int, Doubt]] = field(default_factory=dict)
     processes: Mapping[str, MetricGP] = field(default_factory=dict)
+    prospects: Feasibility | None = None
     pending: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
@@ -137,6 +142,27 @@ class Belief:
         found = torch.ones(len(self.rows), dtype=torch.bool)
         found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
         return found if bool(found.any()) else ~found  # with many metrics, each trial may lack one
+
+    def heeding(self, failed: Sequence[Failure]) -> Belief:
+        """Return the belief with what failures teach."""
+        if not failed:
+            return self
+        encoder = self.scorer.encoder
+        rows = encoder.encode([failure.candidate for failure in failed])
+        prospects = feasibility(encoder, self.rows, rows, [failure.blame for failure in failed])
+        return replace(self, prospects=prospects, memory={})
+
+    def success(self, rows: Tensor) -> Tensor:
+        """Return the probability, n, that n rows can be made and measured."""
+        return torch.ones(len(rows)).double() if self.prospects is None else self.prospects.probability(rows)
+
+    def hope(self, rows: Tensor) -> Tensor:
+        """Return by how much, n, to value n rows: by the probability of success, or hardly where that is small.
+
+        What is expected of a region where all fails would else be worth another failure time after time.
+        """
+        chance = self.success(rows)
+        return torch.where(chance < _HOPELESS, 1e-9 * chance, chance)
 
     def score_noise(self, rows: Tensor, seed: int) -> Tensor:
         """Return the variance of the score, n, that the noise of one measurement of each of n rows gives it."""

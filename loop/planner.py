@@ -29,6 +29,7 @@ from campaigns.space import CategoricalConfig, FloatConfig, IntegerConfig, Ordin
 from campaigns.values import Candidate, Scalar, TrialState
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
+from loop.failures import Failure, failures
 from loop.health import HealthChange
 from loop.records import Alternative, Proposal, TrialRecord
 from loop.remeasure import again
@@ -55,6 +56,8 @@ class _Node(ExternalGenerationNode):
         self._scorer = scorer
         self._start = Start(scorer)
         self._believed: tuple[tuple[int, ...], Belief] | None = None
+        self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
+        self.failed: list[TrialRecord] = []
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
@@ -83,13 +86,14 @@ class _Node(ExternalGenerationNode):
             if candidate is None:
                 raise SpaceExhaustedError("every candidate has been proposed")
             return self.parameters(candidate)
-        choice = choose(self.belief(), self._history, _seed(campaign.seed, self._number))
-        found = again(self.belief(), self._history, choice.candidate, _seed(campaign.seed, self._number))
+        belief, seed = self._heeding_failures(), _seed(campaign.seed, self._number)
+        choice = choose(belief, self._history, seed)
+        found = again(belief, self._history, choice.candidate, seed)
         if found is None:
             self.proposal = self._explained(choice)
             return self.parameters(choice.candidate)
         others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
-        choice = explained(self.belief(), self._history.done[found.place], math.log(found.gain), others)
+        choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
         reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
         self.proposal = replace(self._explained(choice), generator="re-measure", reason=reason)
         return self.parameters(choice.candidate)
@@ -100,6 +104,16 @@ class _Node(ExternalGenerationNode):
             belief = believe(self._scorer, self._measured(), self.trust.care(), self._memories)
             self._believed = (self._learnt_from, belief)
         return self._believed[1]
+
+    def _heeding_failures(self) -> Belief:
+        """Return what is believed, with what failures teach; it is learnt once for each set of them."""
+        failed, belief = failures(self._scorer.campaign, self.failed), self.belief()
+        if not failed:
+            return belief
+        known = self._heeding
+        if known is None or known[0] != failed or known[1].models is not belief.models:
+            self._heeding = known = (failed, belief.heeding(failed))
+        return known[1]
 
     def doubts(self) -> dict[int, str]:
         """Return the completed trials with a measurement that is not believed, each with the reason."""
@@ -150,6 +164,7 @@ class _Node(ExternalGenerationNode):
             predictions=choice.predictions,
             score=choice.score,
             feasibility=choice.feasibility,
+            success=choice.success,
             learnt_from=self._learnt_from,
             pending=self._pending,
             models={name: {**model, "health": self.trust.describe(name)} for name, model in choice.models.items()},
@@ -216,6 +231,7 @@ class Planner:
             case TrialState.COMPLETED:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
             case TrialState.FAILED:
+                self._node.failed.append(trial)
                 self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
             case _:
                 self._client.mark_trial_abandoned(trial.number)

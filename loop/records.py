@@ -31,6 +31,7 @@ class Proposal:
         pending: numbers of the trials that were under way.
         models: metric to the hyper-parameters and version of its model.
         alternatives: the best candidates that were not chosen, best first.
+        success: predicted probability that it can be made and measured; None when space-filling.
         reason: why a candidate is measured once more; empty for a new one.
     """
 
@@ -43,6 +44,7 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    success: float | None = None
     reason: str = ""
 
 

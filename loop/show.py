@@ -150,6 +150,8 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str]) -> Iterator[tup
         yield "predicted score", with_sd(*proposal.score)
     if proposal.feasibility is not None:
         yield "probability of being feasible", f"{proposal.feasibility:.2f}"
+    if proposal.success is not None and proposal.success < 1.0:
+        yield "probability of not failing", f"{proposal.success:.2f}"
     yield "learnt from trials", _numbers(proposal.learnt_from)
     yield "under way then", _numbers(proposal.pending)
     for name, model in proposal.models.items():
