@@ -42,10 +42,12 @@ class Choice:
 
     Attributes:
         acquisition: log expected improvement of the score (best) or of the volume below the front (pareto), or expected
-            score with a little optimism (many); less the log of what the candidate costs, where that is weighed.
+            score with a little optimism (many); less the log of what the candidate costs, where that is weighed. Where
+            it is measured once more, the log of the expected gain, or of the gain if what is doubted is true.
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
+        success: predicted probability that it can be made and measured.
         models: metric to the description of its model.
         alternatives: next best candidates, best first.
         considered: the best candidates, the chosen one among them.
@@ -56,6 +58,7 @@ class Choice:
     predictions: Mapping[str, MetricValue]
     score: tuple[float, float]
     feasibility: float
+    success: float
     models: Mapping[str, Mapping[str, Any]]
     alternatives: tuple[Alternative, ...]
     considered: tuple[Candidate, ...] = ()
@@ -86,7 +89,7 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     order = [int(i) for i in values.argsort(descending=True)]
     order.sort(key=lambda i: _spent(belief.scorer, history, found[i], float(values[i])))
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
-    chosen = _explained(belief, found[order[0]], float(values[order[0]]), alternatives)
+    chosen = explained(belief, found[order[0]], float(values[order[0]]), alternatives)
     return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]))
 
 
@@ -122,7 +125,8 @@ def _gain(belief: Belief, pending: Belief, history: History, candidates: Sequenc
             rows = belief.scorer.encoder.encode(candidates)
             return Promise(pending, seed).wanted(rows)
         case FindParetoConfig():
-            return pushed(belief, history, candidates, seed)
+            hope = belief.hope(belief.scorer.encoder.encode(candidates)).log()
+            return pushed(belief, history, candidates, seed) + hope
         case _:
             assert_never(belief.scorer.objective.find)
 
@@ -142,7 +146,8 @@ def _improvement(belief: Belief, history: History, candidates: Sequence[Candidat
     known = torch.where(scorer.feasible(values), score, belief.worst)
     gain = score[:, :count] - known[:, count:].max(dim=1, keepdim=True).values
     soft = _SOFT * float(score.std()) or _SOFT
-    return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0)
+    hope = belief.hope(rows[:count]).log()
+    return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0) + hope
 
 
 def _baseline(belief: Belief, history: History) -> Tensor:
@@ -169,7 +174,8 @@ def _spent(scorer: Scorer, history: History, candidate: Candidate, acquisition: 
     return candidate.material is not None and candidate.material in tried and math.exp(acquisition) < worthwhile
 
 
-def _explained(belief: Belief, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]) -> Choice:
+def explained(belief: Belief, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]) -> Choice:
+    """Return the choice of a candidate with what is predicted of it."""
     values = belief.marginal(belief.scorer.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
     score = belief.scorer.score(values)
     return Choice(
@@ -178,6 +184,7 @@ def _explained(belief: Belief, chosen: Candidate, value: float, alternatives: tu
         predictions=_predicted(belief.scorer, values, 0),
         score=(float(score.mean()), float(score.std())),
         feasibility=float(belief.scorer.feasible(values).double().mean()),
+        success=float(belief.success(belief.scorer.encoder.encode([chosen]))),
         models=belief.describe(),
         alternatives=alternatives,
     )

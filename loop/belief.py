@@ -13,16 +13,21 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
+from loop.failures import Failure
 from loop.scoring import Scorer
 from surrogates.posterior.ensemble import weigh
-from surrogates.posterior.gp import Prior
+from surrogates.posterior.feasibility import Feasibility, feasibility
+from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better
 from surrogates.posterior.limits import Limits
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
-from surrogates.posterior.transfer import Lesson
+from surrogates.posterior.outliers import Doubt, sift
+from surrogates.posterior.transfer import Lesson, taught
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
+_NOISE_SAMPLES = 128
+_HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen
 _JITTER = 1e-8  # of the mean variance
 
 
@@ -67,6 +72,9 @@ class Belief:
             its logit between its limits.
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
+        doubts: metric to the places among the rows where its measurement is not believed, and why.
+        processes: metric to the Gaussian process of its model, which knows the noise.
+        prospects: what trials that failed say of other candidates; None where none has.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
     """
@@ -75,6 +83,9 @@ class Belief:
     models: Mapping[str, MetricModel]
     measured: Mapping[str, Tensor]
     rows: Tensor
+    doubts: Mapping[str, Mapping[int, Doubt]] = field(default_factory=dict)
+    processes: Mapping[str, MetricGP] = field(default_factory=dict)
+    prospects: Feasibility | None = None
     pending: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
@@ -117,9 +128,54 @@ class Belief:
 
     @cached_property
     def outcomes(self) -> tuple[Tensor, Tensor]:
-        """The measured scores, n, and where all constraints held."""
+        """The measured scores, n, and where all constraints held; of what is not believed, the worst, and not."""
+        score, feasible = self.scored
+        return torch.where(self.believed, score, score[self.believed].min()), feasible & self.believed
+
+    @cached_property
+    def scored(self) -> tuple[Tensor, Tensor]:
+        """The measured scores, n, and where all constraints held, whether believed or not."""
         values = self.scorer.values(self.measured, self.rows)
-        return self.scorer.score(values), self.scorer.feasible(values)
+        score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
+        return score, feasible
+
+    @cached_property
+    def believed(self) -> Tensor:
+        """Which rows have measurements that are all believed, n."""
+        found = torch.ones(len(self.rows), dtype=torch.bool)
+        found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
+        return found if bool(found.any()) else ~found  # with many metrics, each trial may lack one
+
+    def heeding(self, failed: Sequence[Failure]) -> Belief:
+        """Return the belief with what failures teach."""
+        if not failed:
+            return self
+        encoder = self.scorer.encoder
+        rows = encoder.encode([failure.candidate for failure in failed])
+        prospects = feasibility(encoder, self.rows, rows, [failure.blame for failure in failed])
+        return replace(self, prospects=prospects, memory={})
+
+    def success(self, rows: Tensor) -> Tensor:
+        """Return the probability, n, that n rows can be made and measured."""
+        return torch.ones(len(rows)).double() if self.prospects is None else self.prospects.probability(rows)
+
+    def hope(self, rows: Tensor) -> Tensor:
+        """Return by how much, n, to value n rows: by the probability of success, or hardly where that is small.
+
+        What is expected of a region where all fails would else be worth another failure time after time.
+        """
+        chance = self.success(rows)
+        return torch.where(chance < _HOPELESS, 1e-9 * chance, chance)
+
+    def score_noise(self, rows: Tensor, seed: int) -> Tensor:
+        """Return the variance of the score, n, that the noise of one measurement of each of n rows gives it."""
+        noise = _noise(len(self.models), _NOISE_SAMPLES, seed)
+        drawn = [
+            model.marginals(rows)[0] + self.processes[name].noise(rows).sqrt() * noise[:, place].unsqueeze(-1)
+            for place, (name, model) in enumerate(self.models.items())
+        ]
+        score: Tensor = self.scorer.score(self.complete(drawn, rows))
+        return score.var(dim=0)
 
     @cached_property
     def points(self) -> Tensor:
@@ -171,15 +227,50 @@ def believe(
     """
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
-    models: dict[str, MetricModel] = {}
+    found: dict[str, _Learnt] = {}
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
         seen = observations(metric, name, history, rows)
-        known = (lessons or {}).get(name, ())
-        models[name] = _learnt(task, seen, heed.fallback, memories.setdefault(name, Memory()), known)
-    measured = {name: _tensor([m.value for m in history.metrics[name]]) for name in models}
-    return Belief(scorer, models, measured, rows)
+        known = _Known(heed.fallback, memories.setdefault(name, Memory()), (lessons or {}).get(name, ()))
+        found[name] = _learnt(task, seen, known)
+    return Belief(
+        scorer,
+        models={name: learnt.model for name, learnt in found.items()},
+        measured={name: _tensor([m.value for m in history.metrics[name]]) for name in found},
+        rows=rows,
+        doubts={name: learnt.doubts for name, learnt in found.items()},
+        processes={name: learnt.process for name, learnt in found.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What was learnt of one metric.
+
+    Attributes:
+        doubts: place of each measurement that is not believed to the reason.
+        process: the Gaussian process of the model.
+    """
+
+    model: MetricModel
+    doubts: Mapping[int, Doubt]
+    process: MetricGP
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a metric beside its measurements.
+
+    Attributes:
+        fallback: views to use instead, or None.
+        memory: what was found out about its hyper-parameters.
+        lessons: what earlier campaigns teach of it.
+    """
+
+    fallback: tuple[str, ...] | None
+    memory: Memory
+    lessons: tuple[Lesson, ...]
 
 
 def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
@@ -188,15 +279,22 @@ def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
     return Task(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
 
 
-def _learnt(
-    task: Task, seen: Observations, fallback: tuple[str, ...] | None, memory: Memory, lessons: tuple[Lesson, ...]
-) -> MetricModel:
-    """Return what is learnt, from fewer views where the model has failed and the measurements do not speak for it."""
-    model = weigh(task, seen, memory, lessons)
-    if fallback is None:
-        return model
-    simple = weigh(replace(task, views=fallback), seen, memory, lessons)
-    return model if clearly_better(model.evidence, simple.evidence, len(seen.values)) else simple
+def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
+    """Return what is learnt, and which measurements are not believed.
+
+    Fewer views are used where the model has failed and the measurements do not speak for it.
+    """
+    sifted = sift(task, seen, known.memory)
+    process = taught(task, known.lessons, sifted.seen, known.memory)
+    model = weigh(task, sifted.seen, process)
+    if known.fallback is None:
+        return _Learnt(model, sifted.doubts, process)
+    fewer = replace(task, views=known.fallback)
+    simpler = taught(fewer, known.lessons, sifted.seen, known.memory)
+    simple = weigh(fewer, sifted.seen, simpler)
+    if clearly_better(model.evidence, simple.evidence, len(sifted.seen.values)):
+        return _Learnt(model, sifted.doubts, process)
+    return _Learnt(simple, sifted.doubts, simpler)
 
 
 def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
@@ -50,6 +52,10 @@ class Book:
         """Read a trial from the store again."""
         self._trials[number] = self._store.trial(number)
         return self._trials[number]
+
+    def doubt(self, number: int, reason: str) -> None:
+        """Take note of why a trial's measurements are not believed; empty if they are."""
+        self._trials[number] = replace(self._trials[number], doubt=reason)
 
     def step(self, number: int, token: str) -> StepRecord:
         """Read from the store how a job stands."""

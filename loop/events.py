@@ -119,6 +119,18 @@ class FrontGrew:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """A trial's measurement is believed no more, or again.
+
+    Attributes:
+        reason: why it is not; empty when it is.
+    """
+
+    trial: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SurrogateChanged:
     """A metric's model is trusted less, or more, than before.
 
@@ -155,7 +167,7 @@ class Finished:
     front: Front | None = None
 
 
-TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Improved | FrontGrew
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improved | FrontGrew
 """What happens to one trial."""
 
 SessionEvent = Started | PoolReady | Preparing | StationsReady | SurrogateChanged | Stopping | Warned | Finished

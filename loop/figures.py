@@ -25,6 +25,7 @@ from loop.marks import (
     Trace,
     by_fate,
     error_bars,
+    fate,
     hover,
     label,
     layout,
@@ -281,7 +282,8 @@ def _wish(term: Term) -> str:
 def _rank_label(trial: TrialRecord) -> str:
     text = clean(trial.candidate.material or "")
     short = text if len(text) <= 34 else f"{text[:33]}…"
-    return escape(f"{short} #{trial.number}".strip() + ("" if trial.feasible else " (breaks a constraint)"))
+    remark = "" if fate(trial) == "feasible" else f" ({fate(trial)})"
+    return escape(f"{short} #{trial.number}".strip() + remark)
 
 
 def _bar(name: str, colour: str, labels: Sequence[str], values: Sequence[MetricValue]) -> Trace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from loop.events import (
+    Doubted,
     Event,
     Finished,
     FrontGrew,
@@ -75,6 +76,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
         case TrialEnded(trial=trial):
             return f"trial {trial.number}: {_verdict(trial, axes)}"
+        case Doubted(trial=number, reason=reason):
+            return f"trial {number}: {f'not believed: {reason}' if reason else 'believed again'}"
         case Improved(best=trial):
             return f"best so far: trial {trial.number}, score {score_text(trial)}"
         case FrontGrew(trial=number, front=front):
@@ -82,7 +85,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
 
 
 def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:
-    text = f"trial {event.trial}: proposed ({event.proposal.origin}): {candidate_text(event.candidate, units)}"
+    how = ": ".join(filter(None, [event.proposal.origin, event.proposal.reason]))
+    text = f"trial {event.trial}: proposed ({how}): {candidate_text(event.candidate, units)}"
     if event.proposal.score is None:
         return text
     if axes:

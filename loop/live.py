@@ -246,6 +246,6 @@ def _merit(trial: TrialRecord, axes: Sequence[str]) -> str:
 
 
 def _state(trial: TrialRecord) -> Text:
-    word = "breaks a constraint" if trial.feasible is False else str(trial.state)
+    word = "not believed" if trial.doubt else "breaks a constraint" if trial.feasible is False else str(trial.state)
     reason = f": {clean(trial.reason)[:40]}" if trial.score is None and trial.reason else ""
     return Text(word + reason, style=_COLOURS.get(trial.state, ""))

@@ -19,6 +19,7 @@ from loop.assemble import Materials
 from loop.book import Book
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.events import (
+    Doubted,
     Event,
     Finished,
     FrontGrew,
@@ -39,7 +40,7 @@ from loop.records import StepRecord, TrialRecord, Verdict, time_spent
 from loop.retraining import Retraining
 from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason
-from loop.store import Store
+from loop.store import DOUBTS, Store
 from loop.verdict import verdict
 
 _AHEAD = 1
@@ -96,6 +97,7 @@ class Manager:
         self._started, self._earlier = time.time(), time_spent(self._store.sessions())
         self._proposals_left = options.max_trials
         self._tell(max((trial.number for trial in self._book.trials), default=0), self._retrained())
+        self._judge()
         self._take_up()
         while True:
             self._advance()
@@ -265,14 +267,28 @@ class Manager:
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._store.beat()
         self._on_event(TrialEnded(trial))
+        self._judge()
         self._tell(number, changed + self._retrained())
         incumbent = self._book.best
         if wants_front(self._campaign):
             grown = front(self._objective, self._book.trials)
             if number in grown.numbers:
                 self._on_event(FrontGrew(number, grown))
-        elif incumbent is not None and incumbent is not previous and incumbent.number == number:
+        elif incumbent is not None and (previous is None or (incumbent.score or 0.0) > (previous.score or 0.0)):
             self._on_event(Improved(incumbent, previous))
+
+    def _judge(self) -> None:
+        """Take over what the planner now believes of every measurement."""
+        doubts = self._planner.doubts()
+        changed = [t for t in self._book.trials if t.doubt != doubts.get(t.number, "")]
+        if not changed:
+            return
+        self._store.keep(DOUBTS, "trials", {str(number): reason for number, reason in doubts.items()})
+        for trial in changed:
+            reason = doubts.get(trial.number, "")
+            self._book.doubt(trial.number, reason)
+            if bool(reason) != bool(trial.doubt):
+                self._on_event(Doubted(trial.number, reason))
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""

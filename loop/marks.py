@@ -37,6 +37,7 @@ class Mark:
 MARKS = (
     Mark("feasible", BLUE, "circle"),
     Mark("breaks a constraint", ORANGE, "circle-open"),
+    Mark("not believed", SKY, "star-open"),
     Mark("failed", RED, "x"),
     Mark("quarantined", PURPLE, "diamond"),
     Mark("uncertain", GREEN, "square-open"),
@@ -47,6 +48,8 @@ MARKS = (
 
 def fate(trial: TrialRecord) -> str:
     """Return the name of the mark of a trial."""
+    if trial.doubt:
+        return "not believed"
     if trial.state is TrialState.COMPLETED:
         return "feasible" if trial.feasible else "breaks a constraint"
     return str(trial.state) if trial.state.ended else "under way"
@@ -70,8 +73,7 @@ def hover(trial: TrialRecord, units: Mapping[str, str]) -> str:
     lines += [f"{name} {metric_text(metric)}" for name, metric in trial.metrics.items()]
     if trial.score is not None:
         lines.append(f"score {score_text(trial)} points")
-    if trial.reason:
-        lines.append(clean(trial.reason)[:160])
+    lines += [clean(text)[:160] for text in (trial.reason, trial.doubt) if text]
     return "<br>".join(escape(line) for line in lines)
 
 

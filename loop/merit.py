@@ -44,8 +44,8 @@ def term_label(term: Term) -> str:
 
 
 def pareto_front(objective: Objective, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the feasible trials that no other feasible trial beats in one term without losing in another."""
-    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible]
+    """Return the feasible, believed trials that no other one beats in one term without losing in another."""
+    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible and not t.doubt]
     points = {t.number: [s.points.value for s in shares(objective, t)] for t in good}
     return [t for t in good if not any(_dominates(points[o.number], points[t.number]) for o in good)]
 

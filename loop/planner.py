@@ -7,6 +7,7 @@ objectives of several metrics. The planner's state is Ax's experiment, and that 
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,19 +29,23 @@ from campaigns.costs import cost_of, duration_of
 from campaigns.fidelity import FULL
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
-from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.values import Candidate, Scalar, TrialState
 from campaigns.warm_start import Source
-from loop.acquisition import Choice, choose
+from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
+from loop.failures import Failure, failures
 from loop.fidelity import Ladder, Purchase, advice, leaning_belief, plan
 from loop.health import HealthChange
 from loop.lessons import learn_lessons
-from loop.records import Proposal, TrialRecord
+from loop.records import Alternative, Proposal, TrialRecord
+from loop.remeasure import again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
 from loop.trust import Trust
+from loop.words import metric_text
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.outliers import FEWEST
 
 _MATERIAL = "material"
 _SCORE = "score"
@@ -60,23 +65,23 @@ class _Node(ExternalGenerationNode):
         self._plan = plan(scorer.campaign)
         self._start = Start(scorer, advice(scorer, self._lessons))
         self._believed: tuple[tuple[int, ...], tuple[int, ...], Belief] | None = None
+        self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
+        self.failed: list[TrialRecord] = []
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
-        self._learnt_from: tuple[int, ...] = ()
         self._pending: tuple[int, ...] = ()
         self._number = 0
         self.proposal = Proposal("space-filling")
 
-    def update_generator_state(self, experiment: Experiment, data: Data) -> None:
-        """Take what was measured, and what is under way, out of Ax's experiment."""
+    def update_generator_state(self, experiment: Experiment, data: Data) -> None:  # noqa: ARG002
+        """Take what is under way, and what was ever proposed, out of Ax's experiment; trust knows what was measured."""
         running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
-        self._learnt_from, self._pending = self.trust.completed, tuple(sorted(running))
+        self._pending = tuple(sorted(running))
         self._number = len(experiment.trials)
         at = {i: self.candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
-        self._history = History(
-            done=[at[i] for i in self._learnt_from],
-            metrics=self._metrics(data.df),
+        self._history = replace(
+            self._measured(),
             pending=[at[i] for i in self._pending if self.ladder.full(i)],
             seen=frozenset(c.key() for i, c in at.items() if self.ladder.full(i)),
         )
@@ -86,9 +91,17 @@ class _Node(ExternalGenerationNode):
         campaign = self._scorer.campaign
         if self._number < len(self._plan) or len(self._learnt_from) < _FEWEST:
             return self._begin(self._plan[self._number] if self._number < len(self._plan) else FULL)
-        choice = choose(self.belief(), self._history, _seed(campaign.seed, self._number))
-        bought = Purchase(self.belief(), choice.considered).cheaper(self.ladder) if campaign.fidelities else None
+        belief, seed = self._heeding_failures(), _seed(campaign.seed, self._number)
+        choice = choose(belief, self._history, seed)
+        found = again(belief, self._history, choice.candidate, seed)
+        if found is not None:
+            others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
+            choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
+            reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
+            self.proposal = replace(self._explained(choice), generator="re-measure", reason=reason)
+            return self.parameters(choice.candidate)
         self.proposal = self._explained(choice)
+        bought = Purchase(belief, choice.considered).cheaper(self.ladder) if campaign.fidelities else None
         if bought is None:
             return self.parameters(choice.candidate)
         self.proposal = replace(self.proposal, fidelity=bought[0], predictions={}, score=None, feasibility=None)
@@ -121,9 +134,31 @@ class _Node(ExternalGenerationNode):
         if self._believed is None or self._believed[:2] != (self._learnt_from, self.ladder.completed):
             cheap = self.ladder.lessons(self._scorer)
             lessons = {name: (*self._lessons[name], *cheap[name]) for name in self._lessons}
-            belief = believe(self._scorer, self._history, self.trust.care(), self._memories, lessons)
+            belief = believe(self._scorer, self._measured(), self.trust.care(), self._memories, lessons)
             self._believed = (self._learnt_from, self.ladder.completed, leaning_belief(belief, cheap))
         return self._believed[2]
+
+    def _heeding_failures(self) -> Belief:
+        """Return what is believed, with what failures teach; it is learnt once for each set of them."""
+        failed, belief = failures(self._scorer.campaign, self.failed), self.belief()
+        if not failed:
+            return belief
+        known = self._heeding
+        if known is None or known[0] != failed or known[1].models is not belief.models:
+            self._heeding = known = (failed, belief.heeding(failed))
+        return known[1]
+
+    def doubts(self) -> dict[int, str]:
+        """Return the completed trials with a measurement that is not believed, each with the reason."""
+        if len(self._learnt_from) < FEWEST:
+            return {}
+        found: dict[int, str] = {}
+        for name, doubts in self.belief().doubts.items():
+            for place, doubt in doubts.items():
+                trial = self.trust.trials[place]
+                words = f"{name} {metric_text(trial.metrics[name])}, but {doubt.text}"
+                found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
+        return found
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
@@ -146,13 +181,15 @@ class _Node(ExternalGenerationNode):
         table = self._scorer.encoder.materials
         return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
 
-    def _metrics(self, frame: Any) -> dict[str, list[MetricValue]]:
-        """Return each measured metric's values in the order of the completed trials."""
-        found = {(row.trial_index, row.metric_name): (row.mean, row.sem) for row in frame.itertuples()}
-        return {
-            name: [MetricValue(*found[i, name], metric.unit) for i in self._learnt_from]
-            for name, metric in self._scorer.campaign.measured.items()
-        }
+    @property
+    def _learnt_from(self) -> tuple[int, ...]:
+        return self.trust.completed
+
+    def _measured(self) -> History:
+        """Return what was measured, in the order in which it came."""
+        trials = self.trust.trials
+        metrics = {name: [t.metrics[name] for t in trials] for name in self._scorer.campaign.measured}
+        return History([t.candidate for t in trials], metrics, (), frozenset())
 
     def _explained(self, choice: Choice) -> Proposal:
         return Proposal(
@@ -161,6 +198,7 @@ class _Node(ExternalGenerationNode):
             predictions=choice.predictions,
             score=choice.score,
             feasibility=choice.feasibility,
+            success=choice.success,
             learnt_from=self._learnt,
             pending=self._pending,
             models={name: {**model, "health": self.trust.describe(name)} for name, model in choice.models.items()},
@@ -205,6 +243,10 @@ class Planner:
         """Return what the latest suggestion of a model believed; at least one must have been made."""
         return self._node.belief()
 
+    def doubts(self) -> dict[int, str]:
+        """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
+        return self._node.doubts()
+
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""
         self._node.adopt(metric, prior)
@@ -239,6 +281,7 @@ class Planner:
             case TrialState.COMPLETED if trial.fidelity == FULL:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
             case TrialState.FAILED:
+                self._node.failed.append(trial)
                 self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
             case _:
                 self._client.mark_trial_abandoned(trial.number)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.events import (
+    Doubted,
     Event,
     Finished,
     FrontGrew,
@@ -101,6 +102,8 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
             return replace(_doing(progress, event.trial, text), cost=progress.cost + event.cost)
         case TrialEnded(trial=trial):
             return _ended(progress, trial)
+        case Doubted():
+            return _doubted(progress, event)
         case Improved(best=trial):
             return replace(progress, best=trial)
         case FrontGrew(front=front):
@@ -129,6 +132,13 @@ def _doing(progress: Progress, number: int, text: str) -> Progress:
 def _ended(progress: Progress, trial: TrialRecord) -> Progress:
     rest = {n: t for n, t in progress.under_way.items() if n != trial.number}
     return replace(progress, under_way=rest, ended={**progress.ended, trial.number: trial})
+
+
+def _doubted(progress: Progress, event: Doubted) -> Progress:
+    trial = replace(progress.ended[event.trial], doubt=event.reason)
+    ended = {**progress.ended, event.trial: trial}
+    note = f"trial {event.trial} is {f'not believed: {event.reason}' if event.reason else 'believed again'}"
+    return replace(progress, ended=ended, best=best(list(ended.values())), note=note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,11 @@ class Promise:
             shares.append(mean if above is None else (merit >= above).double().mean(dim=0))
         mean, variance = torch.cat(means), torch.cat(variances)
         found = mean + _CURIOSITY[self.belief.scorer.encoder.materials is None] * variance.sqrt()
+        chance = self.belief.hope(rows)
         if above is None:
-            return found
+            return chance * found + (1.0 - chance) * self.belief.worst
         spread = float((variance.mean() + mean.var(correction=0)).sqrt()) or 1.0
-        return torch.cat(shares) + 1e-3 * (found - above) / spread
+        return chance * torch.cat(shares) + 1e-3 * (found - above) / spread
 
     def _improvement(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the expected feasible improvement and the optimistic score by chance of feasibility, n and n."""
@@ -73,7 +74,7 @@ class Promise:
             hopes.append(mean + 2.0 * variance.sqrt())
             chances.append(feasible.double().mean(dim=0) + 1e-3)
             least = min(least, float(score.min()))
-        possible = self.belief.scorer.possible(rows)
+        possible = self.belief.scorer.possible(rows) * self.belief.hope(rows)
         return torch.cat(gains) * possible, (torch.cat(hopes) - least) * torch.cat(chances) * possible
 
     def _scores(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

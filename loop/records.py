@@ -23,7 +23,8 @@ class Proposal:
     """Why a candidate was chosen.
 
     Attributes:
-        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement) or ``model``.
+        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement), ``model``, or
+            ``re-measure`` for a candidate that was measured before.
         acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
         predictions: measured and derived metric to its prediction, made before the measurement.
         score: predicted score with its standard deviation; None unless a model chose.
@@ -35,6 +36,8 @@ class Proposal:
         fidelity: what is to be measured: the metrics, or cheaper versions of them.
         cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
         duration: how long its steps were expected to take, in s; None where nothing was said of that.
+        success: predicted probability that it can be made and measured; None when space-filling.
+        reason: why a candidate is measured once more; empty for a new one.
     """
 
     generator: str
@@ -46,6 +49,8 @@ class Proposal:
     pending: tuple[int, ...] = ()
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
+    success: float | None = None
+    reason: str = ""
     cost: float | None = None
     duration: float | None = None
     fidelity: str = FULL
@@ -110,6 +115,7 @@ class TrialRecord:
         feasible: whether all outcome constraints hold; None until completed.
         completed_order: position among the completed trials, the order in which the models learn; None until completed.
         created, ended: seconds since the epoch.
+        doubt: why the models do not believe the measurement, as of now; empty when they do.
     """
 
     number: int
@@ -126,6 +132,7 @@ class TrialRecord:
     created: float
     ended: float | None
     steps: tuple[StepRecord, ...]
+    doubt: str = ""
 
     @property
     def fidelity(self) -> str:
@@ -203,15 +210,16 @@ class Verdict:
 
 
 def best(trials: list[TrialRecord]) -> TrialRecord | None:
-    """Return the completed, feasible trial with the highest score, or None."""
-    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible and t.score is not None]
+    """Return the completed, feasible trial with the highest score that is believed, or None."""
+    done = (t for t in trials if t.state is TrialState.COMPLETED and t.feasible)
+    good = [t for t in done if t.score is not None and not t.doubt]
     return max(good, key=lambda t: (t.score, -t.number), default=None)
 
 
 def ranking(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """Return the completed trials, feasible ones first, by falling score."""
+    """Return the completed trials, believed and feasible ones first, by falling score."""
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
-    return sorted(done, key=lambda t: (not t.feasible, -(t.score or 0.0), t.number))
+    return sorted(done, key=lambda t: (bool(t.doubt), not t.feasible, -(t.score or 0.0), t.number))
 
 
 def time_spent(sessions: list[SessionRecord]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted
+from loop.marks import fate
 from loop.pool_figures import Proposed, composition_figure, map_figure
 from loop.pool_map import MaterialPicture, PoolPicture
 from loop.records import TrialRecord
@@ -78,7 +79,7 @@ def structure_parts(content: PoolContent) -> list[str]:
 def _structure(content: PoolContent, trial: TrialRecord) -> str:
     material = str(trial.candidate.material)
     picture = content.pictures[material]
-    broken = "" if trial.feasible else ", breaks a constraint"
+    broken = "" if fate(trial) == "feasible" else f", {fate(trial)}"
     text = f"trial {trial.number}, score {score_text(trial)}{broken}; {picture.formula}, {picture.prototype}"
     rows = [(clean(name), clean(value)) for name, value in picture.provenance.items()]
     origin = details("where the cell comes from", facts(rows)) if rows else ""

@@ -166,7 +166,7 @@ def _trial_row(
     yield Cell(score_text(trial), trial.score)
     yield Cell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
     yield Cell(trial.proposal.origin)
-    yield Cell(clean("; ".join([*filter(None, [trial.reason]), *trial.flags])), style="reason")
+    yield Cell(clean("; ".join([*filter(None, [trial.reason, trial.doubt]), *trial.flags])), style="reason")
 
 
 def _value(value: float | int | str | None) -> Cell:

@@ -123,8 +123,8 @@ def col(attribute: Any) -> Any:
     return attribute
 
 
-def trial_record(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
-    """Return a trial with its steps in the order in which they began."""
+def trial_record(row: TrialRow, steps: list[StepRow], doubt: str) -> TrialRecord:
+    """Return a trial with its steps in the order in which they began, and why it is not believed (empty if it is)."""
     return TrialRecord(
         number=row.number,
         candidate=Candidate(row.parameters, row.material),
@@ -140,6 +140,7 @@ def trial_record(row: TrialRow, steps: list[StepRow]) -> TrialRecord:
         created=row.created,
         ended=row.ended,
         steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
+        doubt=doubt,
     )
 
 

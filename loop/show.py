@@ -170,6 +170,8 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
         yield "reason", clean(trial.reason)
     if trial.flags:
         yield "flags", clean(", ".join(trial.flags))
+    if trial.doubt:
+        yield "not believed", clean(trial.doubt)
     if trial.score is not None:
         if front is None:
             yield "score", score_text(trial)
@@ -182,6 +184,8 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
 
 def _proposal_rows(proposal: Proposal, units: Mapping[str, str], front: bool) -> Iterator[tuple[str, str]]:
     yield "generator", proposal.origin
+    if proposal.reason:
+        yield "reason", clean(proposal.reason)
     if proposal.acquisition is not None:
         yield f"log expected improvement{' of the front' if front else ''}", f"{proposal.acquisition:.4g}"
     if proposal.score is not None and not front:
@@ -192,6 +196,8 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str], front: bool) ->
         yield "expected cost", f"{proposal.cost:.4g} USD"
     if proposal.duration is not None:
         yield "expected duration", duration(proposal.duration)
+    if proposal.success is not None and proposal.success < 1.0:
+        yield "probability of not failing", f"{proposal.success:.2f}"
     yield "learnt from trials", _numbers(proposal.learnt_from)
     yield "under way then", _numbers(proposal.pending)
     for name, model in proposal.models.items():

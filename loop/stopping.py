@@ -92,13 +92,14 @@ def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | N
     done = sorted(full, key=lambda t: t.completed_order or 0)
     if wants_front(campaign):
         return [volume or None for volume in volumes(campaign.build_objective(), done)]
-    return [t.score if t.feasible else None for t in done]
+    return [t.score if t.feasible and not t.doubt else None for t in done]
 
 
 def _since_improvement(merits: Sequence[float | None], improvement: float) -> int:
     """Return for how many trials the best merit has not risen by more than ``improvement``.
 
-    Trials before the first feasible one do not count: there is nothing yet to improve on.
+    Trials before the first feasible one do not count: there is nothing yet to improve on. One that is not believed
+    improves nothing.
     """
     incumbent, since = None, 0
     for merit in merits:

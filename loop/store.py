@@ -60,6 +60,9 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     ),
 }
 
+DOUBTS = "doubts"
+"""Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
+
 
 class Reader:
     """What anyone may ask of a store."""
@@ -98,12 +101,13 @@ class Reader:
 
     def trials(self) -> list[TrialRecord]:
         """Return every trial, in the order of their numbers."""
+        doubts = self._doubts()
         with Session(self._engine) as session:
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
             rows = session.exec(select(TrialRow).order_by(col(TrialRow.number))).all()
-            return [trial_record(row, steps.get(row.number, [])) for row in rows]
+            return [trial_record(row, steps.get(row.number, []), doubts.get(str(row.number), "")) for row in rows]
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial.
@@ -117,7 +121,7 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-            return trial_record(row, list(steps))
+            return trial_record(row, list(steps), self._doubts().get(str(number), ""))
 
     def transitions(self, number: int | None = None) -> list[Transition]:
         """Return the changes of state of one trial, or of all, in the order in which they were committed."""
@@ -143,6 +147,10 @@ class Reader:
         with Session(self._engine) as session:
             rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name)))
             return {row.name: row.body for row in rows.all()}
+
+    def _doubts(self) -> dict[str, str]:
+        """Return trial to why its measurement is not believed."""
+        return self.artefacts(DOUBTS).get("trials", {})
 
     def event_data(self, token: str) -> dict[str, Any]:
         """Return the data of the last event of the job with this token.

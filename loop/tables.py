@@ -38,7 +38,7 @@ def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count
     table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
     for trial in best:
         values = [_metric_cell(trial.metrics.get(name)) for name in metrics]
-        feasible = "yes" if trial.feasible else "no"
+        feasible = "not believed" if trial.doubt else "yes" if trial.feasible else "no"
         table.add_row(str(trial.number), candidate_text(trial.candidate, units), *values, score_text(trial), feasible)
     return table
 
@@ -61,7 +61,7 @@ def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front:
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
         merit = [score_text(trial)] if front is None else _merit(trial, front)
-        table.add_row(str(trial.number), _state(trial), *merit, candidate, clean(trial.reason))
+        table.add_row(str(trial.number), _state(trial), *merit, candidate, clean(trial.reason or trial.doubt))
     return table
 
 
@@ -112,14 +112,8 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
     on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
-    return [
-        *row,
-        *(on_it or [trial.score, trial.score_sd]),
-        feasible,
-        cost,
-        trial.proposal.origin,
-        clean(trial.reason),
-    ]
+    reason = clean(trial.reason or trial.doubt)
+    return [*row, *(on_it or [trial.score, trial.score_sd]), feasible, cost, trial.proposal.origin, reason]
 
 
 def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:
@@ -135,6 +129,8 @@ def _metric_cell(metric: MetricValue | None) -> str:
 
 
 def _state(trial: TrialRecord) -> str:
+    if trial.doubt:
+        return "completed, not believed"
     return "completed, breaks a constraint" if trial.feasible is False else str(trial.state)
 
 

@@ -24,6 +24,11 @@ class Trust:
         self._health: Mapping[str, MetricHealth] = self._judged()
 
     @property
+    def trials(self) -> Sequence[TrialRecord]:
+        """The completed trials, in the order in which they were completed."""
+        return self._trials
+
+    @property
     def completed(self) -> tuple[int, ...]:
         """The numbers of the completed trials, in the order in which they were completed."""
         return tuple(trial.number for trial in self._trials)

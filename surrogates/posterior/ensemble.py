@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from surrogates.posterior.forest import grow
-from surrogates.posterior.learning import Memory, Task, clearly_better
+from surrogates.posterior.gp import MetricGP
+from surrogates.posterior.learning import Task, clearly_better
 from surrogates.posterior.model import MetricModel
 from surrogates.posterior.observations import Observations
-from surrogates.posterior.transfer import Lesson, taught
 
 GP, TREES = "gp", "trees"
 _FEWEST = 8  # measurements before trees are asked
@@ -68,14 +68,11 @@ class Ensemble:
         return means - means.mean(dim=0)
 
 
-def weigh(
-    task: Task, seen: Observations, memory: Memory | None = None, lessons: tuple[Lesson, ...] = ()
-) -> MetricModel:
+def weigh(task: Task, seen: Observations, gp: MetricGP) -> MetricModel:
     """Return what is believed of a metric: a Gaussian process, with trees where these explain it about as well.
 
     Trees see the parameters alone, and so have no say in a campaign that chooses materials.
     """
-    gp = taught(task, lessons, seen, memory)
     if task.encoder.materials is not None or len(seen.values) < _FEWEST:
         return gp
     trees = grow(seen, task.encoder.parameter_columns)

@@ -19,6 +19,7 @@ from surrogates.posterior.covariance import Shape, covariance, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.fitting import OFFSET, SLOPE, Data, Factor, factorise
+from surrogates.posterior.replicates import replicates
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
 _WORTH_REMEMBERING = 512  # rows
@@ -197,6 +198,18 @@ class MetricGP:
         explained = torch.linalg.solve_triangular(self.factor.root, cross.T, upper=False)
         spread = self.terms.covariance(rows, rows) - explained.T @ explained
         return self.shift + self.scale * mean, (self.inflation * self.scale) ** 2 * spread
+
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of one measurement of each of n rows, in the metric's unit squared.
+
+        Candidates that were measured several times tell what measurements do not; without any, the fitted noise does,
+        which covers cliffs, too.
+        """
+        excess = self.terms.shape.excess(self.terms.logs)
+        told = float(self.data.noise.median()) - excess
+        shown = replicates(self.rows, self.data.targets).pooled
+        variance_ = told + excess if shown is None else max(told, shown)
+        return torch.full((len(rows),), variance_ * self.scale**2, dtype=torch.float64)
 
     def model(self) -> SingleTaskGP:
         """Return the same process as a BoTorch model with one output, in the metric's unit, before the floor."""

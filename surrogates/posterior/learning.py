@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -87,7 +88,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Memory:
-    """What was found out about one metric, by what it was found from: the first so many measurements, views and prior.
+    """What was found out about one metric, by what it was found from: some measurements, views and prior.
 
     Attributes:
         logs: logarithms of hyper-parameters, by the views and the prior that they belong to.
@@ -100,7 +101,8 @@ class Memory:
     widenings: dict[_Key, float] = field(default_factory=dict)
 
 
-_Key = tuple[int, tuple[str, ...], Known | None]
+_Key = tuple[int, bytes, tuple[str, ...], Known | None]
+"""How many measurements there were, their digest, and what was made of them."""
 
 
 def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
@@ -147,10 +149,15 @@ class _Start:
         """The distances between the observations by all views that may be used."""
         return distances(self.task.encoder, self.rows, self.rows, self.task.usable)
 
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells these observations from others of the same metric."""
+        numbers = torch.cat([self.rows, self.seen.values.unsqueeze(-1), self.seen.sds.unsqueeze(-1)], dim=1)
+        return blake2b(numbers.numpy().tobytes(), digest_size=16).digest()
+
     def first(self, count: int) -> _Start:
         """Return the first of the observations."""
-        seen = self.seen
-        return _Start(self.task, Observations(seen.rows[:count], seen.values[:count], seen.sds[:count]))
+        return _Start(self.task, self.seen.only(torch.arange(count)))
 
     def data(self, shape: Shape, prior: Known | None) -> Data:
         """Return the observations as seen by some of the views."""
@@ -194,7 +201,7 @@ class _Fitted:
 def _verdict(start: _Start, memory: Memory) -> Verdict:
     """Return which way to see the observations explains them."""
     task = start.task
-    key = (len(start.rows), task.usable, task.prior)
+    key = (len(start.rows), start.digest, task.usable, task.prior)
     if key not in memory.verdicts:
         shape = task.shape(task.usable)
         logs = _logs(start, shape, task.prior, memory)
@@ -204,7 +211,7 @@ def _verdict(start: _Start, memory: Memory) -> Verdict:
 
 def _logs(start: _Start, shape: Shape, prior: Known | None, memory: Memory) -> Tensor:
     """Return the logarithms of the hyper-parameters that are fitted to the observations."""
-    key = (len(start.rows), shape.views, prior)
+    key = (len(start.rows), start.digest, shape.views, prior)
     if key not in memory.logs:
         memory.logs[key] = _fit(start, shape, prior)
     return memory.logs[key]
@@ -216,7 +223,7 @@ def _widened(start: _Start, shape: Shape, prior: Known | None, memory: Memory) -
     formulas = start.task.encoder.formulas(start.rows[_spread(count)])
     if count < _FEWEST or not formulas:
         return 1.0
-    key = (count, shape.views, prior)
+    key = (count, start.digest, shape.views, prior)
     if key not in memory.widenings:
         logs = memory.logs[key]
         data = _thinned(_Fitted.at(start, shape, prior, logs).data)

@@ -20,3 +20,7 @@ class Observations:
     rows: Tensor
     values: Tensor
     sds: Tensor
+
+    def only(self, kept: Tensor) -> Observations:
+        """Return some of the measurements: those at these places, or where this is true."""
+        return Observations(self.rows[kept], self.values[kept], self.sds[kept])

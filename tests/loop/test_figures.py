@@ -33,6 +33,7 @@ ALL_FATES = [
     trial(5, TrialState.UNCERTAIN),
     trial(6, TrialState.RUNNING),
     completed(7, 90.0, proposal=predicted(100.0, 5.0)),
+    completed(8, 700.0, doubt="capacity 700 mAh/g, but 100 ± 5 by the others"),
 ]
 
 
@@ -49,7 +50,7 @@ def valid(figure: Figure) -> Figure:
 def test_no_trial_is_hidden_from_the_score_figure() -> None:
     figure = valid(score_figure(ALL_FATES, UNITS))
     shown = sorted(x for mark in MARKS for t in traces(figure, mark.name) for x in t["x"])
-    assert shown == list(range(8))
+    assert shown == list(range(9))
     assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in ALL_FATES})
 
 
@@ -64,7 +65,7 @@ def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:
 
 def test_the_incumbent_never_falls_and_is_never_infeasible() -> None:
     found = [t.number if t else None for t in incumbent([trial(9, TrialState.FAILED), *ALL_FATES])]
-    assert found == [None, 0, 0, 0, 3, 3, 3, 3, 3]
+    assert found == [None, 0, 0, 0, 3, 3, 3, 3, 3, 3]
     (line,) = traces(score_figure(ALL_FATES, UNITS), "best so far ± sd")
     assert line["y"] == sorted(line["y"])
     assert line["line"]["shape"] == "hv"
@@ -126,7 +127,7 @@ def test_the_bars_of_the_ranking_add_up_to_the_scores() -> None:
     bars = [t["x"] for t in figure["data"] if t["type"] == "bar"]
     (total,) = traces(figure, "score ± sd")
     assert [sum(parts) for parts in zip(*bars, strict=True)] == pytest.approx(total["x"])
-    assert total["y"] == ["#3", "#0", "#7", "#1 (breaks a constraint)"]
+    assert total["y"] == ["#3", "#0", "#7", "#1 (breaks a constraint)", "#8 (not believed)"]
 
 
 def test_the_ranking_shows_twenty_at_most_and_cuts_long_names() -> None:

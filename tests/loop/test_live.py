@@ -11,6 +11,7 @@ from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.events import (
+    Doubted,
     Event,
     Finished,
     FrontGrew,
@@ -76,6 +77,8 @@ def events(campaign: Campaign) -> list[Event]:
         TrialEnded(bad),
         Proposed(3, candidate, Proposal("model")),
         StepStarted(3, "make", "furnace"),
+        Doubted(1, "far from what the others say"),
+        Doubted(1, ""),
         SurrogateChanged(2, "capacity", "too sure of itself"),
         FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)),
         Warned(HOSTILE),
@@ -111,6 +114,8 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 2: quarantined: [red]spike [2J in [/] the data",
         "trial 3: proposed (model): LiCoO2, temperature 601 degC",
         "trial 3: make begins at furnace",
+        "trial 1: not believed: far from what the others say",
+        "trial 1: believed again",
         "surrogate of capacity, after trial 2: too sure of itself",
         "trial 1 stands on the front: 2 trials on the front, which dominates 3.5 points^2",
         "warning: [red]spike [2J in [/] the data",

@@ -78,3 +78,12 @@ def test_stagnation(scores: list[float | None], stops: bool) -> None:
 def test_stagnation_waits_for_the_first_feasible_trial() -> None:
     rule = campaign(stopping=[{"kind": "stagnation", "trials": 3}])
     assert stop_reason(rule, [trial(i, 1.0, feasible=False) for i in range(8)], NOTHING) is None
+
+
+def test_what_is_not_believed_reaches_no_target_and_improves_nothing() -> None:
+    target = campaign(stopping=[{"kind": "target", "score": 2.0}])
+    assert stop_reason(target, [trial(0, 3.0, doubt="too good")], NOTHING) is None
+    patience = campaign(stopping=[{"kind": "stagnation", "trials": 3}])
+    trials = [trial(0, 1.0), trial(1, 0.9), trial(2, 5.0, doubt="too good"), trial(3, 0.8)]
+    assert stop_reason(patience, trials, NOTHING) is not None
+    assert stop_reason(patience, [*trials[:2], trial(2, 5.0), trial(3, 0.8)], NOTHING) is None

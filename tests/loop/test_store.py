@@ -9,7 +9,7 @@ import pytest
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
-from loop.store import Reader, Store
+from loop.store import DOUBTS, Reader, Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
 CANDIDATE = Candidate({"temperature": 0.1 + 0.2, "atmosphere": "air", "turns": 3}, "LiCoO2-layered")
@@ -174,3 +174,10 @@ def test_a_store_from_before_that_is_still_read(store: Store, tmp_path: Path) ->
         other.execute("DROP TABLE artefact")
     other.close()
     assert Reader(url(tmp_path)).artefacts("material") == {}
+
+
+def test_what_is_not_believed_is_told_with_its_trial_until_it_is_believed_again(store: Store) -> None:
+    store.keep(DOUBTS, "trials", {"0": "far too much"})
+    assert [t.doubt for t in store.trials()] == [store.trial(0).doubt] == ["far too much"]
+    store.keep(DOUBTS, "trials", {})
+    assert store.trial(0).doubt == ""

@@ -1,0 +1,114 @@
+"""When measuring a candidate once more is worth more than measuring a new one.
+
+No experiment is repeated by accident: a repetition is proposed as such, with its reason. There are two. A measurement
+that is not believed would be the best: a second one tells a discovery from a spike. Or the measurements are noisy, and
+to know better which of the best candidates is the best is worth more than what a new one promises: the knowledge
+gradient (Frazier, Powell & Dayanik 2009, INFORMS J. Comput. 21, 599) of one more measurement, by the same samples for
+both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from campaigns.objective import FindBestConfig
+from campaigns.values import Candidate
+from loop.belief import Belief, History
+
+_BEST = 16  # measured candidates that may be measured once more
+_SAMPLES = 256
+_DRAWS = 64  # of what one more measurement may say
+_NOISY = 0.05  # least noise of the score, as a share of the spread of the measured ones
+
+
+@dataclass(frozen=True)
+class Again:
+    """A candidate to measure once more.
+
+    Attributes:
+        place: among what was measured.
+        why: what speaks for it.
+        gain: expected gain of the score, or what it gains if a doubted measurement is true; above zero.
+    """
+
+    place: int
+    why: str
+    gain: float
+
+
+def again(belief: Belief, history: History, new: Candidate, seed: int) -> Again | None:
+    """Return what to measure once more rather than a new candidate, or None.
+
+    Args:
+        belief: learnt from the history's measurements.
+        history: what was measured, and what is under way.
+        new: the best new candidate.
+        seed: determines the samples.
+    """
+    return _suspicious(belief, history) or _uncertain(belief, history, new, seed)
+
+
+def _suspicious(belief: Belief, history: History) -> Again | None:
+    """Return the best of what is not believed, if it would be the best of all and was measured once."""
+    score, feasible = belief.scored
+    known, held = belief.outcomes
+    lowest = float(known[held].max()) if bool(held.any()) else float(known.min())
+    times = Counter(c.key() for c in (*history.done, *history.pending))
+    would = [
+        place
+        for place in torch.nonzero(~belief.believed & feasible & (score > lowest)).ravel().tolist()
+        if times[history.done[place].key()] == 1
+    ]
+    if not would:
+        return None
+    place = max(would, key=lambda i: float(score[i]))
+    why = f"its score {float(score[place]):.4g} would be the best, and is not believed"
+    return Again(place, why, float(score[place]) - lowest)
+
+
+def _uncertain(belief: Belief, history: History, new: Candidate, seed: int) -> Again | None:
+    """Return the measured candidate that is worth more when measured once more than the new one."""
+    if not isinstance(belief.scorer.objective.find, FindBestConfig):
+        return None
+    score, feasible = belief.outcomes
+    known = torch.nonzero(feasible & belief.believed).ravel()
+    if len(known) < 2:
+        return None
+    places = known[score[known].topk(min(_BEST, len(known))).indices]
+    rows = torch.cat([belief.rows[places], belief.scorer.encoder.encode([new])])
+    noise = belief.score_noise(rows, seed)
+    if float(noise[:-1].median().sqrt()) < _NOISY * float(score[known].std()):
+        return None
+    gains = _knowledge_gradients(_scores(belief, rows, seed), noise)
+    under_way = {c.key() for c in history.pending}
+    gains[:-1][[history.done[i].key() in under_way for i in places.tolist()]] = 0.0
+    best = int(gains[:-1].argmax())
+    if float(gains[best]) <= float(gains[-1]):
+        return None
+    why = f"one more measurement is worth {float(gains[best]):.2g} points, a new candidate {float(gains[-1]):.2g}"
+    return Again(int(places[best]), why, float(gains[best]))
+
+
+def _scores(belief: Belief, rows: Tensor, seed: int) -> Tensor:
+    """Return samples of the score, samples x n, of rows together."""
+    values = belief.joint(rows, _SAMPLES, seed)
+    score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
+    return torch.where(feasible, score, belief.worst)
+
+
+def _knowledge_gradients(scores: Tensor, noise: Tensor) -> Tensor:
+    """Return by how much one more measurement of each is expected to raise the highest mean, n.
+
+    Args:
+        scores: samples x n.
+        noise: n variances of one measurement.
+    """
+    mean, spread = scores.mean(dim=0), torch.cov(scores.mT)
+    chance = (torch.arange(_DRAWS, dtype=torch.float64) + 0.5) / _DRAWS
+    step = spread / (spread.diagonal() + noise).clamp_min(1e-300).sqrt()  # of all means, by one measurement in a column
+    moved = mean.view(-1, 1, 1) + step.unsqueeze(-1) * torch.special.ndtri(chance)
+    return moved.max(dim=0).values.mean(dim=-1) - mean.max()

@@ -1,0 +1,200 @@
+"""Measurements that cannot be believed: those that the others contradict, such as spikes and zeros.
+
+A measurement is doubted when it lies too far from what the model expects there without it (leave-one-out; Rasmussen &
+Williams 2006, equation 5.12), in units of the uncertainty of that expectation, and when none of its nearest neighbours
+says about the same. At fixed hyper-parameters this ranks measurements as relevance pursuit does (Ament et al. 2024,
+NeurIPS 37): what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One
+wild value hides another, so that the worst is left out before the next is looked at, and the model is fitted again
+without all of them, until no verdict changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from surrogates.posterior.covariance import covariance
+from surrogates.posterior.distances import distances
+from surrogates.posterior.gp import MetricGP
+from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.observations import Observations
+
+FEWEST = 8
+"""Measurements before any is doubted."""
+_FAR = 4.0  # standard deviations from what the others say
+_SHARE = 0.2  # of the measurements that may be doubted
+_NEIGHBOURS = 4  # nearest measurements of which one may support another
+_SUPPORT = 0.5  # of the way from what is expected, beyond which a neighbour does
+_ROUNDS = 4
+_MAD = 1.4826  # standard deviations in a median absolute deviation of Gaussian numbers
+_LEAST_SPREAD = 0.5  # of distances: models that many outliers make timid see the rest too close
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a measurement is not believed.
+
+    Attributes:
+        expected, sd: what the others say, in the metric's unit, with standard deviation.
+        distance: of the measurement from it, in standard deviations.
+    """
+
+    expected: float
+    sd: float
+    distance: float
+
+    @property
+    def text(self) -> str:
+        """The doubt in words."""
+        return f"{self.expected:.4g} ± {self.sd:.2g} by the others, {abs(self.distance):.0f} standard deviations off"
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """What is believed of some measurements.
+
+    Attributes:
+        seen: the measurements that are believed.
+        model: what was learnt from them.
+        doubts: place of each other measurement to the reason.
+    """
+
+    seen: Observations
+    model: MetricGP
+    doubts: Mapping[int, Doubt] = field(default_factory=dict)
+
+
+def sift(task: Task, seen: Observations, memory: Memory | None = None) -> Sifted:
+    """Return which measurements are believed: a pure function of them, judged anew with every further one.
+
+    Args:
+        task: what the model may use.
+        seen: at least one measurement, in the order in which they came.
+        memory: of the same metric; it is added to.
+    """
+    memory = Memory() if memory is None else memory
+    kept, model = torch.ones(len(seen.values), dtype=torch.bool), learn(task, seen, memory)
+    doubts: dict[int, Doubt] = {}
+    for _ in range(_ROUNDS if len(kept) >= FEWEST else 0):
+        doubts = _Judge(model, seen, kept).doubts()
+        believed = torch.ones_like(kept)
+        believed[list(doubts)] = False
+        if torch.equal(kept, believed):
+            break
+        kept, model = believed, learn(task, seen.only(believed), memory)
+    return Sifted(seen.only(kept), model, doubts)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """A model that has learnt from some of the measurements, and all of them, n."""
+
+    model: MetricGP
+    seen: Observations
+    kept: Tensor
+
+    @cached_property
+    def values(self) -> Tensor:
+        """The measurements in standardised units, n."""
+        return (self.seen.values - self.model.shift) / self.model.scale
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """The variances of the measurements in standardised units, n."""
+        excess = self.model.terms.shape.excess(self.model.terms.logs)
+        return (self.seen.sds / self.model.scale).square() + excess
+
+    def doubts(self) -> dict[int, Doubt]:
+        """Return the places of the measurements that cannot be believed, the worst first, with reasons."""
+        most = int(_SHARE * len(self.values))
+        rest, found = _Rest.of(self), dict[int, Doubt]()
+        while True:
+            distance, expected, sd = self._apart(rest.places, *rest.expected())
+            spread = max(float(distance.abs().median()) * _MAD, _LEAST_SPREAD)
+            worst = int(distance.abs().argmax())
+            if abs(float(distance[worst])) < _FAR * spread or len(found) == most:
+                break
+            found[int(rest.places[worst])] = self._doubt(expected[worst], sd[worst] * spread, distance[worst] / spread)
+            rest = rest.without(worst)
+        found |= self._outside(spread)
+        lone = [item for item in found.items() if not self._supported(*item)]
+        return dict(sorted(lone, key=lambda item: -abs(item[1].distance))[:most])
+
+    def _outside(self, spread: float) -> dict[int, Doubt]:
+        """Return which of the measurements that the model has not learnt from it still cannot believe."""
+        places = torch.nonzero(~self.kept).ravel()
+        if not len(places):
+            return {}
+        mean, known = self.model.marginals(self.seen.rows[places])
+        standardised = (mean - self.model.shift) / self.model.scale
+        distance, expected, sd = self._apart(places, standardised, (known / self.model.scale).square())
+        far = torch.nonzero(distance.abs() >= _FAR * spread).ravel().tolist()
+        return {int(places[i]): self._doubt(expected[i], sd[i] * spread, distance[i] / spread) for i in far}
+
+    def _apart(self, places: Tensor, expected: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return how far measurements are from what is expected, and that with its standard deviation."""
+        sd = (variance + self.noise[places]).sqrt()
+        distance = (self.values[places] - expected) / sd
+        floor = self.model.floor
+        if floor is not None:  # of what is at the floor, only what is expected above it tells
+            lowest = self.seen.values[places] <= floor + 2.0 * self.seen.sds[places]
+            distance = torch.where(lowest, distance.clamp_max(0.0), distance)
+        return distance, expected, sd
+
+    def _doubt(self, expected: Tensor, sd: Tensor, distance: Tensor) -> Doubt:
+        model = self.model
+        return Doubt(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
+
+    def _supported(self, place: int, doubt: Doubt) -> bool:
+        """Return whether one of the nearest measurements lies most of the way from what was expected to this one."""
+        near = self._alike[place].topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
+        way = (self.seen.values[near] - doubt.expected) / (self.seen.values[place] - doubt.expected)
+        return bool((way > _SUPPORT).any())
+
+    @cached_property
+    def _alike(self) -> Tensor:
+        """The covariance of the measurements, n x n, but for that of each with itself."""
+        terms, rows = self.model.terms, self.seen.rows
+        alike = covariance(terms.shape, terms.logs, distances(terms.encoder, rows, rows, terms.shape.views))
+        return alike.fill_diagonal_(-torch.inf)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The measurements that are still believed, m, and what each is expected to be by the others.
+
+    Attributes:
+        places: among all measurements, m.
+        inverse: of their covariance, m x m.
+        residual, mean, noise: of what the model has learnt from, in standardised units, m each.
+    """
+
+    places: Tensor
+    inverse: Tensor
+    residual: Tensor
+    mean: Tensor
+    noise: Tensor
+
+    @classmethod
+    def of(cls, judge: _Judge) -> _Rest:
+        """Return what the model has learnt from."""
+        factor, data = judge.model.factor, judge.model.data
+        places = torch.nonzero(judge.kept).ravel()
+        return cls(places, factor.inverse, factor.residual, data.mean(), data.noise)
+
+    def expected(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance, m and m, of each measurement by the others, before its own noise."""
+        spread = 1.0 / self.inverse.diagonal()
+        off = spread * (self.inverse @ self.residual)
+        return self.mean + self.residual - off, (spread - self.noise).clamp_min(0.0)
+
+    def without(self, index: int) -> _Rest:
+        """Return the others alone: the inverse of a part of a matrix follows from that of the whole."""
+        kept = torch.arange(len(self.places)) != index
+        column = self.inverse[kept, index]
+        inverse = self.inverse[kept][:, kept] - torch.outer(column, column) / self.inverse[index, index]
+        return _Rest(self.places[kept], inverse, self.residual[kept], self.mean[kept], self.noise[kept])

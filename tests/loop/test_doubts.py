@@ -1,0 +1,76 @@
+"""What becomes of a measurement that the models do not believe."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from campaigns.values import Scalar
+from loop.planner import Planner
+from loop.records import TrialRecord, best, ranking
+from surrogates.posterior.encoder import Encoder
+from tests.planned import Lab, campaign
+
+SPIKE = 50.0
+
+
+def hill(parameters: Mapping[str, Scalar]) -> float:
+    return 10.0 - 20.0 * sum((float(x) - 0.7) ** 2 for x in parameters.values())
+
+
+def spiky(at: int) -> Lab:
+    """A lab that once measures far too much."""
+    return Lab(campaign(2), lambda parameters, number: SPIKE if number == at else hill(parameters))
+
+
+def with_doubts(lab: Lab) -> list[TrialRecord]:
+    doubts = lab.planner.doubts()
+    return [replace(t, doubt=doubts.get(t.number, "")) for t in lab.trials]
+
+
+def test_a_spike_is_named_with_its_reason_and_is_not_the_best_trial() -> None:
+    lab = spiky(9)
+    lab.run(14)
+    doubts = lab.planner.doubts()
+    assert 9 in doubts
+    assert doubts[9].startswith("merit 50, but ")
+    assert "by the others" in doubts[9]
+    trials = with_doubts(lab)
+    found = best(trials)
+    assert found is not None
+    assert found.number != 9
+    assert next(t.number for t in ranking(trials) if not t.doubt) == found.number
+    assert ranking(trials)[0].number == found.number
+
+
+def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
+    lab = spiky(9)
+    proposal = lab.run(16)[-1].proposal
+    assert proposal.predictions["merit"].value < 15
+    belief = lab.planner.belief()
+    score, feasible = belief.outcomes
+    assert float(score.max()) < 11
+    assert not bool(feasible[9])
+
+
+def test_the_optimum_is_found_beside_a_spike() -> None:
+    lab = spiky(9)
+    lab.run(22)
+    found = best(with_doubts(lab))
+    assert found is not None
+    assert hill(found.candidate.parameters) > 9.9
+
+
+def test_doubts_are_the_same_after_the_trials_were_recalled() -> None:
+    lab = spiky(9)
+    lab.run(14)
+    again = Planner(lab.campaign, Encoder(lab.campaign.space))
+    again.recall(lab.trials)
+    assert again.doubts() == lab.planner.doubts()
+
+
+@pytest.mark.parametrize("count", [3, 7])
+def test_nothing_is_doubted_before_there_are_enough_measurements(count: int) -> None:
+    lab = spiky(1)
+    lab.run(count)
+    assert lab.planner.doubts() == {}
