@@ -27,7 +27,7 @@ _USED = (
 _TAUGHT = (
     "What earlier campaigns and cheaper measurements taught, for the latest proposal. The slope is that of the metric "
     "along what a source predicts, both scaled to unit variance; a source is used for a metric where its measurements "
-    "are explained at least as well with it as without, by leave-one-out."
+    "are explained better with it than without, by leave-one-out."
 )
 _HYPER = (
     "Hyper-parameters of each metric's Gaussian process, for metrics scaled to unit variance and parameters scaled to "

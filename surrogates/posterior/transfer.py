@@ -19,13 +19,12 @@ from torch import Tensor
 
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, clearly_better, fitted_to, learn
+from surrogates.posterior.learning import Memory, Task, fitted_to, learn
 from surrogates.posterior.observations import Observations
 
 _LEAST = 0.05  # spread over the measured rows, as a share of the source's own, below which a source says nothing there
 _CHUNK = 200_000  # pairs of rows worked on at once
 _REMEMBERED = 256  # sets of rows
-_SURE = 8  # measurements from which a source is dropped only when it is clearly worse
 
 
 @dataclass(frozen=True)
@@ -83,18 +82,11 @@ def taught(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: 
     decisive = seen.rows[: fitted_to(len(seen.rows))]
     found = {each.name: learn(replace(task, prior=each.over(decisive)), seen, memory) for each in lessons}
     name = max(found, key=lambda each: _density(found[each]))
-    used = _is_used(found[name]) and not _worse(found[name], alone, len(seen.values))
+    used = _is_used(found[name]) and _density(found[name]) > _density(alone)
     model = found[name] if used else alone
     known = {k: v for k, v in model.account.items() if k != "prior" or not used}
     account = {**known, "source": name if used else None, "sources": _sources(found, alone)}
     return replace(model, account=account)
-
-
-def _worse(model: MetricGP, alone: MetricGP, count: int) -> bool:
-    """Return whether measurements speak against a lesson: of few, that they are less probable with it is enough."""
-    if count < _SURE:
-        return _density(alone) > _density(model)
-    return clearly_better(_density(alone), _density(model), count)
 
 
 def _is_used(model: MetricGP) -> bool:
