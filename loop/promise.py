@@ -16,8 +16,8 @@ from loop.pareto import promised
 
 _SAMPLES = 32
 _TOGETHER = 2048  # rows whose samples stay in a core's cache
-_CURIOSITY = (0.6, 1.0)  # standard deviations of the score that are worth as much as one of its mean, where many good
-# materials are wanted, and many good settings: views of materials tell more than a few parameters do
+_CURIOSITY = 0.6  # standard deviations of the score that are worth as much as one of its mean, where many are wanted
+_AT_FIRST = 1.2  # the same for settings, of which few measurements tell less; it fades with the budget
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,20 @@ class Promise:
             variances.append(variance)
             shares.append(mean if above is None else (merit >= above).double().mean(dim=0))
         mean, variance = torch.cat(means), torch.cat(variances)
-        found = mean + _CURIOSITY[self.belief.scorer.encoder.materials is None] * variance.sqrt()
+        found = mean + self._curiosity * variance.sqrt()
         chance = self.belief.hope(rows)
         if above is None:
             return chance * found + (1.0 - chance) * self.belief.worst
         spread = float((variance.mean() + mean.var(correction=0)).sqrt()) or 1.0
         return chance * torch.cat(shares) + 1e-3 * (found - above) / spread
+
+    @property
+    def _curiosity(self) -> float:
+        """How many standard deviations are worth as much as one of the mean."""
+        scorer = self.belief.scorer
+        if scorer.encoder.materials is not None:
+            return _CURIOSITY
+        return _AT_FIRST * max(1.0 - len(self.belief.rows) / scorer.campaign.budget.trials, 0.0)
 
     def _improvement(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the expected feasible improvement and the optimistic score by chance of feasibility, n and n."""
