@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 BEST, GOOD = 0.01, 0.05
 """Shares of a table's rows that are looked for."""
-EVERY = 3
-"""Every third table by name, from the first, is held out: no choice may rest on it, and it is reported apart."""
+EVERY, FIRST = 3, 1
+"""Every third table by name, from the second, is held out: no choice may rest on it, and it is reported apart."""
 
 FAULTY = "-faulty"
 """End of the names of tasks with wrong readings."""
@@ -102,7 +102,7 @@ def read_tables(folder: Path, say: Callable[[str], None]) -> tuple[Table, ...]:
     found = sorted(path.parent for path in folder.glob("*/config.json"))
     if not found:
         raise DataError(f"no table in {folder}: none of its folders holds config.json and data.csv")
-    return tuple(_table(path, place % EVERY == 0, say) for place, path in enumerate(found))
+    return tuple(_table(path, place % EVERY == FIRST, say) for place, path in enumerate(found))
 
 
 def _table(folder: Path, held_out: bool, say: Callable[[str], None]) -> Table:

@@ -29,8 +29,8 @@ def test_every_task_has_its_table_and_what_is_done_is_kept(benchmark: Benchmark)
     assert benchmark.page is not None
     page = benchmark.page.read_text()
     for title in (
-        "left, held out: 40 rows",
-        "right: 40 rows",
+        "left: 40 rows",
+        "right, held out: 40 rows",
         "branin: regret",
         "a tenth of the readings",
         "4 stations",
