@@ -115,6 +115,10 @@ class RandomPlanner:
         """Learn nothing."""
         return []
 
+    def doubts(self) -> dict[int, str]:
+        """Believe everything."""
+        return {}
+
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Go on after the trials of the store."""
         self._next = len(trials)
@@ -125,7 +129,7 @@ class Timed:
 
     def __init__(self, planner: Planner | RandomPlanner) -> None:
         self._planner = planner
-        self.ingest, self.recall = planner.ingest, planner.recall
+        self.ingest, self.recall, self.doubts = planner.ingest, planner.recall, planner.doubts
         self.thinking: list[float] = []
 
     def suggest(self) -> tuple[int, Candidate, Proposal]:
