@@ -22,7 +22,7 @@ class Engine(Protocol):
     """A way of choosing points."""
 
     def suggest(self, pending: Numbers) -> Numbers:
-        """Return one point, d; a row that was not taken yet where there are rows.
+        """Return one point, d; a row that is not under way where there are rows: once more is an experiment, too.
 
         Args:
             pending: p x d points that were suggested and are not measured yet.
@@ -159,9 +159,8 @@ class _Campaign:
     def _check(self, point: Numbers) -> None:
         match self.problem:
             case Table(places=places):
-                taken = [*self.done, *(p for _, _, p in self.under_way)]
-                if point.tobytes() not in places or any(np.array_equal(point, other) for other in taken):
-                    raise ValueError(f"an engine suggested {point}; allowed: a row of the table that was not taken yet")
+                if point.tobytes() not in places or any(np.array_equal(point, p) for _, _, p in self.under_way):
+                    raise ValueError(f"an engine suggested {point}; allowed: a row of the table that is not under way")
             case Box(task=task):
                 unit = task.unit(point[None])
                 if not ((unit >= -1e-9) & (unit <= 1 + 1e-9)).all():

@@ -40,7 +40,9 @@ def figures(record: Record, table: Table) -> Figures:
     """Count a campaign."""
     places = [table.places[np.array(point).tobytes()] for point in record.points]
     best, good = (table.top(share)[places] for share in (BEST, GOOD))
-    curve = np.cumsum(good) / table.top(GOOD).sum()
+    new = np.zeros(len(places), dtype=bool)
+    new[np.unique(places, return_index=True)[1]] = True  # a row that was measured once more is no further find
+    curve = np.cumsum(good & new) / table.top(GOOD).sum()
     return Figures(first(best), first(good), tuple(curve.tolist()), float(np.mean(record.cpu or [0.0])))
 
 

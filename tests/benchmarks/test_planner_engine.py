@@ -100,11 +100,18 @@ def test_four_stations_are_kept_busy() -> None:
     assert sum(engine.told) == 5 + 3
 
 
-@pytest.mark.parametrize("point", [[0.5, 0.5, 1.0], [0.0, 0.0, 1.0]])
-def test_rows_that_do_not_exist_or_were_measured_are_refused(point: list[float]) -> None:
-    stubborn = Arm("stubborn", lambda _task, _seed: Stubborn(np.array(point)), "")
-    with pytest.raises(ValueError, match="a row of the table that was not taken yet"):
+def test_rows_that_do_not_exist_are_refused() -> None:
+    stubborn = Arm("stubborn", lambda _task, _seed: Stubborn(np.array([0.5, 0.5, 1.0])), "")
+    with pytest.raises(ValueError, match="a row of the table that is not under way"):
         conduct(stubborn, bowl(), 0)
+
+
+def test_a_row_once_more_is_an_experiment_but_no_further_find() -> None:
+    row = np.array([0.0, 0.0, 1.0])
+    record = conduct(Arm("stubborn", lambda _task, _seed: Stubborn(row), ""), bowl(), 0)
+    assert [point == row.tolist() for point in record.points[5:]] == [True] * (len(record.points) - 5)
+    found = figures(record, bowl()).curve
+    assert found[5:] == (found[5],) * (len(found) - 5)
 
 
 def test_points_outside_of_a_box_are_refused() -> None:
