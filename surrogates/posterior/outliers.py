@@ -150,10 +150,14 @@ class _Judge:
         return Doubt(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
 
     def _supported(self, place: int, doubt: Doubt) -> bool:
-        """Return whether one of the nearest measurements lies most of the way from what was expected to this one."""
+        """Return whether one of the nearest measurements lies most of the way to this one.
+
+        The way begins at what was expected, or at the median of all: next to a discovery, more than before is expected.
+        """
         near = self._alike[place].topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
-        way = (self.seen.values[near] - doubt.expected) / (self.seen.values[place] - doubt.expected)
-        return bool((way > _SUPPORT).any())
+        values, value = self.seen.values[near], self.seen.values[place]
+        starts = (doubt.expected, float(self.seen.values.median()))
+        return any(bool(((values - start) / (value - start) > _SUPPORT).any()) for start in starts if start != value)
 
     @cached_property
     def _alike(self) -> Tensor:

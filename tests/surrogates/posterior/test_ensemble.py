@@ -8,7 +8,7 @@ from surrogates.posterior.ensemble import GP, TREES, Ensemble, weigh
 from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
 from surrogates.posterior.learning import Task, learn
-from surrogates.posterior.model import Believing
+from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
 
 ENCODER = Encoder(
@@ -35,13 +35,18 @@ def seen(at: torch.Tensor, values: torch.Tensor, sd: float = 1e-3) -> Observatio
     return Observations(at, values, torch.full_like(values, sd))
 
 
+def weighed(observations: Observations) -> MetricModel:
+    task = Task(ENCODER)
+    return weigh(task, observations, learn(task, observations))
+
+
 def forest(count: int = 40) -> Forest:
     return grow(seen(rows(count), cliff(rows(count))), 3)
 
 
 def test_trees_are_asked_where_a_metric_has_cliffs() -> None:
     at = rows(40)
-    model = weigh(Task(ENCODER), seen(at, cliff(at)))
+    model = weighed(seen(at, cliff(at)))
     assert isinstance(model, Ensemble)
     told = model.describe()
     assert told["members"] == [GP, TREES]
@@ -54,19 +59,19 @@ def test_trees_are_asked_where_a_metric_has_cliffs() -> None:
 
 def test_a_smooth_metric_is_left_to_the_gaussian_process() -> None:
     at = rows(30)
-    model = weigh(Task(ENCODER), seen(at, smooth(at)))
+    model = weighed(seen(at, smooth(at)))
     assert isinstance(model, MetricGP)
     assert model.describe()["models"][GP] > model.describe()["models"][TREES]
 
 
 def test_a_few_measurements_are_left_to_the_gaussian_process() -> None:
     at = rows(5)
-    assert isinstance(weigh(Task(ENCODER), seen(at, cliff(at))), MetricGP)
+    assert isinstance(weighed(seen(at, cliff(at))), MetricGP)
 
 
 def test_the_mixture_has_the_moments_of_samples_of_its_members() -> None:
     at, wanted = rows(40), rows(6, seed=2)
-    model = weigh(Task(ENCODER), seen(at, cliff(at)))
+    model = weighed(seen(at, cliff(at)))
     assert isinstance(model, Ensemble)
     generator = np.random.default_rng(3)
     drawn = []
@@ -85,14 +90,14 @@ def test_the_mixture_has_the_moments_of_samples_of_its_members() -> None:
 @pytest.mark.parametrize("kind", ["trees", "both"])
 def test_the_covariance_with_others_is_that_of_all_together(kind: str) -> None:
     at, wanted, others = rows(40), rows(5, seed=2), rows(2, seed=4)
-    model = forest() if kind == "trees" else weigh(Task(ENCODER), seen(at, cliff(at)))
+    model = forest() if kind == "trees" else weighed(seen(at, cliff(at)))
     together = model.joint(torch.cat([wanted, others]))[1]
     assert torch.allclose(model.cross(wanted, others).double(), together[:5, 5:], atol=1e-8)
 
 
 def test_what_is_under_way_makes_only_its_surroundings_more_certain() -> None:
     at, pending = rows(40), rows(1, seed=5)
-    model = weigh(Task(ENCODER), seen(at, cliff(at)))
+    model = weighed(seen(at, cliff(at)))
     near = torch.cat([pending, 1.0 - pending])
     mean, sd = model.marginals(near)
     same, less = Believing(model, pending).marginals(near)

@@ -89,4 +89,5 @@ def test_botorch_predicts_the_same_with_a_lesson() -> None:
 
 
 def test_without_sources_nothing_is_told_of_them() -> None:
-    assert "source" not in weigh(TASK, measured(truth, 6, 2)).describe()
+    seen = measured(truth, 6, 2)
+    assert "source" not in weigh(TASK, seen, taught(TASK, (), seen)).describe()
