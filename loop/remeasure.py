@@ -22,6 +22,7 @@ from loop.belief import Belief, History
 _BEST = 16  # measured candidates that may be measured once more
 _SAMPLES = 256
 _DRAWS = 64  # of what one more measurement may say
+_WORTHWHILE = 0.05  # standard deviations of a measurement's noise that it must be expected to gain
 _NOISY = 0.05  # least noise of the score, as a share of the spread of the measured ones
 
 
@@ -87,7 +88,7 @@ def _uncertain(belief: Belief, history: History, new: Candidate, seed: int) -> A
     under_way = {c.key() for c in history.pending}
     gains[:-1][[history.done[i].key() in under_way for i in places.tolist()]] = 0.0
     best = int(gains[:-1].argmax())
-    if float(gains[best]) <= float(gains[-1]):
+    if float(gains[best]) <= max(float(gains[-1]), _WORTHWHILE * float(noise[best].sqrt())):
         return None
     why = f"one more measurement is worth {float(gains[best]):.2g} points, a new candidate {float(gains[-1]):.2g}"
     return Again(int(places[best]), why, float(gains[best]))
