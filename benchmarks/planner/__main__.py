@@ -23,7 +23,7 @@ def main(
     seeds: Annotated[int | None, typer.Option(min=1, help="Campaigns of each engine; 20 or 10 by its cost.")] = None,
     engines: Annotated[str, typer.Option(help="Names of engines, with commas; all by default.")] = "",
     tasks: Annotated[str, typer.Option(help="Names of tasks, with commas; all by default.")] = "",
-    jobs: Annotated[int, typer.Option(min=1, max=2, help="Campaigns at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Campaigns at the same time.")] = 1,
     robustness: Annotated[bool, typer.Option(help="Faulty readings, four stations, uneven noise, too.")] = False,
     costs: Annotated[bool, typer.Option(help="Seconds per suggestion, memory and import times, too.")] = False,
     cap: Annotated[float, typer.Option(min=0.1, help="Seconds of a suggestion beyond which no more is timed.")] = 20.0,

@@ -24,7 +24,7 @@ def main(
     arms: Annotated[str, typer.Option(help="Names of arms, with commas; all by default.")] = "",
     tasks: Annotated[str, typer.Option(help="Names of tasks, with commas; all by default.")] = "",
     task: Annotated[list[str] | None, typer.Option(help="A further task: pool:column:min or pool:column:max.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=2, help="Campaigns at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Campaigns at the same time.")] = 1,
     results: Annotated[Path, typer.Option(help="File of what is computed already.")] = _RESULTS,
     markdown: Annotated[Path | None, typer.Option(help="File to write the tables to.")] = None,
 ) -> None:
