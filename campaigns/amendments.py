@@ -81,10 +81,27 @@ class AddTrial(Config):
         return Candidate(self.parameters, self.material)
 
 
+class ReleaseTrial(Config):
+    """Believe a measurement in quarantine after all."""
+
+    kind: Literal["release_trial"] = "release_trial"
+    trial: int
+
+
+class WithdrawTrial(Config):
+    """Never run a trial that waits, or let one rest that is in quarantine or uncertain."""
+
+    kind: Literal["withdraw_trial"] = "withdraw_trial"
+    trial: int
+
+
 CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel
 """What changes the campaign."""
 
-Change = CampaignChange | AddTrial
+Settlement = ReleaseTrial | WithdrawTrial
+"""What settles a trial."""
+
+Change = CampaignChange | AddTrial | Settlement
 """What may stand in the journal."""
 
 CHANGES: TypeAdapter[Change] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])
@@ -117,9 +134,8 @@ def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
             case _:
                 assert_never(change)
     held = {name: _held(p, fixed[name].value) if name in fixed else p for name, p in open_.items()}
-    space = campaign.space.model_copy(update={"parameters": held})
     objective = _weighed(campaign.objective, weights)
-    return campaign.model_copy(update={"space": space, "objective": objective})
+    return campaign.model_copy(update={"space": _with(campaign.space, held), "objective": objective})
 
 
 def outline(campaign: Campaign, changes: Sequence[CampaignChange]) -> SpaceConfig:
@@ -133,7 +149,7 @@ def outline(campaign: Campaign, changes: Sequence[CampaignChange]) -> SpaceConfi
                 old = _number(widest[name], name)
                 update = {"low": min(old.low, change.low), "high": max(old.high, change.high)}
                 widest[name] = old.model_copy(update=update)
-    return campaign.space.model_copy(update={"parameters": widest})
+    return _with(campaign.space, widest)
 
 
 def check_amended(campaign: Campaign, before: Sequence[CampaignChange], change: CampaignChange) -> Campaign:
@@ -153,6 +169,11 @@ def open_parameters(campaign: Campaign, changes: Sequence[CampaignChange]) -> Ma
     """Return the parameters with their bounds and levels in force, as if none were held at one value."""
     shaping = [change for change in changes if isinstance(change, SetBounds | AddLevel)]
     return amended(campaign, shaping).space.parameters
+
+
+def _with(space: SpaceConfig, parameters: Parameters) -> SpaceConfig:
+    """Return a space with other parameters; where they are the same, with the table that it has read."""
+    return space if parameters == space.parameters else space.model_copy(update={"parameters": parameters})
 
 
 def _weighed(objective: ObjectiveConfig, weights: Mapping[int, float]) -> ObjectiveConfig:

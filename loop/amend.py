@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaigns.amendments import AddTrial, CampaignChange, Change, SetWeights
+from campaigns.amendments import AddTrial, CampaignChange, Change, Settlement, SetWeights
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.yaml_nodes import read_document
 from loop.amend_words import Words, candidate, wrong
-from loop.amending import check_candidate, checked, rescored
+from loop.amending import check_candidate, check_settlement, checked, rescored
 from loop.limits import kept_limits
 from loop.places import open_journal
 from loop.records import best, changes_of
@@ -106,6 +106,26 @@ def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
     (written,) = desk.journal.amend([change], (_author(), desk.reason), {})
     text = f"amendment {written.number}: {change_text(desk.words.now, change)}"
     return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
+
+
+def settle(desk: Desk, change: Settlement) -> list[str]:
+    """Ask for a trial to be settled, and say what was done.
+
+    Raises:
+        CampaignError: it cannot be settled so.
+    """
+    if why := check_settlement(change, desk.journal.trials()):
+        raise wrong("trial", why)
+    (written,) = desk.journal.amend([change], (_author(), desk.reason), {})
+    text = f"amendment {written.number}: {change_text(desk.campaign, change)}"
+    return [text, "as soon as a run that goes on, or the next one, takes it over"]
+
+
+def number(words: Sequence[str]) -> int:
+    """Return the number of a trial among the words of a command."""
+    if len(words) != 1 or not words[0].isdigit():
+        raise wrong("TRIAL", f"got {' '.join(words) or 'nothing'}; allowed: the number of one trial")
+    return int(words[0])
 
 
 def _unknown(campaign: Campaign, material: str | None) -> str:

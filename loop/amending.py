@@ -7,9 +7,17 @@ first trial that it holds for: so the same campaign with the same journal propos
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from campaigns.amendments import AddTrial, CampaignChange, amended, check_amended, outline
+from campaigns.amendments import (
+    AddTrial,
+    CampaignChange,
+    ReleaseTrial,
+    Settlement,
+    amended,
+    check_amended,
+    outline,
+)
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.fidelity import FULL
@@ -23,6 +31,7 @@ from loop.store import Store
 from loop.verdict import verdict
 
 _GROWTH = "growth"
+_SETTLED = (TrialState.QUARANTINED, TrialState.UNCERTAIN)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,19 @@ def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mappi
     return found
 
 
+def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
+    """Return why a trial cannot be settled so; empty if it can."""
+    if not 0 <= change.trial < len(trials):
+        return f"got trial {change.trial}; allowed: 0 to {len(trials) - 1}"
+    trial = trials[change.trial]
+    if isinstance(change, ReleaseTrial):
+        fits, allowed = trial.state is TrialState.QUARANTINED, "one in quarantine"
+    else:
+        fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.steps)
+        allowed = "one that waits, is in quarantine or uncertain"
+    return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"
+
+
 def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
     """Return why a candidate cannot be run in a campaign; empty if it can."""
     space = campaign.space
@@ -131,8 +153,17 @@ class Amending:
             why = check_candidate(self.edition.campaign, one.change.candidate)
             if not why:
                 return one
-            self._store.take_over({}, {one.number: why}, {})
+            self.refuse(one, why)
         return None
+
+    def settlements(self) -> list[Amendment]:
+        """Return what is to be settled."""
+        return [a for a in self._store.amendments() if a.waiting and isinstance(a.change, Settlement)]
+
+    def refuse(self, one: Amendment, why: str) -> Amendment:
+        """Record why an amendment is not taken over; return it with that."""
+        self._store.take_over({}, {one.number: why}, {})
+        return replace(one, refused=why)
 
     def grow(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
         """Let a bound grow against which the optimum presses, from the next trial on; return what was done."""

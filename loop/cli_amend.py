@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 _HELP = {"help_option_names": ["--help", "-h"]}
-weights = typer.Typer(
-    name="weights", help="Weigh the terms of the score anew.", no_args_is_help=True, context_settings=_HELP
-)
-space = typer.Typer(
-    name="space", help="Change what may be chosen from now on.", no_args_is_help=True, context_settings=_HELP
-)
-trial = typer.Typer(name="trial", help="Ask for single trials.", no_args_is_help=True, context_settings=_HELP)
+
+
+def _group(name: str, text: str) -> typer.Typer:
+    return typer.Typer(name=name, help=text, no_args_is_help=True, context_settings=_HELP)
+
+
+weights = _group("weights", "Weigh the terms of the score anew.")
+space = _group("space", "Change what may be chosen from now on.")
+trial = _group("trial", "Ask for single trials, and settle them.")
 
 _FILE = "FILE is the campaign file; without it, the only one in this folder that has a store."
 _REASON = Annotated[str, typer.Option(help="Why; it stands in the journal, in status and in the report.")]
@@ -97,6 +99,26 @@ def add_candidate(words: Annotated[list[str], _words("NAME=VALUE")], reason: _RE
 
     rest, file = parted(words)
     _say(add_trial(open_desk(file, store, reason), pairs(rest)))
+
+
+@trial.command("release")
+def release_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
+    """Believe a measurement in quarantine after all: its trial goes on, and is learnt from."""
+    from campaigns.amendments import ReleaseTrial
+    from loop.amend import number, open_desk, parted, settle
+
+    rest, file = parted(words)
+    _say(settle(open_desk(file, store, reason), ReleaseTrial(trial=number(rest))))
+
+
+@trial.command("withdraw")
+def withdraw_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
+    """Never run a trial that waits in the queue, or let one rest that is in quarantine or uncertain."""
+    from campaigns.amendments import WithdrawTrial
+    from loop.amend import number, open_desk, parted, settle
+
+    rest, file = parted(words)
+    _say(settle(open_desk(file, store, reason), WithdrawTrial(trial=number(rest))))
 
 
 def _say(lines: list[str]) -> None:

@@ -41,6 +41,7 @@ from loop.options import Outcome, RunOptions
 from loop.planner import Planner, Suggestion
 from loop.records import OPERATOR, Amendment, StepRecord, TrialRecord, Verdict, time_spent
 from loop.retraining import Retraining
+from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason
 from loop.store import DOUBTS, Store
@@ -88,6 +89,7 @@ class Manager:
         self._campaign = self._amending.edition.campaign
         self._objective = self._campaign.build_objective()
         self._book = Book(parts.campaign, store)
+        self._settling = Settling(self._amending, self._book, store, dispatcher, parts.planner)
         self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
         self._stopping: str | None = None
@@ -129,7 +131,7 @@ class Manager:
 
     def _advance(self) -> None:
         """Give free stations work, and keep the queue filled."""
-        while self._heed(self._amending.take_over(self._book.trials)) or self._assign() or self._propose():
+        while self._amended() or self._assign() or self._propose():
             pass
 
     def _assign(self) -> bool:
@@ -190,6 +192,19 @@ class Manager:
         if asked is None or not isinstance(asked.change, AddTrial):
             return self._planner.suggest()
         return self._planner.take(asked.change.candidate, f"{asked.author}: {asked.reason}")
+
+    def _amended(self) -> bool:
+        """Take over what operators have written since; return whether there is anything new."""
+        return self._heed(self._amending.take_over(self._book.trials)) or self._settle()
+
+    def _settle(self) -> bool:
+        """Settle the trials that operators have decided about; return whether there were any."""
+        told = self._settling.settle(self._campaign, self._clock.now())
+        for event in told:
+            self._on_event(event)
+            if event.amendment.first is not None:
+                self._complete(event.amendment.first)
+        return bool(told)
 
     def _heed(self, amendments: Sequence[Amendment]) -> bool:
         """Go by an amended campaign from now on; return whether there is anything new."""

@@ -190,11 +190,6 @@ class _Node(ExternalGenerationNode):
             self._believed = (*believed[:2], replace(believed[2], scorer=self._scorer, memory={}))
         self._start = Start(self._scorer, advice(self._scorer, self._lessons))
 
-    def knows(self, material: str) -> bool:
-        """Return whether a material is in the pool."""
-        table = self._scorer.encoder.materials
-        return table is not None and material in table.ids
-
     @property
     def outline(self) -> SpaceConfig:
         """The space in which every trial has a place."""
@@ -279,9 +274,10 @@ class Planner:
             self._client = self._experiment()  # Ax knows no trial outside of its space
             self._attach(trials)
 
-    def knows(self, material: str) -> bool:
-        """Return whether a material is in the pool."""
-        return self._node.knows(material)
+    def reopen(self, trials: Sequence[TrialRecord]) -> None:
+        """Take a trial that had ended for one under way again; all trials are given, by number."""
+        self._client = self._experiment()  # for Ax, an end is for ever
+        self._attach(trials)
 
     def take(self, candidate: Candidate, reason: str) -> Suggestion:
         """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""

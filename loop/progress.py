@@ -126,10 +126,12 @@ def _started(progress: Progress, event: Started) -> Progress:
 
 
 def _amended(progress: Progress, event: Amended) -> Progress:
+    open_ = {t.number: t.candidate for t in event.trials if not t.state.ended}
     return replace(
         progress,
         campaign=event.campaign,
         ended={t.number: t for t in event.trials if t.state.ended},
+        under_way={n: progress.under_way.get(n, OpenTrial(c)) for n, c in open_.items()},
         best=best(list(event.trials)),
         front=front_of(event.campaign, event.trials),
         note=event.text,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.amendments import AddTrial, CampaignChange, Change, SetWeights
+from campaigns.amendments import CampaignChange, Change, SetWeights
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 
@@ -200,8 +200,8 @@ class Amendment:
         number: from 1, in the order in which they were written.
         written: seconds since the epoch.
         author: who wrote it.
-        first: number of the first trial that it holds for, or of the trial that it asks for; None as long as no run has
-            taken it over.
+        first: number of the first trial that it holds for, or of the one that it asks for or settles; None until a run
+            has taken it over.
         refused: why it is not taken over; empty when nothing speaks against it.
     """
 
@@ -223,7 +223,7 @@ def changes_of(amendments: Iterable[Amendment]) -> list[CampaignChange]:
     """Return what some amendments change in the campaign, as they were taken over, but for those that were refused."""
     held = (a for a in amendments if not a.refused)
     order = sorted(held, key=lambda a: (math.inf if a.first is None else a.first, a.number))
-    return [a.change for a in order if not isinstance(a.change, AddTrial)]
+    return [a.change for a in order if isinstance(a.change, CampaignChange)]
 
 
 def weighed(amendments: Iterable[Amendment]) -> int:

@@ -62,6 +62,9 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.ACQUIRED: frozenset(
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
     ),
+    # Of what has ended, people alone decide otherwise.
+    TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
+    TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
 }
 
 DOUBTS = "doubts"
@@ -350,9 +353,19 @@ class Store(Journal):
             trial = _trial_row(session, _step(session, token).trial)
             trial.metrics = trial.metrics | dump_metrics(metrics)
 
-    def end(self, number: int, verdict: Verdict, lab: float) -> TrialRecord:
-        """Record how a trial ended and return it."""
+    def release(self, number: int, metrics: Mapping[str, MetricValue], lab: float, asked: Amendment) -> None:
+        """Record that a measurement in quarantine counts, as an amendment asks: the trial goes on."""
         with self._transaction() as session:
+            _amendment_row(session, asked.number).first = number
+            _move(session, number, TrialState.ACQUIRED, lab, reason=f"released by {asked.author}: {asked.reason}")
+            row = _trial_row(session, number)
+            row.metrics, row.ended = row.metrics | dump_metrics(metrics), None
+
+    def end(self, number: int, verdict: Verdict, lab: float, asked: int | None = None) -> TrialRecord:
+        """Record how a trial ended and return it; ``asked`` is the amendment that asks for it."""
+        with self._transaction() as session:
+            if asked is not None:
+                _amendment_row(session, asked).first = number
             _move(session, number, verdict.state, lab, reason=verdict.reason)
             row = _trial_row(session, number)
             row.metrics = row.metrics | dump_metrics(verdict.metrics)

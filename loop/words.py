@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from campaigns.amendments import AddLevel, AddTrial, Change, FixParameter, ReleaseParameter, SetBounds, SetWeights
+from campaigns.amendments import (
+    AddLevel,
+    AddTrial,
+    CampaignChange,
+    Change,
+    FixParameter,
+    ReleaseParameter,
+    ReleaseTrial,
+    SetBounds,
+    SetWeights,
+    WithdrawTrial,
+)
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.front import Front
@@ -85,6 +96,10 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return f"{name} may be {_scalar(level)}{units[name]}{described}"
         case AddTrial():
             return f"trial of {candidate_text(change.candidate, units)}"
+        case ReleaseTrial(trial=number):
+            return f"trial {number} is released"
+        case WithdrawTrial(trial=number):
+            return f"trial {number} is withdrawn"
         case _:
             assert_never(change)
 
@@ -95,7 +110,9 @@ def since_text(one: Amendment) -> str:
         return f"refused: {one.refused}"
     if one.first is None:
         return "waits for a run"
-    return f"trial {one.first}" if isinstance(one.change, AddTrial) else f"from trial {one.first} on"
+    if isinstance(one.change, CampaignChange):
+        return f"from trial {one.first} on"
+    return f"trial {one.first}" if isinstance(one.change, AddTrial) else "done"
 
 
 def duration(seconds: float) -> str:

@@ -76,6 +76,18 @@ def test_a_trial_is_asked_for_within_the_space_in_force(small: Path) -> None:
     assert athanor("trial", "add", "temperature=950", "--reason", "x").exit_code == 0
 
 
+def test_a_trial_in_quarantine_may_be_released_and_one_that_waits_withdrawn(small: Path) -> None:
+    result = athanor("trial", "release", "1", "small.yaml", "--reason", "the spike is real")
+    assert result.output.splitlines()[0] == "amendment 1: trial 1 is released"
+    assert athanor("trial", "withdraw", "3", "--reason", "no powder left").exit_code == 0
+    lines = [line for line in status(small) if line.startswith("amendment")]
+    assert lines[0].startswith("amendment 1: trial 1 is released, waits for a run; ")
+    for words in (["release", "0"], ["withdraw", "0"], ["withdraw", "7"], ["release", "one"], ["release", "1", "2"]):
+        result = athanor("trial", *words, "--reason", "x")
+        assert result.exit_code == ExitCode.INVALID, words
+        assert "allowed: " in result.output
+
+
 def test_weights_rank_past_trials_anew_at_once(small: Path) -> None:
     result = athanor("weights", "set", "capacity=3", "--reason", "x")
     assert result.output.splitlines()[:2] == [
