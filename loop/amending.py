@@ -146,14 +146,11 @@ class Amending:
         return [a for a in self._store.amendments() if a.number in {*first, *refused}]
 
     def asked(self) -> Amendment | None:
-        """Return the first trial that somebody waits for, if it may still be run; refuse those that may not."""
+        """Return the first trial that somebody waits for, with what speaks against it if it may not be run any more."""
         for one in self._store.amendments():
-            if not one.waiting or not isinstance(one.change, AddTrial):
-                continue
-            why = check_candidate(self.edition.campaign, one.change.candidate)
-            if not why:
-                return one
-            self.refuse(one, why)
+            if one.waiting and isinstance(one.change, AddTrial):
+                why = check_candidate(self.edition.campaign, one.change.candidate)
+                return self.refuse(one, why) if why else one
         return None
 
     def settlements(self) -> list[Amendment]:

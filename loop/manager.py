@@ -171,6 +171,9 @@ class Manager:
         asked = self._amending.asked()
         if asked is None and sum(not t.steps for t in self._book.open) >= _AHEAD:
             return False
+        if asked is not None and asked.refused:
+            self._say([asked])
+            return True
         if self._heed(self._amending.grow(self._book.trials)):
             return True
         try:
@@ -216,11 +219,14 @@ class Manager:
         self._planner.amend(self._campaign, outline, self._book.trials)
         if not self._interrupted:
             self._stopping = None
+        self._say(amendments)
+        self._withdraw()
+        return True
+
+    def _say(self, amendments: Sequence[Amendment]) -> None:
         for one in amendments:
             text = change_text(self._campaign, one.change)
             self._on_event(Amended(one, text, tuple(self._book.trials), self._campaign))
-        self._withdraw()
-        return True
 
     def _withdraw(self) -> None:
         """Withdraw what waits in the queue and is no longer allowed; what was begun goes on."""

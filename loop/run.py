@@ -124,7 +124,8 @@ def _rehearse(campaign: Campaign, planner: Planner, options: RunOptions, on_even
     if store_path(options.store_url).exists():
         reader = Reader(options.store_url)
         trials = reader.trials()
-        now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in reader.amendments()))
+        known = reader.amendments()
+        now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
         planner.amend(now.campaign, now.outline, [])
     planner.recall(trials)
     for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):

@@ -42,6 +42,25 @@ def test_a_bound_grows_no_further_than_the_campaign_allows() -> None:
     assert growth(growing(lowest=500), trials(505, 500, 510, 600)) is None
 
 
+def test_where_a_front_is_looked_for_all_that_stand_on_it_are_looked_at() -> None:
+    terms = [
+        {"goal": "maximise", "metric": "capacity", "scale": "10 mAh/g"},
+        {"goal": "minimise", "metric": "mean_voltage", "scale": "100 mV"},
+    ]
+    objective = {"terms": terms, "find": {"kind": "pareto"}}
+    front = campaign(space=growing().space.model_dump(exclude_none=True), planner={"initial": 4}, objective=objective)
+    behind = [completed(i, 10.0, 3.9, candidate=trials(895)[0].candidate) for i in (4, 5, 6)]
+    on_it = [
+        completed(i, 100.0 + 10 * i, 3.0 + 0.1 * i, candidate=one.candidate)
+        for i, one in enumerate(trials(600, 650, 700, 895))
+    ]
+    assert growth(front, [*on_it, *behind]) is None
+    more = [completed(i, 100.0 + 10 * i, 3.0 + 0.1 * i, candidate=behind[0].candidate) for i in (2, 3, 4)]
+    pressing = [*on_it[:2], *more]
+    change, _ = growth(front, [*pressing, *behind[1:]]) or pytest.fail("nothing grows")
+    assert change.high == 1100
+
+
 def test_a_log_scale_grows_by_a_factor() -> None:
     change, _ = growth(growing(), trials(700, 710, 720, 600, time=99.0)) or pytest.fail("nothing grows")
     assert (change.parameter, change.low, change.high) == ("time", 1, 1000)

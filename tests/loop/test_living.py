@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.amendments import AddTrial, SetBounds
+from campaigns.amendments import AddTrial, FixParameter, SetBounds
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.amending import rescored
@@ -16,8 +16,8 @@ from loop.events import Amended
 from loop.lines import line
 from loop.options import Outcome
 from loop.records import OPERATOR, Amendment
-from loop.store import Reader
-from tests.loop.conftest import ROOT, Bench
+from loop.store import Journal, Reader
+from tests.loop.conftest import ROOT, Bench, quick
 from tests.loop.living import WHEN, growing, run
 from tests.loop.test_run import begun_once, facts
 
@@ -90,6 +90,27 @@ def test_a_bound_grows_against_which_the_optimum_presses(whole: tuple[Bench, Out
     assert max(temperatures[: grown[0].first]) <= 700 < max(temperatures[grown[0].first :])
 
 
+def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench: Bench) -> None:
+    data = quick(budget={"trials": 2}, planner={"initial": 2})
+    bench.run(data, max_trials=1)
+    asked = {"temperature": 700, "time": 9, "ramp_rate": 5, "lithium_excess": 1, "atmosphere": "argon"}
+    changes = [
+        SetBounds(parameter="temperature", low=700, high=2000),  # as if the furnace had stated other limits before
+        FixParameter(parameter="atmosphere", value="air"),
+        AddTrial(parameters=asked),
+    ]
+    Journal(bench.url).amend(changes, ("ada", "what if"), {})
+    outcome = bench.run(data)
+    hot, fixed, argon = journal(bench)
+    assert "temperature got 2000.0; allowed:" in hot.refused
+    assert (hot.first, fixed.first, fixed.refused) == (None, 1, "")
+    assert "outside of the space in force" in argon.refused
+    assert [t.candidate.parameters["atmosphere"] for t in outcome.trials[1:]] == ["air"]
+    told = [line(event, {}) for event in bench.events if isinstance(event, Amended)]
+    assert [" refused: " in text for text in told] == [True, False, True]
+
+
+@pytest.mark.timeout(900)  # seven processes, each of which loads the models
 def test_killed_and_resumed_equals_uninterrupted(whole: tuple[Bench, Outcome], tmp_path: Path) -> None:
     bench, expected = whole
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
