@@ -7,7 +7,7 @@ first trial that it holds for: so the same campaign with the same journal propos
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from campaigns.amendments import (
     AddTrial,
@@ -16,52 +16,21 @@ from campaigns.amendments import (
     Settlement,
     amended,
     check_amended,
-    outline,
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.fidelity import FULL
-from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, TrialState
+from loop.edition import edition
 from loop.growth import growth
 from loop.limits import Stating, check_limits
-from loop.records import Amendment, TrialRecord, Verdict, changes_of, version_of
+from loop.records import Amendment, TrialRecord, Verdict, changes_of
 from loop.space_checks import check_space
 from loop.store import Store
 from loop.verdict import verdict
 
 _GROWTH = "growth"
 _SETTLED = (TrialState.QUARANTINED, TrialState.UNCERTAIN)
-
-
-@dataclass(frozen=True)
-class Edition:
-    """The campaign in force.
-
-    Attributes:
-        outline: the space in which every trial, of any edition, has a place.
-        version: number of the latest amendment that is in it; 0 for the file as it stands.
-        first: number of the first trial that it holds for.
-    """
-
-    campaign: Campaign
-    outline: SpaceConfig
-    version: int = 0
-    first: int = 0
-
-
-def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:
-    """Return what is in force by the file and those amendments that a run has taken over."""
-    held = [a for a in amendments if a.first is not None and changes_of([a])]
-    changes = changes_of(held)
-    first = max((a.first or 0 for a in held), default=0)
-    return Edition(amended(campaign, changes), outline(campaign, changes), version_of(held), first)
-
-
-def as_shown(campaign: Campaign, amendments: Sequence[Amendment]) -> Campaign:
-    """Return a campaign as its trials are scored and shown: with the latest weights, and room for every trial."""
-    changes = changes_of(amendments)
-    return amended(campaign, changes).model_copy(update={"space": outline(campaign, changes)})
 
 
 def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, Verdict]:

@@ -213,10 +213,10 @@ class Manager:
         """Go by an amended campaign from now on; return whether there is anything new."""
         if not amendments:
             return False
-        self._campaign, outline = self._amending.edition.campaign, self._amending.edition.outline
+        self._campaign = self._amending.edition.campaign
         self._objective = self._campaign.build_objective()
         self._book.reread()
-        self._planner.amend(self._campaign, outline, self._book.trials)
+        self._planner.amend(self._amending.edition, self._book.trials)
         if not self._interrupted:
             self._stopping = None
         self._say(amendments)

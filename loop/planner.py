@@ -33,6 +33,7 @@ from campaigns.values import Candidate, Scalar, TrialState
 from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
+from loop.edition import Edition
 from loop.failures import Failure, failures
 from loop.fidelity import Ladder, Purchase, advice, leaning_belief, plan
 from loop.health import HealthChange
@@ -174,21 +175,21 @@ class _Node(ExternalGenerationNode):
         self._memories.pop(metric, None)
         self._lessons = learn_lessons(self._scorer, self._sources)
 
-    def amend(self, campaign: Campaign, outline: SpaceConfig) -> None:
+    def amend(self, now: Edition) -> None:
         """Go by an amended campaign from now on.
 
         The models learn metrics: what they have learnt stays, unless there is more in the outline to tell apart.
         """
         encoder, believed = self._scorer.encoder, self._believed
-        wider = outline != encoder.space
-        self._scorer = Scorer(campaign, Encoder(outline, encoder.materials) if wider else encoder)
+        wider = now.outline != encoder.space
+        self._scorer = Scorer(now.campaign, Encoder(now.outline, encoder.materials) if wider else encoder)
         self._believed = self._heeding = None
         if wider:
             self._memories = {}
             self._lessons = learn_lessons(self._scorer, self._sources)
         elif believed is not None:
             self._believed = (*believed[:2], replace(believed[2], scorer=self._scorer, memory={}))
-        self._start = Start(self._scorer, advice(self._scorer, self._lessons))
+        self._start = Start(self._scorer, advice(self._scorer, self._lessons), now.first)
 
     @property
     def outline(self) -> SpaceConfig:
@@ -259,17 +260,16 @@ class Planner:
         client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
         return client
 
-    def amend(self, campaign: Campaign, outline: SpaceConfig, trials: Sequence[TrialRecord]) -> None:
+    def amend(self, now: Edition, trials: Sequence[TrialRecord]) -> None:
         """Go by an amended campaign from now on.
 
         Args:
-            campaign: in force from now on.
-            outline: the space in which every trial has a place.
+            now: what is in force.
             trials: all that are known already, in the order of their numbers.
         """
-        wider = outline != self._node.outline
-        self._campaign = campaign
-        self._node.amend(campaign, outline)
+        wider = now.outline != self._node.outline
+        self._campaign = now.campaign
+        self._node.amend(now)
         if wider:
             self._client = self._experiment()  # Ax knows no trial outside of its space
             self._attach(trials)

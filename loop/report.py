@@ -16,8 +16,8 @@ from campaigns.errors import StoreError
 from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
 from campaigns.yaml_nodes import read_document
-from loop.amending import as_shown
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
+from loop.edition import as_shown
 from loop.figures import (
     parallel_figure,
     prediction_figure,

@@ -8,6 +8,7 @@ import pytest
 from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended, outline
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Scalar
+from loop.edition import Edition
 from loop.planner import Planner
 from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
@@ -37,14 +38,17 @@ def lab(found: Campaign, count: int = 12) -> Lab:
 
 
 def amend(made: Lab, *changes: CampaignChange) -> None:
-    now = amended(made.campaign, changes)
-    made.planner.amend(now, outline(made.campaign, changes), made.trials)
+    made.planner.amend(in_force(made.campaign, changes, len(made.trials)), made.trials)
+
+
+def in_force(found: Campaign, changes: Sequence[CampaignChange], first: int) -> Edition:
+    return Edition(amended(found, changes), outline(found, changes), 1, first)
 
 
 def fresh(found: Campaign, trials: Sequence[TrialRecord], *changes: CampaignChange) -> Planner:
     """Return the planner of a session that begins after the changes."""
     planner = Planner(found, Encoder(found.space))
-    planner.amend(amended(found, changes), outline(found, changes), [])
+    planner.amend(in_force(found, changes, len(trials)), [])
     planner.recall(trials)
     return planner
 
@@ -71,6 +75,18 @@ def test_what_is_proposed_lies_in_the_space_in_force_and_is_the_same_after_a_res
     assert proposal == expected[2]
     assert proposal.generator == "model"
     assert set(proposal.learnt_from) == set(range(12))
+
+
+def test_the_start_goes_on_in_other_bounds_rather_than_come_again() -> None:
+    made = lab(mixed(), 3)
+    amend(made, SetBounds(parameter="x0", low=0.2, high=0.9))
+    after = made.run(5)[3:]
+    assert all(t.proposal.generator == "space-filling" for t in after)
+    others = [(t.candidate.parameters["x1"], t.candidate.parameters["gas"]) for t in made.trials]
+    assert len(set(others)) == len(others)
+    assert fresh(made.campaign, made.trials[:3], SetBounds(parameter="x0", low=0.2, high=0.9)).suggest()[1] == (
+        after[0].candidate
+    )
 
 
 def test_a_new_level_that_is_better_is_found() -> None:
