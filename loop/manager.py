@@ -177,10 +177,16 @@ class Manager:
         if self._heed(self._amending.grow(self._book.trials)):
             return True
         try:
-            number, candidate, proposal = self._suggested(asked)
+            suggestion = self._suggested(asked)
         except SpaceExhaustedError as error:
             self._stop(str(error))
             return False
+        self._queue(suggestion, asked)
+        return True
+
+    def _queue(self, suggestion: Suggestion, asked: Amendment | None) -> None:
+        """Store a suggestion as a trial that waits, and tell of it."""
+        number, candidate, proposal = suggestion
         proposal = replace(proposal, version=self._amending.edition.version)
         self._store.propose(number, candidate, proposal, self._clock.now(), asked.number if asked else None)
         self._book.refresh(number)
@@ -188,7 +194,6 @@ class Manager:
             self._proposals_left -= 1
         self._on_event(Proposed(number, candidate, proposal))
         self._tell(number, model_changes([trial.proposal for trial in self._book.trials]))
-        return True
 
     def _suggested(self, asked: Amendment | None) -> Suggestion:
         """Return what the planner suggests, or what somebody asks for."""

@@ -48,7 +48,7 @@ class Settling:
 
     def _withdraw(self, trial: TrialRecord, one: Amendment, now: float) -> str:
         """Withdraw a trial; nothing speaks against it."""
-        verdict = Verdict(TrialState.WITHDRAWN, f"{one.author}: {one.reason}")
+        verdict = Verdict(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
         self._store.end(trial.number, verdict, now, one.number)
         withdrawn = self._book.refresh(trial.number)
         if not trial.state.ended:

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,17 @@ def test_shares_of_a_mixture_stay_as_they_are() -> None:
     mixture = campaign(space=mixed, workflow=[{**steps[0], "recipe": recipe}, steps[1]])
     with pytest.raises(CampaignError, match="is a component of a mixture"):
         amended(mixture, [SetBounds(parameter="a", low=0, high=0.5)])
+
+
+def test_of_a_table_only_the_rows_may_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("temperature,time,atmosphere\n600,2,air\n700,3,<argon>\n")
+    parameters = PARAMETERS | {"temperature": {"kind": "float", "unit": "degC", "low": 500, "high": 900}}
+    table = campaign(space={"parameters": parameters, "rows": {"file": str(tmp_path / "rows.csv")}})
+    for change in (HOT, ARGON, AddLevel(parameter="atmosphere", level="oxygen", descriptors={"share": 1.0})):
+        with pytest.raises(CampaignError, match=r"the space is the table .*rows\.csv: only the rows"):
+            amended(table, [change])
+    assert amended(table, [SetWeights(weights={0: 2.0})]).space is table.space
+    assert table.space.contains(Candidate({"temperature": 700.0, "time": 3.0, "atmosphere": "<argon>"}))
 
 
 @pytest.mark.parametrize("change", [HOT, ARGON, SetWeights(weights={1: 2.0}), AddTrial(parameters={"a": 1, "b": "x"})])
