@@ -133,6 +133,18 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
     ]
 
 
+def test_an_amendment_ranks_the_trials_anew_in_the_view(campaign: Campaign) -> None:
+    trials = (trial(0, score=15.0), trial(1, score=17.0), trial(4, TrialState.CLAIMED, None))
+    progress = advance(Progress(campaign), Started(campaign, "sqlite://", trials[:2]))
+    assert progress.best is not None
+    assert progress.best.number == 1
+    anew = (trial(0, score=8.0), trial(1, score=2.0), trials[2])
+    progress = advance(progress, Amended(AMENDMENT, "weight of capacity is 2", anew, campaign))
+    assert progress.best == anew[0]
+    assert set(progress.under_way) == {4}
+    assert progress.note == "weight of capacity is 2"
+
+
 def test_nobody_reading_any_more_stops_the_run_and_is_no_error(campaign: Campaign) -> None:
     class Closed(io.StringIO):
         def write(self, _text: str) -> int:
