@@ -20,8 +20,13 @@ Placed = tuple[str, str]
 
 def contradictions(space: SpaceConfig) -> list[Placed]:
     """Return all that contradicts itself; whether constraints can be kept together is asked of sound ones only."""
-    found = [*_twice(space), *_conditions(space.parameters), *_constraints(space)]
-    return found or list(_together(space))
+    found = [*_twice(space), *_conditions(space.parameters), *_growing(space)]
+    return [*found, *_constraints(space)] if found else unkept(space)
+
+
+def unkept(space: SpaceConfig) -> list[Placed]:
+    """Return the constraints that cannot be kept; whether they can be kept together is asked of sound ones only."""
+    return list(_constraints(space)) or list(_together(space))
 
 
 def _twice(space: SpaceConfig) -> Iterator[Placed]:
@@ -53,6 +58,16 @@ def _conditions(parameters: Mapping[str, ParameterConfig]) -> Iterator[Placed]:
                 yield from ((place, problem) for problem in _levels(parent, levels, parameters[parent]))
         if parameter.otherwise is not None and not parameter.when:
             yield f"parameters.{name}.otherwise", f"{name} always applies; remove otherwise, or say when it applies"
+
+
+def _growing(space: SpaceConfig) -> Iterator[Placed]:
+    for name, parameter in space.parameters.items() if space.rows is not None else ():
+        for key in ("lowest", "highest"):
+            if getattr(parameter, key, None) is not None:
+                yield (
+                    f"parameters.{name}.{key}",
+                    f"only the rows of a table may be chosen; remove {key}",
+                )
 
 
 def _behind(parameters: Mapping[str, ParameterConfig], name: str, until: tuple[str, ...]) -> set[str]:

@@ -30,6 +30,10 @@ class FloatConfig(Config):
     """Smallest value, in the unit or with a unit of its own."""
     high: OwnQuantity
     """Largest value."""
+    lowest: OwnQuantity | None = None
+    """How far low may fall by itself while the best trials press against it; without it, not at all."""
+    highest: OwnQuantity | None = None
+    """How far high may rise by itself while the best trials press against it; without it, not at all."""
     scale: Literal["linear", "log"] = "linear"
     """How the range is covered: log for a quantity that acts by factors, such as a time."""
     when: When = Field(default_factory=dict)
@@ -39,8 +43,10 @@ class FloatConfig(Config):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         _check_bounds(self.low, self.high, self.unit)
-        if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"a log scale needs low above zero, got {self.low} {self.unit}")
+        _check_growth(self)
+        least = ("low", self.low) if self.lowest is None else ("lowest", self.lowest)
+        if self.scale == "log" and least[1] <= 0:
+            raise ValueError(f"a log scale needs {least[0]} above zero, got {least[1]} {self.unit}")
         return self
 
     def contains(self, value: Scalar) -> bool:
@@ -56,7 +62,9 @@ class FloatConfig(Config):
         return min(max(value, self.low), self.high)
 
     def fraction(self, value: Scalar) -> float:
-        """Return where ``value`` lies in the range: the inverse of ``at``."""
+        """Return where ``value`` lies in the range: the inverse of ``at``, and 0 where it is held at one value."""
+        if self.low == self.high:
+            return 0.0
         number = float(value)
         if self.scale == "log":
             return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
@@ -73,6 +81,10 @@ class IntegerConfig(Config):
     """Smallest value."""
     high: OwnQuantity
     """Largest value."""
+    lowest: OwnQuantity | None = None
+    """How far low may fall by itself while the best trials press against it; without it, not at all."""
+    highest: OwnQuantity | None = None
+    """How far high may rise by itself while the best trials press against it; without it, not at all."""
     when: When = Field(default_factory=dict)
     otherwise: OwnQuantity | None = None
     """What a step is told where the parameter does not apply."""
@@ -80,8 +92,10 @@ class IntegerConfig(Config):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         _check_bounds(self.low, self.high, self.unit)
-        if not (float(self.low).is_integer() and float(self.high).is_integer()):
-            raise ValueError(f"an integer parameter needs whole bounds, got {self.low} and {self.high}")
+        _check_growth(self)
+        bounds = [bound for bound in (self.low, self.high, self.lowest, self.highest) if bound is not None]
+        if not all(float(bound).is_integer() for bound in bounds):
+            raise ValueError(f"an integer parameter needs whole bounds, got {' and '.join(map(str, bounds))}")
         return self
 
     def contains(self, value: Scalar) -> bool:
@@ -94,8 +108,8 @@ class IntegerConfig(Config):
         return int(self.low) + min(int(fraction * count), count - 1)
 
     def fraction(self, value: Scalar) -> float:
-        """Return where ``value`` lies in the range, 0 at low and 1 at high."""
-        return (float(value) - self.low) / (self.high - self.low)
+        """Return where ``value`` lies in the range, 0 at low and 1 at high; 0 where it is held at one value."""
+        return 0.0 if self.low == self.high else (float(value) - self.low) / (self.high - self.low)
 
 
 class OrdinalConfig(Config):
@@ -183,6 +197,14 @@ class CategoricalConfig(Config):
 ParameterConfig = Annotated[
     FloatConfig | IntegerConfig | OrdinalConfig | CategoricalConfig, Field(discriminator="kind")
 ]
+
+
+def _check_growth(parameter: FloatConfig | IntegerConfig) -> None:
+    lowest, highest, unit = parameter.lowest, parameter.highest, parameter.unit
+    if lowest is not None and lowest > parameter.low:
+        raise ValueError(f"lowest must not be above low, got {lowest} and {parameter.low} {unit}")
+    if highest is not None and highest < parameter.high:
+        raise ValueError(f"highest must not be below high, got {highest} and {parameter.high} {unit}")
 
 
 def _check_bounds(low: float, high: float, unit: str) -> None:

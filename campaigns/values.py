@@ -69,6 +69,7 @@ class TrialState(StrEnum):
     FAILED = "failed"
     QUARANTINED = "quarantined"
     UNCERTAIN = "uncertain"
+    WITHDRAWN = "withdrawn"
 
     @property
     def ended(self) -> bool:
@@ -76,4 +77,6 @@ class TrialState(StrEnum):
         return self in ENDED
 
 
-ENDED = frozenset({TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN})
+ENDED = frozenset(
+    {TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN, TrialState.WITHDRAWN}
+)

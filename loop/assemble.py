@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, LimitError, Problem
-from campaigns.fidelity import all_steps
+from campaigns.errors import CampaignError, Problem
 from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
-from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
-from campaigns.units import convert, to_unit
+from campaigns.units import convert
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
+from loop.limits import constant, converted
 from surrogates.features.build import build_embedder
 from surrogates.features.embeddings import embed
 from surrogates.features.pooled import embed_pool
@@ -180,62 +179,15 @@ def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrumen
             told = candidate.parameters.get(value[1:], parameter.otherwise)
             if told is None:
                 raise ValueError(f"{value} does not apply to the candidate, and the parameter has no otherwise")
-            found[key] = _converted(told, parameter.unit, key, instrument)
+            found[key] = converted(told, parameter.unit, key, instrument)
         else:
-            found[key] = _constant(value, key, instrument)
+            found[key] = constant(value, key, instrument)
     return found
-
-
-def check_limits(campaign: Campaign, instruments: Mapping[str, JobInstrument]) -> None:
-    """Check that the whole space lies within the limits of every station that may meet it.
-
-    Raises:
-        CampaignError: it does not; every problem at once.
-    """
-    problems = []
-    for where, step in all_steps(campaign.workflow, campaign.fidelities):
-        for station in step.stations:
-            for key, value in step.recipe.items():
-                problems += _outside(campaign, instruments[station], key, value, f"{where}.recipe.{key}")
-    if problems:
-        raise CampaignError(list(dict.fromkeys(problems)), campaign.name)
 
 
 def load_analysis(step: StepConfig) -> Callable[..., Any] | None:
     """Return the function that turns a step's raw data into a measurement, or None."""
     return None if step.analysis is None else load_object(step.analysis, f"workflow.{step.name}.analysis")
-
-
-def _outside(campaign: Campaign, instrument: JobInstrument, key: str, value: float | str, where: str) -> list[Problem]:
-    try:
-        if isinstance(value, str) and value.startswith("$"):
-            parameter = campaign.space.all_parameters[value[1:]]
-            extremes = [_converted(v, parameter.unit, key, instrument) for v in _extremes(parameter)]
-        else:
-            extremes = [_constant(value, key, instrument)]
-        for extreme in extremes:
-            instrument.limits.check({key: extreme})
-    except (LimitError, ValueError) as error:
-        return [Problem(where, str(error))]
-    return []
-
-
-def _extremes(parameter: ParameterConfig) -> list[Scalar]:
-    if isinstance(parameter, CategoricalConfig | OrdinalConfig):
-        found: list[Scalar] = list(parameter.levels)
-    else:
-        found = [parameter.low, parameter.high]
-    return found if parameter.otherwise is None else [*found, parameter.otherwise]
-
-
-def _converted(value: Scalar, unit: str, key: str, instrument: JobInstrument) -> Scalar:
-    if isinstance(value, str):
-        return value
-    return convert(float(value), unit, instrument.unit_of(key))
-
-
-def _constant(value: float | str, key: str, instrument: JobInstrument) -> Scalar:
-    return value if key in instrument.texts else to_unit(value, instrument.unit_of(key))
 
 
 def _prior(pool: Pool, metric: MeasuredConfig, name: str, progress: Progress) -> Numbers:

@@ -53,6 +53,10 @@ class Book:
         self._trials[number] = self._store.trial(number)
         return self._trials[number]
 
+    def reread(self) -> None:
+        """Read all trials from the store again, as their scores may have changed."""
+        self._trials = {trial.number: trial for trial in self._store.trials()}
+
     def doubt(self, number: int, reason: str) -> None:
         """Take note of why a trial's measurements are not believed; empty if they are."""
         self._trials[number] = replace(self._trials[number], doubt=reason)

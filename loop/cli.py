@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError
+from loop.cli_amend import space, trial, weights
 from loop.cli_pool import app as pool
 from loop.cli_surrogate import app as surrogate
 from loop.exits import ExitCode, exit_code
@@ -189,6 +190,8 @@ def report(
 
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
+for group in (weights, space, trial):
+    app.add_typer(group, no_args_is_help=True)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.front import Front
-from loop.records import Proposal, TrialRecord
+from loop.records import Amendment, Proposal, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,23 @@ class SurrogateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Amended:
+    """The campaign is another from now on, or what would have changed it was refused.
+
+    Attributes:
+        amendment: what was taken over, or refused.
+        text: what it changes.
+        trials: all trials, with their scores by what is in force now.
+        campaign: in force now.
+    """
+
+    amendment: Amendment
+    text: str
+    trials: tuple[TrialRecord, ...]
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """Nothing new is started; what is under way is finished."""
 
@@ -170,7 +187,9 @@ class Finished:
 TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improved | FrontGrew
 """What happens to one trial."""
 
-SessionEvent = Started | PoolReady | Preparing | StationsReady | SurrogateChanged | Stopping | Warned | Finished
+SessionEvent = (
+    Started | PoolReady | Preparing | StationsReady | SurrogateChanged | Amended | Stopping | Warned | Finished
+)
 """What happens to the session."""
 
 Event = SessionEvent | TrialEvent

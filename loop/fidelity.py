@@ -80,8 +80,9 @@ class Ladder:
 
     def lessons(self, scorer: Scorer) -> Lessons:
         """Return what the cheap measurements teach of each metric; it is learnt once for each set of them."""
-        if self.completed != self._learnt[0] or scorer is not self._scorer:
-            self._scorer, self._learnt = scorer, (self.completed, learn_lessons(scorer, list(self._sources())))
+        if self.completed != self._learnt[0] or scorer.encoder is not self._scorer.encoder:
+            self._learnt = (self.completed, learn_lessons(scorer, list(self._sources())))
+        self._scorer = scorer
         return self._learnt[1]
 
     def _sources(self) -> Sequence[Source]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from loop.events import (
+    Amended,
     Doubted,
     Event,
     Finished,
@@ -24,9 +25,8 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
-from loop.front import Front
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, front_text, metrics_text, score_text, with_sd
+from loop.words import candidate_text, clean, front_text, metrics_text, score_text, since_text, with_sd
 
 
 def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> str:
@@ -53,15 +53,27 @@ def _session_line(event: SessionEvent) -> str:
             return f"stations: {', '.join(describe)}"
         case SurrogateChanged(trial=number, metric=metric, text=text):
             return f"surrogate of {metric}, after trial {number}: {text}"
+        case Amended():
+            return _amended(event)
         case Stopping(reason=reason):
             return f"stopping: {reason}"
         case Warned(text=text):
             return f"warning: {text}"
-        case Finished(reason=reason, front=Front() as front):
-            return f"finished: {reason}; {front_text(front)}"
-        case Finished(reason=reason, best=trial):
-            found = "none is feasible" if trial is None else f"best is trial {trial.number}, score {score_text(trial)}"
-            return f"finished: {reason}; {found}"
+        case Finished():
+            return f"finished: {event.reason}; {_found(event)}"
+
+
+def _found(event: Finished) -> str:
+    if event.front is not None:
+        return front_text(event.front)
+    trial = event.best
+    return "none is feasible" if trial is None else f"best is trial {trial.number}, score {score_text(trial)}"
+
+
+def _amended(event: Amended) -> str:
+    """Return what changed, from when on and why; or why it did not."""
+    one = event.amendment
+    return f"amendment {one.number} by {one.author}: {event.text}, {since_text(one)} ({one.reason})"
 
 
 def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]) -> str:

@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.campaign import Campaign
-from campaigns.fidelity import FULL
 from campaigns.values import TrialState
-from loop.events import Event, Preparing, Started, Stopping, SurrogateChanged, Warned
+from loop.events import Amended, Event, Preparing, Started, Stopping, SurrogateChanged, Warned
 from loop.front import Front, axes_of, some
 from loop.lines import line
 from loop.progress import Pace, Progress, advance, keep_pace
@@ -131,12 +130,12 @@ class LiveView:
         )
 
     def __call__(self, event: Event) -> None:
-        """Take in the event; warnings, stops and what becomes of the models also stay above it."""
+        """Take in the event; warnings, stops, amendments and what becomes of the models also stay above it."""
         self._progress = advance(self._progress, event)
         self._pace = keep_pace(self._pace, event, self._clock())
         if isinstance(event, Started):
             self._begun = self._clock()  # loading the models is not on the campaign's time
-        if isinstance(event, Warned | Stopping | SurrogateChanged):
+        if isinstance(event, Amended | Warned | Stopping | SurrogateChanged):
             self._live.console.print(
                 Text(line(event, self._progress.units, axes_of(self._progress.campaign)), style="yellow")
             )
@@ -166,7 +165,7 @@ class LiveView:
 
 
 def _header(progress: Progress, elapsed: float) -> RenderableType:
-    budget, done = progress.campaign.budget, sum(t.fidelity == FULL for t in progress.ended.values())
+    budget, done = progress.campaign.budget, sum(t.counted for t in progress.ended.values())
     parts = [f"{done} of {budget.trials} trials", duration(elapsed) + _left(budget.wall_time, elapsed, duration)]
     parts.append(f"{progress.cost:,.0f} USD" + _left(budget.cost, progress.cost, lambda cost: f"{cost:,.0f}"))
     title = Text.assemble(

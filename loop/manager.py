@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
 from campaigns.fidelity import FULL
@@ -15,10 +16,12 @@ from campaigns.values import TrialState
 from campaigns.warm_start import Source
 from instruments.clock import Clock
 from instruments.job import StepResult
+from loop.amending import Amending
 from loop.assemble import Materials
 from loop.book import Book
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.events import (
+    Amended,
     Doubted,
     Event,
     Finished,
@@ -35,13 +38,15 @@ from loop.events import (
 from loop.front import front, front_of, wants_front
 from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
-from loop.planner import Planner
-from loop.records import StepRecord, TrialRecord, Verdict, time_spent
+from loop.planner import Planner, Suggestion
+from loop.records import OPERATOR, Amendment, StepRecord, TrialRecord, Verdict, time_spent
 from loop.retraining import Retraining
+from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason
 from loop.store import DOUBTS, Store
 from loop.verdict import verdict
+from loop.words import change_text
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""
@@ -80,8 +85,11 @@ class Manager:
     def __init__(self, parts: Parts, dispatcher: Dispatcher, store: Store, retraining: Retraining | None) -> None:
         self._campaign, self._materials, self._planner = parts.campaign, parts.materials, parts.planner
         self._dispatcher, self._store, self._retraining = dispatcher, store, retraining
-        self._objective = parts.campaign.build_objective()
+        self._amending = Amending(parts.campaign, store, dispatcher.instruments)
+        self._campaign = self._amending.edition.campaign
+        self._objective = self._campaign.build_objective()
         self._book = Book(parts.campaign, store)
+        self._settling = Settling(self._amending, self._book, store, dispatcher, parts.planner)
         self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
         self._stopping: str | None = None
@@ -98,6 +106,7 @@ class Manager:
         self._proposals_left = options.max_trials
         self._tell(max((trial.number for trial in self._book.trials), default=0), self._retrained())
         self._judge()
+        self._withdraw()
         self._take_up()
         while True:
             self._advance()
@@ -122,7 +131,7 @@ class Manager:
 
     def _advance(self) -> None:
         """Give free stations work, and keep the queue filled."""
-        while self._assign() or self._propose():
+        while self._amended() or self._assign() or self._propose():
             pass
 
     def _assign(self) -> bool:
@@ -131,6 +140,7 @@ class Manager:
             return True
         for step in reversed(self._campaign.steps):
             waiting = [t for t in self._book.open if self._next_step(t) is step and self._may_go_on(t)]
+            waiting.sort(key=lambda trial: trial.proposal.generator != OPERATOR)
             station = self._dispatcher.free(step)
             if waiting and station is not None:
                 self._begin(waiting[0], step, station)
@@ -158,20 +168,76 @@ class Manager:
         """Queue one more trial, if the queue is short and nothing speaks against it."""
         if self._stop_reason() is not None or self._proposals_left == 0:
             return False
-        if sum(not t.steps for t in self._book.open) >= _AHEAD:
+        asked = self._amending.asked()
+        if asked is None and sum(not t.steps for t in self._book.open) >= _AHEAD:
             return False
+        if asked is not None and asked.refused:
+            self._say([asked])
+            return True
+        if self._heed(self._amending.grow(self._book.trials)):
+            return True
         try:
-            number, candidate, proposal = self._planner.suggest()
+            suggestion = self._suggested(asked)
         except SpaceExhaustedError as error:
             self._stop(str(error))
             return False
-        self._store.propose(number, candidate, proposal, self._clock.now())
+        self._queue(suggestion, asked)
+        return True
+
+    def _queue(self, suggestion: Suggestion, asked: Amendment | None) -> None:
+        """Store a suggestion as a trial that waits, and tell of it."""
+        number, candidate, proposal = suggestion
+        proposal = replace(proposal, version=self._amending.edition.version)
+        self._store.propose(number, candidate, proposal, self._clock.now(), asked.number if asked else None)
         self._book.refresh(number)
         if self._proposals_left is not None:
             self._proposals_left -= 1
         self._on_event(Proposed(number, candidate, proposal))
         self._tell(number, model_changes([trial.proposal for trial in self._book.trials]))
+
+    def _suggested(self, asked: Amendment | None) -> Suggestion:
+        """Return what the planner suggests, or what somebody asks for."""
+        if asked is None or not isinstance(asked.change, AddTrial):
+            return self._planner.suggest()
+        return self._planner.take(asked.change.candidate, f"{asked.author}: {asked.reason}")
+
+    def _amended(self) -> bool:
+        """Take over what operators have written since; return whether there is anything new."""
+        return self._heed(self._amending.take_over(self._book.trials)) or self._settle()
+
+    def _settle(self) -> bool:
+        """Settle the trials that operators have decided about; return whether there were any."""
+        told = self._settling.settle(self._campaign, self._clock.now())
+        for event in told:
+            self._on_event(event)
+            if event.amendment.first is not None:
+                self._complete(event.amendment.first)
+        return bool(told)
+
+    def _heed(self, amendments: Sequence[Amendment]) -> bool:
+        """Go by an amended campaign from now on; return whether there is anything new."""
+        if not amendments:
+            return False
+        self._campaign = self._amending.edition.campaign
+        self._objective = self._campaign.build_objective()
+        self._book.reread()
+        self._planner.amend(self._amending.edition, self._book.trials)
+        if not self._interrupted:
+            self._stopping = None
+        self._say(amendments)
+        self._withdraw()
         return True
+
+    def _say(self, amendments: Sequence[Amendment]) -> None:
+        for one in amendments:
+            text = change_text(self._campaign, one.change)
+            self._on_event(Amended(one, text, tuple(self._book.trials), self._campaign))
+
+    def _withdraw(self) -> None:
+        """Withdraw what waits in the queue and is no longer allowed; what was begun goes on."""
+        for trial in self._book.open:
+            if not trial.steps and not self._campaign.space.contains(trial.candidate):
+                self._end(trial.number, Verdict(TrialState.WITHDRAWN, "it lies outside of the space in force"))
 
     def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
         token = self._dispatcher.begin(trial, step, station, self._inbox.put)
@@ -303,7 +369,8 @@ class Manager:
         """Return why nothing new is begun, or None."""
         if self._stopping is None:
             trials = self._book.trials
-            reason = stop_reason(self._campaign, trials, spent(trials, self._wall_time()))
+            used = spent(trials, self._wall_time())
+            reason = stop_reason(self._campaign, trials, used, self._amending.edition.first)
             if self._options.stop.is_set() or self._options.abort.is_set():
                 self._interrupted, reason = True, reason or _INTERRUPTED
             if reason is not None:
@@ -330,7 +397,7 @@ class Manager:
 
     def _last_of_budget(self) -> bool:
         """Return whether the campaign stops only because its trials are all proposed: the queued ones still count."""
-        full = sum(trial.fidelity == FULL for trial in self._book.trials)
+        full = sum(trial.counted for trial in self._book.trials)
         return not self._interrupted and full >= self._campaign.budget.trials
 
     def _finish(self) -> Outcome:

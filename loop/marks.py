@@ -41,6 +41,7 @@ MARKS = (
     Mark("failed", RED, "x"),
     Mark("quarantined", PURPLE, "diamond"),
     Mark("uncertain", GREEN, "square-open"),
+    Mark("withdrawn", GREY, "x-thin-open"),
     Mark("under way", GREY, "triangle-right-open"),
 )
 """Every fate of a trial, in the order of legends."""

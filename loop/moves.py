@@ -43,7 +43,7 @@ class Moves:
         if old is None:  # it did not apply, and does perhaps now
             return tidy(parameter, parameter.at(float(self.generator.random())))
         if isinstance(parameter, CategoricalConfig | OrdinalConfig):
-            changes = self.generator.random() < _LEVEL_CHANGE
+            changes = self.generator.random() < _LEVEL_CHANGE or old not in parameter.levels
             return parameter.levels[self.generator.integers(len(parameter.levels))] if changes else old
         x = float(np.clip(parameter.fraction(old) + self.generator.normal(0.0, self.radius), 0.0, 1.0))
         return tidy(parameter, parameter.at(x))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from campaigns.errors import StoreError
 
 if TYPE_CHECKING:
-    from loop.store import Reader
+    from loop.store import Journal, Reader
 
 _READY = Path(__file__).parent.parent / "campaigns"
 SCHEMA = _READY / "schema.json"
@@ -37,6 +37,13 @@ def open_existing(file: Path | None, url: str | None) -> Reader:
     from loop.store import Reader
 
     return Reader(url or default_store(file or _only_campaign(Path.cwd())))
+
+
+def open_journal(file: Path | None, url: str | None) -> Journal:
+    """Open the journal of a store that is there; see ``open_existing``."""
+    from loop.store import Journal
+
+    return Journal(url or default_store(file or _only_campaign(Path.cwd())))
 
 
 def _only_campaign(folder: Path) -> Path:

@@ -33,11 +33,12 @@ from campaigns.values import Candidate, Scalar, TrialState
 from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
+from loop.edition import Edition
 from loop.failures import Failure, failures
 from loop.fidelity import Ladder, Purchase, advice, leaning_belief, plan
 from loop.health import HealthChange
 from loop.lessons import learn_lessons
-from loop.records import Alternative, Proposal, TrialRecord
+from loop.records import OPERATOR, Alternative, Proposal, TrialRecord
 from loop.remeasure import again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -52,6 +53,10 @@ _SCORE = "score"
 _FEWEST = 3  # measurements before a model chooses
 
 set_ax_logger_levels(logging.WARNING)
+
+
+Suggestion = tuple[int, Candidate, Proposal]
+"""Number of a new trial, its candidate, and why it was chosen."""
 
 
 class _Node(ExternalGenerationNode):
@@ -170,14 +175,35 @@ class _Node(ExternalGenerationNode):
         self._memories.pop(metric, None)
         self._lessons = learn_lessons(self._scorer, self._sources)
 
+    def amend(self, now: Edition) -> None:
+        """Go by an amended campaign from now on.
+
+        The models learn metrics: what they have learnt stays, unless there is more in the outline to tell apart.
+        """
+        encoder, believed = self._scorer.encoder, self._believed
+        wider = now.outline != encoder.space
+        self._scorer = Scorer(now.campaign, Encoder(now.outline, encoder.materials) if wider else encoder)
+        self._believed = self._heeding = None
+        if wider:
+            self._memories = {}
+            self._lessons = learn_lessons(self._scorer, self._sources)
+        elif believed is not None:
+            self._believed = (*believed[:2], replace(believed[2], scorer=self._scorer, memory={}))
+        self._start = Start(self._scorer, advice(self._scorer, self._lessons), now.first)
+
+    @property
+    def outline(self) -> SpaceConfig:
+        """The space in which every trial has a place."""
+        return self._scorer.encoder.space
+
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
         """Return a candidate as Ax knows it: a material by its place in the pool, and every parameter with a value."""
         place = {} if candidate.material is None else {_MATERIAL: self._scorer.encoder.place(candidate.material)}
-        return _stand_ins(self._scorer.campaign.space) | dict(candidate.parameters) | place
+        return _stand_ins(self.outline) | dict(candidate.parameters) | place
 
     def candidate(self, parameters: Mapping[str, Any]) -> Candidate:
         """Return the candidate that Ax knows by these parameters."""
-        rest = self._scorer.campaign.space.present(parameters)
+        rest = self.outline.present(parameters)
         table = self._scorer.encoder.materials
         return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
 
@@ -220,15 +246,46 @@ class Planner:
 
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
         self._campaign = campaign
+        self._materials = len(encoder.materials.ids) if encoder.materials else 0
         self._node = _Node(Scorer(campaign, encoder), sources)
-        self._client = Client(random_seed=campaign.seed)
-        materials = len(encoder.materials.ids) if encoder.materials else 0
-        self._client.configure_experiment(parameters=_ax_parameters(campaign, materials), name=campaign.name)
-        self._client.configure_optimization(objective=_SCORE)
-        self._client.configure_tracking_metrics(list(campaign.measured))
-        self._client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
+        self._client = self._experiment()
 
-    def suggest(self) -> tuple[int, Candidate, Proposal]:
+    def _experiment(self) -> Client:
+        """Return Ax's keeper of the experiment, without any trial yet."""
+        client = Client(random_seed=self._campaign.seed)
+        parameters = _ax_parameters(self._node.outline, self._materials)
+        client.configure_experiment(parameters=parameters, name=self._campaign.name)
+        client.configure_optimization(objective=_SCORE)
+        client.configure_tracking_metrics(list(self._campaign.measured))
+        client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
+        return client
+
+    def amend(self, now: Edition, trials: Sequence[TrialRecord]) -> None:
+        """Go by an amended campaign from now on.
+
+        Args:
+            now: what is in force.
+            trials: all that are known already, in the order of their numbers.
+        """
+        wider = now.outline != self._node.outline
+        self._campaign = now.campaign
+        self._node.amend(now)
+        if wider:
+            self._client = self._experiment()  # Ax knows no trial outside of its space
+            self._attach(trials)
+
+    def reopen(self, trials: Sequence[TrialRecord]) -> None:
+        """Take a trial that had ended for one under way again; all trials are given, by number."""
+        self._client = self._experiment()  # for Ax, an end is for ever
+        self._attach(trials)
+
+    def take(self, candidate: Candidate, reason: str) -> Suggestion:
+        """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""
+        number = self._client.attach_trial(parameters=self._node.parameters(candidate))
+        self._node.ladder.propose(number, FULL, candidate)
+        return number, candidate, _priced(self._campaign, candidate, Proposal(OPERATOR, reason=reason))
+
+    def suggest(self) -> Suggestion:
         """Return the number of a new trial, its candidate, and why it was chosen.
 
         Raises:
@@ -254,6 +311,8 @@ class Planner:
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
         self._close(trial)
+        if trial.state is TrialState.FAILED:
+            self._node.failed.append(trial)
         if trial.state is not TrialState.COMPLETED:
             return []
         if trial.fidelity == FULL:
@@ -264,16 +323,23 @@ class Planner:
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Rebuild the experiment from all trials of the store, in the order of their numbers."""
         for trial in trials:
-            self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
             self._node.ladder.propose(trial.number, trial.fidelity, trial.candidate)
-        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
-        for trial in ended:
-            self._close(trial)
+        ended = self._attach(trials)
+        self._node.failed += [t for t in ended if t.state is TrialState.FAILED]
         completed = [t for t in ended if t.state is TrialState.COMPLETED]
         self._node.trust.recall([t for t in completed if t.fidelity == FULL])
         for trial in completed:
             if trial.fidelity != FULL:
                 self._node.ladder.learn(trial)
+
+    def _attach(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Tell Ax of all trials; return those that have ended, in the order in which they did."""
+        for trial in trials:
+            self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
+        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
+        for trial in ended:
+            self._close(trial)
+        return ended
 
     def _close(self, trial: TrialRecord) -> None:
         """Tell Ax how a trial ended."""
@@ -281,7 +347,6 @@ class Planner:
             case TrialState.COMPLETED if trial.fidelity == FULL:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
             case TrialState.FAILED:
-                self._node.failed.append(trial)
                 self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
             case _:
                 self._client.mark_trial_abandoned(trial.number)
@@ -309,8 +374,8 @@ def _stand_ins(space: SpaceConfig) -> dict[str, Scalar]:
     return {name: parameter.at(0.0) for name, parameter in space.parameters.items() if parameter.when}
 
 
-def _ax_parameters(campaign: Campaign, materials: int) -> list[RangeParameterConfig | ChoiceParameterConfig]:
-    found = [_ax_parameter(name, parameter) for name, parameter in campaign.space.all_parameters.items()]
+def _ax_parameters(space: SpaceConfig, materials: int) -> list[RangeParameterConfig | ChoiceParameterConfig]:
+    found = [_ax_parameter(name, parameter) for name, parameter in space.all_parameters.items()]
     if materials:  # a range costs the same for 100,000 materials, a choice does not; Ax refuses a range of one number
         found.append(RangeParameterConfig(name=_MATERIAL, bounds=(0, max(materials - 1, 1)), parameter_type="int"))
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.events import (
+    Amended,
     Doubted,
     Event,
     Finished,
@@ -85,6 +86,8 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
             return replace(progress, note=doing)
         case StationsReady(describe=describe):
             return replace(progress, describe=dict(describe), note="")
+        case Amended():
+            return _amended(progress, event)
         case SurrogateChanged(metric=metric, text=text):
             return replace(progress, note=f"{metric}: {text}")
         case Stopping(reason=text) | Warned(text=text) | Finished(reason=text):
@@ -119,6 +122,19 @@ def _started(progress: Progress, event: Started) -> Progress:
         front=front_of(event.campaign, event.trials),
         wall_time=event.wall_time,
         cost=sum(step.cost for t in event.trials for step in t.steps),
+    )
+
+
+def _amended(progress: Progress, event: Amended) -> Progress:
+    open_ = {t.number: t.candidate for t in event.trials if not t.state.ended}
+    return replace(
+        progress,
+        campaign=event.campaign,
+        ended={t.number: t for t in event.trials if t.state.ended},
+        under_way={n: progress.under_way.get(n, OpenTrial(c)) for n, c in open_.items()},
+        best=best(list(event.trials)),
+        front=front_of(event.campaign, event.trials),
+        note=event.text,
     )
 
 

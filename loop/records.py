@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from campaigns.amendments import CampaignChange, Change, SetWeights
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
+
+OPERATOR = "operator"
+"""Generator of the proposals that somebody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,8 @@ class Proposal:
     """Why a candidate was chosen.
 
     Attributes:
-        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement), ``model``, or
-            ``re-measure`` for a candidate that was measured before.
+        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement), ``model``,
+            ``re-measure`` for a candidate that was measured before, or ``operator`` for one that somebody asked for.
         acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
         predictions: measured and derived metric to its prediction, made before the measurement.
         score: predicted score with its standard deviation; None unless a model chose.
@@ -37,7 +42,8 @@ class Proposal:
         cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
         duration: how long its steps were expected to take, in s; None where nothing was said of that.
         success: predicted probability that it can be made and measured; None when space-filling.
-        reason: why a candidate is measured once more; empty for a new one.
+        reason: why a candidate is measured once more, or was asked for; empty for a new one.
+        version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
     """
 
     generator: str
@@ -54,6 +60,7 @@ class Proposal:
     cost: float | None = None
     duration: float | None = None
     fidelity: str = FULL
+    version: int = 0
 
     @property
     def origin(self) -> str:
@@ -140,6 +147,11 @@ class TrialRecord:
         return self.proposal.fidelity
 
     @property
+    def counted(self) -> bool:
+        """Whether it counts in the budget of trials: at full fidelity, and not withdrawn before it began."""
+        return self.fidelity == FULL and (self.state is not TrialState.WITHDRAWN or bool(self.steps))
+
+    @property
     def values(self) -> dict[str, float]:
         """Metric to value, without uncertainties."""
         return {name: m.value for name, m in self.metrics.items()}
@@ -178,6 +190,50 @@ class CampaignRecord:
     seed: int
     fingerprint: str
     created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """A line of the journal: what was changed while the campaign lived.
+
+    Attributes:
+        number: from 1, in the order in which they were written.
+        written: seconds since the epoch.
+        author: who wrote it.
+        first: number of the first trial that it holds for, or of the one that it asks for or settles; None until a run
+            has taken it over.
+        refused: why it is not taken over; empty when nothing speaks against it.
+    """
+
+    number: int
+    written: float
+    author: str
+    reason: str
+    change: Change
+    first: int | None = None
+    refused: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a run has yet to take it over."""
+        return self.first is None and not self.refused
+
+
+def changes_of(amendments: Iterable[Amendment]) -> list[CampaignChange]:
+    """Return what some amendments change in the campaign, as they were taken over, but for those that were refused."""
+    held = (a for a in amendments if not a.refused)
+    order = sorted(held, key=lambda a: (math.inf if a.first is None else a.first, a.number))
+    return [a.change for a in order if isinstance(a.change, CampaignChange)]
+
+
+def weighed(amendments: Iterable[Amendment]) -> int:
+    """Return the number of the last amendment of the weights, by which all trials are scored; 0 without one."""
+    return max((a.number for a in amendments if isinstance(a.change, SetWeights) and not a.refused), default=0)
+
+
+def version_of(amendments: Iterable[Amendment]) -> int:
+    """Return the number of the last amendment that changes the campaign; 0 without one."""
+    return max((a.number for a in amendments if changes_of([a])), default=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _suspicious(belief: Belief, history: History) -> Again | None:
     would = [
         place
         for place in torch.nonzero(~belief.believed & feasible & (score > lowest)).ravel().tolist()
-        if times[history.done[place].key()] == 1
+        if times[history.done[place].key()] == 1 and _allowed(belief, history.done[place])
     ]
     if not would:
         return None
@@ -86,12 +86,18 @@ def _uncertain(belief: Belief, history: History, new: Candidate, seed: int) -> A
         return None
     gains = _knowledge_gradients(_scores(belief, rows, seed), noise)
     under_way = {c.key() for c in history.pending}
-    gains[:-1][[history.done[i].key() in under_way for i in places.tolist()]] = 0.0
+    measured = [history.done[i] for i in places.tolist()]
+    gains[:-1][[c.key() in under_way or not _allowed(belief, c) for c in measured]] = 0.0
     best = int(gains[:-1].argmax())
     if float(gains[best]) <= max(float(gains[-1]), _WORTHWHILE * float(noise[best].sqrt())):
         return None
     why = f"one more measurement is worth {float(gains[best]):.2g} points, a new candidate {float(gains[-1]):.2g}"
     return Again(int(places[best]), why, float(gains[best]))
+
+
+def _allowed(belief: Belief, candidate: Candidate) -> bool:
+    """Return whether a candidate still lies in the space, which may have changed since it was measured."""
+    return belief.scorer.campaign.space.contains(candidate)
 
 
 def _scores(belief: Belief, rows: Tensor, seed: int) -> Tensor:

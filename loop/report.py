@@ -17,6 +17,7 @@ from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
 from campaigns.yaml_nodes import read_document
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
+from loop.edition import as_shown
 from loop.figures import (
     parallel_figure,
     prediction_figure,
@@ -32,10 +33,11 @@ from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
 from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
-from loop.records import CampaignRecord, SessionRecord, TrialRecord, best
+from loop.records import Amendment, CampaignRecord, SessionRecord, TrialRecord, best, changes_of, weighed
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts
 from loop.report_tables import (
+    amendments_table,
     budget_meters,
     calibration_table,
     candidate_table,
@@ -78,6 +80,7 @@ class Content:
         now: the latest lab time known, in seconds.
         pool: what the store keeps of the pool; None where it keeps nothing.
         pictures: proposed material to what the store keeps of it.
+        amendments: what was changed while the campaign lived.
     """
 
     record: CampaignRecord
@@ -87,6 +90,7 @@ class Content:
     now: float
     pool: PoolPicture | None
     pictures: Mapping[str, MaterialPicture]
+    amendments: Sequence[Amendment] = ()
 
     @cached_property
     def objective(self) -> Objective:
@@ -113,8 +117,13 @@ class Content:
     def pairs(self) -> dict[str, list[Pair]]:
         """Metric, and the score, to its predictions and measurements, where there are any."""
         names = [*self.campaign.measured, *self.objective.derived]
-        found = {name: metric_pairs(self.trials, name) for name in names} | {"score": score_pairs(self.trials)}
+        found = {name: metric_pairs(self.trials, name) for name in names} | {"score": score_pairs(self._alike)}
         return {name: pairs for name, pairs in found.items() if pairs}
+
+    @property
+    def _alike(self) -> list[TrialRecord]:
+        """The trials whose score was predicted by the weights in force."""
+        return [t for t in self.trials if t.proposal.version >= weighed(self.amendments)]
 
 
 def read_content(reader: Reader) -> Content:
@@ -135,7 +144,10 @@ def read_content(reader: Reader) -> Content:
     now = max((change.lab for change in reader.transitions()), default=0.0)
     pool = next((PoolPicture.of(kept) for kept in reader.artefacts(POOL).values()), None)
     pictures = {name: MaterialPicture.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
-    return Content(record, campaign, reader.trials(), sessions, now, pool, pictures)
+    amendments = reader.amendments()
+    return Content(
+        record, as_shown(campaign, amendments), reader.trials(), sessions, now, pool, pictures, amendments=amendments
+    )
 
 
 def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
@@ -154,6 +166,7 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
         *([] if front else [("trade-offs", "Trade-offs", _trade_offs(content))]),
         *([] if front else [("ranking", "Ranking", _ranking(content))]),
         ("timeline", "Stations over lab time", _timeline(content)),
+        *([("amendments", "Amendments", _amendments(content))] if content.amendments else []),
         ("budget", "Budget", _budget(content)),
         ("reproducibility", "Reproducibility", _reproducibility(content)),
     ]
@@ -191,7 +204,8 @@ def _status(content: Content) -> str:
     outcome = clean(content.sessions[-1].outcome)
     if not outcome:
         return f"Not finished: the last session is running or was killed; trials under way: {under_way}."
-    if stop_reason(content.campaign, content.trials, content.used) is None or under_way:
+    first = max((one.first or 0 for one in content.amendments if changes_of([one])), default=0)
+    if stop_reason(content.campaign, content.trials, content.used, first) is None or under_way:
         return f"Not finished: the last session ended: {outcome}; trials under way: {under_way}."
     return f"Finished: {outcome}."
 
@@ -310,6 +324,14 @@ def _timeline(content: Content) -> list[str]:
     )
     figure = chart(timeline_figure(content.trials, stations, content.now))
     return [paragraph(note, "note"), figure, stations_table(content.trials, stations, content.now)]
+
+
+def _amendments(content: Content) -> list[str]:
+    note = (
+        "What was changed while the campaign lived. The file stays as it was; scores are by the latest weights, and "
+        "each trial was proposed by what was in force then."
+    )
+    return [paragraph(note, "note"), amendments_table(content.campaign, content.amendments)]
 
 
 def _budget(content: Content) -> list[str]:

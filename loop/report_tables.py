@@ -15,9 +15,19 @@ from loop.front import Front
 from loop.lab_figures import busy
 from loop.marks import fate
 from loop.merit import shares, term_label
-from loop.records import SessionRecord, TrialRecord, best, ranking
+from loop.records import Amendment, SessionRecord, TrialRecord, best, ranking
 from loop.stopping import Spent
-from loop.words import candidate_text, clean, duration, metric_text, score_text, unit_text, with_sd
+from loop.words import (
+    candidate_text,
+    change_text,
+    clean,
+    duration,
+    metric_text,
+    score_text,
+    since_text,
+    unit_text,
+    with_sd,
+)
 
 _HOUR = 3600.0
 _NONE = Cell("–")
@@ -121,6 +131,15 @@ def stations_table(trials: Sequence[TrialRecord], stations: Iterable[str], now: 
         seconds = busy(trials, name, now)
         rows.append((name, f"{seconds / _HOUR:.1f}", f"{100 * seconds / now:.0f} %" if now > 0 else "–"))
     return table(heads, rows)
+
+
+def amendments_table(campaign: Campaign, amendments: Iterable[Amendment]) -> str:
+    """Return the journal: what was changed, since when it holds, by whom and why."""
+    rows = [
+        [str(a.number), change_text(campaign, a.change), since_text(a), a.author, utc(a.written), clean(a.reason)]
+        for a in amendments
+    ]
+    return table(("amendment", "what", "holds", "by", "written", "why"), rows)
 
 
 def sessions_table(sessions: Sequence[SessionRecord]) -> str:

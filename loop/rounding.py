@@ -22,6 +22,8 @@ def tidy(parameter: ParameterConfig, value: Scalar) -> Scalar:
     """Return a float rounded to a thousandth of its range (log scale: four digits), within the bounds."""
     if not isinstance(parameter, FloatConfig):
         return value
+    if parameter.low == parameter.high:
+        return parameter.low
     number = float(value)
     reach = abs(number) if parameter.scale == "log" else parameter.high - parameter.low
     rounded = round(number, 3 - math.floor(math.log10(reach)))

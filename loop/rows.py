@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
+from campaigns.amendments import CHANGES
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.records import Alternative, Proposal, StepRecord, TrialRecord
+from loop.records import Alternative, Amendment, Proposal, StepRecord, TrialRecord
 
 
 class CampaignRow(SQLModel, table=True):
@@ -100,6 +101,19 @@ class DocumentRow(SQLModel, table=True):
     body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
+class AmendmentRow(SQLModel, table=True):
+    """A line of the journal, which is only ever appended to; what a run made of it is filled in once."""
+
+    __tablename__ = "amendment"
+    number: int | None = Field(default=None, primary_key=True)
+    written: float
+    author: str
+    reason: str
+    change: dict[str, Any] = Field(sa_column=Column(JSON))
+    first: int | None = None
+    refused: str = ""
+
+
 class ArtefactRow(SQLModel, table=True):
     """Something that the report shows and that is no trial: what the pool looks like, a material's structure."""
 
@@ -142,6 +156,12 @@ def trial_record(row: TrialRow, steps: list[StepRow], doubt: str) -> TrialRecord
         steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
         doubt=doubt,
     )
+
+
+def amendment(row: AmendmentRow) -> Amendment:
+    """Return a line of the journal."""
+    change = CHANGES.validate_python(row.change)
+    return Amendment(row.number or 0, row.written, row.author, row.reason, change, row.first, row.refused)
 
 
 def _step_record(row: StepRow) -> StepRecord:

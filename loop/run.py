@@ -7,14 +7,17 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from campaigns.campaign import Campaign
-from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of, check_limits
+from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of
 from loop.dispatch import Dispatcher
+from loop.edition import edition
 from loop.events import Event, PoolReady, Preparing, Proposed, Started, StationsReady, Warned
+from loop.limits import check_limits, keep_limits
 from loop.manager import Manager, Parts
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
@@ -49,7 +52,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     sources = read_sources(campaign)
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     if options.dry_run:
-        return _rehearse(planner, options, on_event)
+        return _rehearse(campaign, planner, options, on_event)
     return conduct(Parts(campaign, materials, planner, sources), options, on_event)
 
 
@@ -69,15 +72,17 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
 
 def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
     campaign, materials = parts.campaign, parts.materials
-    trials = store.trials()
+    trials, now = store.trials(), edition(campaign, store.amendments())
+    parts.planner.amend(now, [])
     parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
     retraining = _retraining(parts, store.path)
     lab = build_lab(campaign, materials, _lab_state(store.path), latest)
     dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     try:
-        check_limits(campaign, dispatcher.instruments)
-        on_event(Started(campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
+        check_limits(now.campaign, dispatcher.instruments)
+        keep_limits(store, dispatcher.instruments)
+        on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))
         manager = Manager(parts, dispatcher, store, retraining)
         return manager.run(lab.clock, options, _keeping(materials, store, on_event))
@@ -113,11 +118,15 @@ def _keeping(materials: Materials | None, store: Store, on_event: Callable[[Even
     return keeping
 
 
-def _rehearse(planner: Planner, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+def _rehearse(campaign: Campaign, planner: Planner, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
     """Say what would be proposed next; touch neither lab nor store."""
     trials: list[TrialRecord] = []
     if store_path(options.store_url).exists():
-        trials = Reader(options.store_url).trials()
+        reader = Reader(options.store_url)
+        trials = reader.trials()
+        known = reader.amendments()
+        now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
+        planner.amend(now, [])
     planner.recall(trials)
     for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()

@@ -13,13 +13,23 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from campaigns.fidelity import FULL
 from campaigns.yaml_nodes import read_document
 from loop.front import Front, front_of, some
-from loop.records import Document, Proposal, SessionRecord, StepRecord, Transition, TrialRecord, best
+from loop.records import (
+    Amendment,
+    Document,
+    Proposal,
+    SessionRecord,
+    StepRecord,
+    Transition,
+    TrialRecord,
+    best,
+    weighed,
+)
 from loop.tables import parameter_units
 from loop.words import (
     candidate_text,
+    change_text,
     clean,
     duration,
     front_text,
@@ -27,6 +37,7 @@ from loop.words import (
     metrics_text,
     moment,
     score_text,
+    since_text,
     with_sd,
 )
 
@@ -67,7 +78,7 @@ def status_rows(store: Reader) -> Rows:
     budget = read_document(campaign.source).data["budget"]
     units = parameter_units(campaign.source)
     counts = Counter(str(trial.state) for trial in trials)
-    full = sum(trial.fidelity == FULL for trial in trials)
+    full = sum(trial.counted for trial in trials)
     spent = sum(step.cost for trial in trials for step in trial.steps)
     rows = [
         ("campaign", f"{campaign.name}, seed {campaign.seed}, since {moment(campaign.created)}"),
@@ -81,8 +92,26 @@ def status_rows(store: Reader) -> Rows:
     ]
     under_way = [trial for trial in trials if not trial.state.ended]
     rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
+    rows += amendment_rows(campaign.source, store.amendments())
     front = stored_front(campaign.source, trials)
     return rows + (_best_rows(trials, units) if front is None else _front_rows(front, units))
+
+
+def amendment_rows(source: str, amendments: Sequence[Amendment]) -> Rows:
+    """Return the journal of a campaign, by the text of its file: what changed, since when, by whom and why."""
+    if not amendments:
+        return []
+    from campaigns.campaign import Campaign
+
+    campaign = Campaign.model_validate(read_document(source).data)
+    return [
+        (f"amendment {one.number}", clean(f"{change_text(campaign, one.change)}, {since_text(one)}; {_by(one)}"))
+        for one in amendments
+    ]
+
+
+def _by(one: Amendment) -> str:
+    return f"{one.author}, {moment(one.written)}: {one.reason}"
 
 
 def stored_front(source: str, trials: Sequence[TrialRecord]) -> Front | None:
@@ -102,7 +131,7 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
     units, front = parameter_units(source), stored_front(source, store.trials())
     parts: list[tuple[str, RenderableType]] = [
         (f"trial {trial.number}", labelled(_trial_rows(trial, units, front))),
-        ("why it was proposed", labelled(_proposal_rows(trial.proposal, units, front is not None))),
+        ("why it was proposed", labelled(_proposal_rows(trial.proposal, units, _merit(store, trial, front)))),
         ("predicted and measured", _metrics_table(trial)),
         ("steps", _steps_table(trial.steps)),
         ("life", _transitions_table(store.transitions(number))),
@@ -182,14 +211,23 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
     yield "ended", moment(trial.ended)
 
 
-def _proposal_rows(proposal: Proposal, units: Mapping[str, str], front: bool) -> Iterator[tuple[str, str]]:
+def _merit(store: Reader, trial: TrialRecord, front: Front | None) -> str:
+    """Return what the prediction of a trial's merit is called; empty where it has no score."""
+    if front is not None:
+        return ""
+    old = trial.proposal.version < weighed(store.amendments())
+    return "predicted score, by the weights of then" if old else "predicted score"
+
+
+def _proposal_rows(proposal: Proposal, units: Mapping[str, str], merit: str) -> Iterator[tuple[str, str]]:
     yield "generator", proposal.origin
+    yield "campaign", f"with amendment {proposal.version}" if proposal.version else "as the file says"
     if proposal.reason:
         yield "reason", clean(proposal.reason)
     if proposal.acquisition is not None:
-        yield f"log expected improvement{' of the front' if front else ''}", f"{proposal.acquisition:.4g}"
-    if proposal.score is not None and not front:
-        yield "predicted score", with_sd(*proposal.score)
+        yield f"log expected improvement{'' if merit else ' of the front'}", f"{proposal.acquisition:.4g}"
+    if proposal.score is not None and merit:
+        yield merit, with_sd(*proposal.score)
     if proposal.feasibility is not None:
         yield "probability of being feasible", f"{proposal.feasibility:.2f}"
     if proposal.cost is not None:

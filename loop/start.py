@@ -24,10 +24,15 @@ _PROMISING = 0.25
 
 @dataclass(frozen=True)
 class Start:
-    """Space-filling candidates, the same for the same seed; they cover the promising materials."""
+    """Space-filling candidates, the same for the same seed; they cover the promising materials.
+
+    Attributes:
+        begun: trials before the space became what it is: the sequence goes on, rather than come again in new bounds.
+    """
 
     scorer: Scorer
     advice: Advice | None = None
+    begun: int = 0
 
     def advised(self, number: int, history: History, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return what the sources advise, or None.
@@ -42,7 +47,7 @@ class Start:
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
         campaign, table = self.scorer.campaign, self.scorer.encoder.materials
-        count = max(campaign.planner.initial, number + 1)
+        count = max(campaign.planner.initial, number + 1, self.begun + 1)
         settings = sobol(campaign.space, count, campaign.seed) if campaign.space.all_parameters else [{}]
         if table is None:
             found = [Candidate(setting) for setting in settings]
@@ -51,7 +56,7 @@ class Start:
             cover = self.promising[spread(view[self.promising], count, campaign.seed)]
             pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
             found = [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
-        fresh = next((c for c in found if c.key() not in seen), None)
+        fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
         return fresh if fresh is not None or table is None else self._any(seen)
 
     def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:

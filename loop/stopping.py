@@ -40,17 +40,18 @@ class Spent:
 def spent(trials: Sequence[TrialRecord], wall_time: float) -> Spent:
     """Return what the trials have used up."""
     begun = [step for trial in trials for step in trial.steps if step.state not in _NOTHING_MOVED]
-    full = sum(trial.fidelity == FULL for trial in trials)
+    full = sum(trial.counted for trial in trials)
     return Spent(full, wall_time, sum(step.cost for step in begun))
 
 
-def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent) -> str | None:
+def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, first: int = 0) -> str | None:
     """Return why no further trial is begun, or None.
 
     Args:
         campaign: its budget and stopping rules.
         trials: all trials, by number.
         used: what they have used up.
+        first: number of the first trial that the campaign holds for; those before could not improve what it wants.
     """
     budget = campaign.budget
     if used.trials >= budget.trials:
@@ -61,11 +62,11 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent) 
     up_to = "up to " if any("cost" in step.sums for step in campaign.workflow) else ""
     if budget.cost is not None and used.cost + trial_cost > budget.cost:
         return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {up_to}{trial_cost:g} USD"
-    reasons = (_held(rule, campaign, trials) for rule in campaign.stopping)
+    reasons = (_held(rule, campaign, trials, first) for rule in campaign.stopping)
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord]) -> str | None:
+def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
     match rule:
         case TargetRuleConfig(score=score):
             incumbent = best(list(trials))
@@ -79,6 +80,7 @@ def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRe
             return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
             since = _since_improvement(_merits(campaign, trials), improvement)
+            since = min(since, sum(t.number >= first for t in _completed(trials)))
             if since >= patience:
                 return f"no improvement by more than {improvement:g} in {since} trials"
             return None
@@ -88,11 +90,16 @@ def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRe
 
 def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
     """Return what may improve, after each completed trial: its score if feasible, or the volume below the front."""
-    full = [t for t in trials if t.completed_order is not None and t.fidelity == FULL]
-    done = sorted(full, key=lambda t: t.completed_order or 0)
+    done = _completed(trials)
     if wants_front(campaign):
         return [volume or None for volume in volumes(campaign.build_objective(), done)]
     return [t.score if t.feasible and not t.doubt else None for t in done]
+
+
+def _completed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the completed trials at full fidelity, in the order in which they were completed."""
+    full = [t for t in trials if t.completed_order is not None and t.fidelity == FULL]
+    return sorted(full, key=lambda t: t.completed_order or 0)
 
 
 def _since_improvement(merits: Sequence[float | None], improvement: float) -> int:

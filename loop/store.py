@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +21,11 @@ from sqlalchemy import Engine, event, inspect
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, SQLModel, create_engine, func, select
 
+from campaigns.amendments import Change
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.records import (
+    Amendment,
     CampaignRecord,
     Document,
     Proposal,
@@ -34,6 +36,7 @@ from loop.records import (
     Verdict,
 )
 from loop.rows import (
+    AmendmentRow,
     ArtefactRow,
     CampaignRow,
     DocumentRow,
@@ -41,6 +44,7 @@ from loop.rows import (
     StepRow,
     TransitionRow,
     TrialRow,
+    amendment,
     col,
     dump_metrics,
     dump_proposal,
@@ -49,7 +53,7 @@ from loop.rows import (
 )
 
 _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
-    TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.FAILED}),
+    TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.WITHDRAWN}),
     TrialState.CLAIMED: frozenset({TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.FAILED}),
     TrialState.RUNNING: frozenset({TrialState.CLAIMED, TrialState.DISPATCHED, TrialState.FAILED}),
     TrialState.DISPATCHED: frozenset(
@@ -58,6 +62,9 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.ACQUIRED: frozenset(
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
     ),
+    # Of what has ended, people alone decide otherwise.
+    TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
+    TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
 }
 
 DOUBTS = "doubts"
@@ -148,6 +155,15 @@ class Reader:
             rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name)))
             return {row.name: row.body for row in rows.all()}
 
+    def amendments(self) -> list[Amendment]:
+        """Return the journal, in the order in which it was written; nothing from a store that is older than that."""
+        if not inspect(self._engine).has_table("amendment"):
+            return []
+        with Session(self._engine) as session:
+            return [
+                amendment(row) for row in session.exec(select(AmendmentRow).order_by(col(AmendmentRow.number))).all()
+            ]
+
     def _doubts(self) -> dict[str, str]:
         """Return trial to why its measurement is not believed."""
         return self.artefacts(DOUBTS).get("trials", {})
@@ -170,8 +186,47 @@ class Reader:
             return dict(row.body["data"])
 
 
-class Store(Reader):
-    """The store of a running campaign: its single writer."""
+class Journal(Reader):
+    """The store of a campaign to whose journal an operator writes, whether a run goes on meanwhile or not."""
+
+    def __init__(self, url: str, create: bool = False) -> None:
+        """Open the store at ``url``; see ``Reader``."""
+        super().__init__(url, create)
+        self._write = threading.Lock()
+        SQLModel.metadata.create_all(self._engine)  # a store of an earlier version has no journal
+
+    def amend(
+        self, changes: Sequence[Change], by: tuple[str, str], verdicts: Mapping[int, Verdict], first: int | None = None
+    ) -> list[Amendment]:
+        """Append changes, with their author and the reason, and score the trials by what is then in force.
+
+        Args:
+            changes: what is changed.
+            by: author and reason.
+            verdicts: number of a completed trial to its score.
+            first: number of the first trial that they hold for, where the running process writes.
+        """
+        author, reason = by
+        with self._transaction() as session:
+            rows = [
+                AmendmentRow(written=time.time(), author=author, reason=reason, change=c.model_dump(), first=first)
+                for c in changes
+            ]
+            session.add_all(rows)
+            _rescore(session, verdicts)
+            session.flush()
+            return [amendment(row) for row in rows]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """Write in one transaction, which waits for those of other processes."""
+        with self._write, Session(self._engine) as session, session.begin():
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            yield session
+
+
+class Store(Journal):
+    """The store of a running campaign: its single writer, but for the journal."""
 
     def __init__(self, url: str) -> None:
         """Open or create the store and lock it for this process.
@@ -181,7 +236,6 @@ class Store(Reader):
         """
         self._lock_file = _lock(store_path(url))
         super().__init__(url, create=True)
-        self._write = threading.Lock()
         self._session: int | None = None
 
     def begin(self, campaign: CampaignRecord, versions: Mapping[str, str]) -> None:
@@ -228,9 +282,28 @@ class Store(Reader):
         with self._transaction() as session:
             session.merge(ArtefactRow(kind=kind, name=name, body=dict(body)))
 
-    def propose(self, number: int, candidate: Candidate, proposal: Proposal, lab: float) -> None:
-        """Record a proposed candidate: the trial is queued."""
+    def take_over(self, first: Mapping[int, int], refused: Mapping[int, str], verdicts: Mapping[int, Verdict]) -> None:
+        """Record from which trial on amendments hold, or why they do not, and score the trials accordingly.
+
+        Args:
+            first: amendment to the number of the first trial that it holds for.
+            refused: amendment to what speaks against it.
+            verdicts: number of a completed trial to its score.
+        """
         with self._transaction() as session:
+            for number, trial in first.items():
+                _amendment_row(session, number).first = trial
+            for number, reason in refused.items():
+                _amendment_row(session, number).refused = reason
+            _rescore(session, verdicts)
+
+    def propose(
+        self, number: int, candidate: Candidate, proposal: Proposal, lab: float, asked: int | None = None
+    ) -> None:
+        """Record a proposed candidate: the trial is queued; ``asked`` is the amendment that asks for it."""
+        with self._transaction() as session:
+            if asked is not None:
+                _amendment_row(session, asked).first = number
             session.add(
                 TrialRow(
                     number=number,
@@ -280,14 +353,24 @@ class Store(Reader):
             trial = _trial_row(session, _step(session, token).trial)
             trial.metrics = trial.metrics | dump_metrics(metrics)
 
-    def end(self, number: int, verdict: Verdict, lab: float) -> TrialRecord:
-        """Record how a trial ended and return it."""
+    def release(self, number: int, metrics: Mapping[str, MetricValue], lab: float, asked: Amendment) -> None:
+        """Record that a measurement in quarantine counts, as an amendment asks: the trial goes on."""
         with self._transaction() as session:
+            _amendment_row(session, asked.number).first = number
+            _move(session, number, TrialState.ACQUIRED, lab, reason=f"released by {asked.author}: {asked.reason}")
+            row = _trial_row(session, number)
+            row.metrics, row.ended = row.metrics | dump_metrics(metrics), None
+
+    def end(self, number: int, verdict: Verdict, lab: float, asked: int | None = None) -> TrialRecord:
+        """Record how a trial ended and return it; ``asked`` is the amendment that asks for it."""
+        with self._transaction() as session:
+            if asked is not None:
+                _amendment_row(session, asked).first = number
             _move(session, number, verdict.state, lab, reason=verdict.reason)
             row = _trial_row(session, number)
             row.metrics = row.metrics | dump_metrics(verdict.metrics)
             row.flags, row.ended = list(verdict.flags), time.time()
-            row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible
+            _rescore(session, {number: verdict})
             if verdict.state is TrialState.COMPLETED:
                 done = select(func.count()).select_from(TrialRow).where(col(TrialRow.completed_order).is_not(None))
                 row.completed_order = session.exec(done).one()
@@ -300,11 +383,6 @@ class Store(Reader):
             step.ended = lab
         if not state.ended:
             _move(session, step.trial, state, lab, step.name, reason)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        with self._write, Session(self._engine) as session, session.begin():
-            yield session
 
 
 def _open_engine(url: str) -> Engine:
@@ -354,6 +432,19 @@ def _trial_row(session: Session, number: int) -> TrialRow:
     if row is None:
         raise StoreError(f"the store knows no trial {number}")
     return row
+
+
+def _amendment_row(session: Session, number: int) -> AmendmentRow:
+    row = session.get(AmendmentRow, number)
+    if row is None:
+        raise StoreError(f"the journal has no amendment {number}")
+    return row
+
+
+def _rescore(session: Session, verdicts: Mapping[int, Verdict]) -> None:
+    for number, verdict in verdicts.items():
+        row = _trial_row(session, number)
+        row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible
 
 
 def _move(session: Session, number: int, state: TrialState, lab: float, step: str = "", reason: str = "") -> None:

@@ -72,11 +72,17 @@ def _space(space: SpaceConfig) -> Iterator[tuple[str, str]]:
 def _parameter(parameter: ParameterConfig) -> str:
     match parameter:
         case FloatConfig() | IntegerConfig():
-            return f"{parameter.low:g} to {parameter.high:g}{unit_text(parameter.unit)}"
+            return f"{parameter.low:g} to {parameter.high:g}{unit_text(parameter.unit)}{_growth(parameter)}"
         case OrdinalConfig():
             return ", ".join(f"{level:g}" for level in parameter.levels) + unit_text(parameter.unit)
         case CategoricalConfig():
             return ", ".join(parameter.levels)
+
+
+def _growth(parameter: FloatConfig | IntegerConfig) -> str:
+    ends = [f"down to {parameter.lowest:g}"] if parameter.lowest is not None else []
+    ends += [f"up to {parameter.highest:g}"] if parameter.highest is not None else []
+    return f", may grow {' and '.join(ends)}{unit_text(parameter.unit)}" if ends else ""
 
 
 def _condition(parameter: ParameterConfig) -> str:

@@ -5,10 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import assert_never
 
+from campaigns.amendments import (
+    AddLevel,
+    AddTrial,
+    CampaignChange,
+    Change,
+    FixParameter,
+    ReleaseParameter,
+    ReleaseTrial,
+    SetBounds,
+    SetWeights,
+    WithdrawTrial,
+)
+from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.front import Front
-from loop.records import TrialRecord
+from loop.records import Amendment, TrialRecord
 
 
 def clean(text: str) -> str:
@@ -61,6 +75,44 @@ def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:
     """Return a candidate in one line; ``units`` holds the parameters' units."""
     parts = [f"{name} {_scalar(value)}{unit_text(units.get(name, ''))}" for name, value in candidate.parameters.items()]
     return clean(", ".join([candidate.material, *parts] if candidate.material else parts))
+
+
+def change_text(campaign: Campaign, change: Change) -> str:
+    """Return what a change makes of a campaign, in one line."""
+    units = {name: unit_text(parameter.unit) for name, parameter in campaign.space.all_parameters.items()}
+    match change:
+        case SetWeights(weights=weights):
+            names = {place: campaign.objective.terms[place].metric for place in weights}
+            return ", ".join(f"weight of {names[place]} is {weight:g}" for place, weight in weights.items())
+        case SetBounds(parameter=name):
+            verb = "grows to" if change.grown else "is"
+            return f"{name} {verb} {change.low:g} to {change.high:g}{units[name]}"
+        case FixParameter(parameter=name, value=value):
+            return f"{name} is fixed at {_scalar(value)}{units[name]}"
+        case ReleaseParameter(parameter=name):
+            return f"{name} is released"
+        case AddLevel(parameter=name, level=level, descriptors=descriptors):
+            described = "".join(f", {key} {value:g}" for key, value in descriptors.items())
+            return f"{name} may be {_scalar(level)}{units[name]}{described}"
+        case AddTrial():
+            return f"trial of {candidate_text(change.candidate, units)}"
+        case ReleaseTrial(trial=number):
+            return f"trial {number} is released"
+        case WithdrawTrial(trial=number):
+            return f"trial {number} is withdrawn"
+        case _:
+            assert_never(change)
+
+
+def since_text(one: Amendment) -> str:
+    """Return since when an amendment holds, or why it does not."""
+    if one.refused:
+        return f"refused: {one.refused}"
+    if one.first is None:
+        return "waits for a run"
+    if isinstance(one.change, CampaignChange):
+        return f"from trial {one.first} on"
+    return f"trial {one.first}" if isinstance(one.change, AddTrial) else "done"
 
 
 def duration(seconds: float) -> str:

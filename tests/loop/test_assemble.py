@@ -13,7 +13,8 @@ from campaigns.errors import CampaignError, ModelError
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
-from loop.assemble import build_materials, caveats_of, check_limits, recipe
+from loop.assemble import build_materials, caveats_of, recipe
+from loop.limits import check_limits
 from tests.loop.conftest import quick
 
 OWN = """

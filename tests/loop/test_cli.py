@@ -17,7 +17,10 @@ from loop.exits import ExitCode, exit_code
 from tests.stores import fill
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["init", "validate", "schema", "run", "status", "trials", "show", "report", "pool", "surrogate"]
+COMMANDS = [
+    *("init", "validate", "schema", "run", "status", "trials", "show", "report"),
+    *("pool", "surrogate", "weights", "space", "trial"),
+]
 
 
 def athanor(*words: str | Path) -> Result:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import LabError
+from campaigns.errors import CampaignError, LabError
+from loop.amend import add_trial, open_desk
 from loop.records import best
 from loop.report import write_report
 from loop.store import Reader
@@ -82,3 +83,14 @@ def test_a_virtual_furnace_still_wants_the_truth_of_what_it_makes(campaign: dict
     stations = campaign["stations"] | {"furnace": {"kind": "furnace"}}
     with pytest.raises(LabError, match="or stations of your own"):
         bench.run(campaign | {"stations": stations})
+
+
+def test_a_material_may_be_asked_for(bench: Bench, campaign: dict[str, Any]) -> None:
+    bench.run(campaign, max_trials=1)
+    desk = open_desk(None, bench.url, "it stands on the shelf")
+    with pytest.raises(CampaignError, match="the pool has no material 'NaCl'"):
+        add_trial(desk, {"material": "NaCl"})
+    with pytest.raises(CampaignError, match="names the entry of the pool"):
+        add_trial(desk, {})
+    add_trial(desk, {"material": "RbBr-11"})
+    assert bench.run(campaign, max_trials=1).trials[1].candidate.material == "RbBr-11"

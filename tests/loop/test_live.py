@@ -7,10 +7,12 @@ from threading import Event as Flag
 import pytest
 from rich.console import Console
 
+from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.events import (
+    Amended,
     Doubted,
     Event,
     Finished,
@@ -34,7 +36,7 @@ from loop.front import Front
 from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
-from loop.records import Proposal, TrialRecord
+from loop.records import Amendment, Proposal, TrialRecord
 from loop.signals import interrupts
 from tests.stores import CAMPAIGN
 
@@ -56,6 +58,11 @@ def trial(
     return TrialRecord(
         number, candidate, state, reason, Proposal("model"), metrics, (), score, sd, feasible, number, 0.0, 1.0, ()
     )
+
+
+AMENDMENT = Amendment(
+    1, 1.7e9, "ada", "the heater is weak", SetBounds(parameter="temperature", low=500, high=700), first=4
+)
 
 
 def events(campaign: Campaign) -> list[Event]:
@@ -81,6 +88,7 @@ def events(campaign: Campaign) -> list[Event]:
         Doubted(1, ""),
         SurrogateChanged(2, "capacity", "too sure of itself"),
         FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)),
+        Amended(AMENDMENT, "temperature is 500 to 700 degC", (trial(0), trial(1, score=17.0), bad), campaign),
         Warned(HOSTILE),
         Stopping("all trials are spent"),
         Finished("all trials are spent", trial(1, score=17.0)),
@@ -118,10 +126,23 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 1: believed again",
         "surrogate of capacity, after trial 2: too sure of itself",
         "trial 1 stands on the front: 2 trials on the front, which dominates 3.5 points^2",
+        "amendment 1 by ada: temperature is 500 to 700 degC, from trial 4 on (the heater is weak)",
         "warning: [red]spike [2J in [/] the data",
         "stopping: all trials are spent",
         "finished: all trials are spent; best is trial 1, score 17.00 ± 0.20",
     ]
+
+
+def test_an_amendment_ranks_the_trials_anew_in_the_view(campaign: Campaign) -> None:
+    trials = (trial(0, score=15.0), trial(1, score=17.0), trial(4, TrialState.CLAIMED, None))
+    progress = advance(Progress(campaign), Started(campaign, "sqlite://", trials[:2]))
+    assert progress.best is not None
+    assert progress.best.number == 1
+    anew = (trial(0, score=8.0), trial(1, score=2.0), trials[2])
+    progress = advance(progress, Amended(AMENDMENT, "weight of capacity is 2", anew, campaign))
+    assert progress.best == anew[0]
+    assert set(progress.under_way) == {4}
+    assert progress.note == "weight of capacity is 2"
 
 
 def test_nobody_reading_any_more_stops_the_run_and_is_no_error(campaign: Campaign) -> None:
@@ -140,7 +161,7 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     console = Console(file=io.StringIO(), width=140, force_terminal=True, markup=False, color_system=None)
     now = [10.0]
     view = LiveView(campaign, console, lambda: now[0])
-    for event in events(campaign)[:-5]:
+    for event in events(campaign)[:-6]:
         view(event)
     now[0] = 130.0
     with console.capture() as capture:

@@ -87,3 +87,18 @@ def test_what_is_not_believed_reaches_no_target_and_improves_nothing() -> None:
     trials = [trial(0, 1.0), trial(1, 0.9), trial(2, 5.0, doubt="too good"), trial(3, 0.8)]
     assert stop_reason(patience, trials, NOTHING) is not None
     assert stop_reason(patience, [*trials[:2], trial(2, 5.0), trial(3, 0.8)], NOTHING) is None
+
+
+def test_patience_begins_anew_with_what_the_campaign_holds_for() -> None:
+    rule = campaign(stopping=[{"kind": "stagnation", "trials": 3}])
+    trials = [trial(0, 1.0), *(trial(i, 0.5) for i in range(1, 6))]
+    assert stop_reason(rule, trials, NOTHING) is not None
+    assert stop_reason(rule, trials, NOTHING, first=4) is None
+    assert stop_reason(rule, [*trials, trial(6, 0.4)], NOTHING, first=4) is not None
+
+
+def test_what_was_withdrawn_before_it_began_counts_in_no_budget() -> None:
+    step = StepRecord("heat", 1, "oven", "t", TrialState.ACQUIRED, 0.0, 1.0, "u", "", 60.0)
+    never = trial(0, None, state=TrialState.WITHDRAWN)
+    rested = trial(1, None, state=TrialState.WITHDRAWN, steps=(step,))
+    assert spent([never, rested], 0.0) == Spent(1, 0.0, 60.0)

@@ -1,0 +1,274 @@
+"""What may change in a campaign while it lives, and what the campaign then is.
+
+The file stays as it is. What changed stands in a journal, one frozen change after the other, and the campaign in force
+is a pure function of the file and of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Literal, assert_never
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from campaigns.base import Config
+from campaigns.campaign import Campaign
+from campaigns.contradictions import unkept
+from campaigns.errors import CampaignError, Problem
+from campaigns.messages import explain
+from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
+from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.space import SpaceConfig
+from campaigns.values import Candidate, Scalar
+
+Parameters = dict[str, ParameterConfig]
+
+
+class SetWeights(Config):
+    """Give some terms of the score other weights."""
+
+    kind: Literal["weights"] = "weights"
+    weights: dict[int, Weight]
+    """Place of the term in the file, from 0, to its weight."""
+
+
+class SetBounds(Config):
+    """Give a number other bounds, in its unit."""
+
+    kind: Literal["bounds"] = "bounds"
+    parameter: str
+    low: float
+    high: float
+    grown: bool = False
+    """Whether nobody but the optimum asked for it; bounds that somebody has set do not grow any more."""
+
+
+class FixParameter(Config):
+    """Hold a parameter at one value, in its unit."""
+
+    kind: Literal["fix"] = "fix"
+    parameter: str
+    value: Scalar
+
+
+class ReleaseParameter(Config):
+    """Let a parameter that is held at one value go again."""
+
+    kind: Literal["release"] = "release"
+    parameter: str
+
+
+class AddLevel(Config):
+    """Add a level to a categorical or an ordinal parameter."""
+
+    kind: Literal["level"] = "level"
+    parameter: str
+    level: Scalar
+    descriptors: dict[str, float] = Field(default_factory=dict)
+    """Property to its value for the new level, where the levels have such."""
+
+
+class AddTrial(Config):
+    """Run a candidate next."""
+
+    kind: Literal["trial"] = "trial"
+    parameters: dict[str, Scalar]
+    material: str | None = None
+
+    @property
+    def candidate(self) -> Candidate:
+        """What is to be run."""
+        return Candidate(self.parameters, self.material)
+
+
+class ReleaseTrial(Config):
+    """Believe a measurement in quarantine after all."""
+
+    kind: Literal["release_trial"] = "release_trial"
+    trial: int
+
+
+class WithdrawTrial(Config):
+    """Never run a trial that waits, or let one rest that is in quarantine or uncertain."""
+
+    kind: Literal["withdraw_trial"] = "withdraw_trial"
+    trial: int
+
+
+CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel
+"""What changes the campaign."""
+
+Settlement = ReleaseTrial | WithdrawTrial
+"""What settles a trial."""
+
+Change = CampaignChange | AddTrial | Settlement
+"""What may stand in the journal."""
+
+CHANGES: TypeAdapter[Change] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])
+"""Reads a change from plain data."""
+
+
+def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
+    """Return the campaign in force after some changes of the file's, in their order.
+
+    Raises:
+        CampaignError: a change names what is not there, or may not be changed.
+    """
+    open_ = dict(campaign.space.parameters)
+    fixed: dict[str, FixParameter] = {}
+    weights: dict[int, float] = {}
+    for change in changes:
+        match change:
+            case SetWeights():
+                weights |= change.weights
+            case ReleaseParameter(parameter=name):
+                _check_fixed(fixed, name)
+                del fixed[name]
+            case FixParameter(parameter=name):
+                _check_value(_found(campaign, open_, name), change)
+                fixed[name] = change
+            case SetBounds(parameter=name) | AddLevel(parameter=name):
+                open_[name] = _changed(_found(campaign, open_, name), change)
+                if name in fixed:
+                    _check_value(open_[name], fixed[name])
+            case _:
+                assert_never(change)
+    held = {name: _held(p, fixed[name].value) if name in fixed else p for name, p in open_.items()}
+    objective = _weighed(campaign.objective, weights)
+    return campaign.model_copy(update={"space": _with(campaign.space, held), "objective": objective})
+
+
+def outline(campaign: Campaign, changes: Sequence[CampaignChange]) -> SpaceConfig:
+    """Return the smallest space that holds all that could ever be chosen, so that every trial has a place in it."""
+    widest = dict(campaign.space.parameters)
+    for change in changes:
+        match change:
+            case AddLevel(parameter=name):
+                widest[name] = _changed(widest[name], change)
+            case SetBounds(parameter=name):
+                old = _number(widest[name], name)
+                update = {"low": min(old.low, change.low), "high": max(old.high, change.high)}
+                widest[name] = old.model_copy(update=update)
+    return _with(campaign.space, widest)
+
+
+def check_amended(campaign: Campaign, before: Sequence[CampaignChange], change: CampaignChange) -> Campaign:
+    """Return the campaign in force once a change is added to those before it.
+
+    Raises:
+        CampaignError: the change is impossible, or leaves nothing that keeps the constraints.
+    """
+    found = amended(campaign, [*before, change])
+    problems = [Problem(f"space.{where}", message) for where, message in unkept(found.space)]
+    if problems:
+        raise CampaignError(problems, "amendment")
+    return found
+
+
+def open_parameters(campaign: Campaign, changes: Sequence[CampaignChange]) -> Mapping[str, ParameterConfig]:
+    """Return the parameters with their bounds and levels in force, as if none were held at one value."""
+    shaping = [change for change in changes if isinstance(change, SetBounds | AddLevel)]
+    return amended(campaign, shaping).space.parameters
+
+
+def _with(space: SpaceConfig, parameters: Parameters) -> SpaceConfig:
+    """Return a space with other parameters; where they are the same, with the table that it has read."""
+    return space if parameters == space.parameters else space.model_copy(update={"parameters": parameters})
+
+
+def _weighed(objective: ObjectiveConfig, weights: Mapping[int, float]) -> ObjectiveConfig:
+    if not weights:
+        return objective
+    if isinstance(objective.find, FindParetoConfig):
+        advice = "its terms are axes, and all compromises between them are looked for"
+        raise _refused("weights", f"no term of a front weighs more than another: {advice}")
+    if missing := [place for place in weights if not 0 <= place < len(objective.terms)]:
+        raise _refused("weights", f"got term {missing[0]}; allowed: 0 to {len(objective.terms) - 1}")
+    terms = [t.model_copy(update={"weight": weights.get(i, t.weight)}) for i, t in enumerate(objective.terms)]
+    return objective.model_copy(update={"terms": tuple(terms)})
+
+
+def _found(campaign: Campaign, parameters: Parameters, name: str) -> ParameterConfig:
+    """Return a parameter that may be changed."""
+    if campaign.space.rows is not None:
+        advice = "only the rows of the table may be chosen, whatever the bounds are; run single rows by 'trial add'"
+        raise _refused(name, f"the space is the table {campaign.space.rows.file}: {advice}")
+    if name in campaign.space.all_parameters and name not in parameters:
+        raise _refused(name, "is a component of a mixture, whose shares only make sense together; it stays as it is")
+    if name not in parameters:
+        raise _refused(name, f"is no parameter; allowed: {', '.join(parameters) or 'none'}")
+    return parameters[name]
+
+
+def _number(parameter: ParameterConfig, name: str) -> FloatConfig | IntegerConfig:
+    if not isinstance(parameter, FloatConfig | IntegerConfig):
+        raise _refused(name, f"is {parameter.kind} and has levels, not bounds; use 'space fix' or 'space add'")
+    return parameter
+
+
+def _changed(parameter: ParameterConfig, change: SetBounds | AddLevel) -> ParameterConfig:
+    """Return a parameter with other bounds, or with one more level, checked as in a file."""
+    data = parameter.model_dump(exclude_none=True)
+    match change:
+        case SetBounds():
+            _number(parameter, change.parameter)
+            data |= {"low": change.low, "high": change.high}
+            if not change.grown:
+                data = {key: value for key, value in data.items() if key not in ("lowest", "highest")}
+        case AddLevel():
+            data |= _with_level(parameter, change)
+    try:
+        return type(parameter).model_validate(data)
+    except ValidationError as error:
+        message = "; ".join(problem.message for problem in explain(error, data, {}))
+        raise _refused(change.parameter, message) from error
+
+
+def _with_level(parameter: ParameterConfig, change: AddLevel) -> dict[str, Any]:
+    match parameter:
+        case OrdinalConfig():
+            if not isinstance(change.level, int | float):
+                raise _refused(change.parameter, f"got level {change.level!r}; allowed: a number in {parameter.unit}")
+            return {"levels": sorted([*parameter.levels, float(change.level)])}
+        case CategoricalConfig():
+            if set(change.descriptors) != set(parameter.descriptors):
+                got, wanted = (", ".join(names) or "none" for names in (change.descriptors, parameter.descriptors))
+                raise _refused(change.parameter, f"got the descriptors {got}; needed: {wanted}")
+            described = {n: (*values, change.descriptors[n]) for n, values in parameter.descriptors.items()}
+            return {"levels": (*parameter.levels, str(change.level)), "descriptors": described}
+        case _:
+            raise _refused(change.parameter, f"is {parameter.kind} and has bounds, not levels; use 'space set'")
+
+
+def _check_value(parameter: ParameterConfig, change: FixParameter) -> None:
+    if not parameter.contains(change.value):
+        raise _refused(change.parameter, f"is fixed at {change.value!r}; allowed: {allowed_text(parameter)}")
+
+
+def _check_fixed(fixed: Collection[str], name: str) -> None:
+    if name not in fixed:
+        raise _refused(name, f"is not fixed; fixed: {', '.join(fixed) or 'none'}")
+
+
+def _held(parameter: ParameterConfig, value: Scalar) -> ParameterConfig:
+    """Return a parameter that can take one value only, as no file may have it."""
+    match parameter:
+        case CategoricalConfig():
+            return parameter.model_copy(update={"levels": (value,), "descriptors": {}})
+        case OrdinalConfig():
+            return parameter.model_copy(update={"levels": (value,)})
+        case FloatConfig() | IntegerConfig():
+            return parameter.model_copy(update={"low": value, "high": value, "lowest": None, "highest": None})
+
+
+def allowed_text(parameter: ParameterConfig) -> str:
+    """Return what a parameter may be, in words."""
+    match parameter:
+        case CategoricalConfig() | OrdinalConfig():
+            return ", ".join(f"{level}" for level in parameter.levels)
+        case FloatConfig() | IntegerConfig():
+            return f"{parameter.low:g} to {parameter.high:g} {parameter.unit}"
+
+
+def _refused(where: str, message: str) -> CampaignError:
+    return CampaignError([Problem(where, message)], "amendment")

@@ -1,0 +1,150 @@
+"""What ``athanor weights``, ``space`` and ``trial`` do: check what is asked for, and write it into the journal.
+
+They write beside a run that goes on, which takes over what it finds before its next proposal.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaigns.amendments import AddTrial, CampaignChange, Change, Settlement, SetWeights
+from campaigns.beside import PARENT
+from campaigns.campaign import Campaign
+from campaigns.yaml_nodes import read_document
+from loop.amend_words import Words, candidate, wrong
+from loop.amending import check_candidate, check_settlement, checked, rescored
+from loop.limits import kept_limits
+from loop.places import open_journal
+from loop.records import best, changes_of
+from loop.store import Journal
+from loop.words import change_text, score_text
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where an operator writes: a journal, and the campaign that it amends.
+
+    Attributes:
+        campaign: of the file, as the last run took it.
+        before: what is in force or waits to be.
+        reason: why anything is written.
+    """
+
+    journal: Journal
+    campaign: Campaign
+    before: Sequence[CampaignChange]
+    reason: str
+
+    @property
+    def words(self) -> Words:
+        """What reads the operator's words."""
+        return Words(self.campaign, self.before)
+
+
+def parted(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Return the words of a command without the campaign file among them, and that file if there is one."""
+    files = [word for word in words if "=" not in word and word.endswith((".yaml", ".yml"))]
+    if len(files) > 1:
+        raise wrong("FILE", f"got {', '.join(files)}; allowed: one campaign file")
+    return [word for word in words if word not in files], Path(files[0]) if files else None
+
+
+def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
+    """Open the journal of a campaign that was begun.
+
+    Raises:
+        CampaignError: no reason is given.
+        StoreError: there is no store.
+    """
+    if not reason.strip():
+        raise wrong("--reason", "is empty; needed: why, in a few words, for those who read the journal")
+    journal = open_journal(file, store)
+    folder = (file or journal.path).absolute().parent
+    sys.path.append(str(folder))  # modules beside the campaign can be named in it
+    data = read_document(journal.campaign().source).data
+    campaign = Campaign.model_validate(data, context={PARENT: folder})
+    return Desk(journal, campaign, changes_of(journal.amendments()), reason)
+
+
+def amend(desk: Desk, changes: Sequence[CampaignChange]) -> list[str]:
+    """Check changes one after the other, write them into the journal, and say what was done.
+
+    Where the score changes, past trials are scored anew at once.
+
+    Raises:
+        CampaignError: a change is impossible, or leads out of the limits of an instrument.
+    """
+    limits, held, campaign = kept_limits(desk.journal), list(desk.before), desk.campaign
+    for change in changes:
+        held.append(change)
+        campaign = checked(desk.campaign, held, limits)
+    ranked = any(isinstance(change, SetWeights) for change in changes)
+    verdicts = rescored(campaign, desk.journal.trials()) if ranked else {}
+    written = desk.journal.amend(changes, (_author(), desk.reason), verdicts)
+    said = [f"amendment {one.number}: {change_text(campaign, one.change)}" for one in written]
+    if ranked:
+        said += [f"{len(verdicts)} trials scored anew; {_best(desk.journal)}"]
+    if not limits:
+        said += ["the limits of the instruments are not known yet: the next run checks them"]
+    return [*said, "holds from the next proposal on, of a run that goes on or of the next one"]
+
+
+def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
+    """Ask for a trial, and say what was done.
+
+    Raises:
+        CampaignError: there is no such candidate in the space in force.
+    """
+    asked = candidate(desk.words.now, given)
+    if why := check_candidate(desk.words.now, asked) or _unknown(desk.campaign, asked.material):
+        raise wrong("trial", why)
+    change: Change = AddTrial(parameters=dict(asked.parameters), material=asked.material)
+    (written,) = desk.journal.amend([change], (_author(), desk.reason), {})
+    text = f"amendment {written.number}: {change_text(desk.words.now, change)}"
+    return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
+
+
+def settle(desk: Desk, change: Settlement) -> list[str]:
+    """Ask for a trial to be settled, and say what was done.
+
+    Raises:
+        CampaignError: it cannot be settled so.
+    """
+    if why := check_settlement(change, desk.journal.trials()):
+        raise wrong("trial", why)
+    (written,) = desk.journal.amend([change], (_author(), desk.reason), {})
+    text = f"amendment {written.number}: {change_text(desk.campaign, change)}"
+    return [text, "as soon as a run that goes on, or the next one, takes it over"]
+
+
+def number(words: Sequence[str]) -> int:
+    """Return the number of a trial among the words of a command."""
+    if len(words) != 1 or not words[0].isdigit():
+        raise wrong("TRIAL", f"got {' '.join(words) or 'nothing'}; allowed: the number of one trial")
+    return int(words[0])
+
+
+def _unknown(campaign: Campaign, material: str | None) -> str:
+    """Return that the pool has no such material; empty if it has."""
+    if campaign.space.pool is None or material is None:
+        return ""
+    from surrogates.pools.pool import load_pool  # slow, and only for campaigns with a pool
+
+    known = material in load_pool(campaign.space.pool).ids
+    return "" if known else f"the pool has no material {material!r}; 'athanor pool show FILE' tells what it holds"
+
+
+def _author() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody has a name here, as in some containers
+        return "operator"
+
+
+def _best(journal: Journal) -> str:
+    found = best(journal.trials())
+    return "none is feasible" if found is None else f"best is trial {found.number}, score {score_text(found)}"

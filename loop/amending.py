@@ -1,0 +1,150 @@
+"""What a run makes of the journal: which campaign is in force, and what somebody has asked for.
+
+Amendments are taken over at defined points only, before a proposal and between results, each with the number of the
+first trial that it holds for: so the same campaign with the same journal proposes the same, killed or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from campaigns.amendments import (
+    AddTrial,
+    CampaignChange,
+    ReleaseTrial,
+    Settlement,
+    amended,
+    check_amended,
+)
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
+from campaigns.fidelity import FULL
+from campaigns.values import Candidate, TrialState
+from loop.edition import edition
+from loop.growth import growth
+from loop.limits import Stating, check_limits
+from loop.records import Amendment, TrialRecord, Verdict, changes_of
+from loop.space_checks import check_space
+from loop.store import Store
+from loop.verdict import verdict
+
+_GROWTH = "growth"
+_SETTLED = (TrialState.QUARANTINED, TrialState.UNCERTAIN)
+
+
+def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, Verdict]:
+    """Return the completed trials of full fidelity with their scores by a campaign's objective."""
+    objective = campaign.build_objective()
+    done = (t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == FULL)
+    return {t.number: verdict(objective, t, {}) for t in done}
+
+
+def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mapping[str, Stating]) -> Campaign:
+    """Return the campaign in force after some changes, the last of which is new.
+
+    Args:
+        campaign: of the file.
+        changes: at least one.
+        limits: station to what its instrument states; none where that is not known.
+
+    Raises:
+        CampaignError: the last change is impossible, or leads out of the limits of an instrument.
+    """
+    found = check_amended(campaign, changes[:-1], changes[-1])
+    check_space(found, "amendment")
+    if limits:
+        check_limits(found, limits)
+    return found
+
+
+def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
+    """Return why a trial cannot be settled so; empty if it can."""
+    if not 0 <= change.trial < len(trials):
+        return f"got trial {change.trial}; allowed: 0 to {len(trials) - 1}"
+    trial = trials[change.trial]
+    if isinstance(change, ReleaseTrial):
+        fits, allowed = trial.state is TrialState.QUARANTINED, "one in quarantine"
+    else:
+        fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.steps)
+        allowed = "one that waits, is in quarantine or uncertain"
+    return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"
+
+
+def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
+    """Return why a candidate cannot be run in a campaign; empty if it can."""
+    space = campaign.space
+    if (candidate.material is not None) != (space.pool is not None):
+        return "material=... names the entry of the pool, in a campaign that has one, and in no other"
+    if not space.contains(candidate):
+        advice = "change the space first, by 'athanor space'"
+        return f"it lies outside of the space in force: bounds, levels, constraints or what is fixed; {advice}"
+    return ""
+
+
+class Amending:
+    """Takes over what was written into the journal.
+
+    Args:
+        campaign: of the file.
+        store: holds the journal.
+        limits: station to its instrument.
+    """
+
+    def __init__(self, campaign: Campaign, store: Store, limits: Mapping[str, Stating]) -> None:
+        self._campaign, self._store, self._limits = campaign, store, limits
+        self._read()
+
+    def take_over(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
+        """Take over what changes the campaign from the next trial on; return it, with what was refused and why."""
+        waiting = [a for a in self._store.amendments() if a.waiting and changes_of([a])]
+        if not waiting:
+            return []
+        held, refused = list(self._held), dict[int, str]()
+        for one in waiting:
+            changes = changes_of([*held, one])
+            try:
+                checked(self._campaign, changes, self._limits)
+            except CampaignError as error:
+                refused[one.number] = "; ".join(problem.message for problem in error.problems)
+            else:
+                held.append(one)
+        first = {a.number: len(trials) for a in waiting if a.number not in refused}
+        self._store.take_over(first, refused, self._rescored(held, trials))
+        self._read()
+        return [a for a in self._store.amendments() if a.number in {*first, *refused}]
+
+    def asked(self) -> Amendment | None:
+        """Return the first trial that somebody waits for, with what speaks against it if it may not be run any more."""
+        for one in self._store.amendments():
+            if one.waiting and isinstance(one.change, AddTrial):
+                why = check_candidate(self.edition.campaign, one.change.candidate)
+                return self.refuse(one, why) if why else one
+        return None
+
+    def settlements(self) -> list[Amendment]:
+        """Return what is to be settled."""
+        return [a for a in self._store.amendments() if a.waiting and isinstance(a.change, Settlement)]
+
+    def refuse(self, one: Amendment, why: str) -> Amendment:
+        """Record why an amendment is not taken over; return it with that."""
+        self._store.take_over({}, {one.number: why}, {})
+        return replace(one, refused=why)
+
+    def grow(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
+        """Let a bound grow against which the optimum presses, from the next trial on; return what was done."""
+        found = growth(self.edition.campaign, trials)
+        if found is None:
+            return []
+        change, reason = found
+        grown = self._store.amend([change], (_GROWTH, reason), {}, first=len(trials))
+        self._read()
+        return grown
+
+    def _rescored(self, held: Sequence[Amendment], trials: Sequence[TrialRecord]) -> dict[int, Verdict]:
+        return rescored(amended(self._campaign, changes_of(held)), trials)
+
+    def _read(self) -> None:
+        known = self._store.amendments()
+        self.edition = edition(self._campaign, known)
+        self._held = [a for a in known if a.first is not None]

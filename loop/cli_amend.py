@@ -1,0 +1,126 @@
+"""The commands that change a campaign while it lives: ``athanor weights``, ``space`` and ``trial``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_HELP = {"help_option_names": ["--help", "-h"]}
+
+
+def _group(name: str, text: str) -> typer.Typer:
+    return typer.Typer(name=name, help=text, no_args_is_help=True, context_settings=_HELP)
+
+
+weights = _group("weights", "Weigh the terms of the score anew.")
+space = _group("space", "Change what may be chosen from now on.")
+trial = _group("trial", "Ask for single trials, and settle them.")
+
+_FILE = "FILE is the campaign file; without it, the only one in this folder that has a store."
+_REASON = Annotated[str, typer.Option(help="Why; it stands in the journal, in status and in the report.")]
+_STORE = Annotated[
+    str | None,
+    typer.Option(help="URL of the store; without it, sqlite beside the campaign file: NAME.yaml has NAME.db."),
+]
+
+
+def _words(metavar: str) -> typer.models.ArgumentInfo:
+    found: typer.models.ArgumentInfo = typer.Argument(metavar=f"{metavar}... [FILE]", help=_FILE)
+    return found
+
+
+@weights.command("set")
+def set_weights(words: Annotated[list[str], _words("METRIC=WEIGHT")], reason: _REASON, store: _STORE = None) -> None:
+    """Give terms of the score other weights: past trials are ranked anew at once, and so is what comes next."""
+    from loop.amend import amend, open_desk, parted
+    from loop.amend_words import pairs
+
+    rest, file = parted(words)
+    desk = open_desk(file, store, reason)
+    _say(amend(desk, desk.words.weights(pairs(rest))))
+
+
+@space.command("set")
+def set_bounds(words: Annotated[list[str], _words("NAME=LOW..HIGH")], reason: _REASON, store: _STORE = None) -> None:
+    """Give numbers other bounds, such as 'temperature=600..900 degC' or 'time=..24 h'."""
+    from loop.amend import amend, open_desk, parted
+    from loop.amend_words import pairs
+
+    rest, file = parted(words)
+    desk = open_desk(file, store, reason)
+    _say(amend(desk, desk.words.bounds(pairs(rest))))
+
+
+@space.command()
+def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
+    """Hold parameters at one value, such as atmosphere=oxygen."""
+    from loop.amend import amend, open_desk, parted
+    from loop.amend_words import pairs
+
+    rest, file = parted(words)
+    desk = open_desk(file, store, reason)
+    _say(amend(desk, desk.words.fixed(pairs(rest))))
+
+
+@space.command()
+def release(words: Annotated[list[str], _words("NAME")], reason: _REASON, store: _STORE = None) -> None:
+    """Let parameters go again that are held at one value."""
+    from loop.amend import amend, open_desk, parted
+
+    rest, file = parted(words)
+    desk = open_desk(file, store, reason)
+    _say(amend(desk, desk.words.released(rest)))
+
+
+@space.command()
+def add(
+    words: Annotated[list[str], _words("NAME=LEVEL")],
+    reason: _REASON,
+    descriptor: Annotated[
+        list[str] | None, typer.Option(metavar="PROPERTY=VALUE", help="A descriptor of the new level; may be repeated.")
+    ] = None,
+    store: _STORE = None,
+) -> None:
+    """Add a level to a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
+    from loop.amend import amend, open_desk, parted
+    from loop.amend_words import pairs
+
+    rest, file = parted(words)
+    desk = open_desk(file, store, reason)
+    _say(amend(desk, desk.words.level(pairs(rest), pairs(descriptor or []))))
+
+
+@trial.command("add")
+def add_candidate(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
+    """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""
+    from loop.amend import add_trial, open_desk, parted
+    from loop.amend_words import pairs
+
+    rest, file = parted(words)
+    _say(add_trial(open_desk(file, store, reason), pairs(rest)))
+
+
+@trial.command("release")
+def release_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
+    """Believe a measurement in quarantine after all: its trial goes on, and is learnt from."""
+    from campaigns.amendments import ReleaseTrial
+    from loop.amend import number, open_desk, parted, settle
+
+    rest, file = parted(words)
+    _say(settle(open_desk(file, store, reason), ReleaseTrial(trial=number(rest))))
+
+
+@trial.command("withdraw")
+def withdraw_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
+    """Never run a trial that waits in the queue, or let one rest that is in quarantine or uncertain."""
+    from campaigns.amendments import WithdrawTrial
+    from loop.amend import number, open_desk, parted, settle
+
+    rest, file = parted(words)
+    _say(settle(open_desk(file, store, reason), WithdrawTrial(trial=number(rest))))
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)

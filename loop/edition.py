@@ -1,0 +1,41 @@
+"""The campaign in force, by its file and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from campaigns.amendments import amended, outline
+from campaigns.campaign import Campaign
+from campaigns.space import SpaceConfig
+from loop.records import Amendment, changes_of, version_of
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The campaign in force.
+
+    Attributes:
+        outline: the space in which every trial, of any edition, has a place.
+        version: number of the latest amendment that is in it; 0 for the file as it stands.
+        first: number of the first trial that it holds for.
+    """
+
+    campaign: Campaign
+    outline: SpaceConfig
+    version: int = 0
+    first: int = 0
+
+
+def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:
+    """Return what is in force by the file and those amendments that a run has taken over."""
+    held = [a for a in amendments if a.first is not None and changes_of([a])]
+    changes = changes_of(held)
+    first = max((a.first or 0 for a in held), default=0)
+    return Edition(amended(campaign, changes), outline(campaign, changes), version_of(held), first)
+
+
+def as_shown(campaign: Campaign, amendments: Sequence[Amendment]) -> Campaign:
+    """Return a campaign as its trials are scored and shown: with the latest weights, and room for every trial."""
+    changes = changes_of(amendments)
+    return amended(campaign, changes).model_copy(update={"space": outline(campaign, changes)})

@@ -1,0 +1,58 @@
+"""A campaign that is amended while it runs: by an operator at a fixed moment, and by itself.
+
+``python -m tests.loop.living FOLDER [MOMENT]`` runs it in a folder, or goes on with it, and kills itself as soon as a
+line holds the moment.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from loop.amend import add_trial, amend, open_desk
+from loop.amend_words import pairs
+from loop.events import Event, Proposed
+from loop.lines import line
+from loop.options import Outcome
+from tests.loop.conftest import Bench, quick
+
+WHEN = 4
+"""Number of the trial at whose proposal the operator writes."""
+
+
+def growing() -> dict[str, Any]:
+    """Return a campaign whose furnace could be much hotter than it may be at first."""
+    data = quick(budget={"trials": 13}, planner={"initial": 4})
+    data["space"]["parameters"]["temperature"] |= {"high": "973 K", "highest": "1223 K"}
+    del data["stations"]["furnace_2"]  # with fewer trials under way, proposals know more
+    data["workflow"][0]["stations"] = ["furnace_1"]
+    return data
+
+
+def write(url: str) -> None:
+    """Do what an operator does."""
+    desk = open_desk(None, url, "voltage is settled")
+    amend(desk, desk.words.weights(pairs(["capacity=1", "phase_fraction=3"])))
+    desk = open_desk(None, url, "argon is used up")
+    amend(desk, desk.words.fixed(pairs(["atmosphere=oxygen"])))
+    asked = ["temperature=690", "time=1.5 day", "ramp_rate=5", "lithium_excess=4"]
+    add_trial(open_desk(None, url, "as in the paper"), pairs(asked))
+
+
+def run(bench: Bench, moment: str = "") -> Outcome:
+    """Run the campaign, with the operator at work; die at a moment if one is given."""
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Proposed) and event.trial == WHEN:
+            write(bench.url)
+        if moment and moment in line(event, {}):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return bench.run(growing(), on_event)
+
+
+if __name__ == "__main__":
+    run(Bench(Path(sys.argv[1])), *sys.argv[2:])

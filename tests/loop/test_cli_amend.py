@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from loop.cli import app
+from loop.exits import ExitCode
+from loop.limits import LIMITS
+from loop.store import Reader, Store
+from tests.stores import fill
+
+
+def athanor(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A campaign whose furnace goes up to 1000 degC, as its last run found out."""
+    monkeypatch.chdir(tmp_path)
+    file = fill(tmp_path)
+    store = Store(f"sqlite:///{file.with_suffix('.db')}")
+    body = {"name": "furnace", "ranges": {"temperature": [20, 1000]}, "choices": {}, "units": {"temperature": "degC"}}
+    store.keep(LIMITS, "furnace", body)
+    store.close("")
+    return file
+
+
+def status(file: Path) -> list[str]:
+    return athanor("status", file).output.splitlines()
+
+
+def test_a_change_of_the_space_is_written_and_told_by_status(small: Path) -> None:
+    result = athanor("space", "set", "temperature=600..950", "small.yaml", "--reason", "seen in the\npaper")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[0] == "amendment 1: temperature is 600 to 950 degC"
+    (line,) = [line for line in status(small) if line.startswith("amendment")]
+    assert line.startswith("amendment 1: temperature is 600 to 950 degC, waits for a run; ")
+    assert line.endswith(": seen in the paper")
+    assert small.read_text().count("500") == 1
+
+
+def test_the_campaign_may_be_left_out_and_the_store_be_named(small: Path) -> None:
+    assert athanor("space", "fix", "temperature=1000 K", "--reason", "x").exit_code == 0
+    store = f"sqlite:///{small.with_suffix('.db')}"
+    assert athanor("space", "release", "temperature", "--reason", "y", "--store", store).exit_code == 0
+    assert [a.reason for a in Reader(store).amendments()] == ["x", "y"]
+
+
+def test_a_run_that_goes_on_keeps_nobody_from_writing(small: Path) -> None:
+    running = Store(f"sqlite:///{small.with_suffix('.db')}")
+    assert athanor("space", "set", "temperature=600..700", "--reason", "x").exit_code == 0
+    assert [a.number for a in running.amendments()] == [1]
+    running.close("")
+
+
+def test_nothing_leads_out_of_the_limits_of_an_instrument(small: Path) -> None:
+    result = athanor("space", "set", "temperature=600..1200", "--reason", "x")
+    assert result.exit_code == ExitCode.INVALID
+    assert "workflow[0].recipe.temperature: furnace: temperature got 1200.0; allowed: 20 to 1000" in result.output
+    assert Reader(f"sqlite:///{small.with_suffix('.db')}").amendments() == []
+
+
+def test_changes_of_one_command_are_written_together_or_not_at_all(small: Path) -> None:
+    result = athanor("space", "set", "temperature=600..700", "heat=1..2", "--reason", "x")
+    assert result.exit_code == ExitCode.INVALID
+    assert Reader(f"sqlite:///{small.with_suffix('.db')}").amendments() == []
+
+
+def test_a_trial_is_asked_for_within_the_space_in_force(small: Path) -> None:
+    assert athanor("trial", "add", "temperature=777 degC", "--reason", "as in the paper").exit_code == 0
+    result = athanor("trial", "add", "temperature=950", "--reason", "x")
+    assert result.exit_code == ExitCode.INVALID
+    assert "lies outside of the space in force" in result.output
+    athanor("space", "set", "temperature=600..950", "--reason", "x")
+    assert athanor("trial", "add", "temperature=950", "--reason", "x").exit_code == 0
+
+
+def test_a_trial_in_quarantine_may_be_released_and_one_that_waits_withdrawn(small: Path) -> None:
+    result = athanor("trial", "release", "1", "small.yaml", "--reason", "the spike is real")
+    assert result.output.splitlines()[0] == "amendment 1: trial 1 is released"
+    assert athanor("trial", "withdraw", "3", "--reason", "no powder left").exit_code == 0
+    lines = [line for line in status(small) if line.startswith("amendment")]
+    assert lines[0].startswith("amendment 1: trial 1 is released, waits for a run; ")
+    for words in (["release", "0"], ["withdraw", "0"], ["withdraw", "7"], ["release", "one"], ["release", "1", "2"]):
+        result = athanor("trial", *words, "--reason", "x")
+        assert result.exit_code == ExitCode.INVALID, words
+        assert "allowed: " in result.output
+
+
+def test_weights_rank_past_trials_anew_at_once(small: Path) -> None:
+    result = athanor("weights", "set", "capacity=3", "--reason", "x")
+    assert result.output.splitlines()[:2] == [
+        "amendment 1: weight of capacity is 3", "1 trials scored anew; best is trial 0, score 15.00 ± 0.20"
+    ]  # fmt: skip
+    assert "predicted score, by the weights of then" in athanor("show", "1").output
+
+
+@pytest.mark.parametrize("words", [["weights", "set", "capacity=3"], ["weights", "set", "capacity=3", "--reason", " "]])
+def test_nothing_is_changed_without_a_reason(small: Path, words: list[str]) -> None:
+    assert athanor(*words).exit_code == ExitCode.INVALID
+    assert Reader(f"sqlite:///{small.with_suffix('.db')}").amendments() == []
+
+
+def test_there_is_nothing_to_change_before_a_campaign_has_begun(tmp_path: Path) -> None:
+    result = athanor("weights", "set", "capacity=3", tmp_path / "none.yaml", "--reason", "x")
+    assert result.exit_code == ExitCode.STORE
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_the_report_holds_the_journal(small: Path) -> None:
+    athanor("space", "set", "temperature=600..950", "--reason", "seen in the paper")
+    assert athanor("report").exit_code == 0
+    page = small.with_suffix(".html").read_text()
+    assert "<h2>Amendments</h2>" in page
+    assert "<td>temperature is 600 to 950 degC</td><td>waits for a run</td>" in page
+    assert "<td>seen in the paper</td>" in page

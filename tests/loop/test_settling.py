@@ -1,0 +1,100 @@
+"""What people decide about single trials, beside a run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.amendments import ReleaseTrial, Settlement, WithdrawTrial
+from campaigns.errors import CampaignError
+from campaigns.values import TrialState
+from loop.amend import open_desk, settle
+from loop.events import Amended, Event, Proposed, TrialEnded
+from loop.lines import line
+from loop.options import Outcome
+from loop.store import Reader
+from tests.loop.conftest import Bench, quick
+from tests.loop.test_run import begun_once, facts
+
+
+def doubtful() -> dict[str, Any]:
+    """Return a campaign in which trials 2 and 4 are doubted by the analysis, and trial 1 is measured as nothing."""
+    data = quick(budget={"trials": 6})
+    data["workflow"][1]["analysis"] = "tests.loop.doubting:doubting"
+    return data | {"lab": {"kind": "virtual", "faults": [{"trial": 1, "station": "cycler", "kind": "nan"}]}}
+
+
+def decide(bench: Bench, change: Settlement) -> None:
+    settle(open_desk(None, bench.url, "looked at it"), change)
+
+
+def run(bench: Bench) -> Outcome:
+    """Run it with an operator who releases trials 1 and 2, and withdraws trials 4 and 5."""
+
+    def on_event(event: Event) -> None:
+        match event:
+            case TrialEnded(trial=trial) if trial.state is TrialState.QUARANTINED:
+                number = trial.number
+                decide(bench, WithdrawTrial(trial=4) if number == 4 else ReleaseTrial(trial=number))
+            case Proposed(trial=5):
+                decide(bench, WithdrawTrial(trial=5))
+
+    return bench.run(doubtful(), on_event)
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Outcome]:
+    bench = Bench(tmp_path_factory.mktemp("settled"))
+    return bench, run(bench)
+
+
+def test_a_released_trial_goes_on_and_is_scored(settled: tuple[Bench, Outcome]) -> None:
+    bench, outcome = settled
+    released = outcome.trials[2]
+    assert released.state is TrialState.COMPLETED
+    assert released.metrics["phase_fraction"].value < 0.3
+    assert "capacity" in released.metrics
+    assert released.score is not None
+    reasons = [change.reason for change in Reader(bench.url).transitions(2)]
+    assert any("released by" in reason and "looked at it" in reason for reason in reasons)
+    assert begun_once(bench)
+
+
+def test_what_is_no_number_stays_in_quarantine(settled: tuple[Bench, Outcome]) -> None:
+    bench, outcome = settled
+    assert outcome.trials[1].state is TrialState.QUARANTINED
+    told = [line(event, {}) for event in bench.events if isinstance(event, Amended)]
+    assert any("trial 1 is released, refused: capacity: not finite" in text for text in told)
+
+
+def test_what_is_withdrawn_rests_and_teaches_nothing(settled: tuple[Bench, Outcome]) -> None:
+    _, outcome = settled
+    rested, waiting = outcome.trials[4:6]
+    assert {rested.state, waiting.state} == {TrialState.WITHDRAWN}
+    assert not waiting.steps
+    assert not any({4, 5} & set(t.proposal.learnt_from) for t in outcome.trials)
+    assert (rested.counted, waiting.counted) == (True, False)
+    assert sum(t.counted for t in outcome.trials) == 6
+
+
+def test_the_next_session_knows_what_was_decided_and_learns_from_it(
+    settled: tuple[Bench, Outcome], tmp_path: Path
+) -> None:
+    bench, outcome = settled
+    shutil.copytree(bench.folder, tmp_path / "copy")
+    again = Bench(tmp_path / "copy").run(doubtful() | {"budget": {"trials": 7}})
+    assert facts(again.trials)[: len(outcome.trials)] == facts(outcome.trials)
+    assert {0, 2, 3} <= set(again.trials[-1].proposal.learnt_from)
+    assert not {1, 4, 5} & set(again.trials[-1].proposal.learnt_from)
+
+
+def test_only_what_can_be_settled_so_is(settled: tuple[Bench, Outcome]) -> None:
+    bench, _ = settled
+    for change, message in (
+        (ReleaseTrial(trial=0), "trial 0 is completed; allowed: one in quarantine"),
+        (WithdrawTrial(trial=0), "trial 0 is completed; allowed: one that waits, is in quarantine or uncertain"),
+        (WithdrawTrial(trial=99), "got trial 99; allowed: 0 to"),
+    ):
+        with pytest.raises(CampaignError, match=message):
+            decide(bench, change)
