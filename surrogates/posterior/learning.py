@@ -257,15 +257,8 @@ def _thinned(data: Data) -> Data:
     if count <= _MOST_TO_FIT:
         return data
     kept = _spread(count)
-
-    def square(matrix: Tensor) -> Tensor:
-        return matrix[kept][:, kept]
-
-    parts = Distances(
-        tuple(map(square, data.parts.views)), tuple(map(square, data.parts.parameters)), square(data.parts.same)
-    )
     pick = [None if v is None else v[kept] for v in (data.prior, data.amplitude)]
-    return Data(parts, data.targets[kept], data.noise[kept], *pick)
+    return Data(data.parts.only(kept), data.targets[kept], data.noise[kept], *pick)
 
 
 def _spread(count: int) -> Tensor:

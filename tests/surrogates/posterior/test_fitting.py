@@ -47,7 +47,7 @@ def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
     encoder, rows, shape = setting(kind)
     parts = distances(encoder, rows, rows, shape.views)
     logs = logs_of(shape)
-    total, slopes = derivatives(shape, logs, parts)
+    total, slopes = derivatives(shape, logs, parts.split())
     assert torch.allclose(total, covariance(shape, logs, parts))
     assert torch.allclose(total.diagonal(), torch.full((len(rows),), variance(shape, logs)).double())
     for i in range(len(slopes)):
