@@ -29,10 +29,10 @@ class Distances:
         """Return the squared distances, batch x n x m, along the parameters, p, each in units of its length."""
         return squared(self.left / lengths, self.right / lengths).to(self.same.dtype)
 
-    def only(self, kept: Tensor) -> Distances:
-        """Return the distances between some of n rows, by their places, where these stand against themselves."""
-        views = tuple(view[kept][:, kept] for view in self.views)
-        return Distances(views, self.left[kept], self.right[kept], self.same[kept][:, kept])
+    def between(self, rows: Tensor, others: Tensor) -> Distances:
+        """Return the distances between some of n rows and some of m others, by their places."""
+        views = tuple(view[rows][:, others] for view in self.views)
+        return Distances(views, self.left[rows], self.right[others], self.same[rows][:, others])
 
     def split(self) -> Split:
         """Return the distances with each parameter for itself."""
