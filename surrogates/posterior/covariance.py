@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from surrogates.posterior.distances import Distances
+from surrogates.posterior.distances import Distances, Split
 
 _ROOT5 = math.sqrt(5.0)
 _SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
@@ -86,7 +86,7 @@ class Shape:
 def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
     """Return the covariance, batch x n x m, at the logarithms of the hyper-parameters."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
-    along = _process(value, parts)[0] if shape.parameters else None
+    along = _along(value, parts) if shape.parameters else None
     if not shape.views and along is not None:
         return along.mul_(value["process"])
     across = parts.same * value["nugget"]
@@ -106,7 +106,7 @@ def variance(shape: Shape, logs: Tensor) -> float:
     return across * (1.0 + value.get("product", 0.0)) + value.get("process", 0.0)
 
 
-def derivatives(shape: Shape, logs: Tensor, parts: Distances) -> tuple[Tensor, list[Tensor]]:
+def derivatives(shape: Shape, logs: Tensor, parts: Split) -> tuple[Tensor, list[Tensor]]:
     """Return the covariance, n x n, and its derivative by each logarithm but that of the noise."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if not shape.views:
@@ -155,7 +155,16 @@ def _matern_slope(squared: Tensor) -> tuple[Tensor, Tensor]:
     return root.add_(1.0).add_(squared, alpha=5.0 / 3.0).mul_(decay), slope
 
 
-def _process(value: dict[str, float], parts: Distances) -> tuple[Tensor, list[Tensor]]:
+def _along(value: dict[str, float], parts: Distances) -> Tensor:
+    """Return the correlation along the parameters, batch x n x m."""
+    lengths = torch.tensor([value[f"length.{i}"] for i in range(parts.left.shape[-1])], dtype=torch.float64)
+    scaled = parts.along(lengths).mul_(5.0)
+    found = torch.zeros_like(scaled)
+    _add_matern(found, scaled, 1.0)
+    return found
+
+
+def _process(value: dict[str, float], parts: Split) -> tuple[Tensor, list[Tensor]]:
     """Return the correlation along the parameters, and its derivatives by the logarithms of their length scales."""
     each = [p / value[f"length.{i}"] ** 2 for i, p in enumerate(parts.parameters)]
     squared = torch.stack(each).sum(dim=0)

@@ -16,8 +16,39 @@ class Distances:
 
     Attributes:
         views: squared distances, batch x n x m, one for each view.
-        parameters: squared differences, batch x n x m, one for each column of the parameters.
+        left, right: columns of the parameters, batch x n x p and batch x m x p.
         same: whether both rows are of one material, batch x n x m; zeros without a pool.
+    """
+
+    views: tuple[Tensor, ...]
+    left: Tensor
+    right: Tensor
+    same: Tensor
+
+    def along(self, lengths: Tensor) -> Tensor:
+        """Return the squared distances, batch x n x m, along the parameters, p, each in units of its length."""
+        return squared(self.left / lengths, self.right / lengths).to(self.same.dtype)
+
+    def between(self, rows: Tensor, others: Tensor) -> Distances:
+        """Return the distances between some of n rows and some of m others, by their places."""
+        views = tuple(view[rows][:, others] for view in self.views)
+        return Distances(views, self.left[rows], self.right[others], self.same[rows][:, others])
+
+    def split(self) -> Split:
+        """Return the distances with each parameter for itself."""
+        columns = range(self.left.shape[-1])
+        apart = (self.left[..., i].unsqueeze(-1) - self.right[..., i].unsqueeze(-2) for i in columns)
+        return Split(self.views, tuple(each.square().to(self.same.dtype) for each in apart), self.same)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What the derivatives of a kernel need of pairs of rows.
+
+    Attributes:
+        views: squared distances, one for each view.
+        parameters: squared differences, one for each column of the parameters.
+        same: whether both rows are of one material; zeros without a pool.
     """
 
     views: tuple[Tensor, ...]
@@ -29,18 +60,15 @@ def distances(
     encoder: Encoder, rows: Tensor, others: Tensor, views: tuple[str, ...], dtype: torch.dtype = torch.float64
 ) -> Distances:
     """Return the distances between rows, batch x n x d, and others, batch x m x d, by the views of those names."""
-    parameters = tuple(
-        (rows[..., i].unsqueeze(-1) - others[..., i].unsqueeze(-2)).square().to(dtype)
-        for i in range(encoder.parameter_columns)
-    )
+    left, right = rows[..., : encoder.parameter_columns], others[..., : encoder.parameter_columns]
     if encoder.materials is None:
-        shape = (*rows.shape[:-1], others.shape[-2])
-        return Distances((), parameters, torch.zeros(shape, dtype=dtype))
+        nothing = torch.zeros((), dtype=dtype).expand(*rows.shape[:-1], others.shape[-2])
+        return Distances((), left, right, nothing)
     at, to = rows[..., -1].long(), others[..., -1].long()
     single = dtype == torch.float32
     known = (encoder.materials.single[n] if single else torch.from_numpy(encoder.materials.views[n]) for n in views)
     found = tuple(squared(view[at], view[to]) for view in known)
-    return Distances(found, parameters, (at.unsqueeze(-1) == to.unsqueeze(-2)).to(dtype))
+    return Distances(found, left, right, (at.unsqueeze(-1) == to.unsqueeze(-2)).to(dtype))
 
 
 def squared(left: Tensor, right: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from surrogates.posterior.covariance import Shape, derivatives
-from surrogates.posterior.distances import Distances
+from surrogates.posterior.distances import Distances, Split
 
 OFFSET = 0.25
 """Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
@@ -45,6 +45,11 @@ class Data:
     def noisier(self, variance: float) -> Data:
         """Return the observations with more noise."""
         return replace(self, noise=self.noise + variance) if variance else self
+
+    def only(self, kept: Tensor) -> Data:
+        """Return some of the observations, by their places."""
+        known = [None if each is None else each[kept] for each in (self.prior, self.amplitude)]
+        return Data(self.parts.between(kept, kept), self.targets[kept], self.noise[kept], *known)
 
     def mean(self) -> Tensor:
         """Return the prior mean, n."""
@@ -95,16 +100,49 @@ def factorise(covariance: Tensor, data: Data) -> Factor:
     Raises:
         torch.linalg.LinAlgError: it is not positive definite even with the noise.
     """
-    whole = covariance + OFFSET
-    if data.prior is not None:
-        whole = whole.addr(data.prior, data.prior, alpha=SLOPE[1] ** 2)
-    if data.amplitude is not None:
-        whole = whole * torch.outer(data.amplitude, data.amplitude)
+    everything = torch.arange(len(data.targets))
+    whole = _complete(covariance, data, everything, everything)
     whole.diagonal().add_(data.noise)
     root = torch.linalg.cholesky(whole)
     inverse = torch.cholesky_inverse(root)
     residual = data.targets - data.mean()
     return Factor(root, inverse, inverse @ residual, residual)
+
+
+def extend(factor: Factor, covariance: Tensor, data: Data) -> Factor:
+    """Factorise the covariance of n observations of which the first m are factorised already, in O(n^2 (n - m)).
+
+    Args:
+        factor: of the first m, at the same noise and prior.
+        covariance: of the others with all of them, without noise, (n - m) x n.
+        data: all of them.
+
+    Raises:
+        torch.linalg.LinAlgError: the covariance is not positive definite even with the noise.
+    """
+    n, m = len(data.targets), len(factor.residual)
+    whole = _complete(covariance, data, torch.arange(m, n), torch.arange(n))
+    whole[:, m:].diagonal().add_(data.noise[m:])
+    solved = torch.linalg.solve_triangular(factor.root, whole[:, :m].mT, upper=False)
+    corner = torch.linalg.cholesky(whole[:, m:] - solved.mT @ solved)
+    rest, pulled = torch.cholesky_inverse(corner), factor.inverse @ whole[:, :m].mT
+    spread = pulled @ rest
+    root, inverse = torch.zeros(n, n, dtype=torch.float64), torch.empty(n, n, dtype=torch.float64)
+    root[:m, :m], root[m:, :m], root[m:, m:] = factor.root, solved.mT, corner
+    torch.addmm(factor.inverse, spread, pulled.mT, out=inverse[:m, :m])
+    inverse[:m, m:], inverse[m:, :m], inverse[m:, m:] = -spread, -spread.mT, rest
+    residual = data.targets - data.mean()
+    return Factor(root, inverse, inverse @ residual, residual)
+
+
+def _complete(covariance: Tensor, data: Data, rows: Tensor, others: Tensor) -> Tensor:
+    """Return the covariance of some observations with others with what constant and prior add."""
+    whole = covariance + OFFSET
+    if data.prior is not None:
+        whole = whole.addr(data.prior[rows], data.prior[others], alpha=SLOPE[1] ** 2)
+    if data.amplitude is not None:
+        whole = whole * torch.outer(data.amplitude[rows], data.amplitude[others])
+    return whole
 
 
 def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
@@ -143,7 +181,7 @@ class _Packed:
     """
 
     data: Data
-    parts: Distances
+    parts: Split
     entries: Tensor
     pairs: Tensor
     times: Tensor
@@ -151,12 +189,12 @@ class _Packed:
     @classmethod
     def of(cls, data: Data) -> _Packed:
         """Return the observations of some data."""
-        n, parts = len(data.targets), data.parts
+        n, parts = len(data.targets), data.parts.split()
         row, column = torch.tril_indices(n, n)
         entries, pairs = row * n + column, torch.empty(n * n, dtype=torch.long)
         pairs[entries] = pairs[column * n + row] = torch.arange(len(entries))
         views, parameters = ([p.take(entries) for p in part] for part in (parts.views, parts.parameters))
-        listed = Distances(tuple(views), tuple(parameters), parts.same.take(entries))
+        listed = Split(tuple(views), tuple(parameters), parts.same.take(entries))
         return cls(data, listed, entries, pairs, torch.where(row == column, 1.0, 2.0).double())
 
     def matrix(self, values: Tensor) -> Tensor:

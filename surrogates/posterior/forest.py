@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.trees import Inputs, Numbers, Trees
+from surrogates.posterior.trees import grow as grow_trees
 
 _TREES = 48
 _SEED = 0  # the same measurements grow the same trees
 _FLOOR = 0.02  # least variance of an opinion, as a share of the metric's
 _FACTOR = (0.5, 3.0)  # within which the spread between trees is corrected
-
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Forest:
         count: number of measurements.
     """
 
-    trees: tuple[Any, ...]
+    trees: Trees
     columns: int
     factor: float
     floor: float
@@ -47,7 +47,7 @@ class Forest:
 
     def outputs(self, rows: Tensor) -> Tensor:
         """Return what each tree says, t x n, of n rows."""
-        return torch.from_numpy(_said(self.trees, _seen(rows, self.columns)))
+        return torch.from_numpy(self.trees.outputs(_seen(rows, self.columns)))
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one."""
@@ -75,18 +75,12 @@ def grow(seen: Observations, columns: int) -> Forest:
 
     Measurements count by their certainty: the less certain, the fewer trees see them.
     """
-    from sklearn.tree import ExtraTreeRegressor  # a second to import, and only where trees are wanted
-
     inputs, values = _seen(seen.rows, columns), seen.values.numpy()
     floor = _FLOOR * max(float(values.var()), 1e-300)
     variances = seen.sds.numpy() ** 2
     drawn = _bootstrap(floor / (floor + variances))
-    grown = [
-        ExtraTreeRegressor(max_features=1.0, random_state=i).fit(inputs, values, counts, check_input=False)
-        for i, counts in enumerate(drawn)
-    ]
-    trees = tuple(tree.tree_ for tree in grown)
-    factor, evidence = _judged(_said(trees, inputs), drawn == 0, values, floor + variances)
+    trees = grow_trees(inputs, values, drawn, _SEED)
+    factor, evidence = _judged(trees.outputs(inputs), drawn == 0, values, floor + variances)
     return Forest(trees, columns, factor, floor, evidence, len(values))
 
 
@@ -118,9 +112,5 @@ def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, noise: Nu
     return factor, float(density.mean())
 
 
-def _said(trees: tuple[Any, ...], inputs: NDArray[np.float32]) -> Numbers:
-    return np.stack([tree.predict(inputs)[:, 0] for tree in trees]).astype(np.float64)
-
-
-def _seen(rows: Tensor, columns: int) -> NDArray[np.float32]:
+def _seen(rows: Tensor, columns: int) -> Inputs:
     return np.ascontiguousarray(rows[..., :columns].numpy(), dtype=np.float32)

@@ -18,7 +18,7 @@ from torch import Tensor
 from surrogates.posterior.covariance import Shape, covariance, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.fitting import OFFSET, SLOPE, Data, Factor, factorise
+from surrogates.posterior.fitting import OFFSET, SLOPE, Data, Factor
 from surrogates.posterior.replicates import replicates
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
@@ -122,6 +122,7 @@ class MetricGP:
         terms: mean and covariance.
         rows: n x d, where it was measured.
         data: standardised targets and noise at these rows.
+        factor: the factorised covariance of the observations.
         shift, scale: from standardised units to the metric's: value = shift + scale * target.
         floor: the metric is the larger of this and the process; None without a floor.
         account: how it came about, for the log: candidates and their evidence, slope of the prior, views.
@@ -131,16 +132,12 @@ class MetricGP:
     terms: Terms
     rows: Tensor
     data: Data
+    factor: Factor
     shift: float
     scale: float
     floor: float | None = None
     account: Mapping[str, Any] = field(default_factory=dict)
     inflation: float = 1.0
-
-    @cached_property
-    def factor(self) -> Factor:
-        """The factorised covariance of the observations."""
-        return factorise(covariance(self.terms.shape, self.terms.logs, self.data.parts), self.data)
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""

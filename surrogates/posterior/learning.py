@@ -21,7 +21,7 @@ from surrogates.posterior.covariance import Shape, covariance
 from surrogates.posterior.distances import Distances, distances
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.families import families, widening
-from surrogates.posterior.fitting import SLOPE, Data, Factor, factorise, fit
+from surrogates.posterior.fitting import SLOPE, Data, Factor, extend, factorise, fit
 from surrogates.posterior.gp import Known, MetricGP, Terms
 from surrogates.posterior.observations import Observations
 
@@ -35,6 +35,7 @@ _RESOLVED = 20.0  # standard uncertainties over which a metric is expected to va
 _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
 _GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
 _MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
+_REMEMBERED = 3  # models and factors of one metric
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,15 @@ class Memory:
         logs: logarithms of hyper-parameters, by the views and the prior that they belong to.
         verdicts: by the views and the prior that might be used.
         widenings: what standard deviations are multiplied by, by the views and the prior that are used.
+        factors: latest factorised covariances of the observations that decide, by a digest of all they depend on.
+        models: latest models, by views, prior and inflation that might be used.
     """
 
     logs: dict[_Key, Tensor] = field(default_factory=dict)
     verdicts: dict[_Key, Verdict] = field(default_factory=dict)
     widenings: dict[_Key, float] = field(default_factory=dict)
+    factors: dict[tuple[Shape, Known | None, bytes], Factor] = field(default_factory=dict)
+    models: dict[tuple[_Key, float], MetricGP] = field(default_factory=dict)
 
 
 _Key = tuple[int, bytes, tuple[str, ...], Known | None]
@@ -118,26 +123,65 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
     """
     memory = Memory() if memory is None else memory
     start = _Start(task, seen)
-    decisive = start.first(fitted_to(len(seen.values)))
+    key = ((len(seen.values), start.digest, task.usable, task.prior), task.inflation)
+    if key not in memory.models:
+        _remember(memory.models, key, _learnt(start, memory))
+    return memory.models[key]
+
+
+def _learnt(start: _Start, memory: Memory) -> MetricGP:
+    decisive = start.first(fitted_to(len(start.rows)))
+    many = len(start.rows) > _MOST_TO_FIT
+    if many:  # in the units of those that decide, so that these stay as they are
+        start = _Start(start.task, start.seen, (decisive.shift, decisive.scale))
     verdict = _verdict(decisive, memory)
-    shape = task.shape(verdict.views)
+    shape = start.task.shape(verdict.views)
     logs = _logs(decisive, shape, verdict.prior, memory)
     widened = _widened(decisive, shape, verdict.prior, memory)
-    return _believed(start, _Fitted.at(start, shape, verdict.prior, logs), verdict, widened)
+    fitted = _Fitted.at(start, shape, verdict.prior, logs)
+    if many:
+        fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], memory))
+    return _believed(start, fitted, verdict, widened)
+
+
+def _extended(fitted: _Fitted, first: Tensor, memory: Memory) -> Factor:
+    """Return the factorised covariance of many observations; that of the first of them, at these rows, is remembered.
+
+    It is always made of these two parts, so that it does not matter whether the first part was remembered.
+    """
+    data, count = fitted.data, len(first)
+    known = [each[:count] for each in (data.noise, data.prior, data.amplitude) if each is not None]
+    key = (fitted.shape, fitted.prior, _digest(first, fitted.logs, *known))
+    if key not in memory.factors:
+        begun = replace(fitted, data=data.only(torch.arange(count)))
+        _remember(memory.factors, key, begun.factor)
+    rest = data.parts.between(torch.arange(count, len(data.targets)), torch.arange(len(data.targets)))
+    return extend(memory.factors[key], covariance(fitted.shape, fitted.logs, rest), data)
+
+
+def _digest(*numbers: Tensor) -> bytes:
+    return blake2b(torch.cat([each.ravel() for each in numbers]).numpy().tobytes(), digest_size=16).digest()
+
+
+def _remember(found: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value, and forget the oldest where there are many."""
+    found[key] = value
+    if len(found) > _REMEMBERED:
+        del found[next(iter(found))]
 
 
 class _Start:
-    """Standardised observations."""
+    """Standardised observations, by their own shift and scale or by given ones."""
 
-    def __init__(self, task: Task, seen: Observations) -> None:
+    def __init__(self, task: Task, seen: Observations, units: tuple[float, float] | None = None) -> None:
         self.task, self.seen, self.rows = task, seen, seen.rows
         self.prior = task.prior
         _, amplitude = Terms(task.encoder, Shape((), 0), torch.zeros(0), task.prior).known(seen.rows)
-        self.shift, self.scale = _standard(seen.values, amplitude)
+        self.shift, self.scale = units or _standard(seen.values, amplitude)
         self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
         if task.floor is not None:
             self.censored = seen.values <= task.floor + 2.0 * seen.sds
-            if bool(self.censored.all()):  # nothing tells how far the others lie above it
+            if units is None and bool(self.censored.all()):  # nothing tells how far the others lie above it
                 self.shift, self.scale = task.floor, _RESOLVED * float(seen.sds.median()) or 1.0
         self.noise = torch.maximum(seen.sds / self.scale, torch.full_like(seen.sds, _QUIET)).square()
         self.targets = (seen.values - self.shift) / self.scale
@@ -152,8 +196,7 @@ class _Start:
     @cached_property
     def digest(self) -> bytes:
         """What tells these observations from others of the same metric."""
-        numbers = torch.cat([self.rows, self.seen.values.unsqueeze(-1), self.seen.sds.unsqueeze(-1)], dim=1)
-        return blake2b(numbers.numpy().tobytes(), digest_size=16).digest()
+        return _digest(self.rows, self.seen.values, self.seen.sds)
 
     def first(self, count: int) -> _Start:
         """Return the first of the observations."""
@@ -184,10 +227,12 @@ class _Fitted:
     logs: Tensor
     data: Data
     prior: Known | None
+    known: Factor | None = None
 
-    @property
+    @cached_property
     def factor(self) -> Factor:
-        return factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
+        """The factorised covariance of the observations."""
+        return self.known or factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
 
     @classmethod
     def at(cls, start: _Start, shape: Shape, prior: Known | None, logs: Tensor) -> _Fitted:
@@ -256,16 +301,7 @@ def _thinned(data: Data) -> Data:
     count = len(data.targets)
     if count <= _MOST_TO_FIT:
         return data
-    kept = _spread(count)
-
-    def square(matrix: Tensor) -> Tensor:
-        return matrix[kept][:, kept]
-
-    parts = Distances(
-        tuple(map(square, data.parts.views)), tuple(map(square, data.parts.parameters)), square(data.parts.same)
-    )
-    pick = [None if v is None else v[kept] for v in (data.prior, data.amplitude)]
-    return Data(parts, data.targets[kept], data.noise[kept], *pick)
+    return data.only(_spread(count))
 
 
 def _spread(count: int) -> Tensor:
@@ -333,6 +369,7 @@ def _believed(start: _Start, fitted: _Fitted, verdict: Verdict, widened: float) 
         Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
         start.rows,
         fitted.data,
+        fitted.factor,
         start.shift,
         start.scale,
         task.floor,

@@ -7,7 +7,7 @@ from campaigns.space import SpaceConfig
 from surrogates.posterior.covariance import Shape, covariance, derivatives, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.fitting import Data, _loss, _Packed, factorise
+from surrogates.posterior.fitting import Data, _loss, _Packed, extend, factorise
 from surrogates.posterior.gp import MetricGP, Prior, Terms
 
 SHAPES = {
@@ -47,7 +47,7 @@ def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
     encoder, rows, shape = setting(kind)
     parts = distances(encoder, rows, rows, shape.views)
     logs = logs_of(shape)
-    total, slopes = derivatives(shape, logs, parts)
+    total, slopes = derivatives(shape, logs, parts.split())
     assert torch.allclose(total, covariance(shape, logs, parts))
     assert torch.allclose(total.diagonal(), torch.full((len(rows),), variance(shape, logs)).double())
     for i in range(len(slopes)):
@@ -67,7 +67,9 @@ def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: Pr
     targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
     noise = torch.full_like(targets, 0.04)
     data = Data(distances(encoder, rows, rows, shape.views), targets, noise, *terms.known(rows))
-    model = MetricGP(terms, rows, data.noisier(shape.excess(logs)), 0.0, 1.0).model().train()
+    noisier = data.noisier(shape.excess(logs))
+    factor = factorise(covariance(shape, logs, data.parts), noisier)
+    model = MetricGP(terms, rows, noisier, factor, 0.0, 1.0).model().train()
     theirs = ExactMarginalLogLikelihood(model.likelihood, model)(model(rows), targets)
     packed = _Packed.of(data)
     loss, slopes = _loss(shape, packed, logs)
@@ -91,3 +93,25 @@ def test_leaving_one_out_is_learning_from_the_others() -> None:
     weights = torch.linalg.solve(full[others][:, others], full[others, 3])
     assert float(mean[3]) == pytest.approx(float(weights @ targets[others]), rel=1e-9)
     assert float(spread[3]) == pytest.approx(float(full[3, 3] - weights @ full[others, 3]), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("prior", [None, Prior("prior:v"), Prior("prior:v", factor=True)])
+def test_extending_a_factor_is_factorising_anew(kind: str, prior: Prior | None) -> None:
+    encoder, rows, shape = setting(kind)
+    logs, first = logs_of(shape), torch.arange(18)
+    terms = Terms(encoder, shape, logs, prior if shape.views else None)
+    targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
+    data = Data(
+        distances(encoder, rows, rows, shape.views), targets, torch.full_like(targets, 0.04), *terms.known(rows)
+    )
+    begun = factorise(covariance(shape, logs, data.parts.between(first, first)), data.only(first))
+    rest = data.parts.between(torch.arange(18, len(rows)), torch.arange(len(rows)))
+    grown, whole = (
+        extend(begun, covariance(shape, logs, rest), data),
+        factorise(covariance(shape, logs, data.parts), data),
+    )
+    for name in ("root", "inverse", "weights", "residual"):
+        assert torch.allclose(getattr(grown, name), getattr(whole, name), atol=1e-9), name
+    same = extend(whole, covariance(shape, logs, data.parts.between(first[:0], torch.arange(len(rows)))), data)
+    assert torch.allclose(same.weights, whole.weights)

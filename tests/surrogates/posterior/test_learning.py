@@ -67,3 +67,41 @@ def test_each_set_of_views_has_a_memory_of_its_own() -> None:
     assert "told" in both.account["features"]
     assert set(simple.account["features"]) == {"noise"}
     assert simple.describe() == learn(Task(encoder, views=("noise",)), seen).describe()
+
+
+def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_else_extended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder, seen = world(60)
+    whole: list[int] = []
+    monkeypatch.setattr(learning, "_MOST_TO_FIT", 20)
+    original = learning._Fitted.factor.func
+
+    def counting(fitted: learning._Fitted) -> learning.Factor:
+        if fitted.known is None:
+            whole.append(len(fitted.data.targets))
+        return original(fitted)
+
+    monkeypatch.setattr(learning._Fitted.factor, "func", counting)
+    memory = Memory()
+    for count in range(40, 61):
+        whole.clear()
+        grown = learn(Task(encoder, PRIOR), first(seen, count), memory)
+        assert all(size < count or size == learning.fitted_to(count) for size in whole)
+        if learning.fitted_to(count) < count and count > 40:
+            assert not whole
+        fresh = learn(Task(encoder, PRIOR), first(seen, count))
+        assert grown.describe() == fresh.describe()
+        for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_many_measurements_are_learnt_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, seen = world(60)
+    few = learn(Task(encoder, PRIOR), seen)
+    monkeypatch.setattr(learning, "_MOST_TO_FIT", 59)
+    many = learn(Task(encoder, PRIOR), seen)
+    everything = torch.arange(100).unsqueeze(-1).double()
+    spread = float(few.marginals(everything)[0].std())
+    for one, other in zip(few.marginals(everything), many.marginals(everything), strict=True):
+        assert float((one - other).abs().max()) < 0.05 * spread
