@@ -102,6 +102,21 @@ class Task:
         return ((i, p) for i, p in enumerate(self.parameters) if isinstance(p, Choice))
 
 
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What decides about everything random in a measurement.
+
+    Attributes:
+        seed: of the campaign.
+        number: of the experiment, from 0.
+        earlier: how often the same point was measured before.
+    """
+
+    seed: int
+    number: int
+    earlier: int = 0
+
+
 @dataclass(frozen=True)
 class Readings:
     """What was measured.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from benchmarks.planner.engine import Arm, Engine, Record, conduct
 from benchmarks.planner.figures import acceleration, enhancement, figures, random_median
 from benchmarks.planner.jobs import Campaign, World, work
 from benchmarks.planner.report import table_grids
-from benchmarks.planner.space import Numbers, Readings, Task
-from benchmarks.planner.tables import with_faults
+from benchmarks.planner.space import Numbers, Occasion, Readings, Task
+from benchmarks.planner.tables import Table, with_faults
 from tests.benchmarks.experiment_tables import bowl, turned
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peers' own, of which there are many kinds
@@ -112,6 +113,19 @@ def test_a_row_once_more_is_an_experiment_but_no_further_find() -> None:
     assert [point == row.tolist() for point in record.points[5:]] == [True] * (len(record.points) - 5)
     found = figures(record, bowl()).curve
     assert found[5:] == (found[5],) * (len(found) - 5)
+
+
+def test_a_measurement_knows_how_often_its_point_was_measured_before() -> None:
+    class Noting(Table):
+        occasions: ClassVar[list[Occasion]] = []
+
+        def measure(self, point: Numbers, occasion: Occasion) -> Readings:
+            self.occasions.append(occasion)
+            return super().measure(point, occasion)
+
+    row, table = np.array([0.0, 0.0, 1.0]), bowl(total=9)
+    conduct(Arm("stubborn", lambda _task, _seed: Stubborn(row), ""), Noting(table.task, table.values), 3)
+    assert Noting.occasions[5:] == [Occasion(3, number, number - 5) for number in (5, 6, 7)]  # the last is never told
 
 
 def test_points_outside_of_a_box_are_refused() -> None:
