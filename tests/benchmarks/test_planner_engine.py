@@ -196,6 +196,7 @@ def test_figures_count_what_was_found_and_when() -> None:
     assert (found.good, found.best, found.cpu) == (4.0, 11.0, 1.0)
     assert found.share(10) == pytest.approx(1 / len(good))
     assert found.share(20) == pytest.approx(2 / len(good))
+    assert [found.reached(count / len(good)) for count in (1, 2, 3)] == [4.0, 11.0, np.inf]
 
 
 def test_random_choice_is_neither_enhanced_nor_accelerated() -> None:
