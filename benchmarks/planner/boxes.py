@@ -64,13 +64,13 @@ class Box:
         """Return what an experiment says; its noise depends on seed and number of the experiment alone."""
         true = self.function(point[None])
         if self.noise is None:
-            return Readings(true, np.full_like(true, np.nan))
+            return Readings.single(true)
         generator = np.random.default_rng([occasion.seed, zlib.crc32(self.task.name.encode()), occasion.number])
         sd = self.noise.low + (self.noise.high - self.noise.low) * self.task.unit(point[None])[0, 0]
         drawn = true + sd * generator.standard_normal((self.noise.replicates, *true.shape))
         if self.noise.replicates == 1:
-            return Readings(drawn[0], np.full_like(true, np.nan))
-        return Readings(drawn.mean(axis=0), drawn.std(axis=0, ddof=1) / np.sqrt(self.noise.replicates))
+            return Readings.single(drawn[0])
+        return Readings(drawn.mean(axis=0), drawn.std(axis=0, ddof=1) / np.sqrt(self.noise.replicates), drawn)
 
     def regrets(self, points: Numbers) -> Numbers:
         """Return by how much the best of the points so far misses the optimum, without noise, n."""

@@ -138,8 +138,7 @@ class _Campaign:
         readings = [self._reading(number) for number in range(len(self.done) - len(self.untold), len(self.done))]
         began = time.process_time()
         if self.untold:
-            values = np.concatenate([r.values for r in readings])
-            self.engine.tell(np.array(self.untold), Readings(values, np.concatenate([r.sds for r in readings])))
+            self.engine.tell(np.array(self.untold), Readings.together(readings))
         pending = np.array([p for _, _, p in self.under_way]).reshape(-1, len(self.problem.task.parameters))
         point = self.engine.suggest(pending)
         self.cpu.append(time.process_time() - began)

@@ -5,7 +5,7 @@ A point is an array of d numbers, one per parameter in its own unit; a category 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,10 +124,26 @@ class Readings:
     Attributes:
         values: n x (o + s), objectives and then slacks.
         sds: standard uncertainties as replicates tell, of the same shape; NaN where nothing tells.
+        replicates: r x n x (o + s), of which the values are means; once the values where there are none.
     """
 
     values: Numbers
     sds: Numbers
+    replicates: Numbers
+
+    @classmethod
+    def single(cls, values: Numbers) -> Readings:
+        """Return readings, n x (o + s), of which nothing tells how uncertain they are."""
+        return cls(values, np.full_like(values, np.nan), values[None])
+
+    @classmethod
+    def together(cls, readings: Sequence[Readings]) -> Readings:
+        """Return readings of several points as one."""
+        return cls(
+            np.concatenate([r.values for r in readings]),
+            np.concatenate([r.sds for r in readings]),
+            np.concatenate([r.replicates for r in readings], axis=1),
+        )
 
 
 class Left:

@@ -75,7 +75,7 @@ class Table:
         """Return what the measurement of a row says; whether it is wrong depends on seed, row and repetition alone."""
         place = self.places[point.tobytes()]
         value = self._faulty_values(occasion)[place] if self.faulty else self.values[place]
-        return Readings(np.array([[value]]), np.array([[np.nan]]))
+        return Readings.single(np.array([[value]]))
 
     def _faulty_values(self, occasion: Occasion) -> Numbers:
         """Return readings, n, of which a tenth are wrong: half of these zero, half a spike of 1 to 5 ranges."""

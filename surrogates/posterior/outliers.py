@@ -3,9 +3,9 @@
 A measurement is doubted when it lies too far from what the model expects there without it (leave-one-out; Rasmussen &
 Williams 2006, equation 5.12), in units of the uncertainty of that expectation, and when no near neighbour says about
 the same. At fixed hyper-parameters this ranks measurements as relevance pursuit does (Ament et al. 2024, NeurIPS 37):
-what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One wild value hides
-another, so that the worst is left out before the next is looked at, and the model is fitted again without all of them,
-until no verdict changes. Wild values spoil the hyper-parameters, too, so that there are two beginnings: with all
+what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One wild value
+hides another, so that the worst is left out before the next is looked at, and the model is fitted again without all of
+them, until no verdict changes. Wild values spoil the hyper-parameters, too, so that there are two beginnings: with all
 measurements, and without those far off the bulk. Which of these verdicts holds, or that nothing is wrong, is what makes
 the measurements most probable: a few wrong ones among many that agree, or a metric that has such extremes.
 """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.errors import UnfitError
-from benchmarks.planner.arms import ARMS, TOLD, RandomEngine
+from benchmarks.planner.arms import ARMS, REPLICATED, RandomEngine
 from benchmarks.planner.boxes import Box, boxes, uneven
 from benchmarks.planner.compared import Compared
 from benchmarks.planner.engine import Arm, Engine, Record, conduct
@@ -29,7 +29,7 @@ BOXES = {box.task.name: box for box in boxes()}
 
 
 def named(name: str) -> Arm:
-    return next(arm for arm in (*ARMS, TOLD) if arm.name == name)
+    return next(arm for arm in (*ARMS, *REPLICATED) if arm.name == name)
 
 
 def short(name: str, total: int) -> Box:
@@ -162,6 +162,14 @@ def test_uncertainties_that_replicates_tell_are_taken() -> None:
     told, alone = (conduct(named(name), box, 0).points for name in ("BoTorch told", "BoTorch"))
     assert told[:5] == alone[:5]
     assert told != alone
+
+
+def test_ours_is_told_standard_errors_or_nothing_or_each_replicate() -> None:
+    box = replace(uneven()[1], task=replace(uneven()[1].task, total=9))
+    names = ("Athanor", "Athanor one noise", "Athanor replicates")
+    told, one, each = (conduct(named(name), box, 0).points for name in names)
+    assert told[:5] == one[:5] == each[:5]
+    assert told != one != each != told
 
 
 @pytest.mark.parametrize("turn", [False, True])
