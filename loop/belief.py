@@ -24,6 +24,7 @@ from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.outliers import Doubt, sift
 from surrogates.posterior.transfer import Lesson, taught
+from surrogates.posterior.unevenness import Unevenness, unevenness
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _NOISE_SAMPLES = 128
@@ -285,16 +286,25 @@ def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
     Fewer views are used where the model has failed and the measurements do not speak for it.
     """
     sifted = sift(task, seen, known.memory)
-    process = taught(task, known.lessons, sifted.seen, known.memory)
-    model = weigh(task, sifted.seen, process)
+    uneven = unevenness(task, sifted.seen)
+    believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
+    process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
+    model = weigh(task, believed, process)
     if known.fallback is None:
         return _Learnt(model, sifted.doubts, process)
     fewer = replace(task, views=known.fallback)
-    simpler = taught(fewer, known.lessons, sifted.seen, known.memory)
-    simple = weigh(fewer, sifted.seen, simpler)
-    if clearly_better(model.evidence, simple.evidence, len(sifted.seen.values)):
+    simpler = _noisy(taught(fewer, known.lessons, believed, known.memory), uneven)
+    simple = weigh(fewer, believed, simpler)
+    if clearly_better(model.evidence, simple.evidence, len(believed.values)):
         return _Learnt(model, sifted.doubts, process)
     return _Learnt(simple, sifted.doubts, simpler)
+
+
+def _noisy(process: MetricGP, uneven: Unevenness | None) -> MetricGP:
+    """Return a process that knows where its measurements are noisy."""
+    if uneven is None:
+        return process
+    return replace(process, uneven=uneven, account={**process.account, "uneven noise": uneven.account})
 
 
 def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:

@@ -36,6 +36,18 @@ def _athanor(task: Task, seed: int) -> Engine:
     return PlannerEngine(task, seed)
 
 
+def _athanor_one_noise(task: Task, seed: int) -> Engine:
+    from benchmarks.planner.ours import PlannerEngine
+
+    return PlannerEngine(task, seed, "one")
+
+
+def _athanor_replicates(task: Task, seed: int) -> Engine:
+    from benchmarks.planner.ours import PlannerEngine
+
+    return PlannerEngine(task, seed, "each")
+
+
 def _botorch(task: Task, seed: int) -> Engine:
     from benchmarks.planner.plain import PlainEngine
 
@@ -141,10 +153,24 @@ ARMS: tuple[Arm, ...] = (
     ),
 )
 
-TOLD = Arm(
-    "BoTorch told",
-    _botorch_told,
-    "BoTorch as above, with the standard errors of replicates as fixed noise",
-    distributions=_BOTORCH,
+REPLICATED: tuple[Arm, ...] = (
+    Arm(
+        "Athanor one noise",
+        _athanor_one_noise,
+        "Athanor as above, told the means of replicates and nothing else",
+        _OURS,
+    ),
+    Arm(
+        "Athanor replicates",
+        _athanor_replicates,
+        "Athanor as above, told each replicate as a trial of its own, from which it learns where the noise is large",
+        _OURS,
+    ),
+    Arm(
+        "BoTorch told",
+        _botorch_told,
+        "BoTorch as above, with the standard errors of replicates as fixed noise",
+        distributions=_BOTORCH,
+    ),
 )
-"""Compared where noise depends on the input."""
+"""Compared where noise depends on the input; Athanor and BoTorch above are told the standard errors, and nothing."""

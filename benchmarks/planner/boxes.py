@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
+from benchmarks.planner.space import Choice, Numbers, Occasion, Parameter, Readings, Real, Task
 
 Function = Callable[[Numbers], Numbers]
 """From points, n x d, to outcomes without noise, n x (o + s)."""
@@ -60,17 +60,17 @@ class Box:
         drawn = [[_drawn(p, generator) for p in self.task.parameters] for _ in range(count)]
         return np.array(drawn).reshape(count, len(self.task.parameters))
 
-    def measure(self, point: Numbers, seed: int, number: int) -> Readings:
+    def measure(self, point: Numbers, occasion: Occasion) -> Readings:
         """Return what an experiment says; its noise depends on seed and number of the experiment alone."""
         true = self.function(point[None])
         if self.noise is None:
-            return Readings(true, np.full_like(true, np.nan))
-        generator = np.random.default_rng([seed, zlib.crc32(self.task.name.encode()), number])
+            return Readings.single(true)
+        generator = np.random.default_rng([occasion.seed, zlib.crc32(self.task.name.encode()), occasion.number])
         sd = self.noise.low + (self.noise.high - self.noise.low) * self.task.unit(point[None])[0, 0]
         drawn = true + sd * generator.standard_normal((self.noise.replicates, *true.shape))
         if self.noise.replicates == 1:
-            return Readings(drawn[0], np.full_like(true, np.nan))
-        return Readings(drawn.mean(axis=0), drawn.std(axis=0, ddof=1) / np.sqrt(self.noise.replicates))
+            return Readings.single(drawn[0])
+        return Readings(drawn.mean(axis=0), drawn.std(axis=0, ddof=1) / np.sqrt(self.noise.replicates), drawn)
 
     def regrets(self, points: Numbers) -> Numbers:
         """Return by how much the best of the points so far misses the optimum, without noise, n."""

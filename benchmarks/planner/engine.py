@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from benchmarks.planner.boxes import Box
-from benchmarks.planner.space import Numbers, Readings, Task
+from benchmarks.planner.space import Numbers, Occasion, Readings, Task
 from benchmarks.planner.tables import Table
 
 Problem = Table | Box
@@ -135,14 +135,10 @@ class _Campaign:
 
     def ask(self) -> None:
         """Let a station begin with the engine's next point; it takes 0.5 to 1.5 units of time."""
-        readings = [
-            self.problem.measure(point, self.seed, len(self.done) - len(self.untold) + i)
-            for i, point in enumerate(self.untold)
-        ]
+        readings = [self._reading(number) for number in range(len(self.done) - len(self.untold), len(self.done))]
         began = time.process_time()
         if self.untold:
-            values = np.concatenate([r.values for r in readings])
-            self.engine.tell(np.array(self.untold), Readings(values, np.concatenate([r.sds for r in readings])))
+            self.engine.tell(np.array(self.untold), Readings.together(readings))
         pending = np.array([p for _, _, p in self.under_way]).reshape(-1, len(self.problem.task.parameters))
         point = self.engine.suggest(pending)
         self.cpu.append(time.process_time() - began)
@@ -155,6 +151,12 @@ class _Campaign:
         """Wait until the next station has measured its point."""
         self.clock, _, point = heapq.heappop(self.under_way)
         self.measured(point)
+
+    def _reading(self, number: int) -> Readings:
+        """Return what an experiment that has ended says."""
+        point = self.done[number]
+        earlier = sum(np.array_equal(point, other) for other in self.done[:number])
+        return self.problem.measure(point, Occasion(self.seed, number, earlier))
 
     def _check(self, point: Numbers) -> None:
         match self.problem:

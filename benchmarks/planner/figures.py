@@ -35,6 +35,10 @@ class Figures:
         """Return the share of the top 5 % that was found by so many experiments."""
         return self.curve[min(mark, len(self.curve)) - 1]
 
+    def reached(self, share: float) -> float:
+        """Return the number of experiments to a share of the top 5 %; infinite if it was not found."""
+        return first(np.array(self.curve) >= share - 1e-9)
+
 
 def figures(record: Record, table: Table) -> Figures:
     """Count a campaign."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,19 +22,26 @@ from surrogates.posterior.encoder import Encoder
 
 _ROWS = "rows.csv"
 
+Noise = Literal["told", "one", "each"]
+"""What the planner is told of noise."""
+
 
 class PlannerEngine:
     """Suggests what the planner of a campaign would.
+
+    Args:
+        noise: what it is told of noise, where points are measured several times: the mean with its standard error, the
+            mean alone, or each reading as a trial of its own.
 
     Raises:
         UnfitError: the task has several objectives.
     """
 
-    def __init__(self, task: Task, seed: int) -> None:
+    def __init__(self, task: Task, seed: int, noise: Noise = "told") -> None:
         if len(task.signs) > 1:
             raise UnfitError("a campaign has one score")
         torch.set_num_threads(1)
-        self._task = task
+        self._task, self._noise = task, noise
         campaign = _campaign(task, seed)
         self._planner = Planner(campaign, Encoder(campaign.space))
         self._open: dict[bytes, tuple[int, Candidate, Proposal]] = {}
@@ -50,16 +57,22 @@ class PlannerEngine:
 
     def tell(self, points: Numbers, readings: Readings) -> None:
         """Learn readings; points that were not suggested here are the start that all engines share."""
-        for point, values, sds in zip(points, readings.values.tolist(), readings.sds.tolist(), strict=True):
-            pairs = enumerate(zip(values, np.nan_to_num(sds), strict=True))
-            metrics = {f"outcome{i}": MetricValue(value, float(sd), "1") for i, (value, sd) in pairs}
-            known = self._open.pop(point.tobytes(), None)
-            if known is None:
-                start = Candidate(self._task.named(point))
-                self._planner.recall([completed(self._count, start, Proposal("start"), metrics)])
-                self._count += 1
-            else:
-                self._planner.ingest(completed(*known, metrics))
+        known = np.nan_to_num(readings.sds) if self._noise == "told" else np.zeros_like(readings.sds)
+        rounds = readings.replicates if self._noise == "each" else readings.values[None]
+        for place, point in enumerate(points):
+            for values in rounds[:, place]:
+                self._learn(point, values, known[place])
+
+    def _learn(self, point: Numbers, values: Numbers, sds: Numbers) -> None:
+        pairs = enumerate(zip(values.tolist(), sds.tolist(), strict=True))
+        metrics = {f"outcome{i}": MetricValue(value, sd, "1") for i, (value, sd) in pairs}
+        known = self._open.pop(point.tobytes(), None)
+        if known is None:
+            start = Candidate(self._task.named(point))
+            self._planner.recall([completed(self._count, start, Proposal("start"), metrics)])
+            self._count += 1
+        else:
+            self._planner.ingest(completed(*known, metrics))
 
 
 def _campaign(task: Task, seed: int) -> Campaign:

@@ -14,7 +14,7 @@ from benchmarks.environment import environment, wide_console
 from benchmarks.errors import DataError, check_names
 from benchmarks.grids import Grid, markdown, shown
 from benchmarks.ledger import Ledger
-from benchmarks.planner.arms import ARMS, TOLD
+from benchmarks.planner.arms import ARMS, REPLICATED
 from benchmarks.planner.boxes import Box, boxes, uneven
 from benchmarks.planner.compared import Compared
 from benchmarks.planner.costs import costs
@@ -100,7 +100,7 @@ def _world(data: Path, chosen: Chosen, console: Console) -> World:
 
 
 def _picked(chosen: Chosen) -> list[Arm]:
-    arms = [*ARMS, TOLD] if chosen.robustness else [*ARMS]
+    arms = [*ARMS, *REPLICATED] if chosen.robustness else [*ARMS]
     check_names(chosen.engines, [arm.name for arm in arms], "engine")
     return [arm for arm in arms if not chosen.engines or arm.name in chosen.engines]
 
@@ -122,7 +122,7 @@ def _campaigns(arms: Sequence[Arm], world: World, seeds: int | None, chosen: Cho
 def _places(arm: Arm, world: World, chosen: Chosen) -> Iterator[tuple[int, int]]:
     """Yield places of the problems that an arm is compared on, with the number of stations."""
     for place, problem in enumerate(world.problems):
-        if arm is TOLD and not (isinstance(problem, Box) and problem.replicated):
+        if arm in REPLICATED and not (isinstance(problem, Box) and problem.replicated):
             continue
         yield place, 1
         if chosen.robustness and isinstance(problem, Table) and not problem.faulty:

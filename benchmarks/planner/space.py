@@ -5,7 +5,7 @@ A point is an array of d numbers, one per parameter in its own unit; a category 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,21 @@ class Task:
         return ((i, p) for i, p in enumerate(self.parameters) if isinstance(p, Choice))
 
 
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What decides about everything random in a measurement.
+
+    Attributes:
+        seed: of the campaign.
+        number: of the experiment, from 0.
+        earlier: how often the same point was measured before.
+    """
+
+    seed: int
+    number: int
+    earlier: int = 0
+
+
 @dataclass(frozen=True)
 class Readings:
     """What was measured.
@@ -109,10 +124,26 @@ class Readings:
     Attributes:
         values: n x (o + s), objectives and then slacks.
         sds: standard uncertainties as replicates tell, of the same shape; NaN where nothing tells.
+        replicates: r x n x (o + s), of which the values are means; once the values where there are none.
     """
 
     values: Numbers
     sds: Numbers
+    replicates: Numbers
+
+    @classmethod
+    def single(cls, values: Numbers) -> Readings:
+        """Return readings, n x (o + s), of which nothing tells how uncertain they are."""
+        return cls(values, np.full_like(values, np.nan), values[None])
+
+    @classmethod
+    def together(cls, readings: Sequence[Readings]) -> Readings:
+        """Return readings of several points as one."""
+        return cls(
+            np.concatenate([r.values for r in readings]),
+            np.concatenate([r.sds for r in readings]),
+            np.concatenate([r.replicates for r in readings], axis=1),
+        )
 
 
 class Left:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.errors import DataError
-from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
+from benchmarks.planner.space import Choice, Numbers, Occasion, Parameter, Readings, Real, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,15 +71,15 @@ class Table:
         order = np.random.default_rng([seed, len(self.values)]).permutation(len(self.values))
         return self.task.rows[order[:count]]
 
-    def measure(self, point: Numbers, seed: int, number: int) -> Readings:  # noqa: ARG002  # a row reads the same whenever
-        """Return what the measurement of a row says."""
+    def measure(self, point: Numbers, occasion: Occasion) -> Readings:
+        """Return what the measurement of a row says; whether it is wrong depends on seed, row and repetition alone."""
         place = self.places[point.tobytes()]
-        value = self._faulty_values(seed)[place] if self.faulty else self.values[place]
-        return Readings(np.array([[value]]), np.array([[np.nan]]))
+        value = self._faulty_values(occasion)[place] if self.faulty else self.values[place]
+        return Readings.single(np.array([[value]]))
 
-    def _faulty_values(self, seed: int) -> Numbers:
+    def _faulty_values(self, occasion: Occasion) -> Numbers:
         """Return readings, n, of which a tenth are wrong: half of these zero, half a spike of 1 to 5 ranges."""
-        generator = np.random.default_rng([seed, len(self.values), 1])
+        generator = np.random.default_rng([occasion.seed, len(self.values), 1, occasion.earlier])
         wrong = generator.random(len(self.values)) < _FAULTY
         spikes = self.values.max() + generator.uniform(1.0, 5.0, len(self.values)) * np.ptp(self.values)
         return np.where(wrong, np.where(generator.random(len(self.values)) < 0.5, 0.0, spikes), self.values)

@@ -45,6 +45,14 @@ class Known(Protocol):
     def __hash__(self) -> int: ...
 
 
+class Noise(Protocol):
+    """What measurements have of noise beyond what they tell of, where it depends on what is measured."""
+
+    def variance(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of one measurement of each of n rows, in the metric's unit squared."""
+        ...
+
+
 @dataclass(frozen=True)
 class Prior:
     """A known number of each material.
@@ -127,6 +135,7 @@ class MetricGP:
         floor: the metric is the larger of this and the process; None without a floor.
         account: how it came about, for the log: candidates and their evidence, slope of the prior, views.
         inflation: factor by which predictions were found to be too sure of themselves.
+        uneven: noise that depends on the row, and is a part of that of the data; None where one noise is as likely.
     """
 
     terms: Terms
@@ -138,6 +147,7 @@ class MetricGP:
     floor: float | None = None
     account: Mapping[str, Any] = field(default_factory=dict)
     inflation: float = 1.0
+    uneven: Noise | None = None
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
@@ -199,10 +209,13 @@ class MetricGP:
     def noise(self, rows: Tensor) -> Tensor:
         """Return the variance, n, of one measurement of each of n rows, in the metric's unit squared.
 
-        Candidates that were measured several times tell what measurements do not; without any, the fitted noise does,
-        which covers cliffs, too.
+        Candidates that were measured several times tell what measurements do not, and where; without any, the fitted
+        noise does, which covers cliffs, too.
         """
         excess = self.terms.shape.excess(self.terms.logs)
+        if self.uneven is not None:
+            known = (self.data.noise - excess) * self.scale**2 - self.uneven.variance(self.rows)
+            return self.uneven.variance(rows) + float(known.median().clamp_min(0.0))
         told = float(self.data.noise.median()) - excess
         shown = replicates(self.rows, self.data.targets).pooled
         variance_ = told + excess if shown is None else max(told, shown)

@@ -1,16 +1,19 @@
 """Measurements that cannot be believed: those that the others contradict, such as spikes and zeros.
 
 A measurement is doubted when it lies too far from what the model expects there without it (leave-one-out; Rasmussen &
-Williams 2006, equation 5.12), in units of the uncertainty of that expectation, and when none of its nearest neighbours
-says about the same. At fixed hyper-parameters this ranks measurements as relevance pursuit does (Ament et al. 2024,
-NeurIPS 37): what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One
-wild value hides another, so that the worst is left out before the next is looked at, and the model is fitted again
-without all of them, until no verdict changes.
+Williams 2006, equation 5.12), in units of the uncertainty of that expectation, and when no near neighbour says about
+the same. At fixed hyper-parameters this ranks measurements as relevance pursuit does (Ament et al. 2024, NeurIPS 37):
+what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One wild value
+hides another, so that the worst is left out before the next is looked at, and the model is fitted again without all of
+them, until no verdict changes. Wild values spoil the hyper-parameters, too, so that there are two beginnings: with all
+measurements, and without those far off the bulk. Which of these verdicts holds, or that nothing is wrong, is what makes
+the measurements most probable: a few wrong ones among many that agree, or a metric that has such extremes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,18 +23,21 @@ from torch import Tensor
 from surrogates.posterior.covariance import covariance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.learning import Memory, Task, fitted_to, learn
 from surrogates.posterior.observations import Observations
 
-FEWEST = 8
+FEWEST = 5
 """Measurements before any is doubted."""
-_FAR = 4.0  # standard deviations from what the others say
-_SHARE = 0.2  # of the measurements that may be doubted
+_FAR = 3.5  # standard deviations from what the others say
+_SHARE = 0.25  # of the measurements that may be doubted
 _NEIGHBOURS = 4  # nearest measurements of which one may support another
-_SUPPORT = 0.5  # of the way from what is expected, beyond which a neighbour does
+_NEAR = 0.9  # correlation of those that may
+_SUPPORT = (0.6, 1.7)  # of the way from what is expected, within which a neighbour does
 _ROUNDS = 4
 _MAD = 1.4826  # standard deviations in a median absolute deviation of Gaussian numbers
-_LEAST_SPREAD = 0.5  # of distances: models that many outliers make timid see the rest too close
+_LEAST_SPREAD = 0.7  # of distances: models that many outliers make timid see the rest too close
+_BULK = 4.0  # robust standard deviations within which measurements are learnt from at a beginning
+_WRONG = 0.01  # share of the measurements that are wrong, before any is seen
 
 
 @dataclass(frozen=True)
@@ -77,16 +83,69 @@ def sift(task: Task, seen: Observations, memory: Memory | None = None) -> Sifted
         memory: of the same metric; it is added to.
     """
     memory = Memory() if memory is None else memory
-    kept, model = torch.ones(len(seen.values), dtype=torch.bool), learn(task, seen, memory)
-    doubts: dict[int, Doubt] = {}
-    for _ in range(_ROUNDS if len(kept) >= FEWEST else 0):
-        doubts = _Judge(model, seen, kept).doubts()
+    trusting = Sifted(seen, learn(task, seen, memory))
+    if len(seen.values) < FEWEST:
+        return trusting
+    bulk = _Bulk.of(seen)
+    found = [trusting]
+    for start in bulk.starts(seen, task.floor):
+        settled = _settled(task, seen, memory, start)
+        found += [settled] if settled.doubts else []
+    return max(found, key=lambda each: bulk.support(each, seen))
+
+
+def _settled(task: Task, seen: Observations, memory: Memory, start: Tensor) -> Sifted:
+    """Return a verdict that holds by the model that learns from what it believes, beginning with some measurements."""
+    kept, doubts = start, dict[int, Doubt]()
+    for number in range(_ROUNDS):
+        doubts = _Judge(learn(task, seen.only(kept), memory), seen, kept).doubts()
         believed = torch.ones_like(kept)
         believed[list(doubts)] = False
-        if torch.equal(kept, believed):
+        if number and torch.equal(kept, believed):
             break
-        kept, model = believed, learn(task, seen.only(believed), memory)
-    return Sifted(seen.only(kept), model, doubts)
+        kept = believed
+    return Sifted(seen.only(kept), learn(task, seen.only(kept), memory), doubts)
+
+
+@dataclass(frozen=True)
+class _Bulk:
+    """Where most of the measurements lie, whatever the others do.
+
+    Attributes:
+        centre: their median.
+        spread: their standard deviation, from the median absolute deviation.
+    """
+
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, seen: Observations) -> _Bulk:
+        """Return where most of the measurements lie, by those that hyper-parameters are fitted to."""
+        values = seen.values[: fitted_to(len(seen.values))]
+        spread = _MAD * float((values - values.median()).abs().median())
+        return cls(float(values.median()), spread or float(values.std()) or 1.0)
+
+    def starts(self, seen: Observations, floor: float | None) -> Iterator[Tensor]:
+        """Yield with which measurements to begin, n: all, and where some are far off, all others."""
+        yield torch.ones(len(seen.values), dtype=torch.bool)
+        off = (seen.values - self.centre).abs() / self.spread
+        far = off.topk(int(_SHARE * len(off))).indices
+        within = torch.ones(len(off), dtype=torch.bool)
+        within[far[off[far] > _BULK]] = False
+        if floor is None and not bool(within.all()):  # many lie at a floor, which says nothing of the others
+            yield within
+
+    def support(self, sifted: Sifted, seen: Observations) -> float:
+        """Return the log probability of all measurements if those that are not believed are wrong.
+
+        A wrong one is expected anywhere (Cauchy distribution about the bulk).
+        """
+        model, right = sifted.model, len(sifted.seen.values)
+        known = model.factor.log_likelihood - right * math.log(model.scale) + right * math.log(1.0 - _WRONG)
+        off = (seen.values[list(sifted.doubts)] - self.centre) / self.spread
+        anywhere = _WRONG / (math.pi * self.spread * (1.0 + off.square()))
+        return known + float(anywhere.log().sum())
 
 
 @dataclass(frozen=True)
@@ -150,21 +209,24 @@ class _Judge:
         return Doubt(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
 
     def _supported(self, place: int, doubt: Doubt) -> bool:
-        """Return whether one of the nearest measurements lies most of the way to this one.
+        """Return whether one of the nearest measurements, if it is near, says about the same as this one.
 
         The way begins at what was expected, or at the median of all: next to a discovery, more than before is expected.
         """
-        near = self._alike[place].topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
+        alike = self._alike[place]
+        near = alike.topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
+        near = near[alike[near] > _NEAR]
         values, value = self.seen.values[near], self.seen.values[place]
         starts = (doubt.expected, float(self.seen.values.median()))
-        return any(bool(((values - start) / (value - start) > _SUPPORT).any()) for start in starts if start != value)
+        ways = [(values - start) / (value - start) for start in starts if start != value]
+        return any(bool(((way > _SUPPORT[0]) & (way < _SUPPORT[1])).any()) for way in ways)
 
     @cached_property
     def _alike(self) -> Tensor:
-        """The covariance of the measurements, n x n, but for that of each with itself."""
+        """The correlation of the measurements, n x n, but for that of each with itself."""
         terms, rows = self.model.terms, self.seen.rows
         alike = covariance(terms.shape, terms.logs, distances(terms.encoder, rows, rows, terms.shape.views))
-        return alike.fill_diagonal_(-torch.inf)
+        return (alike / alike.diagonal().max()).fill_diagonal_(-torch.inf)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.errors import DataError
 from benchmarks.planner.boxes import Box, boxes, uneven
-from benchmarks.planner.space import Choice, Left, Real
+from benchmarks.planner.space import Choice, Left, Numbers, Occasion, Real
 from benchmarks.planner.tables import read_tables, with_faults
 from tests.benchmarks.experiment_tables import bowl, turned, write
 
@@ -68,16 +68,26 @@ def test_the_top_is_rounded_up_and_holds_ties() -> None:
     assert table.merit[table.top(0.01)].min() == table.merit.max()
 
 
-def test_a_tenth_of_faulty_readings_are_wrong_and_always_the_same() -> None:
+def test_a_tenth_of_faulty_readings_are_wrong_whenever_they_are_taken() -> None:
     table = bowl(side=20)
-    assert table.task.rows is not None
-    faulty = with_faults(table)
-    read = np.array([faulty.measure(row, 1, 0).values[0, 0] for row in table.task.rows])
-    again = [faulty.measure(row, 1, 5).values[0, 0] for row in table.task.rows[:9]]
+    read, again = faulty_readings(0, 0), faulty_readings(50, 0)
     wrong = read != table.values
     assert 0.06 < wrong.mean() < 0.14
     assert set(np.sign(read[wrong] - table.values.max())) == {-1.0, 1.0}
-    assert read[:9].tolist() == again
+    assert read.tolist() == again.tolist()
+
+
+def test_a_row_that_is_measured_once_more_is_wrong_or_right_anew() -> None:
+    wrong = [faulty_readings(0, earlier) != bowl(side=20).values for earlier in (0, 1)]
+    assert 0.0 < (wrong[0] & wrong[1]).mean() < 0.03
+    assert 0.06 < wrong[1].mean() < 0.14
+
+
+def faulty_readings(number: int, earlier: int) -> Numbers:
+    table = bowl(side=20)
+    assert table.task.rows is not None
+    occasion = Occasion(1, number, earlier)
+    return np.array([with_faults(table).measure(row, occasion).values[0, 0] for row in table.task.rows])
 
 
 def test_the_nearest_row_that_is_left_is_taken_once() -> None:
@@ -124,7 +134,7 @@ def test_regret_is_the_worst_until_a_point_keeps_the_constraints() -> None:
 def test_replicates_tell_how_uncertain_a_point_is() -> None:
     even, odd = uneven()
     point = np.array([[0.0, *[0.5] * 5], [1.0, *[0.5] * 5]])
-    quiet_, loud = (np.mean([odd.measure(p, s, 0).sds[0, 0] for s in range(40)]) for p in point)
+    quiet_, loud = (np.mean([odd.measure(p, Occasion(s, 0)).sds[0, 0] for s in range(40)]) for p in point)
     assert quiet_ == 0.0
     assert 0.3 < loud < 0.8
-    assert np.isfinite(even.measure(point[0], 0, 0).sds).all()
+    assert np.isfinite(even.measure(point[0], Occasion(0, 0)).sds).all()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from benchmarks.errors import UnfitError
-from benchmarks.planner.arms import ARMS, TOLD, RandomEngine
+from benchmarks.planner.arms import ARMS, REPLICATED, RandomEngine
 from benchmarks.planner.boxes import Box, boxes, uneven
 from benchmarks.planner.compared import Compared
 from benchmarks.planner.engine import Arm, Engine, Record, conduct
 from benchmarks.planner.figures import acceleration, enhancement, figures, random_median
 from benchmarks.planner.jobs import Campaign, World, work
 from benchmarks.planner.report import table_grids
-from benchmarks.planner.space import Numbers, Readings, Task
-from benchmarks.planner.tables import with_faults
+from benchmarks.planner.space import Numbers, Occasion, Readings, Task
+from benchmarks.planner.tables import Table, with_faults
 from tests.benchmarks.experiment_tables import bowl, turned
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peers' own, of which there are many kinds
@@ -28,7 +29,7 @@ BOXES = {box.task.name: box for box in boxes()}
 
 
 def named(name: str) -> Arm:
-    return next(arm for arm in (*ARMS, TOLD) if arm.name == name)
+    return next(arm for arm in (*ARMS, *REPLICATED) if arm.name == name)
 
 
 def short(name: str, total: int) -> Box:
@@ -114,6 +115,19 @@ def test_a_row_once_more_is_an_experiment_but_no_further_find() -> None:
     assert found[5:] == (found[5],) * (len(found) - 5)
 
 
+def test_a_measurement_knows_how_often_its_point_was_measured_before() -> None:
+    class Noting(Table):
+        occasions: ClassVar[list[Occasion]] = []
+
+        def measure(self, point: Numbers, occasion: Occasion) -> Readings:
+            self.occasions.append(occasion)
+            return super().measure(point, occasion)
+
+    row, table = np.array([0.0, 0.0, 1.0]), bowl(total=9)
+    conduct(Arm("stubborn", lambda _task, _seed: Stubborn(row), ""), Noting(table.task, table.values), 3)
+    assert Noting.occasions[5:] == [Occasion(3, number, number - 5) for number in (5, 6, 7)]  # the last is never told
+
+
 def test_points_outside_of_a_box_are_refused() -> None:
     with pytest.raises(ValueError, match="within the bounds of branin"):
         conduct(Arm("stubborn", lambda _task, _seed: Stubborn(np.array([99.0, 0.0])), ""), short("branin", 8), 0)
@@ -150,6 +164,14 @@ def test_uncertainties_that_replicates_tell_are_taken() -> None:
     assert told != alone
 
 
+def test_ours_is_told_standard_errors_or_nothing_or_each_replicate() -> None:
+    box = replace(uneven()[1], task=replace(uneven()[1].task, total=9))
+    names = ("Athanor", "Athanor one noise", "Athanor replicates")
+    told, one, each = (conduct(named(name), box, 0).points for name in names)
+    assert told[:5] == one[:5] == each[:5]
+    assert told != one != each != told
+
+
 @pytest.mark.parametrize("turn", [False, True])
 def test_a_gaussian_process_finds_what_is_good_whichever_way_it_points(turn: bool) -> None:
     table = turned(bowl(total=25)) if turn else bowl(total=25)
@@ -182,6 +204,7 @@ def test_figures_count_what_was_found_and_when() -> None:
     assert (found.good, found.best, found.cpu) == (4.0, 11.0, 1.0)
     assert found.share(10) == pytest.approx(1 / len(good))
     assert found.share(20) == pytest.approx(2 / len(good))
+    assert [found.reached(count / len(good)) for count in (1, 2, 3)] == [4.0, 11.0, np.inf]
 
 
 def test_random_choice_is_neither_enhanced_nor_accelerated() -> None:

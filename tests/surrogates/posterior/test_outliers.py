@@ -80,18 +80,21 @@ def test_no_more_than_a_share_is_doubted() -> None:
 
 
 def test_few_measurements_are_all_believed() -> None:
-    rows = places(7, 2)
+    rows = places(5, 2)
     values = hill(rows)
     values[3] = SPIKE
-    assert doubted(rows, values) == {}
+    assert doubted(rows[:4], values[:4]) == {}
+    assert set(doubted(rows, values)) == {3}
 
 
 def test_a_surprise_where_little_is_known_is_believed() -> None:
-    """All but one measurement lie in a corner, and the surprise is twice as good as the best of them."""
+    """All but one measurement lie in a corner, and the surprise is better than the best of them by all they span."""
     rows = np.concatenate([0.35 * places(20, 3), [[0.95, 0.95, 0.95]]])
     values = hill(rows)
-    values[20] = 2.0 * values[:20].max()
+    values[20] = values[:20].max() + np.ptp(values[:20])
     assert doubted(rows, values) == {}
+    rows[20] = rows[:20].mean(axis=0)
+    assert set(doubted(rows, values)) == {20}
 
 
 def test_a_discovery_is_believed_again_once_a_second_good_point_is_found_beside_it() -> None:

@@ -1,0 +1,46 @@
+"""What the planner makes of noise that depends on where it measures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from campaigns.values import Candidate, MetricValue
+from loop.belief import Belief, History, believe
+from loop.scoring import Scorer
+from surrogates.posterior.encoder import Encoder
+from tests.planned import campaign
+
+
+def repeated(high: float, times: int = 3) -> Belief:
+    """Return what is believed after thirty candidates were measured, with a noise of 0.05 to ``high`` along x0."""
+    generator, plan = np.random.default_rng(1), campaign(2)
+    places = np.repeat(generator.random((30, 2)), times, axis=0)
+    noise = (0.05 + (high - 0.05) * places[:, 0]) * generator.standard_normal(len(places))
+    values = np.sin(3.0 * places[:, 1]) + noise
+    done = [Candidate({"x0": float(x), "x1": float(y)}) for x, y in places]
+    metrics = {"merit": [MetricValue(float(v), 0.0, "1") for v in values]}
+    return believe(Scorer(plan, Encoder(plan.space)), History(done, metrics, (), frozenset()))
+
+
+ENDS = torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64)
+
+
+def test_a_new_measurement_is_expected_to_be_as_noisy_as_those_near_it() -> None:
+    quiet, loud = repeated(1.0).score_noise(ENDS, seed=0).sqrt().tolist()
+    assert quiet < 0.4
+    assert 0.5 < loud < 1.5
+
+
+def test_even_noise_is_expected_everywhere() -> None:
+    quiet, loud = repeated(0.05).score_noise(ENDS, seed=0).sqrt().tolist()
+    assert 0.8 < quiet / loud < 1.25
+
+
+def test_what_is_learnt_of_noise_is_told() -> None:
+    told = repeated(1.0).describe()["merit"]["uneven noise"]
+    assert told["replicated"] >= 25
+    assert told["evidence"] > told["even"]
+    low, high = told["sds"]
+    assert low < 0.5 * high
+    assert "uneven noise" not in repeated(0.05).describe()["merit"]
