@@ -37,7 +37,8 @@ from loop.failures import Failure, failures
 from loop.fidelity import Ladder, Purchase, advice, leaning_belief, plan
 from loop.health import HealthChange
 from loop.lessons import learn_lessons
-from loop.records import Alternative, Proposal, TrialRecord
+from loop.outlook import outlook
+from loop.records import AGAIN, MODEL, Alternative, Outlook, Proposal, TrialRecord
 from loop.remeasure import again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -67,6 +68,7 @@ class _Node(ExternalGenerationNode):
         self._believed: tuple[tuple[int, ...], tuple[int, ...], Belief] | None = None
         self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
         self.failed: list[TrialRecord] = []
+        self.over: set[tuple[object, ...]] = set()
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
@@ -98,7 +100,7 @@ class _Node(ExternalGenerationNode):
             others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
             choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
             reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
-            self.proposal = replace(self._explained(choice), generator="re-measure", reason=reason)
+            self.proposal = replace(self._explained(choice), generator=AGAIN, reason=reason)
             return self.parameters(choice.candidate)
         self.proposal = self._explained(choice)
         bought = Purchase(belief, choice.considered).cheaper(self.ladder) if campaign.fidelities else None
@@ -160,6 +162,14 @@ class _Node(ExternalGenerationNode):
                 found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
         return found
 
+    def outlook(self) -> Outlook | None:
+        """Return what is left to hope for after the completed trials, whatever is under way."""
+        trials = self.trust.trials
+        if len(trials) < _FEWEST:
+            return None
+        history = replace(self._measured(), seen=frozenset(self.over))
+        return outlook(self._heeding_failures(), history, trials, _seed(self._scorer.campaign.seed, len(trials)))
+
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
         encoder = self._scorer.encoder
@@ -193,7 +203,7 @@ class _Node(ExternalGenerationNode):
 
     def _explained(self, choice: Choice) -> Proposal:
         return Proposal(
-            "model",
+            MODEL,
             acquisition=choice.acquisition,
             predictions=choice.predictions,
             score=choice.score,
@@ -247,6 +257,10 @@ class Planner:
         """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
         return self._node.doubts()
 
+    def outlook(self) -> Outlook | None:
+        """Return what is left to hope for after the completed trials; None before there is a model to ask."""
+        return self._node.outlook()
+
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""
         self._node.adopt(metric, prior)
@@ -277,6 +291,8 @@ class Planner:
 
     def _close(self, trial: TrialRecord) -> None:
         """Tell Ax how a trial ended."""
+        if trial.fidelity == FULL:
+            self._node.over.add(trial.candidate.key())
         match trial.state:
             case TrialState.COMPLETED if trial.fidelity == FULL:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))

@@ -9,6 +9,9 @@ from typing import Any
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 
+MODEL, AGAIN = "model", "re-measure"
+"""The generators of proposals that a model chose: new candidates, and ones that were measured before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
@@ -54,6 +57,11 @@ class Proposal:
     cost: float | None = None
     duration: float | None = None
     fidelity: str = FULL
+
+    @property
+    def modelled(self) -> bool:
+        """Whether a model chose it."""
+        return self.generator in (MODEL, AGAIN)
 
     @property
     def origin(self) -> str:
@@ -104,6 +112,25 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What was left to hope for after a trial was completed, by what was then believed.
+
+    Attributes:
+        incumbent: number of the trial whose candidate was expected to be the best.
+        score: expected score of that candidate, without the noise of its measurement, and its standard deviation.
+        reached: each target score with the trial that is the surest to reach it, and the probability that it does.
+        better: each improvement with the probability that a candidate exists that is better than the best by more.
+        gain: expected gain in score of the best candidate there is over the incumbent; None where no rule asks.
+    """
+
+    incumbent: int
+    score: tuple[float, float]
+    reached: tuple[tuple[float, int, float], ...] = ()
+    better: tuple[tuple[float, float], ...] = ()
+    gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One candidate's life, from proposal to verdict.
 
@@ -116,6 +143,7 @@ class TrialRecord:
         completed_order: position among the completed trials, the order in which the models learn; None until completed.
         created, ended: seconds since the epoch.
         doubt: why the models do not believe the measurement, as of now; empty when they do.
+        outlook: what was left to hope for when it was completed; None where no stopping rule asks.
     """
 
     number: int
@@ -133,6 +161,7 @@ class TrialRecord:
     ended: float | None
     steps: tuple[StepRecord, ...]
     doubt: str = ""
+    outlook: Outlook | None = None
 
     @property
     def fidelity(self) -> str:

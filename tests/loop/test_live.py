@@ -16,6 +16,7 @@ from loop.events import (
     Finished,
     FrontGrew,
     Improved,
+    LookedAhead,
     PoolReady,
     Preparing,
     Proposed,
@@ -34,8 +35,9 @@ from loop.front import Front
 from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
-from loop.records import Proposal, TrialRecord
+from loop.records import Outlook, Proposal, TrialRecord
 from loop.signals import interrupts
+from loop.words import outlook_text
 from tests.stores import CAMPAIGN
 
 PREDICTED = {"capacity": MetricValue(1.0, 0.1, "V")}
@@ -55,6 +57,16 @@ def trial(
     candidate = Candidate({"temperature": 600.0 + number}, "LiCoO2")
     return TrialRecord(
         number, candidate, state, reason, Proposal("model"), metrics, (), score, sd, feasible, number, 0.0, 1.0, ()
+    )
+
+
+OUTLOOK = Outlook(1, (17.0, 0.2), ((18.0, 1, 0.02),), ((0.5, 0.1),), 0.04)
+
+
+def test_an_outlook_is_told_with_its_figures() -> None:
+    assert outlook_text(OUTLOOK) == (
+        "the best is expected to be trial 1 with score 17.00 ± 0.20; trial 1 reaches 18 with probability 0.02; "
+        "one better by more than 0.5 exists with probability 0.1; expected gain 0.04"
     )
 
 
@@ -80,6 +92,7 @@ def events(campaign: Campaign) -> list[Event]:
         Doubted(1, "far from what the others say"),
         Doubted(1, ""),
         SurrogateChanged(2, "capacity", "too sure of itself"),
+        LookedAhead(2, OUTLOOK),
         FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)),
         Warned(HOSTILE),
         Stopping("all trials are spent"),
@@ -117,6 +130,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 1: not believed: far from what the others say",
         "trial 1: believed again",
         "surrogate of capacity, after trial 2: too sure of itself",
+        f"outlook after trial 2: {outlook_text(OUTLOOK)}",
         "trial 1 stands on the front: 2 trials on the front, which dominates 3.5 points^2",
         "warning: [red]spike [2J in [/] the data",
         "stopping: all trials are spent",
