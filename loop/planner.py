@@ -39,6 +39,7 @@ from loop.health import HealthChange
 from loop.lessons import learn_lessons
 from loop.outlook import outlook
 from loop.records import AGAIN, MODEL, Alternative, Outlook, Proposal, TrialRecord
+from loop.region import region
 from loop.remeasure import again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -94,7 +95,8 @@ class _Node(ExternalGenerationNode):
         if self._number < len(self._plan) or len(self._learnt_from) < _FEWEST:
             return self._begin(self._plan[self._number] if self._number < len(self._plan) else FULL)
         belief, seed = self._heeding_failures(), _seed(campaign.seed, self._number)
-        choice = choose(belief, self._history, seed)
+        history = replace(self._history, region=region(self._scorer, belief.outcomes, self.trust.trials))
+        choice = choose(belief, history, seed)
         found = again(belief, self._history, choice.candidate, seed)
         if found is not None:
             others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
@@ -102,7 +104,7 @@ class _Node(ExternalGenerationNode):
             reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
             self.proposal = replace(self._explained(choice), generator=AGAIN, reason=reason)
             return self.parameters(choice.candidate)
-        self.proposal = self._explained(choice)
+        self.proposal = replace(self._explained(choice), reason=history.region.text if history.region else "")
         bought = Purchase(belief, choice.considered).cheaper(self.ladder) if campaign.fidelities else None
         if bought is None:
             return self.parameters(choice.candidate)

@@ -40,7 +40,7 @@ class Proposal:
         cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
         duration: how long its steps were expected to take, in s; None where nothing was said of that.
         success: predicted probability that it can be made and measured; None when space-filling.
-        reason: why a candidate is measured once more; empty for a new one.
+        reason: why a candidate is measured once more, or in which region a new one was looked for; empty otherwise.
     """
 
     generator: str
