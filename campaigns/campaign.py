@@ -30,11 +30,23 @@ class BudgetConfig(Config):
 
 
 class TargetRuleConfig(Config):
-    """Stop when the best feasible score has reached a value."""
+    """Stop when a measured candidate is sure enough to have reached a score, and to keep the constraints."""
 
     kind: Literal["target"]
     score: Number
     """The score that is good enough."""
+    confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.5
+    """The probability that suffices, by all that was measured: noisy readings that are high by luck do not count."""
+
+
+class NoBetterRuleConfig(Config):
+    """Stop when it is unlikely that there is a candidate that is better than the best measured one."""
+
+    kind: Literal["no_better"]
+    improvement: Annotated[Number, Field(gt=0)]
+    """By how much better, in score, a candidate must be to be worth looking for."""
+    probability: Annotated[Number, Field(gt=0, lt=1)] = 0.05
+    """The probability that there is one, below which it is not looked for, time after time."""
 
 
 class HypervolumeRuleConfig(Config):
@@ -56,7 +68,7 @@ class StagnationRuleConfig(Config):
 
 
 StoppingRuleConfig = Annotated[
-    TargetRuleConfig | HypervolumeRuleConfig | StagnationRuleConfig, Field(discriminator="kind")
+    TargetRuleConfig | NoBetterRuleConfig | HypervolumeRuleConfig | StagnationRuleConfig, Field(discriminator="kind")
 ]
 
 

@@ -117,15 +117,17 @@ def _stopping(sections: Mapping[str, Any]) -> Iterator[Problem]:
     objective: ObjectiveConfig | None = sections.get("objective")
     if objective is None:
         return
-    front = isinstance(objective.find, FindParetoConfig)
     for i, rule in enumerate(sections.get("stopping", ())):
-        match front, rule.kind:
-            case True, "target":
-                advice = "use {kind: hypervolume, reaches: ...}"
-                yield Problem(f"stopping[{i}].kind", f"a front has no best score to reach; {advice}")
-            case False, "hypervolume":
+        match objective.find.kind, rule.kind:
+            case "pareto", "target" | "no_better":
+                advice = "use {kind: hypervolume, reaches: ...} or {kind: stagnation, trials: ...}"
+                yield Problem(f"stopping[{i}].kind", f"a front has no best score; {advice}")
+            case "many", "target" | "no_better":
+                advice = "use {kind: stagnation, trials: ...}, which counts them, or the budget"
+                yield Problem(f"stopping[{i}].kind", f"many are wanted, and one best does not end it; {advice}")
+            case "best" | "many", "hypervolume":
                 yield Problem(f"stopping[{i}].kind", "is only for find: {kind: pareto}; use {kind: target, score: ...}")
-            case True, "hypervolume" if any(term.reference is None for term in objective.terms):
+            case "pareto", "hypervolume" if any(term.reference is None for term in objective.terms):
                 yield Problem(f"stopping[{i}]", "a volume is measured from somewhere: give every term a reference")
 
 

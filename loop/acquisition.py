@@ -24,7 +24,7 @@ from loop.pareto import pushed
 from loop.promise import Promise
 from loop.records import Alternative
 from loop.scoring import Scorer
-from loop.shortlist import fresh, neighbours, shortlist
+from loop.shortlist import fresh, neighbours, shortlist, within
 
 _BEST = 4  # around which others are looked for
 _RADII = (0.08, 0.03, 0.01, 0.003, 0.001)  # of the range, within which they are, round after round
@@ -81,7 +81,8 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     radii = _RADII if belief.scorer.campaign.space.table is None else ()  # of a table, all rows are seen
     for number, radius in enumerate(radii):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
-        more = fresh(neighbours(belief.scorer, best, seed + number, radius), history.seen | {c.key() for c in found})
+        near = within(belief.scorer, neighbours(belief.scorer, best, seed + number, radius), history.region)
+        more = fresh(near, history.seen | {c.key() for c in found})
         if not more:
             break
         found = found + more

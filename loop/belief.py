@@ -14,6 +14,7 @@ from torch import Tensor
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.failures import Failure
+from loop.region import Region
 from loop.scoring import Scorer
 from surrogates.posterior.ensemble import weigh
 from surrogates.posterior.feasibility import Feasibility, feasibility
@@ -41,12 +42,14 @@ class History:
         metrics: measured metric to its n values with uncertainties.
         pending: candidates under way.
         seen: keys of all candidates ever proposed.
+        region: where candidates are looked for; None for everywhere.
     """
 
     done: Sequence[Candidate]
     metrics: Mapping[str, Sequence[MetricValue]]
     pending: Sequence[Candidate]
     seen: frozenset[tuple[object, ...]]
+    region: Region | None = None
 
 
 @dataclass(frozen=True)

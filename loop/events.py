@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.front import Front
-from loop.records import Amendment, Proposal, TrialRecord
+from loop.records import Amendment, Outlook, Proposal, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,14 @@ class Doubted:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedAhead:
+    """What is left to hope for, after a trial that was completed."""
+
+    trial: int
+    outlook: Outlook
+
+
+@dataclass(frozen=True, slots=True)
 class SurrogateChanged:
     """A metric's model is trusted less, or more, than before.
 
@@ -184,7 +192,7 @@ class Finished:
     front: Front | None = None
 
 
-TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improved | FrontGrew
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improved | FrontGrew | LookedAhead
 """What happens to one trial."""
 
 SessionEvent = (

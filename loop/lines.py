@@ -11,6 +11,7 @@ from loop.events import (
     Finished,
     FrontGrew,
     Improved,
+    LookedAhead,
     PoolReady,
     Preparing,
     Proposed,
@@ -26,7 +27,16 @@ from loop.events import (
     Warned,
 )
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, front_text, metrics_text, score_text, since_text, with_sd
+from loop.words import (
+    candidate_text,
+    clean,
+    front_text,
+    metrics_text,
+    outlook_text,
+    score_text,
+    since_text,
+    with_sd,
+)
 
 
 def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> str:
@@ -94,6 +104,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
             return f"best so far: trial {trial.number}, score {score_text(trial)}"
         case FrontGrew(trial=number, front=front):
             return f"trial {number} stands on the front: {front_text(front)}"
+        case LookedAhead(trial=number, outlook=outlook):
+            return f"outlook after trial {number}: {outlook_text(outlook)}"
 
 
 def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
@@ -27,6 +27,7 @@ from loop.events import (
     Finished,
     FrontGrew,
     Improved,
+    LookedAhead,
     Proposed,
     StepEnded,
     StepStarted,
@@ -43,8 +44,8 @@ from loop.records import OPERATOR, Amendment, StepRecord, TrialRecord, Verdict, 
 from loop.retraining import Retraining
 from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
-from loop.stopping import spent, stop_reason
-from loop.store import DOUBTS, Store
+from loop.stopping import spent, stop_reason, unanswered
+from loop.store import DOUBTS, OUTLOOK, Store
 from loop.verdict import verdict
 from loop.words import change_text
 
@@ -107,6 +108,7 @@ class Manager:
         self._tell(max((trial.number for trial in self._book.trials), default=0), self._retrained())
         self._judge()
         self._withdraw()
+        self._look_ahead()
         self._take_up()
         while True:
             self._advance()
@@ -334,6 +336,7 @@ class Manager:
         self._store.beat()
         self._on_event(TrialEnded(trial))
         self._judge()
+        self._look_ahead()
         self._tell(number, changed + self._retrained())
         incumbent = self._book.best
         if wants_front(self._campaign):
@@ -355,6 +358,15 @@ class Manager:
             self._book.doubt(trial.number, reason)
             if bool(reason) != bool(trial.doubt):
                 self._on_event(Doubted(trial.number, reason))
+
+    def _look_ahead(self) -> None:
+        """Ask what is left to hope for, where a stopping rule wants to know and it is not in the store."""
+        trial = unanswered(self._campaign, self._book.trials)
+        found = None if trial is None else self._planner.outlook()
+        if trial is not None and found is not None:
+            self._store.keep(OUTLOOK, str(trial.number), asdict(found))
+            self._book.refresh(trial.number)
+            self._on_event(LookedAhead(trial.number, found))
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""

@@ -38,7 +38,9 @@ from loop.failures import Failure, failures
 from loop.fidelity import Ladder, Purchase, advice, leaning_belief, plan
 from loop.health import HealthChange
 from loop.lessons import learn_lessons
-from loop.records import OPERATOR, Alternative, Proposal, TrialRecord
+from loop.outlook import outlook
+from loop.records import AGAIN, MODEL, OPERATOR, Alternative, Outlook, Proposal, TrialRecord
+from loop.region import region
 from loop.remeasure import again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -72,6 +74,7 @@ class _Node(ExternalGenerationNode):
         self._believed: tuple[tuple[int, ...], tuple[int, ...], Belief] | None = None
         self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
         self.failed: list[TrialRecord] = []
+        self.over: set[tuple[object, ...]] = set()
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
@@ -97,15 +100,16 @@ class _Node(ExternalGenerationNode):
         if self._number < len(self._plan) or len(self._learnt_from) < _FEWEST:
             return self._begin(self._plan[self._number] if self._number < len(self._plan) else FULL)
         belief, seed = self._heeding_failures(), _seed(campaign.seed, self._number)
-        choice = choose(belief, self._history, seed)
+        history = replace(self._history, region=region(self._scorer, belief.outcomes, self.trust.trials))
+        choice = choose(belief, history, seed)
         found = again(belief, self._history, choice.candidate, seed)
         if found is not None:
             others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
             choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
             reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
-            self.proposal = replace(self._explained(choice), generator="re-measure", reason=reason)
+            self.proposal = replace(self._explained(choice), generator=AGAIN, reason=reason)
             return self.parameters(choice.candidate)
-        self.proposal = self._explained(choice)
+        self.proposal = replace(self._explained(choice), reason=history.region.text if history.region else "")
         bought = Purchase(belief, choice.considered).cheaper(self.ladder) if campaign.fidelities else None
         if bought is None:
             return self.parameters(choice.candidate)
@@ -165,6 +169,14 @@ class _Node(ExternalGenerationNode):
                 found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
         return found
 
+    def outlook(self) -> Outlook | None:
+        """Return what is left to hope for after the completed trials, whatever is under way."""
+        trials = self.trust.trials
+        if len(trials) < _FEWEST:
+            return None
+        history = replace(self._measured(), seen=frozenset(self.over))
+        return outlook(self._heeding_failures(), history, trials, _seed(self._scorer.campaign.seed, len(trials)))
+
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
         encoder = self._scorer.encoder
@@ -219,7 +231,7 @@ class _Node(ExternalGenerationNode):
 
     def _explained(self, choice: Choice) -> Proposal:
         return Proposal(
-            "model",
+            MODEL,
             acquisition=choice.acquisition,
             predictions=choice.predictions,
             score=choice.score,
@@ -304,6 +316,10 @@ class Planner:
         """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
         return self._node.doubts()
 
+    def outlook(self) -> Outlook | None:
+        """Return what is left to hope for after the completed trials; None before there is a model to ask."""
+        return self._node.outlook()
+
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""
         self._node.adopt(metric, prior)
@@ -343,6 +359,8 @@ class Planner:
 
     def _close(self, trial: TrialRecord) -> None:
         """Tell Ax how a trial ended."""
+        if trial.fidelity == FULL:
+            self._node.over.add(trial.candidate.key())
         match trial.state:
             case TrialState.COMPLETED if trial.fidelity == FULL:
                 self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))

@@ -14,6 +14,7 @@ from loop.events import (
     Finished,
     FrontGrew,
     Improved,
+    LookedAhead,
     PoolReady,
     Preparing,
     Proposed,
@@ -30,6 +31,7 @@ from loop.events import (
 )
 from loop.front import Front, front_of
 from loop.records import TrialRecord, best
+from loop.words import outlook_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
             return replace(progress, best=trial)
         case FrontGrew(front=front):
             return replace(progress, front=front)
+        case LookedAhead(outlook=outlook):
+            return replace(progress, note=f"outlook: {outlook_text(outlook)}")
 
 
 def _started(progress: Progress, event: Started) -> Progress:

@@ -11,6 +11,8 @@ from campaigns.amendments import CampaignChange, Change, SetWeights
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 
+MODEL, AGAIN = "model", "re-measure"
+"""The generators of proposals that a model chose: new candidates, and ones that were measured before."""
 OPERATOR = "operator"
 """Generator of the proposals that somebody asked for."""
 
@@ -42,7 +44,8 @@ class Proposal:
         cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
         duration: how long its steps were expected to take, in s; None where nothing was said of that.
         success: predicted probability that it can be made and measured; None when space-filling.
-        reason: why a candidate is measured once more, or was asked for; empty for a new one.
+        reason: why a candidate is measured once more or was asked for, or in which region a new one was looked for;
+            empty otherwise.
         version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
     """
 
@@ -61,6 +64,11 @@ class Proposal:
     duration: float | None = None
     fidelity: str = FULL
     version: int = 0
+
+    @property
+    def modelled(self) -> bool:
+        """Whether a model chose it."""
+        return self.generator in (MODEL, AGAIN)
 
     @property
     def origin(self) -> str:
@@ -111,6 +119,25 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What was left to hope for after a trial was completed, by what was then believed.
+
+    Attributes:
+        incumbent: number of the trial whose candidate was expected to be the best.
+        score: expected score of that candidate, without the noise of its measurement, and its standard deviation.
+        reached: each target score with the trial that is the surest to reach it, and the probability that it does.
+        better: each improvement with the probability that a candidate exists that is better than the best by more.
+        gain: expected gain in score of the best candidate there is over the incumbent; None where no rule asks.
+    """
+
+    incumbent: int
+    score: tuple[float, float]
+    reached: tuple[tuple[float, int, float], ...] = ()
+    better: tuple[tuple[float, float], ...] = ()
+    gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One candidate's life, from proposal to verdict.
 
@@ -123,6 +150,7 @@ class TrialRecord:
         completed_order: position among the completed trials, the order in which the models learn; None until completed.
         created, ended: seconds since the epoch.
         doubt: why the models do not believe the measurement, as of now; empty when they do.
+        outlook: what was left to hope for when it was completed; None where no stopping rule asks.
     """
 
     number: int
@@ -140,6 +168,7 @@ class TrialRecord:
     ended: float | None
     steps: tuple[StepRecord, ...]
     doubt: str = ""
+    outlook: Outlook | None = None
 
     @property
     def fidelity(self) -> str:

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from campaigns.amendments import CHANGES
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.records import Alternative, Amendment, Proposal, StepRecord, TrialRecord
+from loop.records import Alternative, Amendment, Outlook, Proposal, StepRecord, TrialRecord
 
 
 class CampaignRow(SQLModel, table=True):
@@ -137,8 +137,15 @@ def col(attribute: Any) -> Any:
     return attribute
 
 
-def trial_record(row: TrialRow, steps: list[StepRow], doubt: str) -> TrialRecord:
-    """Return a trial with its steps in the order in which they began, and why it is not believed (empty if it is)."""
+def trial_record(row: TrialRow, steps: list[StepRow], doubt: str, outlook: Mapping[str, Any] | None) -> TrialRecord:
+    """Return a trial with its steps in the order in which they began.
+
+    Args:
+        row: its own row.
+        steps: the rows of its steps.
+        doubt: why it is not believed; empty if it is.
+        outlook: what was left to hope for when it was completed, as JSON values, or None.
+    """
     return TrialRecord(
         number=row.number,
         candidate=Candidate(row.parameters, row.material),
@@ -155,6 +162,7 @@ def trial_record(row: TrialRow, steps: list[StepRow], doubt: str) -> TrialRecord
         ended=row.ended,
         steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
         doubt=doubt,
+        outlook=None if outlook is None else _load_outlook(outlook),
     )
 
 
@@ -191,6 +199,11 @@ def _load_metrics(stored: Mapping[str, Any]) -> dict[str, MetricValue]:
 def dump_proposal(proposal: Proposal) -> dict[str, Any]:
     """Return a proposal as JSON values."""
     return asdict(proposal) | {"predictions": dump_metrics(proposal.predictions)}
+
+
+def _load_outlook(stored: Mapping[str, Any]) -> Outlook:
+    pairs = {key: tuple(tuple(item) for item in stored[key]) for key in ("reached", "better")}
+    return Outlook(**(dict(stored) | pairs | {"score": tuple(stored["score"])}))
 
 
 def _load_proposal(stored: Mapping[str, Any]) -> Proposal:

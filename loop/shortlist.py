@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.objective import FindManyConfig, FindParetoConfig
+from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from loop.belief import Belief, History
 from loop.costs import Effort
 from loop.pareto import centres
 from loop.promise import Promise
+from loop.region import Region
+from loop.rounding import Setting
 from loop.sampling import near, sobol, unseen
 from loop.scoring import Scorer
 
@@ -49,13 +52,16 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     """
     promise, settled = Promise(belief, seed), _settled(belief, history)
     effort = Effort.after(belief.scorer.campaign, history.seen)
-    clouds = _clouds(promise, settled, history.seen, seed)
+    clouds = _clouds(promise, settled, history, seed)
     found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
     measured = [history.done[i] for i in _best_measured(belief)]
     found = fresh(found + neighbours(belief.scorer, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
+    found = within(belief.scorer, found, history.region)
     keep = belief.scorer.possible(belief.scorer.encoder.encode(found)).tolist() if found else []
     found = [c for c, kept in zip(found, keep, strict=True) if kept]
+    if not found and history.region is not None:
+        return shortlist(belief, replace(history, region=None), seed)
     if not found:
         raise SpaceExhaustedError("every candidate that keeps the constraints has been proposed")
     return found
@@ -99,13 +105,11 @@ def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.in
     return everything if np.isin(kept, places).all() else kept
 
 
-def _clouds(
-    promise: Promise, settled: frozenset[str | None], seen: frozenset[tuple[object, ...]], seed: int
-) -> list[_Cloud]:
+def _clouds(promise: Promise, settled: frozenset[str | None], history: History, seed: int) -> list[_Cloud]:
     scorer = promise.belief.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
-        settings = sobol(space, _CLOUD, seed) if space.rows is None else unseen(space, seen)
+        settings = _settings(space, history, seed)
         return [_Cloud(scorer, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
     if not space.all_parameters:
         return [_Cloud(scorer, [{}], _worthwhile(promise.belief, settled))]
@@ -114,6 +118,12 @@ def _clouds(
     top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in promise.of(wide.rows)])
     materials = list(dict.fromkeys(int(i) // few for i in top))[:_MATERIALS]
     return [wide, _Cloud(scorer, sobol(space, _MANY, seed + 1), np.array(materials))]
+
+
+def _settings(space: SpaceConfig, history: History, seed: int) -> Sequence[Setting]:
+    if space.rows is not None:
+        return unseen(space, history.seen)
+    return sobol(space, _CLOUD, seed) if history.region is None else history.region.settings(space, _CLOUD, seed)
 
 
 def _best(promise: Promise, cloud: _Cloud, without: Sequence[int], effort: Effort) -> list[Candidate]:
@@ -172,6 +182,11 @@ def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int, radius: 
         return []
     generator = np.random.default_rng(seed)
     return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]
+
+
+def within(scorer: Scorer, candidates: Sequence[Candidate], region: Region | None) -> list[Candidate]:
+    """Return the candidates of a region."""
+    return [c for c in candidates if region is None or region.holds(scorer.campaign.space, c)]
 
 
 def fresh(candidates: Sequence[Candidate], seen: frozenset[tuple[object, ...]]) -> list[Candidate]:

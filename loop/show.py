@@ -36,6 +36,7 @@ from loop.words import (
     metric_text,
     metrics_text,
     moment,
+    outlook_text,
     score_text,
     since_text,
     with_sd,
@@ -94,7 +95,7 @@ def status_rows(store: Reader) -> Rows:
     rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
     rows += amendment_rows(campaign.source, store.amendments())
     front = stored_front(campaign.source, trials)
-    return rows + (_best_rows(trials, units) if front is None else _front_rows(front, units))
+    return rows + (_best_rows(trials, units) if front is None else _front_rows(front, units)) + _outlook_rows(trials)
 
 
 def amendment_rows(source: str, amendments: Sequence[Amendment]) -> Rows:
@@ -182,6 +183,14 @@ def _best_rows(trials: list[TrialRecord], units: Mapping[str, str]) -> Rows:
     return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
 
 
+def _outlook_rows(trials: Sequence[TrialRecord]) -> Rows:
+    known = [t for t in trials if t.outlook is not None]
+    latest = max(known, key=lambda t: t.completed_order or 0, default=None)
+    if latest is None or latest.outlook is None:
+        return []
+    return [("outlook", f"after trial {latest.number}: {outlook_text(latest.outlook)}")]
+
+
 def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
     if not front.trials:
         return [("front", "no feasible trial yet")]
@@ -207,6 +216,8 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
         else:
             yield "on the front", "yes" if trial.number in front.numbers else "no"
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
+    if trial.outlook is not None:
+        yield "outlook then", outlook_text(trial.outlook)
     yield "created", moment(trial.created)
     yield "ended", moment(trial.ended)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -9,16 +10,20 @@ from typing import assert_never
 from campaigns.campaign import (
     Campaign,
     HypervolumeRuleConfig,
+    NoBetterRuleConfig,
     StagnationRuleConfig,
     StoppingRuleConfig,
     TargetRuleConfig,
 )
 from campaigns.costs import dearest
 from campaigns.fidelity import FULL
+from campaigns.objective import FindManyConfig, Objective
 from campaigns.values import TrialState
 from loop.front import front_of, volumes, wants_front
 from loop.records import TrialRecord, best
 
+_TIMES = 3
+"""How many trials in succession must leave next to no hope: a model that is too sure of itself is soon proven wrong."""
 _NOTHING_MOVED = (TrialState.CLAIMED, TrialState.RUNNING)
 
 
@@ -51,7 +56,8 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
         campaign: its budget and stopping rules.
         trials: all trials, by number.
         used: what they have used up.
-        first: number of the first trial that the campaign holds for; those before could not improve what it wants.
+        first: number of the first trial that the campaign holds for; those before could not improve what it
+            wants, and what was then hoped for was another campaign's hope.
     """
     budget = campaign.budget
     if used.trials >= budget.trials:
@@ -68,32 +74,93 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
 
 def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
     match rule:
-        case TargetRuleConfig(score=score):
-            incumbent = best(list(trials))
-            if incumbent is not None and incumbent.score is not None and incumbent.score >= score:
-                return f"trial {incumbent.number} has reached the target score {score:g} with {incumbent.score:.4g}"
-            return None
+        case TargetRuleConfig():
+            return _reached(rule, trials, first)
+        case NoBetterRuleConfig():
+            return _hopeless(rule, campaign, trials, first)
         case HypervolumeRuleConfig(reaches=volume):
             front = front_of(campaign, trials)
             if front is not None and front.trials and front.volume >= volume:
                 return f"the front dominates {front.volume:.4g} and has reached the volume {volume:g}"
             return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
-            since = _since_improvement(_merits(campaign, trials), improvement)
+            since, merit = _since_improvement(_merits(campaign, trials), improvement)
             since = min(since, sum(t.number >= first for t in _completed(trials)))
             if since >= patience:
-                return f"no improvement by more than {improvement:g} in {since} trials"
+                return f"no improvement by more than {improvement:g} on {merit:.4g} in {since} trials"
             return None
         case _:
             assert_never(rule)
 
 
-def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
-    """Return what may improve, after each completed trial: its score if feasible, or the volume below the front."""
+def asked(campaign: Campaign) -> tuple[list[float], list[float]]:
+    """Return the target scores and the improvements that the rules ask the models about."""
+    targets = [rule.score for rule in campaign.stopping if isinstance(rule, TargetRuleConfig)]
+    improvements = [rule.improvement for rule in campaign.stopping if isinstance(rule, NoBetterRuleConfig)]
+    return targets, improvements
+
+
+def unanswered(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the latest completed trial, if what was then left to hope for is not known as the rules ask for it."""
+    targets, improvements = asked(campaign)
     done = _completed(trials)
-    if wants_front(campaign):
-        return [volume or None for volume in volumes(campaign.build_objective(), done)]
-    return [t.score if t.feasible and not t.doubt else None for t in done]
+    if not done or not (targets or improvements):
+        return None
+    found = done[-1].outlook
+    if found is None or set(targets) - {target for target, *_ in found.reached}:
+        return done[-1]
+    return done[-1] if set(improvements) - {least for least, _ in found.better} and _chosen(done) else None
+
+
+def _reached(rule: TargetRuleConfig, trials: Sequence[TrialRecord], first: int) -> str | None:
+    """Return that a trial is sure enough to have reached the target; before a model can say so, by its measurement."""
+    done = _completed(trials)
+    outlook = done[-1].outlook if done and done[-1].number >= first else None
+    told = [(number, p) for score, number, p in outlook.reached if score == rule.score] if outlook else []
+    number, probability = told[0] if told else _by_reading(rule.score, trials)
+    if probability < rule.confidence:
+        return None
+    text = f"trial {number} has reached the target score {rule.score:g} with probability {probability:.3g}"
+    return f"{text}; {rule.confidence:g} is enough"
+
+
+def _by_reading(target: float, trials: Sequence[TrialRecord]) -> tuple[int, float]:
+    """Return the best trial, and the probability that it reaches a score by its measurement alone."""
+    found = best(list(trials))
+    if found is None or found.score is None:
+        return -1, 0.0
+    if not found.score_sd:
+        return found.number, float(found.score >= target)
+    return found.number, 0.5 * math.erfc((target - found.score) / (math.sqrt(2.0) * found.score_sd))
+
+
+def _hopeless(rule: NoBetterRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
+    """Return that a better candidate was unlikely to exist after each of the latest trials."""
+    latest = [t.outlook for t in _completed(trials) if t.number >= first][-_TIMES:]
+    chances = [dict(outlook.better).get(rule.improvement, 1.0) for outlook in latest if outlook is not None]
+    if len(chances) < _TIMES or max(chances) >= rule.probability:
+        return None
+    found = latest[-1]
+    assert found is not None  # noqa: S101 - none is missing
+    assert found.gain is not None  # noqa: S101 - known with the chances
+    told = ", ".join(f"{chance:.2g}" for chance in chances)
+    gain = f"{found.gain:.2g} points{_in_unit(campaign.build_objective(), found.gain)}"
+    text = f"a candidate better than trial {found.incumbent} by more than {rule.improvement:g} is unlikely to exist"
+    return f"{text}: probability {told} after the last {_TIMES} trials; expected gain {gain}"
+
+
+def _in_unit(objective: Objective, gain: float) -> str:
+    """Return a gain in the unit of the only metric, where the score is that metric over a scale."""
+    if len(objective.terms) != 1 or objective.terms[0].goal not in ("maximise", "minimise"):
+        return ""
+    (term,) = objective.terms
+    unit = objective.units[term.metric]
+    return f", {gain * term.scale:.2g} of {term.metric}" + (f" [{unit}]" if unit != "1" else "")
+
+
+def _chosen(done: Sequence[TrialRecord]) -> bool:
+    """Return whether a model chose any of the completed trials: in the start, it is not asked what exists."""
+    return any(trial.proposal.modelled for trial in done)
 
 
 def _completed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -102,15 +169,33 @@ def _completed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return sorted(full, key=lambda t: t.completed_order or 0)
 
 
-def _since_improvement(merits: Sequence[float | None], improvement: float) -> int:
-    """Return for how many trials the best merit has not risen by more than ``improvement``.
+def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
+    """Return what may improve, after each completed trial.
+
+    It is the trial's score if feasible, the volume below the front, or how many candidates above the threshold were
+    found, where many are wanted.
+    """
+    done, find = _completed(trials), campaign.objective.find
+    if wants_front(campaign):
+        return [volume or None for volume in volumes(campaign.build_objective(), done)]
+    scores = [t.score if t.feasible and not t.doubt else None for t in done]
+    if not isinstance(find, FindManyConfig) or find.above is None:
+        return scores
+    good = [score is not None and score >= find.above for score in scores]
+    names = [t.candidate.material or t.candidate.key() for t in done]
+    return [float(len({n for n, g in zip(names[:i], good[:i], strict=True) if g})) for i in range(1, len(done) + 1)]
+
+
+def _since_improvement(merits: Sequence[float | None], improvement: float) -> tuple[int, float]:
+    """Return for how many trials the best merit has not risen by more than ``improvement``, and that merit.
 
     Trials before the first feasible one do not count: there is nothing yet to improve on. One that is not believed
     improves nothing.
     """
-    incumbent, since = None, 0
+    incumbent: float | None = None
+    since = 0
     for merit in merits:
         since += incumbent is not None
         if merit is not None and (incumbent is None or merit > incumbent + improvement):
             incumbent, since = merit, 0
-    return since
+    return since, incumbent or 0.0

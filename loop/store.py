@@ -70,6 +70,9 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
 DOUBTS = "doubts"
 """Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
 
+OUTLOOK = "outlook"
+"""Kind of the artefacts that hold, by trial, what was left to hope for when it was completed."""
+
 
 class Reader:
     """What anyone may ask of a store."""
@@ -108,13 +111,17 @@ class Reader:
 
     def trials(self) -> list[TrialRecord]:
         """Return every trial, in the order of their numbers."""
-        doubts = self._doubts()
+        doubts, outlooks = self._doubts(), self.artefacts(OUTLOOK)
         with Session(self._engine) as session:
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
             rows = session.exec(select(TrialRow).order_by(col(TrialRow.number))).all()
-            return [trial_record(row, steps.get(row.number, []), doubts.get(str(row.number), "")) for row in rows]
+            names = [str(row.number) for row in rows]
+            return [
+                trial_record(row, steps.get(row.number, []), doubts.get(name, ""), outlooks.get(name))
+                for row, name in zip(rows, names, strict=True)
+            ]
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial.
@@ -128,7 +135,8 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-            return trial_record(row, list(steps), self._doubts().get(str(number), ""))
+        name = str(number)
+        return trial_record(row, list(steps), self._doubts().get(name, ""), self.artefacts(OUTLOOK, name).get(name))
 
     def transitions(self, number: int | None = None) -> list[Transition]:
         """Return the changes of state of one trial, or of all, in the order in which they were committed."""
@@ -147,12 +155,13 @@ class Reader:
             query = select(DocumentRow).where(DocumentRow.trial == number).order_by(col(DocumentRow.id))
             return [Document(r.trial, r.step, r.kind, r.run_uid, r.body) for r in session.exec(query).all()]
 
-    def artefacts(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Return what was kept of a kind, by name; nothing from a store that is older than that table."""
+    def artefacts(self, kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return what was kept of a kind, all of it or one, by name; nothing from a store older than that table."""
         if not inspect(self._engine).has_table("artefact"):
             return {}
         with Session(self._engine) as session:
-            rows = session.exec(select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name)))
+            query = select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name))
+            rows = session.exec(query if name is None else query.where(ArtefactRow.name == name))
             return {row.name: row.body for row in rows.all()}
 
     def amendments(self) -> list[Amendment]:

@@ -22,7 +22,7 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.front import Front
-from loop.records import Amendment, TrialRecord
+from loop.records import Amendment, Outlook, TrialRecord
 
 
 def clean(text: str) -> str:
@@ -64,6 +64,15 @@ def front_text(front: Front) -> str:
     count = len(front.trials)
     volume = f"{front.volume:.4g} points^{len(front.reference)}"
     return f"{count} trial{'s' if count > 1 else ''} on the front, which dominates {volume}"
+
+
+def outlook_text(outlook: Outlook) -> str:
+    """Return what is left to hope for, with its figures."""
+    best = f"the best is expected to be trial {outlook.incumbent} with score {with_sd(*outlook.score)}"
+    reached = [f"trial {number} reaches {score:g} with probability {p:.2g}" for score, number, p in outlook.reached]
+    better = [f"one better by more than {least:g} exists with probability {p:.2g}" for least, p in outlook.better]
+    gain = [] if outlook.gain is None else [f"expected gain {outlook.gain:.2g}"]
+    return "; ".join([best, *reached, *better, *gain])
 
 
 def metrics_text(metrics: Mapping[str, MetricValue], names: Sequence[str]) -> str:

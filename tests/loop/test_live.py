@@ -18,6 +18,7 @@ from loop.events import (
     Finished,
     FrontGrew,
     Improved,
+    LookedAhead,
     PoolReady,
     Preparing,
     Proposed,
@@ -36,8 +37,9 @@ from loop.front import Front
 from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
-from loop.records import Amendment, Proposal, TrialRecord
+from loop.records import Amendment, Outlook, Proposal, TrialRecord
 from loop.signals import interrupts
+from loop.words import outlook_text
 from tests.stores import CAMPAIGN
 
 PREDICTED = {"capacity": MetricValue(1.0, 0.1, "V")}
@@ -63,6 +65,14 @@ def trial(
 AMENDMENT = Amendment(
     1, 1.7e9, "ada", "the heater is weak", SetBounds(parameter="temperature", low=500, high=700), first=4
 )
+OUTLOOK = Outlook(1, (17.0, 0.2), ((18.0, 1, 0.02),), ((0.5, 0.1),), 0.04)
+
+
+def test_an_outlook_is_told_with_its_figures() -> None:
+    assert outlook_text(OUTLOOK) == (
+        "the best is expected to be trial 1 with score 17.00 ± 0.20; trial 1 reaches 18 with probability 0.02; "
+        "one better by more than 0.5 exists with probability 0.1; expected gain 0.04"
+    )
 
 
 def events(campaign: Campaign) -> list[Event]:
@@ -87,6 +97,7 @@ def events(campaign: Campaign) -> list[Event]:
         Doubted(1, "far from what the others say"),
         Doubted(1, ""),
         SurrogateChanged(2, "capacity", "too sure of itself"),
+        LookedAhead(2, OUTLOOK),
         FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)),
         Amended(AMENDMENT, "temperature is 500 to 700 degC", (trial(0), trial(1, score=17.0), bad), campaign),
         Warned(HOSTILE),
@@ -125,6 +136,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 1: not believed: far from what the others say",
         "trial 1: believed again",
         "surrogate of capacity, after trial 2: too sure of itself",
+        f"outlook after trial 2: {outlook_text(OUTLOOK)}",
         "trial 1 stands on the front: 2 trials on the front, which dominates 3.5 points^2",
         "amendment 1 by ada: temperature is 500 to 700 degC, from trial 4 on (the heater is weak)",
         "warning: [red]spike [2J in [/] the data",

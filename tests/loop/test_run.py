@@ -1,7 +1,9 @@
 """The whole loop on the virtual lab: determinism, faults, interruption, and going on afterwards."""
 
+import sqlite3
 import threading
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError, StoreError
 from campaigns.values import TrialState
-from loop.events import Event, Improved, Proposed, StepStarted, Stopping, TrialEnded, Warned
+from loop.events import Event, Improved, LookedAhead, Proposed, StepStarted, Stopping, TrialEnded, Warned
 from loop.records import TrialRecord
 from loop.store import Reader
 from simulators.ledger import Ledger
@@ -225,6 +227,24 @@ def test_the_stopping_rules_and_the_incumbent_are_reported(bench: Bench) -> None
     assert "target score" in outcome.reason
     assert any(isinstance(e, Improved) for e in bench.events)
     assert any(isinstance(e, Stopping) and e.reason == outcome.reason for e in bench.events)
+
+
+def test_what_is_left_to_hope_for_is_kept_and_decides_the_same_after_a_kill(bench: Bench) -> None:
+    rules = [{"kind": "target", "score": 100.0}, {"kind": "no_better", "improvement": 50.0, "probability": 0.5}]
+    data = quick(stopping=rules, budget={"trials": 30})
+    outcome = bench.run(data)
+    assert outcome.reason.startswith("a candidate better than trial")
+    ahead = [e for e in bench.events if isinstance(e, LookedAhead)]
+    kept = {t.number: t.outlook for t in Reader(bench.url).trials() if t.outlook}
+    assert kept == {e.trial: e.outlook for e in ahead}
+    assert all(outlook.reached[0][0] == 100.0 for outlook in kept.values())
+    with closing(sqlite3.connect(bench.folder / "test.db")) as store, store:  # as if it was killed before that was kept
+        store.execute("DELETE FROM artefact WHERE kind = 'outlook' AND name = ?", (str(ahead[-1].trial),))
+    again = bench.run(data)
+    assert again.finished
+    assert again.reason.startswith("a candidate better than trial")
+    assert len(again.trials) == len(outcome.trials)
+    assert [e for e in bench.events if isinstance(e, LookedAhead)][-1] == ahead[-1]
 
 
 def test_a_small_finite_space_is_searched_to_its_end_without_repeats(bench: Bench) -> None:

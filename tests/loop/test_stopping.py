@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 
 from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.records import Proposal, StepRecord, TrialRecord
-from loop.stopping import Spent, spent, stop_reason
+from loop.records import Outlook, Proposal, StepRecord, TrialRecord
+from loop.stopping import Spent, spent, stop_reason, unanswered
 from tests.loop.conftest import quick
 
 
@@ -56,6 +57,86 @@ def test_a_target_counts_only_when_feasible() -> None:
     rule = campaign(stopping=[{"kind": "target", "score": 2.0}])
     assert stop_reason(rule, [trial(0, 3.0, feasible=False)], NOTHING) is None
     assert "trial 1 has reached" in (stop_reason(rule, [trial(0, 1.0), trial(1, 2.0)], NOTHING) or "")
+
+
+@pytest.mark.parametrize(("score", "sd", "stops"), [(2.1, 0.1, False), (2.2, 0.1, True), (2.0, 0.0, True)])
+def test_before_there_is_a_model_the_reading_must_be_sure_enough(score: float, sd: float, stops: bool) -> None:
+    rule = campaign(stopping=[{"kind": "target", "score": 2.0, "confidence": 0.95}])  # 1.64 standard deviations
+    assert (stop_reason(rule, [trial(0, 1.0), trial(1, score, score_sd=sd)], NOTHING) is not None) == stops
+
+
+def test_what_the_model_says_of_the_target_goes_before_the_reading() -> None:
+    rule = campaign(stopping=[{"kind": "target", "score": 2.0, "confidence": 0.9}])
+    lucky = trial(1, 3.0, outlook=Outlook(1, (1.9, 0.1), ((2.0, 1, 0.3),)))
+    assert stop_reason(rule, [trial(0, 1.0), lucky], NOTHING) is None
+    sure = trial(2, 1.5, outlook=Outlook(1, (2.3, 0.1), ((2.0, 1, 0.97),)))
+    reason = stop_reason(rule, [trial(0, 1.0), lucky, sure], NOTHING)
+    assert reason == "trial 1 has reached the target score 2 with probability 0.97; 0.9 is enough"
+
+
+def hopes(*chances: float, improvement: float = 0.1) -> list[TrialRecord]:
+    """Trials after each of which a better one existed with such a probability."""
+    outlooks = [Outlook(0, (1.0, 0.1), better=((improvement, p),), gain=p / 10) for p in chances]
+    return [trial(0, 1.0), *(trial(i, 0.5, outlook=outlook) for i, outlook in enumerate(outlooks, 1))]
+
+
+@pytest.mark.parametrize(
+    ("chances", "stops"),
+    [
+        ([0.5, 0.04, 0.03, 0.02], True),
+        ([0.5, 0.04, 0.06, 0.02], False),  # one glimpse of hope
+        ([0.04, 0.02], False),  # too few to tell
+        ([0.01, 0.01, 0.01, 0.2], False),
+    ],
+)
+def test_next_to_no_hope_for_a_better_one_must_last(chances: list[float], stops: bool) -> None:
+    rule = campaign(stopping=[{"kind": "no_better", "improvement": 0.1}])
+    assert (stop_reason(rule, hopes(*chances), NOTHING) is not None) == stops
+
+
+def test_the_end_of_hope_is_told_with_its_figures() -> None:
+    rule = campaign(
+        stopping=[{"kind": "no_better", "improvement": 0.1}],
+        objective={"terms": [{"goal": "maximise", "metric": "capacity", "scale": "20 mAh/g"}]},
+    )
+    assert stop_reason(rule, hopes(0.04, 0.03, 0.02), NOTHING) == (
+        "a candidate better than trial 0 by more than 0.1 is unlikely to exist: probability 0.04, 0.03, 0.02 after the "
+        "last 3 trials; expected gain 0.002 points, 0.04 of capacity [mAh/g]"
+    )
+
+
+def test_what_was_found_out_for_another_improvement_does_not_count() -> None:
+    rule = campaign(stopping=[{"kind": "no_better", "improvement": 0.1}])
+    assert stop_reason(rule, hopes(0.01, 0.01, 0.01, improvement=0.2), NOTHING) is None
+
+
+def test_the_models_are_asked_only_what_a_rule_wants_to_know() -> None:
+    rules = campaign(stopping=[{"kind": "target", "score": 2.0}, {"kind": "no_better", "improvement": 0.1}])
+    started = [trial(0, 1.0, proposal=Proposal("space-filling"), outlook=Outlook(0, (1.0, 0.1), ((2.0, 0, 0.0),)))]
+    assert unanswered(campaign(), [trial(0, 1.0)]) is None
+    assert unanswered(rules, []) is None
+    assert unanswered(rules, started) is None  # in the start, nobody asks what exists
+    later = trial(1, 1.0, outlook=started[0].outlook)
+    assert unanswered(rules, [*started, later]) is later
+    assert unanswered(rules, [*started, trial(1, 1.0)]) is not None
+
+
+def test_where_many_are_wanted_each_further_find_is_an_improvement() -> None:
+    objective = quick()["objective"] | {"find": {"kind": "many", "above": 1.0}}
+    rule = campaign(stopping=[{"kind": "stagnation", "trials": 3}], objective=objective)
+    trials = [trial(i, score, candidate=Candidate({"x": i})) for i, score in enumerate([2.0, 0.5, 0.4, 1.5, 0.3, 0.2])]
+    assert stop_reason(rule, trials, NOTHING) is None
+    assert "on 2 in 3 trials" in (stop_reason(rule, [*trials, trial(6, 0.1)], NOTHING) or "")
+    again = [*trials[:4], *(trial(i, 2.0, candidate=Candidate({"x": 0})) for i in (4, 5, 6))]
+    assert stop_reason(rule, again, NOTHING) is not None  # one that was found before is no further one
+
+
+@pytest.mark.parametrize("kind", ["target", "no_better"])
+@pytest.mark.parametrize("find", ["many", "pareto"])
+def test_rules_about_one_best_are_refused_where_none_is_looked_for(kind: str, find: str) -> None:
+    rule = {"kind": kind} | ({"score": 1.0} if kind == "target" else {"improvement": 0.1})
+    with pytest.raises(CampaignError, match=r"stopping\[0\].kind.*use {kind: "):
+        campaign(stopping=[rule], objective=quick()["objective"] | {"find": {"kind": find}})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""Campaigns over functions with a known optimum, whose measurements come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from botorch.test_functions import Ackley, Branin, Hartmann
+
+from benchmarks.trials import completed
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue
+from campaigns.warm_start import Source
+from loop.planner import Planner
+from loop.records import TrialRecord
+from surrogates.posterior.encoder import Encoder
+
+METRIC = "merit"
+_FUNCTIONS = {
+    "branin": Branin(negate=True),
+    "hartmann3": Hartmann(dim=3, negate=True),
+    "hartmann6": Hartmann(dim=6, negate=True),
+    "ackley20": Ackley(dim=20, negate=True, bounds=[(-5.0, 10.0)] * 20),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A function of the unit box that is to be large.
+
+    Attributes:
+        function: name of BoTorch's function that it is.
+        noise: standard deviation of a measurement.
+        levels: how many values each parameter may have; any by default.
+        idle: further parameters that change nothing.
+    """
+
+    name: str
+    function: str
+    noise: float = 0.0
+    levels: int = 0
+    idle: int = 0
+
+    @property
+    def dimensions(self) -> int:
+        """The number of parameters."""
+        return int(_FUNCTIONS[self.function].dim) + self.idle
+
+    def truth(self, candidate: Candidate) -> float:
+        """Return the value of a candidate, without noise."""
+        function = _FUNCTIONS[self.function].double()
+        values = [float(candidate.parameters[f"x{i}"]) for i in range(function.dim)]
+        low, high = function.bounds
+        return float(function(low + torch.tensor(values, dtype=torch.float64) * (high - low)))
+
+    def regret(self, candidate: Candidate) -> float:
+        """Return by how much a candidate misses the optimum; of a grid, that of the grid."""
+        return self._optimum - self.truth(candidate)
+
+    @property
+    def _optimum(self) -> float:
+        function = _FUNCTIONS[self.function].double()
+        if not self.levels:
+            return float(function.optimal_value)
+        axes = [torch.linspace(float(a), float(b), self.levels, dtype=torch.float64) for a, b in function.bounds.T]
+        return float(function(torch.cartesian_prod(*axes)).max())
+
+    def campaign(self, seed: int, trials: int, **changes: Any) -> Campaign:
+        """Return a campaign that looks for its optimum."""
+        one = {"kind": "float", "low": 0, "high": 1}
+        if self.levels:
+            one = {"kind": "ordinal", "levels": np.linspace(0.0, 1.0, self.levels).tolist()}
+        names = [f"x{i}" for i in range(self.dimensions)]
+        step = {"name": "look", "stations": ["eye"], "analysis": "benchmarks.lab:Problem", "gives": [METRIC]}
+        data: dict[str, Any] = {
+            "name": "known",
+            "seed": seed,
+            "space": {"parameters": {name: {"unit": "1", **one} for name in names}},
+            "metrics": {METRIC: {"kind": "measured", "unit": "1"}},
+            "objective": {"terms": [{"goal": "maximise", "metric": METRIC, "scale": 1.0}]},
+            "lab": {"kind": "virtual"},
+            "stations": {"eye": {"kind": "furnace"}},
+            "workflow": [{**step, "recipe": {name: f"${name}" for name in names}, "timeout": "1 h"}],
+            "budget": {"trials": trials},
+        }
+        return Campaign.model_validate(data | changes)
+
+
+def trials(problem: Problem, campaign: Campaign, sources: Sequence[Source] = ()) -> Iterator[TrialRecord]:
+    """Yield the trials of a campaign, each with what was left to hope for after it, if a rule asks; without end."""
+    planner = Planner(campaign, Encoder(campaign.space), sources)
+    noise = np.random.default_rng(campaign.seed)
+    while True:
+        number, candidate, proposal = planner.suggest()
+        value = problem.truth(candidate) + problem.noise * noise.standard_normal()
+        trial = completed(number, candidate, proposal, {METRIC: MetricValue(value, 0.0, "1")})
+        planner.ingest(trial)
+        yield replace(trial, outlook=planner.outlook() if campaign.stopping and proposal.modelled else None)

@@ -1,0 +1,78 @@
+"""What is left to hope for, asked of a planner that learns from a laboratory that answers at once."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from campaigns.values import Scalar
+from loop.records import Outlook
+from tests.planned import Lab, campaign
+
+RULES = [{"kind": "target", "score": 1.9}, {"kind": "no_better", "improvement": 0.1}]
+
+
+def hill(parameters: Mapping[str, Scalar], number: int) -> float:
+    return 2.0 - 4.0 * (float(parameters["x0"]) - 0.3) ** 2
+
+
+def after(lab: Lab, count: int) -> Outlook:
+    lab.run(count)
+    found = lab.planner.outlook()
+    assert found is not None
+    return found
+
+
+def test_hope_fades_as_the_best_is_found() -> None:
+    lab = Lab(campaign(1, stopping=RULES, planner={"initial": 3}), hill)
+    early = after(lab, 4)
+    late = after(lab, 8)
+    (_, number, reached), (_, better) = late.reached[0], late.better[0]
+    assert (late.gain or 0.0) < (early.gain or 0.0)
+    assert better < 0.05
+    assert reached > 0.95
+    values = [t.score or 0.0 for t in lab.trials]
+    assert values[number] >= 1.9
+    assert values[late.incumbent] == pytest.approx(max(values), abs=0.01)
+
+
+def test_in_the_start_nobody_asks_what_else_exists() -> None:
+    lab = Lab(campaign(1, stopping=RULES), hill)
+    assert after(lab, 6).better == ()
+    assert Lab(campaign(1, stopping=RULES), hill).planner.outlook() is None
+
+
+def test_a_reading_that_is_high_by_luck_reaches_no_target() -> None:
+    noise = np.random.default_rng(3).normal(0.0, 0.5, 30)
+
+    def noisy(parameters: Mapping[str, Scalar], number: int) -> float:
+        return -float(parameters["x0"]) + float(noise[number])
+
+    lab = Lab(campaign(1, stopping=[{"kind": "target", "score": 0.4}], planner={"initial": 20}), noisy, sd=0.5)
+    found = after(lab, 20)
+    assert max(t.score or 0.0 for t in lab.trials) > 0.4
+    assert found.reached[0][2] < 0.5
+
+
+def test_the_same_measurements_leave_the_same_hope_whatever_is_under_way() -> None:
+    lab, other = (Lab(campaign(2, stopping=RULES), hill) for _ in range(2))
+    found = after(lab, 10)
+    other.planner.recall(lab.trials)
+    other.planner.suggest()  # is under way
+    assert other.planner.outlook() == found
+
+
+def test_what_is_bound_to_fail_is_no_hope() -> None:
+    def cliff(parameters: Mapping[str, Scalar], number: int) -> float | str:
+        x = float(parameters["x0"])
+        return "it melts" if x > 0.5 else x
+
+    plan = campaign(1, stopping=RULES[1:], planner={"initial": 6})
+    lab, ignorant = Lab(plan, cliff), Lab(plan, cliff)
+    heeded = after(lab, 16)
+    measured = [t for t in lab.trials if t.score is not None]
+    ignorant.planner.recall([replace(t, number=number) for number, t in enumerate(measured)])
+    ignored = ignorant.planner.outlook()
+    assert ignored is not None
+    assert heeded.better[0][1] < 0.5 < ignored.better[0][1]
