@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from loop.events import Amended
 from loop.lines import line
 from loop.options import Outcome
 from loop.records import OPERATOR, Amendment
+from loop.report import read_content, write_report
 from loop.store import Journal, Reader
 from tests.loop.conftest import ROOT, Bench, quick
 from tests.loop.living import WHEN, growing, run
@@ -88,6 +90,19 @@ def test_a_bound_grows_against_which_the_optimum_presses(whole: tuple[Bench, Out
     assert all(isinstance(a.change, SetBounds) and a.change.parameter == "temperature" for a in grown)
     temperatures = [float(t.candidate.parameters["temperature"]) for t in outcome.trials]
     assert max(temperatures[: grown[0].first]) <= 700 < max(temperatures[grown[0].first :])
+
+
+def test_the_report_shows_all_trials_by_the_latest_weights(whole: tuple[Bench, Outcome], tmp_path: Path) -> None:
+    bench, outcome = whole
+    content = read_content(Reader(bench.url))
+    assert [term.weight for term in content.objective.terms] == [1, 3]
+    assert all(content.campaign.space.contains(t.candidate) for t in outcome.trials)
+    compared = {pair.trial.number for pair in content.pairs["score"]}
+    assert compared == {t.number for t in outcome.trials if t.score is not None and t.proposal.score is not None}
+    before = [replace(t, proposal=replace(t.proposal, version=0)) for t in outcome.trials]
+    assert "score" not in replace(content, trials=before).pairs  # predicted by other weights
+    page = write_report(Reader(bench.url), tmp_path / "report.html").read_text()
+    assert "temperature grows to" in page
 
 
 def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench: Bench) -> None:
