@@ -1,35 +1,19 @@
-"""The planner: suggest and ingest, with Ax's Client as the keeper of the experiment. The one file that knows Ax.
-
-Our own generation sits in an Ax generation node, because Ax's Client has neither candidate pools nor nonlinear
-objectives of several metrics. The planner's state is Ax's experiment, and that is rebuilt from the store.
-"""
+"""The planner: suggest and ingest. What it knows is a list of trials, and that is rebuilt from the store."""
 
 from __future__ import annotations
 
-import logging
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from ax.api.client import Client
-from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-from ax.core.data import Data
-from ax.core.experiment import Experiment
-from ax.core.trial_status import TrialStatus
-from ax.generation_strategy.external_generation_node import ExternalGenerationNode
-from ax.generation_strategy.generation_strategy import GenerationStrategy
-from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.costs import cost_of, duration_of
 from campaigns.fidelity import FULL
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
-from campaigns.values import Candidate, Scalar, TrialState
+from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
@@ -47,18 +31,13 @@ from loop.words import metric_text
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.outliers import FEWEST
 
-_MATERIAL = "material"
-_SCORE = "score"
 _FEWEST = 3  # measurements before a model chooses
 
-set_ax_logger_levels(logging.WARNING)
 
-
-class _Node(ExternalGenerationNode):
-    """Ax's way to ask us for the next candidate."""
+class _Node:
+    """Chooses the next candidate, and remembers why."""
 
     def __init__(self, scorer: Scorer, sources: Sequence[Source]) -> None:
-        super().__init__(name="athanor", should_deduplicate=False)
         self._scorer, self._sources = scorer, sources
         self._lessons = learn_lessons(scorer, sources)
         self.ladder = Ladder(scorer)
@@ -74,20 +53,17 @@ class _Node(ExternalGenerationNode):
         self._number = 0
         self.proposal = Proposal("space-filling")
 
-    def update_generator_state(self, experiment: Experiment, data: Data) -> None:  # noqa: ARG002
-        """Take what is under way, and what was ever proposed, out of Ax's experiment; trust knows what was measured."""
-        running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
-        self._pending = tuple(sorted(running))
-        self._number = len(experiment.trials)
-        at = {i: self.candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
+    def look(self, trials: Sequence[Candidate], pending: Collection[int]) -> None:
+        """Take note of all trials in the order of their numbers, and of which are under way."""
+        self._pending, self._number = tuple(sorted(pending)), len(trials)
         self._history = replace(
             self._measured(),
-            pending=[at[i] for i in self._pending if self.ladder.full(i)],
-            seen=frozenset(c.key() for i, c in at.items() if self.ladder.full(i)),
+            pending=[trials[i] for i in self._pending if self.ladder.full(i)],
+            seen=frozenset(c.key() for i, c in enumerate(trials) if self.ladder.full(i)),
         )
 
-    def get_next_candidate(self, pending_parameters: list[dict[str, Any]]) -> dict[str, Scalar]:  # noqa: ARG002
-        """Return the parameters of the next candidate; what is pending is known from the experiment."""
+    def candidate(self) -> Candidate:
+        """Return the next candidate."""
         campaign = self._scorer.campaign
         if self._number < len(self._plan) or len(self._learnt_from) < _FEWEST:
             return self._begin(self._plan[self._number] if self._number < len(self._plan) else FULL)
@@ -99,15 +75,15 @@ class _Node(ExternalGenerationNode):
             choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
             reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
             self.proposal = replace(self._explained(choice), generator="re-measure", reason=reason)
-            return self.parameters(choice.candidate)
+            return choice.candidate
         self.proposal = self._explained(choice)
         bought = Purchase(belief, choice.considered).cheaper(self.ladder) if campaign.fidelities else None
         if bought is None:
-            return self.parameters(choice.candidate)
+            return choice.candidate
         self.proposal = replace(self.proposal, fidelity=bought[0], predictions={}, score=None, feasibility=None)
-        return self.parameters(bought[1])
+        return bought[1]
 
-    def _begin(self, fidelity: str) -> dict[str, Scalar]:
+    def _begin(self, fidelity: str) -> Candidate:
         """Return a candidate of the start, advised by sources or filling the space."""
         known = self._history.seen if fidelity == FULL else self.ladder.seen(fidelity)
         advised = self._advising().advised(len(known), self._history, known) if fidelity == FULL else None
@@ -116,7 +92,7 @@ class _Node(ExternalGenerationNode):
         if candidate is None:
             raise SpaceExhaustedError("every candidate has been proposed")
         self.proposal = Proposal(generator, learnt_from=self._learnt, pending=self._pending, fidelity=fidelity)
-        return self.parameters(candidate)
+        return candidate
 
     def _advising(self) -> Start:
         """Return the start, advised by cheap measurements where there are any."""
@@ -170,17 +146,6 @@ class _Node(ExternalGenerationNode):
         self._memories.pop(metric, None)
         self._lessons = learn_lessons(self._scorer, self._sources)
 
-    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
-        """Return a candidate as Ax knows it: a material by its place in the pool, and every parameter with a value."""
-        place = {} if candidate.material is None else {_MATERIAL: self._scorer.encoder.place(candidate.material)}
-        return _stand_ins(self._scorer.campaign.space) | dict(candidate.parameters) | place
-
-    def candidate(self, parameters: Mapping[str, Any]) -> Candidate:
-        """Return the candidate that Ax knows by these parameters."""
-        rest = self._scorer.campaign.space.present(parameters)
-        table = self._scorer.encoder.materials
-        return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
-
     @property
     def _learnt_from(self) -> tuple[int, ...]:
         return self.trust.completed
@@ -221,12 +186,8 @@ class Planner:
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
         self._campaign = campaign
         self._node = _Node(Scorer(campaign, encoder), sources)
-        self._client = Client(random_seed=campaign.seed)
-        materials = len(encoder.materials.ids) if encoder.materials else 0
-        self._client.configure_experiment(parameters=_ax_parameters(campaign, materials), name=campaign.name)
-        self._client.configure_optimization(objective=_SCORE)
-        self._client.configure_tracking_metrics(list(campaign.measured))
-        self._client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
+        self._trials: list[Candidate] = []
+        self._pending: set[int] = set()
 
     def suggest(self) -> tuple[int, Candidate, Proposal]:
         """Return the number of a new trial, its candidate, and why it was chosen.
@@ -234,9 +195,10 @@ class Planner:
         Raises:
             SpaceExhaustedError: no candidate is left.
         """
-        ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
-        candidate, proposal = self._node.candidate(parameters), self._node.proposal
-        self._node.ladder.propose(number, proposal.fidelity, candidate)
+        self._node.look(self._trials, self._pending)
+        found, proposal, number = self._node.candidate(), self._node.proposal, len(self._trials)
+        candidate = replace(found, parameters=self._campaign.space.present(found.parameters))
+        self._add(number, candidate, proposal.fidelity)
         return number, candidate, _priced(self._campaign, candidate, proposal)
 
     def belief(self) -> Belief:
@@ -262,10 +224,9 @@ class Planner:
         return []
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
-        """Rebuild the experiment from all trials of the store, in the order of their numbers."""
+        """Learn all trials of the store, in the order of their numbers."""
         for trial in trials:
-            self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
-            self._node.ladder.propose(trial.number, trial.fidelity, trial.candidate)
+            self._add(trial.number, trial.candidate, trial.fidelity)
         ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
         for trial in ended:
             self._close(trial)
@@ -275,20 +236,17 @@ class Planner:
             if trial.fidelity != FULL:
                 self._node.ladder.learn(trial)
 
-    def _close(self, trial: TrialRecord) -> None:
-        """Tell Ax how a trial ended."""
-        match trial.state:
-            case TrialState.COMPLETED if trial.fidelity == FULL:
-                self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
-            case TrialState.FAILED:
-                self._node.failed.append(trial)
-                self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
-            case _:
-                self._client.mark_trial_abandoned(trial.number)
+    def _add(self, number: int, candidate: Candidate, fidelity: str) -> None:
+        """Note a trial that is under way."""
+        self._trials.append(candidate)
+        self._pending.add(number)
+        self._node.ladder.propose(number, fidelity, candidate)
 
-    def _raw_data(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
-        measured = {name: (trial.metrics[name].value, trial.metrics[name].sd) for name in self._campaign.measured}
-        return measured | {_SCORE: (trial.score or 0.0, trial.score_sd or 0.0)}
+    def _close(self, trial: TrialRecord) -> None:
+        """Note that a trial ended."""
+        self._pending.discard(trial.number)
+        if trial.state is TrialState.FAILED:
+            self._node.failed.append(trial)
 
 
 def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Proposal:
@@ -302,27 +260,3 @@ def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Pro
 def _seed(seed: int, number: int) -> int:
     """Return the seed of one choice: a function of campaign seed and trial number alone."""
     return zlib.crc32(f"{seed}/{number}".encode())
-
-
-def _stand_ins(space: SpaceConfig) -> dict[str, Scalar]:
-    """Return a value for each parameter that does not always apply."""
-    return {name: parameter.at(0.0) for name, parameter in space.parameters.items() if parameter.when}
-
-
-def _ax_parameters(campaign: Campaign, materials: int) -> list[RangeParameterConfig | ChoiceParameterConfig]:
-    found = [_ax_parameter(name, parameter) for name, parameter in campaign.space.all_parameters.items()]
-    if materials:  # a range costs the same for 100,000 materials, a choice does not; Ax refuses a range of one number
-        found.append(RangeParameterConfig(name=_MATERIAL, bounds=(0, max(materials - 1, 1)), parameter_type="int"))
-    return found
-
-
-def _ax_parameter(name: str, parameter: ParameterConfig) -> RangeParameterConfig | ChoiceParameterConfig:
-    match parameter:
-        case FloatConfig(low=low, high=high, scale=scale):
-            return RangeParameterConfig(name=name, bounds=(low, high), parameter_type="float", scaling=scale)
-        case IntegerConfig(low=low, high=high):
-            return RangeParameterConfig(name=name, bounds=(int(low), int(high)), parameter_type="int")
-        case OrdinalConfig(levels=levels):
-            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="float", is_ordered=True)
-        case CategoricalConfig(levels=levels):
-            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="str", is_ordered=False)
