@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm, rankdata
 
 from campaigns.values import MetricValue, TrialState
+from loop.ranks import ranks
 from loop.records import TrialRecord
 from loop.words import with_sd
 
@@ -68,7 +69,7 @@ def coverage(pairs: Sequence[Pair], level: float) -> Estimate | None:
     """
     if not pairs:
         return None
-    reach = float(norm.ppf(0.5 + level / 2))
+    reach = NormalDist().inv_cdf(0.5 + level / 2)
     inside = sum(abs(pair.deviation) <= reach for pair in pairs)
     return Estimate(inside / len(pairs), math.sqrt(level * (1 - level) / len(pairs)))
 
@@ -78,9 +79,7 @@ def rank_correlation(pairs: Sequence[Pair]) -> Estimate | None:
 
     Its standard error is that of Bonett & Wright 2000, Psychometrika 65, 23, brought back from Fisher's z.
     """
-    predicted, measured = (
-        rankdata([getattr(pair, side).value for pair in pairs]) for side in ("predicted", "measured")
-    )
+    predicted, measured = (ranks([getattr(pair, side).value for pair in pairs]) for side in ("predicted", "measured"))
     if len(pairs) < 4 or np.ptp(predicted) == 0 or np.ptp(measured) == 0:
         return None
     r = float(np.corrcoef(predicted, measured)[0, 1])

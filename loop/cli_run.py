@@ -52,7 +52,7 @@ def run_campaign(request: Request) -> ExitCode:
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
     options = RunOptions(url, text, request.max_trials, request.dry_run)
-    logging.disable(logging.INFO)  # Ax and others narrate; the view says what happens
+    logging.disable(logging.INFO)  # libraries narrate; the view says what happens
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it prints a traceback for a failure that the store keeps
     with interrupts(options.stop, options.abort), view_for(campaign, sys.stdout, options.stop.set) as view:
         # Importing the loop takes seconds: the view and Ctrl-C are there before.

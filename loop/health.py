@@ -18,20 +18,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import TrialState
 from loop.calibration import LEVELS, Pair, coverage, metric_pairs, rank_correlation
 from loop.records import TrialRecord
 
-_REACH = float(norm.ppf(0.975))
+_REACH = NormalDist().inv_cdf(0.975)
 _ROBUST = 0.8  # level at which the factor is estimated: a fifth of the window may be wild
-_ROBUST_REACH = float(norm.ppf(0.5 + _ROBUST / 2))
+_ROBUST_REACH = NormalDist().inv_cdf(0.5 + _ROBUST / 2)
 _MOST = 10.0  # beyond this a factor means that the model says nothing
 
 

@@ -223,7 +223,7 @@ class Manager:
         self._campaign = self._amending.edition.campaign
         self._objective = self._campaign.build_objective()
         self._book.reread()
-        self._planner.amend(self._amending.edition, self._book.trials)
+        self._planner.amend(self._amending.edition)
         if not self._interrupted:
             self._stopping = None
         self._say(amendments)

@@ -1,35 +1,19 @@
-"""The planner: suggest and ingest, with Ax's Client as the keeper of the experiment. The one file that knows Ax.
-
-Our own generation sits in an Ax generation node, because Ax's Client has neither candidate pools nor nonlinear
-objectives of several metrics. The planner's state is Ax's experiment, and that is rebuilt from the store.
-"""
+"""The planner: suggest and ingest. What it knows is a list of trials, and that is rebuilt from the store."""
 
 from __future__ import annotations
 
-import logging
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from ax.api.client import Client
-from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-from ax.core.data import Data
-from ax.core.experiment import Experiment
-from ax.core.trial_status import TrialStatus
-from ax.generation_strategy.external_generation_node import ExternalGenerationNode
-from ax.generation_strategy.generation_strategy import GenerationStrategy
-from ax.utils.common.logger import set_ax_logger_levels
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.costs import cost_of, duration_of
 from campaigns.fidelity import FULL
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
-from campaigns.values import Candidate, Scalar, TrialState
+from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History, Memories, believe
@@ -50,22 +34,17 @@ from loop.words import metric_text
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.outliers import FEWEST
 
-_MATERIAL = "material"
-_SCORE = "score"
 _FEWEST = 3  # measurements before a model chooses
-
-set_ax_logger_levels(logging.WARNING)
 
 
 Suggestion = tuple[int, Candidate, Proposal]
 """Number of a new trial, its candidate, and why it was chosen."""
 
 
-class _Node(ExternalGenerationNode):
-    """Ax's way to ask us for the next candidate."""
+class _Node:
+    """Chooses the next candidate, and remembers why."""
 
     def __init__(self, scorer: Scorer, sources: Sequence[Source]) -> None:
-        super().__init__(name="athanor", should_deduplicate=False)
         self._scorer, self._sources = scorer, sources
         self._lessons = learn_lessons(scorer, sources)
         self.ladder = Ladder(scorer)
@@ -74,7 +53,6 @@ class _Node(ExternalGenerationNode):
         self._believed: tuple[tuple[int, ...], tuple[int, ...], Belief] | None = None
         self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
         self.failed: list[TrialRecord] = []
-        self.over: set[tuple[object, ...]] = set()
         self._memories: Memories = {}
         self.trust = Trust(scorer.campaign)
         self._history = History((), {}, (), frozenset())
@@ -82,20 +60,17 @@ class _Node(ExternalGenerationNode):
         self._number = 0
         self.proposal = Proposal("space-filling")
 
-    def update_generator_state(self, experiment: Experiment, data: Data) -> None:  # noqa: ARG002
-        """Take what is under way, and what was ever proposed, out of Ax's experiment; trust knows what was measured."""
-        running = experiment.trial_indices_by_status[TrialStatus.RUNNING]
-        self._pending = tuple(sorted(running))
-        self._number = len(experiment.trials)
-        at = {i: self.candidate(t.arms[0].parameters) for i, t in experiment.trials.items()}
+    def look(self, trials: Sequence[Candidate], pending: Collection[int]) -> None:
+        """Take note of all trials in the order of their numbers, and of which are under way."""
+        self._pending, self._number = tuple(sorted(pending)), len(trials)
         self._history = replace(
             self._measured(),
-            pending=[at[i] for i in self._pending if self.ladder.full(i)],
-            seen=frozenset(c.key() for i, c in at.items() if self.ladder.full(i)),
+            pending=[trials[i] for i in self._pending if self.ladder.full(i)],
+            seen=frozenset(c.key() for i, c in enumerate(trials) if self.ladder.full(i)),
         )
 
-    def get_next_candidate(self, pending_parameters: list[dict[str, Any]]) -> dict[str, Scalar]:  # noqa: ARG002
-        """Return the parameters of the next candidate; what is pending is known from the experiment."""
+    def candidate(self) -> Candidate:
+        """Return the next candidate."""
         campaign = self._scorer.campaign
         if self._number < len(self._plan) or len(self._learnt_from) < _FEWEST:
             return self._begin(self._plan[self._number] if self._number < len(self._plan) else FULL)
@@ -108,15 +83,15 @@ class _Node(ExternalGenerationNode):
             choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
             reason = f"trial {self._learnt_from[found.place]} once more: {found.why}"
             self.proposal = replace(self._explained(choice), generator=AGAIN, reason=reason)
-            return self.parameters(choice.candidate)
+            return choice.candidate
         self.proposal = replace(self._explained(choice), reason=history.region.text if history.region else "")
         bought = Purchase(belief, choice.considered).cheaper(self.ladder) if campaign.fidelities else None
         if bought is None:
-            return self.parameters(choice.candidate)
+            return choice.candidate
         self.proposal = replace(self.proposal, fidelity=bought[0], predictions={}, score=None, feasibility=None)
-        return self.parameters(bought[1])
+        return bought[1]
 
-    def _begin(self, fidelity: str) -> dict[str, Scalar]:
+    def _begin(self, fidelity: str) -> Candidate:
         """Return a candidate of the start, advised by sources or filling the space."""
         known = self._history.seen if fidelity == FULL else self.ladder.seen(fidelity)
         advised = self._advising().advised(len(known), self._history, known) if fidelity == FULL else None
@@ -125,7 +100,7 @@ class _Node(ExternalGenerationNode):
         if candidate is None:
             raise SpaceExhaustedError("every candidate has been proposed")
         self.proposal = Proposal(generator, learnt_from=self._learnt, pending=self._pending, fidelity=fidelity)
-        return self.parameters(candidate)
+        return candidate
 
     def _advising(self) -> Start:
         """Return the start, advised by cheap measurements where there are any."""
@@ -169,12 +144,16 @@ class _Node(ExternalGenerationNode):
                 found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
         return found
 
-    def outlook(self) -> Outlook | None:
-        """Return what is left to hope for after the completed trials, whatever is under way."""
+    def outlook(self, over: Collection[Candidate]) -> Outlook | None:
+        """Return what is left to hope for after the completed trials, whatever is under way.
+
+        Args:
+            over: the candidates of all trials that have ended.
+        """
         trials = self.trust.trials
         if len(trials) < _FEWEST:
             return None
-        history = replace(self._measured(), seen=frozenset(self.over))
+        history = replace(self._measured(), seen=frozenset(c.key() for c in over))
         return outlook(self._heeding_failures(), history, trials, _seed(self._scorer.campaign.seed, len(trials)))
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
@@ -202,22 +181,6 @@ class _Node(ExternalGenerationNode):
         elif believed is not None:
             self._believed = (*believed[:2], replace(believed[2], scorer=self._scorer, memory={}))
         self._start = Start(self._scorer, advice(self._scorer, self._lessons), now.first)
-
-    @property
-    def outline(self) -> SpaceConfig:
-        """The space in which every trial has a place."""
-        return self._scorer.encoder.space
-
-    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
-        """Return a candidate as Ax knows it: a material by its place in the pool, and every parameter with a value."""
-        place = {} if candidate.material is None else {_MATERIAL: self._scorer.encoder.place(candidate.material)}
-        return _stand_ins(self.outline) | dict(candidate.parameters) | place
-
-    def candidate(self, parameters: Mapping[str, Any]) -> Candidate:
-        """Return the candidate that Ax knows by these parameters."""
-        rest = self.outline.present(parameters)
-        table = self._scorer.encoder.materials
-        return Candidate(rest, table.ids[parameters[_MATERIAL]] if table else None)
 
     @property
     def _learnt_from(self) -> tuple[int, ...]:
@@ -258,43 +221,23 @@ class Planner:
 
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
         self._campaign = campaign
-        self._materials = len(encoder.materials.ids) if encoder.materials else 0
         self._node = _Node(Scorer(campaign, encoder), sources)
-        self._client = self._experiment()
+        self._trials: list[Candidate] = []
+        self._pending: set[int] = set()
 
-    def _experiment(self) -> Client:
-        """Return Ax's keeper of the experiment, without any trial yet."""
-        client = Client(random_seed=self._campaign.seed)
-        parameters = _ax_parameters(self._node.outline, self._materials)
-        client.configure_experiment(parameters=parameters, name=self._campaign.name)
-        client.configure_optimization(objective=_SCORE)
-        client.configure_tracking_metrics(list(self._campaign.measured))
-        client.set_generation_strategy(GenerationStrategy(nodes=[self._node], name="athanor"))
-        return client
-
-    def amend(self, now: Edition, trials: Sequence[TrialRecord]) -> None:
-        """Go by an amended campaign from now on.
-
-        Args:
-            now: what is in force.
-            trials: all that are known already, in the order of their numbers.
-        """
-        wider = now.outline != self._node.outline
+    def amend(self, now: Edition) -> None:
+        """Go by an amended campaign from now on."""
         self._campaign = now.campaign
         self._node.amend(now)
-        if wider:
-            self._client = self._experiment()  # Ax knows no trial outside of its space
-            self._attach(trials)
 
-    def reopen(self, trials: Sequence[TrialRecord]) -> None:
-        """Take a trial that had ended for one under way again; all trials are given, by number."""
-        self._client = self._experiment()  # for Ax, an end is for ever
-        self._attach(trials)
+    def reopen(self, number: int) -> None:
+        """Take a trial that had ended for one under way again."""
+        self._pending.add(number)
 
     def take(self, candidate: Candidate, reason: str) -> Suggestion:
         """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""
-        number = self._client.attach_trial(parameters=self._node.parameters(candidate))
-        self._node.ladder.propose(number, FULL, candidate)
+        number = len(self._trials)
+        self._add(number, candidate, FULL)
         return number, candidate, _priced(self._campaign, candidate, Proposal(OPERATOR, reason=reason))
 
     def suggest(self) -> Suggestion:
@@ -303,9 +246,10 @@ class Planner:
         Raises:
             SpaceExhaustedError: no candidate is left.
         """
-        ((number, parameters),) = self._client.get_next_trials(max_trials=1).items()
-        candidate, proposal = self._node.candidate(parameters), self._node.proposal
-        self._node.ladder.propose(number, proposal.fidelity, candidate)
+        self._node.look(self._trials, self._pending)
+        found, proposal, number = self._node.candidate(), self._node.proposal, len(self._trials)
+        candidate = replace(found, parameters=self._campaign.space.present(found.parameters))
+        self._add(number, candidate, proposal.fidelity)
         return number, candidate, _priced(self._campaign, candidate, proposal)
 
     def belief(self) -> Belief:
@@ -318,7 +262,8 @@ class Planner:
 
     def outlook(self) -> Outlook | None:
         """Return what is left to hope for after the completed trials; None before there is a model to ask."""
-        return self._node.outlook()
+        full = self._node.ladder.full
+        return self._node.outlook([c for i, c in enumerate(self._trials) if i not in self._pending and full(i)])
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""
@@ -327,8 +272,6 @@ class Planner:
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
         self._close(trial)
-        if trial.state is TrialState.FAILED:
-            self._node.failed.append(trial)
         if trial.state is not TrialState.COMPLETED:
             return []
         if trial.fidelity == FULL:
@@ -337,41 +280,29 @@ class Planner:
         return []
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
-        """Rebuild the experiment from all trials of the store, in the order of their numbers."""
+        """Learn all trials of the store, in the order of their numbers."""
         for trial in trials:
-            self._node.ladder.propose(trial.number, trial.fidelity, trial.candidate)
-        ended = self._attach(trials)
-        self._node.failed += [t for t in ended if t.state is TrialState.FAILED]
+            self._add(trial.number, trial.candidate, trial.fidelity)
+        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
+        for trial in ended:
+            self._close(trial)
         completed = [t for t in ended if t.state is TrialState.COMPLETED]
         self._node.trust.recall([t for t in completed if t.fidelity == FULL])
         for trial in completed:
             if trial.fidelity != FULL:
                 self._node.ladder.learn(trial)
 
-    def _attach(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-        """Tell Ax of all trials; return those that have ended, in the order in which they did."""
-        for trial in trials:
-            self._client.attach_trial(parameters=self._node.parameters(trial.candidate))
-        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
-        for trial in ended:
-            self._close(trial)
-        return ended
+    def _add(self, number: int, candidate: Candidate, fidelity: str) -> None:
+        """Note a trial that is under way."""
+        self._trials.append(candidate)
+        self._pending.add(number)
+        self._node.ladder.propose(number, fidelity, candidate)
 
     def _close(self, trial: TrialRecord) -> None:
-        """Tell Ax how a trial ended."""
-        if trial.fidelity == FULL:
-            self._node.over.add(trial.candidate.key())
-        match trial.state:
-            case TrialState.COMPLETED if trial.fidelity == FULL:
-                self._client.complete_trial(trial.number, raw_data=self._raw_data(trial))
-            case TrialState.FAILED:
-                self._client.mark_trial_failed(trial.number, failed_reason=trial.reason)
-            case _:
-                self._client.mark_trial_abandoned(trial.number)
-
-    def _raw_data(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
-        measured = {name: (trial.metrics[name].value, trial.metrics[name].sd) for name in self._campaign.measured}
-        return measured | {_SCORE: (trial.score or 0.0, trial.score_sd or 0.0)}
+        """Note that a trial ended."""
+        self._pending.discard(trial.number)
+        if trial.state is TrialState.FAILED:
+            self._node.failed.append(trial)
 
 
 def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Proposal:
@@ -385,27 +316,3 @@ def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Pro
 def _seed(seed: int, number: int) -> int:
     """Return the seed of one choice: a function of campaign seed and trial number alone."""
     return zlib.crc32(f"{seed}/{number}".encode())
-
-
-def _stand_ins(space: SpaceConfig) -> dict[str, Scalar]:
-    """Return a value for each parameter that does not always apply."""
-    return {name: parameter.at(0.0) for name, parameter in space.parameters.items() if parameter.when}
-
-
-def _ax_parameters(space: SpaceConfig, materials: int) -> list[RangeParameterConfig | ChoiceParameterConfig]:
-    found = [_ax_parameter(name, parameter) for name, parameter in space.all_parameters.items()]
-    if materials:  # a range costs the same for 100,000 materials, a choice does not; Ax refuses a range of one number
-        found.append(RangeParameterConfig(name=_MATERIAL, bounds=(0, max(materials - 1, 1)), parameter_type="int"))
-    return found
-
-
-def _ax_parameter(name: str, parameter: ParameterConfig) -> RangeParameterConfig | ChoiceParameterConfig:
-    match parameter:
-        case FloatConfig(low=low, high=high, scale=scale):
-            return RangeParameterConfig(name=name, bounds=(low, high), parameter_type="float", scaling=scale)
-        case IntegerConfig(low=low, high=high):
-            return RangeParameterConfig(name=name, bounds=(int(low), int(high)), parameter_type="int")
-        case OrdinalConfig(levels=levels):
-            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="float", is_ordered=True)
-        case CategoricalConfig(levels=levels):
-            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="str", is_ordered=False)

@@ -73,7 +73,7 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
 def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
     campaign, materials = parts.campaign, parts.materials
     trials, now = store.trials(), edition(campaign, store.amendments())
-    parts.planner.amend(now, [])
+    parts.planner.amend(now)
     parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
     retraining = _retraining(parts, store.path)
@@ -126,7 +126,7 @@ def _rehearse(campaign: Campaign, planner: Planner, options: RunOptions, on_even
         trials = reader.trials()
         known = reader.amendments()
         now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
-        planner.amend(now, [])
+        planner.amend(now)
     planner.recall(trials)
     for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()

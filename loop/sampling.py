@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import chain, islice
 
 import numpy as np
-from scipy.stats import qmc
 
 from campaigns.errors import CampaignError, Problem
 from campaigns.space import SpaceConfig
@@ -61,6 +60,8 @@ def sobol(space: SpaceConfig, count: int, seed: int) -> list[Setting]:
 
 def _batches(space: SpaceConfig, count: int, seed: int) -> Iterator[tuple[int, list[Setting]]]:
     """Yield how many points were tried, and those of them that lie in the space."""
+    from scipy.stats import qmc  # half a second to load, and of a table nothing is drawn
+
     cube, size = Cube(space), 2 ** math.ceil(math.log2(max(count, 8)))
     engine = qmc.Sobol(cube.dimensions, seed=seed)
     draws = max(_DRAWS, _LEAST // size)

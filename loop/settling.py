@@ -63,5 +63,5 @@ class Settling:
             return "; ".join(analysed.flags)
         self._store.release(trial.number, analysed.metrics, now, one)
         self._book.refresh(trial.number)
-        self._planner.reopen(self._book.trials)
+        self._planner.reopen(trial.number)
         return ""

@@ -8,12 +8,12 @@ from functools import cached_property
 from itertools import cycle
 
 import numpy as np
-from scipy.stats import rankdata
 
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
 from loop.belief import History
 from loop.lessons import Advice
+from loop.ranks import ranks
 from loop.sampling import sobol
 from loop.scoring import Scorer
 from loop.spacing import spread
@@ -73,7 +73,7 @@ class Start:
         if not isinstance(objective.find, FindParetoConfig):
             return score
         every = [score, *(np.broadcast_to(points, score.shape) for points in objective.points(known))]
-        return np.max([rankdata(one) for one in every], axis=0).astype(float)
+        return np.max([ranks(one) for one in every], axis=0).astype(float)
 
     @cached_property
     def promising(self) -> np.ndarray:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from statistics import NormalDist
 
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from surrogates.posterior.fitting import Factor
 
 _FEWEST = 3  # measurements of a family
 _DIGITS = 3  # of an element's share of the atoms
-_MOST = float(norm.ppf(0.99) / norm.ppf(0.975))
+_MOST = NormalDist().inv_cdf(0.99) / NormalDist().inv_cdf(0.975)
 """Largest factor: with it an honest 95 % interval covers 98 %, so that well-known chemistries stay believable."""
 
 

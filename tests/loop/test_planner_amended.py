@@ -38,7 +38,7 @@ def lab(found: Campaign, count: int = 12) -> Lab:
 
 
 def amend(made: Lab, *changes: CampaignChange) -> None:
-    made.planner.amend(in_force(made.campaign, changes, len(made.trials)), made.trials)
+    made.planner.amend(in_force(made.campaign, changes, len(made.trials)))
 
 
 def in_force(found: Campaign, changes: Sequence[CampaignChange], first: int) -> Edition:
@@ -48,7 +48,7 @@ def in_force(found: Campaign, changes: Sequence[CampaignChange], first: int) -> 
 def fresh(found: Campaign, trials: Sequence[TrialRecord], *changes: CampaignChange) -> Planner:
     """Return the planner of a session that begins after the changes."""
     planner = Planner(found, Encoder(found.space))
-    planner.amend(in_force(found, changes, len(trials)), [])
+    planner.amend(in_force(found, changes, len(trials)))
     planner.recall(trials)
     return planner
 
