@@ -61,7 +61,7 @@ def main(
             ends.append(_end(problem, improvement, seed, budget))
             progress.print(problem.name, seed, ends[-1])
         rows.append(_row(problem, improvement, ends))
-    header = ("task", "improvement", "ended", "after, median (quartiles)", "too early", "largest regret")
+    header = ("task", "improvement", "ended", "after, median (quartiles)", "too early", "regret, median", "largest")
     wide_console().print(shown(Grid("stopping", header, tuple(rows))))
 
 
@@ -85,7 +85,9 @@ def _row(problem: Problem, improvement: float, ends: list[End]) -> tuple[str, ..
     early = sum(end.regret > improvement for end in stopped)
     worst = max((end.regret for end in stopped), default=float("nan"))
     share = f"{len(stopped)} of {len(ends)}"
-    return problem.name, f"{improvement:g}", share, f"{middle:.0f} ({low:.0f}–{high:.0f})", str(early), f"{worst:.3f}"
+    median = np.median([end.regret for end in ends])
+    spread = f"{middle:.0f} ({low:.0f}–{high:.0f})"
+    return problem.name, f"{improvement:g}", share, spread, str(early), f"{median:.3f}", f"{worst:.3f}"
 
 
 if __name__ == "__main__":

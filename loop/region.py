@@ -29,6 +29,7 @@ from loop.scoring import Scorer
 _MANY = 15  # numeric parameters up to which the whole space is looked at
 _FIRST, _LEAST, _MOST = 0.8, 0.5**7, 1.6  # lengths of a side, as shares of each range
 _SUCCESSES = 3  # in succession, after which it doubles
+_FAILURES = 0.25  # of the number of parameters, in succession, after which it halves: TuRBO has thousands of trials
 _WORTHWHILE = 1e-3  # of the spread of the measured scores, above which an improvement is a success
 _ROUNDING = 1e-3  # of a range, to which settings are rounded
 _SAME_LEVEL = 0.8  # how often a category stays as it is
@@ -99,7 +100,8 @@ def region(scorer: Scorer, outcomes: tuple[Tensor, Tensor], trials: Sequence[Tri
     scores = [float(s) if ok else -math.inf for s, ok in zip(score, feasible.tolist(), strict=True)]
     best = int(np.argmax(scores))
     worthwhile = _WORTHWHILE * float(score.std(correction=0))
-    length, luck = _history(scores, trials, worthwhile, failures=len(scorer.campaign.space.parameters))
+    failures = math.ceil(_FAILURES * len(scorer.campaign.space.parameters))
+    length, luck = _history(scores, trials, worthwhile, failures)
     return Region(trials[best].candidate, trials[best].number, length, luck)
 
 

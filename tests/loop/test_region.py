@@ -42,9 +42,9 @@ def test_it_grows_by_successes_and_shrinks_by_failures() -> None:
     assert length([1.0]) == 0.8
     assert length([1.0, 2.0, 3.0]) == 0.8
     assert length([1.0, 2.0, 3.0, 4.0]) == 1.6
-    assert length([1.0, *[0.0] * 19]) == 0.8
-    assert length([1.0, *[0.0] * 20]) == 0.4
-    assert length([1.0, *[0.0] * 19, 2.0, 0.0]) == 0.8  # not in succession
+    assert length([1.0, *[0.0] * 4]) == 0.8
+    assert length([1.0, *[0.0] * 5]) == 0.4  # a quarter of the parameters
+    assert length([1.0, *[0.0] * 4, 2.0, 0.0]) == 0.8  # not in succession
 
 
 def test_the_start_is_neither_luck_nor_lack_of_it() -> None:
@@ -52,7 +52,7 @@ def test_the_start_is_neither_luck_nor_lack_of_it() -> None:
 
 
 def test_a_region_that_has_shrunk_to_nothing_begins_anew() -> None:
-    lengths = [length([1.0, *[0.0] * (20 * times)]) for times in range(9)]
+    lengths = [length([1.0, *[0.0] * (5 * times)]) for times in range(9)]
     assert lengths[6:] == [pytest.approx(0.8 / 64), 0.8, 0.4]
 
 
