@@ -68,7 +68,7 @@ class _Node(ExternalGenerationNode):
         self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
         self.failed: list[TrialRecord] = []
         self._memories: Memories = {}
-        self.trust = Trust(scorer.campaign)
+        self.trust = Trust(scorer)
         self._history = History((), {}, (), frozenset())
         self._pending: tuple[int, ...] = ()
         self._number = 0
@@ -246,6 +246,13 @@ class Planner:
     def doubts(self) -> dict[int, str]:
         """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
         return self._node.doubts()
+
+    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+        """Return the numbers of those completed trials, in order, whose measurement of a metric the others contradict.
+
+        It depends on these trials alone.
+        """
+        return self._node.trust.doubted(metric, trials)
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""
