@@ -236,7 +236,8 @@ def believe(
         heed = care.get(name, Care())
         task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
         seen = observations(metric, name, history, rows)
-        known = _Known(heed.fallback, memories.setdefault(name, Memory()), (lessons or {}).get(name, ()))
+        memory = (memories.setdefault(name, Memory()), memories.setdefault(f"{name}, wary", Memory()))
+        known = _Known(heed.fallback, *memory, (lessons or {}).get(name, ()))
         found[name] = _learnt(task, seen, known)
     return Belief(
         scorer,
@@ -269,11 +270,13 @@ class _Known:
     Attributes:
         fallback: views to use instead, or None.
         memory: what was found out about its hyper-parameters.
+        wary: the same of its wary model.
         lessons: what earlier campaigns teach of it.
     """
 
     fallback: tuple[str, ...] | None
     memory: Memory
+    wary: Memory
     lessons: tuple[Lesson, ...]
 
 
@@ -286,12 +289,17 @@ def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
 def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
     """Return what is learnt, and which measurements are not believed.
 
-    Fewer views are used where the model has failed and the measurements do not speak for it.
+    Where settings lie as near to each other as one likes, a wary process chooses among them; what is noise, and what is
+    wrong, is judged by the other. Fewer views are used where the model has failed and the measurements do not speak for
+    it.
     """
     sifted = sift(task, seen, known.memory)
     uneven = unevenness(task, sifted.seen)
     believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
     process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
+    if task.encoder.materials is None and task.encoder.space.rows is None:
+        wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
+        return _Learnt(weigh(task, believed, _noisy(wary, uneven)), sifted.doubts, process)
     model = weigh(task, believed, process)
     if known.fallback is None:
         return _Learnt(model, sifted.doubts, process)

@@ -188,6 +188,26 @@ def report(
         raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
 
 
+@app.command()
+def export(
+    file: _FILE = None,
+    store: _STORE = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write it; without it, NAME.ax.json beside the store.")
+    ] = None,
+) -> None:
+    """Hand a campaign over to Ax: one JSON file, from which ax.api.client.Client.load_from_json_file goes on."""
+    from loop.ax_experiment import write_experiment
+    from loop.places import open_existing
+
+    reader = open_existing(file, store)
+    target = out or reader.path.with_suffix(".ax.json")
+    try:
+        typer.echo(f"{write_experiment(reader, target)} written")
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
+
+
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
 for group in (weights, space, trial):

@@ -14,7 +14,7 @@ ones, and nothing orders these well; a useless model is one that also predicts n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -29,7 +29,8 @@ from campaigns.values import TrialState
 from loop.calibration import LEVELS, Pair, coverage, metric_pairs, rank_correlation
 from loop.records import TrialRecord
 
-_REACH = NormalDist().inv_cdf(0.975)
+REACH = NormalDist().inv_cdf(0.975)
+"""Standard deviations within which 95 % of all measurements are expected."""
 _ROBUST = 0.8  # level at which the factor is estimated: a fifth of the window may be wild
 _ROBUST_REACH = NormalDist().inv_cdf(0.5 + _ROBUST / 2)
 _MOST = 10.0  # beyond this a factor means that the model says nothing
@@ -129,19 +130,19 @@ class MetricHealth:
 
 
 def health(
-    config: HealthConfig, trials: Sequence[TrialRecord], metrics: Iterable[str], droppable: bool = True
+    config: HealthConfig, trials: Sequence[TrialRecord], doubted: Mapping[str, frozenset[int]], droppable: bool = True
 ) -> dict[str, MetricHealth]:
     """Return the health of each metric's model after the trials; earlier trials' changes never depend on later ones.
 
     Args:
         config: window and thresholds.
         trials: in any order; those without measurement or prediction change nothing.
-        metrics: the measured ones.
+        doubted: measured metric to the numbers of trials whose measurement counts for nothing, as it is not believed.
         droppable: whether there is a model on simple features to fall back to; else the ladder ends at recalibrated.
     """
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.completed_order is not None]
     done.sort(key=lambda t: t.completed_order or 0)
-    return {name: _fold(config, _Track.of(done, name), droppable) for name in metrics}
+    return {name: _fold(config, _Track.of(done, name, without), droppable) for name, without in doubted.items()}
 
 
 def changes(before: Mapping[str, MetricHealth], after: Mapping[str, MetricHealth]) -> list[tuple[str, HealthChange]]:
@@ -170,7 +171,7 @@ class _Track:
     Attributes:
         order: n, the place of each among the completed trials.
         known: n, how many trials were completed when it was made; the models learn in that order.
-        means: mean of the metric over the first k completed trials, for k from 0.
+        means: mean of what is believed of the metric over the first k completed trials, for k from 0.
     """
 
     pairs: Sequence[Pair]
@@ -180,9 +181,10 @@ class _Track:
     metric: str = field(default="")
 
     @classmethod
-    def of(cls, done: Sequence[TrialRecord], metric: str) -> _Track:
-        pairs = metric_pairs(done, metric)
-        values = np.array([t.metrics[metric].value if metric in t.metrics else np.nan for t in done])
+    def of(cls, done: Sequence[TrialRecord], metric: str, doubted: frozenset[int]) -> _Track:
+        pairs = [p for p in metric_pairs(done, metric) if p.trial.number not in doubted]
+        known = [metric in t.metrics and t.number not in doubted for t in done]
+        values = np.array([t.metrics[metric].value if k else np.nan for t, k in zip(done, known, strict=True)])
         there = np.isfinite(values)
         means = np.cumsum(np.where(there, values, 0.0)) / np.maximum(np.cumsum(there), 1)
         return cls(
@@ -209,7 +211,7 @@ class _Track:
     @cached_property
     def raw_missed(self) -> NDArray[np.bool_]:
         """Whether each measurement lies outside the interval that the model itself claimed."""
-        return self.gap > _REACH * np.hypot(self.raw_sd, self.noise)
+        return self.gap > REACH * np.hypot(self.raw_sd, self.noise)
 
     @cached_property
     def needed(self) -> NDArray[np.float64]:
@@ -225,7 +227,7 @@ class _Track:
     @cached_property
     def missed(self) -> NDArray[np.bool_]:
         """Whether each measurement lies outside the interval that was used."""
-        return np.array([abs(p.deviation) > _REACH for p in self.pairs])
+        return np.array([abs(p.deviation) > REACH for p in self.pairs])
 
     def no_better_than_mean(self, places: NDArray[np.int64]) -> bool:
         """Return whether these predictions deviate as much as the mean of what was measured before they were made."""

@@ -54,7 +54,7 @@ class _Node:
         self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
         self.failed: list[TrialRecord] = []
         self._memories: Memories = {}
-        self.trust = Trust(scorer.campaign)
+        self.trust = Trust(scorer)
         self._history = History((), {}, (), frozenset())
         self._pending: tuple[int, ...] = ()
         self._number = 0
@@ -264,6 +264,13 @@ class Planner:
         """Return what is left to hope for after the completed trials; None before there is a model to ask."""
         full = self._node.ladder.full
         return self._node.outlook([c for i, c in enumerate(self._trials) if i not in self._pending and full(i)])
+
+    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+        """Return the numbers of those completed trials, in order, whose measurement of a metric the others contradict.
+
+        It depends on these trials alone.
+        """
+        return self._node.trust.doubted(metric, trials)
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""

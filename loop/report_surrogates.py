@@ -75,7 +75,8 @@ class _Told:
         """Metric to what became of its model; nothing of models whose health was not looked at."""
         watched = [m for m in self.metrics if any("health" in t.proposal.models.get(m, {}) for t in self.proposed)]
         config, droppable = self.campaign.surrogate.health, self.campaign.space.pool is not None
-        return health(config, self.trials, watched, droppable)
+        doubted = frozenset(t.number for t in self.trials if t.doubt)
+        return health(config, self.trials, dict.fromkeys(watched, doubted), droppable)
 
     def latest(self, metric: str) -> Mapping[str, Any]:
         """Return the latest description of a metric's model."""

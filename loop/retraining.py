@@ -31,7 +31,7 @@ class Round:
 
     Attributes:
         number: from 1.
-        rows: completed trials that it learns from.
+        rows: completed trials that it learns from, but for measurements that are not believed.
     """
 
     number: int
@@ -92,7 +92,9 @@ class Retraining:
         every = max(self._config.every, _DUE)  # one at a time
         return [Round(k, k * every) for k in range(1, completed // every + 1)]
 
-    def _task(self, each: Round, trials: Sequence[TrialRecord]) -> TuningTask:
+    def _task(self, each: Round, completed: Sequence[TrialRecord]) -> TuningTask:
+        doubted = self._planner.doubted(self._config.metric, completed)
+        trials = [trial for trial in completed if trial.number not in doubted]
         return TuningTask(
             base=self._base,
             current=self._current,

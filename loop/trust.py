@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from campaigns.campaign import Campaign
 from campaigns.surrogate import view_names
-from loop.belief import Care
-from loop.health import HealthChange, HealthState, MetricHealth, changes, health
+from loop.belief import Care, History, observations, task_of
+from loop.calibration import metric_pairs
+from loop.health import REACH, HealthChange, HealthState, MetricHealth, changes, health
 from loop.records import TrialRecord
+from loop.scoring import Scorer
+from surrogates.posterior.outliers import sift
 
 _MOST = 3.0
 """Largest factor on standard deviations: beyond, a model would choose by its ignorance alone."""
 
 
 class Trust:
-    """The health of every metric's model after the completed trials, a pure function of these."""
+    """The health of every metric's model after the completed trials, a pure function of these.
 
-    def __init__(self, campaign: Campaign) -> None:
-        self._campaign = campaign
+    A measurement that none of the others support when it comes is not held against a model, whatever is found later.
+
+    Args:
+        scorer: layout of rows as the campaign began, whatever priors are adopted later.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer, self._campaign = scorer, scorer.campaign
         self._trials: list[TrialRecord] = []
+        self._doubted: dict[str, frozenset[int]] = dict.fromkeys(self._campaign.measured, frozenset())
         self._health: Mapping[str, MetricHealth] = self._judged()
 
     @property
@@ -35,14 +45,31 @@ class Trust:
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Judge the models after one more completed trial; return what changed, by metric."""
-        self._trials.append(trial)
+        self._take(trial)
         before, self._health = self._health, self._judged()
         return changes(before, self._health)
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Judge the models after many completed trials, given in the order in which they were completed."""
-        self._trials += trials
+        for trial in trials:
+            self._take(trial)
         self._health = self._judged()
+
+    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+        """Return the numbers of those completed trials whose measurement of a metric the others contradict.
+
+        Args:
+            metric: a measured one.
+            trials: in the order in which they were completed; nothing else is asked.
+        """
+        config = self._campaign.measured[metric]
+        needed = [name for name in (metric, config.proportional_to) if name is not None]
+        history = History(
+            [t.candidate for t in trials], {n: [t.metrics[n] for t in trials] for n in needed}, (), frozenset()
+        )
+        seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
+        task = replace(task_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
+        return frozenset(trials[place].number for place in sift(task, seen).doubts)
 
     def care(self) -> dict[str, Care]:
         """Return what each metric's model must heed."""
@@ -52,10 +79,18 @@ class Trust:
         """Return the health of a metric's model, to be kept with a proposal."""
         return self._health[metric].describe()
 
+    def _take(self, trial: TrialRecord) -> None:
+        """Add a trial; what was predicted about right needs no second look."""
+        self._trials.append(trial)
+        for metric in self._campaign.measured:
+            missed = any(abs(pair.deviation) > REACH for pair in metric_pairs([trial], metric))
+            if missed and trial.number in self.doubted(metric, self._trials):
+                self._doubted[metric] |= {trial.number}
+
     def _care(self, found: MetricHealth) -> Care:
         named, simple = view_names(self._campaign.surrogate)
         return Care(min(found.sd_factor, _MOST), named, simple if found.state is HealthState.SIMPLE else None)
 
     def _judged(self) -> Mapping[str, MetricHealth]:
         droppable = self._campaign.space.pool is not None
-        return health(self._campaign.surrogate.health, self._trials, self._campaign.measured, droppable)
+        return health(self._campaign.surrogate.health, self._trials, self._doubted, droppable)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmarks.errors import UnfitError
 from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
 from benchmarks.trials import completed
 from campaigns.beside import PARENT
@@ -32,14 +31,9 @@ class PlannerEngine:
     Args:
         noise: what it is told of noise, where points are measured several times: the mean with its standard error, the
             mean alone, or each reading as a trial of its own.
-
-    Raises:
-        UnfitError: the task has several objectives.
     """
 
     def __init__(self, task: Task, seed: int, noise: Noise = "told") -> None:
-        if len(task.signs) > 1:
-            raise UnfitError("a campaign has one score")
         torch.set_num_threads(1)
         self._task, self._noise = task, noise
         campaign = _campaign(task, seed)
@@ -93,7 +87,7 @@ def _campaign(task: Task, seed: int) -> Campaign:
             "objective": {
                 "terms": [{"goal": _GOALS[sign], "metric": name, "scale": 1.0} for name, sign in goals],
                 "constraints": [{"metric": name, "at_least": 0.0} for name in names[len(task.signs) :]],
-                "find": {"kind": "best" if task.rows is None else "many"},
+                "find": {"kind": _found(task)},
             },
             "planner": {"initial": 2},
             "lab": {"kind": "virtual"},
@@ -112,6 +106,13 @@ def _write(task: Task, file: Path) -> None:
         writer = csv.DictWriter(stream, [p.name for p in task.parameters])
         writer.writeheader()
         writer.writerows(task.named(row) for row in task.rows)
+
+
+def _found(task: Task) -> str:
+    """Return what is looked for: the front, many good rows, or the best point."""
+    if len(task.signs) > 1:
+        return "pareto"
+    return "best" if task.rows is None else "many"
 
 
 _GOALS = {1.0: "maximise", -1.0: "minimise"}

@@ -97,8 +97,7 @@ def _readings(task: Task, points: Numbers) -> Readings:
     """Return waves on a hill; their opposite side is the second objective."""
     centres = (0.3, 0.8)[: len(task.signs)]
     values = [np.sin(9.0 * points).mean(axis=1) - np.square(points - c).sum(axis=1) for c in centres]
-    read = np.column_stack(values)
-    return Readings(read, np.full(read.shape, np.nan), read[None])
+    return Readings.single(np.column_stack(values))
 
 
 def main(name: str, kind: str, count: str) -> None:

@@ -19,6 +19,7 @@ from surrogates.posterior.distances import Distances, Split
 
 _ROOT5 = math.sqrt(5.0)
 _SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
+_MODE = 3.0  # the same from the median of their belief to its mode
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Shape:
         views: names of the views of the material; empty without a pool.
         parameters: number of columns of the parameters.
         abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
+        wary: whether what lies between measurements is expected to be as unknown as it may be.
     """
 
     views: tuple[str, ...]
     parameters: int
     abrupt: bool = False
+    wary: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,7 +55,9 @@ class Shape:
 
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
-        ICML 41).
+        ICML 41). Those of a wary model are near the mode of that belief, and its variance is that of the measurements:
+        a model that smooths over what lies between them stays at the first good one (as in BayBE; Fitzner et al. 2025,
+        Digital Discovery 4, 1991).
         """
         mean, sd = [], []
         for name in self.names:
@@ -60,9 +65,9 @@ class Shape:
                 case ["scale", view]:
                     belief = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
-                    shorter = _SHORTER if self.abrupt or not self.views else 1.0
-                    process = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1)) - shorter
-                    belief = (process, 1.0) if which.isdigit() else (0.0, 0.7)
+                    belief = self._reach if which.isdigit() else (0.0, 0.7)
+                case ["process"] if self.wary:
+                    belief = (0.0, 0.1)
                 case ["nugget"]:
                     belief = (math.log(0.01), 2.0)
                 case ["noise"]:
@@ -74,6 +79,14 @@ class Shape:
             mean.append(belief[0])
             sd.append(belief[1])
         return torch.tensor(mean, dtype=torch.float64), torch.tensor(sd, dtype=torch.float64)
+
+    @property
+    def _reach(self) -> tuple[float, float]:
+        """What is believed of the logarithm of a parameter's length scale: mean and standard deviation."""
+        median = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1))
+        if self.wary:
+            return median - _MODE, 0.6
+        return median - (_SHORTER if self.abrupt or not self.views else 1.0), 1.0
 
     def _share(self, view: str) -> float:
         """Return how much of the variance a view is expected to explain."""

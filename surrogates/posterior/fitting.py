@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ SLOPE = (0.5, 0.5)
 _ROUNDS = 40
 _CLOSE = 1e-5  # relative gain of log likelihood at which fitting ends
 _BOUNDS = (-12.0, 8.0)  # of logarithms
+_NOISY = math.log(0.1)  # variance of noise, in standardised units, with which fitting begins a second time
 _IMPOSSIBLE = 1e10
 
 
@@ -151,7 +153,8 @@ def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
     Args:
         shape: which there are.
         data: what they are fitted to.
-        start: where to begin; by default, where they are expected to be.
+        start: where to begin; by default, where they are expected to be. A wary model also begins with much noise:
+            what differs may be noise or structure, and between these two explanations lies a ridge.
     """
     mean, sd = shape.beliefs()
     packed = _Packed.of(data)
@@ -162,11 +165,13 @@ def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
         distance = (logs - mean) / sd
         return value + 0.5 * float(distance.square().sum()), (slope + distance / sd).numpy()
 
-    initial = (mean if start is None else start).numpy()
+    starts = [mean if start is None else start]
+    if start is None and shape.wary:
+        starts.append(torch.cat([mean[:-1], torch.tensor([_NOISY], dtype=torch.float64)]))
     options = {"maxiter": _ROUNDS, "ftol": _CLOSE}
-    bounds = [_BOUNDS] * len(initial)
-    found = minimize(objective, initial, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return torch.from_numpy(np.asarray(found.x))
+    how: dict[str, Any] = {"jac": True, "method": "L-BFGS-B", "bounds": [_BOUNDS] * len(mean), "options": options}
+    found = [minimize(objective, at.numpy(), **how) for at in starts]
+    return torch.from_numpy(np.asarray(min(found, key=lambda each: float(each.fun)).x))
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Task:
         floor: value that many materials have and none falls below, or None.
         views: names of the views that may be used; all by default.
         inflation: factor by which predictions were found to be too sure of themselves.
-        abrupt: see Shape.
+        abrupt, wary: see Shape.
     """
 
     encoder: Encoder
@@ -57,10 +57,11 @@ class Task:
     views: tuple[str, ...] | None = None
     inflation: float = 1.0
     abrupt: bool = False
+    wary: bool = False
 
     def shape(self, views: tuple[str, ...]) -> Shape:
         """Return which hyper-parameters a model by these views has."""
-        return Shape(views, self.encoder.parameter_columns, self.abrupt)
+        return Shape(views, self.encoder.parameter_columns, self.abrupt, self.wary)
 
     @property
     def usable(self) -> tuple[str, ...]:

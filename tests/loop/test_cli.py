@@ -18,7 +18,7 @@ from tests.stores import fill
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    *("init", "validate", "schema", "run", "status", "trials", "show", "report"),
+    *("init", "validate", "schema", "run", "status", "trials", "show", "report", "export"),
     *("pool", "surrogate", "weights", "space", "trial"),
 ]
 

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ CONFIG = HealthConfig()
 METRIC = "capacity"
 UNIT = "mAh/g"
 NOISE = 1.0
+BELIEVED: Mapping[str, frozenset[int]] = {METRIC: frozenset()}
 Spoil = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
@@ -41,7 +42,7 @@ def conduct(means: Iterable[float], sds: Iterable[float], values: Iterable[float
     factor = 1.0
     for number, (mean, sd, value) in enumerate(zip(means, sds, values, strict=True)):
         if number % BATCH == 0:
-            factor = health(CONFIG, trials, [METRIC])[METRIC].sd_factor
+            factor = health(CONFIG, trials, BELIEVED)[METRIC].sd_factor
         prediction = MetricValue(mean, sd * factor, UNIT) if number >= start else None
         trials.append(measured(number, value, prediction, factor))
     return trials
@@ -55,7 +56,7 @@ def honest(seed: int, count: int) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def changed(trials: Sequence[TrialRecord]) -> list[tuple[int, HealthState]]:
-    return [(c.trial, c.state) for c in health(CONFIG, trials, [METRIC])[METRIC].transitions]
+    return [(c.trial, c.state) for c in health(CONFIG, trials, BELIEVED)[METRIC].transitions]
 
 
 def permuted(means: NDArray[np.float64], sds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -79,8 +80,8 @@ def test_what_was_known_at_a_kill_is_known_after_it(seed: int, cut: int, spoil: 
     means, sds, values = honest(seed, 60)
     means[30:], sds[30:] = spoil(means[30:], sds[30:])
     trials = conduct(means, sds, values)
-    before, after = health(CONFIG, trials[:cut], [METRIC]), health(CONFIG, trials[::-1], [METRIC])
-    assert after == health(CONFIG, trials, [METRIC]), "the order in which the store gives trials back must not matter"
+    before, after = health(CONFIG, trials[:cut], BELIEVED), health(CONFIG, trials[::-1], BELIEVED)
+    assert after == health(CONFIG, trials, BELIEVED), "the order in which the store gives trials back must not matter"
     revised = before[METRIC].transitions + tuple(change for _, change in changes(before, after))
     assert revised == after[METRIC].transitions
 
@@ -113,7 +114,7 @@ def test_a_model_that_orders_badly_is_dropped(spoil: Spoil) -> None:
 
 def test_a_model_that_is_only_too_sure_of_itself_is_corrected_and_kept() -> None:
     means, sds, values = honest(3, 150)
-    found = health(CONFIG, conduct(means, sds / 3, values), [METRIC])[METRIC]
+    found = health(CONFIG, conduct(means, sds / 3, values), BELIEVED)[METRIC]
     assert found.state is HealthState.RECALIBRATED
     assert 2.0 < found.sd_factor < 5.0
     assert found.figures is not None
@@ -124,7 +125,7 @@ def test_a_model_that_is_only_too_sure_of_itself_is_corrected_and_kept() -> None
 def test_a_model_that_is_honest_again_is_healthy_again() -> None:
     means, sds, values = honest(4, 120)
     sds[20:40] /= 3
-    found = health(CONFIG, conduct(means, sds, values), [METRIC])[METRIC]
+    found = health(CONFIG, conduct(means, sds, values), BELIEVED)[METRIC]
     assert [change.state for change in found.transitions] == [HealthState.RECALIBRATED, HealthState.HEALTHY]
     assert found.sd_factor == 1.0
 
@@ -134,7 +135,7 @@ def test_the_factor_is_judged_by_what_the_model_itself_claimed() -> None:
     trials = conduct(means, sds / 3, values)
     used = [t.proposal.predictions[METRIC].sd for t in trials[40:]]
     assert min(u / s for u, s in zip(used, sds[40:] / 3, strict=True)) > 1.5
-    assert health(CONFIG, trials, [METRIC])[METRIC].sd_factor > 1.5, "it must not fall back because it works"
+    assert health(CONFIG, trials, BELIEVED)[METRIC].sd_factor > 1.5, "it must not fall back because it works"
 
 
 def test_one_wild_measurement_changes_nothing() -> None:
@@ -147,7 +148,7 @@ def test_without_a_simple_model_the_ladder_ends_at_recalibration() -> None:
     means, sds, values = honest(7, 100)
     means[40:], _ = permuted(means[40:], sds[40:])
     trials = conduct(means, sds, values)
-    found = health(CONFIG, trials, [METRIC], droppable=False)[METRIC]
+    found = health(CONFIG, trials, BELIEVED, droppable=False)[METRIC]
     assert {change.state for change in found.transitions} == {HealthState.RECALIBRATED}
 
 
@@ -157,18 +158,18 @@ def test_the_simple_model_is_judged_by_its_own_predictions_alone() -> None:
     trials = conduct(means, sds, values)
     number, state = changed(trials)[-1]
     assert (state, number < 60) == (HealthState.SIMPLE, True)
-    assert health(CONFIG, trials, [METRIC])[METRIC].sd_factor == 1.0
+    assert health(CONFIG, trials, BELIEVED)[METRIC].sd_factor == 1.0
     sds[70:] /= 4
-    assert health(CONFIG, conduct(means, sds, values), [METRIC])[METRIC].sd_factor > 2.0
+    assert health(CONFIG, conduct(means, sds, values), BELIEVED)[METRIC].sd_factor > 2.0
 
 
 def test_thresholds_rule() -> None:
     means, sds, values = honest(9, 80)
     trials = conduct(means, sds / 3, values)
     patient = HealthConfig(coverage=0.0)
-    assert health(patient, trials, [METRIC])[METRIC].transitions == ()
+    assert health(patient, trials, BELIEVED)[METRIC].transitions == ()
     strict = HealthConfig(window=10, coverage=0.95)
-    first = health(strict, trials, [METRIC])[METRIC].transitions[0]
+    first = health(strict, trials, BELIEVED)[METRIC].transitions[0]
     assert first.trial < changed(trials)[0][0]
 
 
@@ -177,19 +178,32 @@ def test_trials_without_measurement_or_prediction_change_nothing() -> None:
     spoilt = trial(30, TrialState.QUARANTINED, metrics={METRIC: MetricValue(1e9, 1.0, UNIT)})
     wild = replace(trials[-1].metrics[METRIC], value=math.nan)
     unmeasured = replace(trials[-1], number=31, completed_order=30, metrics={METRIC: wild})
-    assert health(CONFIG, [*trials, spoilt, unmeasured], [METRIC]) == health(CONFIG, trials, [METRIC])
-    assert health(CONFIG, [], [METRIC]) == {METRIC: MetricHealth()}
-    assert health(CONFIG, trials, ["mean_voltage"]) == {"mean_voltage": MetricHealth()}
+    assert health(CONFIG, [*trials, spoilt, unmeasured], BELIEVED) == health(CONFIG, trials, BELIEVED)
+    assert health(CONFIG, [], BELIEVED) == {METRIC: MetricHealth()}
+    assert health(CONFIG, trials, {"mean_voltage": frozenset()}) == {"mean_voltage": MetricHealth()}
 
 
 def test_a_prediction_without_any_doubt_is_possible() -> None:
     trials = conduct([100.0] * 40, [0.0] * 40, [100.0 + i for i in range(40)])
-    found = health(CONFIG, trials, [METRIC])[METRIC]
+    found = health(CONFIG, trials, BELIEVED)[METRIC]
     assert found.state is not HealthState.HEALTHY
     assert math.isfinite(found.sd_factor)
 
 
 def test_health_comes_back_from_what_a_proposal_keeps_of_it() -> None:
     means, sds, values = honest(11, 60)
-    for known in (MetricHealth(), health(CONFIG, conduct(means, sds / 3, values), [METRIC])[METRIC]):
+    for known in (MetricHealth(), health(CONFIG, conduct(means, sds / 3, values), BELIEVED)[METRIC]):
         assert MetricHealth.read(known.describe()) == known
+
+
+def test_what_is_not_believed_is_held_against_no_model() -> None:
+    means, sds, values = honest(2, 60)
+    wild = range(20, 60, 4)
+    spoilt = values.copy()
+    spoilt[list(wild)] += 1000.0
+    trials = conduct(means, sds, spoilt)
+    assert health(CONFIG, trials, BELIEVED)[METRIC].transitions
+    left = health(CONFIG, trials, {METRIC: frozenset(wild)})[METRIC]
+    assert left.transitions == ()
+    assert left.figures is not None
+    assert left.figures.rmsd < 30

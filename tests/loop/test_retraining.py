@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,12 @@ def test_a_tuning_that_is_killed_is_told_and_the_campaign_goes_on(session: Sessi
     assert text.startswith("tuning 1 of the prior is not taken over:")
     assert "killed" in text
     session.planner.suggest()
+
+
+def test_no_model_is_tuned_on_what_is_not_believed(session: Session) -> None:
+    done = trials(EVERY)
+    done[7] = replace(done[7], metrics={"heat": MetricValue(500.0, 0.01, "eV/atom")})
+    session.planner.recall(done)
+    session.retraining.advance(done)
+    (tuning,) = session.retraining._under_way.values()
+    assert sorted(row.id for row in tuning._task.rows) == sorted(f"salt {i}" for i in range(EVERY) if i != 7)

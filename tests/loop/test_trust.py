@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,20 @@ def test_a_campaign_taken_up_again_trusts_its_models_as_before() -> None:
     planner = world.planner(world.network)
     done = search(world, planner, [], 25)
     assert taken_up(world, done, world.network).suggest() == planner.suggest()
+
+
+def test_spikes_are_held_against_no_model() -> None:
+    world, done = World(1), list[TrialRecord]()
+    planner = world.planner(world.network)
+    for number in range(26):
+        _, candidate, proposal = planner.suggest()
+        trial = world.measure(number, candidate, proposal=proposal)
+        if number in (14, 18, 22):
+            trial = replace(trial, metrics={"gap": MetricValue(80.0, 0.05, "eV")})
+        done.append(trial)
+        planner.ingest(trial)
+    latest = planner.suggest()
+    figures = latest[2].models["gap"]["health"]["figures"]
+    assert figures["predictions"] >= 10
+    assert figures["rmsd"] < 5.0
+    assert taken_up(world, done, world.network).suggest() == latest
