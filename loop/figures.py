@@ -212,7 +212,7 @@ def _lane(mark: Mark, numbers: Sequence[int], texts: Sequence[str]) -> Trace:
 
 def _start(trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """Return the shading of the start, which no model has proposed."""
-    count = sum(t.proposal.generator != "model" for t in trials)
+    count = next((i for i, t in enumerate(trials) if t.proposal.generator == "model"), len(trials))
     if not count:
         return {}
     across = {"x0": -0.5, "x1": count - 0.5, "y0": 0, "y1": 1, "yref": "paper"}

@@ -17,6 +17,7 @@ from loop.figures import (
 )
 from loop.fragments import chart
 from loop.marks import MARKS, Figure, fate
+from loop.records import OPERATOR, Proposal
 from tests.trials import campaign, completed, predicted, trial
 
 UNITS = {"temperature": "degC", "time": "h"}
@@ -34,6 +35,7 @@ ALL_FATES = [
     trial(6, TrialState.RUNNING),
     completed(7, 90.0, proposal=predicted(100.0, 5.0)),
     completed(8, 700.0, doubt="capacity 700 mAh/g, but 100 ± 5 by the others"),
+    trial(9, TrialState.WITHDRAWN, reason="ada: no powder left"),
 ]
 
 
@@ -50,7 +52,7 @@ def valid(figure: Figure) -> Figure:
 def test_no_trial_is_hidden_from_the_score_figure() -> None:
     figure = valid(score_figure(ALL_FATES, UNITS))
     shown = sorted(x for mark in MARKS for t in traces(figure, mark.name) for x in t["x"])
-    assert shown == list(range(9))
+    assert shown == list(range(10))
     assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in ALL_FATES})
 
 
@@ -65,14 +67,15 @@ def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:
 
 def test_the_incumbent_never_falls_and_is_never_infeasible() -> None:
     found = [t.number if t else None for t in incumbent([trial(9, TrialState.FAILED), *ALL_FATES])]
-    assert found == [None, 0, 0, 0, 3, 3, 3, 3, 3, 3]
+    assert found == [None, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3]
     (line,) = traces(score_figure(ALL_FATES, UNITS), "best so far ± sd")
     assert line["y"] == sorted(line["y"])
     assert line["line"]["shape"] == "hv"
 
 
 def test_the_space_filling_start_is_shaded() -> None:
-    shapes = score_figure([completed(0, 1.0), completed(1, 2.0), ALL_FATES[3]], UNITS)["layout"]["shapes"]
+    asked = completed(4, 2.0, proposal=Proposal(OPERATOR))
+    shapes = score_figure([completed(0, 1.0), completed(1, 2.0), ALL_FATES[3], asked], UNITS)["layout"]["shapes"]
     assert [(s["x0"], s["x1"]) for s in shapes] == [(-0.5, 1.5)]
 
 
