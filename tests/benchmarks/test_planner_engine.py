@@ -150,8 +150,8 @@ def test_every_engine_searches_a_table_with_categories(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("task", ["mixed", "gramacy", "dtlz2"])
 def test_every_engine_searches_boxes_or_says_why_not(name: str, task: str) -> None:
-    if (name, task) in (("Athanor", "dtlz2"), ("BayBE", "gramacy")):
-        with pytest.raises(UnfitError, match=r"has (one score|no outcome constraints)"):
+    if (name, task) == ("BayBE", "gramacy"):
+        with pytest.raises(UnfitError, match="has no outcome constraints"):
             conduct(named(name), short(task, 6), 0)
     else:
         assert len(conduct(named(name), short(task, 6), 0).points) == 6
