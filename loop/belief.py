@@ -12,6 +12,7 @@ from botorch.utils.sampling import draw_sobol_normal_samples
 from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
+from campaigns.objective import FindBestConfig
 from campaigns.values import Candidate, MetricValue
 from loop.failures import Failure
 from loop.region import Region
@@ -236,8 +237,8 @@ def believe(
         heed = care.get(name, Care())
         task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
         seen = observations(metric, name, history, rows)
-        memory = (memories.setdefault(name, Memory()), memories.setdefault(f"{name}, wary", Memory()))
-        known = _Known(heed.fallback, *memory, (lessons or {}).get(name, ()))
+        wary = memories.setdefault(f"{name}, wary", Memory()) if _is_wary(scorer) else None
+        known = _Known(heed.fallback, memories.setdefault(name, Memory()), wary, (lessons or {}).get(name, ()))
         found[name] = _learnt(task, seen, known)
     return Belief(
         scorer,
@@ -270,13 +271,13 @@ class _Known:
     Attributes:
         fallback: views to use instead, or None.
         memory: what was found out about its hyper-parameters.
-        wary: the same of its wary model.
+        wary: the same of its wary model; None where there is none.
         lessons: what earlier campaigns teach of it.
     """
 
     fallback: tuple[str, ...] | None
     memory: Memory
-    wary: Memory
+    wary: Memory | None
     lessons: tuple[Lesson, ...]
 
 
@@ -286,18 +287,23 @@ def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
     return Task(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
 
 
+def _is_wary(scorer: Scorer) -> bool:
+    """Return whether one best candidate is looked for among settings that lie as near to each other as one likes."""
+    encoder, find = scorer.encoder, scorer.objective.find
+    return encoder.materials is None and encoder.space.rows is None and isinstance(find, FindBestConfig)
+
+
 def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
     """Return what is learnt, and which measurements are not believed.
 
-    Where settings lie as near to each other as one likes, a wary process chooses among them; what is noise, and what is
-    wrong, is judged by the other. Fewer views are used where the model has failed and the measurements do not speak for
-    it.
+    Where there is a wary process, it chooses; what is noise, and what is wrong, is judged by the other. Fewer views are
+    used where the model has failed and the measurements do not speak for it.
     """
     sifted = sift(task, seen, known.memory)
     uneven = unevenness(task, sifted.seen)
     believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
     process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
-    if task.encoder.materials is None and task.encoder.space.rows is None:
+    if known.wary is not None:
         wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
         return _Learnt(weigh(task, believed, _noisy(wary, uneven)), sifted.doubts, process)
     model = weigh(task, believed, process)

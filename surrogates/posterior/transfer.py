@@ -3,8 +3,8 @@
 The metric is a slope times that mean, plus an offset and a process of its own; slope and offset are integrated out
 together with the process (Kennedy & O'Hagan 2000, Biometrika 87, 1, with a source in the place of the simple code). A
 source that says nothing of the metric has a slope about zero, and one that says the opposite a negative one. One with
-which the measurements are not clearly more probable by each other than without it is not used: of many parameters and few
-measurements, anything explains something.
+which the measurements are not clearly more probable by each other than without it is not used: of many parameters and
+few measurements, anything explains something.
 """
 
 from __future__ import annotations
