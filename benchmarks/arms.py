@@ -22,12 +22,13 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.surrogate import CompositionConfig
 from campaigns.values import Candidate, TrialState
 from loop.assemble import Materials, build_encoder, build_materials
+from loop.edition import Edition
 from loop.events import Event, TrialEnded
 from loop.health import HealthChange
 from loop.manager import Parts
 from loop.options import RunOptions
 from loop.planner import Planner
-from loop.records import Proposal, TrialRecord
+from loop.records import Outlook, Proposal, TrialRecord
 from loop.run import conduct
 
 
@@ -115,6 +116,13 @@ class RandomPlanner:
         """Learn nothing."""
         return []
 
+    def amend(self, now: Edition) -> None:
+        """Heed no amendment: there is none."""
+
+    def outlook(self) -> Outlook | None:
+        """Hope for nothing in particular."""
+        return None
+
     def doubts(self) -> dict[int, str]:
         """Believe everything."""
         return {}
@@ -130,6 +138,7 @@ class Timed:
     def __init__(self, planner: Planner | RandomPlanner) -> None:
         self._planner = planner
         self.ingest, self.recall, self.doubts = planner.ingest, planner.recall, planner.doubts
+        self.amend, self.outlook = planner.amend, planner.outlook
         self.thinking: list[float] = []
 
     def suggest(self) -> tuple[int, Candidate, Proposal]:

@@ -78,7 +78,8 @@ class Belief:
         measured: measured metric to its n values, without uncertainties.
         rows: n x d, what was measured.
         doubts: metric to the places among the rows where its measurement is not believed, and why.
-        processes: metric to the Gaussian process of its model, which knows the noise.
+        processes: metric to the Gaussian process that knows the noise.
+        calmer: metric to what was learnt without a wary process; empty where none is wary.
         prospects: what trials that failed say of other candidates; None where none has.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
@@ -90,6 +91,7 @@ class Belief:
     rows: Tensor
     doubts: Mapping[str, Mapping[int, Doubt]] = field(default_factory=dict)
     processes: Mapping[str, MetricGP] = field(default_factory=dict)
+    calmer: Mapping[str, MetricModel] = field(default_factory=dict)
     prospects: Feasibility | None = None
     pending: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
@@ -150,6 +152,11 @@ class Belief:
         found = torch.ones(len(self.rows), dtype=torch.bool)
         found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
         return found if bool(found.any()) else ~found  # with many metrics, each trial may lack one
+
+    @property
+    def calm(self) -> Belief:
+        """The belief in which no process is wary; it knows what is noise."""
+        return replace(self, models=self.calmer, memory={}) if self.calmer else self
 
     def heeding(self, failed: Sequence[Failure]) -> Belief:
         """Return the belief with what failures teach."""
@@ -247,6 +254,7 @@ def believe(
         rows=rows,
         doubts={name: learnt.doubts for name, learnt in found.items()},
         processes={name: learnt.process for name, learnt in found.items()},
+        calmer={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
     )
 
 
@@ -256,12 +264,14 @@ class _Learnt:
 
     Attributes:
         doubts: place of each measurement that is not believed to the reason.
-        process: the Gaussian process of the model.
+        process: the Gaussian process of the model, or of the calm one.
+        calm: what was learnt without a wary process, where the model's is one.
     """
 
     model: MetricModel
     doubts: Mapping[int, Doubt]
     process: MetricGP
+    calm: MetricModel | None = None
 
 
 @dataclass(frozen=True)
@@ -303,10 +313,10 @@ def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
     uneven = unevenness(task, sifted.seen)
     believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
     process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
+    model = weigh(task, believed, process)
     if known.wary is not None:
         wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _Learnt(weigh(task, believed, _noisy(wary, uneven)), sifted.doubts, process)
-    model = weigh(task, believed, process)
+        return _Learnt(weigh(task, believed, _noisy(wary, uneven)), sifted.doubts, process, model)
     if known.fallback is None:
         return _Learnt(model, sifted.doubts, process)
     fewer = replace(task, views=known.fallback)

@@ -14,9 +14,9 @@ from loop.front import front_of
 from loop.records import TrialRecord, ranking
 from loop.words import unit_text
 
-_LEADERS = 3
+_LEADERS = 5
 """The best trials that are looked at; of a front, all that stand on it."""
-_NEAR = 0.05
+_NEAR = 0.1
 """Share of the range, at its end, in which a trial presses against the bound."""
 _STEP = 0.5
 """Share of the range by which it grows at a time."""

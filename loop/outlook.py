@@ -24,8 +24,6 @@ from loop.sampling import sobol, unseen
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError, fresh, neighbours, shortlist
 from loop.stopping import asked
-from surrogates.posterior.ensemble import GP, Ensemble
-from surrogates.posterior.model import MetricModel
 
 _SAMPLES = 256
 _MEASURED = 48  # the best measured candidates, of which one is the incumbent
@@ -51,7 +49,7 @@ def outlook(belief: Belief, history: History, trials: Sequence[TrialRecord], see
         return None
     places = known[score[known].topk(min(_MEASURED, len(known))).indices]
     rows = [belief.rows[places]] + [_left(belief, history, seed)] * bool(improvements)
-    scores = _scores(replace(belief, models=_processes(belief)), torch.cat(rows), len(places), seed)
+    scores = _scores(replace(belief, models=belief.processes), torch.cat(rows), len(places), seed)
     measured, least = scores[:, : len(places)], scores.clamp_min(belief.worst)
     numbers = [trials[place].number for place in places.tolist()]
     best = int(least[:, : len(places)].mean(dim=0).argmax())
@@ -87,12 +85,6 @@ def _scores(belief: Belief, rows: Tensor, measured: int, seed: int) -> Tensor:
     chance[:measured] = 1.0
     drawn = torch.rand(len(score), 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)  # fail alike
     return torch.where(feasible & (drawn < chance), score, -math.inf)
-
-
-def _processes(belief: Belief) -> dict[str, MetricModel]:
-    """Return the process of each metric, alone."""
-    models = belief.models.items()
-    return {name: model.members[GP] if isinstance(model, Ensemble) else model for name, model in models}
 
 
 def _left(belief: Belief, history: History, seed: int) -> Tensor:

@@ -178,6 +178,7 @@ class _Node:
         if wider:
             self._memories = {}
             self._lessons = learn_lessons(self._scorer, self._sources)
+            self.trust.amend(now.outline)
         elif believed is not None:
             self._believed = (*believed[:2], replace(believed[2], scorer=self._scorer, memory={}))
         self._start = Start(self._scorer, advice(self._scorer, self._lessons), now.first)

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 from torch import Tensor
 
 from campaigns.objective import FindBestConfig
@@ -68,6 +67,8 @@ class Region:
 
     def settings(self, space: SpaceConfig, count: int, seed: int) -> list[Setting]:
         """Return up to ``count`` quasi-random settings of the box that keep all constraints."""
+        from scipy.stats import qmc  # half a second to load, and few spaces have a region
+
         points = qmc.Sobol(len(space.parameters), seed=seed).random(2 ** math.ceil(math.log2(count)))
         stays = np.random.default_rng(seed).random(points.shape) < _SAME_LEVEL
         for column, (name, parameter) in enumerate(space.parameters.items()):

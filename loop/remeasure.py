@@ -50,7 +50,7 @@ def again(belief: Belief, history: History, new: Candidate, seed: int) -> Again 
         new: the best new candidate.
         seed: determines the samples.
     """
-    return _suspicious(belief, history) or _uncertain(belief, history, new, seed)
+    return _suspicious(belief, history) or _uncertain(belief.calm, history, new, seed)
 
 
 def _suspicious(belief: Belief, history: History) -> Again | None:

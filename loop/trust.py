@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from campaigns.space import SpaceConfig
 from campaigns.surrogate import view_names
 from loop.belief import Care, History, observations, task_of
 from loop.calibration import metric_pairs
 from loop.health import REACH, HealthChange, HealthState, MetricHealth, changes, health
 from loop.records import TrialRecord
 from loop.scoring import Scorer
+from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.outliers import sift
 
 _MOST = 3.0
@@ -24,7 +26,7 @@ class Trust:
     A measurement that none of the others support when it comes is not held against a model, whatever is found later.
 
     Args:
-        scorer: layout of rows as the campaign began, whatever priors are adopted later.
+        scorer: layout of rows, whatever priors are adopted later.
     """
 
     def __init__(self, scorer: Scorer) -> None:
@@ -42,6 +44,14 @@ class Trust:
     def completed(self) -> tuple[int, ...]:
         """The numbers of the completed trials, in the order in which they were completed."""
         return tuple(trial.number for trial in self._trials)
+
+    def amend(self, space: SpaceConfig) -> None:
+        """Judge all trials anew in another layout of rows, as if it had always been theirs."""
+        encoder = Encoder(space, self._scorer.encoder.materials)
+        self._scorer = replace(self._scorer, encoder=encoder)
+        trials, self._trials = self._trials, []
+        self._doubted = dict.fromkeys(self._campaign.measured, frozenset())
+        self.recall(trials)
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Judge the models after one more completed trial; return what changed, by metric."""

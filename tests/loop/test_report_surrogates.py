@@ -20,7 +20,7 @@ def overconfident(count: int) -> list[TrialRecord]:
     noise, trials = np.random.default_rng(0).normal(size=count), list[TrialRecord]()
     spare = completed(0, 100.0)
     for i in range(count):
-        standing = health(HealthConfig(), trials, ["capacity"])["capacity"]
+        standing = health(HealthConfig(), trials, {"capacity": frozenset()})["capacity"]
         model = MODELS["capacity"] | {"health": standing.describe(), "choice": "chgnet", "loo": {"<mixture>": -1.0}}
         prediction = MetricValue(100.0 + i, 1.0 * standing.sd_factor, "mAh/g")
         proposal = Proposal(
