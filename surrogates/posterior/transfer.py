@@ -3,8 +3,8 @@
 The metric is a slope times that mean, plus an offset and a process of its own; slope and offset are integrated out
 together with the process (Kennedy & O'Hagan 2000, Biometrika 87, 1, with a source in the place of the simple code). A
 source that says nothing of the metric has a slope about zero, and one that says the opposite a negative one. One with
-which the measurements are not clearly more probable by each other than without it is not used: of many parameters and
-few measurements, anything explains something.
+which the measurements are not more probable by each other than without it, by more than chance may do, is not used: of
+many parameters and few measurements, anything explains something.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from torch import Tensor
 
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, clearly_better, fitted_to, learn
+from surrogates.posterior.learning import Memory, Task, fitted_to, learn
 from surrogates.posterior.observations import Observations
 
 _LEAST = 0.05  # spread over the measured rows, as a share of the source's own, below which a source says nothing there
+_CHANCE = 1.0  # nats in all by which a source that says nothing may explain measurements better
 _CHUNK = 200_000  # pairs of rows worked on at once
 _REMEMBERED = 256  # sets of rows
 
@@ -83,7 +84,7 @@ def taught(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: 
     decisive = seen.rows[: fitted_to(len(seen.rows))]
     found = {each.name: learn(replace(task, prior=each.over(decisive)), seen, memory) for each in lessons}
     name = max(found, key=lambda each: _density(found[each]))
-    clearly = clearly_better(_density(found[name]), _density(alone), len(seen.values))
+    clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
     used = _is_used(found[name]) and clearly
     model = found[name] if used else alone
     known = {k: v for k, v in model.account.items() if k != "prior" or not used}
