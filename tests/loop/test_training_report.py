@@ -58,7 +58,7 @@ def page(folder: Path, known: TrainingRecord, predictions: list[Prediction] = PR
 
     for name in ("model.pt", "state.pt"):
         with zipfile.ZipFile(folder / name, "w") as file:
-            file.writestr("data", "x")
+            file.writestr(zipfile.ZipInfo("data"), "x")  # of no time: the same bytes, whenever they are written
     (folder / "model.json").write_text(matgl)
     write_predictions(predictions, folder)
     write_record(replace(known, weights=weights_hash(folder)), folder)
