@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from botorch.test_functions import Ackley, Branin, Hartmann
+from numpy.typing import NDArray
 
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
@@ -19,6 +21,10 @@ from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 
 METRIC = "merit"
+
+Regrets = NDArray[np.float64]
+"""Of the best candidate by each mark."""
+
 _FUNCTIONS = {
     "branin": Branin(negate=True),
     "hartmann3": Hartmann(dim=3, negate=True),
@@ -59,6 +65,11 @@ class Problem:
     def regret(self, candidate: Candidate) -> float:
         """Return by how much a candidate misses the optimum; of a grid, that of the grid."""
         return self._optimum - self.truth(candidate)
+
+    def regrets(self, candidates: Iterable[Candidate], marks: Sequence[int]) -> Regrets:
+        """Return the regret of the best candidate after each number of experiments in ``marks``."""
+        best = np.minimum.accumulate([self.regret(c) for c in islice(candidates, marks[-1])])
+        return np.array([best[mark - 1] for mark in marks])
 
     @property
     def _optimum(self) -> float:

@@ -7,27 +7,23 @@ and with random candidates. All of them begin with the same twenty experiments.
 from __future__ import annotations
 
 import logging
-from itertools import islice
 from typing import Annotated
 from unittest.mock import patch
 
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.environment import wide_console
 from benchmarks.grids import Grid, shown
-from benchmarks.lab import Problem, trials
+from benchmarks.lab import Problem, Regrets, trials
 from campaigns.values import Candidate
 from loop.sampling import sobol
 
 _PROBLEM = Problem("Ackley20", "ackley20")
 _INITIAL = 20
 _MARKS = (20, 30, 40, 50)
-
-Regrets = NDArray[np.float64]
 
 
 def main(
@@ -52,18 +48,12 @@ def main(
 
 def _planned(seed: int) -> Regrets:
     campaign = _PROBLEM.campaign(seed, _MARKS[-1], planner={"initial": _INITIAL})
-    return _regrets([trial.candidate for trial in islice(trials(_PROBLEM, campaign), _MARKS[-1])])
+    return _PROBLEM.regrets((trial.candidate for trial in trials(_PROBLEM, campaign)), _MARKS)
 
 
 def _random(seed: int) -> Regrets:
     space = _PROBLEM.campaign(seed, _MARKS[-1]).space
-    return _regrets([Candidate(setting) for setting in sobol(space, _MARKS[-1], seed)])
-
-
-def _regrets(candidates: list[Candidate]) -> Regrets:
-    """Return the regret of the best candidate by each mark."""
-    best = np.minimum.accumulate([_PROBLEM.regret(c) for c in candidates])
-    return np.array([best[mark - 1] for mark in _MARKS])
+    return _PROBLEM.regrets((Candidate(setting) for setting in sobol(space, _MARKS[-1], seed)), _MARKS)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Annotated
 
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.environment import wide_console
 from benchmarks.grids import Grid, shown
-from benchmarks.lab import METRIC, Problem, trials
+from benchmarks.lab import METRIC, Problem, Regrets, trials
 from campaigns.values import Candidate, MetricValue
 from campaigns.warm_start import Record, Source
 from loop.sampling import sobol
@@ -30,8 +28,6 @@ _PROBLEM = Problem("Hartmann6", "hartmann6")
 _MARKS = (10, 15, 20, 25)
 _KNOWN = 60  # measurements of a source
 _MOVED = 1.0 / 30.0
-
-Regrets = NDArray[np.float64]
 
 
 def main(
@@ -55,9 +51,7 @@ def main(
 def _regrets(seed: int, sources: Sequence[Source]) -> Regrets:
     """Return the regret of the best candidate by each mark."""
     campaign = _PROBLEM.campaign(seed, _MARKS[-1])
-    each = [_PROBLEM.regret(trial.candidate) for trial in islice(trials(_PROBLEM, campaign, sources), _MARKS[-1])]
-    best = np.minimum.accumulate(each)
-    return np.array([best[mark - 1] for mark in _MARKS])
+    return _PROBLEM.regrets((trial.candidate for trial in trials(_PROBLEM, campaign, sources)), _MARKS)
 
 
 def _source(name: str, measure: Callable[[Candidate], float], seed: int) -> Source:

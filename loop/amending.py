@@ -83,7 +83,7 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
 
 
 class Amending:
-    """Takes over what was written into the journal.
+    """Takes over what was written into the journal, which is read anew at each ``take_over``.
 
     Args:
         campaign: of the file.
@@ -97,7 +97,8 @@ class Amending:
 
     def take_over(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
         """Take over what changes the campaign from the next trial on; return it, with what was refused and why."""
-        waiting = [a for a in self._store.amendments() if a.waiting and changes_of([a])]
+        self._known = self._store.amendments()
+        waiting = [a for a in self._known if a.waiting and changes_of([a])]
         if not waiting:
             return []
         held, refused = list(self._held), dict[int, str]()
@@ -112,11 +113,11 @@ class Amending:
         first = {a.number: len(trials) for a in waiting if a.number not in refused}
         self._store.take_over(first, refused, self._rescored(held, trials))
         self._read()
-        return [a for a in self._store.amendments() if a.number in {*first, *refused}]
+        return [a for a in self._known if a.number in {*first, *refused}]
 
     def asked(self) -> Amendment | None:
         """Return the first trial that somebody waits for, with what speaks against it if it may not be run any more."""
-        for one in self._store.amendments():
+        for one in self._known:
             if one.waiting and isinstance(one.change, AddTrial):
                 why = check_candidate(self.edition.campaign, one.change.candidate)
                 return self.refuse(one, why) if why else one
@@ -124,7 +125,7 @@ class Amending:
 
     def settlements(self) -> list[Amendment]:
         """Return what is to be settled."""
-        return [a for a in self._store.amendments() if a.waiting and isinstance(a.change, Settlement)]
+        return [a for a in self._known if a.waiting and isinstance(a.change, Settlement)]
 
     def refuse(self, one: Amendment, why: str) -> Amendment:
         """Record why an amendment is not taken over; return it with that."""
@@ -145,6 +146,6 @@ class Amending:
         return rescored(amended(self._campaign, changes_of(held)), trials)
 
     def _read(self) -> None:
-        known = self._store.amendments()
-        self.edition = edition(self._campaign, known)
-        self._held = [a for a in known if a.first is not None]
+        self._known = self._store.amendments()
+        self.edition = edition(self._campaign, self._known)
+        self._held = [a for a in self._known if a.first is not None]

@@ -23,8 +23,7 @@ from campaigns.objective import Bound, FindParetoConfig, Objective
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar, TrialState
-from campaigns.yaml_nodes import read_document
-from loop.edition import as_shown
+from loop.edition import as_shown, stored_campaign
 from loop.records import TrialRecord
 from loop.store import Reader
 
@@ -38,11 +37,10 @@ def write_experiment(reader: Reader, path: Path) -> Path:
     """Write the campaign of a store, as it is now, for ``Client.load_from_json_file``, and return the path.
 
     Raises:
-        StoreError: the store holds no campaign.
+        StoreError: the store holds no campaign, or one of a version with another format.
         OSError: the file cannot be written.
     """
-    campaign = Campaign.model_validate(read_document(reader.campaign().source).data)
-    client = experiment(as_shown(campaign, reader.amendments()), reader.trials())
+    client = experiment(as_shown(stored_campaign(reader), reader.amendments()), reader.trials())
     client.save_to_json_file(str(path))
     return path
 

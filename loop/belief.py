@@ -17,7 +17,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.failures import Failure
 from loop.region import Region
 from loop.scoring import Scorer
-from surrogates.posterior.ensemble import weigh
+from surrogates.posterior.ensemble import second_opinion, weigh
 from surrogates.posterior.feasibility import Feasibility, feasibility
 from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import Memory, Task, clearly_better
@@ -313,15 +313,16 @@ def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
     uneven = unevenness(task, sifted.seen)
     believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
     process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
-    model = weigh(task, believed, process)
+    trees = second_opinion(task, believed)
+    model = weigh(process, trees)
     if known.wary is not None:
         wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _Learnt(weigh(task, believed, _noisy(wary, uneven)), sifted.doubts, process, model)
+        return _Learnt(weigh(_noisy(wary, uneven), trees), sifted.doubts, process, model)
     if known.fallback is None:
         return _Learnt(model, sifted.doubts, process)
     fewer = replace(task, views=known.fallback)
     simpler = _noisy(taught(fewer, known.lessons, believed, known.memory), uneven)
-    simple = weigh(fewer, believed, simpler)
+    simple = weigh(simpler, trees)
     if clearly_better(model.evidence, simple.evidence, len(believed.values)):
         return _Learnt(model, sifted.doubts, process)
     return _Learnt(simple, sifted.doubts, simpler)

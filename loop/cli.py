@@ -6,9 +6,10 @@ Nothing but typer is imported before a command is known: ``--help`` must not wai
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +20,9 @@ from loop.cli_pool import app as pool
 from loop.cli_surrogate import app as surrogate
 from loop.exits import ExitCode, exit_code
 from loop.places import SCHEMA, ready_campaigns
+
+if TYPE_CHECKING:
+    from loop.store import Reader
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
 
@@ -182,8 +186,13 @@ def report(
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".html")
+    _write(write_report, reader, target)
+
+
+def _write(write: Callable[[Reader, Path], Path], reader: Reader, target: Path) -> None:
+    """Write a file about a store, and say so."""
     try:
-        typer.echo(f"{write_report(reader, target)} written")
+        typer.echo(f"{write(reader, target)} written")
     except OSError as error:
         raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
 
@@ -202,10 +211,7 @@ def export(
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".ax.json")
-    try:
-        typer.echo(f"{write_experiment(reader, target)} written")
-    except OSError as error:
-        raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
+    _write(write_experiment, reader, target)
 
 
 app.add_typer(pool, name="pool", no_args_is_help=True)

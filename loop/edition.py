@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from campaigns.amendments import amended, outline
 from campaigns.campaign import Campaign
+from campaigns.errors import StoreError
 from campaigns.space import SpaceConfig
+from campaigns.yaml_nodes import read_document
 from loop.records import Amendment, changes_of, version_of
+from loop.store import Reader
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,23 @@ class Edition:
     outline: SpaceConfig
     version: int = 0
     first: int = 0
+
+
+def stored_campaign(reader: Reader) -> Campaign:
+    """Return the campaign of a store's file, whose text was validated when the campaign began.
+
+    Raises:
+        StoreError: the store holds no campaign, or one of a version with another format.
+    """
+    try:
+        return Campaign.model_validate(read_document(reader.campaign().source).data)
+    except ValidationError as error:
+        sessions = reader.sessions()
+        writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
+        raise StoreError(
+            f"{reader.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
+            f"use the version that ran it (athanor-sdl {writer})"
+        ) from error
 
 
 def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:

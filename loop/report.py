@@ -9,15 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from campaigns.campaign import Campaign
-from campaigns.errors import StoreError
 from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
-from campaigns.yaml_nodes import read_document
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
-from loop.edition import as_shown
+from loop.edition import as_shown, stored_campaign
 from loop.figures import (
     parallel_figure,
     prediction_figure,
@@ -132,15 +128,7 @@ def read_content(reader: Reader) -> Content:
     Raises:
         StoreError: the store holds no campaign, or one of a version with another format.
     """
-    record, sessions = reader.campaign(), reader.sessions()
-    try:
-        campaign = Campaign.model_validate(read_document(record.source).data)
-    except ValidationError as error:
-        writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
-        raise StoreError(
-            f"{reader.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
-            f"write the report with the version that ran it (athanor-sdl {writer})"
-        ) from error
+    campaign, record, sessions = stored_campaign(reader), reader.campaign(), reader.sessions()
     now = max((change.lab for change in reader.transitions()), default=0.0)
     pool = next((PoolPicture.of(kept) for kept in reader.artefacts(POOL).values()), None)
     pictures = {name: MaterialPicture.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates.posterior.forest import grow
+from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
 from surrogates.posterior.learning import Task, clearly_better
 from surrogates.posterior.model import MetricModel
@@ -68,15 +68,22 @@ class Ensemble:
         return means - means.mean(dim=0)
 
 
-def weigh(task: Task, seen: Observations, gp: MetricGP) -> MetricModel:
-    """Return what is believed of a metric: a Gaussian process, with trees where these explain it about as well.
+def second_opinion(task: Task, seen: Observations) -> Forest | None:
+    """Return trees that learnt from the measurements, or None where these are too few, or materials are chosen.
 
     Trees see the parameters alone, and so have no say in a campaign that chooses materials.
     """
     if task.encoder.materials is not None or len(seen.values) < _FEWEST:
-        return gp
+        return None
     trees = grow(seen, task.encoder.parameter_columns)
+    return replace(trees, factor=trees.factor * task.inflation)
+
+
+def weigh(gp: MetricGP, trees: Forest | None) -> MetricModel:
+    """Return what is believed of a metric: a Gaussian process, with trees where these explain it about as well."""
+    if trees is None:
+        return gp
     weighed = {GP: gp.evidence, TREES: trees.evidence}
-    if clearly_better(gp.evidence, trees.evidence, len(seen.values)):
+    if clearly_better(gp.evidence, trees.evidence, trees.count):
         return replace(gp, account={**gp.account, "models": weighed})
-    return Ensemble({GP: gp, TREES: replace(trees, factor=trees.factor * task.inflation)}, weighed)
+    return Ensemble({GP: gp, TREES: trees}, weighed)

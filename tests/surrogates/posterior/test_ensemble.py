@@ -4,7 +4,7 @@ import torch
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.ensemble import GP, TREES, Ensemble, weigh
+from surrogates.posterior.ensemble import GP, TREES, Ensemble, second_opinion, weigh
 from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
 from surrogates.posterior.learning import Task, learn
@@ -37,7 +37,7 @@ def seen(at: torch.Tensor, values: torch.Tensor, sd: float = 1e-3) -> Observatio
 
 def weighed(observations: Observations) -> MetricModel:
     task = Task(ENCODER)
-    return weigh(task, observations, learn(task, observations))
+    return weigh(learn(task, observations), second_opinion(task, observations))
 
 
 def forest(count: int = 40) -> Forest:
