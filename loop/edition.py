@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -13,7 +14,9 @@ from campaigns.errors import StoreError
 from campaigns.space import SpaceConfig
 from campaigns.yaml_nodes import read_document
 from loop.records import Amendment, changes_of, version_of
-from loop.store import Reader
+
+if TYPE_CHECKING:
+    from loop.store import Reader
 
 
 @dataclass(frozen=True)
