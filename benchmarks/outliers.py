@@ -24,9 +24,9 @@ from rich.table import Table
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.learning import Task
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.outliers import sift
+from surrogates.posterior.task import Task
 
 Numbers = NDArray[np.float64]
 _WRONG = 0.1

@@ -20,13 +20,15 @@ from loop.scoring import Scorer
 from surrogates.posterior.ensemble import second_opinion, weigh
 from surrogates.posterior.feasibility import Feasibility, feasibility
 from surrogates.posterior.gp import MetricGP, Prior
-from surrogates.posterior.learning import Memory, Task, clearly_better
+from surrogates.posterior.learning import Memory
 from surrogates.posterior.limits import Limits
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.outliers import Doubt, sift
+from surrogates.posterior.task import Task
 from surrogates.posterior.transfer import Lesson, taught
 from surrogates.posterior.unevenness import Unevenness, unevenness
+from surrogates.posterior.verdict import clearly_better
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _NOISE_SAMPLES = 128

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -15,6 +14,7 @@ from loop.words import clean
 
 _HOUR, _DAY = 3600.0, 86400.0
 _UNPROVEN = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
+_WARPS = {"low": "warp at the low end of", "high": "warp at the high end of"}
 _DASHES = ("solid", "dot", "dash", "dashdot")
 
 Attempt = tuple[TrialRecord, StepRecord]
@@ -59,17 +59,10 @@ def model_figure(trials: Sequence[TrialRecord], metric: str, parameters: Mapping
     """
     history = {t.number: _flat(t.proposal.models[metric]["hyper_parameters"], parameters) for t in trials}
     names = list(dict.fromkeys(name for values in history.values() for name in values))
-    scales, others = ([n for n in names if _positive(n) is side] for side in (True, False))
-    upper = [_history(history, name, i) for i, name in enumerate(scales)]
-    lower = [_history(history, name, i + len(scales)) | {"yaxis": "y2"} for i, name in enumerate(others)]
-    found = layout("proposed trial", "length and output<br>scales [1]", max(380, 130 + 17 * len(names)))
+    found = layout("proposed trial", "hyper-parameters [1]", max(380, 130 + 17 * len(names)))
     found["yaxis"] |= LOG_AXIS
-    if lower:
-        found["yaxis"] |= {"domain": [0.36, 1]}
-        found["yaxis2"] = {"domain": [0, 0.28], "title": {"text": "mean [1]"}, "automargin": True}
-        found["xaxis"] |= {"anchor": "y2"}
     found["legend"] = {"font": {"size": 10}}
-    return {"data": [*upper, *lower], "layout": found}
+    return {"data": [_history(history, name, i) for i, name in enumerate(names)], "layout": found}
 
 
 def _bars(attempts: Sequence[Attempt], colour: str, scale: tuple[float, float]) -> Trace:
@@ -127,19 +120,10 @@ def _attempt_text(trial: TrialRecord, step: StepRecord, now: float) -> str:
     return "<br>".join(escape(one) for one in lines)
 
 
-def _flat(values: Mapping[str, float | Sequence[float]], parameters: Mapping[str, ParameterConfig]) -> dict[str, float]:
-    """Return each hyper-parameter under a readable name; lengths along columns bear the names of the columns."""
+def _flat(values: Mapping[str, float], parameters: Mapping[str, ParameterConfig]) -> dict[str, float]:
+    """Return each hyper-parameter under a readable name; those of columns bear the names of the columns."""
     columns = [c for name, p in parameters.items() for c in _columns(name, p)]
-    found: dict[str, float] = {}
-    for path, given in values.items():
-        if isinstance(given, float):
-            found[_named(path, columns)] = given
-            continue
-        numbers = list(given)  # stores of the first version hold lists
-        labels = columns if len(numbers) == len(columns) > 1 else [str(i) for i in range(len(numbers))]
-        single = [""] if len(numbers) == 1 else [f" {text}" for text in labels]
-        found |= {_readable(path) + tail: number for tail, number in zip(single, numbers, strict=True)}
-    return found
+    return {_named(path, columns): value for path, value in values.items()}
 
 
 def _columns(name: str, parameter: ParameterConfig) -> list[str]:
@@ -150,16 +134,9 @@ def _columns(name: str, parameter: ParameterConfig) -> list[str]:
 
 def _named(path: str, columns: Sequence[str]) -> str:
     kind, _, which = path.partition(".")
-    return f"{kind} {columns[int(which)]}" if which.isdigit() and int(which) < len(columns) else _readable(path)
-
-
-def _readable(path: str) -> str:
-    short = re.sub(r"covar_module\.|mean_module\.", "", path)
-    return short.replace("lengthscale", "length scale").replace("_", " ").replace(".", " ")
-
-
-def _positive(name: str) -> bool:
-    return name.split(" ")[0] not in ("offset", "slope", "constant")
+    if not (which.isdigit() and int(which) < len(columns)):
+        return path.replace("_", " ").replace(".", " ")
+    return f"{_WARPS.get(kind, kind)} {columns[int(which)]}"
 
 
 def _history(history: Mapping[int, Mapping[str, float]], name: str, place: int) -> Trace:

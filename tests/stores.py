@@ -41,7 +41,7 @@ MODEL_PROPOSAL = Proposal(
     feasibility=0.75,
     learnt_from=(0,),
     pending=(1,),
-    models={"capacity": {"kind": "gp", "observations": 1, "hyper_parameters": {"lengthscale": [0.12345]}}},
+    models={"capacity": {"kind": "gp", "observations": 1, "hyper_parameters": {"length.0": 0.12345}}},
     alternatives=(Alternative(Candidate({"temperature": 777.0}), -2.5),),
 )
 

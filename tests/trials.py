@@ -13,9 +13,12 @@ MODELS = {
         "kind": "gp",
         "observations": 4,
         "hyper_parameters": {
-            "covar_module.process_lengthscale": [0.5, 1.0, 2.0, 3.0],
-            "covar_module.process_scale": [0.7],
-            "mean_module.offset": [-0.2],
+            "length.0": 0.5,
+            "length.3": 3.0,
+            "process": 0.7,
+            "low.1": 0.4,
+            "high.1": 1.2,
+            "noise": 0.01,
         },
     }
 }

@@ -24,8 +24,9 @@ from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 Numbers = NDArray[np.float64]
 Priors = Callable[[Setting], Mapping[str, Numbers]]

@@ -2,20 +2,21 @@
 
     k = (sum over views of s M(l) + nugget) * (1 + product * P) + process * P
 
-M is Matérn 5/2 on one view of the material and P Matérn 5/2 on the parameters; the nugget is what no view sees of a
-material. What is learnt of a material so carries over its conditions, and the reverse (Swersky, Snoek & Adams 2013,
-NeurIPS 26; Duvenaud 2014, PhD thesis, Cambridge, chapter 2).
+M is Matérn 5/2 on one view of the material, and P Matérn 5/2, or Gaussian where it is smooth, on the parameters, which
+may be warped; the nugget is what no view sees of a material. What is learnt of a material so carries over its
+conditions, and the reverse (Swersky, Snoek & Adams 2013, NeurIPS 26; Duvenaud 2014, PhD thesis, Cambridge, chapter 2).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from surrogates.posterior.distances import Distances, Split
+from surrogates.posterior.distances import Distances, Pairs
+from surrogates.posterior.warping import HIGH, LOW, slopes, warped
 
 _ROOT5 = math.sqrt(5.0)
 _SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
@@ -31,18 +32,23 @@ class Shape:
         parameters: number of columns of the parameters.
         abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
         wary: whether what lies between measurements is expected to be as unknown as it may be.
+        smooth: whether all derivatives by the parameters exist: P is Gaussian.
+        warped: columns of the parameters that are warped.
     """
 
     views: tuple[str, ...]
     parameters: int
     abrupt: bool = False
     wary: bool = False
+    smooth: bool = False
+    warped: tuple[int, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the hyper-parameters in the order of the vector."""
         material = [f"{part}.{name}" for name in self.views for part in ("scale", "length")]
         process = [f"length.{i}" for i in range(self.parameters)] + ["process"] * bool(self.parameters)
+        process += [f"{end}.{i}" for i in self.warped for end in (LOW, HIGH)]
         both = ["product"] * bool(self.parameters and self.views)
         return (*material, *process, *both, "nugget" if self.views else "noise")
 
@@ -72,6 +78,8 @@ class Shape:
                     belief = (math.log(0.01), 2.0)
                 case ["noise"]:
                     belief = (math.log(0.001), 2.0)
+                case ["low" | "high", _]:
+                    belief = (0.0, 0.5)
                 case ["product"] if self.abrupt:
                     belief = (math.log(2.0), 1.0)
                 case _:
@@ -99,7 +107,7 @@ class Shape:
 def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
     """Return the covariance, batch x n x m, at the logarithms of the hyper-parameters."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
-    along = _along(value, parts) if shape.parameters else None
+    along = _along(shape, value, parts) if shape.parameters else None
     if not shape.views and along is not None:
         return along.mul_(value["process"])
     across = parts.same * value["nugget"]
@@ -119,35 +127,30 @@ def variance(shape: Shape, logs: Tensor) -> float:
     return across * (1.0 + value.get("product", 0.0)) + value.get("process", 0.0)
 
 
-def derivatives(shape: Shape, logs: Tensor, parts: Split) -> tuple[Tensor, list[Tensor]]:
-    """Return the covariance, n x n, and its derivative by each logarithm but that of the noise."""
+def derivatives(shape: Shape, logs: Tensor, pairs: Pairs) -> tuple[Tensor, list[Tensor]]:
+    """Return the covariance of m pairs, m, and its derivative by each logarithm but that of the noise."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if not shape.views:
-        along, slopes = _process(value, parts)
-        total = along * value["process"]
-        return total, [*(s * value["process"] for s in slopes), total]
+        process = _process(shape, value, pairs)
+        total = process.along * value["process"]
+        lengths, warps = ([s * value["process"] for s in part] for part in (process.lengths, process.warps))
+        return total, [*lengths, total, *warps]
     found: list[Tensor] = []
-    across = parts.same * value["nugget"]
+    across = pairs.same * value["nugget"]
     nugget = across.clone()
-    for name, squared in zip(shape.views, parts.views, strict=True):
+    for name, squared in zip(shape.views, pairs.views, strict=True):
         scaled, scale = squared / value[f"length.{name}"] ** 2, value[f"scale.{name}"]
         plain, slope = _matern_slope(scaled)
         found += [plain.mul_(scale), slope.mul_(scale)]
         across += plain
     if not shape.parameters:
         return across, [*found, nugget]
-    along, slopes = _process(value, parts)
-    factor = along * value["product"] + 1.0
-    process, product = along * value["process"], across * along * value["product"]
+    process = _process(shape, value, pairs)
+    factor = process.along * value["product"] + 1.0
+    alone, product = process.along * value["process"], across * process.along * value["product"]
     weight = across * value["product"] + value["process"]
-    total = across * factor + process
-    return total, [
-        *(f * factor for f in found),
-        *(s * weight for s in slopes),
-        process,
-        product,
-        nugget * factor,
-    ]
+    lengths, warps = ([s * weight for s in part] for part in (process.lengths, process.warps))
+    return across * factor + alone, [*(f * factor for f in found), *lengths, alone, *warps, product, nugget * factor]
 
 
 def _add_matern(total: Tensor, scaled: Tensor, scale: float) -> None:
@@ -168,20 +171,66 @@ def _matern_slope(squared: Tensor) -> tuple[Tensor, Tensor]:
     return root.add_(1.0).add_(squared, alpha=5.0 / 3.0).mul_(decay), slope
 
 
-def _along(value: dict[str, float], parts: Distances) -> Tensor:
+def _along(shape: Shape, value: dict[str, float], parts: Distances) -> Tensor:
     """Return the correlation along the parameters, batch x n x m."""
-    lengths = torch.tensor([value[f"length.{i}"] for i in range(parts.left.shape[-1])], dtype=torch.float64)
-    scaled = parts.along(lengths).mul_(5.0)
+    lengths = torch.tensor([value[f"length.{i}"] for i in range(shape.parameters)], dtype=torch.float64)
+    if shape.warped:
+        parts = replace(parts, left=_warped(shape, value, parts.left), right=_warped(shape, value, parts.right))
+    scaled = parts.along(lengths)
+    if shape.smooth:
+        return scaled.mul_(-0.5).exp_()
     found = torch.zeros_like(scaled)
-    _add_matern(found, scaled, 1.0)
+    _add_matern(found, scaled.mul_(5.0), 1.0)
     return found
 
 
-def _process(value: dict[str, float], parts: Split) -> tuple[Tensor, list[Tensor]]:
-    """Return the correlation along the parameters, and its derivatives by the logarithms of their length scales."""
-    each = [p / value[f"length.{i}"] ** 2 for i, p in enumerate(parts.parameters)]
-    squared = torch.stack(each).sum(dim=0)
+def _warped(shape: Shape, value: dict[str, float], columns: Tensor) -> Tensor:
+    """Return the columns of the parameters, batch x n x p, some of them warped."""
+    found = columns.clone()
+    low, high = _exponents(shape, value)
+    chosen = list(shape.warped)
+    found[..., chosen] = warped(columns[..., chosen], low, high)
+    return found
+
+
+def _exponents(shape: Shape, value: dict[str, float]) -> tuple[Tensor, Tensor]:
+    low, high = (torch.tensor([value[f"{end}.{i}"] for i in shape.warped], dtype=torch.float64) for end in (LOW, HIGH))
+    return low, high
+
+
+@dataclass(frozen=True)
+class _Process:
+    """The correlation along the parameters of m pairs, m, and its derivatives.
+
+    Attributes:
+        lengths: by the logarithm of each length scale.
+        warps: by the logarithms of both exponents of each warped column.
+    """
+
+    along: Tensor
+    lengths: list[Tensor]
+    warps: list[Tensor]
+
+
+def _process(shape: Shape, value: dict[str, float], pairs: Pairs) -> _Process:
+    squares, bends = list(pairs.parameters), []
+    low, high = _exponents(shape, value)
+    for place, column in enumerate(shape.warped):
+        ends = [(side[:, column], low[place], high[place]) for side in (pairs.left, pairs.right)]
+        apart = pairs.apart(*(warped(*end) for end in ends))
+        squares[column] = apart.square()
+        by_end = (pairs.apart(left, right) for left, right in zip(*(slopes(*end) for end in ends), strict=True))
+        bends += [apart * by * (-1.0 / value[f"length.{column}"] ** 2) for by in by_end]
+    each = [p / value[f"length.{i}"] ** 2 for i, p in enumerate(squares)]
+    along, common = _decay(shape, torch.stack(each).sum(dim=0))
+    return _Process(along, [common * part for part in each], [common * bend for bend in bends])
+
+
+def _decay(shape: Shape, squared: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the correlation at squared distances, and minus twice its derivative by these."""
+    if shape.smooth:
+        found = torch.exp(-0.5 * squared)
+        return found, found
     root = squared.sqrt().mul_(_ROOT5)
     decay = torch.exp(-root)
-    common = (root + 1.0).mul_(decay).mul_(5.0 / 3.0)
-    return (1.0 + root + squared * (5.0 / 3.0)).mul_(decay), [common * part for part in each]
+    return (1.0 + root + squared * (5.0 / 3.0)).mul_(decay), (root + 1.0).mul_(decay).mul_(5.0 / 3.0)

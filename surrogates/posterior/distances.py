@@ -34,26 +34,36 @@ class Distances:
         views = tuple(view[rows][:, others] for view in self.views)
         return Distances(views, self.left[rows], self.right[others], self.same[rows][:, others])
 
-    def split(self) -> Split:
-        """Return the distances with each parameter for itself."""
-        columns = range(self.left.shape[-1])
-        apart = (self.left[..., i].unsqueeze(-1) - self.right[..., i].unsqueeze(-2) for i in columns)
-        return Split(self.views, tuple(each.square().to(self.same.dtype) for each in apart), self.same)
+    def listed(self, rows: Tensor, others: Tensor) -> Pairs:
+        """Return the distances of m pairs, by the places, m and m, of their rows; there is no batch."""
+        near, far = self.left[rows], self.right[others]
+        parameters = tuple((near - far).square().to(self.same.dtype).unbind(dim=-1))
+        views = tuple(view[rows, others] for view in self.views)
+        return Pairs(views, parameters, self.same[rows, others], self.left, self.right, (rows, others))
 
 
 @dataclass(frozen=True)
-class Split:
-    """What the derivatives of a kernel need of pairs of rows.
+class Pairs:
+    """What the derivatives of a kernel need of m pairs of rows.
 
     Attributes:
-        views: squared distances, one for each view.
-        parameters: squared differences, one for each column of the parameters.
-        same: whether both rows are of one material; zeros without a pool.
+        views: squared distances, m, one for each view.
+        parameters: squared differences, m, one for each column of the parameters.
+        same: whether both rows are of one material, m; zeros without a pool.
+        left, right: columns of the parameters of all rows, n x p and k x p.
+        places: of each pair's rows among these, m and m.
     """
 
     views: tuple[Tensor, ...]
     parameters: tuple[Tensor, ...]
     same: Tensor
+    left: Tensor
+    right: Tensor
+    places: tuple[Tensor, Tensor]
+
+    def apart(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return the difference, m, of something that all rows have, n and k."""
+        return left[self.places[0]] - right[self.places[1]]
 
 
 def distances(

@@ -73,6 +73,16 @@ class Encoder:
         return sum(level_features(p).shape[1] if isinstance(p, CategoricalConfig) else 1 for p in parameters)
 
     @cached_property
+    def numeric(self) -> tuple[int, ...]:
+        """The columns that hold numbers."""
+        kinds = [
+            (isinstance(p, CategoricalConfig), level_features(p).shape[1] if isinstance(p, CategoricalConfig) else 1)
+            for p in self.space.all_parameters.values()
+        ]
+        ends = np.cumsum([width for _, width in kinds])
+        return tuple(int(end) - 1 for (chosen, _), end in zip(kinds, ends, strict=True) if not chosen)
+
+    @cached_property
     def _scales(self) -> dict[str, float]:
         """Component to the width of its mixture, from the smallest share to the largest."""
         spans = [(mixture, mixture.spans.values()) for mixture in self.space.mixtures.values()]

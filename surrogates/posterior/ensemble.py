@@ -15,9 +15,10 @@ from torch import Tensor
 
 from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Task, clearly_better
 from surrogates.posterior.model import MetricModel
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
+from surrogates.posterior.verdict import MATERN, clearly_better
 
 GP, TREES = "gp", "trees"
 _FEWEST = 8  # measurements before trees are asked
@@ -84,6 +85,7 @@ def weigh(gp: MetricGP, trees: Forest | None) -> MetricModel:
     if trees is None:
         return gp
     weighed = {GP: gp.evidence, TREES: trees.evidence}
-    if clearly_better(gp.evidence, trees.evidence, trees.count):
+    plain = min(gp.evidence, gp.account["loo"][MATERN])  # a warp explains the cliffs that were seen too well
+    if clearly_better(plain, trees.evidence, trees.count):
         return replace(gp, account={**gp.account, "models": weighed})
     return Ensemble({GP: gp, TREES: trees}, weighed)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from surrogates.posterior.covariance import Shape, derivatives
-from surrogates.posterior.distances import Distances, Split
+from surrogates.posterior.distances import Distances, Pairs
 
 OFFSET = 0.25
 """Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
@@ -186,7 +186,7 @@ class _Packed:
     """
 
     data: Data
-    parts: Split
+    parts: Pairs
     entries: Tensor
     pairs: Tensor
     times: Tensor
@@ -194,13 +194,12 @@ class _Packed:
     @classmethod
     def of(cls, data: Data) -> _Packed:
         """Return the observations of some data."""
-        n, parts = len(data.targets), data.parts.split()
+        n = len(data.targets)
         row, column = torch.tril_indices(n, n)
         entries, pairs = row * n + column, torch.empty(n * n, dtype=torch.long)
         pairs[entries] = pairs[column * n + row] = torch.arange(len(entries))
-        views, parameters = ([p.take(entries) for p in part] for part in (parts.views, parts.parameters))
-        listed = Split(tuple(views), tuple(parameters), parts.same.take(entries))
-        return cls(data, listed, entries, pairs, torch.where(row == column, 1.0, 2.0).double())
+        times = torch.where(row == column, 1.0, 2.0).double()
+        return cls(data, data.parts.listed(row, column), entries, pairs, times)
 
     def matrix(self, values: Tensor) -> Tensor:
         """Return the symmetric matrix, n x n, that has these values, m."""

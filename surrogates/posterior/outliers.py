@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -23,8 +23,9 @@ from torch import Tensor
 from surrogates.posterior.covariance import covariance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, fitted_to, learn
+from surrogates.posterior.learning import Memory, fitted_to, learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 FEWEST = 5
 """Measurements before any is doubted."""
@@ -78,11 +79,11 @@ def sift(task: Task, seen: Observations, memory: Memory | None = None) -> Sifted
     """Return which measurements are believed: a pure function of them, judged anew with every further one.
 
     Args:
-        task: what the model may use.
+        task: what the model may use; of kernels, the plain one judges.
         seen: at least one measurement, in the order in which they came.
         memory: of the same metric; it is added to.
     """
-    memory = Memory() if memory is None else memory
+    memory, task = Memory() if memory is None else memory, replace(task, plain=True)
     trusting = Sifted(seen, learn(task, seen, memory))
     if len(seen.values) < FEWEST:
         return trusting

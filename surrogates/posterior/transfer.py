@@ -20,8 +20,9 @@ from torch import Tensor
 
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, fitted_to, learn
+from surrogates.posterior.learning import Memory, fitted_to, learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 _LEAST = 0.05  # spread over the measured rows, as a share of the source's own, below which a source says nothing there
 _CHANCE = 1.0  # nats in all by which a source that says nothing may explain measurements better

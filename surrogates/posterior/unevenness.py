@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Task, clearly_better, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.replicates import Replicates, replicates
+from surrogates.posterior.task import Task
+from surrogates.posterior.verdict import clearly_better
 
 _FEWEST = 8  # candidates that were measured several times, before the noise is asked where it is large
 _LEAST = 1e-4  # of the pooled variance: less cannot be told from nothing
@@ -64,7 +66,7 @@ def unevenness(task: Task, seen: Observations) -> Unevenness | None:
     half = groups.freedom / 2.0
     values = variances.log() - torch.digamma(half) + half.log()
     shown = Observations(groups.rows, values, torch.polygamma(1, half).sqrt())
-    model = learn(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False), shown)
+    model = learn(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False, plain=True), shown)
     account = _account(groups, model)
     if not clearly_better(account["evidence"], account["even"], len(groups.counts)):
         return None

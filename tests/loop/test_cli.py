@@ -200,7 +200,7 @@ def test_show_tells_a_trial_s_whole_life(small: Path) -> None:
         "temperature 601 degC",
         "predicted score               15.0 ± 1.0",
         "probability of being feasible  0.75",
-        "kind gp, observations 1, hyper_parameters lengthscale [0.123]",
+        "kind gp, observations 1, hyper_parameters length.0 0.123",
         "not chosen (-2.5)",
         "temperature 777 degC",
         "150 ± 10 mAh/g",

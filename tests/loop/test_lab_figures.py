@@ -64,15 +64,14 @@ def test_hyper_parameters_are_lines_over_the_proposals_that_name_their_columns()
     figure = model_figure(trials, "capacity", campaign().space.parameters)
     go.Figure(figure)
     assert [t["name"] for t in figure["data"]] == [
-        "process length scale temperature",
-        "process length scale time",
-        "process length scale atmosphere=air",
-        "process length scale atmosphere=&lt;argon&gt;",
-        "process scale",
-        "offset",
+        "length temperature",
+        "length atmosphere=&lt;argon&gt;",
+        "process",
+        "warp at the low end of time",
+        "warp at the high end of time",
+        "noise",
     ]
     assert (figure["data"][0]["x"], figure["data"][0]["y"]) == ([4, 6], [0.5, 0.5])
-    assert figure["data"][-1]["yaxis"] == "y2"
 
 
 def test_lengths_along_parameters_bear_their_names_and_scales_those_of_the_views() -> None:
@@ -91,4 +90,3 @@ def test_lengths_along_parameters_bear_their_names_and_scales_those_of_the_views
     names = [trace["name"] for trace in figure["data"]]
     expected = ["scale chgnet", "length chgnet", "length temperature", "length atmosphere=&lt;argon&gt;"]
     assert names == [*expected, "process", "nugget"]
-    assert "yaxis2" not in figure["layout"]

@@ -6,8 +6,9 @@ from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Candidate
 from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 SPACE = SpaceConfig.model_validate(
     {

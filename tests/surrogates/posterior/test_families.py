@@ -7,8 +7,9 @@ from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.families import families, widening
 from surrogates.posterior.fitting import Data, Factor, factorise
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.learning import Memory, learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
 ANIONS = ("O3", "N3", "F3", "S3", "Cl3", "Se3")

@@ -9,9 +9,10 @@ from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.fidelity import Leaning, lean, leaning
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.model import Believing
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 from surrogates.posterior.transfer import Lesson, taught
 
 SPACE = SpaceConfig.model_validate(

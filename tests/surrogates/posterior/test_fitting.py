@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,21 +12,22 @@ from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.fitting import Data, _loss, _Packed, extend, factorise
 from surrogates.posterior.gp import MetricGP, Prior, Terms
 
-SHAPES = {
-    "both": ({"x": {"kind": "float", "unit": "1", "low": 0, "high": 1}}, ("one", "two")),
-    "materials": ({}, ("one", "two")),
-    "parameters": (
-        {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in ("x", "y")},
-        (),
-    ),
+UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
+SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
+    "both": (("x",), ("one", "two"), {}),
+    "materials": ((), ("one", "two"), {}),
+    "parameters": (("x", "y"), (), {}),
+    "gaussian": (("x", "y"), (), {"smooth": True}),
+    "warped": (("x", "y"), (), {"warped": (1,)}),
+    "both, gaussian and warped": (("x", "y"), ("one", "two"), {"smooth": True, "warped": (0, 1)}),
 }
 
 
 def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, Shape]:
     rng = np.random.default_rng(5)
-    parameters, views = SHAPES[kind]
+    parameters, views, kernel = SHAPES[kind]
     pool = {"kind": "generator", "function": "a.b:c"} if views else None
-    space = SpaceConfig.model_validate({"parameters": parameters, "pool": pool})
+    space = SpaceConfig.model_validate({"parameters": dict.fromkeys(parameters, UNIT), "pool": pool})
     table = None
     columns = [rng.random((count, len(parameters)))]
     if views:
@@ -35,7 +38,7 @@ def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, Shape]:
         )
         columns.append(rng.integers(0, 40, (count, 1)))
     rows = torch.from_numpy(np.hstack(columns).astype(float))
-    return Encoder(space, table), rows, Shape(views, len(parameters))
+    return Encoder(space, table), rows, Shape(views, len(parameters), **kernel)
 
 
 def logs_of(shape: Shape) -> torch.Tensor:
@@ -47,14 +50,16 @@ def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
     encoder, rows, shape = setting(kind)
     parts = distances(encoder, rows, rows, shape.views)
     logs = logs_of(shape)
-    total, slopes = derivatives(shape, logs, parts.split())
+    near, far = torch.arange(len(rows)).repeat_interleave(len(rows)), torch.arange(len(rows)).repeat(len(rows))
+    listed, slopes = derivatives(shape, logs, parts.listed(near, far))
+    total = listed.reshape(len(rows), -1)
     assert torch.allclose(total, covariance(shape, logs, parts))
     assert torch.allclose(total.diagonal(), torch.full((len(rows),), variance(shape, logs)).double())
     for i in range(len(slopes)):
         step = torch.zeros_like(logs)
         step[i] = 1e-5
         above, below = (covariance(shape, logs + s, parts) for s in (step, -step))
-        assert torch.allclose(slopes[i], (above - below) / 2e-5, atol=1e-6), shape.names[i]
+        assert torch.allclose(slopes[i].reshape_as(total), (above - below) / 2e-5, atol=1e-6), shape.names[i]
 
 
 @pytest.mark.parametrize("kind", SHAPES)

@@ -6,9 +6,11 @@ from scipy.stats import norm
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.gp import MetricGP, Prior
-from surrogates.posterior.learning import MIXTURE, Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.model import Believing
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
+from surrogates.posterior.verdict import MIXTURE
 
 SPACE = SpaceConfig.model_validate(
     {

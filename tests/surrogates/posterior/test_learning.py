@@ -6,8 +6,9 @@ from campaigns.space import SpaceConfig
 from surrogates.posterior import learning
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.gp import Prior
-from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.learning import Memory, learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
 PRIOR = Prior("prior:v")
@@ -45,13 +46,13 @@ def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float |
 def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
     judged: list[int] = []
-    original = learning._judged
+    original = learning.views_verdict
 
-    def counting(mixture: learning._Fitted) -> learning.Verdict:
+    def counting(mixture: learning.Fitted) -> learning.Verdict:
         judged.append(len(mixture.data.targets))
         return original(mixture)
 
-    monkeypatch.setattr(learning, "_judged", counting)
+    monkeypatch.setattr(learning, "views_verdict", counting)
     memory = Memory()
     for count in range(40, 61):
         learn(Task(encoder, PRIOR), first(seen, count), memory)
@@ -75,14 +76,14 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
     encoder, seen = world(60)
     whole: list[int] = []
     monkeypatch.setattr(learning, "_MOST_TO_FIT", 20)
-    original = learning._Fitted.factor.func
+    original = learning.Fitted.factor.func
 
-    def counting(fitted: learning._Fitted) -> learning.Factor:
+    def counting(fitted: learning.Fitted) -> learning.Factor:
         if fitted.known is None:
             whole.append(len(fitted.data.targets))
         return original(fitted)
 
-    monkeypatch.setattr(learning._Fitted.factor, "func", counting)
+    monkeypatch.setattr(learning.Fitted.factor, "func", counting)
     memory = Memory()
     for count in range(40, 61):
         whole.clear()

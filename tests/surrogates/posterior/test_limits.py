@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.limits import Limits
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 
 SHARE = Limits(0.0, 1.0)
 

@@ -14,8 +14,9 @@ from campaigns.surrogate import SurrogateConfig
 from loop.assemble import build_views
 from surrogates.pools.pool import Pool, load_pool
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.learning import Task, learn
+from surrogates.posterior.learning import learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 from tests.surrogates.pools.crystal_files import cif, table
 
 VIEWS = SurrogateConfig.model_validate({"features": [{"kind": "chgnet"}, {"kind": "physical"}]})

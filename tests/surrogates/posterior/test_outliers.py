@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.learning import Memory, Task
+from surrogates.posterior.learning import Memory
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.outliers import Doubt, sift
+from surrogates.posterior.task import Task
 
 Numbers = NDArray[np.float64]
 SPIKE = 40.0

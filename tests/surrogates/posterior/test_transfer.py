@@ -9,8 +9,9 @@ from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.ensemble import second_opinion, weigh
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import Memory, Task, learn
+from surrogates.posterior.learning import Memory, learn
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 from surrogates.posterior.transfer import Lesson, taught
 
 SPACE = SpaceConfig.model_validate(

@@ -6,8 +6,8 @@ import torch
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.learning import Task
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.task import Task
 from surrogates.posterior.unevenness import Unevenness, unevenness
 
 PARAMETERS = {f"x{i}": {"kind": "float", "unit": "1", "low": 0, "high": 1} for i in range(2)}
