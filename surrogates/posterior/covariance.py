@@ -21,6 +21,9 @@ from surrogates.posterior.warping import HIGH, LOW, slopes, warped
 _ROOT5 = math.sqrt(5.0)
 _SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
 _MODE = 3.0  # the same from the median of their belief to its mode
+_LEVELS = 0.5 * math.log(
+    2.0 / (1.0 / 6.0)
+)  # two levels are sqrt(2) apart, two random numbers sqrt(1/6), in the mean square
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Shape:
     Attributes:
         views: names of the views of the material; empty without a pool.
         parameters: number of columns of the parameters.
+        levels: columns of each categorical.
         abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
         wary: whether what lies between measurements is expected to be as unknown as it may be.
         smooth: whether all derivatives by the parameters exist: P is Gaussian.
@@ -38,6 +42,7 @@ class Shape:
 
     views: tuple[str, ...]
     parameters: int
+    levels: tuple[tuple[int, ...], ...] = ()
     abrupt: bool = False
     wary: bool = False
     smooth: bool = False
@@ -61,7 +66,8 @@ class Shape:
 
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
-        ICML 41). Those of a wary model are near the mode of that belief, and its variance is that of the measurements:
+        ICML 41), in which a categorical counts once, and with how far apart two of their values are. Those of a wary
+        model are near the mode of that belief, and its variance is that of the measurements:
         a model that smooths over what lies between them stays at the first good one (as in BayBE; Fitzner et al. 2025,
         Digital Discovery 4, 1991).
         """
@@ -71,7 +77,7 @@ class Shape:
                 case ["scale", view]:
                     belief = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
-                    belief = self._reach if which.isdigit() else (0.0, 0.7)
+                    belief = self._reach(int(which)) if which.isdigit() else (0.0, 0.7)
                 case ["process"] if self.wary:
                     belief = (0.0, 0.1)
                 case ["nugget"]:
@@ -88,10 +94,11 @@ class Shape:
             sd.append(belief[1])
         return torch.tensor(mean, dtype=torch.float64), torch.tensor(sd, dtype=torch.float64)
 
-    @property
-    def _reach(self) -> tuple[float, float]:
-        """What is believed of the logarithm of a parameter's length scale: mean and standard deviation."""
-        median = math.sqrt(2.0) + 0.5 * math.log(max(self.parameters, 1))
+    def _reach(self, column: int) -> tuple[float, float]:
+        """Return what is believed of the logarithm of a column's length scale: mean and standard deviation."""
+        count = self.parameters - sum(len(columns) - 1 for columns in self.levels)
+        median = math.sqrt(2.0) + 0.5 * math.log(count)
+        median += _LEVELS * any(column in columns for columns in self.levels)
         if self.wary:
             return median - _MODE, 0.6
         return median - (_SHORTER if self.abrupt or not self.views else 1.0), 1.0

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from campaigns.parameters import CategoricalConfig
+from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Candidate, Scalar
@@ -69,18 +69,23 @@ class Encoder:
     @property
     def parameter_columns(self) -> int:
         """The number of columns that hold parameters."""
-        parameters = self.space.all_parameters.values()
-        return sum(level_features(p).shape[1] if isinstance(p, CategoricalConfig) else 1 for p in parameters)
+        return sum(map(_width, self.space.all_parameters.values()))
 
     @cached_property
+    def levels(self) -> tuple[tuple[int, ...], ...]:
+        """The columns of each categorical."""
+        found, start = [], 0
+        for parameter in self.space.all_parameters.values():
+            width = _width(parameter)
+            found += [tuple(range(start, start + width))] if isinstance(parameter, CategoricalConfig) else []
+            start += width
+        return tuple(found)
+
+    @property
     def numeric(self) -> tuple[int, ...]:
         """The columns that hold numbers."""
-        kinds = [
-            (isinstance(p, CategoricalConfig), level_features(p).shape[1] if isinstance(p, CategoricalConfig) else 1)
-            for p in self.space.all_parameters.values()
-        ]
-        ends = np.cumsum([width for _, width in kinds])
-        return tuple(int(end) - 1 for (chosen, _), end in zip(kinds, ends, strict=True) if not chosen)
+        known = {column for columns in self.levels for column in columns}
+        return tuple(column for column in range(self.parameter_columns) if column not in known)
 
     @cached_property
     def _scales(self) -> dict[str, float]:
@@ -160,6 +165,10 @@ class Encoder:
         if not parameter.when:
             return known[places.astype(np.int64)]
         return np.vstack([known, known.mean(axis=0)])[np.nan_to_num(places, nan=len(known)).astype(np.int64)]
+
+
+def _width(parameter: ParameterConfig) -> int:
+    return level_features(parameter).shape[1] if isinstance(parameter, CategoricalConfig) else 1
 
 
 def level_features(parameter: CategoricalConfig) -> NDArray[np.float64]:

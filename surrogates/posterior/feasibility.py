@@ -92,7 +92,7 @@ class _Kernel:
     @cached_property
     def _shape(self) -> Shape:
         views = () if self.encoder.materials is None else tuple(self.encoder.materials.views)[:1]
-        return Shape(views, self.encoder.parameter_columns)
+        return Shape(views, self.encoder.parameter_columns, self.encoder.levels)
 
     @cached_property
     def _logs(self) -> Tensor:

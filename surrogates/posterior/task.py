@@ -46,7 +46,7 @@ class Task:
 
     def shape(self, views: tuple[str, ...]) -> Shape:
         """Return which hyper-parameters a model by these views has."""
-        return Shape(views, self.encoder.parameter_columns, self.abrupt, self.wary)
+        return Shape(views, self.encoder.parameter_columns, self.encoder.levels, self.abrupt, self.wary)
 
     @property
     def usable(self) -> tuple[str, ...]:
