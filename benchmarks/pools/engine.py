@@ -18,7 +18,7 @@ class Engine(Protocol):
     """A way of choosing rows."""
 
     def suggest(self, q: int) -> list[int]:
-        """Return q rows of the pool that were not measured yet."""
+        """Return q rows of the pool; one that was measured already is measured once more, as an experiment."""
         ...
 
     def tell(self, rows: Sequence[int], values: Mapping[str, NDArray[np.float64]]) -> None:
@@ -80,7 +80,7 @@ class Record:
     """What an engine did.
 
     Attributes:
-        rows: in the order in which they were measured.
+        rows: in the order in which they were measured; those that were measured again, again.
         cpu: processor seconds of each iteration: learning the latest readings and suggesting a batch.
         wall: seconds of the campaign.
         forecasts: what was predicted before it was measured, by quantity.
@@ -97,7 +97,7 @@ def conduct(arm: Arm, setting: Setting, seed: int) -> Record:
 
     Raises:
         UnfitError: the arm cannot work on this pool.
-        ValueError: the engine suggests rows that do not exist, were measured already, or are too few.
+        ValueError: the engine suggests rows that do not exist or one of them twice, or none.
     """
     started = time.perf_counter()
     engine, laboratory = arm.start(setting, seed), Laboratory(setting, seed)
@@ -108,9 +108,10 @@ def conduct(arm: Arm, setting: Setting, seed: int) -> Record:
     fresh = rows
     while len(rows) < total:
         batch, seconds = _iterate(engine, laboratory, fresh, min(arm.plan.batch, total - len(rows)))
-        fresh = _checked(batch, rows, len(setting.pool))
-        if isinstance(engine, Forecaster):
-            forecasts.append(judge(engine.predict(fresh), fresh, setting))
+        fresh = _checked(batch, len(setting.pool))
+        new = [row for row in fresh if row not in rows]
+        if new and isinstance(engine, Forecaster):
+            forecasts.append(judge(engine.predict(new), new, setting))
         rows = rows + fresh
         cpu.append(seconds)
     joined = {q.column: Forecasts.join([each[q.column] for each in forecasts]) for q in setting.task.quantities}
@@ -130,9 +131,9 @@ def _iterate(engine: Engine, laboratory: Laboratory, fresh: list[int], q: int) -
     return engine.suggest(q), time.process_time() - began
 
 
-def _checked(batch: Sequence[int], known: Sequence[int], size: int) -> list[int]:
+def _checked(batch: Sequence[int], size: int) -> list[int]:
     rows = [int(row) for row in batch]
-    wrong = [row for row in rows if not 0 <= row < size or row in known]
+    wrong = [row for row in rows if not 0 <= row < size]
     if wrong or not rows or len(set(rows)) < len(rows):
-        raise ValueError(f"an engine suggested {rows}; rows must be new, distinct and within 0 to {size - 1}")
+        raise ValueError(f"an engine suggested {rows}; rows must be distinct and within 0 to {size - 1}")
     return rows

@@ -37,13 +37,14 @@ class Figures:
 
 def figures(record: Record, setting: Setting) -> Figures:
     """Count a campaign."""
-    found = np.cumsum(setting.best[record.rows])
+    first = np.isin(np.arange(len(record.rows)), np.unique(record.rows, return_index=True)[1])
+    found = np.cumsum(setting.best[record.rows] & first)
     total = int(setting.best.sum())
     reached = np.flatnonzero(found >= math.ceil(_SHARE * total))
     return Figures(
         shares=tuple(float(found[min(mark, len(found)) - 1]) / total for mark in MARKS),
         tenth=float(reached[0] + 1) if len(reached) else np.inf,
-        hits=float(setting.hits[record.rows].sum()),
+        hits=float(setting.hits[np.unique(record.rows)].sum()),
         best=float(setting.merit[record.rows].max()),
         cpu=float(np.mean(record.cpu or [0.0])),  # a pool as small as the start needs no iteration
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -151,18 +152,31 @@ class Setting:
 
 
 class Laboratory:
-    """Measures rows of a pool, the same noisy values for the same row and seed whoever asks."""
+    """Measures rows of a pool, the same noisy values for the same row, seed and time whoever asks."""
 
     def __init__(self, setting: Setting, seed: int) -> None:
-        self._readings = {q.column: readings(setting.pool.columns[q.column], q, seed) for q in setting.task.quantities}
+        self._setting, self._seed = setting, seed
+        self._times: Counter[int] = Counter()
+        self._rounds: list[Mapping[str, NDArray[np.float64]]] = []
 
     def measure(self, rows: Sequence[int]) -> Mapping[str, NDArray[np.float64]]:
-        """Return readings, n, for each quantity."""
-        return {column: values[list(rows)] for column, values in self._readings.items()}
+        """Return readings, n, for each quantity; a row that is measured once more has another noise."""
+        found = [self._round(self._times[row]) for row in rows]
+        self._times.update(rows)
+        pairs = list(zip(found, rows, strict=True))
+        return {q.column: np.array([each[q.column][row] for each, row in pairs]) for q in self._setting.task.quantities}
+
+    def _round(self, number: int) -> Mapping[str, NDArray[np.float64]]:
+        """Return the readings of all rows when they are measured for the nth time."""
+        while len(self._rounds) <= number:
+            quantities, columns = self._setting.task.quantities, self._setting.pool.columns
+            count = len(self._rounds)
+            self._rounds.append({q.column: readings(columns[q.column], q, self._seed, count) for q in quantities})
+        return self._rounds[number]
 
 
-def readings(true: NDArray[np.float64], quantity: Quantity, seed: int) -> NDArray[np.float64]:
-    """Return what a measurement of each row gives, n; the same for the same row and seed."""
-    generator = np.random.default_rng([seed, zlib.crc32(quantity.column.encode())])
+def readings(true: NDArray[np.float64], quantity: Quantity, seed: int, again: int = 0) -> NDArray[np.float64]:
+    """Return what a measurement of each row gives, n; the same for the same row, seed and number of repetitions."""
+    generator = np.random.default_rng([seed, zlib.crc32(quantity.column.encode()), *([again] if again else [])])
     noisy = true + quantity.sd * generator.standard_normal(len(true))
     return noisy if quantity.detection is None else np.where(noisy < quantity.detection, 0.0, noisy)

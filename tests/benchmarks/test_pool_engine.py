@@ -89,14 +89,22 @@ def test_a_pool_smaller_than_the_plan_is_measured_whole() -> None:
 
 @pytest.mark.parametrize("rows", [[1, 1, 2, 3], [-1, 2, 3, 4], [10_000, 1, 2, 3], []])
 def test_rows_that_do_not_exist_or_repeat_are_refused(rows: list[int]) -> None:
-    with pytest.raises(ValueError, match="must be new, distinct"):
+    with pytest.raises(ValueError, match="must be distinct"):
         conduct(arm(Stubborn(rows), Plan(initial=0, batch=4, total=4)), setting("heat"), 0)
 
 
-def test_rows_that_were_measured_already_are_refused() -> None:
-    known = start_rows(setting("heat"), 0, SHORT.initial)
-    with pytest.raises(ValueError, match="must be new, distinct"):
-        conduct(arm(Stubborn(known)), setting("heat"), 0)
+def test_a_row_that_is_measured_once_more_is_an_experiment_but_not_found_again() -> None:
+    task = setting("heat")
+    best = int(np.flatnonzero(task.best)[0])
+    engine = Stubborn([best])
+    record = conduct(arm(engine, Plan(initial=0, batch=1, total=3)), task, 0)
+    assert record.rows == [best] * 3
+    assert figures(record, task).shares[-1] == pytest.approx(1 / task.best.sum())
+    one, other = (float(Laboratory(task, 0).measure([best] * n)["heat_all"][-1]) for n in (1, 1))
+    assert one == other
+    laboratory = Laboratory(task, 0)
+    first, again = (float(laboratory.measure([best])["heat_all"][0]) for _ in range(2))
+    assert first == one != again
 
 
 def test_a_gaussian_process_finds_what_random_choice_does_not() -> None:
