@@ -39,6 +39,7 @@ class Cost:
     Attributes:
         start: processor seconds of importing the engine and making it.
         first: wall seconds of the first suggestion.
+        whole: processor seconds of the first suggestion, with learning all readings and fitting all there is to fit.
         cpu: processor seconds of a later one with learning one reading; median.
         memory: largest resident set, in bytes.
         unfit: why nothing was measured; empty if it was.
@@ -46,6 +47,7 @@ class Cost:
 
     start: float = 0.0
     first: float = 0.0
+    whole: float = 0.0
     cpu: float = 0.0
     memory: float = 0.0
     unfit: str = ""
@@ -61,16 +63,17 @@ def measure(arm: Arm, kind: Kind, count: int) -> Cost:
     except UnfitError as error:
         return Cost(unfit=str(error))
     start = time.process_time() - began
-    engine.tell(points[:count], _readings(task, points[:count]))
-    began = time.perf_counter()
+    readings = _readings(task, points[:count])
+    began, beginning = time.perf_counter(), time.process_time()
+    engine.tell(points[:count], readings)
     point = engine.suggest(points[:0])
-    first = time.perf_counter() - began
+    first, whole = time.perf_counter() - began, time.process_time() - beginning
     cpu = []
     for _ in range(_TIMED):
         point, seconds = _next(engine, task, point)
         cpu.append(seconds)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-    return Cost(start, first, float(np.median(cpu)), memory)
+    return Cost(start, first, whole, float(np.median(cpu)), memory)
 
 
 def _next(engine: Engine, task: Task, point: Numbers) -> tuple[Numbers, float]:
