@@ -40,12 +40,13 @@ from loop.front import front, front_of, wants_front
 from loop.model_changes import model_changes
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner, Suggestion
+from loop.reader import DOUBTS, OUTLOOK
 from loop.records import OPERATOR, Amendment, StepRecord, TrialRecord, Verdict, time_spent
 from loop.retraining import Retraining
 from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
 from loop.stopping import spent, stop_reason, unanswered
-from loop.store import DOUBTS, OUTLOOK, Store
+from loop.store import Store
 from loop.verdict import verdict
 from loop.words import change_text
 
