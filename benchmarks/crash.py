@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from campaigns.values import TrialState
-from loop.store import Reader
+from loop.reader import Reader
 from simulators.ledger import Ledger
 
 _CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "calcination.yaml"

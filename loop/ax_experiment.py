@@ -24,8 +24,8 @@ from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar, TrialState
 from loop.edition import as_shown, stored_campaign
+from loop.reader import Reader
 from loop.records import TrialRecord
-from loop.store import Reader
 
 MATERIAL = "material"
 SCORE = "score"

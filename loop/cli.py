@@ -22,7 +22,7 @@ from loop.exits import ExitCode, exit_code
 from loop.places import SCHEMA, ready_campaigns
 
 if TYPE_CHECKING:
-    from loop.store import Reader
+    from loop.reader import Reader
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
 

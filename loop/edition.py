@@ -16,7 +16,7 @@ from campaigns.yaml_nodes import read_document
 from loop.records import Amendment, changes_of, version_of
 
 if TYPE_CHECKING:
-    from loop.store import Reader
+    from loop.reader import Reader
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
 from loop.belief import Belief
-from loop.lessons import Advice, Lessons, learn_lessons
+from loop.lessons import Lessons, Teaching
+from loop.proposed import Proposed
 from loop.records import TrialRecord
 from loop.scoring import Scorer
 from surrogates.posterior.fidelity import lean, leaning
@@ -28,8 +29,6 @@ _DRAWS = 32
 _COMPARED = 16  # measured candidates among those that may turn out to be the best
 _SHARE = 0.25  # of what the full start would cost, for the cheap measurements of the start
 _TIMES = 2  # cheap measurements of the start for each one that the full start would have, at most
-
-Keys = frozenset[tuple[object, ...]]
 
 
 def plan(campaign: Campaign) -> tuple[str, ...]:
@@ -44,50 +43,31 @@ def plan(campaign: Campaign) -> tuple[str, ...]:
 
 
 class Ladder:
-    """What was measured at lower fidelities, and what is learnt from it."""
+    """What was measured at lower fidelities, and what it teaches."""
 
     def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        self._proposed: dict[int, tuple[str, Candidate]] = {}
         self._done: list[TrialRecord] = []
-        self._learnt: tuple[tuple[int, ...] | None, Lessons] = (None, {})
+        self._teaching = Teaching(scorer, ())
+        self._taught: tuple[int, ...] = ()
 
     @property
     def completed(self) -> tuple[int, ...]:
         """The numbers of the completed trials, in the order in which they were completed."""
         return tuple(trial.number for trial in self._done)
 
-    def propose(self, number: int, fidelity: str, candidate: Candidate) -> None:
-        """Take note of a proposed trial."""
-        self._proposed[number] = (fidelity, candidate)
-
     def learn(self, trial: TrialRecord) -> None:
         """Take a completed trial."""
         self._done.append(trial)
 
-    def full(self, number: int) -> bool:
-        """Return whether a trial is at full fidelity."""
-        return number not in self._proposed or self._proposed[number][0] == FULL
+    def teaching(self, scorer: Scorer) -> Teaching:
+        """Return what the cheap measurements teach; it is learnt once for each set of them and layout of rows."""
+        if self.completed != self._taught or scorer.encoder is not self._teaching.scorer.encoder:
+            self._teaching, self._taught = Teaching(scorer, self._sources(scorer.campaign)), self.completed
+        return self._teaching
 
-    def seen(self, fidelity: str) -> Keys:
-        """Return the keys of all candidates that were proposed at a fidelity."""
-        return frozenset(candidate.key() for name, candidate in self._proposed.values() if name == fidelity)
-
-    def spent(self, fidelity: str) -> float:
-        """Return what the trials proposed at a fidelity cost in USD."""
-        count = sum(name == fidelity for name, _ in self._proposed.values())
-        return count * self._scorer.campaign.cost_of(fidelity)
-
-    def lessons(self, scorer: Scorer) -> Lessons:
-        """Return what the cheap measurements teach of each metric; it is learnt once for each set of them."""
-        if self.completed != self._learnt[0] or scorer.encoder is not self._scorer.encoder:
-            self._learnt = (self.completed, learn_lessons(scorer, list(self._sources())))
-        self._scorer = scorer
-        return self._learnt[1]
-
-    def _sources(self) -> Sequence[Source]:
+    def _sources(self, campaign: Campaign) -> list[Source]:
         found = []
-        for fidelity, config in self._scorer.campaign.fidelities.items():
+        for fidelity, config in campaign.fidelities.items():
             records = [
                 Record(t.candidate, {n: t.metrics[cheap_name(fidelity, n)] for n in config.gives})
                 for t in self._done
@@ -105,12 +85,6 @@ def leaning_belief(belief: Belief, lessons: Lessons) -> Belief:
     return replace(belief, models=models)
 
 
-def advice(scorer: Scorer, lessons: Lessons) -> Advice | None:
-    """Return what the cheap measurements advise to begin with, if they tell of every metric."""
-    found = Advice(scorer, lessons, scorer.campaign.seed)
-    return found if found.given else None
-
-
 @dataclass(frozen=True)
 class Purchase:
     """What it is worth to buy at each fidelity, near the candidate that was chosen.
@@ -123,7 +97,7 @@ class Purchase:
     belief: Belief
     considered: Sequence[Candidate]
 
-    def cheaper(self, ladder: Ladder) -> tuple[str, Candidate] | None:
+    def cheaper(self, proposed: Proposed) -> tuple[str, Candidate] | None:
         """Return the lower fidelity that adds more to the best per cost than the full one does, and where; or None.
 
         Lower fidelities never cost more than the full one has, so that a proxy that is believed in vain at most
@@ -132,13 +106,14 @@ class Purchase:
         campaign = self.belief.scorer.campaign
         rate = float(self._full.max()) / max(campaign.cost_of(FULL), 1e-9)
         found: tuple[str, Candidate] | None = None
-        spent = sum(ladder.spent(name) for name in campaign.fidelities)
+        spent = {name: proposed.count(name) * campaign.cost_of(name) for name in (FULL, *campaign.fidelities)}
+        cheap = sum(spent[name] for name in campaign.fidelities)
         for name in campaign.fidelities:
             cost = campaign.cost_of(name)
             gains = self._gains(self._cheap(name))
-            known = ladder.seen(name)
+            known = proposed.seen(name)
             for candidate, gain in zip(self.considered, gains.tolist(), strict=True):
-                if candidate.key() not in known and gain / cost > rate and spent + cost <= ladder.spent(FULL):
+                if candidate.key() not in known and gain / cost > rate and cheap + cost <= spent[FULL]:
                     rate, found = gain / cost, (name, candidate)
         return found
 

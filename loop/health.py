@@ -15,10 +15,8 @@ ones, and nothing orders these well; a useless model is one that also predicts n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
-from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
@@ -26,14 +24,9 @@ from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import TrialState
-from loop.calibration import LEVELS, Pair, coverage, metric_pairs, rank_correlation
+from loop.calibration import LEVELS, Pair, coverage, rank_correlation
 from loop.records import TrialRecord
-
-REACH = NormalDist().inv_cdf(0.975)
-"""Standard deviations within which 95 % of all measurements are expected."""
-_ROBUST = 0.8  # level at which the factor is estimated: a fifth of the window may be wild
-_ROBUST_REACH = NormalDist().inv_cdf(0.5 + _ROBUST / 2)
-_MOST = 10.0  # beyond this a factor means that the model says nothing
+from loop.track import ROBUST, Track
 
 
 class HealthState(StrEnum):
@@ -142,18 +135,13 @@ def health(
     """
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.completed_order is not None]
     done.sort(key=lambda t: t.completed_order or 0)
-    return {name: _fold(config, _Track.of(done, name, without), droppable) for name, without in doubted.items()}
+    return {name: _fold(config, Track.of(done, name, without), droppable) for name, without in doubted.items()}
 
 
 def changes(before: Mapping[str, MetricHealth], after: Mapping[str, MetricHealth]) -> list[tuple[str, HealthChange]]:
     """Return what changed between two calls of ``health``, with the metric: earlier changes are never revised."""
     known = {name: len(before[name].transitions) if name in before else 0 for name in after}
     return [(name, change) for name, found in after.items() for change in found.transitions[known[name] :]]
-
-
-def stored_factor(trial: TrialRecord, metric: str) -> float:
-    """Return what the standard deviation of a trial's prediction had been multiplied by; 1 where nothing is stored."""
-    return float(trial.proposal.models.get(metric, {}).get("health", {}).get("sd_factor", 1.0))
 
 
 def figures_of(pairs: Sequence[Pair]) -> Figures:
@@ -164,79 +152,7 @@ def figures_of(pairs: Sequence[Pair]) -> Figures:
     return Figures(len(pairs), shares, None if rank is None else rank.value, float(np.sqrt(np.mean(np.square(gaps)))))
 
 
-@dataclass(frozen=True, eq=False)
-class _Track:
-    """The n predictions of one metric in the order in which they were measured.
-
-    Attributes:
-        order: n, the place of each among the completed trials.
-        known: n, how many trials were completed when it was made; the models learn in that order.
-        means: mean of what is believed of the metric over the first k completed trials, for k from 0.
-    """
-
-    pairs: Sequence[Pair]
-    order: NDArray[np.int64]
-    known: NDArray[np.int64]
-    means: NDArray[np.float64]
-    metric: str = field(default="")
-
-    @classmethod
-    def of(cls, done: Sequence[TrialRecord], metric: str, doubted: frozenset[int]) -> _Track:
-        pairs = [p for p in metric_pairs(done, metric) if p.trial.number not in doubted]
-        known = [metric in t.metrics and t.number not in doubted for t in done]
-        values = np.array([t.metrics[metric].value if k else np.nan for t, k in zip(done, known, strict=True)])
-        there = np.isfinite(values)
-        means = np.cumsum(np.where(there, values, 0.0)) / np.maximum(np.cumsum(there), 1)
-        return cls(
-            pairs,
-            np.array([p.trial.completed_order for p in pairs], dtype=np.int64),
-            np.array([len(p.trial.proposal.learnt_from) for p in pairs], dtype=np.int64),
-            np.concatenate([[np.nan], means]),
-            metric,
-        )
-
-    @cached_property
-    def gap(self) -> NDArray[np.float64]:
-        return np.array([abs(p.measured.value - p.predicted.value) for p in self.pairs])
-
-    @cached_property
-    def noise(self) -> NDArray[np.float64]:
-        return np.array([p.measured.sd for p in self.pairs])
-
-    @cached_property
-    def raw_sd(self) -> NDArray[np.float64]:
-        """What the model itself claimed."""
-        return np.array([p.predicted.sd / stored_factor(p.trial, self.metric) for p in self.pairs])
-
-    @cached_property
-    def raw_missed(self) -> NDArray[np.bool_]:
-        """Whether each measurement lies outside the interval that the model itself claimed."""
-        return self.gap > REACH * np.hypot(self.raw_sd, self.noise)
-
-    @cached_property
-    def needed(self) -> NDArray[np.float64]:
-        """By what each standard deviation would have had to be multiplied for its 80 % interval to hold."""
-        excess = np.sqrt(np.maximum(np.square(self.gap / _ROBUST_REACH) - np.square(self.noise), 0.0))
-        return np.minimum(excess / np.maximum(self.raw_sd, 1e-300), _MOST)
-
-    @cached_property
-    def place(self) -> dict[int, int]:
-        """Trial to its place among the completed trials."""
-        return {p.trial.number: int(at) for p, at in zip(self.pairs, self.order, strict=True)}
-
-    @cached_property
-    def missed(self) -> NDArray[np.bool_]:
-        """Whether each measurement lies outside the interval that was used."""
-        return np.array([abs(p.deviation) > REACH for p in self.pairs])
-
-    def no_better_than_mean(self, places: NDArray[np.int64]) -> bool:
-        """Return whether these predictions deviate as much as the mean of what was measured before they were made."""
-        known = np.minimum(self.known[places], len(self.means) - 1)
-        guessed = np.array([self.pairs[i].measured.value for i in places]) - self.means[known]
-        return bool(np.square(self.gap[places]).sum() >= np.square(guessed).sum())
-
-
-def _fold(config: HealthConfig, track: _Track, droppable: bool) -> MetricHealth:
+def _fold(config: HealthConfig, track: Track, droppable: bool) -> MetricHealth:
     found = MetricHealth()
     for now in range(len(track.pairs)):
         found = _step(_Judge(config, track, now, droppable), found)
@@ -249,7 +165,7 @@ class _Judge:
     """What is known once prediction ``now`` is measured."""
 
     config: HealthConfig
-    track: _Track
+    track: Track
     now: int
     droppable: bool
 
@@ -349,7 +265,7 @@ def _still_bad(judge: _Judge, since: NDArray[np.int64]) -> str:
 def _quantile(values: Sequence[float]) -> float:
     """Return the 80 % quantile, interpolated; numpy's takes a hundred times as long for so few."""
     ordered = sorted(values)
-    whole, part = divmod(_ROBUST * (len(ordered) - 1), 1)
+    whole, part = divmod(ROBUST * (len(ordered) - 1), 1)
     low = ordered[int(whole)]
     return low + part * (ordered[min(int(whole) + 1, len(ordered) - 1)] - low)
 

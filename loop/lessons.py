@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from campaigns.errors import CampaignError, Problem
-from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate
-from campaigns.warm_start import FEWEST, Source
+from campaigns.warm_start import FEWEST, Record, Source
 from loop.belief import History, observations, task_of
 from loop.sampling import sobol
 from loop.scoring import Scorer
@@ -27,23 +26,48 @@ Lessons = Mapping[str, tuple[Lesson, ...]]
 """Metric to what each source teaches of it."""
 
 
-def learn_lessons(scorer: Scorer, sources: Sequence[Source]) -> Lessons:
-    """Learn each metric of each source by itself, as it would be in a campaign.
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """What sources teach: a model of each metric of each by itself, learnt when it is first asked for.
 
     Raises:
         CampaignError: fewer measurements of a source are of materials of the pool than are needed.
     """
-    measured = scorer.campaign.measured
-    return {
-        name: tuple(_lesson(scorer, name, metric, source) for source in sources if name in source.metrics)
-        for name, metric in measured.items()
-    }
+
+    scorer: Scorer
+    sources: Sequence[Source]
+
+    def __post_init__(self) -> None:
+        for name in self.scorer.campaign.measured:
+            for source in self._of(name):
+                _usable(self.scorer, name, source)
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """Metric to what each source teaches of it, as it would be learnt in a campaign."""
+        measured = self.scorer.campaign.measured
+        return {name: tuple(_lesson(self.scorer, name, source) for source in self._of(name)) for name in measured}
+
+    def _of(self, metric: str) -> list[Source]:
+        return [source for source in self.sources if metric in source.metrics]
 
 
-def _lesson(scorer: Scorer, name: str, metric: MeasuredConfig, source: Source) -> Lesson:
-    whole = metric.proportional_to
+def _lesson(scorer: Scorer, name: str, source: Source) -> Lesson:
+    metric, records = scorer.campaign.measured[name], _usable(scorer, name, source)
+    done = [r.candidate for r in records]
+    metrics = {n: [r.metrics[n] for r in records] for n in (name, metric.proportional_to) if n is not None}
+    seen = observations(metric, name, History(done, metrics, (), frozenset()), scorer.encoder.encode(done))
+    return Lesson(source.name, learn(task_of(scorer, name, metric), seen))
+
+
+def _usable(scorer: Scorer, name: str, source: Source) -> list[Record]:
+    """Return the measurements of a source that a metric can be learnt from.
+
+    Raises:
+        CampaignError: there are too few.
+    """
+    whole, table = scorer.campaign.measured[name].proportional_to, scorer.encoder.materials
     records = [r for r in source.of(name) if whole is None or whole in r.metrics]
-    table = scorer.encoder.materials
     if table is not None:
         known = frozenset(table.ids)
         records = [r for r in records if r.candidate.material in known]
@@ -52,10 +76,7 @@ def _lesson(scorer: Scorer, name: str, metric: MeasuredConfig, source: Source) -
         raise CampaignError(
             [Problem("warm_start", f"{message}, each of a material of the pool where there is one; remove the source")]
         )
-    done = [r.candidate for r in records]
-    metrics = {n: [r.metrics[n] for r in records] for n in (name, whole) if n is not None}
-    seen = observations(metric, name, History(done, metrics, (), frozenset()), scorer.encoder.encode(done))
-    return Lesson(source.name, learn(task_of(scorer, name, metric), seen))
+    return records
 
 
 @dataclass(frozen=True)
@@ -64,7 +85,6 @@ class Advice:
 
     scorer: Scorer
     lessons: Lessons
-    seed: int
 
     @property
     def given(self) -> bool:
@@ -102,7 +122,7 @@ class Advice:
         space, table = self.scorer.campaign.space, self.scorer.encoder.materials
         materials: Sequence[str | None] = table.ids if table else [None]
         few = max(1, _CLOUD // len(materials))
-        settings = sobol(space, few, self.seed) if space.all_parameters else [{}]
+        settings = sobol(space, few, self.scorer.campaign.seed) if space.all_parameters else [{}]
         return [Candidate(setting, material) for material in materials for setting in settings]
 
     def _score(self, rows: Tensor, turn: int) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
@@ -17,17 +17,16 @@ from campaigns.warm_start import Source
 from instruments.clock import Clock
 from instruments.job import StepResult
 from loop.amending import Amending
+from loop.appraising import Appraising
 from loop.assemble import Materials
 from loop.book import Book
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.events import (
     Amended,
-    Doubted,
     Event,
     Finished,
     FrontGrew,
     Improved,
-    LookedAhead,
     Proposed,
     StepEnded,
     StepStarted,
@@ -44,8 +43,8 @@ from loop.records import OPERATOR, Amendment, StepRecord, TrialRecord, Verdict, 
 from loop.retraining import Retraining
 from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
-from loop.stopping import spent, stop_reason, unanswered
-from loop.store import DOUBTS, OUTLOOK, Store
+from loop.stopping import spent, stop_reason
+from loop.store import Store
 from loop.verdict import verdict
 from loop.words import change_text
 
@@ -91,6 +90,7 @@ class Manager:
         self._objective = self._campaign.build_objective()
         self._book = Book(parts.campaign, store)
         self._settling = Settling(self._amending, self._book, store, dispatcher, parts.planner)
+        self._appraising = Appraising(parts.planner, self._book, store)
         self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
         self._stopping: str | None = None
@@ -105,10 +105,10 @@ class Manager:
         self._clock, self._options, self._on_event = clock, options, on_event
         self._started, self._earlier = time.time(), time_spent(self._store.sessions())
         self._proposals_left = options.max_trials
-        self._tell(max((trial.number for trial in self._book.trials), default=0), self._retrained())
-        self._judge()
+        self._tell(_changed(max((trial.number for trial in self._book.trials), default=0), self._retrained()))
+        self._tell(self._appraising.doubts())
         self._withdraw()
-        self._look_ahead()
+        self._tell(self._appraising.outlook(self._campaign))
         self._take_up()
         while True:
             self._advance()
@@ -195,7 +195,7 @@ class Manager:
         if self._proposals_left is not None:
             self._proposals_left -= 1
         self._on_event(Proposed(number, candidate, proposal))
-        self._tell(number, model_changes([trial.proposal for trial in self._book.trials]))
+        self._tell(_changed(number, model_changes([trial.proposal for trial in self._book.trials])))
 
     def _suggested(self, asked: Amendment | None) -> Suggestion:
         """Return what the planner suggests, or what somebody asks for."""
@@ -318,9 +318,9 @@ class Manager:
             computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
             self._end(number, verdict(self._objective, trial, computed))
 
-    def _tell(self, number: int, changes: Sequence[tuple[str, str]]) -> None:
-        for metric, text in changes:
-            self._on_event(SurrogateChanged(number, metric, text))
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._on_event(event)
 
     def _retrained(self) -> list[tuple[str, str]]:
         """Begin or settle the tuning of a model, if that is due."""
@@ -335,9 +335,9 @@ class Manager:
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._store.beat()
         self._on_event(TrialEnded(trial))
-        self._judge()
-        self._look_ahead()
-        self._tell(number, changed + self._retrained())
+        self._tell(self._appraising.doubts())
+        self._tell(self._appraising.outlook(self._campaign))
+        self._tell(_changed(number, changed + self._retrained()))
         incumbent = self._book.best
         if wants_front(self._campaign):
             grown = front(self._objective, self._book.trials)
@@ -345,28 +345,6 @@ class Manager:
                 self._on_event(FrontGrew(number, grown))
         elif incumbent is not None and (previous is None or (incumbent.score or 0.0) > (previous.score or 0.0)):
             self._on_event(Improved(incumbent, previous))
-
-    def _judge(self) -> None:
-        """Take over what the planner now believes of every measurement."""
-        doubts = self._planner.doubts()
-        changed = [t for t in self._book.trials if t.doubt != doubts.get(t.number, "")]
-        if not changed:
-            return
-        self._store.keep(DOUBTS, "trials", {str(number): reason for number, reason in doubts.items()})
-        for trial in changed:
-            reason = doubts.get(trial.number, "")
-            self._book.doubt(trial.number, reason)
-            if bool(reason) != bool(trial.doubt):
-                self._on_event(Doubted(trial.number, reason))
-
-    def _look_ahead(self) -> None:
-        """Ask what is left to hope for, where a stopping rule wants to know and it is not in the store."""
-        trial = unanswered(self._campaign, self._book.trials)
-        found = None if trial is None else self._planner.outlook()
-        if trial is not None and found is not None:
-            self._store.keep(OUTLOOK, str(trial.number), asdict(found))
-            self._book.refresh(trial.number)
-            self._on_event(LookedAhead(trial.number, found))
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""
@@ -427,3 +405,8 @@ class Manager:
 
     def _wall_time(self) -> float:
         return self._earlier + time.time() - self._started
+
+
+def _changed(trial: int, changes: Sequence[tuple[str, str]]) -> list[Event]:
+    """Return what has changed about the models of metrics, with a trial, as events."""
+    return [SurrogateChanged(trial, metric, text) for metric, text in changes]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from campaigns.errors import StoreError
 
 if TYPE_CHECKING:
-    from loop.store import Journal, Reader
+    from loop.reader import Reader
+    from loop.store import Journal
 
 _READY = Path(__file__).parent.parent / "campaigns"
 SCHEMA = _READY / "schema.json"
@@ -34,7 +35,7 @@ def open_existing(file: Path | None, url: str | None) -> Reader:
     Raises:
         StoreError: there is no such store, or the choice is not clear.
     """
-    from loop.store import Reader
+    from loop.reader import Reader
 
     return Reader(url or default_store(file or _only_campaign(Path.cwd())))
 

@@ -51,7 +51,7 @@ from loop.stopping import Spent, spent, stop_reason
 from loop.words import clean, duration, score_text
 
 if TYPE_CHECKING:
-    from loop.store import Reader
+    from loop.reader import Reader
 
 _DAY = 86400.0
 

@@ -9,10 +9,11 @@ from typing import Any
 from campaigns.campaign import Campaign
 from loop.calibration import LEVELS, Pair, metric_pairs
 from loop.fragments import captioned, chart, details, grid, paragraph, table
-from loop.health import MetricHealth, figures_of, health, stored_factor
+from loop.health import MetricHealth, figures_of, health
 from loop.lab_figures import model_figure
 from loop.records import TrialRecord
 from loop.surrogate_figures import features_figure, health_figure, prior_figure, running
+from loop.track import stored_factor
 from loop.words import clean
 
 _HEALTH = (

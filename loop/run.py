@@ -22,10 +22,11 @@ from loop.manager import Manager, Parts
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.pool_map import POOL, Atlas, keep_materials
+from loop.reader import Reader, store_path
 from loop.records import CampaignRecord, TrialRecord, time_spent
 from loop.retraining import Retraining
 from loop.sources import hold, read_sources
-from loop.store import Reader, Store, store_path
+from loop.store import Store
 
 _REHEARSED = 3
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")

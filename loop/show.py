@@ -43,7 +43,7 @@ from loop.words import (
 )
 
 if TYPE_CHECKING:
-    from loop.store import Reader
+    from loop.reader import Reader
 
 Rows = list[tuple[str, str]]
 _SHOWN = 12  # trials of a front

@@ -9,8 +9,9 @@ from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.values import TrialState
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from campaigns.yaml_nodes import read_document
+from loop.reader import Reader
 from loop.records import TrialRecord
-from loop.store import Reader, Store
+from loop.store import Store
 
 _KIND = "source"
 

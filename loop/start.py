@@ -12,7 +12,7 @@ import numpy as np
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
 from loop.belief import History
-from loop.lessons import Advice
+from loop.lessons import Advice, Teaching
 from loop.ranks import ranks
 from loop.sampling import sobol
 from loop.scoring import Scorer
@@ -27,11 +27,12 @@ class Start:
     """Space-filling candidates, the same for the same seed; they cover the promising materials.
 
     Attributes:
+        teaching: what sources teach; they advise some of the candidates if they tell of every metric.
         begun: trials before the space became what it is: the sequence goes on, rather than come again in new bounds.
     """
 
     scorer: Scorer
-    advice: Advice | None = None
+    teaching: Teaching
     begun: int = 0
 
     def advised(self, number: int, history: History, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
@@ -40,9 +41,13 @@ class Start:
         It is the first candidate of the start for a beginning, and every other one as soon as measurements agree with
         what the sources expected of them: one that misleads costs one experiment.
         """
-        if self.advice is None or number % 2 or (number and not self.advice.agrees(number // 2, history)):
+        if number % 2 or not self._advice.given or (number and not self._advice.agrees(number // 2, history)):
             return None
-        return self.advice.candidate(number // 2, seen)
+        return self._advice.candidate(number // 2, seen)
+
+    @cached_property
+    def _advice(self) -> Advice:
+        return Advice(self.scorer, self.teaching.lessons)
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""

@@ -7,7 +7,6 @@ committed survives ``kill -9`` and power loss (https://sqlite.org/pragma.html#pr
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import threading
 import time
@@ -17,24 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Engine, event, inspect
-from sqlalchemy.exc import DatabaseError
-from sqlmodel import Session, SQLModel, create_engine, func, select
+from sqlmodel import Session, SQLModel, func, select
 
 from campaigns.amendments import Change
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.records import (
-    Amendment,
-    CampaignRecord,
-    Document,
-    Proposal,
-    SessionRecord,
-    StepRecord,
-    Transition,
-    TrialRecord,
-    Verdict,
-)
+from loop.reader import Reader, store_path
+from loop.records import Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.rows import (
     AmendmentRow,
     ArtefactRow,
@@ -48,8 +36,6 @@ from loop.rows import (
     col,
     dump_metrics,
     dump_proposal,
-    plain,
-    trial_record,
 )
 
 _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
@@ -66,133 +52,6 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
     TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
 }
-
-DOUBTS = "doubts"
-"""Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
-
-OUTLOOK = "outlook"
-"""Kind of the artefacts that hold, by trial, what was left to hope for when it was completed."""
-
-
-class Reader:
-    """What anyone may ask of a store."""
-
-    def __init__(self, url: str, create: bool = False) -> None:
-        """Open the store at ``url``.
-
-        Raises:
-            StoreError: the URL is not sqlite, or there is no store and ``create`` is false.
-        """
-        self.path = store_path(url)
-        if not create and not self.path.exists():
-            raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
-        self._engine = _open_engine(url)
-        try:
-            if create:
-                SQLModel.metadata.create_all(self._engine)
-            else:
-                self.campaign()
-        except DatabaseError as error:
-            raise StoreError(f"{self.path} is no store of a campaign: {error.orig}; name another by --store") from error
-
-    def campaign(self) -> CampaignRecord:
-        """Return the campaign of this store."""
-        with Session(self._engine) as session:
-            row = session.get(CampaignRow, 1)
-            if row is None:
-                raise StoreError(f"{self.path} holds no campaign; start one with 'athanor run FILE'")
-            return CampaignRecord(row.name, row.source, row.seed, row.fingerprint, row.created)
-
-    def sessions(self) -> list[SessionRecord]:
-        """Return every start of the controller, oldest first."""
-        with Session(self._engine) as session:
-            rows = session.exec(select(SessionRow).order_by(col(SessionRow.number))).all()
-            return [SessionRecord(r.number or 0, r.started, r.ended, r.outcome, r.pid, r.versions) for r in rows]
-
-    def trials(self) -> list[TrialRecord]:
-        """Return every trial, in the order of their numbers."""
-        doubts, outlooks = self._doubts(), self.artefacts(OUTLOOK)
-        with Session(self._engine) as session:
-            steps: dict[int, list[StepRow]] = {}
-            for step in session.exec(select(StepRow)).all():
-                steps.setdefault(step.trial, []).append(step)
-            rows = session.exec(select(TrialRow).order_by(col(TrialRow.number))).all()
-            names = [str(row.number) for row in rows]
-            return [
-                trial_record(row, steps.get(row.number, []), doubts.get(name, ""), outlooks.get(name))
-                for row, name in zip(rows, names, strict=True)
-            ]
-
-    def trial(self, number: int) -> TrialRecord:
-        """Return one trial.
-
-        Raises:
-            StoreError: there is no trial of that number.
-        """
-        with Session(self._engine) as session:
-            row = session.get(TrialRow, number)
-            if row is None:
-                count = session.exec(select(func.count()).select_from(TrialRow)).one()
-                raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
-            steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-        name = str(number)
-        return trial_record(row, list(steps), self._doubts().get(name, ""), self.artefacts(OUTLOOK, name).get(name))
-
-    def transitions(self, number: int | None = None) -> list[Transition]:
-        """Return the changes of state of one trial, or of all, in the order in which they were committed."""
-        with Session(self._engine) as session:
-            query = select(TransitionRow).order_by(col(TransitionRow.id))
-            if number is not None:
-                query = query.where(TransitionRow.trial == number)
-            return [
-                Transition(r.trial, r.step, TrialState(r.state), r.wall, r.lab, r.reason)
-                for r in session.exec(query).all()
-            ]
-
-    def documents(self, number: int) -> list[Document]:
-        """Return the Bluesky documents of one trial, in the order in which they came."""
-        with Session(self._engine) as session:
-            query = select(DocumentRow).where(DocumentRow.trial == number).order_by(col(DocumentRow.id))
-            return [Document(r.trial, r.step, r.kind, r.run_uid, r.body) for r in session.exec(query).all()]
-
-    def artefacts(self, kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
-        """Return what was kept of a kind, all of it or one, by name; nothing from a store older than that table."""
-        if not inspect(self._engine).has_table("artefact"):
-            return {}
-        with Session(self._engine) as session:
-            query = select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name))
-            rows = session.exec(query if name is None else query.where(ArtefactRow.name == name))
-            return {row.name: row.body for row in rows.all()}
-
-    def amendments(self) -> list[Amendment]:
-        """Return the journal, in the order in which it was written; nothing from a store that is older than that."""
-        if not inspect(self._engine).has_table("amendment"):
-            return []
-        with Session(self._engine) as session:
-            return [
-                amendment(row) for row in session.exec(select(AmendmentRow).order_by(col(AmendmentRow.number))).all()
-            ]
-
-    def _doubts(self) -> dict[str, str]:
-        """Return trial to why its measurement is not believed."""
-        return self.artefacts(DOUBTS).get("trials", {})
-
-    def event_data(self, token: str) -> dict[str, Any]:
-        """Return the data of the last event of the job with this token.
-
-        Raises:
-            StoreError: the job has no event.
-        """
-        with Session(self._engine) as session:
-            query = (
-                select(DocumentRow)
-                .where(DocumentRow.token == token, DocumentRow.kind == "event")
-                .order_by(col(DocumentRow.id).desc())
-            )
-            row = session.exec(query).first()
-            if row is None:
-                raise StoreError(f"the store holds no event of job {token}")
-            return dict(row.body["data"])
 
 
 class Journal(Reader):
@@ -324,12 +183,12 @@ class Store(Journal):
                 )
             )
             session.flush()
-            session.add(_transition(number, "", TrialState.QUEUED, lab, ""))
+            session.add(_transition(number, TrialState.QUEUED, lab))
 
     def claim(self, number: int, step: StepRecord, lab: float) -> None:
         """Record that a station takes a trial's step; the same token may be claimed again after a restart."""
         with self._transaction() as session:
-            _move(session, number, TrialState.CLAIMED, lab, step.name)
+            _move(session, _transition(number, TrialState.CLAIMED, lab, step.name))
             row = session.get(StepRow, step.token)
             if row is None:
                 session.add(StepRow(trial=number, **(asdict(step) | {"state": TrialState.CLAIMED, "started": lab})))
@@ -366,7 +225,8 @@ class Store(Journal):
         """Record that a measurement in quarantine counts, as an amendment asks: the trial goes on."""
         with self._transaction() as session:
             _amendment_row(session, asked.number).first = number
-            _move(session, number, TrialState.ACQUIRED, lab, reason=f"released by {asked.author}: {asked.reason}")
+            reason = f"released by {asked.author}: {asked.reason}"
+            _move(session, _transition(number, TrialState.ACQUIRED, lab, reason=reason))
             row = _trial_row(session, number)
             row.metrics, row.ended = row.metrics | dump_metrics(metrics), None
 
@@ -375,7 +235,7 @@ class Store(Journal):
         with self._transaction() as session:
             if asked is not None:
                 _amendment_row(session, asked).first = number
-            _move(session, number, verdict.state, lab, reason=verdict.reason)
+            _move(session, _transition(number, verdict.state, lab, reason=verdict.reason))
             row = _trial_row(session, number)
             row.metrics = row.metrics | dump_metrics(verdict.metrics)
             row.flags, row.ended = list(verdict.flags), time.time()
@@ -391,30 +251,7 @@ class Store(Journal):
         if state.ended or state is TrialState.ACQUIRED:
             step.ended = lab
         if not state.ended:
-            _move(session, step.trial, state, lab, step.name, reason)
-
-
-def _open_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=plain))
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def store_path(url: str) -> Path:
-    """Return the file of a store.
-
-    Raises:
-        StoreError: the URL is not ``sqlite:///PATH``.
-    """
-    prefix = "sqlite:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
-        raise StoreError(f"got store {url!r}; allowed: sqlite:///PATH")
-    return Path(url.removeprefix(prefix))
+            _move(session, _transition(step.trial, state, lab, step.name, reason))
 
 
 def _lock(path: Path) -> IO[str]:
@@ -456,15 +293,16 @@ def _rescore(session: Session, verdicts: Mapping[int, Verdict]) -> None:
         row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible
 
 
-def _move(session: Session, number: int, state: TrialState, lab: float, step: str = "", reason: str = "") -> None:
+def _move(session: Session, change: TransitionRow) -> None:
     """Change a trial's state, if that is a step forward on its line, and log the change."""
-    row = _trial_row(session, number)
+    row, state = _trial_row(session, change.trial), TrialState(change.state)
     allowed = _NEXT.get(TrialState(row.state), frozenset())
     if state not in allowed:
-        raise StoreError(f"trial {number} is {row.state}, got {state}; allowed: {', '.join(sorted(allowed)) or 'none'}")
-    row.state, row.reason = state, reason
-    session.add(_transition(number, step, state, lab, reason))
+        known = ", ".join(sorted(allowed)) or "none"
+        raise StoreError(f"trial {row.number} is {row.state}, got {state}; allowed: {known}")
+    row.state, row.reason = state, change.reason
+    session.add(change)
 
 
-def _transition(number: int, step: str, state: TrialState, lab: float, reason: str) -> TransitionRow:
+def _transition(number: int, state: TrialState, lab: float, step: str = "", reason: str = "") -> TransitionRow:
     return TransitionRow(trial=number, step=step, state=state, wall=time.time(), lab=lab, reason=reason)

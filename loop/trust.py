@@ -10,9 +10,10 @@ from campaigns.space import SpaceConfig
 from campaigns.surrogate import view_names
 from loop.belief import Care, History, observations, task_of
 from loop.calibration import metric_pairs
-from loop.health import REACH, HealthChange, HealthState, MetricHealth, changes, health
+from loop.health import HealthChange, HealthState, MetricHealth, changes, health
 from loop.records import TrialRecord
 from loop.scoring import Scorer
+from loop.track import REACH
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.outliers import sift
 

@@ -11,10 +11,9 @@ which laboratories make them; they are of the right size, and no measurement of 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -146,22 +145,6 @@ class Sample:
     fractions: Mapping[str, float]
     crystallite: float
     disorder: float
-
-    def to_json(self) -> str:
-        """Return text from which ``from_json`` restores an equal sample."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> Sample:
-        """Return the sample that ``to_json`` wrote.
-
-        Raises:
-            LabError: the text is no sample.
-        """
-        try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise LabError(f"not a sample: {text[:80]!r} ({error}); allowed: what Sample.to_json wrote") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,6 @@ def build_embedder(config: FeaturesConfig, where: str = "surrogate.features") ->
             from surrogates.features.valence import ValenceFeatures
 
             return ValenceFeatures()
-        case ValenceConfig():
-            from surrogates.features.valence import ValenceFeatures
-
-            return ValenceFeatures()
         case CustomFeaturesConfig(factory=factory, settings=settings):
             from surrogates.features.custom import build_custom
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import CampaignError, Problem
 from campaigns.pool import TABLES, TablePoolConfig
-from surrogates.pools.pool import Progress, load_pool
+from surrogates.pools.pool import Pool, Progress, load_pool
 from surrogates.training.dataset import Dataset, Skipped, Target
 
 
@@ -26,15 +26,7 @@ def read_table(path: Path, structure: str, target: Target, progress: Progress | 
         CampaignError: the file or a column is not there, or nothing can be used.
         ModelError: a library is missing, or what was read cannot be kept.
     """
-    try:
-        config = TablePoolConfig(kind="table", file=str(path), structure=structure, properties=(target.name,))
-    except ValidationError as error:
-        message = f"got {path.name!r}; allowed: a table whose name ends in {', '.join(TABLES)}"
-        raise CampaignError([Problem("--data", message)], str(path)) from error
-    try:
-        pool = load_pool(config, progress)
-    except CampaignError as error:
-        raise CampaignError([Problem("--data", problem.message) for problem in error.problems], str(path)) from error
+    pool = _pool(path, structure, target, progress)
     values = pool.properties[target.name]
     found = np.isfinite(values)
     entries = [entry for entry, there in zip(pool.entries, found, strict=True) if there]
@@ -51,3 +43,16 @@ def read_table(path: Path, structure: str, target: Target, progress: Progress | 
         values[found],
         tuple(skipped),
     )
+
+
+def _pool(path: Path, structure: str, target: Target, progress: Progress | None) -> Pool:
+    """Return the rows with a sound structure, each crystal once."""
+    try:
+        config = TablePoolConfig(kind="table", file=str(path), structure=structure, properties=(target.name,))
+    except ValidationError as error:
+        message = f"got {path.name!r}; allowed: a table whose name ends in {', '.join(TABLES)}"
+        raise CampaignError([Problem("--data", message)], str(path)) from error
+    try:
+        return load_pool(config, progress)
+    except CampaignError as error:
+        raise CampaignError([Problem("--data", problem.message) for problem in error.problems], str(path)) from error

@@ -13,6 +13,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import Choice, _improvement, choose, predictions
 from loop.belief import History, believe
+from loop.lessons import Teaching
 from loop.sampling import sobol
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
@@ -154,15 +155,19 @@ def test_a_space_without_an_affordable_material_is_exhausted() -> None:
         decide(scorer, world.history(world.start()), 1)
 
 
+def _promising(scorer: Scorer) -> list[int]:
+    return list(Start(scorer, Teaching(scorer, ())).promising.tolist())
+
+
 def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
     world = World()
-    assert Start(world.scorer).promising.tolist() == list(range(MATERIALS))  # nothing is known of the capacity
+    assert _promising(world.scorer) == list(range(MATERIALS))  # nothing is known of the capacity
     prior = 150 + 60 * world.features[:, 0]
     numbers = {"prior:capacity": prior, "cost": world.cost}
     table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": world.features}, numbers)
-    places = Start(Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))).promising
+    places = _promising(Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table)))
     affordable = np.flatnonzero(world.cost < 50)
-    assert places.tolist() == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
+    assert places == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
 
 
 def test_the_improvement_ranks_candidates_as_botorch_does() -> None:

@@ -10,8 +10,8 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.ax_experiment import MATERIAL, SCORE, experiment, write_experiment
 from loop.places import ready_campaigns
+from loop.reader import Reader
 from loop.records import Proposal, TrialRecord
-from loop.store import Reader
 from tests.stores import fill
 
 SETTINGS = {"temperature": 800.0, "time": 10.0, "ramp_rate": 5.0, "lithium_excess": 3, "atmosphere": "air"}

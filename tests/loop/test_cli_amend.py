@@ -6,7 +6,8 @@ from typer.testing import CliRunner, Result
 from loop.cli import app
 from loop.exits import ExitCode
 from loop.limits import LIMITS
-from loop.store import Reader, Store
+from loop.reader import Reader
+from loop.store import Store
 from tests.stores import fill
 
 

@@ -11,8 +11,8 @@ from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.fidelity import plan
 from loop.planner import Planner
+from loop.reader import Reader
 from loop.records import TrialRecord, best
-from loop.store import Reader
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick

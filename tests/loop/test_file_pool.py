@@ -7,9 +7,9 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError
 from loop.amend import add_trial, open_desk
+from loop.reader import Reader
 from loop.records import best
 from loop.report import write_report
-from loop.store import Reader
 from tests.loop.conftest import Bench
 from tests.surrogates.pools.crystal_files import cif, salt, table_text
 

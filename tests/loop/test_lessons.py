@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
-from loop.lessons import learn_lessons
+from loop.lessons import Teaching
 from loop.model_changes import model_changes
 from loop.planner import Planner
 from loop.records import Proposal
@@ -137,10 +137,10 @@ def test_materials_that_are_not_in_the_pool_teach_nothing() -> None:
         records = [Record(Candidate({}, n), {"y": MetricValue(float(i), 0.1, "eV")}) for i, n in enumerate(names)]
         return Source("before", ("y",), tuple(records))
 
-    (lesson,) = learn_lessons(scorer, [known(["1", "2", "3", "MgO"])])["y"]
+    (lesson,) = Teaching(scorer, [known(["1", "2", "3", "MgO"])]).lessons["y"]
     assert len(lesson.model.rows) == 3
     with pytest.raises(CampaignError, match="got 1 measurements of y in before that can be used; needed: 3"):
-        learn_lessons(scorer, [known(["1", "MgO", "CaO"])])
+        Teaching(scorer, [known(["1", "MgO", "CaO"])])
 
 
 def test_it_is_told_when_a_source_is_learnt_from_and_when_no_longer() -> None:

@@ -16,9 +16,10 @@ from loop.amending import rescored
 from loop.events import Amended
 from loop.lines import line
 from loop.options import Outcome
+from loop.reader import Reader
 from loop.records import OPERATOR, Amendment
 from loop.report import read_content, write_report
-from loop.store import Journal, Reader
+from loop.store import Journal
 from tests.loop.conftest import ROOT, Bench, quick
 from tests.loop.living import WHEN, growing, run
 from tests.loop.test_run import begun_once, facts

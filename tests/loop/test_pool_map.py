@@ -6,7 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from loop.pool_map import MATERIAL, POOL, Atlas, MaterialPicture, PoolPicture, keep_materials
-from loop.store import Reader, Store
+from loop.reader import Reader
+from loop.store import Store
 from surrogates.pools.pool import Pool, PoolEntry
 from tests.pools import atlas, keep_pool, perovskite, perovskites
 

@@ -10,9 +10,10 @@ import yaml
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.reader import Reader
 from loop.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.report import write_report
-from loop.store import Reader, Store
+from loop.store import Store
 from tests.pools import keep_pool, perovskites
 from tests.stores import fill
 from tests.trials import MODELS, campaign, completed, predicted, trial

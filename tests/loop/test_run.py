@@ -12,8 +12,8 @@ import pytest
 from campaigns.errors import CampaignError, LabError, StoreError
 from campaigns.values import TrialState
 from loop.events import Event, Improved, LookedAhead, Proposed, StepStarted, Stopping, TrialEnded, Warned
+from loop.reader import Reader
 from loop.records import TrialRecord
-from loop.store import Reader
 from simulators.ledger import Ledger
 from tests.loop.conftest import Bench, quick
 

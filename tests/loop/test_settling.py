@@ -13,7 +13,7 @@ from loop.amend import open_desk, settle
 from loop.events import Amended, Event, Proposed, TrialEnded
 from loop.lines import line
 from loop.options import Outcome
-from loop.store import Reader
+from loop.reader import Reader
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import begun_once, facts
 

@@ -8,8 +8,9 @@ import pytest
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.reader import DOUBTS, Reader
 from loop.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
-from loop.store import DOUBTS, Reader, Store
+from loop.store import Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
 CANDIDATE = Candidate({"temperature": 0.1 + 0.2, "atmosphere": "air", "turns": 3}, "LiCoO2-layered")
@@ -117,10 +118,6 @@ def test_only_one_process_may_write(store: Store, tmp_path: Path) -> None:
     again.close("again")
 
 
-def test_anyone_may_read_meanwhile(store: Store, tmp_path: Path) -> None:
-    assert Reader(url(tmp_path)).trial(0) == store.trial(0)
-
-
 def test_a_store_of_another_campaign_is_refused(store: Store, tmp_path: Path) -> None:
     store.close("done")
     other = Store(url(tmp_path))
@@ -128,25 +125,6 @@ def test_a_store_of_another_campaign_is_refused(store: Store, tmp_path: Path) ->
         other.begin(CampaignRecord("other", "", 1, "f2", 0.0), {})
     other.close("refused")
     assert [s.outcome for s in Reader(url(tmp_path)).sessions()] == ["done"]
-
-
-@pytest.mark.parametrize("bad", ["postgres://x", "sqlite://", "/tmp/x.db"])
-def test_other_urls_are_refused(bad: str) -> None:
-    with pytest.raises(StoreError, match=r"allowed: sqlite:///PATH"):
-        Reader(bad)
-
-
-def test_reading_needs_a_store(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no store at"):
-        Reader(url(tmp_path))
-    (tmp_path / "store.db").write_text("this is no database, only text " * 100)
-    with pytest.raises(StoreError, match="is no store"):
-        Reader(url(tmp_path))
-
-
-def test_an_unknown_trial_says_which_there_are(store: Store) -> None:
-    with pytest.raises(StoreError, match="no trial 7; allowed: 0 to 0"):
-        store.trial(7)
 
 
 def test_the_file_is_in_wal_mode_and_committed_data_outlive_the_process(store: Store, tmp_path: Path) -> None:
@@ -167,13 +145,6 @@ def test_what_is_kept_for_the_report_comes_back_by_kind_and_is_replaced_by_name(
     ]
     assert Reader(url(tmp_path)).artefacts("pool") == {"salts": {"size": 2}}
     assert store.artefacts("spectrum") == {}
-
-
-def test_a_store_from_before_that_is_still_read(store: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "store.db") as other:
-        other.execute("DROP TABLE artefact")
-    other.close()
-    assert Reader(url(tmp_path)).artefacts("material") == {}
 
 
 def test_what_is_not_believed_is_told_with_its_trial_until_it_is_believed_again(store: Store) -> None:

@@ -138,17 +138,6 @@ def test_a_material_never_thought_of_makes_some_powder(formula):
     assert set(fractions) - {TARGET} <= set(CELLS)
 
 
-def test_a_sample_survives_json():
-    sample = made(lithium_iron_phosphate(), 700, 12, "air")
-
-    assert Sample.from_json(sample.to_json()) == sample
-
-
-def test_text_that_is_no_sample_is_refused():
-    with pytest.raises(LabError, match="not a sample"):
-        Sample.from_json('{"material": 3}')
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
