@@ -59,12 +59,8 @@ class NonlinearConstraint:
     text: str
     left: ast.expr
     right: ast.expr
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters that it constrains."""
-        found = (n for side in (self.left, self.right) for n in _names(side))
-        return tuple(dict.fromkeys(found))
+    names: tuple[str, ...]
+    """The parameters that it constrains."""
 
     def slack(self, values: Mapping[str, Any]) -> Any:
         """Return how far the constraint is from being broken; minus infinity where it has no finite value."""
@@ -93,7 +89,7 @@ def constraint(text: str) -> Constraint:
         left, right, equal = _sides(text)
     if equal:
         raise ValueError(f"got {text!r}, an equality that is not linear; allowed: <= and >=, or == of linear sides")
-    found = NonlinearConstraint(text, left, right)
+    found = NonlinearConstraint(text, left, right, tuple(dict.fromkeys([*_names(left), *_names(right)])))
     if not found.names:
         raise ValueError(f"got {text!r}, which constrains nothing; allowed: a comparison that names a parameter")
     try:
