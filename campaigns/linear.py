@@ -62,7 +62,10 @@ _Row = tuple[Mapping[object, float], float, float]
 
 
 def solvable(
-    system: LinearSystem, whole: Collection[str], levels: Mapping[str, Sequence[float]], mixtures: Sequence[MixtureConfig]
+    system: LinearSystem,
+    whole: Collection[str],
+    levels: Mapping[str, Sequence[float]],
+    mixtures: Sequence[MixtureConfig],
 ) -> bool:
     """Return whether anything keeps a system.
 
