@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,7 @@ class LinearSum:
         return self.constant + sum(c * float(values[name]) for name, c in self.coefficients.items())
 
 
+@cache
 def linear_sum(text: str) -> LinearSum:
     """Parse text such as ``"2 + 0.5 * time"``.
 
