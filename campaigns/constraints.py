@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,8 @@ class NonlinearConstraint:
     text: str
     left: ast.expr
     right: ast.expr
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters that it constrains."""
-        found = (n for side in (self.left, self.right) for n in _names(side))
-        return tuple(dict.fromkeys(found))
+    names: tuple[str, ...]
+    """The parameters that it constrains."""
 
     def slack(self, values: Mapping[str, Any]) -> Any:
         """Return how far the constraint is from being broken; minus infinity where it has no finite value."""
@@ -93,7 +90,7 @@ def constraint(text: str) -> Constraint:
         left, right, equal = _sides(text)
     if equal:
         raise ValueError(f"got {text!r}, an equality that is not linear; allowed: <= and >=, or == of linear sides")
-    found = NonlinearConstraint(text, left, right)
+    found = NonlinearConstraint(text, left, right, tuple(dict.fromkeys([*_names(left), *_names(right)])))
     if not found.names:
         raise ValueError(f"got {text!r}, which constrains nothing; allowed: a comparison that names a parameter")
     try:
@@ -179,6 +176,7 @@ class LinearSum:
         return self.constant + sum(c * float(values[name]) for name, c in self.coefficients.items())
 
 
+@cache
 def linear_sum(text: str) -> LinearSum:
     """Parse text such as ``"2 + 0.5 * time"``.
 

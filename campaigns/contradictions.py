@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from campaigns.constraints import Constraint, LinearConstraint
 from campaigns.errors import suggestion
 from campaigns.linear import solvable
-from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Scalar
 
 if TYPE_CHECKING:
@@ -114,14 +114,19 @@ def _kept_somewhere(space: SpaceConfig, rule: LinearConstraint) -> bool:
 
 
 def _together(space: SpaceConfig) -> Iterator[Placed]:
-    """Yield that constraints which are kept each for itself are not kept together."""
+    """Yield that constraints which are kept each for itself are not kept together, or not by what comes in steps."""
     rows = [*(set(c.names) for c in space.linear_constraints), *(set(m.components) for m in space.mixtures.values())]
     shared = sum(map(len, rows)) > len(set().union(*rows))
     sparse = any(m.at_most is not None and any(c.low for c in m.components.values()) for m in space.mixtures.values())
-    if not (shared or sparse):
+    numbers = {n: p for n, p in space.parameters.items() if n in space.system.names}
+    whole = [n for n, p in numbers.items() if isinstance(p, IntegerConfig)]
+    levels = {n: p.levels for n, p in numbers.items() if isinstance(p, OrdinalConfig)}
+    stepping = any(c.equal and not {*whole, *levels}.isdisjoint(c.names) for c in space.linear_constraints)
+    if not (shared or sparse or stepping):
         return
-    whole = [n for n, p in space.parameters.items() if p.kind == "integer"]
-    if not solvable(space.system, whole, tuple(space.mixtures.values())):
+    if not solvable(space.system, whole, levels, tuple(space.mixtures.values())):
         linear = [c.text for c in space.linear_constraints]
         together = [*linear, *(f"the total and bounds of {name}" for name in space.mixtures)]
-        yield "constraints" if linear else "mixtures", f"nothing keeps all of these together: {'; '.join(together)}"
+        steps = [f"the steps of {name}" for name in (*whole, *levels)]
+        told = "; ".join([*together, *steps])
+        yield "constraints" if linear else "mixtures", f"nothing keeps all of these together: {told}"

@@ -80,6 +80,10 @@ class StepError(LabError):
     """A step ended without proof that the instrument did what it was told."""
 
 
+class SampleError(StepError):
+    """The instrument is well, and says that the sample cannot be made or measured."""
+
+
 class UnknownJobError(LabError):
     """An instrument was asked about a job by its token and does not know it."""
 

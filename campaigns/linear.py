@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,29 +57,56 @@ def sum_of(name: str, mixture: MixtureConfig) -> LinearConstraint:
     return LinearConstraint(text, dict.fromkeys(mixture.components, 1.0), mixture.total, equal=True)
 
 
-def solvable(system: LinearSystem, whole: Sequence[str], mixtures: Sequence[MixtureConfig]) -> bool:
-    """Return whether anything keeps a system with some whole numbers, and mixtures of at most so many components."""
+_Row = tuple[Mapping[object, float], float, float]
+"""Coefficients by what they belong to, and the least and the largest sum."""
+
+
+def solvable(
+    system: LinearSystem,
+    whole: Collection[str],
+    levels: Mapping[str, Sequence[float]],
+    mixtures: Sequence[MixtureConfig],
+) -> bool:
+    """Return whether anything keeps a system.
+
+    Args:
+        system: what is to be kept.
+        whole: those of its numbers that are whole.
+        levels: those of its numbers of which only some values are allowed, with these.
+        mixtures: those whose components stand in it.
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp  # a third of a second, which few campaigns need
 
-    sparse = [m for m in mixtures if m.at_most is not None]
-    there = [name for m in sparse for name in m.components]
-    d, size = len(system.names), len(system.names) + len(there)
-    rows = [LinearConstraint(_padded(system.equal, size), system.equal_to, system.equal_to)] * (len(system.equal) > 0)
-    rows += [LinearConstraint(_padded(system.upper, size), -np.inf, system.upper_to)] * (len(system.upper) > 0)
-    for mixture in sparse:
-        count = np.zeros(size)
-        for name, (low, high) in mixture.spans.items():
-            share, switch = system.names.index(name), d + there.index(name)
-            count[switch] = 1.0
-            above, below = np.zeros(size), np.zeros(size)
-            above[[share, switch]], below[[share, switch]] = (1.0, -low), (1.0, -high)
-            rows += [LinearConstraint(above, 0.0, np.inf), LinearConstraint(below, -np.inf, 0.0)]
-        rows.append(LinearConstraint(count, 0.0, mixture.at_most))
-    bounds = Bounds(np.append(system.low, np.zeros(len(there))), np.append(system.high, np.ones(len(there))))
-    integers = np.append(np.isin(system.names, list(whole)), np.ones(len(there)))
-    found = milp(np.zeros(size), integrality=integers, bounds=bounds, constraints=rows)
-    return found.status != 2
+    rows = [*_kept(system), *(row for m in mixtures if m.at_most for row in _few(m, m.at_most))]
+    rows += [row for name, values in levels.items() for row in _one_of(name, values)]
+    switches = dict.fromkeys(key for row, _, _ in rows for key in row if not isinstance(key, str))
+    column = {key: i for i, key in enumerate([*system.names, *switches])}
+    matrix = np.zeros((len(rows), len(column)))
+    for i, (row, _, _) in enumerate(rows):
+        matrix[i, [column[key] for key in row]] = list(row.values())
+    least, most = (np.array([row[side] for row in rows]) for side in (1, 2))
+    bounds = Bounds(np.append(system.low, np.zeros(len(switches))), np.append(system.high, np.ones(len(switches))))
+    integers = np.append(np.isin(system.names, list(whole)), np.ones(len(switches)))
+    constraints = LinearConstraint(matrix, least, most)
+    return milp(np.zeros(len(column)), integrality=integers, bounds=bounds, constraints=constraints).status != 2
 
 
-def _padded(matrix: Vector, width: int) -> Vector:
-    return np.pad(matrix, ((0, 0), (0, width - matrix.shape[1])))
+def _kept(system: LinearSystem) -> Iterator[_Row]:
+    for row, to in zip(system.equal.tolist(), system.equal_to.tolist(), strict=True):
+        yield dict(zip(system.names, row, strict=True)), to, to
+    for row, to in zip(system.upper.tolist(), system.upper_to.tolist(), strict=True):
+        yield dict(zip(system.names, row, strict=True)), -np.inf, to
+
+
+def _few(mixture: MixtureConfig, at_most: int) -> Iterator[_Row]:
+    """Yield that a share lies in its span if its component is there, and that few are there."""
+    for name, (low, high) in mixture.spans.items():
+        yield {name: 1.0, (name,): -low}, 0.0, np.inf
+        yield {name: 1.0, (name,): -high}, -np.inf, 0.0
+    yield {(name,): 1.0 for name in mixture.components}, 0.0, at_most
+
+
+def _one_of(name: str, values: Sequence[float]) -> Iterator[_Row]:
+    """Yield that a number is one of some values."""
+    yield {(name, value): 1.0 for value in values}, 1.0, 1.0
+    yield {name: -1.0, **{(name, value): value for value in values}}, 0.0, 0.0

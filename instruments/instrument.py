@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ophyd import Component, Device, Kind, Signal
 from ophyd.status import Status
 
-from campaigns.errors import LabError, LimitError, StepError, UnknownJobError
+from campaigns.errors import LabError, LimitError, SampleError, StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.job import Job
@@ -22,6 +22,9 @@ from instruments.status import LabStatus
 
 NO_MATERIAL = "-"
 """What an instrument is told in a campaign without materials: EPICS servers may refuse an empty text."""
+
+SPOILT = "spoilt"
+"""State of an instrument that is well, but cannot make or measure the sample: the candidate is to blame."""
 
 
 class Quantity(Signal):
@@ -133,7 +136,7 @@ class JobInstrument(Device):
 
     def settled(self, token: str) -> bool:
         """Return whether the instrument itself says that a job is over, well or badly."""
-        return bool(self.token.get() == token and self.state.get() in ("done", "fault"))
+        return bool(self.token.get() == token and self.state.get() in ("done", "fault", SPOILT))
 
     def complete(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a value for every setting, so that none is left over from an earlier job.
@@ -209,7 +212,8 @@ class JobInstrument(Device):
         elif state == "done":
             status.end()
         elif state != "busy":
-            status.end(StepError(f"{self.name}: job {token} ended as {state}: {self.message.get()}"))
+            error = SampleError if state == SPOILT else StepError
+            status.end(error(f"{self.name}: job {token} ended as {state}: {self.message.get()}"))
 
 
 def readings(name: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ most promising by samples of all of them together, with the pending trials in pl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
@@ -88,7 +87,7 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
         found = found + more
         values = torch.cat([values, _acquisition(belief, pending, history, more, seed)])
     order = [int(i) for i in values.argsort(descending=True)]
-    order.sort(key=lambda i: _spent(belief.scorer, history, found[i], float(values[i])))
+    order.sort(key=_spent(belief.scorer, history, found, values).__getitem__)
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
     chosen = explained(belief, found[order[0]], float(values[order[0]]), alternatives)
     return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]))
@@ -161,18 +160,18 @@ def _baseline(belief: Belief, history: History) -> Tensor:
     return torch.cat([best, belief.scorer.encoder.encode(history.pending)])
 
 
-def _spent(scorer: Scorer, history: History, candidate: Candidate, acquisition: float) -> bool:
-    """Return whether a material was tried already and promises less than what counts as an improvement.
+def _spent(scorer: Scorer, history: History, candidates: Sequence[Candidate], values: Tensor) -> list[bool]:
+    """Return which candidates are of a material that was tried, and promise less than what counts as an improvement.
 
     Such candidates come after all others: a model that is too sure of itself would else polish one material forever.
     """
-    if not isinstance(scorer.objective.find, FindBestConfig):
-        return False
+    if scorer.encoder.materials is None or not isinstance(scorer.objective.find, FindBestConfig):
+        return [False] * len(candidates)
     tried = {c.material for c in (*history.done, *history.pending)}
     rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
-    acquisition += float(Effort.after(scorer.campaign, history.seen).of([candidate]))
-    return candidate.material is not None and candidate.material in tried and math.exp(acquisition) < worthwhile
+    gains = (values + Effort.after(scorer.campaign, history.seen).of(candidates)).exp().tolist()
+    return [c.material in tried and gain < worthwhile for c, gain in zip(candidates, gains, strict=True)]
 
 
 def explained(belief: Belief, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]) -> Choice:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.mixtures import MixtureConfig
+from campaigns.parameters import FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
 from loop.rounding import Setting, Vector, settle, tidied, tidy
@@ -39,6 +40,7 @@ class Cube:
     def settings(self, points: Vector) -> list[Setting]:
         """Return the settings at points, n x d, that lie in the space: up to n, in their order."""
         plain = len(self.space.parameters)
+        points = points[screened(self.space, points[:, :plain])]
         found = [settings(self.space, row[:plain]) for row in points]
         if self.space.mixtures:
             found = self._mixed(found, points[:, plain:])
@@ -62,6 +64,42 @@ class Cube:
         """Return whether what was moved to keep an equality is still in its bounds."""
         names = self.space.system.names
         return all(self.space.all_parameters[name].contains(setting[name]) for name in names)
+
+
+def screened(space: SpaceConfig, points: Vector) -> NDArray[np.bool_]:
+    """Return which points, n x p of the parameters' cube, keep the constraints on what no equality will move.
+
+    Most of a space that constraints make narrow is rejected here, many points at a time.
+    """
+    moved = {n for n, row in zip(space.system.names, space.system.equal.T, strict=True) if row.any()}
+    rules = [c for c in space.parsed_constraints if moved.isdisjoint(c.names) and set(c.names) <= set(space.parameters)]
+    places = {name: place for place, name in enumerate(space.parameters)}
+    columns = {n: _numbers(space.parameters[n], points[:, places[n]]) for rule in rules for n in rule.names}
+    kept = np.full(len(points), True)
+    for rule in rules:
+        kept &= rule.keeps(columns)
+    return kept
+
+
+def _numbers(parameter: ParameterConfig, fractions: Vector) -> Vector:
+    """Return the numbers at fractions of a range, n, rounded as ``tidy`` does but for noise of arithmetic."""
+    match parameter:
+        case OrdinalConfig(levels=levels):
+            return np.array(levels)[np.minimum((fractions * len(levels)).astype(int), len(levels) - 1)]
+        case IntegerConfig(low=low, high=high):
+            return low + np.minimum((fractions * (high - low + 1)).astype(int), high - low)
+        case FloatConfig(low=low, high=high, scale="log"):
+            values = np.exp(np.log(low) + fractions * (np.log(high) - np.log(low)))
+            return _rounded(values, np.abs(values)).clip(low, high)
+        case FloatConfig(low=low, high=high):
+            return _rounded(low + fractions * (high - low), np.full(len(fractions), high - low)).clip(low, high)
+    raise TypeError("a constraint names numbers only")
+
+
+def _rounded(values: Vector, reach: Vector) -> Vector:
+    """Return values rounded to a thousandth of their reach, at least."""
+    digits = 3 - np.floor(np.log10(reach, where=reach > 0.0, out=np.zeros_like(reach)))
+    return np.rint(values * 10.0**digits) / 10.0**digits
 
 
 def _width(mixture: MixtureConfig) -> int:

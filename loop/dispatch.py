@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from campaigns.campaign import Campaign
+from campaigns.errors import SampleError
 from campaigns.fidelity import FULL, ComputedFidelityConfig, cheap_name
 from campaigns.lab import StepConfig
 from campaigns.units import convert
@@ -97,9 +98,13 @@ class Dispatcher:
             return None if job.adopt else TrialState.FAILED
         return TrialState.FAILED if instrument.settled(job.token) else TrialState.UNCERTAIN
 
-    def count(self, station: str, ok: bool) -> bool:
-        """Take note of a step's success; return whether the station has just failed for the last time."""
-        self._failures[station] = 0 if ok else self._failures[station] + 1
+    def count(self, station: str, result: StepResult) -> bool:
+        """Take note of a step's success; return whether the station has just failed for the last time.
+
+        A sample that cannot be made does not speak against the station that says so.
+        """
+        well = result.ok or (result.error or "").startswith(SampleError.__name__)
+        self._failures[station] = 0 if well else self._failures[station] + 1
         return self._failures[station] == _MOST_FAILURES
 
     def analyse(self, trial: TrialRecord, step: StepConfig, record: StepRecord, *, trusting: bool = False) -> Analysed:

@@ -279,7 +279,7 @@ class Manager:
         if not result.ok and self._aborted:
             return  # the store says how far it came; the next session asks the instrument
         self._on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))
-        if self._dispatcher.count(station, result.ok):
+        if self._dispatcher.count(station, result):
             self._on_event(
                 Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
             )

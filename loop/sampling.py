@@ -53,7 +53,8 @@ def sobol(space: SpaceConfig, count: int, seed: int) -> list[Setting]:
         if len(found) >= count or stale > _STALE + 4 * len(found):
             break
     if not found:
-        message = f"none of {drawn} points keeps all constraints; loosen one of them: {'; '.join(space.constraints)}"
+        none = f"none of {drawn} points keeps" if drawn else "no point was found that keeps"
+        message = f"{none} all constraints; loosen one of them: {'; '.join(space.constraints)}"
         raise CampaignError([Problem("space.constraints", message)])
     return list(found.values())[:count]
 

@@ -181,7 +181,7 @@ class _Judge:
             found[int(rest.places[worst])] = self._doubt(expected[worst], sd[worst] * spread, distance[worst] / spread)
             rest = rest.without(worst)
         found |= self._outside(spread)
-        lone = [item for item in found.items() if not self._supported(*item)]
+        lone = [(place, found[place]) for place in self._lone(found)]
         return dict(sorted(lone, key=lambda item: -abs(item[1].distance))[:most])
 
     def _outside(self, spread: float) -> dict[int, Doubt]:
@@ -209,18 +209,35 @@ class _Judge:
         model = self.model
         return Doubt(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
 
-    def _supported(self, place: int, doubt: Doubt) -> bool:
-        """Return whether one of the nearest measurements, if it is near, says about the same as this one.
+    def _lone(self, doubts: Mapping[int, Doubt]) -> set[int]:
+        """Return the places that nothing supports but others that nothing supports, either."""
+        supporters = {place: self._supporters(place, doubt) for place, doubt in doubts.items()}
+        lone: set[int] = set()
+        while more := {place for place, others in supporters.items() if place not in lone and others <= lone}:
+            lone |= more
+        return lone
 
-        The way begins at what was expected, or at the median of all: next to a discovery, more than before is expected.
+    def _supporters(self, place: int, doubt: Doubt) -> set[int]:
+        """Return which of the nearest measurements, if they are near, say about the same as this one.
+
+        Where the candidate was measured several times, only the others of these are asked. The way begins at what was
+        expected, or at the median of all: next to a discovery, more than before is expected.
         """
-        alike = self._alike[place]
-        near = alike.topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
-        near = near[alike[near] > _NEAR]
+        near = self._near(place)
         values, value = self.seen.values[near], self.seen.values[place]
         starts = (doubt.expected, float(self.seen.values.median()))
         ways = [(values - start) / (value - start) for start in starts if start != value]
-        return any(bool(((way > _SUPPORT[0]) & (way < _SUPPORT[1])).any()) for way in ways)
+        return {n for way in ways for n in near[(way > _SUPPORT[0]) & (way < _SUPPORT[1])].tolist()}
+
+    def _near(self, place: int) -> Tensor:
+        """Return the places of the other measurements of a candidate, or else of the nearest that are near."""
+        same = (self.seen.rows == self.seen.rows[place]).all(dim=1)
+        same[place] = False
+        if bool(same.any()):
+            return torch.nonzero(same).ravel()
+        alike = self._alike[place]
+        near = alike.topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
+        return near[alike[near] > _NEAR]
 
     @cached_property
     def _alike(self) -> Tensor:

@@ -8,6 +8,11 @@ from campaigns.space import SpaceConfig
 from tests.campaigns.test_load import SMALL
 
 FLOW = "flow: {kind: float, unit: ml/min, low: 1, high: 5, when: {gas: [argon]}, otherwise: 0}"
+STEPS = [
+    "n: {kind: integer, low: 0, high: 5}",
+    "o: {kind: ordinal, unit: '1', levels: [1, 2, 4]}",
+    "x: {kind: float, unit: '1', low: 0, high: 1}",
+]
 GAS = "gas: {kind: categorical, levels: [air, argon]}"
 
 
@@ -66,6 +71,11 @@ NUMBERS = [f"{n}: {{kind: float, unit: '1', low: 0, high: 1}}" for n in ("a", "b
             "mixtures",
             "nothing keeps all of these together: the total and bounds of m",
         ),
+        (STEPS, {"constraints": "[2 * n == 5]"}, "constraints", "together: 2 * n == 5; the steps of n"),
+        (STEPS, {"constraints": "[o == 3]"}, "constraints", "together: o == 3; the steps of o"),
+        (STEPS, {"constraints": "[o + x == 3.5]"}, "constraints", "together: o + x == 3.5; the steps of o"),
+        (STEPS, {"constraints": "[o + n <= 3.8, o + n >= 3.2]"}, "constraints", "the steps of n; the steps of o"),
+        (STEPS, {"constraints": "[o + x == 2.5, o + n == 7]"}, "", ""),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_told_at_its_place(

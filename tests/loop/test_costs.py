@@ -7,9 +7,11 @@ from campaigns.campaign import Campaign
 from campaigns.costs import cost_of, dearest, duration_of, weighs_cost
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue
+from loop import costs
 from loop.acquisition import choose
 from loop.belief import History, believe
 from loop.costs import Effort
+from loop.sampling import sobol
 from loop.scoring import Scorer
 from loop.stopping import Spent, stop_reason
 from surrogates.posterior.encoder import Encoder
@@ -53,6 +55,18 @@ def test_cost_and_duration_of_a_step_may_be_sums_of_parameters() -> None:
     assert duration_of(campaign, settings) == pytest.approx(2400.0)
     assert dearest(campaign) == pytest.approx(100.0)
     assert cost_of(box("5 - 10 * b"), {"a": 0.0, "b": 1.0}) == 0.0, "nobody is paid for an experiment"
+
+
+def test_what_is_usual_is_found_a_few_times_for_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        drawn.append(1)
+        return sobol(*args, **options)
+
+    monkeypatch.setattr(costs, "sobol", counted)
+    chosen(box(), 1)
+    assert 0 < len(drawn) < 20
 
 
 def test_a_quantity_stays_a_quantity() -> None:

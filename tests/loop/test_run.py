@@ -119,6 +119,16 @@ def test_a_station_that_fails_time_after_time_is_used_no_more(bench: Bench) -> N
     assert outcome.finished
 
 
+def test_samples_that_cannot_be_measured_do_not_speak_against_their_station(bench: Bench) -> None:
+    data = quick(budget={"trials": 5})
+    data["stations"]["cycler"] = {"kind": "device", "device": "tests.loop.picky:Picky"}
+    outcome = bench.run(data)
+    assert outcome.finished
+    assert [t.state for t in outcome.trials] == [TrialState.FAILED] * 5
+    assert all("SampleError" in t.reason and "the pellet is cracked" in t.reason for t in outcome.trials)
+    assert not any(isinstance(e, Warned) for e in bench.events)
+
+
 def test_a_lab_without_a_usable_station_ends_the_session_and_another_one_goes_on(bench: Bench) -> None:
     faults = [{"trial": n, "station": "cycler", "kind": "raise"} for n in range(10)]
     with pytest.raises(LabError, match=r"cycle has no usable station left of cycler.*go on with"):

@@ -154,3 +154,19 @@ def test_the_model_learns_from_what_is_believed() -> None:
     assert 4 in sifted.doubts
     assert len(sifted.seen.values) == len(sifted.model.rows) == 30 - len(sifted.doubts)
     assert float(sifted.model.marginals(torch.from_numpy(rows[4:5]))[0]) == pytest.approx(clean[4], abs=0.5)
+
+
+def bowl(rows: Numbers) -> Numbers:
+    """Smooth, 5 at its highest."""
+    return 5.0 - 10.0 * np.square(rows - [0.3, 0.6, 0.5]).sum(axis=1)
+
+
+@pytest.mark.parametrize("seed", range(1, 6))  # by seed 0, two of the spikes are next to each other: a discovery
+def test_a_repetition_outweighs_equal_spikes_elsewhere(seed: int) -> None:
+    """A detector that saturates gives the same value at many places, some of which lie near to each other."""
+    rows = places(24, 3, seed)
+    near = np.square(rows - rows[3]).sum(axis=1).argsort()[2]
+    rows[14], values = rows[3], bowl(rows)
+    values[[3, near, 20]] = SPIKE
+    values[14] = bowl(rows[14:15])[0]
+    assert {3, int(near), 20} <= set(doubted(rows, values, 0.05))
