@@ -47,7 +47,7 @@ def run_campaign(request: Request) -> ExitCode:
     gc.enable()
     text = read_text(request.file)
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
-    check_models(campaign, str(request.file))
+    check_models(campaign, request.file)
     check_space(campaign, str(request.file))
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)

@@ -7,13 +7,14 @@ import importlib
 import inspect
 import json
 import pickle
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pymatgen.core import Structure
 
-from campaigns.errors import CampaignError, Problem
+from campaigns.errors import CampaignError, ModelError, Problem
 from surrogates.features.embeddings import AnyEmbedder, Embeddings, Energies
 
 _NEEDED = "needed: name and version, texts that are not empty, and evaluate(structures), which returns Embeddings"
@@ -44,8 +45,19 @@ class CustomFeatures:
         return f"{self.inner.version}-{hashlib.sha256(self.settings.encode()).hexdigest()[:12]}"
 
     def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Energies | None]:
-        """Return what the embedder says, n x d; ``embed`` checks it."""
-        return self.inner.evaluate(structures)
+        """Return what the embedder says, n x d; ``embed`` checks it.
+
+        Raises:
+            ModelError: the embedder raised something.
+        """
+        try:
+            return self.inner.evaluate(structures)
+        except ModelError:
+            raise
+        except Exception as error:
+            formulas = ", ".join(structure.composition.reduced_formula for structure in structures[:3])
+            more = f" and {len(structures) - 3} more" if len(structures) > 3 else ""
+            raise ModelError(f"{self.factory} cannot embed {formulas}{more}: {_told(error)}") from error
 
 
 def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> CustomFeatures:
@@ -65,7 +77,10 @@ def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> Custo
     except TypeError as error:
         got = f"got settings {dict(settings)}, with which {factory} cannot be called ({error})"
         raise _problem(where, f"{got}; allowed: {inspect.signature(make)}") from error
-    inner = make(**settings)
+    try:
+        inner = make(**settings)
+    except Exception as error:
+        raise _problem(where, f"{factory} cannot be made with settings {dict(settings)}: {_told(error)}") from error
     lacking = _lacking(inner)
     if lacking:
         raise _problem(where, f"{factory} gave a {type(inner).__name__}, {lacking}; {_NEEDED}")
@@ -96,6 +111,12 @@ def _lacking(inner: object) -> str | None:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         return f"which cannot be sent to other processes ({error}): define its class at the top of a module"
     return None
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says, and the innermost line that raised it."""
+    latest = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({latest.filename}:{latest.lineno}); correct it there, then start again"
 
 
 def _problem(where: str, message: str) -> CampaignError:
