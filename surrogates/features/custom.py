@@ -7,14 +7,13 @@ import importlib
 import inspect
 import json
 import pickle
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pymatgen.core import Structure
 
-from campaigns.errors import CampaignError, ModelError, Problem
+from campaigns.errors import CampaignError, ModelError, Problem, raised_by
 from surrogates.features.embeddings import AnyEmbedder, Embeddings, Energies
 
 _NEEDED = "needed: name and version, texts that are not empty, and evaluate(structures), which returns Embeddings"
@@ -57,7 +56,7 @@ class CustomFeatures:
         except Exception as error:
             formulas = ", ".join(structure.composition.reduced_formula for structure in structures[:3])
             more = f" and {len(structures) - 3} more" if len(structures) > 3 else ""
-            raise ModelError(f"{self.factory} cannot embed {formulas}{more}: {_told(error)}") from error
+            raise ModelError(f"{self.factory} cannot embed {formulas}{more}: {raised_by(error)}") from error
 
 
 def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> CustomFeatures:
@@ -80,7 +79,7 @@ def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> Custo
     try:
         inner = make(**settings)
     except Exception as error:
-        raise _problem(where, f"{factory} cannot be made with settings {dict(settings)}: {_told(error)}") from error
+        raise _problem(where, f"{factory} cannot be made with settings {dict(settings)}: {raised_by(error)}") from error
     lacking = _lacking(inner)
     if lacking:
         raise _problem(where, f"{factory} gave a {type(inner).__name__}, {lacking}; {_NEEDED}")
@@ -111,12 +110,6 @@ def _lacking(inner: object) -> str | None:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         return f"which cannot be sent to other processes ({error}): define its class at the top of a module"
     return None
-
-
-def _told(error: Exception) -> str:
-    """Return what an error says, and the innermost line that raised it."""
-    latest = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({latest.filename}:{latest.lineno}); correct it there, then start again"
 
 
 def _problem(where: str, message: str) -> CampaignError:

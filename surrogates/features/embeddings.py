@@ -236,10 +236,8 @@ def _misfit(model: str, message: str) -> ModelError:
 
 
 def _not_finite(model: str, structure: Structure) -> ModelError:
-    formula = structure.composition.formula
-    return ModelError(
-        f"{model} says nothing finite of {formula}; look for atoms that overlap in this pool entry, or for an error in the model"
-    )
+    said = f"{model} says nothing finite of {structure.composition.formula}"
+    return ModelError(f"{said}; look for atoms that overlap in this pool entry, or for an error in the model")
 
 
 def _tasks(load: Callable[[int], Structure], places: Iterable[int]) -> Iterator[list[tuple[int, Structure]]]:
