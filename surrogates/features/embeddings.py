@@ -159,8 +159,8 @@ class _Table:
 
     def _check(self, energy: float | None, vector: NDArray[np.float32]) -> None:
         if len(vector) != self._vectors.shape[1]:
-            lengths = f"{self._vectors.shape[1]} and {len(vector)}"
-            raise _misfit(self._model, f"got vectors of {lengths} numbers; all need the same length")
+            got = f"got vectors of {self._vectors.shape[1]} and {len(vector)} numbers; all need the same length"
+            raise _misfit(self._model, f"{got}; when that is corrected, give it another version")
         if (energy is not None) != self._has_energy:
             raise _misfit(self._model, "got rows with and without an energy; give one for every structure or for none")
 
