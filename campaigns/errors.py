@@ -12,6 +12,7 @@ AthanorError
 """
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,13 @@ class ModelError(AthanorError):
 
 class StoreError(AthanorError):
     """The store cannot be used."""
+
+
+def raised_by(error: Exception) -> str:
+    """Return what an error of somebody else's function says, and in which line of that function it came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = frames[min(1, len(frames) - 1)]  # the first is our own call
+    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}); correct it there"
 
 
 def suggestion(got: str, allowed: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +28,16 @@ def load_campaign(path: Path) -> Campaign:
         CampaignError: with every problem found, each with its line.
     """
     return parse_campaign(read_text(path), str(path), path.absolute().parent)
+
+
+def located(problems: Iterable[Problem], path: Path) -> list[Problem]:
+    """Return problems of a campaign that could be loaded with their lines in its file.
+
+    Raises:
+        CampaignError: the file cannot be read any more.
+    """
+    document = _read(read_text(path), str(path))
+    return [_placed(problem, document) for problem in problems]
 
 
 def read_text(path: Path) -> str:

@@ -40,7 +40,7 @@ def explain(error: ValidationError, data: Any, schema: Mapping[str, Any]) -> lis
         data: what it was given.
         schema: the JSON schema of the same type, from which the allowed keys are taken.
     """
-    found = (dict(e) for e in error.errors(include_url=False))
+    found = _without_echoes([dict(e) for e in error.errors(include_url=False)])
     return [problem for e in found for problem in (_placed(e, data) or [_problem(e, data, schema)])]
 
 
@@ -56,6 +56,17 @@ def shown(value: Any) -> str:
         case list() | tuple():
             return "a list"
     return repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+
+
+def _without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out that a list is too short where that is so because its items, told beside, are wrong."""
+    places = [e["loc"] for e in errors]
+
+    def is_echo(e: dict[str, Any]) -> bool:
+        own = e["loc"]
+        return e["type"] == "too_short" and any(len(p) > len(own) and p[: len(own)] == own for p in places)
+
+    return [e for e in errors if not is_echo(e)]
 
 
 def _placed(error: dict[str, Any], data: Any) -> list[Problem]:

@@ -114,5 +114,6 @@ def missing_source(pool: SourcePoolConfig) -> tuple[str, str] | None:
 def _trouble(name: str, path: Path, wanted: str) -> str:
     if path.exists():
         return f"got {name!r}, but {path} is no {wanted}; name a {wanted}"
-    hint = "check the name" if Path(name).is_absolute() else "a relative name is looked up beside the campaign file"
+    beside = "a relative name is looked up beside the campaign file, or where the command is given"
+    hint = "check the name" if Path(name).is_absolute() else beside
     return f"got {name!r}, but {path} is not there; {hint}"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, Problem
+from campaigns.errors import AthanorError, CampaignError, Problem, raised_by
 from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
@@ -210,4 +210,23 @@ def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:
         raise CampaignError(
             [Problem(where, f"{path} declares no unit; decorate it with surrogates.pools.pool.in_unit")]
         )
-    return np.array([convert(float(value), declared, unit) for value in predictor(pool)])
+    values = _values(predictor, pool, path, where)
+    return np.array([convert(float(value), declared, unit) for value in values])
+
+
+def _values(predictor: Callable[[Pool], Any], pool: Pool, path: str, where: str) -> Numbers:
+    """Return what a predictor says of each entry: n finite numbers."""
+    try:
+        values = np.asarray(predictor(pool), dtype=float)
+    except AthanorError:
+        raise
+    except Exception as error:
+        raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
+    if values.shape != (len(pool),):
+        message = f"{path} gave values of shape {values.shape}; allowed: one for each of {len(pool)} entries"
+        raise CampaignError([Problem(where, message)])
+    if not (finite := np.isfinite(values)).all():
+        first = pool.ids[int(np.argmin(finite))]
+        message = f"{path} gave {np.sum(~finite)} values that are not finite, the first for {first}; allowed: numbers"
+        raise CampaignError([Problem(where, message)])
+    return values

@@ -30,7 +30,7 @@ _FILE = Annotated[
     typer.Argument(
         metavar="FILE",
         help="A campaign file; or a table (.csv, .csv.gz, .csv.xz, .parquet), a folder of CIF and POSCAR files, an ASE "
-        "database (.db), or pymatgen's JSON (.json, .json.gz).",
+        "database (.db, .json), or pymatgen's JSON (.json, .json.gz).",
     ),
 ]
 _STRUCTURE = Annotated[str | None, typer.Option(help="The table's column of structures; without it, cif.")]
@@ -177,12 +177,22 @@ def _source(file: Path) -> dict[str, str]:
     name = str(file)
     if file.is_dir():
         return {"kind": "folder", "folder": name}
-    endings = (("table", TABLES), ("json", JSON), ("ase", (".db",)))
+    endings = (("table", TABLES), ("ase", (".db",)), ("ase" if _is_ase(file) else "json", JSON))
     for kind, allowed in endings:
         if name.lower().endswith(allowed):
             return {"kind": kind, "file": name}
     known = ", ".join((".yaml", *(ending for _, allowed in endings for ending in allowed)))
     raise typer.BadParameter(f"got {name!r}; allowed: a folder, or a file that ends in {known}", param_hint="FILE")
+
+
+def _is_ase(file: Path) -> bool:
+    """Return whether a file ends as ASE's JSON databases do: with their ids and the next one."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(file.stat().st_size - 200, 0))
+            return b'"nextid"' in opened.read()
+    except OSError:
+        return False  # reading it will tell
 
 
 def _of_campaign(request: _Request) -> PoolConfig:

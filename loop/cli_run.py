@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.load import parse_campaign, read_text
+from campaigns.errors import CampaignError
+from campaigns.load import located, parse_campaign, read_text
 from loop.exits import ExitCode
 from loop.front import front_of
 from loop.live import view_for
@@ -47,7 +48,7 @@ def run_campaign(request: Request) -> ExitCode:
     gc.enable()
     text = read_text(request.file)
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
-    check_models(campaign, str(request.file))
+    check_models(campaign, request.file)
     check_space(campaign, str(request.file))
     sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
@@ -58,7 +59,10 @@ def run_campaign(request: Request) -> ExitCode:
         # Importing the loop takes seconds: the view and Ctrl-C are there before.
         from loop.run import run
 
-        outcome = run(campaign, options, view)
+        try:
+            outcome = run(campaign, options, view)
+        except CampaignError as error:
+            raise CampaignError(located(error.problems, request.file), str(request.file)) from error
     if not request.dry_run:
         _print_outcome(campaign, outcome)
     return exit_of(outcome)

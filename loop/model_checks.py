@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError, Problem
 from campaigns.lab import RayConfig
+from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
 from surrogates.features.model_files import problems
 from surrogates.features.ray_cluster import trouble
 
 
-def check_models(campaign: Campaign, source: str) -> None:
+def check_models(campaign: Campaign, file: Path) -> None:
     """Check that every model is there and predicts what it is named for, and that every source can be learnt from.
 
     Args:
         campaign: the validated campaign.
-        source: name of the file, for the message.
+        file: where it stands, for the lines.
 
     Raises:
         CampaignError: models and sources that are missing or do not fit, all of them, each with what to do.
     """
     problems = [*_features(campaign), *_priors(campaign), *_compute(campaign), *_sources(campaign)]
     if problems:
-        raise CampaignError(problems, source)
+        raise CampaignError(located(problems, file), str(file))
 
 
 def _features(campaign: Campaign) -> Iterator[Problem]:

@@ -72,7 +72,9 @@ def cautions(record: TrainingRecord) -> list[str]:
     found = []
     if record.best_epoch == 0:
         found.append("Warning: no epoch made the validation error smaller; the network has learnt nothing.")
-    if not scores.useful:
+    if scores.r2 is None:
+        found.append("Warning: all held-out rows have one value, so they cannot tell whether this model is any good.")
+    elif not scores.useful:
         found.append(
             "Warning: on held-out rows this model is no better than always saying the mean; as a prior it is worth "
             "nothing. More rows, or another target, may help."

@@ -13,7 +13,7 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from campaigns.errors import CampaignError, Problem
+from campaigns.errors import CampaignError, ModelError, Problem, raised_by
 from surrogates.features.embeddings import AnyEmbedder, Embeddings, Energies
 
 _NEEDED = "needed: name and version, texts that are not empty, and evaluate(structures), which returns Embeddings"
@@ -44,8 +44,19 @@ class CustomFeatures:
         return f"{self.inner.version}-{hashlib.sha256(self.settings.encode()).hexdigest()[:12]}"
 
     def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Energies | None]:
-        """Return what the embedder says, n x d; ``embed`` checks it."""
-        return self.inner.evaluate(structures)
+        """Return what the embedder says, n x d; ``embed`` checks it.
+
+        Raises:
+            ModelError: the embedder raised something.
+        """
+        try:
+            return self.inner.evaluate(structures)
+        except ModelError:
+            raise
+        except Exception as error:
+            formulas = ", ".join(structure.composition.reduced_formula for structure in structures[:3])
+            more = f" and {len(structures) - 3} more" if len(structures) > 3 else ""
+            raise ModelError(f"{self.factory} cannot embed {formulas}{more}: {raised_by(error)}") from error
 
 
 def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> CustomFeatures:
@@ -65,7 +76,10 @@ def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> Custo
     except TypeError as error:
         got = f"got settings {dict(settings)}, with which {factory} cannot be called ({error})"
         raise _problem(where, f"{got}; allowed: {inspect.signature(make)}") from error
-    inner = make(**settings)
+    try:
+        inner = make(**settings)
+    except Exception as error:
+        raise _problem(where, f"{factory} cannot be made with settings {dict(settings)}: {raised_by(error)}") from error
     lacking = _lacking(inner)
     if lacking:
         raise _problem(where, f"{factory} gave a {type(inner).__name__}, {lacking}; {_NEEDED}")

@@ -159,8 +159,8 @@ class _Table:
 
     def _check(self, energy: float | None, vector: NDArray[np.float32]) -> None:
         if len(vector) != self._vectors.shape[1]:
-            lengths = f"{self._vectors.shape[1]} and {len(vector)}"
-            raise _misfit(self._model, f"got vectors of {lengths} numbers; all need the same length")
+            got = f"got vectors of {self._vectors.shape[1]} and {len(vector)} numbers; all need the same length"
+            raise _misfit(self._model, f"{got}; when that is corrected, give it another version")
         if (energy is not None) != self._has_energy:
             raise _misfit(self._model, "got rows with and without an energy; give one for every structure or for none")
 
@@ -215,7 +215,10 @@ def _checked(part: Any, model: str, count: int) -> tuple[list[float | None], lis
     """
     if not isinstance(part, Embeddings):
         raise _misfit(model, f"got {type(part).__name__}; evaluate must return {Embeddings.__module__}.Embeddings")
-    vectors, energy = np.asarray(part.vectors), None if part.energy is None else np.asarray(part.energy)
+    try:
+        vectors, energy = np.asarray(part.vectors), None if part.energy is None else np.asarray(part.energy)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last is torch's, of tensors that want a gradient
+        raise _misfit(model, f"got what numpy cannot read ({error}); n x d numbers are needed, n = {count}") from error
     if vectors.ndim != 2 or len(vectors) != count or vectors.dtype.kind not in "fiu":
         got = f"vectors of shape {vectors.shape} and type {vectors.dtype}"
         raise _misfit(model, f"got {got} for {count} structures; n x d numbers are needed, n = {count}")
@@ -233,8 +236,8 @@ def _misfit(model: str, message: str) -> ModelError:
 
 
 def _not_finite(model: str, structure: Structure) -> ModelError:
-    formula = structure.composition.formula
-    return ModelError(f"{model} says nothing finite of {formula}; look for atoms that overlap in this pool entry")
+    said = f"{model} says nothing finite of {structure.composition.formula}"
+    return ModelError(f"{said}; look for atoms that overlap in this pool entry, or for an error in the model")
 
 
 def _tasks(load: Callable[[int], Structure], places: Iterable[int]) -> Iterator[list[tuple[int, Structure]]]:

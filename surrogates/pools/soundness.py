@@ -8,6 +8,9 @@ from pymatgen.core import DummySpecies, Element, Species, Structure
 CLOSEST = 0.5
 """Å. The shortest bond, that of H2, is 0.74 Å long (Huber and Herzberg, Constants of Diatomic Molecules, 1979)."""
 
+FARTHEST = 6.0
+"""Å. The reach of CHGNet's bonds (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)): beyond it, it sees no atom."""
+
 HEAVIEST = 94
 """Plutonium: heavier elements are in no training set of a universal potential."""
 
@@ -19,7 +22,7 @@ def defect(structure: Structure) -> str | None:
     """Return why a crystal cannot be a candidate, or None."""
     if not len(structure):
         return "holds no atoms"
-    return _cell_defect(structure) or _site_defect(structure) or _overlap(structure)
+    return _cell_defect(structure) or _site_defect(structure) or _overlap(structure) or _lone_atom(structure)
 
 
 def unknown(symbol: str) -> bool:
@@ -70,3 +73,14 @@ def _overlap(structure: Structure) -> str | None:
     sites = sorted((int(first[closest]), int(second[closest])))
     names = " and ".join(f"{structure[site].species_string} (site {site + 1})" for site in sites)
     return f"{names} are {distance[closest]:.2f} Å apart; at least {CLOSEST} Å is allowed"
+
+
+def _lone_atom(structure: Structure) -> str | None:
+    if structure.lattice.volume < FARTHEST**3 / np.sqrt(2):
+        return None  # its own images are nearer, as equal spheres cannot be packed more densely
+    first, _, _, _ = structure.get_neighbor_list(FARTHEST)
+    lone = np.setdiff1d(np.arange(len(structure)), first)
+    if not len(lone):
+        return None
+    site = int(lone[0])
+    return f"{structure[site].species_string} (site {site + 1}) has no neighbour within {FARTHEST:g} Å: no crystal"

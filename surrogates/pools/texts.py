@@ -16,6 +16,7 @@ from surrogates.pools.soundness import unknown
 
 _BLOCK = re.compile(r"^[ \t]*data_(\S*)", flags=re.MULTILINE | re.IGNORECASE)
 _SYMBOL = re.compile(r"[A-Za-z]+")
+_NUMBER = re.compile(r"\s*[-+.]?\d")
 _SLACK = 0.01  # relative; formulas in files are rounded
 
 _UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -43,6 +44,8 @@ def read_text(text: str) -> Structure:
     except UnreadableError:
         raise
     except _UNREADABLE as error:
+        if kind == "POSCAR" and not _has_lattice(text):
+            raise UnreadableError("is neither CIF, POSCAR nor pymatgen's JSON") from error
         raise UnreadableError(f"cannot be read as {kind}: {_short(error)}") from error
     if any(issubclass(warning.category, BadPoscarWarning) for warning in caught):
         raise UnreadableError("is a POSCAR without the symbols of its elements; write them in its sixth line")
@@ -66,6 +69,12 @@ def _reader(text: str) -> tuple[str, Any]:
     if text.lstrip().startswith(("{", "[", '"')):
         return "pymatgen's JSON", _from_json
     return ("CIF", _from_cif) if is_cif(text) else ("POSCAR", _from_poscar)
+
+
+def _has_lattice(text: str) -> bool:
+    """Return whether the third to the fifth line begin with numbers, as the lattice of a POSCAR does."""
+    lines = text.splitlines()[2:5]
+    return len(lines) == 3 and all(_NUMBER.match(line) for line in lines)
 
 
 def _from_json(text: str) -> Structure:

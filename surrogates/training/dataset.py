@@ -103,7 +103,7 @@ def parse_target(text: str) -> Target:
     Raises:
         UnitError: there is no unit, or it is unknown.
     """
-    match = re.fullmatch(r"\s*([^\[\]]+?)\s*\[([^\[\]]+)\]\s*", text)
+    match = re.fullmatch(r"\s*(.*[^\s].*?)\s*\[([^\[\]]+)\]\s*", text)
     if match is None:
         raise UnitError(f"got {text!r}; allowed: a column with its unit, such as 'heat_all[eV/atom]' or 'ratio[1]'")
     return Target(match[1], check_unit(match[2].strip()))

@@ -196,7 +196,8 @@ def read_record(folder: Path) -> TrainingRecord:
     try:
         record = TypeAdapter(TrainingRecord).validate_json((folder / RECORD).read_bytes())
     except (ValidationError, OSError) as error:
-        raise ModelError(f"{folder / RECORD} cannot be used ({error}); train the model again") from error
+        said = _first(error) if isinstance(error, ValidationError) else error.strerror
+        raise ModelError(f"{folder / RECORD} cannot be used ({said}); train the model again") from error
     if record.weights != weights_hash(folder):
         raise ModelError(
             f"the weights in {folder} are not those that {RECORD} tells of; copy the whole folder again, or train again"
@@ -210,3 +211,9 @@ def weights_hash(folder: Path) -> str:
     for name in FILES:
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first of the things that are wrong with a record."""
+    found = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg'].lower()}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from campaigns.errors import ModelError
 
 Rows = NDArray[np.int64]
+_Kept = Literal["formula", "structure"]
 
 LEAST_ROWS = 12
 _SHARE = 0.1
+_COMMON = 3  # groups with an element from which one may be held out, and one be for validation
 _FEW = 20  # rows that a part should have even if they are more than its share
 
 
@@ -35,7 +37,7 @@ class Split:
     training: Rows
     validation: Rows
     held_out: Rows
-    by: Literal["formula", "structure"]
+    by: _Kept
 
 
 @dataclass(frozen=True)
@@ -67,22 +69,40 @@ def split_rows(labels: Labels, seed: int) -> Split:
     if count < LEAST_ROWS:
         raise ModelError(f"got {count} rows with a structure and a value; training needs at least {LEAST_ROWS}")
     size = max(round(_SHARE * count), min(_FEW, count // 4))
-    for by, groups in (("formula", labels.formulas), ("structure", labels.structures)):
-        held_out = _take(groups, size, frozenset(), f"{seed}:held out")
-        validation = _take(groups, size, held_out, f"{seed}:validation")
+    for by, groups, passed_over in _ways(labels):
+        held_out = _take(groups, size, passed_over, f"{seed}:held out")
+        validation = _take(groups, size, passed_over | held_out, f"{seed}:validation")
         parts = _with_known_elements(labels, groups, (held_out, validation))
-        found = _split(groups, parts, by)  # type: ignore[arg-type]
+        found = _split(groups, parts, by)
         if min(len(found.held_out), len(found.validation)) >= size / 2:
             return found
+    different, rare = set(labels.structures), _rare(labels.structures, labels.elements)
     raise ModelError(
-        f"got {len(set(labels.structures))} different structures in {count} rows; a model needs more to learn from, "
-        f"and to be judged by: at least {LEAST_ROWS}"
+        f"got {len(different)} different structures in {count} rows, {len(rare)} of them with an element that fewer "
+        f"than {_COMMON} have; at least {LEAST_ROWS} others are needed, to learn from and to judge by: give more rows"
     )
 
 
 def fold_of(group: str, folds: int, seed: int) -> int:
     """Return the fold, 0 to ``folds - 1``, of a group; it does not depend on other groups."""
     return int(_hash(f"{seed}:fold", group), 16) % folds
+
+
+def _ways(labels: Labels) -> Iterator[tuple[_Kept, Sequence[str], frozenset[str]]]:
+    """Yield what is kept together, the group of each row, and the groups that are learnt from in any case."""
+    kept: tuple[tuple[_Kept, Sequence[str]], ...] = (("formula", labels.formulas), ("structure", labels.structures))
+    for by, groups in kept:
+        yield by, groups, frozenset()
+        yield by, groups, _rare(groups, labels.elements)
+
+
+def _rare(groups: Sequence[str], elements: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Return the groups with an element that few groups have."""
+    holders: dict[str, set[str]] = {}
+    for group, found in zip(groups, elements, strict=True):
+        for element in found:
+            holders.setdefault(element, set()).add(group)
+    return frozenset(group for those in holders.values() if len(those) < _COMMON for group in those)
 
 
 def _take(groups: Sequence[str], size: int, taken: frozenset[str], salt: str) -> frozenset[str]:
@@ -115,9 +135,7 @@ def _with_known_elements(
     return parts[0] - strange, parts[1] - strange
 
 
-def _split(
-    groups: Sequence[str], parts: tuple[frozenset[str], frozenset[str]], by: Literal["formula", "structure"]
-) -> Split:
+def _split(groups: Sequence[str], parts: tuple[frozenset[str], frozenset[str]], by: _Kept) -> Split:
     place = np.array([1 if group in parts[0] else 2 if group in parts[1] else 0 for group in groups])
     training, held_out, validation = (np.flatnonzero(place == part) for part in range(3))
     return Split(training, validation, held_out, by)

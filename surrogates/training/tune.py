@@ -150,10 +150,11 @@ class _Tuner:
         self._by: Literal["formula", "structure"] = "formula" if len(set(formulas)) >= _LEAST_GROUPS else "structure"
         self.groups = formulas if self._by == "formula" else structures
         self._folds = np.array([fold_of(group, FOLDS, work.seed) for group in self.groups])
-        if len(set(self.groups)) < _LEAST_GROUPS or len(set(self._folds.tolist())) < FOLDS:
+        used = len(set(self._folds.tolist()))
+        if len(set(self.groups)) < _LEAST_GROUPS or used < FOLDS:
             raise ModelError(
-                f"got {len(set(self.groups))} different materials; tuning needs at least {_LEAST_GROUPS}, in {FOLDS} "
-                "folds"
+                f"got {len(set(self.groups))} different materials, in {used} of {FOLDS} folds; tuning needs at least "
+                f"{_LEAST_GROUPS}, and some in each fold"
             )
         maker = GraphMaker(load(work.base))
         self._graphs = [maker(structure) for structure in work.data.structures]

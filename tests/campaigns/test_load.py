@@ -201,3 +201,14 @@ def test_a_campaign_cannot_be_changed_after_it_was_checked() -> None:
     campaign = parse_campaign(SMALL, "small.yaml")
     with pytest.raises(ValidationError, match="frozen"):
         campaign.seed = 2  # type: ignore[misc]  # that is the point
+
+
+def test_an_item_that_is_wrong_does_not_make_its_list_too_short() -> None:
+    with pytest.raises(CampaignError) as raised:
+        parse_campaign(SMALL + "surrogate: {features: [{kind: chgnet, weights: '0.9'}]}\n", "small.yaml")
+    assert [problem.where for problem in raised.value.problems] == ["surrogate.features[0].weights"]
+
+
+def test_a_list_without_items_is_too_short() -> None:
+    with pytest.raises(CampaignError, match=r"surrogate\.features: got 0 items; allowed: at least 1"):
+        parse_campaign(SMALL + "surrogate: {features: []}\n", "small.yaml")

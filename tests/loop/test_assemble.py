@@ -32,6 +32,18 @@ def price(pool):
 
 def bare(pool):
     return np.zeros(len(pool))
+
+@in_unit("USD/g")
+def torn(pool):
+    return np.array([1.0, np.nan])
+
+@in_unit("USD/g")
+def short(pool):
+    return np.zeros(1)
+
+@in_unit("USD/g")
+def broken(pool):
+    raise KeyError("no price")
 """
 
 
@@ -44,10 +56,13 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("own_pool", None)
 
 
+PRICE = {"kind": "computed", "unit": "USD/kg", "function": "own_pool:price"}
+
+
 def pooled(**changes: Any) -> Campaign:
     data = quick(surrogate={"features": [{"kind": "chgnet"}]}, **changes)
     data["space"]["pool"] = {"kind": "generator", "function": "own_pool:pool"}
-    data["metrics"]["cost"] = {"kind": "computed", "unit": "USD/kg", "function": "own_pool:price"}
+    data["metrics"].setdefault("cost", dict(PRICE))
     return Campaign(**data)
 
 
@@ -153,3 +168,17 @@ def test_limits_are_checked_for_the_whole_space_and_every_problem_is_named(furna
     assert "ramp_rate got 50.0; allowed: 0.5 to 20" in text
     assert "atmosphere got 'hydrogen'; allowed: air, oxygen, argon" in text
     assert "no setting 'colour'" in text
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("torn", r"gave 1 values that are not finite, the first for NaCl-3\.6"),
+        ("short", r"gave values of shape \(1,\); allowed: one for each of 2 entries"),
+        ("broken", r"raised KeyError: 'no price' \(.*own_pool\.py:\d+\)"),
+    ],
+)
+def test_a_predictor_that_says_no_number_of_some_entry_is_refused(name: str, message: str) -> None:
+    with pytest.raises(CampaignError, match=rf"metrics\.cost\.function: own_pool:{name} {message}"):
+        build_materials(pooled(metrics=quick()["metrics"] | {"cost": PRICE | {"function": f"own_pool:{name}"}}))

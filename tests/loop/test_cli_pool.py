@@ -208,3 +208,13 @@ def test_clean_says_what_goes_and_how_much_it_frees(folder: Path) -> None:
     assert row.endswith("removed")
     assert not freed.startswith("0.00 MB")
     assert list((folder / "cache" / "pools").iterdir()) == []
+
+
+def test_a_json_database_of_ase_is_told_from_a_json_of_pymatgen(folder: Path) -> None:
+    from ase.build import bulk
+    from ase.db import connect
+
+    connect(folder / "crystals.json").write(bulk("NaCl", "rocksalt", a=5.64))
+    result = pool("check", "crystals.json")
+    assert result.exit_code == 0, result.output
+    assert lines(result)[0] == "pool: crystals, 1 entry"

@@ -112,3 +112,15 @@ def test_a_wrong_file_is_refused_before_anything_is_loaded(tmp_path: Path) -> No
     assert "seed: is missing" in result.stderr
     with pytest.raises(CampaignError):
         load_campaign(tmp_path / "bad.yaml")
+
+
+def test_what_is_found_wrong_while_it_runs_has_its_line_in_the_file(campaign_file: Path) -> None:
+    (campaign_file.parent / "own_pool_offline.py").write_text("def pool():\n    raise OSError('no database')\n")
+    text = campaign_file.read_text().replace(
+        "\nspace:\n", "\nspace:\n  pool: {kind: generator, function: 'own_pool_offline:pool'}\n"
+    )
+    campaign_file.write_text(text)
+    line = text.splitlines().index("  pool: {kind: generator, function: 'own_pool_offline:pool'}") + 1
+    done = run("run", campaign_file)
+    assert done.returncode == ExitCode.INVALID, done.stderr
+    assert f"calcination.yaml:{line}: space.pool: own_pool_offline:pool raised OSError: no database (" in done.stderr

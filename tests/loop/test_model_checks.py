@@ -27,11 +27,13 @@ def test_models_that_are_not_there_are_told_all_at_once_with_what_to_do(
     data = pooled(surrogate={"features": [*features, {"kind": "matgl", "model": "empty"}]})
     name = next(n for n, m in data["metrics"].items() if m["kind"] == "measured")
     data["metrics"][name]["prior"] = {"model": "trained"}
+    Path("c.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
     with pytest.raises(CampaignError) as raised:
-        check_models(Campaign(**data), "c.yaml")
+        check_models(Campaign(**data), Path("c.yaml"))
     text = str(raised.value)
     assert "surrogate.features[0]" not in text
-    assert "surrogate.features[1]" in text
+    lines = Path("c.yaml").read_text().splitlines()
+    assert f"c.yaml:{lines.index('  - kind: matgl') + 1}: surrogate.features[1]" in text
     assert "MEGNet-MP-2018.6.1-Eform" in text
     assert "surrogate.features[2]" in text
     assert f"metrics.{name}.prior.model" in text
@@ -52,4 +54,4 @@ def test_validating_a_campaign_whose_model_is_missing_fails_before_anything_heav
 
 
 def test_a_campaign_without_a_pool_needs_no_model() -> None:
-    check_models(Campaign(**quick()), "c.yaml")
+    check_models(Campaign(**quick()), Path("c.yaml"))

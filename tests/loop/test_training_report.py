@@ -124,13 +124,14 @@ def test_the_learning_curve_is_held_against_the_mean() -> None:
     ("changes", "said"),
     [
         ({"scores": Scores(60, 0.6, 0.9, -0.1, 0.0, 0.5, 0.7)}, "no better than always saying the mean"),
+        ({"scores": Scores(60, 0.1, 0.1, None, None, 0.5, 0.5)}, "all held-out rows have one value"),
         ({"scores": Scores(60, 0.4, 0.9, -0.1, 0.0, 0.5, 0.7)}, "no better than always saying the mean"),
         ({"best_epoch": 0}, "the network has learnt nothing"),
         ({"values": TargetRange(0.0, 5.0, 0.1, 0.5, 0.0, 0.96)}, "96% of the rows have the value 0 eV/atom exactly"),
         ({"sizes": Sizes(60, 20, 20, "structure")}, "only equal structures are"),
         ({"scores": Scores(12, 0.1, 0.2, 0.9, 0.9, 0.5, 0.7)}, "means over 12 rows only"),
     ],
-    ids=["useless", "outliers", "untrained", "atom at zero", "one compound", "few rows"],
+    ids=["useless", "one value", "outliers", "untrained", "atom at zero", "one compound", "few rows"],
 )
 def test_what_should_not_be_overlooked_is_said(changes: dict[str, object], said: str) -> None:
     assert any(said in text for text in cautions(record(**changes)))

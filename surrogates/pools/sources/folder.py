@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from surrogates.pools.texts import blocks, is_cif
 
 _SUFFIXES = (".cif", ".vasp", ".poscar")
 _NAMES = ("POSCAR", "CONTCAR")
+_PACKED = re.compile(r"\.(gz|bz2|xz|zip)$", flags=re.IGNORECASE)
 
 
 def folder_source(config: FolderPoolConfig) -> Source:
@@ -38,12 +40,16 @@ def structure_files(folder: Path) -> list[Path]:
 
 
 def _counts(name: str) -> bool:
-    return not name.startswith(".") and (name.lower().endswith(_SUFFIXES) or name.startswith(_NAMES))
+    plain = _PACKED.sub("", name)  # a compressed file counts, so that it is told rather than passed over
+    return not name.startswith(".") and (plain.lower().endswith(_SUFFIXES) or name.startswith(_NAMES))
 
 
 def _items(folder: Path, files: list[Path]) -> Iterator[Item | BadEntry]:
     for file in files:
         place = Place(file.relative_to(folder).as_posix())
+        if _PACKED.search(file.name):
+            yield BadEntry(place, "is compressed; unpack it")
+            continue
         try:
             text = file.read_text(encoding="utf-8-sig", errors="replace")
         except OSError as error:

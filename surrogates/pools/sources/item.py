@@ -44,9 +44,11 @@ def name_of(value: object, key: str) -> str:
     """Return the id that stands in a source.
 
     Raises:
-        ValueError: it is empty, or cannot be printed.
+        ValueError: it is empty, cannot be printed, or is not in UTF-8.
     """
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if "\ufffd" in text:
+        raise ValueError(f"got {value!r} as {key}, which is no text in UTF-8; save the file in UTF-8")
     if not text or not text.isprintable():
         raise ValueError(f"got {value!r} as {key}, which names the entry; allowed: text that can be printed")
     return text

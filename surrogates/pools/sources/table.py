@@ -36,12 +36,22 @@ def check_columns(config: TablePoolConfig, columns: Sequence[str]) -> None:
     Raises:
         CampaignError: they are not.
     """
+    if not columns:
+        raise pool_error(f"{config.path.name} is empty; a table has a line with the names of its columns")
+    if any("\0" in column for column in columns):
+        raise pool_error(f"{config.path.name} is no text in UTF-8; save it as CSV in UTF-8")
     wanted = [config.structure, *([config.id] if config.id else []), *config.properties]
     for name in wanted:
         if columns.count(name) != 1:
             trouble = "has several columns" if name in columns else f"has no column{suggestion(name, columns)}"
             shown = ", ".join(map(repr, columns[:20]))
-            raise pool_error(f"{config.path.name} {trouble}: got {name!r}; its columns: {shown}")
+            raise pool_error(f"{config.path.name} {trouble}: got {name!r}; its columns: {shown}{_separator(columns)}")
+
+
+def _separator(columns: Sequence[str]) -> str:
+    """Return what to do where a whole line was taken for one column, else nothing."""
+    found = [mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]]
+    return f"; they seem to be separated by {found[0]!r}: save the table with commas" if found else ""
 
 
 def row_item(config: TablePoolConfig, place: Place, row: Mapping[str, object]) -> Item | BadEntry:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from campaigns.errors import CampaignError
+from campaigns.errors import CampaignError, ModelError
 from campaigns.surrogate import CustomFeaturesConfig
 from surrogates.features.build import build_embedder
 from surrogates.features.embeddings import embed
@@ -35,6 +35,18 @@ MODULE = """
         class Inner(Powers):
             pass
         return Inner()
+
+    class Broken(Powers):
+        def evaluate(self, structures):
+            raise RuntimeError("out of memory")
+
+    class Ragged(Powers):
+        def evaluate(self, structures):
+            return Embeddings(None, [[1.0], [1.0, 2.0]])
+
+    class Unmade:
+        def __init__(self):
+            raise FileNotFoundError("no weights.pt")
 
     number = 3
 """
@@ -78,6 +90,7 @@ def test_the_name_in_the_cache_tells_two_factories_apart():
         ("Nameless", "whose name is ''.*needed: name and version"),
         ("Deaf", "which has no method evaluate"),
         ("local", "cannot be sent to other processes"),
+        ("Unmade", r"cannot be made with settings {}: FileNotFoundError: no weights.pt \(.*own_features.py:\d+\)"),
     ],
 )
 def test_what_is_no_embedder_is_refused_with_its_place_in_the_file(name, message):
@@ -95,3 +108,16 @@ def test_a_module_that_is_not_there_is_refused():
     config = CustomFeaturesConfig(kind="custom", factory="no_such_module:Powers")
     with pytest.raises(CampaignError, match="got 'no_such_module:Powers', which cannot be loaded: No module"):
         build_embedder(config)
+
+
+@pytest.mark.usefixtures("own")
+def test_an_embedder_that_raises_is_told_with_its_own_line(tmp_path):
+    with pytest.raises(ModelError, match=r"own_features:Broken cannot embed Fe: RuntimeError: out .*features.py:\d+"):
+        embed([cell()], build("Broken"), tmp_path)
+
+
+@pytest.mark.usefixtures("own")
+def test_vectors_of_different_lengths_do_not_keep_to_the_interface(tmp_path):
+    other = Structure(Lattice.cubic(3.0), ["Fe"], [[0, 0, 0]])
+    with pytest.raises(ModelError, match="does not keep to its interface: got what numpy cannot read"):
+        embed([cell(), other], build("Ragged"), tmp_path)

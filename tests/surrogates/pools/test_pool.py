@@ -34,6 +34,10 @@ def test_entries_are_found_by_id() -> None:
         pool["medium"]
 
 
+def offline() -> Pool:
+    raise OSError("the database is down")
+
+
 def test_repeated_ids_are_refused() -> None:
     with pytest.raises(ValueError, match=r"repeats the ids \['salt'\]"):
         Pool("salts", (PoolEntry("salt", salt()), PoolEntry("salt", salt(5.7))))
@@ -79,6 +83,8 @@ def test_predictors_carry_their_unit() -> None:
         ("surrogates.pools.prototypes:anodes", "has no function 'anodes'"),
         (f"{__name__}:no_pool", "returned list; it must return"),
         (f"{__name__}:empty", "returned an empty pool"),
+        (f"{__name__}:offline", r"raised OSError: the database is down \(.*test_pool\.py:\d+\)"),
+        (f"{__name__}:Pool", "raised TypeError: .*missing 2 required positional arguments"),
     ],
 )
 def test_a_wrong_source_says_what_to_do(

@@ -16,10 +16,14 @@ def pair(distance: float, lattice: Lattice) -> Structure:
 
 def test_sound_crystals_have_no_defect() -> None:
     charged = Structure(salt().lattice, [Species("Na", 1), Species("Cl", -1)], salt().frac_coords)
+    sparse = Structure(Lattice.cubic(5.9), ["Xe"], [[0, 0, 0]])
+    molecule = Structure(Lattice.cubic(11), ["O", "O"], [[0, 0, 0], [0.11, 0, 0]])
     hydrogen = Structure(Lattice.cubic(4), ["H", "H"], [[0, 0, 0], [0.185, 0, 0]])
     plutonium = Structure(Lattice.cubic(4.6), ["Pu"], [[0, 0, 0]])
     rounded = Structure(Lattice.cubic(4), [{"Na": 0.9995}], [[0, 0, 0]])
-    assert [defect(s) for s in (salt(), perovskite(), charged, hydrogen, plutonium, rounded)] == [None] * 6
+    assert [defect(s) for s in (salt(), perovskite(), charged, hydrogen, plutonium, rounded, sparse, molecule)] == [
+        None
+    ] * 8
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,8 @@ def test_sound_crystals_have_no_defect() -> None:
         (Structure(Lattice.orthorhombic(0.4, 9, 9), ["Na"], [[0, 0, 0]]), "atoms are 0.40 Å from their own images"),
         (Structure(Lattice([[9, 0, 0], [8.7, 0.1, 0], [0, 0, 9]]), ["Na"], [[0, 0, 0]]), "from their own images"),
         (Structure(Lattice.orthorhombic(1, 1, 1e12), ["Na"], [[0, 0, 0]]), "is all but empty"),
+        (Structure(Lattice.cubic(9), ["Xe"], [[0, 0, 0]]), "Xe (site 1) has no neighbour within 6 Å"),
+        (Structure(Lattice.cubic(13.5), ["Na", "Na", "Xe"], [[0, 0, 0], [0.2, 0, 0], [0.6, 0.5, 0.5]]), "Xe (site 3)"),
         (Structure(Lattice.cubic(0.3), ["Na"], [[0, 0, 0]]), "is too small for 1 atoms"),
         (Structure(Lattice.cubic(4), ["Na"], [[np.nan, 0, 0]]), "a coordinate is not finite"),
         (Structure(Lattice.cubic(4), ["Na"], [[np.inf, 0, 0]]), "a coordinate is not finite"),

@@ -64,7 +64,8 @@ def test_json_keeps_every_digit() -> None:
     [
         ("", "is empty"),
         (" \r\n ", "is empty"),
-        ("nonsense", "cannot be read as POSCAR"),
+        ("nonsense", "is neither CIF, POSCAR nor pymatgen's JSON"),
+        ("a longer text\n\nof several\nlines\nthat is\nno\ncrystal\nat all\n", "is neither CIF, POSCAR nor"),
         ("data_x\n_cell_length_a 5\n", "is a CIF without atoms"),
         (cif(salt()).replace("_cell_length_a", "_cell_length_z"), "cannot be read as CIF"),
         (cif(salt())[:400], "CIF"),

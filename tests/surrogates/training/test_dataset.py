@@ -12,6 +12,7 @@ def test_a_target_is_a_column_with_its_unit():
     assert parse_target("heat_all[eV/atom]") == Target("heat_all", "eV/atom")
     assert parse_target(" band gap [ eV ] ") == Target("band gap", "eV")
     assert parse_target("ratio[1]").unit == "1"
+    assert parse_target("Gap [eV][meV]") == Target("Gap [eV]", "meV")
 
 
 @pytest.mark.parametrize("text", ["heat_all", "[eV]", "heat[]", "heat[eV", "heat[eV]x"])

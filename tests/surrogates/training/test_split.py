@@ -58,6 +58,21 @@ def test_an_element_that_would_never_be_learnt_from_goes_to_the_training_rows():
     assert strange not in split.held_out
 
 
+def test_rows_with_elements_of_their_own_do_not_keep_a_small_table_from_being_divided():
+    # Every second row holds an element that no other has, so that most of a first choice has to be given back.
+    elements = [frozenset({"O", f"E{row}"} if row % 2 else {"O"}) for row in range(40)]
+    for seed in range(5):
+        split = split_rows(labels([f"F{i}" for i in range(40)], elements), seed)
+        assert min(len(split.held_out), len(split.validation)) >= 5
+        assert not any(row % 2 for row in [*split.held_out, *split.validation])
+
+
+def test_rows_that_all_have_elements_of_their_own_are_refused_with_the_reason():
+    elements = [frozenset({"O", f"E{row}"}) for row in range(40)]
+    with pytest.raises(ModelError, match="40 different structures in 40 rows, 40 of them with an element that fewer"):
+        split_rows(labels([f"F{i}" for i in range(40)], elements), 0)
+
+
 def test_too_few_rows_are_refused():
     with pytest.raises(ModelError, match="got 5 rows with a structure and a value; training needs at least 12"):
         split_rows(labels(["A", "B", "C", "D", "E"]), 0)

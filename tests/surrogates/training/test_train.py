@@ -117,7 +117,9 @@ def test_what_is_no_trained_model_says_what_it_lacks(model, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     content = json.loads((model / RECORD).read_text())
     (tmp_path / RECORD).write_text(json.dumps(content | {"kind": "alignn"}))
-    with pytest.raises(ModelError, match=r"training.json cannot be used"):
+    with pytest.raises(
+        ModelError, match=r"training.json cannot be used \(kind: input should be [^\n]*\); train the model again"
+    ):
         read_record(tmp_path)
     (tmp_path / RECORD).unlink()
     with pytest.raises(ModelError, match=r"it lacks training.json;"):

@@ -68,7 +68,7 @@ def test_a_killed_child_is_a_result_and_leaves_nothing(model, tmp_path):
 def test_what_a_task_failed_of_is_in_the_result(model, tmp_path):
     result = start(tuning_task(model, tmp_path / "out", count=5)).wait(PATIENCE)
     assert result.outcome == "failed"
-    assert "got 5 different materials; tuning needs at least 8" in result.reason
+    assert "got 5 different materials, in " in result.reason
 
 
 def test_a_model_that_is_not_there_is_refused_at_once(model, tmp_path):

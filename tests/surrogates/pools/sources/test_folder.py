@@ -47,10 +47,17 @@ def test_bad_files_are_told_by_name(tmp_path: Path) -> None:
     (tmp_path / "gone.cif").symlink_to(tmp_path / "nowhere")
     found = reasons(pool_of(tmp_path))
     assert list(found) == ["binary.cif", "deep/crowded.cif", "empty.cif", "gone.cif"]
-    assert "cannot be read as" in found["binary.cif"]
+    assert found["binary.cif"] == "is neither CIF, POSCAR nor pymatgen's JSON"
     assert "0.20 Å apart" in found["deep/crowded.cif"]
     assert found["empty.cif"] == "is empty"
     assert found["gone.cif"] == "cannot be read: No such file or directory"
+
+
+def test_compressed_files_are_told_and_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "salt.cif").write_text(cif(salt()))
+    for name in ("a.cif.gz", "POSCAR.bz2"):
+        (tmp_path / name).write_bytes(b"\x1f\x8b")
+    assert reasons(pool_of(tmp_path)) == dict.fromkeys(["POSCAR.bz2", "a.cif.gz"], "is compressed; unpack it")
 
 
 def test_a_folder_without_structures_says_which_files_count(tmp_path: Path) -> None:

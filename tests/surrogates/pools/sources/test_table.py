@@ -144,3 +144,24 @@ def test_a_quote_that_is_never_closed_spoils_its_own_row_and_those_it_swallows(t
     pool = load_pool(config)
     assert len(pool) == 3
     assert len(pool.report.bad) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"crystals\.csv is empty; a table has a line with the names of its columns"),
+        ("name,cif\n".encode("utf-16"), r"crystals\.csv is no text in UTF-8; save it as CSV in UTF-8"),
+        (b"name;cif\n", "they seem to be separated by ';': save the table with commas"),
+        (b"name\tcif\n", r"they seem to be separated by '\\t': save the table with commas"),
+    ],
+)
+def test_a_file_that_is_no_such_table_says_what_to_do(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "crystals.csv").write_bytes(content)
+    with pytest.raises(CampaignError, match=message):
+        load_pool(TablePoolConfig(kind="table", file=str(tmp_path / "crystals.csv")))
+
+
+def test_an_id_in_another_encoding_is_a_bad_entry(tmp_path: Path) -> None:
+    config = table(tmp_path, [*ROWS, {"name": "Mühle", "cif": cif(salt("Rb")), "gap": ""}], id="name")
+    config.path.write_bytes(config.path.read_bytes().replace("ü".encode(), b"\xfc"))
+    assert "is no text in UTF-8; save the file in UTF-8" in reasons(config)["crystals.csv row 4"]
