@@ -181,7 +181,8 @@ class Manager:
         try:
             suggestion = self._suggested(asked)
         except SpaceExhaustedError as error:
-            self._stop(str(error))
+            if not self._book.open:  # what is under way may tell that a repetition is worthwhile
+                self._stop(str(error))
             return False
         self._queue(suggestion, asked)
         return True

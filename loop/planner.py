@@ -24,7 +24,7 @@ from loop.knowledge import Knowledge
 from loop.proposed import Proposed
 from loop.records import AGAIN, MODEL, OPERATOR, Alternative, Outlook, Proposal, TrialRecord
 from loop.region import region
-from loop.remeasure import again
+from loop.remeasure import Again, again, only_again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
@@ -72,12 +72,19 @@ class Planner:
             SpaceExhaustedError: no candidate is left.
         """
         number = len(self._proposed)
-        if number < len(self._plan):
-            candidate, proposal = self._begin(self._plan[number])
-        elif len(self._known.trials) < _FEWEST:
-            candidate, proposal = self._begin(FULL)
-        else:
-            candidate, proposal = self._choose(_seed(self._campaign.seed, number))
+        seed = _seed(self._campaign.seed, number)
+        try:
+            if number < len(self._plan):
+                candidate, proposal = self._begin(self._plan[number])
+            elif len(self._known.trials) < _FEWEST:
+                candidate, proposal = self._begin(FULL)
+            else:
+                candidate, proposal = self._choose(seed)
+        except SpaceExhaustedError:
+            repeated = self._repeated(seed)
+            if repeated is None:
+                raise
+            candidate, proposal = repeated
         return self._new(replace(candidate, parameters=self._campaign.space.present(candidate.parameters)), proposal)
 
     def belief(self) -> Belief:
@@ -157,16 +164,27 @@ class Planner:
         choice = choose(belief, replace(history, region=box), seed)
         found = again(belief, history, choice.candidate, seed)
         if found is not None:
-            others = (Alternative(choice.candidate, choice.acquisition), *choice.alternatives)
-            choice = explained(belief, history.done[found.place], math.log(found.gain), others)
-            reason = f"trial {self._known.trials[found.place].number} once more: {found.why}"
-            return choice.candidate, replace(self._explained(choice), generator=AGAIN, reason=reason)
+            return self._again(belief, found, (Alternative(choice.candidate, choice.acquisition), *choice.alternatives))
         proposal = replace(self._explained(choice), reason=box.text if box else "")
         cheaper = Purchase(belief, choice.considered).cheaper(self._proposed) if self._campaign.fidelities else None
         if cheaper is None:
             return choice.candidate, proposal
         fidelity, candidate = cheaper
         return candidate, replace(proposal, fidelity=fidelity, predictions={}, score=None, feasibility=None)
+
+    def _repeated(self, seed: int) -> tuple[Candidate, Proposal] | None:
+        """Return what is worth measuring once more where nothing new is left, or None."""
+        if not self._known.trials:
+            return None
+        belief = self._known.heeding_failures()
+        left = self._campaign.budget.trials - len(self._proposed)
+        found = only_again(belief, self._history, seed, max(left, 1))
+        return None if found is None else self._again(belief, found, ())
+
+    def _again(self, belief: Belief, found: Again, others: tuple[Alternative, ...]) -> tuple[Candidate, Proposal]:
+        choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
+        reason = f"trial {self._known.trials[found.place].number} once more: {found.why}"
+        return choice.candidate, replace(self._explained(choice), generator=AGAIN, reason=reason)
 
     @property
     def _history(self) -> History:

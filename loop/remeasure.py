@@ -23,6 +23,8 @@ _BEST = 16  # measured candidates that may be measured once more
 _SAMPLES = 256
 _DRAWS = 64  # of what one more measurement may say
 _WORTHWHILE = 0.05  # standard deviations of a measurement's noise that it must be expected to gain
+_LEAST = 0.001  # the same where no candidate is new, so that a trial of the budget costs no other
+_MEASUREMENTS = ("one more measurement is", "all the measurements that are left are")
 _NOISY = 0.05  # least noise of the score, as a share of the spread of the measured ones
 
 
@@ -50,7 +52,35 @@ def again(belief: Belief, history: History, new: Candidate, seed: int) -> Again 
         new: the best new candidate.
         seed: determines the samples.
     """
-    return _suspicious(belief, history) or _uncertain(belief.calm, history, new, seed)
+    return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(new), seed)
+
+
+def only_again(belief: Belief, history: History, seed: int, left: int) -> Again | None:
+    """Return what to measure once more where no candidate is new, or None where that is not worthwhile.
+
+    There, all the trials that are left may go to it: a candidate is worth what all of them would tell of it (Frazier &
+    Powell 2010, Decis. Anal. 7, 378), as a single one may tell nothing.
+
+    Args:
+        belief: learnt from the history's measurements.
+        history: what was measured, and what is under way.
+        seed: determines the samples.
+        left: number of trials.
+    """
+    return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(None, left), seed)
+
+
+@dataclass(frozen=True)
+class _Other:
+    """What else may be done.
+
+    Attributes:
+        new: the best new candidate, or None where none is left.
+        times: how often one candidate may be measured.
+    """
+
+    new: Candidate | None
+    times: int = 1
 
 
 def _suspicious(belief: Belief, history: History) -> Again | None:
@@ -71,8 +101,8 @@ def _suspicious(belief: Belief, history: History) -> Again | None:
     return Again(place, why, float(score[place]) - lowest)
 
 
-def _uncertain(belief: Belief, history: History, new: Candidate, seed: int) -> Again | None:
-    """Return the measured candidate that is worth more when measured once more than the new one."""
+def _uncertain(belief: Belief, history: History, other: _Other, seed: int) -> Again | None:
+    """Return the measured candidate that is worth more when measured once more than what else may be done."""
     if not isinstance(belief.scorer.objective.find, FindBestConfig):
         return None
     score, feasible = belief.outcomes
@@ -80,19 +110,22 @@ def _uncertain(belief: Belief, history: History, new: Candidate, seed: int) -> A
     if len(known) < 2:
         return None
     places = known[score[known].topk(min(_BEST, len(known))).indices]
-    rows = torch.cat([belief.rows[places], belief.scorer.encoder.encode([new])])
+    rows = torch.cat([belief.rows[places], belief.scorer.encoder.encode([other.new] if other.new else [])])
     noise = belief.score_noise(rows, seed)
-    if float(noise[:-1].median().sqrt()) < _NOISY * float(score[known].std()):
+    if float(noise[: len(places)].median().sqrt()) < _NOISY * float(score[known].std()):
         return None
-    gains = _knowledge_gradients(_scores(belief, rows, seed), noise)
+    gains = _knowledge_gradients(_scores(belief, rows, seed), noise / other.times)
     under_way = {c.key() for c in history.pending}
     measured = [history.done[i] for i in places.tolist()]
-    gains[:-1][[c.key() in under_way or not _allowed(belief, c) for c in measured]] = 0.0
-    best = int(gains[:-1].argmax())
-    if float(gains[best]) <= max(float(gains[-1]), _WORTHWHILE * float(noise[best].sqrt())):
+    old, fresh = gains[: len(places)], float(gains[-1]) if other.new else 0.0
+    old[[c.key() in under_way or not _allowed(belief, c) for c in measured]] = 0.0
+    best = int(old.argmax())
+    least = (_WORTHWHILE if other.new else _LEAST) * float(noise[best].sqrt())
+    if float(old[best]) <= max(fresh, least):
         return None
-    why = f"one more measurement is worth {float(gains[best]):.2g} points, a new candidate {float(gains[-1]):.2g}"
-    return Again(int(places[best]), why, float(gains[best]))
+    beside = f"a new candidate {fresh:.2g}" if other.new else "and no candidate is new"
+    why = f"{_MEASUREMENTS[other.times > 1]} worth {float(old[best]):.2g} points, {beside}"
+    return Again(int(places[best]), why, float(old[best]))
 
 
 def _allowed(belief: Belief, candidate: Candidate) -> bool:

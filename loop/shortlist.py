@@ -63,7 +63,7 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     if not found and history.region is not None:
         return shortlist(belief, replace(history, region=None), seed)
     if not found:
-        raise SpaceExhaustedError("every candidate that keeps the constraints has been proposed")
+        raise SpaceExhaustedError("every candidate has been proposed")
     return found
 
 

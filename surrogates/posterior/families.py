@@ -48,6 +48,8 @@ def widening(factor: Factor, groups: Sequence[Tensor]) -> float:
     if not groups:
         return 1.0
     alone = factor.weights.square() / factor.inverse.diagonal()
+    if not bool(alone.any()):  # all measurements are equal
+        return 1.0
     together = torch.cat([_left_out(factor, group) for group in groups])
     return min(max(float(together.mean() / alone.mean()) ** 0.5, 1.0), _MOST)
 

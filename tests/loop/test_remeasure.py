@@ -11,6 +11,7 @@ from loop.belief import Belief, History, believe
 from loop.records import TrialRecord
 from loop.remeasure import Again, _knowledge_gradients, again
 from loop.scoring import Scorer
+from loop.shortlist import SpaceExhaustedError
 from surrogates.posterior.encoder import Encoder
 from tests.loop.test_doubts import hill, spiky
 from tests.planned import Lab, campaign
@@ -100,3 +101,20 @@ def test_the_knowledge_gradient_of_one_against_a_known_value() -> None:
     for noise, expected in ((0.0, 0.3989), (1.0, 0.3989 / 2**0.5)):
         gains = _knowledge_gradients(scores, torch.full((2,), noise, dtype=torch.float64))
         assert float(gains[0]) == pytest.approx(expected, abs=0.01)
+
+
+def test_where_nothing_new_is_left_noise_is_a_reason_to_measure_once_more() -> None:
+    """Two levels, and a noise as large as what is between them."""
+    rng = np.random.default_rng(4)
+    levels = {"c": {"kind": "categorical", "levels": ["p", "q"]}}
+    step = {"name": "look", "stations": ["eye"], "analysis": "tests.planned:campaign", "gives": ["merit"]}
+    changes = {"space": {"parameters": levels}, "workflow": [{**step, "recipe": {"c": "$c"}, "timeout": "1 h"}]}
+    lab = Lab(campaign(1, **changes), lambda p, _: (p["c"] == "q") + float(rng.normal(0, 1.0)), sd=1.0)
+    with pytest.raises(SpaceExhaustedError):
+        lab.run(20)
+    assert 3 <= len(repeats(lab.trials)) < 15
+    assert all(t.proposal.generator == "re-measure" for t in lab.trials[2:])
+    quiet = Lab(campaign(1, **changes), lambda p, _: float(p["c"] == "q"))
+    quiet.run(2)
+    with pytest.raises(SpaceExhaustedError):
+        quiet.planner.suggest()

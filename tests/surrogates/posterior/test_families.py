@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,3 +85,9 @@ def test_what_is_remembered_changes_nothing() -> None:
     memory = Memory()
     first, again = (measured(1.0, memory=memory) for _ in range(2))
     assert first.inflation == again.inflation == measured(1.0).inflation
+
+
+def test_equal_measurements_widen_nothing() -> None:
+    factor = factor_of(6)
+    equal = replace(factor, weights=torch.zeros(6).double(), residual=torch.zeros(6).double())
+    assert widening(equal, [torch.tensor([0, 1, 2])]) == 1.0
