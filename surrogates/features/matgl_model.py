@@ -82,7 +82,8 @@ def _evaluate(model: Any, structure: Structure) -> tuple[float, NDArray[np.float
     network = model.model if isinstance(model, Potential | TransformedTargetModel) else model
     unknown = {element.symbol for element in structure.composition.elements} - set(network.element_types)
     if unknown:
-        raise ModelError(f"the matgl model knows no {', '.join(sorted(unknown))}; take such entries out of the pool")
+        names, formula = ", ".join(sorted(unknown)), structure.composition.reduced_formula
+        raise ModelError(f"the matgl model knows no {names}, which {formula} holds; take such entries out of the pool")
     with one_thread(), torch.no_grad():
         prediction = float(_predict(model, structure))
     total = isinstance(model, Potential) or not getattr(network, "is_intensive", True)
