@@ -96,6 +96,7 @@ def boxes() -> tuple[Box, ...]:
         _mixed(),
         _dtlz2(),
         _gramacy(),
+        Box(Task("decades", _reals([(0.0, 1.0)] * 3), (-1.0,), total=30), decades, -1.2, (20, 30)),
     )
 
 
@@ -180,6 +181,16 @@ def mixed(points: Numbers) -> Numbers:
     levels = points[:, 0].astype(int)
     moved = np.ascontiguousarray(points[:, 1:] + _SHIFTS[levels])
     return np.asarray(_WIDE_HARTMANN(moved) + _HANDICAPS[levels][:, None])
+
+
+def decades(points: Numbers) -> Numbers:
+    """Return a valley over orders of magnitude of the first of three variables, which a campaign has linear; n x 1.
+
+    Its bottom is at (0.009, 0.7, 1).
+    """
+    first, second, third = points.T
+    valley = np.exp(-2.0 * np.square(np.log10(first + 1e-3) + 2.0) - 4.0 * np.square(second - 0.7))
+    return np.asarray((-valley - 0.2 * third)[:, None])
 
 
 def _mixed() -> Box:
