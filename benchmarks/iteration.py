@@ -25,7 +25,8 @@ from benchmarks.statistics import quartiles
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import choose
-from loop.belief import History, Memories, believe
+from loop.belief import History
+from loop.learning import Memories, believe
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder, MaterialTable
 

@@ -12,25 +12,16 @@ from botorch.utils.sampling import draw_sobol_normal_samples
 from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
-from campaigns.objective import FindBestConfig
 from campaigns.values import Candidate, MetricValue
 from loop.failures import Failure
 from loop.region import Region
 from loop.scoring import Scorer
-from surrogates.posterior.ensemble import second_opinion, weigh
 from surrogates.posterior.feasibility import Feasibility, feasibility
-from surrogates.posterior.gp import MetricGP, Prior
-from surrogates.posterior.learning import Memory
+from surrogates.posterior.gp import MetricGP
 from surrogates.posterior.limits import Limits
 from surrogates.posterior.model import Believing, MetricModel
-from surrogates.posterior.observations import Observations
-from surrogates.posterior.outliers import Doubt, sift
-from surrogates.posterior.task import Task
-from surrogates.posterior.transfer import Lesson, taught
-from surrogates.posterior.unevenness import Unevenness, unevenness
-from surrogates.posterior.verdict import clearly_better
+from surrogates.posterior.outliers import Doubt
 
-_LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 _NOISE_SAMPLES = 128
 _HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen
 _JITTER = 1e-8  # of the mean variance
@@ -53,21 +44,6 @@ class History:
     pending: Sequence[Candidate]
     seen: frozenset[tuple[object, ...]]
     region: Region | None = None
-
-
-@dataclass(frozen=True)
-class Care:
-    """What the models of one metric must heed, as their predictions were found wanting.
-
-    Attributes:
-        inflation: factor on their standard deviations.
-        views: names of the views that they may use; None for all.
-        fallback: names of the views to use instead, unless those explain the measurements clearly better; or None.
-    """
-
-    inflation: float = 1.0
-    views: tuple[str, ...] | None = None
-    fallback: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -210,152 +186,13 @@ class Belief:
         metrics = self.scorer.campaign.measured
         found = {}
         for name, samples in zip(self.models, drawn, strict=True):
-            floor, limits = metrics[name].floor, _limits(metrics[name])
+            floor, limits = metrics[name].floor, limits_of(metrics[name])
             within = samples if limits is None else limits.values(samples)
             found[name] = within if floor is None else within.clamp_min(floor)
         for name, metric in metrics.items():
             if metric.proportional_to is not None:
                 found[name] = found[name] * found[metric.proportional_to]
         return self.scorer.values(found, rows)
-
-
-Memories = dict[str, Memory]
-"""Metric to what was found out about its hyper-parameters."""
-
-
-def believe(
-    scorer: Scorer,
-    history: History,
-    care: Mapping[str, Care] | None = None,
-    memories: Memories | None = None,
-    lessons: Mapping[str, tuple[Lesson, ...]] | None = None,
-) -> Belief:
-    """Learn every metric anew from all measurements.
-
-    Args:
-        scorer: objective and layout of rows.
-        history: what was measured, in the order in which it came.
-        care: metric to what its models must heed.
-        memories: of earlier calls with a part of the history; they save time and change nothing.
-        lessons: metric to what earlier campaigns teach of it.
-    """
-    care, memories = care or {}, {} if memories is None else memories
-    rows = scorer.encoder.encode(history.done)
-    found: dict[str, _Learnt] = {}
-    for name, metric in scorer.campaign.measured.items():
-        heed = care.get(name, Care())
-        task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
-        seen = observations(metric, name, history, rows)
-        wary = memories.setdefault(f"{name}, wary", Memory()) if _is_wary(scorer) else None
-        known = _Known(heed.fallback, memories.setdefault(name, Memory()), wary, (lessons or {}).get(name, ()))
-        found[name] = _learnt(task, seen, known)
-    return Belief(
-        scorer,
-        models={name: learnt.model for name, learnt in found.items()},
-        measured={name: _tensor([m.value for m in history.metrics[name]]) for name in found},
-        rows=rows,
-        doubts={name: learnt.doubts for name, learnt in found.items()},
-        processes={name: learnt.process for name, learnt in found.items()},
-        calmer={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
-    )
-
-
-@dataclass(frozen=True)
-class _Learnt:
-    """What was learnt of one metric.
-
-    Attributes:
-        doubts: place of each measurement that is not believed to the reason.
-        process: the Gaussian process of the model, or of the calm one.
-        calm: what was learnt without a wary process, where the model's is one.
-    """
-
-    model: MetricModel
-    doubts: Mapping[int, Doubt]
-    process: MetricGP
-    calm: MetricModel | None = None
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of a metric beside its measurements.
-
-    Attributes:
-        fallback: views to use instead, or None.
-        memory: what was found out about its hyper-parameters.
-        wary: the same of its wary model; None where there is none.
-        lessons: what earlier campaigns teach of it.
-    """
-
-    fallback: tuple[str, ...] | None
-    memory: Memory
-    wary: Memory | None
-    lessons: tuple[Lesson, ...]
-
-
-def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
-    """Return what there is to learn of a metric, before anything is held against its models."""
-    prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-    return Task(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
-
-
-def _is_wary(scorer: Scorer) -> bool:
-    """Return whether one best candidate is looked for among settings that lie as near to each other as one likes."""
-    encoder, find = scorer.encoder, scorer.objective.find
-    return encoder.materials is None and encoder.space.rows is None and isinstance(find, FindBestConfig)
-
-
-def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
-    """Return what is learnt, and which measurements are not believed.
-
-    Where there is a wary process, it chooses; what is noise, and what is wrong, is judged by the other. Fewer views are
-    used where the model has failed and the measurements do not speak for it.
-    """
-    sifted = sift(task, seen, known.memory)
-    uneven = unevenness(task, sifted.seen)
-    believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
-    process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
-    trees = second_opinion(task, believed)
-    model = weigh(process, trees)
-    if known.wary is not None:
-        wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _Learnt(weigh(_noisy(wary, uneven), trees), sifted.doubts, process, model)
-    if known.fallback is None:
-        return _Learnt(model, sifted.doubts, process)
-    fewer = replace(task, views=known.fallback)
-    simpler = _noisy(taught(fewer, known.lessons, believed, known.memory), uneven)
-    simple = weigh(simpler, trees)
-    if clearly_better(model.evidence, simple.evidence, len(believed.values)):
-        return _Learnt(model, sifted.doubts, process)
-    return _Learnt(simple, sifted.doubts, simpler)
-
-
-def _noisy(process: MetricGP, uneven: Unevenness | None) -> MetricGP:
-    """Return a process that knows where its measurements are noisy."""
-    if uneven is None:
-        return process
-    return replace(process, uneven=uneven, account={**process.account, "uneven noise": uneven.account})
-
-
-def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
-    """Return what is learnt of a metric: its measurements, their logits between its limits, or their ratio to another.
-
-    The other is the metric that it is proportional to.
-    """
-    values = _tensor([m.value for m in history.metrics[name]])
-    sds = _tensor([m.sd for m in history.metrics[name]])
-    if metric.proportional_to is None:
-        seen, limits = Observations(rows, values, sds), _limits(metric)
-        return seen if limits is None else limits.logits(seen)
-    whole = history.metrics[metric.proportional_to]
-    size = _tensor([m.value for m in whole]).clamp_min(_LEAST_SHARE)
-    spread = _tensor([m.sd for m in whole])
-    ratio = values / size
-    return Observations(rows, ratio, torch.hypot(sds / size, ratio * spread / size))
-
-
-def _limits(metric: MeasuredConfig) -> Limits | None:
-    return None if metric.within is None else Limits(*metric.within)
 
 
 @lru_cache(maxsize=4)
@@ -373,5 +210,6 @@ def _root(spread: Tensor) -> Tensor:
     return vectors * values.clamp_min(0.0).sqrt()
 
 
-def _tensor(values: Sequence[float]) -> Tensor:
-    return torch.tensor(list(values), dtype=torch.float64)
+def limits_of(metric: MeasuredConfig) -> Limits | None:
+    """Return the limits between which a metric lies, or None."""
+    return None if metric.within is None else Limits(*metric.within)

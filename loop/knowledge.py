@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from campaigns.fidelity import FULL
 from campaigns.values import TrialState
 from campaigns.warm_start import Source
-from loop.belief import Belief, History, Memories, believe
+from loop.belief import Belief, History
 from loop.edition import Edition
 from loop.failures import Failure, failures
 from loop.fidelity import Ladder, leaning_belief
 from loop.health import HealthChange
+from loop.learning import Memories, believe
 from loop.lessons import Teaching
 from loop.outlook import outlook
 from loop.proposed import Keys

@@ -12,7 +12,8 @@ from torch import Tensor
 from campaigns.errors import CampaignError, Problem
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
-from loop.belief import History, observations, task_of
+from loop.belief import History
+from loop.learning import observations, task_of
 from loop.sampling import sobol
 from loop.scoring import Scorer
 from surrogates.posterior.learning import learn

@@ -8,9 +8,10 @@ from typing import Any
 
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import view_names
-from loop.belief import Care, History, observations, task_of
+from loop.belief import History
 from loop.calibration import metric_pairs
 from loop.health import HealthChange, HealthState, MetricHealth, changes, health
+from loop.learning import Care, observations, task_of
 from loop.records import TrialRecord
 from loop.scoring import Scorer
 from loop.track import REACH

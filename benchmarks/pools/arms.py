@@ -74,6 +74,7 @@ _OURS = (
     "surrogates",
     "loop/acquisition.py",
     "loop/belief.py",
+    "loop/learning.py",
     "loop/planner.py",
     "loop/promise.py",
     "loop/scoring.py",

@@ -12,7 +12,8 @@ from scipy.stats import spearmanr
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import Choice, _improvement, choose, predictions
-from loop.belief import History, believe
+from loop.belief import History
+from loop.learning import believe
 from loop.lessons import Teaching
 from loop.sampling import sobol
 from loop.scoring import Scorer

@@ -9,8 +9,9 @@ from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue
 from loop import costs
 from loop.acquisition import choose
-from loop.belief import History, believe
+from loop.belief import History
 from loop.costs import Effort
+from loop.learning import believe
 from loop.sampling import sobol
 from loop.scoring import Scorer
 from loop.stopping import Spent, stop_reason

@@ -7,7 +7,8 @@ import torch
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import choose
-from loop.belief import History, believe
+from loop.belief import History
+from loop.learning import believe
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import quick

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from campaigns.values import Candidate, MetricValue
-from loop.belief import Belief, History, believe
+from loop.belief import Belief, History
+from loop.learning import believe
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
 from tests.planned import campaign

@@ -17,8 +17,9 @@ from scipy.stats import spearmanr
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import choose
-from loop.belief import Belief, History, believe
+from loop.belief import Belief, History
 from loop.front import hypervolume
+from loop.learning import believe
 from loop.pareto import lower_corner, pushed
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
@@ -149,7 +150,7 @@ _FIRST = """
 import time
 from tests.loop.test_pareto import box, measured, start
 from loop.acquisition import choose
-from loop.belief import believe
+from loop.learning import believe
 scorer, history = box(), measured(start(8))
 begun = time.process_time()
 choose(believe(scorer, history), history, 0)

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from loop import promise
-from loop.belief import Belief, believe
+from loop.belief import Belief
+from loop.learning import believe
 from loop.promise import Promise
 from tests.loop.test_acquisition import MATERIALS, World
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from campaigns.values import Candidate, MetricValue
-from loop.belief import Belief, History, believe
+from loop.belief import Belief, History
+from loop.learning import believe
 from loop.records import TrialRecord
 from loop.remeasure import Again, _knowledge_gradients, again
 from loop.scoring import Scorer
