@@ -49,7 +49,7 @@ class Memory:
 
 
 _Key = tuple[int, bytes, tuple[str, ...], Known | None, bool]
-"""How many measurements there were, their digest, the views and prior that might be used, and whether plainly."""
+"""How many measurements there were, their digest, the views and prior that might be used, and whether no kernel is."""
 _ShapeKey = tuple[int, bytes, Shape, Known | None]
 """The same with what was made of them."""
 
@@ -75,7 +75,7 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
 
 def _key(start: Standardised) -> _Key:
     task = start.task
-    return len(start.rows), start.digest, task.usable, task.prior, task.plain
+    return len(start.rows), start.digest, task.usable, task.prior, task.plain or bool(task.usable)
 
 
 def _learnt(start: Standardised, memory: Memory) -> MetricGP:
