@@ -9,6 +9,8 @@ from loop.records import Proposal
 
 _RELIED = 0.5  # share of what is known of materials from which a view is relied upon
 _DROPPED = 0.25  # below, a view that was relied upon is dropped
+_PLAIN = "matern"
+_KERNELS = {_PLAIN: "Matérn", "gaussian": "Gaussian", "warped": "Matérn of warped parameters"}
 
 
 def model_changes(proposals: Sequence[Proposal]) -> list[tuple[str, str]]:
@@ -18,13 +20,18 @@ def model_changes(proposals: Sequence[Proposal]) -> list[tuple[str, str]]:
         proposals: in the order of the trials.
     """
     told = [p.models for p in proposals if p.models]
-    if len(told) < 2:
+    if not told:
         return []
     return [(name, text) for name in told[-1] for text in _changes([m[name] for m in told if name in m])]
 
 
 def _changes(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    if len(models) < 2:
+    was, now = (models[-2] if len(models) > 1 else {}), models[-1]
+    return [*_of_views(models), *_of_prior(was, now), *_of_kernel(was, now), *_of_source(was, now)]
+
+
+def _of_views(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    if len(models) < 2:  # the first has nothing to be compared with
         return []
     before, after = _relied(models[:-1]), _relied(models)
     shares = models[-1].get("features", {})
@@ -32,23 +39,38 @@ def _changes(models: Sequence[Mapping[str, Any]]) -> list[str]:
     found += [
         f"{view} is relied upon: {_share(shares, view)} of what the model knows" for view in sorted(after - before)
     ]
-    was, now = (m.get("prior", {}) for m in models[-2:])
-    if was and now and was["used"] != now["used"]:
-        slope = f"slope {was['slope']:.2g} ± {was['sd']:.1g} before"
-        found.append("the prior is used again" if now["used"] else f"the prior is dropped: {slope}")
-    return found + _source_changes(models)
-
-
-def _source_changes(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return whether what is learnt from an earlier campaign is used from now on, or no longer."""
-    was, now = (m.get("source") for m in models[-2:])
-    if was == now:
-        return []
-    found = [f"nothing is learnt from {was} any more: without it the measurements are explained better"] if was else []
-    if now:
-        learnt = models[-1]["sources"][now]
-        found.append(f"{now} is learnt from: slope {learnt['slope']:.2g} ± {learnt['sd']:.1g}")
     return found
+
+
+def _of_prior(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    before, after = was.get("prior"), now.get("prior")
+    if not before or not after or before["used"] == after["used"]:
+        return []
+    slope = f"slope {before['slope']:.2g} ± {before['sd']:.1g} before"
+    return ["the prior is used again" if after["used"] else f"the prior is dropped: {slope}"]
+
+
+def _of_kernel(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return whether another kernel of the parameters is used from now on; at first, it is the Matérn one."""
+    before, after = (_KERNELS.get(model.get("choice", "")) for model in (was, now))
+    if after is None or after == (before or _KERNELS[_PLAIN]):
+        return []
+    loo = now["loo"]
+    figures = ", ".join(f"{words} {loo[name]:.2f}" for name, words in _KERNELS.items() if name in loo)
+    return [f"its kernel is {after} from now on; log density of a measurement by the others: {figures}"]
+
+
+def _of_source(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return whether what is learnt from an earlier campaign is used from now on, or no longer."""
+    before, after = was.get("source"), now.get("source")
+    if before == after:
+        return []
+    found = [f"nothing is learnt from {before} any more: without it the measurements are explained better"]
+    if not after:
+        return found
+    learnt = now["sources"][after]
+    used = f"{after} is learnt from: slope {learnt['slope']:.2g} ± {learnt['sd']:.1g}"
+    return [*found, used] if before else [used]
 
 
 def _relied(models: Sequence[Mapping[str, Any]]) -> frozenset[str]:

@@ -32,6 +32,30 @@ def test_a_prior_that_is_dropped_is_told_with_its_slope() -> None:
     assert model_changes([*seen, *proposals(share(0.7, prior=used))]) == [("gap", "the prior is used again")]
 
 
-def test_one_proposal_and_older_records_change_nothing() -> None:
+def test_one_proposal_and_records_without_a_choice_change_nothing() -> None:
     assert model_changes(proposals(share(0.7))) == []
     assert model_changes(proposals({"kind": "gp"}, {"kind": "gp"})) == []
+
+
+def kernel(choice: str) -> dict[str, Any]:
+    return {"choice": choice, "loo": {"matern": -0.8, "gaussian": -0.75, "warped": 0.412}}
+
+
+def test_another_kernel_is_told_with_what_each_explains() -> None:
+    assert model_changes(proposals(kernel("matern"))) == []
+    assert model_changes(proposals(kernel("warped"), kernel("warped"))) == []
+    ((metric, text),) = model_changes(proposals(kernel("matern"), kernel("warped")))
+    assert metric == "gap"
+    assert text.startswith(
+        "its kernel is Matérn of warped parameters from now on; log density of a measurement by the "
+    )
+    assert text.endswith("others: Matérn -0.80, Gaussian -0.75, Matérn of warped parameters 0.41")
+    (back,) = model_changes(proposals(kernel("warped"), kernel("matern")))
+    assert back[1].startswith("its kernel is Matérn from now on")
+
+
+def test_a_source_that_is_used_from_the_first_model_on_is_told() -> None:
+    first = {"source": "paper", "sources": {"paper": {"slope": 0.8, "sd": 0.1}}}
+    assert model_changes(proposals(first)) == [("gap", "paper is learnt from: slope 0.8 ± 0.1")]
+    (change,) = model_changes(proposals(first, {"source": None, "sources": first["sources"]}))
+    assert change[1].startswith("nothing is learnt from paper any more")
