@@ -100,7 +100,8 @@ class StoreError(AthanorError):
 def raised_by(error: Exception) -> str:
     """Return what an error of somebody else's function says, and in which line of that function it came."""
     frames = traceback.extract_tb(error.__traceback__)
-    frame = frames[min(1, len(frames) - 1)]  # the first is our own call
+    theirs = [frame for frame in frames[1:] if "importlib" not in frame.filename]  # the first is our own call
+    frame = theirs[0] if theirs else frames[-1]
     return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}); correct it there"
 
 

@@ -63,6 +63,23 @@ def load_object(path: str, where: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise CampaignError([Problem(where, f"got {path!r}, which cannot be loaded: {error}")]) from error
+    except Exception as error:
+        raise CampaignError([Problem(where, f"{path} cannot be loaded: {raised_by(error)}")]) from error
+
+
+def make_object(path: str, where: str, settings: Mapping[str, Any]) -> Any:
+    """Return what a function or class that a dotted path names makes with settings.
+
+    Raises:
+        CampaignError: it cannot be imported, is not there, or raises something.
+    """
+    make = load_object(path, where)
+    try:
+        return make(**settings)
+    except AthanorError:
+        raise
+    except Exception as error:
+        raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
 
 
 def build_materials(campaign: Campaign, progress: Progress | None = None) -> Materials | None:
@@ -158,7 +175,7 @@ def build_lab(campaign: Campaign, materials: Materials | None, state: Path, star
 
             return build_simulated_lab(campaign, () if materials is None else materials.pool.entries, state, start)
         case CustomLabConfig(factory=factory):
-            return load_object(factory, "lab.factory")()
+            return make_object(factory, "lab.factory", {})
         case _:
             assert_never(campaign.lab)
 
@@ -167,7 +184,8 @@ def build_instrument(name: str, config: StationConfig, lab: Lab) -> JobInstrumen
     """Return a station's instrument: the lab's, or a device of the user's own."""
     if config.device is None:
         return lab.instrument(name)
-    return load_object(config.device, f"stations.{name}.device")(name=name, clock=lab.clock, **config.settings)
+    settings = {"name": name, "clock": lab.clock, **config.settings}
+    return make_object(config.device, f"stations.{name}.device", settings)
 
 
 def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrument: JobInstrument) -> dict[str, Scalar]:

@@ -13,7 +13,7 @@ from campaigns.errors import CampaignError, ModelError
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
-from loop.assemble import build_materials, caveats_of, recipe
+from loop.assemble import build_materials, caveats_of, make_object, recipe
 from loop.limits import check_limits
 from tests.loop.conftest import quick
 
@@ -182,3 +182,28 @@ def test_limits_are_checked_for_the_whole_space_and_every_problem_is_named(furna
 def test_a_predictor_that_says_no_number_of_some_entry_is_refused(name: str, message: str) -> None:
     with pytest.raises(CampaignError, match=rf"metrics\.cost\.function: own_pool:{name} {message}"):
         build_materials(pooled(metrics=quick()["metrics"] | {"cost": PRICE | {"function": f"own_pool:{name}"}}))
+
+
+DEVICE = """
+class Oven:
+    def __init__(self, *, name, door):
+        raise OSError(f"no answer from {door}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DEVICE, r"own_oven:Oven raised OSError: no answer from left \(.*own_oven.py:4\); correct it there"),
+        ("1 / 0", r"own_oven:Oven cannot be loaded: ZeroDivisionError: .* \(.*own_oven.py:1\)"),
+        ("", "cannot be loaded: module 'own_oven' has no attribute 'Oven'"),
+    ],
+)
+def test_a_device_that_cannot_be_made_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    (tmp_path / "own_oven.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_oven", raising=False)
+    with pytest.raises(CampaignError, match=said):
+        make_object("own_oven:Oven", "stations.oven.device", {"name": "oven", "door": "left"})
