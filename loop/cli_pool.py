@@ -82,7 +82,7 @@ def check(
         pool = _load(request, config.model_copy(update={"strict": False}))
     except RefusedError as error:
         console().print(bad_table(error.bad))
-        raise
+        raise CampaignError([Problem("space.pool", error.what)], str(request.file)) from error
     print_rows(summary_rows(pool))
     for title, table in finding_parts(pool):
         console().print(f"\n{title}", table)

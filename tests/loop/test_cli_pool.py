@@ -93,6 +93,7 @@ def test_check_lists_every_bad_entry_even_if_nothing_is_left() -> None:
     assert result.exit_code == 2
     assert sum(line.startswith("bad.csv ") for line in lines(result)) == 12
     assert "holds no entry that can be used" in result.stderr
+    assert " row " not in result.stderr  # the table has them all
 
 
 def test_show_tells_elements_prototypes_and_ranges() -> None:
