@@ -6,6 +6,7 @@ AthanorError
 ├── LabError           an instrument or its link failed (exit code 3)
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
 │   ├── StepError      a step ended without proof that it did what it was told
+│   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   └── UnknownJobError  an instrument does not know the job it is asked about
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
@@ -13,7 +14,7 @@ AthanorError
 
 import difflib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,23 @@ class ModelError(AthanorError):
 
 class StoreError(AthanorError):
     """The store cannot be used."""
+
+
+def called(function: Callable[..., Any], path: str, where: str, *values: Any, **settings: Any) -> Any:
+    """Return what somebody else's function, which a dotted path names, returns.
+
+    Args:
+        where: the key of the campaign file that names it.
+
+    Raises:
+        CampaignError: it raises something, but for errors of our own, which pass.
+    """
+    try:
+        return function(*values, **settings)
+    except AthanorError:
+        raise
+    except Exception as error:
+        raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
 
 
 def raised_by(error: Exception) -> str:

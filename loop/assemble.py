@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
-from campaigns.errors import AthanorError, CampaignError, Problem, raised_by
+from campaigns.errors import CampaignError, Problem, called, raised_by
 from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
@@ -73,13 +73,7 @@ def make_object(path: str, where: str, settings: Mapping[str, Any]) -> Any:
     Raises:
         CampaignError: it cannot be imported, is not there, or raises something.
     """
-    make = load_object(path, where)
-    try:
-        return make(**settings)
-    except AthanorError:
-        raise
-    except Exception as error:
-        raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
+    return called(load_object(path, where), path, where, **settings)
 
 
 def build_materials(campaign: Campaign, progress: Progress | None = None) -> Materials | None:
@@ -234,12 +228,8 @@ def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:
 
 def _values(predictor: Callable[[Pool], Any], pool: Pool, path: str, where: str) -> Numbers:
     """Return what a predictor says of each entry: n finite numbers."""
-    try:
-        values = np.asarray(predictor(pool), dtype=float)
-    except AthanorError:
-        raise
-    except Exception as error:
-        raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
+    given = called(predictor, path, where, pool)
+    values: Numbers = called(np.asarray, path, where, given, dtype=float)
     if values.shape != (len(pool),):
         message = f"{path} gave values of shape {values.shape}; allowed: one for each of {len(pool)} entries"
         raise CampaignError([Problem(where, message)])

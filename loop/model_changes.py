@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loop.records import Proposal
+from surrogates.posterior.verdict import GAUSSIAN, MATERN, WARPED
 
 _RELIED = 0.5  # share of what is known of materials from which a view is relied upon
 _DROPPED = 0.25  # below, a view that was relied upon is dropped
-_PLAIN = "matern"
-_KERNELS = {_PLAIN: "Matérn", "gaussian": "Gaussian", "warped": "Matérn of warped parameters"}
+_KERNELS = {MATERN: "Matérn", GAUSSIAN: "Gaussian", WARPED: "Matérn of warped parameters"}
 
 
 def model_changes(proposals: Sequence[Proposal]) -> list[tuple[str, str]]:
@@ -53,7 +53,7 @@ def _of_prior(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def _of_kernel(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return whether another kernel of the parameters is used from now on; at first, it is the Matérn one."""
     before, after = (_KERNELS.get(model.get("choice", "")) for model in (was, now))
-    if after is None or after == (before or _KERNELS[_PLAIN]):
+    if after is None or after == (before or _KERNELS[MATERN]):
         return []
     loo = now["loo"]
     figures = ", ".join(f"{words} {loo[name]:.2f}" for name, words in _KERNELS.items() if name in loo)

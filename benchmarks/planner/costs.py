@@ -124,20 +124,22 @@ def _measured(arm: Arm, question: _Question, patience: float) -> Cost:
 
 def _sizes(found: Sequence[tuple[Arm, dict[int, Cost]]]) -> Grid:
     """Return the table of processor seconds per suggestion."""
-    rows = tuple((arm.name, *_by_size(costs), _growth(costs)) for arm, costs in found if costs)
     note = "Median of three, learning one reading included; one thread. Growth: exponent of n. –: above the cap."
-    return Grid("processor seconds per suggestion from 1,000 rows, by measurements", _HEADER, rows, (note,))
+    return Grid("processor seconds per suggestion from 1,000 rows, by measurements", _HEADER, _rows(found), (note,))
 
 
 def _fits(found: Sequence[tuple[Arm, dict[int, Cost]]]) -> Grid:
     """Return the same table with a share of what is fitted rarely."""
     spread = [(arm, {n: replace(cost, cpu=_mean(n, cost)) for n, cost in costs.items()}) for arm, costs in found]
-    rows = tuple((arm.name, *_by_size(costs), _growth(costs)) for arm, costs in spread if costs)
     note = (
         "The same with the first suggestion, which learns all readings and fits all there is to fit, spread over as "
         "many as make the measurements grow by a tenth: then, a planner that does not fit each time has fitted anew."
     )
-    return Grid("processor seconds per suggestion, fits included", _HEADER, rows, (note,))
+    return Grid("processor seconds per suggestion, fits included", _HEADER, _rows(spread), (note,))
+
+
+def _rows(found: Sequence[tuple[Arm, dict[int, Cost]]]) -> tuple[tuple[str, ...], ...]:
+    return tuple((arm.name, *_by_size(costs), _growth(costs)) for arm, costs in found if costs)
 
 
 def _mean(count: int, cost: Cost) -> float:

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.errors import AthanorError, raised_by
+from campaigns.errors import called
 from campaigns.pool import GeneratorPoolConfig, PoolConfig, SourcePoolConfig
 from campaigns.units import check_unit
 from surrogates.pools.entry import PoolEntry, structure_key
@@ -183,7 +183,7 @@ def _stored(name: str, folder: Path) -> Pool:
 def _generated(config: GeneratorPoolConfig, progress: Progress) -> Pool:
     """Return the pool of a generator, without the entries that cannot be right."""
     module_name, _, name = config.function.partition(":")
-    made = _made(_generator(module_name, name), config.function)
+    made = called(_generator(module_name, name), config.function, "space.pool")
     if not isinstance(made, Pool):
         raise pool_error(f"{config.function} returned {type(made).__name__}; it must return a surrogates.pools.Pool")
     if not made.entries:
@@ -196,15 +196,6 @@ def _generated(config: GeneratorPoolConfig, progress: Progress) -> Pool:
     folder = build_generated(pool.entries, pool.fingerprint(), config.function, progress)
     built = _stored(pool.name, folder)
     return replace(built, report=replace(pool.report, unsettled=built.report.unsettled))
-
-
-def _made(generator: Callable[[], object], function: str) -> object:
-    try:
-        return generator()
-    except AthanorError:
-        raise
-    except Exception as error:
-        raise pool_error(f"{function} raised {raised_by(error)}") from error
 
 
 def _checked(pool: Pool, source: str) -> Pool:

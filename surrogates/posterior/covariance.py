@@ -21,9 +21,7 @@ from surrogates.posterior.warping import HIGH, LOW, slopes, warped
 _ROOT5 = math.sqrt(5.0)
 _SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
 _MODE = 3.0  # the same from the median of their belief to its mode
-_LEVELS = 0.5 * math.log(
-    2.0 / (1.0 / 6.0)
-)  # two levels are sqrt(2) apart, two random numbers sqrt(1/6), in the mean square
+_LEVELS = 0.5 * math.log(12.0)  # two levels are sqrt(2) apart, two random numbers sqrt(1/6), in the mean square
 
 
 @dataclass(frozen=True)
