@@ -126,7 +126,13 @@ ARMS: tuple[Arm, ...] = (
         distributions=("bofire", *_BOTORCH),
         seeds=10,
     ),
-    Arm("Ax", _ax, f"Client's defaults; {_NO_ROWS}", distributions=("ax-platform", *_BOTORCH), seeds=10),
+    Arm(
+        "Ax",
+        _ax,
+        f"Client's defaults; {_NO_ROWS}, and the suggestion failed",
+        distributions=("ax-platform", *_BOTORCH),
+        seeds=10,
+    ),
     Arm("Optuna TPE", _tpe, f"TPESampler's defaults; {_NO_ROWS}", needs="optuna", distributions=("optuna",)),
     Arm(
         "Optuna GP",

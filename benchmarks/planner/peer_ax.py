@@ -14,7 +14,8 @@ from benchmarks.planner.space import Choice, Left, Numbers, Parameter, Readings,
 class AxEngine:
     """Suggests by Ax's Client with its defaults.
 
-    Ax knows rows that were measured where they are; the points that it suggested in their stead are abandoned.
+    Ax knows rows that were measured where they are; the points that it suggested in their stead count as failed, as it
+    would wait for abandoned ones.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
@@ -46,7 +47,7 @@ class AxEngine:
         ((index, named),) = self._client.get_next_trials(max_trials=1).items()
         point = self._task.point(dict(named))
         if self._left is not None:
-            self._client.mark_trial_abandoned(index)
+            self._client.mark_trial_failed(index)
             point = self._left.nearest(point)
             index = self._client.attach_trial(self._task.named(point))
         self._open[point.tobytes()] = index

@@ -133,7 +133,7 @@ ARMS: tuple[Arm, ...] = (
         "Ax",
         _ax,
         f"{_COMPOSITION}, a box of 10 principal components; Client's defaults; Ax has no pools, so that each "
-        "suggestion goes to the nearest row that is left; a score is one scalar",
+        "suggestion goes to the nearest row that is left, and itself failed; a score is one scalar",
     ),
 )
 

@@ -24,7 +24,8 @@ _OBJECTIVE = "merit"
 class AxEngine:
     """Suggests by Ax's Client with its defaults.
 
-    Ax knows the rows that were measured where they are; the points that it suggested are abandoned.
+    Ax knows the rows that were measured where they are; the points that it suggested count as failed, as it would wait
+    for abandoned ones.
 
     Raises:
         UnfitError: the pool's compositions do not vary.
@@ -59,7 +60,7 @@ class AxEngine:
         """Return the rows nearest to Ax's points."""
         chosen: list[int] = []
         for index, point in self._client.get_next_trials(max_trials=q).items():
-            self._client.mark_trial_abandoned(index)
+            self._client.mark_trial_failed(index)
             chosen.append(self._nearest(np.array([float(point[name]) for name in self._names]), chosen))
         while len(chosen) < q:  # Ax may return fewer than it was asked for
             chosen.append(self._nearest(self._points.mean(axis=0), chosen))
