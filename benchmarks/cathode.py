@@ -18,6 +18,8 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.errors import start
+
 _RESULTS = Path(__file__).with_name("results") / "cathode.jsonl"
 
 
@@ -35,4 +37,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -24,6 +24,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.errors import start
 from campaigns.values import TrialState
 from loop.reader import Reader
 from simulators.ledger import Ledger
@@ -103,4 +104,4 @@ def _facts(trial: Any) -> tuple[Any, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+import typer
 
 from campaigns.errors import AthanorError, suggestion
 
@@ -24,3 +27,12 @@ def check_names(names: Iterable[str], allowed: Sequence[str], what: str) -> None
     for name in names:
         if name not in allowed:
             raise DataError(f"there is no {what} {name!r}{suggestion(name, allowed)}; allowed: {', '.join(allowed)}")
+
+
+def start(main: Callable[..., None]) -> None:
+    """Run a benchmark's command; what is wrong with what it was given is told in a line, with status 2."""
+    try:
+        typer.run(main)
+    except AthanorError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.errors import start
 from benchmarks.statistics import quartiles
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
@@ -118,4 +119,4 @@ def _campaign(find: str) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.errors import start
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.observations import Observations
@@ -117,4 +118,4 @@ def _means(found: list[Judged]) -> Iterator[float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.environment import wide_console
+from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
 from benchmarks.lab import Problem, Regrets, trials
 from campaigns.values import Candidate
@@ -57,4 +58,4 @@ def _random(seed: int) -> Regrets:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

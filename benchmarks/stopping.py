@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.environment import wide_console
+from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
 from benchmarks.lab import Problem, trials
 from loop.records import TrialRecord
@@ -91,4 +92,4 @@ def _row(problem: Problem, improvement: float, ends: list[End]) -> tuple[str, ..
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.errors import start
 from benchmarks.statistics import quartiles
 from surrogates.features.chgnet_graph import crystal_graph
 from surrogates.features.chgnet_model import ChgnetModel, Weights
@@ -284,4 +285,4 @@ def _share(rates: NDArray[np.float64], flop: float, each: Comparison) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.environment import wide_console
+from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
 from benchmarks.lab import METRIC, Problem, Regrets, trials
 from campaigns.values import Candidate, MetricValue
@@ -77,4 +78,4 @@ def _row(name: str, regrets: Regrets, without: Regrets) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -138,15 +138,14 @@ def _improvement(belief: Belief, history: History, candidates: Sequence[Candidat
     feasible, after Ament et al. 2023, NeurIPS 36: so that candidates differ even where nothing feasible is in sight.
     """
     scorer = belief.scorer
-    compared = _baseline(belief, history)
-    rows = torch.cat([scorer.encoder.encode(candidates), *([compared] if len(compared) else [])])
-    values = belief.joint(rows, _SAMPLES, seed)
+    rows = scorer.encoder.encode(candidates)
+    values = belief.beside(rows, _baseline(belief, history), _SAMPLES, seed)
     score, count = scorer.score(values), len(candidates)
     chance = scorer.log_chance(values).expand_as(score)
     known = torch.where(scorer.feasible(values), score, belief.worst)
     gain = score[:, :count] - known[:, count:].max(dim=1, keepdim=True).values
     soft = _SOFT * float(score.std()) or _SOFT
-    hope = belief.hope(rows[:count]).log()
+    hope = belief.hope(rows).log()
     return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0) + hope
 
 

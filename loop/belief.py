@@ -105,6 +105,25 @@ class Belief:
             drawn.append(mean + part @ _root(spread).T)
         return self.complete(drawn, rows)
 
+    def beside(self, rows: Tensor, others: Tensor, count: int, seed: int) -> dict[str, Tensor]:
+        """Return samples of every metric, count x (n + q), of n rows and of q others: the others together.
+
+        Each row is drawn with the others, but not with other rows: what the others do not tell of it is drawn alike for
+        all rows, so that which of them promises most is not left to chance.
+        """
+        noise = _noise((1 + len(others)) * len(self.models), count, seed)
+        own, shared = noise[:, : len(self.models)], noise[:, len(self.models) :]
+        drawn = []
+        for alone, together, model in zip(own.T, shared.split(len(others), dim=1), self.models.values(), strict=True):
+            (mean, sd), (theirs, spread) = model.marginals(rows), model.joint(others)
+            values, vectors = torch.linalg.eigh(spread)
+            root = values.clamp_min(_JITTER * float(values[-1])).sqrt()
+            told = vectors.mT @ model.cross(rows, others).double().mT / root.unsqueeze(-1)
+            left = (sd.square() - told.square().sum(dim=0)).clamp_min(0.0).sqrt()
+            mine = mean + together @ told + alone.unsqueeze(-1) * left
+            drawn.append(torch.cat([mine, theirs + together @ (vectors * root).mT], dim=1))
+        return self.complete(drawn, torch.cat([rows, others]))
+
     def believing(self, pending: Sequence[Candidate]) -> Belief:
         """Return the belief as if the pending candidates had given what is expected of them."""
         if not pending:

@@ -33,10 +33,9 @@ def pushed(belief: Belief, history: History, candidates: Sequence[Candidate], se
     others = [belief.rows[_foremost(belief)[:held]]]
     if history.pending:
         others.append(scorer.encoder.encode(history.pending))
-    rows = torch.cat([scorer.encoder.encode(candidates), *others])
-    values = belief.joint(rows, count, seed)
+    values = belief.beside(scorer.encoder.encode(candidates), torch.cat(others), count, seed)
     points = scorer.points(values)
-    mine, theirs = points.split([len(candidates), len(rows) - len(candidates)], dim=1)
+    mine, theirs = points[:, : len(candidates)], points[:, len(candidates) :]
     kept = scorer.feasible(values).expand(points.shape[:2])[:, len(candidates) :]
     chance = scorer.log_chance(values).exp().expand(points.shape[:2])[:, : len(candidates)]
     gain = gains(torch.where(kept.unsqueeze(-1), theirs, reference), mine, reference)

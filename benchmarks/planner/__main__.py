@@ -15,6 +15,8 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.errors import start
+
 _RESULTS = Path(__file__).parents[1] / "results" / "planner.jsonl"
 
 
@@ -43,4 +45,4 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -99,9 +99,9 @@ def read_tables(folder: Path, say: Callable[[str], None]) -> tuple[Table, ...]:
     Raises:
         DataError: there is no table, or one cannot be understood.
     """
-    found = sorted(path.parent for path in folder.glob("*/config.json"))
+    found = sorted(path.parent for path in folder.rglob("config.json") if (path.parent / "data.csv").exists())
     if not found:
-        raise DataError(f"no table in {folder}: none of its folders holds config.json and data.csv")
+        raise DataError(f"no table in {folder}: no folder in it holds config.json and data.csv")
     return tuple(_table(path, place % EVERY == FIRST, say) for place, path in enumerate(found))
 
 

@@ -18,9 +18,13 @@ from torch import Tensor
 from surrogates.posterior.distances import Distances, Pairs
 from surrogates.posterior.warping import HIGH, LOW, slopes, warped
 
+OFFSET = 0.25
+"""Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
+_FREE = 4.0  # the same to a wary model
 _ROOT5 = math.sqrt(5.0)
 _SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
 _MODE = 3.0  # the same from the median of their belief to its mode
+_ALONE = math.log(0.6)  # of levels to a wary model: their correlation is then a tenth
 _LEVELS = 0.5 * math.log(12.0)  # two levels are sqrt(2) apart, two random numbers sqrt(1/6), in the mean square
 
 
@@ -59,15 +63,23 @@ class Shape:
         """Return the variance of the noise that measurements do not tell of; with materials, the nugget covers it."""
         return 0.0 if self.views else float(logs[-1].exp())
 
+    @property
+    def constant(self) -> float:
+        """The prior variance of the constant, in standardised units.
+
+        A campaign measures good candidates most. To a wary model, their mean says nothing of what was not measured.
+        """
+        return _FREE if self.wary else OFFSET
+
     def beliefs(self) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of each logarithm before any data.
 
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
         ICML 41), in which a categorical counts once, and with how far apart two of their values are. Those of a wary
-        model are near the mode of that belief, and its variance is that of the measurements:
-        a model that smooths over what lies between them stays at the first good one (as in BayBE; Fitzner et al. 2025,
-        Digital Discovery 4, 1991).
+        model are near the mode of that belief, one level tells hardly anything of another, and the variance is that of
+        the measurements: a model that smooths over what lies between them, or takes what one level showed for what
+        another will, stays at the first good one (as in BayBE; Fitzner et al. 2025, Digital Discovery 4, 1991).
         """
         mean, sd = [], []
         for name in self.names:
@@ -96,9 +108,10 @@ class Shape:
         """Return what is believed of the logarithm of a column's length scale: mean and standard deviation."""
         count = self.parameters - sum(len(columns) - 1 for columns in self.levels)
         median = math.sqrt(2.0) + 0.5 * math.log(count)
-        median += _LEVELS * any(column in columns for columns in self.levels)
+        level = any(column in columns for columns in self.levels)
         if self.wary:
-            return median - _MODE, 0.6
+            return _ALONE if level else median - _MODE, 0.6
+        median += _LEVELS * level
         return median - (_SHORTER if self.abrupt or not self.views else 1.0), 1.0
 
     def _share(self, view: str) -> float:

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from surrogates.posterior.covariance import Shape, derivatives
+from surrogates.posterior.covariance import OFFSET, Shape, derivatives
 from surrogates.posterior.distances import Distances, Pairs
 
-OFFSET = 0.25
-"""Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
 SLOPE = (0.5, 0.5)
 """Prior mean and standard deviation of a prior's slope, or of a share, in standardised units."""
 _ROUNDS = 40
@@ -36,6 +34,7 @@ class Data:
         noise: n variances.
         prior: n standardised values of a prior about which the metric lies, or None.
         amplitude: n values, about one, of a prior of which the metric is a share, or None.
+        constant: prior variance of the constant.
     """
 
     parts: Distances
@@ -43,6 +42,7 @@ class Data:
     noise: Tensor
     prior: Tensor | None = None
     amplitude: Tensor | None = None
+    constant: float = OFFSET
 
     def noisier(self, variance: float) -> Data:
         """Return the observations with more noise."""
@@ -50,8 +50,9 @@ class Data:
 
     def only(self, kept: Tensor) -> Data:
         """Return some of the observations, by their places."""
-        known = [None if each is None else each[kept] for each in (self.prior, self.amplitude)]
-        return Data(self.parts.between(kept, kept), self.targets[kept], self.noise[kept], *known)
+        prior, amplitude = (None if each is None else each[kept] for each in (self.prior, self.amplitude))
+        parts = self.parts.between(kept, kept)
+        return Data(parts, self.targets[kept], self.noise[kept], prior, amplitude, self.constant)
 
     def mean(self) -> Tensor:
         """Return the prior mean, n."""
@@ -139,7 +140,7 @@ def extend(factor: Factor, covariance: Tensor, data: Data) -> Factor:
 
 def _complete(covariance: Tensor, data: Data, rows: Tensor, others: Tensor) -> Tensor:
     """Return the covariance of some observations with others with what constant and prior add."""
-    whole = covariance + OFFSET
+    whole = covariance + data.constant
     if data.prior is not None:
         whole = whole.addr(data.prior[rows], data.prior[others], alpha=SLOPE[1] ** 2)
     if data.amplitude is not None:

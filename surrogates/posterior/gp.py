@@ -18,7 +18,7 @@ from torch import Tensor
 from surrogates.posterior.covariance import Shape, covariance, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.fitting import OFFSET, SLOPE, Data, Factor
+from surrogates.posterior.fitting import SLOPE, Data, Factor
 from surrogates.posterior.replicates import replicates
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
@@ -101,7 +101,7 @@ class Terms:
     def covariance(self, rows: Tensor, others: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return the covariance, batch x n x m, of rows, batch x n x d, and others, batch x m x d."""
         parts = distances(self.encoder, rows, others, self.shape.views, dtype)
-        found = covariance(self.shape, self.logs, parts).add_(OFFSET)
+        found = covariance(self.shape, self.logs, parts).add_(self.shape.constant)
         (prior, amplitude), (prior_, amplitude_) = self.known(rows), self.known(others)
         if prior is not None and prior_ is not None:
             found += (SLOPE[1] ** 2 * prior.unsqueeze(-1) * prior_.unsqueeze(-2)).to(dtype)
@@ -112,7 +112,8 @@ class Terms:
     def variance(self, rows: Tensor) -> Tensor:
         """Return the prior variance, batch x n, of rows, batch x n x d."""
         prior, amplitude = self.known(rows)
-        found = torch.full(rows.shape[:-1], variance(self.shape, self.logs) + OFFSET, dtype=torch.float64)
+        known = variance(self.shape, self.logs) + self.shape.constant
+        found = torch.full(rows.shape[:-1], known, dtype=torch.float64)
         if prior is not None:
             found += SLOPE[1] ** 2 * prior.square()
         return found if amplitude is None else found * amplitude.square()

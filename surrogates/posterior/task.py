@@ -95,7 +95,7 @@ class Standardised:
         kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
         parts = replace(self.parts, views=kept)
         known = Terms(self.task.encoder, shape, torch.zeros(0), prior).known(self.rows)
-        return Data(parts, self.targets, self.noise, *known)
+        return Data(parts, self.targets, self.noise, *known, shape.constant)
 
 
 def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:

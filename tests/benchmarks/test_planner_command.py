@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.errors import DataError
+from benchmarks.errors import DataError, start
 from benchmarks.ledger import Ledger
+from benchmarks.planner.__main__ import main
 from benchmarks.planner.arms import ARMS
 from benchmarks.planner.probe import measure
 from benchmarks.planner.run import Benchmark, Chosen, show
@@ -48,6 +49,16 @@ def test_engines_and_tasks_that_do_not_exist_are_refused(benchmark: Benchmark) -
     with pytest.raises(DataError, match="there is no task 'brain'"):
         show(benchmark, Chosen((), ("brain",)))
     assert Ledger(benchmark.results).find("") is None
+
+
+def test_what_is_wrong_with_the_data_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["planner", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        start(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: no table in {tmp_path}: no folder in it holds config.json and data.csv\n"
 
 
 def test_costs_are_measured_on_a_pool_of_a_thousand_rows() -> None:

@@ -48,6 +48,12 @@ def test_every_third_table_by_name_is_held_out(tmp_path: Path) -> None:
     assert held == [("a", False), ("b", True), ("c", False), ("d", False), ("e", True)]
 
 
+def test_tables_are_found_however_deep_they_lie(tmp_path: Path) -> None:
+    write(tmp_path / "kind" / "b", ["1,5,2.0", "2,6,1.0"])
+    write(tmp_path / "a", ["1,5,2.0", "2,6,1.0"])
+    assert [t.task.name for t in read_tables(tmp_path, quiet)] == ["a", "b"]
+
+
 def test_what_cannot_be_understood_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no table in"):
         read_tables(tmp_path, quiet)

@@ -258,6 +258,26 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
     assert good["purity"].value > 0.5 > bad["purity"].value
 
 
+def test_candidates_beside_others_are_drawn_as_together_with_them_but_alike() -> None:
+    world = World()
+    belief = believe(world.scorer, world.history(world.start(20)))
+    wanted = [Candidate({"temperature": t}, str(m)) for t in (620.0, 800.0) for m in (1, 7)]
+    others = belief.rows[:6]
+    rows = world.scorer.encoder.encode([*wanted, wanted[0]])
+    both = torch.cat([rows, others])
+    beside, together = belief.beside(rows, others, 2**14, 0), belief.joint(both, 2**14, 1)
+    for name, model in belief.models.items():
+        exact, spread = model.joint(both)
+        sd = spread.diagonal().sqrt()
+        expected = spread / torch.outer(sd, sd)
+        for drawn in (beside[name], together[name]):
+            assert torch.allclose(drawn.mean(dim=0), exact, atol=0.05 * float(sd.max()))
+            assert torch.allclose(
+                drawn.T.corrcoef()[: len(rows), len(rows) :], expected[: len(rows), len(rows) :], atol=0.05
+            )
+        assert torch.equal(beside[name][:, 0], beside[name][:, 4])
+
+
 def test_a_material_that_promises_nothing_worth_while_is_left_for_untried_ones() -> None:
     world = World()
     demanding = Scorer(

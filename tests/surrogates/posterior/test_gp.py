@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
 
 from campaigns.space import SpaceConfig
+from campaigns.values import Candidate
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import learn
@@ -247,3 +250,17 @@ def test_many_measurements_are_learnt_from_though_few_fit_the_hyper_parameters()
     assert isinstance(gp, MetricGP)
     assert len(gp.rows) == 600
     assert float((gp.marginals(rows)[0] - prior_of(encoder, rows)).abs().mean()) < 0.1
+
+
+def test_where_nothing_was_measured_not_as_much_is_expected_as_where_most_was() -> None:
+    """A campaign measures the good candidates most, so that the mean of its measurements is no guess for the others."""
+    encoder = Encoder(
+        SpaceConfig.model_validate({"parameters": {"x": {"kind": "float", "low": 0, "high": 1, "unit": "1"}}})
+    )
+    places = [0.0, 0.1, 0.2, 0.3, *(0.9 + 0.01 * k for k in range(11))]
+    rows = encoder.encode([Candidate({"x": x}) for x in places])
+    values = torch.tensor([math.exp(-(((x - 0.95) / 0.05) ** 2)) for x in places], dtype=torch.float64)
+    gp = learn(Task(encoder, wary=True), observe(rows, values, 0.01))
+    mean, _ = gp.marginals(encoder.encode([Candidate({"x": 0.55})]))
+    assert values.mean() > 0.5
+    assert float(mean) < 0.3
