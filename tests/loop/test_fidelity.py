@@ -18,7 +18,7 @@ from tests import trials
 from tests.loop.conftest import Bench, quick
 
 Truth = Callable[..., float]
-SEEDS = range(4)
+SEEDS = range(8)
 FOUND = -0.6
 SCAN = {"quick": {"kind": "computed", "function": "campaigns.values:Candidate", "gives": ["y"], "cost": 1}}
 
@@ -90,7 +90,7 @@ def test_a_rough_but_cheap_version_saves_money(alone: float) -> None:
 
 
 def test_a_proxy_that_tells_nothing_costs_little(alone: float) -> None:
-    assert sum(cost(seed, unrelated) for seed in SEEDS) <= 1.15 * alone + 1.0
+    assert sum(cost(seed, unrelated) for seed in SEEDS) <= 1.2 * alone
 
 
 def test_the_start_is_cheap_first_and_costs_less_than_without() -> None:
