@@ -38,7 +38,7 @@ def write(url: str) -> None:
     amend(desk, desk.words.weights(pairs(["capacity=1", "phase_fraction=3"])))
     desk = open_desk(None, url, "argon is used up")
     amend(desk, desk.words.fixed(pairs(["atmosphere=oxygen"])))
-    asked = ["temperature=690", "time=1.5 day", "ramp_rate=5", "lithium_excess=4"]
+    asked = ["temperature=698", "time=1.5 day", "ramp_rate=5", "lithium_excess=4"]
     add_trial(open_desk(None, url, "as in the paper"), pairs(asked))
 
 

@@ -78,7 +78,7 @@ def test_a_trial_that_was_asked_for_is_run_next(whole: tuple[Bench, Outcome]) ->
     assert asked.proposal.generator == OPERATOR
     assert asked.proposal.reason.endswith(": as in the paper")
     assert asked.candidate.parameters == {
-        "temperature": 690.0, "time": 36.0, "ramp_rate": 5.0, "lithium_excess": 4, "atmosphere": "oxygen"
+        "temperature": 698.0, "time": 36.0, "ramp_rate": 5.0, "lithium_excess": 4, "atmosphere": "oxygen"
     }  # fmt: skip
     assert asked.state is TrialState.COMPLETED
     assert isinstance(journal(bench)[2].change, AddTrial)
