@@ -30,9 +30,9 @@ def check_names(names: Iterable[str], allowed: Sequence[str], what: str) -> None
 
 
 def start(main: Callable[..., None]) -> None:
-    """Run a benchmark's command; what is wrong with what it was given is told in a line, with status 2."""
+    """Run a benchmark's command; what is wrong with the data that it was given is told in a line, with status 2."""
     try:
         typer.run(main)
-    except AthanorError as error:
+    except DataError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
