@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.points import apart, lifted
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Distances:
 
     def along(self, lengths: Tensor) -> Tensor:
         """Return the squared distances, batch x n x m, along the parameters, p, each in units of its length."""
-        return squared(self.left / lengths, self.right / lengths).to(self.same.dtype)
+        return apart(lifted(self.left / lengths), lifted(self.right / lengths)).to(self.same.dtype)
 
     def between(self, rows: Tensor, others: Tensor) -> Distances:
         """Return the distances between some of n rows and some of m others, by their places."""
@@ -75,18 +76,6 @@ def distances(
         nothing = torch.zeros((), dtype=dtype).expand(*rows.shape[:-1], others.shape[-2])
         return Distances((), left, right, nothing)
     at, to = rows[..., -1].long(), others[..., -1].long()
-    single = dtype == torch.float32
-    known = (encoder.materials.single[n] if single else torch.from_numpy(encoder.materials.views[n]) for n in views)
-    found = tuple(squared(view[at], view[to]) for view in known)
+    points = encoder.materials.single if dtype == torch.float32 else encoder.materials.double
+    found = tuple(apart(points[name][at], points[name][to]) for name in views)
     return Distances(found, left, right, (at.unsqueeze(-1) == to.unsqueeze(-2)).to(dtype))
-
-
-def squared(left: Tensor, right: Tensor) -> Tensor:
-    """Return the squared Euclidean distances, batch x n x m, of points, batch x n x e and batch x m x e.
-
-    The norms are two more columns of the points, so that one product of matrices does it all.
-    """
-    near, far = (points.square().sum(dim=-1, keepdim=True) for points in (left, right))
-    one, other = torch.ones_like(near), torch.ones_like(far)
-    product = torch.cat([left, near, one], dim=-1) @ torch.cat([-2.0 * right, other, far], dim=-1).mT
-    return product.clamp_min_(0.0)

@@ -22,6 +22,7 @@ from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Candidate, Scalar
+from surrogates.posterior.points import lifted
 
 Vector = NDArray[np.float64]
 
@@ -44,9 +45,14 @@ class MaterialTable:
     formulas: Sequence[str] = ()
 
     @cached_property
+    def double(self) -> dict[str, Tensor]:
+        """The views as lifted points."""
+        return {name: lifted(torch.from_numpy(view)) for name, view in self.views.items()}
+
+    @cached_property
     def single(self) -> dict[str, Tensor]:
-        """The views in single precision."""
-        return {name: torch.from_numpy(view).float() for name, view in self.views.items()}
+        """The views as lifted points, in single precision."""
+        return {name: lifted(torch.from_numpy(view).float()) for name, view in self.views.items()}
 
 
 @dataclass(frozen=True)

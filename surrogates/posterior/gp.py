@@ -22,8 +22,8 @@ from surrogates.posterior.fitting import SLOPE, Data, Factor
 from surrogates.posterior.replicates import replicates
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
-_WORTH_REMEMBERING = 512  # rows
-_FULLY = 4096  # rows of which more than mean and variance is remembered
+_LARGE = 512  # rows
+_FULLY = 8192  # rows of which more than mean and variance is remembered
 _CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
@@ -162,13 +162,12 @@ class MetricGP:
     def scored(self, rows: Tensor) -> Scored:
         """Return the posterior of n rows one by one in standardised units (Rasmussen & Williams 2006, algorithm 2.1).
 
-        Large pools are scored in single precision, and the latest one is remembered.
+        Large pools are scored in single precision. The latest many rows and the latest few are remembered.
         """
-        if self._memory and torch.equal(self._memory[0].rows, rows):
-            return self._memory[0]
-        found = Scored(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
-        if len(rows) >= _WORTH_REMEMBERING:
-            self._memory[:] = [found]
+        large = len(rows) >= _LARGE
+        known = self._memory[large].at(rows, self.terms.encoder) if large in self._memory else None
+        found = known or Scored(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
+        self._memory[large] = found
         return found
 
     def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -184,8 +183,8 @@ class MetricGP:
         return mean, left.clamp_min(_LEAST), root
 
     @cached_property
-    def _memory(self) -> list[Scored]:
-        return []
+    def _memory(self) -> dict[bool, Scored]:
+        return {}
 
     @property
     def evidence(self) -> float:
@@ -257,6 +256,17 @@ class Scored:
     mean: Tensor
     variance: Tensor
     root: Tensor
+
+    def at(self, rows: Tensor, encoder: Encoder) -> Scored | None:
+        """Return the posterior of rows that are the same, or that stand at their materials' places here; else None."""
+        if torch.equal(self.rows, rows):
+            return self
+        if encoder.materials is None or len(self.rows) != len(encoder.materials.ids):
+            return None
+        places = encoder.places(rows)
+        if not torch.equal(self.rows[places], rows):
+            return None
+        return Scored(rows, self.mean[places], self.variance[places], self.root[places])
 
 
 class _ScaledMean(Mean):

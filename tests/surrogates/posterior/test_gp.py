@@ -96,6 +96,25 @@ def test_a_pool_is_scored_in_parts_as_it_is_as_a_whole(monkeypatch: pytest.Monke
         assert torch.allclose(one, other, rtol=1e-10)
 
 
+@pytest.mark.parametrize("elsewhere", [0.0, 0.2])
+def test_materials_of_a_scored_pool_are_known_from_it_where_they_are_asked_with_the_same_settings(
+    monkeypatch: pytest.MonkeyPatch, elsewhere: float
+) -> None:
+    encoder, rows, rng = world(40)
+    process = learn(Task(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.1, rng), 0.1))
+    some = torch.tensor([[0.3 + elsewhere, 17.0], [0.3, 150.0], [0.3, 3.0]], dtype=torch.float64)
+    alone = process.marginals(some)
+    monkeypatch.setattr("surrogates.posterior.gp._LARGE", 3)
+    pool = torch.column_stack([torch.full((200,), 0.3, dtype=torch.float64), torch.arange(200)])
+    process.marginals(pool)
+    scored: list[int] = []
+    plainly = MetricGP._scored
+    monkeypatch.setattr(MetricGP, "_scored", lambda *asked: (scored.append(len(asked[1])), plainly(*asked))[1])
+    for known, afresh in zip(process.marginals(some), alone, strict=True):
+        torch.testing.assert_close(known, afresh, rtol=1e-9, atol=1e-12)
+    assert scored == ([3] if elsewhere else [])
+
+
 def test_a_good_prior_is_used_far_from_the_data() -> None:
     encoder, rows, rng = world(25)
     values = noisy(2.0 * prior_of(encoder, rows) - 4.0, 0.1, rng)
