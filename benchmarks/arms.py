@@ -25,11 +25,11 @@ from loop.assemble import Materials, build_encoder, build_materials
 from loop.edition import Edition
 from loop.events import Event, TrialEnded
 from loop.health import HealthChange
-from loop.manager import Parts
 from loop.options import RunOptions
 from loop.planner import Planner
 from loop.records import Outlook, Proposal, TrialRecord
 from loop.run import conduct
+from loop.session import Parts
 
 
 class Arm(StrEnum):

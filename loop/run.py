@@ -18,13 +18,14 @@ from loop.dispatch import Dispatcher
 from loop.edition import edition
 from loop.events import Event, PoolReady, Preparing, Proposed, Started, StationsReady, Warned
 from loop.limits import check_limits, keep_limits
-from loop.manager import Manager, Parts
+from loop.manager import Manager
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.pool_map import POOL, Atlas, keep_materials
 from loop.reader import Reader, store_path
 from loop.records import CampaignRecord, TrialRecord, time_spent
 from loop.retraining import Retraining
+from loop.session import Parts, Session
 from loop.sources import hold, read_sources
 from loop.store import Store
 
@@ -85,8 +86,8 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
         keep_limits(store, dispatcher.instruments)
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))
-        manager = Manager(parts, dispatcher, store, retraining)
-        return manager.run(lab.clock, options, _keeping(materials, store, on_event))
+        session = Session(store, lab.clock, options, _keeping(materials, store, on_event))
+        return Manager(parts, dispatcher, session, retraining).run()
     finally:
         dispatcher.close()
         if retraining is not None:

@@ -1,0 +1,89 @@
+"""What becomes of a trial: its verdict goes to the store, then to the planner, then to everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from campaigns.fidelity import FULL
+from loop.amending import Amending
+from loop.appraising import Appraising
+from loop.book import Book
+from loop.events import Event, FrontGrew, Improved, SurrogateChanged, TrialEnded
+from loop.front import front, wants_front
+from loop.records import TrialRecord, Verdict
+from loop.retraining import Retraining
+from loop.session import Parts, Session
+from loop.verdict import verdict
+
+
+class Ending:
+    """Ends trials.
+
+    Args:
+        parts: the planner, who learns, and what was computed of each material.
+        session: where it is recorded, and who is told.
+        amending: knows the objective in force.
+        book: the trials.
+        retraining: tunes a model meanwhile, or None.
+    """
+
+    def __init__(
+        self, parts: Parts, session: Session, amending: Amending, book: Book, retraining: Retraining | None
+    ) -> None:
+        self._planner, self._materials, self._session = parts.planner, parts.materials, session
+        self._amending, self._book, self._retraining = amending, book, retraining
+        self._appraising = Appraising(parts.planner, book, session.store)
+
+    def complete(self, number: int) -> None:
+        """End a trial that has gone through all steps."""
+        trial, campaign = self._book[number], self._amending.edition.campaign
+        if trial.state.ended or not campaign.workflow_of(trial.fidelity):
+            return
+        if self._book.next_step(trial) is None:
+            computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
+            self.end(number, verdict(campaign.build_objective(), trial, computed))
+
+    def end(self, number: int, ending: Verdict) -> None:
+        """End a trial."""
+        previous = self._book.best
+        self._session.store.end(number, ending, self._session.clock.now())
+        trial = self._book.refresh(number)
+        changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
+        self._session.store.beat()
+        self._session.on_event(TrialEnded(trial))
+        self.doubt()
+        self.look_ahead()
+        self._session.tell(changes(number, changed + self._retrained()))
+        self._tell_of_progress(trial, previous)
+
+    def tune(self) -> None:
+        """Begin or settle the tuning of a model, if that is due."""
+        latest = max((trial.number for trial in self._book.trials), default=0)
+        self._session.tell(changes(latest, self._retrained()))
+
+    def doubt(self) -> None:
+        """Keep and tell which measurements are not believed."""
+        self._session.tell(self._appraising.doubts())
+
+    def look_ahead(self) -> None:
+        """Keep and tell what is left to hope for, where a stopping rule wants to know."""
+        self._session.tell(self._appraising.outlook(self._amending.edition.campaign))
+
+    def _retrained(self) -> list[tuple[str, str]]:
+        if self._retraining is None:
+            return []
+        return self._retraining.advance([t for t in self._book.completed if t.fidelity == FULL])
+
+    def _tell_of_progress(self, trial: TrialRecord, previous: TrialRecord | None) -> None:
+        campaign, incumbent = self._amending.edition.campaign, self._book.best
+        if wants_front(campaign):
+            grown = front(campaign.build_objective(), self._book.trials)
+            if trial.number in grown.numbers:
+                self._session.on_event(FrontGrew(trial.number, grown))
+        elif incumbent is not None and (previous is None or (incumbent.score or 0.0) > (previous.score or 0.0)):
+            self._session.on_event(Improved(incumbent, previous))
+
+
+def changes(trial: int, found: Sequence[tuple[str, str]]) -> list[Event]:
+    """Return what has changed about the models of metrics, with a trial, as events."""
+    return [SurrogateChanged(trial, metric, text) for metric, text in found]

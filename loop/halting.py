@@ -1,0 +1,82 @@
+"""Why a session begins nothing new: the budget or a stopping rule, the user, or a space that is used up."""
+
+from __future__ import annotations
+
+import time
+
+from loop.amending import Amending
+from loop.book import Book
+from loop.events import Stopping
+from loop.records import time_spent
+from loop.session import Session
+from loop.stopping import spent, stop_reason
+
+INTERRUPTED = "interrupted by the user"
+
+
+class Halting:
+    """Finds the reason, tells it once, and remembers it.
+
+    Args:
+        session: whose user may interrupt, and whose time is limited.
+        amending: knows the budget and the stopping rules in force.
+        book: the trials.
+
+    Attributes:
+        interrupted: whether the user wants the session to end.
+        aborted: whether at once.
+    """
+
+    def __init__(self, session: Session, amending: Amending, book: Book) -> None:
+        self._session, self._amending, self._book = session, amending, book
+        self._started, self._earlier = time.time(), time_spent(session.store.sessions())
+        self._reason: str | None = None
+        self.interrupted = self.aborted = False
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing new is begun, or None."""
+        if self._reason is None:
+            trials, now = self._book.trials, self._amending.edition
+            reason = stop_reason(now.campaign, trials, spent(trials, self.wall_time), now.first)
+            if self._session.options.stop.is_set() or self._session.options.abort.is_set():
+                self.interrupted, reason = True, reason or INTERRUPTED
+            if reason is not None:
+                self.stop(reason)
+        return self._reason
+
+    @property
+    def last_of_budget(self) -> bool:
+        """Whether the campaign stops only because its trials are all proposed: the queued ones still count."""
+        full = sum(trial.counted for trial in self._book.trials)
+        return not self.interrupted and full >= self._amending.edition.campaign.budget.trials
+
+    @property
+    def finished(self) -> bool:
+        """Whether the campaign has ended, not only this session."""
+        return self._reason is not None and not self.interrupted
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds spent over all sessions."""
+        return self._earlier + time.time() - self._started
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing new from now on."""
+        self._reason = reason
+        self._session.on_event(Stopping(reason))
+
+    def reconsider(self) -> None:
+        """Look for a reason anew, as the campaign has changed; what the user wants stays."""
+        if not self.interrupted:
+            self._reason = None
+
+    def noticed(self) -> bool:
+        """Notice Ctrl-C; return whether there is something new about it."""
+        if self._session.options.abort.is_set() and not self.aborted:
+            self.aborted = self.interrupted = True
+            return True
+        if self._session.options.stop.is_set() and not self.interrupted:
+            self.interrupted = True
+            return True
+        return False

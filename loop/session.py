@@ -1,0 +1,54 @@
+"""What a session is made of: what to do and who plans it, where it is kept, whose time counts, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from campaigns.campaign import Campaign
+from campaigns.warm_start import Source
+from instruments.clock import Clock
+from loop.assemble import Materials
+from loop.events import Event
+from loop.options import RunOptions
+from loop.planner import Planner
+from loop.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a session is made of, before there is a lab.
+
+    Attributes:
+        campaign: what to do.
+        materials: the pool with all that is known of it, or None.
+        planner: knows all trials of the store as soon as there is a lab.
+        sources: what the planner learnt from earlier campaigns.
+    """
+
+    campaign: Campaign
+    materials: Materials | None
+    planner: Planner
+    sources: Sequence[Source] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a campaign.
+
+    Attributes:
+        store: the only memory.
+        clock: the lab's time.
+        options: how the user may end it.
+        on_event: called with everything that happens.
+    """
+
+    store: Store
+    clock: Clock
+    options: RunOptions
+    on_event: Callable[[Event], None]
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Tell of several events, each as it comes about."""
+        for event in events:
+            self.on_event(event)
