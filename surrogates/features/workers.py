@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from queue import SimpleQueue
 from typing import IO, Any, Self, TypeVar, cast
@@ -111,7 +111,7 @@ class _Worker:
 def serve() -> None:
     """Answer tasks from standard input until it ends; what libraries print goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    with os.fdopen(os.dup(1), "wb") as answers:
+    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "wb") as answers:  # a parent that was killed hears nothing
         os.dup2(2, 1)
         function = pickle.load(sys.stdin.buffer)
         while (task := _next_task()) is not _END:

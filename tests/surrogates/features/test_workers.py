@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -84,3 +85,13 @@ def test_a_worker_ends_when_its_parent_is_killed():
     while alive(worker):
         assert time.monotonic() < deadline, "the worker outlived its parent"
         time.sleep(0.05)
+
+
+def test_a_worker_whose_parent_was_killed_meanwhile_ends_without_a_word():
+    command = [sys.executable, "-c", "from surrogates.features.workers import serve; serve()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+        worker.stdout.close()
+        worker.stdin.write(pickle.dumps(math.sqrt) + pickle.dumps(4.0))
+        worker.stdin.close()
+        assert worker.stderr.read() == b""
+    assert worker.returncode == 0

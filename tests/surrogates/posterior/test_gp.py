@@ -198,6 +198,15 @@ def test_a_metric_that_is_at_its_floor_everywhere_is_no_error() -> None:
     assert float(gp.marginals(fresh)[1].mean()) > float(sd.mean())  # others may well lie above
 
 
+def test_where_most_lie_at_the_floor_the_others_say_how_far_any_may_lie_above_it() -> None:
+    encoder, rows, _ = world(20)
+    values = torch.zeros(20, dtype=torch.float64)
+    values[7] = 4.0
+    _, fresh, _ = world(100, seed=2)
+    sd = learn(Task(encoder, floor=0.0), observe(rows, values, 0.05)).marginals(fresh)[1]
+    assert float(sd.median()) > 2.0  # the values' own spread is 0.9
+
+
 def test_noise_is_taken_as_it_comes() -> None:
     encoder, rows, _ = world(12)
     rows = rows[:1].repeat(12, 1)
