@@ -51,18 +51,28 @@ class Start:
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
+        count = max(self.scorer.campaign.planner.initial, number + 1, self.begun + 1)
+        found = self._sequences.get(count)
+        if found is None:
+            found = self._sequences[count] = self._sequence(count)
+        fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
+        return fresh if fresh is not None or self.scorer.encoder.materials is None else self._any(seen)
+
+    @cached_property
+    def _sequences(self) -> dict[int, list[Candidate]]:
+        """The sequences that were asked for, by their lengths: to cover a large pool takes seconds."""
+        return {}
+
+    def _sequence(self, count: int) -> list[Candidate]:
+        """Return the first candidates, in order; fewer in a small space without materials."""
         campaign, table = self.scorer.campaign, self.scorer.encoder.materials
-        count = max(campaign.planner.initial, number + 1, self.begun + 1)
         settings = sobol(campaign.space, count, campaign.seed) if campaign.space.all_parameters else [{}]
         if table is None:
-            found = [Candidate(setting) for setting in settings]
-        else:
-            view = next(iter(table.views.values()))
-            cover = self.promising[spread(view[self.promising], count, campaign.seed)]
-            pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
-            found = [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
-        fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
-        return fresh if fresh is not None or table is None else self._any(seen)
+            return [Candidate(setting) for setting in settings]
+        view = next(iter(table.views.values()))
+        cover = self.promising[spread(view[self.promising], count, campaign.seed)]
+        pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
+        return [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
 
     def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return a material that was never tried, with the first setting, or None."""
