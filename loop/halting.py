@@ -33,9 +33,8 @@ class Halting:
         self._reason: str | None = None
         self.interrupted = self.aborted = False
 
-    @property
     def reason(self) -> str | None:
-        """Why nothing new is begun, or None."""
+        """Return why nothing new is begun, or None; tell it when it is found."""
         if self._reason is None:
             trials, now = self._book.trials, self._amending.edition
             reason = stop_reason(now.campaign, trials, spent(trials, self.wall_time), now.first)

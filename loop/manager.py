@@ -130,7 +130,7 @@ class Manager:
 
     def _propose(self) -> bool:
         """Queue one more trial, if the queue is short and nothing speaks against it."""
-        if self._halting.reason is not None or self._proposals_left == 0:
+        if self._halting.reason() is not None or self._proposals_left == 0:
             return False
         asked = self._amending.asked()
         if asked is None and sum(not t.steps for t in self._book.open) >= _AHEAD:
@@ -290,11 +290,11 @@ class Manager:
             return True
         if sum(bool(t.steps) for t in self._book.open) >= len(self._campaign.stations):
             return False
-        return not self._halting.interrupted and (self._halting.reason is None or self._halting.last_of_budget)
+        return not self._halting.interrupted and (self._halting.reason() is None or self._halting.last_of_budget)
 
     def _finish(self) -> Outcome:
         trials, halting = self._book.trials, self._halting
-        reason = halting.reason or f"{self._session.options.max_trials} trials were asked for"
+        reason = halting.reason() or f"{self._session.options.max_trials} trials were asked for"
         self._session.on_event(Finished(reason, self._book.best, front_of(self._campaign, trials)))
         ended = (halting.finished, halting.interrupted, halting.aborted)
         return Outcome(reason, *ended, tuple(trials), halting.wall_time)
