@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.errors import start
+from benchmarks.looking import looking
 from benchmarks.statistics import quartiles
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
@@ -111,11 +112,8 @@ def _campaign(find: str) -> Mapping[str, Any]:
         "space": {"pool": {"kind": "generator", "function": "benchmarks.iteration:pool"}},
         "metrics": {"gap": {"kind": "measured", "unit": "eV"}},
         "objective": {"terms": [{"goal": "maximise", "metric": "gap", "scale": 1.0}], "find": {"kind": find}},
-        "lab": {"kind": "virtual"},
-        "stations": {"table": {"kind": "furnace"}},
-        "workflow": [{"name": "look", "stations": ["table"], "analysis": "a:b", "gives": ["gap"], "timeout": "1 h"}],
         "budget": {"trials": 1000},
-    }
+    } | looking(["gap"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from botorch.test_functions import Ackley, Branin, Hartmann
 from numpy.typing import NDArray
 
+from benchmarks.looking import looking
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
@@ -85,19 +86,15 @@ class Problem:
         if self.levels:
             one = {"kind": "ordinal", "levels": np.linspace(0.0, 1.0, self.levels).tolist()}
         names = [f"x{i}" for i in range(self.dimensions)]
-        step = {"name": "look", "stations": ["eye"], "analysis": "benchmarks.lab:Problem", "gives": [METRIC]}
         data: dict[str, Any] = {
             "name": "known",
             "seed": seed,
             "space": {"parameters": {name: {"unit": "1", **one} for name in names}},
             "metrics": {METRIC: {"kind": "measured", "unit": "1"}},
             "objective": {"terms": [{"goal": "maximise", "metric": METRIC, "scale": 1.0}]},
-            "lab": {"kind": "virtual"},
-            "stations": {"eye": {"kind": "furnace"}},
-            "workflow": [{**step, "recipe": {name: f"${name}" for name in names}, "timeout": "1 h"}],
             "budget": {"trials": trials},
         }
-        return Campaign.model_validate(data | changes)
+        return Campaign.model_validate(data | looking([METRIC], names) | changes)
 
 
 def trials(problem: Problem, campaign: Campaign, sources: Sequence[Source] = ()) -> Iterator[TrialRecord]:

@@ -32,13 +32,13 @@ from rich.table import Table
 
 from benchmarks.environment import wide_console
 from benchmarks.errors import start
+from benchmarks.looking import looking
 from benchmarks.trials import completed
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import MetricValue
 from loop.assemble import Materials, build_encoder, build_materials
 from loop.planner import Planner
-from loop.records import Proposal
 from surrogates.features.build import build_embedder
 from surrogates.features.pooled import embed_pool
 from surrogates.pools.pool import Pool, load_pool
@@ -75,13 +75,13 @@ class Account:
     Attributes:
         wall: seconds.
         cpu: processor seconds, with those of its workers; None where it was killed.
-        memory: of its largest process, in GiB.
+        memory: of its largest process, in GiB; None where it was killed.
         words: what it says.
     """
 
     wall: float
     cpu: float | None
-    memory: float
+    memory: float | None
     words: str
 
 
@@ -100,12 +100,13 @@ def main(
         for each in track(stages, description="stages", transient=True):
             found = _killed(folder, entries // 2) if each == "embed, killed" else _alone(each, folder)
             cpu = "" if found.cpu is None else f"{found.cpu:.0f}"
-            table.add_row(each, f"{found.wall:.0f}", cpu, f"{found.memory:.2f}", found.words)
+            memory = "" if found.memory is None else f"{found.memory:.2f}"
+            table.add_row(each, f"{found.wall:.0f}", cpu, memory, found.words)
     wide_console().print(table)
 
 
 def write(folder: Path, entries: int) -> None:
-    """Write the pool's file and the campaign that names it."""
+    """Write the pool's file."""
     with (folder / "pool.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["cif"])
@@ -136,8 +137,7 @@ def _killed(folder: Path, enough: int) -> Account:
         assert process.stdout is not None
         kept = next(count for count in map(_embedded, process.stdout) if count >= enough)
         process.kill()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Account(time.monotonic() - began, None, used.ru_maxrss / 2**20, f"killed when {kept:,} were kept")
+    return Account(time.monotonic() - began, None, None, f"killed when {kept:,} were kept")
 
 
 def _embedded(line: str) -> int:
@@ -210,8 +210,7 @@ def _measure(planner: Planner, materials: Materials, count: int) -> None:
     for _ in range(count):
         number, candidate, proposal = planner.suggest()
         value = float(truth[materials.pool.ids.index(str(candidate.material))] + 0.02 * rng.normal())
-        record = Proposal(proposal.generator)
-        planner.ingest(completed(number, candidate, record, {"merit": MetricValue(value, 0.02, "1")}))
+        planner.ingest(completed(number, candidate, proposal, {"merit": MetricValue(value, 0.02, "1")}))
 
 
 def _pool(folder: Path) -> Pool:
@@ -221,7 +220,6 @@ def _pool(folder: Path) -> Pool:
 
 
 def _campaign(folder: Path) -> Campaign:
-    step = {"name": "look", "stations": ["eye"], "analysis": "a:b", "gives": ["merit"], "timeout": "1 h"}
     data: dict[str, Any] = {
         "name": "large_pool",
         "seed": 0,
@@ -229,12 +227,9 @@ def _campaign(folder: Path) -> Campaign:
         "metrics": {"merit": {"kind": "measured", "unit": "1"}},
         "objective": {"terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}], "find": {"kind": "many"}},
         "planner": {"initial": _MEASURED},
-        "lab": {"kind": "virtual"},
-        "stations": {"eye": {"kind": "furnace"}},
-        "workflow": [step],
         "budget": {"trials": 1000},
     }
-    return Campaign.model_validate(data, context={PARENT: folder})
+    return Campaign.model_validate(data | looking(["merit"]), context={PARENT: folder})
 
 
 if __name__ == "__main__":

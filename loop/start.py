@@ -52,15 +52,16 @@ class Start:
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
         count = max(self.scorer.campaign.planner.initial, number + 1, self.begun + 1)
-        found = self._sequences.get(count)
-        if found is None:
-            found = self._sequences[count] = self._sequence(count)
+        if count not in self._latest:
+            self._latest.clear()
+            self._latest[count] = self._sequence(count)
+        found = self._latest[count]
         fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
         return fresh if fresh is not None or self.scorer.encoder.materials is None else self._any(seen)
 
     @cached_property
-    def _sequences(self) -> dict[int, list[Candidate]]:
-        """The sequences that were asked for, by their lengths: to cover a large pool takes seconds."""
+    def _latest(self) -> dict[int, list[Candidate]]:
+        """The sequence that was asked for last, by its length: to cover a large pool takes seconds."""
         return {}
 
     def _sequence(self, count: int) -> list[Candidate]:

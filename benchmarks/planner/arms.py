@@ -102,7 +102,14 @@ def _behnken(task: Task, seed: int) -> Engine:
     return box_behnken(task, seed)
 
 
-_OURS = ("campaigns", "surrogates", "loop", "benchmarks/planner/ours.py", "benchmarks/trials.py")
+_OURS = (
+    "campaigns",
+    "surrogates",
+    "loop",
+    "benchmarks/planner/ours.py",
+    "benchmarks/looking.py",
+    "benchmarks/trials.py",
+)
 _BOTORCH = ("botorch", "gpytorch", "torch")
 _NO_ROWS = "it has no lists of rows, so that each suggestion goes to the nearest row that is left, scaled"
 _QUADRATIC = "in random order, a quadratic by least squares, its optimum, then a design half as wide around that"

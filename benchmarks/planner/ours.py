@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from benchmarks.looking import looking
 from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
 from benchmarks.trials import completed
 from campaigns.beside import PARENT
@@ -74,7 +75,6 @@ def _campaign(task: Task, seed: int) -> Campaign:
     names = [f"outcome{i}" for i in range(len(task.signs) + task.slacks)]
     goals = zip(names, task.signs, strict=False)
     parameters = {p.name: _parameter(p) for p in task.parameters}
-    step = {"name": "look", "stations": ["table"], "analysis": "benchmarks.planner:look", "gives": names}
     with TemporaryDirectory() as folder:
         rows = {} if task.rows is None else {"rows": {"file": _ROWS}}
         if task.rows is not None:
@@ -90,11 +90,8 @@ def _campaign(task: Task, seed: int) -> Campaign:
                 "find": {"kind": _found(task)},
             },
             "planner": {"initial": 2},
-            "lab": {"kind": "virtual"},
-            "stations": {"table": {"kind": "furnace"}},
-            "workflow": [{**step, "recipe": {name: f"${name}" for name in parameters}, "timeout": "1 h"}],
             "budget": {"trials": task.total},
-        }
+        } | looking(names, parameters)
         campaign = Campaign.model_validate(data, context={PARENT: Path(folder)})
         assert (campaign.space.table is None) == (task.rows is None)  # read while the file is there
         return campaign

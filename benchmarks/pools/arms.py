@@ -69,18 +69,10 @@ _PLAIN = (
 )
 _COMPOSITION = "statistics of the elements' properties"
 
-_OURS = (
-    "campaigns",
-    "surrogates",
-    "loop/acquisition.py",
-    "loop/belief.py",
-    "loop/learning.py",
-    "loop/planner.py",
-    "loop/promise.py",
-    "loop/scoring.py",
-    "loop/shortlist.py",
+_CODE = (
+    *("campaigns", "surrogates", "loop"),
+    *("benchmarks/pools/ours.py", "benchmarks/looking.py", "benchmarks/trials.py"),
 )
-_CODE = (*_OURS, "loop/health.py", "loop/trust.py", "benchmarks/pools/ours.py")
 
 
 def _athanor(setting: Setting, seed: int) -> Engine:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.looking import looking
 from benchmarks.pools.calibration import Fit, Posterior
 from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
@@ -131,19 +132,8 @@ def _campaign(
         "metrics": metrics,
         "objective": {"terms": _terms(setting), "find": {"kind": "many"}},
         "planner": {"initial": 2},
-        "lab": {"kind": "virtual"},
-        "stations": {"table": {"kind": "furnace"}},
-        "workflow": [
-            {
-                "name": "look",
-                "stations": ["table"],
-                "analysis": "benchmarks.pools:look",
-                "gives": list(metrics),
-                "timeout": "1 h",
-            }
-        ],
         "budget": {"trials": 200},
-    }
+    } | looking(list(metrics))
     if features:
         data["surrogate"] = {"features": [{"kind": name} for name in features]}
     return Campaign.model_validate(data)

@@ -64,18 +64,30 @@ class Standardised:
     def __init__(self, task: Task, seen: Observations, units: tuple[float, float] | None = None) -> None:
         self.task, self.seen, self.rows = task, seen, seen.rows
         self.prior = task.prior
-        _, amplitude = Terms(task.encoder, Shape((), 0), torch.zeros(0), task.prior).known(seen.rows)
-        self.shift, self.scale = _standard(seen.values, amplitude)
         self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
         if task.floor is not None:
             self.censored = seen.values <= task.floor + 2.0 * seen.sds
-            self.shift, self.scale = _standard_above(task.floor, seen, self.censored, (self.shift, self.scale))
-        if units is not None:
-            self.shift, self.scale = units
+        self.shift, self.scale = units or self._units()
         self.noise = torch.maximum(seen.sds / self.scale, torch.full_like(seen.sds, _QUIET)).square()
         self.targets = (seen.values - self.shift) / self.scale
         if task.floor is not None:
             self.targets = torch.where(self.censored, (task.floor - self.shift) / self.scale, self.targets)
+
+    def _units(self) -> tuple[float, float]:
+        """Return the shift and the scale of the observations themselves.
+
+        Where most lie at a floor, the spread of all says little of how far others may lie above it: those that do, say
+        more.
+        """
+        seen, floor = self.seen, self.task.floor
+        _, amplitude = Terms(self.task.encoder, Shape((), 0), torch.zeros(0), self.prior).known(seen.rows)
+        shift, scale = _standard(seen.values, amplitude)
+        if floor is None or not bool(self.censored.any()):
+            return shift, scale
+        if bool(self.censored.all()):  # nothing tells how far the others lie above it
+            return floor, _RESOLVED * float(seen.sds.median()) or 1.0
+        above = float((seen.values[~self.censored] - floor).square().mean().sqrt())
+        return shift, max(scale, above * float(self.censored.double().mean().sqrt()))
 
     @cached_property
     def parts(self) -> Distances:
@@ -105,19 +117,6 @@ def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
         return 0.0, float((values / amplitude).square().mean().sqrt()) or 1.0
     spread = float(values.std()) if len(values) > 1 else 0.0
     return float(values.mean()), spread if spread > 1e-8 else 1.0
-
-
-def _standard_above(
-    floor: float, seen: Observations, censored: Tensor, units: tuple[float, float]
-) -> tuple[float, float]:
-    """Return shift and scale of a metric of which some values lie at a floor, from those of all values.
-
-    Where most lie there, the spread of all says little of how far others may lie above it: those that do, say more.
-    """
-    if bool(censored.all()):  # nothing tells how far the others lie above it
-        return floor, _RESOLVED * float(seen.sds.median()) or 1.0
-    above = float((seen.values[~censored] - floor).square().mean().sqrt())
-    return units[0], max(units[1], above * float(censored.double().mean().sqrt()))
 
 
 @dataclass(frozen=True)
