@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.cathode_truth import Goal, Truth, build_truth, draw
+from benchmarks.environment import peak_memory
 from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
 from campaigns.metrics import MeasuredConfig
@@ -240,7 +240,7 @@ def _result(watch: _Watch, planner: Timed, times: list[float]) -> Run:
         wall=times[-1],
         forty=times[39] if len(times) >= 40 else None,
         thinking=planner.thinking,
-        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0,
+        memory=peak_memory(),
         trials=[_summary(t, s) for t, s in zip(watch.ended, watch.scores, strict=True)],
     )
 

@@ -8,7 +8,6 @@ all measurements and chooses a batch; hyper-parameters are fitted in some of the
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.environment import peak_memory
 from benchmarks.errors import start
 from benchmarks.looking import looking
 from benchmarks.statistics import quartiles
@@ -68,7 +68,7 @@ def main(
         for find in ("many", "best"):
             seconds = _seconds(_world(size, find), measured, iterations, batch)
             median, largest = quartiles(seconds).median, max(seconds)
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            memory = peak_memory() / 2**30
             table.add_row(
                 f"{size:,}", find, f"{median:.3f}", f"{largest:.3f}", f"{median / batch:.3f}", f"{memory:.2f}"
             )

@@ -30,7 +30,7 @@ from pymatgen.core import Element
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.environment import wide_console
+from benchmarks.environment import peak_memory, wide_console
 from benchmarks.errors import start
 from benchmarks.looking import looking
 from benchmarks.trials import completed
@@ -159,7 +159,7 @@ def stage(name: str, folder: Path) -> None:
     words = {"build": _build, "embed": _embed, "open": _open, "plan": _plan}[name](folder)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in used)
-    memory = max(one.ru_maxrss for one in used) / 2**20
+    memory = max(peak_memory(), used[1].ru_maxrss * 1024.0) / 2**30  # children begin with what this one has
     print(json.dumps({"wall": time.monotonic() - began, "cpu": cpu, "memory": memory, "words": words}))
 
 

@@ -44,10 +44,10 @@ _BATCHES = (1, 4, 16)
 _ATOMS_PER_TURN = 240
 _LAYER = (2048, 64, 64)  # rows, inputs and outputs of a product as in the layers
 _MEMORY = """
-import resource
+from benchmarks.environment import peak_memory
 from benchmarks.throughput import crystals, {evaluate}
 {evaluate}(4 * crystals(40))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_memory())
 """
 
 
@@ -223,7 +223,7 @@ def memory() -> Table:
     for name, evaluate in (("stock, batches of 16", "by_stock"), ("ours", "by_us")):
         command = [sys.executable, "-W", "ignore", "-c", _MEMORY.format(evaluate=evaluate)]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        table.add_row(name, f"{int(printed) / 1024:.0f}")
+        table.add_row(name, f"{float(printed) / 2**20:.0f}")
     return table
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import resource
 import sys
 import time
 import warnings
@@ -19,6 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from benchmarks.environment import peak_memory
 from benchmarks.errors import UnfitError
 from benchmarks.planner.arms import ARMS
 from benchmarks.planner.engine import Arm, Engine
@@ -72,7 +72,7 @@ def measure(arm: Arm, kind: Kind, count: int) -> Cost:
     for _ in range(_TIMED):
         point, seconds = _next(engine, task, point)
         cpu.append(seconds)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    memory = peak_memory()
     return Cost(start, first, whole, float(np.median(cpu)), memory)
 
 
