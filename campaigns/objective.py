@@ -90,11 +90,19 @@ class FindBestConfig(Config):
 
 
 class FindManyConfig(Config):
-    """Find as many good candidates as possible."""
+    """Find as many good candidates as possible; without `above` and `share`, the better the score the better."""
 
     kind: Literal["many"]
     above: Number | None = None
-    """The score from which a candidate counts as good; without it, the better the score the better."""
+    """The score from which a candidate counts as good."""
+    share: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    """The share of all candidates, the best of them, that counts as good: 0.05 for the best 5 %."""
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if self.above is not None and self.share is not None:
+            raise ValueError("give above or share, not both")
+        return self
 
 
 class FindParetoConfig(Config):

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from loop.belief import Belief
 from loop.pareto import promised
+from loop.rounding import Setting
+from loop.sampling import sobol
+from loop.scoring import Scorer
 
 _SAMPLES = 32
 _TOGETHER = 2048  # rows whose samples stay in a core's cache
 _CURIOSITY = 0.6  # standard deviations of the score that are worth as much as one of its mean, where many are wanted
 _AT_FIRST = 1.2  # the same for settings, of which few measurements tell less; it fades with the budget
+_LIKELY = 0.1  # probability to be good from which a candidate is one of those that are wanted for their score
+_SURVEYED = 4096  # candidates that tell from which score on the best share of all begins
+_SETTINGS = 16  # of each material among them, where settings are chosen, too
+_GOOD = "good"
+_LEAST = 1e-12  # standard deviation of a score that is known
 
 
 @dataclass(frozen=True)
@@ -44,24 +54,42 @@ class Promise:
     def wanted(self, rows: Tensor) -> Tensor:
         """Return the expected merit of rows, n x d, with a little optimism, where many good candidates are wanted.
 
-        Infeasible candidates have the merit of the worst measured one. With a threshold, what counts is to be above it.
+        Infeasible candidates have the merit of the worst measured one. Those that are hardly ever good come after all
+        others, by the probability that they are: what is surely next to good would else be wanted before what nothing
+        is known of.
         """
-        find = self.belief.scorer.objective.find
-        above = find.above if isinstance(find, FindManyConfig) else None
-        means, variances, shares = [], [], []
-        for score, feasible in self._scores(rows):
-            merit = torch.where(feasible, score, self.belief.worst)
-            mean, variance = _moments(merit)
-            means.append(mean)
-            variances.append(variance)
-            shares.append(mean if above is None else (merit >= above).double().mean(dim=0))
-        mean, variance = torch.cat(means), torch.cat(variances)
-        found = mean + self._curiosity * variance.sqrt()
-        chance = self.belief.hope(rows)
-        if above is None:
-            return chance * found + (1.0 - chance) * self.belief.worst
-        spread = float((variance.mean() + mean.var(correction=0)).sqrt()) or 1.0
-        return chance * torch.cat(shares) + 1e-3 * (found - above) / spread
+        mean, sd = self._expected(rows)
+        chance, good, worst = self.belief.hope(rows), self.good, self.belief.worst
+        merit = chance * (mean + self._curiosity * sd) + (1.0 - chance) * worst
+        if good is None:
+            return merit
+        surely = torch.special.log_ndtr((mean - good) / sd) + chance.log()
+        return torch.where(surely >= math.log(_LIKELY), merit.clamp_min(worst), worst + surely)
+
+    @property
+    def good(self) -> float | None:
+        """The score from which a candidate counts as good, where many are wanted; None if better is always better.
+
+        That of the best share of all candidates is what they are expected to have. What they truly have varies more, so
+        that this is a low estimate as long as little is known.
+        """
+        match self.belief.scorer.objective.find:
+            case FindManyConfig(above=float(above)):
+                return above
+            case FindManyConfig(share=float(share)):
+                if _GOOD not in self.belief.memory:
+                    alone = Promise(replace(self.belief, pending=None), seed=0)
+                    mean, _ = alone._expected(_survey(self.belief.scorer))
+                    self.belief.memory[_GOOD] = mean.topk(math.ceil(share * len(mean))).values[-1]
+                return float(self.belief.memory[_GOOD])
+            case _:
+                return None
+
+    def _expected(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of the merit, n and n, which is the worst score where infeasible."""
+        merits = (torch.where(feasible, score, self.belief.worst) for score, feasible in self._scores(rows))
+        means, variances = zip(*map(_moments, merits), strict=True)
+        return torch.cat(means), torch.cat(variances).sqrt().clamp_min(_LEAST)
 
     @property
     def _curiosity(self) -> float:
@@ -91,6 +119,23 @@ class Promise:
         for values in self.belief.marginals(rows, _SAMPLES, self.seed, _TOGETHER):
             score, feasible = torch.broadcast_tensors(scorer.score(values), scorer.feasible(values))
             yield score, feasible
+
+
+def _survey(scorer: Scorer) -> Tensor:
+    """Return rows, n x d, that stand for the whole space: all of them, or as many as tell a share of them."""
+    space, materials, generator = scorer.campaign.space, scorer.encoder.materials, np.random.default_rng(0)
+    count, most = (0, _SURVEYED) if materials is None else (len(materials.ids), _SETTINGS)
+    settings: Sequence[Setting] = [{}]
+    if space.table is not None:
+        settings = space.table.take(_some(len(space.table), most, generator))
+    elif space.all_parameters:
+        settings = sobol(space, most, 0)
+    return scorer.encoder.encode_product(settings, _some(count, _SURVEYED // len(settings), generator))
+
+
+def _some(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Return places of ``count``: all, or some at random."""
+    return np.arange(count) if count <= most else generator.choice(count, most, replace=False)
 
 
 def _moments(samples: Tensor) -> tuple[Tensor, Tensor]:

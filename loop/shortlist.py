@@ -50,7 +50,8 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     Raises:
         SpaceExhaustedError: no candidate is left.
     """
-    promise, settled = Promise(belief, seed), _settled(belief, history)
+    promise = Promise(belief, seed)
+    settled = _settled(promise, history)
     effort = Effort.after(belief.scorer.campaign, history.seen)
     clouds = _clouds(promise, settled, history, seed)
     found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
@@ -67,13 +68,13 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     return found
 
 
-def _settled(belief: Belief, history: History) -> frozenset[str | None]:
+def _settled(promise: Promise, history: History) -> frozenset[str | None]:
     """Return the materials of which nothing more is to be learnt.
 
     Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
     that were found good, and those under way: once more with other settings would not be one more.
     """
-    scorer = belief.scorer
+    belief, scorer = promise.belief, promise.belief.scorer
     if scorer.encoder.materials is None:
         return frozenset()
     if not scorer.campaign.space.all_parameters:
@@ -81,7 +82,7 @@ def _settled(belief: Belief, history: History) -> frozenset[str | None]:
     if not isinstance(scorer.objective.find, FindManyConfig):
         return frozenset()
     score, feasible = belief.outcomes
-    good = feasible if scorer.objective.find.above is None else feasible & (score >= scorer.objective.find.above)
+    good = feasible if promise.good is None else feasible & (score >= promise.good)
     found = {c.material for c, well in zip(history.done, good.tolist(), strict=True) if well}
     return frozenset(found | {c.material for c in history.pending})
 

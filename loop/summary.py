@@ -124,8 +124,12 @@ def _find(find: FindConfig) -> str:
     match find:
         case FindBestConfig():
             return "the best candidate"
-        case FindManyConfig(above=above):
-            return "many good candidates" if above is None else f"many candidates with a score above {above:g}"
+        case FindManyConfig(above=float(above)):
+            return f"many candidates with a score above {above:g}"
+        case FindManyConfig(share=float(share)):
+            return f"many of the best {100.0 * share:.3g} % of all candidates"
+        case FindManyConfig():
+            return "many good candidates"
         case FindParetoConfig():
             return "the front: what none beats in one term without losing in another"
 

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.looking import looking
 from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
+from benchmarks.planner.tables import GOOD
 from benchmarks.trials import completed
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
@@ -87,7 +88,7 @@ def _campaign(task: Task, seed: int) -> Campaign:
             "objective": {
                 "terms": [{"goal": _GOALS[sign], "metric": name, "scale": 1.0} for name, sign in goals],
                 "constraints": [{"metric": name, "at_least": 0.0} for name in names[len(task.signs) :]],
-                "find": {"kind": _found(task)},
+                "find": _found(task),
             },
             "planner": {"initial": 2},
             "budget": {"trials": task.total},
@@ -105,11 +106,11 @@ def _write(task: Task, file: Path) -> None:
         writer.writerows(task.named(row) for row in task.rows)
 
 
-def _found(task: Task) -> str:
-    """Return what is looked for: the front, many good rows, or the best point."""
+def _found(task: Task) -> dict[str, Any]:
+    """Return what is looked for: the front, many of the best rows, or the best point."""
     if len(task.signs) > 1:
-        return "pareto"
-    return "best" if task.rows is None else "many"
+        return {"kind": "pareto"}
+    return {"kind": "best"} if task.rows is None else {"kind": "many", "share": GOOD}
 
 
 _GOALS = {1.0: "maximise", -1.0: "minimise"}
