@@ -24,7 +24,8 @@ _TOGETHER = 2048  # rows whose samples stay in a core's cache
 _CURIOSITY = 0.6  # standard deviations of the score that are worth as much as one of its mean, where many are wanted
 _AT_FIRST = 1.2  # the same for settings, of which few measurements tell less; it fades with the budget
 _LIKELY = 0.1  # probability to be good from which a candidate is one of those that are wanted for their score
-_SURVEYED = 4096  # candidates that tell from which score on the best share of all begins
+_HELD = 16  # candidates of the best share among those that tell from which score on it begins
+_SURVEYED = 4096  # how many those are at most
 _SETTINGS = 16  # of each material among them, where settings are chosen, too
 _GOOD = "good"
 _LEAST = 1e-12  # standard deviation of a score that is known
@@ -79,7 +80,8 @@ class Promise:
             case FindManyConfig(share=float(share)):
                 if _GOOD not in self.belief.memory:
                     alone = Promise(replace(self.belief, pending=None), seed=0)
-                    mean, _ = alone._expected(_survey(self.belief.scorer))
+                    count = min(math.ceil(_HELD / share), _SURVEYED)
+                    mean, _ = alone._expected(_survey(self.belief.scorer, count))
                     self.belief.memory[_GOOD] = mean.topk(math.ceil(share * len(mean))).values[-1]
                 return float(self.belief.memory[_GOOD])
             case _:
@@ -121,16 +123,16 @@ class Promise:
             yield score, feasible
 
 
-def _survey(scorer: Scorer) -> Tensor:
-    """Return rows, n x d, that stand for the whole space: all of them, or as many as tell a share of them."""
+def _survey(scorer: Scorer, whole: int) -> Tensor:
+    """Return rows, n x d, that stand for the whole space: all of them, or about ``whole``."""
     space, materials, generator = scorer.campaign.space, scorer.encoder.materials, np.random.default_rng(0)
-    count, most = (0, _SURVEYED) if materials is None else (len(materials.ids), _SETTINGS)
+    count, most = (0, whole) if materials is None else (len(materials.ids), _SETTINGS)
     settings: Sequence[Setting] = [{}]
     if space.table is not None:
         settings = space.table.take(_some(len(space.table), most, generator))
     elif space.all_parameters:
         settings = sobol(space, most, 0)
-    return scorer.encoder.encode_product(settings, _some(count, _SURVEYED // len(settings), generator))
+    return scorer.encoder.encode_product(settings, _some(count, max(whole // len(settings), 1), generator))
 
 
 def _some(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
