@@ -26,7 +26,7 @@ _AT_FIRST = 1.2  # the same for settings, of which few measurements tell less; i
 _LIKELY = 0.1  # probability to be good from which a candidate is one of those that are wanted for their score
 _HELD = 16  # candidates of the best share among those that tell from which score on it begins
 _SURVEYED = 4096  # how many those are at most
-_SETTINGS = 16  # of each material among them, where settings are chosen, too
+_SETTINGS = 4  # of each material among them, where settings are chosen, too
 _GOOD = "good"
 _LEAST = 1e-12  # standard deviation of a score that is known
 
