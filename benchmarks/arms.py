@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from benchmarks.cathode_truth import Goal, Truth, build_truth, draw
-from benchmarks.environment import peak_memory
 from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
 from campaigns.metrics import MeasuredConfig
@@ -25,6 +24,7 @@ from loop.assemble import Materials, build_encoder, build_materials
 from loop.edition import Edition
 from loop.events import Event, TrialEnded
 from loop.health import HealthChange
+from loop.memory import peak_memory
 from loop.options import RunOptions
 from loop.planner import Planner
 from loop.records import Outlook, Proposal, TrialRecord

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.environment import peak_memory
 from benchmarks.errors import start
 from benchmarks.looking import looking
 from benchmarks.statistics import quartiles
@@ -29,6 +28,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.acquisition import choose
 from loop.belief import History
 from loop.learning import Memories, believe
+from loop.memory import peak_memory
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder, MaterialTable
 

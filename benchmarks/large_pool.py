@@ -30,7 +30,7 @@ from pymatgen.core import Element
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.environment import peak_memory, wide_console
+from benchmarks.environment import wide_console
 from benchmarks.errors import start
 from benchmarks.looking import looking
 from benchmarks.trials import completed
@@ -38,6 +38,7 @@ from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import MetricValue
 from loop.assemble import Materials, build_encoder, build_materials
+from loop.memory import peak_memory
 from loop.planner import Planner
 from surrogates.features.build import build_embedder
 from surrogates.features.pooled import embed_pool

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 
-def looking(gives: Sequence[str], parameters: Iterable[str] = ()) -> dict[str, Any]:
+def looking(gives: Iterable[str], parameters: Iterable[str] = ()) -> dict[str, Any]:
     """Return a lab, its one station, and a workflow of one step, which takes parameters and gives metrics."""
     step = {
         "name": "look",

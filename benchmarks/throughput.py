@@ -44,8 +44,8 @@ _BATCHES = (1, 4, 16)
 _ATOMS_PER_TURN = 240
 _LAYER = (2048, 64, 64)  # rows, inputs and outputs of a product as in the layers
 _MEMORY = """
-from benchmarks.environment import peak_memory
 from benchmarks.throughput import crystals, {evaluate}
+from loop.memory import peak_memory
 {evaluate}(4 * crystals(40))
 print(peak_memory())
 """

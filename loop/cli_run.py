@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from campaigns.load import located, parse_campaign, read_text
 from loop.exits import ExitCode
 from loop.front import front_of
 from loop.live import view_for
+from loop.memory import peak_memory
 from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
 from loop.places import default_store
@@ -99,12 +99,6 @@ def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
             ("ended", outcome.reason),
             ("trials", str(len(outcome.trials))),
             ("wall time", duration(outcome.wall_time)),
-            ("peak memory", f"{_peak_memory() / 2**30:.2f} GiB"),
+            ("peak memory", f"{peak_memory() / 2**30:.2f} GiB"),
         ]
     )
-
-
-def _peak_memory() -> float:
-    """Return this process's largest resident set in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak if sys.platform == "darwin" else peak * 1024)

@@ -133,7 +133,7 @@ def _campaign(
         "objective": {"terms": _terms(setting), "find": {"kind": "many"}},
         "planner": {"initial": 2},
         "budget": {"trials": 200},
-    } | looking(list(metrics))
+    } | looking(metrics)
     if features:
         data["surrogate"] = {"features": [{"kind": name} for name in features]}
     return Campaign.model_validate(data)

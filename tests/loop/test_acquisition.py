@@ -20,7 +20,7 @@ from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
 from surrogates.posterior.encoder import Encoder, MaterialTable
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 
 MATERIALS = 60
 
@@ -48,16 +48,7 @@ def campaign(**changes: Any) -> Campaign:
         },
         **changes,
     )
-    data["workflow"] = [
-        {
-            "name": "make",
-            "stations": ["furnace_1"],
-            "recipe": {"temperature": "$temperature"},
-            "analysis": "instruments.analyses.calcination:phase_fraction",
-            "gives": ["capacity", "purity"],
-            "timeout": "1 h",
-        }
-    ]
+    data["workflow"] = [only_step(["capacity", "purity"], ["temperature"])]
     return Campaign(**data)
 
 

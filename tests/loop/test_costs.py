@@ -16,20 +16,12 @@ from loop.sampling import sobol
 from loop.scoring import Scorer
 from loop.stopping import Spent, stop_reason
 from surrogates.posterior.encoder import Encoder
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 
 
 def box(cost: Any = "10 + 90 * b", budget: dict[str, Any] | None = None, **changes: Any) -> Campaign:
     """Parameters a and b in the unit square; b costs, and does nothing."""
-    step = {
-        "name": "make",
-        "stations": ["furnace_1"],
-        "recipe": {"a": "$a", "b": "$b"},
-        "analysis": "campaigns.values:Candidate",
-        "gives": ["f"],
-        "timeout": "1 h",
-        "cost": cost,
-    }
+    step = only_step(["f"], "ab", cost=cost)
     data = quick(
         space={"parameters": {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in "ab"}},
         metrics={"f": {"kind": "measured", "unit": "1"}},

@@ -11,19 +11,12 @@ from loop.belief import History
 from loop.learning import believe
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 
 
 def constrained() -> Scorer:
     """Minimise a + b within a small disc around (0.7, 0.6), known by its slack alone."""
-    step = {
-        "name": "make",
-        "stations": ["furnace_1"],
-        "recipe": {"a": "$a", "b": "$b"},
-        "analysis": "campaigns.values:Candidate",
-        "gives": ["f", "slack"],
-        "timeout": "1 h",
-    }
+    step = only_step(["f", "slack"], "ab")
     objective = {
         "terms": [{"goal": "minimise", "metric": "f", "scale": 1}],
         "constraints": [{"metric": "slack", "at_least": 0}],

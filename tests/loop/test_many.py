@@ -17,7 +17,7 @@ from loop.promise import Promise
 from loop.scoring import Scorer
 from loop.summary import summary_rows
 from surrogates.posterior.encoder import Encoder
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 
 SITES = ("good", "fair", "poor", "bad", "new")
 EVERYTHING = [Candidate({"site": s, "dose": d}) for s, d in itertools.product(SITES, range(1, 9))]
@@ -26,14 +26,7 @@ WORTH = {"good": 2.0, "fair": 1.5, "poor": -1.0, "bad": -2.0}
 
 def campaign(find: dict[str, Any], trials: int) -> Campaign:
     """Sites and doses; what is hoped for fades with the budget, and is gone after as many trials."""
-    step = {
-        "name": "make",
-        "stations": ["furnace_1"],
-        "recipe": {"site": "$site", "dose": "$dose"},
-        "analysis": "instruments.analyses.calcination:phase_fraction",
-        "gives": ["gain"],
-        "timeout": "1 h",
-    }
+    step = only_step(["gain"], ["site", "dose"])
     data = quick(
         space={
             "parameters": {

@@ -23,7 +23,7 @@ from loop.learning import believe
 from loop.pareto import lower_corner, pushed
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
-from tests.loop.conftest import ROOT, quick
+from tests.loop.conftest import ROOT, only_step, quick
 from tests.loop.test_acquisition import World
 
 TERMS = [
@@ -43,14 +43,7 @@ def frontal(world: World, **changes: Any) -> Scorer:
 def box(axes: int = 2) -> Scorer:
     """Parameters a and b in the unit square; as many metrics as axes."""
     metrics = [f"f{i}" for i in range(axes)]
-    step = {
-        "name": "make",
-        "stations": ["furnace_1"],
-        "recipe": {"a": "$a", "b": "$b"},
-        "analysis": "campaigns.values:Candidate",
-        "gives": metrics,
-        "timeout": "1 h",
-    }
+    step = only_step(metrics, "ab")
     campaign = Campaign(
         **quick(
             space={"parameters": {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in "ab"}},

@@ -15,7 +15,7 @@ from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
 from loop.shortlist import SpaceExhaustedError
 from surrogates.posterior.encoder import Encoder
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 from tests.trials import trial
 
 Values = dict[str, Any]
@@ -24,14 +24,7 @@ ATMOSPHERE = {"kind": "categorical", "levels": ["air", "argon", "nitrogen"]}
 
 def campaign(space: Values, folder: Path | None = None, seed: int = 0) -> Campaign:
     shares = [name for mixture in space.get("mixtures", {}).values() for name in mixture["components"]]
-    step = {
-        "name": "make",
-        "stations": ["furnace_1"],
-        "recipe": {name: f"${name}" for name in [*space.get("parameters", {}), *shares]},
-        "analysis": "instruments.analyses.calcination:phase_fraction",
-        "gives": ["yield_"],
-        "timeout": "1 h",
-    }
+    step = only_step(["yield_"], [*space.get("parameters", {}), *shares])
     data = quick(
         seed=seed,
         space=space,

@@ -14,7 +14,7 @@ from loop.retraining import Retraining
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable, feature_view
 from surrogates.predictors.trained import prior_values
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 from tests.trained import heats, salts, trained
 from tests.trials import completed
 
@@ -39,9 +39,7 @@ def campaign(model: Path) -> Campaign:
         objective={"terms": [{"goal": "maximise", "metric": "heat", "scale": 1}]},
         surrogate={"features": [{"kind": "composition"}], "retrain": {"metric": "heat", "every": EVERY, "epochs": 20}},
     )
-    data["workflow"] = [
-        {"name": "look", "stations": ["furnace_1"], "analysis": "a.b:c", "gives": ["heat"], "timeout": "1 h"}
-    ]
+    data["workflow"] = [only_step(["heat"])]
     return Campaign(**data)
 
 

@@ -10,7 +10,7 @@ from loop.health import HealthState
 from loop.planner import Planner
 from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
-from tests.loop.conftest import quick
+from tests.loop.conftest import only_step, quick
 from tests.trials import completed
 
 MATERIALS = 400
@@ -26,9 +26,7 @@ def campaign(prior: bool = False, seed: int = 0) -> Campaign:
         objective={"terms": [{"goal": "maximise", "metric": "gap", "scale": 1}], "find": {"kind": "many"}},
         planner={"initial": 10},
     )
-    data["workflow"] = [
-        {"name": "look", "stations": ["furnace_1"], "analysis": "a.b:c", "gives": ["gap"], "timeout": "1 h"}
-    ]
+    data["workflow"] = [only_step(["gap"])]
     return Campaign(**data)
 
 
