@@ -12,7 +12,7 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.objective import FindBestConfig
 from loop.belief import Belief, History, limits_of
 from loop.scoring import Scorer
-from surrogates.posterior.ensemble import second_opinion, weigh
+from surrogates.posterior.ensemble import opinions, weigh
 from surrogates.posterior.gp import MetricGP, Prior
 from surrogates.posterior.learning import Memory
 from surrogates.posterior.model import MetricModel
@@ -69,7 +69,8 @@ def believe(
         task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
         seen = observations(metric, name, history, rows)
         wary = memories.setdefault(f"{name}, wary", Memory()) if _is_wary(scorer) else None
-        known = _Known(heed.fallback, memories.setdefault(name, Memory()), wary, (lessons or {}).get(name, ()))
+        effects = memories.setdefault(f"{name}, effects", Memory())
+        known = _Known(heed.fallback, memories.setdefault(name, Memory()), effects, wary, (lessons or {}).get(name, ()))
         found[name] = _learnt(task, seen, known)
     return Belief(
         scorer,
@@ -105,12 +106,14 @@ class _Known:
     Attributes:
         fallback: views to use instead, or None.
         memory: what was found out about its hyper-parameters.
+        effects: the same of its model of effects.
         wary: the same of its wary model; None where there is none.
         lessons: what earlier campaigns teach of it.
     """
 
     fallback: tuple[str, ...] | None
     memory: Memory
+    effects: Memory
     wary: Memory | None
     lessons: tuple[Lesson, ...]
 
@@ -137,16 +140,16 @@ def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
     uneven = unevenness(task, sifted.seen)
     believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
     process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
-    trees = second_opinion(task, believed)
-    model = weigh(process, trees)
+    others = opinions(task, known.lessons, believed, known.effects)
+    model = weigh(process, others)
     if known.wary is not None:
         wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _Learnt(weigh(_noisy(wary, uneven), trees), sifted.doubts, process, model)
+        return _Learnt(weigh(_noisy(wary, uneven), others), sifted.doubts, process, model)
     if known.fallback is None:
         return _Learnt(model, sifted.doubts, process)
     fewer = replace(task, views=known.fallback)
     simpler = _noisy(taught(fewer, known.lessons, believed, known.memory), uneven)
-    simple = weigh(simpler, trees)
+    simple = weigh(simpler, others)
     if clearly_better(model.evidence, simple.evidence, len(believed.values)):
         return _Learnt(model, sifted.doubts, process)
     return _Learnt(simple, sifted.doubts, simpler)

@@ -152,9 +152,16 @@ def _used(told: _Told) -> list[str]:
 
 
 def _evidence(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    found: Mapping[str, float] = model.get("loo", {})
-    order = sorted(found.items(), key=lambda pair: -pair[1])
-    return [(metric, clean(n), f"{value:.3f}", "chosen" if n == model.get("choice") else "") for n, value in order]
+    """Return what kernels or views explain, then what the process and the models beside it do."""
+    loo, models = model.get("loo", {}), model.get("models", {})
+    believed = model.get("members", list(models)[:1])
+    ways = [(n, loo[n], "chosen" if n == model.get("choice") else "") for n in _by_value(loo)]
+    heard = [(n, models[n], "believed" if n in believed else "") for n in _by_value(models)]
+    return [(metric, clean(name), f"{value:.3f}", word) for name, value, word in ways + heard]
+
+
+def _by_value(found: Mapping[str, float]) -> list[str]:
+    return sorted(found, key=lambda name: -found[name])
 
 
 def _taught(told: _Told) -> list[str]:

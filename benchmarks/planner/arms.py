@@ -60,6 +60,12 @@ def _botorch_told(task: Task, seed: int) -> Engine:
     return told(task, seed)
 
 
+def _mixture(task: Task, seed: int) -> Engine:
+    from benchmarks.planner.mixture import MixtureEngine
+
+    return MixtureEngine(task, seed)
+
+
 def _ax(task: Task, seed: int) -> Engine:
     from benchmarks.planner.peer_ax import AxEngine
 
@@ -123,6 +129,13 @@ ARMS: tuple[Arm, ...] = (
         "by hand: SingleTaskGP on the unit box, categories one-hot; LogEI over all rows or by optimize_acqf (8 "
         "restarts, 256 raw samples); qLogNEI with noise, constraints or pending points, qLogNEHVI with two objectives",
         distributions=_BOTORCH,
+    ),
+    Arm(
+        "GP + trees",
+        _mixture,
+        "by hand: SingleTaskGP and 100 extremely randomised trees in equal parts, the row of the largest mean + 1 sd",
+        needs="sklearn",
+        distributions=("scikit-learn", *_BOTORCH),
     ),
     Arm("BayBE", _baybe, "Campaign's defaults, without repeats", (), "baybe", ("baybe", *_BOTORCH), 10),
     Arm(

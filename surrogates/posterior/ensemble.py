@@ -15,13 +15,16 @@ from torch import Tensor
 
 from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
+from surrogates.posterior.learning import Memory
 from surrogates.posterior.model import MetricModel
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.task import Task
+from surrogates.posterior.transfer import Lesson, taught
 from surrogates.posterior.verdict import MATERN, clearly_better
 
-GP, TREES = "gp", "trees"
-_FEWEST = 8  # measurements before trees are asked
+GP, TREES, EFFECTS = "gp", "trees", "effects"
+_FEWEST = 8  # measurements before any other model is asked
+Opinion = Forest | MetricGP
 
 
 @dataclass(frozen=True)
@@ -69,23 +72,42 @@ class Ensemble:
         return means - means.mean(dim=0)
 
 
-def second_opinion(task: Task, seen: Observations) -> Forest | None:
-    """Return trees that learnt from the measurements, or None where these are too few, or materials are chosen.
+def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: Memory) -> dict[str, Opinion]:
+    """Return what else is made of the measurements; nothing where these are too few, or materials are chosen.
 
-    Trees see the parameters alone, and so have no say in a campaign that chooses materials.
+    Trees are at home where a small step along a number changes everything, and effects where what one level or value
+    showed is to be expected of it beside others with which it was not tried. Neither knows anything of materials.
+
+    Args:
+        task: what there is to learn.
+        lessons: what earlier campaigns teach of it.
+        seen: its measurements.
+        memory: of the effects alone; it is added to.
     """
-    if task.encoder.materials is not None or len(seen.values) < _FEWEST:
-        return None
-    trees = grow(seen, task.encoder.parameter_columns)
-    return replace(trees, factor=trees.factor * task.inflation)
+    encoder = task.encoder
+    if encoder.materials is not None or len(seen.values) < _FEWEST:
+        return {}
+    trees = grow(seen, encoder.parameter_columns)
+    found: dict[str, Opinion] = {TREES: replace(trees, factor=trees.factor * task.inflation)}
+    if len(task.shape(()).apiece) > 1:
+        found[EFFECTS] = taught(replace(task, effects=True, plain=True), lessons, seen, memory)
+    return found
 
 
-def weigh(gp: MetricGP, trees: Forest | None) -> MetricModel:
-    """Return what is believed of a metric: a Gaussian process, with trees where these explain it about as well."""
-    if trees is None:
+def weigh(gp: MetricGP, others: Mapping[str, Opinion]) -> MetricModel:
+    """Return what is believed of a metric: a Gaussian process, with others that explain it about as well.
+
+    Beside a wary process effects are not asked: they are sure of what lies between measurements.
+    """
+    asked = {name: model for name, model in others.items() if name != EFFECTS or not gp.terms.shape.wary}
+    if not asked:
         return gp
-    weighed = {GP: gp.evidence, TREES: trees.evidence}
-    plain = min(gp.evidence, gp.account["loo"][MATERN])  # a warp explains the cliffs that were seen too well
-    if clearly_better(plain, trees.evidence, trees.count):
-        return replace(gp, account={**gp.account, "models": weighed})
-    return Ensemble({GP: gp, TREES: trees}, weighed)
+    weighed = {GP: gp.evidence, **{name: model.evidence for name, model in asked.items()}}
+    count = len(gp.rows)
+    kept = {n: m for n, m in asked.items() if not clearly_better(_against(gp, m), m.evidence, count)}
+    return Ensemble({GP: gp, **kept}, weighed) if kept else replace(gp, account={**gp.account, "models": weighed})
+
+
+def _against(gp: MetricGP, other: Opinion) -> float:
+    """Return the process's evidence when another is held against it: a warp explains cliffs that were seen too well."""
+    return min(gp.evidence, gp.account["loo"][MATERN]) if isinstance(other, Forest) else gp.evidence

@@ -16,9 +16,10 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from surrogates.posterior.covariance import Shape, covariance, variance
+from surrogates.posterior.covariance import covariance, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.shape import Shape
 
 _SUCCESS = 2.2  # log odds of success before any trial: nine in ten
 _OWN = 1.0  # variance of the log odds that is each trial's own

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from surrogates.posterior.covariance import OFFSET, Shape, derivatives
+from surrogates.posterior.covariance import derivatives
 from surrogates.posterior.distances import Distances, Pairs
+from surrogates.posterior.shape import OFFSET, Shape
 
 SLOPE = (0.5, 0.5)
 """Prior mean and standard deviation of a prior's slope, or of a share, in standardised units."""

@@ -15,11 +15,12 @@ from gpytorch.kernels import Kernel
 from gpytorch.means import Mean
 from torch import Tensor
 
-from surrogates.posterior.covariance import Shape, covariance, variance
+from surrogates.posterior.covariance import covariance, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.fitting import SLOPE, Data, Factor
 from surrogates.posterior.replicates import replicates
+from surrogates.posterior.shape import Shape
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
 _LARGE = 512  # rows

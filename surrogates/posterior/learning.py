@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from surrogates.posterior.censoring import first_guess, propagate
-from surrogates.posterior.covariance import Shape, covariance
+from surrogates.posterior.covariance import covariance
 from surrogates.posterior.families import families, widening
 from surrogates.posterior.fitting import Data, Factor, extend, factorise, fit
 from surrogates.posterior.gp import Known, MetricGP, Terms
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.shape import Shape
 from surrogates.posterior.task import Fitted, Standardised, Task, digest
 from surrogates.posterior.verdict import FEWEST, Verdict, kernel_verdict, kernels_beside, slope_of, views_verdict
 

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from surrogates.posterior.censoring import propagate
-from surrogates.posterior.covariance import Shape, covariance
+from surrogates.posterior.covariance import covariance
 from surrogates.posterior.distances import Distances, distances
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.fitting import Data, Factor, factorise
 from surrogates.posterior.gp import Known, Terms
 from surrogates.posterior.observations import Observations
+from surrogates.posterior.shape import Shape
 
 _RESOLVED = 20.0  # standard uncertainties over which a metric is expected to vary before anything else is known
 _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
@@ -33,6 +34,7 @@ class Task:
         inflation: factor by which predictions were found to be too sure of themselves.
         abrupt, wary: see Shape.
         plain: whether no kernel of the parameters is tried but the one that is expected.
+        effects: whether the parameters are expected to act one by one, and two by two.
     """
 
     encoder: Encoder
@@ -43,10 +45,12 @@ class Task:
     abrupt: bool = False
     wary: bool = False
     plain: bool = False
+    effects: bool = False
 
     def shape(self, views: tuple[str, ...]) -> Shape:
         """Return which hyper-parameters a model by these views has."""
-        return Shape(views, self.encoder.parameter_columns, self.encoder.levels, self.abrupt, self.wary)
+        columns, levels = self.encoder.parameter_columns, self.encoder.levels
+        return Shape(views, columns, levels, self.abrupt, self.wary, effects=self.effects)
 
     @property
     def usable(self) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from surrogates.posterior.covariance import Shape
 from surrogates.posterior.fitting import SLOPE
 from surrogates.posterior.gp import Known
+from surrogates.posterior.shape import Shape
 from surrogates.posterior.task import Fitted
 
 MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"

@@ -44,6 +44,20 @@ def test_what_became_of_a_model_is_told_with_its_reason() -> None:
     assert "&lt;mixture&gt;" in text
 
 
+def test_the_models_that_are_believed_beside_the_process_are_told() -> None:
+    model = {"choice": "matern", "loo": {"matern": -0.5, "warped": -0.7}, "members": ["gp", "effects"]}
+    model["models"] = {"gp": -0.5, "trees": -0.9, "effects": -0.4}
+    text = shown([trial(0, TrialState.QUEUED, proposal=Proposal("model", models={"capacity": model}))])
+    told = re.findall(r"<td>capacity</td><td>(\w+)</td><td>(-\d\.\d{3})</td><td>([a-z ]*)</td>", text)
+    assert told == [
+        ("matern", "-0.500", "chosen"),
+        ("warped", "-0.700", ""),
+        ("effects", "-0.400", "believed"),
+        ("gp", "-0.500", "believed"),
+        ("trees", "-0.900", ""),
+    ]
+
+
 def test_a_store_of_models_without_health_tells_of_no_event() -> None:
     trials = [completed(i, 100.0 + i, proposal=predicted(98.0, 5.0)) for i in range(12)]
     text = shown(trials)

@@ -1,13 +1,18 @@
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from campaigns.space import SpaceConfig
+from campaigns.values import Candidate
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.ensemble import GP, TREES, Ensemble, second_opinion, weigh
+from surrogates.posterior.ensemble import EFFECTS, GP, TREES, Ensemble, opinions, weigh
 from surrogates.posterior.forest import Forest, grow
 from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.learning import learn
+from surrogates.posterior.learning import Memory, learn
 from surrogates.posterior.model import Believing, MetricModel
 from surrogates.posterior.observations import Observations
 from surrogates.posterior.task import Task
@@ -37,9 +42,9 @@ def seen(at: torch.Tensor, values: torch.Tensor, sd: float = 1e-3) -> Observatio
     return Observations(at, values, torch.full_like(values, sd))
 
 
-def weighed(observations: Observations) -> MetricModel:
-    task = Task(ENCODER)
-    return weigh(learn(task, observations), second_opinion(task, observations))
+def weighed(observations: Observations, encoder: Encoder = ENCODER, wary: bool = False) -> MetricModel:
+    task = Task(encoder)
+    return weigh(learn(replace(task, wary=wary), observations), opinions(task, (), observations, Memory()))
 
 
 def forest(count: int = 40) -> Forest:
@@ -51,7 +56,7 @@ def test_trees_are_asked_where_a_metric_has_cliffs() -> None:
     model = weighed(seen(at, cliff(at)))
     assert isinstance(model, Ensemble)
     told = model.describe()
-    assert told["members"] == [GP, TREES]
+    assert TREES in told["members"]
     assert told["models"][TREES] > told["loo"][MATERN]
     elsewhere = rows(400, seed=1)
     off = (model.marginals(elsewhere)[0] - cliff(elsewhere)).square().mean()
@@ -64,6 +69,42 @@ def test_a_smooth_metric_is_left_to_the_gaussian_process() -> None:
     model = weighed(seen(at, smooth(at)))
     assert isinstance(model, MetricGP)
     assert model.describe()["models"][GP] > model.describe()["models"][TREES]
+
+
+def of_levels(counts: Sequence[int]) -> Encoder:
+    """Return a space of categoricals with so many levels each."""
+    levels = {f"c{i}": {"kind": "categorical", "levels": [f"l{k}" for k in range(n)]} for i, n in enumerate(counts)}
+    return Encoder(SpaceConfig.model_validate({"parameters": levels}))
+
+
+@pytest.mark.parametrize(("counts", "others"), [((6, 5), {EFFECTS, TREES}), ((6,), {TREES})])
+def test_one_parameter_has_no_effects_beside_others(counts: Sequence[int], others: set[str]) -> None:
+    encoder = of_levels(counts)
+    at = torch.eye(encoder.parameter_columns, dtype=torch.float64).repeat(2, 1)[:12]
+    assert set(opinions(Task(encoder), (), seen(at, at[:, 0]), Memory())) == others
+
+
+def test_effects_tell_what_a_level_does_beside_others_with_which_it_was_not_tried() -> None:
+    encoder, generator = of_levels((12, 10, 8)), np.random.default_rng(1)
+    worth = [generator.normal(size=n) for n in (12, 10, 8)]
+    everything = list(itertools.product(*(range(len(w)) for w in worth)))
+    truth = torch.tensor([sum(w[k] for w, k in zip(worth, levels, strict=True)) for levels in everything])
+    at = encoder.encode([Candidate({f"c{i}": f"l{k}" for i, k in enumerate(levels)}) for levels in everything])
+    tried = torch.from_numpy(generator.permutation(len(everything))[:50])
+    model = weighed(seen(at[tried], truth[tried]), encoder)
+    assert isinstance(model, Ensemble)
+    assert model.describe()["members"] == [GP, EFFECTS]
+    off, alone, effects = (
+        float((m.marginals(at)[0] - truth).square().mean()) for m in (model, model.members[GP], model.members[EFFECTS])
+    )
+    assert effects < 0.5 * alone
+    assert off < 0.7 * alone
+
+
+def test_a_wary_process_has_no_effects_beside_it_that_are_sure_of_what_lies_between() -> None:
+    at = rows(40)
+    assert EFFECTS in weighed(seen(at, cliff(at))).describe()["models"]
+    assert EFFECTS not in weighed(seen(at, cliff(at)), wary=True).describe()["models"]
 
 
 def test_a_few_measurements_are_left_to_the_gaussian_process() -> None:

@@ -6,11 +6,12 @@ import torch
 from gpytorch.mlls import ExactMarginalLogLikelihood
 
 from campaigns.space import SpaceConfig
-from surrogates.posterior.covariance import Shape, covariance, derivatives, variance
+from surrogates.posterior.covariance import covariance, derivatives, variance
 from surrogates.posterior.distances import distances
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.fitting import Data, _loss, _Packed, extend, factorise
 from surrogates.posterior.gp import MetricGP, Prior, Terms
+from surrogates.posterior.shape import Shape
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
 SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
@@ -19,6 +20,7 @@ SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
     "parameters": (("x", "y"), (), {}),
     "gaussian": (("x", "y"), (), {"smooth": True}),
     "warped": (("x", "y"), (), {"warped": (1,)}),
+    "effects": (("x", "y", "z", "u"), (), {"effects": True, "levels": ((1, 2),)}),
     "both, gaussian and warped": (("x", "y"), ("one", "two"), {"smooth": True, "warped": (0, 1)}),
 }
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from campaigns.space import SpaceConfig
 from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.ensemble import second_opinion, weigh
+from surrogates.posterior.ensemble import opinions, weigh
 from surrogates.posterior.gp import MetricGP
 from surrogates.posterior.learning import Memory, learn
 from surrogates.posterior.observations import Observations
@@ -91,4 +91,4 @@ def test_botorch_predicts_the_same_with_a_lesson() -> None:
 
 def test_without_sources_nothing_is_told_of_them() -> None:
     seen = measured(truth, 6, 2)
-    assert "source" not in weigh(taught(TASK, (), seen), second_opinion(TASK, seen)).describe()
+    assert "source" not in weigh(taught(TASK, (), seen), opinions(TASK, (), seen, Memory())).describe()

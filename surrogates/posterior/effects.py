@@ -1,0 +1,31 @@
+"""The covariance of a sum of what each parameter does, and of what every two of them do together.
+
+    k = process * mean over parameters of M_i + pairs * mean over pairs of M_i M_j
+
+as in the analysis of variance, of the first two orders (Duvenaud, Nickisch & Rasmussen 2011, NeurIPS 24). What a level
+does beside one other level is so expected of it beside all others, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+
+
+def combined(each: Iterable[Tensor], process: float, pairs: float) -> Tensor:
+    """Return the covariance from the correlation, all of one shape, along each of at least two parameters."""
+    first, *others = each
+    total, squares, count = first.clone(), first.square(), 1 + len(others)
+    for one in others:
+        total.add_(one)
+        squares.addcmul_(one, one)
+    share = pairs / (count * (count - 1))
+    return total.square().sub_(squares).mul_(share).add_(total, alpha=process / count)
+
+
+def by_each(each: Sequence[Tensor], process: float, pairs: float) -> list[Tensor]:
+    """Return the derivative of the covariance by the correlation along each of at least two parameters."""
+    total, count = sum(each[1:], each[0]), len(each)
+    share = 2.0 * pairs / (count * (count - 1))
+    return [(total - one).mul_(share).add_(process / count) for one in each]
