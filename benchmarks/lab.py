@@ -22,6 +22,7 @@ from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 
 METRIC = "merit"
+_MOVED = 1.0 / 30.0
 
 Regrets = NDArray[np.float64]
 """Of the best candidate by each mark."""
@@ -62,6 +63,17 @@ class Problem:
         values = [float(candidate.parameters[f"x{i}"]) for i in range(function.dim)]
         low, high = function.bounds
         return float(function(low + torch.tensor(values, dtype=torch.float64) * (high - low)))
+
+    def related(self, candidate: Candidate) -> float:
+        """Return the value a thirtieth of each range further on, halved and raised."""
+        moved = {name: min(float(value) + _MOVED, 1.0) for name, value in candidate.parameters.items()}
+        return 0.5 * self.truth(replace(candidate, parameters=moved)) + 1.0
+
+    def unrelated(self, candidate: Candidate) -> float:
+        """Return the value with the variables mirrored and in reverse order: as smooth, and it says nothing."""
+        names, values = list(candidate.parameters), [float(value) for value in candidate.parameters.values()]
+        mirrored = {name: 1.0 - value for name, value in zip(names, reversed(values), strict=True)}
+        return self.truth(replace(candidate, parameters=mirrored))
 
     def regret(self, candidate: Candidate) -> float:
         """Return by how much a candidate misses the optimum; of a grid, that of the grid."""

@@ -1,15 +1,13 @@
 """What earlier measurements gain where they help, and cost where they mislead: ``python -m benchmarks.transfer``.
 
-The campaign looks for the optimum of Hartmann's function of six variables. The related source measured it moved by a
-thirtieth of each range, halved and raised; the unrelated one measured it with its variables mirrored and in reverse
-order, which is as smooth and says nothing.
+The campaign looks for the optimum of Hartmann's function of six variables, and sources measured what is related to it,
+or not.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -28,7 +26,6 @@ from loop.sampling import sobol
 _PROBLEM = Problem("Hartmann6", "hartmann6")
 _MARKS = (10, 15, 20, 25)
 _KNOWN = 60  # measurements of a source
-_MOVED = 1.0 / 30.0
 
 
 def main(
@@ -40,7 +37,7 @@ def main(
     progress = Console(stderr=True)
     found: dict[str, list[Regrets]] = {"none": [], "related": [], "unrelated": []}
     for seed in range(seeds):
-        for name, measure in (("none", None), ("related", _related), ("unrelated", _unrelated)):
+        for name, measure in (("none", None), ("related", _PROBLEM.related), ("unrelated", _PROBLEM.unrelated)):
             found[name].append(_regrets(seed, [] if measure is None else [_source(name, measure, seed)]))
             progress.print(seed, name, found[name][-1].round(3).tolist())
     header = ("source", *(f"regret by {mark}" for mark in _MARKS), f"against none by {_MARKS[-1]}: better, worse")
@@ -59,17 +56,6 @@ def _source(name: str, measure: Callable[[Candidate], float], seed: int) -> Sour
     space = _PROBLEM.campaign(seed, _MARKS[-1]).space
     known = [Candidate(setting) for setting in sobol(space, _KNOWN, seed + 1000)]
     return Source(name, (METRIC,), tuple(Record(c, {METRIC: MetricValue(measure(c), 0.0, "1")}) for c in known))
-
-
-def _related(candidate: Candidate) -> float:
-    moved = {name: min(float(value) + _MOVED, 1.0) for name, value in candidate.parameters.items()}
-    return 0.5 * _PROBLEM.truth(replace(candidate, parameters=moved)) + 1.0
-
-
-def _unrelated(candidate: Candidate) -> float:
-    names, values = list(candidate.parameters), [float(value) for value in candidate.parameters.values()]
-    mirrored = {name: 1.0 - value for name, value in zip(names, reversed(values), strict=True)}
-    return _PROBLEM.truth(replace(candidate, parameters=mirrored))
 
 
 def _row(name: str, regrets: Regrets, without: Regrets) -> tuple[str, ...]:
