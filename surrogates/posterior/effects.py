@@ -15,11 +15,13 @@ from torch import Tensor
 
 def combined(each: Iterable[Tensor], process: float, pairs: float) -> Tensor:
     """Return the covariance from the correlation, all of one shape, along each of at least two parameters."""
-    first, *others = each
-    total, squares, count = first.clone(), first.square(), 1 + len(others)
-    for one in others:
+    others = iter(each)
+    first = next(others)
+    total, squares, count = first.clone(), first.square(), 1
+    for one in others:  # one at a time, as they are large
         total.add_(one)
         squares.addcmul_(one, one)
+        count += 1
     share = pairs / (count * (count - 1))
     return total.square().sub_(squares).mul_(share).add_(total, alpha=process / count)
 
