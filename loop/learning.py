@@ -68,8 +68,8 @@ def believe(
         heed = care.get(name, Care())
         task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
         seen = observations(metric, name, history, rows)
-        wary = memories.setdefault(f"{name}, wary", Memory()) if _is_wary(scorer) else None
-        effects = memories.setdefault(f"{name}, effects", Memory())
+        further = memories.setdefault(f"{name}, further", Memory())
+        wary, effects = (further, None) if _is_wary(scorer) else (None, further)
         known = _Known(heed.fallback, memories.setdefault(name, Memory()), effects, wary, (lessons or {}).get(name, ()))
         found[name] = _learnt(task, seen, known)
     return Belief(
@@ -106,14 +106,15 @@ class _Known:
     Attributes:
         fallback: views to use instead, or None.
         memory: what was found out about its hyper-parameters.
-        effects: the same of its model of effects.
+        effects: the same of its model of effects; None beside a wary one, as they are sure of what lies between
+            measurements.
         wary: the same of its wary model; None where there is none.
         lessons: what earlier campaigns teach of it.
     """
 
     fallback: tuple[str, ...] | None
     memory: Memory
-    effects: Memory
+    effects: Memory | None
     wary: Memory | None
     lessons: tuple[Lesson, ...]
 

@@ -72,7 +72,7 @@ class Ensemble:
         return means - means.mean(dim=0)
 
 
-def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: Memory) -> dict[str, Opinion]:
+def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: Memory | None) -> dict[str, Opinion]:
     """Return what else is made of the measurements; nothing where these are too few, or materials are chosen.
 
     Trees are at home where a small step along a number changes everything, and effects where what one level or value
@@ -82,29 +82,25 @@ def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory
         task: what there is to learn.
         lessons: what earlier campaigns teach of it.
         seen: its measurements.
-        memory: of the effects alone; it is added to.
+        memory: of the effects alone; it is added to. Without one, they are not asked.
     """
     encoder = task.encoder
     if encoder.materials is not None or len(seen.values) < _FEWEST:
         return {}
     trees = grow(seen, encoder.parameter_columns)
     found: dict[str, Opinion] = {TREES: replace(trees, factor=trees.factor * task.inflation)}
-    if len(task.shape(()).apiece) > 1:
+    if memory is not None and len(task.shape(()).apiece) > 1:
         found[EFFECTS] = taught(replace(task, effects=True, plain=True), lessons, seen, memory)
     return found
 
 
 def weigh(gp: MetricGP, others: Mapping[str, Opinion]) -> MetricModel:
-    """Return what is believed of a metric: a Gaussian process, with others that explain it about as well.
-
-    Beside a wary process effects are not asked: they are sure of what lies between measurements.
-    """
-    asked = {name: model for name, model in others.items() if name != EFFECTS or not gp.terms.shape.wary}
-    if not asked:
+    """Return what is believed of a metric: a Gaussian process, with others that explain it about as well."""
+    if not others:
         return gp
-    weighed = {GP: gp.evidence, **{name: model.evidence for name, model in asked.items()}}
+    weighed = {GP: gp.evidence, **{name: model.evidence for name, model in others.items()}}
     count = len(gp.rows)
-    kept = {n: m for n, m in asked.items() if not clearly_better(_against(gp, m), m.evidence, count)}
+    kept = {n: m for n, m in others.items() if not clearly_better(_against(gp, m), m.evidence, count)}
     return Ensemble({GP: gp, **kept}, weighed) if kept else replace(gp, account={**gp.account, "models": weighed})
 
 

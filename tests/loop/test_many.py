@@ -59,6 +59,13 @@ def done() -> list[Candidate]:
     return [c for c in EVERYTHING if c.parameters["dose"] in doses[str(c.parameters["site"])]]
 
 
+@pytest.mark.parametrize(("find", "asked"), [({"share": 0.2}, True), ({"kind": "best"}, False)])
+def test_effects_are_asked_but_beside_a_process_that_is_wary_of_what_lies_between(
+    find: dict[str, Any], asked: bool
+) -> None:
+    assert ("effects" in believed(find, done()).models["gain"].describe()["models"]) == asked
+
+
 def wanted(belief: Belief) -> str:
     measured = {c.key() for c in done()}
     left = [c for c in EVERYTHING if c.key() not in measured]

@@ -1,6 +1,5 @@
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,9 +41,9 @@ def seen(at: torch.Tensor, values: torch.Tensor, sd: float = 1e-3) -> Observatio
     return Observations(at, values, torch.full_like(values, sd))
 
 
-def weighed(observations: Observations, encoder: Encoder = ENCODER, wary: bool = False) -> MetricModel:
+def weighed(observations: Observations, encoder: Encoder = ENCODER) -> MetricModel:
     task = Task(encoder)
-    return weigh(learn(replace(task, wary=wary), observations), opinions(task, (), observations, Memory()))
+    return weigh(learn(task, observations), opinions(task, (), observations, Memory()))
 
 
 def forest(count: int = 40) -> Forest:
@@ -82,6 +81,7 @@ def test_one_parameter_has_no_effects_beside_others(counts: Sequence[int], other
     encoder = of_levels(counts)
     at = torch.eye(encoder.parameter_columns, dtype=torch.float64).repeat(2, 1)[:12]
     assert set(opinions(Task(encoder), (), seen(at, at[:, 0]), Memory())) == others
+    assert set(opinions(Task(encoder), (), seen(at, at[:, 0]), None)) == {TREES}
 
 
 def test_effects_tell_what_a_level_does_beside_others_with_which_it_was_not_tried() -> None:
@@ -99,12 +99,6 @@ def test_effects_tell_what_a_level_does_beside_others_with_which_it_was_not_trie
     )
     assert effects < 0.5 * alone
     assert off < 0.7 * alone
-
-
-def test_a_wary_process_has_no_effects_beside_it_that_are_sure_of_what_lies_between() -> None:
-    at = rows(40)
-    assert EFFECTS in weighed(seen(at, cliff(at))).describe()["models"]
-    assert EFFECTS not in weighed(seen(at, cliff(at)), wary=True).describe()["models"]
 
 
 def test_a_few_measurements_are_left_to_the_gaussian_process() -> None:
