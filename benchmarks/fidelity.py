@@ -6,23 +6,20 @@ ten times as much as a cheap one, which is of what is related to the function, o
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
-from rich.console import Console
 
 from benchmarks.environment import wide_console
 from benchmarks.errors import start
-from benchmarks.grids import Grid, shown
-from benchmarks.lab import METRIC, Problem, Regrets
+from benchmarks.grids import shown
+from benchmarks.lab import METRIC, Measure, Problem, Regrets, begin, compared
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL, cheap_name
-from campaigns.values import Candidate, MetricValue
+from campaigns.values import MetricValue
 from loop.planner import Planner
 from surrogates.posterior.encoder import Encoder
 
@@ -30,23 +27,22 @@ _PROBLEMS = (Problem("Hartmann3", "hartmann3"), Problem("Hartmann6", "hartmann6"
 _MARKS = (10, 15, 20, 25)  # what was paid, in full measurements
 _CHEAP = "cheap"
 _COSTS = {FULL: 10.0, _CHEAP: 1.0}
-Measure = Callable[[Candidate], float]
 
 
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm.")] = 20,
 ) -> None:
     """Print the regret at some costs with each cheap version and without one."""
-    logging.disable(logging.INFO)
-    torch.set_num_threads(1)
-    progress = Console(stderr=True)
+    progress = begin()
+    at = [f"at {mark}" for mark in _MARKS]
+    note = "the regret of the best full measurement; costs in full measurements."
     for problem in _PROBLEMS:
         found: dict[str, list[Regrets]] = {}
         for seed in range(seeds):
-            for name, measure in (("none", None), ("related", problem.related), ("unrelated", problem.unrelated)):
+            for name, measure in problem.hints.items():
                 found.setdefault(name, []).append(_regrets(problem, seed, measure))
                 progress.print(problem.name, seed, name, found[name][-1].round(3).tolist())
-        wide_console().print(shown(_grid(problem, {name: np.array(each) for name, each in found.items()})))
+        wide_console().print(shown(compared(problem.name, "cheap version", at, found, note)))
 
 
 def _regrets(problem: Problem, seed: int, measure: Measure | None) -> Regrets:
@@ -78,23 +74,6 @@ def _campaign(problem: Problem, seed: int, cheap: bool) -> Campaign:
     lower: dict[str, Any] = {"kind": "computed", "function": "benchmarks.fidelity:main", "gives": [METRIC]}
     fidelities = {_CHEAP: lower | {"cost": _COSTS[_CHEAP]}} if cheap else {}
     return problem.campaign(seed, _MARKS[-1], workflow=[step], fidelities=fidelities)
-
-
-def _grid(problem: Problem, found: dict[str, Regrets]) -> Grid:
-    header = (
-        "cheap version",
-        *(f"regret at {mark}" for mark in _MARKS),
-        f"against none at {_MARKS[-1]}: better, worse",
-    )
-    rows = tuple(_row(name, regrets, found["none"]) for name, regrets in found.items())
-    seeds = len(found["none"])
-    note = f"Median over {seeds} campaigns of the regret of the best full measurement; costs in full measurements."
-    return Grid(problem.name, header, rows, (note,))
-
-
-def _row(name: str, regrets: Regrets, without: Regrets) -> tuple[str, ...]:
-    better, worse = (regrets[:, -1] < without[:, -1]).sum(), (regrets[:, -1] > without[:, -1]).sum()
-    return name, *(f"{value:.3f}" for value in np.median(regrets, axis=0)), f"{better}, {worse}"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 from botorch.test_functions import Ackley, Branin, Hartmann
 from numpy.typing import NDArray
+from rich.console import Console
 
+from benchmarks.grids import Grid
 from benchmarks.looking import looking
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
@@ -23,9 +26,12 @@ from surrogates.posterior.encoder import Encoder
 
 METRIC = "merit"
 _MOVED = 1.0 / 30.0
+_NONE = "none"
 
 Regrets = NDArray[np.float64]
 """Of the best candidate by each mark."""
+Measure = Callable[[Candidate], float]
+"""The value of a candidate."""
 
 _FUNCTIONS = {
     "branin": Branin(negate=True),
@@ -75,6 +81,11 @@ class Problem:
         mirrored = {name: 1.0 - value for name, value in zip(names, reversed(values), strict=True)}
         return self.truth(replace(candidate, parameters=mirrored))
 
+    @property
+    def hints(self) -> dict[str, Measure | None]:
+        """What may be known beside the function, by name: nothing, what is related to it, or what is not."""
+        return {_NONE: None, "related": self.related, "unrelated": self.unrelated}
+
     def regret(self, candidate: Candidate) -> float:
         """Return by how much a candidate misses the optimum; of a grid, that of the grid."""
         return self._optimum - self.truth(candidate)
@@ -107,6 +118,34 @@ class Problem:
             "budget": {"trials": trials},
         }
         return Campaign.model_validate(data | looking([METRIC], names) | changes)
+
+
+def begin() -> Console:
+    """Keep this process to one thread and its libraries quiet, and return where progress is told."""
+    logging.disable(logging.INFO)
+    torch.set_num_threads(1)
+    return Console(stderr=True)
+
+
+def compared(title: str, what: str, at: Sequence[str], found: Mapping[str, Sequence[Regrets]], note: str) -> Grid:
+    """Return the regrets with each hint, campaign by campaign, beside those without one.
+
+    Args:
+        title: of the table.
+        what: the hints are.
+        at: each mark in words.
+        found: name of each of a problem's hints to the regrets of campaigns, one for each seed.
+        note: below the table.
+    """
+    header = (what, *(f"regret {mark}" for mark in at), f"against none {at[-1]}: better, worse")
+    without = np.array(found[_NONE])
+    rows = tuple(_beside(name, np.array(regrets), without) for name, regrets in found.items())
+    return Grid(title, header, rows, (f"Median over {len(without)} campaigns of {note}",))
+
+
+def _beside(name: str, regrets: Regrets, without: Regrets) -> tuple[str, ...]:
+    better, worse = (regrets[:, -1] < without[:, -1]).sum(), (regrets[:, -1] > without[:, -1]).sum()
+    return name, *(f"{value:.3f}" for value in np.median(regrets, axis=0)), f"{better}, {worse}"
 
 
 def trials(problem: Problem, campaign: Campaign, sources: Sequence[Source] = ()) -> Iterator[TrialRecord]:

@@ -6,19 +6,16 @@ and with random candidates. All of them begin with the same twenty experiments.
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 from unittest.mock import patch
 
 import numpy as np
-import torch
 import typer
-from rich.console import Console
 
 from benchmarks.environment import wide_console
 from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
-from benchmarks.lab import Problem, Regrets, trials
+from benchmarks.lab import Problem, Regrets, begin, trials
 from campaigns.values import Candidate
 from loop.sampling import sobol
 
@@ -31,9 +28,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm.")] = 5,
 ) -> None:
     """Print the regret after some experiments of each arm."""
-    logging.disable(logging.INFO)
-    torch.set_num_threads(1)
-    progress = Console(stderr=True)
+    progress = begin()
     found: dict[str, list[Regrets]] = {"region": [], "everywhere": [], "random": []}
     for seed in range(seeds):
         found["region"].append(_planned(seed))

@@ -6,19 +6,16 @@ improvement that the rule was to leave out.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
-from rich.console import Console
 
 from benchmarks.environment import wide_console
 from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
-from benchmarks.lab import Problem, trials
+from benchmarks.lab import Problem, begin, trials
 from loop.records import TrialRecord
 from loop.stopping import Spent, stop_reason
 
@@ -51,9 +48,7 @@ def main(
     only: Annotated[str, typer.Option(help="Beginning of a task's name.")] = "",
 ) -> None:
     """Print, for each task, how often the rule ended a campaign, when, and how often that was too early."""
-    logging.disable(logging.INFO)
-    torch.set_num_threads(1)
-    progress, rows = Console(stderr=True), []
+    progress, rows = begin(), []
     for problem, improvement in _TASKS:
         if not problem.name.startswith(only):
             continue

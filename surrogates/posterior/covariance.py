@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from surrogates.posterior.distances import Distances, Pairs
-from surrogates.posterior.effects import by_each, combined
+from surrogates.posterior.effects import by_each, mains_and_pairs
 from surrogates.posterior.matern import add_matern, decay, matern_slope
 from surrogates.posterior.shape import Shape
 from surrogates.posterior.warping import HIGH, LOW, slopes, warped
@@ -27,7 +27,8 @@ def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
     """Return the covariance, batch x n x m, at the logarithms of the hyper-parameters."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if shape.effects:
-        return combined(_each(shape, value, parts), value["process"], value["pairs"])
+        mains, together = mains_and_pairs(_each(shape, value, parts))
+        return mains.mul_(value["process"]).add_(together, alpha=value["pairs"])
     along = _along(shape, value, parts) if shape.parameters else None
     if not shape.views and along is not None:
         return along.mul_(value["process"])
@@ -82,8 +83,11 @@ def _along(shape: Shape, value: dict[str, float], parts: Distances) -> Tensor:
     if shape.warped:
         parts = replace(parts, left=_warped(shape, value, parts.left), right=_warped(shape, value, parts.right))
     scaled = parts.along(lengths)
-    if shape.smooth:
-        return scaled.mul_(-0.5).exp_()
+    return scaled.mul_(-0.5).exp_() if shape.smooth else _matern(scaled)
+
+
+def _matern(scaled: Tensor) -> Tensor:
+    """Return the Matérn 5/2 correlation at squared, scaled distances, which are lost."""
     found = torch.zeros_like(scaled)
     add_matern(found, scaled.mul_(5.0), 1.0)
     return found
@@ -94,10 +98,7 @@ def _each(shape: Shape, value: dict[str, float], parts: Distances) -> Iterator[T
     for columns in shape.apiece:
         alone = replace(parts, left=parts.left[..., columns], right=parts.right[..., columns])
         lengths = torch.tensor([value[f"length.{column}"] for column in columns], dtype=torch.float64)
-        scaled = alone.along(lengths).mul_(5.0)
-        found = torch.zeros_like(scaled)
-        add_matern(found, scaled, 1.0)
-        yield found
+        yield _matern(alone.along(lengths))
 
 
 def _effects(shape: Shape, value: dict[str, float], pairs: Pairs) -> tuple[Tensor, list[Tensor]]:
@@ -105,12 +106,13 @@ def _effects(shape: Shape, value: dict[str, float], pairs: Pairs) -> tuple[Tenso
     squares = [p / value[f"length.{i}"] ** 2 for i, p in enumerate(pairs.parameters)]
     decays = [decay(torch.stack([squares[c] for c in columns]).sum(dim=0)) for columns in shape.apiece]
     each = [found for found, _ in decays]
-    by = by_each(each, value["process"], value["pairs"])
+    mains, together = mains_and_pairs(each)
+    by = by_each(each, mains, value["process"], value["pairs"])
     lengths = [torch.empty(0)] * shape.parameters
     for columns, (_, common), weight in zip(shape.apiece, decays, by, strict=True):
         for column in columns:
             lengths[column] = weight * common * squares[column]
-    mains, together = combined(each, value["process"], 0.0), combined(each, 0.0, value["pairs"])
+    mains, together = mains.mul_(value["process"]), together.mul_(value["pairs"])
     return mains + together, [*lengths, mains, together]
 
 

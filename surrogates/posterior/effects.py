@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from torch import Tensor
 
 
-def combined(each: Iterable[Tensor], process: float, pairs: float) -> Tensor:
-    """Return the covariance from the correlation, all of one shape, along each of at least two parameters."""
+def mains_and_pairs(each: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the means over parameters and over pairs of the correlation along each; there are two or more."""
     others = iter(each)
     first = next(others)
     total, squares, count = first.clone(), first.square(), 1
@@ -22,12 +22,11 @@ def combined(each: Iterable[Tensor], process: float, pairs: float) -> Tensor:
         total.add_(one)
         squares.addcmul_(one, one)
         count += 1
-    share = pairs / (count * (count - 1))
-    return total.square().sub_(squares).mul_(share).add_(total, alpha=process / count)
+    return total / count, total.square().sub_(squares).div_(count * (count - 1))
 
 
-def by_each(each: Sequence[Tensor], process: float, pairs: float) -> list[Tensor]:
-    """Return the derivative of the covariance by the correlation along each of at least two parameters."""
-    total, count = sum(each[1:], each[0]), len(each)
+def by_each(each: Sequence[Tensor], mains: Tensor, process: float, pairs: float) -> list[Tensor]:
+    """Return the derivative of the covariance by the correlation along each parameter, whose mean ``mains`` is."""
+    count = len(each)
     share = 2.0 * pairs / (count * (count - 1))
-    return [(total - one).mul_(share).add_(process / count) for one in each]
+    return [(mains * count - one).mul_(share).add_(process / count) for one in each]

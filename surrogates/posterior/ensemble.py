@@ -89,7 +89,7 @@ def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory
         return {}
     trees = grow(seen, encoder.parameter_columns)
     found: dict[str, Opinion] = {TREES: replace(trees, factor=trees.factor * task.inflation)}
-    if memory is not None and len(task.shape(()).apiece) > 1:
+    if memory is not None and len(encoder.space.all_parameters) > 1:
         found[EFFECTS] = taught(replace(task, effects=True, plain=True), lessons, seen, memory)
     return found
 

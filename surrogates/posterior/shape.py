@@ -78,10 +78,10 @@ class Shape:
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
         ICML 41), in which a categorical counts once, and with how far apart two of their values are; each effect is of
-        one parameter, however many there are. Those of a wary
-        model are near the mode of that belief, one level tells hardly anything of another, and the variance is that of
-        the measurements: a model that smooths over what lies between them, or takes what one level showed for what
-        another will, stays at the first good one (as in BayBE; Fitzner et al. 2025, Digital Discovery 4, 1991).
+        one parameter, however many there are. Those of a wary model are near the mode of that belief, one level tells
+        hardly anything of another, and the variance is that of the measurements: a model that smooths over what lies
+        between them, or takes what one level showed for what another will, stays at the first good one (as in BayBE;
+        Fitzner et al. 2025, Digital Discovery 4, 1991).
         """
         mean, sd = [], []
         for name in self.names:

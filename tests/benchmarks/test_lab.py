@@ -2,9 +2,10 @@
 
 from itertools import islice
 
+import numpy as np
 import pytest
 
-from benchmarks.lab import METRIC, Problem, trials
+from benchmarks.lab import METRIC, Problem, compared, trials
 from campaigns.values import Candidate
 
 BEST = {"x0": 0.114614, "x1": 0.555649, "x2": 0.852547}  # of Hartmann's function of three variables
@@ -37,3 +38,11 @@ def test_trials_are_measured_and_look_ahead_once_a_model_chooses() -> None:
     assert [trial.outlook is not None for trial in found] == [False] * 4 + [True]
     off = [trial.metrics[METRIC].value - problem.truth(trial.candidate) for trial in found]
     assert 0.0 < max(map(abs, off)) < 0.5
+
+
+def test_hints_are_compared_with_none_seed_by_seed() -> None:
+    found = {"none": [[3.0, 2.0], [3.0, 1.0], [3.0, 1.0]], "related": [[2.0, 1.0], [1.0, 1.0], [3.0, 2.0]]}
+    arrays = {name: [np.array(regrets) for regrets in each] for name, each in found.items()}
+    grid = compared("title", "hint", ["by 5", "by 9"], arrays, "the regret.")
+    assert grid.rows == (("none", "3.000", "1.000", "0, 0"), ("related", "2.000", "1.000", "1, 1"))
+    assert set(Problem("h", "hartmann3").hints) == {"none", "related", "unrelated"}
