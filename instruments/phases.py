@@ -62,7 +62,7 @@ class ReferencePhase:
 
 
 def _face_centred(a: float, *basis: Site) -> Cell:
-    """Return a cubic cell with four of each basis site; listing them is 100 times as fast as Fm-3m's 192 operations."""
+    """Return a cubic cell with four of each basis site; listing them is 100 times as fast as 192 operations."""
     centres = ((0.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0))
     sites = ((species, (x + u, y + v, z + w)) for species, (x, y, z) in basis for u, v, w in centres)
     return Cell("P1", (a, a, a), tuple(sites))
@@ -81,8 +81,14 @@ def _corundum(metal: str, a: float, c: float, z: float, x: float) -> Cell:
 
 
 def _spinel(metal: str, a: float, u: float) -> Cell:
-    sites = ((metal, (0.125, 0.125, 0.125)), (metal, (0.5, 0.5, 0.5)), ("O", (u, u, u)))
-    return Cell("Fd-3m:2", (a, a, a), sites)
+    """Return a spinel in Fd-3m, origin at -3m: positions 8a, 16d and 32e of the International Tables, vol. A."""
+    tetrahedra = ((0.125, 0.125, 0.125), (0.875, 0.375, 0.375))
+    octahedra = ((0.5, 0.5, 0.5), (0.25, 0.75, 0.0), (0.75, 0.0, 0.25), (0.0, 0.25, 0.75))
+    p, q, r = 0.75 - u, 0.25 - u, 0.5 + u
+    half = ((u, u, u), (p, q, r), (q, r, p), (r, p, q))
+    oxygen = (*half, *((-x, -y, -z) for x, y, z in half))
+    metals = ((metal, place) for place in (*tetrahedra, *octahedra))
+    return _face_centred(a, *metals, *(("O", place) for place in oxygen))
 
 
 # Rock salts, rutiles, fluorites: Wyckoff, Crystal Structures, 2nd ed., vol. 1 (1963).

@@ -8,19 +8,26 @@ adds those that the file has not.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from loop.cli import main
+
 ROOT = Path(__file__).parents[1]
 NUMBER = re.compile(r"-?\d+(?:[.:,]\d+)*(?:e[-+]?\d+)?")
+TIMEOUT = 240  # s
+
+# Each command has a process of its own, forked from one that has loaded already what a run takes seconds to load.
+_COMMANDS = multiprocessing.get_context("forkserver")
+_COMMANDS.set_forkserver_preload(["loop.cli_run", "loop.report", "loop.run", "simulators.labs", "sklearn.ensemble"])
 
 
 @dataclass(frozen=True)
@@ -91,16 +98,17 @@ class Reader:
         raise AssertionError(f"{where}: nobody checks {line!r}; allowed: athanor, cp, make, and a few more")
 
     def _athanor(self, arguments: list[str], code: int, where: str) -> str:
-        result = subprocess.run(
-            [sys.executable, "-m", "loop.cli", *arguments],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert result.returncode == code, f"{where}: {arguments}\n{result.stdout[-3000:]}{result.stderr[-3000:]}"
-        return result.stdout + result.stderr
+        output = self.folder / ".output"
+        process = _COMMANDS.Process(target=_athanor, args=(arguments, self.folder, output))
+        process.start()
+        process.join(TIMEOUT)
+        ended = not process.is_alive()
+        process.kill()
+        text = output.read_text(encoding="utf-8")
+        output.unlink()
+        assert ended, f"{where}: {arguments} takes longer than {TIMEOUT} s\n{text[-3000:]}"
+        assert process.exitcode == code, f"{where}: {arguments} ended with {process.exitcode}\n{text[-3000:]}"
+        return text
 
     def _compare(self, snippet: Snippet) -> None:
         if not self.output:
@@ -121,6 +129,16 @@ class Reader:
             file.write_text(snippet.text, encoding="utf-8")
         else:
             file.write_text(with_sections(file.read_text(encoding="utf-8"), snippet.text), encoding="utf-8")
+
+
+def _athanor(arguments: list[str], folder: Path, output: Path) -> None:
+    """Be the command: in a folder, with a file for what it prints."""
+    with output.open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.chdir(folder)
+    sys.argv = ["athanor", *arguments]
+    main()
 
 
 def _normal(line: str) -> str:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Structure
 
 from campaigns.errors import LabError
 from instruments.phases import CELLS, impurities, reference, reference_phase, reference_structure
@@ -23,6 +23,24 @@ def test_each_cell_has_its_formula_its_density_and_no_atoms_on_top_of_each_other
     assert structure.composition.fractional_composition.almost_equals(Composition(name).fractional_composition)
     assert structure.density == pytest.approx(DENSITIES[name], rel=0.04)
     assert distances.min() > shortest
+
+
+def places(structure):
+    return {(site.species_string, *(np.round(site.frac_coords, 5) % 1)) for site in structure}
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "sites"),
+    [
+        ("NiO", "Fm-3m", {"Ni": (0, 0, 0), "O": (0.5, 0.5, 0.5)}),
+        ("Li2O", "Fm-3m", {"Li": (0.25, 0.25, 0.25), "O": (0, 0, 0)}),
+        ("Fe3O4", "Fd-3m:2", {"Fe": (0.125, 0.125, 0.125), "Fe2+": (0.5, 0.5, 0.5), "O": (0.2549, 0.2549, 0.2549)}),
+    ],
+)
+def test_cells_that_are_listed_whole_are_those_of_their_space_group(name, group, sites):
+    listed = reference_structure(name)
+    expected = Structure.from_spacegroup(group, listed.lattice, list(sites), list(sites.values()))
+    assert places(listed) == places(expected.remove_oxidation_states())
 
 
 @pytest.mark.parametrize(
