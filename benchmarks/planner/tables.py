@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -123,14 +123,20 @@ def _table(folder: Path, held_out: bool, say: Callable[[str], None]) -> Table:
 def _frame(folder: Path, config: Mapping[str, Any], say: Callable[[str], None]) -> pd.DataFrame:
     import pandas as pd  # late: not every engine needs it
 
-    names = [column["name"] for column in (*config["parameters"], *config["measurements"])]
-    frame = pd.read_csv(folder / "data.csv", header=None)
+    columns = (*config["parameters"], *config["measurements"])
+    names = [column["name"] for column in columns]
+    frame = pd.read_csv(folder / "data.csv", header=None, keep_default_na=False, na_values=_gaps(columns))
     if frame.shape[1] != len(names):
         raise DataError(f"{folder / 'data.csv'} has {frame.shape[1]} columns; config.json names {len(names)}: {names}")
     whole = frame.set_axis(names, axis=1).dropna()
     if len(whole) < len(frame):
         say(f"{folder.name}: {len(frame) - len(whole)} of {len(frame)} rows have gaps and are left out")
     return whole
+
+
+def _gaps(columns: Iterable[Mapping[str, Any]]) -> dict[int, list[str]]:
+    """Return what stands for a gap, by place of the column: a category may well be called None or NA."""
+    return {i: [""] if c.get("type") == "categorical" else ["", "nan", "NaN", "NA"] for i, c in enumerate(columns)}
 
 
 def _target(name: str, config: Mapping[str, Any]) -> dict[str, Any]:

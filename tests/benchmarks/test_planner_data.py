@@ -41,6 +41,13 @@ def test_rows_with_gaps_are_left_out_and_that_is_told(tmp_path: Path) -> None:
     assert (len(table.values), said) == (1, ["one: 1 of 2 rows have gaps and are left out"])
 
 
+def test_a_category_may_be_called_none(tmp_path: Path) -> None:
+    write(tmp_path / "one", ["1,None,2.0", "1,NA,1.0", "1,,3.0", "NA,None,4.0"], kinds=("continuous", "categorical"))
+    (table,) = read_tables(tmp_path, quiet)
+    assert table.task.parameters == (Choice("p1", ("NA", "None")),)
+    assert sorted(table.values) == [1.0, 2.0]
+
+
 def test_every_third_table_by_name_is_held_out(tmp_path: Path) -> None:
     for name in "dacbe":
         write(tmp_path / name, ["1,5,2.0", "2,6,1.0"])
