@@ -8,7 +8,6 @@ adds those that the file has not.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import shlex
@@ -20,14 +19,10 @@ from pathlib import Path
 import yaml
 
 from loop.cli import main
+from tests.forks import forked
 
 ROOT = Path(__file__).parents[1]
 NUMBER = re.compile(r"-?\d+(?:[.:,]\d+)*(?:e[-+]?\d+)?")
-TIMEOUT = 240  # s
-
-# Each command has a process of its own, forked from one that has loaded already what a run takes seconds to load.
-_COMMANDS = multiprocessing.get_context("forkserver")
-_COMMANDS.set_forkserver_preload(["loop.cli_run", "loop.report", "loop.run", "simulators.labs", "sklearn.ensemble"])
 
 
 @dataclass(frozen=True)
@@ -99,15 +94,10 @@ class Reader:
 
     def _athanor(self, arguments: list[str], code: int, where: str) -> str:
         output = self.folder / ".output"
-        process = _COMMANDS.Process(target=_athanor, args=(arguments, self.folder, output))
-        process.start()
-        process.join(TIMEOUT)
-        ended = not process.is_alive()
-        process.kill()
+        ended = forked(_athanor, arguments, self.folder, output)
         text = output.read_text(encoding="utf-8")
         output.unlink()
-        assert ended, f"{where}: {arguments} takes longer than {TIMEOUT} s\n{text[-3000:]}"
-        assert process.exitcode == code, f"{where}: {arguments} ended with {process.exitcode}\n{text[-3000:]}"
+        assert ended == code, f"{where}: {arguments} ended with {ended}\n{text[-3000:]}"
         return text
 
     def _compare(self, snippet: Snippet) -> None:

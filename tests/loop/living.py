@@ -1,14 +1,9 @@
-"""A campaign that is amended while it runs: by an operator at a fixed moment, and by itself.
-
-``python -m tests.loop.living FOLDER [MOMENT]`` runs it in a folder, or goes on with it, and kills itself as soon as a
-line holds the moment.
-"""
+"""A campaign that is amended while it runs: by an operator at a fixed moment, and by itself."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,5 +49,6 @@ def run(bench: Bench, moment: str = "") -> Outcome:
     return bench.run(growing(), on_event)
 
 
-if __name__ == "__main__":
-    run(Bench(Path(sys.argv[1])), *sys.argv[2:])
+def run_in(folder: Path, moment: str = "") -> None:
+    """Run the campaign in a folder, or go on with it; die at a moment if one is given."""
+    run(Bench(folder), moment)

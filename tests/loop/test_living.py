@@ -1,9 +1,6 @@
 """A campaign that is amended while it lives: by operators beside the run, and by itself; killed or not."""
 
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +17,9 @@ from loop.reader import Reader
 from loop.records import OPERATOR, Amendment
 from loop.report import read_content, write_report
 from loop.store import Journal
-from tests.loop.conftest import ROOT, Bench, quick
-from tests.loop.living import WHEN, growing, run
+from tests.forks import forked
+from tests.loop.conftest import Bench, quick
+from tests.loop.living import WHEN, growing, run, run_in
 from tests.loop.test_run import begun_once, facts
 
 KILLS = (f"trial {WHEN}: proposed", "amendment 1 by", f"trial {WHEN + 1}: proposed (operator", "grows to", "(model)")
@@ -126,14 +124,11 @@ def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench:
     assert [" refused: " in text for text in told] == [True, False, True]
 
 
-@pytest.mark.timeout(900)  # seven processes, each of which loads the models
 def test_killed_and_resumed_equals_uninterrupted(whole: tuple[Bench, Outcome], tmp_path: Path) -> None:
     bench, expected = whole
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.loop.living", str(tmp_path)]
     for moment in KILLS:
-        assert subprocess.run([*command, moment], env=environment, cwd=ROOT).returncode == -signal.SIGKILL, moment
-    subprocess.run(command, env=environment, cwd=ROOT, check=True)
+        assert forked(run_in, tmp_path, moment) == -signal.SIGKILL, moment
+    assert forked(run_in, tmp_path) == 0
     found = Bench(tmp_path)
     trials = tuple(Reader(found.url).trials())
     assert facts(trials) == facts(expected.trials)
