@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,10 @@ FAULTY = "-faulty"
 """End of the names of tasks with wrong readings."""
 
 _SIGNS = {"maximise": 1.0, "maximize": 1.0, "minimise": -1.0, "minimize": -1.0}
+_GAPS = (  # what pandas takes for a missing number by default
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
 _FAULTY = 0.1  # share of the readings that are wrong, where any are
 
 
@@ -134,9 +138,9 @@ def _frame(folder: Path, config: Mapping[str, Any], say: Callable[[str], None]) 
     return whole
 
 
-def _gaps(columns: Iterable[Mapping[str, Any]]) -> dict[int, list[str]]:
+def _gaps(columns: Iterable[Mapping[str, Any]]) -> dict[int, Sequence[str]]:
     """Return what stands for a gap, by place of the column: a category may well be called None or NA."""
-    return {i: [""] if c.get("type") == "categorical" else ["", "nan", "NaN", "NA"] for i, c in enumerate(columns)}
+    return {i: [""] if c.get("type") == "categorical" else _GAPS for i, c in enumerate(columns)}
 
 
 def _target(name: str, config: Mapping[str, Any]) -> dict[str, Any]:

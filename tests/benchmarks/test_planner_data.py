@@ -35,10 +35,10 @@ def test_categories_stay_categories_and_constants_are_no_parameters(tmp_path: Pa
 
 
 def test_rows_with_gaps_are_left_out_and_that_is_told(tmp_path: Path) -> None:
-    write(tmp_path / "one", ["1,5,2.0", "2,,1.0"])
+    write(tmp_path / "one", ["1,5,2.0", "2,,1.0", "3,NULL,1.0", "4,6,n/a"])
     said: list[str] = []
     (table,) = read_tables(tmp_path, said.append)
-    assert (len(table.values), said) == (1, ["one: 1 of 2 rows have gaps and are left out"])
+    assert (len(table.values), said) == (1, ["one: 3 of 4 rows have gaps and are left out"])
 
 
 def test_a_category_may_be_called_none(tmp_path: Path) -> None:
