@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 from loop.amend import add_trial, amend, open_desk
@@ -47,8 +46,3 @@ def run(bench: Bench, moment: str = "") -> Outcome:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return bench.run(growing(), on_event)
-
-
-def run_in(folder: Path, moment: str = "") -> None:
-    """Run the campaign in a folder, or go on with it; die at a moment if one is given."""
-    run(Bench(folder), moment)

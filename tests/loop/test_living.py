@@ -19,7 +19,7 @@ from loop.report import read_content, write_report
 from loop.store import Journal
 from tests.forks import forked
 from tests.loop.conftest import Bench, quick
-from tests.loop.living import WHEN, growing, run, run_in
+from tests.loop.living import WHEN, growing, run
 from tests.loop.test_run import begun_once, facts
 
 KILLS = (f"trial {WHEN}: proposed", "amendment 1 by", f"trial {WHEN + 1}: proposed (operator", "grows to", "(model)")
@@ -127,8 +127,8 @@ def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench:
 def test_killed_and_resumed_equals_uninterrupted(whole: tuple[Bench, Outcome], tmp_path: Path) -> None:
     bench, expected = whole
     for moment in KILLS:
-        assert forked(run_in, tmp_path, moment) == -signal.SIGKILL, moment
-    assert forked(run_in, tmp_path) == 0
+        assert forked(run, Bench(tmp_path), moment) == -signal.SIGKILL, moment
+    assert forked(run, Bench(tmp_path)) == 0
     found = Bench(tmp_path)
     trials = tuple(Reader(found.url).trials())
     assert facts(trials) == facts(expected.trials)
