@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +12,8 @@ from string import Template
 from loop.fragments import section
 
 _TEMPLATE = Path(__file__).with_name("report.html")
+_SERVER = re.compile(r'(plotlyServerURL:\{valType:"string",dflt:")[^"]*')
+"""Where Plotly would send a chart that somebody shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,20 @@ def write_page(page: Page, path: Path) -> Path:
     Raises:
         OSError: the file cannot be written.
     """
-    from plotly.offline import get_plotlyjs
-
     text = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(page.title),
         header=page.header,
         nav="".join(f'<a href="#{name}">{escape(title)}</a>' for name, title, _ in page.sections),
         sections="\n".join(section(name, title, *parts) for name, title, parts in page.sections),
         footer=escape(page.footer),
-        plotly=get_plotlyjs(),
+        plotly=_plotly(),
     )
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _plotly() -> str:
+    """Return Plotly's script without the address of its makers' server: what is not there cannot be sent to."""
+    from plotly.offline import get_plotlyjs
+
+    return _SERVER.sub(r"\1", get_plotlyjs())
