@@ -41,7 +41,7 @@ class _SourceConfig(BesideConfig):
 
 
 class StoreSourceConfig(_SourceConfig):
-    """The completed trials of an earlier campaign."""
+    """The completed trials of an earlier campaign, without suspected outliers."""
 
     kind: Literal["store"]
     file: Annotated[str, Field(pattern=r"\.db$")]

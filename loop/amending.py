@@ -19,12 +19,11 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from campaigns.fidelity import FULL
 from campaigns.values import Candidate, TrialState
 from loop.edition import edition
 from loop.growth import growth
 from loop.limits import Stating, check_limits
-from loop.records import Amendment, TrialRecord, Verdict, changes_of
+from loop.records import Amendment, TrialRecord, Verdict, changes_of, completed
 from loop.space_checks import check_space
 from loop.store import Store
 from loop.verdict import verdict
@@ -36,8 +35,7 @@ _SETTLED = (TrialState.QUARANTINED, TrialState.UNCERTAIN)
 def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, Verdict]:
     """Return the completed trials of full fidelity with their scores by a campaign's objective."""
     objective = campaign.build_objective()
-    done = (t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == FULL)
-    return {t.number: verdict(objective, t, {}) for t in done}
+    return {t.number: verdict(objective, t, {}) for t in completed(trials)}
 
 
 def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mapping[str, Stating]) -> Campaign:

@@ -18,14 +18,13 @@ from ax.utils.common.logger import set_ax_logger_levels
 
 from campaigns.campaign import Campaign
 from campaigns.constraints import LinearConstraint
-from campaigns.fidelity import FULL
 from campaigns.objective import Bound, FindParetoConfig, Objective
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar, TrialState
 from loop.edition import as_shown, stored_campaign
 from loop.reader import Reader
-from loop.records import TrialRecord
+from loop.records import TrialRecord, trusted
 
 MATERIAL = "material"
 SCORE = "score"
@@ -78,7 +77,7 @@ def experiment(campaign: Campaign, trials: Sequence[TrialRecord]) -> Client:
 def _settle(client: Client, campaign: Campaign, trial: TrialRecord) -> None:
     """Tell how a trial ended, if it has."""
     match trial.state:
-        case TrialState.COMPLETED if trial.fidelity == FULL and not trial.doubt:
+        case _ if trusted([trial]):
             client.complete_trial(trial.number, raw_data=_data(campaign, trial))
         case TrialState.FAILED:
             client.mark_trial_failed(trial.number, failed_reason=trial.reason)

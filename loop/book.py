@@ -35,15 +35,9 @@ class Book:
         return [trial for trial in self.trials if not trial.state.ended]
 
     @property
-    def completed(self) -> list[TrialRecord]:
-        """The completed trials, in the order in which they were completed."""
-        done = [trial for trial in self._trials.values() if trial.completed_order is not None]
-        return sorted(done, key=lambda trial: trial.completed_order or 0)
-
-    @property
     def best(self) -> TrialRecord | None:
         """The best feasible trial so far."""
-        return best(list(self._trials.values()))
+        return best(self._trials.values())
 
     def __getitem__(self, number: int) -> TrialRecord:
         return self._trials[number]

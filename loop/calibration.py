@@ -9,9 +9,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from campaigns.values import MetricValue, TrialState
+from campaigns.values import MetricValue
 from loop.ranks import ranks
-from loop.records import TrialRecord
+from loop.records import TrialRecord, completed
 from loop.words import with_sd
 
 LEVELS = (0.5, 0.8, 0.95)
@@ -43,10 +43,11 @@ class Estimate:
 
 
 def metric_pairs(trials: Sequence[TrialRecord], metric: str) -> list[Pair]:
-    """Return the completed trials whose metric was predicted."""
-    done = [t for t in trials if t.state is TrialState.COMPLETED and metric in t.metrics]
+    """Return the completed trials whose metric was predicted, in the order in which they were completed."""
     found = [
-        Pair(t, t.proposal.predictions[metric], t.metrics[metric]) for t in done if metric in t.proposal.predictions
+        Pair(t, t.proposal.predictions[metric], t.metrics[metric])
+        for t in completed(trials)
+        if metric in t.metrics and metric in t.proposal.predictions
     ]
     return [pair for pair in found if pair.predicted.finite and pair.measured.finite]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from campaigns.fidelity import FULL
 from loop.amending import Amending
 from loop.appraising import Appraising
 from loop.book import Book
 from loop.events import Event, FrontGrew, Improved, SurrogateChanged, TrialEnded
 from loop.front import front, wants_front
-from loop.records import TrialRecord, Verdict
+from loop.records import TrialRecord, Verdict, completed
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.verdict import verdict
@@ -72,7 +71,7 @@ class Ending:
     def _retrained(self) -> list[tuple[str, str]]:
         if self._retraining is None:
             return []
-        return self._retraining.advance([t for t in self._book.completed if t.fidelity == FULL])
+        return self._retraining.advance(completed(self._book.trials))
 
     def _tell_of_progress(self, trial: TrialRecord, previous: TrialRecord | None) -> None:
         campaign, incumbent = self._amending.edition.campaign, self._book.best

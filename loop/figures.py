@@ -12,8 +12,9 @@ import numpy as np
 
 from campaigns.objective import Objective, Term
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
-from campaigns.values import MetricValue, TrialState
+from campaigns.values import MetricValue
 from loop.calibration import Pair
+from loop.front import front
 from loop.marks import (
     BLUE,
     COLOURS,
@@ -32,8 +33,8 @@ from loop.marks import (
     line,
     scatter,
 )
-from loop.merit import pareto_front, shares, term_label
-from loop.records import TrialRecord, best, ranking
+from loop.merit import shares, term_label
+from loop.records import TrialRecord, best, completed, ranking
 from loop.words import clean, with_sd
 
 _POINTS = "points"
@@ -67,7 +68,7 @@ def score_figure(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> Fig
 
 def incumbent(trials: Sequence[TrialRecord]) -> list[TrialRecord | None]:
     """Return the best feasible trial among the trials up to each number."""
-    return [best(list(trials[: i + 1])) for i in range(len(trials))]
+    return [best(trials[: i + 1]) for i in range(len(trials))]
 
 
 def incumbent_traces(trials: Sequence[TrialRecord]) -> list[Trace]:
@@ -123,7 +124,7 @@ def slice_figure(
 
 def parallel_figure(trials: Sequence[TrialRecord], parameters: Mapping[str, ParameterConfig]) -> Figure:
     """Return one line per completed trial through its parameters, metrics and score, coloured by score."""
-    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
+    done = [t for t in completed(trials) if t.score is not None]
     axes = [_parameter_axis(name, parameter, done) for name, parameter in parameters.items()]
     metrics = {name: metric.unit for t in done for name, metric in t.metrics.items()}
     axes += [_axis(name, unit, [t.metrics[name].value for t in done]) for name, unit in metrics.items()]
@@ -144,16 +145,16 @@ def trade_off_figures(trials: Sequence[TrialRecord], objective: Objective, units
     Terms that share a metric are one axis; fewer than two metrics have no trade-off.
     """
     axes = list({term.metric: term for term in objective.terms}.values())
-    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
-    front = pareto_front(objective, done)
-    return [_trade_off(done, front, pair, units) for pair in combinations(axes, 2)] if done else []
+    done = [t for t in completed(trials) if t.score is not None]
+    on_it = front(objective, done).trials
+    return [_trade_off(done, on_it, pair, units) for pair in combinations(axes, 2)] if done else []
 
 
 def ranking_figure(
     trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str], count: int = 20
 ) -> Figure:
     """Return the best completed trials, feasible ones first: what each term gives to the score, and the score."""
-    top = ranking(list(trials))[:count]
+    top = ranking(trials)[:count]
     names = [_rank_label(t) for t in top]
     table = [shares(objective, t) for t in top]
     traces = [
@@ -241,7 +242,7 @@ def _axis(name: str, unit: str | None, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _trade_off(
-    done: Sequence[TrialRecord], front: Sequence[TrialRecord], axes: tuple[Term, Term], units: Mapping[str, str]
+    done: Sequence[TrialRecord], on_it: Sequence[TrialRecord], axes: tuple[Term, Term], units: Mapping[str, str]
 ) -> Figure:
     x, y = (term.metric for term in axes)
     traces = []
@@ -250,8 +251,8 @@ def _trade_off(
             mark, [t.metrics[x].value for t in group], [t.metrics[y] for t in group], _hovers(group, units)
         )
         traces.append(points | {"error_x": error_bars([t.metrics[x] for t in group], mark.colour)})
-    ring = scatter(Mark("Pareto front", GREY, "circle-open"), [t.metrics[x].value for t in front], [], [])
-    ring |= {"y": [t.metrics[y].value for t in front], "hoverinfo": "skip"}
+    ring = scatter(Mark("Pareto front", GREY, "circle-open"), [t.metrics[x].value for t in on_it], [], [])
+    ring |= {"y": [t.metrics[y].value for t in on_it], "hoverinfo": "skip"}
     del ring["error_y"]
     ring["marker"] = ring["marker"] | {"size": 16}
     titles = [f"{label(t.metric, done[0].metrics[t.metric].unit)}, {_wish(t)}" for t in axes]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
 from campaigns.objective import FindParetoConfig, Objective
-from campaigns.values import TrialState
-from loop.records import TrialRecord
+from loop.records import TrialRecord, trusted
 
 Point = tuple[float, ...]
 
@@ -25,7 +24,8 @@ class Front:
     """The best compromises of a campaign so far.
 
     Attributes:
-        trials: the feasible trials that no other dominates, best in the first term first.
+        trials: the feasible trials that no other dominates and that are no suspected outliers, best in the first term
+            first.
         metrics: metrics of the terms, in their order, each once.
         reference: points of each term from which the volume is measured; empty without a feasible trial.
         volume: what the front dominates above the reference, a product of points.
@@ -68,7 +68,7 @@ def front(objective: Objective, trials: Sequence[TrialRecord]) -> Front:
     """Return the front of some trials, whatever their states."""
     good = _feasible(trials)
     points = {t.number: axes(objective, t) for t in good}
-    best = [t for t in good if not any(_dominates(points[o.number], points[t.number]) for o in good)]
+    best = [t for t in good if not any(dominates(points[o.number], points[t.number]) for o in good)]
     best.sort(key=lambda t: (tuple(-x for x in points[t.number]), t.number))
     reference = reference_point(list(points.values()), objective)
     volume = hypervolume([points[t.number] for t in best], reference)
@@ -91,6 +91,15 @@ def volumes(objective: Objective, trials: Sequence[TrialRecord]) -> list[float]:
     return found
 
 
+def dominates(one: Point, other: Point) -> bool:
+    """Return whether one candidate is at least as good as another in every term, and better in one; more is better.
+
+    ``hypervolume.non_dominated`` says the same of tensors.
+    """
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+
 def axes(objective: Objective, trial: TrialRecord) -> tuple[float, ...]:
     """Return a completed trial's points of each term."""
     return tuple(float(x) for x in objective.points(trial.values))
@@ -109,7 +118,7 @@ def reference_point(points: Sequence[Point], objective: Objective) -> Point:
     """
     if not points:
         return ()
-    depths = [sum(_dominates(other, point) for other in points) for point in points]
+    depths = [sum(dominates(other, point) for other in points) for point in points]
     deepest = sorted(depths)[:_ENOUGH][-1]
     near = [point for point, depth in zip(points, depths, strict=True) if depth <= deepest]
     ranges = [(min(values), max(values)) for values in zip(*near, strict=True)]
@@ -148,15 +157,10 @@ def _exclusive(point: Point, others: Sequence[Point], reference: Point) -> float
 def _undominated(points: Sequence[Point]) -> list[Point]:
     kept: list[Point] = []
     for point in sorted({tuple(p) for p in points}, reverse=True):
-        if not any(all(a >= b for a, b in zip(other, point, strict=True)) for other in kept):
+        if not any(dominates(other, point) for other in kept):
             kept.append(point)
     return kept
 
 
-def _dominates(one: Point, other: Point) -> bool:
-    pairs = list(zip(one, other, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
-
-
 def _feasible(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [t for t in trials if t.state is TrialState.COMPLETED and t.feasible]
+    return [t for t in trusted(trials) if t.feasible]

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from campaigns.objective import Objective, Term
-from campaigns.values import TrialState
 from loop.figures import trade_off_figures
 from loop.front import Front, volumes
 from loop.marks import GREY, ORANGE, SKY, Figure, Mark, Trace, by_fate, error_bars, hover, label, layout, line, scatter
 from loop.merit import shares, term_label
-from loop.records import TrialRecord
+from loop.records import TrialRecord, completed
 
 _STAIRS = "the front"
 
@@ -60,9 +59,8 @@ def _stairs(front: Front, objective: Objective) -> list[Trace]:
 
 def _space(front: Front, trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> Figure:
     """Return the points of the first three terms in space, the fourth as a colour."""
-    done = [t for t in trials if t.state is TrialState.COMPLETED]
     traces = []
-    for mark, group in by_fate(done):
+    for mark, group in by_fate(completed(trials)):
         rest = [t for t in group if t.number not in front.numbers]
         traces.append(_cloud(mark, rest, objective, units))
     traces.append(_cloud(Mark(_STAIRS, ORANGE, "diamond"), front.trials, objective, units))

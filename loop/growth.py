@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
-from campaigns.fidelity import FULL
 from campaigns.parameters import FloatConfig, IntegerConfig
-from campaigns.values import TrialState
 from loop.front import front_of
-from loop.records import TrialRecord, ranking
+from loop.records import TrialRecord, ranking, trusted
 from loop.words import unit_text
 
 _LEADERS = 5
@@ -49,7 +47,7 @@ def growth(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[SetBounds
 
 
 def _leaders(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    done = [t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == FULL and not t.doubt]
+    done = trusted(trials)
     if len(done) < campaign.planner.initial:
         return []
     front = front_of(campaign, done)

@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
-from campaigns.values import TrialState
 from loop.calibration import LEVELS, Pair, coverage, rank_correlation
-from loop.records import TrialRecord
+from loop.records import TrialRecord, completed
 from loop.track import ROBUST, Track
 
 
@@ -133,8 +132,7 @@ def health(
         doubted: measured metric to the numbers of trials whose measurement counts for nothing, as it is not believed.
         droppable: whether there is a model on simple features to fall back to; else the ladder ends at recalibrated.
     """
-    done = [t for t in trials if t.state is TrialState.COMPLETED and t.completed_order is not None]
-    done.sort(key=lambda t: t.completed_order or 0)
+    done = completed(trials)
     return {name: _fold(config, Track.of(done, name, without), droppable) for name, without in doubted.items()}
 
 

@@ -20,7 +20,7 @@ from loop.learning import Memories, believe
 from loop.lessons import Teaching
 from loop.outlook import outlook
 from loop.proposed import Keys
-from loop.records import Outlook, TrialRecord
+from loop.records import Outlook, TrialRecord, completed
 from loop.scoring import Scorer
 from loop.trust import Trust
 from loop.words import metric_text
@@ -65,15 +65,14 @@ class Knowledge:
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a trial ended; return by metric whose model is trusted less, or more, from now on."""
-        if trial.state is TrialState.COMPLETED and trial.fidelity == FULL:
+        if completed([trial]):
             return self.trust.learn(trial)
         self._note(trial)
         return []
 
     def recall(self, ended: Sequence[TrialRecord]) -> None:
         """Learn how many trials ended, given in the order in which they were completed."""
-        full = [t for t in ended if t.state is TrialState.COMPLETED and t.fidelity == FULL]
-        self.trust.recall(full)
+        self.trust.recall(completed(ended))
         for trial in ended:
             self._note(trial)
 
@@ -81,7 +80,7 @@ class Knowledge:
         """Take note of a trial that has ended, but of none that was completed at full fidelity."""
         if trial.state is TrialState.FAILED:
             self._failed.append(trial)
-        elif trial.state is TrialState.COMPLETED and trial.fidelity != FULL:
+        elif trial.fidelity != FULL and completed([trial], trial.fidelity):
             self.ladder.learn(trial)
 
     def belief(self) -> Belief:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from campaigns.objective import Objective, Term
-from campaigns.values import MetricValue, TrialState
+from campaigns.values import MetricValue
 from loop.records import TrialRecord
 
 
@@ -43,13 +42,6 @@ def term_label(term: Term) -> str:
             return f"{term.metric} on target"
 
 
-def pareto_front(objective: Objective, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the feasible, believed trials that no other one beats in one term without losing in another."""
-    good = [t for t in trials if t.state is TrialState.COMPLETED and t.feasible and not t.doubt]
-    points = {t.number: [s.points.value for s in shares(objective, t)] for t in good}
-    return [t for t in good if not any(_dominates(points[o.number], points[t.number]) for o in good)]
-
-
 def _share(term: Term, metric: MetricValue, weight: float) -> Share:
     centre = float(term.points(metric.value)) + 0.0  # inside its window a target gives -0.0
     # Both sides: at the edge of a target window only one of them moves.
@@ -57,8 +49,3 @@ def _share(term: Term, metric: MetricValue, weight: float) -> Share:
     return Share(
         term, metric, weight, MetricValue(centre, sd, "points"), MetricValue(centre * weight, sd * weight, "points")
     )
-
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    pairs = list(zip(one, other, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

@@ -40,14 +40,14 @@ class Proposed:
     def measured(self) -> dict[str, list[TrialRecord]]:
         """Material to its trials that have a score, best first; those of a front before all others."""
         found: dict[str, list[TrialRecord]] = {}
-        for trial in sorted(ranking(list(self.trials)), key=lambda t: t.number not in self.front):
+        for trial in sorted(ranking(self.trials), key=lambda t: t.number not in self.front):
             found.setdefault(str(trial.candidate.material), []).append(trial)
         return found
 
     @property
     def champions(self) -> list[str]:
         """The material of the best feasible trial, or the materials of a front."""
-        one = best(list(self.trials))
+        one = best(self.trials)
         found = [t for t in self.trials if t.number in self.front] or ([] if one is None else [one])
         return list(dict.fromkeys(str(t.candidate.material) for t in found))
 

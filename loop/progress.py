@@ -122,7 +122,7 @@ def _started(progress: Progress, event: Started) -> Progress:
         progress,
         ended={t.number: t for t in event.trials if t.state.ended},
         under_way={t.number: OpenTrial(t.candidate) for t in event.trials if not t.state.ended},
-        best=best(list(event.trials)),
+        best=best(event.trials),
         front=front_of(event.campaign, event.trials),
         wall_time=event.wall_time,
         cost=sum(step.cost for t in event.trials for step in t.steps),
@@ -136,7 +136,7 @@ def _amended(progress: Progress, event: Amended) -> Progress:
         campaign=event.campaign,
         ended={t.number: t for t in event.trials if t.state.ended},
         under_way={n: progress.under_way.get(n, OpenTrial(c)) for n, c in open_.items()},
-        best=best(list(event.trials)),
+        best=best(event.trials),
         front=front_of(event.campaign, event.trials),
         note=event.text,
     )
@@ -158,7 +158,7 @@ def _doubted(progress: Progress, event: Doubted) -> Progress:
     trial = replace(progress.ended[event.trial], doubt=event.reason)
     ended = {**progress.ended, event.trial: trial}
     note = f"trial {event.trial} is {f'not believed: {event.reason}' if event.reason else 'believed again'}"
-    return replace(progress, ended=ended, best=best(list(ended.values())), note=note)
+    return replace(progress, ended=ended, best=best(ended.values()), note=note)
 
 
 @dataclass(frozen=True, slots=True)

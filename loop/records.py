@@ -294,16 +294,29 @@ class Verdict:
     feasible: bool | None = None
 
 
-def best(trials: list[TrialRecord]) -> TrialRecord | None:
-    """Return the completed, feasible trial with the highest score that is believed, or None."""
-    done = (t for t in trials if t.state is TrialState.COMPLETED and t.feasible)
-    good = [t for t in done if t.score is not None and not t.doubt]
+def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:
+    """Return the completed trials of a fidelity, in the order in which they were completed.
+
+    This and ``trusted`` say which trials count; nothing else does.
+    """
+    done = [t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == fidelity]
+    return sorted(done, key=lambda t: (t.completed_order or 0, t.number))
+
+
+def trusted(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the completed trials that are no suspected outliers: what may rank, stop a campaign, or teach another."""
+    return [t for t in completed(trials) if not t.doubt]
+
+
+def best(trials: Iterable[TrialRecord]) -> TrialRecord | None:
+    """Return the feasible trial with the highest score that is no suspected outlier, or None."""
+    good = [t for t in trusted(trials) if t.feasible and t.score is not None]
     return max(good, key=lambda t: (t.score, -t.number), default=None)
 
 
-def ranking(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """Return the completed trials, believed and feasible ones first, by falling score."""
-    done = [t for t in trials if t.state is TrialState.COMPLETED and t.score is not None]
+def ranking(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the completed trials by falling score: feasible ones first, suspected outliers last."""
+    done = [t for t in completed(trials) if t.score is not None]
     return sorted(done, key=lambda t: (bool(t.doubt), not t.feasible, -(t.score or 0.0), t.number))
 
 

@@ -174,7 +174,7 @@ def _header(content: Content) -> str:
 
 
 def _merit(content: Content) -> list[tuple[str, str]]:
-    front, found = content.front, best(list(content.trials))
+    front, found = content.front, best(content.trials)
     if front is None:
         return [("best score [points]", "–" if found is None else score_text(found))]
     volume = f"{front.volume:.4g}" if front.trials else "–"
@@ -199,7 +199,7 @@ def _status(content: Content) -> str:
 
 
 def _best(content: Content) -> list[str]:
-    found = best(list(content.trials))
+    found = best(content.trials)
     if found is None:
         return [paragraph("No trial has been completed yet that keeps every constraint.", "note")]
     bounds = "; ".join(bound.text for bound in content.objective.bounds)

@@ -38,7 +38,7 @@ def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front:
     metrics = {name: metric.unit for t in trials for name, metric in t.metrics.items()}
     material = ["material"] if any(t.candidate.material for t in trials) else []
     heads = ["trial", "state", *material, *_headed(units), *_headed(metrics), "score [points]", "cost [USD]"]
-    one = best(list(trials))
+    one = best(trials)
     best_of = {t.number: "best so far" for t in trials if t is one}
     tops = best_of if front is None else dict.fromkeys(front.numbers, "on the front")
     rows = [list(_trial_row(t, (list(units), list(metrics)), bool(material), tops.get(t.number, ""))) for t in trials]
@@ -79,7 +79,7 @@ def ranking_table(trials: Sequence[TrialRecord], objective: Objective, units: Ma
     """Return the twenty best completed trials with the contribution of each term in points, feasible ones first."""
     heads = ["rank", "trial", "candidate", "score [points]", *(f"{term_label(t)} [points]" for t in objective.terms)]
     rows = []
-    for rank, trial in enumerate(ranking(list(trials))[:20], 1):
+    for rank, trial in enumerate(ranking(trials)[:20], 1):
         parts = [_sd(s.contribution) for s in shares(objective, trial)]
         candidate = candidate_text(trial.candidate, units)
         rows.append([str(rank), str(trial.number), candidate, score_text(trial), *parts, fate(trial)])

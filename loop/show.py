@@ -24,6 +24,7 @@ from loop.records import (
     Transition,
     TrialRecord,
     best,
+    completed,
     weighed,
 )
 from loop.tables import parameter_units
@@ -184,11 +185,8 @@ def _best_rows(trials: list[TrialRecord], units: Mapping[str, str]) -> Rows:
 
 
 def _outlook_rows(trials: Sequence[TrialRecord]) -> Rows:
-    known = [t for t in trials if t.outlook is not None]
-    latest = max(known, key=lambda t: t.completed_order or 0, default=None)
-    if latest is None or latest.outlook is None:
-        return []
-    return [("outlook", f"after trial {latest.number}: {outlook_text(latest.outlook)}")]
+    known = [(t.number, t.outlook) for t in completed(trials) if t.outlook is not None]
+    return [("outlook", f"after trial {number}: {outlook_text(outlook)}") for number, outlook in known[-1:]]
 
 
 def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError, UnitError
-from campaigns.values import TrialState
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
-from campaigns.yaml_nodes import read_document
 from loop.reader import Reader
-from loop.records import TrialRecord
+from loop.records import TrialRecord, trusted
 from loop.store import Store
+from loop.tables import parameter_units
 
 _KIND = "source"
 
@@ -62,7 +61,7 @@ def _read(config: StoreSourceConfig | TableSourceConfig, wanted: Wanted, where: 
 
 
 def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source:
-    """Return the completed trials of a store.
+    """Return the completed trials of a store, without suspected outliers.
 
     Raises:
         CampaignError: it cannot be read, lacks a parameter, or has one in another kind of unit.
@@ -70,15 +69,14 @@ def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source
     metrics = config.metrics or tuple(wanted.units)
     try:
         reader = Reader(f"sqlite:///{config.path}")
-        units = _parameter_units(reader.campaign().source)
+        units = parameter_units(reader.campaign().source)
         lacking = [name for name in wanted.space.all_parameters if name not in units]
         if lacking:
             hint = "write it as a table (athanor trials --csv), add the columns with the values that were used"
             raise CampaignError(
                 [Problem(f"{where}.file", f"{config.file} has no parameter {', '.join(lacking)}; {hint}")]
             )
-        trials = [t for t in reader.trials() if t.state is TrialState.COMPLETED]
-        records = [r for t in trials if (r := _record(t, units, wanted, metrics)) is not None]
+        records = [r for t in trusted(reader.trials()) if (r := _record(t, units, wanted, metrics)) is not None]
     except (StoreError, UnitError) as error:
         raise CampaignError([Problem(f"{where}.file", f"{config.file}: {error}")]) from error
     return Source(config.name, metrics, tuple(records))
@@ -89,9 +87,3 @@ def _record(trial: TrialRecord, units: dict[str, str], wanted: Wanted, metrics: 
     known = {n: trial.metrics[n] for n in metrics if n in trial.metrics}
     found = {n: v for n, m in known.items() if (v := wanted.metric(n, m.value, m.sd, m.unit)) is not None}
     return Record(candidate, found) if candidate is not None and found else None
-
-
-def _parameter_units(source: str) -> dict[str, str]:
-    """Return parameter to unit, from a campaign file's text that was validated before."""
-    parameters = read_document(source).data["space"].get("parameters", {})
-    return {name: str(parameter.get("unit", "1")) for name, parameter in parameters.items()}

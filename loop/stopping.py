@@ -16,11 +16,10 @@ from campaigns.campaign import (
     TargetRuleConfig,
 )
 from campaigns.costs import dearest
-from campaigns.fidelity import FULL
 from campaigns.objective import FindManyConfig, Objective
 from campaigns.values import TrialState
 from loop.front import front_of, volumes, wants_front
-from loop.records import TrialRecord, best
+from loop.records import TrialRecord, best, completed
 
 _TIMES = 3
 """How many trials in succession must leave next to no hope: a model that is too sure of itself is soon proven wrong."""
@@ -85,7 +84,7 @@ def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRe
             return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
             since, merit = _since_improvement(_merits(campaign, trials), improvement)
-            since = min(since, sum(t.number >= first for t in _completed(trials)))
+            since = min(since, sum(t.number >= first for t in completed(trials)))
             if since >= patience:
                 return f"no improvement by more than {improvement:g} on {merit:.4g} in {since} trials"
             return None
@@ -103,7 +102,7 @@ def asked(campaign: Campaign) -> tuple[list[float], list[float]]:
 def unanswered(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """Return the latest completed trial, if what was then left to hope for is not known as the rules ask for it."""
     targets, improvements = asked(campaign)
-    done = _completed(trials)
+    done = completed(trials)
     if not done or not (targets or improvements):
         return None
     found = done[-1].outlook
@@ -114,7 +113,7 @@ def unanswered(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord
 
 def _reached(rule: TargetRuleConfig, trials: Sequence[TrialRecord], first: int) -> str | None:
     """Return that a trial is sure enough to have reached the target; before a model can say so, by its measurement."""
-    done = _completed(trials)
+    done = completed(trials)
     outlook = done[-1].outlook if done and done[-1].number >= first else None
     told = [(number, p) for score, number, p in outlook.reached if score == rule.score] if outlook else []
     number, probability = told[0] if told else _by_reading(rule.score, trials)
@@ -126,7 +125,7 @@ def _reached(rule: TargetRuleConfig, trials: Sequence[TrialRecord], first: int) 
 
 def _by_reading(target: float, trials: Sequence[TrialRecord]) -> tuple[int, float]:
     """Return the best trial, and the probability that it reaches a score by its measurement alone."""
-    found = best(list(trials))
+    found = best(trials)
     if found is None or found.score is None:
         return -1, 0.0
     if not found.score_sd:
@@ -136,7 +135,7 @@ def _by_reading(target: float, trials: Sequence[TrialRecord]) -> tuple[int, floa
 
 def _hopeless(rule: NoBetterRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
     """Return that a better candidate was unlikely to exist after each of the latest trials."""
-    latest = [t.outlook for t in _completed(trials) if t.number >= first][-_TIMES:]
+    latest = [t.outlook for t in completed(trials) if t.number >= first][-_TIMES:]
     chances = [dict(outlook.better).get(rule.improvement, 1.0) for outlook in latest if outlook is not None]
     if len(chances) < _TIMES or max(chances) >= rule.probability:
         return None
@@ -163,19 +162,13 @@ def _chosen(done: Sequence[TrialRecord]) -> bool:
     return any(trial.proposal.modelled for trial in done)
 
 
-def _completed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the completed trials at full fidelity, in the order in which they were completed."""
-    full = [t for t in trials if t.completed_order is not None and t.fidelity == FULL]
-    return sorted(full, key=lambda t: t.completed_order or 0)
-
-
 def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
     """Return what may improve, after each completed trial.
 
     It is the trial's score if feasible, the volume below the front, or how many candidates above the threshold were
     found, where many are wanted.
     """
-    done, find = _completed(trials), campaign.objective.find
+    done, find = completed(trials), campaign.objective.find
     if wants_front(campaign):
         return [volume or None for volume in volumes(campaign.build_objective(), done)]
     scores = [t.score if t.feasible and not t.doubt else None for t in done]

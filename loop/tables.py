@@ -33,7 +33,7 @@ def parameter_units(source: str) -> dict[str, str]:
 
 def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count: int = 10) -> Table:
     """Return the best completed trials, feasible ones first."""
-    best = ranking(list(trials))[:count]
+    best = ranking(trials)[:count]
     metrics = _metric_units(best)
     table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
     for trial in best:

@@ -1,8 +1,10 @@
 import pytest
+import torch
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.front import front, front_of, reference_point, some, volumes
+from loop.front import dominates, front, front_of, reference_point, some, volumes
+from loop.hypervolume import non_dominated
 from tests.trials import campaign, completed, trial
 
 TERMS = [
@@ -32,6 +34,25 @@ def test_the_front_holds_what_no_other_feasible_trial_beats_best_in_the_first_te
     assert found is not None
     assert [t.number for t in found.trials] == [5, 0, 2]
     assert found.metrics == ("capacity", "mean_voltage")
+
+
+def test_a_suspected_outlier_stands_on_no_front_and_below_no_volume() -> None:
+    objective, spike = two_terms(AREA).build_objective(), completed(6, 9999.0, 9.9, doubt="too good")
+    found = front(objective, [*TRIALS, spike])
+    assert found == front(objective, TRIALS)
+    assert volumes(objective, [*TRIALS, spike])[-1] == pytest.approx(found.volume)
+
+
+def test_equals_do_not_beat_each_other() -> None:
+    assert not dominates((1.0, 2.0), (1.0, 2.0))
+    assert dominates((1.0, 2.0), (1.0, 1.0))
+    assert not dominates((1.0, 2.0), (2.0, 1.0))
+
+
+def test_tensors_are_dominated_as_numbers_are() -> None:
+    points = torch.randint(0, 4, (40, 3), generator=torch.Generator().manual_seed(1)).double()
+    each = [tuple(row) for row in points.tolist()]
+    assert non_dominated(points).tolist() == [not any(dominates(o, p) for o in each) for p in each]
 
 
 def test_a_campaign_for_one_best_candidate_has_no_front() -> None:

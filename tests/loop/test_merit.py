@@ -1,8 +1,7 @@
 import pytest
 
-from campaigns.values import TrialState
-from loop.merit import pareto_front, shares, term_label
-from tests.trials import campaign, completed, trial
+from loop.merit import shares, term_label
+from tests.trials import campaign, completed
 
 OBJECTIVE = campaign().build_objective()
 
@@ -24,18 +23,6 @@ def test_contributions_carry_the_uncertainty_of_their_metric() -> None:
 def test_at_the_edge_of_a_window_the_uncertainty_counts() -> None:
     _, voltage = shares(OBJECTIVE, completed(0, 100.0, 4.0))
     assert voltage.points.sd == pytest.approx(0.1)
-
-
-def test_the_front_holds_what_nothing_beats() -> None:
-    best_of_one, best_of_other = completed(0, 200.0, 4.5), completed(1, 100.0, 3.5)
-    beaten, infeasible = completed(2, 90.0, 4.2), completed(3, 40.0, 3.5)
-    failed = trial(4, TrialState.FAILED)
-    front = pareto_front(OBJECTIVE, [best_of_one, best_of_other, beaten, infeasible, failed])
-    assert [t.number for t in front] == [0, 1]
-
-
-def test_equals_do_not_beat_each_other() -> None:
-    assert len(pareto_front(OBJECTIVE, [completed(0, 100.0), completed(1, 100.0)])) == 2
 
 
 def test_labels_say_what_a_term_wants() -> None:

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,21 +12,23 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record
 from loop.cli import app
+from loop.reader import DOUBTS
 from loop.records import CampaignRecord, Proposal, StepRecord, Verdict
 from loop.sources import hold, read_sources
 from loop.store import Store
 from tests.stores import CAMPAIGN
 
 EARLIER = CAMPAIGN.replace("unit: degC, low: 500, high: 900", "unit: K, low: 800, high: 1200")
+HOT = [Candidate({"temperature": 873.15 + number}) for number in range(5)]
 NAMED = "warm_start:\n  - {kind: store, name: earlier, file: earlier.db}\n"
 
 
-def earlier(folder: Path, count: int, source: str = EARLIER) -> None:
+def earlier(folder: Path, count: int, source: str = EARLIER, candidates: Sequence[Candidate] = HOT) -> None:
     """A store with completed trials at 873.15 K and above."""
     store = Store(f"sqlite:///{folder / 'earlier.db'}")
     store.begin(CampaignRecord("earlier", source, 1, "print", 1.7e9), {"torch": "0"})
     for number in range(count):
-        store.propose(number, Candidate({"temperature": 873.15 + number}), Proposal("space-filling"), 0.0)
+        store.propose(number, candidates[number], Proposal("space-filling"), 0.0)
         step = StepRecord("make", 1, "furnace", f"t{number}", TrialState.CLAIMED, None, None, None, "", 60.0)
         store.claim(number, step, 0.0)
         store.mark(f"t{number}", TrialState.DISPATCHED, 0.0)
@@ -84,3 +87,30 @@ def test_a_source_that_has_changed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="earlier has changed since the campaign began: 4 measurements then, 5 now"):
         hold([replace(source, records=(*source.records, more))], store)
     store.close("")
+
+
+def test_suspected_outliers_of_a_store_are_no_lesson(tmp_path: Path) -> None:
+    earlier(tmp_path, 5)
+    store = Store(f"sqlite:///{tmp_path / 'earlier.db'}")
+    store.keep(DOUBTS, "trials", {"2": "capacity 152.0 ± 2.0 mAh/g, but 9999 was expected"})
+    store.close("")
+    (source,) = read_sources(written(tmp_path))
+    assert [r.metrics["capacity"].value for r in source.records] == [150.0, 151.0, 153.0, 154.0]
+
+
+MIXED = CAMPAIGN.replace(
+    "  parameters:\n    temperature: {kind: float, unit: degC, low: 500, high: 900}\n",
+    '  mixtures:\n    slurry: {unit: "1", components: {a: {}, b: {}}}\n',
+).replace("{temperature: $temperature}", "{a: $a, b: $b}")
+
+
+def test_a_store_of_a_mixture_is_read(tmp_path: Path) -> None:
+    percent = MIXED.replace(
+        'unit: "1", components: {a: {}, b: {}}', 'unit: "%", total: 100, components: {a: {}, b: {}}'
+    )
+    shares = [Candidate({"a": 10.0 * i, "b": 100.0 - 10.0 * i}) for i in range(4)]
+    earlier(tmp_path, 4, percent, shares)
+    (tmp_path / "now.yaml").write_text(MIXED + NAMED)
+    (source,) = read_sources(load_campaign(tmp_path / "now.yaml"))
+    assert [r.candidate.parameters["a"] for r in source.records] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert [r.candidate.parameters["b"] for r in source.records] == pytest.approx([1.0, 0.9, 0.8, 0.7])

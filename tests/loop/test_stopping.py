@@ -1,13 +1,16 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from campaigns.campaign import Campaign
+from campaigns.campaign import Campaign, HypervolumeRuleConfig
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
 from loop.records import Outlook, Proposal, StepRecord, TrialRecord
 from loop.stopping import Spent, spent, stop_reason, unanswered
 from tests.loop.conftest import quick
+from tests.loop.test_front import AREA, TRIALS, two_terms
+from tests.trials import completed
 
 
 def trial(number: int, score: float | None, feasible: bool = True, **changes: Any) -> TrialRecord:
@@ -168,6 +171,13 @@ def test_what_is_not_believed_reaches_no_target_and_improves_nothing() -> None:
     trials = [trial(0, 1.0), trial(1, 0.9), trial(2, 5.0, doubt="too good"), trial(3, 0.8)]
     assert stop_reason(patience, trials, NOTHING) is not None
     assert stop_reason(patience, [*trials[:2], trial(2, 5.0), trial(3, 0.8)], NOTHING) is None
+
+
+def test_a_suspected_outlier_does_not_stop_a_campaign_on_its_volume() -> None:
+    rule = two_terms(AREA).model_copy(update={"stopping": (HypervolumeRuleConfig(kind="hypervolume", reaches=50.0),)})
+    spike = completed(9, 9999.0, 9.9)
+    assert stop_reason(rule, [*TRIALS, spike], NOTHING) is not None
+    assert stop_reason(rule, [*TRIALS, replace(spike, doubt="too good")], NOTHING) is None
 
 
 def test_patience_begins_anew_with_what_the_campaign_holds_for() -> None:

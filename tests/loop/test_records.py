@@ -1,0 +1,23 @@
+from dataclasses import replace
+
+from campaigns.values import TrialState
+from loop.records import Proposal, completed, trusted
+from tests.trials import completed as done
+from tests.trials import trial
+
+
+def test_completed_trials_come_in_the_order_in_which_they_were_completed() -> None:
+    late, early = done(0, 100.0, completed_order=1), done(1, 90.0, completed_order=0)
+    assert completed([late, trial(2, TrialState.QUARANTINED), early, trial(3, TrialState.RUNNING)]) == [early, late]
+
+
+def test_each_fidelity_is_completed_on_its_own() -> None:
+    cheap = replace(done(0, 100.0), proposal=Proposal("model", fidelity="quick"))
+    assert completed([cheap]) == []
+    assert completed([cheap], "quick") == [cheap]
+
+
+def test_suspected_outliers_are_completed_but_not_trusted() -> None:
+    spike, sound = done(0, 9999.0, doubt="too good"), done(1, 90.0)
+    assert completed([spike, sound]) == [spike, sound]
+    assert trusted([spike, sound]) == [sound]
