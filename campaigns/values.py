@@ -54,6 +54,19 @@ class Measurement:
     flags: tuple[str, ...] = field(default=())
 
 
+class Cause(StrEnum):
+    """What a trial that failed, or lies in quarantine, speaks of; only the sample is held against a candidate."""
+
+    SAMPLE = "sample"
+    """The instrument is well: the sample cannot be made or measured, or a metric cannot be had of it."""
+    LAB = "lab"
+    """The instrument, its driver or the link to it: busy, silent, too slow, or not where it was told to be."""
+    ANALYSIS = "analysis"
+    """The program that turns raw data into metrics, or that computes them, raised an error."""
+    DATA = "data"
+    """What was measured cannot be trusted: spikes, a dead detector, stale or implausible numbers."""
+
+
 class TrialState(StrEnum):
     """The states of a trial, in the order in which they are committed.
 

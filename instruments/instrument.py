@@ -187,13 +187,15 @@ class JobInstrument(Device):
         Raises:
             UnknownJobError: the readings belong to another job.
             StepError: the job did not do what it was told.
+            SampleError: the instrument says that this is the sample's fault.
         """
         if (token := self.token.get()) != job.token:
             raise UnknownJobError(
                 f"{self.name} is at job {token!r}, not at {job.token!r}; its readings are another job's"
             )
         if (state := self.state.get()) != "done":
-            raise StepError(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
+            error = SampleError if state == SPOILT else StepError
+            raise error(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
 
     def _attend(self) -> None:
         """See to it that a change of the state is followed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from campaigns.values import Scalar
+from campaigns.values import Cause, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class StepResult:
         dispatched: whether something may have moved: the job was committed as dispatched, now or (adopted) before.
         run_uid: uid of the Bluesky run; None when none was opened.
         started, ended: lab time in seconds.
+        cause: what a failure speaks of, the sample or the lab; None when ok.
     """
 
     job: Job
@@ -56,3 +57,4 @@ class StepResult:
     run_uid: str | None
     started: float
     ended: float
+    cause: Cause | None = None

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
-from bluesky.utils import Msg
+from bluesky.utils import Msg, RunEngineControlException
 
-from campaigns.errors import StepError, UnknownJobError
+from campaigns.errors import LabError, StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.instrument import NO_MATERIAL, JobInstrument
 from instruments.job import Job
@@ -18,6 +18,9 @@ from instruments.job import Job
 Plan = Generator[Msg, Any, None]
 EVENTS = 1
 """Events of a complete run."""
+READS = 3
+"""Times that the data of a job that has ended are asked for: they still lie at the instrument."""
+_PAUSE = 0.5  # wall time in seconds between two of them, at first
 
 
 def perform(instrument: JobInstrument, job: Job) -> Plan:
@@ -53,8 +56,8 @@ def _perform(instrument: JobInstrument, job: Job) -> Plan:
         )
     yield from bps.abs_set(instrument, job.token, timeout=job.timeout, group="job")
     yield from bps.wait("job")
-    instrument.verify(job)
-    yield from bps.trigger_and_read([instrument])
+    yield from bps.trigger(instrument, wait=True)
+    yield from _read(instrument, job)
 
 
 def _prepare(instrument: JobInstrument, job: Job) -> Plan:
@@ -69,6 +72,29 @@ def _prepare(instrument: JobInstrument, job: Job) -> Plan:
     for key, value in {**header, **recipe}.items():
         yield from _write(getattr(instrument, key), value)
     job.dispatch()
+
+
+def _read(instrument: JobInstrument, job: Job) -> Plan:
+    """Prove that the job was done and read what it gave, once more after an error of the link or the driver.
+
+    Raises:
+        LabError: the job did not do what it was told.
+    """
+    for attempt in range(READS):
+        yield from bps.create("primary")
+        try:
+            instrument.verify(job)
+            yield from bps.read(instrument)
+        except (LabError, RunEngineControlException):
+            raise
+        except Exception:
+            yield from bps.drop()
+            if attempt == READS - 1:
+                raise
+            yield from bps.sleep(_PAUSE * 2**attempt)
+        else:
+            yield from bps.save()
+            return
 
 
 def _write(signal: Any, value: Scalar) -> Plan:

@@ -13,7 +13,8 @@ from typing import Any
 from bluesky.run_engine import RunEngine
 from bluesky.utils import DuringTask, FailedStatus, TransitionError
 
-from campaigns.errors import LabError, StepError
+from campaigns.errors import LabError, SampleError, StepError
+from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.instrument import JobInstrument
 from instruments.job import Job, StepResult
@@ -68,14 +69,15 @@ class Task:
             return None
         return f"StepError: run ended as {self._exit_status} with {self._events} of {EVENTS} events"
 
-    def deliver(self, error: str | None) -> None:
-        """Hand over the result through the clock, unless that was done before."""
+    def deliver(self, error: str | None, cause: Cause = Cause.LAB) -> None:
+        """Hand over the result through the clock, unless that was done before; ``cause`` is that of an error."""
         with self._lock:
             if self._ended:
                 return
             self._ended = True
         ok, now = error is None, self._clock.now()
-        result = StepResult(self.original, ok, error, self._dispatched, self._uid, self._started, now)
+        blamed = None if ok else cause
+        result = StepResult(self.original, ok, error, self._dispatched, self._uid, self._started, now, blamed)
         self._clock.post(lambda: self._done(result), self._key)
         self.party.end()
 
@@ -213,19 +215,20 @@ class Station:
         self._engine.subscribe(self._record)
         for task in iter(self._inbox.get, None):
             self._watch.begin(self._engine, task, self._clock.wall_time(task.job.timeout) + self._backstop)
-            task.deliver(self._attempt(task))
+            task.deliver(*self._attempt(task))
         self._engine.loop.call_soon_threadsafe(self._engine.loop.stop)
         self._engine._th.join()  # the RunEngine offers no other way to end its thread
         self._engine.loop.close()
 
-    def _attempt(self, task: Task) -> str | None:
-        """Run a job's plan; return why it failed, or None."""
+    def _attempt(self, task: Task) -> tuple[str | None, Cause]:
+        """Run a job's plan; return why it failed, or None, and what such a failure speaks of."""
         self._engine.waiting_hook = LabWait(task.party)
         try:
             self._engine(perform(self._instrument, task.job))
         except BaseException as error:  # noqa: BLE001  dispatch: a driver may raise anything; it costs this job only
-            return f"aborted: {task.abort_reason}" if task.abort_reason else reason_of(error)
-        return task.shortcoming()
+            reason = f"aborted: {task.abort_reason}" if task.abort_reason else reason_of(error)
+            return reason, Cause.SAMPLE if isinstance(root_of(error), SampleError) else Cause.LAB
+        return task.shortcoming(), Cause.LAB
 
     def _record(self, name: str, document: dict[str, Any]) -> None:
         if (task := self._task) is None:
@@ -234,7 +237,12 @@ class Station:
         self._on_document(task.original, name, document)
 
 
+def root_of(error: BaseException) -> BaseException:
+    """Return an error; of a failed status, that which it failed with."""
+    return error.__cause__ if isinstance(error, FailedStatus) and error.__cause__ else error
+
+
 def reason_of(error: BaseException) -> str:
     """Return an error's name and message; of a failed status, those of its cause."""
-    cause = error.__cause__ if isinstance(error, FailedStatus) and error.__cause__ else error
+    cause = root_of(error)
     return f"{type(cause).__name__}: {cause}"

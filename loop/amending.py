@@ -64,7 +64,7 @@ def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
     if isinstance(change, ReleaseTrial):
         fits, allowed = trial.state is TrialState.QUARANTINED, "one in quarantine"
     else:
-        fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.steps)
+        fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.begun)
         allowed = "one that waits, is in quarantine or uncertain"
     return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"
 

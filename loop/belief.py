@@ -13,7 +13,6 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
-from loop.failures import Failure
 from loop.region import Region
 from loop.scoring import Scorer
 from surrogates.posterior.feasibility import Feasibility, feasibility
@@ -155,13 +154,13 @@ class Belief:
         """The belief in which no process is wary; it knows what is noise."""
         return replace(self, models=self.calmer, memory={}) if self.calmer else self
 
-    def heeding(self, failed: Sequence[Failure]) -> Belief:
+    def heeding(self, failed: Sequence[Candidate]) -> Belief:
         """Return the belief with what failures teach."""
         if not failed:
             return self
         encoder = self.scorer.encoder
-        rows = encoder.encode([failure.candidate for failure in failed])
-        prospects = feasibility(encoder, self.rows, rows, [failure.blame for failure in failed])
+        rows = encoder.encode(failed)
+        prospects = feasibility(encoder, self.rows, rows)
         return replace(self, prospects=prospects, memory={})
 
     def success(self, rows: Tensor) -> Tensor:

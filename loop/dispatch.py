@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import SampleError
 from campaigns.fidelity import FULL, ComputedFidelityConfig, cheap_name
 from campaigns.lab import StepConfig
 from campaigns.units import convert
-from campaigns.values import Measurement, MetricValue, TrialState
+from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.analyses.context import AnalysisContext
 from instruments.gate import judge
 from instruments.instrument import readings
@@ -28,6 +27,12 @@ COMPUTER = "computer"
 _MOST_FAILURES = 3
 """Failures in a row after which a station is no longer used."""
 
+_ATTEMPTS = 2
+"""Attempts at a step whose driver fails as it is to begin, although the instrument was ready."""
+
+_PAUSES = (60.0, 1800.0)
+"""Lab time in s for which a station that was not ready is left alone, after its first failure in a row and later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
@@ -35,6 +40,7 @@ class Analysed:
 
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    cause: Cause | None = None
 
 
 class Dispatcher:
@@ -58,6 +64,8 @@ class Dispatcher:
         }
         self._stations = {n: Station(n, i, lab.clock, self._keep) for n, i in self.instruments.items()}
         self._failures = dict.fromkeys(self._stations, 0)
+        self._latest = dict.fromkeys(self._stations, "")
+        self._resting: set[str] = set()
 
     @property
     def describe(self) -> dict[str, Callable[[], str]]:
@@ -73,9 +81,31 @@ class Dispatcher:
         """Return whether a station still answers and does not fail time after time."""
         return not self._stations[name].lost and self._failures[name] < _MOST_FAILURES
 
+    def complaint(self, name: str) -> str:
+        """Return what a station failed with the last time; empty when it went well."""
+        return self._latest[name]
+
     def free(self, step: StepConfig) -> str | None:
         """Return the first free station of a step, or None."""
-        return next((s for s in step.stations if self.usable(s) and not self._stations[s].busy), None)
+        ready = (s for s in step.stations if self.usable(s) and s not in self._resting)
+        return next((s for s in ready if not self._stations[s].busy), None)
+
+    def waiting(self, step: StepConfig) -> bool:
+        """Return whether a station of a step will be tried again after a while."""
+        return any(self.usable(s) and s in self._resting for s in step.stations)
+
+    def rest(self, station: str, woken: Callable[[], None]) -> float:
+        """Leave a station alone that was not ready; return for how many seconds, after which ``woken`` is called."""
+        pause, clock = _PAUSES[min(self._failures[station], len(_PAUSES)) - 1], self._lab.clock
+
+        def wake() -> None:
+            clock.enter()  # on behalf of the receiver
+            self._resting.discard(station)
+            woken()
+
+        self._resting.add(station)
+        clock.call_later(pause, wake, station)
+        return pause
 
     def begin(self, trial: TrialRecord, step: StepConfig, station: str, done: Callable[[StepResult], None]) -> str:
         """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
@@ -88,23 +118,34 @@ class Dispatcher:
         return record.token
 
     def settle(self, result: StepResult, station: str) -> TrialState | None:
-        """Return how a failed step leaves its trial: failed, uncertain, or None when it can simply be begun again."""
-        job, instrument = result.job, self.instruments[station]
-        if not result.dispatched:
+        """Return how a failed step leaves its trial: failed, uncertain, or queued where nothing was moved.
+
+        None is returned of what was to be adopted and never began: the same attempt is simply begun again.
+        """
+        if result.cause is Cause.SAMPLE:
             return TrialState.FAILED
+        if not result.dispatched:
+            return TrialState.QUEUED
         if self._stations[station].lost:
             return TrialState.UNCERTAIN
-        if instrument.never_began(job.token):
-            return None if job.adopt else TrialState.FAILED
-        return TrialState.FAILED if instrument.settled(job.token) else TrialState.UNCERTAIN
+        instrument, token = self.instruments[station], result.job.token
+        try:
+            if instrument.never_began(token):
+                if result.job.adopt:
+                    return None
+                return TrialState.QUEUED if result.job.attempt < _ATTEMPTS else TrialState.FAILED
+            return TrialState.FAILED if instrument.settled(token) else TrialState.UNCERTAIN
+        except Exception:  # noqa: BLE001 - dispatch: a link that is down may raise anything; nobody can tell, then
+            return TrialState.UNCERTAIN
 
     def count(self, station: str, result: StepResult) -> bool:
         """Take note of a step's success; return whether the station has just failed for the last time.
 
         A sample that cannot be made does not speak against the station that says so.
         """
-        well = result.ok or (result.error or "").startswith(SampleError.__name__)
+        well = result.ok or result.cause is Cause.SAMPLE
         self._failures[station] = 0 if well else self._failures[station] + 1
+        self._latest[station] = "" if well else result.error or ""
         return self._failures[station] == _MOST_FAILURES
 
     def analyse(self, trial: TrialRecord, step: StepConfig, record: StepRecord, *, trusting: bool = False) -> Analysed:
@@ -119,9 +160,9 @@ class Dispatcher:
             measurement: Measurement = analysis(data, AnalysisContext(material, structure))
             flags = judge(replace(measurement, flags=()) if trusting else measurement, units)
         except Exception as error:  # noqa: BLE001 - dispatch: an analysis may raise anything; it costs this trial only
-            return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",))
+            return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",), cause=Cause.ANALYSIS)
         if flags:
-            return Analysed(flags=flags)
+            return Analysed(flags=flags, cause=Cause.DATA)
         found = {name: _in_unit(measurement.metrics[name], unit) for name, unit in units.items()}
         return Analysed({told(trial, name): value for name, value in found.items()})
 
@@ -141,7 +182,7 @@ class Dispatcher:
             flags = (f"computation failed: {type(error).__name__}: {error}",)
         self._store.mark(record.token, TrialState.FAILED if flags else TrialState.ACQUIRED, now, "; ".join(flags))
         if flags:
-            return Analysed(flags=flags)
+            return Analysed(flags=flags, cause=Cause.ANALYSIS)
         return Analysed({told(trial, name): _in_unit(value, self._campaign.metrics[name].unit)})
 
     def _structure(self, trial: TrialRecord) -> Any:

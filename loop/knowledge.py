@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.fidelity import FULL
-from campaigns.values import TrialState
+from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
 from loop.belief import Belief, History
 from loop.edition import Edition
-from loop.failures import Failure, failures
+from loop.failures import failures
 from loop.fidelity import Ladder, leaning_belief
 from loop.health import HealthChange
 from loop.learning import Memories, believe
@@ -45,7 +45,7 @@ class Knowledge:
         self._failed: list[TrialRecord] = []
         self._memories: Memories = {}
         self._believed: tuple[tuple[int, ...], Belief] | None = None
-        self._heeding: tuple[tuple[Failure, ...], Belief] | None = None
+        self._heeding: tuple[tuple[Candidate, ...], Belief] | None = None
 
     @property
     def trials(self) -> Sequence[TrialRecord]:
@@ -94,7 +94,7 @@ class Knowledge:
 
     def heeding_failures(self) -> Belief:
         """Return what is believed, with what failures teach."""
-        failed, belief = failures(self.scorer.campaign, self._failed), self.belief()
+        failed, belief = failures(self._failed), self.belief()
         if not failed:
             return belief
         known = self._heeding

@@ -35,6 +35,7 @@ from loop.words import (
     outlook_text,
     score_text,
     since_text,
+    state_text,
     with_sd,
 )
 
@@ -121,6 +122,6 @@ def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) ->
 def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:
     """Return how a trial ended: its score, or why it has none."""
     if trial.score is None:
-        return f"{trial.state}: {trial.reason or 'no reason given'}"
+        return f"{state_text(trial)}: {trial.reason or 'no reason given'}"
     merit = metrics_text(trial.metrics, axes) if axes else f"score {score_text(trial)}"
     return f"{trial.state}: {merit}{'' if trial.feasible else ', breaks a constraint'}"

@@ -52,7 +52,7 @@ class Manager:
         self._settling = Settling(self._amending, self._book, session.store, dispatcher, parts.planner)
         self._halting = Halting(session, self._amending, self._book)
         self._ending = Ending(parts, session, self._amending, self._book, retraining)
-        self._inbox: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
         self._proposals_left = session.options.max_trials
 
@@ -74,12 +74,18 @@ class Manager:
         self._take_up()
         while True:
             self._advance()
-            if not self._under_way:
+            if not self._under_way and not self._waits:
                 break
             result = self._next_result()
             if result is not None:
                 self._handle(result)
         return self._finish()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether a trial waits for a station that was not ready and will be tried again."""
+        steps = {step.name for t in self._book.open if self._may_go_on(t) and (step := self._next_step(t)) is not None}
+        return any(self._dispatcher.waiting(self._campaign.step(name)) for name in steps)
 
     def _take_up(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
@@ -125,7 +131,7 @@ class Manager:
         cost = self._book.refresh(number).steps[-1].cost
         self._session.on_event(StepEnded(number, fidelity, COMPUTER, not analysed.flags, reason, cost))
         state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
-        self._ending.end(number, Verdict(state, reason, analysed.metrics, analysed.flags))
+        self._ending.end(number, Verdict(state, reason, analysed.metrics, analysed.flags, cause=analysed.cause))
         return True
 
     def _propose(self) -> bool:
@@ -133,7 +139,7 @@ class Manager:
         if self._halting.reason() is not None or self._proposals_left == 0:
             return False
         asked = self._amending.asked()
-        if asked is None and sum(not t.steps for t in self._book.open) >= _AHEAD:
+        if asked is None and sum(not t.begun for t in self._book.open) >= _AHEAD:
             return False
         if asked is not None and asked.refused:
             self._say([asked])
@@ -200,7 +206,7 @@ class Manager:
     def _withdraw(self) -> None:
         """Withdraw what waits in the queue and is no longer allowed; what was begun goes on."""
         for trial in self._book.open:
-            if not trial.steps and not self._campaign.space.contains(trial.candidate):
+            if not trial.begun and not self._campaign.space.contains(trial.candidate):
                 self._ending.end(trial.number, Verdict(TrialState.WITHDRAWN, "it lies outside of the space in force"))
 
     def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
@@ -211,7 +217,7 @@ class Manager:
         self._session.on_event(StepStarted(trial.number, step.name, station, attempt))
 
     def _next_result(self) -> StepResult | None:
-        """Wait for a station; return None when the user interrupts or the time is up."""
+        """Wait for a station; return None when the user interrupts, or one may be tried again."""
         if self._interruption():
             return None
         self._session.clock.leave()
@@ -250,12 +256,24 @@ class Manager:
     def _failed(self, result: StepResult, station: str) -> None:
         state, reason = self._dispatcher.settle(result, station), f"{station}: {result.error}"
         job, now = result.job, self._session.clock.now()
-        if state is None:  # the instrument has never begun it: nothing is repeated
+        if state is None:
             self._session.store.claim(job.trial, self._book.step(job.trial, job.token), now)
             self._begin(self._book.refresh(job.trial), self._campaign.step(job.step), station)
             return
+        if state is TrialState.QUEUED:  # nothing was moved, so that nothing is repeated
+            self._session.store.requeue(job.token, now, reason)
+            self._book.refresh(job.trial)
+            self._rest(job.trial, station)
+            return
         self._session.store.mark(job.token, state, now, reason)
-        self._ending.end(job.trial, Verdict(state, reason))
+        self._ending.end(job.trial, Verdict(state, reason, cause=result.cause))
+
+    def _rest(self, trial: int, station: str) -> None:
+        """Leave a station alone for a while that was not ready for a trial."""
+        if self._dispatcher.usable(station):
+            pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
+            told = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
+            self._session.on_event(Warned(told))
 
     def _acquired(self, number: int, record: StepRecord) -> None:
         """Analyse what a step has acquired, and complete the trial after the last one."""
@@ -263,7 +281,9 @@ class Manager:
         analysed = self._dispatcher.analyse(self._book[number], step, record)
         if analysed.flags:
             reason = f"{record.name}: {'; '.join(analysed.flags)}"
-            self._ending.end(number, Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags))
+            self._ending.end(
+                number, Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause)
+            )
             return
         self._session.store.measure(record.token, analysed.metrics)
         self._book.refresh(number)
@@ -273,9 +293,10 @@ class Manager:
         """End the session when a step has no station left, once everything else has ended."""
         if self._under_way:
             return False
+        why = "; ".join(f"{name}: {self._dispatcher.complaint(name)}" for name in step.stations)
         raise LabError(
-            f"step {step.name} has no usable station left of {', '.join(step.stations)}; "
-            "see 'athanor trials' for the reasons, mend the instrument, and go on with 'athanor run'"
+            f"step {step.name} has no usable station left of {', '.join(step.stations)} ({why}); what waits for it is "
+            "kept: mend the instrument and go on with 'athanor run', or withdraw a trial with 'athanor trial withdraw'"
         )
 
     def _may_go_on(self, trial: TrialRecord) -> bool:
@@ -286,9 +307,9 @@ class Manager:
         """
         if self._halting.aborted:
             return False
-        if trial.steps:
+        if trial.begun:
             return True
-        if sum(bool(t.steps) for t in self._book.open) >= len(self._campaign.stations):
+        if sum(t.begun for t in self._book.open) >= len(self._campaign.stations):
             return False
         return not self._halting.interrupted and (self._halting.reason() is None or self._halting.last_of_budget)
 

@@ -18,6 +18,7 @@ from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History
 from loop.edition import Edition
+from loop.failures import lost
 from loop.fidelity import Purchase, plan
 from loop.health import HealthChange
 from loop.knowledge import Knowledge
@@ -28,6 +29,7 @@ from loop.remeasure import Again, again, only_again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
+from loop.words import trials_text
 from surrogates.posterior.encoder import Encoder
 
 _FEWEST = 3  # measurements before a model chooses
@@ -115,7 +117,7 @@ class Planner:
 
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
-        self._proposed.end(trial.number)
+        self._proposed.end(trial.number, lost=lost(trial))
         return self._known.learn(trial)
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
@@ -124,7 +126,7 @@ class Planner:
             self._proposed.add(trial.candidate, trial.fidelity)
         ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
         for trial in ended:
-            self._proposed.end(trial.number)
+            self._proposed.end(trial.number, lost=lost(trial))
         self._known.recall(ended)
 
     @property
@@ -137,6 +139,9 @@ class Planner:
 
     def _new(self, candidate: Candidate, proposal: Proposal) -> Suggestion:
         """Return a new trial, which is under way from now on."""
+        if before := self._proposed.lost(candidate, proposal.fidelity):
+            why = f"{trials_text(before)} of it failed for a fault of the lab, which says nothing of the candidate"
+            proposal = replace(proposal, reason="; ".join(filter(None, [proposal.reason, why])))
         number = self._proposed.add(candidate, proposal.fidelity)
         return number, candidate, _priced(self._campaign, candidate, proposal)
 

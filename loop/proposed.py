@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from typing import TypeAlias
 
 from campaigns.fidelity import FULL
@@ -11,12 +13,21 @@ Keys: TypeAlias = frozenset[tuple[object, ...]]
 """Of candidates; see ``Candidate.key``."""
 
 
+_TRIES = 2
+"""Trials that a candidate gets whose trials fail for a fault that is not its own."""
+
+
 class Proposed:
-    """All trials of a campaign, each with its fidelity."""
+    """All trials of a campaign, each with its fidelity.
+
+    A candidate counts as tried once a trial of it has told something, or when several were lost to faults of the lab:
+    where the lab is broken, no candidate is tried without end.
+    """
 
     def __init__(self) -> None:
         self._trials: list[tuple[Candidate, str]] = []
         self._under_way: set[int] = set()
+        self._lost: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -27,13 +38,18 @@ class Proposed:
         self._under_way.add(len(self) - 1)
         return len(self) - 1
 
-    def end(self, number: int) -> None:
-        """Take note that a trial has ended."""
+    def end(self, number: int, *, lost: bool = False) -> None:
+        """Take note that a trial has ended; ``lost``, for a fault that is not its candidate's."""
         self._under_way.discard(number)
+        if lost:
+            self._lost.add(number)
+        else:
+            self._lost.discard(number)
 
     def reopen(self, number: int) -> None:
         """Take a trial that had ended for one under way again."""
         self._under_way.add(number)
+        self._lost.discard(number)
 
     @property
     def under_way(self) -> tuple[int, ...]:
@@ -48,12 +64,23 @@ class Proposed:
     @property
     def ended(self) -> Keys:
         """The keys of the candidates whose trials at full fidelity have ended."""
-        trials = enumerate(self._trials)
-        return frozenset(c.key() for i, (c, name) in trials if name == FULL and i not in self._under_way)
+        return self._tried(FULL, self._under_way)
 
     def seen(self, fidelity: str) -> Keys:
-        """Return the keys of all candidates that were proposed at a fidelity."""
-        return frozenset(candidate.key() for candidate, name in self._trials if name == fidelity)
+        """Return the keys of all candidates that were tried, or are under way, at a fidelity."""
+        return self._tried(fidelity, frozenset())
+
+    def lost(self, candidate: Candidate, fidelity: str) -> tuple[int, ...]:
+        """Return the numbers of a candidate's trials at a fidelity that were lost to faults of the lab."""
+        key = candidate.key()
+        return tuple(
+            i for i in sorted(self._lost) if self._trials[i][1] == fidelity and self._trials[i][0].key() == key
+        )
+
+    def _tried(self, fidelity: str, without: Collection[int]) -> Keys:
+        trials = [(i, c.key()) for i, (c, name) in enumerate(self._trials) if name == fidelity and i not in without]
+        lost = Counter(key for i, key in trials if i in self._lost)
+        return frozenset(key for i, key in trials if i not in self._lost or lost[key] >= _TRIES)
 
     def count(self, fidelity: str) -> int:
         """Return how many trials were proposed at a fidelity."""

@@ -18,6 +18,7 @@ from loop.rows import (
     ArtefactRow,
     CampaignRow,
     DocumentRow,
+    FindingRow,
     SessionRow,
     StepRow,
     TransitionRow,
@@ -78,9 +79,16 @@ class Reader:
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
             rows = session.exec(select(TrialRow).order_by(col(TrialRow.number))).all()
+            findings = self._findings(session)
             names = [str(row.number) for row in rows]
             return [
-                trial_record(row, steps.get(row.number, []), doubts.get(name, ""), outlooks.get(name))
+                trial_record(
+                    row,
+                    steps.get(row.number, []),
+                    findings.get(row.number),
+                    doubts.get(name, ""),
+                    outlooks.get(name),
+                )
                 for row, name in zip(rows, names, strict=True)
             ]
 
@@ -96,8 +104,10 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
+            finding = self._findings(session).get(number)
         name = str(number)
-        return trial_record(row, list(steps), self._doubts().get(name, ""), self.artefacts(OUTLOOK, name).get(name))
+        outlook = self.artefacts(OUTLOOK, name).get(name)
+        return trial_record(row, list(steps), finding, self._doubts().get(name, ""), outlook)
 
     def transitions(self, number: int | None = None) -> list[Transition]:
         """Return the changes of state of one trial, or of all, in the order in which they were committed."""
@@ -133,6 +143,12 @@ class Reader:
             return [
                 amendment(row) for row in session.exec(select(AmendmentRow).order_by(col(AmendmentRow.number))).all()
             ]
+
+    def _findings(self, session: Session) -> dict[int, FindingRow]:
+        """Return trial to what its end says; nothing from a store that is older than that."""
+        if not inspect(self._engine).has_table("finding"):
+            return {}
+        return {row.trial: row for row in session.exec(select(FindingRow)).all()}
 
     def _doubts(self) -> dict[str, str]:
         """Return trial to why its measurement is not believed."""

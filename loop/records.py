@@ -9,7 +9,7 @@ from typing import Any
 
 from campaigns.amendments import CampaignChange, Change, SetWeights
 from campaigns.fidelity import FULL
-from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.values import Candidate, Cause, MetricValue, TrialState
 
 MODEL, AGAIN = "model", "re-measure"
 """The generators of proposals that a model chose: new candidates, and ones that were measured before."""
@@ -82,7 +82,7 @@ class StepRecord:
 
     Attributes:
         token: what the instrument knows the job by.
-        state: where the step stands, or how it ended.
+        state: where the step stands, or how it ended; withdrawn if nothing was moved, so that there is another attempt.
         started, ended: lab time in seconds; None while not reached.
         run_uid: uid of the Bluesky run; None before its start document.
         reason: why it failed; empty when it did not.
@@ -151,6 +151,8 @@ class TrialRecord:
         created, ended: seconds since the epoch.
         doubt: why the models do not believe the measurement, as of now; empty when they do.
         outlook: what was left to hope for when it was completed; None where no stopping rule asks.
+        cause: what a failure, or a quarantine, speaks of; None of others, and of those in stores of earlier versions.
+        missing: metrics that cannot be had of the sample, as the analysis says.
     """
 
     number: int
@@ -169,6 +171,13 @@ class TrialRecord:
     steps: tuple[StepRecord, ...]
     doubt: str = ""
     outlook: Outlook | None = None
+    cause: Cause | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def begun(self) -> bool:
+        """Whether any attempt at any of its steps was more than given up before something moved."""
+        return any(step.state is not TrialState.WITHDRAWN for step in self.steps)
 
     @property
     def fidelity(self) -> str:
@@ -178,7 +187,7 @@ class TrialRecord:
     @property
     def counted(self) -> bool:
         """Whether it counts in the budget of trials: at full fidelity, and not withdrawn before it began."""
-        return self.fidelity == FULL and (self.state is not TrialState.WITHDRAWN or bool(self.steps))
+        return self.fidelity == FULL and (self.state is not TrialState.WITHDRAWN or self.begun)
 
     @property
     def values(self) -> dict[str, float]:
@@ -283,6 +292,9 @@ class Verdict:
     Attributes:
         metrics: all metrics that are known, computed and derived ones included.
         score, score_sd, feasible: the objective's value; None unless completed.
+        cause: what a failure, or a quarantine, speaks of.
+        missing: metrics that cannot be had of the sample.
+        fault: where a program failed, the same for the same fault; empty where none has.
     """
 
     state: TrialState
@@ -292,6 +304,9 @@ class Verdict:
     score: float | None = None
     score_sd: float | None = None
     feasible: bool | None = None
+    cause: Cause | None = None
+    missing: tuple[str, ...] = ()
+    fault: str = ""
 
 
 def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:

@@ -188,7 +188,7 @@ def _status(content: Content) -> str:
     """Return whether the campaign is finished, and why."""
     if not content.sessions:
         return "Not started yet."
-    under_way = sum(bool(t.steps) and not t.state.ended for t in content.trials)
+    under_way = sum(t.begun and not t.state.ended for t in content.trials)
     outcome = clean(content.sessions[-1].outcome)
     if not outcome:
         return f"Not finished: the last session is running or was killed; trials under way: {under_way}."

@@ -10,7 +10,8 @@ from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
 from campaigns.amendments import CHANGES
-from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.errors import SampleError
+from campaigns.values import Candidate, Cause, MetricValue, TrialState
 from loop.records import Alternative, Amendment, Outlook, Proposal, StepRecord, TrialRecord
 
 
@@ -75,6 +76,16 @@ class StepRow(SQLModel, table=True):
     cost: float = 0.0
 
 
+class FindingRow(SQLModel, table=True):
+    """What the end of a trial says, beside its state: what it speaks of, and which metrics cannot be had there."""
+
+    __tablename__ = "finding"
+    trial: int = Field(foreign_key="trial.number", primary_key=True)
+    cause: str | None = None
+    missing: list[str] = Field(default_factory=list, sa_column=Column(JSON))
+    fault: str = ""
+
+
 class TransitionRow(SQLModel, table=True):
     """One change of state."""
 
@@ -137,12 +148,15 @@ def col(attribute: Any) -> Any:
     return attribute
 
 
-def trial_record(row: TrialRow, steps: list[StepRow], doubt: str, outlook: Mapping[str, Any] | None) -> TrialRecord:
+def trial_record(
+    row: TrialRow, steps: list[StepRow], finding: FindingRow | None, doubt: str, outlook: Mapping[str, Any] | None
+) -> TrialRecord:
     """Return a trial with its steps in the order in which they began.
 
     Args:
         row: its own row.
         steps: the rows of its steps.
+        finding: what its end says, or None.
         doubt: why it is not believed; empty if it is.
         outlook: what was left to hope for when it was completed, as JSON values, or None.
     """
@@ -163,7 +177,18 @@ def trial_record(row: TrialRow, steps: list[StepRow], doubt: str, outlook: Mappi
         steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
         doubt=doubt,
         outlook=None if outlook is None else _load_outlook(outlook),
+        cause=_cause(row, finding),
+        missing=() if finding is None else tuple(finding.missing),
     )
+
+
+def _cause(row: TrialRow, finding: FindingRow | None) -> Cause | None:
+    """Return what a trial's end speaks of; of a failure in a store of an earlier version, only its reason says so."""
+    if finding is not None:
+        return None if finding.cause is None else Cause(finding.cause)
+    if row.state != TrialState.FAILED:
+        return None
+    return Cause.SAMPLE if f"{SampleError.__name__}:" in row.reason else Cause.LAB
 
 
 def amendment(row: AmendmentRow) -> Amendment:

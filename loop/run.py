@@ -6,9 +6,10 @@ import hashlib
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,7 +32,12 @@ from loop.store import Store
 
 _REHEARSED = 3
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
-_NOT_IN_FINGERPRINT = {"description", "budget", "stopping", "lab"}
+_NOT_IN_FINGERPRINT: Mapping[str, Any] = {
+    **dict.fromkeys(("description", "budget", "stopping", "lab"), True),
+    "workflow": {"__all__": {"timeout"}},
+    "metrics": {"__all__": {"plausible"}},
+}
+"""What may change while a campaign lives, as no candidate is chosen by it; what has its default changes nothing."""
 
 
 def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
@@ -143,7 +149,7 @@ def _lab_state(store: Path) -> Path:
 
 def campaign_record(campaign: Campaign, source: str) -> CampaignRecord:
     """Return what the store keeps of a campaign."""
-    decisive = campaign.model_dump(mode="json", exclude=_NOT_IN_FINGERPRINT)
+    decisive = campaign.model_dump(mode="json", exclude=dict(_NOT_IN_FINGERPRINT), exclude_defaults=True)
     fingerprint = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     return CampaignRecord(campaign.name, source, campaign.seed, fingerprint, time.time())
 

@@ -28,6 +28,7 @@ from loop.rows import (
     ArtefactRow,
     CampaignRow,
     DocumentRow,
+    FindingRow,
     SessionRow,
     StepRow,
     TransitionRow,
@@ -38,13 +39,14 @@ from loop.rows import (
     dump_proposal,
 )
 
+_BACK = frozenset({TrialState.QUEUED, TrialState.ACQUIRED})
+"""Where a trial goes back to whose step was given up before anything moved."""
 _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.WITHDRAWN}),
-    TrialState.CLAIMED: frozenset({TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.FAILED}),
-    TrialState.RUNNING: frozenset({TrialState.CLAIMED, TrialState.DISPATCHED, TrialState.FAILED}),
-    TrialState.DISPATCHED: frozenset(
-        {TrialState.CLAIMED, TrialState.ACQUIRED, TrialState.FAILED, TrialState.UNCERTAIN}
-    ),
+    TrialState.CLAIMED: frozenset({TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.FAILED})
+    | _BACK,
+    TrialState.RUNNING: frozenset({TrialState.CLAIMED, TrialState.DISPATCHED, TrialState.FAILED}) | _BACK,
+    TrialState.DISPATCHED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.UNCERTAIN}) | _BACK,
     TrialState.ACQUIRED: frozenset(
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
     ),
@@ -119,7 +121,8 @@ class Store(Journal):
             elif row.fingerprint != campaign.fingerprint:
                 raise StoreError(
                     f"{self.path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since in "
-                    "more than budget, stopping and lab; go on with the earlier file, or start afresh with --store"
+                    "more than budget, stopping, lab and time limits; go on with the earlier file, or start afresh "
+                    "with --store"
                 )
             else:
                 row.source = campaign.source  # budget and stopping rules may have changed
@@ -200,6 +203,15 @@ class Store(Journal):
         with self._transaction() as session:
             self._mark(session, token, state, lab, reason)
 
+    def requeue(self, token: str, lab: float, reason: str) -> None:
+        """Record that an attempt at a step was given up before anything moved: the trial waits for another one."""
+        with self._transaction() as session:
+            step = _step(session, token)
+            step.state, step.reason, step.ended, step.cost = TrialState.WITHDRAWN, reason, lab, 0.0
+            done = select(StepRow).where(StepRow.trial == step.trial, StepRow.state == TrialState.ACQUIRED)
+            state = TrialState.QUEUED if session.exec(done).first() is None else TrialState.ACQUIRED
+            _move(session, _transition(step.trial, state, lab, step.name, reason))
+
     def document(self, token: str, kind: str, body: Mapping[str, Any], lab: float) -> None:
         """Keep a Bluesky document; with a start the trial is running, with an event acquired, in one transaction."""
         with self._transaction() as session:
@@ -239,6 +251,8 @@ class Store(Journal):
             row = _trial_row(session, number)
             row.metrics = row.metrics | dump_metrics(verdict.metrics)
             row.flags, row.ended = list(verdict.flags), time.time()
+            missing = list(verdict.missing)
+            session.merge(FindingRow(trial=number, cause=verdict.cause, missing=missing, fault=verdict.fault))
             _rescore(session, {number: verdict})
             if verdict.state is TrialState.COMPLETED:
                 done = select(func.count()).select_from(TrialRow).where(col(TrialRow.completed_order).is_not(None))

@@ -124,6 +124,17 @@ def since_text(one: Amendment) -> str:
     return f"trial {one.first}" if isinstance(one.change, AddTrial) else "done"
 
 
+def trials_text(numbers: Sequence[int]) -> str:
+    """Return the numbers of some trials, at least one, such as ``trials 3 and 5``."""
+    *first, last = map(str, numbers)
+    return f"trials {', '.join(first)} and {last}" if first else f"trial {last}"
+
+
+def state_text(trial: TrialRecord) -> str:
+    """Return how a trial stands, with what a failure or a quarantine speaks of, such as ``failed (lab)``."""
+    return f"{trial.state}" if trial.cause is None else f"{trial.state} ({trial.cause})"
+
+
 def duration(seconds: float) -> str:
     """Return a duration such as ``1:02:03`` or ``2:03``."""
     minutes, second = divmod(int(max(seconds, 0.0)), 60)

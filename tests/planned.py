@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.values import Candidate, Cause, MetricValue, Scalar, TrialState
 from loop.planner import Planner
 from loop.records import Proposal, TrialRecord
 from surrogates.posterior.encoder import Encoder
@@ -42,11 +42,13 @@ class Lab:
     Attributes:
         answer: from parameters and the trial's number to the metric's value, or to why the trial failed.
         sd: uncertainty that each measurement states.
+        cause: what its failures speak of.
     """
 
     campaign: Campaign
     answer: Callable[[Mapping[str, Scalar], int], Answer]
     sd: float = 0.0
+    cause: Cause = Cause.SAMPLE
     trials: list[TrialRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class Lab:
             "completed_order": None, "created": 0.0, "ended": 1.0, "steps": (),
         }  # fmt: skip
         if isinstance(found, str):
-            return TrialRecord(**(fields | {"state": TrialState.FAILED, "reason": found}))
+            return TrialRecord(**(fields | {"state": TrialState.FAILED, "reason": found, "cause": self.cause}))
         metrics = {"merit": MetricValue(found, self.sd, "1")}
         score = {"score": found, "score_sd": self.sd, "feasible": True, "completed_order": order}
         return TrialRecord(**(fields | score | {"metrics": metrics}))

@@ -73,3 +73,21 @@ def bench_of(tmp_path: Path) -> Callable[[str], Bench]:
         return Bench(tmp_path / name)
 
     return make
+
+
+def troubled(device: str, **changes: Any) -> dict[str, Any]:
+    """A campaign of eight trials on one bench of ``tests.loop.troubled``."""
+    number = {"kind": "float", "unit": "1", "low": 0, "high": 1}
+    step = only_step(["height"], ["x", "y"], stations=["bench"], analysis="tests.loop.troubled:height", timeout="2 h")
+    return {
+        "name": "troubled",
+        "seed": 1,
+        "space": {"parameters": {"x": number, "y": number}},
+        "metrics": {"height": {"kind": "measured", "unit": "1"}},
+        "objective": {"terms": [{"goal": "maximise", "metric": "height", "scale": 0.1}]},
+        "planner": {"initial": 6},
+        "lab": {"kind": "virtual"},
+        "stations": {"bench": {"kind": "device", "device": f"tests.loop.troubled:{device}"}},
+        "workflow": [step],
+        "budget": {"trials": 8},
+    } | changes

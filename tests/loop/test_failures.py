@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from campaigns.values import Scalar, TrialState
-from loop.failures import failures
+from campaigns.values import Cause, Scalar, TrialState
+from loop.failures import failures, lost
 from loop.planner import Planner
-from loop.records import StepRecord, best
+from loop.records import best
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.planned import Lab, campaign
@@ -66,19 +66,31 @@ def test_where_the_best_lies_in_the_failing_corner_only_its_edge_is_still_tried(
 
 def test_a_power_cut_at_the_optimum_does_not_hide_it() -> None:
     cuts = {9, 12}
-    lab = Lab(campaign(2), lambda p, number: "oven: no power" if number in cuts else hill(p))
+    lab = Lab(campaign(2), lambda p, number: "oven: no power" if number in cuts else hill(p), cause=Cause.LAB)
     lab.run(26)
     assert (best(lab.trials).score or 0.0) > 9.9  # type: ignore[union-attr]
+    assert {t.proposal.success for t in lab.trials if t.proposal.modelled} == {1.0}
 
 
-def test_only_failed_trials_are_evidence_and_time_limits_count_less() -> None:
-    def step(seconds: float) -> tuple[StepRecord, ...]:
-        return (trials.attempt(0, "make", "furnace_1", state=TrialState.FAILED, started=0.0, ended=seconds),)
+def test_a_candidate_that_failed_for_a_fault_of_the_lab_is_tried_again_once_and_the_proposal_says_why() -> None:
+    few = campaign(1)
+    levels = {"kind": "ordinal", "unit": "1", "levels": [0.0, 0.25, 0.5, 0.75, 1.0]}
+    few = few.model_copy(update={"space": type(few.space).model_validate({"parameters": {"x0": levels}})})
+    lab = Lab(few, lambda p, _: "oven: no power" if p["x0"] == 0.5 else 1.0, cause=Cause.LAB)
+    lab.run(6)
+    tried = [t for t in lab.trials if t.candidate.parameters["x0"] == 0.5]
+    assert len(tried) == 2
+    assert tried[1].proposal.reason.startswith(f"trial {tried[0].number} of it failed for a fault of the lab")
+    again = Planner(lab.campaign, Encoder(lab.campaign.space))
+    again.recall(lab.trials)
+    assert again.suggest()[1].parameters["x0"] == lab.planner.suggest()[1].parameters["x0"] != 0.5
 
+
+def test_only_failures_of_the_sample_are_evidence() -> None:
     states = (TrialState.QUARANTINED, TrialState.UNCERTAIN, TrialState.RUNNING)
     others = [trials.completed(0, 100.0), *(trials.trial(i + 1, state) for i, state in enumerate(states))]
-    late = trials.trial(4, TrialState.FAILED, steps=step(36_000.0))
-    broken = trials.trial(5, TrialState.FAILED, steps=step(600.0))
-    found = failures(trials.campaign(), [broken, late, *others])
-    assert [f.candidate for f in found] == [late.candidate, broken.candidate]
-    assert found[0].blame < found[1].blame == 1.0
+    busy = trials.trial(4, TrialState.FAILED, cause=Cause.LAB)
+    buggy = trials.trial(5, TrialState.FAILED, cause=Cause.ANALYSIS)
+    cracked, torn = (trials.trial(number, TrialState.FAILED, cause=Cause.SAMPLE) for number in (6, 7))
+    assert failures([torn, cracked, busy, buggy, *others]) == (cracked.candidate, torn.candidate)
+    assert [t.number for t in [torn, cracked, busy, buggy, *others] if lost(t)] == [4, 5]

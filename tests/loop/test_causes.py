@@ -1,0 +1,85 @@
+"""What a failure speaks of: the sample, which is held against the candidate, or the lab, which is not."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from campaigns.amendments import WithdrawTrial
+from campaigns.errors import LabError
+from campaigns.values import Cause, TrialState
+from loop.amend import open_desk, settle
+from loop.failures import failures
+from loop.lines import line
+from loop.reader import Reader
+from tests.loop.conftest import Bench, troubled
+
+
+def short(seconds: float) -> list[dict[str, Any]]:
+    (step,) = troubled("Bench")["workflow"]
+    return [step | {"timeout": f"{seconds} s"}]
+
+
+def test_a_busy_instrument_costs_an_attempt_and_no_trial(bench: Bench) -> None:
+    outcome = bench.run(troubled("Busy"))
+    assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 8
+    first, second = outcome.trials[2].steps
+    assert (first.state, first.attempt, first.cost) == (TrialState.WITHDRAWN, 1, 0.0)
+    assert "being loaded by hand" in first.reason
+    assert (second.state, second.attempt) == (TrialState.ACQUIRED, 2)
+    states = [change.state for change in Reader(bench.url).transitions(2)]
+    assert states[:4] == [TrialState.QUEUED, TrialState.CLAIMED, TrialState.RUNNING, TrialState.QUEUED]
+
+
+def test_an_instrument_that_is_never_ready_ends_the_session_and_what_waits_is_kept(bench: Bench) -> None:
+    with pytest.raises(LabError, match=r"no usable station left of bench \(bench: LabError.*the door is open"):
+        bench.run(troubled("Shut"))
+    waiting = Reader(bench.url).trial(2)
+    assert (waiting.state, waiting.begun, len(waiting.steps)) == (TrialState.QUEUED, False, 3)
+    pauses = [later.started - sooner.ended for sooner, later in pairwise(waiting.steps)]  # type: ignore[operator]
+    assert pauses == [60.0, 1800.0]
+    outcome = bench.run(troubled("Shut", budget={"trials": 4}))
+    assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 4
+    assert outcome.trials[2].candidate == waiting.candidate
+
+
+def test_what_waits_can_be_withdrawn_and_costs_no_trial(bench: Bench) -> None:
+    with pytest.raises(LabError):
+        bench.run(troubled("Shut"))
+    settle(open_desk(None, bench.url, "the door stays open"), WithdrawTrial(trial=2))
+    outcome = bench.run(troubled("Shut", budget={"trials": 4}))
+    assert outcome.trials[2].state is TrialState.WITHDRAWN
+    assert not outcome.trials[2].counted
+    assert sum(t.state is TrialState.COMPLETED for t in outcome.trials) == 4
+
+
+def test_data_that_cannot_be_read_at_once_are_read_again(bench: Bench) -> None:
+    outcome = bench.run(troubled("Silent"))
+    assert [(t.number, t.state, t.cause) for t in outcome.trials if t.state is not TrialState.COMPLETED] == [
+        (4, TrialState.FAILED, Cause.LAB)
+    ]
+    assert len(outcome.trials[2].steps) == 1
+    assert "ConnectionError: the line is dead" in outcome.trials[4].reason
+    assert not any("trial 4" in t.proposal.reason for t in outcome.trials[:4])
+
+
+def test_only_samples_speak_against_candidates_and_the_store_says_which_did(bench: Bench) -> None:
+    outcome = bench.run(troubled("Cracked"))
+    failed = {t.number: t for t in outcome.trials if t.state is TrialState.FAILED}
+    assert {number: t.cause for number, t in failed.items()} == {2: Cause.SAMPLE, 3: Cause.SAMPLE}
+    assert [t.cause for t in Reader(bench.url).trials()] == [t.cause for t in outcome.trials]
+    assert (outcome.trials[-1].proposal.success or 1.0) < 1.0
+    told = [line(event, {}) for event in bench.events]
+    assert any(text.startswith("trial 2: failed (sample): ") for text in told)
+
+
+def test_a_time_limit_that_is_too_short_teaches_nothing_of_the_material(bench: Bench) -> None:
+    with pytest.raises(LabError, match="did not end within 3590 s"):
+        bench.run(troubled("Bench", workflow=short(3590)))
+    trials = Reader(bench.url).trials()
+    late = [t for t in trials if t.state is TrialState.UNCERTAIN]
+    assert {t.cause for t in late} == {Cause.LAB}
+    assert failures(trials) == ()
+    outcome = bench.run(troubled("Bench", workflow=short(7200)) | {"budget": {"trials": 10}})
+    assert outcome.finished
+    assert {t.proposal.success for t in outcome.trials if t.proposal.modelled} == {1.0}

@@ -1,0 +1,107 @@
+"""Benches of a user's own that meet one trouble each: settings x and y; the data are a curve and its height."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ophyd import Component
+
+from campaigns.errors import LabError, SampleError
+from campaigns.values import Measurement, MetricValue
+from instruments.instrument import JobInstrument, Quantity
+
+POINTS = 64
+
+
+class Bench(JobInstrument):
+    """Takes an hour, and does what it is told."""
+
+    settings = ("x", "y")
+    x = Component(Quantity, value=0.0, unit="1", limits=(0, 1))
+    y = Component(Quantity, value=0.0, unit="1", limits=(0, 1))
+    curve = Component(Quantity, value=np.zeros(POINTS))
+    height = Component(Quantity, value=0.0, unit="1")
+
+    def knows(self, token: str) -> bool:
+        return bool(token == self.token.get())
+
+    def progress(self) -> str:
+        return str(self.state.get())
+
+    def start(self, token: str) -> None:
+        if not self.knows(token):
+            self.token.put(token)
+            self.state.put("busy")
+            self.clock.call_later(3600.0, self._end, self.name)
+
+    @property
+    def number(self) -> int:
+        """The number of the trial."""
+        return int(self.sample.get())
+
+    def _end(self) -> None:
+        x, y = float(self.x.get()), float(self.y.get())
+        self.curve.put((1.0 + x) * np.sin(np.linspace(0.0, 3.0 + y, POINTS)))
+        self.height.put(1.0 - (x - 0.4) ** 2 - (y - 0.6) ** 2)
+        self.state.put("done")
+
+
+class Busy(Bench):
+    """Is not ready when asked for the third time, as trial 2 comes."""
+
+    asked = 0
+
+    def check_ready(self) -> None:
+        self.asked += 1
+        if self.asked == 3:
+            raise LabError(f"{self.name} is being loaded by hand; nothing was moved")
+        super().check_ready()
+
+
+class Shut(Bench):
+    """Is not ready any more once two samples are done."""
+
+    asked = 0
+
+    def check_ready(self) -> None:
+        self.asked += 1
+        if self.asked > 2:
+            raise LabError(f"{self.name}: interlock: the door is open; nothing was moved")
+
+
+class Silent(Bench):
+    """Cannot be read twice after trial 2, and not at all after trial 4."""
+
+    asked = 0
+
+    def read(self) -> Any:
+        if self.number in (2, 4):
+            self.asked += 1
+            if self.number == 4 or self.asked <= 2:
+                raise ConnectionError("the line is dead")
+        return super().read()
+
+
+class Cracked(Bench):
+    """Finds trials 2 and 3 broken: one before it begins, one as it ends."""
+
+    asked = 0
+
+    def check_ready(self) -> None:
+        self.asked += 1
+        if self.asked == 3:
+            raise SampleError(f"{self.name}: the crucible is empty")
+
+    def _end(self) -> None:
+        super()._end()
+        if self.number == 3:
+            self.message.put("the pellet is cracked")
+            self.state.put("spoilt")
+
+
+def height(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the height of the curve."""
+    del context
+    return Measurement({"height": MetricValue(float(data["height"]), 0.01, "1")})
