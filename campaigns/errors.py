@@ -3,6 +3,7 @@
 AthanorError
 ├── CampaignError      the campaign file is wrong (exit code 2); carries every problem at once
 ├── UnitError          a unit is unknown or of the wrong kind
+├── TableError         a table, or a cell of it, cannot be read; told as a CampaignError where a campaign names it
 ├── LabError           an instrument or its link failed (exit code 3)
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
 │   ├── StepError      a step ended without proof that it did what it was told
@@ -68,6 +69,10 @@ class PlacedError(ValueError):
 
 class UnitError(AthanorError, ValueError):
     """A unit is unknown, or of another dimension than the one that is meant."""
+
+
+class TableError(AthanorError, ValueError):
+    """A table, or a cell of it, cannot be read."""
 
 
 class LabError(AthanorError):

@@ -13,6 +13,8 @@ from campaigns.parameters import FloatConfig
 
 EXACT = 1e-9
 """How exactly the shares add up, of the total."""
+MOST_ROUNDING = 0.01
+"""By how much shares that somebody wrote may miss the total, of the total, however few digits they have."""
 
 
 class ComponentConfig(Config):
@@ -75,6 +77,33 @@ class MixtureConfig(Config):
         lows = sorted(low for low, _ in self.spans.values())
         total, some = self.total, range(1, self.at_most + 1)
         return tuple(k for k in some if sum(lows[:k]) <= total * (1 + EXACT) and sum(highs[:k]) >= total * (1 - EXACT))
+
+    def rounded(self, shares: Mapping[str, float], steps: Mapping[str, float]) -> dict[str, float] | None:
+        """Return shares that add up exactly, where those that are written miss the total by no more than rounding.
+
+        Args:
+            shares: component to its share as it is written.
+            steps: component to what one more in the last digit that is written would add.
+
+        Returns:
+            The shares, scaled within their bounds; None where they miss the total by more than rounding can explain.
+        """
+        there = {name: share for name, share in shares.items() if share}
+        miss = self.total - sum(there.values())
+        if abs(miss) <= EXACT * self.total:
+            return dict(shares)
+        allowed = min(sum(0.5 * steps.get(name, 0.0) for name in there), MOST_ROUNDING * self.total)
+        if abs(miss) > allowed * (1 + 1e-6):
+            return None
+        found, free = dict(shares), set(there)
+        while free and abs(miss) > EXACT * self.total:
+            whole = sum(found[name] for name in free)
+            moved = {name: found[name] + miss * found[name] / whole for name in free}
+            held = {n: min(max(v, self.spans[n][0]), self.spans[n][1]) for n, v in moved.items()}
+            free = {name for name in free if held[name] == moved[name]}
+            found |= held
+            miss = self.total - sum(found.values())
+        return found if abs(miss) <= EXACT * self.total else None
 
     def allows(self, values: Mapping[str, Any]) -> Any:
         """Return whether shares add up to the total, and each is in its bounds or, where it may be, zero.

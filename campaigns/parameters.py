@@ -199,6 +199,23 @@ ParameterConfig = Annotated[
 ]
 
 
+def allowed_values(parameter: ParameterConfig) -> str:
+    """Return what a parameter may be, in words."""
+    match parameter:
+        case CategoricalConfig():
+            return f"allowed: {', '.join(parameter.levels)}"
+        case OrdinalConfig():
+            return f"allowed: {', '.join(map(str, parameter.levels))}{unit_after(parameter.unit)}"
+        case _:
+            number = "whole numbers" if parameter.kind == "integer" else "numbers"
+            return f"allowed: {number} from {parameter.low:g} to {parameter.high:g}{unit_after(parameter.unit)}"
+
+
+def unit_after(unit: str) -> str:
+    """Return a unit with a blank before it; nothing for a number without dimension."""
+    return "" if unit == "1" else f" {unit}"
+
+
 def _check_growth(parameter: FloatConfig | IntegerConfig) -> None:
     lowest, highest, unit = parameter.lowest, parameter.highest, parameter.unit
     if lowest is not None and lowest > parameter.low:

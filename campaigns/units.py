@@ -87,6 +87,16 @@ def convert(value: float, given: str, unit: str) -> float:
     return _converted(f"{value:g} {given}", float(value), check_unit(given), check_unit(unit))
 
 
+def convert_difference(value: float, given: str, unit: str) -> float:
+    """Return a difference, such as an uncertainty, given in one unit in another: 10 K are 10 degC and 18 degF.
+
+    Raises:
+        UnitError: a unit is unknown, or the two are of different dimensions.
+    """
+    differences = _difference_unit(check_unit(given)), _difference_unit(check_unit(unit))
+    return _converted(f"{value:g} {given}", float(value), *differences)
+
+
 def to_unit(value: float | str, unit: str) -> float:
     """Return ``value`` in ``unit``; a bare number is taken to be in ``unit`` already.
 
@@ -130,6 +140,8 @@ def same_dimension(left: str, right: str) -> bool:
 def _converted(text: str, number: float, given: str, unit: str) -> float:
     import pint
 
+    if given == unit:
+        return number
     try:
         return float(registry().Quantity(number, given).to(unit).magnitude)
     except pint.PintError as error:

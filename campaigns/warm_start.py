@@ -5,30 +5,32 @@ Files are named relative to the campaign file; ``path`` says where a name leads.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from campaigns.base import Name
 from campaigns.beside import BesideConfig
-from campaigns.errors import CampaignError, Problem, UnitError, suggestion
+from campaigns.columns import GENERATOR, MATERIAL, REASON, STATE, is_written, sd_name
+from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
+from campaigns.pool import ending
+from campaigns.sheet import Remark, Sheet, read_sheet
 from campaigns.space import SpaceConfig
-from campaigns.units import convert
+from campaigns.table_values import Settings, broken_mixture, read_settings
+from campaigns.tabular import TABLES, Line
+from campaigns.units import convert, convert_difference
 from campaigns.values import Candidate, MetricValue, Scalar
 
-MATERIAL = "material"
-"""The column of a table that names the pool entry."""
-STATE = "state"
-"""The column of an exported table that tells which trials were completed."""
+_OWN = (GENERATOR, REASON)  # columns by which a table of trials is told from any other table with a state
 FEWEST = 3
 """Measurements of a metric below which a source teaches nothing."""
 
@@ -57,10 +59,11 @@ class TableSourceConfig(_SourceConfig):
     """Measurements in a table, such as athanor trials --csv writes."""
 
     kind: Literal["table"]
-    file: Annotated[str, Field(pattern=r"\.csv$")]
-    """A CSV file beside the campaign file or absolute. Its columns are named like parameters and metrics, with units:
-    'temperature [K]', 'capacity [mAh/g]', and if they are known standard uncertainties: 'capacity sd [mAh/g]'; with a
-    pool, 'material' holds the ids. Other columns are ignored, and so are rows whose 'state' is not completed."""
+    file: Annotated[str, ending(*TABLES)]
+    """A table (.csv, .tsv, .txt, .xlsx) beside the campaign file or absolute. Its columns are named like parameters and
+    metrics, with units: 'temperature [K]', 'capacity [mAh/g]', and if they are known standard uncertainties:
+    'capacity sd [mAh/g]'; with a pool, 'material' holds the ids. Other columns are not read, and rows whose 'state' is
+    not completed are left out; what of a row cannot be used is told (docs/inputs.md)."""
 
     @property
     def path(self) -> Path:
@@ -77,6 +80,8 @@ class Record:
 
     candidate: Candidate
     metrics: Mapping[str, MetricValue]
+    row: int | None = None
+    """Number of its row, as a spreadsheet program shows it; None where it stands in no table."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,17 @@ class Source:
     Attributes:
         metrics: measured metrics that are learnt from it.
         records: in the order of the place; not every one has every metric.
+        left_out: rows of a table that are not used at all, and why.
+        remarks: what else of its rows is not used.
+        unread: heads of its columns that are not read.
     """
 
     name: str
     metrics: tuple[str, ...]
     records: tuple[Record, ...]
+    left_out: tuple[Remark, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -138,7 +149,7 @@ class Wanted:
         """
         own = self.units[name]
         there = convert(value, unit or own, own)
-        found = MetricValue(there, abs(convert(value + sd, unit or own, own) - there), own)
+        found = MetricValue(there, convert_difference(sd, unit or own, own), own)
         return found if found.finite else None
 
 
@@ -158,7 +169,7 @@ def checked(config: StoreSourceConfig | TableSourceConfig, where: str, source: S
 
 
 def read_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
-    """Return the measurements of a table.
+    """Return the measurements of a table; what of its rows is not used is told with them.
 
     Args:
         config: which table, and which metrics of it.
@@ -166,77 +177,138 @@ def read_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
         where: key path of the source in the campaign file, for messages.
 
     Raises:
-        CampaignError: it cannot be read, lacks a column, or has one in another kind of unit.
+        CampaignError: it cannot be read, lacks a column, or has one twice or in another kind of unit.
     """
-    table = _Table.read(config, where)
     metrics = config.metrics or tuple(wanted.units)
     pool = [MATERIAL] if wanted.space.pool is not None else []
-    lacking = [name for name in (*pool, *wanted.space.all_parameters, *metrics) if name not in table.units]
-    if lacking:
-        hints = "; ".join(f"{name}{suggestion(name, table.units)}" for name in lacking)
-        has = ", ".join(table.units) or "nothing"
-        hint = "add the column with the value that was used; a metric that was not measured: leave it out of metrics"
-        raise CampaignError([Problem(f"{where}.file", f"{config.file} has no column {hints}; it has: {has}; {hint}")])
+    categories = [n for n, p in wanted.space.all_parameters.items() if isinstance(p, CategoricalConfig)]
+    parameters = [n for n in wanted.space.all_parameters if n not in categories]
+    numbers = [*parameters, *metrics, *(sd_name(name) for name in metrics)]
     try:
-        records = [record for line in table.lines if (record := _record(table, line, wanted, metrics)) is not None]
-    except UnitError as error:
+        sheet = read_sheet(config.path, numbers, [*pool, *categories, STATE, *_OWN])
+        _check_columns(sheet, [*pool, *wanted.space.all_parameters, *metrics])
+        return _Reading(sheet, wanted, metrics, read_settings(sheet, wanted.space)).source(config.name)
+    except (TableError, UnitError) as error:
         raise CampaignError([Problem(f"{where}.file", f"{config.file}: {error}")]) from error
-    return Source(config.name, metrics, tuple(records))
+
+
+def _check_columns(sheet: Sheet, wanted: Sequence[str]) -> None:
+    """Check that columns are there.
+
+    Raises:
+        TableError: they are not.
+    """
+    lacking = [name for name in wanted if name not in sheet.columns]
+    if not lacking:
+        return
+    has = [*(column.head for column in sheet.columns.values()), *sheet.unread]
+    hints = "; ".join(f"{name}{suggestion(name, has)}" for name in lacking)
+    hint = "add the column with the value that was used; a metric that was not measured: leave it out of metrics"
+    raise TableError(f"has no column {hints}; it has: {', '.join(has) or 'nothing'}; {hint}")
 
 
 @dataclass(frozen=True)
-class _Table:
-    """The text of a table.
+class _Reading:
+    """A table on its way to measurements."""
 
-    Attributes:
-        units: name of each column to its unit, empty where it has none.
-        lines: name of each column to its text.
-    """
+    sheet: Sheet
+    wanted: Wanted
+    metrics: Sequence[str]
+    settings: Settings
+    remarks: list[Remark] = field(default_factory=list)
 
-    units: Mapping[str, str]
-    lines: Sequence[Mapping[str, str]]
+    def source(self, name: str) -> Source:
+        """Return what the rows say, and what of them is not used.
 
-    @classmethod
-    def read(cls, config: TableSourceConfig, where: str) -> _Table:
-        try:
-            with config.path.open(encoding="utf-8-sig", newline="") as file:
-                rows = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            message = f"got {config.file!r}, but {config.path} cannot be read: {reason}; name a CSV file"
-            raise CampaignError([Problem(f"{where}.file", message)]) from error
-        heads = [_split(head) for head in rows[0]] if rows else []
-        short = next((i for i, row in enumerate(rows) if len(row) != len(heads)), None)
-        if short is not None:
-            message = f"{config.file} row {short}: got {len(rows[short])} cells; needed: {len(heads)}, as in the header"
-            raise CampaignError([Problem(f"{where}.file", message)])
-        names = [name for name, _ in heads]
-        return cls(dict(heads), [dict(zip(names, row, strict=True)) for row in rows[1:]])
+        Raises:
+            UnitError: the unit of a column is of another dimension.
+        """
+        for metric in self.metrics:
+            self.sheet.check_unit(metric, self.wanted.units[metric])
+            if sd_name(metric) in self.sheet.columns:
+                self.sheet.check_difference(sd_name(metric), self.wanted.units[metric])
+        records, left_out = [], list(self.sheet.left_out)
+        for place, row in enumerate(self.sheet.rows):
+            found = self._record(place, row)
+            if isinstance(found, Record):
+                records.append(found)
+            else:
+                left_out.append(found)
+        unread = tuple(head for head in self.sheet.unread if not is_written(head))
+        left_out = sorted(left_out, key=lambda remark: remark.row)
+        return Source(name, tuple(self.metrics), tuple(records), tuple(left_out), tuple(self.remarks), unread)
 
+    def _record(self, place: int, row: Line) -> Record | Remark:
+        if (trouble := self._not_completed(row)) is not None:
+            return trouble
+        found = self._candidate(place, row)
+        if isinstance(found, Remark):
+            return found
+        metrics, wrong = self._measured(row)
+        if metrics:
+            self.remarks.extend(wrong)
+            return Record(found, metrics, row.number)
+        return wrong[0] if wrong else Remark(row.number, f"has no value of {' or '.join(self.metrics)}")
 
-def _split(head: str) -> tuple[str, str]:
-    """Return name and unit of a column such as ``capacity [mAh/g]``."""
-    name, _, rest = head.partition("[")
-    return name.strip(), rest.strip().removesuffix("]").strip()
-
-
-def _record(table: _Table, line: Mapping[str, str], wanted: Wanted, metrics: Sequence[str]) -> Record | None:
-    """Return what a row says; None where it says nothing that can be learnt."""
-    if line.get(STATE, "completed") != "completed":
+    def _not_completed(self, row: Line) -> Remark | None:
+        state = self.sheet.text(row, STATE)
+        if STATE in self.sheet.columns and state.casefold() != "completed":
+            return Remark(row.number, "its state is not completed", state or "empty")
+        own = all(name in self.sheet.columns for name in _OWN)
+        if own and (reason := self.sheet.text(row, REASON)):
+            return Remark(row.number, "its measurement was not believed", reason)
         return None
-    candidate = wanted.candidate(line, table.units, line.get(MATERIAL, ""))
-    found = dict(_measured(table, line, wanted, metrics))
-    return Record(candidate, found) if candidate is not None and found else None
 
+    def _candidate(self, place: int, row: Line) -> Candidate | Remark:
+        """Return the candidate of a row, or why it has none."""
+        space, values = self.wanted.space, self.settings.setting(place)
+        wrong = {n: r for n in space.all_parameters if (r := self.settings.wrong.get((place, n))) is not None}
+        try:
+            present = space.present(values)
+        except KeyError as error:
+            lacking = str(error.args[0])
+            return wrong.get(lacking) or Remark(row.number, f"{lacking} is empty")
+        for name, mixture in space.mixtures.items():
+            if (broken := broken_mixture(name, mixture, present)) is not None:
+                return Remark(row.number, broken)
+        for constraint in space.parsed_constraints:
+            if not bool(np.all(constraint.keeps({n: np.array([float(present[n])]) for n in constraint.names}))):
+                return Remark(row.number, f"breaks {constraint.text!r}")
+        material = self.sheet.text(row, MATERIAL) if space.pool is not None else None
+        if material == "":
+            return Remark(row.number, f"{MATERIAL} is empty")
+        return Candidate(present, material)
 
-def _measured(
-    table: _Table, line: Mapping[str, str], wanted: Wanted, metrics: Sequence[str]
-) -> Iterator[tuple[str, MetricValue]]:
-    for name in metrics:
-        value, sd = _number(line[name]), _number(line.get(f"{name} sd", "") or "0")
-        metric = wanted.metric(name, value, sd, table.units[name])
-        if metric is not None:
-            yield name, metric
+    def _measured(self, row: Line) -> tuple[dict[str, MetricValue], list[Remark]]:
+        """Return the metrics of a row, and what of it cannot be used."""
+        found, wrong = {}, []
+        for name in self.metrics:
+            unit = self.wanted.units[name]
+            try:
+                number = self.sheet.number(row, name, unit)
+            except TableError as error:
+                wrong.append(Remark(row.number, f"{name} {error}", self.sheet.text(row, name)))
+                continue
+            if number is not None:
+                sd, trouble = self._sd(row, name, number.sd)
+                wrong += trouble
+                found[name] = MetricValue(number.value, sd, unit)
+        return found, wrong
+
+    def _sd(self, row: Line, name: str, beside: float | None) -> tuple[float, list[Remark]]:
+        """Return a standard uncertainty, 0 where none is known, and what of it cannot be used."""
+        column, unit = sd_name(name), self.wanted.units[name]
+        if column not in self.sheet.columns:
+            return beside or 0.0, []
+        try:
+            sd = self.sheet.difference(row, column, unit, self.sheet.columns[name].unit or unit)
+        except TableError as error:
+            reason = f"{column} {error}; the value is used without it"
+            return 0.0, [Remark(row.number, reason, self.sheet.text(row, column))]
+        if sd is not None and beside is not None and not math.isclose(sd, beside, rel_tol=1e-3):
+            reason = f"{column} is not the uncertainty that stands beside {name}; that of the column is used"
+            return sd, [Remark(row.number, reason, self.sheet.text(row, name))]
+        return (beside if sd is None else sd) or 0.0, []
 
 
 def _value(parameter: ParameterConfig, value: Scalar, unit: str) -> Scalar | None:

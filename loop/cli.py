@@ -95,10 +95,10 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     from loop.summary import summary_rows
 
     campaign = load_campaign(file)
-    check_models(campaign, file)
+    sources = check_models(campaign, file)
     check_space(campaign, str(file))
     typer.echo(f"{file}: OK")
-    print_rows(summary_rows(campaign))
+    print_rows(summary_rows(campaign, sources))
 
 
 @app.command()

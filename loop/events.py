@@ -177,6 +177,13 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRead:
+    """Earlier measurements were read: which, how many rows of them are used, and why others are not."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something that the user should know, and that stops nothing."""
 
@@ -196,7 +203,16 @@ TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improve
 """What happens to one trial."""
 
 SessionEvent = (
-    Started | PoolReady | Preparing | StationsReady | SurrogateChanged | Amended | Stopping | Warned | Finished
+    Started
+    | PoolReady
+    | Preparing
+    | SourceRead
+    | StationsReady
+    | SurrogateChanged
+    | Amended
+    | Stopping
+    | Warned
+    | Finished
 )
 """What happens to the session."""
 

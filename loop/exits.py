@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from campaigns.errors import AthanorError, CampaignError, LabError, ModelError, StoreError, UnitError
+from campaigns.errors import AthanorError, CampaignError, LabError, ModelError, StoreError, TableError, UnitError
 
 
 class ExitCode(IntEnum):
@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
 _CODES: tuple[tuple[type[AthanorError], ExitCode], ...] = (
     (CampaignError, ExitCode.INVALID),
     (UnitError, ExitCode.INVALID),
+    (TableError, ExitCode.INVALID),
     (LabError, ExitCode.LAB),
     (ModelError, ExitCode.MODEL),
     (StoreError, ExitCode.STORE),

@@ -16,6 +16,7 @@ from loop.events import (
     Preparing,
     Proposed,
     SessionEvent,
+    SourceRead,
     Started,
     StationsReady,
     StepEnded,
@@ -51,6 +52,9 @@ def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> st
     return clean(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
 
 
+_LABELS: dict[type, str] = {Stopping: "stopping", SourceRead: "learns from", Warned: "warning"}
+
+
 def _session_line(event: SessionEvent) -> str:
     match event:
         case Started():
@@ -66,10 +70,8 @@ def _session_line(event: SessionEvent) -> str:
             return f"surrogate of {metric}, after trial {number}: {text}"
         case Amended():
             return _amended(event)
-        case Stopping(reason=reason):
-            return f"stopping: {reason}"
-        case Warned(text=text):
-            return f"warning: {text}"
+        case Stopping(reason=text) | SourceRead(text=text) | Warned(text=text):
+            return f"{_LABELS[type(event)]}: {text}"
         case Finished():
             return f"finished: {event.reason}; {_found(event)}"
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.events import Amended, Event, Preparing, Started, Stopping, SurrogateChanged, Warned
+from loop.events import Amended, Event, Preparing, SourceRead, Started, Stopping, SurrogateChanged, Warned
 from loop.front import Front, axes_of, some
 from loop.lines import line
 from loop.progress import Pace, Progress, advance, keep_pace
@@ -135,7 +135,7 @@ class LiveView:
         self._pace = keep_pace(self._pace, event, self._clock())
         if isinstance(event, Started):
             self._begun = self._clock()  # loading the models is not on the campaign's time
-        if isinstance(event, Amended | Warned | Stopping | SurrogateChanged):
+        if isinstance(event, Amended | SourceRead | Warned | Stopping | SurrogateChanged):
             self._live.console.print(
                 Text(line(event, self._progress.units, axes_of(self._progress.campaign)), style="yellow")
             )

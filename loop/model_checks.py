@@ -10,12 +10,13 @@ from campaigns.errors import CampaignError, ModelError, Problem
 from campaigns.lab import RayConfig
 from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
+from campaigns.warm_start import Source
 from surrogates.features.model_files import problems
 from surrogates.features.ray_cluster import trouble
 
 
-def check_models(campaign: Campaign, file: Path) -> None:
-    """Check that every model is there and predicts what it is named for, and that every source can be learnt from.
+def check_models(campaign: Campaign, file: Path) -> list[Source]:
+    """Check that every model is there and predicts what it is named for; return what every source teaches.
 
     Args:
         campaign: the validated campaign.
@@ -24,9 +25,11 @@ def check_models(campaign: Campaign, file: Path) -> None:
     Raises:
         CampaignError: models and sources that are missing or do not fit, all of them, each with what to do.
     """
-    problems = [*_features(campaign), *_priors(campaign), *_compute(campaign), *_sources(campaign)]
+    sources, wrong = _sources(campaign)
+    problems = [*_features(campaign), *_priors(campaign), *_compute(campaign), *wrong]
     if problems:
         raise CampaignError(located(problems, file), str(file))
+    return sources
 
 
 def _features(campaign: Campaign) -> Iterator[Problem]:
@@ -54,12 +57,12 @@ def _compute(campaign: Campaign) -> Iterator[Problem]:
         yield Problem("lab.compute", found)
 
 
-def _sources(campaign: Campaign) -> Iterator[Problem]:
+def _sources(campaign: Campaign) -> tuple[list[Source], list[Problem]]:
     if not campaign.warm_start:
-        return
+        return [], []
     from loop.sources import read_sources  # the store's library, which most campaigns need not yet
 
     try:
-        read_sources(campaign)
+        return read_sources(campaign), []
     except CampaignError as error:
-        yield from error.problems
+        return [], error.problems

@@ -19,6 +19,7 @@ from loop.events import (
     Preparing,
     Proposed,
     SessionEvent,
+    SourceRead,
     Started,
     StationsReady,
     StepEnded,
@@ -92,7 +93,7 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
             return _amended(progress, event)
         case SurrogateChanged(metric=metric, text=text):
             return replace(progress, note=f"{metric}: {text}")
-        case Stopping(reason=text) | Warned(text=text) | Finished(reason=text):
+        case Stopping(reason=text) | SourceRead(text=text) | Warned(text=text) | Finished(reason=text):
             return replace(progress, note=text)
 
 

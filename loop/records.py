@@ -16,6 +16,9 @@ MODEL, AGAIN = "model", "re-measure"
 OPERATOR = "operator"
 """Generator of the proposals that somebody asked for."""
 
+SOURCE = "source"
+"""Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alternative:

@@ -17,7 +17,7 @@ from campaigns.campaign import Campaign
 from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of
 from loop.dispatch import Dispatcher
 from loop.edition import edition
-from loop.events import Event, PoolReady, Preparing, Proposed, Started, StationsReady, Warned
+from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.limits import check_limits, keep_limits
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
@@ -27,6 +27,7 @@ from loop.reader import Reader, store_path
 from loop.records import CampaignRecord, TrialRecord, time_spent
 from loop.retraining import Retraining
 from loop.session import Parts, Session
+from loop.source_words import tally
 from loop.sources import hold, read_sources
 from loop.store import Store
 
@@ -58,6 +59,9 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
         for text in caveats_of(campaign, materials):
             on_event(Warned(text))
     sources = read_sources(campaign)
+    for source in sources:
+        for text in tally(source):
+            on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     if options.dry_run:
         return _rehearse(campaign, planner, options, on_event)

@@ -16,6 +16,7 @@ from rich.text import Text
 from campaigns.yaml_nodes import read_document
 from loop.front import Front, front_of, some
 from loop.records import (
+    SOURCE,
     Amendment,
     Document,
     Proposal,
@@ -92,11 +93,18 @@ def status_rows(store: Reader) -> Rows:
         ("time", f"{duration(sum(s.ended - s.started for s in store.sessions()))}{_limit(budget.get('wall_time'))}"),
         ("session", _session(store.sessions())),
     ]
+    sources = store.artefacts(SOURCE)
+    rows += [("learns from", f"{name}: {text}") for name, kept in sources.items() for text in _told(kept)]
     under_way = [trial for trial in trials if not trial.state.ended]
     rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
     rows += amendment_rows(campaign.source, store.amendments())
     front = stored_front(campaign.source, trials)
     return rows + (_best_rows(trials, units) if front is None else _front_rows(front, units)) + _outlook_rows(trials)
+
+
+def _told(kept: Mapping[str, Any]) -> list[str]:
+    """Return what was kept of a source; stores of before have no more than its measurements."""
+    return list(kept.get("tally") or [f"{kept['records']} measurements"])
 
 
 def amendment_rows(source: str, amendments: Sequence[Amendment]) -> Rows:

@@ -8,11 +8,10 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from loop.reader import Reader
-from loop.records import TrialRecord, trusted
+from loop.records import SOURCE, TrialRecord, trusted
+from loop.source_words import tally
 from loop.store import Store
 from loop.tables import parameter_units
-
-_KIND = "source"
 
 
 def read_sources(campaign: Campaign) -> list[Source]:
@@ -39,11 +38,12 @@ def hold(sources: Sequence[Source], store: Store) -> None:
     Raises:
         StoreError: a source has changed.
     """
-    kept = store.artefacts(_KIND)
+    kept = store.artefacts(SOURCE)
     for source in sources:
-        told = {"digest": source.digest, "records": len(source.records), "metrics": list(source.metrics)}
+        counts = {"records": len(source.records), "metrics": list(source.metrics)}
+        told = {"digest": source.digest, **counts, "tally": tally(source)}
         if source.name not in kept:
-            store.keep(_KIND, source.name, told)
+            store.keep(SOURCE, source.name, told)
         elif kept[source.name]["digest"] != source.digest:
             raise StoreError(
                 f"warm_start: {source.name} has changed since the campaign began: {kept[source.name]['records']} "

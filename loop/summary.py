@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
@@ -28,15 +29,22 @@ from campaigns.pool import (
     TablePoolConfig,
 )
 from campaigns.space import SpaceConfig
+from campaigns.warm_start import Source
+from loop.source_words import tally
 from loop.words import clean, duration, unit_text
 
 
-def summary_rows(campaign: Campaign) -> list[tuple[str, str]]:
-    """Return a campaign in labelled lines: space, pool, metrics, objective, stations, budget."""
-    return [(label, clean(text)) for label, text in _rows(campaign)]
+def summary_rows(campaign: Campaign, sources: Sequence[Source] = ()) -> list[tuple[str, str]]:
+    """Return a campaign in labelled lines: space, pool, metrics, objective, what it learns from, stations, budget.
+
+    Args:
+        campaign: the validated campaign.
+        sources: what was read of its earlier measurements.
+    """
+    return [(label, clean(text)) for label, text in _rows(campaign, sources)]
 
 
-def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
+def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, str]]:
     yield "campaign", f"{campaign.name}, seed {campaign.seed}"
     yield from _space(campaign.space)
     for name, metric in campaign.metrics.items():
@@ -51,8 +59,10 @@ def _rows(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "workflow", " → ".join(step.name for step in campaign.workflow)
     for name, fidelity in campaign.fidelities.items():
         yield "fidelity", f"{name}: {', '.join(fidelity.gives)} for {fidelity.cost:g} of {campaign.cost_of(FULL):g} USD"
-    for source in campaign.warm_start:
-        yield "learns from", f"{source.name}, {source.file}"
+    for config, source in zip_longest(campaign.warm_start, sources):
+        first, *more = ("",) if source is None else tally(source)
+        yield "learns from", f"{config.name}, {config.file}" + (f": {first}" if first else "")
+        yield from ((config.name, text) for text in more)
     yield "budget", _budget(campaign)
 
 

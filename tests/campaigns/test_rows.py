@@ -39,15 +39,21 @@ def test_rows_are_read_once_each_whatever_stands_beside(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("x,1400,3,argon,1,0.3,0.7", "row 2: temperature is '1400'; allowed: numbers from 900 to 1300 K"),
-        ("x,1000,3.5,argon,1,0.3,0.7", "row 2: turns is '3.5'; allowed: whole numbers from 0 to 9"),
-        ("x,1000,3,neon,1,0.3,0.7", "row 2: gas is 'neon'; allowed: air, argon"),
-        ("x,1000,3,argon,2,0.3,0.7", "row 2: flow is '2'; allowed: 1.0, 2.5"),
-        ("x,1000,3,argon,,0.3,0.7", "row 2: flow is 'empty'; allowed: 1.0, 2.5"),
-        ("x,1000,3,air,1,0.3,0.7", "row 2: flow is '1'; it does not apply here"),
-        ("x,1000,3,argon,1,0.3,0.6", "row 2: the components of binder"),
-        ("x,1300,9,argon,1,0.3,0.7", "row 2: breaks 'temperature + 10"),
-        ("x,1000,3", "row 2: 3 cells for 7 columns"),
+        (
+            "x,1400,3,argon,1,0.3,0.7",
+            "row 3: temperature lies outside of the space; allowed: numbers from 900 to 1300 K",
+        ),
+        (
+            "x,1000,3.5,argon,1,0.3,0.7",
+            "row 3: turns lies outside of the space; allowed: whole numbers from 0 to 9",
+        ),
+        ("x,1000,3,neon,1,0.3,0.7", "row 3: gas is no level; allowed: air, argon (got 'neon')"),
+        ("x,1000,3,argon,2,0.3,0.7", "row 3: flow lies outside of the space; allowed: 1.0, 2.5 ml/min (got '2')"),
+        ("x,1000,3,argon,,0.3,0.7", "row 3: flow is empty; allowed: 1.0, 2.5 ml/min"),
+        ("x,1000,3,air,1,0.3,0.7", "row 3: flow does not apply here; allowed: an empty cell (got '1')"),
+        ("x,1000,3,argon,1,0.3,0.6", "row 3: the components of binder add up to 0.9, 0.1 less than the total of 1"),
+        ("x,1300,9,argon,1,0.3,0.7", "row 3: breaks 'temperature + 10"),
+        ("x,1000,3", "row 3: 3 cells for 7 columns"),
     ],
 )
 def test_a_row_outside_the_space_is_told_with_its_place(tmp_path: Path, row: str, message: str) -> None:
@@ -61,9 +67,36 @@ def test_a_row_outside_the_space_is_told_with_its_place(tmp_path: Path, row: str
 def test_many_bad_rows_are_counted_and_a_missing_column_or_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CampaignError, match="15 more rows are wrong"):
         _ = space(tmp_path, "x,1,3,argon,1,0.3,0.7\n" * 25).table
-    with pytest.raises(CampaignError, match="has no column gas; needed: rows with temperature, turns, gas"):
+    with pytest.raises(CampaignError, match="has no column gas, did you mean 'gass'; needed: rows with"):
         _ = space(tmp_path, "1\n", HEAD.replace("gas", "gass")).table
     (tmp_path / "rows.csv").unlink()
     data: dict[str, Any] = SPACE
     with pytest.raises(CampaignError, match="cannot be read"):
         _ = SpaceConfig.model_validate(data, context={PARENT: tmp_path}).table
+
+
+def test_thirds_are_what_they_mean_and_what_is_no_rounding_is_refused_with_how_much_it_misses(tmp_path: Path) -> None:
+    data = {
+        "mixtures": {"m": {"unit": "percent", "total": 100, "components": {"x": {}, "y": {}, "z": {}}}},
+        "rows": {"file": "rows.csv"},
+    }
+
+    def table(text: str) -> list[dict[str, Any]]:
+        (tmp_path / "rows.csv").write_text(text)
+        return [dict(r) for r in SpaceConfig.model_validate(data, context={PARENT: tmp_path}).table or ()]
+
+    thirds, exact, _ = table("x,y,z\n33.3,33.3,33.3\n10,0,90\n50,0,50\n")
+    assert thirds == pytest.approx(dict.fromkeys("xyz", 100 / 3))
+    assert exact == {"x": 10.0, "y": 0.0, "z": 90.0}
+    (again,) = table("x [1],y [1],z [1]\n0.333,0.333,0.333\n")
+    assert again == pytest.approx(dict.fromkeys("xyz", 100 / 3))
+    with pytest.raises(CampaignError, match="row 2: the components of m add up to 95 percent, 5 percent less than the"):
+        table("x,y,z\n45,0,50\n")
+
+
+def test_units_of_the_heads_hold_for_rows_too(tmp_path: Path) -> None:
+    head = HEAD.replace("temperature", "temperature [degC]")
+    (row,) = space(tmp_path, "x;726,85;3;argon;2,5;0,3;0,7\n", head.replace(",", ";")).table or ()
+    assert row == {"temperature": 1000.0, "turns": 3, "gas": "argon", "flow": 2.5, "pvdf": 0.3, "cmc": 0.7}
+    with pytest.raises(CampaignError, match=r"column B \('temperature \[h\]'\): got '1 h', which is a time"):
+        _ = space(tmp_path, "x,1000,3,argon,1,0.3,0.7\n", HEAD.replace("temperature", "temperature [h]")).table

@@ -49,10 +49,10 @@ def test_rows_that_were_not_completed_and_levels_that_do_not_exist_are_left_out(
     ("text", "message"),
     [
         (None, "cannot be read: No such file"),
-        ("", "old.csv has no column temperature; gas; gap; it has: nothing"),
+        ("", "old.csv: has no column temperature; gas; gap; it has: nothing"),
         ("temperatur,gas,gap\n600,air,1\n", "has no column temperature, did you mean 'temperatur'"),
         ("temperature [h],gas,gap\n600,air,1\n", "which is a time; allowed: a temperature"),
-        ("temperature,gas,gap\n600,air\n", "row 1: got 2 cells; needed: 3"),
+        ("temperature,gas,gap\n600,air\n", "got 0 of gap, within the space; needed: 3"),
         (TABLE, "got 2 of gap, within the space; needed: 3 measurements of each metric; name under metrics"),
     ],
 )

@@ -1,0 +1,20 @@
+"""The columns that a table of trials has besides parameters and metrics, said once for those who write and who read."""
+
+from __future__ import annotations
+
+TRIAL, STATE, MATERIAL = "trial", "state", "material"
+SCORE, SCORE_SD, FRONT, FEASIBLE = "score", "score sd", "front", "feasible"
+COST, GENERATOR, REASON = "cost", "generator", "reason"
+
+RESERVED = (TRIAL, STATE, MATERIAL, SCORE, FRONT, FEASIBLE, COST, GENERATOR, REASON)
+"""Names that no parameter and no metric may have."""
+
+
+def sd_name(name: str) -> str:
+    """Return the name of the column that holds a number's standard uncertainty."""
+    return f"{name} sd"
+
+
+def is_written(head: str) -> bool:
+    """Return whether a head is one that a table of trials has besides parameters and metrics."""
+    return head.partition("[")[0].strip() in (*RESERVED, SCORE_SD)

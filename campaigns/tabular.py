@@ -1,0 +1,212 @@
+"""Tables as they lie on disk: text files of any usual encoding and separator, and Excel workbooks, read line by line.
+
+A line keeps the number that a spreadsheet program shows beside it: empty lines and comments count.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import datetime
+import gzip
+import lzma
+import re
+import sys
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from campaigns.errors import TableError
+
+if TYPE_CHECKING:
+    from openpyxl.cell.cell import Cell
+
+TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+"""Endings of the names of tables that can be read."""
+_SEPARATORS = (",", ";", "\t", "|")
+_LOOKED_AT = 40  # lines from which the separator is told
+_FALLBACK = "cp1252-for-bytes-that-are-no-utf-8"
+_BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+class Typed(str):
+    """A number that a workbook holds as a number: its text has a decimal point, whatever the language."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a table.
+
+    Attributes:
+        number: where it stands, from 1, as a spreadsheet program counts.
+        cells: their text, without blanks around it.
+    """
+
+    number: int
+    cells: tuple[str, ...]
+
+
+def read_lines(path: Path, wanted: Collection[str] = ()) -> Iterator[Line]:
+    """Yield the lines of a table that are not empty, the first of them first.
+
+    Args:
+        path: the file; its name may also end in .gz or .xz.
+        wanted: names of columns, by which the separator of a text file and the sheet of a workbook are told.
+
+    Raises:
+        TableError: it cannot be read, or is no table.
+    """
+    if path.name.lower().endswith(".xlsx"):
+        yield from _workbook_lines(path, wanted)
+        return
+    number = 0
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a large cell's CIF passes the default of 128 kB
+    try:
+        separator, stated = _separator(path, wanted)
+        with _open(path) as file:
+            if stated:
+                next(file)
+            rows = csv.reader(file, delimiter=separator, skipinitialspace=separator != "\t")
+            for number, row in enumerate(rows, 1):
+                cells = tuple(cell.strip().replace("\0", "") for cell in row)
+                if any(cells):
+                    yield Line(number, cells)
+    except (OSError, EOFError, UnicodeError, lzma.LZMAError, zlib.error, csv.Error) as error:
+        beyond = f" beyond line {number}" if number else ""
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise TableError(f"{path} cannot be read{beyond}: {reason or type(error).__name__}") from error
+
+
+def _decoded(error: UnicodeError) -> tuple[str, int]:
+    """Read bytes that are no UTF-8 as Windows and older instruments write them: cp1252, else latin-1."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    try:
+        return found.decode("cp1252"), error.end
+    except UnicodeDecodeError:
+        return found.decode("latin-1"), error.end
+
+
+codecs.register_error(_FALLBACK, _decoded)
+
+
+def _open(path: Path) -> IO[str]:
+    """Open a text file, plain or compressed, however it is encoded; line ends stay as they are."""
+    name = path.name.lower()
+    opener: Any = gzip.open if name.endswith(".gz") else lzma.open if name.endswith(".xz") else open
+    with opener(path, "rb") as file:
+        encoding = _encoding(file.read(4096))
+    errors = _FALLBACK if encoding == "utf-8-sig" else "strict"
+    opened: IO[str] = opener(path, "rt", encoding=encoding, errors=errors, newline="")
+    return opened
+
+
+def _encoding(start: bytes) -> str:
+    """Return the encoding of a file that begins with some bytes."""
+    for bom, name in _BOMS.items():
+        if start.startswith(bom):
+            return name
+    even, odd = start[0::2].count(0), start[1::2].count(0)
+    if max(even, odd) > len(start) // 4:  # UTF-16 of mostly ASCII has a zero in every other byte
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return "utf-8-sig"
+
+
+def _separator(path: Path, wanted: Collection[str]) -> tuple[str, bool]:
+    """Return what separates the cells, and whether the first line does nothing but say so, as Excel writes it."""
+    with _open(path) as file:
+        text = [line for _, line in zip(range(_LOOKED_AT), file, strict=False)]
+    if stated := re.fullmatch(r'"?sep=(.)"?\s*', text[0] if text else ""):
+        return stated[1], True
+    lines = [line for line in text if line.strip() and not line.lstrip().startswith("#")] or text
+    if not lines:
+        return ",", False
+    order = ("\t", *_SEPARATORS) if path.suffix.lower() == ".tsv" else _SEPARATORS
+    return max(order, key=lambda mark: _fit(lines, mark, wanted)), False
+
+
+def _fit(lines: list[str], separator: str, wanted: Collection[str]) -> tuple[int, bool, int, int]:
+    """Return how well a separator fits some lines: wanted names, cells, lines of as many cells."""
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator, skipinitialspace=True)]
+    names = [name.casefold() for name in wanted]
+    hits = [sum(any(_begins(cell, name) for cell in row) for name in names) for row in rows]
+    head = rows[hits.index(max(hits))]
+    return max(hits), len(head) > 1, sum(len(row) == len(head) for row in rows), len(head)
+
+
+def _begins(cell: str, name: str) -> bool:
+    text = cell.casefold()
+    return text.startswith(name) and not text[len(name) : len(name) + 1].isalnum()
+
+
+def _workbook_lines(path: Path, wanted: Collection[str]) -> Iterator[Line]:
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        raise TableError(
+            f"{path.name} is an Excel workbook, and openpyxl, which reads them, is not installed; "
+            "pip install 'athanor-sdl[xlsx]', or save the table as CSV"
+        ) from error
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            sheets = {sheet.title: _sheet_lines(sheet) for sheet in book.worksheets}
+        finally:
+            book.close()
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise TableError(f"{path} cannot be read: {reason or type(error).__name__}; save it again") from error
+    yield from _chosen({title: lines for title, lines in sheets.items() if lines}, path, wanted)
+
+
+def _chosen(sheets: dict[str, list[Line]], path: Path, wanted: Collection[str]) -> list[Line]:
+    """Return the lines of the one sheet that is meant."""
+    names = [name.casefold() for name in wanted]
+    found = [
+        title
+        for title, lines in sheets.items()
+        if any(_begins(cell, name) for line in lines[:_LOOKED_AT] for cell in line.cells for name in names)
+    ]
+    fit = found or list(sheets)
+    if len(fit) > 1:
+        raise TableError(
+            f"{path.name} has several sheets that may be meant: {', '.join(map(repr, fit))}; "
+            "save the one that is meant in a workbook of its own, or as CSV"
+        )
+    return sheets[fit[0]] if fit else []
+
+
+def _sheet_lines(sheet: Any) -> list[Line]:
+    sheet.reset_dimensions()  # some programs state a wrong size
+    rows = [[_text(cell) for cell in row] for row in sheet.iter_rows()]
+    width = max(map(len, rows), default=0)
+    found = [Line(i, (*row, *[""] * (width - len(row)))) for i, row in enumerate(rows, 1)]
+    return [line for line in found if any(line.cells)]
+
+
+def _text(cell: Cell) -> str:
+    """Return what a cell of a workbook shows, with all digits of its number."""
+    value, shown = cell.value, str(cell.number_format or "")
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).upper()
+        case int() if re.fullmatch("0{2,}", shown):  # an identifier with leading zeros
+            return str(value).zfill(len(shown))
+        case int() | float():
+            return Typed(f"{value * 100:.12g}%" if "%" in shown else f"{value!r}")
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return value.isoformat()
+    return str(value).strip()

@@ -1,0 +1,124 @@
+import gzip
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from campaigns.errors import TableError
+from campaigns.sheet import Sheet, read_sheet
+
+NUMBERS, TEXTS = ["temperature", "gap", "gap sd"], ["gas"]
+
+
+def sheet(folder: Path, text: str | bytes, name: str = "lab.csv") -> Sheet:
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_sheet(folder / name, NUMBERS, TEXTS)
+
+
+def values(found: Sheet, name: str = "temperature", unit: str = "degC") -> list[float | None]:
+    numbers = [found.number(row, name, unit) for row in found.rows]
+    return [None if number is None else number.value for number in numbers]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_encodings_and_separators_are_recognised(tmp_path: Path, encoding: str, separator: str) -> None:
+    text = "temperature [°C],gas,gap [µm]\r\n800,Luft für Öfen,1\r\n810,air,2\r\n".replace(",", separator)
+    found = sheet(tmp_path, text.encode(encoding))
+    assert values(found) == [800.0, 810.0]
+    assert found.columns["gap"].unit == "µm"
+    assert found.text(found.rows[0], "gas") == "Luft für Öfen"
+
+
+def test_excel_says_what_separates_and_compressed_tables_are_read(tmp_path: Path) -> None:
+    assert values(sheet(tmp_path, "sep=;\r\ntemperature;gap\r\n800,5;1\r\n")) == [800.5]
+    assert values(sheet(tmp_path, gzip.compress(b"temperature\tgap\n800.5\t1\n"), "lab.tsv.gz")) == [800.5]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "temperature [K]",
+        "temperature (K)",
+        "temperature / K",
+        "temperature/K",
+        "temperature, K",
+        "temperature in K",
+        "temperature_K",
+        "Temperature [K]",
+    ],
+)
+def test_the_unit_of_a_head_is_converted_however_it_is_written(tmp_path: Path, head: str) -> None:
+    assert values(sheet(tmp_path, f'"{head}";gap\n1073.15;1\n')) == [800.0]
+
+
+def test_a_row_of_units_is_applied(tmp_path: Path) -> None:
+    found = sheet(tmp_path, "temperature,gas,gap\nK,,[meV]\n1073.15,air,500\n")
+    assert (values(found), values(found, "gap", "eV")) == ([800.0], [0.5])
+    assert [row.number for row in found.rows] == [3]
+    with pytest.raises(TableError, match=r"column A .* is in 'degC' by its head and in 'K' by row 2"):
+        sheet(tmp_path, "temperature [degC],gap\nK,eV\n1073,1\n")
+    with pytest.raises(TableError, match="unknown unit 'kelvn'"):
+        sheet(tmp_path, "temperature,gap\nkelvn,eV\n1073,1\n")
+
+
+def test_a_head_that_stands_twice_is_refused_with_both_columns(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"columns B \('gap \[eV\]'\) and D \('gap \[meV\]'\) are both 'gap'"):
+        sheet(tmp_path, "temperature,gap [eV],gas,gap [meV]\n800,1,air,1\n")
+    assert sheet(tmp_path, "temperature,note,gap,note\n800,x,1,y\n").unread == ("note", "note")
+
+
+@pytest.mark.parametrize("head", ["gap sd [meV]", "gap_std (meV)", "gap uncertainty / meV", "sd(gap) [meV]"])
+def test_uncertainties_are_found_by_the_words_for_them(tmp_path: Path, head: str) -> None:
+    found = sheet(tmp_path, f"temperature,gap [eV],{head}\n800,1,20\n")
+    assert found.difference(found.rows[0], "gap sd", "eV", "eV") == pytest.approx(0.02)
+
+
+def test_an_uncertainty_of_a_temperature_is_a_difference(tmp_path: Path) -> None:
+    found = sheet(tmp_path, "temperature,gap [degC],gap sd [K]\n800,20,5\n")
+    assert found.difference(found.rows[0], "gap sd", "degC", "degC") == pytest.approx(5.0)
+
+
+def test_lines_that_are_no_rows_cost_only_themselves_and_keep_the_numbers_of_a_spreadsheet(tmp_path: Path) -> None:
+    text = (
+        "Results of May,,,\n# made by hand\n\ntemperature,gas,gap,,\n800,air,1,,\n# a comment\n810,air\n820,air,1,,7\n"
+        "#830,air,9\n,,,,\ntemperature,gas,gap,,\n840,air,2,,\n,,\n\n"
+    )
+    found = sheet(tmp_path, text)
+    assert [row.number for row in found.rows] == [5, 12]
+    assert {remark.row: remark.reason.partition(";")[0] for remark in found.left_out} == {
+        7: "2 cells for 3 columns",
+        8: "5 cells for 3 columns",
+        9: "begins with '#', so that it is taken for a comment",
+        11: "repeats the names of the columns",
+    }
+
+
+def test_heads_behind_the_mark_of_a_comment_are_heads(tmp_path: Path) -> None:
+    assert values(sheet(tmp_path, "# temperature,gap\n8.0e2,1.0\n")) == [800.0]
+
+
+def test_workbooks_are_read_as_they_show(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    for row in (["temperature [K]", "gas", "gap"], [1073.15, "air", 0.125], [1083.15, 7, "1,5"], ["#N/A", True, None]):
+        page.append(row)
+    page["C2"].number_format = "0.0%"
+    page["B3"].number_format = "000"
+    book.save(tmp_path / "lab.xlsx")
+    found = read_sheet(tmp_path / "lab.xlsx", NUMBERS, TEXTS)
+    assert [found.text(row, "gas") for row in found.rows] == ["air", "007", "TRUE"]
+    assert [n and n.value for n in (found.number(row, "gap", "percent") for row in found.rows)] == [12.5, 1.5, None]
+    with pytest.raises(TableError, match="is an error of the spreadsheet"):
+        found.number(found.rows[2], "temperature", "K")
+    assert found.number(found.rows[0], "temperature", "degC").value == 800.0  # type: ignore[union-attr]
+    page.parent.create_sheet("more").append(["temperature [K]", "gap"])
+    book.save(tmp_path / "lab.xlsx")
+    with pytest.raises(TableError, match="several sheets that may be meant: 'Sheet', 'more'"):
+        read_sheet(tmp_path / "lab.xlsx", NUMBERS, TEXTS)
+
+
+@pytest.mark.parametrize("name", ["lab.xlsx", "lab.csv.gz"])
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TableError, match="cannot be read"):
+        sheet(tmp_path, "temperature\n1\n", name)
