@@ -1,106 +1,118 @@
-"""Whether a dotted path leads to something, found without importing it."""
+"""Whether a dotted path leads to what its key wants, found without importing it."""
 
 from __future__ import annotations
 
-import ast
-import importlib.machinery
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import Problem, suggestion
+from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
 
 
-def missing_objects(sections: Mapping[str, Any], folder: Path | None) -> list[Problem]:
-    """Return a problem for each dotted path of a campaign that leads nowhere.
+class Use(StrEnum):
+    """What a dotted path is used as; the names of ``object_kinds.ObjectKind``."""
+
+    DEVICE = "DEVICE"
+    LAB = "LAB"
+    ANALYSIS = "ANALYSIS"
+    PREDICTOR = "PREDICTOR"
+    POOL = "POOL"
+    FEATURES = "FEATURES"
+    COMPUTATION = "COMPUTATION"
+
+
+SHIPPED: Mapping[Use, frozenset[str]] = {
+    Use.ANALYSIS: frozenset(
+        {
+            "instruments.analyses.calcination:phase_fraction",
+            "instruments.analyses.diffraction:phase_fraction",
+            "instruments.analyses.galvanostatic:discharge",
+        }
+    ),
+    Use.POOL: frozenset({"surrogates.pools.prototypes:cathodes"}),
+    Use.PREDICTOR: frozenset(
+        {
+            "surrogates.predictors.electrodes:precursor_cost",
+            "surrogates.predictors.electrodes:supply_risk",
+            "surrogates.predictors.electrodes:theoretical_capacity",
+            "surrogates.predictors.voltage:chgnet_voltage",
+        }
+    ),
+}
+"""What the ready campaigns name; a test reads these, so that 'validate' need not."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedObject:
+    """A dotted path of a campaign.
+
+    Attributes:
+        where: key path in the campaign file.
+        settings: keyword arguments that the object will be given.
+    """
+
+    where: str
+    path: str
+    use: Use
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def unfit_objects(sections: Mapping[str, Any], folder: Path | None) -> list[Problem]:
+    """Return a problem for each dotted path of a campaign that leads nowhere, out of bounds, or to the wrong kind.
 
     Args:
         sections: top-level key to its validated section.
         folder: where the campaign file stands; modules beside it are found too.
     """
-    found = ((where, path, _trouble(path, folder)) for where, path in _paths(sections))
-    return [Problem(where, f"got {path!r}, but {trouble}") for where, path, trouble in found if trouble]
+    found = ((one, trouble(one, folder)) for one in named_objects(sections))
+    return [Problem(one.where, f"got {one.path!r}, but {why}") for one, why in found if why]
 
 
-def _paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield where each dotted path stands, and the path."""
-    for where, path in (*_material_paths(sections), *_lab_paths(sections)):
+def trouble(named: NamedObject, folder: Path | None) -> str:
+    """Return why an object cannot stand where it is named; empty where nothing speaks against it."""
+    if named.path in SHIPPED.get(named.use, ()):
+        return ""
+    # Reading other people's code takes a library that most campaigns need not.
+    from campaigns.definitions import NoNameError, define
+    from campaigns.module_files import NoModuleError
+    from campaigns.object_kinds import ObjectKind, misfit
+
+    try:
+        found = misfit(define(named.path, folder), ObjectKind[named.use], named.settings)
+    except (NoModuleError, NoNameError) as error:
+        return str(error)
+    return f"{named.path} {found}" if found else ""
+
+
+def named_objects(sections: Mapping[str, Any]) -> Iterator[NamedObject]:
+    """Yield the dotted paths of a campaign."""
+    for where, path, use, settings in (*_material_paths(sections), *_lab_paths(sections)):
         if isinstance(path, str):
-            yield where, path
+            yield NamedObject(where, path, use, settings)
 
 
-def _material_paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+_Named = tuple[str, object, Use, Mapping[str, Any]]
+
+
+def _material_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     for name, metric in sections.get("metrics", {}).items():
         for key in ("prior", "function"):
-            yield f"metrics.{name}.{key}", getattr(metric, key, None)
+            yield f"metrics.{name}.{key}", getattr(metric, key, None), Use.PREDICTOR, {}
     pool = getattr(sections.get("space"), "pool", None)
-    yield "space.pool.function", getattr(pool, "function", None)
+    yield "space.pool.function", getattr(pool, "function", None), Use.POOL, {}
     for i, features in enumerate(getattr(sections.get("surrogate"), "features", ())):
-        yield f"surrogate.features[{i}].factory", getattr(features, "factory", None)
+        settings = getattr(features, "settings", {})
+        yield f"surrogate.features[{i}].factory", getattr(features, "factory", None), Use.FEATURES, settings
 
 
-def _lab_paths(sections: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     for where, step in all_steps(sections.get("workflow", ()), sections.get("fidelities", {})):
-        yield f"{where}.analysis", step.analysis
+        yield f"{where}.analysis", step.analysis, Use.ANALYSIS, {}
     for name, config in sections.get("fidelities", {}).items():
-        yield f"fidelities.{name}.function", getattr(config, "function", None)
+        yield f"fidelities.{name}.function", getattr(config, "function", None), Use.COMPUTATION, {}
     for name, station in sections.get("stations", {}).items():
-        yield f"stations.{name}.device", station.device
-    yield "lab.factory", getattr(sections.get("lab"), "factory", None)
-
-
-def _trouble(path: str, folder: Path | None) -> str:
-    module, _, name = path.partition(":")
-    spec = _spec(module, folder)
-    if spec is None:
-        return f"there is no module {module}; allowed: an installed one, or a file beside the campaign"
-    if not (spec.origin or "").endswith(".py"):
-        return ""  # compiled: only an import could tell
-    names = _names(Path(str(spec.origin)))
-    if "*" in names or "__getattr__" in names or name in names:
-        return ""
-    public = sorted(n for n in names if not n.startswith("_"))
-    return f"{module} has no {name}{suggestion(name, public)}"
-
-
-def _spec(module: str, folder: Path | None) -> importlib.machinery.ModuleSpec | None:
-    """Return where a module is found; parents are looked up by file, since importlib would import them."""
-    top, *rest = module.split(".")
-    try:
-        spec = find_spec(top)
-    except ValueError:  # __main__ and the like
-        spec = None
-    if spec is None and folder is not None:
-        spec = importlib.machinery.PathFinder.find_spec(top, [str(folder)])
-    qualified = top
-    for part in rest:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        qualified = f"{qualified}.{part}"
-        spec = importlib.machinery.PathFinder.find_spec(qualified, list(spec.submodule_search_locations))
-    return spec
-
-
-def _names(file: Path) -> set[str]:
-    """Return the names that a module's file binds at its top level, within ``if`` and ``try`` too."""
-    names: set[str] = set()
-    nodes: list[ast.AST] = [ast.parse(file.read_bytes())]
-    while nodes:
-        for node in ast.iter_child_nodes(nodes.pop()):
-            names.update(_bound(node))
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
-                nodes.append(node)
-    return names
-
-
-def _bound(node: ast.AST) -> list[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Name(id=name, ctx=ast.Store()):
-            return [name]
-        case ast.alias(name=name, asname=alias):
-            return [alias or name.split(".")[0]]
-    return []
+        yield f"stations.{name}.device", station.device, Use.DEVICE, station.settings
+    yield "lab.factory", getattr(sections.get("lab"), "factory", None), Use.LAB, {}

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.checks import cross_check
-from campaigns.dotted_paths import missing_objects
+from campaigns.dotted_paths import unfit_objects
 from campaigns.errors import CampaignError, Problem
 from campaigns.messages import explain, shown
 from campaigns.pool import GeneratorPoolConfig, missing_source
@@ -71,7 +71,7 @@ def parse_campaign(text: str, source: str, folder: Path | None = None) -> Campai
         raise CampaignError([Problem("file", message, document.line(()))], source)
     campaign, problems = _validated(document.data, folder)
     sections = campaign if isinstance(campaign, dict) else _fields(campaign)
-    problems += [*missing_objects(sections, folder), *(_missing_files(sections) if folder else ())]
+    problems += [*unfit_objects(sections, folder), *(_missing_files(sections) if folder else ())]
     problems = [*document.problems, *(_placed(p, document) for p in problems)]
     if problems or isinstance(campaign, dict):
         raise CampaignError(problems, source)

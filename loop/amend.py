@@ -6,7 +6,6 @@ They write beside a run that goes on, which takes over what it finds before its 
 from __future__ import annotations
 
 import getpass
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from campaigns.amendments import AddTrial, CampaignChange, Change, Settlement, SetWeights
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
+from campaigns.module_files import open_folder
 from campaigns.yaml_nodes import read_document
 from loop.amend_words import Words, candidate, wrong
 from loop.amending import check_candidate, check_settlement, checked, rescored
@@ -64,7 +64,7 @@ def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
         raise wrong("--reason", "is empty; needed: why, in a few words, for those who read the journal")
     journal = open_journal(file, store)
     folder = (file or journal.path).absolute().parent
-    sys.path.append(str(folder))  # modules beside the campaign can be named in it
+    open_folder(folder)  # modules beside the campaign can be named in it
     data = read_document(journal.campaign().source).data
     campaign = Campaign.model_validate(data, context={PARENT: folder})
     return Desk(journal, campaign, changes_of(journal.amendments()), reason)

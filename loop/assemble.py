@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, Problem, called, raised_by
+from campaigns.dotted_paths import Use
+from campaigns.errors import CampaignError, Problem, called
 from campaigns.lab import ComputeConfig, CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
 from campaigns.units import convert
+from campaigns.user_code import load_object
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
@@ -50,30 +51,6 @@ class Materials:
         """Return the computed metrics of one material."""
         place = self.pool.ids.index(str(material))
         return {name: float(values[place]) for name, values in self.computed.items()}
-
-
-def load_object(path: str, where: str) -> Any:
-    """Return the object that a dotted path names.
-
-    Raises:
-        CampaignError: it cannot be imported, or is not there.
-    """
-    module, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise CampaignError([Problem(where, f"got {path!r}, which cannot be loaded: {error}")]) from error
-    except Exception as error:
-        raise CampaignError([Problem(where, f"{path} cannot be loaded: {raised_by(error)}")]) from error
-
-
-def make_object(path: str, where: str, settings: Mapping[str, Any]) -> Any:
-    """Return what a function or class that a dotted path names makes with settings.
-
-    Raises:
-        CampaignError: it cannot be imported, is not there, or raises something.
-    """
-    return called(load_object(path, where), path, where, **settings)
 
 
 def build_materials(campaign: Campaign, progress: Progress | None = None) -> Materials | None:
@@ -169,17 +146,30 @@ def build_lab(campaign: Campaign, materials: Materials | None, state: Path, star
 
             return build_simulated_lab(campaign, () if materials is None else materials.pool.entries, state, start)
         case CustomLabConfig(factory=factory):
-            return make_object(factory, "lab.factory", {})
+            return _lab(called(load_object(factory, "lab.factory", Use.LAB), factory, "lab.factory"), factory)
         case _:
             assert_never(campaign.lab)
+
+
+def _lab(made: Any, factory: str) -> Lab:
+    """Return what a factory has made, if it is a laboratory."""
+    lacking = [name for name in ("clock", "instrument", "close") if not hasattr(made, name)]
+    if lacking:
+        message = (
+            f"{factory} returned a {type(made).__name__} without {', '.join(lacking)}; needed: instruments.lab:Lab"
+        )
+        raise CampaignError([Problem("lab.factory", message)])
+    lab: Lab = made
+    return lab
 
 
 def build_instrument(name: str, config: StationConfig, lab: Lab) -> JobInstrument:
     """Return a station's instrument: the lab's, or a device of the user's own."""
     if config.device is None:
         return lab.instrument(name)
-    settings = {"name": name, "clock": lab.clock, **config.settings}
-    return make_object(config.device, f"stations.{name}.device", settings)
+    where = f"stations.{name}.device"
+    device = load_object(config.device, where, Use.DEVICE, config.settings)
+    return called(device, config.device, where, name=name, clock=lab.clock, **config.settings)
 
 
 def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrument: JobInstrument) -> dict[str, Scalar]:
@@ -199,7 +189,7 @@ def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrumen
 
 def load_analysis(step: StepConfig) -> Callable[..., Any] | None:
     """Return the function that turns a step's raw data into a measurement, or None."""
-    return None if step.analysis is None else load_object(step.analysis, f"workflow.{step.name}.analysis")
+    return None if step.analysis is None else load_object(step.analysis, f"workflow.{step.name}.analysis", Use.ANALYSIS)
 
 
 def _prior(pool: Pool, metric: MeasuredConfig, name: str, progress: Progress) -> Numbers:
@@ -216,7 +206,7 @@ def _prior(pool: Pool, metric: MeasuredConfig, name: str, progress: Progress) ->
 
 
 def _predicted(pool: Pool, path: str, unit: str, where: str) -> Numbers:
-    predictor = load_object(path, where)
+    predictor = load_object(path, where, Use.PREDICTOR)
     declared = getattr(predictor, "unit", None)
     if declared is None:
         raise CampaignError(

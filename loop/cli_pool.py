@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -197,11 +196,12 @@ def _is_ase(file: Path) -> bool:
 
 def _of_campaign(request: _Request) -> PoolConfig:
     from campaigns.load import load_campaign
+    from campaigns.module_files import open_folder
 
     campaign = load_campaign(request.file)
     if request.options():
         raise typer.BadParameter("the campaign file says what the columns are; leave the option out", param_hint="FILE")
     if campaign.space.pool is None:
         raise CampaignError([Problem("space.pool", "is missing: the campaign has no pool")], str(request.file))
-    sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
+    open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
     return campaign.space.pool.model_copy(update={"strict": campaign.space.pool.strict or request.strict})

@@ -12,6 +12,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import located, parse_campaign, read_text
+from campaigns.module_files import open_folder
 from loop.exits import ExitCode
 from loop.front import front_of
 from loop.live import view_for
@@ -50,7 +51,7 @@ def run_campaign(request: Request) -> ExitCode:
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     check_models(campaign, request.file)
     check_space(campaign, str(request.file))
-    sys.path.append(str(request.file.absolute().parent))  # modules beside the campaign can be named in it
+    open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
     options = RunOptions(url, text, request.max_trials, request.dry_run)
     logging.disable(logging.INFO)  # libraries narrate; the view says what happens

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from campaigns.campaign import Campaign
+from campaigns.dotted_paths import Use
 from campaigns.fidelity import FULL, ComputedFidelityConfig, cheap_name
 from campaigns.lab import StepConfig
 from campaigns.units import convert
+from campaigns.user_code import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.analyses.context import AnalysisContext
 from instruments.gate import judge
@@ -17,7 +19,7 @@ from instruments.instrument import readings
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
-from loop.assemble import build_instrument, load_analysis, load_object, recipe
+from loop.assemble import build_instrument, load_analysis, recipe
 from loop.records import StepRecord, TrialRecord
 from loop.store import Store
 from surrogates.pools.pool import Pool
@@ -58,7 +60,7 @@ class Dispatcher:
         self.instruments = {n: build_instrument(n, c, lab) for n, c in campaign.stations.items()}
         self._analyses = {step.name: load_analysis(step) for step in campaign.steps}
         self.computers = {
-            name: load_object(config.function, f"fidelities.{name}.function")
+            name: load_object(config.function, f"fidelities.{name}.function", Use.COMPUTATION)
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }

@@ -26,7 +26,7 @@ workflow:
   - name: make
     stations: [furnace]
     recipe: {temperature: $temperature}
-    analysis: campaigns.values:Candidate
+    analysis: instruments.analyses.calcination:phase_fraction
     gives: [capacity]
     timeout: 10 h
     cost: 60 USD

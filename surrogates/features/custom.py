@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import json
 import pickle
@@ -13,7 +12,9 @@ from typing import Any
 
 from pymatgen.core import Structure
 
+from campaigns.dotted_paths import Use
 from campaigns.errors import CampaignError, ModelError, Problem, raised_by
+from campaigns.user_code import load_object
 from surrogates.features.embeddings import AnyEmbedder, Embeddings, Energies
 
 _NEEDED = "needed: name and version, texts that are not empty, and evaluate(structures), which returns Embeddings"
@@ -70,7 +71,7 @@ def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> Custo
     Raises:
         CampaignError: it cannot be loaded or called so, or what it returns is no embedder.
     """
-    make = _load(factory, where)
+    make = load_object(factory, where, Use.FEATURES, settings)
     try:
         inspect.signature(make).bind(**settings)
     except TypeError as error:
@@ -84,17 +85,6 @@ def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> Custo
     if lacking:
         raise _problem(where, f"{factory} gave a {type(inner).__name__}, {lacking}; {_NEEDED}")
     return CustomFeatures(factory, json.dumps(settings, sort_keys=True), inner)
-
-
-def _load(path: str, where: str) -> Any:
-    module, _, name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise _problem(where, f"got {path!r}, which cannot be loaded: {error}") from error
-    if not callable(found):
-        raise _problem(where, f"got {path!r}, a {type(found).__name__}; allowed: a class or a function")
-    return found
 
 
 def _lacking(inner: object) -> str | None:

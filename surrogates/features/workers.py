@@ -73,7 +73,7 @@ class _Worker:
         path = os.pathsep.join(folder for folder in sys.path if folder)
         environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([sys.executable, "-c", _START], stdin=pipe, stdout=pipe, env=environment)
+        self._process = subprocess.Popen([sys.executable, "-P", "-c", _START], stdin=pipe, stdout=pipe, env=environment)
         self._function = function
         self._told = False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,11 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.dotted_paths import Use
 from campaigns.errors import called
 from campaigns.pool import GeneratorPoolConfig, PoolConfig, SourcePoolConfig
 from campaigns.units import check_unit
+from campaigns.user_code import load_object
 from surrogates.pools.entry import PoolEntry, structure_key
 from surrogates.pools.findings import BadEntry, Findings, Place, RefusedError, pool_error
 from surrogates.pools.soundness import defect
@@ -182,8 +183,7 @@ def _stored(name: str, folder: Path) -> Pool:
 
 def _generated(config: GeneratorPoolConfig, progress: Progress) -> Pool:
     """Return the pool of a generator, without the entries that cannot be right."""
-    module_name, _, name = config.function.partition(":")
-    made = called(_generator(module_name, name), config.function, "space.pool")
+    made = called(load_object(config.function, "space.pool.function", Use.POOL), config.function, "space.pool")
     if not isinstance(made, Pool):
         raise pool_error(f"{config.function} returned {type(made).__name__}; it must return a surrogates.pools.Pool")
     if not made.entries:
@@ -213,17 +213,6 @@ def _checked(pool: Pool, source: str) -> Pool:
 def _defect(entry: PoolEntry) -> str | None:
     cells = (entry.structure,) if entry.host is None else (entry.structure, entry.host)
     return next((f"{entry.id}: {reason}" for cell in cells if (reason := defect(cell))), None)
-
-
-def _generator(module_name: str, name: str) -> Callable[[], object]:
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise pool_error(f"cannot import {module_name!r} ({error}); check the spelling or install it") from error
-    generator = getattr(module, name, None)
-    if not callable(generator):
-        raise pool_error(f"{module_name!r} has no function {name!r}; name one that takes nothing and returns a Pool")
-    return cast(Callable[[], object], generator)
 
 
 def _silent(doing: str, done: int, total: int) -> None:

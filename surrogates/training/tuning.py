@@ -198,7 +198,7 @@ def _fingerprint(folder: Path) -> str:
 def _process(partial: Path, out: Path, log: int) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(folder for folder in sys.path if folder)
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", _START, str(partial), str(out)]
+    command = [sys.executable, "-P", "-c", _START, str(partial), str(out)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
 
 

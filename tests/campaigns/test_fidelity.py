@@ -14,11 +14,11 @@ fidelities:
       - name: scan
         stations: [furnace]
         recipe: {temperature: $temperature}
-        analysis: campaigns.values:Candidate
+        analysis: instruments.analyses.calcination:phase_fraction
         gives: [capacity]
         timeout: 1 h
         cost: 5 USD
-  guess: {kind: computed, function: "campaigns.values:Candidate", gives: [capacity], cost: 1 USD}
+  guess: {kind: computed, function: "tests.campaigns.computed:capacity", gives: [capacity], cost: 1 USD}
 """
 
 
@@ -42,7 +42,12 @@ def test_a_lower_fidelity_has_steps_and_a_cost_of_its_own() -> None:
         ("$temperature", "$heat", "fidelities.quick.workflow[0].recipe.temperature", "unknown name 'heat'"),
         ("gives: [capacity]\n", "gives: [gap]\n", "fidelities.quick.workflow[0].gives[0]", "unknown name 'gap'"),
         ("gives: [capacity],", "gives: [gap],", "fidelities.guess.gives[0]", "unknown name 'gap'"),
-        ('values:Candidate"', 'values:Nothing"', "fidelities.guess.function", "campaigns.values has no Nothing"),
+        (
+            'computed:capacity"',
+            'computed:capacities"',
+            "fidelities.guess.function",
+            "has no capacities, did you mean",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_fidelity_is_said(old: str, new: str, where: str, message: str) -> None:

@@ -33,7 +33,7 @@ workflow:
   - name: make
     stations: [furnace]
     recipe: {temperature: $temperature, time: $time}
-    analysis: campaigns.values:Candidate
+    analysis: instruments.analyses.calcination:phase_fraction
     gives: [capacity]
     timeout: 10 h
 budget: {trials: 5}
@@ -96,8 +96,8 @@ def test_a_campaign_survives_being_written_and_read(data: dict[str, Any]) -> Non
         ("{kind: furnace}", "{kind: furnce}", 14, "stations.furnace.kind", "got 'furnce', did you mean 'furnace'"),
         ("[furnace]", "[]", 17, "workflow[0].stations", "got 0 items; allowed: at least 1"),
         ("$time", "$tim", 18, "workflow[0].recipe.time", "unknown name 'tim', did you mean 'time'"),
-        (":Candidate", ":Candidat", 19, "workflow[0].analysis", "has no Candidat, did you mean 'Candidate'"),
-        ("campaigns.values:", "campaigns.value:", 19, "workflow[0].analysis", "there is no module campaigns.value"),
+        (":phase_f", ":phase_v", 19, "workflow[0].analysis", "has no phase_vraction, did you mean 'phase_fraction'"),
+        (".calcination:", ".calcined:", 19, "workflow[0].analysis", "there is no module instruments.analyses.calcined"),
         ("10 h", "-10 h", 21, "workflow[0].timeout", "allowed: above 0"),
         ("10 h", "10 K", 21, "workflow[0].timeout", "which is a temperature; allowed: a time"),
         ("trials: 5", "trials: many", 22, "budget.trials", "got 'many'; allowed: a whole number"),
@@ -168,9 +168,9 @@ def test_a_unit_of_bare_one_is_dimensionless() -> None:
 def test_modules_beside_the_campaign_are_found(tmp_path: Path) -> None:
     (tmp_path / "own_lab.py").write_text("try:\n    from x import measure\nexcept ImportError:\n    measure = None\n")
     file = tmp_path / "small.yaml"
-    file.write_text(SMALL.replace("campaigns.values:Candidate", "own_lab:measure"))
+    file.write_text(SMALL.replace("instruments.analyses.calcination:phase_fraction", "own_lab:measure"))
     assert load_campaign(file).workflow[0].analysis == "own_lab:measure"
-    file.write_text(SMALL.replace("campaigns.values:Candidate", "own_lab:measures"))
+    file.write_text(SMALL.replace("instruments.analyses.calcination:phase_fraction", "own_lab:measures"))
     with pytest.raises(CampaignError, match="own_lab has no measures, did you mean 'measure'"):
         load_campaign(file)
 

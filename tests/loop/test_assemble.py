@@ -2,7 +2,8 @@ import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError
+from campaigns.lab import StationConfig
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
-from loop.assemble import build_materials, caveats_of, make_object, recipe
+from instruments.lab import Lab
+from loop.assemble import build_instrument, build_lab, build_materials, caveats_of, recipe
 from loop.limits import check_limits
+from simulators.clock import VirtualClock
 from tests.loop.conftest import quick
 
 OWN = """
@@ -87,7 +91,7 @@ def test_a_predictor_without_a_unit_and_one_that_is_missing_are_errors() -> None
     with pytest.raises(CampaignError, match=r"declares no unit; decorate it with surrogates.pools.pool.in_unit"):
         build_materials(Campaign(**data))
     data["metrics"]["cost"]["function"] = "own_pool:prize"
-    with pytest.raises(CampaignError, match=r"metrics.cost.function: got 'own_pool:prize'.*cannot be loaded"):
+    with pytest.raises(CampaignError, match=r"metrics.cost.function: got 'own_pool:prize', but own_pool has no prize"):
         build_materials(Campaign(**data))
 
 
@@ -185,18 +189,25 @@ def test_a_predictor_that_says_no_number_of_some_entry_is_refused(name: str, mes
 
 
 DEVICE = """
-class Oven:
-    def __init__(self, *, name, door):
+from instruments.furnace import Furnace
+from instruments.lab import Lab
+
+class Oven(Furnace):
+    def __init__(self, *, name, clock, door):
         raise OSError(f"no answer from {door}")
+
+    def knows(self, token): return False
+    def start(self, token): pass
+    def progress(self): return ""
 """
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (DEVICE, r"own_oven:Oven raised OSError: no answer from left \(.*own_oven.py:4\); correct it there"),
-        ("1 / 0", r"own_oven:Oven cannot be loaded: ZeroDivisionError: .* \(.*own_oven.py:1\)"),
-        ("", "cannot be loaded: module 'own_oven' has no attribute 'Oven'"),
+        (DEVICE, r"own_oven:Oven raised OSError: no answer from left \(.*own_oven.py:7\); correct it there"),
+        (DEVICE + "1 / 0", r"own_oven:Oven cannot be loaded: ZeroDivisionError: .* \(.*own_oven.py:12\)"),
+        ("", "got 'own_oven:Oven', but own_oven has no Oven"),
     ],
 )
 def test_a_device_that_cannot_be_made_is_told_with_its_line(
@@ -205,5 +216,20 @@ def test_a_device_that_cannot_be_made_is_told_with_its_line(
     (tmp_path / "own_oven.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "own_oven", raising=False)
-    with pytest.raises(CampaignError, match=said):
-        make_object("own_oven:Oven", "stations.oven.device", {"name": "oven", "door": "left"})
+    station = StationConfig(kind="device", device="own_oven:Oven", settings={"door": "left"})
+    clock = VirtualClock()
+    try:
+        with pytest.raises(CampaignError, match=rf"stations\.oven\.device: .*{said}"):
+            build_instrument("oven", station, cast(Lab, SimpleNamespace(clock=clock)))
+    finally:
+        clock.close()
+
+
+@pytest.mark.parametrize("text", ["def build(): return None", "class Lab: clock = 1\ndef build(): return Lab()"])
+def test_what_a_factory_makes_has_to_be_a_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "own_lab.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_lab", raising=False)
+    campaign = Campaign(**quick(lab={"kind": "custom", "factory": "own_lab:build"}))
+    with pytest.raises(CampaignError, match=r"lab\.factory: own_lab:build returned a .* without .*close; needed"):
+        build_lab(campaign, None, tmp_path, 0.0)

@@ -231,15 +231,15 @@ def generated() -> Pool:
 
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    monkeypatch.setitem(sys.modules, "made_here", request.module)
-    return "made_here:generated"
+    monkeypatch.setitem(sys.modules, __name__, request.module)
+    return f"{__name__}:generated"
 
 
 def test_entries_of_a_generator_are_checked_too(function: str) -> None:
     pool = load_pool(GeneratorPoolConfig(kind="generator", function=function))
     assert (pool.ids, pool.folder) == (("good", "potash"), None)
     (bad,) = pool.report.bad
-    assert str(bad).startswith("made_here:generated row 2: bad: Na (site 1) and Cl (site 2) are 0.20 Å apart")
+    assert str(bad).startswith(f"{__name__}:generated row 2: bad: Na (site 1) and Cl (site 2) are 0.20 Å apart")
     with pytest.raises(RefusedError):
         load_pool(GeneratorPoolConfig(kind="generator", function=function, strict=True))
 

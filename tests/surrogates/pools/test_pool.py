@@ -79,12 +79,15 @@ def test_predictors_carry_their_unit() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("surrogates.pools.prototype:cathodes", "cannot import 'surrogates.pools.prototype'"),
-        ("surrogates.pools.prototypes:anodes", "has no function 'anodes'"),
+        ("surrogates.pools.prototype:cathodes", "there is no module surrogates.pools.prototype"),
+        ("surrogates.pools.prototypes:anodes", "surrogates.pools.prototypes has no anodes"),
         (f"{__name__}:no_pool", "returned list; it must return"),
         (f"{__name__}:empty", "returned an empty pool"),
         (f"{__name__}:offline", r"raised OSError: the database is down \(.*test_pool\.py:\d+\)"),
-        (f"{__name__}:Pool", "raised TypeError: .*missing 2 required positional arguments"),
+        (
+            f"{__name__}:Pool",
+            "is a class; wanted: a function without arguments",
+        ),
     ],
 )
 def test_a_wrong_source_says_what_to_do(
@@ -93,7 +96,7 @@ def test_a_wrong_source_says_what_to_do(
     monkeypatch.setitem(__import__("sys").modules, __name__, request.module)
     with pytest.raises(CampaignError, match=message) as raised:
         load_pool(GeneratorPoolConfig(kind="generator", function=source))
-    assert raised.value.problems[0].where == "space.pool"
+    assert raised.value.problems[0].where.startswith("space.pool")
 
 
 def test_a_pool_is_loaded_by_its_path(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:

@@ -1,0 +1,207 @@
+"""What a dotted path names, read from source files without importing them: a function, a class, or a plain name.
+
+Names are followed through imports, re-exports and assignments to where they are defined.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import griffe
+
+from campaigns.errors import suggestion
+from campaigns.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, locate
+
+_MOST_STEPS = 50
+"""Imports and assignments that are followed before a name counts as going round in circles."""
+
+
+class NoNameError(ValueError):
+    """A module has no such name, or cannot be read; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """Where a name is defined, and what it is there.
+
+    Attributes:
+        found: None where only running the module could tell.
+        folder: of the campaign file.
+    """
+
+    module: ModuleFile
+    name: str
+    found: griffe.Function | griffe.Class | griffe.Attribute | None
+    folder: Path | None
+
+    @property
+    def path(self) -> str:
+        """The module's name and the name in it, as griffe writes them."""
+        return f"{self.module.name}.{self.name}"
+
+    def follow(self, expression: object) -> Definition | None:
+        """Return what an expression beside this definition names; None where that cannot be told.
+
+        Raises:
+            ForbiddenModuleError: it leads into the standard library.
+        """
+        path = getattr(expression, "canonical_path", None)
+        if not isinstance(expression, griffe.ExprName | griffe.ExprAttribute) or not path:
+            return None
+        try:
+            return _follow(path, self.module, self.folder, 0)
+        except ForbiddenModuleError:
+            raise
+        except (NoModuleError, NoNameError):
+            return None
+
+    def bound(self) -> set[str]:
+        """Return the names that a class binds, in its body and to its objects, several at once too."""
+        node = next((n for n in ast.walk(ast.parse(self.module.file.read_bytes())) if self._is(n)), None)
+        inner = [] if node is None else list(ast.walk(node))
+        own = {n.attr for n in inner if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+        return own if node is None else own | _bound(node)
+
+    def _is(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.ClassDef) and node.name == self.name
+
+    def ancestors(self) -> Iterator[Definition | str]:
+        """Yield the class itself and all that it derives from, and the names of bases that cannot be read."""
+        seen: set[str] = set()
+        waiting: list[Definition | str] = [self]
+        while waiting:
+            one = waiting.pop(0)
+            if str(getattr(one, "path", one)) in seen:
+                continue
+            seen.add(str(getattr(one, "path", one)))
+            yield one
+            if isinstance(one, Definition) and isinstance(one.found, griffe.Class):
+                waiting = [*one.bases(), *waiting]
+
+    def bases(self) -> list[Definition | str]:
+        """Return what the class derives from: definitions, or names of what lies out of reach."""
+        found: list[Definition | str] = []
+        for base in self.found.bases if isinstance(self.found, griffe.Class) else ():
+            bare = base.left if isinstance(base, griffe.ExprSubscript) else base
+            path = str(getattr(bare, "canonical_path", bare))
+            if path.split(".")[0] in _ENGINES:
+                found.append(path)
+                continue
+            try:
+                found.append(self.follow(bare) or path)
+            except ForbiddenModuleError:
+                found.append(path)
+        return found
+
+
+_ENGINES = {"ophyd", "ophyd_async", "bluesky", "numpy", "torch"}
+"""Libraries whose classes are known not to derive from ours."""
+
+
+def define(path: str, folder: Path | None) -> Definition:
+    """Return where the object that a dotted path names is defined.
+
+    Raises:
+        NoModuleError: the module is not there or out of bounds, or an import leads out of bounds.
+        NoNameError: the module has no such name, or cannot be read.
+    """
+    module, _, name = path.partition(":")
+    return _find(locate(module, folder), name, folder, 0)
+
+
+def _find(module: ModuleFile, name: str, folder: Path | None, steps: int) -> Definition:
+    if not module.is_source or steps > _MOST_STEPS:
+        return Definition(module, name, None, folder)
+    tree = _read(module.name, module.file, module.file.stat().st_mtime_ns)
+    member = tree.members.get(name)
+    if member is None:
+        return _elsewhere(module, tree, name, folder, steps)
+    if isinstance(member, griffe.Alias):
+        return _imported(member.target_path, Definition(module, name, None, folder), steps)
+    if isinstance(member, griffe.Attribute) and isinstance(member.value, griffe.ExprName | griffe.ExprAttribute):
+        return _imported(member.value.canonical_path, Definition(module, name, member, folder), steps)
+    known = member if isinstance(member, griffe.Function | griffe.Class | griffe.Attribute) else None
+    return Definition(module, name, known, folder)
+
+
+def _imported(target: str, here: Definition, steps: int) -> Definition:
+    """Return what a name that stands for another one leads to, or what stands here where that cannot be told."""
+    try:
+        return _follow(target, here.module, here.folder, steps + 1)
+    except ForbiddenModuleError:
+        raise
+    except (NoModuleError, NoNameError):
+        return Definition(here.module, here.name, None, here.folder)
+
+
+def _elsewhere(module: ModuleFile, tree: griffe.Module, name: str, folder: Path | None, steps: int) -> Definition:
+    """Return a name that comes by ``from ... import *``, or is made when the module is run."""
+    for member in tree.members.values():
+        if isinstance(member, griffe.Alias) and member.wildcard:
+            try:
+                return _find(locate(member.wildcard, folder), name, folder, steps + 1)
+            except (NoModuleError, NoNameError):
+                continue
+    names = _bound(ast.parse(module.file.read_bytes()))
+    if name in names or "__getattr__" in names:
+        return Definition(module, name, None, folder)
+    public = sorted(n for n in names if not n.startswith("_"))
+    raise NoNameError(f"{module.name} has no {name}{suggestion(name, public)}")
+
+
+def _follow(path: str, home: ModuleFile, folder: Path | None, steps: int) -> Definition:
+    """Return what a dotted name means that is read in a module: the longest part of it that is a module, and a name."""
+    parts = path.split(".")
+    if len(parts) == 1:
+        if parts[0] in vars(builtins):
+            raise ForbiddenModuleError(f"{parts[0]} is built into Python; name a function or class of your own")
+        return _find(home, parts[0], folder, steps)
+    for size in range(len(parts) - 1, 0, -1):
+        try:
+            module = locate(".".join(parts[:size]), folder)
+        except ForbiddenModuleError as error:
+            raise ForbiddenModuleError(f"it stands for {path}, and {error}") from error
+        except NoModuleError:
+            continue
+        if size == len(parts) - 1:
+            return _find(module, parts[-1], folder, steps)
+        break
+    raise NoNameError(f"{path} cannot be followed")
+
+
+def _bound(scope: ast.AST) -> set[str]:
+    """Return the names that a module or a class binds, within ``if`` and ``try`` too."""
+    names: set[str] = set()
+    nodes = [scope]
+    while nodes:
+        for node in ast.iter_child_nodes(nodes.pop()):
+            names.update(_bound_by(node))
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+                nodes.append(node)
+    return names
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Name(id=name, ctx=ast.Store()):
+            return [name]
+        case ast.alias(name=name, asname=alias):
+            return [alias or name.split(".")[0]]
+    return []
+
+
+@cache
+def _read(name: str, file: Path, _changed: int) -> griffe.Module:
+    try:
+        return griffe.visit(name, filepath=file, code=file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise NoNameError(f"{file} cannot be read: line {error.lineno}: {error.msg}; correct it there") from error
+    except (OSError, ValueError) as error:
+        raise NoNameError(f"{file} cannot be read: {error}") from error

@@ -1,0 +1,290 @@
+"""What each key of a campaign file that names Python code wants, and whether an object is that, without running it.
+
+Code of the user's own has to fit by its class or its arguments. What a library or Athanor itself holds must also say
+what it gives: its functions declare it in their annotations. So no campaign file can call ``pip:main`` and the like.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import griffe
+
+from campaigns.definitions import Definition
+from campaigns.errors import suggestion
+from campaigns.module_files import ForbiddenModuleError, Origin
+
+INSTRUMENT = "instruments.instrument.JobInstrument"
+IN_UNIT = "surrogates.pools.pool.in_unit"
+_DUTIES = ("knows", "start", "progress")
+"""Methods that a job instrument of one's own has to have."""
+_DEVICE_SETTINGS = ("prefix", "kind", "read_attrs", "configuration_attrs", "labels", "connection_timeout")
+"""Arguments of an ophyd device that a campaign file may give."""
+_GIVEN = ("name", "clock")
+"""Arguments of a device that its station gives."""
+
+
+_BY_POSITION = (griffe.ParameterKind.positional_only, griffe.ParameterKind.positional_or_keyword)
+_VARIADIC = (griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a key wants.
+
+    Attributes:
+        words: for people.
+        arguments: how many arguments it is called with, by position.
+        returns: dotted name of the class that it gives.
+        members: what an object of another class must have to stand for that one.
+    """
+
+    words: str
+    arguments: int
+    returns: str
+    members: tuple[str, ...] = ()
+
+
+class ObjectKind(Enum):
+    """The kinds of Python object that a campaign file names."""
+
+    DEVICE = _Wanted("a class that derives from instruments.instrument:JobInstrument", 0, INSTRUMENT)
+    LAB = _Wanted(
+        "a function without arguments that returns an instruments.lab:Lab",
+        0,
+        "instruments.lab.Lab",
+        ("clock", "instrument", "close"),
+    )
+    ANALYSIS = _Wanted(
+        "a function of data and context that returns a campaigns.values:Measurement", 2, "campaigns.values.Measurement"
+    )
+    PREDICTOR = _Wanted(
+        "a function of a pool, decorated with surrogates.pools.pool:in_unit", 1, "", ("unit", "__call__")
+    )
+    POOL = _Wanted(
+        "a function without arguments that returns a surrogates.pools.pool:Pool", 0, "surrogates.pools.pool.Pool"
+    )
+    FEATURES = _Wanted(
+        "a class with name, version and evaluate(structures), or a function that returns an object of one",
+        0,
+        "",
+        ("name", "version", "evaluate"),
+    )
+    COMPUTATION = _Wanted(
+        "a function of candidate and structure that returns a campaigns.values:MetricValue",
+        2,
+        "campaigns.values.MetricValue",
+    )
+
+    @property
+    def words(self) -> str:
+        """What is wanted, for people."""
+        return self.value.words
+
+    @property
+    def arguments(self) -> int:
+        """How many arguments it is called with, by position."""
+        return self.value.arguments
+
+
+def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, object]) -> str:
+    """Return why an object is not of the kind that a key wants; empty if it is, or if only running it could tell.
+
+    Args:
+        definition: of the object.
+        kind: what is wanted.
+        settings: keyword arguments that it will be given.
+
+    Raises:
+        ForbiddenModuleError: it derives from something out of bounds.
+    """
+    if definition.found is None or isinstance(definition.found, griffe.Attribute):
+        return _untold(definition)
+    if kind is ObjectKind.DEVICE:
+        return _no_instrument(definition) or _unknown_settings(definition, settings)
+    if isinstance(definition.found, griffe.Class):
+        return _class(definition, kind, settings)
+    if trouble := _arguments(definition.found.parameters, kind, settings):
+        return f"{_called(definition)} {trouble}"
+    if kind is ObjectKind.PREDICTOR:
+        return _without_unit(definition)
+    return "" if definition.module.origin is Origin.OWN else _undeclared(definition, kind)
+
+
+def _untold(definition: Definition) -> str:
+    """Return that what is not of the user's own must be told without running it; constants are nothing at all."""
+    found = definition.found
+    if isinstance(found, griffe.Attribute) and _is_constant(found):
+        return f"is {found.value}, which is no code"
+    if definition.module.origin is Origin.OWN:
+        return ""
+    return f"is nothing that can be told without running {definition.module.name}; name it where it is defined"
+
+
+def _is_constant(found: griffe.Attribute) -> bool:
+    value = found.value
+    return isinstance(value, str) and value != "None"
+
+
+def _called(definition: Definition) -> str:
+    kind = "class" if isinstance(definition.found, griffe.Class) else "function"
+    return f"is a {kind} that"
+
+
+def _no_instrument(definition: Definition) -> str:
+    if not isinstance(definition.found, griffe.Class):
+        return "is a function, no class"
+    names: set[str] = set()
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, str):
+            if ancestor.split(".")[0] in {"ophyd", "ophyd_async", *sys.stdlib_module_names}:
+                continue
+            return "" if definition.module.origin is Origin.OWN else f"derives from {ancestor}, which cannot be read"
+        if ancestor.path == INSTRUMENT:
+            lacking = [name for name in _DUTIES if name not in names]
+            return f"derives from JobInstrument, but has no {' and no '.join(lacking)}" if lacking else ""
+        names.update(ancestor.found.members if isinstance(ancestor.found, griffe.Class) else ())
+    bases = [one if isinstance(one, str) else one.path for one in definition.bases()]
+    what = f"is a {bases[0]}" if bases else "derives from nothing"
+    return f"{what}, which starts no jobs; a station needs a JobInstrument, with knows(token), start(token), progress()"
+
+
+def _unknown_settings(definition: Definition, settings: Mapping[str, object]) -> str:
+    for name in _GIVEN:
+        if name in settings:
+            return f"is given settings with {name}, which the station gives itself; remove it"
+    allowed = _keywords(definition)
+    if allowed is None:
+        return ""
+    return _not_among(settings, [name for name in allowed if name not in _GIVEN])
+
+
+def _not_among(settings: Mapping[str, object], allowed: Sequence[str]) -> str:
+    for name in settings:
+        if name not in allowed:
+            listed = ", ".join(allowed) or "none"
+            return f"takes no setting {name!r}{suggestion(name, allowed)}; allowed settings: {listed}"
+    return ""
+
+
+def _keywords(definition: Definition) -> list[str] | None:
+    """Return the keywords with which an instrument can be made; None where that cannot be told."""
+    allowed: list[str] = []
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, str) or not isinstance(ancestor.found, griffe.Class):
+            return None
+        if ancestor.path == INSTRUMENT:
+            return [*allowed, *_DEVICE_SETTINGS]
+        method = ancestor.found.members.get("__init__")
+        if isinstance(method, griffe.Function):
+            named = [p for p in method.parameters if p.name != "self"]
+            allowed += [p.name for p in named if p.kind not in _VARIADIC]
+            if not any(p.kind is griffe.ParameterKind.var_keyword for p in named):
+                return allowed
+    return None
+
+
+def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, object]) -> str:
+    if kind not in (ObjectKind.LAB, ObjectKind.FEATURES):
+        return f"is a class; wanted: {kind.words}"
+    members, known = _members(definition)
+    lacking = [name for name in kind.value.members if name not in members]
+    if lacking and known:
+        return f"is a class without {', '.join(lacking)}"
+    if lacking and definition.module.origin is not Origin.OWN:
+        return f"is a class of which cannot be told whether it has {', '.join(lacking)}"
+    method = next((one for one in _initialisers(definition)), None)
+    if method is None:
+        return ""
+    trouble = _arguments([p for p in method.parameters if p.name != "self"], kind, settings)
+    return f"is a class that {trouble}" if trouble else ""
+
+
+def _initialisers(definition: Definition) -> list[griffe.Function]:
+    classes = [one.found for one in definition.ancestors() if isinstance(one, Definition)]
+    found = [one.members.get("__init__") for one in classes if isinstance(one, griffe.Class)]
+    return [one for one in found if isinstance(one, griffe.Function)]
+
+
+def _members(definition: Definition) -> tuple[Collection[str], bool]:
+    """Return the names that a class or its bases have, and whether all of the bases could be read."""
+    names: set[str] = set()
+    known = True
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, Definition) and isinstance(ancestor.found, griffe.Class):
+            names.update(ancestor.found.members, ancestor.bound())
+        elif str(ancestor) not in ("object", "builtins.object") and not str(ancestor).startswith("typing."):
+            known = False
+    return names, known
+
+
+def _arguments(
+    parameters: Sequence[griffe.Parameter] | griffe.Parameters, kind: ObjectKind, settings: Mapping[str, object]
+) -> str:
+    """Return why something cannot be called as its key wants it; empty if it can."""
+    takes = [p for p in parameters if p.kind in _BY_POSITION]
+    kinds = {p.kind for p in parameters}
+    required = [p.name for p in takes if p.default is None and p.name not in settings]
+    keywords = [
+        p.name
+        for p in parameters
+        if p.kind is griffe.ParameterKind.keyword_only and p.default is None and p.name not in settings
+    ]
+    many = griffe.ParameterKind.var_positional in kinds
+    if len(required) > kind.arguments or keywords:
+        needed = ", ".join([*required, *keywords])
+        return f"needs {needed}, but is called with {_count(kind.arguments)}"
+    if len(takes) < kind.arguments and not many:
+        return f"takes {_count(len(takes))}, but is called with {_count(kind.arguments)}"
+    if griffe.ParameterKind.var_keyword in kinds:
+        return ""
+    return _not_among(settings, [p.name for p in parameters if p.kind not in _VARIADIC])
+
+
+def _count(number: int) -> str:
+    return {0: "no arguments", 1: "one argument"}.get(number, f"{number} arguments")
+
+
+def _without_unit(definition: Definition) -> str:
+    """Return that a predictor declares no unit, where that can be told."""
+    function = definition.found
+    if not isinstance(function, griffe.Function):
+        return ""
+    for decorator in function.decorators:
+        called = decorator.value.function if isinstance(decorator.value, griffe.ExprCall) else decorator.value
+        try:
+            known = definition.follow(called)
+        except ForbiddenModuleError:
+            known = None
+        if known is not None and known.path == IN_UNIT:
+            return ""
+    if definition.module.origin is Origin.OWN and (function.decorators or "unit" in _assigned(definition)):
+        return ""
+    return "declares no unit; decorate it with surrogates.pools.pool.in_unit"
+
+
+def _assigned(definition: Definition) -> str:
+    """Return the lines of a module that may give a function its unit when the module is run."""
+    lines = definition.module.file.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if f"{definition.name}.unit" in line or "setattr" in line)
+
+
+def _undeclared(definition: Definition, kind: ObjectKind) -> str:
+    """Return that a function which is not of the user's own does not say that it gives what is wanted."""
+    function = definition.found
+    declared = function.returns if isinstance(function, griffe.Function) else None
+    try:
+        given = definition.follow(declared)
+    except ForbiddenModuleError:
+        given = None
+    if given is not None and given.path == kind.value.returns:
+        return ""
+    if given is not None and kind.value.members and isinstance(given.found, griffe.Class):
+        members, _ = _members(given)
+        if set(kind.value.members) <= set(members):
+            return ""
+    got = f"says that it returns {declared}" if declared is not None else "does not say what it returns"
+    return f"is a function of {definition.module.name} that {got}; wanted there: {kind.words}, as its annotation says"

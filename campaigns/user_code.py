@@ -1,0 +1,95 @@
+"""Objects that a campaign file names by dotted path, imported once it is known what they are."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from campaigns.dotted_paths import NamedObject, Use, trouble
+from campaigns.errors import CampaignError, Problem, raised_by
+from campaigns.module_files import OURS, ForbiddenModuleError, NoModuleError, locate, opened
+from campaigns.object_kinds import INSTRUMENT, ObjectKind
+
+
+def load_object(path: str, where: str, use: Use, settings: Mapping[str, Any] | None = None) -> Any:
+    """Return the object that a dotted path names, checked before its module is imported, and again afterwards.
+
+    Args:
+        path: package.module:name.
+        where: key path in the campaign file, for errors.
+        use: what the object is for.
+        settings: keyword arguments that it will be given.
+
+    Raises:
+        CampaignError: it is not there, out of bounds, not of the kind that is wanted, or cannot be imported.
+    """
+    named = NamedObject(where, path, use, settings or {})
+    if why := trouble(named, opened()):
+        raise _problem(where, f"got {path!r}, but {why}")
+    module, _, name = path.partition(":")
+    _forget_another(module)
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise _problem(where, f"got {path!r}, which cannot be loaded: {error}") from error
+    except Exception as error:
+        raise _problem(where, f"{path} cannot be loaded: {raised_by(error)}") from error
+    if why := _misfit(found, use):
+        raise _problem(where, f"got {path!r}, but it {why}")
+    return found
+
+
+def _forget_another(module: str) -> None:
+    """Forget a module of the same name that an earlier campaign has brought along."""
+    here = locate(module, opened())
+    there = getattr(sys.modules.get(module), "__file__", None)
+    if there is not None and there != str(here.file):
+        for name in [one for one in sys.modules if one == module or one.startswith(f"{module}.")]:
+            del sys.modules[name]
+
+
+def _misfit(found: Any, use: Use) -> str:
+    """Return why an object that was imported cannot stand where it is named; empty if it can."""
+    if not callable(found):
+        return f"is a {type(found).__name__}; wanted: {ObjectKind[use].words}"
+    if home := _out_of_bounds(found):
+        return f"comes from {home}, which is out of bounds; wanted: {ObjectKind[use].words}"
+    if use is Use.DEVICE:
+        return "" if _is_instrument(found) else f"is no JobInstrument; wanted: {ObjectKind[use].words}"
+    if use is Use.FEATURES:
+        return ""  # its settings, and what it gives, are checked where it is called
+    try:
+        inspect.signature(found).bind(*[None] * ObjectKind[use].arguments)
+    except TypeError as error:
+        return f"cannot be called as it has to be ({error}); wanted: {ObjectKind[use].words}"
+    except ValueError:
+        return ""  # compiled code that tells no signature
+    return ""
+
+
+def _is_instrument(found: Any) -> bool:
+    names = {f"{one.__module__}.{one.__qualname__}" for one in getattr(found, "__mro__", ())}
+    return isinstance(found, type) and INSTRUMENT in names
+
+
+def _out_of_bounds(found: Any) -> str:
+    """Return the module of an object, or of one that it wraps, that may not be named; empty if there is none."""
+    while found is not None:
+        home = getattr(found, "__module__", None) or type(found).__module__
+        inner = getattr(found, "func", None) or getattr(found, "__wrapped__", None) or getattr(found, "__func__", None)
+        if isinstance(home, str) and home.split(".")[0] not in OURS and not (inner and home == "functools"):
+            try:
+                locate(home, opened())
+            except ForbiddenModuleError:
+                return home
+            except NoModuleError:
+                pass  # made by hand
+        found = inner
+    return ""
+
+
+def _problem(where: str, message: str) -> CampaignError:
+    return CampaignError([Problem(where, message)])

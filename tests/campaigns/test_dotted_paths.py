@@ -1,0 +1,321 @@
+"""A campaign file names code of a laboratory, and cannot run anything else; no code is run to tell."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.dotted_paths import SHIPPED, NamedObject, Use, trouble
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign
+from campaigns.module_files import open_folder
+from campaigns.user_code import load_object
+from tests.snippets import ROOT
+
+BENCH = '''
+import os
+import functools
+import subprocess as sp
+from os import system
+from subprocess import Popen
+from instruments.cycler import *
+from instruments.instrument import JobInstrument, Quantity
+from instruments.lab import Lab
+from surrogates.pools.pool import in_unit
+from campaigns.values import MetricValue, Measurement
+from ophyd import Component, Device
+
+raise SystemExit("nobody may import this")
+
+run = os.system
+shell = sp.Popen
+partly = functools.partial(os.system)
+number = 3
+
+
+class Duties:
+    def knows(self, token): return False
+    def start(self, token): pass
+    def progress(self): return ""
+
+
+class Bench(Duties, JobInstrument):
+    settings = ("x",)
+    x = Component(Quantity, value=0.0, unit="1", limits=(0, 1))
+
+    def __init__(self, prefix="", *, gain=1, **kwargs): super().__init__(prefix, **kwargs)
+
+
+class Idle(JobInstrument):
+    def knows(self, token): return False
+
+
+class Own(Duties, Cycler): pass
+class Late(Cycler, Duties): pass
+class Plain(Device): pass
+class Shell(sp.Popen): pass
+
+
+def build(): return None
+def build_in(port): return None
+def analyse(data, context): return None
+def analyse_all(data, context, *more, deep=True): return None
+first, second = analyse, analyse
+def analyse_one(data): return None
+def analyse_more(data, context, extra): return None
+def analyse_with(data, context, *, extra): return None
+@in_unit("eV")
+def energy(pool): return [0.0]
+def bare(pool): return [0.0]
+def assigned(pool): return [0.0]
+assigned.unit = "eV"
+
+
+class Features:
+    name, version = "own", "1"
+    def __init__(self, highest: int = 2): pass
+    def evaluate(self, structures): return None
+
+
+class Wordless:
+    def evaluate(self, structures): return None
+
+
+class Made:
+    """A lab."""
+
+    def __init__(self): self.clock = None
+    def instrument(self, name): return None
+    def close(self): pass
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "bench.py").write_text(BENCH)
+    return tmp_path
+
+
+def said(folder: Path, path: str, use: Use, **settings: Any) -> str:
+    return trouble(NamedObject("here", path, use, settings), folder)
+
+
+@pytest.mark.parametrize("use", Use)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "subprocess:Popen",
+        "subprocess:run",
+        "os:system",
+        "os.path:join",
+        "posix:system",
+        "nt:system",
+        "builtins:exec",
+        "builtins:open",
+        "importlib:import_module",
+        "ctypes:CDLL",
+        "pickle:loads",
+        "shutil:rmtree",
+        "runpy:run_path",
+        "webbrowser:open",
+        "code:interact",
+        "timeit:timeit",
+        "_posixsubprocess:fork_exec",
+        "antigravity:fly",
+        "test.support:run_in_subinterp",
+        "__main__:main",
+        "bench:system",
+        "bench:Popen",
+        "bench:run",
+        "bench:shell",
+        "bench:number",
+        "bench.os:system",
+        "bench:nothing",
+        "numpy:load",
+        "numpy:fromfile",
+        "torch:load",
+        "torch.hub:load",
+        "torch.utils.cpp_extension:load",
+        "joblib:load",
+        "pandas:read_pickle",
+        "yaml:unsafe_load",
+        "pip:main",
+        "pip._internal.cli.main:main",
+        "setuptools:setup",
+        "IPython:embed",
+        "typer:launch",
+        "pytest:main",
+        "ophyd:Device",
+        "ase.io:read",
+        "loop.cli:main",
+        "loop.cli:run",
+        "loop.cli_run:run_campaign",
+        "loop.run:run",
+        "loop.signals:signal",
+        "simulators.epics:subprocess",
+        "simulators.epics:FurnaceServer",
+        "surrogates.features.workers:serve",
+        "surrogates.training.tuning_child:main",
+        "campaigns.errors:called",
+        "campaigns.values:Candidate",
+        "six.moves:getcwd",
+    ],
+)
+def test_what_is_no_part_of_a_laboratory_is_refused_and_never_imported(folder: Path, path: str, use: Use) -> None:
+    before = set(sys.modules)
+    assert said(folder, path, use)
+    assert "bench" not in set(sys.modules) - before
+    open_folder(folder)
+    with pytest.raises(CampaignError, match="here: got"):
+        load_object(path, "here", use)
+    assert "bench" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("path", "use"),
+    [
+        ("bench:Bench", Use.DEVICE),
+        ("bench:Own", Use.DEVICE),
+        ("instruments.epics_furnace:EpicsFurnace", Use.DEVICE),
+        ("bench:build", Use.LAB),
+        ("bench:Made", Use.LAB),
+        ("bench:analyse", Use.ANALYSIS),
+        ("bench:analyse_all", Use.ANALYSIS),
+        ("bench:second", Use.ANALYSIS),
+        ("bench:partly", Use.ANALYSIS),  # only running it tells
+        ("instruments.analyses.galvanostatic:discharge", Use.ANALYSIS),
+        ("bench:energy", Use.PREDICTOR),
+        ("bench:assigned", Use.PREDICTOR),
+        ("surrogates.predictors.formation_energy:chgnet_formation_energy", Use.PREDICTOR),
+        ("bench:build", Use.POOL),
+        ("bench:Features", Use.FEATURES),
+        ("surrogates.features.composition:CompositionFeatures", Use.FEATURES),
+        ("bench:analyse", Use.COMPUTATION),
+    ],
+)
+def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -> None:
+    assert said(folder, path, use) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "use", "words"),
+    [
+        (
+            "subprocess:Popen",
+            Use.DEVICE,
+            "subprocess is a module of Python's standard library; allowed: a module",
+        ),
+        ("bench:Popen", Use.DEVICE, "it stands for subprocess.Popen, and subprocess is a module of Python's standard"),
+        ("bench:run", Use.ANALYSIS, "it stands for os.system, and os is a module of Python's standard library"),
+        (
+            "bench:Plain",
+            Use.DEVICE,
+            "is a ophyd.Device, which starts no jobs; a station needs a JobInstrument",
+        ),
+        ("bench:Shell", Use.DEVICE, "is a subprocess.Popen"),
+        ("bench:Idle", Use.DEVICE, "derives from JobInstrument, but has no start and no progress"),
+        ("bench:Late", Use.DEVICE, "has no knows"),  # JobInstrument comes before Duties
+        ("bench:build", Use.DEVICE, "is a function, no class"),
+        ("bench:build_in", Use.LAB, "needs port, but is called with no arguments"),
+        ("bench:build_in", Use.POOL, "needs port, but is called with no arguments"),
+        ("bench:analyse_one", Use.ANALYSIS, "takes one argument, but is called with 2 arguments"),
+        ("bench:analyse_more", Use.ANALYSIS, "needs data, context, extra, but is called with 2 arguments"),
+        ("bench:analyse_with", Use.ANALYSIS, "needs data, context, extra"),
+        ("bench:Bench", Use.ANALYSIS, "is a class; wanted: a function of data and context"),
+        ("bench:bare", Use.PREDICTOR, "declares no unit; decorate it with surrogates.pools.pool.in_unit"),
+        ("bench:Wordless", Use.FEATURES, "is a class without name, version"),
+        ("bench:analise", Use.ANALYSIS, "bench has no analise, did you mean 'analyse'"),
+        ("pip:main", Use.LAB, "wanted there: a function without arguments that returns an instruments.lab:Lab"),
+        ("instruments.analyses.calcination:phase_fractions", Use.ANALYSIS, "did you mean 'phase_fraction'"),
+    ],
+)
+def test_a_refusal_says_what_it_is_and_what_is_wanted(folder: Path, path: str, use: Use, words: str) -> None:
+    assert words in said(folder, path, use)
+
+
+@pytest.mark.parametrize(
+    ("path", "use", "settings", "words"),
+    [
+        ("bench:Bench", Use.DEVICE, {"gain": 2, "prefix": "lab:"}, ""),
+        (
+            "bench:Bench",
+            Use.DEVICE,
+            {"gian": 2},
+            "takes no setting 'gian', did you mean 'gain'; allowed settings: ",
+        ),
+        ("bench:Bench", Use.DEVICE, {"clock": 2}, "which the station gives itself; remove it"),
+        ("bench:Features", Use.FEATURES, {"highest": 3}, ""),
+        ("bench:Features", Use.FEATURES, {"lowest": 3}, "takes no setting 'lowest'; allowed settings: highest"),
+        ("bench:build_in", Use.FEATURES, {"port": 3}, ""),
+        ("bench:build_in", Use.FEATURES, {}, "needs port"),
+    ],
+)
+def test_settings_have_to_fit(folder: Path, path: str, use: Use, settings: dict[str, Any], words: str) -> None:
+    found = said(folder, path, use, **settings)
+    assert (words in found) if words else found == ""
+
+
+def test_what_the_ready_campaigns_name_is_what_their_keys_want(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.dotted_paths.SHIPPED", {})
+    for use, paths in SHIPPED.items():
+        assert [said(tmp_path, path, use) for path in paths] == [""] * len(paths)
+
+
+def test_a_file_with_the_name_of_a_library_does_not_replace_it(tmp_path: Path) -> None:
+    for name in ("random", "numpy", "instruments"):
+        (tmp_path / f"{name}.py").write_text("def analyse(data, context): return None\n")
+    assert "has the name of a module of Python's standard library, which comes first; rename" in said(
+        tmp_path, "random:analyse", Use.ANALYSIS
+    )
+    assert "beside the campaign file, and also" in said(tmp_path, "numpy:analyse", Use.ANALYSIS)
+    assert "instruments has no analyse" in said(tmp_path, "instruments:analyse", Use.ANALYSIS)
+    open_folder(tmp_path)
+    assert sys.path[-1] == str(tmp_path), "modules beside a campaign come last"
+
+
+def test_modules_of_one_name_beside_two_campaigns_are_told_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "our_bench.py").write_text(f"def analyse(data, context): return {name!r}\n")
+    for name in ("one", "two", "one"):
+        open_folder(tmp_path / name)
+        assert load_object("our_bench:analyse", "here", Use.ANALYSIS)(None, None) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import os, functools\nanalyse = functools.partial(os.system)", "comes from posix"),
+        ("import os\ndef of(): return os.system\nanalyse = of()", "comes from posix"),
+        ("analyse = eval('exec')", "comes from builtins"),
+        ("analyse = [lambda data: 1][0]", "cannot be called as it has to be"),
+        ("from functools import lru_cache\nanalyse = lru_cache(print)", "comes from builtins"),
+    ],
+)
+def test_what_only_running_tells_is_told_by_run(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "sly.py").write_text(text)
+    assert said(tmp_path, "sly:analyse", Use.ANALYSIS) == ""
+    open_folder(tmp_path)
+    with pytest.raises(CampaignError, match=words):
+        load_object("sly:analyse", "here", Use.ANALYSIS)
+
+
+@pytest.mark.parametrize("text", ["def analyse(data, context:\n", "\x00"])
+def test_a_module_that_cannot_be_read_is_a_problem_and_no_crash(tmp_path: Path, text: str) -> None:
+    (tmp_path / "torn.py").write_text(text)
+    assert "torn.py cannot be read" in said(tmp_path, "torn:analyse", Use.ANALYSIS)
+
+
+def test_a_whole_file_says_it_with_its_line(folder: Path) -> None:
+    text = (ROOT / "campaigns" / "calcination.yaml").read_text(encoding="utf-8")
+    line = next(i for i, one in enumerate(text.splitlines(), 1) if one.startswith("lab:"))
+    lines = text.splitlines()
+    lines[line - 1] = "lab: {kind: custom, factory: 'subprocess:Popen'}"
+    rest = next(i for i in range(line, len(lines)) if lines[i] and not lines[i].startswith((" ", "#")))
+    file = folder / "evil.yaml"
+    file.write_text("\n".join([*lines[:line], *lines[rest:]]))
+    with pytest.raises(
+        CampaignError, match=rf"evil.yaml:{line}: lab.factory: got 'subprocess:Popen', but subprocess is"
+    ):
+        load_campaign(file)
