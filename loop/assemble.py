@@ -86,6 +86,9 @@ def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
         texts.append(f"{len(report.bad)} of {report.read} entries of the pool cannot be used, such as {report.bad[0]}")
     if report.duplicates:
         texts.append(f"{len(report.duplicates)} entries of the pool are duplicates of others and were folded into them")
+    if report.notes:
+        noted = len({note.place for note in report.notes})
+        texts.append(f"{noted} entries of the pool were not read as written, or on trust, such as {report.notes[0]}")
     if report.unsettled:
         texts.append(f"{len(report.unsettled)} lattices stay as they were given, such as {report.unsettled[0]}")
     for metric in campaign.measured.values():

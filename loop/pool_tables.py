@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loop.words import clean, moment
-from surrogates.pools.findings import BadEntry, Duplicate, Unsettled
+from surrogates.pools.findings import BadEntry, Duplicate, Note, Unsettled
 from surrogates.pools.pool import Pool
 from surrogates.pools.upkeep import BuiltPool
 
@@ -32,6 +32,9 @@ def summary_rows(pool: Pool) -> Rows:
     if report.read:
         folded = _count(len(report.duplicates), "duplicate", "duplicates")
         rows.append(("read", f"{report.read:,}, {len(report.bad):,} of them bad, {folded} folded"))
+    if report.notes:
+        noted = _count(len({note.place for note in report.notes}), "entry", "entries")
+        rows.append(("notes", f"{noted} not read as written, or on trust; 'athanor pool check' lists them"))
     if report.unsettled:
         rows.append(("lattices", f"{len(report.unsettled):,} stay as given: CHGNet finds none"))
     rows.append(("kept in", "memory, made anew each time" if pool.folder is None else str(pool.folder)))
@@ -45,6 +48,7 @@ def finding_parts(pool: Pool) -> Iterator[Part]:
         ("bad", bad_table(report.bad)),
         ("duplicates", duplicates_table(report.duplicates)),
         ("lattices that were not set", unsettled_table(report.unsettled)),
+        ("notes", notes_table(report.notes)),
     )
     yield from ((title, table) for title, table in tables if table.row_count)
 
@@ -70,6 +74,14 @@ def unsettled_table(unsettled: Iterable[Unsettled]) -> Table:
     table = _table("file", "row", "id", "reason")
     for each in unsettled:
         table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.reason))
+    return table
+
+
+def notes_table(notes: Iterable[Note]) -> Table:
+    """Return what was not taken as it stands, or was taken on trust."""
+    table = _table("file", "row", "id", "note")
+    for each in notes:
+        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.text))
     return table
 
 

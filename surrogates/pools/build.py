@@ -28,7 +28,7 @@ from surrogates.pools.stages import Plan, Progress, make, read_entries, read_sou
 from surrogates.pools.store import Writer
 from surrogates.pools.upkeep import FILE, make_room, note_use, pools_folder
 
-VERSION = 3
+VERSION = 4
 """To be raised when a change of this package may change what is built."""
 
 _STALE = 86_400  # seconds after which a temporary folder is nobody's work any more
@@ -129,7 +129,7 @@ def _fingerprint(config: SourcePoolConfig) -> str:
 
 def _versions(lattice: bool) -> dict[str, object]:
     """Return what decides about the result beside the files: our code, the parsers, and the model of the lattices."""
-    names = ("pymatgen", "spglib", *(("chgnet",) if lattice else ()))
+    names = ("pymatgen", "spglib", "gemmi", *(("chgnet",) if lattice else ()))
     return {"version": VERSION} | {name: importlib.metadata.version(name) for name in names}
 
 

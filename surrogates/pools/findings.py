@@ -69,6 +69,23 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What was not taken as it stands in an entry, or was taken on trust.
+
+    Attributes:
+        place: where it stands.
+        text: what was read as what.
+    """
+
+    place: Place
+    id: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}, {self.id}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What was found while a pool was made, in the order of the source.
 
@@ -77,12 +94,14 @@ class Findings:
         bad: those that cannot be used.
         duplicates: those that were folded into an earlier one.
         unsettled: those that have the lattice that they were given, though it was to be set.
+        notes: what was read otherwise than it stands, such as 0.333 as a third.
     """
 
     read: int = 0
     bad: tuple[BadEntry, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
     unsettled: tuple[Unsettled, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 class RefusedError(CampaignError):

@@ -11,12 +11,13 @@ import spglib
 from pymatgen.core import Structure
 
 from surrogates.pools.cells import pack, plain, unpack
+from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.entry import PoolEntry, structure_key
 from surrogates.pools.findings import BadEntry, Place
 from surrogates.pools.likeness import Likeness, describe
 from surrogates.pools.soundness import defect
 from surrogates.pools.sources.item import Item
-from surrogates.pools.texts import UnreadableError, read_text
+from surrogates.pools.texts import Reading, read_noted
 
 os.environ.setdefault("SPGLIB_WARNING", "OFF")  # its C code writes to standard error when it finds no symmetry
 
@@ -37,6 +38,7 @@ class Read:
         host: the packed host, and ``host_key`` its key, in a pool of electrodes.
         sites: number of atoms in the cell.
         prototype: anonymous formula and space group.
+        notes: what was not taken as it stands in the source.
     """
 
     place: Place
@@ -49,6 +51,7 @@ class Read:
     provenance: dict[str, str]
     host: bytes | None = None
     host_key: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def read_all(items: Sequence[Item]) -> list[Read | BadEntry]:
@@ -86,13 +89,13 @@ def prototype_of(structure: Structure) -> str:
 
 def _read(item: Item) -> Read | BadEntry:
     try:
-        structure = unpack(item.content) if isinstance(item.content, bytes) else read_text(item.content)
+        found = Reading(unpack(item.content)) if isinstance(item.content, bytes) else read_noted(item.content)
     except UnreadableError as error:
         return BadEntry(item.place, str(error))
-    trouble = defect(structure)
+    trouble = defect(found.structure)
     if trouble is not None:
         return BadEntry(item.place, trouble)
-    return _kept(plain(structure), item)
+    return replace(_kept(plain(found.structure), item), notes=(*item.notes, *found.notes))
 
 
 def _kept(structure: Structure, item: Item) -> Read:

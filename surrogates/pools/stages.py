@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 from surrogates.features.spread import HERE, spread
 from surrogates.pools.cells import pack, plain
 from surrogates.pools.entry import PoolEntry, structure_key
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, RefusedError, Unsettled, pool_error
+from surrogates.pools.findings import BadEntry, Duplicate, Findings, Note, Place, RefusedError, Unsettled, pool_error
 from surrogates.pools.likeness import Likeness, duplicates
 from surrogates.pools.reading import Read, likeness_of, read_all, read_entry
 from surrogates.pools.sources.item import Item, Source
@@ -56,6 +56,7 @@ class _Known:
     id: str
     likeness: Likeness
     values: tuple[float, ...]
+    notes: tuple[str, ...]
 
 
 def read_source(source: Source, progress: Progress) -> Numbered:
@@ -105,7 +106,8 @@ def make(entries: Numbered, writer: Writer, plan: Plan, progress: Progress) -> N
     kept = [each for number, each in known.items() if number not in same]
     properties = {name: np.array([each.values[i] for each in kept]) for i, name in enumerate(plan.properties)}
     folded = tuple(Duplicate(known[n].place, known[n].id, known[earlier].id) for n, earlier in same.items())
-    writer.finish(properties, Findings(len(known) + len(bad), bad, folded, unsettled))
+    notes = tuple(Note(each.place, each.id, text) for each in known.values() for text in each.notes)
+    writer.finish(properties, Findings(len(known) + len(bad), bad, folded, unsettled, notes))
 
 
 def _usable(items: Iterable[tuple[int, Item | BadEntry]], bad: dict[int, BadEntry]) -> Iterator[tuple[int, Item]]:
@@ -126,7 +128,7 @@ def _written(entries: Numbered, writer: Writer) -> tuple[dict[int, _Known], tupl
             bad[number] = each
         else:
             writer.add([_row(number, each)])
-            known[number] = _Known(each.place, each.id, each.likeness, each.values)
+            known[number] = _Known(each.place, each.id, each.likeness, each.values, each.notes)
     return dict(sorted(known.items())), tuple(bad[number] for number in sorted(bad))
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from campaigns.errors import ModelError
 from surrogates.pools.cells import unpack
 from surrogates.pools.entry import PoolEntry
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, Unsettled
+from surrogates.pools.findings import BadEntry, Duplicate, Findings, Note, Place, Unsettled
 from surrogates.pools.upkeep import FILE, hold
 
 _BATCH = 256  # entries read at once when all are asked for
@@ -188,10 +188,11 @@ def _entry(row: tuple[str, bytes, bytes | None, str]) -> PoolEntry:
 
 
 def _findings(plain: Sequence[Any]) -> Findings:
-    read, bad, duplicates, unsettled = plain
+    read, bad, duplicates, unsettled, notes = plain
     return Findings(
         read,
         tuple(BadEntry(Place(*place), reason) for place, reason in bad),
         tuple(Duplicate(Place(*place), name, kept) for place, name, kept in duplicates),
         tuple(Unsettled(Place(*place), name, reason) for place, name, reason in unsettled),
+        tuple(Note(Place(*place), name, text) for place, name, text in notes),
     )

@@ -5,33 +5,48 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from pymatgen.core import Composition, Structure
-from pymatgen.io.cif import CifParser
+from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import BadPoscarWarning, Poscar
 
-from surrogates.pools.soundness import unknown
+from surrogates.pools.cif.block import blocks, has_blocks
+from surrogates.pools.cif.crystal import read_cif
+from surrogates.pools.cif.problems import UnreadableError
 
-_BLOCK = re.compile(r"^[ \t]*data_(\S*)", flags=re.MULTILINE | re.IGNORECASE)
-_SYMBOL = re.compile(r"[A-Za-z]+")
 _NUMBER = re.compile(r"\s*[-+.]?\d")
-_SLACK = 0.01  # relative; formulas in files are rounded
 
 _UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What the parsers raise for text that is none of theirs; they promise nothing narrower."""
 
 
-class UnreadableError(ValueError):
-    """A text holds no structure, or not the whole of one."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text was read as.
+
+    Attributes:
+        notes: what was not taken as it stands, and what was taken on trust.
+    """
+
+    structure: Structure
+    notes: tuple[str, ...] = ()
 
 
 def read_text(text: str) -> Structure:
     """Return the one structure of a text.
 
     Raises:
-        UnreadableError: there is none, there are several, or a part of it is lost.
+        UnreadableError: there is none, there are several, a part of it is lost, or it contradicts itself.
+    """
+    return read_noted(text).structure
+
+
+def read_noted(text: str) -> Reading:
+    """Return the one structure of a text, with what was not taken as it stands.
+
+    Raises:
+        UnreadableError: there is none, there are several, a part of it is lost, or it contradicts itself.
     """
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
@@ -40,7 +55,7 @@ def read_text(text: str) -> Structure:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            structure = read(text)
+            reading = read(text)
     except UnreadableError:
         raise
     except _UNREADABLE as error:
@@ -49,23 +64,15 @@ def read_text(text: str) -> Structure:
         raise UnreadableError(f"cannot be read as {kind}: {_short(error)}") from error
     if any(issubclass(warning.category, BadPoscarWarning) for warning in caught):
         raise UnreadableError("is a POSCAR without the symbols of its elements; write them in its sixth line")
-    return structure
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """Return name and text of each data block of a CIF that holds atoms."""
-    starts = list(_BLOCK.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
-    parts = [(start[1], text[start.start() : end]) for start, end in zip(starts, ends, strict=True)]
-    return [(name, part) for name, part in parts if "_atom_site_" in part.lower()]
+    return reading
 
 
 def is_cif(text: str) -> bool:
     """Return whether a text is a CIF rather than a POSCAR."""
-    return bool(_BLOCK.search(text)) or "_cell_length_a" in text.lower()
+    return has_blocks(text) or "_cell_length_a" in text.lower() or "_cell.length_a" in text.lower()
 
 
-def _reader(text: str) -> tuple[str, Any]:
+def _reader(text: str) -> tuple[str, Callable[[str], Reading]]:
     if text.lstrip().startswith(("{", "[", '"')):
         return "pymatgen's JSON", _from_json
     return ("CIF", _from_cif) if is_cif(text) else ("POSCAR", _from_poscar)
@@ -77,57 +84,32 @@ def _has_lattice(text: str) -> bool:
     return len(lines) == 3 and all(_NUMBER.match(line) for line in lines)
 
 
-def _from_json(text: str) -> Structure:
+def _from_json(text: str) -> Reading:
     data = json.loads(text)
     if isinstance(data, Mapping) and "structure" in data and "sites" not in data:
         data = data["structure"]
     if isinstance(data, str):
-        return read_text(data)
+        return read_noted(data)
     if not (isinstance(data, Mapping) and {"lattice", "sites"} <= set(data)):
         raise UnreadableError("is JSON, but no structure of pymatgen's: it has no lattice and sites")
-    return Structure.from_dict(dict(data))
+    return Reading(Structure.from_dict(dict(data)))
 
 
-def _from_poscar(text: str) -> Structure:
-    return Poscar.from_str(text, read_velocities=False).structure
+def _from_poscar(text: str) -> Reading:
+    return Reading(Poscar.from_str(text, read_velocities=False).structure)
 
 
-def _from_cif(text: str) -> Structure:
+def _from_cif(text: str) -> Reading:
     found = blocks(text)
     if len(found) > 1:
         names = ", ".join(name or "unnamed" for name, _ in found[:5])
         raise UnreadableError(f"holds {len(found)} structures ({names}); give each an entry of its own")
-    if not found:
+    if found:
+        return Reading(*read_cif(found[0][1]))
+    if has_blocks(text):
         raise UnreadableError("is a CIF without atoms")
-    parser = CifParser.from_str(found[0][1], check_cif=False)
-    (data,) = parser.as_dict().values()
-    _check_symbols(data)
-    (structure,) = parser.parse_structures(primitive=False, on_error="raise")
-    _check_formula(data, structure)
-    return structure
-
-
-def _check_symbols(data: Mapping[str, Any]) -> None:
-    """Refuse symbols of which the parser would take the first letters, or leave the site out."""
-    symbols = data.get("_atom_site_type_symbol") or data.get("_atom_site_label") or ()
-    for symbol in [symbols] if isinstance(symbols, str) else symbols:
-        letters = _SYMBOL.match(symbol)
-        if letters is None or unknown(letters[0].title()):
-            raise UnreadableError(f"has a site {symbol!r}; allowed: elements from H to Pu, isotopes by their element")
-
-
-def _check_formula(data: Mapping[str, Any], structure: Structure) -> None:
-    """Refuse a structure that lacks atoms of its own formula, such as hydrogen that was not located."""
-    text = data.get("_chemical_formula_sum")
-    if not structure.is_ordered or not isinstance(text, str):
-        return
-    try:
-        formula = Composition(text.replace("'", "")).remove_charges()
-    except _UNREADABLE:
-        return  # no formula that could contradict
-    held = structure.composition.remove_charges()
-    if not formula.fractional_composition.almost_equals(held.fractional_composition, rtol=_SLACK, atol=1e-4):
-        raise UnreadableError(f"holds {held.reduced_formula}, but says that it is {text.strip()}; atoms are missing")
+    structure, notes = read_cif(f"data_\n{text}")
+    return Reading(structure, ("has no data_ line; read as one data block", *notes))
 
 
 def _short(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from loop.cli import app
+from tests.surrogates.pools.cif.texts import OCCUPANCY, ZNO, named, text
 from tests.surrogates.pools.crystal_files import cif, crowded, disordered, perovskite, poscar, salt, table_text
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,8 @@ BAD = [
     {"name": "crowded", "crystal": cif(crowded()), "gap": "1"},
     {"name": "alloy", "crystal": cif(disordered()), "gap": "1"},
 ]
+ROUNDED = text("Zn1 Zn2+ 0.333 0.667 0\nO1 O2- 0.333 0.667 0.3821", cell=ZNO, symmetry=named("P 63 m c"))
+ALMOST_FULL = text("Mg1 Mg 0 0 0 1.000(2)\nO1 O 0.5 0.5 0.5 0.998(5)", OCCUPANCY)
 COLUMNS = ("--structure", "crystal", "--id", "name", "--property", "gap")
 
 
@@ -73,6 +76,21 @@ def test_check_lists_bad_entries_and_duplicates() -> None:
     assert "mixed.csv 5 Na (site 1) and Cl (site 2) are 0.20 Å apart; at least 0.5 Å is allowed" in text
     assert any(line.startswith("mixed.csv 6 site 1") and "partly occupied" in line for line in text)
     assert "mixed.csv 2 twice salt" in text
+
+
+def test_check_lists_what_was_not_read_as_written(folder: Path) -> None:
+    (folder / "cifs").mkdir()
+    (folder / "cifs" / "zno.cif").write_text(ROUNDED)
+    (folder / "cifs" / "mgo.cif").write_text(ALMOST_FULL)
+    result = pool("check", "cifs")
+    assert result.exit_code == 0
+    assert "notes: 2 entries not read as written, or on trust; 'athanor pool check' lists them" in lines(result)
+    text = " ".join(lines(result))
+    assert "mgo.cif mgo the occupancy 0.998 ± 0.005 of O1 was read as 1" in text
+    assert "zno.cif zno Zn1 at 0.333 0.667 0 was read as 0.33333 0.66667 0, where symmetry wants it" in text
+    shown = lines(pool("show", "cifs"))
+    assert "AB P6_3mc 1 50.0%" in " ".join(shown)
+    assert "AB Fm-3m 1 50.0%" in " ".join(shown)
 
 
 def test_check_of_a_strict_pool_with_bad_entries_ends_with_two() -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from campaigns.pool import FolderPoolConfig
+from surrogates.pools.cif.block import blocks
 from surrogates.pools.findings import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source
-from surrogates.pools.texts import blocks, is_cif
+from surrogates.pools.texts import is_cif
 
 _SUFFIXES = (".cif", ".vasp", ".poscar")
 _NAMES = ("POSCAR", "CONTCAR")

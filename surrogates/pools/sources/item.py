@@ -18,6 +18,7 @@ class Item:
         id: what the source calls it; None where it has no name.
         values: its numeric properties, in the order of the configuration.
         provenance: what else is known of its origin.
+        notes: what the source says of it that was not taken as it stands.
     """
 
     place: Place
@@ -25,6 +26,7 @@ class Item:
     id: str | None = None
     values: tuple[float, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@ import json
 import pytest
 from pymatgen.core import Structure
 
+from surrogates.pools.cif.block import blocks
+from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.entry import structure_key
-from surrogates.pools.texts import UnreadableError, blocks, read_text
+from surrogates.pools.texts import read_text
 from tests.surrogates.pools.crystal_files import cif, perovskite, poscar, salt
 
 BARE_CIF = """\
