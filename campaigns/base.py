@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -73,8 +74,8 @@ def _sum_in(unit: str) -> Callable[[Any], float | str]:
         try:
             return to_unit(value, unit)
         except ValueError:
-            if not isinstance(value, str):
-                raise
+            if not isinstance(value, str) or re.fullmatch(r"\s*[\d.]+\s*[^-+*\d\s.][^-+*]*", value):
+                raise  # a number with a unit, and no sum
         try:
             return linear_sum(value).text
         except ValueError as error:

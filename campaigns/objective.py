@@ -17,7 +17,7 @@ from campaigns.base import Config, Name, Number, Quantity
 from campaigns.errors import UnitError
 from campaigns.expressions import Product
 from campaigns.metrics import DerivedConfig, MetricConfig
-from campaigns.units import has_offset, registry, to_difference, to_unit
+from campaigns.units import has_offset, quantity, to_difference, to_unit
 
 Weight = Annotated[Number, Field(gt=0)]
 MOST_AXES = 4
@@ -302,8 +302,8 @@ def derivation(metric: DerivedConfig, units: Mapping[str, str]) -> tuple[Product
             raise UnitError(
                 f"{name} is in {units[name]}, whose zero is arbitrary; allowed in a formula: a unit such as K"
             )
-    quantity = formula({n: registry().Quantity(1.0, units[n]) for n in formula.names})
-    return formula, to_unit(f"{quantity.magnitude} {quantity.units}", metric.unit)
+    product = formula({n: quantity(1.0, units[n]) for n in formula.names})
+    return formula, to_unit(f"{product.magnitude} {product.units}", metric.unit)
 
 
 def _term(config: TermConfig, unit: str) -> Term:

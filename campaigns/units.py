@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from tokenize import TokenError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from campaigns.errors import UnitError, suggestion
 
@@ -32,8 +33,52 @@ _NAMED = {
     "current": "an electric current",
     "electric_potential": "a voltage",
     "charge": "an electric charge",
-    "currency": "an amount of money",
+    "standard_volume": "an amount of gas, as its volume at standard conditions",
+    "mass_fraction": "a share by mass",
+    "atomic_fraction": "a share of the atoms",
+    "mole_fraction": "a share of the moles",
+    "volume_fraction": "a share by volume",
+    "relative_humidity": "a relative humidity",
+    "angle": "an angle",
+    "currency": "an amount of money in USD",
+} | {
+    f"currency_{code}": f"an amount of money in {code}"
+    for code in ("EUR", "GBP", "JPY", "CNY", "CHF", "KRW", "INR", "CAD", "AUD", "SEK")
 }
+_APART = (
+    ("[currency", "[currency", "no exchange rate is known; convert it yourself"),
+    ("_fraction]", "_fraction]", "that takes the composition; convert it yourself"),
+    ("_fraction]", "", "what it is a share of must be said in both places, such as wt%"),
+    ("[standard_volume]", "", "standard conditions are defined differently; convert it yourself"),
+    ("[formula_unit]", "[atom]", "that takes the composition; convert it yourself"),
+    ("[atom]", "", "per atom, or of all: say the same in both places"),
+    ("[turn]", "", "a turn may be meant, or an angle; say the same in both places"),
+)
+"""Parts of dimensions, of one unit and of the other, that are not converted into each other, and why."""
+_HINTS = {
+    "C": "C is coulomb: a temperature is in degC, a C-rate in 1/h",
+    "F": "F is farad: a temperature is in degF",
+    "A": "A is ampere: a length is in angstrom",
+}
+_MEANT = {"$": "USD", "US$": "USD", "pct": "percent", "C-rate": "1/h", "Celsius": "degC", "°": "deg"}
+_SPELLINGS = (
+    (r"%\s*\(?w/w\)?|\b(?:wt|weight|mass|Gew)\b\.?[-\s]*(?:%|percent\b|pct\b)", "wt_percent"),
+    (r"%\s*\(?v/v\)?|\b(?:vol|volume|Vol)\b\.?[-\s]*(?:%|percent\b|pct\b)", "vol_percent"),
+    (r"\b(?:at|atomic|atom)\b\.?[-\s]*(?:%|percent\b|pct\b)", "at_percent"),
+    (r"\b(?:mol|mole|molar)\b\.?[-\s]*(?:%|percent\b|pct\b)", "mol_percent"),
+    (r"%\s*(?:RH|r\.\s?h\.)|\bRH\s*%", "rh_percent"),
+    (r"\bf\.\s?u\.", "formula_unit"),
+    (r"€", "EUR"),
+    (r"£", "GBP"),
+    (r"\b[dD]eg(?:rees?)?[ _.]*([CF])\b|°\s*([CF])\b", r"deg\1\2"),
+    (r"(?:\bdeg|°)\s*K\b", "K"),
+    (r"°(?![CF])", "degree"),
+    (r"[·⋅∙×•]", "*"),
+    (r"[−–]", "-"),
+    (r"(?<=[A-Za-zμΩÅ%])(?<![0-9.][eE])\^?(-?[0-9]+)(?![0-9.])", r"**\1"),  # cm2, cm^2, g-1
+    (r"(?<=[\w%Ω)])\s+(?=[A-Za-zμΩÅ(])", "*"),
+)
+"""How labs write units, and how pint reads them."""
 
 
 @cache
@@ -55,15 +100,51 @@ def check_unit(unit: str) -> str:
 
     # What pint raises for text that is no unit depends on where its parser stumbles.
     stumbles = (pint.PintError, TokenError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError)
-    try:
-        registry().Unit(unit)
-    except (*stumbles, LookupError, SyntaxError, RecursionError) as error:
-        near = suggestion(unit, (name for name in registry() if len(name) > 2))
+    if _two_ways(unit):
         raise UnitError(
-            f"unknown unit {unit!r}{near}; allowed: products of the units in campaigns/units.txt, such as "
+            f"unit {unit!r} may be read in two ways; allowed: with brackets, such as J/(g K), or as J g-1 K-1"
+        )
+    try:
+        _parsed(unit)
+    except (*stumbles, LookupError, SyntaxError, RecursionError) as error:
+        raise UnitError(
+            f"unknown unit {unit!r}{_near(unit)}; allowed: products of the units in campaigns/units.txt, such as "
             "degC, h, eV, mAh/g, USD/kg, '1'"
         ) from error
     return unit
+
+
+@cache
+def _parsed(unit: str) -> Any:
+    """Return pint's unit of text as labs write it; what it raises depends on where its parser stumbles."""
+    text = unicodedata.normalize("NFKC", unit.strip())
+    for pattern, spelling in _SPELLINGS:
+        text = re.sub(pattern, spelling, text)
+    for word in re.findall(r"[^\W\d_]+", text):
+        if _plural_of_a_symbol(word):  # pint reads 'Ks' as several kelvins
+            raise LookupError(word)
+    return registry().Unit(text)
+
+
+def _plural_of_a_symbol(word: str) -> bool:
+    if not word.endswith("s") or word.islower():
+        return False
+    return all(suffix == "s" for _, _, suffix in registry().parse_unit_name(word))
+
+
+def _two_ways(unit: str) -> bool:
+    """Return whether a product without a sign stands behind a division: J/g K."""
+    outside = re.sub(r"\([^()]*\)", "", unit)
+    return bool(re.search(r"/\s*[^\s/*()]+\s+[A-Za-zμµΩÅ°]", outside)) and "%" not in outside
+
+
+def _near(unit: str) -> str:
+    """Return what was meant, where there is something like it."""
+    names = [name for name in registry() if len(name) > 2]
+    lower = {name.casefold(): name for name in registry()}
+    if (same := _MEANT.get(unit.strip(), lower.get(unit.strip().casefold()))) is not None:
+        return f", did you mean {same!r}"
+    return suggestion(unit, names)
 
 
 def split_quantity(text: str) -> tuple[float, str]:
@@ -125,16 +206,20 @@ def to_difference(value: float | str, unit: str) -> float:
     return _finite(_converted(value, number, _difference_unit(given or unit), _difference_unit(unit)), value)
 
 
+def quantity(value: float, unit: str) -> Any:
+    """Return pint's quantity of a number in a unit."""
+    return registry().Quantity(value, _parsed(check_unit(unit)))
+
+
 @cache
 def has_offset(unit: str) -> bool:
     """Return whether zero of ``unit`` is not zero of its base unit, as for degC."""
-    return float(registry().Quantity(0.0, check_unit(unit)).to_base_units().magnitude) != 0.0
+    return float(registry().Quantity(0.0, _parsed(check_unit(unit))).to_base_units().magnitude) != 0.0
 
 
 def same_dimension(left: str, right: str) -> bool:
     """Return whether two units measure the same kind of quantity."""
-    units = registry()
-    return bool(units.Unit(left).dimensionality == units.Unit(right).dimensionality)
+    return bool(_parsed(left).dimensionality == _parsed(right).dimensionality)
 
 
 def _converted(text: str, number: float, given: str, unit: str) -> float:
@@ -143,11 +228,20 @@ def _converted(text: str, number: float, given: str, unit: str) -> float:
     if given == unit:
         return number
     try:
-        return float(registry().Quantity(number, given).to(unit).magnitude)
+        return float(registry().Quantity(number, _parsed(given)).to(_parsed(unit)).magnitude)
     except pint.PintError as error:
-        raise UnitError(
-            f"got {text!r}, which is {_kind(given)}; allowed: {_kind(unit)}, as a number (in {unit}) or with its unit"
-        ) from error
+        allowed = f"allowed: {_kind(unit)}, as a number (in {unit}) or with its unit"
+        raise UnitError(f"got {text!r}, which is {_kind(given)}; {allowed}{_why_not(given, unit)}") from error
+
+
+def _why_not(given: str, unit: str) -> str:
+    """Return why one kind of quantity is not converted to another that is like it."""
+    one, other = (set(_parsed(each).dimensionality) for each in (given, unit))
+    for first, second, why in _APART:
+        for left, right in ((one - other, other - one), (other - one, one - other)):
+            if any(first in name for name in left) and (not second or any(second in name for name in right)):
+                return f"; {why}"
+    return f" ({_HINTS[given]})" if given in _HINTS else ""
 
 
 def _finite(number: float, text: str) -> float:
@@ -157,11 +251,11 @@ def _finite(number: float, text: str) -> float:
 
 
 def _difference_unit(unit: str) -> str:
-    return f"delta_{registry().Unit(unit):~}".replace("°", "deg") if has_offset(unit) else unit
+    return f"delta_{_parsed(unit):~}".replace("°", "deg") if has_offset(unit) else unit
 
 
 def _kind(unit: str) -> str:
-    dimensionality = registry().Unit(unit).dimensionality
+    dimensionality = _parsed(unit).dimensionality
     if not dimensionality:
         return "a number without dimension"
     if unit.startswith("delta_"):

@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.errors import UnitError
+from campaigns.errors import CampaignError, UnitError
+from campaigns.load import parse_campaign
 from campaigns.units import check_unit, convert, has_offset, registry, same_dimension, to_difference, to_unit
+from tests.stores import CAMPAIGN
 from tests.strategies import METRIC_UNITS, numbers
 
 
@@ -28,6 +30,83 @@ from tests.strategies import METRIC_UNITS, numbers
 )
 def test_text_is_converted_to_the_unit_that_is_meant(text: str, unit: str, value: float) -> None:
     assert to_unit(text, unit) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("1 slm", "sccm", 1000.0),
+        ("760 Torr", "atm", 1.0),
+        ("1 mmHg", "Pa", 133.322),
+        ("5 wt. %", "wt%", 5.0),
+        ("5 weight percent", "wt%", 5.0),
+        ("5 at.%", "at%", 5.0),
+        ("5 % RH", "%RH", 5.0),
+        ("1 kOe", "A/m", 79577.47),
+        ("1 emu/g", "A m^2/kg", 1.0),
+        ("2 k€", "EUR", 2000.0),
+        ("1 mA/cm2", "A/m^2", 10.0),
+        ("1 mAh g-1", "mAh/g", 1.0),
+        ("1 S·cm⁻¹", "S/m", 100.0),
+        ("1 Ω cm", "Ohm*m", 0.01),
+        ("5 ℃", "degC", 5.0),
+        ("5 deg C", "degC", 5.0),
+        ("5 °C/min", "K/min", 5.0),
+        ("10 \u212b", "nm", 1.0),
+        ("1 μm", "um", 1.0),
+        ("1 cm2/Vs", "cm^2/(V s)", 1.0),
+        ("1 mPas", "cP", 1.0),
+        ("1 W m-1 K-1", "W/(m K)", 1.0),
+        ("1 eV/f.u.", "meV/fu", 1000.0),
+        ("2 hours", "hr", 2.0),
+    ],
+)
+def test_units_are_read_as_labs_write_them(text: str, unit: str, value: float) -> None:
+    assert to_unit(text, unit) == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "reason"),
+    [
+        ("5 wt%", "at%", "that takes the composition"),
+        ("5 mol%", "at%", "that takes the composition"),
+        ("5 wt%", "percent", "what it is a share of must be said"),
+        ("40 EUR", "USD", "no exchange rate is known"),
+        ("40 EUR/kg", "USD/kg", "no exchange rate is known"),
+        ("1 sccm", "mL/min", "standard conditions are defined differently"),
+        ("1 eV/f.u.", "eV/atom", "that takes the composition"),
+        ("1 eV/atom", "eV", "per atom, or of all"),
+        ("60 rpm", "Hz", "a turn may be meant, or an angle"),
+        ("0.1 C", "1/h", "C is coulomb: a temperature is in degC, a C-rate in 1/h"),
+    ],
+)
+def test_what_is_alike_and_not_the_same_is_refused_with_the_reason(text: str, unit: str, reason: str) -> None:
+    with pytest.raises(UnitError, match=reason):
+        to_unit(text, unit)
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        ("sscm", "unknown unit 'sscm', did you mean 'sccm'"),
+        ("TORR", "unknown unit 'TORR', did you mean 'torr'|'Torr'"),
+        ("$", "unknown unit '\\$', did you mean 'USD'"),
+        ("Ks", "unknown unit 'Ks'"),
+        ("J/g K", r"may be read in two ways; allowed: with brackets, such as J/\(g K\)"),
+    ],
+)
+def test_an_unknown_unit_is_told_with_what_may_be_meant(unit: str, message: str) -> None:
+    with pytest.raises(UnitError, match=message):
+        check_unit(unit)
+
+
+def test_a_cost_in_another_currency_is_refused_and_no_syntax_error() -> None:
+    text = CAMPAIGN.replace("cost: 60 USD", "cost: 60 EUR").replace("cost: 900 USD", "cost: 900 sscm")
+    with pytest.raises(CampaignError) as caught:
+        parse_campaign(text, "small.yaml")
+    found = {problem.where: problem.message for problem in caught.value.problems}
+    assert "no exchange rate is known" in found["workflow[0].cost"]
+    assert "unknown unit 'sscm'" in found["budget.cost"]
 
 
 def test_a_bare_number_is_in_the_unit_that_is_meant() -> None:
@@ -94,11 +173,16 @@ def test_a_measured_nan_stays_nan() -> None:
     assert convert(float("nan"), "mV", "V") != convert(1.0, "mV", "V")
 
 
+_OTHERWISE = {"gauss", "G", "oersted", "Oe", "Nm"}  # in SI here; "Nm" is newton metre, not a number of yarn
+
+
 def test_the_unit_list_agrees_with_pint() -> None:
     full = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
-    for definition in ("dollar = [currency] = USD", "atom = count", "formula_unit = count = fu", "ppb = 1e-9"):
-        full.define(definition)
-    for name in registry():
+    full.define("ppb = 1e-9")
+    apart = ("currency", "fraction", "humidity", "standard", "turn", "atom", "formula", "angle")  # pint knows of none
+    for name in set(registry()) & set(full) - _OTHERWISE:
+        if any(word in str(registry().Unit(name).dimensionality) for word in apart):
+            continue
         ours = registry().Quantity(2.0, name).to_base_units()
         theirs = full.Quantity(2.0, name).to(str(ours.units))
         assert ours.magnitude == pytest.approx(theirs.magnitude, rel=1e-8), name
