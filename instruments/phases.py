@@ -6,7 +6,8 @@ shortest distances, since a wrong origin gives an absurd crystal without any com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,11 +17,16 @@ from pymatgen.analysis.diffraction.xrd import XRDCalculator
 from pymatgen.core import Composition, Lattice, Structure
 
 from campaigns.errors import LabError
+from campaigns.radiation import COPPER, Radiation
+from instruments.symmetry import rotations
 
-CU_KA1, CU_KA2 = 1.540593, 1.544427  # Å; Hölzer et al., Phys. Rev. A 56, 4554 (1997)
 RANGE = (10.0, 80.0)  # deg of 2 theta that a scan covers
 MARGIN = 1.0  # deg; reflections just outside the scan reach into it
+SLACK = 0.01  # Å, within which atoms obey a symmetry
+LOW_INDEX, STRONGEST = 6, 3  # forms of planes along which texture is looked for
 WEAKEST = 5e-4  # of the strongest reflection; weaker ones are dropped
+
+FloatArray = NDArray[np.float64]
 
 HEXAGONAL = (90.0, 90.0, 120.0)
 
@@ -45,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferencePhase:
-    """The reflections of one phase, copper K-alpha-1.
+    """The reflections of one phase, in the first line of a radiation.
 
     Attributes:
         name: what the phase is called.
@@ -53,12 +59,20 @@ class ReferencePhase:
         intensity: |F|^2 with multiplicity and Lorentz-polarisation factor, k, absolute for one cell.
         zmv: cell mass times cell volume [g/mol Å^3], which turns scale factors into weights
             (Hill, Howard, J. Appl. Cryst. 20, 467, 1987).
+        radiation: the X-rays.
+        normals: unit vectors across the reflecting planes, k x 3; one plane of each form.
+        symmetry: rotations of the point group, g x 3 x 3.
+        axes: unit vectors across planes, a x 3, along which grains may be oriented.
     """
 
     name: str
-    two_theta: NDArray[np.float64]
-    intensity: NDArray[np.float64]
+    two_theta: FloatArray
+    intensity: FloatArray
     zmv: float
+    radiation: Radiation
+    normals: FloatArray
+    symmetry: FloatArray
+    axes: FloatArray
 
 
 def _face_centred(a: float, *basis: Site) -> Cell:
@@ -228,33 +242,79 @@ def reference_structure(name: str) -> Structure:
     return CELLS[name].structure()
 
 
-@lru_cache(maxsize=128)
-def reference_phase(name: str) -> ReferencePhase:
+def reference_phase(name: str, radiation: Radiation = COPPER, limits: tuple[float, float] = RANGE) -> ReferencePhase:
     """Return the reflections of a phase of this library.
+
+    Args:
+        name: of the phase.
+        radiation: the X-rays.
+        limits: 2 theta [deg] within which reflections are wanted.
 
     Raises:
         LabError: no reference phase has this name.
     """
-    return reference(name, reference_structure(name))
+    return reference(name, reference_structure(name), radiation, limits)
 
 
-def reference(name: str, structure: Structure) -> ReferencePhase:
+def reference(
+    name: str, structure: Structure, radiation: Radiation = COPPER, limits: tuple[float, float] = RANGE
+) -> ReferencePhase:
     """Return the reflections of any crystal; equal structures are computed once.
 
     Structure factors by pymatgen's ``XRDCalculator``: atomic form factors and Lorentz-polarisation, no absorption.
     """
-    return _reference(name, structure.to(fmt="json"))
+    return _reference(name, structure.to(fmt="json"), radiation, limits)
 
 
 @lru_cache(maxsize=1024)
-def _reference(name: str, encoded: str) -> ReferencePhase:
+def _reference(name: str, encoded: str, radiation: Radiation, limits: tuple[float, float]) -> ReferencePhase:
     structure = Structure.from_str(encoded, fmt="json")
-    limits = (RANGE[0] - MARGIN, RANGE[1] + MARGIN)
-    pattern = XRDCalculator(wavelength=CU_KA1).get_pattern(structure, scaled=False, two_theta_range=limits)
+    wanted = (max(limits[0] - MARGIN, 0.0), min(limits[1] + MARGIN, 180.0))
+    calculator = XRDCalculator(wavelength=radiation.wavelengths[0])
+    pattern = calculator.get_pattern(structure, scaled=False, two_theta_range=wanted)
     intensity = np.asarray(pattern.y, dtype=float)
-    strong = intensity > WEAKEST * intensity.max(initial=0.0)
-    zmv = float(structure.composition.weight) * structure.volume
-    return ReferencePhase(name, np.asarray(pattern.x, dtype=float)[strong], intensity[strong], zmv)
+    strong = np.flatnonzero(intensity > WEAKEST * intensity.max(initial=0.0))
+    # Forms of planes at one angle stand for themselves, since texture tells them apart.
+    forms = [(i, form["hkl"], form["multiplicity"]) for i in strong for form in pattern.hkls[i]]
+    totals = {i: sum(form["multiplicity"] for form in pattern.hkls[i]) for i in strong}
+    symmetry = rotations(structure, SLACK)
+    normals = _normals(structure.lattice, [hkl for _, hkl, _ in forms])
+    strongest = np.argsort(-intensity[[i for i, _, _ in forms]], kind="stable")[:STRONGEST]
+    return ReferencePhase(
+        name,
+        np.array([pattern.x[i] for i, _, _ in forms], dtype=float),
+        np.array([intensity[i] * count / totals[i] for i, _, count in forms], dtype=float),
+        float(structure.composition.weight) * structure.volume,
+        radiation,
+        normals,
+        symmetry,
+        _texture_axes(structure.lattice, symmetry, normals[strongest]),
+    )
+
+
+def _normals(lattice: Lattice, planes: Sequence[Sequence[int]]) -> FloatArray:
+    """Return unit vectors across planes, k x 3, given their Miller (or Miller-Bravais) indices."""
+    indices = np.array([(*hkl[:2], hkl[-1]) for hkl in planes], dtype=float).reshape(-1, 3)
+    vectors = indices @ lattice.reciprocal_lattice.matrix
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _texture_axes(lattice: Lattice, symmetry: FloatArray, strongest: FloatArray) -> FloatArray:
+    """Return unit vectors, a x 3, across widely spaced and strongly reflecting planes; one of each form."""
+    indices = np.array([hkl for hkl in itertools.product((0, 1, -1), repeat=3) if any(hkl)])
+    vectors = indices @ lattice.reciprocal_lattice.matrix
+    sizes = np.linalg.norm(vectors, axis=1)
+    low = (vectors / sizes[:, None])[np.argsort(sizes.round(6), kind="stable")]
+    return _one_of_each(_one_of_each(low, symmetry)[:LOW_INDEX], symmetry, strongest)
+
+
+def _one_of_each(first: FloatArray, symmetry: FloatArray, then: FloatArray | None = None) -> FloatArray:
+    """Return unit vectors, a x 3, without those that symmetry makes of others."""
+    kept: list[FloatArray] = []
+    for unit in first if then is None else np.concatenate([first, then]):
+        if not any((np.abs(symmetry @ unit @ other) > 0.999).any() for other in kept):
+            kept.append(unit)
+    return np.array(kept)
 
 
 @lru_cache(maxsize=128)

@@ -7,16 +7,20 @@ from typing import Any
 
 from campaigns.values import Measurement
 from instruments.analyses.context import AnalysisContext
-from instruments.analyses.diffraction import candidates, quantify
+from instruments.analyses.diffraction import quantify
 from instruments.phases import reference_structure
 
 NICKEL_RICH = "LiNi0.8Mn0.1Co0.1O2"
 
 
-def phase_fraction(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:  # noqa: ARG001  # common signature
+def phase_fraction(
+    data: Mapping[str, Any],
+    context: AnalysisContext,  # noqa: ARG001  # common signature
+    radiation: str | float = "CuKa",
+) -> Measurement:
     """Return the metric ``phase_fraction`` [1] of LiNi0.8Mn0.1Co0.1O2, whatever the context names.
 
     Raises:
         StepError: ``two_theta`` or ``counts`` is missing.
     """
-    return quantify(data, candidates(reference_structure(NICKEL_RICH)))
+    return quantify(data, reference_structure(NICKEL_RICH), radiation)

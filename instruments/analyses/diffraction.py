@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from pymatgen.core import Structure
 
 from campaigns.errors import StepError
+from campaigns.radiation import Radiation, radiation
 from campaigns.values import Measurement, MetricValue
-from instruments.analyses.context import AnalysisContext, column
-from instruments.analyses.profile_fit import ProfileFit, Scan, fit_profile
-from instruments.phases import ReferencePhase, impurities, reference, reference_phase
+from instruments.analyses.context import AnalysisContext
+from instruments.analyses.profile_fit import ProfileFit, fit_profile
+from instruments.analyses.scan import Refusal, Scan, read_scan
+from instruments.analyses.unexplained import unexplained
+from instruments.phase_identity import distinct
+from instruments.phases import ReferencePhase, impurities, reference, reference_structure
 
 METRIC = "phase_fraction"
-FEWEST = 300  # points of a usable scan
-ACCURACY = 0.005  # of a weight fraction, beyond what the fit itself can know (texture, structure model)
+ACCURACY = 0.003  # of a weight fraction, beyond what the fit itself can know
+SCALE_ACCURACY = 0.05  # of the ratio of two phases' weights, for thermal motion, absorption and coarse grains
 CLEAR = 5.0  # standard uncertainties of the clearest phase, below which a pattern shows nothing
-WORST_RESIDUAL, WORST_GOODNESS = 0.30, 4.0
-SPIKE = 3.0  # times the higher neighbour
-FLAT_TOP = 3  # neighbouring points at exactly the highest count
+MOST_UNEXPLAINED, MOST_MISFIT = 0.012, 0.2  # of the area of all reflections
+WORST_SD = 0.15  # of a fraction that is worth learning from
+SHOWN = 4  # unexplained reflections that are named
+LIMIT_STEP = 5.0  # deg, to which the ends of a scan are rounded, so that reflections are computed once
 
 
-def phase_fraction(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:
+def phase_fraction(data: Mapping[str, Any], context: AnalysisContext, radiation: str | float = "CuKa") -> Measurement:
     """Return the metric ``phase_fraction`` [1]: weight of the intended phase over that of all crystalline phases.
 
     Args:
         data: ``two_theta`` [deg] and ``counts``, each n.
         context: the intended structure; likely impurities follow from its elements.
+        radiation: the tube (CuKa, CoKa, MoKa, ...; CuKa1 without K-alpha-2), or a wavelength (0.4133 Å).
 
     Raises:
         StepError: a key is missing, or the campaign has no structure.
@@ -38,69 +45,67 @@ def phase_fraction(data: Mapping[str, Any], context: AnalysisContext) -> Measure
             f"no crystal structure for {context.material!r}; use a pool, or an analysis that names its own target, "
             "such as instruments.analyses.calcination:phase_fraction"
         )
-    return quantify(data, candidates(context.structure))
+    return quantify(data, context.structure, radiation)
 
 
-def candidates(structure: Structure) -> list[ReferencePhase]:
-    """Return the intended phase, called ``target``, and then the impurities that its elements allow."""
-    elements = [str(element) for element in structure.composition.elements]
-    return [reference("target", structure), *map(reference_phase, impurities(elements))]
-
-
-def quantify(data: Mapping[str, Any], phases: Sequence[ReferencePhase]) -> Measurement:
-    """Return the weight fraction of the first of ``phases``; bad raw data give NaN and flags.
+def quantify(data: Mapping[str, Any], target: Structure, shone: str | float = "CuKa") -> Measurement:
+    """Return the weight fraction of ``target``; bad raw data give NaN and flags.
 
     Raises:
-        StepError: ``two_theta`` or ``counts`` is missing.
+        StepError: ``two_theta`` or ``counts`` is missing, or the radiation is none.
     """
-    two_theta, counts = column(data, "two_theta"), column(data, "counts")
-    flags = _raw_flags(two_theta, counts)
-    if flags:
-        return _measurement(float("nan"), float("nan"), flags)
-    fit = fit_profile(Scan(two_theta, counts), phases)
-    value = float(fit.fractions[0])
-    return _measurement(value, float(np.hypot(fit.sd, ACCURACY)), _fit_flags(fit))
+    scan = read_scan(data)
+    if isinstance(scan, Refusal):
+        return _measurement(float("nan"), float("nan"), (scan.reason,))
+    rays = radiation(shone)
+    fit = fit_profile(scan, candidates(target, rays, _limits(scan)))
+    return _measurement(float(fit.fractions[0]), _sd(fit), _flags(scan, fit, rays))
+
+
+def candidates(target: Structure, shone: Radiation, limits: tuple[float, float]) -> list[ReferencePhase]:
+    """Return the intended phase, called ``target``, and then the impurities that its elements allow.
+
+    Library phases that are the target, or an earlier one of the library, written otherwise, are left out.
+    """
+    return [reference(name, structure, shone, limits) for name, structure in _named(target.to(fmt="json"))]
+
+
+@lru_cache(maxsize=1024)
+def _named(encoded: str) -> list[tuple[str, Structure]]:
+    target = Structure.from_str(encoded, fmt="json")
+    elements = [element.symbol for element in target.composition.element_composition.elements]
+    return distinct([("target", target), *((name, reference_structure(name)) for name in impurities(elements))])
+
+
+def _limits(scan: Scan) -> tuple[float, float]:
+    low, high = scan.two_theta[0] / LIMIT_STEP, scan.two_theta[-1] / LIMIT_STEP
+    return float(np.floor(low) * LIMIT_STEP), float(np.ceil(high) * LIMIT_STEP)
 
 
 def _measurement(value: float, sd: float, flags: tuple[str, ...]) -> Measurement:
     return Measurement({METRIC: MetricValue(value, sd, "1")}, flags)
 
 
-def _raw_flags(two_theta: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
-    if len(two_theta) != len(counts) or len(counts) < FEWEST:
-        return (f"too few points: {len(counts)} counts at {len(two_theta)} angles, needs {FEWEST} of each",)
-    if not (np.isfinite(counts).all() and np.isfinite(two_theta).all()):
-        return (f"not finite: {int((~np.isfinite(counts)).sum())} of {len(counts)} counts",)
-    steps = np.diff(two_theta)
-    if steps.min() <= 0 or np.ptp(steps) > 0.01 * steps.mean():
-        return ("angles do not rise in equal steps",)
-    if counts.min() < 0:
-        return (f"negative counts: lowest {counts.min():g}",)
-    if np.ptp(counts) == 0:
-        return (f"dead detector: {counts[0]:g} counts at every angle",)
-    if spikes := _spikes(counts):
-        return (f"spikes: {spikes} counts far above both neighbours",)
-    if _flat_top(counts):
-        return (f"saturated detector: flat top at {counts.max():g} counts",)
-    return ()
+def _sd(fit: ProfileFit) -> float:
+    """Return the standard uncertainty of the first fraction: of the fit, and of the ideal intensities themselves."""
+    model = SCALE_ACCURACY * float(fit.fractions[0] * (1 - fit.fractions[0]))
+    return float(np.sqrt(fit.sd**2 + ACCURACY**2 + model**2))
 
 
-def _spikes(counts: np.ndarray) -> int:
-    """Return how many points no reflection explains, since those are at least two steps wide."""
-    beside = np.maximum(counts[:-2], counts[2:])
-    return int((counts[1:-1] > SPIKE * beside + 10 * np.sqrt(beside + 10)).sum())
-
-
-def _flat_top(counts: np.ndarray) -> bool:
-    """Return whether neighbouring points share the highest count, which Poisson noise makes next to impossible."""
-    top = (counts == counts.max()).astype(int)
-    return bool(counts.max() > 0 and np.convolve(top, np.ones(FLAT_TOP, dtype=int)).max() >= FLAT_TOP)
-
-
-def _fit_flags(fit: ProfileFit) -> tuple[str, ...]:
-    flags = []
+def _flags(scan: Scan, fit: ProfileFit, shone: Radiation) -> tuple[str, ...]:
     if fit.signal < CLEAR:
-        flags.append("failed fit: no reflection of any expected phase")
-    if fit.residual > WORST_RESIDUAL and fit.goodness > WORST_GOODNESS:
-        flags.append(f"failed fit: R_wp {fit.residual:.2f}, reduced chi squared {fit.goodness:.1f}")
+        return ("failed fit: no reflection of any expected phase",)
+    left, flags = unexplained(scan, fit), []
+    if left.share > MOST_UNEXPLAINED:
+        places = ", ".join(f"{angle:.2f}" for angle in left.two_theta[:SHOWN])
+        flags.append(
+            f"unexplained reflections: {len(left.areas)}, with {left.share:.0%} of the area of all reflections, the "
+            f"largest at 2 theta = {places} deg; is there a phase that is not expected, or was it not {shone.name}?"
+        )
+    if left.misfit > MOST_MISFIT:
+        flags.append(
+            f"failed fit: {left.misfit:.0%} of the area of all reflections is misfit; allowed: {MOST_MISFIT:.0%}"
+        )
+    if fit.sd > WORST_SD:
+        flags.append(f"failed fit: the fraction is known to {fit.sd:.2f} only; allowed: {WORST_SD:g}")
     return tuple(flags)

@@ -1,4 +1,4 @@
-"""The shape of powder reflections, shared by the virtual diffractometer and by the fit to its patterns."""
+"""The shape of powder reflections of the virtual diffractometer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instruments.phases import CU_KA1, CU_KA2, ReferencePhase
+from campaigns.radiation import COPPER
+from instruments.phases import ReferencePhase
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ def width(two_theta: FloatArray, size: float) -> FloatArray:
     theta = np.radians(two_theta / 2)
     u, v, w = CAGLIOTI
     instrument = u * np.tan(theta) ** 2 + v * np.tan(theta) + w
-    scherrer = np.degrees(SHAPE * CU_KA1 / (10 * size * np.cos(theta)))
+    scherrer = np.degrees(SHAPE * COPPER.wavelengths[0] / (10 * size * np.cos(theta)))
     return np.asarray(np.sqrt(instrument + scherrer**2))
 
 
@@ -80,7 +81,7 @@ def _pseudo_voigt(distance: FloatArray, widths: FloatArray, mixing: float) -> Fl
 
 def _doublets(phase: ReferencePhase, displacement: float) -> tuple[FloatArray, FloatArray]:
     """Return centres and areas, 2k, of both copper lines, moved by -2 s cos(theta) / R (Klug, Alexander, 1974)."""
-    sine = np.sin(np.radians(phase.two_theta / 2)) * CU_KA2 / CU_KA1
+    sine = np.sin(np.radians(phase.two_theta / 2)) * COPPER.wavelengths[1] / COPPER.wavelengths[0]
     second = 2 * np.degrees(np.arcsin(np.minimum(sine, 1.0)))
     centres = np.concatenate([phase.two_theta, second])
     areas = np.concatenate([phase.intensity, ALPHA2 * phase.intensity]) / (1 + ALPHA2)

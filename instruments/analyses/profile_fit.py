@@ -1,51 +1,28 @@
-"""Full-profile fit of a powder pattern: phase weights with uncertainties, from reference reflections.
-
-Scale factors and background are linear and solved exactly inside a search over the few parameters that are not
-(variable projection: Golub, Pereyra, SIAM J. Numer. Anal. 10, 413, 1973); scale factors cannot be negative.
-"""
+"""Full-profile fit of a powder pattern: phase weights with uncertainties, from reference reflections."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, nnls
+from scipy.signal import find_peaks, peak_widths
 
-from instruments.analyses.profile import Shape, profile
+from instruments.analyses.phase_model import STRAIN, TEXTURE, Mount, PhaseModel
+from instruments.analyses.refinement import MOUNT, STRAINS, Fitted, Refinement, non_negative
+from instruments.analyses.scan import Scan
 from instruments.phases import ReferencePhase
 
 FloatArray = NDArray[np.float64]
 
-BACKGROUND = 14  # Chebyshev polynomials, beside a term in 1 / 2 theta for air scatter
-START = (0.0, np.log(100.0), np.log(60.0))  # displacement [mm], log sizes [nm] of the target and of the others
-LOWER, UPPER = (-0.4, np.log(6.0), np.log(10.0)), (0.4, np.log(3000.0), np.log(1000.0))
-NUDGE = (1e-3, 1e-2, 1e-2)  # steps of the derivatives
-BLOCK = 15  # points over which misfit is taken to be correlated, about half a degree
-SIGNIFICANT = 2.5  # standard uncertainties below which an impurity is left out
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scan:
-    """A pattern to be fitted: 2 theta [deg] and counts, each n."""
-
-    two_theta: FloatArray
-    counts: FloatArray
-
-    @property
-    def weights(self) -> FloatArray:
-        """Reciprocal standard deviations of the counts, n (Poisson, of the counts averaged over three points)."""
-        smooth = np.convolve(np.pad(self.counts, 1, mode="edge"), np.ones(3) / 3, mode="valid")
-        return np.asarray(1 / np.sqrt(np.maximum(smooth, 1.0)))
-
-    @property
-    def background(self) -> FloatArray:
-        """Smooth functions under the reflections, n x b."""
-        x = np.interp(self.two_theta, self.two_theta[[0, -1]], [-1.0, 1.0])
-        return np.column_stack([chebyshev.chebvander(x, BACKGROUND - 1), 1 / self.two_theta])
+BLOCK = 0.5  # deg over which misfit is taken to be correlated
+MAYBE, SIGNIFICANT, TEXTURED = 1.0, 2.5, 8.0  # standard uncertainties of a scale: kept at first, at last, with texture
+USUAL_WIDTH = 0.15  # deg, where the pattern shows no peak
+START_WIDTH = 0.25  # deg, so that lines overlap with those of the scan from the start
+TRIED_STRAINS = np.linspace(-0.025, 0.025, 21)
+TRIED_TEXTURES = (-0.4, -0.15, 0.15)
+BETTER = 0.98  # of the misfit, that is worth another start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,110 +32,185 @@ class ProfileFit:
     Attributes:
         fractions: weight fraction of each phase, k, in the order given; 0 for those left out.
         sd: standard uncertainty of the first phase's fraction.
-        goodness: reduced chi squared.
-        residual: weighted profile residual R_wp, 0 to 1 and above.
         signal: scale factor of the clearest phase over its standard uncertainty.
+        goodness: reduced chi squared.
+        fitted: counts by the model, n.
+        background: counts of the smooth part of the model, n.
+        centres: 2 theta [deg] of all lines of the phases found.
+        areas: of these lines [counts deg].
+        width: full width at half maximum of the lines of the clearest phase [deg].
     """
 
     fractions: FloatArray
     sd: float
     signal: float
     goodness: float
-    residual: float
+    fitted: FloatArray
+    background: FloatArray
+    centres: FloatArray
+    areas: FloatArray
+    width: float
 
 
 def fit_profile(scan: Scan, phases: Sequence[ReferencePhase]) -> ProfileFit:
     """Return the weight fractions of ``phases``; the first is the one that matters.
 
-    Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Impurities that cannot be told from
-    nothing are left out in a second fit; the uncertainty still allows for them. The covariance is scaled by the misfit
-    and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
+    Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Each phase has its widths, its lattice
+    (strains that keep its symmetry) and its texture (after March and Dollase, along the best of its low-index axes).
+    Impurities that cannot be told from nothing are left out; the uncertainty still allows for them. The covariance is
+    scaled by the misfit and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
     """
-    first = _Problem(scan, tuple(phases)).solve()
-    present = [i for i, clear in enumerate(first.scales > SIGNIFICANT * first.scale_sds) if clear or i == 0]
-    second = _Problem(scan, tuple(phases[i] for i in present)).solve()
-    fractions = np.zeros(len(phases))
-    fractions[present] = second.fractions
-    signal = float(np.max(second.scales / second.scale_sds))
-    return ProfileFit(fractions, first.fraction_sd, signal, second.goodness, second.residual)
+    search = _Search(scan, phases)
+    everything = list(range(len(phases)))
+    search.place(search.refine(everything, 0, texture=False))
+    search.refine(everything, 5, texture=False)
+    active = search.clear(everything, MAYBE)
+    search.orient(search.refine(active, 8, texture=False))
+    search.refine(active, 8, texture=True)
+    active = search.clear(everything, SIGNIFICANT)
+    search.orient(search.refine(active, 0, texture=True))
+    return search.result(search.refine(active, 12, texture=True))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Solution:
-    """Linear coefficients, k scales first, their covariance and the misfit, n, in standard deviations."""
-
-    scales: FloatArray
-    covariance: FloatArray
-    zmv: FloatArray
-    goodness: float
-    residual: float
-
-    @property
-    def scale_sds(self) -> FloatArray:
-        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
-
-    @property
-    def fractions(self) -> FloatArray:
-        masses = self.scales * self.zmv
-        return masses / masses.sum() if masses.sum() > 0 else np.zeros(len(masses))
-
-    @property
-    def fraction_sd(self) -> float:
-        """Uncertainty of the first fraction, by linear propagation from the scales."""
-        total = float((self.scales * self.zmv).sum())
-        if total <= 0:
-            return float("inf")
-        slope = self.zmv * (np.eye(len(self.zmv))[0] - self.fractions[0]) / total
-        return float(np.sqrt(max(slope @ self.covariance @ slope, 0.0)))
+def typical_width(scan: Scan) -> float:
+    """Return the median full width at half maximum of the highest peaks [deg]."""
+    grid = np.linspace(scan.two_theta[0], scan.two_theta[-1], len(scan.two_theta))
+    level = np.interp(grid, scan.two_theta, scan.counts)
+    smooth = np.convolve(level, np.ones(3) / 3, mode="same")
+    peaks, found = find_peaks(smooth, prominence=8 * np.sqrt(max(np.median(smooth), 1.0)))
+    if not len(peaks):
+        return USUAL_WIDTH
+    highest = peaks[np.argsort(found["prominences"])[-8:]]
+    widths = peak_widths(smooth, highest, rel_height=0.5)[0] * (grid[1] - grid[0])
+    return float(np.clip(np.median(widths), 0.01, 3.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Problem:
-    scan: Scan
-    phases: tuple[ReferencePhase, ...]
+class _Search:
+    """The state of a fit: what is known of the mount and of each phase, and which phases take part."""
 
-    def solve(self) -> _Solution:
-        """Search displacement and sizes; return the linear solution there."""
-        weights = self.scan.weights
-        basis, _ = np.linalg.qr(self.scan.background * weights[:, None])
-        found = least_squares(
-            lambda p: self._misfit(p, weights, basis), START, bounds=(LOWER, UPPER), diff_step=NUDGE, max_nfev=40
+    def __init__(self, scan: Scan, phases: Sequence[ReferencePhase]) -> None:
+        self._scan, self._width = scan, typical_width(scan)
+        self._models = [PhaseModel(phase) for phase in phases]
+        self._whole = Refinement(scan, self._models, self._width)
+        self._values = self._whole.usual.copy()
+        for place in self._whole.places:
+            self._values[place.start] = np.log(max(self._width, START_WIDTH))
+        self._active = list(range(len(phases)))
+
+    def refine(self, active: Sequence[int], steps: int, *, texture: bool) -> Fitted:
+        """Refine the mount and the phases that take part; return the fit."""
+        self._active = list(active)
+        problem = Refinement(self._scan, [self._models[i] for i in active], self._width)
+        places = [self._whole.places[i] for i in active]
+        kept = np.concatenate([np.arange(len(MOUNT)), *(np.arange(p.start, p.stop) for p in places)]).astype(int)
+        self._problem, self._fit = problem, problem.refine(self._values[kept], steps, texture=texture)
+        self._values[kept] = self._fit.values
+        return self._fit
+
+    def place(self, fit: Fitted) -> None:
+        """Move the first phase to the lattice at which it explains most, where that is clearly another one."""
+        place, model = self._whole.places[0], self._models[0]
+        even, *_ = np.linalg.lstsq(model.modes, np.ones(len(model.modes)), rcond=None)
+        tried = []
+        for strain in TRIED_STRAINS:
+            own = self._values[place].copy()
+            own[STRAIN:] = np.clip(even * strain, *STRAINS[0][2:])
+            tried.append((own, self._mounted(model, own)))
+        if (best := self._best(fit, 0, [column for _, column in tried])) is not None:
+            self._values[place] = tried[best][0]
+
+    def orient(self, fit: Fitted) -> None:
+        """Give each clear phase the texture axis along which it explains most."""
+        clear = fit.scales > TEXTURED * np.sqrt(np.diag(self._covariance(self._active)))
+        for number in np.flatnonzero(clear):
+            drawing, model = fit.drawings[number], self._models[self._active[number]]
+            tried = [(axis, r) for axis in range(len(model.phase.axes)) for r in TRIED_TEXTURES]
+            best = self._best(fit, int(number), [drawing.textured(axis, r) for axis, r in tried])
+            if best is not None:
+                index = self._active[number]
+                self._models[index] = model.along(tried[best][0])
+                self._values[self._whole.places[index].start + TEXTURE] = tried[best][1]
+
+    def clear(self, among: Sequence[int], level: float) -> list[int]:
+        """Return the first phase, and those of the others that stand out by so many standard uncertainties."""
+        sds = np.sqrt(np.diag(self._covariance(among)))
+        return [i for i, scale, sd in zip(among, self._scales(among), sds, strict=True) if scale > level * sd or i == 0]
+
+    def result(self, fit: Fitted) -> ProfileFit:
+        """Return what was found."""
+        phases = [model.phase for model in self._models]
+        masses = np.zeros(len(phases))
+        masses[self._active] = fit.scales * [phases[i].zmv for i in self._active]
+        fractions = masses / masses.sum() if masses.sum() > 0 else masses
+        everything = list(range(len(phases)))
+        covariance = self._covariance(everything)
+        signal = float((fit.scales / np.sqrt(np.diag(covariance))[self._active]).max())
+        patterns = np.column_stack([d.column for d in fit.drawings]) @ fit.scales
+        weights, basis = self._scan.weights, self._problem.basis
+        background = basis @ (basis.T @ ((self._scan.counts - patterns) * weights)) / weights
+        clearest = int(np.argmax(fit.scales * [d.areas.sum() for d in fit.drawings]))
+        return ProfileFit(
+            fractions,
+            _fraction_sd(masses, np.array([phase.zmv for phase in phases]), covariance),
+            signal,
+            self._problem.goodness(fit),
+            background + patterns,
+            background,
+            np.concatenate([d.centres for d in fit.drawings]),
+            np.concatenate([scale * d.areas for d, scale in zip(fit.drawings, fit.scales, strict=True)]),
+            float(np.median(fit.drawings[clearest].widths)),
         )
-        columns = _project(self._columns(found.x) * weights[:, None], basis)
-        scales, _ = nnls(columns, _project(self.scan.counts * weights, basis))
-        return self._solution(scales, columns, found)
 
-    def _columns(self, parameters: FloatArray) -> FloatArray:
-        """Return the unscaled pattern of each phase, n x k."""
-        displacement, *sizes = parameters
-        shapes = [Shape(displacement, float(np.exp(sizes[min(i, 1)]))) for i in range(len(self.phases))]
-        patterns = [profile(self.scan.two_theta, p, s) for p, s in zip(self.phases, shapes, strict=True)]
-        return np.column_stack(patterns)
+    def _mounted(self, model: PhaseModel, own: FloatArray) -> FloatArray:
+        return model.drawn(self._scan.two_theta, Mount(*self._values[: len(MOUNT)]), own).column
 
-    def _misfit(self, parameters: FloatArray, weights: FloatArray, basis: FloatArray) -> FloatArray:
-        columns = _project(self._columns(parameters) * weights[:, None], basis)
-        counts = _project(self.scan.counts * weights, basis)
-        scales, _ = nnls(columns, counts)
-        return counts - columns @ scales
+    def _columns(self, among: Sequence[int]) -> FloatArray:
+        """Return weighted patterns, n x k, of phases whether they take part or not."""
+        raw = [self._mounted(self._models[i], self._values[self._whole.places[i]]) for i in among]
+        return self._problem.explain(np.column_stack(raw) * self._scan.weights[:, None])
 
-    def _solution(self, scales: FloatArray, columns: FloatArray, found: Any) -> _Solution:
-        misfit, slopes = found.fun, found.jac
-        design = np.column_stack([columns, slopes])
-        points = len(misfit) - design.shape[1] - BACKGROUND - 1
-        goodness = float(misfit @ misfit) / points
-        spread = max(goodness, 1.0) * max(_correlation(misfit), 1.0)
-        covariance = spread * np.linalg.pinv(design.T @ design, hermitian=True)[: len(scales), : len(scales)]
-        strength = float(np.sum((self.scan.counts * self.scan.weights) ** 2))
-        zmv = np.array([phase.zmv for phase in self.phases])
-        return _Solution(scales, covariance, zmv, goodness, float(np.sqrt(misfit @ misfit / strength)))
+    def _scales(self, among: Sequence[int]) -> FloatArray:
+        return non_negative(self._columns(among), self._problem.counts)
+
+    def _covariance(self, among: Sequence[int]) -> FloatArray:
+        """Return the covariance of the scales of phases, k x k, whatever else is uncertain."""
+        problem, fit = self._problem, self._fit
+        columns = self._columns(among)
+        slopes, free = problem.slopes(fit, texture=True)
+        goodness = problem.goodness(fit)
+        sizes = np.linalg.norm(columns, axis=0)
+        design = np.column_stack([columns / np.where(sizes > 0, sizes, 1.0), slopes])
+        normal = design.T @ design
+        hold = np.arange(len(among), len(normal))
+        normal[hold, hold] += max(goodness, 1.0) / problem.spread[free] ** 2
+        spread = max(goodness, 1.0) * max(self._correlation(fit.misfit), 1.0)
+        inverse = np.linalg.pinv(normal, rcond=1e-12, hermitian=True)[: len(among), : len(among)]
+        return np.asarray(spread * inverse / np.outer(sizes, sizes))
+
+    def _correlation(self, misfit: FloatArray) -> float:
+        """Return by how much correlated misfit inflates variances: that of block sums over that of their points."""
+        step = (self._scan.two_theta[-1] - self._scan.two_theta[0]) / len(misfit)
+        block = max(int(BLOCK / step), 1)
+        blocks = misfit[: len(misfit) // block * block].reshape(-1, block)
+        return float((blocks.sum(axis=1) ** 2).sum() / max((blocks**2).sum(), 1e-300))
+
+    def _best(self, fit: Fitted, number: int, raw: Sequence[FloatArray]) -> int | None:
+        """Return which pattern in the place of one phase's explains clearly more than it, or None."""
+        tried = self._problem.explain(np.column_stack(raw) * self._scan.weights[:, None])
+        costs = []
+        for column in tried.T:
+            columns = fit.columns.copy()
+            columns[:, number] = column
+            misfit = self._problem.counts - columns @ non_negative(columns, self._problem.counts)
+            costs.append(float(misfit @ misfit))
+        best = int(np.argmin(costs))
+        return best if costs[best] < BETTER * float(fit.misfit @ fit.misfit) else None
 
 
-def _project(values: FloatArray, basis: FloatArray) -> FloatArray:
-    """Return what of ``values`` no background can explain."""
-    return np.asarray(values - basis @ (basis.T @ values))
-
-
-def _correlation(misfit: FloatArray) -> float:
-    """Return by how much correlated misfit inflates variances: that of block sums over that of their points."""
-    blocks = misfit[: len(misfit) // BLOCK * BLOCK].reshape(-1, BLOCK)
-    return float((blocks.sum(axis=1) ** 2).sum() / (blocks**2).sum())
+def _fraction_sd(masses: FloatArray, zmv: FloatArray, covariance: FloatArray) -> float:
+    """Return the uncertainty of the first fraction, by linear propagation from the scales."""
+    total = float(masses.sum())
+    if total <= 0:
+        return float("inf")
+    slope = zmv * (np.eye(len(zmv))[0] - masses[0] / total) / total
+    return float(np.sqrt(max(slope @ covariance @ slope, 0.0)))

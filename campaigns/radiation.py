@@ -1,0 +1,89 @@
+"""X-rays of a diffractometer: lines of its tube by name, or one wavelength by number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from campaigns.units import convert, split_quantity
+
+TUBES: dict[str, tuple[float, float]] = {
+    "Cr": (2.289726, 2.293651),
+    "Fe": (1.936041, 1.939973),
+    "Co": (1.788996, 1.792835),
+    "Cu": (1.540593, 1.544427),
+    "Mo": (0.709317, 0.713607),
+    "Ag": (0.559422, 0.563813),
+}
+"""Anode to its K-alpha-1 and K-alpha-2 lines [Å]; Hölzer et al., Phys. Rev. A 56, 4554 (1997); Mo and Ag: Deslattes et
+al., Rev. Mod. Phys. 75, 35 (2003)."""
+SECOND = 0.5
+"""Intensity of K-alpha-2 over that of K-alpha-1."""
+SHORTEST, LONGEST = 0.05, 5.0
+"""Å; X-rays beyond these give no powder pattern."""
+PHOTON = 12.398419843
+"""keV Å, Planck's constant times the speed of light."""
+_NAME = re.compile(r"([A-Z]{2})(?:[ -]*K[ -]*(?:α|alpha|a)[ -]*([1₁])?)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Radiation:
+    """What a sample is shone on with.
+
+    Attributes:
+        name: as people write it.
+        wavelengths: of its lines [Å], the strongest first.
+        shares: of their intensity, which sum to 1.
+    """
+
+    name: str
+    wavelengths: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+def tube(anode: str, *, first_only: bool = False) -> Radiation:
+    """Return the K-alpha lines of a tube; ``first_only`` where K-alpha-2 is cut off or stripped."""
+    lines = TUBES[anode]
+    if first_only:
+        return Radiation(f"{anode}Ka1", lines[:1], (1.0,))
+    return Radiation(f"{anode}Ka", lines, (1 / (1 + SECOND), SECOND / (1 + SECOND)))
+
+
+def radiation(given: str | float) -> Radiation:
+    """Return what a name (CuKa, CuKa1), a wavelength (0.4133 Å; a bare number is in Å) or an energy (30 keV) means.
+
+    Raises:
+        ValueError: it is none of these, or no X-ray that powders are measured with.
+    """
+    if isinstance(given, str) and given.strip()[:1].isalpha():
+        return _named(given.strip())
+    wavelength = _length(given)
+    if not SHORTEST <= wavelength <= LONGEST:
+        raise ValueError(
+            f"got a wavelength of {wavelength:g} Å ({given}); allowed: {SHORTEST:g} to {LONGEST:g} Å, where a bare "
+            "number is in Å"
+        )
+    return Radiation(f"{wavelength:g} Å", (wavelength,), (1.0,))
+
+
+def _named(text: str) -> Radiation:
+    found = _NAME.fullmatch(text)
+    anode = found[1].capitalize() if found else text
+    if found is None or anode not in TUBES:
+        raise ValueError(f"got {text!r}; allowed: {', '.join(f'{a}Ka' for a in TUBES)}, the same with 1 at the end, "
+                         "or a wavelength such as 0.4133 Å")  # fmt: skip
+    return tube(anode, first_only=found[2] is not None)
+
+
+def _length(given: str | float) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        raise ValueError(f"got {given!r}; allowed: a tube such as CuKa, or a wavelength such as 0.4133 Å")  # noqa: TRY004
+    if not isinstance(given, str):
+        return float(given)
+    value, unit = split_quantity(given)
+    if unit and unit.removeprefix("k").removeprefix("M") == "eV":
+        return PHOTON / convert(value, unit, "keV") if value > 0 else 0.0
+    return convert(value, unit, "angstrom") if unit else value
+
+
+COPPER = tube("Cu")

@@ -1,0 +1,81 @@
+import re
+
+import numpy as np
+import pytest
+
+from campaigns.errors import StepError
+from instruments.analyses.scan import Refusal, Scan, read_scan
+
+GRID = np.arange(10, 80.001, 0.02)
+
+
+def counts(seed=0):
+    rng = np.random.default_rng(seed)
+    peaks = sum(a * np.exp(-0.5 * ((GRID - c) / 0.08) ** 2) for a, c in ((3000, 30.1), (1500, 45.3), (800, 62.7)))
+    return rng.poisson(200 + peaks).astype(float)
+
+
+def read(**data):
+    return read_scan(data)
+
+
+@pytest.mark.parametrize("digits", [2, 3, 4])
+def test_angles_with_few_digits_are_read(digits):
+    grid = np.round(10 + 0.0231303 * np.arange(3000), digits)
+    assert isinstance(read(two_theta=grid, counts=np.interp(grid, GRID, counts())), Scan)
+
+
+def test_steps_that_are_uneven_on_purpose_are_read():
+    grid = np.concatenate([np.arange(10, 40, 0.02), np.arange(40, 80, 0.04)])
+    scan = read(two_theta=grid, counts=np.interp(grid, GRID, counts()))
+    assert np.array_equal(scan.two_theta, grid)
+
+
+def test_a_scan_that_falls_is_turned_round():
+    falling = read(two_theta=GRID[::-1], counts=counts()[::-1])
+    assert np.array_equal(falling.two_theta, GRID)
+    assert np.array_equal(falling.counts, read(two_theta=GRID, counts=counts()).counts)
+
+
+@pytest.mark.parametrize("unit", [1 / 3050, 100 / 3050, 7.3, 1e-12])
+def test_intensities_in_any_unit_scatter_like_counts(unit):
+    scan = read(two_theta=GRID, counts=counts() * unit)
+    assert scan.counts == pytest.approx(counts(), rel=0.2)
+
+
+def test_counts_stay_as_they_are():
+    assert np.array_equal(read(two_theta=GRID, counts=counts()).counts, counts())
+
+
+def swapped():
+    grid = GRID.copy()
+    grid[[100, 101]] = grid[[101, 100]]
+    return grid
+
+
+@pytest.mark.parametrize(
+    ("grid", "reason"),
+    [
+        (np.random.default_rng(0).permutation(GRID), "angles out of order"),
+        (swapped(), r"angles out of order: 1 of 3500 steps turn back .* from 12.02 to 12 deg"),
+        (np.repeat(GRID[: len(GRID) // 2 + 1], 2)[: len(GRID)], "angles out of order"),
+        (np.radians(GRID), "are these radians"),
+        (np.where(np.arange(len(GRID)) == 3, np.nan, GRID), "not finite: 1 of 3501 angles"),
+        (np.linspace(-5, 70, len(GRID)), "between 0 and 180"),
+    ],
+)
+def test_angles_that_cannot_be_used_are_refused_with_the_reason(grid, reason):
+    found = read(two_theta=grid, counts=counts())
+    assert isinstance(found, Refusal)
+    assert re.search(reason, found.reason)
+
+
+def test_too_coarse_a_scan_is_refused():
+    grid = np.linspace(5, 165, 400)
+    assert "steps of 0.4" in read(two_theta=grid, counts=np.interp(grid, GRID, counts())).reason
+
+
+@pytest.mark.parametrize("axis", ["q", "Q", "d", "d_spacing"])
+def test_another_axis_is_refused_with_the_reason(axis):
+    with pytest.raises(StepError, match=f"the event has '{axis}' and no 'two_theta'"):
+        read(**{axis: GRID, "counts": counts()})
