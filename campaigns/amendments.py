@@ -19,7 +19,7 @@ from campaigns.messages import explain
 from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
-from campaigns.values import Candidate, Scalar
+from campaigns.values import Candidate, MetricValue, Scalar
 
 Parameters = dict[str, ParameterConfig]
 
@@ -95,13 +95,44 @@ class WithdrawTrial(Config):
     trial: int
 
 
+class MeasuredRow(Config):
+    """What a row of a table tells of one candidate."""
+
+    row: int
+    """Number of the row in its file, as the reader of the table counts."""
+    parameters: dict[str, Scalar]
+    """Parameter to value, in the parameter's unit."""
+    material: str | None = None
+    metrics: dict[str, tuple[float, float, str]]
+    """Measured metric to value, standard uncertainty and their unit."""
+
+    @property
+    def candidate(self) -> Candidate:
+        """What was measured."""
+        return Candidate(self.parameters, self.material)
+
+    @property
+    def measured(self) -> dict[str, MetricValue]:
+        """What was found."""
+        return {name: MetricValue(*each) for name, each in self.metrics.items()}
+
+
+class ImportTrials(Config):
+    """Make trials of what was measured before the campaign began, or beside it."""
+
+    kind: Literal["import"] = "import"
+    table: str
+    """File that the rows stand in: relative to the campaign file where it lies beside or below it."""
+    rows: tuple[MeasuredRow, ...]
+
+
 CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel
 """What changes the campaign."""
 
 Settlement = ReleaseTrial | WithdrawTrial
 """What settles a trial."""
 
-Change = CampaignChange | AddTrial | Settlement
+Change = CampaignChange | AddTrial | Settlement | ImportTrials
 """What may stand in the journal."""
 
 CHANGES: TypeAdapter[Change] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])

@@ -102,7 +102,11 @@ class Campaign(Config):
     planner: PlannerConfig = PlannerConfig()
     """How candidates are chosen, and how many before the models choose."""
     warm_start: tuple[WarmStartConfig, ...] = ()
-    """Earlier campaigns and tables to learn from; each is used for a metric only where that explains it better."""
+    """Other campaigns and tables to learn from; each is used for a metric only where that explains it better. What was
+    measured with these very instruments stands under history."""
+    history: tuple[WarmStartConfig, ...] = ()
+    """What was measured before: its rows are trials of this campaign, at no cost to its budget. Rows that are added
+    later are taken over by the next run."""
     lab: LabConfig
     """Which laboratory."""
     stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]

@@ -113,7 +113,7 @@ def _acquisition(
 
 
 def _effort(belief: Belief, history: History) -> Effort:
-    return Effort.after(belief.scorer.campaign, history.seen)
+    return Effort.after(belief.scorer.campaign, history.paid)
 
 
 def _gain(belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
@@ -169,7 +169,7 @@ def _spent(scorer: Scorer, history: History, candidates: Sequence[Candidate], va
     tried = {c.material for c in (*history.done, *history.pending)}
     rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
-    gains = (values + Effort.after(scorer.campaign, history.seen).of(candidates)).exp().tolist()
+    gains = (values + Effort.after(scorer.campaign, history.paid).of(candidates)).exp().tolist()
     return [c.material in tried and gain < worthwhile for c, gain in zip(candidates, gains, strict=True)]
 
 

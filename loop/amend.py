@@ -5,7 +5,6 @@ They write beside a run that goes on, which takes over what it finds before its 
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from campaigns.campaign import Campaign
 from campaigns.module_files import open_folder
 from campaigns.yaml_nodes import read_document
 from loop.amend_words import Words, candidate, wrong
-from loop.amending import check_candidate, check_settlement, checked, rescored
+from loop.amending import author, check_candidate, check_settlement, checked, rescored
 from loop.limits import kept_limits
 from loop.places import open_journal
 from loop.records import best, changes_of
@@ -32,12 +31,14 @@ class Desk:
         campaign: of the file, as the last run took it.
         before: what is in force or waits to be.
         reason: why anything is written.
+        folder: of the campaign file.
     """
 
     journal: Journal
     campaign: Campaign
     before: Sequence[CampaignChange]
     reason: str
+    folder: Path
 
     @property
     def words(self) -> Words:
@@ -67,7 +68,7 @@ def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
     open_folder(folder)  # modules beside the campaign can be named in it
     data = read_document(journal.campaign().source).data
     campaign = Campaign.model_validate(data, context={PARENT: folder})
-    return Desk(journal, campaign, changes_of(journal.amendments()), reason)
+    return Desk(journal, campaign, changes_of(journal.amendments()), reason, folder)
 
 
 def amend(desk: Desk, changes: Sequence[CampaignChange]) -> list[str]:
@@ -84,7 +85,7 @@ def amend(desk: Desk, changes: Sequence[CampaignChange]) -> list[str]:
         campaign = checked(desk.campaign, held, limits)
     ranked = any(isinstance(change, SetWeights) for change in changes)
     verdicts = rescored(campaign, desk.journal.trials()) if ranked else {}
-    written = desk.journal.amend(changes, (_author(), desk.reason), verdicts)
+    written = desk.journal.amend(changes, (author(), desk.reason), verdicts)
     said = [f"amendment {one.number}: {change_text(campaign, one.change)}" for one in written]
     if ranked:
         said += [f"{len(verdicts)} trials scored anew; {_best(desk.journal)}"]
@@ -103,7 +104,7 @@ def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
     if why := check_candidate(desk.words.now, asked) or _unknown(desk.campaign, asked.material):
         raise wrong("trial", why)
     change: Change = AddTrial(parameters=dict(asked.parameters), material=asked.material)
-    (written,) = desk.journal.amend([change], (_author(), desk.reason), {})
+    (written,) = desk.journal.amend([change], (author(), desk.reason), {})
     text = f"amendment {written.number}: {change_text(desk.words.now, change)}"
     return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
 
@@ -116,7 +117,7 @@ def settle(desk: Desk, change: Settlement) -> list[str]:
     """
     if why := check_settlement(change, desk.journal.trials()):
         raise wrong("trial", why)
-    (written,) = desk.journal.amend([change], (_author(), desk.reason), {})
+    (written,) = desk.journal.amend([change], (author(), desk.reason), {})
     text = f"amendment {written.number}: {change_text(desk.campaign, change)}"
     return [text, "as soon as a run that goes on, or the next one, takes it over"]
 
@@ -136,13 +137,6 @@ def _unknown(campaign: Campaign, material: str | None) -> str:
 
     known = material in load_pool(campaign.space.pool).ids
     return "" if known else f"the pool has no material {material!r}; 'athanor pool show FILE' tells what it holds"
-
-
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # nobody has a name here, as in some containers
-        return "operator"
 
 
 def _best(journal: Journal) -> str:

@@ -6,6 +6,7 @@ first trial that it holds for: so the same campaign with the same journal propos
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
 from loop.edition import edition
 from loop.growth import growth
+from loop.importing import waiting_imports
 from loop.limits import Stating, check_limits
 from loop.records import Amendment, TrialRecord, Verdict, changes_of, completed
 from loop.space_checks import check_space
@@ -54,6 +56,14 @@ def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mappi
     if limits:
         check_limits(found, limits)
     return found
+
+
+def author() -> str:
+    """Return who writes into the journal."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody has a name here, as in some containers
+        return "operator"
 
 
 def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
@@ -120,6 +130,10 @@ class Amending:
                 why = check_candidate(self.edition.campaign, one.change.candidate)
                 return self.refuse(one, why) if why else one
         return None
+
+    def imports(self) -> list[Amendment]:
+        """Return what is to be imported."""
+        return waiting_imports(self._known)
 
     def settlements(self) -> list[Amendment]:
         """Return what is to be settled."""

@@ -74,9 +74,21 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
     if hosts:
         model = build_embedder(campaign.surrogate.features[0])
         embed(hosts, model, progress=partial(told, "embedding delithiated cells"), compute=campaign.lab.compute)
-    computed = {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
+    computed = _computed(campaign, pool)
     priors = {n: _prior(pool, m, n, told) for n, m in campaign.measured.items() if m.prior}
     return Materials(pool, views, computed, priors)
+
+
+def load_materials(campaign: Campaign) -> Materials | None:
+    """Return the campaign's pool with what is computed of it without any model, or None without a pool.
+
+    Raises:
+        CampaignError: the pool, or what is computed of it, cannot be had.
+    """
+    if campaign.space.pool is None:
+        return None
+    pool = load_pool(campaign.space.pool)
+    return Materials(pool, {}, _computed(campaign, pool), {})
 
 
 def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
@@ -193,6 +205,11 @@ def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrumen
 def load_analysis(step: StepConfig) -> Callable[..., Any] | None:
     """Return the function that turns a step's raw data into a measurement, or None."""
     return None if step.analysis is None else load_object(step.analysis, f"workflow.{step.name}.analysis", Use.ANALYSIS)
+
+
+def _computed(campaign: Campaign, pool: Pool) -> dict[str, Numbers]:
+    """Return each computed metric of each entry, in the metric's unit."""
+    return {n: _predicted(pool, m.function, m.unit, f"metrics.{n}.function") for n, m in campaign.computed.items()}
 
 
 def _prior(pool: Pool, metric: MeasuredConfig, name: str, progress: Progress) -> Numbers:

@@ -35,6 +35,7 @@ class History:
         metrics: measured metric to its n values with uncertainties.
         pending: candidates under way.
         seen: keys of all candidates ever proposed.
+        imported: keys of those among them that were measured elsewhere, at no cost to this campaign.
         region: where candidates are looked for; None for everywhere.
     """
 
@@ -43,6 +44,12 @@ class History:
     pending: Sequence[Candidate]
     seen: frozenset[tuple[object, ...]]
     region: Region | None = None
+    imported: frozenset[tuple[object, ...]] = frozenset()
+
+    @property
+    def paid(self) -> frozenset[tuple[object, ...]]:
+        """The keys of the candidates that this campaign has paid for."""
+        return self.seen - self.imported
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Belief:
         prospects: what trials that failed say of other candidates; None where none has.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
+        imported: how many of the rows were measured elsewhere.
     """
 
     scorer: Scorer
@@ -72,6 +80,7 @@ class Belief:
     prospects: Feasibility | None = None
     pending: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    imported: int = 0
 
     def marginal(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows one by one."""

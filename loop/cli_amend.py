@@ -101,6 +101,24 @@ def add_candidate(words: Annotated[list[str], _words("NAME=VALUE")], reason: _RE
     _say(add_trial(open_desk(file, store, reason), pairs(rest)))
 
 
+@trial.command("import")
+def import_trials(
+    words: Annotated[list[str], typer.Argument(metavar="TABLE [FILE]", help=_FILE)],
+    reason: _REASON,
+    store: _STORE = None,
+) -> None:
+    """Make completed trials of what a table holds that was measured before, or elsewhere in this laboratory.
+
+    TABLE is read as under history in the campaign file, and may be imported again when it has grown. The trials cost
+    the budget nothing.
+    """
+    from loop.import_table import import_table, parted
+
+    table, file = parted(words)
+    for line in import_table(table, file, store, reason):
+        typer.echo(line)
+
+
 @trial.command("release")
 def release_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
     """Believe a measurement in quarantine after all: its trial goes on, and is learnt from."""

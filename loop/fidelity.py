@@ -31,14 +31,21 @@ _SHARE = 0.25  # of what the full start would cost, for the cheap measurements o
 _TIMES = 2  # cheap measurements of the start for each one that the full start would have, at most
 
 
-def plan(campaign: Campaign) -> tuple[str, ...]:
-    """Return the fidelity of each trial of the start: cheap ones first, then half as many full ones as without them."""
+def plan(campaign: Campaign, imported: int = 0) -> tuple[str, ...]:
+    """Return the fidelity of each trial of the start: cheap ones first, then half as many full ones as without them.
+
+    Args:
+        campaign: says how many are wanted.
+        imported: number of candidates that were measured elsewhere, each in place of a full one.
+    """
     initial, each = campaign.planner.initial, campaign.fidelities
     if not each:
-        return (FULL,) * initial
+        return (FULL,) * (initial - imported)
     budget = _SHARE * initial * campaign.cost_of(FULL) / len(each)
     cheap = {name: min(_TIMES * initial, int(budget / max(config.cost, 1e-9))) for name, config in each.items()}
-    full = max(FEWEST, (initial + 1) // 2)
+    full = max(FEWEST, (initial + 1) // 2) - imported
+    if full <= 0:
+        return ()
     return (*(name for name, count in cheap.items() for _ in range(count)), *(FULL,) * full)
 
 

@@ -58,6 +58,12 @@ class Knowledge:
         return (*self.trust.completed, *self.ladder.completed)
 
     @property
+    def imported(self) -> int:
+        """How many candidates of the space, in its widest form so far, were measured elsewhere."""
+        elsewhere = {t.candidate.key(): t.candidate for t in self.trials if t.imported}
+        return sum(self.scorer.encoder.space.contains(candidate) for candidate in elsewhere.values())
+
+    @property
     def measured(self) -> History:
         """What was measured, in the order in which it came."""
         metrics = {name: [t.metrics[name] for t in self.trials] for name in self.scorer.campaign.measured}
@@ -89,6 +95,7 @@ class Knowledge:
             cheap = self.ladder.teaching(self.scorer).lessons
             lessons = {name: (*each, *cheap[name]) for name, each in self.teaching.lessons.items()}
             belief = believe(self.scorer, self.measured, self.trust.care(), self._memories, lessons)
+            belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
             self._believed = (self.learnt_from, leaning_belief(belief, cheap))
         return self._believed[1]
 

@@ -59,7 +59,7 @@ def _session_line(event: SessionEvent) -> str:
     match event:
         case Started():
             total = event.campaign.budget.trials
-            return f"{event.campaign.name}: {len(event.trials)} of {total} trials in {event.store}"
+            return f"{event.campaign.name}: {sum(t.counted for t in event.trials)} of {total} trials in {event.store}"
         case PoolReady(size=size):
             return f"pool: {size} materials"
         case Preparing(doing=doing, done=done, total=total):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import LabError
+from campaigns.fidelity import FULL
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
 from instruments.job import StepResult
@@ -19,10 +20,11 @@ from loop.ending import Ending, changes
 from loop.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
 from loop.front import front_of
 from loop.halting import INTERRUPTED, Halting
+from loop.importing import Importing
 from loop.model_changes import model_changes
 from loop.options import Outcome
 from loop.planner import Suggestion
-from loop.records import OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
+from loop.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.settling import Settling
@@ -49,6 +51,7 @@ class Manager:
         self._planner, self._dispatcher, self._session = parts.planner, dispatcher, session
         self._amending = Amending(parts.campaign, session.store, dispatcher.instruments)
         self._book = Book(parts.campaign, session.store)
+        self._importing = Importing(parts, self._amending, session.store)
         self._settling = Settling(self._amending, self._book, session.store, dispatcher, parts.planner)
         self._halting = Halting(session, self._amending, self._book)
         self._ending = Ending(parts, session, self._amending, self._book, retraining)
@@ -176,7 +179,27 @@ class Manager:
 
     def _amended(self) -> bool:
         """Take over what operators have written since; return whether there is anything new."""
-        return self._heed(self._amending.take_over(self._book.trials)) or self._settle()
+        return self._heed(self._amending.take_over(self._book.trials)) or self._import() or self._settle()
+
+    def _import(self) -> bool:
+        """Make trials of what operators have imported since; return whether there is anything new."""
+        told = [self._importing.take_over(one, self._session.clock.now()) for one in self._amending.imports()]
+        if any(not one.refused for one in told):
+            self._book.reread()
+            self._ending.doubt()
+            self._ending.look_ahead()
+        self._say(told)
+        self._repeating()
+        return bool(told)
+
+    def _repeating(self) -> None:
+        """Withdraw what waits in the queue and has been imported meanwhile; what was asked for is run."""
+        imported = {t.candidate.key(): t.number for t in self._book.trials if t.imported}
+        for trial in self._book.open:
+            deliberate = trial.proposal.generator in (OPERATOR, AGAIN) or trial.fidelity != FULL
+            if not trial.steps and not deliberate and trial.candidate.key() in imported:
+                number = imported[trial.candidate.key()]
+                self._ending.end(trial.number, Verdict(TrialState.WITHDRAWN, f"it is measured: trial {number}"))
 
     def _settle(self) -> bool:
         """Settle the trials that operators have decided about; return whether there were any."""

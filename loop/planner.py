@@ -52,12 +52,12 @@ class Planner:
 
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
         self._known, self._proposed = Knowledge(Scorer(campaign, encoder), sources), Proposed()
-        self._plan, self._start = plan(campaign), self._begun(0)
+        self._first, self._start = 0, self._begun(0)
 
     def amend(self, now: Edition) -> None:
         """Go by an amended campaign from now on."""
         self._known.amend(now)
-        self._start = self._begun(now.first)
+        self._first, self._start = now.first, self._begun(0)
 
     def reopen(self, number: int) -> None:
         """Take a trial that had ended for one under way again."""
@@ -73,11 +73,13 @@ class Planner:
         Raises:
             SpaceExhaustedError: no candidate is left.
         """
-        number = len(self._proposed)
-        seed = _seed(self._campaign.seed, number)
+        begun, planned = self._proposed.own(), plan(self._campaign)
+        if begun < len(planned):
+            planned = plan(self._campaign, self._known.imported)
+        seed = _seed(self._campaign.seed, len(self._proposed))
         try:
-            if number < len(self._plan):
-                candidate, proposal = self._begin(self._plan[number])
+            if begun < len(planned):
+                candidate, proposal = self._begin(planned[begun])
             elif len(self._known.trials) < _FEWEST:
                 candidate, proposal = self._begin(FULL)
             else:
@@ -121,9 +123,9 @@ class Planner:
         return self._known.learn(trial)
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
-        """Learn all trials of the store, in the order of their numbers."""
+        """Learn more trials of the store, in the order of their numbers: all of them, or those that were imported."""
         for trial in trials:
-            self._proposed.add(trial.candidate, trial.fidelity)
+            self._proposed.add(trial.candidate, trial.fidelity, imported=trial.imported)
         ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
         for trial in ended:
             self._proposed.end(trial.number, lost=lost(trial))
@@ -133,9 +135,16 @@ class Planner:
     def _campaign(self) -> Campaign:
         return self._known.scorer.campaign
 
-    def _begun(self, first: int) -> Start:
-        """Return the start of the campaign that is in force from a trial on."""
-        return Start(self._known.scorer, self._known.teaching, first)
+    def _begun(self, count: int) -> Start:
+        """Return the start of the campaign that is in force after so many proposals."""
+        return Start(self._known.scorer, self._known.teaching, count)
+
+    def _starting(self) -> Start:
+        """Return the start, as far as it had come when the campaign became what it is."""
+        count = self._proposed.own(before=self._first)
+        if self._start.begun != count:
+            self._start = self._begun(count)
+        return self._start
 
     def _new(self, candidate: Candidate, proposal: Proposal) -> Suggestion:
         """Return a new trial, which is under way from now on."""
@@ -150,7 +159,7 @@ class Planner:
         seen = self._proposed.seen(fidelity)
         advised = self._advising().advised(len(seen), self._known.measured, seen) if fidelity == FULL else None
         generator = "space-filling" if advised is None else "sources"
-        candidate = advised or self._start.candidate(len(self._proposed), seen)
+        candidate = advised or self._starting().candidate(self._proposed.own(), seen)
         if candidate is None:
             raise SpaceExhaustedError("every candidate has been proposed")
         learnt_from, pending = self._known.learnt_from, self._proposed.under_way
@@ -158,9 +167,10 @@ class Planner:
 
     def _advising(self) -> Start:
         """Return the start, advised by cheap measurements where there are any."""
+        start = self._starting()
         if not self._campaign.fidelities:
-            return self._start
-        return replace(self._start, teaching=self._known.ladder.teaching(self._known.scorer))
+            return start
+        return replace(start, teaching=self._known.ladder.teaching(self._known.scorer))
 
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
@@ -182,7 +192,7 @@ class Planner:
         if not self._known.trials:
             return None
         belief = self._known.heeding_failures()
-        left = self._campaign.budget.trials - len(self._proposed)
+        left = self._campaign.budget.trials - self._proposed.own()
         found = only_again(belief, self._history, seed, max(left, 1))
         return None if found is None else self._again(belief, found, ())
 
@@ -194,7 +204,10 @@ class Planner:
     @property
     def _history(self) -> History:
         """What was measured, and what was proposed."""
-        return replace(self._known.measured, pending=self._proposed.pending, seen=self._proposed.seen(FULL))
+        proposed = self._proposed
+        return replace(
+            self._known.measured, pending=proposed.pending, seen=proposed.seen(FULL), imported=proposed.imported
+        )
 
     def _explained(self, choice: Choice) -> Proposal:
         health = self._known.trust.describe

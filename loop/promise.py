@@ -99,7 +99,8 @@ class Promise:
         scorer = self.belief.scorer
         if scorer.encoder.materials is not None:
             return _CURIOSITY
-        return _AT_FIRST * max(1.0 - len(self.belief.rows) / scorer.campaign.budget.trials, 0.0)
+        own = len(self.belief.rows) - self.belief.imported
+        return _AT_FIRST * max(1.0 - own / scorer.campaign.budget.trials, 0.0)
 
     def _improvement(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the expected feasible improvement and the optimistic score by chance of feasibility, n and n."""

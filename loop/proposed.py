@@ -18,7 +18,7 @@ _TRIES = 2
 
 
 class Proposed:
-    """All trials of a campaign, each with its fidelity.
+    """All trials of a campaign, each with its fidelity; imported ones count, but nobody proposed them.
 
     A candidate counts as tried once a trial of it has told something, or when several were lost to faults of the lab:
     where the lab is broken, no candidate is tried without end.
@@ -28,14 +28,17 @@ class Proposed:
         self._trials: list[tuple[Candidate, str]] = []
         self._under_way: set[int] = set()
         self._lost: set[int] = set()
+        self._imported: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._trials)
 
-    def add(self, candidate: Candidate, fidelity: str) -> int:
+    def add(self, candidate: Candidate, fidelity: str, *, imported: bool = False) -> int:
         """Take note of a trial that is under way from now on, and return its number."""
         self._trials.append((candidate, fidelity))
         self._under_way.add(len(self) - 1)
+        if imported:
+            self._imported.add(len(self) - 1)
         return len(self) - 1
 
     def end(self, number: int, *, lost: bool = False) -> None:
@@ -65,6 +68,16 @@ class Proposed:
     def ended(self) -> Keys:
         """The keys of the candidates whose trials at full fidelity have ended."""
         return self._tried(FULL, self._under_way)
+
+    @property
+    def imported(self) -> Keys:
+        """The keys of the candidates that were measured elsewhere."""
+        return frozenset(self._trials[number][0].key() for number in self._imported)
+
+    def own(self, before: int | None = None) -> int:
+        """Return how many trials were proposed, all of them or those with a number below ``before``."""
+        count = len(self) if before is None else min(before, len(self))
+        return count - sum(number < count for number in self._imported)
 
     def seen(self, fidelity: str) -> Keys:
         """Return the keys of all candidates that were tried, or are under way, at a fidelity."""

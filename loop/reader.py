@@ -109,6 +109,11 @@ class Reader:
         outlook = self.artefacts(OUTLOOK, name).get(name)
         return trial_record(row, list(steps), finding, self._doubts().get(name, ""), outlook)
 
+    def count(self) -> int:
+        """Return how many trials there are."""
+        with Session(self._engine) as session:
+            return session.exec(select(func.count()).select_from(TrialRow)).one()
+
     def transitions(self, number: int | None = None) -> list[Transition]:
         """Return the changes of state of one trial, or of all, in the order in which they were committed."""
         with Session(self._engine) as session:

@@ -15,6 +15,8 @@ MODEL, AGAIN = "model", "re-measure"
 """The generators of proposals that a model chose: new candidates, and ones that were measured before."""
 OPERATOR = "operator"
 """Generator of the proposals that somebody asked for."""
+IMPORTED = "imported"
+"""Generator of what was measured elsewhere, and was made a trial of the campaign."""
 
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
@@ -34,7 +36,8 @@ class Proposal:
 
     Attributes:
         generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement), ``model``,
-            ``re-measure`` for a candidate that was measured before, or ``operator`` for one that somebody asked for.
+            ``re-measure`` for a candidate that was measured before, ``operator`` for one that somebody asked for, or
+            ``imported`` for what was measured elsewhere.
         acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
         predictions: measured and derived metric to its prediction, made before the measurement.
         score: predicted score with its standard deviation; None unless a model chose.
@@ -47,8 +50,8 @@ class Proposal:
         cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
         duration: how long its steps were expected to take, in s; None where nothing was said of that.
         success: predicted probability that it can be made and measured; None when space-filling.
-        reason: why a candidate is measured once more or was asked for, or in which region a new one was looked for;
-            empty otherwise.
+        reason: why a candidate is measured once more or was asked for, in which region a new one was looked for, or
+            from which row of which table it was imported, by whom and why; empty otherwise.
         version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
     """
 
@@ -189,8 +192,15 @@ class TrialRecord:
 
     @property
     def counted(self) -> bool:
-        """Whether it counts in the budget of trials: at full fidelity, and not withdrawn before it began."""
-        return self.fidelity == FULL and (self.state is not TrialState.WITHDRAWN or self.begun)
+        """Whether it counts in the budget of trials: at full fidelity, measured here, not withdrawn before it began."""
+        if self.imported or self.fidelity != FULL:
+            return False
+        return self.state is not TrialState.WITHDRAWN or self.begun
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was measured elsewhere, at no cost to this campaign."""
+        return self.proposal.generator == IMPORTED
 
     @property
     def values(self) -> dict[str, float]:

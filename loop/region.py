@@ -113,8 +113,8 @@ def _place(parameter: ParameterConfig, value: Scalar) -> float:
             return parameter.fraction(value)
         case IntegerConfig(low=low):
             return (float(value) - low + 0.5) * _step(parameter)
-        case OrdinalConfig(levels=levels):
-            return (levels.index(float(value)) + 0.5) * _step(parameter)
+        case OrdinalConfig(levels=levels):  # a value between two levels may have been measured elsewhere
+            return (float(np.interp(float(value), levels, range(len(levels)))) + 0.5) * _step(parameter)
         case CategoricalConfig(levels=names):
             return (names.index(str(value)) + 0.5) * _step(parameter)
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from campaigns.campaign import Campaign
+from campaigns.history import Measurements
+from loop.amending import author
 from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of
 from loop.dispatch import Dispatcher
-from loop.edition import edition
+from loop.edition import as_shown, edition
 from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
+from loop.fingerprint import campaign_record
+from loop.history import left_out_text, news, read_history
+from loop.importing import computed_of, imported_trials, waiting_imports
 from loop.limits import check_limits, keep_limits
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.pool_map import POOL, Atlas, keep_materials
 from loop.reader import Reader, store_path
-from loop.records import CampaignRecord, TrialRecord, time_spent
+from loop.records import Amendment, TrialRecord, time_spent
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.source_words import tally
@@ -32,13 +34,8 @@ from loop.sources import hold, read_sources
 from loop.store import Store
 
 _REHEARSED = 3
+_HISTORY = "history of the campaign file"
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
-_NOT_IN_FINGERPRINT: Mapping[str, Any] = {
-    **dict.fromkeys(("description", "budget", "stopping", "lab"), True),
-    "workflow": {"__all__": {"timeout"}},
-    "metrics": {"__all__": {"plausible"}},
-}
-"""What may change while a campaign lives, as no candidate is chosen by it; what has its default changes nothing."""
 
 
 def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
@@ -64,7 +61,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
             on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     if options.dry_run:
-        return _rehearse(campaign, planner, options, on_event)
+        return _rehearse(Parts(campaign, materials, planner, sources), options, on_event)
     return conduct(Parts(campaign, materials, planner, sources), options, on_event)
 
 
@@ -75,11 +72,31 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
     try:
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
         hold(parts.sources, store)
+        for text in ask_for_history(parts, store):
+            on_event(Warned(text))
         result = _run(parts, store, options, on_event)
         outcome = result.reason
     finally:
         store.close(outcome)
     return result
+
+
+def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
+    """Write into the journal what the file's history holds that is new; yield what should be known of it.
+
+    Raises:
+        CampaignError: a table cannot be read, or rows of it that were imported are gone.
+    """
+    for found in _history(parts.campaign, parts.materials, store.amendments()):
+        if found.left_out:
+            yield left_out_text(found)
+        change = news(found, store.amendments(), store.trials()).change
+        if change is not None:
+            store.amend([change], (author(), _HISTORY), {})
+
+
+def _history(campaign: Campaign, materials: Materials | None, known: Sequence[Amendment]) -> list[Measurements]:
+    return read_history(as_shown(campaign, known), None if materials is None else frozenset(materials.pool.ids))
 
 
 def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
@@ -130,15 +147,19 @@ def _keeping(materials: Materials | None, store: Store, on_event: Callable[[Even
     return keeping
 
 
-def _rehearse(campaign: Campaign, planner: Planner, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
     """Say what would be proposed next; touch neither lab nor store."""
+    campaign, planner = parts.campaign, parts.planner
     trials: list[TrialRecord] = []
+    known: list[Amendment] = []
     if store_path(options.store_url).exists():
         reader = Reader(options.store_url)
-        trials = reader.trials()
-        known = reader.amendments()
-        now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
-        planner.amend(now)
+        trials, known = reader.trials(), reader.amendments()
+    now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
+    planner.amend(now)
+    known += _to_import(parts, known, trials)
+    for one in waiting_imports(known):
+        trials += imported_trials(one, now, len(trials), computed_of(parts.materials))
     planner.recall(trials)
     for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()
@@ -146,16 +167,19 @@ def _rehearse(campaign: Campaign, planner: Planner, options: RunOptions, on_even
     return Outcome("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
 
 
+def _to_import(parts: Parts, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:
+    """Return what a run would import of the file's history."""
+    asked: list[Amendment] = []
+    for found in _history(parts.campaign, parts.materials, known):
+        change = news(found, [*known, *asked], trials).change
+        if change is not None:
+            asked.append(Amendment(0, time.time(), author(), _HISTORY, change))
+    return asked
+
+
 def _lab_state(store: Path) -> Path:
     """Return the folder where simulated instruments keep what they remember, beside the store."""
     return store.with_suffix(".lab")
-
-
-def campaign_record(campaign: Campaign, source: str) -> CampaignRecord:
-    """Return what the store keeps of a campaign."""
-    decisive = campaign.model_dump(mode="json", exclude=dict(_NOT_IN_FINGERPRINT), exclude_defaults=True)
-    fingerprint = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-    return CampaignRecord(campaign.name, source, campaign.seed, fingerprint, time.time())
 
 
 def versions() -> dict[str, str]:

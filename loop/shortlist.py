@@ -52,7 +52,7 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     """
     promise = Promise(belief, seed)
     settled = _settled(promise, history)
-    effort = Effort.after(belief.scorer.campaign, history.seen)
+    effort = Effort.after(belief.scorer.campaign, history.paid)
     clouds = _clouds(promise, settled, history, seed)
     found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
     measured = [history.done[i] for i in _best_measured(belief)]

@@ -24,7 +24,7 @@ def read_sources(campaign: Campaign) -> list[Source]:
     wanted = Wanted(campaign.space, {name: metric.unit for name, metric in campaign.measured.items()})
     for i, config in enumerate(campaign.warm_start):
         try:
-            found.append(_read(config, wanted, f"warm_start[{i}]"))
+            found.append(checked(config, f"warm_start[{i}]", read_source(config, wanted, f"warm_start[{i}]")))
         except CampaignError as error:
             problems += error.problems
     if problems:
@@ -52,12 +52,17 @@ def hold(sources: Sequence[Source], store: Store) -> None:
             )
 
 
-def _read(config: StoreSourceConfig | TableSourceConfig, wanted: Wanted, where: str) -> Source:
+def read_source(config: StoreSourceConfig | TableSourceConfig, wanted: Wanted, where: str) -> Source:
+    """Return what a store or a table holds, however little that is.
+
+    Raises:
+        CampaignError: it cannot be read, or lacks something.
+    """
     match config:
         case TableSourceConfig():
-            return checked(config, where, read_table(config, wanted, where))
+            return read_table(config, wanted, where)
         case StoreSourceConfig():
-            return checked(config, where, _read_store(config, wanted, where))
+            return _read_store(config, wanted, where)
 
 
 def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source:

@@ -83,8 +83,9 @@ def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRe
                 return f"the front dominates {front.volume:.4g} and has reached the volume {volume:g}"
             return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
-            since, merit = _since_improvement(_merits(campaign, trials), improvement)
-            since = min(since, sum(t.number >= first for t in completed(trials)))
+            done = completed(trials)
+            since, merit = _since_improvement(_merits(campaign, trials), [t.imported for t in done], improvement)
+            since = min(since, sum(t.number >= first and not t.imported for t in done))
             if since >= patience:
                 return f"no improvement by more than {improvement:g} on {merit:.4g} in {since} trials"
             return None
@@ -179,16 +180,18 @@ def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | N
     return [float(len({n for n, g in zip(names[:i], good[:i], strict=True) if g})) for i in range(1, len(done) + 1)]
 
 
-def _since_improvement(merits: Sequence[float | None], improvement: float) -> tuple[int, float]:
+def _since_improvement(
+    merits: Sequence[float | None], imported: Sequence[bool], improvement: float
+) -> tuple[int, float]:
     """Return for how many trials the best merit has not risen by more than ``improvement``, and that merit.
 
     Trials before the first feasible one do not count: there is nothing yet to improve on. One that is not believed
-    improves nothing.
+    improves nothing, and one that was measured elsewhere is no attempt.
     """
     incumbent: float | None = None
     since = 0
-    for merit in merits:
-        since += incumbent is not None
+    for merit, elsewhere in zip(merits, imported, strict=True):
+        since += incumbent is not None and not elsewhere
         if merit is not None and (incumbent is None or merit > incumbent + improvement):
             incumbent, since = merit, 0
     return since, incumbent or 0.0

@@ -18,11 +18,12 @@ from typing import IO, Any
 
 from sqlmodel import Session, SQLModel, func, select
 
-from campaigns.amendments import Change
+from campaigns.amendments import Change, ImportTrials
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.yaml_nodes import read_document
 from loop.reader import Reader, store_path
-from loop.records import Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
+from loop.records import IMPORTED, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.rows import (
     AmendmentRow,
     ArtefactRow,
@@ -34,7 +35,6 @@ from loop.rows import (
     TransitionRow,
     TrialRow,
     amendment,
-    col,
     dump_metrics,
     dump_proposal,
 )
@@ -53,7 +53,10 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     # Of what has ended, people alone decide otherwise.
     TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
     TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
+    TrialState.COMPLETED: frozenset({TrialState.WITHDRAWN}),  # what was imported by mistake
 }
+_READ_BY = ("space", "metrics")
+"""Sections of a campaign file that tell what a row of a table means."""
 
 
 class Journal(Reader):
@@ -115,22 +118,40 @@ class Store(Journal):
             StoreError: the store holds another campaign, or the campaign file has changed since.
         """
         with self._transaction() as session:
-            row = session.get(CampaignRow, 1)
-            if row is None:
-                session.add(CampaignRow(id=1, **asdict(campaign)))
-            elif row.fingerprint != campaign.fingerprint:
-                raise StoreError(
-                    f"{self.path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since in "
-                    "more than budget, stopping, lab and time limits; go on with the earlier file, or start afresh "
-                    "with --store"
-                )
-            else:
-                row.source = campaign.source  # budget and stopping rules may have changed
+            self._hold(session, campaign)
             now = time.time()
             started = SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions))
             session.add(started)
             session.flush()
             self._session = started.number
+
+    def found(self, campaign: CampaignRecord) -> None:
+        """Record the campaign of a new store, so that measurements can be imported before its first session."""
+        with self._transaction() as session:
+            if session.get(CampaignRow, 1) is None:
+                session.add(CampaignRow(id=1, **asdict(campaign)))
+
+    def _hold(self, session: Session, campaign: CampaignRecord) -> None:
+        """Record the campaign of a new store, or check that it is the same."""
+        row = session.get(CampaignRow, 1)
+        if row is None:
+            session.add(CampaignRow(id=1, **asdict(campaign)))
+        elif row.fingerprint == campaign.fingerprint:
+            row.source = campaign.source  # budget and stopping rules may have changed
+        elif _has_begun(session):
+            raise StoreError(
+                f"{self.path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since in "
+                "more than budget, stopping, history, lab and time limits; go on with the earlier file, or start "
+                "afresh with --store"
+            )
+        elif (changed := _changed(row.source, campaign.source)) and _has_imported(session):
+            raise StoreError(
+                f"{self.path} holds measurements that were imported before the first trial, and the file has changed "
+                f"since in {' and '.join(changed)}; put that back, or move {self.path.name} away and import them again"
+            )
+        else:
+            row.name, row.source, row.seed = campaign.name, campaign.source, campaign.seed
+            row.fingerprint = campaign.fingerprint
 
     def close(self, outcome: str) -> None:
         """End the session with its outcome, if one was begun, and release the store."""
@@ -187,6 +208,31 @@ class Store(Journal):
             )
             session.flush()
             session.add(_transition(number, TrialState.QUEUED, lab))
+
+    def take_in(self, trials: Sequence[TrialRecord], asked: int, lab: float) -> None:
+        """Record completed trials that were measured elsewhere; ``asked`` is the amendment that brings them."""
+        with self._transaction() as session:
+            _amendment_row(session, asked).first = trials[0].number
+            order = _next_order(session)
+            for place, trial in enumerate(trials):
+                session.add(
+                    TrialRow(
+                        number=trial.number,
+                        material=trial.candidate.material,
+                        parameters=dict(trial.candidate.parameters),
+                        state=TrialState.COMPLETED,
+                        proposal=dump_proposal(trial.proposal),
+                        metrics=dump_metrics(trial.metrics),
+                        score=trial.score,
+                        score_sd=trial.score_sd,
+                        feasible=trial.feasible,
+                        completed_order=order + place,
+                        created=time.time(),
+                        ended=time.time(),
+                    )
+                )
+            session.flush()
+            session.add_all(_transition(t.number, TrialState.COMPLETED, lab, reason=t.proposal.reason) for t in trials)
 
     def claim(self, number: int, step: StepRecord, lab: float) -> None:
         """Record that a station takes a trial's step; the same token may be claimed again after a restart."""
@@ -254,9 +300,7 @@ class Store(Journal):
             missing = list(verdict.missing)
             session.merge(FindingRow(trial=number, cause=verdict.cause, missing=missing, fault=verdict.fault))
             _rescore(session, {number: verdict})
-            if verdict.state is TrialState.COMPLETED:
-                done = select(func.count()).select_from(TrialRow).where(col(TrialRow.completed_order).is_not(None))
-                row.completed_order = session.exec(done).one()
+            row.completed_order = _next_order(session) if verdict.state is TrialState.COMPLETED else None
         return self.trial(number)
 
     def _mark(self, session: Session, token: str, state: TrialState, lab: float, reason: str) -> None:
@@ -292,6 +336,31 @@ def _trial_row(session: Session, number: int) -> TrialRow:
     if row is None:
         raise StoreError(f"the store knows no trial {number}")
     return row
+
+
+def _next_order(session: Session) -> int:
+    """Return the position of the next completed trial among them."""
+    latest = session.exec(select(func.max(TrialRow.completed_order))).one()
+    return 0 if latest is None else latest + 1
+
+
+def _has_begun(session: Session) -> bool:
+    """Return whether the campaign has changed, or proposed, anything by itself."""
+    trials = session.exec(select(TrialRow)).all()
+    journal = [amendment(row).change for row in session.exec(select(AmendmentRow)).all()]
+    return not all(isinstance(change, ImportTrials) for change in journal) or any(
+        row.proposal["generator"] != IMPORTED for row in trials
+    )
+
+
+def _has_imported(session: Session) -> bool:
+    return session.exec(select(AmendmentRow)).first() is not None
+
+
+def _changed(before: str, now: str) -> list[str]:
+    """Return the sections, of those that measurements were read by, in which a campaign file's text has changed."""
+    old, new = read_document(before).data, read_document(now).data
+    return [name for name in _READ_BY if old.get(name) != new.get(name)]
 
 
 def _amendment_row(session: Session, number: int) -> AmendmentRow:

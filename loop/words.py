@@ -13,6 +13,7 @@ from campaigns.amendments import (
     CampaignChange,
     Change,
     FixParameter,
+    ImportTrials,
     ReleaseParameter,
     ReleaseTrial,
     SetBounds,
@@ -105,6 +106,8 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return f"{name} may be {_scalar(level)}{units[name]}{described}"
         case AddTrial():
             return f"trial of {candidate_text(change.candidate, units)}"
+        case ImportTrials(table=table, rows=rows):
+            return f"{counted(len(rows), 'measurement')} imported from {clean(table)}"
         case ReleaseTrial(trial=number):
             return f"trial {number} is released"
         case WithdrawTrial(trial=number):
@@ -121,6 +124,8 @@ def since_text(one: Amendment) -> str:
         return "waits for a run"
     if isinstance(one.change, CampaignChange):
         return f"from trial {one.first} on"
+    if isinstance(one.change, ImportTrials):
+        return numbers_text(one.first, len(one.change.rows))
     return f"trial {one.first}" if isinstance(one.change, AddTrial) else "done"
 
 
@@ -133,6 +138,16 @@ def trials_text(numbers: Sequence[int]) -> str:
 def state_text(trial: TrialRecord) -> str:
     """Return how a trial stands, with what a failure or a quarantine speaks of, such as ``failed (lab)``."""
     return f"{trial.state}" if trial.cause is None else f"{trial.state} ({trial.cause})"
+
+
+def numbers_text(first: int, count: int) -> str:
+    """Return the numbers of some trials in succession, such as ``trials 0 to 39``."""
+    return f"trial {first}" if count == 1 else f"trials {first} to {first + count - 1}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something, such as ``1 row`` and ``2 rows``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,117 @@
+"""What was measured before a campaign, or beside it, as candidates of its space.
+
+A measurement keeps its place in the space however wide that is: a number beyond its bounds is learnt from, as it tells
+of what lies inside. What has no place at all (an unknown level, a mixture that is none) is told with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from campaigns.amendments import MeasuredRow
+from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.space import SpaceConfig
+from campaigns.table import Table
+from campaigns.values import Candidate, Scalar
+
+_CLOSE = 1e-6
+"""Share of a range within which a number is meant to be a level, a whole number, or that of a row of the space."""
+
+
+class MisfitError(ValueError):
+    """A measured candidate has no place in the space; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that is no measurement of the campaign's candidates, and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What a table tells of candidates of a campaign.
+
+    Attributes:
+        table: file that it stands in, relative to the campaign file where it lies beside or below it.
+    """
+
+    table: str
+    rows: tuple[MeasuredRow, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def placed(space: SpaceConfig, candidate: Candidate, known: Collection[str] | None = None) -> Candidate:
+    """Return a measured candidate as one of a space: levels, whole numbers and rows exactly as they stand there.
+
+    Args:
+        space: in its widest form so far.
+        candidate: in the units of the space.
+        known: ids of the pool; None where they are not known here.
+
+    Raises:
+        MisfitError: it has no place there.
+    """
+    if (candidate.material is not None) != (space.pool is not None):
+        raise MisfitError("it names no material" if candidate.material is None else "this campaign has no pool")
+    if known is not None and candidate.material is not None and candidate.material not in known:
+        raise MisfitError(f"the pool has no material {candidate.material!r}")
+    try:
+        given = space.present(candidate.parameters)
+    except KeyError as error:
+        raise MisfitError(f"it has no value of {error.args[0]}") from error
+    values = {name: _value(name, space.all_parameters[name], value) for name, value in given.items()}
+    return Candidate(_as_row(space, _whole_mixtures(space, values)), candidate.material)
+
+
+def _value(name: str, parameter: ParameterConfig, value: Scalar) -> Scalar:
+    """Return a parameter's value as the parameter has it."""
+    if isinstance(parameter, CategoricalConfig):
+        if value not in parameter.levels:
+            raise MisfitError(f"{name} is {value!r}; allowed: {', '.join(parameter.levels)}")
+        return str(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise MisfitError(f"{name} is {value!r}; allowed: a number")
+    match parameter:
+        case OrdinalConfig(levels=levels):
+            near = min(levels, key=lambda level: abs(level - number))
+            return near if abs(near - number) <= _CLOSE * (levels[-1] - levels[0]) else number
+        case IntegerConfig():
+            if abs(round(number) - number) > _CLOSE:
+                raise MisfitError(f"{name} is {number:g}; allowed: a whole number")
+            return round(number)
+        case FloatConfig(scale="log") if number <= 0:
+            raise MisfitError(f"{name} is {number:g} {parameter.unit}, on a log scale; allowed: above zero")
+        case _:
+            return number
+
+
+def _whole_mixtures(space: SpaceConfig, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return values in which the shares of each mixture add up to its total exactly."""
+    found = dict(values)
+    for name, mixture in space.mixtures.items():
+        shares = {component: float(found[component]) for component in mixture.components}
+        total = sum(shares.values())
+        if min(shares.values()) < 0 or abs(total - mixture.total) > _CLOSE * mixture.total:
+            unit = "" if mixture.unit == "1" else f" {mixture.unit}"
+            raise MisfitError(f"the shares of {name} add up to {total:g}{unit}; needed: {mixture.total:g}{unit}")
+        found |= {component: share * mixture.total / total for component, share in shares.items()}
+    return found
+
+
+def _as_row(space: SpaceConfig, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return the row of the space's table that values stand for; themselves where there is none."""
+    table = space.table
+    if table is None:
+        return dict(values)
+    wanted = Table.of(space.all_parameters, [values]).values
+    reach = _CLOSE * np.nan_to_num(np.nanmax(table.values, axis=0) - np.nanmin(table.values, axis=0))
+    near = np.isclose(table.values, wanted, rtol=0.0, atol=reach, equal_nan=True).all(axis=1)
+    return table[int(np.flatnonzero(near)[0])] if near.any() else dict(values)

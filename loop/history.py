@@ -1,0 +1,216 @@
+"""What was measured elsewhere, and is to be trials of a campaign: read, and told from what the store holds already.
+
+A row is known by what it says, not by where it stands: a table may be sorted, and grow anywhere. The journal holds
+every row that was imported, so that nothing is imported twice; a row that has gone from its table is asked about.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from campaigns.amendments import ImportTrials, MeasuredRow
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, Problem
+from campaigns.history import LeftOut, Measurements, MisfitError, placed
+from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.warm_start import Record, StoreSourceConfig, TableSourceConfig, Wanted
+from loop.records import Amendment, TrialRecord, completed
+from loop.sources import read_source
+from loop.words import candidate_text, clean, counted, metrics_text
+
+_NAMED = 10  # rows that are named in one line
+_Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What of a table is new to a store.
+
+    Attributes:
+        measurements: all of the table.
+        rows: those that are new.
+        already: how many are trials already, or wait to be.
+    """
+
+    measurements: Measurements
+    rows: tuple[MeasuredRow, ...]
+    already: int
+
+    @property
+    def change(self) -> ImportTrials | None:
+        """What the journal is told; None where nothing is new."""
+        return ImportTrials(table=self.measurements.table, rows=self.rows) if self.rows else None
+
+    @property
+    def text(self) -> str:
+        """How many rows are new, and how many are there already."""
+        return f"{self.measurements.table}: {len(self.rows)} new, {self.already} already there"
+
+
+def read_history(campaign: Campaign, known: Collection[str] | None = None) -> list[Measurements]:
+    """Return what the campaign's file says was measured before it.
+
+    Args:
+        campaign: with room for all of its trials.
+        known: ids of the pool; None where they are not known.
+
+    Raises:
+        CampaignError: tables that cannot be read, all of them, each with what to do.
+    """
+    found, problems = [], []
+    for i, config in enumerate(campaign.history):
+        try:
+            found.append(read_measurements(config, campaign, f"history[{i}]", known))
+        except CampaignError as error:
+            problems += error.problems
+    if problems:
+        raise CampaignError(problems, campaign.name)
+    return found
+
+
+def read_measurements(
+    config: StoreSourceConfig | TableSourceConfig, campaign: Campaign, where: str, known: Collection[str] | None
+) -> Measurements:
+    """Return what one table, or the store of an earlier campaign, says was measured; see ``read_history``."""
+    wanted = Wanted(campaign.space, {name: metric.unit for name, metric in campaign.measured.items()})
+    source = read_source(config, wanted, where)
+    rows: list[MeasuredRow] = []
+    left_out: list[LeftOut] = []
+    for number, record in enumerate(source.records, 2):
+        try:
+            rows.append(_row(number, record, campaign, known))
+        except MisfitError as error:
+            left_out.append(LeftOut(number, str(error)))
+    return Measurements(table_name(config), tuple(rows), tuple(left_out))
+
+
+def left_out_text(found: Measurements, shown: int = _NAMED) -> str:
+    """Return how many rows there are and are used, and why some are not; the first few of them are named."""
+    out = found.left_out
+    counts = f"{found.table}: {counted(len(found.rows) + len(out), 'row')}: {len(found.rows)} used, {len(out)} left out"
+    named = "; ".join(clean(f"row {each.row}: {each.reason}") for each in out[:shown])
+    more = f"; {len(out) - shown} more" if len(out) > shown else ""
+    return f"{counts} ({named}{more})" if out else counts
+
+
+def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
+    """Return what the journal calls a file, so that it is the same file however it is named."""
+    path, folder = config.path.resolve(), config.beside(".").resolve()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def _row(number: int, record: Record, campaign: Campaign, known: Collection[str] | None) -> MeasuredRow:
+    lacking = [name for name in campaign.measured if name not in record.metrics]
+    if lacking:
+        raise MisfitError(f"it has no value of {', '.join(lacking)}")
+    candidate = placed(campaign.space, record.candidate, known)
+    return MeasuredRow(
+        row=number,
+        parameters=dict(candidate.parameters),
+        material=candidate.material,
+        metrics={name: (m.value, m.sd, m.unit) for name, m in record.metrics.items()},
+    )
+
+
+def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[TrialRecord]) -> News:
+    """Return what of a table is new.
+
+    Args:
+        found: the table.
+        amendments: the journal, with every row that was imported.
+        trials: by their numbers; what was measured here, or imported from another table, is no news either.
+
+    Raises:
+        CampaignError: rows of the table that were imported are not in it any more.
+    """
+    imported = list(_imported(amendments, trials))
+    mine = [one for one in imported if one.table == found.table]
+    left = Counter(_exactly(one.row) for one in mine)
+    others = Counter(_elsewhere([one for one in imported if one.table != found.table], trials, found))
+    new: list[MeasuredRow] = []
+    for row in found.rows:
+        exact, rough = _exactly(row), _roughly(row.candidate, row.measured)
+        if left[exact]:
+            left[exact] -= 1
+        elif others[rough]:
+            others[rough] -= 1
+        else:
+            new.append(row)
+    if lost := _lost([one for one in mine if not one.withdrawn], left):
+        raise CampaignError([Problem("history", _told(one)) for one in lost], found.table)
+    return News(found, tuple(new), len(found.rows) - len(new))
+
+
+@dataclass(frozen=True, slots=True)
+class _Imported:
+    """A row of the journal, and what became of it.
+
+    Attributes:
+        trial: its number; None while it waits.
+    """
+
+    table: str
+    row: MeasuredRow
+    trial: int | None
+    withdrawn: bool
+
+
+def _imported(amendments: Sequence[Amendment], trials: Sequence[TrialRecord]) -> Iterator[_Imported]:
+    for one in amendments:
+        if not isinstance(one.change, ImportTrials) or one.refused:
+            continue
+        for place, row in enumerate(one.change.rows):
+            number = None if one.first is None else one.first + place
+            gone = number is not None and trials[number].state is TrialState.WITHDRAWN
+            yield _Imported(one.change.table, row, number, gone)
+
+
+def _elsewhere(others: Sequence[_Imported], trials: Sequence[TrialRecord], found: Measurements) -> Iterator[_Key]:
+    """Yield what was measured here, or stands in other tables."""
+    names = {name for row in found.rows for name in row.metrics}
+    for trial in completed(trials):
+        if not trial.imported:
+            yield _roughly(trial.candidate, {n: m for n, m in trial.metrics.items() if n in names})
+    yield from (_roughly(one.row.candidate, one.row.measured) for one in others)
+
+
+def _exactly(row: MeasuredRow) -> _Key:
+    """Return what a row says, to nine digits."""
+    return (*_roughly(row.candidate, row.measured), *(_digits(sd) for _, (_, sd, _) in sorted(row.metrics.items())))
+
+
+def _roughly(candidate: Candidate, metrics: Mapping[str, MetricValue]) -> _Key:
+    """Return the candidate and the values of a measurement, to nine digits: no two are equal in them by chance."""
+    settings = [(name, _digits(value)) for name, value in sorted(candidate.parameters.items())]
+    values = [(name, _digits(metric.value)) for name, metric in sorted(metrics.items())]
+    return (candidate.material, *settings, *values)
+
+
+def _digits(value: Scalar) -> str:
+    return value if isinstance(value, str) else f"{value + 0.0:.9g}"
+
+
+def _lost(kept: Sequence[_Imported], left: Counter[_Key]) -> list[_Imported]:
+    """Return the imported rows that are not in their table any more, given how many of each were not found."""
+    missing = Counter(left)
+    lost = []
+    for one in reversed(kept):
+        if missing[_exactly(one.row)] > 0:
+            missing[_exactly(one.row)] -= 1
+            lost.append(one)
+    return lost[::-1]
+
+
+def _told(one: _Imported) -> str:
+    """Return that a row is gone, and what to do."""
+    values = metrics_text(one.row.measured, list(one.row.metrics))
+    said = f"{one.table} row {one.row.row} ({candidate_text(one.row.candidate, {})}: {values})"
+    if one.trial is None:
+        return f"{said} is to be imported, and has changed or vanished since; put it back"
+    undo = f"athanor trial withdraw {one.trial} --reason '...'"
+    return (
+        f"{said} is trial {one.trial}, and has changed or vanished since; put it back, "
+        f"or, where it was wrong, withdraw the trial ({undo}) and import the table again"
+    )

@@ -1,0 +1,114 @@
+"""What ``athanor trial import`` does: read a table, write what is new of it into the journal, and make trials of it.
+
+While another process runs the campaign, that one makes the trials, before its next proposal; else this one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from campaigns.beside import PARENT
+from campaigns.errors import StoreError
+from campaigns.load import load_campaign, read_text
+from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
+from loop.amend import Desk, open_desk
+from loop.amend_words import wrong
+from loop.amending import author
+from loop.edition import as_shown, edition
+from loop.fingerprint import campaign_record
+from loop.history import left_out_text, news, read_measurements
+from loop.importing import computed_of, take_in, waiting_imports
+from loop.places import default_store
+from loop.reader import store_path
+from loop.records import Amendment, changes_of
+from loop.store import Store
+from loop.words import change_text, since_text
+
+if TYPE_CHECKING:
+    from loop.assemble import Materials
+
+_SHOWN = 50  # rows that are left out and named
+_ENDINGS = (".yaml", ".yml")
+
+
+def parted(words: list[str]) -> tuple[Path, Path | None]:
+    """Return the table and the campaign file among the words of the command."""
+    files = [Path(word) for word in words if word.endswith(_ENDINGS)]
+    tables = [Path(word) for word in words if not word.endswith(_ENDINGS)]
+    if len(tables) != 1 or len(files) > 1:
+        raise wrong("TABLE", f"got {' '.join(words)}; allowed: one table, and the campaign file if there are several")
+    return tables[0], files[0] if files else None
+
+
+def import_table(table: Path, file: Path | None, url: str | None, reason: str) -> Iterator[str]:
+    """Make trials of what is new in a table; yield what there is to say.
+
+    Raises:
+        CampaignError: the table cannot be read, or rows of it that were imported are gone; or no reason is given.
+        StoreError: there is neither a store nor a campaign file to begin one with.
+    """
+    if file is not None and not store_path(url or default_store(file)).exists():
+        _begin(table, file, url or default_store(file))
+    desk = open_desk(file, url, reason)
+    amendments, materials = desk.journal.amendments(), _materials(desk)
+    campaign = as_shown(desk.campaign, amendments)
+    known = None if materials is None else frozenset(materials.pool.ids)
+    found = read_measurements(_config(table, desk.folder), campaign, "TABLE", known)
+    yield left_out_text(found, _SHOWN)
+    new = news(found, amendments, desk.journal.trials())
+    yield new.text
+    if new.change is not None:
+        desk.journal.amend([new.change], (author(), desk.reason), {})
+    yield from _taken(desk, materials)
+
+
+def _begin(table: Path, file: Path, url: str) -> None:
+    """Begin the store of a campaign before its first run, if the table can be read."""
+    campaign = load_campaign(file)
+    read_measurements(_config(table, file.absolute().parent), campaign, "TABLE", None)
+    store = Store(url)
+    store.found(campaign_record(campaign, read_text(file)))
+    store.close("")
+
+
+def _materials(desk: Desk) -> Materials | None:
+    if desk.campaign.space.pool is None:
+        return None
+    from loop.assemble import load_materials  # slow, and only for campaigns with a pool
+
+    return load_materials(desk.campaign)
+
+
+def _config(table: Path, folder: Path) -> StoreSourceConfig | TableSourceConfig:
+    """Return the table as a campaign file in a folder would name it."""
+    kind = StoreSourceConfig if table.suffix == ".db" else TableSourceConfig
+    data = {"kind": "store" if table.suffix == ".db" else "table", "name": "imported", "file": str(table.absolute())}
+    return kind.model_validate(data, context={PARENT: folder})
+
+
+def _taken(desk: Desk, materials: Materials | None) -> Iterator[str]:
+    """Make trials of all that waits to be imported, unless a run does that; yield what was done."""
+    waiting = waiting_imports(desk.journal.amendments())
+    if not waiting:
+        return
+    if any(one.waiting for one in desk.journal.amendments() if changes_of([one])):
+        yield "they will be trials as soon as a run has taken over the amendments before them"
+        return
+    try:
+        store = Store(f"sqlite:///{desk.journal.path}")
+    except StoreError:
+        yield "the run that goes on makes trials of them before its next proposal"
+        return
+    try:
+        for one in waiting:
+            done = _take(store, desk, one, materials)
+            yield f"amendment {done.number}: {change_text(desk.campaign, done.change)}, {since_text(done)}"
+    finally:
+        store.close("")
+
+
+def _take(store: Store, desk: Desk, one: Amendment, materials: Materials | None) -> Amendment:
+    lab = max((change.lab for change in store.transitions()), default=0.0)
+    return take_in(store, one, edition(desk.campaign, store.amendments()), computed_of(materials), lab)

@@ -1,0 +1,129 @@
+"""What was measured elsewhere becomes trials: completed ones, with their score and where they come from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from campaigns.amendments import ImportTrials
+from campaigns.history import MisfitError, placed
+from campaigns.objective import Objective
+from campaigns.values import TrialState
+from loop.edition import Edition
+from loop.records import IMPORTED, Amendment, Proposal, TrialRecord
+from loop.store import Store
+from loop.verdict import verdict
+
+if TYPE_CHECKING:
+    from loop.amending import Amending
+    from loop.assemble import Materials
+    from loop.session import Parts
+
+Computed = Callable[[str | None], Mapping[str, float]]
+"""From a material's id to its computed metrics; it raises ValueError for a material that the pool has not."""
+
+
+def waiting_imports(amendments: Sequence[Amendment]) -> list[Amendment]:
+    """Return what is to be imported, in the order in which it was asked for."""
+    return [one for one in amendments if one.waiting and isinstance(one.change, ImportTrials)]
+
+
+def check_import(one: Amendment, edition: Edition, computed: Computed) -> str:
+    """Return why measurements cannot be trials of a campaign; empty if they can.
+
+    They were checked when they were read. The file may have changed since, and an amendment before them been refused.
+    """
+    assert isinstance(one.change, ImportTrials)  # noqa: S101 - nothing else is asked about
+    units = {name: metric.unit for name, metric in edition.campaign.measured.items()}
+    for row in one.change.rows:
+        told = {name: unit for name, (_, _, unit) in row.metrics.items()}
+        try:
+            placed(edition.outline, row.candidate)
+            computed(row.material)
+        except MisfitError as error:
+            return f"row {row.row}: {error}; import the table again"
+        except ValueError:
+            return f"row {row.row}: the pool has no material {row.material!r}; import the table again"
+        if any(units.get(name) != unit for name, unit in told.items()):
+            return f"row {row.row}: its metrics are not those of the campaign any more; import the table again"
+    return ""
+
+
+def imported_trials(one: Amendment, edition: Edition, first: int, computed: Computed) -> list[TrialRecord]:
+    """Return the trials that measurements become.
+
+    Args:
+        one: asks for them.
+        edition: the campaign in force.
+        first: number of the first of them.
+        computed: tells what needs no experiment.
+    """
+    assert isinstance(one.change, ImportTrials)  # noqa: S101 - nothing else is asked about
+    objective, table, now = edition.campaign.build_objective(), one.change.table, time.time()
+    by = f"imported by {one.author}: {one.reason}"
+    found = []
+    for number, row in enumerate(one.change.rows, first):
+        proposal = Proposal(IMPORTED, reason=f"row {row.row} of {table}, {by}", version=edition.version)
+        trial = TrialRecord(
+            number=number,
+            candidate=row.candidate,
+            state=TrialState.COMPLETED,
+            reason="",
+            proposal=proposal,
+            metrics=row.measured,
+            flags=(),
+            score=None,
+            score_sd=None,
+            feasible=None,
+            completed_order=None,
+            created=now,
+            ended=now,
+            steps=(),
+        )
+        found.append(_judged(objective, trial, computed(row.material)))
+    return found
+
+
+def _judged(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> TrialRecord:
+    """Return a trial with all of its metrics and its score."""
+    said = verdict(objective, trial, computed)
+    judged = replace(trial, metrics=said.metrics, reason=said.reason)
+    return replace(judged, score=said.score, score_sd=said.score_sd, feasible=said.feasible)
+
+
+def take_in(store: Store, one: Amendment, edition: Edition, computed: Computed, lab: float) -> Amendment:
+    """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
+    if why := check_import(one, edition, computed):
+        store.take_over({}, {one.number: why}, {})
+        return replace(one, refused=why)
+    trials = imported_trials(one, edition, store.count(), computed)
+    store.take_in(trials, one.number, lab)
+    return replace(one, first=trials[0].number)
+
+
+class Importing:
+    """Takes over what is imported while a campaign lives.
+
+    Args:
+        parts: the planner, who learns, and what was computed of each material.
+        amending: knows the campaign in force.
+        store: where it is recorded.
+    """
+
+    def __init__(self, parts: Parts, amending: Amending, store: Store) -> None:
+        self._planner, self._amending, self._store = parts.planner, amending, store
+        self._computed = computed_of(parts.materials)
+
+    def take_over(self, one: Amendment, lab: float) -> Amendment:
+        """Make trials of measurements, at a lab time in seconds, or refuse them; return what was done."""
+        done = take_in(self._store, one, self._amending.edition, self._computed, lab)
+        if done.first is not None:
+            self._planner.recall(self._store.trials()[done.first :])
+        return done
+
+
+def computed_of(materials: Materials | None) -> Computed:
+    """Return what tells the computed metrics of a material."""
+    return (lambda _: {}) if materials is None else materials.computed_of
