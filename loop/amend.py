@@ -54,6 +54,16 @@ def parted(words: Sequence[str]) -> tuple[list[str], Path | None]:
     return [word for word in words if word not in files], Path(files[0]) if files else None
 
 
+def check_reason(reason: str) -> None:
+    """Check that there is a reason.
+
+    Raises:
+        CampaignError: there is none.
+    """
+    if not reason.strip():
+        raise wrong("--reason", "is empty; needed: why, in a few words, for those who read the journal")
+
+
 def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
     """Open the journal of a campaign that was begun.
 
@@ -61,8 +71,7 @@ def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
         CampaignError: no reason is given.
         StoreError: there is no store.
     """
-    if not reason.strip():
-        raise wrong("--reason", "is empty; needed: why, in a few words, for those who read the journal")
+    check_reason(reason)
     journal = open_journal(file, store)
     folder = (file or journal.path).absolute().parent
     open_folder(folder)  # modules beside the campaign can be named in it

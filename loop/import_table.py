@@ -13,7 +13,7 @@ from campaigns.beside import PARENT
 from campaigns.errors import StoreError
 from campaigns.load import load_campaign, read_text
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
-from loop.amend import Desk, open_desk
+from loop.amend import Desk, check_reason, open_desk
 from loop.amend_words import wrong
 from loop.amending import author
 from loop.edition import as_shown, edition
@@ -49,6 +49,7 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
         CampaignError: the table cannot be read, or rows of it that were imported are gone; or no reason is given.
         StoreError: there is neither a store nor a campaign file to begin one with.
     """
+    check_reason(reason)
     if file is not None and not store_path(url or default_store(file)).exists():
         _begin(table, file, url or default_store(file))
     desk = open_desk(file, url, reason)

@@ -80,7 +80,7 @@ def status_rows(store: Reader) -> Rows:
     campaign, trials = store.campaign(), store.trials()
     budget = read_document(campaign.source).data["budget"]
     units = parameter_units(campaign.source)
-    counts = Counter(str(trial.state) for trial in trials)
+    counts = Counter("imported" if completed([trial]) and trial.imported else str(trial.state) for trial in trials)
     full = sum(trial.counted for trial in trials)
     spent = sum(step.cost for trial in trials for step in trial.steps)
     rows = [

@@ -1,0 +1,225 @@
+"""What was measured elsewhere becomes trials: of tables of the file's history, and of those that are imported."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from campaigns.amendments import ImportTrials, MeasuredRow
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, StoreError
+from campaigns.values import TrialState
+from loop.cli import app
+from loop.events import Event, Proposed
+from loop.exits import ExitCode
+from loop.fingerprint import campaign_record
+from loop.import_table import import_table
+from loop.reader import Reader
+from loop.records import IMPORTED
+from loop.store import Store
+from tests.forks import forked
+from tests.loop.conftest import Bench, quick
+from tests.loop.test_run import facts
+from tests.stores import CAMPAIGN, fill
+
+
+def athanor(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+HEAD = "temperature [degC],time [h],ramp_rate [degC/min],lithium_excess [percent],atmosphere,capacity [mAh/g],mean_voltage [V],phase_fraction\n"  # fmt: skip
+
+
+def row(number: int, capacity: float = 180.0) -> str:
+    """Return a row of a table for the calcination campaign, another for each number."""
+    gas = ("air", "oxygen", "argon")[number % 3]
+    return (
+        f"{700 + 10 * number},{6 + number},{(2, 5, 10)[number % 3]},{number % 11},{gas},{capacity + number},3.8,0.9\n"
+    )
+
+
+def table(folder: Path, *rows: str, name: str = "measured.csv") -> Path:
+    (folder / name).write_text(HEAD + "".join(rows))
+    return folder / name
+
+
+def with_history(file: Path, **changes: Any) -> dict[str, Any]:
+    """Return a quick campaign of which some trials were measured before."""
+    return quick(history=[{"kind": "table", "name": "notebook", "file": str(file)}], **changes)
+
+
+def test_the_rows_of_the_history_are_trials_and_the_model_chooses_from_the_first_proposal_on(bench: Bench) -> None:
+    rows = [row(n) for n in range(12)]
+    outcome = bench.run(with_history(table(bench.folder, *rows)), max_trials=2)
+    before, own = outcome.trials[:12], outcome.trials[12:]
+    assert [t.proposal.generator for t in before] == [IMPORTED] * 12
+    assert [t.proposal.generator for t in own] == ["model"] * 2
+    assert [t.metrics["capacity"].value for t in before] == [180.0 + n for n in range(12)]
+    assert all(t.state is TrialState.COMPLETED and t.score is not None and t.feasible is not None for t in before)
+    assert [t.completed_order for t in before] == list(range(12))
+    assert "row 5 of " in before[3].proposal.reason
+    assert "measured.csv, imported by " in before[3].proposal.reason
+    assert not {t.candidate.key() for t in own} & {t.candidate.key() for t in before}
+    assert [t.counted for t in outcome.trials] == [False] * 12 + [True] * 2
+    assert set(own[0].proposal.learnt_from) == set(range(12))
+
+
+def test_a_table_that_has_grown_is_taken_over_by_the_next_run_and_one_that_has_changed_is_refused(bench: Bench) -> None:
+    rows = [row(n) for n in range(6)]
+    data = with_history(table(bench.folder, *rows))
+    bench.run(data, max_trials=1)
+    table(bench.folder, row(20), *reversed(rows))  # sorted the other way, with a new row on top
+    outcome = bench.run(data, max_trials=1)
+    assert [t.number for t in outcome.trials if t.imported] == [*range(6), 7]
+    assert outcome.trials[7].metrics["capacity"].value == 200.0
+    table(bench.folder, *rows[1:], row(0, capacity=181.0), row(20))
+    with pytest.raises(CampaignError) as caught:
+        bench.run(data, max_trials=1)
+    (problem,) = caught.value.problems
+    assert "measured.csv row 2 (" in problem.message
+    assert "is trial 0, and has changed or vanished since; put it back" in problem.message
+    assert "athanor trial withdraw 0" in problem.message
+    assert len(Reader(bench.url).trials()) == len(outcome.trials)
+
+
+def killed_at(bench: Bench, words: str) -> None:
+    """Run a campaign with a history until a method of the store is called for the first time, then die."""
+    real = getattr(Store, words)
+
+    def die(self: Store, *arguments: Any) -> None:
+        real(self, *arguments) if words == "take_in" else None
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Store, words, die)
+    bench.run(with_history(bench.folder.parent / "measured.csv"), max_trials=3)
+
+
+def resumed(bench: Bench) -> None:
+    bench.run(with_history(bench.folder.parent / "measured.csv"), max_trials=3)
+
+
+def test_killed_while_importing_equals_uninterrupted(tmp_path: Path) -> None:
+    found = []
+    table(tmp_path, *(row(n) for n in range(8)))
+    for moments in ((), ("amend", "take_in", "propose")):
+        bench = Bench(tmp_path / f"killed-{len(moments)}")
+        bench.folder.mkdir()
+        for moment in moments:
+            assert forked(killed_at, bench, moment) == -signal.SIGKILL, moment
+        assert forked(resumed, bench) == 0
+        found.append(tuple(Reader(bench.url).trials()))
+    assert facts(found[0]) == facts(found[1])
+    assert [t.proposal.generator for t in found[0]] == [IMPORTED] * 8 + ["model"] * 3
+
+
+def test_a_run_that_goes_on_takes_over_what_is_imported_meanwhile(bench: Bench) -> None:
+    file = table(bench.folder, *(row(n) for n in range(8)))
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Proposed) and event.trial == 1:
+            told.extend(import_table(file, None, bench.url, "found the notebook"))
+
+    told: list[str] = []
+    outcome = bench.run(quick(), on_event, max_trials=5)
+    assert told[-1] == "the run that goes on makes trials of them before its next proposal"
+    (imported,) = Reader(bench.url).amendments()
+    assert imported.first == 2
+    assert [t.number for t in outcome.trials if t.imported] == list(range(2, 10))
+    assert [t.proposal.generator for t in outcome.trials[10:]] == ["model"] * 3
+    assert sum(t.counted for t in outcome.trials) == 5
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A campaign file of one parameter and one metric, without a store."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(CAMPAIGN)
+    return tmp_path / "small.yaml"
+
+
+SHORT = "temperature [K],capacity [mAh/g],capacity sd [mAh/g]\n873.15,150,2\n973.15,170,2\n973.15,172,2\n1500,90,2\n"
+
+
+def test_a_table_is_imported_before_the_first_run(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    result = athanor("trial", "import", "old.csv", "small.yaml", "--reason", "last year")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        "old.csv: 4 rows: 4 used, 0 left out",
+        "old.csv: 4 new, 0 already there",
+        "amendment 1: 4 measurements imported from old.csv, trials 0 to 3",
+    ]
+    trials = Reader(f"sqlite:///{small.with_suffix('.db')}").trials()
+    assert [t.candidate.parameters["temperature"] for t in trials] == pytest.approx([600, 700, 700, 1226.85])
+    assert [t.score for t in trials] == pytest.approx([15.0, 17.0, 17.2, 9.0])  # replicates, and beyond the bounds
+    assert trials[0].metrics["capacity"].sd == pytest.approx(2.0)
+    assert "trials: 0 of 10, 4 imported" in athanor("status").output
+    assert "imported" in athanor("trials", "--csv").output
+
+
+def test_nothing_is_imported_twice(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    again = athanor("trial", "import", "old.csv", "--reason", "x")
+    assert again.output.splitlines() == ["old.csv: 4 rows: 4 used, 0 left out", "old.csv: 0 new, 4 already there"]
+    (small.parent / "renamed.csv").write_text(SHORT + "1000,160,2\n")
+    other = athanor("trial", "import", "renamed.csv", "--reason", "x")
+    assert "renamed.csv: 1 new, 4 already there" in other.output
+    (small.parent / "own.csv").write_text(athanor("trials", "--csv").output)
+    assert "own.csv: 0 new, 5 already there" in athanor("trial", "import", "own.csv", "--reason", "x").output
+    assert len(Reader(f"sqlite:///{small.with_suffix('.db')}").trials()) == 5
+
+
+def test_what_was_measured_here_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fill(tmp_path)
+    (tmp_path / "own.csv").write_text(athanor("trials", "--csv").output)
+    result = athanor("trial", "import", "own.csv", "--reason", "x")
+    assert "own.csv: 0 new, 1 already there" in result.output, result.output
+
+
+def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    (small.parent / "old.csv").write_text(SHORT.replace("873.15,150", "873.15,155"))
+    refused = athanor("trial", "import", "old.csv", "--reason", "x")
+    assert refused.exit_code == ExitCode.INVALID
+    assert "old.csv row 2 (temperature 600: capacity 150.0 ± 2.0 mAh/g) is trial 0" in refused.output
+
+
+def test_nothing_is_written_without_a_table_a_campaign_or_a_reason(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    for words in (["none.csv", "small.yaml"], ["old.csv", "other.csv", "small.yaml"], ["old.csv"], ["small.yaml"]):
+        result = athanor("trial", "import", *words, "--reason", "x")
+        assert result.exit_code in (ExitCode.INVALID, ExitCode.STORE), (words, result.output)
+    assert athanor("trial", "import", "old.csv", "small.yaml", "--reason", " ").exit_code == ExitCode.INVALID
+    assert not small.with_suffix(".db").exists()
+
+
+def test_before_the_first_trial_the_file_may_still_change_but_not_what_the_rows_mean(small: Path) -> None:
+    store = Store(f"sqlite:///{small.with_suffix('.db')}")
+    store.close("")
+    small.with_suffix(".db").unlink()
+    (small.parent / "old.csv").write_text(SHORT)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    for changed, fine in ((CAMPAIGN.replace("10 mAh/g", "20 mAh/g"), True), (CAMPAIGN.replace("degC", "K"), False)):
+        store = Store(f"sqlite:///{small.with_suffix('.db')}")
+        record = campaign_record(Campaign(**yaml.safe_load(changed)), changed)
+        try:
+            store.begin(record, {})
+            assert fine
+        except StoreError as error:
+            assert "changed since in space; put that back" in str(error)
+            assert not fine
+        finally:
+            store.close("")
+
+
+def measured(rows: list[tuple[dict[str, Any], float]]) -> ImportTrials:
+    return ImportTrials(table="t.csv", rows=tuple(
+        MeasuredRow(row=i, parameters=p, metrics={"merit": (v, 0.0, "1")}) for i, (p, v) in enumerate(rows, 2)
+    ))  # fmt: skip
