@@ -8,43 +8,79 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from campaigns.amendments import MeasuredRow
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.parameters import (
+    CategoricalConfig,
+    FloatConfig,
+    IntegerConfig,
+    OrdinalConfig,
+    ParameterConfig,
+    allowed_values,
+)
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Candidate, Scalar
 
 _CLOSE = 1e-6
 """Share of a range within which a number is meant to be a level, a whole number, or that of a row of the space."""
+_ANY = 1e300
+"""Numbers up to here are read."""
+_FAR = 1.0
+"""Widths of a range beyond which a number tells nothing of what lies inside, and may well be a slip."""
 
 
 class MisfitError(ValueError):
     """A measured candidate has no place in the space; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A row that is no measurement of the campaign's candidates, and why."""
+def wide(space: SpaceConfig) -> SpaceConfig:
+    """Return a space in which whatever was measured near another one has a place, and is read in its units.
 
-    row: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Measurements:
-    """What a table tells of candidates of a campaign.
-
-    Attributes:
-        table: file that it stands in, relative to the campaign file where it lies beside or below it.
+    Numbers have hardly any bounds, levels that are numbers are any number, and no constraint is kept.
     """
+    parameters = {name: _wide(parameter) for name, parameter in space.parameters.items()}
+    return space.model_copy(update={"parameters": parameters, "constraints": (), "rows": None})
 
-    table: str
-    rows: tuple[MeasuredRow, ...]
-    left_out: tuple[LeftOut, ...] = ()
+
+def _wide(parameter: ParameterConfig) -> ParameterConfig:
+    match parameter:
+        case CategoricalConfig():
+            return parameter
+        case FloatConfig() | IntegerConfig():
+            lowest = 0.0 if isinstance(parameter, FloatConfig) and parameter.scale == "log" else -_ANY
+            return parameter.model_copy(update={"low": lowest, "high": _ANY})
+        case OrdinalConfig(unit=unit, when=when):
+            return FloatConfig(kind="float", unit=unit, low=-_ANY, high=_ANY, when=when)
+
+
+def beyond(space: SpaceConfig, candidate: Candidate) -> str:
+    """Return how a measured candidate lies outside of a space: it is learnt from all the same; empty for one inside.
+
+    Raises:
+        MisfitError: it lies so far outside that it tells nothing, and may be wrong.
+    """
+    told = []
+    for name, value in candidate.parameters.items():
+        parameter = space.all_parameters[name]
+        if isinstance(parameter, CategoricalConfig) or parameter.contains(value):
+            continue
+        reach = parameter.fraction(value)
+        if not -_FAR <= reach <= 1.0 + _FAR:
+            raise MisfitError(f"{name} lies far outside of the space; {allowed_values(parameter)}")
+        told.append(f"{name} lies outside of the space ({allowed_values(parameter)})")
+    if not told and not space.allows(candidate.parameters):
+        told.append(_broken(space, candidate))
+    return f"{'; '.join(told)}: it is learnt from" if told else ""
+
+
+def _broken(space: SpaceConfig, candidate: Candidate) -> str:
+    """Return what keeps a candidate out of a space whose bounds it keeps."""
+    for constraint in space.parsed_constraints:
+        if not bool(constraint.keeps({n: np.array([float(candidate.parameters[n])]) for n in constraint.names})[0]):
+            return f"breaks {constraint.text!r}"
+    return "is no row of the space's table" if space.rows is not None else "lies outside of the space"
 
 
 def placed(space: SpaceConfig, candidate: Candidate, known: Collection[str] | None = None) -> Candidate:

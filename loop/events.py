@@ -178,9 +178,14 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class SourceRead:
-    """Earlier measurements were read: which, how many rows of them are used, and why others are not."""
+    """Earlier measurements were read: which, how many rows of them are used, and why others are not.
+
+    Attributes:
+        role: what they are read for: what is learnt from, or the campaign's own history.
+    """
 
     text: str
+    role: str = "learns from"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns.amendments import ImportTrials, MeasuredRow
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem
-from campaigns.history import LeftOut, Measurements, MisfitError, placed
+from campaigns.history import MisfitError, beyond, placed, wide
+from campaigns.sheet import Remark
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
-from campaigns.warm_start import Record, StoreSourceConfig, TableSourceConfig, Wanted
+from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.records import Amendment, TrialRecord, completed
+from loop.source_words import tally
 from loop.sources import read_source
-from loop.words import candidate_text, clean, counted, metrics_text
+from loop.words import candidate_text, metrics_text
 
-_NAMED = 10  # rows that are named in one line
 _Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What a table, or a store, tells of candidates of a campaign.
+
+    Attributes:
+        table: file that it stands in, relative to the campaign file where it lies beside or below it.
+        rows: what can be made a trial.
+        source: what was read, with all that is not used.
+    """
+
+    table: str
+    rows: tuple[MeasuredRow, ...]
+    source: Source
+
+    @property
+    def text(self) -> list[str]:
+        """What became of each row."""
+        first, *more = tally(self.source)
+        return [f"{self.table}: {first}", *more]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +68,7 @@ class News:
     @property
     def text(self) -> str:
         """How many rows are new, and how many are there already."""
-        return f"{self.measurements.table}: {len(self.rows)} new, {self.already} already there"
+        return f"{len(self.rows)} new, {self.already} already there"
 
 
 def read_history(campaign: Campaign, known: Collection[str] | None = None) -> list[Measurements]:
@@ -74,25 +96,24 @@ def read_measurements(
     config: StoreSourceConfig | TableSourceConfig, campaign: Campaign, where: str, known: Collection[str] | None
 ) -> Measurements:
     """Return what one table, or the store of an earlier campaign, says was measured; see ``read_history``."""
-    wanted = Wanted(campaign.space, {name: metric.unit for name, metric in campaign.measured.items()})
-    source = read_source(config, wanted, where)
+    units = {name: metric.unit for name, metric in campaign.measured.items()}
+    found = read_source(config, Wanted(wide(campaign.space), units), where)
     rows: list[MeasuredRow] = []
-    left_out: list[LeftOut] = []
-    for number, record in enumerate(source.records, 2):
+    used: list[Record] = []
+    left_out, remarks = list(found.left_out), list(found.remarks)
+    for place, record in enumerate(found.records):
+        number = place if record.row is None else record.row
         try:
-            rows.append(_row(number, record, campaign, known))
+            row, remark = _row(number, record, campaign, known)
         except MisfitError as error:
-            left_out.append(LeftOut(number, str(error)))
-    return Measurements(table_name(config), tuple(rows), tuple(left_out))
-
-
-def left_out_text(found: Measurements, shown: int = _NAMED) -> str:
-    """Return how many rows there are and are used, and why some are not; the first few of them are named."""
-    out = found.left_out
-    counts = f"{found.table}: {counted(len(found.rows) + len(out), 'row')}: {len(found.rows)} used, {len(out)} left out"
-    named = "; ".join(clean(f"row {each.row}: {each.reason}") for each in out[:shown])
-    more = f"; {len(out) - shown} more" if len(out) > shown else ""
-    return f"{counts} ({named}{more})" if out else counts
+            left_out.append(Remark(number, str(error)))
+            continue
+        rows.append(row)
+        used.append(record)
+        remarks += [Remark(number, remark)] if remark else []
+    left_out.sort(key=lambda remark: remark.row)
+    source = replace(found, records=tuple(used), left_out=tuple(left_out), remarks=tuple(remarks))
+    return Measurements(table_name(config), tuple(rows), source)
 
 
 def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
@@ -101,17 +122,19 @@ def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
 
-def _row(number: int, record: Record, campaign: Campaign, known: Collection[str] | None) -> MeasuredRow:
+def _row(number: int, record: Record, campaign: Campaign, known: Collection[str] | None) -> tuple[MeasuredRow, str]:
+    """Return a row as it is kept, and what should be known of it."""
     lacking = [name for name in campaign.measured if name not in record.metrics]
     if lacking:
-        raise MisfitError(f"it has no value of {', '.join(lacking)}")
+        raise MisfitError(f"has no value of {', '.join(lacking)}")
     candidate = placed(campaign.space, record.candidate, known)
-    return MeasuredRow(
+    row = MeasuredRow(
         row=number,
         parameters=dict(candidate.parameters),
         material=candidate.material,
         metrics={name: (m.value, m.sd, m.unit) for name, m in record.metrics.items()},
     )
+    return row, beyond(campaign.space, candidate)
 
 
 def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[TrialRecord]) -> News:

@@ -18,7 +18,7 @@ from loop.amend_words import wrong
 from loop.amending import author
 from loop.edition import as_shown, edition
 from loop.fingerprint import campaign_record
-from loop.history import left_out_text, news, read_measurements
+from loop.history import news, read_measurements
 from loop.importing import computed_of, take_in, waiting_imports
 from loop.places import default_store
 from loop.reader import store_path
@@ -29,7 +29,6 @@ from loop.words import change_text, since_text
 if TYPE_CHECKING:
     from loop.assemble import Materials
 
-_SHOWN = 50  # rows that are left out and named
 _ENDINGS = (".yaml", ".yml")
 
 
@@ -57,7 +56,7 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
     campaign = as_shown(desk.campaign, amendments)
     known = None if materials is None else frozenset(materials.pool.ids)
     found = read_measurements(_config(table, desk.folder), campaign, "TABLE", known)
-    yield left_out_text(found, _SHOWN)
+    yield from found.text
     new = news(found, amendments, desk.journal.trials())
     yield new.text
     if new.change is not None:

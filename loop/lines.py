@@ -52,9 +52,6 @@ def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> st
     return clean(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
 
 
-_LABELS: dict[type, str] = {Stopping: "stopping", SourceRead: "learns from", Warned: "warning"}
-
-
 def _session_line(event: SessionEvent) -> str:
     match event:
         case Started():
@@ -70,8 +67,10 @@ def _session_line(event: SessionEvent) -> str:
             return f"surrogate of {metric}, after trial {number}: {text}"
         case Amended():
             return _amended(event)
-        case Stopping(reason=text) | SourceRead(text=text) | Warned(text=text):
-            return f"{_LABELS[type(event)]}: {text}"
+        case Stopping(reason=text) | Warned(text=text):
+            return f"{'stopping' if isinstance(event, Stopping) else 'warning'}: {text}"
+        case SourceRead(text=text, role=role):
+            return f"{role}: {text}"
         case Finished():
             return f"finished: {event.reason}; {_found(event)}"
 

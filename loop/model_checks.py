@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError, Problem
@@ -13,6 +14,9 @@ from campaigns.metrics import TrainedPriorConfig
 from campaigns.warm_start import Source
 from surrogates.features.model_files import problems
 from surrogates.features.ray_cluster import trouble
+
+if TYPE_CHECKING:
+    from loop.history import Measurements
 
 
 def check_models(campaign: Campaign, file: Path) -> list[Source]:
@@ -30,6 +34,22 @@ def check_models(campaign: Campaign, file: Path) -> list[Source]:
     if problems:
         raise CampaignError(located(problems, file), str(file))
     return sources
+
+
+def check_history(campaign: Campaign, file: Path) -> list[Measurements]:
+    """Check that what was measured before can be read; return it.
+
+    Raises:
+        CampaignError: tables that cannot be read, all of them, each with what to do.
+    """
+    if not campaign.history:
+        return []
+    from loop.history import read_history  # the store's library, which most campaigns need not yet
+
+    try:
+        return read_history(campaign)
+    except CampaignError as error:
+        raise CampaignError(located(error.problems, file), str(file)) from error
 
 
 def _features(campaign: Campaign) -> Iterator[Problem]:

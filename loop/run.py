@@ -11,14 +11,13 @@ from pathlib import Path
 import torch
 
 from campaigns.campaign import Campaign
-from campaigns.history import Measurements
 from loop.amending import author
 from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of
 from loop.dispatch import Dispatcher
 from loop.edition import as_shown, edition
 from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.fingerprint import campaign_record
-from loop.history import left_out_text, news, read_history
+from loop.history import Measurements, news, read_history
 from loop.importing import computed_of, imported_trials, waiting_imports
 from loop.limits import check_limits, keep_limits
 from loop.manager import Manager
@@ -73,7 +72,7 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
         hold(parts.sources, store)
         for text in ask_for_history(parts, store):
-            on_event(Warned(text))
+            on_event(SourceRead(text, "history"))
         result = _run(parts, store, options, on_event)
         outcome = result.reason
     finally:
@@ -88,8 +87,7 @@ def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
         CampaignError: a table cannot be read, or rows of it that were imported are gone.
     """
     for found in _history(parts.campaign, parts.materials, store.amendments()):
-        if found.left_out:
-            yield left_out_text(found)
+        yield from found.text
         change = news(found, store.amendments(), store.trials()).change
         if change is not None:
             store.amend([change], (author(), _HISTORY), {})

@@ -31,7 +31,10 @@ def athanor(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-HEAD = "temperature [degC],time [h],ramp_rate [degC/min],lithium_excess [percent],atmosphere,capacity [mAh/g],mean_voltage [V],phase_fraction\n"  # fmt: skip
+HEAD = (
+    "temperature [degC],time [h],ramp_rate [degC/min],lithium_excess [percent],atmosphere,"
+    "capacity [mAh/g],mean_voltage [V],phase_fraction\n"
+)
 
 
 def row(number: int, capacity: float = 180.0) -> str:
@@ -150,7 +153,8 @@ def test_a_table_is_imported_before_the_first_run(small: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
         "old.csv: 4 rows: 4 used, 0 left out",
-        "old.csv: 4 new, 0 already there",
+        "row 5: temperature lies outside of the space (allowed: numbers from 500 to 900 degC): it is learnt from",
+        "4 new, 0 already there",
         "amendment 1: 4 measurements imported from old.csv, trials 0 to 3",
     ]
     trials = Reader(f"sqlite:///{small.with_suffix('.db')}").trials()
@@ -165,12 +169,13 @@ def test_nothing_is_imported_twice(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
     again = athanor("trial", "import", "old.csv", "--reason", "x")
-    assert again.output.splitlines() == ["old.csv: 4 rows: 4 used, 0 left out", "old.csv: 0 new, 4 already there"]
+    assert again.output.splitlines()[0] == "old.csv: 4 rows: 4 used, 0 left out"
+    assert again.output.splitlines()[-1] == "0 new, 4 already there"
     (small.parent / "renamed.csv").write_text(SHORT + "1000,160,2\n")
     other = athanor("trial", "import", "renamed.csv", "--reason", "x")
-    assert "renamed.csv: 1 new, 4 already there" in other.output
+    assert "1 new, 4 already there" in other.output
     (small.parent / "own.csv").write_text(athanor("trials", "--csv").output)
-    assert "own.csv: 0 new, 5 already there" in athanor("trial", "import", "own.csv", "--reason", "x").output
+    assert "0 new, 5 already there" in athanor("trial", "import", "own.csv", "--reason", "x").output
     assert len(Reader(f"sqlite:///{small.with_suffix('.db')}").trials()) == 5
 
 
@@ -179,7 +184,7 @@ def test_what_was_measured_here_is_not_imported(tmp_path: Path, monkeypatch: pyt
     fill(tmp_path)
     (tmp_path / "own.csv").write_text(athanor("trials", "--csv").output)
     result = athanor("trial", "import", "own.csv", "--reason", "x")
-    assert "own.csv: 0 new, 1 already there" in result.output, result.output
+    assert "0 new, 1 already there" in result.output, result.output
 
 
 def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Path) -> None:
@@ -201,22 +206,20 @@ def test_nothing_is_written_without_a_table_a_campaign_or_a_reason(small: Path) 
 
 
 def test_before_the_first_trial_the_file_may_still_change_but_not_what_the_rows_mean(small: Path) -> None:
-    store = Store(f"sqlite:///{small.with_suffix('.db')}")
-    store.close("")
-    small.with_suffix(".db").unlink()
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
-    for changed, fine in ((CAMPAIGN.replace("10 mAh/g", "20 mAh/g"), True), (CAMPAIGN.replace("degC", "K"), False)):
-        store = Store(f"sqlite:///{small.with_suffix('.db')}")
-        record = campaign_record(Campaign(**yaml.safe_load(changed)), changed)
-        try:
-            store.begin(record, {})
-            assert fine
-        except StoreError as error:
-            assert "changed since in space; put that back" in str(error)
-            assert not fine
-        finally:
-            store.close("")
+    begin(CAMPAIGN.replace("10 mAh/g", "20 mAh/g"), small)
+    with pytest.raises(StoreError, match="changed since in space; put that back"):
+        begin(CAMPAIGN.replace("degC", "K"), small)
+
+
+def begin(text: str, file: Path) -> None:
+    """Begin a session with another text of the campaign file."""
+    store = Store(f"sqlite:///{file.with_suffix('.db')}")
+    try:
+        store.begin(campaign_record(Campaign(**yaml.safe_load(text)), text), {})
+    finally:
+        store.close("")
 
 
 def measured(rows: list[tuple[dict[str, Any], float]]) -> ImportTrials:
