@@ -7,15 +7,19 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from pymatgen.core import Structure
-from pymatgen.io.vasp.inputs import BadPoscarWarning, Poscar
 
 from surrogates.pools.cif.block import blocks, has_blocks
 from surrogates.pools.cif.crystal import read_cif
 from surrogates.pools.cif.problems import UnreadableError
+from surrogates.pools.poscar import read_poscar
 
 _NUMBER = re.compile(r"\s*[-+.]?\d")
+
+_TWICE = 0.01  # Å; what is said twice may differ by rounding
 
 _UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What the parsers raise for text that is none of theirs; they promise nothing narrower."""
@@ -53,18 +57,15 @@ def read_noted(text: str) -> Reading:
         raise UnreadableError("is empty")
     kind, read = _reader(text)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            reading = read(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they fear for is checked here
+            return read(text)
     except UnreadableError:
         raise
     except _UNREADABLE as error:
         if kind == "POSCAR" and not _has_lattice(text):
             raise UnreadableError("is neither CIF, POSCAR nor pymatgen's JSON") from error
         raise UnreadableError(f"cannot be read as {kind}: {_short(error)}") from error
-    if any(issubclass(warning.category, BadPoscarWarning) for warning in caught):
-        raise UnreadableError("is a POSCAR without the symbols of its elements; write them in its sixth line")
-    return reading
 
 
 def is_cif(text: str) -> bool:
@@ -92,11 +93,34 @@ def _from_json(text: str) -> Reading:
         return read_noted(data)
     if not (isinstance(data, Mapping) and {"lattice", "sites"} <= set(data)):
         raise UnreadableError("is JSON, but no structure of pymatgen's: it has no lattice and sites")
-    return Reading(Structure.from_dict(dict(data)))
+    _check_twice(data)
+    structure = Structure.from_dict(dict(data))
+    whole = all(structure.lattice.pbc)
+    return Reading(structure, () if whole else ("says that it is not periodic in all directions; read as a crystal",))
+
+
+def _check_twice(data: Mapping[str, Any]) -> None:
+    """Refuse a structure whose numbers say two things: a changed lattice, or changed places."""
+    lattice, sites = data["lattice"], data["sites"]
+    if "matrix" not in lattice:
+        return
+    matrix = np.array(lattice["matrix"], dtype=float)
+    lengths = [float(lattice[axis]) for axis in "abc" if axis in lattice]
+    if len(lengths) == 3 and not np.allclose(lengths, np.linalg.norm(matrix, axis=1), rtol=_TWICE, atol=_TWICE):
+        raise UnreadableError(
+            f"has a lattice whose a, b, c ({', '.join(f'{x:g}' for x in lengths)}) are not its matrix's"
+        )
+    if not all("xyz" in site and "abc" in site for site in sites):
+        return
+    places = np.array([site["abc"] for site in sites], dtype=float).reshape(-1, 3) @ matrix
+    apart = np.linalg.norm(places - np.array([site["xyz"] for site in sites], dtype=float).reshape(-1, 3), axis=1)
+    if (apart > _TWICE).any():
+        site = int(np.argmax(apart))
+        raise UnreadableError(f"has site {site + 1} at two places: its abc and xyz are {apart[site]:.2g} Å apart")
 
 
 def _from_poscar(text: str) -> Reading:
-    return Reading(Poscar.from_str(text, read_velocities=False).structure)
+    return Reading(*read_poscar(text))
 
 
 def _from_cif(text: str) -> Reading:

@@ -6,7 +6,7 @@ from pymatgen.core import Structure
 from surrogates.pools.cif.block import blocks
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.entry import structure_key
-from surrogates.pools.texts import read_text
+from surrogates.pools.texts import read_noted, read_text
 from tests.surrogates.pools.crystal_files import cif, perovskite, poscar, salt
 
 BARE_CIF = """\
@@ -59,6 +59,21 @@ def test_symmetry_is_applied() -> None:
 def test_json_keeps_every_digit() -> None:
     structure = salt(a=5.641234567891)
     assert structure_key(read_text(json.dumps(structure.as_dict()))) == structure_key(structure)
+
+
+def test_json_that_says_two_things_is_refused() -> None:
+    data = salt().as_dict()
+    stretched = {**data, "lattice": {"matrix": [[4, 0, 0], [0, 4, 0], [0, 0, 4]]}}
+    with pytest.raises(UnreadableError, match="has site 2 at two places: its abc and xyz are"):
+        read_text(json.dumps(stretched))
+    with pytest.raises(UnreadableError, match="has a lattice whose a, b, c"):
+        read_text(json.dumps({**data, "lattice": {**data["lattice"], "a": 9.0}}))
+
+
+def test_json_of_a_layer_is_read_with_a_note() -> None:
+    data = salt().as_dict()
+    data["lattice"]["pbc"] = [True, True, False]
+    assert read_noted(json.dumps(data)).notes == ("says that it is not periodic in all directions; read as a crystal",)
 
 
 @pytest.mark.parametrize(
