@@ -13,6 +13,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from scipy.spatial import KDTree
 
+from surrogates.pools.chirality import mirrored
+
 REACH = 2.2  # mean spacings; within lie some 45 neighbours of an atom
 FEWEST, MOST = 4, 40  # nearest neighbours that count, of each pair of elements: the fewer pairs, the more of them
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -82,7 +84,8 @@ def duplicates(
 
     Equal are crystals of one reduced formula that pymatgen's StructureMatcher finds equal with its own tolerances,
     whose volumes per atom differ by at most 10 % and whose distances by at most a twentieth of the mean spacing (some
-    0.1 Å). The matcher alone would take hours for thousands of crystals of one element.
+    0.1 Å), unless they are mirror images of each other, which the matcher takes for equal. The matcher alone would
+    take hours for thousands of crystals of one element.
 
     Args:
         all_of_them: n crystals.
@@ -121,4 +124,8 @@ def _equal(
     if not others:
         return same
     matcher, reference = StructureMatcher(), structure_of(earlier)
-    return same + [number for number in others if matcher.fit(reference, structure_of(number))]
+    for number in others:
+        structure = structure_of(number)
+        if matcher.fit(reference, structure) and not mirrored(reference, structure):
+            same.append(number)
+    return same

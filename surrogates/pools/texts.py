@@ -105,6 +105,8 @@ def _check_twice(data: Mapping[str, Any]) -> None:
     if "matrix" not in lattice:
         return
     matrix = np.array(lattice["matrix"], dtype=float)
+    if not np.isfinite(matrix).all():
+        return  # what is wrong with it is told by its own name
     lengths = [float(lattice[axis]) for axis in "abc" if axis in lattice]
     if len(lengths) == 3 and not np.allclose(lengths, np.linalg.norm(matrix, axis=1), rtol=_TWICE, atol=_TWICE):
         raise UnreadableError(

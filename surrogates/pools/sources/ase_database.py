@@ -77,4 +77,5 @@ def _item(place: Place, row: Any) -> Item | BadEntry:
     elements = [Element.from_Z(int(number)) for number in numbers]
     structure = Structure(Lattice(cell), elements, row.positions, coords_are_cartesian=True)
     name = f"{structure.composition.reduced_formula}-{row.unique_id[:_ID_DIGITS]}"
-    return Item(place, pack(structure), name, provenance={"unique_id": str(row.unique_id)})
+    notes = () if all(row.pbc) else ("says that it is not periodic in all directions; read as a crystal",)
+    return Item(place, pack(structure), name, provenance={"unique_id": str(row.unique_id)}, notes=notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from surrogates.pools.findings import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source
 from surrogates.pools.texts import is_cif
 
-_SUFFIXES = (".cif", ".vasp", ".poscar")
+_SUFFIXES = (".cif", ".vasp", ".poscar", ".mcif")
+_OTHERS = (".xyz", ".extxyz", ".pdb", ".xsf", ".cssr")  # told rather than passed over
 _NAMES = ("POSCAR", "CONTCAR")
 _PACKED = re.compile(r"\.(gz|bz2|xz|zip)$", flags=re.IGNORECASE)
 
@@ -42,7 +44,7 @@ def structure_files(folder: Path) -> list[Path]:
 
 def _counts(name: str) -> bool:
     plain = _PACKED.sub("", name)  # a compressed file counts, so that it is told rather than passed over
-    return not name.startswith(".") and (plain.lower().endswith(_SUFFIXES) or name.startswith(_NAMES))
+    return not name.startswith(".") and (plain.lower().endswith(_SUFFIXES + _OTHERS) or name.startswith(_NAMES))
 
 
 def _items(folder: Path, files: list[Path]) -> Iterator[Item | BadEntry]:
@@ -51,22 +53,40 @@ def _items(folder: Path, files: list[Path]) -> Iterator[Item | BadEntry]:
         if _PACKED.search(file.name):
             yield BadEntry(place, "is compressed; unpack it")
             continue
+        if file.name.lower().endswith(_OTHERS):
+            yield BadEntry(place, f"is a {file.suffix} file, which is not read; convert it to CIF, such as with ASE")
+            continue
         try:
-            text = file.read_text(encoding="utf-8-sig", errors="replace")
+            text = _decoded(file.read_bytes())
         except OSError as error:
             yield BadEntry(place, f"cannot be read: {error.strerror}")
             continue
         yield from _structures(place, text)
 
 
-def _structures(place: Place, text: str) -> Iterator[Item]:
+def _decoded(data: bytes) -> str:
+    """Return a text in UTF-16 where its first bytes say so, in UTF-8, or else in Latin-1, as in old files."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _structures(place: Place, text: str) -> Iterator[Item | BadEntry]:
     """Yield the structures of one file; each block of a CIF that holds several is one."""
     name = _stem(place.file)
     found = blocks(text) if is_cif(text) else []
     if len(found) < 2:
         yield Item(place, text, name)
-    else:
-        yield from (Item(place, part, f"{name}:{block}") for block, part in found)
+        return
+    names = [block for block, _ in found]
+    for number, (block, part) in enumerate(found):
+        if block.lower() in (earlier.lower() for earlier in names[:number]):
+            yield BadEntry(place, f"has two data blocks called {block or 'nothing'!r}; name them apart")
+        else:
+            yield Item(place, part, f"{name}:{block}")
 
 
 def _stem(file: str) -> str:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
@@ -80,6 +81,58 @@ def test_cheap_descriptions_differ_for_polytypes() -> None:
     hexagonal = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(2.52, 4.12), ["C"], [[1 / 3, 2 / 3, 0.0625]])
     assert np.abs(describe(cubic) - describe(hexagonal)).max() > APART
     assert found(cubic, hexagonal) == {}
+
+
+QUARTZ = Structure.from_spacegroup(
+    "P3_121", Lattice.hexagonal(4.913, 5.405), ["Si", "O"], [[0.4697, 0, 1 / 3], [0.4135, 0.2669, 0.2143]]
+)
+SELENIUM = Structure.from_spacegroup("P3_121", Lattice.hexagonal(4.366, 4.954), ["Se"], [[0.225, 0, 1 / 3]])
+FESI = Structure.from_spacegroup("P2_13", Lattice.cubic(4.489), ["Fe", "Si"], [[0.137] * 3, [0.842] * 3])
+WURTZITE = Structure.from_spacegroup(
+    "P6_3mc", Lattice.hexagonal(3.82, 6.26), ["Zn", "S"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.375]]
+)
+
+
+def turned(structure: Structure, seed: int, noise: float) -> Structure:
+    """The same crystal, turned but not reflected, with another origin and its atoms moved by ``noise`` Å."""
+    rng = np.random.default_rng(seed)
+    other = structure * (1, 1, 2)
+    if noise:
+        other.perturb(noise, seed=seed)
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.sign(np.linalg.det(turn))
+    return Structure(Lattice(other.lattice.matrix @ turn), other.species, other.frac_coords + rng.random(3))
+
+
+@pytest.mark.parametrize("crystal", [QUARTZ, SELENIUM, FESI], ids=["quartz", "selenium", "FeSi"])
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_mirror_images_are_not_the_same_and_rotated_crystals_are(crystal: Structure, noise: float) -> None:
+    image = Structure(crystal.lattice, crystal.species, -crystal.frac_coords)
+    assert found(crystal, turned(image, 1, noise), turned(crystal, 2, noise), turned(image, 3, noise)) == {2: 0, 3: 1}
+
+
+@pytest.mark.parametrize("crystal", [WURTZITE, perovskite(), salt()], ids=["wurtzite", "perovskite", "salt"])
+def test_a_crystal_that_is_its_own_mirror_image_is_the_same(crystal: Structure) -> None:
+    image = Structure(crystal.lattice, crystal.species, -crystal.frac_coords)
+    assert found(crystal, turned(image, 4, 0.03)) == {1: 0}
+
+
+def test_settings_are_the_same_and_antisites_are_not() -> None:
+    pnma = Structure.from_spacegroup(
+        "Pnma",
+        Lattice.orthorhombic(5.44, 7.65, 5.38),
+        ["Ca", "Ti", "O", "O"],
+        [[0.036, 0.25, 0.993], [0, 0, 0.5], [0.484, 0.25, 0.071], [0.289, 0.037, 0.711]],
+    )
+    pbnm = Structure(Lattice.orthorhombic(5.38, 5.44, 7.65), pnma.species, pnma.frac_coords[:, [2, 0, 1]])
+    spinel = Structure.from_spacegroup(
+        "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0.125] * 3, [0.5] * 3, [0.2624] * 3]
+    )
+    antisite = spinel.copy()
+    antisite.replace(0, "Al")
+    antisite.replace(8, "Mg")
+    assert found(pnma, pbnm) == {1: 0}
+    assert found(spinel, spinel.get_primitive_structure(), antisite) == {1: 0}
 
 
 def test_progress_counts_the_crystals_that_share_a_formula() -> None:

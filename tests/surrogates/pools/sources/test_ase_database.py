@@ -62,3 +62,10 @@ def test_what_is_no_database_of_ase_is_refused_and_left_as_it_is(tmp_path: Path)
         with pytest.raises(CampaignError, match=message):
             load_pool(AsePoolConfig(kind="ase", file=str(file)))
     assert other.read_bytes() == before
+
+
+def test_what_is_not_periodic_is_noted(tmp_path: Path) -> None:
+    pool = load_pool(written(tmp_path / "crystals.db"))
+    assert [(note.place.row, note.text) for note in pool.report.notes] == [
+        (3, "says that it is not periodic in all directions; read as a crystal")
+    ]

@@ -77,3 +77,25 @@ def test_one_name_for_two_structures_names_both_files(tmp_path: Path) -> None:
     (tmp_path / "x.vasp").write_text(poscar(perovskite()))
     with pytest.raises(CampaignError, match=r"x\.cif and x\.vasp hold different structures, and both are called 'x'"):
         load_pool(pool_of(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
+def test_old_and_foreign_encodings_are_read(encoding: str, tmp_path: Path) -> None:
+    text = cif(salt()) + "_publ_author_name 'M\u00fcller'\n"
+    (tmp_path / "salt.cif").write_bytes(text.encode(encoding))
+    assert formulas(load_pool(pool_of(tmp_path))) == {"salt": "NaCl"}
+
+
+def test_kinds_that_are_not_read_are_told_and_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "salt.cif").write_text(cif(salt()))
+    (tmp_path / "water.xyz").write_text("3\n\nO 0 0 0\nH 0 0 1\nH 0 1 0\n")
+    assert reasons(pool_of(tmp_path)) == {
+        "water.xyz": "is a .xyz file, which is not read; convert it to CIF, such as with ASE"
+    }
+
+
+def test_blocks_of_one_name_cost_no_more_than_the_second(tmp_path: Path) -> None:
+    (tmp_path / "two.cif").write_text(cif(salt()) + cif(perovskite()).replace("data_SrTiO3", "data_NACL"))
+    pool = load_pool(pool_of(tmp_path))
+    assert formulas(pool) == {"two:NaCl": "NaCl"}
+    assert [str(bad) for bad in pool.report.bad] == ["two.cif: has two data blocks called 'NACL'; name them apart"]
