@@ -40,7 +40,7 @@ def _number_or_text(value: Any) -> float | str:
 def _in_own_unit(value: Any, info: ValidationInfo) -> float:
     value = _number_or_text(value)
     if not isinstance(value, str):
-        return float(value)
+        return float(value) + 0.0  # no negative zero
     unit = info.data.get("unit")
     # A unit that was itself refused is missing here: its own error says enough.
     return split_quantity(value)[0] if unit is None else to_unit(value, unit)

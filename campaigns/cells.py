@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from campaigns.errors import TableError, UnitError
 from campaigns.tabular import Typed
-from campaigns.units import check_unit
+from campaigns.units import check_unit, step_of
 
 _MISSING = frozenset(
     ("", "-", "--", "---", "–", "—", "?", ".", "..", "na", "n/a", "n.a.", "nan", "none", "null", "nil", "nd", "n.d.")
@@ -120,7 +120,7 @@ def read_number(cell: str, marks: Marks) -> Number | None:
     if missing(cell):
         return None
     if _PLAIN.fullmatch(cell) and not marks.decimal_comma:
-        return Number(_finite(cell), None, _step(cell))
+        return Number(_finite(cell), None, step_of(cell))
     text = _tidy(cell)
     _check_words(text)
     match = _CELL.fullmatch(text)
@@ -165,7 +165,7 @@ def _hint(text: str) -> str:
 def _number(match: re.Match[str], marks: Marks) -> Number:
     exponent = sum(_exponent(match[key] or "") for key in ("power", "later", "whole"))
     mantissa = _plain(match["value"].strip(), marks)
-    step = _step(f"{mantissa}e{exponent}")
+    step = step_of(f"{mantissa}e{exponent}")
     unit = _unit(match["unit"] or "")
     sd = None
     if match["last"] is not None:
@@ -199,13 +199,6 @@ def _last_digits(text: str, step: float, exponent: int) -> float:
     if text.isdigit():
         return int(text) * step
     return float(f"{text.replace(',', '.')}e{exponent}")
-
-
-def _step(text: str) -> float:
-    """Return what one more in the last digit adds."""
-    number, _, power = text.lower().partition("e")
-    decimals = len(number.partition(".")[2])
-    return float(f"1e{int(power or 0) - decimals}")
 
 
 def _unit(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from campaigns.columns import RESERVED
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.lab import StepConfig
@@ -24,6 +25,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         sections: top-level key to its validated section; sections that could not be read are left out.
     """
     checks = (
+        _reserved_names,
         _formulas,
         _proportions,
         _terms,
@@ -43,6 +45,19 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _devices,
     )
     return [problem for check in checks for problem in check(sections)]
+
+
+def _reserved_names(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield names that the tables which we write have for something else, and names of two things."""
+    space, metrics = sections.get("space"), sections.get("metrics", {})
+    parameters = {} if space is None else {name: _place(space, name) for name in space.all_parameters}
+    for name, where in [*parameters.items(), *((name, f"metrics.{name}") for name in metrics)]:
+        if name in RESERVED:
+            allowed = f"allowed: a name that is none of {', '.join(RESERVED)}"
+            yield Problem(where, f"{name!r} is a column of every table of trials; {allowed}")
+        elif where.startswith("metrics") and name in parameters:
+            hint = "allowed: a name of its own, as both are columns of tables"
+            yield Problem(where, f"{name!r} is a parameter, too; {hint}")
 
 
 def _formulas(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 TRIAL, STATE, MATERIAL = "trial", "state", "material"
 SCORE, SCORE_SD, FRONT, FEASIBLE = "score", "score sd", "front", "feasible"
-COST, GENERATOR, REASON = "cost", "generator", "reason"
+COST, GENERATOR, REASON = "trial cost", "generator", "reason"
 
-RESERVED = (TRIAL, STATE, MATERIAL, SCORE, FRONT, FEASIBLE, COST, GENERATOR, REASON)
-"""Names that no parameter and no metric may have."""
+RESERVED = (TRIAL, STATE, MATERIAL, SCORE, FRONT, FEASIBLE, GENERATOR, REASON)
+"""Names that no parameter and no metric may have; the others have a blank, which no name has."""
 
 
 def sd_name(name: str) -> str:
@@ -17,4 +17,4 @@ def sd_name(name: str) -> str:
 
 def is_written(head: str) -> bool:
     """Return whether a head is one that a table of trials has besides parameters and metrics."""
-    return head.partition("[")[0].strip() in (*RESERVED, SCORE_SD)
+    return head.partition("[")[0].strip() in (*RESERVED, SCORE_SD, COST)

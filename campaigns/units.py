@@ -159,6 +159,24 @@ def split_quantity(text: str) -> tuple[float, str]:
     return float(match[1]), match[2]
 
 
+def last_digit(text: str, unit: str) -> float:
+    """Return what one more in the last digit of a quantity such as ``33.3 percent`` adds, in ``unit``.
+
+    Raises:
+        UnitError: the text is no quantity, or its unit is of another dimension.
+    """
+    match = re.fullmatch(QUANTITY, text)
+    if match is None:
+        raise UnitError(f"got {text!r}, which is no quantity; allowed: a number, or text such as '3.5 eV'")
+    return abs(convert_difference(step_of(match[1]), match[2] or unit, unit))
+
+
+def step_of(number: str) -> float:
+    """Return what one more in the last digit of a number such as ``33.3`` or ``1.5e-3`` adds."""
+    mantissa, _, power = number.lower().partition("e")
+    return float(f"1e{int(power or 0) - len(mantissa.partition('.')[2])}")
+
+
 def convert(value: float, given: str, unit: str) -> float:
     """Return a number given in one unit in another; what is not finite stays so.
 
@@ -189,7 +207,7 @@ def to_unit(value: float | str, unit: str) -> float:
         UnitError: the text is no quantity, or its unit is of another dimension.
     """
     if not isinstance(value, str):
-        return float(value)
+        return float(value) + 0.0  # no negative zero
     number, given = split_quantity(value)
     return _finite(_converted(value, number, check_unit(given or unit), check_unit(unit)), value)
 
@@ -226,9 +244,9 @@ def _converted(text: str, number: float, given: str, unit: str) -> float:
     import pint
 
     if given == unit:
-        return number
+        return number + 0.0  # no negative zero
     try:
-        return float(registry().Quantity(number, _parsed(given)).to(_parsed(unit)).magnitude)
+        return float(registry().Quantity(number, _parsed(given)).to(_parsed(unit)).magnitude) + 0.0
     except pint.PintError as error:
         allowed = f"allowed: {_kind(unit)}, as a number (in {unit}) or with its unit"
         raise UnitError(f"got {text!r}, which is {_kind(given)}; {allowed}{_why_not(given, unit)}") from error

@@ -22,6 +22,14 @@ class Candidate:
     parameters: Mapping[str, Scalar]
     material: str | None = None
 
+    def __post_init__(self) -> None:
+        """See to it that a zero has no sign, whoever proposes it: it would be shown and sent as -0."""
+        if any(value == 0.0 and str(value).startswith("-") for value in self.parameters.values()):
+            plain = {
+                name: value + 0.0 if isinstance(value, float) else value for name, value in self.parameters.items()
+            }
+            object.__setattr__(self, "parameters", plain)
+
     def key(self) -> tuple[object, ...]:
         """Return a hashable identity: equal keys are the same experiment."""
         return (self.material, *sorted(self.parameters.items()))

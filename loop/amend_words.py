@@ -18,8 +18,10 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
+from campaigns.mixtures import MixtureConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.units import split_quantity, to_unit
+from campaigns.table_values import broken_mixture
+from campaigns.units import last_digit, split_quantity, to_unit
 from campaigns.values import Candidate, Scalar
 
 _MATERIAL = "material"
@@ -138,9 +140,27 @@ def candidate(campaign: Campaign, given: Mapping[str, str]) -> Candidate:
     if missing := [n for n, v in values.items() if v is None and not parameters[n].when]:
         raise wrong(", ".join(missing), f"is missing; needed: a value for each of {', '.join(parameters)}")
     there = {name: each for name, each in values.items() if each is not None}
+    for name, mixture in campaign.space.mixtures.items():
+        there |= _shares(name, mixture, there, given)
     return Candidate(
         {n: v for n, v in there.items() if n in given or _applies(campaign, n, there)}, given.get(_MATERIAL)
     )
+
+
+def _shares(
+    name: str, mixture: MixtureConfig, values: Mapping[str, Scalar], given: Mapping[str, str]
+) -> dict[str, Scalar]:
+    """Return the shares of a mixture, scaled to its total where they miss it by their rounding only.
+
+    Raises:
+        CampaignError: they miss it by more, or break a bound.
+    """
+    shares = {component: float(values[component]) for component in mixture.components}
+    steps = {component: last_digit(given[component], mixture.unit) for component in shares if component in given}
+    rounded = mixture.rounded(shares, steps) or shares
+    if (broken := broken_mixture(name, mixture, rounded)) is not None:
+        raise wrong(", ".join(mixture.components), broken)
+    return dict(rounded)
 
 
 def value(parameter: ParameterConfig, text: str, name: str) -> Scalar:

@@ -126,7 +126,7 @@ def _ranges_table(pool: Pool) -> Table:
     }
     for name, values in (columns | dict(pool.properties)).items():
         there = values[np.isfinite(values)]
-        numbers = [f"{x:.4g}" for x in np.quantile(there, (0.0, 0.5, 1.0))] if there.size else ["–"] * 3
+        numbers = [f"{x:z.4g}" for x in np.quantile(there, (0.0, 0.5, 1.0))] if there.size else ["–"] * 3
         table.add_row(clean(name), *numbers, str(len(values) - there.size))
     return table
 

@@ -60,7 +60,7 @@ def candidate_table(trial: TrialRecord, units: Mapping[str, str]) -> str:
     """Return a trial's material, parameters, metrics and score."""
     parameters = trial.candidate.parameters.items()
     rows = [("material", trial.candidate.material)] if trial.candidate.material else []
-    rows += [(n, f"{v:.4g}" if isinstance(v, float) else str(v)) for n, v in parameters]
+    rows += [(n, f"{v:z.4g}" if isinstance(v, float) else str(v)) for n, v in parameters]
     shown = [(clean(name), f"{text}{unit_text(units.get(name, ''))}") for name, text in rows]
     return facts([*shown, *((name, metric_text(metric)) for name, metric in trial.metrics.items())])
 
@@ -195,7 +195,7 @@ def _value(value: float | int | str | None) -> Cell:
         case str():
             return Cell(clean(value))
         case _:
-            return Cell(f"{value:.4g}", value)
+            return Cell(f"{value:z.4g}", value)
 
 
 def _metric(metric: MetricValue | None) -> Cell:

@@ -27,7 +27,7 @@ def tidy(parameter: ParameterConfig, value: Scalar) -> Scalar:
     number = float(value)
     reach = abs(number) if parameter.scale == "log" else parameter.high - parameter.low
     rounded = round(number, 3 - math.floor(math.log10(reach)))
-    return min(max(rounded, parameter.low), parameter.high)
+    return min(max(rounded, parameter.low), parameter.high) + 0.0  # no negative zero
 
 
 def tidied(space: SpaceConfig, setting: Setting) -> Setting:
@@ -35,7 +35,7 @@ def tidied(space: SpaceConfig, setting: Setting) -> Setting:
     found = {name: tidy(space.all_parameters[name], value) for name, value in setting.items()}
     for mixture in space.mixtures.values():
         for name, (low, _) in mixture.spans.items():
-            found[name] = max(float(found[name]), low) if found[name] else found[name]
+            found[name] = (max(float(found[name]), low) if found[name] else 0.0) + 0.0
     return found
 
 
@@ -67,7 +67,7 @@ def settle(space: SpaceConfig, settings: Sequence[Setting], *, evenly: bool = Fa
 def _kept(space: SpaceConfig, name: str, value: float) -> float:
     """Return a number without the noise of arithmetic, at a bound if it is there but for such noise."""
     parameter = space.all_parameters[name]
-    value = float(f"{value:.12g}")
+    value = float(f"{value:.12g}") + 0.0  # no negative zero
     for bound in (float(parameter.at(0.0)), float(parameter.at(1.0))):
         if abs(value - bound) < _NOTHING * (1.0 + abs(bound)):
             return bound

@@ -13,6 +13,19 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.columns import (
+    COST,
+    FEASIBLE,
+    FRONT,
+    GENERATOR,
+    MATERIAL,
+    REASON,
+    SCORE,
+    SCORE_SD,
+    STATE,
+    TRIAL,
+    sd_name,
+)
 from campaigns.values import MetricValue
 from campaigns.yaml_nodes import read_document
 from loop.front import Front
@@ -23,12 +36,16 @@ Cell = str | int | float | bool | None
 
 
 def parameter_units(source: str) -> dict[str, str]:
-    """Return parameter to unit, read from a campaign file's text that was validated before."""
+    """Return parameter to unit, empty for a category, read from a campaign file's text that was validated before."""
     space = read_document(source).data["space"]
-    units = {name: str(parameter.get("unit", "1")) for name, parameter in (space.get("parameters") or {}).items()}
+    units = {name: _unit(parameter) for name, parameter in (space.get("parameters") or {}).items()}
     for mixture in (space.get("mixtures") or {}).values():
         units |= dict.fromkeys(mixture["components"], str(mixture.get("unit", "1")))
     return units
+
+
+def _unit(parameter: Mapping[str, Any]) -> str:
+    return "" if parameter["kind"] == "categorical" else str(parameter.get("unit", "1"))
 
 
 def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count: int = 10) -> Table:
@@ -78,11 +95,11 @@ def trials_csv(trials: Sequence[TrialRecord], units: Mapping[str, str], front: F
     metrics = _metric_units(trials)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    values = [head for n, u in metrics.items() for head in (_headed(n, u), _headed(f"{n} sd", u))]
-    parameters = [_headed(n, u) for n, u in units.items()]
-    merit = ("score", "score sd") if front is None else ("front",)
-    ends = (*merit, "feasible", "cost [USD]", "generator", "reason")
-    writer.writerow(["trial", "state", "material", *parameters, *values, *ends])
+    values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
+    parameters = [_column(n, u) for n, u in units.items()]
+    merit = (SCORE, SCORE_SD) if front is None else (FRONT,)
+    ends = (*merit, FEASIBLE, _column(COST, "USD"), GENERATOR, REASON)
+    writer.writerow([TRIAL, STATE, MATERIAL, *parameters, *values, *ends])
     writer.writerows(_csv_row(trial, list(units), list(metrics), front) for trial in trials)
     return out.getvalue()
 
@@ -100,15 +117,19 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else _positive_zero(value)
+
+
+def _positive_zero(value: Any) -> Any:
+    return 0.0 if isinstance(value, float) and value == 0 else value
 
 
 def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None) -> list[Cell]:
     row: list[Cell] = [trial.number, trial.state.value, trial.candidate.material]
-    row += [trial.candidate.parameters.get(name) for name in parameters]
+    row += [_positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
     for name in metrics:
         metric = trial.metrics.get(name)
-        row += [None, None] if metric is None else [metric.value, metric.sd]
+        row += [None, None] if metric is None else [_positive_zero(metric.value), metric.sd]
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
     on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
@@ -118,6 +139,11 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
 
 def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:
     return {name: metric.unit for trial in trials for name, metric in trial.metrics.items()}
+
+
+def _column(name: str, unit: str) -> str:
+    """Return the head of a column that says what its numbers are in, whatever the reader takes for granted."""
+    return f"{name} [{unit}]" if unit else name
 
 
 def _headed(name: str, unit: str) -> str:

@@ -36,11 +36,11 @@ def with_sd(value: float | None, sd: float | None) -> str:
     if value is None:
         return "–"
     if sd is None or not (math.isfinite(value) and math.isfinite(sd)) or sd <= 0:
-        return f"{value:.4g}"
+        return f"{value:z.4g}"
     digits = max(0, 1 - math.floor(math.log10(sd)))
     if digits > 6:
-        return f"{value:.4g} ± {sd:.1g}"
-    return f"{value:.{digits}f} ± {sd:.{digits}f}"
+        return f"{value:z.4g} ± {sd:.1g}"
+    return f"{value:z.{digits}f} ± {sd:.{digits}f}"
 
 
 def metric_text(metric: MetricValue) -> str:
@@ -163,4 +163,4 @@ def moment(epoch: float | None) -> str:
 
 
 def _scalar(value: Scalar) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:z.4g}" if isinstance(value, float) else str(value)

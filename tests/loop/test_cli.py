@@ -179,7 +179,7 @@ def test_trials_as_csv_have_units_in_the_header(small: Path) -> None:
     rows = list(csv.DictReader(athanor("trials", small, "--csv").output.splitlines()))
     assert rows[0]["temperature [degC]"] == "600.0"
     assert (rows[0]["capacity [mAh/g]"], rows[0]["capacity sd [mAh/g]"]) == ("150.0", "2.0")
-    assert (rows[0]["score"], rows[0]["feasible"], rows[0]["cost [USD]"]) == ("15.0", "true", "60.0")
+    assert (rows[0]["score"], rows[0]["feasible"], rows[0]["trial cost [USD]"]) == ("15.0", "true", "60.0")
     assert (rows[3]["state"], rows[3]["capacity [mAh/g]"], rows[3]["feasible"]) == ("queued", "", "")
 
 
