@@ -137,6 +137,14 @@ class Campaign(Config):
         return {n: m for n, m in self.metrics.items() if isinstance(m, MeasuredConfig)}
 
     @property
+    def needed(self) -> frozenset[str]:
+        """The measured metrics without which a trial has no score, or a constraint cannot be judged."""
+        measured, names = self.measured, self.build_objective().needed
+        while wholes := {m.proportional_to for n in names if (m := measured.get(n)) and m.proportional_to} - names:
+            names |= {name for name in wholes if name}
+        return frozenset(names & measured.keys())
+
+    @property
     def computed(self) -> dict[str, ComputedConfig]:
         """The metrics that need no experiment."""
         return {n: m for n, m in self.metrics.items() if isinstance(m, ComputedConfig)}

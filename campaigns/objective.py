@@ -215,6 +215,14 @@ class Objective:
                 values[name] = formula(values) * factor
         return values
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """The metrics that the terms and the constraints come from, derived ones by what they are derived from."""
+        names = {term.metric for term in self.terms} | {bound.metric for bound in self.bounds}
+        while derived := names & self.derived.keys():
+            names = (names - derived).union(*(self.derived[name][0].names for name in derived))
+        return frozenset(names)
+
     def score(self, metrics: Mapping[str, Any]) -> Any:
         """Return the weighted mean of the terms' points, of the metrics' shape.
 
@@ -245,7 +253,7 @@ class Objective:
         return all(s >= 0 for s in self.slacks(metrics))
 
     def sds(self, metrics: Mapping[str, float], sds: Mapping[str, float]) -> dict[str, float]:
-        """Return the standard uncertainty of every metric, derived ones by first-order propagation.
+        """Return the standard uncertainty of every metric that is known, derived ones by first-order propagation.
 
         Args:
             metrics: metric to value.
@@ -253,8 +261,9 @@ class Objective:
         """
         basic = {n: v for n, v in metrics.items() if n not in self.derived}
         found = {n: sds.get(n, 0.0) for n in basic}
-        for name in self.derived:
-            centre = self.complete(basic)[name]
+        whole = self.complete(basic)
+        for name in (n for n in self.derived if n in whole):
+            centre = whole[name]
             parts = [self.complete({**basic, n: v + found[n]})[name] - centre for n, v in basic.items()]
             found[name] = float(sum(p * p for p in parts)) ** 0.5
         return found

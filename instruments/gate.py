@@ -1,15 +1,35 @@
-"""The quality gate between an analysis and the store's completed trials."""
+"""The quality gate between an analysis and the store: what may be learnt from, what may not, what cannot be had."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from campaigns.units import check_unit, same_dimension
 from campaigns.values import Measurement, MetricValue
 
 
-def judge(measurement: Measurement, units: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the reasons to quarantine a measurement; empty when it may be learned from.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the gate says of a measurement.
+
+    Attributes:
+        flags: why nothing of the measurement can be trusted; empty when it can.
+        held: metric to why its value cannot be trusted, although the others can.
+        missing: metric to what the analysis gave in place of a number: it cannot be had of this sample.
+    """
+
+    flags: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge(measurement: Measurement, units: Mapping[str, str]) -> Judged:
+    """Return which metrics of a measurement may be learnt from, and why the others may not.
+
+    A metric without a number, beside no flag, cannot be had of the sample: that is a result. A flag, or a unit of
+    another kind, speaks against the whole measurement, of which nothing is learnt then.
 
     Args:
         measurement: what the analysis returned.
@@ -18,16 +38,31 @@ def judge(measurement: Measurement, units: Mapping[str, str]) -> tuple[str, ...]
     Raises:
         UnitError: a unit is unknown.
     """
-    return measurement.flags + tuple(
-        reason for name, unit in units.items() for reason in _reasons(name, measurement.metrics.get(name), unit)
-    )
+    found = {name: measurement.metrics.get(name) for name in units}
+    missing = {name: reason for name, metric in found.items() if (reason := _missing(metric))}
+    there = {name: metric for name, metric in found.items() if metric is not None and name not in missing}
+    wrong = tuple(reason for name, metric in there.items() if (reason := _wrong_unit(name, metric, units[name])))
+    if measurement.flags or wrong:
+        return Judged((*measurement.flags, *wrong))
+    held = {name: _unsure(name, metric) for name, metric in there.items() if not metric.finite}
+    return Judged(held=held, missing=missing)
 
 
-def _reasons(name: str, metric: MetricValue | None, unit: str) -> tuple[str, ...]:
+def _missing(metric: MetricValue | None) -> str:
+    """Return what stands in place of a number; empty where there is one."""
     if metric is None:
-        return (f"{name}: missing from the measurement",)
-    if not same_dimension(check_unit(metric.unit), check_unit(unit)):
-        return (f"{name}: unit is {metric.unit}, expected one like {unit}",)
-    if not metric.finite:
-        return (f"{name}: not finite, got {metric.value} ± {metric.sd} {metric.unit}",)
-    return ()
+        return "nothing"
+    value: float | None = metric.value  # analyses of users may say None, too
+    if value is None:
+        return "nothing"
+    return "" if math.isfinite(value) else f"{value} {metric.unit}".removesuffix(" 1")
+
+
+def _wrong_unit(name: str, metric: MetricValue, unit: str) -> str:
+    if same_dimension(check_unit(metric.unit), check_unit(unit)):
+        return ""
+    return f"{name}: unit is {metric.unit}, expected one like {unit}"
+
+
+def _unsure(name: str, metric: MetricValue) -> str:
+    return f"{name}: got {metric.value} ± {metric.sd} {metric.unit}; allowed: a standard uncertainty that is a number"

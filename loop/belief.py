@@ -32,24 +32,31 @@ class History:
 
     Attributes:
         done: candidates that were measured, n, in the order in which the measurements came.
-        metrics: measured metric to its n values with uncertainties.
+        metrics: measured metric to its n values with uncertainties; None where it is not known.
         pending: candidates under way.
         seen: keys of all candidates ever proposed.
         imported: keys of those among them that were measured elsewhere, at no cost to this campaign.
         region: where candidates are looked for; None for everywhere.
+        whole: which of them were completed, n, so that they have a score; all where nothing is said.
     """
 
     done: Sequence[Candidate]
-    metrics: Mapping[str, Sequence[MetricValue]]
+    metrics: Mapping[str, Sequence[MetricValue | None]]
     pending: Sequence[Candidate]
     seen: frozenset[tuple[object, ...]]
     region: Region | None = None
     imported: frozenset[tuple[object, ...]] = frozenset()
+    whole: Sequence[bool] | None = None
 
     @property
     def paid(self) -> frozenset[tuple[object, ...]]:
         """The keys of the candidates that this campaign has paid for."""
         return self.seen - self.imported
+
+    def known(self, *names: str) -> list[int]:
+        """Return the places, of n, where some metrics are all known."""
+        columns = [self.metrics[name] for name in names]
+        return [place for place in range(len(self.done)) if all(column[place] is not None for column in columns)]
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,14 @@ class Belief:
     Attributes:
         models: measured metric to what was learnt of it, of its ratio to the metric that it is proportional to, or of
             its logit between its limits.
-        measured: measured metric to its n values, without uncertainties.
+        measured: measured metric to its n values, without uncertainties; nan where it is not known.
         rows: n x d, what was measured.
         doubts: metric to the places among the rows where its measurement is not believed, and why.
         processes: metric to the Gaussian process that knows the noise.
         calmer: metric to what was learnt without a wary process; empty where none is wary.
         prospects: what trials that failed say of other candidates; None where none has.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
+        whole: which rows were completed, n, so that they have a score; all where nothing is said.
         memory: what was found out about the pool, shared with copies that differ in what is under way.
         imported: how many of the rows were measured elsewhere.
     """
@@ -79,6 +87,7 @@ class Belief:
     calmer: Mapping[str, MetricModel] = field(default_factory=dict)
     prospects: Feasibility | None = None
     pending: Tensor | None = None
+    whole: Tensor | None = None
     memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
     imported: int = 0
 
@@ -152,11 +161,17 @@ class Belief:
         return score, feasible
 
     @cached_property
+    def complete_rows(self) -> Tensor:
+        """Which rows have a score, n: of others, only some metrics are known."""
+        known = torch.isfinite(self.scored[0])
+        return known if self.whole is None else known & self.whole
+
+    @cached_property
     def believed(self) -> Tensor:
-        """Which rows have measurements that are all believed, n."""
-        found = torch.ones(len(self.rows), dtype=torch.bool)
+        """Which rows have a score, and measurements that are all believed, n."""
+        found = self.complete_rows.clone()
         found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
-        return found if bool(found.any()) else ~found  # with many metrics, each trial may lack one
+        return found if bool(found.any()) else self.complete_rows  # with many metrics, each trial may lack one
 
     @property
     def calm(self) -> Belief:
@@ -169,7 +184,7 @@ class Belief:
             return self
         encoder = self.scorer.encoder
         rows = encoder.encode(failed)
-        prospects = feasibility(encoder, self.rows, rows)
+        prospects = feasibility(encoder, self.rows[self.complete_rows], rows)
         return replace(self, prospects=prospects, memory={})
 
     def success(self, rows: Tensor) -> Tensor:
@@ -196,8 +211,10 @@ class Belief:
 
     @cached_property
     def points(self) -> Tensor:
-        """The measured points of each term, n x m."""
-        return self.scorer.points(self.scorer.values(self.measured, self.rows))
+        """The measured points of each term, n x m; of what has no score, the worst."""
+        points = self.scorer.points(self.scorer.values(self.measured, self.rows))
+        complete = self.complete_rows.unsqueeze(-1)
+        return torch.where(complete, points, points[self.complete_rows].amin(dim=0))
 
     @property
     def worst(self) -> Tensor:
@@ -217,7 +234,7 @@ class Belief:
             within = samples if limits is None else limits.values(samples)
             found[name] = within if floor is None else within.clamp_min(floor)
         for name, metric in metrics.items():
-            if metric.proportional_to is not None:
+            if name in found and metric.proportional_to is not None:
                 found[name] = found[name] * found[metric.proportional_to]
         return self.scorer.values(found, rows)
 

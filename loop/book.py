@@ -7,8 +7,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
-from loop.dispatch import told
-from loop.records import StepRecord, TrialRecord, best
+from loop.records import StepRecord, TrialRecord, best, told
 from loop.store import Store
 
 

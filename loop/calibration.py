@@ -11,7 +11,7 @@ import numpy as np
 
 from campaigns.values import MetricValue
 from loop.ranks import ranks
-from loop.records import TrialRecord, completed
+from loop.records import TrialRecord, learnable
 from loop.words import with_sd
 
 LEVELS = (0.5, 0.8, 0.95)
@@ -43,10 +43,10 @@ class Estimate:
 
 
 def metric_pairs(trials: Sequence[TrialRecord], metric: str) -> list[Pair]:
-    """Return the completed trials whose metric was predicted, in the order in which they were completed."""
+    """Return the trials whose metric was predicted and measured, in the order in which they ended."""
     found = [
         Pair(t, t.proposal.predictions[metric], t.metrics[metric])
-        for t in completed(trials)
+        for t in learnable(trials)
         if metric in t.metrics and metric in t.proposal.predictions
     ]
     return [pair for pair in found if pair.predicted.finite and pair.measured.finite]

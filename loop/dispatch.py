@@ -1,26 +1,23 @@
-"""Dispatch: a trial's step goes to a station, and what comes back becomes metrics or a reason."""
+"""Dispatch: a trial's step goes to a station, or to a computation, and what comes of it goes into the store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.dotted_paths import Use
-from campaigns.fidelity import FULL, ComputedFidelityConfig, cheap_name
+from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.lab import StepConfig
-from campaigns.units import convert
 from campaigns.user_code import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
-from instruments.analyses.context import AnalysisContext
 from instruments.gate import judge
-from instruments.instrument import readings
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
-from loop.assemble import build_instrument, load_analysis, recipe
-from loop.records import StepRecord, TrialRecord
+from loop.analysing import Analyst, in_unit
+from loop.assemble import build_instrument, recipe
+from loop.records import Analysed, StepRecord, TrialRecord, told
 from loop.store import Store
 from surrogates.pools.pool import Pool
 
@@ -36,15 +33,6 @@ _PAUSES = (60.0, 1800.0)
 """Lab time in s for which a station that was not ready is left alone, after its first failure in a row and later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Analysed:
-    """What a step's raw data came to: metrics, or reasons why they cannot be trusted."""
-
-    metrics: Mapping[str, MetricValue] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
-    cause: Cause | None = None
-
-
 class Dispatcher:
     """The stations of a lab, and the way of a step through them.
 
@@ -56,9 +44,9 @@ class Dispatcher:
     """
 
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
-        self._campaign, self._lab, self._store, self._pool = campaign, lab, store, pool
+        self._campaign, self._lab, self._store = campaign, lab, store
         self.instruments = {n: build_instrument(n, c, lab) for n, c in campaign.stations.items()}
-        self._analyses = {step.name: load_analysis(step) for step in campaign.steps}
+        self.analyst = Analyst(campaign, store, pool)
         self.computers = {
             name: load_object(config.function, f"fidelities.{name}.function", Use.COMPUTATION)
             for name, config in campaign.fidelities.items()
@@ -150,24 +138,6 @@ class Dispatcher:
         self._latest[station] = "" if well else result.error or ""
         return self._failures[station] == _MOST_FAILURES
 
-    def analyse(self, trial: TrialRecord, step: StepConfig, record: StepRecord, *, trusting: bool = False) -> Analysed:
-        """Return what the event of a step comes to; ``trusting``, whatever the analysis says against it."""
-        analysis = self._analyses[step.name]
-        if analysis is None:
-            return Analysed()
-        material, structure = trial.candidate.material, self._structure(trial)
-        data = readings(record.station, self._store.event_data(record.token))
-        units = {name: self._campaign.metrics[name].unit for name in step.gives}
-        try:
-            measurement: Measurement = analysis(data, AnalysisContext(material, structure))
-            flags = judge(replace(measurement, flags=()) if trusting else measurement, units)
-        except Exception as error:  # noqa: BLE001 - dispatch: an analysis may raise anything; it costs this trial only
-            return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",), cause=Cause.ANALYSIS)
-        if flags:
-            return Analysed(flags=flags, cause=Cause.DATA)
-        found = {name: _in_unit(measurement.metrics[name], unit) for name, unit in units.items()}
-        return Analysed({told(trial, name): value for name, value in found.items()})
-
     def compute(self, trial: TrialRecord) -> Analysed:
         """Return what a trial's computation comes to; it may be repeated, as nothing moves."""
         config, now = self._campaign.fidelities[trial.fidelity], self._lab.clock.now()
@@ -176,21 +146,18 @@ class Dispatcher:
         self._store.claim(trial.number, record, now)
         self._store.mark(record.token, TrialState.DISPATCHED, now)
         name = config.gives[0]
+        flags: tuple[str, ...]
         try:
-            value: MetricValue = self.computers[trial.fidelity](trial.candidate, self._structure(trial))
-            found = Measurement({name: value})
-            flags = judge(found, {name: self._campaign.metrics[name].unit})
+            value: MetricValue = self.computers[trial.fidelity](trial.candidate, self.analyst.structure(trial))
+            judged = judge(Measurement({name: value}), {name: self._campaign.metrics[name].unit})
+            flags = (*judged.flags, *judged.held.values(), *(f"{name}: got {x}" for x in judged.missing.values()))
+            cause = Cause.DATA if flags else None
         except Exception as error:  # noqa: BLE001 - dispatch: a computation may raise anything; it costs this trial only
-            flags = (f"computation failed: {type(error).__name__}: {error}",)
+            flags, cause = (f"computation failed: {type(error).__name__}: {error}",), Cause.ANALYSIS
         self._store.mark(record.token, TrialState.FAILED if flags else TrialState.ACQUIRED, now, "; ".join(flags))
         if flags:
-            return Analysed(flags=flags, cause=Cause.ANALYSIS)
-        return Analysed({told(trial, name): _in_unit(value, self._campaign.metrics[name].unit)})
-
-    def _structure(self, trial: TrialRecord) -> Any:
-        """Return the structure of a trial's material, or None without a pool."""
-        material = trial.candidate.material
-        return self._pool[material].structure if self._pool is not None and material is not None else None
+            return Analysed(flags=flags, cause=cause)
+        return Analysed({told(trial, name): in_unit(value, self._campaign.metrics[name].unit)})
 
     def abort(self, reason: str) -> None:
         """Give up all jobs; instruments finish what they have begun, and can be asked about it later."""
@@ -228,16 +195,5 @@ class Dispatcher:
         self._store.document(job.token, kind, document, self._lab.clock.now())
 
 
-def told(trial: TrialRecord, metric: str) -> str:
-    """Return what the record of a trial calls a metric: at a lower fidelity, not by its own name."""
-    return metric if trial.fidelity == FULL else cheap_name(trial.fidelity, metric)
-
-
 def _open(step: StepRecord) -> bool:
     return step.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
-
-
-def _in_unit(metric: MetricValue, unit: str) -> MetricValue:
-    """Return a metric value in another unit of its kind."""
-    value = convert(metric.value, metric.unit, unit)
-    return MetricValue(value, abs(convert(metric.value + metric.sd, metric.unit, unit) - value), unit)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from loop.amending import Amending
 from loop.appraising import Appraising
 from loop.book import Book
 from loop.events import Event, FrontGrew, Improved, SurrogateChanged, TrialEnded
 from loop.front import front, wants_front
-from loop.records import TrialRecord, Verdict, completed
+from loop.records import TrialRecord, Verdict, completed, told
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.verdict import verdict
@@ -40,7 +41,9 @@ class Ending:
             return
         if self._book.next_step(trial) is None:
             computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
-            self.end(number, verdict(campaign.build_objective(), trial, computed))
+            ending = verdict(campaign.build_objective(), trial, computed)
+            given = {told(trial, name) for step in campaign.workflow_of(trial.fidelity) for name in step.gives}
+            self.end(number, replace(ending, missing=tuple(sorted(given - trial.metrics.keys()))))
 
     def end(self, number: int, ending: Verdict) -> None:
         """End a trial."""

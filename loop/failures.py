@@ -24,4 +24,4 @@ def failures(trials: Iterable[TrialRecord]) -> tuple[Candidate, ...]:
 
 def lost(trial: TrialRecord) -> bool:
     """Return whether a trial failed for a fault that is not the sample's, so that nothing is known of its candidate."""
-    return trial.state is TrialState.FAILED and trial.cause is not Cause.SAMPLE
+    return trial.state is TrialState.FAILED and trial.cause in (Cause.LAB, Cause.ANALYSIS)

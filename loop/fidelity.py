@@ -58,30 +58,36 @@ class Ladder:
         self._taught: tuple[int, ...] = ()
 
     @property
-    def completed(self) -> tuple[int, ...]:
-        """The numbers of the completed trials, in the order in which they were completed."""
+    def learnt(self) -> tuple[int, ...]:
+        """The numbers of the trials that there is anything to learn from, in the order in which they ended."""
         return tuple(trial.number for trial in self._done)
 
     def learn(self, trial: TrialRecord) -> None:
-        """Take a completed trial."""
+        """Take a trial that gave a measurement."""
         self._done.append(trial)
+
+    def forget(self) -> None:
+        """Forget all trials."""
+        self._done, self._taught = [], ()
 
     def teaching(self, scorer: Scorer) -> Teaching:
         """Return what the cheap measurements teach; it is learnt once for each set of them and layout of rows."""
-        if self.completed != self._taught or scorer.encoder is not self._teaching.scorer.encoder:
-            self._teaching, self._taught = Teaching(scorer, self._sources(scorer.campaign)), self.completed
+        if self.learnt != self._taught or scorer.encoder is not self._teaching.scorer.encoder:
+            self._teaching, self._taught = Teaching(scorer, self._sources(scorer.campaign)), self.learnt
         return self._teaching
 
     def _sources(self, campaign: Campaign) -> list[Source]:
         found = []
         for fidelity, config in campaign.fidelities.items():
+            names = {name: cheap_name(fidelity, name) for name in config.gives}
             records = [
-                Record(t.candidate, {n: t.metrics[cheap_name(fidelity, n)] for n in config.gives})
+                Record(t.candidate, {n: t.metrics[named] for n, named in names.items() if named in t.metrics})
                 for t in self._done
                 if t.fidelity == fidelity
             ]
-            if len(records) >= FEWEST:
-                found.append(Source(fidelity, config.gives, tuple(records)))
+            gives = tuple(n for n in names if sum(n in record.metrics for record in records) >= FEWEST)
+            if gives:
+                found.append(Source(fidelity, gives, tuple(records)))
         return found
 
 

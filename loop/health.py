@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
 from loop.calibration import LEVELS, Pair, coverage, rank_correlation
-from loop.records import TrialRecord, completed
+from loop.records import TrialRecord, learnable
 from loop.track import ROBUST, Track
 
 
@@ -132,7 +132,7 @@ def health(
         doubted: measured metric to the numbers of trials whose measurement counts for nothing, as it is not believed.
         droppable: whether there is a model on simple features to fall back to; else the ladder ends at recalibrated.
     """
-    done = completed(trials)
+    done = learnable(trials)
     return {name: _fold(config, Track.of(done, name, without), droppable) for name, without in doubted.items()}
 
 

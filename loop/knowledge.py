@@ -20,7 +20,7 @@ from loop.learning import Memories, believe
 from loop.lessons import Teaching
 from loop.outlook import outlook
 from loop.proposed import Keys
-from loop.records import Outlook, TrialRecord, completed
+from loop.records import Outlook, TrialRecord, completed, learnable
 from loop.scoring import Scorer
 from loop.trust import Trust
 from loop.words import metric_text
@@ -49,13 +49,18 @@ class Knowledge:
 
     @property
     def trials(self) -> Sequence[TrialRecord]:
-        """The completed trials at full fidelity, in the order in which they were completed."""
+        """The trials at full fidelity that there is anything to learn from, in the order in which they ended."""
         return self.trust.trials
 
     @property
+    def scored(self) -> int:
+        """How many of them were completed and have a score."""
+        return sum(trial.score is not None for trial in completed(self.trials))
+
+    @property
     def learnt_from(self) -> tuple[int, ...]:
-        """The numbers of all completed trials, those at full fidelity first."""
-        return (*self.trust.completed, *self.ladder.completed)
+        """The numbers of all trials that there is anything to learn from, those at full fidelity first."""
+        return (*self.trust.learnt, *self.ladder.learnt)
 
     @property
     def imported(self) -> int:
@@ -66,27 +71,32 @@ class Knowledge:
     @property
     def measured(self) -> History:
         """What was measured, in the order in which it came."""
-        metrics = {name: [t.metrics[name] for t in self.trials] for name in self.scorer.campaign.measured}
-        return History([t.candidate for t in self.trials], metrics, (), frozenset())
+        metrics = {name: [t.metrics.get(name) for t in self.trials] for name in self.scorer.campaign.measured}
+        whole = [t.state is TrialState.COMPLETED for t in self.trials]
+        return History([t.candidate for t in self.trials], metrics, (), frozenset(), whole=whole)
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a trial ended; return by metric whose model is trusted less, or more, from now on."""
-        if completed([trial]):
-            return self.trust.learn(trial)
         self._note(trial)
-        return []
+        return self.trust.learn(trial) if learnable([trial]) else []
+
+    def forget(self) -> None:
+        """Forget all trials."""
+        self._failed, self._memories, self._believed, self._heeding = [], {}, None, None
+        self.trust.forget()
+        self.ladder.forget()
 
     def recall(self, ended: Sequence[TrialRecord]) -> None:
-        """Learn how many trials ended, given in the order in which they were completed."""
-        self.trust.recall(completed(ended))
+        """Learn how many trials ended, given in the order in which they ended."""
+        self.trust.recall(learnable(ended))
         for trial in ended:
             self._note(trial)
 
     def _note(self, trial: TrialRecord) -> None:
-        """Take note of a trial that has ended, but of none that was completed at full fidelity."""
+        """Take note of a trial that failed, or gave a measurement at a lower fidelity."""
         if trial.state is TrialState.FAILED:
             self._failed.append(trial)
-        elif trial.fidelity != FULL and completed([trial], trial.fidelity):
+        if trial.fidelity != FULL and learnable([trial], trial.fidelity):
             self.ladder.learn(trial)
 
     def belief(self) -> Belief:
@@ -117,6 +127,8 @@ class Knowledge:
         for name, doubts in self.belief().doubts.items():
             for place, doubt in doubts.items():
                 trial = self.trials[place]
+                if trial.state is not TrialState.COMPLETED:
+                    continue  # it stands nowhere from where it would have to be taken
                 words = f"{name} {metric_text(trial.metrics[name])}, but {doubt.text}"
                 found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
         return found

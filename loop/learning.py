@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -67,19 +68,23 @@ def believe(
     for name, metric in scorer.campaign.measured.items():
         heed = care.get(name, Care())
         task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
+        places = history.known(*needed(name, metric))
+        if not places:
+            continue  # nobody asks for it, and it was never obtained
         seen = observations(metric, name, history, rows)
         further = memories.setdefault(f"{name}, further", Memory())
         wary, effects = (further, None) if _is_wary(scorer) else (None, further)
         known = _Known(heed.fallback, memories.setdefault(name, Memory()), effects, wary, (lessons or {}).get(name, ()))
-        found[name] = _learnt(task, seen, known)
+        found[name] = _learnt(task, seen, known).at(places)
     return Belief(
         scorer,
         models={name: learnt.model for name, learnt in found.items()},
-        measured={name: _tensor([m.value for m in history.metrics[name]]) for name in found},
+        measured={n: _tensor([m.value if m else math.nan for m in history.metrics[n]]) for n in found},
         rows=rows,
         doubts={name: learnt.doubts for name, learnt in found.items()},
         processes={name: learnt.process for name, learnt in found.items()},
         calmer={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
+        whole=None if history.whole is None else torch.tensor(list(history.whole), dtype=torch.bool),
     )
 
 
@@ -97,6 +102,10 @@ class _Learnt:
     doubts: Mapping[int, Doubt]
     process: MetricGP
     calm: MetricModel | None = None
+
+    def at(self, places: Sequence[int]) -> _Learnt:
+        """Return the same with doubts at the places of its measurements among all trials."""
+        return replace(self, doubts={places[place]: doubt for place, doubt in self.doubts.items()})
 
 
 @dataclass(frozen=True)
@@ -166,18 +175,28 @@ def _noisy(process: MetricGP, uneven: Unevenness | None) -> MetricGP:
 def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
     """Return what is learnt of a metric: its measurements, their logits between its limits, or their ratio to another.
 
-    The other is the metric that it is proportional to.
+    The other is the metric that it is proportional to. They are those of ``history.known(*needed(name, metric))``.
     """
-    values = _tensor([m.value for m in history.metrics[name]])
-    sds = _tensor([m.sd for m in history.metrics[name]])
+    places = history.known(*needed(name, metric))
+    rows, (values, sds) = rows[places], _numbers(history, name, places)
     if metric.proportional_to is None:
         seen, limits = Observations(rows, values, sds), limits_of(metric)
         return seen if limits is None else limits.logits(seen)
-    whole = history.metrics[metric.proportional_to]
-    size = _tensor([m.value for m in whole]).clamp_min(_LEAST_SHARE)
-    spread = _tensor([m.sd for m in whole])
+    whole, spread = _numbers(history, metric.proportional_to, places)
+    size = whole.clamp_min(_LEAST_SHARE)
     ratio = values / size
     return Observations(rows, ratio, torch.hypot(sds / size, ratio * spread / size))
+
+
+def needed(name: str, metric: MeasuredConfig) -> list[str]:
+    """Return the metrics that must be known where a metric is to be learnt."""
+    return [name] if metric.proportional_to is None else [name, metric.proportional_to]
+
+
+def _numbers(history: History, name: str, places: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return values and standard uncertainties of a metric at places where it is known."""
+    found = [m for place in places if (m := history.metrics[name][place]) is not None]
+    return _tensor([m.value for m in found]), _tensor([m.sd for m in found])
 
 
 def _tensor(values: Sequence[float]) -> Tensor:

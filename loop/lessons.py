@@ -100,10 +100,14 @@ class Advice:
 
     def agrees(self, turn: int, history: History) -> bool:
         """Return whether the source whose turn it is has ranked well what was measured so far."""
-        if len(history.done) < FEWEST:
+        places = history.known(*history.metrics)
+        if len(places) < FEWEST:
             return False
-        rows = self.scorer.encoder.encode(history.done)
-        values = {n: torch.tensor([m.value for m in each], dtype=torch.float64) for n, each in history.metrics.items()}
+        rows = self.scorer.encoder.encode([history.done[place] for place in places])
+        values = {
+            name: torch.tensor([m.value for place in places if (m := each[place])], dtype=torch.float64)
+            for name, each in history.metrics.items()
+        }
         measured = self.scorer.score(self.scorer.values(values, rows))
         expected = self._score(rows, turn)
         return float(torch.corrcoef(torch.stack([_ranks(measured), _ranks(expected)]))[0, 1]) >= _AGREED

@@ -29,6 +29,7 @@ from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
+from loop.verdict import condemned
 from loop.words import change_text
 
 _AHEAD = 1
@@ -301,16 +302,16 @@ class Manager:
     def _acquired(self, number: int, record: StepRecord) -> None:
         """Analyse what a step has acquired, and complete the trial after the last one."""
         step = self._campaign.step(record.name)
-        analysed = self._dispatcher.analyse(self._book[number], step, record)
-        if analysed.flags:
-            reason = f"{record.name}: {'; '.join(analysed.flags)}"
-            self._ending.end(
-                number, Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause)
-            )
-            return
-        self._session.store.measure(record.token, analysed.metrics)
-        self._book.refresh(number)
-        self._ending.complete(number)
+        trial = self._book[number]
+        analysed = self._dispatcher.analyst.analyse(trial, step, record)
+        if analysed.metrics:
+            self._session.store.measure(record.token, analysed.metrics)
+            self._book.refresh(number)
+        ending = condemned(self._campaign, trial, record.name, analysed)
+        if ending is None:
+            self._ending.complete(number)
+        else:
+            self._ending.end(number, ending)
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""

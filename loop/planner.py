@@ -59,10 +59,6 @@ class Planner:
         self._known.amend(now)
         self._first, self._start = now.first, self._begun(0)
 
-    def reopen(self, number: int) -> None:
-        """Take a trial that had ended for one under way again."""
-        self._proposed.reopen(number)
-
     def take(self, candidate: Candidate, reason: str) -> Suggestion:
         """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""
         return self._new(candidate, Proposal(OPERATOR, reason=reason))
@@ -80,7 +76,7 @@ class Planner:
         try:
             if begun < len(planned):
                 candidate, proposal = self._begin(planned[begun])
-            elif len(self._known.trials) < _FEWEST:
+            elif self._known.scored < _FEWEST:
                 candidate, proposal = self._begin(FULL)
             else:
                 candidate, proposal = self._choose(seed)
@@ -101,7 +97,7 @@ class Planner:
 
     def outlook(self) -> Outlook | None:
         """Return what is left to hope for after the completed trials; None before there is a model to ask."""
-        count = len(self._known.trials)
+        count = self._known.scored
         if count < _FEWEST:
             return None
         return self._known.outlook(self._proposed.ended, _seed(self._campaign.seed, count))
@@ -130,6 +126,12 @@ class Planner:
         for trial in ended:
             self._proposed.end(trial.number, lost=lost(trial))
         self._known.recall(ended)
+
+    def relearn(self, trials: Sequence[TrialRecord]) -> None:
+        """Learn all trials of the store anew, as people have decided otherwise of some of them."""
+        self._proposed = Proposed()
+        self._known.forget()
+        self.recall(trials)
 
     @property
     def _campaign(self) -> Campaign:
@@ -189,7 +191,7 @@ class Planner:
 
     def _repeated(self, seed: int) -> tuple[Candidate, Proposal] | None:
         """Return what is worth measuring once more where nothing new is left, or None."""
-        if not self._known.trials:
+        if not self._known.scored:
             return None
         belief = self._known.heeding_failures()
         left = self._campaign.budget.trials - self._proposed.own()

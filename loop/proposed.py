@@ -46,13 +46,6 @@ class Proposed:
         self._under_way.discard(number)
         if lost:
             self._lost.add(number)
-        else:
-            self._lost.discard(number)
-
-    def reopen(self, number: int) -> None:
-        """Take a trial that had ended for one under way again."""
-        self._under_way.add(number)
-        self._lost.discard(number)
 
     @property
     def under_way(self) -> tuple[int, ...]:

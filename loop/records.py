@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from campaigns.amendments import CampaignChange, Change, SetWeights
-from campaigns.fidelity import FULL
+from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import Candidate, Cause, MetricValue, TrialState
 
 MODEL, AGAIN = "model", "re-measure"
@@ -17,6 +17,8 @@ OPERATOR = "operator"
 """Generator of the proposals that somebody asked for."""
 IMPORTED = "imported"
 """Generator of what was measured elsewhere, and was made a trial of the campaign."""
+PARTIAL = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
+"""States of trials that ended early: what was measured before, and can be trusted, is learnt from."""
 
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
@@ -153,7 +155,8 @@ class TrialRecord:
         flags: reasons to distrust the measurement.
         score, score_sd: the objective's value; None until completed.
         feasible: whether all outcome constraints hold; None until completed.
-        completed_order: position among the completed trials, the order in which the models learn; None until completed.
+        completed_order: position among the trials that were completed or ended with some metrics known, the order in
+            which the models learn; None of others.
         created, ended: seconds since the epoch.
         doubt: why the models do not believe the measurement, as of now; empty when they do.
         outlook: what was left to hope for when it was completed; None where no stopping rule asks.
@@ -299,6 +302,23 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Analysed:
+    """What a step's raw data came to.
+
+    Attributes:
+        metrics: those that can be trusted.
+        flags: why the others cannot.
+        cause: what the flags speak of; None without flags.
+        missing: metrics that cannot be had of the sample, with what the analysis gave in their place.
+    """
+
+    metrics: Mapping[str, MetricValue] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    cause: Cause | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How a trial ended.
 
@@ -322,6 +342,11 @@ class Verdict:
     fault: str = ""
 
 
+def told(trial: TrialRecord, metric: str) -> str:
+    """Return what the record of a trial calls a metric: at a lower fidelity, not by its own name."""
+    return metric if trial.fidelity == FULL else cheap_name(trial.fidelity, metric)
+
+
 def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:
     """Return the completed trials of a fidelity, in the order in which they were completed.
 
@@ -329,6 +354,19 @@ def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[Trial
     """
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == fidelity]
     return sorted(done, key=lambda t: (t.completed_order or 0, t.number))
+
+
+def learnable(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:
+    """Return the trials of a fidelity that have given any measurement to learn from, in the order in which they ended.
+
+    Beside the completed ones, these are trials that ended early, of which some metrics are known and can be trusted.
+    """
+    ended = [t for t in trials if t.fidelity == fidelity and (t.state is TrialState.COMPLETED or _partial(t))]
+    return sorted(ended, key=lambda t: (t.completed_order or 0, t.number))
+
+
+def _partial(trial: TrialRecord) -> bool:
+    return trial.state in PARTIAL and bool(trial.metrics)
 
 
 def trusted(trials: Iterable[TrialRecord]) -> list[TrialRecord]:

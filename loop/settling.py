@@ -51,17 +51,20 @@ class Settling:
         verdict = Verdict(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
         self._store.end(trial.number, verdict, now, one.number)
         withdrawn = self._book.refresh(trial.number)
-        if not trial.state.ended:
+        if trial.state.ended:
+            self._planner.relearn(self._book.trials)
+        else:
             self._planner.ingest(withdrawn)
         return ""
 
     def _release(self, campaign: Campaign, trial: TrialRecord, one: Amendment, now: float) -> str:
         """Let a trial in quarantine go on; return what speaks against it, empty if it does."""
         record = trial.steps[-1]
-        analysed = self._dispatcher.analyse(trial, campaign.step(record.name), record, trusting=True)
-        if analysed.flags:
-            return "; ".join(analysed.flags)
+        analysed = self._dispatcher.analyst.analyse(trial, campaign.step(record.name), record, trusting=True)
+        if analysed.flags or analysed.missing:
+            lacking = (f"{name} cannot be had: the analysis gave {given}" for name, given in analysed.missing.items())
+            return "; ".join((*analysed.flags, *lacking))
         self._store.release(trial.number, analysed.metrics, now, one)
         self._book.refresh(trial.number)
-        self._planner.reopen(trial.number)
+        self._planner.relearn(self._book.trials)
         return ""

@@ -23,7 +23,7 @@ from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.yaml_nodes import read_document
 from loop.reader import Reader, store_path
-from loop.records import IMPORTED, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
+from loop.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.rows import (
     AmendmentRow,
     ArtefactRow,
@@ -300,7 +300,8 @@ class Store(Journal):
             missing = list(verdict.missing)
             session.merge(FindingRow(trial=number, cause=verdict.cause, missing=missing, fault=verdict.fault))
             _rescore(session, {number: verdict})
-            row.completed_order = _next_order(session) if verdict.state is TrialState.COMPLETED else None
+            teaches = verdict.state is TrialState.COMPLETED or (verdict.state in PARTIAL and bool(row.metrics))
+            row.completed_order = _next_order(session) if teaches else None
         return self.trial(number)
 
     def _mark(self, session: Session, token: str, state: TrialState, lab: float, reason: str) -> None:

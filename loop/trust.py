@@ -11,7 +11,7 @@ from campaigns.surrogate import view_names
 from loop.belief import History
 from loop.calibration import metric_pairs
 from loop.health import HealthChange, HealthState, MetricHealth, changes, health
-from loop.learning import Care, observations, task_of
+from loop.learning import Care, needed, observations, task_of
 from loop.records import TrialRecord
 from loop.scoring import Scorer
 from loop.track import REACH
@@ -39,12 +39,12 @@ class Trust:
 
     @property
     def trials(self) -> Sequence[TrialRecord]:
-        """The completed trials, in the order in which they were completed."""
+        """The trials that there is anything to learn from, in the order in which they ended."""
         return self._trials
 
     @property
-    def completed(self) -> tuple[int, ...]:
-        """The numbers of the completed trials, in the order in which they were completed."""
+    def learnt(self) -> tuple[int, ...]:
+        """The numbers of the trials that there is anything to learn from, in the order in which they ended."""
         return tuple(trial.number for trial in self._trials)
 
     def amend(self, space: SpaceConfig) -> None:
@@ -54,6 +54,10 @@ class Trust:
         trials, self._trials = self._trials, []
         self._doubted = dict.fromkeys(self._campaign.measured, frozenset())
         self.recall(trials)
+
+    def forget(self) -> None:
+        """Forget all trials."""
+        self._trials, self._doubted = [], dict.fromkeys(self._campaign.measured, frozenset())
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Judge the models after one more completed trial; return what changed, by metric."""
@@ -75,13 +79,16 @@ class Trust:
             trials: in the order in which they were completed; nothing else is asked.
         """
         config = self._campaign.measured[metric]
-        needed = [name for name in (metric, config.proportional_to) if name is not None]
+        names = needed(metric, config)
         history = History(
-            [t.candidate for t in trials], {n: [t.metrics[n] for t in trials] for n in needed}, (), frozenset()
+            [t.candidate for t in trials], {n: [t.metrics.get(n) for t in trials] for n in names}, (), frozenset()
         )
+        places = history.known(*names)
+        if not places:
+            return frozenset()
         seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
         task = replace(task_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
-        return frozenset(trials[place].number for place in sift(task, seen).doubts)
+        return frozenset(trials[places[place]].number for place in sift(task, seen).doubts)
 
     def care(self) -> dict[str, Care]:
         """Return what each metric's model must heed."""

@@ -1,21 +1,41 @@
-"""The verdict on a trial that has gone through all steps."""
+"""The verdict on a trial: by its score once it has gone through all steps, or by what speaks against one of these."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.objective import Objective
-from campaigns.values import MetricValue, TrialState
-from loop.records import TrialRecord, Verdict
+from campaigns.values import Cause, MetricValue, TrialState
+from loop.records import Analysed, TrialRecord, Verdict, told
+
+
+def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> Verdict | None:
+    """Return how a trial ends with a step whose data cannot be trusted, or do not give all that its score needs.
+
+    None is returned where nothing speaks against the trial. A metric that cannot be had and that neither the score nor
+    a constraint asks for costs no more than itself.
+    """
+    if analysed.flags:
+        reason = f"{step}: {'; '.join(analysed.flags)}"
+        return Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause)
+    vital = {told(trial, name) for name in campaign.needed}
+    lacking = {name: given for name, given in analysed.missing.items() if name in vital}
+    if not lacking:
+        return None
+    texts = (f"{name} cannot be had of this sample: the analysis gave {given}" for name, given in lacking.items())
+    return Verdict(TrialState.FAILED, f"{step}: {'; '.join(texts)}", cause=Cause.SAMPLE, missing=tuple(lacking))
 
 
 def verdict(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> Verdict:
-    """Return the score of a trial, with all metrics that it comes from; at a lower fidelity it has none.
+    """Return the score of a trial, with all metrics that it comes from.
+
+    It has none at a lower fidelity, or where a metric that the score needs was not measured, as of an imported row.
 
     Args:
         objective: of the campaign.
-        trial: has every measured metric.
+        trial: with what was measured.
         computed: the metrics of its material that need no experiment.
     """
     if trial.fidelity != FULL:
@@ -23,6 +43,8 @@ def verdict(objective: Objective, trial: TrialRecord, computed: Mapping[str, flo
     units = objective.units
     values = objective.complete({**trial.values, **computed})
     sds = objective.sds(values, {n: m.sd for n, m in trial.metrics.items()})
+    if not objective.needed <= values.keys():
+        return Verdict(TrialState.COMPLETED, metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()})
     return Verdict(
         TrialState.COMPLETED,
         metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()},

@@ -4,7 +4,7 @@ import pytest
 
 from campaigns.errors import UnitError
 from campaigns.values import Measurement, MetricValue
-from instruments.gate import judge
+from instruments.gate import Judged, judge
 
 UNITS = {"capacity": "mAh/g"}
 
@@ -15,29 +15,35 @@ def measurement(value: float = 150.0, sd: float = 1.0, unit: str = "mAh/g", flag
 
 @pytest.mark.parametrize("unit", ["mAh/g", "Ah/kg", "C/g"])
 def test_a_good_measurement_passes_in_any_unit_of_its_kind(unit):
-    assert judge(measurement(unit=unit), UNITS) == ()
+    assert judge(measurement(unit=unit), UNITS) == Judged()
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_value_that_is_not_finite_is_held_back(value):
-    assert "not finite" in judge(measurement(value), UNITS)[0]
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
+def test_what_is_no_number_cannot_be_had(value):
+    found = judge(measurement(value), UNITS)
+    assert (found.flags, found.held) == ((), {})
+    assert list(found.missing) == ["capacity"]
+
+
+def test_an_absent_metric_cannot_be_had_and_the_others_can():
+    found = judge(measurement(), {**UNITS, "purity": "1"})
+    assert found == Judged(missing={"purity": "nothing"})
 
 
 @pytest.mark.parametrize("sd", [math.nan, -1.0])
-def test_an_impossible_uncertainty_is_held_back(sd):
-    assert "not finite" in judge(measurement(sd=sd), UNITS)[0]
+def test_an_impossible_uncertainty_holds_back_its_metric_alone(sd):
+    found = judge(measurement(sd=sd), UNITS)
+    assert (found.flags, found.missing) == ((), {})
+    assert "allowed: a standard uncertainty that is a number" in found.held["capacity"]
 
 
-def test_a_unit_of_another_kind_is_held_back():
-    assert judge(measurement(unit="V"), UNITS) == ("capacity: unit is V, expected one like mAh/g",)
+def test_a_unit_of_another_kind_speaks_against_the_whole_measurement():
+    found = judge(measurement(unit="V"), {**UNITS, "purity": "1"})
+    assert found.flags == ("capacity: unit is V, expected one like mAh/g",)
 
 
-def test_a_missing_metric_is_held_back():
-    assert judge(Measurement({}), UNITS) == ("capacity: missing from the measurement",)
-
-
-def test_the_analysis_flags_come_first():
-    assert judge(measurement(math.nan, flags=("dead detector",)), UNITS)[0] == "dead detector"
+def test_beside_a_flag_nothing_counts_as_impossible_to_have():
+    assert judge(measurement(math.nan, flags=("dead detector",)), UNITS) == Judged(("dead detector",))
 
 
 def test_an_unknown_unit_is_an_error():

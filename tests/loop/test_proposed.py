@@ -9,13 +9,22 @@ def at(x: float) -> Candidate:
     return Candidate({"x": x})
 
 
-def test_a_trial_is_under_way_from_its_proposal_to_its_end_and_again_when_it_is_reopened() -> None:
+def test_a_trial_is_under_way_from_its_proposal_to_its_end() -> None:
     proposed = Proposed()
     assert [proposed.add(at(x), FULL) for x in (0.0, 1.0)] == [0, 1]
     proposed.end(0)
     assert (proposed.under_way, proposed.pending, proposed.ended) == ((1,), [at(1.0)], {at(0.0).key()})
-    proposed.reopen(0)
-    assert (proposed.under_way, proposed.pending, proposed.ended) == ((0, 1), [at(0.0), at(1.0)], frozenset())
+
+
+def test_a_candidate_that_was_lost_twice_to_the_lab_counts_as_tried() -> None:
+    proposed = Proposed()
+    for number in range(2):
+        assert proposed.seen(FULL) == frozenset()
+        proposed.add(at(0.0), FULL)
+        assert proposed.seen(FULL) == {at(0.0).key()}
+        proposed.end(number, lost=True)
+    assert proposed.lost(at(0.0), FULL) == (0, 1)
+    assert proposed.seen(FULL) == proposed.ended == {at(0.0).key()}
 
 
 def test_fidelities_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,6 +100,40 @@ class Cracked(Bench):
         if self.number == 3:
             self.message.put("the pellet is cracked")
             self.state.put("spoilt")
+
+
+class Forming(Bench):
+    """Makes nothing that has a purity where x and y are both above 0.5."""
+
+    def _end(self) -> None:
+        x, y = float(self.x.get()), float(self.y.get())
+        formed = not (x > 0.5 and y > 0.5)
+        self.height.put(max(0.0, 1 - 2.2 * abs(x - 0.55) - 1.2 * abs(y - 0.6)) if formed else 0.0)
+        self.curve.put(np.linspace(0.0, 0.5 + 0.4 * x * y if self.height.get() > 0 else 0.0, POINTS))
+        self.state.put("done")
+
+
+class Tearing(Bench):
+    """Tears trials 1 and 4 as it measures them."""
+
+    def _end(self) -> None:
+        super()._end()
+        self.message.put("the film tore")
+        self.state.put("spoilt" if self.number in (1, 4) else "done")
+
+
+def amount_and_purity(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return how much has formed, and the purity of that, which is no number where nothing has."""
+    del context
+    amount, purity = float(data["height"]), float(data["curve"][-1])
+    found = {"amount": MetricValue(amount, 0.005, "1"), "purity": MetricValue(purity or math.nan, 0.005, "1")}
+    return Measurement(found)
+
+
+def last(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the last point of the curve, as a colour."""
+    del context
+    return Measurement({"colour": MetricValue(float(data["curve"][-1]), 0.01, "1")})
 
 
 def height(data: Mapping[str, Any], context: Any) -> Measurement:
