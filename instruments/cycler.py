@@ -9,6 +9,7 @@ import numpy as np
 from ophyd import Component
 
 from campaigns.values import Scalar
+from instruments.built_in import CYCLER
 from instruments.diffractometer import same_length
 from instruments.instrument import JobInstrument, Quantity
 from instruments.job import Job
@@ -17,10 +18,10 @@ from instruments.job import Job
 class Cycler(JobInstrument):
     """A cycler with a cell press: one charge, then the discharge that is recorded."""
 
-    settings: ClassVar[tuple[str, ...]] = ("c_rate",)
-    defaults: ClassVar[Mapping[str, Scalar]] = {"c_rate": 0.1}
+    settings: ClassVar[tuple[str, ...]] = tuple(CYCLER.settings)
+    defaults: ClassVar[Mapping[str, Scalar]] = CYCLER.defaults
 
-    c_rate = Component(Quantity, value=0.0, unit="1/h", limits=(0.01, 10.0))
+    c_rate = Component(Quantity, value=0.0, **CYCLER.settings["c_rate"].stated)
 
     capacity = Component(Quantity, value=np.zeros(0), unit="mAh/g")
     voltage = Component(Quantity, value=np.zeros(0), unit="V")

@@ -10,6 +10,7 @@ from ophyd import Component
 
 from campaigns.errors import StepError
 from campaigns.values import Scalar
+from instruments.built_in import DIFFRACTOMETER
 from instruments.instrument import JobInstrument, Quantity
 from instruments.job import Job
 
@@ -17,10 +18,10 @@ from instruments.job import Job
 class Diffractometer(JobInstrument):
     """A powder diffractometer with a sample changer."""
 
-    settings: ClassVar[tuple[str, ...]] = ("count_time",)
-    defaults: ClassVar[Mapping[str, Scalar]] = {"count_time": 1.0}
+    settings: ClassVar[tuple[str, ...]] = tuple(DIFFRACTOMETER.settings)
+    defaults: ClassVar[Mapping[str, Scalar]] = DIFFRACTOMETER.defaults
 
-    count_time = Component(Quantity, value=0.0, unit="s", limits=(0.01, 60.0))
+    count_time = Component(Quantity, value=0.0, **DIFFRACTOMETER.settings["count_time"].stated)
     """Time per angle."""
 
     two_theta = Component(Quantity, value=np.zeros(0), unit="deg")

@@ -10,6 +10,7 @@ from ophyd import Component, Kind
 
 from campaigns.errors import StepError
 from campaigns.values import Scalar
+from instruments.built_in import FURNACE
 from instruments.instrument import JobInstrument, Quantity, text
 from instruments.job import Job
 
@@ -24,16 +25,16 @@ HANDLING = 60.0
 class Furnace(JobInstrument):
     """A programmable furnace. Once started it needs nobody: it completes its program and cools by itself."""
 
-    settings: ClassVar[tuple[str, ...]] = ("temperature", "time", "ramp_rate", "lithium_excess", "atmosphere")
+    settings: ClassVar[tuple[str, ...]] = tuple(FURNACE.settings)
     texts: ClassVar[frozenset[str]] = frozenset({"atmosphere"})
-    defaults: ClassVar[Mapping[str, Scalar]] = {"ramp_rate": 5.0, "lithium_excess": 5.0, "atmosphere": "air"}
+    defaults: ClassVar[Mapping[str, Scalar]] = FURNACE.defaults
     interlocks: ClassVar[Mapping[str, str]] = {"door": "closed"}
 
-    temperature = Component(Quantity, value=25.0, unit="degC", limits=(100.0, 1200.0))
-    time = Component(Quantity, value=0.0, unit="h", limits=(0.1, 100.0))
-    ramp_rate = Component(Quantity, value=0.0, unit="degC/min", limits=(0.5, 20.0))
-    lithium_excess = Component(Quantity, value=0.0, unit="percent", limits=(0.0, 30.0))
-    atmosphere = text(choices=("air", "oxygen", "argon"))
+    temperature = Component(Quantity, value=25.0, **FURNACE.settings["temperature"].stated)
+    time = Component(Quantity, value=0.0, **FURNACE.settings["time"].stated)
+    ramp_rate = Component(Quantity, value=0.0, **FURNACE.settings["ramp_rate"].stated)
+    lithium_excess = Component(Quantity, value=0.0, **FURNACE.settings["lithium_excess"].stated)
+    atmosphere = text(**FURNACE.settings["atmosphere"].stated)
 
     door = text("closed", kind=Kind.omitted)
     readback = Component(Quantity, value=25.0, unit="degC", kind=Kind.omitted)

@@ -89,6 +89,7 @@ def init(
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]) -> None:
     """Check a campaign file offline: OK with a summary, or every error at once with its line."""
     from campaigns.load import load_campaign
+    from loop.lab_checks import check_lab
     from loop.model_checks import check_history, check_models
     from loop.show import print_rows
     from loop.space_checks import check_space
@@ -97,8 +98,10 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     campaign = load_campaign(file)
     sources, history = check_models(campaign, file), check_history(campaign, file)
     check_space(campaign, str(file))
+    notes = check_lab(campaign, file)
     typer.echo(f"{file}: OK")
-    print_rows([*summary_rows(campaign, sources), *(("history", text) for found in history for text in found.text)])
+    rows = [*summary_rows(campaign, sources), *(("history", text) for found in history for text in found.text)]
+    print_rows([*rows, *(("note", note) for note in notes)])
 
 
 @app.command()

@@ -15,6 +15,7 @@ from campaigns.load import located, parse_campaign, read_text
 from campaigns.module_files import open_folder
 from loop.exits import ExitCode
 from loop.front import front_of
+from loop.lab_checks import check_lab
 from loop.live import view_for
 from loop.memory import peak_memory
 from loop.model_checks import check_models
@@ -51,6 +52,8 @@ def run_campaign(request: Request) -> ExitCode:
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     check_models(campaign, request.file)
     check_space(campaign, str(request.file))
+    for note in check_lab(campaign, request.file):
+        print_rows([("note", note)])
     open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
     url = request.store or default_store(request.file)
     options = RunOptions(url, text, request.max_trials, request.dry_run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +39,8 @@ class Stated:
 
     limits: Limits
     units: Mapping[str, str]
+    untold: frozenset[str] = frozenset()
+    """Settings whose limits only the instrument itself can tell."""
 
     def unit_of(self, setting: str) -> str:
         """Return the unit of a setting; a setting that the instrument has not is refused by its limits."""
@@ -71,30 +73,77 @@ def check_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> None
     Raises:
         CampaignError: it does not; every problem at once.
     """
-    problems = []
+    if problems := list(dict.fromkeys(outside_limits(campaign, instruments))):
+        raise CampaignError(problems, campaign.name)
+
+
+def outside_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> Iterator[Problem]:
+    """Yield what of the recipes lies outside of the limits of the stations that are known, or is no setting of theirs.
+
+    Args:
+        campaign: space, workflow and fidelities.
+        instruments: station to what states its limits; stations that are missing are left out.
+    """
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
-        for station in step.stations:
-            for key, value in step.recipe.items():
-                problems += _outside(campaign, instruments[station], key, value, f"{where}.recipe.{key}")
-    if problems:
-        raise CampaignError(list(dict.fromkeys(problems)), campaign.name)
+        for instrument in [instruments[name] for name in step.stations if name in instruments]:
+            untold = instrument.untold if isinstance(instrument, Stated) else ()
+            for key in [key for key in step.recipe if key not in untold]:
+                yield from _outside(campaign, instrument, key, step.recipe[key], f"{where}.recipe.{key}")
+
+
+class Set(Protocol):
+    """What has settings, some of them with defaults."""
+
+    @property
+    def settings(self) -> Collection[str]:
+        """Names of what a recipe says."""
+
+    @property
+    def defaults(self) -> Mapping[str, Scalar]:
+        """Values of the settings that a recipe may leave out."""
+
+
+def missing_settings(campaign: Campaign, instruments: Mapping[str, Set]) -> Iterator[Problem]:
+    """Yield the settings that no recipe gives although they have no default: an instrument would start no job."""
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
+        for station in [name for name in step.stations if name in instruments]:
+            one = instruments[station]
+            for key in [key for key in one.settings if key not in one.defaults and key not in step.recipe]:
+                yield Problem(
+                    f"{where}.recipe", f"says no {key}, which {station} needs; add {key}: a value, or $parameter"
+                )
 
 
 def _outside(campaign: Campaign, instrument: Stating, key: str, value: float | str, where: str) -> list[Problem]:
+    known = instrument.limits
     try:
+        if key not in known.ranges and key not in known.choices:
+            known.check({key: 0.0})  # says what there is
         if isinstance(value, str) and value.startswith("$"):
             parameter = campaign.space.all_parameters[value[1:]]
-            extremes = [converted(v, parameter.unit, key, instrument) for v in _extremes(parameter)]
+            told = [converted(v, parameter.unit, key, instrument) for v in extremes(parameter)]
         else:
-            extremes = [constant(value, key, instrument)]
-        for extreme in extremes:
-            instrument.limits.check({key: extreme})
-    except (LimitError, ValueError) as error:
-        return [Problem(where, str(error))]
+            told = [constant(value, key, instrument)]
+        for one in told:
+            instrument.limits.check({key: one})
+    except LimitError as error:
+        return [Problem(where, _in_words(str(error), instrument, key))]
+    except ValueError as error:
+        return [Problem(where, f"{key} of {instrument.limits.name}: {error}")]
     return []
 
 
-def _extremes(parameter: ParameterConfig) -> list[Scalar]:
+def _in_words(said: str, instrument: Stating, key: str) -> str:
+    """Return what an instrument's limits say, with the unit and what to do, where nothing could have moved yet."""
+    said = said.removesuffix("; nothing was moved").replace(", so that nothing was moved", "")
+    if key not in instrument.limits.ranges or "allowed: " not in said:
+        return said
+    unit = instrument.unit_of(key)
+    return f"{said}{'' if unit == '1' else f' {unit}'}; keep to that, or use another instrument"
+
+
+def extremes(parameter: ParameterConfig) -> list[Scalar]:
+    """Return the values of a parameter between which all others lie, and what is told where it does not apply."""
     if isinstance(parameter, CategoricalConfig | OrdinalConfig):
         found: list[Scalar] = list(parameter.levels)
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError
 from loop.amending import author
 from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of
 from loop.dispatch import Dispatcher
@@ -19,7 +20,7 @@ from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Start
 from loop.fingerprint import campaign_record
 from loop.history import Measurements, news, read_history
 from loop.importing import computed_of, imported_trials, waiting_imports
-from loop.limits import check_limits, keep_limits
+from loop.limits import check_limits, keep_limits, missing_settings
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
@@ -108,6 +109,8 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
     dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     try:
         check_limits(now.campaign, dispatcher.instruments)
+        if missing := list(missing_settings(now.campaign, dispatcher.instruments)):
+            raise CampaignError(missing, now.campaign.name)
         keep_limits(store, dispatcher.instruments)
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))

@@ -13,12 +13,12 @@ from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.analyses.profile import Shape, profile
 from instruments.phases import RANGE, ReferencePhase, reference, reference_phase
+from simulators.durations import POINTS
 from simulators.materials import Material
 from simulators.synthesis import TARGET, Sample
 
 FloatArray = NDArray[np.float64]
 
-POINTS = 2101  # steps of 1/30 deg
 IMPURITY_SIZE = 60.0  # nm
 TEXTURE = 0.04  # relative spread of the reflections of a phase between mounts
 DISPLACEMENT = 0.06  # mm, spread between mounts

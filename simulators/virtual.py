@@ -17,13 +17,9 @@ from instruments.furnace import Furnace
 from instruments.instrument import NO_MATERIAL, JobInstrument, Quantity
 from simulators.bench import Array, Bench, LabSetup, Physics, StationKind
 from simulators.clock import VirtualClock
-from simulators.furnace_thermal import ROOM, Program, record, summary, temperature
+from simulators.durations import job_duration, program_of
+from simulators.furnace_thermal import ROOM, record, summary, temperature
 from simulators.ledger import Entry, Ledger
-
-CHANGE = 120.0
-"""Time to change the sample of the diffractometer [s]."""
-ASSEMBLY = 3600.0
-"""Time to build and rest a cell [s]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +159,7 @@ class VirtualFurnace(VirtualInstrument, Furnace):
 
     def outcome(self, entry: Entry) -> Outcome:
         """Return the log of the program."""
-        program = programme(entry)
+        program = program_of(entry.recipe)
         log = record(program, self.bench.rng(entry))
         readings = log.temperature if "cold" not in self.bench.faults(entry) else np.full_like(log.temperature, ROOM)
         log = summary(program, log.time, self.spoilt(entry, readings))
@@ -174,17 +170,11 @@ class VirtualFurnace(VirtualInstrument, Furnace):
         """Return the temperature of the chamber now [degC]."""
         if self._entry is None or "cold" in self.bench.faults(self._entry):
             return ROOM
-        return float(temperature(programme(self._entry), self.clock.now() - self._entry.started))
+        return float(temperature(program_of(self._entry.recipe), self.clock.now() - self._entry.started))
 
     def phase(self, elapsed: float) -> str:
         """Return what the program does ``elapsed`` seconds after its start."""
-        return "" if self._entry is None else programme(self._entry).phase(elapsed)
-
-
-def programme(entry: Entry) -> Program:
-    """Return the program of a furnace job."""
-    recipe = entry.recipe
-    return Program(float(recipe["temperature"]), float(recipe["time"]), float(recipe["ramp_rate"]))
+        return "" if self._entry is None else program_of(self._entry.recipe).phase(elapsed)
 
 
 class VirtualDiffractometer(VirtualInstrument, Diffractometer):
@@ -194,7 +184,7 @@ class VirtualDiffractometer(VirtualInstrument, Diffractometer):
         """Return the pattern."""
         sample = self.bench.sample(entry.sample)
         two_theta, counts = self.bench.physics.diffract(sample, entry.recipe, self.bench.rng(entry))
-        duration = CHANGE + float(entry.recipe["count_time"]) * two_theta.size
+        duration = job_duration("diffractometer", entry.recipe)
         return Outcome(duration, {"two_theta": two_theta, "counts": self.spoilt(entry, counts)})
 
 
@@ -205,7 +195,7 @@ class VirtualCycler(VirtualInstrument, Cycler):
         """Return the discharge curve."""
         sample = self.bench.sample(entry.sample)
         capacity, voltage = self.bench.physics.discharge(sample, entry.recipe, self.bench.rng(entry))
-        duration = ASSEMBLY + 2 * 3600.0 / float(entry.recipe["c_rate"])
+        duration = job_duration("cycler", entry.recipe)
         return Outcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
 
 

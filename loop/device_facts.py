@@ -1,0 +1,201 @@
+"""What the source of a user's own instrument says of it: settings, limits, units, signals, and what it waits for.
+
+Nothing is imported. What the source does not say in so many words is left to ``run``, which asks the device.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import griffe
+
+from campaigns.definitions import Definition
+from campaigns.errors import CampaignError
+from campaigns.module_files import ForbiddenModuleError, Origin
+from campaigns.object_kinds import INSTRUMENT
+from instruments.built_in import BUILT_IN, InstrumentFacts, Setting
+
+_BUILT_IN = {
+    "instruments.furnace.Furnace": "furnace",
+    "instruments.diffractometer.Diffractometer": "diffractometer",
+    "instruments.cycler.Cycler": "cycler",
+}
+_QUANTITY, _TEXT, _CHANNEL = (
+    "instruments.instrument.Quantity",
+    "instruments.instrument.text",
+    "instruments.channel.Channel",
+)
+_COMPONENTS = {"Component", "Cpt", "FormattedComponent", "FCpt"}
+_HARDWARE = {
+    "caproto", "epics", "aioca", "p4p", "tango", "serial", "pyvisa", "visa", "usb", "hid", "can", "smbus", "spidev",
+    "RPi", "nidaqmx", "minimalmodbus", "pymodbus", "pyModbusTCP", "socket", "requests", "httpx", "aiohttp", "urllib3",
+    "paho", "zmq", "opcua", "asyncua", "sila2", "pylablib", "qcodes", "pymeasure", "instrumental",
+}  # fmt: skip
+"""Libraries that speak to something outside of the process."""
+_WAITS = {"sleep", "monotonic", "perf_counter", "Timer", "WallClock", "wait_for_connection"}
+"""Names that wait for, or look at, the clock on the wall."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What a device's source says.
+
+    Attributes:
+        known: settings with their limits, defaults and signals; None where the source does not say which there are.
+        untold: settings whose limits only the device itself can tell.
+        remote: what it reads over EPICS: component or base, and of which class.
+        waits: what in its module waits for something that lab time knows nothing of.
+    """
+
+    known: InstrumentFacts | None
+    untold: tuple[str, ...]
+    remote: str
+    waits: tuple[str, ...]
+
+
+def read_device(definition: Definition) -> DeviceFacts:
+    """Return what the source of a job instrument says of it."""
+    members, kind, remote = _members(definition)
+    base = BUILT_IN[kind] if kind else InstrumentFacts({})
+    names = _literal(members.get("settings"), tuple(base.settings))
+    defaults = _literal(members.get("defaults"), dict(base.defaults))
+    remote = remote or next((f"{name} is a {of}" for name, one in members.items() if (of := _remote(one))), "")
+    if not isinstance(names, tuple | list) or not isinstance(defaults, Mapping):
+        return DeviceFacts(None, (), remote, _waits(definition))
+    known = {name: _setting(members.get(name), base.settings.get(name)) for name in names}
+    settings = {name: one for name, one in known.items() if one is not None}
+    untold = tuple(name for name, one in known.items() if one is None)
+    signals = base.signals | {name for name, one in members.items() if _is_component(one)}
+    facts = InstrumentFacts({**dict.fromkeys(untold, Setting()), **settings}, defaults, frozenset(signals))
+    return DeviceFacts(facts, untold, remote, _waits(definition))
+
+
+_Member = tuple[Definition, griffe.Attribute]
+
+
+def _members(definition: Definition) -> tuple[dict[str, _Member], str, str]:
+    """Return what the class and its bases assign, the built-in kind that it derives from, and a base over EPICS."""
+    found: dict[str, _Member] = {}
+    remote = ""
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, str):
+            remote = remote or (f"it derives from {ancestor}" if _speaks_epics(ancestor) else "")
+            continue
+        if ancestor.path in _BUILT_IN or ancestor.path == INSTRUMENT:
+            return found, _BUILT_IN.get(ancestor.path, ""), remote
+        attributes = ancestor.found.members if isinstance(ancestor.found, griffe.Class) else {}
+        for name, member in attributes.items():
+            if isinstance(member, griffe.Attribute):
+                found.setdefault(name, (ancestor, member))
+    return found, "", remote
+
+
+def _literal(member: _Member | None, otherwise: Any) -> Any:
+    """Return the value of a class attribute, or None where it is no literal."""
+    if member is None:
+        return otherwise
+    text = str(member[1].value)
+    for wrapper in ("frozenset", "tuple", "dict", "MappingProxyType"):
+        if text.startswith(f"{wrapper}(") and text.endswith(")"):
+            text = text[len(wrapper) + 1 : -1] or "()"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+
+
+def _call(member: _Member) -> tuple[str, list[Any], dict[str, str]]:
+    """Return what a class attribute calls, with positional arguments, and keywords as text."""
+    value = member[1].value
+    if not isinstance(value, griffe.ExprCall):
+        return "", [], {}
+    positional = [one for one in value.arguments if not isinstance(one, griffe.ExprKeyword)]
+    keywords = {one.name: str(one.value) for one in value.arguments if isinstance(one, griffe.ExprKeyword)}
+    return str(value.function.canonical_path), positional, keywords
+
+
+def _is_component(member: _Member) -> bool:
+    called, _, _ = _call(member)
+    return called.rsplit(".", maxsplit=1)[-1] in _COMPONENTS or called == _TEXT
+
+
+def _setting(member: _Member | None, otherwise: Setting | None) -> Setting | None:
+    """Return what a setting may be, or None where only the device can tell."""
+    if member is None:
+        return otherwise
+    called, positional, keywords = _call(member)
+    if called != _TEXT and not (positional and _path(member[0], positional[0]) == _QUANTITY):
+        return None
+    try:
+        said = {key: ast.literal_eval(keywords[key]) for key in ("unit", "limits", "choices") if key in keywords}
+        return Setting(**said)
+    except (ValueError, SyntaxError, TypeError):
+        return None
+
+
+def _path(definition: Definition, expression: Any) -> str:
+    """Return where the class that an expression names is defined; its name where that is out of reach."""
+    written = str(getattr(expression, "canonical_path", ""))
+    if written.split(".")[0] in ("ophyd", "ophyd_async"):
+        return written
+    try:
+        found = definition.follow(expression)
+    except ForbiddenModuleError:
+        return written
+    return written if found is None else found.path
+
+
+def _remote(member: _Member) -> str:
+    """Return the class of a component that is read over EPICS; empty where it is not."""
+    called, positional, _ = _call(member)
+    if called.rsplit(".", maxsplit=1)[-1] not in _COMPONENTS or not positional:
+        return ""
+    path = _path(member[0], positional[0])
+    if _speaks_epics(path):
+        return path
+    try:
+        found = member[0].follow(positional[0])
+    except (ForbiddenModuleError, CampaignError):
+        return ""
+    if found is None or not isinstance(found.found, griffe.Class) or path == _QUANTITY:
+        return ""
+    inner, _, base = _members(found)
+    return path if base or any(_remote(one) for one in inner.values()) else ""
+
+
+def _speaks_epics(path: str) -> bool:
+    """Return whether a class of ophyd, or the one of ours, reads process variables."""
+    if path == _CHANNEL or path.startswith("ophyd.areadetector"):
+        return True
+    return path.startswith("ophyd") and "epics" in path.lower() and "fake" not in path.lower()
+
+
+def _waits(definition: Definition) -> tuple[str, ...]:
+    """Return what a device's own classes use, and their modules import, that waits for the world outside."""
+    found: list[str] = []
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, Definition) and ancestor.module.origin is Origin.OWN and ancestor.module.is_source:
+            tree = ast.parse(ancestor.module.file.read_bytes())
+            found += _imports(tree)
+            classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == ancestor.name]
+            found += [name for one in classes for name in _names(one) if name in _WAITS]
+    return tuple(dict.fromkeys(found))
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    """Return the libraries of hardware that a module imports, anywhere in it."""
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [one.name for one in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return [name for name in found if name.split(".")[0] in _HARDWARE]
+
+
+def _names(tree: ast.AST) -> list[str]:
+    nodes = list(ast.walk(tree))
+    return [n.attr for n in nodes if isinstance(n, ast.Attribute)] + [n.id for n in nodes if isinstance(n, ast.Name)]

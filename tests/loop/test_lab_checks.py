@@ -1,0 +1,325 @@
+"""What would end badly on the laboratory is told by ``validate``, with its line, before anything is there."""
+
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign
+from instruments.built_in import BUILT_IN
+from instruments.clock import WallClock
+from instruments.cycler import Cycler
+from instruments.diffractometer import Diffractometer
+from instruments.epics_furnace import EpicsFurnace
+from instruments.furnace import Furnace
+from loop.analysis_facts import BUILT_IN as ANALYSES
+from loop.lab_checks import check_lab
+from tests.snippets import ROOT
+
+MADE = """\
+name: made
+seed: 1
+space:
+  parameters:
+    temperature: {kind: float, unit: degC, low: 500, high: 900}
+    time: {kind: float, unit: h, low: 2, high: 48}
+metrics:
+  capacity: {kind: measured, unit: mAh/g}
+  mean_voltage: {kind: measured, unit: V}
+objective:
+  terms:
+    - {goal: maximise, metric: capacity, scale: 10 mAh/g}
+planner: {initial: 3}
+lab: {kind: virtual}
+stations:
+  furnace: {kind: furnace}
+  cycler: {kind: cycler}
+workflow:
+  - name: make
+    stations: [furnace]
+    recipe: {temperature: $temperature, time: $time, ramp_rate: 5}
+    timeout: 80 h
+  - name: cycle
+    stations: [cycler]
+    recipe: {c_rate: 0.1 1/h}
+    analysis: instruments.analyses.galvanostatic:discharge
+    gives: [capacity, mean_voltage]
+    timeout: 30 h
+budget: {trials: 5}
+"""
+BENCH = """\
+from ophyd import Component, EpicsSignal, EpicsMotor, Device
+from instruments.instrument import JobInstrument, Quantity, text
+from campaigns.values import Measurement, MetricValue
+
+raise SystemExit("nobody may import this")
+RANGE = (0, 1)
+
+
+class Duties:
+    def knows(self, token): return False
+    def start(self, token): pass
+    def progress(self): return ""
+
+
+class Bench(Duties, JobInstrument):
+    settings = ("x", "y", "gas")
+    texts = frozenset({"gas"})
+    defaults = {"gas": "air"}
+    x = Component(Quantity, value=0.0, unit="mm", limits=(0, 1))
+    y = Component(Quantity, value=0.0, unit="1", limits=(0, 1))
+    gas = text(choices=("air", "argon"))
+    out = Component(Quantity, value=0.0, unit="1")
+
+
+class Further(Bench):
+    settings = ("x", "y")
+    x = Component(Quantity, value=0.0, unit="mm", limits=RANGE)
+
+
+class Without(Bench):
+    settings = ("x", "y")
+    x = Component(Quantity, value=0.0, unit="mm")
+
+
+class Computed(Bench):
+    settings = tuple("xy")
+
+
+class Real(Bench):
+    valve = Component(EpicsSignal, "Valve")
+
+
+class Stage(Device):
+    axis = Component(EpicsMotor, "m1")
+
+
+class Deep(Bench):
+    stage = Component(Stage, "stage:")
+
+
+class Sleepy(Bench):
+    def start(self, token):
+        import time
+        time.sleep(1)
+
+
+def good(data, context):
+    return Measurement({"output": MetricValue(1.0, 0.1, "1")})
+
+
+def volts(data, context):
+    return Measurement({"output": MetricValue(1.0, 0.1, unit="V")})
+
+
+def other(data, context):
+    if data:
+        return Measurement({"outputs": MetricValue(1.0, 0.1, "1")})
+    return Measurement({}, ("nothing came",))
+
+
+def whatever(data, context):
+    return Measurement(data["metrics"])
+"""
+OWN = """\
+name: own
+seed: 1
+space:
+  parameters:
+    x: {kind: float, unit: mm, low: 0, high: 1}
+    y: {kind: float, unit: "1", low: 0, high: 1}
+metrics:
+  output: {kind: measured, unit: "1"}
+objective:
+  terms:
+    - {goal: maximise, metric: output, scale: 0.1}
+planner: {initial: 3}
+lab: {kind: virtual}
+stations: {bench: {kind: device, device: "bench:Bench"}}
+workflow:
+  - {name: make, stations: [bench], recipe: {x: $x, y: $y}, analysis: "bench:good", gives: [output], timeout: 20 h}
+budget: {trials: 9}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "bench.py").write_text(BENCH)
+    return tmp_path
+
+
+def checked(folder: Path, text: str) -> list[str]:
+    file = folder / "campaign.yaml"
+    file.write_text(text)
+    return check_lab(load_campaign(file), file)
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(CampaignError) as caught:
+        checked(folder, text)
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "campaigns").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_ready_campaigns_can_be_run_as_they_are(file: Path) -> None:
+    assert check_lab(load_campaign(file), file) == []
+
+
+@pytest.mark.parametrize("text", [MADE, OWN])
+def test_what_can_be_run_is_let_through_without_a_word(folder: Path, text: str) -> None:
+    assert checked(folder, text) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("high: 900", "high: 1300", 21, "recipe.temperature: furnace: temperature got 1300.0; allowed: 100 to 1200 degC"),
+        ("low: 500", "low: 50", 21, "temperature got 50.0; allowed: 100 to 1200 degC; keep to that, or use another"),
+        ("unit: h, low: 2, high: 48", "unit: min, low: 2, high: 48", 21, "time got 0.0333"),
+        ("high: 900}", "high: 900, highest: 1500}", 21, "temperature got 1500.0; allowed: 100 to 1200 degC"),
+        ("ramp_rate: 5", "ramp_rate: 50", 21, "ramp_rate got 50.0; allowed: 0.5 to 20 degC/min"),
+        ("ramp_rate: 5", "ramp_rate: 5 K/s", 21, "ramp_rate got 300"),
+        ("ramp_rate: 5", "ramp_rate: 5 mm", 21, "allowed: a quantity like degC/min"),
+        ("ramp_rate: 5", "atmosphere: hydrogen", 21, "atmosphere got 'hydrogen'; allowed: air, oxygen, argon"),
+        ("ramp_rate: 5", "rate: 5", 21, "furnace has no setting 'rate'; allowed: atmosphere"),
+        (", time: $time,", ", lithium_excess: $time,", 21, "says no time, which furnace needs; add time: a value"),
+        ("timeout: 80 h", "timeout: 50 h", 22, "furnace takes up to 54.4 h (temperature 900 degC, time 48 h"),
+        ("timeout: 30 h", "timeout: 20 h", 28, "cycler takes up to 21 h (c_rate 0.1 1/h), and the step may take 20 h"),
+        ("timeout: 30 h", "timeout: 30 h\n    duration: 7200 * time", 28, "expected to take up to 96 h, and may take 30 h"),
+        ("mean_voltage]", "mean_voltages]", 27, "unknown name 'mean_voltages'"),
+        ("stations: [cycler]", "stations: [furnace]", 25, "furnace has no setting 'c_rate'"),
+        ("galvanostatic:discharge", "diffraction:phase_fraction", 26, "needs the structure of a material; add space.pool"),
+        ("galvanostatic:discharge", "calcination:phase_fraction", 26, "needs counts, two_theta, but cycler reads no counts"),
+        ("galvanostatic:discharge", "calcination:phase_fraction", 27, "does not give 'capacity'; it gives phase_fraction"),
+        ("  capacity: {kind: measured, unit: mAh/g}", "  capacity: {kind: measured, unit: mAh/cm^2}", 12, "10 mAh/g"),
+        ("mean_voltage: {kind: measured, unit: V}", "mean_voltage: {kind: measured, unit: K}", 27, "gives mean_voltage in V"),
+    ],
+)  # fmt: skip
+def test_what_would_end_badly_is_refused_with_its_line(folder: Path, old: str, new: str, line: int, said: str) -> None:
+    assert old in MADE
+    text = refused(folder, MADE.replace(old, new))
+    assert any(one.startswith(f"campaign.yaml:{line}: ") and said in one for one in text.splitlines()), text
+
+
+def test_a_sample_is_made_before_it_is_measured(folder: Path) -> None:
+    make, cycle = MADE.index("  - name: make"), MADE.index("  - name: cycle")
+    end = MADE.index("budget:")
+    text = MADE[:make] + MADE[cycle:end] + MADE[make:cycle] + MADE[end:]
+    assert "campaign.yaml:20: workflow[0].stations: cycle measures a sample that no furnace has made" in refused(
+        folder, text
+    )
+
+
+def test_only_settings_that_may_come_together_count_for_the_time_limit(folder: Path) -> None:
+    text = MADE.replace("timeout: 80 h", "timeout: 50 h")
+    held = text.replace("metrics:\n", "  constraints: ['temperature + 20 * time <= 1300']\nmetrics:\n")
+    assert checked(folder, held) == []
+    loose = held.replace("1300", "1850")
+    assert "furnace takes up to" in refused(folder, loose)
+
+
+def test_a_table_of_settings_is_judged_by_its_rows(folder: Path) -> None:
+    (folder / "rows.csv").write_text("temperature,time\n900,2\n500,30\n")
+    text = MADE.replace("metrics:\n", "  rows: {file: rows.csv}\nmetrics:\n").replace("timeout: 80 h", "timeout: 40 h")
+    assert checked(folder, text) == []
+    assert "(temperature 500 degC, time 30 h" in refused(folder, text.replace("40 h", "20 h"))
+
+
+def test_the_lab_on_epics_and_lower_fidelities_are_judged_too(folder: Path) -> None:
+    assert "takes up to" in refused(folder, MADE.replace("kind: virtual", "kind: epics").replace("80 h", "50 h"))
+    quick = """\
+fidelities:
+  quick:
+    kind: measured
+    workflow:
+      - {name: bake, stations: [furnace], recipe: {temperature: $temperature, time: 2 h}, timeout: 1 h, cost: 1 USD}
+      - {name: fast, stations: [cycler], recipe: {c_rate: 20}, analysis: "instruments.analyses.galvanostatic:discharge",
+         gives: [capacity, mean_voltage], timeout: 30 h, cost: 1 USD}
+"""
+    costly = MADE.replace("timeout: 80 h", "timeout: 80 h\n    cost: 60 USD") + quick
+    assert "fidelities.quick.workflow[1].recipe.c_rate: cycler: c_rate got 20.0" in refused(folder, costly)
+    assert "fidelities.quick.workflow[0].timeout: furnace takes" in refused(
+        folder, costly.replace("c_rate: 20", "c_rate: 2")
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("unit: mm, low: 0, high: 1", "unit: cm, low: 0, high: 1", "bench: x got 10.0; allowed: 0 to 1 mm"),
+        ("unit: mm, low: 0, high: 1", "unit: degC, low: 0, high: 1", "workflow[0].recipe.x: x of bench:"),
+        ("x: $x, y: $y", "x: $x, y: $y, z: 3", "bench has no setting 'z'"),
+        ("x: $x, y: $y", "x: $x, y: $y, gas: helium", "gas got 'helium'; allowed: air, argon"),
+        ("recipe: {x: $x, y: $y}", "recipe: {x: $x, gas: $y}", "says no y, which bench needs"),
+        ("bench:Bench", "bench:Without", "the limits of x cannot be read (got 0.0 to 0.0); set them"),
+        ("bench:Bench", "bench:Real", "bench:Real is a real device (valve is a ophyd.EpicsSignal), and the clock of lab"),
+        ("bench:Bench", "bench:Deep", "bench:Deep is a real device (stage is a bench.Stage)"),
+        ("bench:Bench", "instruments.epics_furnace:EpicsFurnace", "is a real device"),
+        ("bench:good", "bench:other", "bench:other does not give 'output', did you mean 'outputs'"),
+        ("bench:good", "bench:volts", "gives output in V"),
+        ("{kind: virtual}", "{kind: virtual, faults: [{trial: 0, station: bench, kind: nan}]}", "only simulated ones take"),
+    ],
+)  # fmt: skip
+def test_an_instrument_of_one_s_own_is_judged_by_its_source(folder: Path, old: str, new: str, said: str) -> None:
+    assert old in OWN
+    assert said in refused(folder, OWN.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note"),
+    [
+        ("bench:Bench", "bench:Further", "bench: the limits of x are checked at run"),
+        ("bench:Bench", "bench:Computed", "bench: its settings and limits are not written in its source"),
+        (
+            "bench:Bench",
+            "bench:Sleepy",
+            "bench: bench:Sleepy uses sleep, and the clock of lab: {kind: virtual} does not",
+        ),
+        ("initial: 3", "initial: 9", "planner.initial: 9 trials fill the space, and the budget is 9: no model chooses"),
+        (
+            "trials: 9}",
+            "trials: 9}\nstopping: [{kind: stagnation, trials: 9}]",
+            "stopping[0]: stagnation can never hold",
+        ),
+        (
+            "{goal: maximise, metric: output, scale: 0.1}",
+            "{goal: desirable, metric: output, above: 1, width: 0.1}\nstopping: [{kind: target, score: 2}]",
+            "stopping[0]: target can never hold: it wants a score of 2, and the terms give at most 1",
+        ),
+    ],
+)
+def test_what_is_left_to_run_or_leads_nowhere_is_noted(folder: Path, old: str, new: str, note: str) -> None:
+    assert old in OWN
+    text = OWN.replace("- {name: make", "- {cost: 1 USD, name: make").replace(old, new)
+    notes = [one for one in checked(folder, text) if note in one]
+    assert len(notes) == 1
+
+
+def test_a_real_device_on_a_clock_of_the_wall_is_no_problem(folder: Path) -> None:
+    (folder / "bench.py").write_text(BENCH + "\ndef build(): return None\n")
+    text = OWN.replace("bench:Bench", "bench:Real").replace("{kind: virtual}", "{kind: custom, factory: 'bench:build'}")
+    assert checked(folder, text) == []
+
+
+def test_the_facts_are_those_of_the_instruments() -> None:
+    clock = WallClock()
+    classes = {"furnace": Furnace, "diffractometer": Diffractometer, "cycler": Cycler}
+    try:
+        for kind, of in classes.items():
+            device, facts = of(name=kind, clock=clock), BUILT_IN[kind]
+            assert tuple(device.settings) == tuple(facts.settings)
+            assert device.limits.ranges == {k: s.limits for k, s in facts.settings.items() if not s.choices}
+            assert device.limits.choices == {k: s.choices for k, s in facts.settings.items() if s.choices}
+            assert all(device.unit_of(k) == s.unit for k, s in facts.settings.items() if not s.choices)
+            assert facts.signals <= set(device.component_names)
+    finally:
+        clock.close()
+    assert EpicsFurnace.settings == Furnace.settings
+
+
+def test_the_analyses_give_what_is_said_of_them() -> None:
+    for path, facts in ANALYSES.items():
+        module, _, name = path.partition(":")
+        text = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        assert f"def {name}(" in text
+        assert facts.gives
