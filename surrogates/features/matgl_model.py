@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,7 +23,7 @@ from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.model_files import FILES, locate, trouble
+from surrogates.features.model_files import FILES, foreign_modules, locate, trouble
 from surrogates.features.threads import one_thread
 
 _ATOM_FEATURES = {M3GNet: "node_feat", CHGNet: "atom_feat"}  # of the last block, where there is no wide readout
@@ -108,10 +110,27 @@ def _vector(network: Any) -> NDArray[np.float32]:
     return rows.mean(dim=0).numpy().copy()
 
 
+def load_network(folder: Path) -> Any:
+    """Return the model that a folder holds, which may name no other code than matgl's: loading would run it.
+
+    Raises:
+        ModelError: it does.
+        ValueError, RuntimeError: matgl cannot load it.
+    """
+    try:
+        arguments = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"matgl model {folder}: model.pt holds more than weights and names ({error})") from error
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if foreign := foreign_modules([description, arguments]):
+        raise ModelError(f"matgl model {folder} names code that is not matgl's ({', '.join(foreign)}); do not use it")
+    return matgl.load_model(folder)
+
+
 @functools.cache
 def _load(folder: Path, _version: str) -> Any:
     try:
-        model = matgl.load_model(folder)
+        model = load_network(folder)
     except (ValueError, RuntimeError) as error:
         raise ModelError(
             f"matgl cannot load {folder} ({error}); save the model again with matgl {matgl.__version__}"

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -134,6 +135,8 @@ def _class_trouble(description: Any) -> str | None:
     names = [layer.get("@class") if isinstance(layer, dict) else None for layer in layers]
     if names[-1] not in NETWORKS:
         return f"holds a {names[-1]}; allowed: {', '.join(NETWORKS)}"
+    if foreign := foreign_modules(description):
+        return f"names code that is not matgl's ({', '.join(foreign)}), which it would run; use models of matgl only"
     for name, layer in zip(names, layers, strict=True):
         got, ours = layer.get("@model_version", 0), _installed_versions().get(str(name))
         if got != ours:
@@ -142,6 +145,17 @@ def _class_trouble(description: Any) -> str | None:
                 f"{ours}; save it with the matgl that is installed here, or train it again"
             )
     return None
+
+
+def foreign_modules(description: Any) -> list[str]:
+    """Return the modules, other than matgl's, of which a saved model would make objects when it is loaded."""
+    if isinstance(description, Mapping):
+        named = [description["@module"]] if "@module" in description else []
+        foreign = [str(name) for name in named if str(name).split(".")[0] != "matgl"]
+        return foreign + [name for value in description.values() for name in foreign_modules(value)]
+    if isinstance(description, list | tuple):
+        return [name for value in description for name in foreign_modules(value)]
+    return []
 
 
 @cache

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import torch
-from matgl import load_model
 from matgl.config import DEFAULT_ELEMENTS
 from matgl.ext.pymatgen import Structure2Graph
 from matgl.models import M3GNet, MEGNet, TensorNet
 from pymatgen.core import Element, Structure
 
 from campaigns.errors import ModelError
+from surrogates.features.matgl_model import load_network
 from surrogates.training.graphs import Graph
 from surrogates.training.record import Kind
 
@@ -47,7 +47,7 @@ def load(folder: Path) -> torch.nn.Module:
         ModelError: matgl cannot read it.
     """
     try:
-        network: torch.nn.Module = load_model(folder)
+        network: torch.nn.Module = load_network(folder)
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"matgl cannot load {folder} ({error}); train the model again") from error
     return network

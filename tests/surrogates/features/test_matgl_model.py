@@ -1,5 +1,9 @@
 """Saved matgl models embed structures; what is not on this machine is refused at once."""
 
+import json
+from fractions import Fraction
+from pathlib import Path
+
 import matgl
 import numpy as np
 import pytest
@@ -118,3 +122,23 @@ def test_a_folder_is_found_beside_the_campaign_and_in_worker_processes(tmp_path,
     monkeypatch.chdir(tmp_path)
     assert MatglModel("m") == model
     assert MatglModel("m").place.is_absolute()
+
+
+def test_a_folder_that_names_other_code_is_refused_and_runs_none_of_it(tmp_path):
+    evil = {"@class": "Popen", "@module": "subprocess", "init_args": {"args": f"touch {tmp_path}/ran", "shell": True}}
+    folder = Path(saved(megnet(), tmp_path / "m"))
+    torch.save(torch.load(folder / "model.pt", weights_only=True) | {"activation": evil}, folder / "model.pt")
+    with pytest.raises(ModelError, match=r"names code that is not matgl's \(subprocess\)"):
+        MatglModel(str(folder)).evaluate([layered()])
+    described = json.loads((folder / "model.json").read_text()) | {"@module": "own_evil"}
+    (folder / "model.json").write_text(json.dumps(described))
+    with pytest.raises(ModelError, match=r"names code that is not matgl's \(own_evil\)"):
+        MatglModel(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pickle_in_place_of_weights_is_refused(tmp_path):
+    folder = Path(saved(megnet(), tmp_path / "m"))
+    torch.save({"element_types": Fraction(1, 2)}, folder / "model.pt")
+    with pytest.raises(ModelError, match="holds more than weights and names"):
+        MatglModel(str(folder)).evaluate([layered()])
