@@ -6,7 +6,7 @@ Nothing is imported. What the source does not say in so many words is left to ``
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,12 +48,14 @@ class DeviceFacts:
         untold: settings whose limits only the device itself can tell.
         remote: what it reads over EPICS: component or base, and of which class.
         waits: what in its module waits for something that lab time knows nothing of.
+        delay: longest time after which it asks the lab's clock to be called, where that is written out [s].
     """
 
     known: InstrumentFacts | None
     untold: tuple[str, ...]
     remote: str
     waits: tuple[str, ...]
+    delay: float = 0.0
 
 
 def read_device(definition: Definition) -> DeviceFacts:
@@ -64,13 +66,13 @@ def read_device(definition: Definition) -> DeviceFacts:
     defaults = _literal(members.get("defaults"), dict(base.defaults))
     remote = remote or next((f"{name} is a {of}" for name, one in members.items() if (of := _remote(one))), "")
     if not isinstance(names, tuple | list) or not isinstance(defaults, Mapping):
-        return DeviceFacts(None, (), remote, _waits(definition))
+        return DeviceFacts(None, (), remote, _waits(definition), _delay(definition))
     known = {name: _setting(members.get(name), base.settings.get(name)) for name in names}
     settings = {name: one for name, one in known.items() if one is not None}
     untold = tuple(name for name, one in known.items() if one is None)
     signals = base.signals | {name for name, one in members.items() if _is_component(one)}
     facts = InstrumentFacts({**dict.fromkeys(untold, Setting()), **settings}, defaults, frozenset(signals))
-    return DeviceFacts(facts, untold, remote, _waits(definition))
+    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition))
 
 
 _Member = tuple[Definition, griffe.Attribute]
@@ -176,13 +178,35 @@ def _speaks_epics(path: str) -> bool:
 def _waits(definition: Definition) -> tuple[str, ...]:
     """Return what a device's own classes use, and their modules import, that waits for the world outside."""
     found: list[str] = []
+    for module, classes in _sources(definition):
+        found += _imports(module)
+        found += [name for one in classes for name in _names(one) if name in _WAITS]
+    return tuple(dict.fromkeys(found))
+
+
+def _sources(definition: Definition) -> Iterator[tuple[ast.Module, list[ast.ClassDef]]]:
+    """Yield the modules and classes of the user's own that a device is made of."""
     for ancestor in definition.ancestors():
         if isinstance(ancestor, Definition) and ancestor.module.origin is Origin.OWN and ancestor.module.is_source:
             tree = ast.parse(ancestor.module.file.read_bytes())
-            found += _imports(tree)
-            classes = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == ancestor.name]
-            found += [name for one in classes for name in _names(one) if name in _WAITS]
-    return tuple(dict.fromkeys(found))
+            yield tree, [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == ancestor.name]
+
+
+def _delay(definition: Definition) -> float:
+    """Return the longest delay that a device's classes ask of the lab's clock as a number, or a product of numbers."""
+    classes = [one for _, found in _sources(definition) for one in found]
+    calls = [n for one in classes for n in ast.walk(one) if isinstance(n, ast.Call) and n.args]
+    asked = [n.args[0] for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "call_later"]
+    return max((_product(one) for one in asked), default=0.0)
+
+
+def _product(node: ast.expr) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _product(left) * _product(right)
+    return 0.0
 
 
 def _imports(tree: ast.AST) -> list[str]:

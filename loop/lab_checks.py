@@ -48,6 +48,7 @@ class Place:
         untold: settings whose limits only the instrument itself can tell.
         remote: what of it is read over EPICS.
         waits: what its module waits for beside lab time.
+        delay: longest time after which it wants to be called by the lab's clock [s].
     """
 
     kind: str = ""
@@ -55,6 +56,7 @@ class Place:
     untold: tuple[str, ...] = ()
     remote: str = ""
     waits: tuple[str, ...] = ()
+    delay: float = 0.0
 
 
 def check_lab(campaign: Campaign, file: Path) -> list[str]:
@@ -81,7 +83,7 @@ def check_lab(campaign: Campaign, file: Path) -> list[str]:
     problems += [] if problems else [*_timeouts(campaign, places), *_durations(campaign)]
     if problems:
         raise CampaignError(located(dict.fromkeys(problems), file), str(file))
-    return [*_untold(campaign, places), *_world(campaign), *prospects(campaign)]
+    return [*_untold(campaign, places), *_slow(campaign, places), *_world(campaign), *prospects(campaign)]
 
 
 def _place(campaign: Campaign, name: str, folder: Path) -> Place:
@@ -93,7 +95,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> Place:
     from loop.device_facts import read_device
 
     facts = read_device(define(station.device, folder))
-    return Place("", facts.known, facts.untold, facts.remote, facts.waits)
+    return Place("", facts.known, facts.untold, facts.remote, facts.waits, facts.delay)
 
 
 def _stated(name: str, place: Place) -> Stated:
@@ -285,6 +287,15 @@ def _untold(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:
                 f"{{kind: {campaign.lab.kind}}} does not wait for it: time limits may pass at once; a real device "
                 "needs lab: {kind: custom}"
             )
+
+
+def _slow(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:
+    """Yield that an instrument of the user's own seems to take longer than its step may."""
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
+        for station in step.stations:
+            if (delay := places[station].delay) > step.timeout:
+                device, most = campaign.stations[station].device, lab_time(step.timeout)
+                yield f"{where}.timeout: {device} asks for {lab_time(delay)}, and the step may take {most}"
 
 
 def _world(campaign: Campaign) -> Iterator[str]:

@@ -71,6 +71,9 @@ class Bench(Duties, JobInstrument):
     gas = text(choices=("air", "argon"))
     out = Component(Quantity, value=0.0, unit="1")
 
+    def start(self, token):
+        self.clock.call_later(2 * 3600.0, self._end, self.name)
+
 
 class Further(Bench):
     settings = ("x", "y")
@@ -274,6 +277,11 @@ def test_an_instrument_of_one_s_own_is_judged_by_its_source(folder: Path, old: s
             "bench:Bench",
             "bench:Sleepy",
             "bench: bench:Sleepy uses sleep, and the clock of lab: {kind: virtual} does not",
+        ),
+        (
+            "timeout: 20 h",
+            "timeout: 30 min",
+            "workflow[0].timeout: bench:Bench asks for 2 h, and the step may",
         ),
         ("initial: 3", "initial: 9", "planner.initial: 9 trials fill the space, and the budget is 9: no model chooses"),
         (
