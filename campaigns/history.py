@@ -7,7 +7,7 @@ of what lies inside. What has no place at all (an unknown level, a mixture that 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -29,6 +29,10 @@ _ANY = 1e300
 """Numbers up to here are read."""
 _FAR = 1.0
 """Widths of a range beyond which a number tells nothing of what lies inside, and may well be a slip."""
+
+
+Lacks = Callable[[str], str]
+"""From the name of a material to why the pool has none of it, empty if it has one."""
 
 
 class MisfitError(ValueError):
@@ -83,21 +87,21 @@ def _broken(space: SpaceConfig, candidate: Candidate) -> str:
     return "is no row of the space's table" if space.rows is not None else "lies outside of the space"
 
 
-def placed(space: SpaceConfig, candidate: Candidate, known: Collection[str] | None = None) -> Candidate:
+def placed(space: SpaceConfig, candidate: Candidate, lacks: Lacks | None = None) -> Candidate:
     """Return a measured candidate as one of a space: levels, whole numbers and rows exactly as they stand there.
 
     Args:
         space: in its widest form so far.
         candidate: in the units of the space.
-        known: ids of the pool; None where they are not known here.
+        lacks: tells what the pool has not; None where no pool is at hand.
 
     Raises:
         MisfitError: it has no place there.
     """
     if (candidate.material is not None) != (space.pool is not None):
         raise MisfitError("it names no material" if candidate.material is None else "this campaign has no pool")
-    if known is not None and candidate.material is not None and candidate.material not in known:
-        raise MisfitError(f"the pool has no material {candidate.material!r}")
+    if lacks is not None and candidate.material is not None and (why := lacks(candidate.material)):
+        raise MisfitError(why)
     try:
         given = space.present(candidate.parameters)
     except KeyError as error:

@@ -144,8 +144,8 @@ def _unknown(campaign: Campaign, material: str | None) -> str:
         return ""
     from surrogates.pools.pool import load_pool  # slow, and only for campaigns with a pool
 
-    known = material in load_pool(campaign.space.pool).ids
-    return "" if known else f"the pool has no material {material!r}; 'athanor pool show FILE' tells what it holds"
+    why = load_pool(campaign.space.pool).lacks(material)
+    return f"{why}; 'athanor pool show FILE' tells what it holds" if why else ""
 
 
 def _best(journal: Journal) -> str:

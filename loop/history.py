@@ -7,13 +7,13 @@ every row that was imported, so that nothing is imported twice; a row that has g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from campaigns.amendments import ImportTrials, MeasuredRow
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem
-from campaigns.history import MisfitError, beyond, placed, wide
+from campaigns.history import Lacks, MisfitError, beyond, placed, wide
 from campaigns.sheet import Remark
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
@@ -71,12 +71,12 @@ class News:
         return f"{len(self.rows)} new, {self.already} already there"
 
 
-def read_history(campaign: Campaign, known: Collection[str] | None = None) -> list[Measurements]:
+def read_history(campaign: Campaign, lacks: Lacks | None = None) -> list[Measurements]:
     """Return what the campaign's file says was measured before it.
 
     Args:
         campaign: with room for all of its trials.
-        known: ids of the pool; None where they are not known.
+        lacks: tells what the pool has not; None where no pool is at hand.
 
     Raises:
         CampaignError: tables that cannot be read, all of them, each with what to do.
@@ -84,7 +84,7 @@ def read_history(campaign: Campaign, known: Collection[str] | None = None) -> li
     found, problems = [], []
     for i, config in enumerate(campaign.history):
         try:
-            found.append(read_measurements(config, campaign, f"history[{i}]", known))
+            found.append(read_measurements(config, campaign, f"history[{i}]", lacks))
         except CampaignError as error:
             problems += error.problems
     if problems:
@@ -93,7 +93,7 @@ def read_history(campaign: Campaign, known: Collection[str] | None = None) -> li
 
 
 def read_measurements(
-    config: StoreSourceConfig | TableSourceConfig, campaign: Campaign, where: str, known: Collection[str] | None
+    config: StoreSourceConfig | TableSourceConfig, campaign: Campaign, where: str, lacks: Lacks | None
 ) -> Measurements:
     """Return what one table, or the store of an earlier campaign, says was measured; see ``read_history``."""
     units = {name: metric.unit for name, metric in campaign.measured.items()}
@@ -104,7 +104,7 @@ def read_measurements(
     for place, record in enumerate(found.records):
         number = place if record.row is None else record.row
         try:
-            row, remark = _row(number, record, campaign, known)
+            row, remark = _row(number, record, campaign, lacks)
         except MisfitError as error:
             left_out.append(Remark(number, str(error)))
             continue
@@ -122,12 +122,12 @@ def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
 
-def _row(number: int, record: Record, campaign: Campaign, known: Collection[str] | None) -> tuple[MeasuredRow, str]:
+def _row(number: int, record: Record, campaign: Campaign, lacks: Lacks | None) -> tuple[MeasuredRow, str]:
     """Return a row as it is kept, and what should be known of it."""
     lacking = [name for name in campaign.measured if name not in record.metrics]
     if lacking:
         raise MisfitError(f"has no value of {', '.join(lacking)}")
-    candidate = placed(campaign.space, record.candidate, known)
+    candidate = placed(campaign.space, record.candidate, lacks)
     row = MeasuredRow(
         row=number,
         parameters=dict(candidate.parameters),

@@ -54,8 +54,8 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
     desk = open_desk(file, url, reason)
     amendments, materials = desk.journal.amendments(), _materials(desk)
     campaign = as_shown(desk.campaign, amendments)
-    known = None if materials is None else frozenset(materials.pool.ids)
-    found = read_measurements(_config(table, desk.folder), campaign, "TABLE", known)
+    lacks = None if materials is None else materials.pool.lacks
+    found = read_measurements(_config(table, desk.folder), campaign, "TABLE", lacks)
     yield from found.text
     new = news(found, amendments, desk.journal.trials())
     yield new.text

@@ -30,7 +30,7 @@ from loop.records import Amendment, TrialRecord, time_spent
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.source_words import tally
-from loop.sources import hold, read_sources
+from loop.sources import hold, of_pool, read_sources
 from loop.store import Store
 
 _REHEARSED = 3
@@ -57,7 +57,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
             on_event(Warned(text))
     sources = read_sources(campaign)
     for source in sources:
-        for text in tally(source):
+        for text in tally(source if materials is None else of_pool(source, materials.pool.lacks)):
             on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     if options.dry_run:
@@ -95,7 +95,7 @@ def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
 
 
 def _history(campaign: Campaign, materials: Materials | None, known: Sequence[Amendment]) -> list[Measurements]:
-    return read_history(as_shown(campaign, known), None if materials is None else frozenset(materials.pool.ids))
+    return read_history(as_shown(campaign, known), None if materials is None else materials.pool.lacks)
 
 
 def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError, UnitError
+from campaigns.history import Lacks
+from campaigns.sheet import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from loop.reader import Reader
 from loop.records import SOURCE, TrialRecord, trusted
@@ -30,6 +33,19 @@ def read_sources(campaign: Campaign) -> list[Source]:
     if problems:
         raise CampaignError(problems, campaign.name)
     return found
+
+
+def of_pool(source: Source, lacks: Lacks) -> Source:
+    """Return a source without the measurements of materials that the pool lacks, each with the reason.
+
+    Args:
+        lacks: tells what the pool has not.
+    """
+    why = [lacks(record.candidate.material or "") for record in source.records]
+    places = [place if record.row is None else record.row for place, record in enumerate(source.records, 1)]
+    out = [Remark(place, reason) for place, reason in zip(places, why, strict=True) if reason]
+    kept = tuple(record for record, reason in zip(source.records, why, strict=True) if not reason)
+    return replace(source, records=kept, left_out=tuple(sorted((*source.left_out, *out), key=lambda each: each.row)))
 
 
 def hold(sources: Sequence[Source], store: Store) -> None:

@@ -106,12 +106,35 @@ class Pool:
         except KeyError:
             raise KeyError(f"pool {self.name!r} has no entry {entry_id!r} among its {len(self)}") from None
 
+    def lacks(self, name: str) -> str:
+        """Return why the pool has no material of this name, and which is meant; empty if it has one."""
+        if name in self._numbers:
+            return ""
+        why = f"the pool has no material {name!r}"
+        if (kept := self._folded.get(name)) is not None:
+            return f"{why}: it is the same crystal as {kept!r}; name that"
+        near = self._spellings.get(_spelling(name))
+        return f"{why}, did you mean {near!r}" if near else why
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {each.id: each.kept for each in self.report.duplicates}
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        return {_spelling(name): name for name in reversed(self.ids)}
+
     def fingerprint(self) -> str:
         """Return the sha256 of all ids, structures and hosts, in order."""
         digest = hashlib.sha256()
         for name, key, host in zip(self.ids, self.index.keys, self.index.host_keys, strict=True):
             digest.update(f"{name}\n{key}\n{host}\n".encode())
         return digest.hexdigest()
+
+
+def _spelling(name: str) -> str:
+    """Return a name without what people write differently: case, spaces, and signs between words, a file's ending."""
+    return re.sub(r"[\s_:./-]", "", re.sub(r"\.(cif|mcif|vasp|poscar)$", "", name.casefold().strip()))
 
 
 def _index(entries: Sequence[PoolEntry]) -> Index:

@@ -10,11 +10,12 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, StoreError
 from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
-from campaigns.warm_start import Record
+from campaigns.warm_start import Record, Source
 from loop.cli import app
 from loop.reader import DOUBTS
 from loop.records import CampaignRecord, Proposal, StepRecord, Verdict
-from loop.sources import hold, read_sources
+from loop.source_words import tally
+from loop.sources import hold, of_pool, read_sources
 from loop.store import Store
 from tests.stores import CAMPAIGN
 
@@ -114,3 +115,18 @@ def test_a_store_of_a_mixture_is_read(tmp_path: Path) -> None:
     (source,) = read_sources(load_campaign(tmp_path / "now.yaml"))
     assert [r.candidate.parameters["a"] for r in source.records] == pytest.approx([0.0, 0.1, 0.2, 0.3])
     assert [r.candidate.parameters["b"] for r in source.records] == pytest.approx([1.0, 0.9, 0.8, 0.7])
+
+
+def test_measurements_of_materials_that_the_pool_lacks_are_told() -> None:
+    values = {"capacity": MetricValue(150.0, 2.0, "mAh/g")}
+    records = tuple(Record(Candidate({}, name), values, row) for row, name in ((2, "salt"), (3, "Salt"), (4, "salt")))
+
+    def lacks(name: str) -> str:
+        return "" if name == "salt" else f"the pool has no material {name!r}, did you mean 'salt'"
+
+    source = of_pool(Source("lab", ("capacity",), records), lacks)
+    assert tally(source) == [
+        "3 rows: 2 used, 1 left out",
+        "row 3: the pool has no material 'Salt', did you mean 'salt'",
+    ]
+    assert of_pool(source, lacks) == source

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -5,6 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import CampaignError, UnitError
 from campaigns.pool import GeneratorPoolConfig
+from surrogates.pools.findings import Duplicate, Findings, Place
 from surrogates.pools.pool import Pool, PoolEntry, in_unit, load_pool, structure_key
 
 
@@ -32,6 +35,15 @@ def test_entries_are_found_by_id() -> None:
     assert pool["large"].host is not None
     with pytest.raises(KeyError, match="no entry 'medium' among its 2"):
         pool["medium"]
+
+
+def test_names_that_are_no_ids_are_told_what_is_meant() -> None:
+    report = Findings(3, duplicates=(Duplicate(Place("x.cif"), "twin", "small"),))
+    pool = replace(two_salts(), report=report)
+    assert pool.lacks("small") == ""
+    assert pool.lacks(" Small.cif") == "the pool has no material ' Small.cif', did you mean 'small'"
+    assert pool.lacks("twin") == "the pool has no material 'twin': it is the same crystal as 'small'; name that"
+    assert pool.lacks("medium") == "the pool has no material 'medium'"
 
 
 def offline() -> Pool:
