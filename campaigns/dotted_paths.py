@@ -77,14 +77,16 @@ def trouble(named: NamedObject, folder: Path | None) -> str:
         return ""
     # Reading other people's code takes a library that most campaigns need not.
     from campaigns.definitions import NoNameError, define
+    from campaigns.imports import failing_import
     from campaigns.module_files import NoModuleError
     from campaigns.object_kinds import ObjectKind, misfit
 
     try:
-        found = misfit(define(named.path, folder), ObjectKind[named.use], named.settings)
+        definition = define(named.path, folder)
+        found = misfit(definition, ObjectKind[named.use], named.settings)
     except (NoModuleError, NoNameError) as error:
         return str(error)
-    return f"{named.path} {found}" if found else ""
+    return f"{named.path} {found}" if found else failing_import(definition.module, folder)
 
 
 def named_objects(sections: Mapping[str, Any]) -> Iterator[NamedObject]:

@@ -156,10 +156,19 @@ def _unknown_settings(definition: Definition, settings: Mapping[str, object]) ->
     for name in _GIVEN:
         if name in settings:
             return f"is given settings with {name}, which the station gives itself; remove it"
+    if lacking := _lacking_settings(definition, settings):
+        return f"needs {', '.join(lacking)}; add settings: {{{lacking[0]}: ...}}"
     allowed = _keywords(definition)
     if allowed is None:
         return ""
     return _not_among(settings, [name for name in allowed if name not in _GIVEN])
+
+
+def _lacking_settings(definition: Definition, settings: Mapping[str, object]) -> list[str]:
+    """Return the arguments of an instrument that nobody gives."""
+    first = next(iter(_initialisers(definition)), None)
+    asked = [] if first is None else [p for p in first.parameters if p.name != "self" and p.kind not in _VARIADIC]
+    return [p.name for p in asked if p.default is None and p.name not in (*_GIVEN, *settings)]
 
 
 def _not_among(settings: Mapping[str, object], allowed: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ Nothing is imported. What the source does not say in so many words is left to ``
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,7 @@ class DeviceFacts:
         untold: settings whose limits only the device itself can tell.
         remote: what it reads over EPICS: component or base, and of which class.
         waits: what in its module waits for something that lab time knows nothing of.
+        unsound: why it cannot state what it may be told; empty where nothing speaks against it.
         delay: longest time after which it asks the lab's clock to be called, where that is written out [s].
     """
 
@@ -56,6 +57,7 @@ class DeviceFacts:
     remote: str
     waits: tuple[str, ...]
     delay: float = 0.0
+    unsound: str = ""
 
 
 def read_device(definition: Definition) -> DeviceFacts:
@@ -72,7 +74,9 @@ def read_device(definition: Definition) -> DeviceFacts:
     untold = tuple(name for name, one in known.items() if one is None)
     signals = base.signals | {name for name, one in members.items() if _is_component(one)}
     facts = InstrumentFacts({**dict.fromkeys(untold, Setting()), **settings}, defaults, frozenset(signals))
-    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition))
+    there = {*base.settings, *_bound(definition)}
+    unsound = "; ".join(filter(None, (_unsound(name, members.get(name), there) for name in names)))
+    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition), unsound)
 
 
 _Member = tuple[Definition, griffe.Attribute]
@@ -136,6 +140,25 @@ def _setting(member: _Member | None, otherwise: Setting | None) -> Setting | Non
         return Setting(**said)
     except (ValueError, SyntaxError, TypeError):
         return None
+
+
+def _bound(definition: Definition) -> Iterator[str]:
+    """Yield the names that a device's classes bind in any way."""
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, Definition) and ancestor.module.is_source:
+            yield from ancestor.bound()
+
+
+def _unsound(name: str, member: _Member | None, there: Container[str]) -> str:
+    """Return why an instrument cannot state what one of its settings may be; empty where that is not known."""
+    advice = f"write {name} = Component(instruments.instrument.Quantity, unit=..., limits=(..., ...))"
+    if member is None:
+        return "" if name in there else f"its setting {name} is no signal that it has; {advice}"
+    called, positional, _ = _call(member)
+    path = _path(member[0], positional[0]) if positional else ""
+    if called.rsplit(".", maxsplit=1)[-1] in _COMPONENTS and path in ("ophyd.Signal", "ophyd.signal.Signal"):
+        return f"its setting {name} is a plain ophyd Signal, which states neither unit nor limits; {advice}"
+    return ""
 
 
 def _path(definition: Definition, expression: Any) -> str:

@@ -49,6 +49,7 @@ class Place:
         remote: what of it is read over EPICS.
         waits: what its module waits for beside lab time.
         delay: longest time after which it wants to be called by the lab's clock [s].
+        unsound: why it cannot state what it may be told.
     """
 
     kind: str = ""
@@ -57,6 +58,7 @@ class Place:
     remote: str = ""
     waits: tuple[str, ...] = ()
     delay: float = 0.0
+    unsound: str = ""
 
 
 def check_lab(campaign: Campaign, file: Path) -> list[str]:
@@ -76,6 +78,7 @@ def check_lab(campaign: Campaign, file: Path) -> list[str]:
         *outside_limits(campaign, stated),
         *missing_settings(campaign, {n: p.known for n, p in places.items() if p.known is not None}),
         *_clock(campaign, places),
+        *_unsound(campaign, places),
         *_samples(campaign, places),
         *_analyses(campaign, places, folder),
         *_faults(campaign),
@@ -95,7 +98,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> Place:
     from loop.device_facts import read_device
 
     facts = read_device(define(station.device, folder))
-    return Place("", facts.known, facts.untold, facts.remote, facts.waits, facts.delay)
+    return Place("", facts.known, facts.untold, facts.remote, facts.waits, facts.delay, facts.unsound)
 
 
 def _stated(name: str, place: Place) -> Stated:
@@ -122,6 +125,13 @@ def _clock(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]
                 f"{path} is a real device ({place.remote}), and the clock of lab: {{kind: {lab.kind}}} {clock}: time "
                 f"limits would pass before it has moved; {advice}",
             )
+
+
+def _unsound(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """Yield that an instrument cannot state what it may be told."""
+    for name, place in places.items():
+        if place.unsound:
+            yield Problem(f"stations.{name}.device", f"{campaign.stations[name].device}: {place.unsound}")
 
 
 def _samples(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:

@@ -57,6 +57,10 @@ class Plain(Device): pass
 class Shell(sp.Popen): pass
 
 
+class Wired(Duties, JobInstrument):
+    def __init__(self, prefix="", *, name, port, **kwargs): super().__init__(prefix, name=name, **kwargs)
+
+
 def build(): return None
 def build_in(port): return None
 def analyse(data, context): return None
@@ -244,6 +248,9 @@ def test_a_refusal_says_what_it_is_and_what_is_wanted(folder: Path, path: str, u
             {"gian": 2},
             "takes no setting 'gian', did you mean 'gain'; allowed settings: ",
         ),
+        ("bench:Wired", Use.DEVICE, {"port": 2}, ""),
+        ("bench:Wired", Use.DEVICE, {}, "bench:Wired needs port; add settings: {port: ...}"),
+        ("simulators.virtual:VirtualFurnace", Use.DEVICE, {}, "needs bench"),
         ("bench:Bench", Use.DEVICE, {"clock": 2}, "which the station gives itself; remove it"),
         ("bench:Features", Use.FEATURES, {"highest": 3}, ""),
         ("bench:Features", Use.FEATURES, {"lowest": 3}, "takes no setting 'lowest'; allowed settings: highest"),
@@ -305,6 +312,24 @@ def test_what_only_running_tells_is_told_by_run(tmp_path: Path, text: str, words
 def test_a_module_that_cannot_be_read_is_a_problem_and_no_crash(tmp_path: Path, text: str) -> None:
     (tmp_path / "torn.py").write_text(text)
     assert "torn.py cannot be read" in said(tmp_path, "torn:analyse", Use.ANALYSIS)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import nowhere", "torn.py imports nowhere in line 1, which is not there; install or"),
+        ("from nowhere.at import all", "torn.py imports nowhere.at in line 1"),
+        ("from instruments.instrument import Quantities", "has no Quantities, did you mean 'Quantity'"),
+        ("from instruments.instruments import Quantity", "imports instruments.instruments in line 1"),
+        ("import os.path, xml.dom, numpy.linalg\nfrom campaigns import values\nfrom os import system", ""),
+        ("try:\n    import nowhere\nexcept ImportError:\n    nowhere = None", ""),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nowhere", ""),
+    ],
+)
+def test_an_import_that_must_fail_is_told(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "torn.py").write_text(f"{text}\ndef analyse(data, context): return None\n")
+    found = said(tmp_path, "torn:analyse", Use.ANALYSIS)
+    assert (words in found) if words else found == ""
 
 
 def test_a_whole_file_says_it_with_its_line(folder: Path) -> None:

@@ -48,7 +48,7 @@ workflow:
 budget: {trials: 5}
 """
 BENCH = """\
-from ophyd import Component, EpicsSignal, EpicsMotor, Device
+from ophyd import Component, EpicsSignal, EpicsMotor, Device, Signal
 from instruments.instrument import JobInstrument, Quantity, text
 from campaigns.values import Measurement, MetricValue
 
@@ -83,6 +83,20 @@ class Further(Bench):
 class Without(Bench):
     settings = ("x", "y")
     x = Component(Quantity, value=0.0, unit="mm")
+
+
+class Plain(Bench):
+    settings = ("x", "y")
+    x = Component(Signal, value=0.0)
+
+
+class Both(Duties, JobInstrument):
+    settings = ("x", "y")
+    x, y = (Component(Quantity, value=0.0, unit=unit, limits=(0, 1)) for unit in ("mm", "1"))
+
+
+class Absent(Bench):
+    settings = ("x", "y", "z")
 
 
 class Computed(Bench):
@@ -254,6 +268,8 @@ fidelities:
         ("x: $x, y: $y", "x: $x, y: $y, z: 3", "bench has no setting 'z'"),
         ("x: $x, y: $y", "x: $x, y: $y, gas: helium", "gas got 'helium'; allowed: air, argon"),
         ("recipe: {x: $x, y: $y}", "recipe: {x: $x, gas: $y}", "says no y, which bench needs"),
+        ("bench:Bench", "bench:Plain", "bench:Plain: its setting x is a plain ophyd Signal, which states neither unit"),
+        ("bench:Bench", "bench:Absent", "bench:Absent: its setting z is no signal that it has; write z = Component"),
         ("bench:Bench", "bench:Without", "the limits of x cannot be read (got 0.0 to 0.0); set them"),
         ("bench:Bench", "bench:Real", "bench:Real is a real device (valve is a ophyd.EpicsSignal), and the clock"),
         ("bench:Bench", "bench:Deep", "bench:Deep is a real device (stage is a bench.Stage)"),
@@ -272,6 +288,7 @@ def test_an_instrument_of_one_s_own_is_judged_by_its_source(folder: Path, old: s
     ("old", "new", "note"),
     [
         ("bench:Bench", "bench:Further", "bench: the limits of x are checked at run"),
+        ("bench:Bench", "bench:Both", "bench: the limits of x, y are checked at run"),
         ("bench:Bench", "bench:Computed", "bench: its settings and limits are not written in its source"),
         (
             "bench:Bench",
