@@ -11,6 +11,7 @@ from campaigns.errors import CampaignError, ModelError, Problem
 from campaigns.lab import RayConfig
 from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
+from campaigns.pool import FolderPoolConfig, TablePoolConfig
 from campaigns.warm_start import Source
 from surrogates.features.model_files import problems
 from surrogates.features.ray_cluster import trouble
@@ -30,7 +31,7 @@ def check_models(campaign: Campaign, file: Path) -> list[Source]:
         CampaignError: models and sources that are missing or do not fit, all of them, each with what to do.
     """
     sources, wrong = _sources(campaign)
-    problems = [*_features(campaign), *_priors(campaign), *_compute(campaign), *wrong]
+    problems = [*_pool(campaign), *_features(campaign), *_priors(campaign), *_compute(campaign), *wrong]
     if problems:
         raise CampaignError(located(problems, file), str(file))
     return sources
@@ -50,6 +51,22 @@ def check_history(campaign: Campaign, file: Path) -> list[Measurements]:
         return read_history(campaign)
     except CampaignError as error:
         raise CampaignError(located(error.problems, file), str(file)) from error
+
+
+def _pool(campaign: Campaign) -> Iterator[Problem]:
+    """Yield what is wrong with a pool's files as far as a glance tells; the rest is told by 'athanor pool check'."""
+    pool = campaign.space.pool
+    try:
+        if isinstance(pool, TablePoolConfig) and pool.path.suffix.lower() != ".parquet":
+            from surrogates.pools.sources.table import check_header  # numpy, which most campaigns need not yet
+
+            check_header(pool)
+        elif isinstance(pool, FolderPoolConfig):
+            from surrogates.pools.sources.folder import folder_source  # pymatgen
+
+            folder_source(pool)
+    except CampaignError as error:
+        yield from error.problems
 
 
 def _features(campaign: Campaign) -> Iterator[Problem]:

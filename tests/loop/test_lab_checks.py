@@ -1,5 +1,6 @@
 """What would end badly on the laboratory is told by ``validate``, with its line, before anything is there."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from instruments.diffractometer import Diffractometer
 from instruments.epics_furnace import EpicsFurnace
 from instruments.furnace import Furnace
 from loop.analysis_facts import BUILT_IN as ANALYSES
+from loop.cli_run import Request, run_campaign
 from loop.lab_checks import check_lab
 from tests.snippets import ROOT
 
@@ -324,6 +326,26 @@ def test_a_real_device_on_a_clock_of_the_wall_is_no_problem(folder: Path) -> Non
     (folder / "bench.py").write_text(BENCH + "\ndef build(): return None\n")
     text = OWN.replace("bench:Bench", "bench:Real").replace("{kind: virtual}", "{kind: custom, factory: 'bench:build'}")
     assert checked(folder, text) == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_run_refuses_what_validate_refuses_and_imports_nothing(folder: Path, dry_run: bool) -> None:
+    file = folder / "campaign.yaml"
+    for old, new, said in [
+        (
+            "bench:Bench",
+            "bench:Stage",
+            "bench:Stage is a ophyd.Device, which starts no jobs; a station needs a JobInstr",
+        ),
+        ("low: 0, high: 1}", "low: 0, high: 3}", "bench: x got 3.0; allowed: 0 to 1 mm"),
+        ("{kind: virtual}", "{kind: custom, factory: 'subprocess:Popen'}", "is a module of Python's standard library"),
+    ]:
+        file.write_text(OWN.replace(old, new, 1))
+        with pytest.raises(CampaignError) as caught:
+            run_campaign(Request(file, dry_run=dry_run))
+        assert said in str(caught.value)
+    assert "bench" not in sys.modules
+    assert not (folder / "campaign.db").exists()
 
 
 def test_the_facts_are_those_of_the_instruments() -> None:

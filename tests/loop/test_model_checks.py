@@ -55,3 +55,29 @@ def test_validating_a_campaign_whose_model_is_missing_fails_before_anything_heav
 
 def test_a_campaign_without_a_pool_needs_no_model() -> None:
     check_models(Campaign(**quick()), Path("c.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        (
+            {"kind": "table", "file": "pool.csv"},
+            "pool.csv has no column: got 'cif'; its columns: 'id', 'text'",
+        ),
+        ({"kind": "table", "file": "pool.csv", "structure": "text", "properties": ["gap"]}, "got 'gap'"),
+        ({"kind": "folder", "folder": "crystals"}, "crystals holds no structures"),
+    ],
+)
+def test_a_pool_that_a_glance_tells_to_be_wrong_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: dict[str, Any], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crystals").mkdir()
+    (tmp_path / "crystals" / "notes.txt").write_text("none yet")
+    (tmp_path / "pool.csv").write_text("id,text\n1,data_x\n")
+    data = pooled()
+    data["space"]["pool"] = pool
+    Path("c.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    with pytest.raises(CampaignError) as raised:
+        check_models(Campaign(**data), Path("c.yaml"))
+    assert said in str(raised.value)

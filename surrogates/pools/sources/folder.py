@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from campaigns.pool import FolderPoolConfig
-from surrogates.pools.cif.block import blocks
 from surrogates.pools.findings import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source
-from surrogates.pools.texts import is_cif
 
 _SUFFIXES = (".cif", ".vasp", ".poscar", ".mcif")
 _OTHERS = (".xyz", ".extxyz", ".pdb", ".xsf", ".cssr")  # told rather than passed over
@@ -77,6 +75,9 @@ def _decoded(data: bytes) -> str:
 def _structures(place: Place, text: str) -> Iterator[Item | BadEntry]:
     """Yield the structures of one file; each block of a CIF that holds several is one."""
     name = _stem(place.file)
+    from surrogates.pools.cif.block import blocks  # pymatgen, which a list of the files does not need
+    from surrogates.pools.texts import is_cif
+
     found = blocks(text) if is_cif(text) else []
     if len(found) < 2:
         yield Item(place, text, name)

@@ -30,6 +30,15 @@ def csv_source(config: TablePoolConfig) -> Source:
     return Source(max(lines - 1, 0), _items(config))
 
 
+def check_header(config: TablePoolConfig) -> None:
+    """Check that the columns that the configuration names are in the first line of a CSV file; read no further.
+
+    Raises:
+        CampaignError: they are not, or the file is damaged.
+    """
+    check_columns(config, next(_rows(config.path), []))
+
+
 def check_columns(config: TablePoolConfig, columns: Sequence[str]) -> None:
     """Check that the columns that the configuration names are there, once.
 
