@@ -75,7 +75,8 @@ def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
         fits, allowed = trial.state is TrialState.QUARANTINED, "one in quarantine"
     else:
         fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.begun)
-        allowed = "one that waits, is in quarantine or uncertain"
+        fits = fits or (trial.state is TrialState.COMPLETED and trial.imported)
+        allowed = "one that waits, is in quarantine or uncertain, or was imported"
     return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"
 
 

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from campaigns.amendments import ImportTrials, MeasuredRow
+from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem
 from campaigns.history import Lacks, MisfitError, beyond, placed, wide
 from campaigns.sheet import Remark
-from campaigns.values import Candidate, MetricValue, Scalar, TrialState
+from campaigns.values import Candidate, MetricValue, Scalar
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.records import Amendment, TrialRecord, completed
 from loop.source_words import tally
@@ -148,7 +148,7 @@ def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[
     Raises:
         CampaignError: rows of the table that were imported are not in it any more.
     """
-    imported = list(_imported(amendments, trials))
+    imported = list(_imported(amendments))
     mine = [one for one in imported if one.table == found.table]
     left = Counter(_exactly(one.row) for one in mine)
     others = Counter(_elsewhere([one for one in imported if one.table != found.table], trials, found))
@@ -180,13 +180,14 @@ class _Imported:
     withdrawn: bool
 
 
-def _imported(amendments: Sequence[Amendment], trials: Sequence[TrialRecord]) -> Iterator[_Imported]:
+def _imported(amendments: Sequence[Amendment]) -> Iterator[_Imported]:
+    to_go = {one.change.trial for one in amendments if isinstance(one.change, WithdrawTrial) and not one.refused}
     for one in amendments:
         if not isinstance(one.change, ImportTrials) or one.refused:
             continue
         for place, row in enumerate(one.change.rows):
             number = None if one.first is None else one.first + place
-            gone = number is not None and trials[number].state is TrialState.WITHDRAWN
+            gone = number in to_go
             yield _Imported(one.change.table, row, number, gone)
 
 

@@ -92,6 +92,11 @@ class Knowledge:
         for trial in ended:
             self._note(trial)
 
+    def forget(self, number: int) -> None:
+        """Take a completed trial for one that never was."""
+        self.trust.forget(number)
+        self._memories, self._believed, self._heeding = {}, None, None
+
     def _note(self, trial: TrialRecord) -> None:
         """Take note of a trial that failed, or gave a measurement at a lower fidelity."""
         if trial.state is TrialState.FAILED:

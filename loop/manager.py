@@ -209,6 +209,9 @@ class Manager:
             self._session.on_event(event)
             if event.amendment.first is not None:
                 self._ending.complete(event.amendment.first)
+        if told:
+            self._ending.doubt()
+            self._ending.look_ahead()
         return bool(told)
 
     def _heed(self, amendments: Sequence[Amendment]) -> bool:

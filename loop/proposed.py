@@ -29,6 +29,7 @@ class Proposed:
         self._under_way: set[int] = set()
         self._lost: set[int] = set()
         self._imported: set[int] = set()
+        self._dropped: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -46,6 +47,10 @@ class Proposed:
         self._under_way.discard(number)
         if lost:
             self._lost.add(number)
+
+    def drop(self, number: int) -> None:
+        """Take an imported trial for one that never was."""
+        self._dropped.add(number)
 
     @property
     def under_way(self) -> tuple[int, ...]:
@@ -65,7 +70,7 @@ class Proposed:
     @property
     def imported(self) -> Keys:
         """The keys of the candidates that were measured elsewhere."""
-        return frozenset(self._trials[number][0].key() for number in self._imported)
+        return frozenset(self._trials[number][0].key() for number in self._imported - self._dropped)
 
     def own(self, before: int | None = None) -> int:
         """Return how many trials were proposed, all of them or those with a number below ``before``."""
@@ -84,7 +89,8 @@ class Proposed:
         )
 
     def _tried(self, fidelity: str, without: Collection[int]) -> Keys:
-        trials = [(i, c.key()) for i, (c, name) in enumerate(self._trials) if name == fidelity and i not in without]
+        there = ((i, c) for i, (c, name) in enumerate(self._trials) if name == fidelity and i not in self._dropped)
+        trials = [(i, candidate.key()) for i, candidate in there if i not in without]
         lost = Counter(key for i, key in trials if i in self._lost)
         return frozenset(key for i, key in trials if i not in self._lost or lost[key] >= _TRIES)
 

@@ -34,6 +34,7 @@ from loop.sources import hold, of_pool, read_sources
 from loop.store import Store
 
 _REHEARSED = 3
+_ROLE = "history"
 _HISTORY = "history of the campaign file"
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
 
@@ -73,7 +74,7 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
         hold(parts.sources, store)
         for text in ask_for_history(parts, store):
-            on_event(SourceRead(text, "history"))
+            on_event(SourceRead(text, _ROLE))
         result = _run(parts, store, options, on_event)
         outcome = result.reason
     finally:
@@ -158,7 +159,10 @@ def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], Non
         trials, known = reader.trials(), reader.amendments()
     now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
     planner.amend(now)
-    known += _to_import(parts, known, trials)
+    for found in _history(campaign, parts.materials, known):
+        for text in found.text:
+            on_event(SourceRead(text, _ROLE))
+        known += _asked(found, known, trials)
     for one in waiting_imports(known):
         trials += imported_trials(one, now, len(trials), computed_of(parts.materials))
     planner.recall(trials)
@@ -168,14 +172,10 @@ def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], Non
     return Outcome("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
 
 
-def _to_import(parts: Parts, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:
-    """Return what a run would import of the file's history."""
-    asked: list[Amendment] = []
-    for found in _history(parts.campaign, parts.materials, known):
-        change = news(found, [*known, *asked], trials).change
-        if change is not None:
-            asked.append(Amendment(0, time.time(), author(), _HISTORY, change))
-    return asked
+def _asked(found: Measurements, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:
+    """Return what a run would import of a table."""
+    change = news(found, known, trials).change
+    return [] if change is None else [Amendment(0, time.time(), author(), _HISTORY, change)]
 
 
 def _lab_state(store: Path) -> Path:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from campaigns.amendments import ImportTrials, MeasuredRow
+from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, StoreError
 from campaigns.values import TrialState
@@ -18,9 +18,11 @@ from loop.events import Event, Proposed
 from loop.exits import ExitCode
 from loop.fingerprint import campaign_record
 from loop.import_table import import_table
+from loop.planner import Planner
 from loop.reader import Reader
 from loop.records import IMPORTED
-from loop.store import Store
+from loop.store import Journal, Store
+from surrogates.posterior.encoder import Encoder
 from tests.forks import forked
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import facts
@@ -144,6 +146,22 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "small.yaml"
 
 
+def test_a_run_forgets_what_was_imported_and_is_withdrawn(bench: Bench) -> None:
+    rows = [row(n) for n in range(8)]
+    data = with_history(table(bench.folder, row(9, capacity=999.0), *rows))
+    bench.run(data, max_trials=1)
+    Journal(bench.url).amend([WithdrawTrial(trial=0)], ("ada", "a slip of the pen"), {})
+    table(bench.folder, row(9), *rows)  # the row is corrected
+    outcome = bench.run(data, max_trials=1)
+    first, *_, again, own = outcome.trials
+    assert (first.state, again.proposal.generator, own.proposal.generator) == (TrialState.WITHDRAWN, IMPORTED, "model")
+    assert set(own.proposal.learnt_from) == set(range(1, own.number))
+    assert not first.counted
+    planner = Planner(Campaign(**data), Encoder(Campaign(**data).space))  # as after a kill
+    planner.recall(outcome.trials[: own.number])
+    assert planner.suggest()[1] == own.candidate
+
+
 SHORT = "temperature [K],capacity [mAh/g],capacity sd [mAh/g]\n873.15,150,2\n973.15,170,2\n973.15,172,2\n1500,90,2\n"
 
 
@@ -194,6 +212,9 @@ def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Pa
     refused = athanor("trial", "import", "old.csv", "--reason", "x")
     assert refused.exit_code == ExitCode.INVALID
     assert "old.csv row 2 (temperature 600: capacity 150.0 ± 2.0 mAh/g) is trial 0" in refused.output
+    assert athanor("trial", "withdraw", "0", "--reason", "a slip of the pen").exit_code == 0
+    again = athanor("trial", "import", "old.csv", "--reason", "corrected")
+    assert "1 new, 3 already there" in again.output
 
 
 def test_nothing_is_written_without_a_table_a_campaign_or_a_reason(small: Path) -> None:
