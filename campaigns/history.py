@@ -7,10 +7,11 @@ of what lies inside. What has no place at all (an unknown level, a mixture that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from campaigns.errors import TableError
 from campaigns.parameters import (
     CategoricalConfig,
     FloatConfig,
@@ -19,9 +20,11 @@ from campaigns.parameters import (
     ParameterConfig,
     allowed_values,
 )
+from campaigns.sheet import read_sheet
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Candidate, Scalar
+from campaigns.warm_start import TableSourceConfig
 
 _CLOSE = 1e-6
 """Share of a range within which a number is meant to be a level, a whole number, or that of a row of the space."""
@@ -85,6 +88,16 @@ def _broken(space: SpaceConfig, candidate: Candidate) -> str:
         if not bool(constraint.keeps({n: np.array([float(candidate.parameters[n])]) for n in constraint.names})[0]):
             return f"breaks {constraint.text!r}"
     return "is no row of the space's table" if space.rows is not None else "lies outside of the space"
+
+
+def narrowed(config: TableSourceConfig, names: Sequence[str]) -> TableSourceConfig:
+    """Return a table of which those metrics are read that it has a column of, where nothing is said of them."""
+    try:
+        columns = read_sheet(config.path, names).columns
+    except TableError:
+        return config  # whoever reads it says so
+    there = tuple(name for name in names if name in columns)
+    return config if config.metrics or not there else config.model_copy(update={"metrics": there})
 
 
 def placed(space: SpaceConfig, candidate: Candidate, lacks: Lacks | None = None) -> Candidate:

@@ -8,6 +8,7 @@ up 2,000 trials.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -69,7 +70,9 @@ def experiment(campaign: Campaign, trials: Sequence[TrialRecord]) -> Client:
     client.configure_tracking_metrics([n for n in campaign.measured if n not in constrained])
     client.configure_generation_strategy(initialization_budget=0)
     for trial in trials:
-        client.attach_trial(_values(campaign.space, trial.candidate))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* out-of-design")  # imported trials may lie outside of the space
+            client.attach_trial(_values(campaign.space, trial.candidate))
         _settle(client, campaign, trial)
     return client
 
@@ -77,7 +80,7 @@ def experiment(campaign: Campaign, trials: Sequence[TrialRecord]) -> Client:
 def _settle(client: Client, campaign: Campaign, trial: TrialRecord) -> None:
     """Tell how a trial ended, if it has."""
     match trial.state:
-        case _ if trusted([trial]):
+        case _ if trusted([trial]) and trial.metrics.keys() >= campaign.measured.keys():
             client.complete_trial(trial.number, raw_data=_data(campaign, trial))
         case TrialState.FAILED:
             client.mark_trial_failed(trial.number, failed_reason=trial.reason)

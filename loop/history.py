@@ -7,13 +7,13 @@ every row that was imported, so that nothing is imported twice; a row that has g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem
-from campaigns.history import Lacks, MisfitError, beyond, placed, wide
+from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
 from campaigns.sheet import Remark
 from campaigns.values import Candidate, MetricValue, Scalar
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
@@ -33,17 +33,20 @@ class Measurements:
         table: file that it stands in, relative to the campaign file where it lies beside or below it.
         rows: what can be made a trial.
         source: what was read, with all that is not used.
+        lacking: metrics without which a trial has no score, and of which nothing is there.
     """
 
     table: str
     rows: tuple[MeasuredRow, ...]
     source: Source
+    lacking: tuple[str, ...] = ()
 
     @property
     def text(self) -> list[str]:
         """What became of each row."""
         first, *more = tally(self.source)
-        return [f"{self.table}: {first}", *more]
+        none = f"nothing is there of {', '.join(self.lacking)}: the rest is learnt from, and the trials have no score"
+        return [f"{self.table}: {first}", *([none] if self.lacking else []), *more]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ def read_measurements(
 ) -> Measurements:
     """Return what one table, or the store of an earlier campaign, says was measured; see ``read_history``."""
     units = {name: metric.unit for name, metric in campaign.measured.items()}
+    if isinstance(config, TableSourceConfig):
+        config = narrowed(config, list(units))
     found = read_source(config, Wanted(wide(campaign.space), units), where)
     rows: list[MeasuredRow] = []
     used: list[Record] = []
@@ -104,16 +109,18 @@ def read_measurements(
     for place, record in enumerate(found.records):
         number = place if record.row is None else record.row
         try:
-            row, remark = _row(number, record, campaign, lacks)
+            row, told = _row(number, record, campaign, lacks)
+            told += _lacks(record, campaign.needed.intersection(found.metrics))
         except MisfitError as error:
             left_out.append(Remark(number, str(error)))
             continue
         rows.append(row)
         used.append(record)
-        remarks += [Remark(number, remark)] if remark else []
+        remarks += [Remark(number, remark) for remark in told]
     left_out.sort(key=lambda remark: remark.row)
     source = replace(found, records=tuple(used), left_out=tuple(left_out), remarks=tuple(remarks))
-    return Measurements(table_name(config), tuple(rows), source)
+    lacking = tuple(sorted(campaign.needed.difference(found.metrics)))
+    return Measurements(table_name(config), tuple(rows), source, lacking)
 
 
 def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
@@ -122,11 +129,8 @@ def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
 
-def _row(number: int, record: Record, campaign: Campaign, lacks: Lacks | None) -> tuple[MeasuredRow, str]:
+def _row(number: int, record: Record, campaign: Campaign, lacks: Lacks | None) -> tuple[MeasuredRow, list[str]]:
     """Return a row as it is kept, and what should be known of it."""
-    lacking = [name for name in campaign.measured if name not in record.metrics]
-    if lacking:
-        raise MisfitError(f"has no value of {', '.join(lacking)}")
     candidate = placed(campaign.space, record.candidate, lacks)
     row = MeasuredRow(
         row=number,
@@ -134,7 +138,14 @@ def _row(number: int, record: Record, campaign: Campaign, lacks: Lacks | None) -
         material=candidate.material,
         metrics={name: (m.value, m.sd, m.unit) for name, m in record.metrics.items()},
     )
-    return row, beyond(campaign.space, candidate)
+    outside = beyond(campaign.space, candidate)
+    return row, [outside] if outside else []
+
+
+def _lacks(record: Record, needed: Collection[str]) -> list[str]:
+    """Return what a record lacks to have a score."""
+    lacking = sorted(name for name in needed if name not in record.metrics)
+    return [f"has no value of {', '.join(lacking)}: the rest is learnt from"] if lacking else []
 
 
 def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[TrialRecord]) -> News:

@@ -64,8 +64,8 @@ class Knowledge:
 
     @property
     def imported(self) -> int:
-        """How many candidates of the space, in its widest form so far, were measured elsewhere."""
-        elsewhere = {t.candidate.key(): t.candidate for t in self.trials if t.imported}
+        """How many candidates of the space, in its widest form so far, were measured elsewhere and have a score."""
+        elsewhere = {t.candidate.key(): t.candidate for t in self.trials if t.imported and t.score is not None}
         return sum(self.scorer.encoder.space.contains(candidate) for candidate in elsewhere.values())
 
     @property
@@ -91,11 +91,6 @@ class Knowledge:
         self.trust.recall(learnable(ended))
         for trial in ended:
             self._note(trial)
-
-    def forget(self, number: int) -> None:
-        """Take a completed trial for one that never was."""
-        self.trust.forget(number)
-        self._memories, self._believed, self._heeding = {}, None, None
 
     def _note(self, trial: TrialRecord) -> None:
         """Take note of a trial that failed, or gave a measurement at a lower fidelity."""

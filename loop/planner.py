@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from campaigns.campaign import Campaign
 from campaigns.costs import cost_of, duration_of
 from campaigns.fidelity import FULL
-from campaigns.values import Candidate, TrialState
+from campaigns.values import Candidate
 from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History
@@ -58,11 +58,6 @@ class Planner:
         """Go by an amended campaign from now on."""
         self._known.amend(now)
         self._first, self._start = now.first, self._begun(0)
-
-    def forget(self, number: int) -> None:
-        """Take an imported trial for one that never was."""
-        self._proposed.drop(number)
-        self._known.forget(number)
 
     def take(self, candidate: Candidate, reason: str) -> Suggestion:
         """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""
@@ -127,8 +122,8 @@ class Planner:
         """Learn more trials of the store, in the order of their numbers: all of them, or those that were imported."""
         for trial in trials:
             self._proposed.add(trial.candidate, trial.fidelity, imported=trial.imported)
-            if trial.imported and trial.state is TrialState.WITHDRAWN:
-                self._proposed.drop(len(self._proposed) - 1)
+            if trial.imported and trial.score is None:  # it is measured in part only, or was withdrawn
+                self._proposed.drop(trial.number)
         ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
         for trial in ended:
             self._proposed.end(trial.number, lost=lost(trial))

@@ -49,7 +49,7 @@ class Proposed:
             self._lost.add(number)
 
     def drop(self, number: int) -> None:
-        """Take an imported trial for one that never was."""
+        """Take a candidate for one that was not tried, although it was imported."""
         self._dropped.add(number)
 
     @property

@@ -55,8 +55,6 @@ class Settling:
             self._planner.relearn(self._book.trials)
         else:
             self._planner.ingest(withdrawn)
-        elif trial.imported:
-            self._planner.forget(trial.number)
         return ""
 
     def _release(self, campaign: Campaign, trial: TrialRecord, one: Amendment, now: float) -> str:

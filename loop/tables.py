@@ -157,6 +157,8 @@ def _metric_cell(metric: MetricValue | None) -> str:
 def _state(trial: TrialRecord) -> str:
     if trial.doubt:
         return "completed, not believed"
+    if trial.imported and trial.metrics and trial.score is None and not trial.reason:
+        return "completed in part"
     return "completed, breaks a constraint" if trial.feasible is False else str(trial.state)
 
 

@@ -51,14 +51,7 @@ class Trust:
         """Judge all trials anew in another layout of rows, as if it had always been theirs."""
         encoder = Encoder(space, self._scorer.encoder.materials)
         self._scorer = replace(self._scorer, encoder=encoder)
-        self._judge_anew(self._trials)
-
-    def forget(self, number: int) -> None:
-        """Judge all trials anew but one, as if that had never been."""
-        self._judge_anew([trial for trial in self._trials if trial.number != number])
-
-    def _judge_anew(self, trials: Sequence[TrialRecord]) -> None:
-        self._trials = []
+        trials, self._trials = self._trials, []
         self._doubted = dict.fromkeys(self._campaign.measured, frozenset())
         self.recall(trials)
 
