@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
 import ophyd
 from ophyd import EpicsSignal
 from ophyd.status import Status
+
+from instruments.signal_units import agreed
 
 PATIENCE = 2.0
 """Wall time in seconds after which a server that does not answer counts as gone."""
@@ -38,7 +41,24 @@ class Channel(EpicsSignal):
 
     def __init__(self, read_pv: str, *, unit: str = "", **kwargs: Any) -> None:
         super().__init__(read_pv, put_complete=True, timeout=PATIENCE, connection_timeout=PATIENCE, **kwargs)
-        self.unit = unit
+        self._declared = unit
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value, as the driver has it; what the server states is asked for, and must be the same.
+
+        Raises:
+            LimitError: the server states another one.
+        """
+        return agreed(self._declared, self._stated, self.name)
+
+    @property
+    def _stated(self) -> str:
+        """The server's EGU field; empty where there is none, or no server answers."""
+        if self.connected and self.metadata.get("units") is None:
+            with contextlib.suppress(TimeoutError):
+                self.get(form="ctrl")
+        return str(self.metadata.get("units") or "").strip()
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -64,5 +84,5 @@ class Channel(EpicsSignal):
     def describe(self) -> dict[str, Any]:
         """Return the data key, with the unit."""
         description: dict[str, Any] = super().describe()
-        description[self.name]["units"] = self.unit or None
+        description[self.name]["units"] = self._stated or self._declared or None
         return description

@@ -18,6 +18,7 @@ from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.job import Job
 from instruments.limits import Limits
+from instruments.signal_units import stated_unit
 from instruments.status import LabStatus
 
 NO_MATERIAL = "-"
@@ -128,7 +129,16 @@ class JobInstrument(Device):
         """
         if setting not in self.settings:
             raise LimitError(f"{self.name} has no setting {setting!r}; allowed: {', '.join(self.settings)}")
-        return str(getattr(self, setting).unit) or "1"
+        return stated_unit(getattr(self, setting)) or "1"
+
+    def check_units(self) -> dict[str, str]:
+        """Return signal to the unit that it states, of those that state one.
+
+        Raises:
+            LimitError: a server states another unit than its driver was written for.
+        """
+        units = {name: stated_unit(getattr(self, name)) for name in self.component_names}
+        return {name: unit for name, unit in units.items() if unit}
 
     def never_began(self, token: str) -> bool:  # noqa: ARG002  for those that can tell
         """Return whether the instrument can rule out that a job of this token was ever begun."""

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, LimitError, Problem, UnitError
+from campaigns.fidelity import all_steps
 from campaigns.lab import StepConfig
-from campaigns.units import convert
+from campaigns.units import convert, convert_difference
 from campaigns.values import Cause, Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
 from instruments.gate import Judged, judge
-from instruments.instrument import readings
+from instruments.instrument import JobInstrument, readings
+from instruments.signal_units import in_expected_units, passed_on
 from loop.assemble import load_analysis
 from loop.reader import Reader
 from loop.records import Analysed, StepRecord, TrialRecord, told
@@ -41,13 +44,36 @@ class Analyst:
         if analysis is None:
             return Analysed()
         data = readings(record.station, self._store.event_data(record.token))
+        stated = readings(record.station, self._store.event_units(record.token))
         units = {name: self._campaign.metrics[name].unit for name in step.gives}
         try:
-            found: Measurement = analysis(data, AnalysisContext(trial.candidate.material, self.structure(trial)))
+            data, stated = in_expected_units(analysis, data, stated)
+            context = AnalysisContext(trial.candidate.material, self.structure(trial), stated)
+            found: Measurement = analysis(data, context)
             judged = judge(replace(found, flags=()) if trusting else found, units)
+            relabelled = () if trusting else passed_on(found, data, stated)
         except Exception as error:  # noqa: BLE001 - an analysis may raise anything; it costs this trial only
             return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",), cause=Cause.ANALYSIS)
+        if relabelled:
+            return Analysed(flags=relabelled, cause=Cause.ANALYSIS)
         return _analysed(trial, found, judged, units)
+
+    def check_units(self, instruments: Mapping[str, JobInstrument]) -> None:
+        """Check that signals state the units that drivers and analyses were written for, or such as can be converted.
+
+        Raises:
+            CampaignError: they do not; every problem at once.
+        """
+        problems = []
+        for where, step in all_steps(self._campaign.workflow, self._campaign.fidelities):
+            for station in step.stations:
+                try:
+                    stated = instruments[station].check_units()
+                    in_expected_units(self._analyses[step.name], dict.fromkeys(stated, 0.0), stated)
+                except (LimitError, UnitError) as error:
+                    problems.append(Problem(f"{where}.stations", f"{station}: {error}"))
+        if problems:
+            raise CampaignError(list(dict.fromkeys(problems)), self._campaign.name)
 
     def structure(self, trial: TrialRecord) -> Any:
         """Return the structure of a trial's material, or None without a pool."""
@@ -70,5 +96,4 @@ def _analysed(trial: TrialRecord, found: Measurement, judged: Judged, units: Map
 
 def in_unit(metric: MetricValue, unit: str) -> MetricValue:
     """Return a metric value in another unit of its kind."""
-    value = convert(metric.value, metric.unit, unit)
-    return MetricValue(value, abs(convert(metric.value + metric.sd, metric.unit, unit) - value), unit)
+    return MetricValue(convert(metric.value, metric.unit, unit), convert_difference(metric.sd, metric.unit, unit), unit)

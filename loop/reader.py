@@ -159,6 +159,18 @@ class Reader:
         """Return trial to why its measurement is not believed."""
         return self.artefacts(DOUBTS).get("trials", {})
 
+    def event_units(self, token: str) -> dict[str, str]:
+        """Return the units of the last event of the job with this token, by signal; of those that state one."""
+        with Session(self._engine) as session:
+            query = (
+                select(DocumentRow)
+                .where(DocumentRow.token == token, DocumentRow.kind == "descriptor")
+                .order_by(col(DocumentRow.id).desc())
+            )
+            row = session.exec(query).first()
+            keys = {} if row is None else row.body.get("data_keys", {})
+            return {name: str(key["units"]) for name, key in keys.items() if key.get("units")}
+
     def event_data(self, token: str) -> dict[str, Any]:
         """Return the data of the last event of the job with this token.
 

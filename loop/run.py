@@ -112,6 +112,7 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
         check_limits(now.campaign, dispatcher.instruments)
         if missing := list(missing_settings(now.campaign, dispatcher.instruments)):
             raise CampaignError(missing, now.campaign.name)
+        dispatcher.analyst.check_units(dispatcher.instruments)
         keep_limits(store, dispatcher.instruments)
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))

@@ -9,10 +9,12 @@ from campaigns.values import Measurement
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.diffraction import quantify
 from instruments.phases import reference_structure
+from instruments.signal_units import reads
 
 NICKEL_RICH = "LiNi0.8Mn0.1Co0.1O2"
 
 
+@reads(two_theta="deg")
 def phase_fraction(
     data: Mapping[str, Any],
     context: AnalysisContext,  # noqa: ARG001  # common signature

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,13 @@ class AnalysisContext:
     Attributes:
         material: id of the pool entry, or None in a campaign without a pool.
         structure: intended crystal structure, or None when the campaign has none.
+        units: signal to the unit that the instrument states; those that the analysis declares to read by
+            ``signal_units.reads`` are converted already.
     """
 
     material: str | None = None
     structure: Structure | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def column(data: Mapping[str, Any], key: str) -> NDArray[np.float64]:

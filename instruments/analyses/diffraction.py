@@ -18,6 +18,7 @@ from instruments.analyses.scan import Refusal, Scan, read_scan
 from instruments.analyses.unexplained import unexplained
 from instruments.phase_identity import distinct
 from instruments.phases import ReferencePhase, impurities, reference, reference_structure
+from instruments.signal_units import reads
 
 METRIC = "phase_fraction"
 ACCURACY = 0.003  # of a weight fraction, beyond what the fit itself can know
@@ -29,6 +30,7 @@ SHOWN = 4  # unexplained reflections that are named
 LIMIT_STEP = 5.0  # deg, to which the ends of a scan are rounded, so that reflections are computed once
 
 
+@reads(two_theta="deg")
 def phase_fraction(data: Mapping[str, Any], context: AnalysisContext, radiation: str | float = "CuKa") -> Measurement:
     """Return the metric ``phase_fraction`` [1]: weight of the intended phase over that of all crystalline phases.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from campaigns.values import Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext, column
+from instruments.signal_units import reads
 
 FloatArray = NDArray[np.float64]
 
@@ -23,6 +24,7 @@ SPIKE = 0.3  # V
 BACKWARDS = 0.2  # mAh/g that the integrated charge may fall between points
 
 
+@reads(capacity="mAh/g", voltage="V")
 def discharge(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:  # noqa: ARG001  # common signature
     """Return ``capacity`` [mAh/g] and ``mean_voltage`` [V]; bad raw data give NaN and flags.
 
