@@ -126,10 +126,17 @@ class ImportTrials(Config):
     rows: tuple[MeasuredRow, ...]
 
 
+class ReanalyseTrial(Config):
+    """Analyse the raw data of a trial anew, as the analysis has been corrected."""
+
+    kind: Literal["reanalyse_trial"] = "reanalyse_trial"
+    trial: int
+
+
 CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel
 """What changes the campaign."""
 
-Settlement = ReleaseTrial | WithdrawTrial
+Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial
 """What settles a trial."""
 
 Change = CampaignChange | AddTrial | Settlement | ImportTrials

@@ -8,7 +8,8 @@ AthanorError
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
 │   ├── StepError      a step ended without proof that it did what it was told
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
-│   └── UnknownJobError  an instrument does not know the job it is asked about
+│   ├── UnknownJobError  an instrument does not know the job it is asked about
+│   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
 """
@@ -93,6 +94,10 @@ class SampleError(StepError):
 
 class UnknownJobError(LabError):
     """An instrument was asked about a job by its token and does not know it."""
+
+
+class AnalysisError(LabError):
+    """An analysis, or a computation, fails in the same way trial after trial."""
 
 
 class ModelError(AthanorError):

@@ -16,11 +16,13 @@ class Judged:
 
     Attributes:
         flags: why nothing of the measurement can be trusted; empty when it can.
+        wrong: units of another kind, which are a mistake of the analysis; empty when there are none.
         held: metric to why its value cannot be trusted, although the others can.
         missing: metric to what the analysis gave in place of a number: it cannot be had of this sample.
     """
 
     flags: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,7 +45,7 @@ def judge(measurement: Measurement, units: Mapping[str, str]) -> Judged:
     there = {name: metric for name, metric in found.items() if metric is not None and name not in missing}
     wrong = tuple(reason for name, metric in there.items() if (reason := _wrong_unit(name, metric, units[name])))
     if measurement.flags or wrong:
-        return Judged((*measurement.flags, *wrong))
+        return Judged(measurement.flags, wrong)
     held = {name: _unsure(name, metric) for name, metric in there.items() if not metric.finite}
     return Judged(held=held, missing=missing)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from campaigns.amendments import (
     AddTrial,
     CampaignChange,
+    ReanalyseTrial,
     ReleaseTrial,
     Settlement,
     amended,
@@ -73,6 +74,9 @@ def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
     trial = trials[change.trial]
     if isinstance(change, ReleaseTrial):
         fits, allowed = trial.state is TrialState.QUARANTINED, "one in quarantine"
+    elif isinstance(change, ReanalyseTrial):
+        settled = trial.state.ended and trial.state is not TrialState.WITHDRAWN
+        fits, allowed = settled and bool(trial.acquired), "one that has ended, and of which raw data are stored"
     else:
         fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.begun)
         fits = fits or (trial.state is TrialState.COMPLETED and trial.imported)

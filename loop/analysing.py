@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, LimitError, Problem, UnitError
+from campaigns.errors import CampaignError, LimitError, Problem, UnitError, suggestion
 from campaigns.fidelity import all_steps
 from campaigns.lab import StepConfig
 from campaigns.units import convert, convert_difference
@@ -18,7 +20,8 @@ from instruments.instrument import JobInstrument, readings
 from instruments.signal_units import in_expected_units, passed_on
 from loop.assemble import load_analysis
 from loop.reader import Reader
-from loop.records import Analysed, StepRecord, TrialRecord, told
+from loop.records import Analysed, StepRecord, TrialRecord, Verdict, told
+from loop.verdict import condemned
 from surrogates.pools.pool import Pool
 
 
@@ -53,10 +56,25 @@ class Analyst:
             judged = judge(replace(found, flags=()) if trusting else found, units)
             relabelled = () if trusting else passed_on(found, data, stated)
         except Exception as error:  # noqa: BLE001 - an analysis may raise anything; it costs this trial only
-            return Analysed(flags=(f"analysis failed: {type(error).__name__}: {error}",), cause=Cause.ANALYSIS)
-        if relabelled:
-            return Analysed(flags=relabelled, cause=Cause.ANALYSIS)
+            return failed(f"analysis of {step.name}", error)
+        if why := "; ".join((*judged.wrong, *relabelled)) or _misnamed(found, units):
+            return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
         return _analysed(trial, found, judged, units)
+
+    def anew(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], Verdict | None, str]:
+        """Return the metrics that all raw data of a trial come to now, and what speaks against it.
+
+        The verdict is None where nothing does; the text, empty else, tells that an analysis still raises an error.
+        """
+        metrics: dict[str, MetricValue] = {}
+        for record in trial.acquired:
+            analysed = self.analyse(trial, self._campaign.step(record.name), record)
+            if analysed.cause is Cause.ANALYSIS:
+                return {}, None, "; ".join(analysed.flags)
+            metrics |= analysed.metrics
+            if ending := condemned(self._campaign, trial, record.name, analysed):
+                return metrics, ending, ""
+        return metrics, None, ""
 
     def check_units(self, instruments: Mapping[str, JobInstrument]) -> None:
         """Check that signals state the units that drivers and analyses were written for, or such as can be converted.
@@ -79,6 +97,23 @@ class Analyst:
         """Return the structure of a trial's material, or None without a pool."""
         material = trial.candidate.material
         return self._pool[material].structure if self._pool is not None and material is not None else None
+
+
+def failed(what: str, error: Exception) -> Analysed:
+    """Return what comes of somebody's program that raises an error, with the line of theirs in which it came."""
+    kind = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = frames[1] if len(frames) > 1 else frames[0]  # the first is our own call
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    flag = f"{what.split()[0]} failed: {kind}: {error} ({place})"
+    return Analysed(flags=(flag,), cause=Cause.ANALYSIS, fault=f"{what}: {kind} at {place}")
+
+
+def _misnamed(found: Measurement, units: Mapping[str, str]) -> str:
+    """Return that an analysis gives a metric under a name that is nearly one of those expected; empty if none is so."""
+    others = [name for name in found.metrics if name not in units]
+    near = {name: suggestion(name, others) for name in units if name not in found.metrics}
+    return "; ".join(f"it gives no {name}{like}; correct the name" for name, like in near.items() if like)
 
 
 def _analysed(trial: TrialRecord, found: Measurement, judged: Judged, units: Mapping[str, str]) -> Analysed:

@@ -139,6 +139,25 @@ def withdraw_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON
     _say(settle(open_desk(file, store, reason), WithdrawTrial(trial=number(rest))))
 
 
+@trial.command("reanalyse")
+def reanalyse_trials(
+    reason: _REASON,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[TRIALS] [FILE]", help=_FILE)] = None,
+    store: _STORE = None,
+) -> None:
+    """Analyse stored raw data anew, once an analysis was corrected: TRIALS such as 3 or 5-8, completed ones included.
+
+    Without TRIALS, all that are in quarantine because their analysis raised an error. It is done at once where no run
+    goes on; what a trial came to before stays in its log.
+    """
+    from loop.amend import open_desk, parted
+    from loop.reanalysis import reanalyse
+
+    rest, file = parted(words or [])
+    for line in reanalyse(open_desk(file, store, reason), rest):
+        typer.echo(line)
+
+
 def _say(lines: list[str]) -> None:
     for line in lines:
         typer.echo(line)

@@ -15,7 +15,7 @@ from instruments.gate import judge
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
-from loop.analysing import Analyst, in_unit
+from loop.analysing import Analyst, failed, in_unit
 from loop.assemble import build_instrument, recipe
 from loop.records import Analysed, StepRecord, TrialRecord, told
 from loop.store import Store
@@ -147,16 +147,18 @@ class Dispatcher:
         self._store.mark(record.token, TrialState.DISPATCHED, now)
         name = config.gives[0]
         flags: tuple[str, ...]
+        fault = ""
         try:
             value: MetricValue = self.computers[trial.fidelity](trial.candidate, self.analyst.structure(trial))
             judged = judge(Measurement({name: value}), {name: self._campaign.metrics[name].unit})
-            flags = (*judged.flags, *judged.held.values(), *(f"{name}: got {x}" for x in judged.missing.values()))
+            flags = (*judged.wrong, *judged.held.values(), *(f"{name}: got {x}" for x in judged.missing.values()))
             cause = Cause.DATA if flags else None
         except Exception as error:  # noqa: BLE001 - dispatch: a computation may raise anything; it costs this trial only
-            flags, cause = (f"computation failed: {type(error).__name__}: {error}",), Cause.ANALYSIS
+            found = failed(f"computation of {trial.fidelity}", error)
+            flags, cause, fault = found.flags, found.cause, found.fault
         self._store.mark(record.token, TrialState.FAILED if flags else TrialState.ACQUIRED, now, "; ".join(flags))
         if flags:
-            return Analysed(flags=flags, cause=cause)
+            return Analysed(flags=flags, cause=cause, fault=fault)
         return Analysed({told(trial, name): in_unit(value, self._campaign.metrics[name].unit)})
 
     def abort(self, reason: str) -> None:

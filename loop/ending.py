@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from loop.amending import Amending
 from loop.appraising import Appraising
 from loop.book import Book
 from loop.events import Event, FrontGrew, Improved, SurrogateChanged, TrialEnded
 from loop.front import front, wants_front
-from loop.records import TrialRecord, Verdict, completed, told
+from loop.records import TrialRecord, Verdict, completed
 from loop.retraining import Retraining
 from loop.session import Parts, Session
-from loop.verdict import verdict
+from loop.verdict import completion
 
 
 class Ending:
@@ -37,13 +36,12 @@ class Ending:
     def complete(self, number: int) -> None:
         """End a trial that has gone through all steps."""
         trial, campaign = self._book[number], self._amending.edition.campaign
-        if trial.state.ended or not campaign.workflow_of(trial.fidelity):
+        if trial.state.ended:
             return
-        if self._book.next_step(trial) is None:
-            computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
-            ending = verdict(campaign.build_objective(), trial, computed)
-            given = {told(trial, name) for step in campaign.workflow_of(trial.fidelity) for name in step.gives}
-            self.end(number, replace(ending, missing=tuple(sorted(given - trial.metrics.keys()))))
+        computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
+        ending = completion(campaign, trial, computed)
+        if ending is not None:
+            self.end(number, ending)
 
     def end(self, number: int, ending: Verdict) -> None:
         """End a trial."""

@@ -8,6 +8,7 @@ bug, says nothing about a material.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from campaigns.values import Candidate, Cause, TrialState
 from loop.records import TrialRecord
@@ -20,6 +21,19 @@ def failures(trials: Iterable[TrialRecord]) -> tuple[Candidate, ...]:
     """
     failed = [t for t in trials if t.state is TrialState.FAILED and t.cause is Cause.SAMPLE]
     return tuple(t.candidate for t in sorted(failed, key=lambda t: t.number))
+
+
+FAULTS = 3
+"""Trials in a row with the same fault of an analysis, or of a computation, after which a session stops."""
+
+
+def in_a_row(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the latest trials that were analysed, or computed, if all have the same fault and are many enough."""
+    tried = [t for t in trials if t.fault or t.metrics or t.missing or t.flags]
+    latest = sorted((t for t in tried if t.state.ended and not t.imported), key=lambda t: (t.ended or 0.0, t.number))
+    latest = [t for t in latest if t.state is not TrialState.WITHDRAWN]
+    same = list(takewhile(lambda t: bool(t.fault) and t.fault == latest[-1].fault, reversed(latest)))
+    return same[::-1] if len(same) >= FAULTS else []
 
 
 def lost(trial: TrialRecord) -> bool:

@@ -7,9 +7,11 @@ import time
 from loop.amending import Amending
 from loop.book import Book
 from loop.events import Stopping
+from loop.failures import in_a_row
 from loop.records import time_spent
 from loop.session import Session
 from loop.stopping import spent, stop_reason
+from loop.words import trials_text
 
 INTERRUPTED = "interrupted by the user"
 
@@ -25,6 +27,7 @@ class Halting:
     Attributes:
         interrupted: whether the user wants the session to end.
         aborted: whether at once.
+        fault: why the session ends with an error, as soon as what is under way has ended; empty if it does not.
     """
 
     def __init__(self, session: Session, amending: Amending, book: Book) -> None:
@@ -32,6 +35,7 @@ class Halting:
         self._started, self._earlier = time.time(), time_spent(session.store.sessions())
         self._reason: str | None = None
         self.interrupted = self.aborted = False
+        self.fault = ""
 
     def reason(self) -> str | None:
         """Return why nothing new is begun, or None; tell it when it is found."""
@@ -59,6 +63,16 @@ class Halting:
     def wall_time(self) -> float:
         """Seconds spent over all sessions."""
         return self._earlier + time.time() - self._started
+
+    def heed_faults(self) -> None:
+        """Begin nothing new once the same program has failed in the same way several times in a row."""
+        if same := in_a_row(self._book.trials):
+            which = trials_text([trial.number for trial in same])
+            self.fault = (
+                f"{same[-1].reason}, which is the same for {which}; their raw data are kept: correct the program, then "
+                "go on with 'athanor trial reanalyse --reason WHY' and 'athanor run'"
+            )
+            self._session.on_event(Stopping(self.fault))
 
     def stop(self, reason: str) -> None:
         """Begin nothing new from now on."""

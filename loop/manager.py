@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
-from campaigns.errors import LabError
+from campaigns.errors import AnalysisError, LabError
 from campaigns.fidelity import FULL
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
@@ -18,6 +18,7 @@ from loop.book import Book
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.ending import Ending, changes
 from loop.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
+from loop.failures import in_a_row
 from loop.front import front_of
 from loop.halting import INTERRUPTED, Halting
 from loop.importing import Importing
@@ -30,7 +31,7 @@ from loop.session import Parts, Session
 from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
 from loop.verdict import condemned
-from loop.words import change_text
+from loop.words import change_text, trials_text
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""
@@ -69,13 +70,15 @@ class Manager:
         """Go on until a stopping rule holds or the user interrupts, and everything under way has ended.
 
         Raises:
-            LabError: a step has no usable station left.
+            LabError: a step has no usable station left, or the same analysis fails trial after trial.
         """
         self._ending.tune()
         self._ending.doubt()
         self._withdraw()
         self._ending.look_ahead()
         self._take_up()
+        self._amended()
+        self._heed_faults()
         while True:
             self._advance()
             if not self._under_way and not self._waits:
@@ -83,7 +86,21 @@ class Manager:
             result = self._next_result()
             if result is not None:
                 self._handle(result)
+        if self._halting.fault:
+            raise AnalysisError(self._halting.fault)
         return self._finish()
+
+    def _heed_faults(self) -> None:
+        """Stop at once where an analysis that had failed trial after trial in an earlier session still does."""
+        same = in_a_row(self._book.trials)
+        if not same or not same[-1].acquired:
+            return
+        if self._dispatcher.analyst.anew(same[-1])[2]:
+            self._halting.heed_faults()
+        else:
+            numbers = trials_text([t.number for t in same])
+            told = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' takes them up again"
+            self._session.on_event(Warned(told))
 
     @property
     def _waits(self) -> bool:
@@ -94,14 +111,19 @@ class Manager:
     def _take_up(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
         for trial in self._book.open:
+            if trial.fidelity in self._dispatcher.computers:
+                continue  # it is computed once more
             for record in trial.steps:
-                if trial.fidelity in self._dispatcher.computers:
-                    continue  # it is computed once more
-                if record.state is TrialState.ACQUIRED and not self._book.measured(trial, record):
-                    self._acquired(trial.number, record)
-                elif record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
+                if record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
                     self._begin(trial, self._campaign.step(record.name), record.station)
-            self._ending.complete(trial.number)
+            self._judge(trial.number)
+
+    def _judge(self, number: int) -> None:
+        """Finish what was acquired, and complete a trial after its last step."""
+        for record in self._book[number].acquired:
+            if not self._book[number].state.ended and not self._book.measured(self._book[number], record):
+                self._acquired(number, record)
+        self._ending.complete(number)
 
     def _advance(self) -> None:
         """Give free stations work, and keep the queue filled."""
@@ -135,12 +157,14 @@ class Manager:
         cost = self._book.refresh(number).steps[-1].cost
         self._session.on_event(StepEnded(number, fidelity, COMPUTER, not analysed.flags, reason, cost))
         state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
-        self._ending.end(number, Verdict(state, reason, analysed.metrics, analysed.flags, cause=analysed.cause))
+        ending = Verdict(state, reason, analysed.metrics, analysed.flags, cause=analysed.cause, fault=analysed.fault)
+        self._ending.end(number, ending)
+        self._halting.heed_faults()
         return True
 
     def _propose(self) -> bool:
         """Queue one more trial, if the queue is short and nothing speaks against it."""
-        if self._halting.reason() is not None or self._proposals_left == 0:
+        if self._halting.fault or self._halting.reason() is not None or self._proposals_left == 0:
             return False
         asked = self._amending.asked()
         if asked is None and sum(not t.begun for t in self._book.open) >= _AHEAD:
@@ -208,7 +232,7 @@ class Manager:
         for event in told:
             self._session.on_event(event)
             if event.amendment.first is not None:
-                self._ending.complete(event.amendment.first)
+                self._judge(event.amendment.first)
         if told:
             self._ending.doubt()
             self._ending.look_ahead()
@@ -315,6 +339,7 @@ class Manager:
             self._ending.complete(number)
         else:
             self._ending.end(number, ending)
+            self._halting.heed_faults()
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""
@@ -332,7 +357,7 @@ class Manager:
         A new one is begun only while fewer are under way than there are stations (constant work in process: Spearman,
         Woodruff & Hopp 1990, Int. J. Prod. Res. 28, 879): a slow last step would else make the planner propose blindly.
         """
-        if self._halting.aborted:
+        if self._halting.aborted or self._halting.fault:
             return False
         if trial.begun:
             return True

@@ -162,6 +162,7 @@ class TrialRecord:
         outlook: what was left to hope for when it was completed; None where no stopping rule asks.
         cause: what a failure, or a quarantine, speaks of; None of others, and of those in stores of earlier versions.
         missing: metrics that cannot be had of the sample, as the analysis says.
+        fault: where a program failed, the same for the same fault; empty where none has.
     """
 
     number: int
@@ -182,6 +183,12 @@ class TrialRecord:
     outlook: Outlook | None = None
     cause: Cause | None = None
     missing: tuple[str, ...] = ()
+    fault: str = ""
+
+    @property
+    def acquired(self) -> tuple[StepRecord, ...]:
+        """The steps whose raw data are stored, in their order."""
+        return tuple(step for step in self.steps if step.state is TrialState.ACQUIRED)
 
     @property
     def begun(self) -> bool:
@@ -309,6 +316,7 @@ class Analysed:
         metrics: those that can be trusted.
         flags: why the others cannot.
         cause: what the flags speak of; None without flags.
+        fault: where a program failed, the same for the same fault; empty where none has.
         missing: metrics that cannot be had of the sample, with what the analysis gave in their place.
     """
 
@@ -316,6 +324,7 @@ class Analysed:
     flags: tuple[str, ...] = ()
     cause: Cause | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ def trial_record(
         outlook=None if outlook is None else _load_outlook(outlook),
         cause=_cause(row, finding),
         missing=() if finding is None else tuple(finding.missing),
+        fault="" if finding is None else finding.fault,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from campaigns.amendments import Settlement, WithdrawTrial
+from campaigns.amendments import ReanalyseTrial, Settlement, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.amending import Amending, check_settlement
@@ -40,11 +40,29 @@ class Settling:
         assert isinstance(one.change, Settlement)  # noqa: S101 - nothing else is among them
         why = check_settlement(one.change, self._book.trials)
         if not why:
-            trial = self._book[one.change.trial]
-            withdrawn = isinstance(one.change, WithdrawTrial)
-            why = self._withdraw(trial, one, now) if withdrawn else self._release(campaign, trial, one, now)
+            why = self._settled(campaign, self._book[one.change.trial], one, now)
         told = self._amending.refuse(one, why) if why else replace(one, first=one.change.trial)
         return Amended(told, change_text(campaign, one.change), tuple(self._book.trials), campaign)
+
+    def _settled(self, campaign: Campaign, trial: TrialRecord, one: Amendment, now: float) -> str:
+        """Settle a trial; return what speaks against that, empty if nothing does."""
+        match one.change:
+            case WithdrawTrial():
+                return self._withdraw(trial, one, now)
+            case ReanalyseTrial():
+                return self._reanalyse(trial, one, now)
+            case _:
+                return self._release(campaign, trial, one, now)
+
+    def _reanalyse(self, trial: TrialRecord, one: Amendment, now: float) -> str:
+        """Take what the raw data of a trial come to now for what was measured; return what speaks against it."""
+        metrics, _, why = self._dispatcher.analyst.anew(trial)
+        if why:
+            return why
+        self._store.reanalyse(trial.number, metrics, now, one)
+        self._book.refresh(trial.number)
+        self._planner.relearn(self._book.trials)
+        return ""
 
     def _withdraw(self, trial: TrialRecord, one: Amendment, now: float) -> str:
         """Withdraw a trial; nothing speaks against it."""

@@ -51,9 +51,10 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
     ),
     # Of what has ended, people alone decide otherwise.
+    TrialState.FAILED: frozenset({TrialState.ACQUIRED}),
     TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
     TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
-    TrialState.COMPLETED: frozenset({TrialState.WITHDRAWN}),  # what was imported by mistake
+    TrialState.COMPLETED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),  # what was imported by mistake
 }
 _READ_BY = ("space", "metrics")
 """Sections of a campaign file that tell what a row of a table means."""
@@ -287,6 +288,29 @@ class Store(Journal):
             _move(session, _transition(number, TrialState.ACQUIRED, lab, reason=reason))
             row = _trial_row(session, number)
             row.metrics, row.ended = row.metrics | dump_metrics(metrics), None
+
+    def reanalyse(self, number: int, metrics: Mapping[str, MetricValue], lab: float, asked: Amendment) -> None:
+        """Record what the raw data of a trial come to when analysed anew: the trial goes on from there.
+
+        What it came to before stands in the log. A trial that failed for another reason stays so.
+        """
+        with self._transaction() as session:
+            _amendment_row(session, asked.number).first = number
+            row, finding = _trial_row(session, number), session.get(FindingRow, number)
+            values = ((name, *metric) for name, metric in row.metrics.items())
+            texts = (f"{name} {value:.6g} ± {sd:.2g} {unit}".removesuffix(" 1") for name, value, sd, unit in values)
+            before = ", ".join(texts)
+            reason = f"analysed anew by {asked.author}: {asked.reason}{f'; before: {before}' if before else ''}"
+            row.metrics = dump_metrics(metrics)
+            if row.state in (TrialState.FAILED, TrialState.UNCERTAIN) and not (finding and finding.missing):
+                session.add(_transition(number, TrialState(row.state), lab, reason=reason))
+                row.completed_order = _next_order(session) if metrics else None
+                return
+            _move(session, _transition(number, TrialState.ACQUIRED, lab, reason=reason))
+            row.flags, row.ended, row.completed_order = [], None, None
+            row.score = row.score_sd = row.feasible = None
+            if finding is not None:
+                session.delete(finding)
 
     def end(self, number: int, verdict: Verdict, lab: float, asked: int | None = None) -> TrialRecord:
         """Record how a trial ended and return it; ``asked`` is the amendment that asks for it."""

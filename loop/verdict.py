@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
@@ -19,13 +20,29 @@ def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analy
     """
     if analysed.flags:
         reason = f"{step}: {'; '.join(analysed.flags)}"
-        return Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause)
+        return Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause, fault=analysed.fault)
     vital = {told(trial, name) for name in campaign.needed}
     lacking = {name: given for name, given in analysed.missing.items() if name in vital}
     if not lacking:
         return None
     texts = (f"{name} cannot be had of this sample: the analysis gave {given}" for name, given in lacking.items())
     return Verdict(TrialState.FAILED, f"{step}: {'; '.join(texts)}", cause=Cause.SAMPLE, missing=tuple(lacking))
+
+
+def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, float]) -> Verdict | None:
+    """Return the verdict on a trial that has gone through all steps of its fidelity; None while one is to come.
+
+    Args:
+        campaign: in force.
+        trial: with what was measured.
+        computed: the metrics of its material that need no experiment.
+    """
+    workflow, done = campaign.workflow_of(trial.fidelity), {record.name for record in trial.acquired}
+    if not workflow or any(step.name not in done for step in workflow):
+        return None
+    given = {told(trial, name) for step in workflow for name in step.gives}
+    ending = verdict(campaign.build_objective(), trial, computed)
+    return replace(ending, missing=tuple(sorted(given - trial.metrics.keys())))
 
 
 def verdict(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> Verdict:

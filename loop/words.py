@@ -14,9 +14,11 @@ from campaigns.amendments import (
     Change,
     FixParameter,
     ImportTrials,
+    ReanalyseTrial,
     ReleaseParameter,
     ReleaseTrial,
     SetBounds,
+    Settlement,
     SetWeights,
     WithdrawTrial,
 )
@@ -116,10 +118,20 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return f"trial of {candidate_text(change.candidate, units)}"
         case ImportTrials(table=table, rows=rows):
             return f"{counted(len(rows), 'measurement')} imported from {clean(table)}"
+        case ReleaseTrial() | WithdrawTrial() | ReanalyseTrial():
+            return _settlement_text(change)
+        case _:
+            assert_never(change)
+
+
+def _settlement_text(change: Settlement) -> str:
+    match change:
         case ReleaseTrial(trial=number):
             return f"trial {number} is released"
         case WithdrawTrial(trial=number):
             return f"trial {number} is withdrawn"
+        case ReanalyseTrial(trial=number):
+            return f"trial {number} is analysed anew"
         case _:
             assert_never(change)
 
@@ -156,6 +168,13 @@ def numbers_text(first: int, count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return how many there are of something, such as ``1 row`` and ``2 rows``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def outcome_text(trial: TrialRecord) -> str:
+    """Return how a trial stands: its score, or why it has none."""
+    if trial.score is None:
+        return f"{state_text(trial)}: {trial.reason}" if trial.reason else state_text(trial)
+    return f"{trial.state}: score {score_text(trial)}{'' if trial.feasible else ', breaks a constraint'}"
 
 
 def duration(seconds: float) -> str:

@@ -136,6 +136,28 @@ def last(data: Mapping[str, Any], context: Any) -> Measurement:
     return Measurement({"colour": MetricValue(float(data["curve"][-1]), 0.01, "1")})
 
 
+SCALE = [0.0]
+"""By what ``scaled`` divides the height; a test corrects it as a user corrects a file."""
+
+
+def scaled(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the height of the curve in another scale."""
+    del context
+    return Measurement({"height": MetricValue(float(data["height"]) / SCALE[0], 0.01, "1")})
+
+
+def misnamed(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the height of the curve under a name that is not quite that of the campaign."""
+    del context
+    return Measurement({"heigth": MetricValue(float(data["height"]), 0.01, "1")})
+
+
+def in_volts(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the height of the curve in a unit that it does not have."""
+    del context
+    return Measurement({"height": MetricValue(float(data["height"]), 0.01, "V")})
+
+
 def height(data: Mapping[str, Any], context: Any) -> Measurement:
     """Return the height of the curve."""
     del context

@@ -1,0 +1,108 @@
+"""What ``athanor trial reanalyse`` does: ask for raw data to be analysed anew, and do so where no run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from campaigns.amendments import ReanalyseTrial
+from campaigns.errors import StoreError
+from campaigns.values import Cause, TrialState
+from loop.amend import Desk
+from loop.amend_words import wrong
+from loop.amending import author, check_settlement
+from loop.analysing import Analyst
+from loop.assemble import load_materials
+from loop.edition import edition
+from loop.importing import computed_of
+from loop.records import Amendment, TrialRecord, Verdict
+from loop.store import Store
+from loop.verdict import completion
+from loop.words import change_text, outcome_text, since_text
+
+
+def reanalyse(desk: Desk, words: Sequence[str]) -> Iterator[str]:
+    """Ask for trials to be analysed anew, and do so at once where no run goes on; yield what there is to say.
+
+    Args:
+        desk: where to write.
+        words: numbers of trials; none for all that are in quarantine because of their analysis.
+
+    Raises:
+        CampaignError: there is no such trial, or no raw data of it.
+    """
+    trials = desk.journal.trials()
+    chosen = numbers(words) or [t.number for t in trials if _faulty(t)]
+    if not chosen:
+        yield "no trial is in quarantine because of its analysis; name those that are to be analysed anew"
+        return
+    changes = [ReanalyseTrial(trial=number) for number in chosen]
+    for change in changes:
+        if why := check_settlement(change, trials):
+            raise wrong("TRIALS", why)
+    desk.journal.amend(changes, (author(), desk.reason), {})
+    try:
+        store = Store(f"sqlite:///{desk.journal.path}")
+    except StoreError:
+        yield f"{len(changes)} trials are analysed anew by the run that goes on, before its next proposal"
+        return
+    try:
+        yield from _carried_out(desk, store)
+    finally:
+        store.close("")
+
+
+def numbers(words: Sequence[str]) -> list[int]:
+    """Return the numbers of trials that words such as ``3``, ``0,2`` and ``5-8`` name.
+
+    Raises:
+        CampaignError: they name none.
+    """
+    found: list[int] = []
+    for word in ",".join(words).split(",") if words else []:
+        first, _, last = word.replace("..", "-").partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            raise wrong("TRIALS", f"got {word!r}; allowed: numbers of trials, such as 3, or 5-8 for several")
+        found += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(found))
+
+
+def _faulty(trial: TrialRecord) -> bool:
+    return trial.state is TrialState.QUARANTINED and trial.cause is Cause.ANALYSIS
+
+
+def _carried_out(desk: Desk, store: Store) -> Iterator[str]:
+    """Analyse anew what waits for that."""
+    campaign = edition(desk.campaign, store.amendments()).campaign
+    materials = load_materials(campaign)
+    analyst = Analyst(campaign, store, None if materials is None else materials.pool)
+    lab = max((change.lab for change in store.transitions()), default=0.0)
+    for one in store.amendments():
+        if not one.waiting or not isinstance(one.change, ReanalyseTrial):
+            continue
+        done, ending = _carry_out(store, analyst, one, lab)
+        yield f"amendment {done.number}: {change_text(campaign, one.change)}, {since_text(done)}"
+        trial = store.trial(one.change.trial)
+        if not done.refused and not trial.state.ended:
+            ending = ending or completion(campaign, trial, computed_of(materials)(trial.candidate.material))
+            trial = trial if ending is None else store.end(trial.number, ending, lab)
+        yield f"trial {trial.number}: {outcome_text(trial)}"
+
+
+def _carry_out(store: Store, analyst: Analyst, one: Amendment, lab: float) -> tuple[Amendment, Verdict | None]:
+    """Store what the raw data of a trial come to, or refuse that; return what was done, and what it says of the trial.
+
+    Args:
+        one: asks for it.
+        lab: lab time in seconds.
+    """
+    assert isinstance(one.change, ReanalyseTrial)  # noqa: S101 - nothing else is given
+    trials, ending = store.trials(), None
+    why = check_settlement(one.change, trials)
+    if not why:
+        metrics, ending, why = analyst.anew(trials[one.change.trial])
+    if why:
+        store.take_over({}, {one.number: why}, {})
+        return replace(one, refused=why), None
+    store.reanalyse(one.change.trial, metrics, lab, one)
+    return replace(one, first=one.change.trial), ending

@@ -1,0 +1,149 @@
+"""Analyses with a bug: the session stops, the samples are kept, and their raw data are analysed anew."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from campaigns.amendments import ReanalyseTrial
+from campaigns.campaign import Campaign
+from campaigns.errors import AnalysisError, CampaignError
+from campaigns.values import Cause, TrialState
+from loop.amend import open_desk
+from loop.events import Warned
+from loop.exits import ExitCode, exit_code
+from loop.planner import Planner
+from loop.reader import Reader
+from loop.reanalysis import numbers, reanalyse
+from surrogates.posterior.encoder import Encoder
+from tests.loop import troubled as benches
+from tests.loop.conftest import Bench, troubled
+
+
+def analysed_by(analysis: str, **changes: Any) -> dict[str, Any]:
+    data = troubled("Bench", **changes)
+    data["workflow"][0]["analysis"] = f"tests.loop.troubled:{analysis}"
+    return data
+
+
+@pytest.fixture(autouse=True)
+def _broken() -> Iterator[None]:
+    benches.SCALE[0] = 0.0
+    yield
+    benches.SCALE[0] = 0.0
+
+
+@pytest.fixture
+def stopped(bench: Bench) -> Bench:
+    with pytest.raises(AnalysisError, match=r"ZeroDivisionError.*the same for trials 0, 1 and 2; their raw"):
+        bench.run(analysed_by("scaled"))
+    return bench
+
+
+def told(bench: Bench, *words: str) -> list[str]:
+    return list(reanalyse(open_desk(None, bench.url, "corrected it"), words))
+
+
+def states(bench: Bench) -> list[TrialState]:
+    return [t.state for t in Reader(bench.url).trials()]
+
+
+def test_the_same_fault_three_times_in_a_row_stops_the_session_with_the_samples_kept(stopped: Bench) -> None:
+    trials = Reader(stopped.url).trials()
+    assert [(t.state, t.cause) for t in trials] == [(TrialState.QUARANTINED, Cause.ANALYSIS)] * 3 + [
+        (TrialState.QUEUED, None)
+    ]
+    assert "troubled.py:" in trials[0].reason
+    assert exit_code(AnalysisError()) is ExitCode.LAB
+
+
+def test_another_session_spends_no_sample_while_the_analysis_still_fails(stopped: Bench) -> None:
+    with pytest.raises(AnalysisError):
+        stopped.run(analysed_by("scaled"))
+    assert states(stopped) == [TrialState.QUARANTINED] * 3 + [TrialState.QUEUED]
+
+
+def test_once_it_is_corrected_all_are_completed_by_the_command_and_the_campaign_goes_on(stopped: Bench) -> None:
+    assert all("refused: analysis failed: ZeroDivisionError" in line for line in told(stopped)[::2])
+    benches.SCALE[0] = 1.0
+    lines = told(stopped)
+    assert [line.split(": score")[0] for line in lines[1::2]] == [f"trial {n}: completed" for n in range(3)]
+    assert states(stopped) == [TrialState.COMPLETED] * 3 + [TrialState.QUEUED]
+    outcome = stopped.run(analysed_by("scaled"))
+    assert outcome.finished
+    assert {t.state for t in outcome.trials} == {TrialState.COMPLETED}
+    assert {0, 1, 2} <= set(outcome.trials[-1].proposal.learnt_from)
+
+
+def test_a_run_takes_over_what_was_asked_for_beside_it(stopped: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    desk = open_desk(None, stopped.url, "corrected it")
+    desk.journal.amend([ReanalyseTrial(trial=n) for n in range(3)], ("somebody", desk.reason), {})
+    outcome = stopped.run(analysed_by("scaled"))
+    assert {t.state for t in outcome.trials} == {TrialState.COMPLETED}
+    assert not any(isinstance(event, Warned) for event in stopped.events)
+
+
+def test_a_session_says_what_can_be_taken_up_again(stopped: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    outcome = stopped.run(analysed_by("scaled"))
+    warned = [event.text for event in stopped.events if isinstance(event, Warned)]
+    assert warned == [
+        "what failed in the analysis of trials 0, 1 and 2 works now: 'athanor trial reanalyse' takes them up again"
+    ]
+    assert [t.state for t in outcome.trials[:3]] == [TrialState.QUARANTINED] * 3
+    assert outcome.finished
+
+
+def test_values_of_completed_trials_are_replaced_and_what_they_were_stands_in_the_log(bench: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    data = analysed_by("scaled")
+    first = bench.run(data).trials
+    benches.SCALE[0] = 2.0
+    told(bench, "1", "3-4")
+    trials = Reader(bench.url).trials()
+    for old, new in zip(first, trials, strict=True):
+        scale = 2.0 if new.number in (1, 3, 4) else 1.0
+        assert new.values["height"] == pytest.approx(old.values["height"] / scale)
+        assert new.score == pytest.approx((old.score or 0.0) / scale)
+    log = [change.reason for change in Reader(bench.url).transitions(3)]
+    assert any(f"before: height {first[3].values['height']:.6g} ± 0.01" in reason for reason in log)
+    campaign = bench.run(data | {"budget": {"trials": 9}}).trials
+    assert campaign[-1].proposal.learnt_from[-3:] == (1, 3, 4)
+
+
+def test_the_planner_learns_the_new_values_in_place_of_the_old(bench: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    data = analysed_by("scaled")
+    old = bench.run(data).trials
+    planner = Planner(Campaign(**data), Encoder(Campaign(**data).space))
+    planner.recall(old)
+    benches.SCALE[0] = 2.0
+    told(bench, "0-7")
+    new = Reader(bench.url).trials()
+    planner.relearn(new)
+    rebuilt = Planner(Campaign(**data), Encoder(Campaign(**data).space))
+    rebuilt.recall(new)
+    assert planner.suggest() == rebuilt.suggest()
+
+
+@pytest.mark.parametrize(
+    ("analysis", "words"),
+    [("misnamed", "it gives no height, did you mean 'heigth'"), ("in_volts", "unit is V, expected one like 1")],
+)
+def test_wrong_names_and_units_are_faults_of_the_analysis(bench: Bench, analysis: str, words: str) -> None:
+    with pytest.raises(AnalysisError, match=words):
+        bench.run(analysed_by(analysis))
+    assert states(bench) == [TrialState.QUARANTINED] * 3 + [TrialState.QUEUED]
+
+
+def test_numbers_of_trials_are_read_one_by_one_or_from_to() -> None:
+    assert numbers([]) == []
+    assert numbers(["3", "5-7", "0,1", "9..10"]) == [3, 5, 6, 7, 0, 1, 9, 10]
+    with pytest.raises(CampaignError, match="got 'best'; allowed: numbers of trials"):
+        numbers(["best"])
+
+
+def test_only_what_has_ended_with_raw_data_is_analysed_anew(stopped: Bench) -> None:
+    with pytest.raises(CampaignError, match="trial 3 is queued; allowed: one that has ended, and of which raw data"):
+        told(stopped, "3")
