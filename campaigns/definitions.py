@@ -197,10 +197,20 @@ def _bound_by(node: ast.AST) -> list[str]:
     return []
 
 
+def _package(name: str) -> griffe.Module | None:
+    """Return a stand-in for the package that a module is in, by which its relative imports are read."""
+    if not name:
+        return None
+    outer, _, last = name.rpartition(".")
+    return griffe.Module(last, filepath=Path(last, "__init__.py"), parent=_package(outer))
+
+
 @cache
 def _read(name: str, file: Path, _changed: int) -> griffe.Module:
     try:
-        return griffe.visit(name, filepath=file, code=file.read_text(encoding="utf-8"))
+        code = file.read_text(encoding="utf-8")
+        package, _, last = name.rpartition(".")
+        return griffe.visit(last, filepath=file, code=code, parent=_package(package))
     except SyntaxError as error:
         raise NoNameError(f"{file} cannot be read: line {error.lineno}: {error.msg}; correct it there") from error
     except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ from campaigns.errors import suggestion
 from campaigns.module_files import ForbiddenModuleError, Origin
 
 INSTRUMENT = "instruments.instrument.JobInstrument"
+CONTEXT = "instruments.analyses.context.AnalysisContext"
 IN_UNIT = "surrogates.pools.pool.in_unit"
 _DUTIES = ("knows", "start", "progress")
 """Methods that a job instrument of one's own has to have."""
@@ -111,7 +112,7 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         return f"{_called(definition)} {trouble}"
     if kind is ObjectKind.PREDICTOR:
         return _without_unit(definition)
-    return "" if definition.module.origin is Origin.OWN else _undeclared(definition, kind)
+    return "" if definition.module.origin is Origin.OWN else _misled(definition, kind) or _undeclared(definition, kind)
 
 
 def _untold(definition: Definition) -> str:
@@ -279,6 +280,23 @@ def _assigned(definition: Definition) -> str:
     """Return the lines of a module that may give a function its unit when the module is run."""
     lines = definition.module.file.read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if f"{definition.name}.unit" in line or "setattr" in line)
+
+
+def _misled(definition: Definition, kind: ObjectKind) -> str:
+    """Return that an analysis which is not of the user's own declares that it takes no context."""
+    function = definition.found
+    if kind is not ObjectKind.ANALYSIS or not isinstance(function, griffe.Function):
+        return ""
+    second = list(function.parameters)[1]
+    if second.annotation is None:
+        return ""
+    try:
+        known = definition.follow(second.annotation)
+    except ForbiddenModuleError:
+        known = None
+    if known is not None and known.path == CONTEXT:
+        return ""
+    return f"takes {second.name}, which it says is a {second.annotation}; wanted: {kind.words}"
 
 
 def _undeclared(definition: Definition, kind: ObjectKind) -> str:

@@ -17,7 +17,9 @@ from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
 from campaigns.lab import CustomLabConfig, EpicsLabConfig, StepConfig, VirtualLabConfig
 from campaigns.load import located
+from campaigns.parameters import FloatConfig
 from campaigns.pool import GeneratorPoolConfig
+from campaigns.space import SpaceConfig
 from campaigns.units import convert
 from campaigns.values import Scalar
 from instruments.built_in import BUILT_IN, InstrumentFacts
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 Setting = Mapping[str, Scalar]
 _MOST_CORNERS = 4096
 _SAMPLES = 512
+_PUSHED = 16
+_BISECTIONS = 20
 _ROWS = 20000
 _WORLD = "surrogates.pools.prototypes:cathodes"
 """The pool whose materials the virtual lab can make."""
@@ -211,13 +215,15 @@ def _too_long(campaign: Campaign, step: StepConfig, station: str, place: Place) 
     def takes(setting: Setting) -> float:
         return job_duration(kind, told(setting))
 
-    longest = _longest(campaign, list(_named(step).values()), takes, step.timeout)
+    longest, bound = _longest(campaign, list(_named(step).values()), takes, step.timeout)
     if takes(longest) <= step.timeout:
         return ""
     recipe, units = told(longest), place.known.settings
     words = ", ".join(f"{key} {_shown(recipe[key], units[key].unit)}" for key in step.recipe)
     time, most = lab_time(takes(longest)), lab_time(step.timeout)
-    return f"{station} takes up to {time} ({words}), and the step may take {most}; allow {time}, or narrow the space"
+    return (
+        f"{station} takes {time} ({words}), and the step may take {most}; allow {lab_time(bound)}, or narrow the space"
+    )
 
 
 def _shown(value: Scalar, unit: str) -> str:
@@ -230,10 +236,10 @@ def _durations(campaign: Campaign) -> Iterator[Problem]:
         if step.duration is None:
             continue
         names = list(step.sums["duration"].coefficients) if "duration" in step.sums else []
-        takes = step.duration_of(_longest(campaign, names, step.duration_of, step.timeout))
-        if takes > step.timeout:
-            message = f"the step is expected to take up to {lab_time(takes)}, and may take {lab_time(step.timeout)}"
-            yield Problem(f"{where}.timeout", f"{message}; allow more time, or correct duration")
+        longest, bound = _longest(campaign, names, step.duration_of, step.timeout)
+        if (takes := step.duration_of(longest)) > step.timeout:
+            message = f"the step is expected to take {lab_time(takes)}, and may take {lab_time(step.timeout)}"
+            yield Problem(f"{where}.timeout", f"{message}; allow {lab_time(bound)}, or correct duration")
 
 
 def _named(step: StepConfig) -> dict[str, str]:
@@ -248,18 +254,26 @@ def _recipe(campaign: Campaign, step: StepConfig, stated: Stated, setting: Setti
     return fixed | {k: converted(setting[n], parameters[n].unit, k, stated) for k, n in named.items()}
 
 
-def _longest(campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float], limit: float) -> Setting:
-    """Return values of some parameters that may come together, and with which something takes longest.
+def _longest(
+    campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float], limit: float
+) -> tuple[Setting, float]:
+    """Return values of some parameters that may come together, and with which something takes long.
 
-    Extremes of each bound it. Where they may not come together and take too long, points of the space are tried.
+    Extremes of each bound it. Where they may not come together, and take too long, it is looked for in the space.
+
+    Returns:
+        The values, and a time within which it is done with all others, too.
     """
     space = campaign.space
     choices = [extremes(space.all_parameters[name]) for name in names]
+    bound = math.inf
     if math.prod(map(len, choices)) <= _MOST_CORNERS:
         worst: Setting = max((dict(zip(names, values, strict=True)) for values in product(*choices)), key=takes)
-        if takes(worst) <= limit or _independent(campaign, names):
-            return worst
-    return max(_points(campaign, names), key=takes)
+        bound = takes(worst)
+        if bound <= limit or _independent(campaign, names):
+            return worst, bound
+    longest = _longest_point(campaign, names, takes)
+    return longest, bound if math.isfinite(bound) else takes(longest)
 
 
 def _independent(campaign: Campaign, names: Sequence[str]) -> bool:
@@ -270,18 +284,46 @@ def _independent(campaign: Campaign, names: Sequence[str]) -> bool:
     return space.rows is None and not bound & set(names) and not any(space.all_parameters[n].when for n in names)
 
 
-def _points(campaign: Campaign, names: Sequence[str]) -> list[Setting]:
-    """Return points of the space, with what is told of parameters that do not apply."""
+def _longest_point(campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float]) -> Setting:
+    """Return the values of some parameters at that of many points of the space with which something takes longest."""
     space = campaign.space
-    if space.table is not None:
-        points: Sequence[Setting] = space.table[:_ROWS]
-    else:
-        from loop.sampling import sobol  # scipy, which most campaigns need not yet
-
-        points = sobol(space, _SAMPLES, campaign.seed)
     otherwise = {name: parameter.otherwise for name, parameter in space.all_parameters.items()}
-    told = ({name: point.get(name, otherwise[name]) for name in names} for point in points)
-    return [{name: value for name, value in one.items() if value is not None} for one in told]
+
+    def told(point: Setting) -> Setting:
+        found = ((name, point.get(name, otherwise[name])) for name in names)
+        return {name: value for name, value in found if value is not None}
+
+    if space.table is not None:
+        return max(map(told, space.table[:_ROWS]), key=takes)
+    from loop.sampling import sobol  # scipy, which most campaigns need not yet
+
+    points = sorted(sobol(space, _SAMPLES, campaign.seed), key=lambda point: takes(told(point)))[-_PUSHED:]
+    orders = (tuple(names), tuple(reversed(names)))
+    pushed = [_pushed(space, point, order, lambda one: takes(told(one))) for point in points for order in orders]
+    return max(map(told, pushed), key=takes)
+
+
+def _pushed(space: SpaceConfig, point: Setting, names: Sequence[str], takes: Callable[[Setting], float]) -> Setting:
+    """Return a point that is pushed along each of some numbers as far as the space goes, where that takes longer."""
+    for name in names:
+        parameter = space.all_parameters[name]
+        if name not in point or not isinstance(parameter, FloatConfig):
+            continue
+        for end in (parameter.low, parameter.high):
+            further = _furthest(space, point, name, end)
+            point = max(point, further, key=takes)
+    return point
+
+
+def _furthest(space: SpaceConfig, point: Setting, name: str, end: float) -> Setting:
+    """Return a point moved towards one end of a parameter as far as the space goes, by bisection."""
+    if space.allows({**point, name: end}):
+        return {**point, name: end}
+    inside, outside = float(point[name]), end
+    for _ in range(_BISECTIONS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if space.allows({**point, name: middle}) else (inside, middle)
+    return {**point, name: inside}
 
 
 def _untold(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:

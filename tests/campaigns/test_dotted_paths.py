@@ -217,6 +217,8 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
             Use.DEVICE,
             "is a ophyd.Device, which starts no jobs; a station needs a JobInstrument",
         ),
+        ("ophyd:EpicsMotor", Use.DEVICE, "is a ophyd.device.Device, which starts no jobs"),
+        ("instruments.analyses.diffraction:quantify", Use.ANALYSIS, "which it says is a"),
         ("bench:Shell", Use.DEVICE, "is a subprocess.Popen"),
         ("bench:Idle", Use.DEVICE, "derives from JobInstrument, but has no start and no progress"),
         ("bench:Late", Use.DEVICE, "has no knows"),  # JobInstrument comes before Duties
@@ -306,6 +308,25 @@ def test_what_only_running_tells_is_told_by_run(tmp_path: Path, text: str, words
     open_folder(tmp_path)
     with pytest.raises(CampaignError, match=words):
         load_object("sly:analyse", "here", Use.ANALYSIS)
+
+
+def test_relative_imports_of_a_package_beside_the_campaign_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "ours" / "parts").mkdir(parents=True)
+    (tmp_path / "ours" / "__init__.py").write_text("from .ovens import Oven, shell\nfrom .parts import *\n")
+    (tmp_path / "ours" / "ovens.py").write_text(
+        "from .parts.duties import Duties\nfrom . import parts\nfrom instruments.furnace import Furnace\n"
+        "from subprocess import run as shell\nclass Oven(Duties, Furnace): pass\n"
+    )
+    (tmp_path / "ours" / "parts" / "__init__.py").write_text("from .duties import Duties\n")
+    (tmp_path / "ours" / "parts" / "again.py").write_text("from ..ovens import Oven\n")
+    (tmp_path / "ours" / "parts" / "duties.py").write_text(
+        "class Duties:\n    def knows(self, t): pass\n    def start(self, t): pass\n    def progress(self): pass\n"
+    )
+    for path in ("ours:Oven", "ours.ovens:Oven", "ours.parts.again:Oven"):
+        assert said(tmp_path, path, Use.DEVICE) == ""
+    assert "it stands for subprocess.run" in said(tmp_path, "ours:shell", Use.DEVICE)
+    open_folder(tmp_path)
+    assert load_object("ours.parts.again:Oven", "here", Use.DEVICE).__name__ == "Oven"
 
 
 @pytest.mark.parametrize("text", ["def analyse(data, context:\n", "\x00"])
