@@ -46,7 +46,8 @@ def _cell_defect(structure: Structure) -> str | None:
 def _site_defect(structure: Structure) -> str | None:
     for number, site in enumerate(structure, 1):
         if len(site.species) != 1 or abs(sum(site.species.values()) - 1) > 1e-3:
-            return f"site {number} ({site.species_string}) is partly occupied; order the structure first"
+            label = "" if site.label == site.species_string else f", {site.label} in the file,"
+            return f"site {number} ({site.species_string}){label} is partly occupied; order the structure first"
         symbol = _symbol(next(iter(site.species)))
         if unknown(symbol):
             return f"site {number} holds {symbol}; allowed: elements from H to Pu, isotopes by their element"

@@ -23,6 +23,8 @@ _PLAIN_LABEL = re.compile(r"([A-Z][a-z]?)\d+")
 _CHARGE = re.compile(r"[\d.]*[+-]?|[+-][\d.]*")
 _FORMS = {"SIVAL": "Si", "CVAL": "C"}  # names of scattering factors
 _COARSEST = 0.005  # fractions; a coordinate of one or two digits is seldom rounded from another
+_FARTHEST = 2.0  # cells; no file has atoms beyond, but many have Å under the heads of fractions
+_FULL = 0.999
 _THIRDS = 1e-4  # relative; 0.3333 is a third
 
 
@@ -66,7 +68,7 @@ def atoms_of(block: Block, lattice: Lattice) -> Atoms:
         UnreadableError: one is no element, has no place, or stands for several.
     """
     rows = _Rows(block, lattice)
-    _check_groups(block)
+    _check_groups(rows)
     found = Atoms([])
     for row in range(rows.count):
         if rows.is_dummy(row):
@@ -75,7 +77,7 @@ def atoms_of(block: Block, lattice: Lattice) -> Atoms:
             found.notes.append(f"{rows.label(row)} has the occupancy 0, and is left out")
         else:
             element = _element(rows, row, found)
-            place, slack = rows.place(row)
+            place, slack = rows.place(row, found)
             found.atoms.append(Atom(rows.label(row), element, place, slack, occupancy, rows.multiplicity(row)))
     if not found.atoms:
         raise UnreadableError("is a CIF without atoms")
@@ -89,7 +91,7 @@ class _Rows:
         self._block, self._lattice = block, lattice
         self._matrix: NDArray[np.float64] | None = None
         self._places = [block.values(tag) for tag in _FRACTIONS]
-        if not any(value not in _UNKNOWN for column in self._places for value in column):
+        if not any(value not in ("?", "") for column in self._places for value in column):
             self._places = [block.values(tag) for tag in _CARTESIAN]
             if not any(value not in _UNKNOWN for column in self._places for value in column):
                 raise UnreadableError("is a CIF without atoms")
@@ -130,19 +132,28 @@ class _Rows:
                 return int(value)
         return 0
 
-    def place(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def place(self, row: int, found: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return fractional coordinates and how far they may be off.
 
         Raises:
             UnreadableError: one is not there.
         """
-        numbers = [
-            number(column[row], f"coordinate {axis} of {self.label(row)}")
-            for axis, column in zip(_AXES, self._places, strict=True)
-        ]
+        words = [column[row] for column in self._places]
+        if words == [".", ".", "."]:
+            found.doubts.append(f"{self.label(row)} has the place '. . .', which was read as 0 0 0")
+        given = ["0" if word == "." else word for word in words]  # the dictionary's default, as in old ICSD files
+        label = self.label(row)
+        numbers = [number(word, f"coordinate {axis} of {label}") for axis, word in zip(_AXES, given, strict=True)]
         if self._matrix is None:
+            self._check_fractions(row, max(abs(n.value) for n in numbers))
             return np.array([_third(n.value) for n in numbers]), np.array([_slack(n) for n in numbers])
         return self._matrix[:, :3] @ [n.value for n in numbers] + self._matrix[:, 3], np.full(3, 1e-3)
+
+    def _check_fractions(self, row: int, largest: float) -> None:
+        if largest > _FARTHEST:
+            raise UnreadableError(
+                f"has {self.label(row)} at fractions up to {largest:g}, which seem to be in Å; write fractions"
+            )
 
 
 def _from_cartesian(block: Block) -> NDArray[np.float64]:
@@ -243,12 +254,15 @@ def _check_attached(rows: _Rows, row: int) -> None:
         )
 
 
-def _check_groups(block: Block) -> None:
-    """Refuse alternative positions, of which the crystal holds only one at a time."""
-    if "_atom_site_occupancy" in block.columns:
-        return  # they say themselves how full they are
-    groups = {value for value in block.values("_atom_site_disorder_group") if value not in _UNKNOWN}
-    if len(groups) > 1 or any(value.startswith("-") for value in groups):
-        raise UnreadableError(
-            f"holds alternative positions (_atom_site_disorder_group {', '.join(sorted(groups))}); leave one of them"
-        )
+def _check_groups(rows: _Rows) -> None:
+    """Refuse alternative positions that are said to be full, as the crystal holds only one of them at a time."""
+    groups: dict[str, set[str]] = {}
+    for row in range(rows.count):
+        group = rows.cell("_atom_site_disorder_group", row)
+        occupancy = rows.cell("_atom_site_occupancy", row)
+        if group not in _UNKNOWN and (occupancy in _UNKNOWN or number(occupancy, "occupancy").value > _FULL):
+            groups.setdefault(rows.cell("_atom_site_disorder_assembly", row), set()).add(group)
+    for found in groups.values():
+        if len(found) > 1 or any(group.startswith("-") for group in found):
+            shown = ", ".join(sorted(found))
+            raise UnreadableError(f"holds alternative positions (_atom_site_disorder_group {shown}); leave one of them")

@@ -9,6 +9,7 @@ from typing import cast
 
 from gemmi import cif
 
+from surrogates.pools.cif.number import Number, number
 from surrogates.pools.cif.problems import UnreadableError
 
 _BLOCK = re.compile(r"^[ \t]*data_(\S*)", flags=re.MULTILINE | re.IGNORECASE)
@@ -32,13 +33,21 @@ class Block:
         """Return the values under the first of the tags that is there; none where there is none."""
         return next((self.columns[tag] for tag in tags if tag in self.columns), [])
 
-    def word(self, *tags: str) -> str | None:
-        """Return the one value that is known under the first of the tags that has it; ``?`` and ``.`` are none."""
-        for tag in tags:
-            known = [value for value in self.columns.get(tag, ()) if value not in _MISSING]
-            if known:
-                return known[0]
-        return None
+    def word(self, tag: str) -> str | None:
+        """Return the one value under a tag; None where there is none, or it is ``?`` or ``.``.
+
+        Raises:
+            UnreadableError: there are several.
+        """
+        known = self.words(tag)
+        if len(known) > 1:
+            raise UnreadableError(f"has several values of {tag}: {', '.join(known[:5])}; leave one")
+        return known[0] if known else None
+
+    def words(self, *tags: str) -> list[str]:
+        """Return the different values that are known under tags of one meaning."""
+        given = dict.fromkeys(value for tag in tags for value in self.columns.get(tag, ()))
+        return [value for value in given if value not in _MISSING]
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
@@ -46,8 +55,18 @@ def blocks(text: str) -> list[tuple[str, str]]:
     plain = _FIELD.sub(lambda field: re.sub(r"[^\n]", " ", field[0]), text) if "\n;" in text else text
     starts = list(_BLOCK.finditer(plain))
     ends = [*(start.start() for start in starts), len(text)][1:]
-    held = [(start[1], slice(start.start(), end)) for start, end in zip(starts, ends, strict=False)]
-    return [(name, text[part]) for name, part in held if "_atom_site" in plain[part].lower()]
+    parts = [(start[1], slice(start.start(), end)) for start, end in zip(starts, ends, strict=False)]
+    held = [(name, text[part]) for name, part in parts if "_atom_site" in plain[part].lower()]
+    return held if len(held) < 2 else [(name, part) for name, part in held if _has_places(part)]
+
+
+def _has_places(text: str) -> bool:
+    """Return whether a block holds the place of an atom, rather than a form that was not filled in."""
+    try:
+        block = parse(text)
+    except UnreadableError:
+        return True  # what is wrong with it is told when it is read
+    return bool(block.words(*(f"_atom_site_{kind}_{axis}" for kind in ("fract", "cartn") for axis in "xyz")))
 
 
 def has_blocks(text: str) -> bool:
@@ -71,6 +90,15 @@ def parse(text: str) -> Block:
         newer = "; it says that it is CIF 2.0, of which lists and triple quotes are not read" if _newer(text) else ""
         raise UnreadableError(f"cannot be read as CIF, {line}{words}{newer}") from error
     return Block(_columns(found))
+
+
+def claimed(block: Block, tag: str) -> Number | None:
+    """Return a number that a file says of the whole crystal; None where it says none that can be read."""
+    word = block.word(tag)
+    try:
+        return None if word is None else number(word.split()[0], tag)
+    except UnreadableError:
+        return None
 
 
 def _newer(text: str) -> bool:

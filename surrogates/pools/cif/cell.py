@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Lattice
 
-from surrogates.pools.cif.block import Block
+from surrogates.pools.cif.block import Block, claimed
 from surrogates.pools.cif.group import (
     Group,
     hall_group,
     listed_group,
     named_groups,
     numbered_groups,
+    other_axes,
     spatial_operations,
 )
 from surrogates.pools.cif.number import number
@@ -22,7 +24,7 @@ _MAGNETIC = ("_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_c
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _NAMES = (
     *("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full"),
-    *("_space_group_name_h-m_ref", "_space_group_name_h-m", "_symmetry_space_group_name_h_m"),
+    *("_space_group_name_h-m", "_symmetry_space_group_name_h_m"),
 )
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _SYSTEMS = ("_space_group_crystal_system", "_symmetry_cell_setting")
@@ -55,10 +57,10 @@ def readings(block: Block, lattice: Lattice, notes: list[str]) -> list[Group]:
     Raises:
         UnreadableError: no group is named that acts in this cell.
     """
-    stated = _stated(block, notes)
+    metric = lattice.matrix @ lattice.matrix.T
+    stated = _stated(block, metric, notes)
     if not stated:
         return [_lowest(block, notes)]
-    metric = lattice.matrix @ lattice.matrix.T
     fitting = [[group for group in groups if group.fits(metric)] for groups in stated]
     if not any(fitting):
         shown = ", ".join(f"{value:g}" for value in (*lattice.abc, *lattice.angles))
@@ -82,25 +84,26 @@ def _narrowed(stated: list[list[Group]], notes: list[str], *, listed: bool) -> l
     return [group for groups in stated for group in groups]
 
 
-def _stated(block: Block, notes: list[str]) -> list[list[Group]]:
+def _stated(block: Block, metric: NDArray[np.float64], notes: list[str]) -> list[list[Group]]:
     """Return what the file says of its group: by operations, Hall symbol, Hermann-Mauguin symbol, and number."""
     stated = []
     if operations := _operations(block):
         group, note = listed_group(operations)
         notes.extend([note] if note else [])
         stated.append([group])
-    if symbol := block.word(*_HALL):
-        stated.append([hall_group(symbol)])
-    if name := block.word(*_NAMES):
+    stated.extend([hall_group(symbol)] for symbol in block.words(*_HALL))
+    for name in block.words(*_NAMES):
         found = named_groups(name)
+        if not any(group.fits(metric) for group in found):
+            found = tuple(group for group in other_axes(name) if group.fits(metric)) or found
         if not found and not stated:
             raise UnreadableError(f"got {name!r} as space group, which is not known; list its operations")
         stated.extend([list(found)] if found else [])
-    numbers = list(numbered_groups(_integer(word))) if (word := block.word(*_NUMBERS)) else []
-    if numbers and not any(each.number == numbers[0].number for groups in stated for each in groups):
-        stated.append(numbers)
-        if len(stated) == 1:
-            notes.append(f"its number alone says its group: read in the standard setting, {numbers[0].name}")
+    for numbers in (numbered_groups(_integer(word)) for word in block.words(*_NUMBERS)):
+        if not any(each.number == numbers[0].number for groups in stated for each in groups):
+            stated.append(list(numbers))
+            if len(stated) == 1:
+                notes.append(f"its number alone says its group: read in the standard setting, {numbers[0].name}")
     return stated
 
 
@@ -128,9 +131,9 @@ def _lowest(block: Block, notes: list[str]) -> Group:
     Raises:
         UnreadableError: the crystal system says that there is more.
     """
-    system = (block.word(*_SYSTEMS) or "triclinic").lower()
-    if system not in ("triclinic", "anorthic"):
-        raise UnreadableError(f"says that it is {system}, but neither its space group nor its operations; add them")
+    for system in block.words(*_SYSTEMS):
+        if system.lower() not in ("triclinic", "anorthic"):
+            raise UnreadableError(f"says that it is {system}, but neither its space group nor its operations; add them")
     notes.append("says nothing of its symmetry: read as P 1, the atoms as they are listed")
     return listed_group(("x,y,z",))[0]
 
@@ -170,13 +173,12 @@ def _angle(block: Block, name: str, notes: list[str]) -> float:
 
 
 def _check_volume(block: Block, lattice: Lattice) -> None:
-    word = block.word("_cell_volume")
-    if word is None:
+    volume = claimed(block, "_cell_volume")
+    if volume is None:
         return
-    volume = number(word, "_cell_volume")
     slack = max(_VOLUME_SLACK * lattice.volume, volume.unit, 3 * volume.error)
     if abs(volume.value - lattice.volume) > slack:
         unit = "; lengths are in Å" if lattice.volume < 5 else ""
         raise UnreadableError(
-            f"its cell has {lattice.volume:.2f} Å3, but it says _cell_volume {word}; correct one of them{unit}"
+            f"its cell has {lattice.volume:.2f} Å3, but it says _cell_volume {volume.value:g}; correct one{unit}"
         )

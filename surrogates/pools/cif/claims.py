@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 from pymatgen.core import Composition, Structure
 
-from surrogates.pools.cif.block import Block
-from surrogates.pools.cif.number import number
+from surrogates.pools.cif.block import Block, claimed
+from surrogates.pools.cif.number import Number
 from surrogates.pools.cif.orbits import Site
 from surrogates.pools.cif.problems import UnreadableError
 
@@ -41,25 +42,17 @@ def verdict(block: Block, structure: Structure, sites: Sequence[Site], operation
     """
     if not structure.is_ordered:
         return Verdict(())
-    said, against = _formula(block), []
     held = structure.composition.remove_charges()
+    said, units = _formula(block), claimed(block, "_cell_formula_units_z")
     formula = said is not None and _alike(said, held)
     if said is not None and not formula:
         text = block.word("_chemical_formula_sum")
-        against.append(f"holds {held.reduced_formula}, but says that it is {text}; atoms are missing, or too many")
-    count = _counted(block, said, held) if said is not None and formula else None
-    if count is False:
-        units = block.word("_cell_formula_units_z")
-        against.append(
-            f"holds {held.num_atoms:g} atoms in its cell, but says _cell_formula_units_Z {units} of "
-            f"{block.word('_chemical_formula_sum')}; correct the space group, its operations, or Z"
-        )
-    density = _density(block, structure)
-    if density is not None and not (formula and count):
-        against.append(density)
-    if (odd := _multiplicity(sites, operations)) is not None and not formula:
-        against.append(odd)
-    return Verdict(tuple(against), formula, bool(count))
+        return Verdict((f"holds {held.reduced_formula}, but says that it is {text}; atoms are missing, or too many",))
+    count = None if units is None else _counted(units.value, said, held)
+    against = [] if count is not False else [_miscounted(block, held)]
+    proven = formula and bool(count)
+    weak = () if proven else (_mass(block, structure, units), _density(block, structure), _odd(sites, operations))
+    return Verdict((*against, *(text for text in weak if text)), formula, bool(count))
 
 
 def _formula(block: Block) -> Composition | None:
@@ -74,36 +67,57 @@ def _alike(said: Composition, held: Composition) -> bool:
     return bool(said.fractional_composition.almost_equals(held.fractional_composition, rtol=_SLACK, atol=1e-4))
 
 
-def _counted(block: Block, said: Composition, held: Composition) -> bool | None:
-    """Return whether the cell holds Z formula units, as the formula is written or reduced; None without a Z."""
-    word = block.word("_cell_formula_units_z")
-    if word is None:
-        return None
-    units = number(word, "_cell_formula_units_Z").value
+def _counted(units: float, said: Composition | None, held: Composition) -> bool | None:
+    """Return whether the cell holds Z formula units, as the formula is written or reduced.
+
+    Without a formula, Z can only be denied: by atoms that cannot be shared out to so many units.
+    """
+    if said is None:
+        whole = gcd(*(round(amount) for amount in held.values()))
+        return False if units >= 1 and units.is_integer() and whole % int(units) else None
     wanted = (units * said.num_atoms, units * said.reduced_composition.num_atoms)
     return any(abs(atoms / held.num_atoms - 1) < _SLACK for atoms in wanted)
 
 
-def _density(block: Block, structure: Structure) -> str | None:
-    """Return how the density that the file has calculated contradicts the atoms."""
-    word = block.word("_exptl_crystal_density_diffrn")
-    if word is None:
-        return None
-    said = number(word, "_exptl_crystal_density_diffrn")
+def _miscounted(block: Block, held: Composition) -> str:
+    units, formula = block.word("_cell_formula_units_z"), block.word("_chemical_formula_sum")
+    of = f" of {formula}" if formula else ""
+    return (
+        f"holds {held.formula.replace(' ', '')} in its cell, but says _cell_formula_units_Z {units}{of}; correct the "
+        "space group, its operations, or Z"
+    )
+
+
+def _mass(block: Block, structure: Structure, units: Number | None) -> str:
+    """Return how the mass of the formula contradicts the atoms; empty if it does not."""
+    said = claimed(block, "_chemical_formula_weight")
+    if said is None or units is None or not units.value > 0:
+        return ""
+    held = float(structure.composition.weight) / units.value
+    if abs(said.value - held) <= max(_SLACK * held, said.unit, 3 * said.error):
+        return ""
+    return f"has {held:.1f} g/mol for each of its {units.value:g} units, but says {said.value:g}; atoms are missing"
+
+
+def _density(block: Block, structure: Structure) -> str:
+    """Return how the density that the file has calculated contradicts the atoms; empty if it does not."""
+    said = claimed(block, "_exptl_crystal_density_diffrn")
     held = _GRAMS * float(structure.composition.weight) / structure.volume
+    if said is None:
+        return ""
     allowed = max(_DENSITY_SLACK * held, said.unit, 3 * said.error)
     if any(abs(said.value / unit - held) <= allowed for unit in (1, 1000)):  # some give it in kg/m3
-        return None
-    return f"has a density of {held:.3f} g/cm3, but says {word}; atoms are missing, or too many"
+        return ""
+    return f"has a density of {held:.3f} g/cm3, but says {said.value:g}; atoms are missing, or too many"
 
 
-def _multiplicity(sites: Sequence[Site], operations: int) -> str | None:
+def _odd(sites: Sequence[Site], operations: int) -> str:
     """Return which site has another multiplicity than the file says; some give the order of its symmetry instead."""
     for site in sites:
         said, found = site.atoms[0].multiplicity, len(site.images)
         if said and said != found and said * found != operations and len(site.atoms) == 1:
             return f"{site.atoms[0].label} has {found} images in the cell, but its multiplicity is said to be {said}"
-    return None
+    return ""
 
 
 def check_doubts(doubts: Sequence[str], found: Verdict) -> None:

@@ -18,6 +18,7 @@ _UNIT = 24  # translations are whole multiples of 1/24 in every setting of the I
 _OPERATION = re.compile(r"[xyz\d+\-*/. ]+(?:,[xyz\d+\-*/. ]+){2}")
 _SETTINGS = 530  # in the tables of Hall symbols
 _SCREW = re.compile(r"(\d)_(\d)")
+_NUMBERED = re.compile(r"\s+\((?:no\.? *)?\d{1,3}\)\s*$", flags=re.IGNORECASE)
 _BRACKETS = re.compile(r"\((\d)\)")
 _ORIGIN = re.compile(r"(?:[ :]*(?P<letter>[SZ])|[ :]+O(?P<number>[12])|[ :]*\(?origin (?:choice )?(?P<words>[12])\)?)$")
 _WORSE_CELL = 0.01
@@ -104,6 +105,7 @@ def hall_group(symbol: str) -> Group:
 def named_groups(symbol: str) -> tuple[Group, ...]:
     """Return what a Hermann-Mauguin symbol may stand for: a group, or one for each origin or axes; none if unknown."""
     plain = _SCREW.sub(r"\1\2", symbol) if re.match(r"[A-Za-z][^_ ]", symbol) else symbol
+    plain = _NUMBERED.sub("", plain)
     name = _BRACKETS.sub(r"\1", " ".join(plain.replace("_", " ").split()))
     if found := _ORIGIN.search(name):
         origin = found["number"] or found["words"] or {"S": "1", "Z": "2"}[found["letter"]]
@@ -113,6 +115,14 @@ def named_groups(symbol: str) -> tuple[Group, ...]:
         return tuple(map(hall_group, _full_symbols().get(_bare(name), ())))
     chosen = bool(re.search(r":|[ \d][HR]$|[a-z\d][HR]$|^H", name))
     return (_tabulated(group),) if chosen else _settings(group)
+
+
+@lru_cache(maxsize=512)
+def other_axes(symbol: str) -> tuple[Group, ...]:
+    """Return what a short monoclinic symbol such as ``P 2/m`` stands for with c or a as unique axis."""
+    letter, rest = symbol[:1], re.sub(r"[\s_()]", "", symbol[1:])
+    found = [gemmi.find_spacegroup_by_name(name) for name in (f"{letter} 1 1 {rest}", f"{letter} {rest} 1 1")]
+    return tuple(_tabulated(group) for group in found if group is not None)
 
 
 @lru_cache(maxsize=512)

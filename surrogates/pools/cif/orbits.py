@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Lattice
+from scipy.spatial import KDTree
 
 from surrogates.pools.cif.atoms import Atom
 from surrogates.pools.cif.group import Group
@@ -35,21 +36,34 @@ class Site:
 
 def sites_of(atoms: Sequence[Atom], group: Group, lattice: Lattice, notes: list[str]) -> list[Site]:
     """Return the sites that atoms fill, each with what it holds; rounded special positions become exact."""
-    sites: list[Site] = []
-    for atom in atoms:
-        placed = _on_its_position(atom, group, lattice)
-        moved = np.abs(placed.place - atom.place).max()
-        if moved > _TOLD:
+    placed = [_on_its_position(atom, group, lattice) for atom in atoms]
+    for atom, now in zip(atoms, placed, strict=True):
+        if np.abs(now.place - atom.place).max() > _TOLD:
             notes.append(
-                f"{atom.label} at {_shown(atom.place)} was read as {_shown(placed.place)}, where symmetry wants it"
+                f"{atom.label} at {_shown(atom.place)} was read as {_shown(now.place)}, where symmetry wants it"
             )
-        images = _images(placed.place, group)
-        shared = next((number for number, site in enumerate(sites) if _meets(placed, site, lattice)), None)
-        if shared is None:
-            sites.append(Site((placed,), images))
-        else:
-            sites[shared] = replace(sites[shared], atoms=(*sites[shared].atoms, placed))
-    return sites
+    images = [_images(atom.place, group) for atom in placed]
+    sites: dict[int, Site] = {}  # by the number of its first atom
+    for number, first in enumerate(_firsts(placed, images, lattice)):
+        held = sites[first].atoms if first in sites else ()
+        sites[first] = Site((*held, placed[number]), images[first])
+    return list(sites.values())
+
+
+def _firsts(atoms: Sequence[Atom], images: Sequence[Table], lattice: Lattice) -> list[int]:
+    """Return for each atom the number of the first one on whose site it stands, which may be its own."""
+    owners = np.repeat(np.arange(len(atoms)), [len(each) for each in images])
+    every, places = np.concatenate(images) % 1.0, np.array([atom.place for atom in atoms]) % 1.0
+    every[every >= 1.0], places[places >= 1.0] = 0.0, 0.0  # as the remainder of a tiny negative number is
+    reach = _ONE_PLACE * float(np.linalg.norm(np.linalg.inv(lattice.matrix), axis=0).max())
+    near = KDTree(every, boxsize=1.0).query_ball_point(places, min(reach, 0.5), p=np.inf)
+    firsts: list[int] = []
+    for number, found in enumerate(near):
+        step = every[found] - places[number]
+        close = np.linalg.norm((step - np.round(step)) @ lattice.matrix, axis=1) < _ONE_PLACE
+        shared = [firsts[owner] for owner in owners[found][close] if owner < number]
+        firsts.append(min(shared, default=number))
+    return firsts
 
 
 def _on_its_position(atom: Atom, group: Group, lattice: Lattice) -> Atom:
@@ -82,13 +96,6 @@ def _images(place: Table, group: Group) -> Table:
     same = (np.abs(apart - np.round(apart)) < _EXACT).all(axis=2)
     first = np.argmax(same, axis=1) == np.arange(len(images))
     return np.asarray(images[first], dtype=float)
-
-
-def _meets(atom: Atom, site: Site, lattice: Lattice) -> bool:
-    """Return whether an atom stands on a site."""
-    step = site.images - atom.place
-    step -= np.round(step)
-    return bool((np.linalg.norm(step @ lattice.matrix, axis=1) < _ONE_PLACE).any())
 
 
 def _shown(place: Table) -> str:

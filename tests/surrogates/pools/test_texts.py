@@ -123,6 +123,13 @@ def test_a_formula_that_fits_but_for_a_factor_is_fine() -> None:
     assert isinstance(read_text(text), Structure)
 
 
+def test_blocks_that_were_not_filled_in_do_not_count() -> None:
+    form = cif(salt()).replace("data_NaCl", "data_form").split("  Na ")[0] + "  ?  ?  ?  ?  ?  ?  ?\n"
+    assert [name for name, _ in blocks(form + cif(salt()))] == ["NaCl"]
+    with pytest.raises(UnreadableError, match="is a CIF without atoms"):
+        read_text(form)
+
+
 def test_blocks_without_atoms_do_not_count() -> None:
     text = "data_global\n_journal_year 1999\n" + cif(salt()) + cif(perovskite())
     assert [name for name, _ in blocks(text)] == ["NaCl", "SrTiO3"]

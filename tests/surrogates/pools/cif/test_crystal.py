@@ -181,6 +181,32 @@ READ = {
         None,
     ),
     "full symbol": ({"symmetry": "_space_group_name_H-M_full 'F 4/m -3 2/m'\n"}, "Na4 Cl4", None),
+    "another unique axis": (
+        {
+            "cell": "5 6 7 90 90 100",
+            "symmetry": named("P 21/b"),
+            "sites": "Na1 Na .1 .2 .3\nCl1 Cl .5 .6 .7",
+        },
+        "Na4 Cl4",
+        None,
+    ),
+    "the unique axis of the cell": (
+        {"cell": "5 6 7 100 90 90", "symmetry": named("P 2/m"), "sites": "Na1 Na .1 .2 .3\nCl1 Cl .5 .6 .7"},
+        "Na4 Cl2",
+        None,
+    ),
+    "points for zeros": ({"sites": "Na1 Na . 0 .\nCl1 Cl .5 .5 .5"}, "Na4 Cl4", None),
+    "three points for zeros": (
+        {"sites": "Na1 Na . . .\nCl1 Cl .5 .5 .5", "extra": "_chemical_formula_sum 'Cl1 Na1'\n"},
+        "Na4 Cl4",
+        "Na1 has the place '. . .', which was read as 0 0 0",
+    ),
+    "number behind the symbol": ({"symmetry": named("F m -3 m (No. 225)")}, "Na4 Cl4", None),
+    "claims that are no numbers": (
+        {"extra": "_cell_volume '179.4 A3'\n_cell_formula_units_Z four\n_exptl_crystal_density_diffrn n/a\n"},
+        "Na4 Cl4",
+        None,
+    ),
     "number alone": ({"symmetry": "_space_group_IT_number 225\n"}, "Na4 Cl4", "its number alone says its group"),
     "operations in capitals and decimals": (
         {"cell": ORTHO, "symmetry": listed("X,Y,Z", "-X, -Y, .5+Z"), "sites": "Na1 Na .1 .1 0\nCl1 Cl .3 .3 .3"},
@@ -248,6 +274,10 @@ REFUSED = {
         "got 1.2 as occupancy of Mg1; allowed: 0 to 1",
     ),
     "negative occupancy": ({"columns": OCCUPANCY, "sites": "Mg1 Mg 0 0 0 -1\nO1 O .5 .5 .5 1"}, "got -1 as occupancy"),
+    "three points, and no formula": (
+        {"sites": "Na1 Na . . .\nCl1 Cl .5 .5 .5"},
+        "Na1 has the place '. . .', which was read as 0 0 0, and no formula confirms it",
+    ),
     "unknown occupancy": ({"columns": OCCUPANCY, "sites": "Mg1 Mg 0 0 0 ?\nO1 O .5 .5 .5 1"}, "no formula confirms it"),
     "water": ({"columns": BARE, "sites": "Na1 0 0 0\nOW1 .5 .5 .5"}, "has a site 'OW1'"),
     "hydroxyl": ({"sites": "Na1 Na 0 0 0\nO1 OH .5 .5 .5"}, "has a site 'OH'"),
@@ -316,11 +346,35 @@ REFUSED = {
     "volume": ({"extra": "_cell_volume 150.2\n"}, "its cell has 179.41 Å3, but it says _cell_volume 150.2"),
     "formula units": (
         {"symmetry": named("P m -3 m"), "extra": "_chemical_formula_sum 'Na Cl'\n_cell_formula_units_Z 4\n"},
-        "holds 2 atoms in its cell, but says _cell_formula_units_Z 4 of Na Cl",
+        "holds Na1Cl1 in its cell, but says _cell_formula_units_Z 4 of Na Cl",
     ),
     "density": (
         {"symmetry": named("P m -3 m"), "extra": "_exptl_crystal_density_diffrn 2.16\n"},
         "has a density of 0.541 g/cm3, but says 2.16",
+    ),
+    "formula units without a formula": (
+        {"symmetry": named("P m -3 m"), "extra": "_cell_formula_units_Z 4\n"},
+        "holds Na1Cl1 in its cell, but says _cell_formula_units_Z 4",
+    ),
+    "mass": (
+        {"extra": "_cell_formula_units_Z 4\n_chemical_formula_weight 76.46\n"},
+        "has 58.4 g/mol for each of its 4 units, but says 76.46",
+    ),
+    "two names": (
+        {"symmetry": CUBIC + "_space_group_name_H-M_alt 'P m -3 m'\n"},
+        "says P m -3 m (2 atoms in the cell) or F m -3 m (8 atoms in the cell)",
+    ),
+    "two lengths": ({"extra": "loop_\n_cell_length_a\n5.64\n5.70\n"}, "_cell_length_a"),
+    "ångström under fractions": (
+        {"sites": "Na1 Na 0 0 0\nCl1 Cl 2.82 2.82 2.82"},
+        "has Cl1 at fractions up to 2.82, which seem to be in Å",
+    ),
+    "full alternatives": (
+        {
+            "columns": f"{COLUMNS} occupancy disorder_group",
+            "sites": "Na1 Na 0 0 0 1 .\nCl1 Cl .5 .5 .5 1 1\nBr1 Br .25 .25 .25 1 2",
+        },
+        "alternative positions",
     ),
     "multiplicity": (
         {"symmetry": P1, "columns": f"{COLUMNS} symmetry_multiplicity", "sites": "Na1 Na 0 0 0 4\nCl1 Cl .5 .5 .5 4"},
