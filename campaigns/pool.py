@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from campaigns.base import Config, DottedPath
 from campaigns.beside import BesideConfig
 
-TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet")
+TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet", ".tsv", ".tsv.gz", ".tsv.xz", ".xlsx")
 DATABASES = (".db", ".json")
 JSON = (".json", ".json.gz")
 
@@ -51,11 +51,11 @@ class FileConfig(BesideConfig):
 
 
 class TablePoolConfig(FileConfig, _PoolConfig):
-    """Materials in the rows of a CSV or Parquet file."""
+    """Materials in the rows of a CSV, Excel or Parquet file."""
 
     kind: Literal["table"]
     file: Annotated[str, ending(*TABLES)]
-    """The file (.csv, .csv.gz, .csv.xz or .parquet), beside the campaign file or absolute."""
+    """The file (.csv or .tsv, also .gz or .xz; .xlsx or .parquet), beside the campaign file or absolute."""
     structure: str = "cif"
     """The column that holds the structure: CIF, POSCAR or pymatgen's JSON, told apart by what stands there."""
     id: str | None = None

@@ -233,7 +233,7 @@ def _columns(cells: Sequence[str], numbers: Sequence[str], texts: Sequence[str])
 def _matched(heads: Sequence[str], wanted: Sequence[str]) -> dict[str, list[tuple[int, str]]]:
     """Return name to the places and units of its columns; a head that is a name itself comes before all others."""
     exact = {name: [(i, "") for i, head in enumerate(heads) if head == name] for name in wanted}
-    split = [_split(head, wanted) for head in heads]
+    split = [split_head(head, wanted) for head in heads]
     found = {name: exact[name] or [(i, unit) for i, (own, unit) in enumerate(split) if own == name] for name in wanted}
     for name in wanted:  # a name that is written in another way: only where none is written as it is
         if exact[name] and any(own == name for own, _ in split):
@@ -249,7 +249,7 @@ def _matched(heads: Sequence[str], wanted: Sequence[str]) -> dict[str, list[tupl
     return {name: places for name, places in found.items() if places}
 
 
-def _split(head: str, wanted: Sequence[str]) -> tuple[str, str]:
+def split_head(head: str, wanted: Sequence[str]) -> tuple[str, str]:
     """Return name and unit of a head: 'a [K]', 'a (K)', and where a is looked for 'a / K', 'a, K', 'a in K', 'a_K'."""
     if head in wanted:
         return head, ""
@@ -259,7 +259,7 @@ def _split(head: str, wanted: Sequence[str]) -> tuple[str, str]:
     likes = set().union(*map(_like, wanted)) if wanted else set()
     for mark in ("/", ",", " in ", "_", " "):
         name, _, unit = head.rpartition(mark) if mark in "_ " else head.partition(mark)
-        if name and unit and _like(name.strip()) & likes and (mark not in "_ " or _known(unit)):
+        if name and unit and _like(name.strip()) & likes and (mark not in "_ " or is_unit(unit)):
             return name.strip(), re.sub(r"^\((.*)\)$", r"\1", unit.strip())
     return head, ""
 
@@ -275,7 +275,8 @@ def _like(name: str) -> set[str]:
     return {plain}
 
 
-def _known(unit: str) -> bool:
+def is_unit(unit: str) -> bool:
+    """Return whether a text is a unit that is known."""
     try:
         check_unit(unit.strip())
     except UnitError:
@@ -283,7 +284,7 @@ def _known(unit: str) -> bool:
     return not unit.strip().isdigit()
 
 
-def _bare(cell: str) -> str:
+def bare_unit(cell: str) -> str:
     """Return a unit without the brackets in which it may stand below a head."""
     return re.sub(r"^(?:\[(.*)\]|\((.*)\))$", r"\1\2", cell.strip()).strip()
 
@@ -291,8 +292,8 @@ def _bare(cell: str) -> str:
 def _states_units(line: Line, columns: Mapping[str, Column], numbers: Sequence[str]) -> bool:
     """Return whether a line states units: a known one in a column of numbers, and no number anywhere in these."""
     cells = [line.cells[c.place] for n, c in columns.items() if n in numbers and c.place < len(line.cells)]
-    given = [_bare(cell) for cell in cells if not missing(cell)]
-    return any(_known(cell) for cell in given) and not any(re.search(r"^[-+.,]?\d", cell) for cell in given)
+    given = [bare_unit(cell) for cell in cells if not missing(cell)]
+    return any(is_unit(cell) for cell in given) and not any(re.search(r"^[-+.,]?\d", cell) for cell in given)
 
 
 def _with_unit(column: Column, line: Line, is_number: bool) -> Column:
@@ -301,7 +302,7 @@ def _with_unit(column: Column, line: Line, is_number: bool) -> Column:
     Raises:
         TableError: the head states another one.
     """
-    unit = _bare(line.cells[column.place]) if column.place < len(line.cells) and is_number else ""
+    unit = bare_unit(line.cells[column.place]) if column.place < len(line.cells) and is_number else ""
     if not unit or unit == column.unit:
         return column
     if column.unit:

@@ -49,7 +49,7 @@ class Line:
 
     Attributes:
         number: where it stands, from 1, as a spreadsheet program counts.
-        cells: their text, without blanks around it.
+        cells: their text, without blanks around it; a text of several lines, such as a CIF, as it stands.
     """
 
     number: int
@@ -78,13 +78,17 @@ def read_lines(path: Path, wanted: Collection[str] = ()) -> Iterator[Line]:
                 next(file)
             rows = csv.reader(file, delimiter=separator, skipinitialspace=separator != "\t")
             for number, row in enumerate(rows, 1):
-                cells = tuple(cell.strip().replace("\0", "") for cell in row)
+                cells = tuple(_trimmed(cell) for cell in row)
                 if any(cells):
                     yield Line(number, cells)
     except (OSError, EOFError, UnicodeError, lzma.LZMAError, zlib.error, csv.Error) as error:
         beyond = f" beyond line {number}" if number else ""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise TableError(f"{path} cannot be read{beyond}: {reason or type(error).__name__}") from error
+
+
+def _trimmed(cell: str) -> str:
+    return cell.strip() if "\n" not in cell else cell
 
 
 def _decoded(error: UnicodeError) -> tuple[str, int]:

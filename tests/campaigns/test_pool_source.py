@@ -59,7 +59,7 @@ def test_overriding_and_pickling_keep_the_place(tmp_path: Path) -> None:
         (TABLE, "space.pool.file", "got 'crystals.csv', but {0}/crystals.csv is not there"),
         (TABLE | {"file": "sub.csv"}, "space.pool.file", "{0}/sub.csv is no file"),
         (
-            TABLE | {"file": "a.xlsx"},
+            TABLE | {"file": "a.ods"},
             "space.pool.file",
             "allowed: a name that ends in .csv, .csv.gz, .csv.xz, .parquet",
         ),

@@ -41,6 +41,6 @@ def _items(config: TablePoolConfig, file: object, trouble: type[Exception]) -> I
         for batch in file.iter_batches(batch_size=1024, columns=columns):  # type: ignore[attr-defined]  # untyped
             for row in batch.to_pylist():
                 number += 1
-                yield row_item(config, Place(config.path.name, number), row)
+                yield row_item(config, Place(config.path.name, number), row, {})
     except (OSError, trouble) as error:
         raise damaged(config.path, error, number) from error

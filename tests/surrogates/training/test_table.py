@@ -55,3 +55,23 @@ def test_progress_is_told(tmp_path):
     read_table(write_table(tmp_path / "a.csv", salts(5), np.arange(5)), "cif", HEAT, lambda *words: told.append(words))
     assert told
     assert told[-1][1] == told[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("head", "first", "said"),
+    [
+        ("heat [meV/atom]", None, None),
+        ("heat", "meV/atom", None),
+        ("heat [V]", None, "column 'heat \\[V\\]': got .*allowed: a quantity like eV/atom"),
+        ("heat", "eV", "per atom, or of all"),
+    ],
+)
+def test_the_unit_that_a_table_states_is_converted_or_refused(tmp_path, head, first, said):
+    file = write_table(tmp_path / "a.csv", salts(4)[1:], [100, 200, 300])
+    lines = file.read_text().replace("heat", head, 1)
+    file.write_text(lines if first is None else lines.replace("\n", f"\n,{first}\n", 1))
+    if said is None:
+        assert read_table(file, "cif", HEAT).values == pytest.approx([0.1, 0.2, 0.3])
+    else:
+        with pytest.raises(CampaignError, match=said):
+            read_table(file, "cif", HEAT)
