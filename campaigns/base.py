@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from campaigns.constraints import linear_sum
-from campaigns.units import check_unit, split_quantity, to_unit
+from campaigns.units import QUANTITY, check_unit, split_quantity, to_unit
 
 
 class Config(BaseModel):
@@ -100,6 +100,36 @@ Unit = Annotated[str, BeforeValidator(_unit_text), AfterValidator(check_unit)]
 
 OwnQuantity = Annotated[float, BeforeValidator(_in_own_unit), _quantity_schema("its own unit")]
 """A number in the unit that stands beside it (declared before it), or text with a unit of its own."""
+
+
+def _range(value: Any) -> Any:
+    """Return the two ends that text such as ``[0, 400] mAh/g`` or ``0 to 400 mAh/g`` says."""
+    if not isinstance(value, str):
+        return value
+    bracketed = re.fullmatch(r"\s*[\[(]([^,;]*)[,;]([^,;]*)[\])](.*)", value)
+    match = bracketed or re.fullmatch(r"(.*?)(?:\s+to\s+|\.\.)(.*?)()", value)
+    ends = [] if match is None else [re.fullmatch(QUANTITY, end) for end in match.groups()[:2]]
+    if match is None or not all(ends):
+        raise ValueError(f"got {value!r}; allowed: two numbers, such as [0, 400], '[0, 400] mAh/g' or '0 to 400 mAh/g'")
+    (low, own), (high, last) = (end.groups() for end in ends if end is not None)
+    unit = match[3].strip() or last
+    return [f"{low} {own or unit}".strip(), f"{high} {last or unit}".strip()]
+
+
+OwnRange = Annotated[
+    tuple[OwnQuantity, OwnQuantity],
+    BeforeValidator(_range),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 2, "maxItems": 2},
+                {"type": "string"},
+            ],
+            "x-unit": "its own unit, from and to",
+        }
+    ),
+]
+"""Two quantities, from and to: ``[0, 400]``, ``[0 mAh/g, 0.4 Ah/g]``, or text such as ``0 to 400 mAh/g``."""
 
 Quantity = Annotated[float | str, BeforeValidator(_is_quantity), _quantity_schema("the metric's unit")]
 """A number, or text with a unit; what unit is meant is known only to the whole campaign."""

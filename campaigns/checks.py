@@ -5,6 +5,7 @@ They work on whichever sections could be read, so that a file with several mista
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _formulas,
         _proportions,
         _terms,
+        _plausible,
         _front,
         _stopping,
         _surrogate,
@@ -92,6 +94,33 @@ def _terms(sections: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _metric_quantities(f"objective.terms[{i}]", term, metrics)
     for i, constraint in enumerate(objective.constraints):
         yield from _metric_quantities(f"objective.constraints[{i}]", constraint, metrics)
+
+
+def _plausible(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wanted of a metric outside of the range that is believed of it."""
+    objective: ObjectiveConfig | None = sections.get("objective")
+    if objective is None:
+        return
+    metrics: Mapping[str, MetricConfig] = sections.get("metrics", {})
+    for part, items in (("terms", objective.terms), ("constraints", objective.constraints)):
+        for i, item in enumerate(items):
+            metric = metrics.get(item.metric)
+            if isinstance(metric, MeasuredConfig) and metric.plausible is not None:
+                yield from _unbelieved(f"objective.{part}[{i}]", item, metric)
+
+
+def _unbelieved(where: str, item: Any, metric: MeasuredConfig) -> Iterator[Problem]:
+    low, high = metric.plausible or (-math.inf, math.inf)
+    believed = f"{item.metric} is believed only from {low:g} to {high:g} {metric.unit} (plausible)"
+    for key in ("low", "above", "at_least", "high", "below", "at_most"):
+        value = getattr(item, key, None)
+        try:
+            number = None if value is None else to_unit(value, metric.unit)
+        except ValueError:
+            continue  # it is told elsewhere
+        beyond = number is not None and (number > high if key in ("low", "above", "at_least") else number < low)
+        if beyond:
+            yield Problem(f"{where}.{key}", f"got {value}, but {believed}: it can never hold; correct one of them")
 
 
 def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from campaigns.base import Config, DottedPath, Name, OwnQuantity, Unit
+from campaigns.base import Config, DottedPath, Name, OwnQuantity, OwnRange, Unit
 from campaigns.beside import BesideConfig
 from campaigns.expressions import Product
 
@@ -42,12 +42,36 @@ class MeasuredConfig(Config):
     """The limits between which it lies, such as [0, 1] for a yield: its logit is learnt, which settings may change
     abruptly. Not together with floor, proportional_to, or a prior as factor."""
 
-    @field_validator("within")
+    plausible: OwnRange | None = None
+    """Between which values a measurement is believed, such as [0, 400], [0 mAh/g, 0.4 Ah/g] or "0 to 400 mAh/g": one
+    outside goes into quarantine. It changes nothing in what is learnt, and may be changed while the campaign lives."""
+
+    @field_validator("within", "plausible")
     @classmethod
-    def _rises(cls, within: tuple[float, float] | None) -> tuple[float, float] | None:
-        if within is not None and not within[0] < within[1]:
-            raise ValueError(f"got {list(within)}; allowed: the lower limit, then the higher one, such as [0, 1]")
-        return within
+    def _rises(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        if ends is not None and not ends[0] < ends[1]:
+            raise ValueError(f"got {list(ends)}; allowed: the lower limit, then the higher one, such as [0, 1]")
+        return ends
+
+    def implausible(self, value: float) -> str:
+        """Return why a value in the metric's unit is not believed; empty if it is, or where nothing is said of that."""
+        if self.plausible is None or self.plausible[0] <= value <= self.plausible[1]:
+            return ""
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        low, high = self.plausible
+        return f"{value:.6g}{unit} is implausible; the campaign file says {low:g} to {high:g}{unit}"
+
+    @model_validator(mode="after")
+    def _some_is_plausible(self) -> Self:
+        if self.plausible is None:
+            return self
+        low, high = self.plausible
+        got = f"plausible is {low:g} to {high:g} {self.unit}"
+        if self.floor is not None and not low <= self.floor <= high:
+            raise ValueError(f"{got}, which excludes the floor of {self.floor:g}; allowed: a range that holds it")
+        if self.within is not None and (high <= self.within[0] or self.within[1] <= low):
+            raise ValueError(f"{got}, which excludes all that lies within {list(self.within)}; allowed: what overlaps")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_learn(self) -> Self:

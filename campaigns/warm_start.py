@@ -21,6 +21,7 @@ from campaigns.base import Name
 from campaigns.beside import BesideConfig
 from campaigns.columns import GENERATOR, MATERIAL, REASON, STATE, is_written, sd_name
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
+from campaigns.metrics import MeasuredConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.pool import ending
 from campaigns.sheet import Remark, Sheet, read_sheet
@@ -119,10 +120,25 @@ class Source:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a campaign can learn from: its parameters, whether there is a pool, and its metrics with their units."""
+    """What a campaign can learn from: its parameters, whether there is a pool, and its metrics.
+
+    Attributes:
+        units: measured metric to its unit.
+        ranges: measured metric to its config, which knows what is plausible.
+    """
 
     space: SpaceConfig
     units: Mapping[str, str]
+    ranges: Mapping[str, MeasuredConfig] = field(default_factory=dict)
+
+    @classmethod
+    def by(cls, space: SpaceConfig, measured: Mapping[str, MeasuredConfig]) -> Wanted:
+        """Return what a campaign with these measured metrics can learn from."""
+        return cls(space, {name: metric.unit for name, metric in measured.items()}, measured)
+
+    def implausible(self, metric: str, value: float) -> str:
+        """Return why a value in the metric's unit is not believed; empty if it is."""
+        return self.ranges[metric].implausible(value) if metric in self.ranges else ""
 
     def candidate(self, values: Mapping[str, Scalar], units: Mapping[str, str], material: str) -> Candidate | None:
         """Return a candidate of the space from values in some units; None where it has none for a parameter.
@@ -289,7 +305,9 @@ class _Reading:
             except TableError as error:
                 wrong.append(Remark(row.number, f"{name} {error}", self.sheet.text(row, name)))
                 continue
-            if number is not None:
+            if number is not None and (why := self.wanted.implausible(name, number.value)):
+                wrong.append(Remark(row.number, f"{name} {why}", self.sheet.text(row, name)))
+            elif number is not None:
                 sd, trouble = self._sd(row, name, number.sd)
                 wrong += trouble
                 found[name] = MetricValue(number.value, sd, unit)

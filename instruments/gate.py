@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from campaigns.units import check_unit, same_dimension
+from campaigns.units import check_unit, convert, same_dimension
 from campaigns.values import Measurement, MetricValue
 
 
@@ -27,7 +27,13 @@ class Judged:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-def judge(measurement: Measurement, units: Mapping[str, str]) -> Judged:
+Implausible = Callable[[float], str]
+"""From a value in the expected unit to why it is not believed; empty where it is."""
+
+
+def judge(
+    measurement: Measurement, units: Mapping[str, str], implausible: Mapping[str, Implausible] | None = None
+) -> Judged:
     """Return which metrics of a measurement may be learnt from, and why the others may not.
 
     A metric without a number, beside no flag, cannot be had of the sample: that is a result. A flag, or a unit of
@@ -36,6 +42,7 @@ def judge(measurement: Measurement, units: Mapping[str, str]) -> Judged:
     Args:
         measurement: what the analysis returned.
         units: expected metric name to unit; a metric outside this mapping is let through unjudged.
+        implausible: metric to what knows the values that are believed of it, where anything is known of that.
 
     Raises:
         UnitError: a unit is unknown.
@@ -46,6 +53,10 @@ def judge(measurement: Measurement, units: Mapping[str, str]) -> Judged:
     wrong = tuple(reason for name, metric in there.items() if (reason := _wrong_unit(name, metric, units[name])))
     if measurement.flags or wrong:
         return Judged(measurement.flags, wrong)
+    known = {name: why for name, why in (implausible or {}).items() if name in there}
+    wild = ((name, why(convert(there[name].value, there[name].unit, units[name]))) for name, why in known.items())
+    if flags := tuple(f"{name}: {text}" for name, text in wild if text):
+        return Judged(flags)
     held = {name: _unsure(name, metric) for name, metric in there.items() if not metric.finite}
     return Judged(held=held, missing=missing)
 

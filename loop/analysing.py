@@ -53,7 +53,11 @@ class Analyst:
             data, stated = in_expected_units(analysis, data, stated)
             context = AnalysisContext(trial.candidate.material, self.structure(trial), stated)
             found: Measurement = analysis(data, context)
-            judged = judge(replace(found, flags=()) if trusting else found, units)
+            if trusting:
+                judged = judge(replace(found, flags=()), units)
+            else:
+                measured = self._campaign.measured
+                judged = judge(found, units, {name: measured[name].implausible for name in step.gives})
             relabelled = () if trusting else passed_on(found, data, stated)
         except Exception as error:  # noqa: BLE001 - an analysis may raise anything; it costs this trial only
             return failed(f"analysis of {step.name}", error)

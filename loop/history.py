@@ -102,7 +102,7 @@ def read_measurements(
     units = {name: metric.unit for name, metric in campaign.measured.items()}
     if isinstance(config, TableSourceConfig):
         config = narrowed(config, list(units))
-    found = read_source(config, Wanted(wide(campaign.space), units), where)
+    found = read_source(config, Wanted.by(wide(campaign.space), campaign.measured), where)
     rows: list[MeasuredRow] = []
     used: list[Record] = []
     left_out, remarks = list(found.left_out), list(found.remarks)

@@ -24,7 +24,7 @@ def read_sources(campaign: Campaign) -> list[Source]:
         CampaignError: sources that cannot be read, or lack something, all of them, each with what to do.
     """
     found, problems = [], []
-    wanted = Wanted(campaign.space, {name: metric.unit for name, metric in campaign.measured.items()})
+    wanted = Wanted.by(campaign.space, campaign.measured)
     for i, config in enumerate(campaign.warm_start):
         try:
             found.append(checked(config, f"warm_start[{i}]", read_source(config, wanted, f"warm_start[{i}]")))
@@ -97,14 +97,25 @@ def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source
             raise CampaignError(
                 [Problem(f"{where}.file", f"{config.file} has no parameter {', '.join(lacking)}; {hint}")]
             )
-        records = [r for t in trusted(reader.trials()) if (r := _record(t, units, wanted, metrics)) is not None]
+        remarks: list[Remark] = []
+        records = [
+            r for t in trusted(reader.trials()) if (r := _record(t, units, (wanted, metrics), remarks)) is not None
+        ]
     except (StoreError, UnitError) as error:
         raise CampaignError([Problem(f"{where}.file", f"{config.file}: {error}")]) from error
-    return Source(config.name, metrics, tuple(records))
+    return Source(config.name, metrics, tuple(records), remarks=tuple(remarks))
 
 
-def _record(trial: TrialRecord, units: dict[str, str], wanted: Wanted, metrics: Sequence[str]) -> Record | None:
+def _record(
+    trial: TrialRecord, units: dict[str, str], asked: tuple[Wanted, Sequence[str]], remarks: list[Remark]
+) -> Record | None:
+    """Return what a trial has of the metrics that are asked for, or None; add to the remarks what is not believed."""
+    wanted, metrics = asked
     candidate = wanted.candidate(trial.candidate.parameters, units, trial.candidate.material or "")
     known = {n: trial.metrics[n] for n in metrics if n in trial.metrics}
     found = {n: v for n, m in known.items() if (v := wanted.metric(n, m.value, m.sd, m.unit)) is not None}
+    for name, why in [(n, wanted.implausible(n, m.value)) for n, m in found.items()]:
+        if why:
+            remarks.append(Remark(trial.number, f"{name} {why}"))
+            del found[name]
     return Record(candidate, found) if candidate is not None and found else None

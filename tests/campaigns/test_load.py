@@ -212,3 +212,31 @@ def test_an_item_that_is_wrong_does_not_make_its_list_too_short() -> None:
 def test_a_list_without_items_is_too_short() -> None:
     with pytest.raises(CampaignError, match=r"surrogate\.features: got 0 items; allowed: at least 1"):
         parse_campaign(SMALL + "surrogate: {features: []}\n", "small.yaml")
+
+
+def test_a_range_with_a_unit_behind_it_is_told_to_stand_in_quotes() -> None:
+    text = SMALL.replace("unit: mAh/g}", "unit: mAh/g, plausible: [0, 400] mAh/g}")
+    with pytest.raises(CampaignError, match=r'8: YAML: .*; write plausible: "\[0, 400\] mAh/g", in quotes'):
+        parse_campaign(text, "small.yaml")
+    block = SMALL.replace("{kind: measured, unit: mAh/g}", "\n    kind: measured\n    plausible: [0, 400] mAh/g")
+    with pytest.raises(CampaignError, match=r'10: YAML: .*; write plausible: "\[0, 400\] mAh/g", in quotes'):
+        parse_campaign(block, "small.yaml")
+
+
+@pytest.mark.parametrize(
+    ("objective", "where"),
+    [
+        ("- {goal: target, metric: capacity, low: 500, high: 600, scale: 1}", "terms\\[0\\].low: got 500.0"),
+        ("- {goal: target, metric: capacity, low: -9, high: -1, scale: 1}", "terms\\[0\\].high: got -1.0"),
+        ("- {goal: desirable, metric: capacity, above: 0.5 Ah/g, width: 1}", "terms\\[0\\].above: got 0.5 Ah/g"),
+        (
+            "- {goal: maximise, metric: capacity, scale: 1}\n  constraints: [{metric: capacity, at_least: 401}]",
+            "constraints\\[0\\].at_least: got 401.0",
+        ),
+    ],
+)
+def test_what_is_wanted_beyond_the_plausible_is_refused(objective: str, where: str) -> None:
+    text = SMALL.replace("unit: mAh/g}", "unit: mAh/g, plausible: [0, 400]}")
+    text = text.replace("- {goal: maximise, metric: capacity, scale: 10 mAh/g}", objective)
+    with pytest.raises(CampaignError, match=f"{where}, but capacity is believed only from 0 to 400 mAh/g"):
+        parse_campaign(text, "small.yaml")

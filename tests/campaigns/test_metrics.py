@@ -31,3 +31,37 @@ def test_limits_are_in_the_metrics_own_unit() -> None:
 def test_limits_that_cannot_be_are_refused_with_words(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         measured(**settings)
+
+
+@pytest.mark.parametrize(
+    ("plausible", "ends"),
+    [
+        ([0, 50], (0.0, 50.0)),
+        (["0", "0.5 dimensionless"], (0.0, 50.0)),
+        ("[0, 50] percent", (0.0, 50.0)),
+        ("[0, 50]", (0.0, 50.0)),
+        ("0 to 50 %", (0.0, 50.0)),
+        ("-10 % to 0.5 dimensionless", (-10.0, 50.0)),
+        ("1e-1..5e1 percent", (0.1, 50.0)),
+    ],
+)
+def test_what_is_plausible_is_read_however_it_is_written(plausible: Any, ends: tuple[float, float]) -> None:
+    found = measured(plausible=plausible)
+    assert found.plausible == pytest.approx(ends)
+    assert not found.implausible(20.0)
+    assert found.implausible(60.0) == f"60 percent is implausible; the campaign file says {ends[0]:g} to 50 percent"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"plausible": [50, 0]}, "the lower limit, then the higher one"),
+        ({"plausible": "lots"}, "got 'lots'; allowed: two numbers, such as"),
+        ({"plausible": "0 to 50 V"}, "a voltage"),
+        ({"plausible": [1, 50], "floor": 0}, "excludes the floor of 0"),
+        ({"plausible": [120, 150], "within": [0, 100]}, "excludes all that lies within"),
+    ],
+)
+def test_what_cannot_be_plausible_is_refused_with_words(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        measured(**settings)

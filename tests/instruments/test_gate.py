@@ -3,6 +3,7 @@ import math
 import pytest
 
 from campaigns.errors import UnitError
+from campaigns.metrics import MeasuredConfig
 from campaigns.values import Measurement, MetricValue
 from instruments.gate import Judged, judge
 
@@ -39,7 +40,7 @@ def test_an_impossible_uncertainty_holds_back_its_metric_alone(sd):
 
 def test_a_unit_of_another_kind_speaks_against_the_whole_measurement():
     found = judge(measurement(unit="V"), {**UNITS, "purity": "1"})
-    assert found.flags == ("capacity: unit is V, expected one like mAh/g",)
+    assert found.wrong == ("capacity: unit is V, expected one like mAh/g",)
 
 
 def test_beside_a_flag_nothing_counts_as_impossible_to_have():
@@ -49,3 +50,11 @@ def test_beside_a_flag_nothing_counts_as_impossible_to_have():
 def test_an_unknown_unit_is_an_error():
     with pytest.raises(UnitError):
         judge(measurement(unit="parsnips"), UNITS)
+
+
+def test_what_is_implausible_speaks_against_the_whole_measurement_in_whatever_unit():
+    capacity = MeasuredConfig(kind="measured", unit="mAh/g", plausible="0 to 400 mAh/g")
+    ranges = {"capacity": capacity.implausible}
+    assert judge(measurement(0.2, unit="Ah/g"), UNITS, ranges) == Judged()
+    found = judge(measurement(200.0, unit="Ah/g"), UNITS, ranges)
+    assert found.flags == ("capacity: 200000 mAh/g is implausible; the campaign file says 0 to 400 mAh/g",)

@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
+from campaigns.amendments import ReleaseTrial
+from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Cause, TrialState
+from loop.amend import open_desk, settle
+from loop.history import read_history
 from loop.planner import Planner
 from loop.reader import Reader
 from loop.records import best, completed, learnable
@@ -120,3 +124,27 @@ def test_what_a_step_has_measured_is_learnt_though_a_later_one_fails(bench: Benc
     assert all(set(t.metrics) == {"height"} for t in failed)
     assert {t.number for t in failed} <= set(outcome.trials[-1].proposal.learnt_from)
     assert (outcome.trials[-1].proposal.success == 1.0) == (cause is Cause.LAB)
+
+
+def test_a_wild_scale_goes_into_quarantine_until_it_is_released(bench: Bench) -> None:
+    data = troubled("Wild")
+    data["metrics"]["height"]["plausible"] = "-2 to 2"
+    outcome = bench.run(data)
+    wild = outcome.trials[3]
+    assert (wild.state, wild.cause, wild.metrics) == (TrialState.QUARANTINED, Cause.DATA, {})
+    assert "is implausible; the campaign file says -2 to 2" in wild.reason
+    assert 3 not in outcome.trials[-1].proposal.learnt_from
+    found = best(outcome.trials)
+    assert found is not None
+    assert found.number != 3
+    settle(open_desk(None, bench.url, "it is true"), ReleaseTrial(trial=3))
+    assert bench.run(data | {"budget": {"trials": 9}}).trials[3].values["height"] > 2.0
+
+
+def test_an_implausible_row_of_a_table_is_named_and_left_out(bench: Bench) -> None:
+    data = troubled("Bench", history=[{"kind": "table", "name": "before", "file": "before.csv"}])
+    data["metrics"]["height"]["plausible"] = [-2, 2]
+    (bench.folder / "before.csv").write_text("x,y,height\n0.1,0.2,0.5\n0.3,0.4,500\n0.5,0.6,0.7\n")
+    (found,) = read_history(Campaign.model_validate(data, context={PARENT: bench.folder}))
+    assert [row.measured["height"].value for row in found.rows] == [0.5, 0.7]
+    assert any("height 500 is implausible; the campaign file says -2 to 2" in line for line in found.text)

@@ -19,6 +19,7 @@ POINTS = 64
 class Bench(JobInstrument):
     """Takes an hour, and does what it is told."""
 
+    scale = 1.0
     settings = ("x", "y")
     x = Component(Quantity, value=0.0, unit="1", limits=(0, 1))
     y = Component(Quantity, value=0.0, unit="1", limits=(0, 1))
@@ -45,7 +46,7 @@ class Bench(JobInstrument):
     def _end(self) -> None:
         x, y = float(self.x.get()), float(self.y.get())
         self.curve.put((1.0 + x) * np.sin(np.linspace(0.0, 3.0 + y, POINTS)))
-        self.height.put(1.0 - (x - 0.4) ** 2 - (y - 0.6) ** 2)
+        self.height.put(self.scale * (1.0 - (x - 0.4) ** 2 - (y - 0.6) ** 2))
         self.state.put("done")
 
 
@@ -111,6 +112,14 @@ class Forming(Bench):
         self.height.put(max(0.0, 1 - 2.2 * abs(x - 0.55) - 1.2 * abs(y - 0.6)) if formed else 0.0)
         self.curve.put(np.linspace(0.0, 0.5 + 0.4 * x * y if self.height.get() > 0 else 0.0, POINTS))
         self.state.put("done")
+
+
+class Wild(Bench):
+    """Gives trial 3 on another scale."""
+
+    def _end(self) -> None:
+        self.scale = 1000.0 if self.number == 3 else 1.0
+        super()._end()
 
 
 class Tearing(Bench):
