@@ -11,7 +11,8 @@ from campaigns.cells import missing
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.parameters import CategoricalConfig, ParameterConfig, allowed_values
 from campaigns.pool import FileConfig, ending
-from campaigns.sheet import Remark, Sheet, read_sheet
+from campaigns.remarks import Remark
+from campaigns.sheet import Sheet, read_sheet
 from campaigns.table import Table, Vector
 from campaigns.table_values import Settings, broken_mixture, read_settings
 from campaigns.tabular import TABLES

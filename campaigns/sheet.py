@@ -9,9 +9,11 @@ from pathlib import Path
 
 from campaigns.cells import Marks, Number, missing, read_number
 from campaigns.errors import TableError, UnitError
+from campaigns.remarks import Remark
 from campaigns.tabular import Line, read_lines
 from campaigns.units import check_unit, convert, convert_difference
 
+_NUMBER = r"[-+−]?[0-9.,]*[0-9][0-9.,' ]*(?:[eE(±].*)?|#.*|[<>~].*"
 _HEADS_WITHIN = 30  # lines from the top of a table
 _SD = (
     "sd",
@@ -25,25 +27,6 @@ _SD = (
     "±",
     "+/-",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """What of a row is not used, and why.
-
-    Attributes:
-        row: number of the row, as a spreadsheet program shows it.
-        reason: why; rows with the same reason are told together.
-        got: what stands there.
-    """
-
-    row: int
-    reason: str
-    got: str = ""
-
-    def __str__(self) -> str:
-        """Return it as one line."""
-        return f"row {self.row}: {self.reason}{f' (got {self.got!r})' if self.got else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,23 +160,38 @@ def read_sheet(path: Path, numbers: Sequence[str], texts: Sequence[str] = ()) ->
         return Sheet(path.name, {}, ())
     top = _top(lines, wanted)
     columns = _columns(lines[top].cells, numbers, texts)
-    heads = {column.place for column in columns.values()}
-    unread = tuple(head for place, head in enumerate(lines[top].cells) if head and place not in heads)
-    width = max((place + 1 for place, head in enumerate(lines[top].cells) if head), default=0)
-    below = lines[top + 1 :]
+    columns, below = _with_units(columns, lines[top + 1 :], numbers)
+    above = [Remark(line.number, "stands above the names of the columns") for line in lines[:top] if _is_row(line)]
+    first = 0 in {column.place for column in columns.values()}
+    rows, left_out = _rows(below, lines[top], holds_data=first)
+    cells = {name: [row.cells[c.place] for row in rows] for name, c in columns.items() if name in numbers}
+    marks = {name: Marks.of(found) for name, found in cells.items()}
+    marks[""] = Marks.of(cell for found in cells.values() for cell in found)
+    return Sheet(path.name, columns, rows, (*above, *left_out), _unread(lines[top].cells, columns), marks)
+
+
+def _with_units(
+    columns: Mapping[str, Column], below: Sequence[Line], numbers: Sequence[str]
+) -> tuple[dict[str, Column], Sequence[Line]]:
+    """Return the columns with the units of a row of units, where there is one, and the lines below it.
+
+    Raises:
+        TableError: a unit is unknown, or head and row state different ones.
+    """
+    found = dict(columns)
     if below and _states_units(below[0], columns, numbers):
-        columns = {name: _with_unit(column, below[0], name in numbers) for name, column in columns.items()}
+        found = {name: _with_unit(column, below[0], name in numbers) for name, column in columns.items()}
         below = below[1:]
     for name in numbers:
-        if name in columns and columns[name].unit:
-            _check_unit(columns[name])
-    left_out = [Remark(line.number, "stands above the names of the columns") for line in lines[:top] if _is_row(line)]
-    rows, more = _rows(below, lines[top], width)
-    found = Sheet(path.name, columns, rows, (*left_out, *more), unread)
-    cells = {name: [row.cells[c.place] for row in rows] for name, c in columns.items() if name in numbers}
-    marks = {name: Marks.of(texts) for name, texts in cells.items()}
-    together = Marks.of(cell for texts in cells.values() for cell in texts)
-    return Sheet(found.file, columns, rows, found.left_out, unread, marks | {"": together})
+        if name in found and found[name].unit:
+            _check_unit(found[name])
+    return found, below
+
+
+def _unread(heads: Sequence[str], columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return the heads of columns that nobody looks for, short enough to be shown."""
+    places = {column.place for column in columns.values()}
+    return tuple(" ".join(head.split())[:40] for place, head in enumerate(heads) if head and place not in places)[:40]
 
 
 def _is_row(line: Line) -> bool:
@@ -210,7 +208,8 @@ def _top(lines: Sequence[Line], wanted: Sequence[str]) -> int:
 
 def _uncommented(cells: Sequence[str]) -> tuple[str, ...]:
     """Return heads without the mark of a comment before the first, as numerical programs write them."""
-    return (cells[0].lstrip("# "), *cells[1:])
+    heads = [" ".join(cell.split()) for cell in cells]  # spreadsheets break lines in heads
+    return (heads[0].lstrip("# "), *heads[1:])
 
 
 def _columns(cells: Sequence[str], numbers: Sequence[str], texts: Sequence[str]) -> dict[str, Column]:
@@ -257,6 +256,10 @@ def split_head(head: str, wanted: Sequence[str]) -> tuple[str, str]:
         if match := re.fullmatch(pattern, head):
             return match[1].strip(), match[2].strip()
     likes = set().union(*map(_like, wanted)) if wanted else set()
+    if match := re.fullmatch(r"(.*?)\s*[\[(]([^\[\]()]*)[\])]\s*(\S.*)", head):  # capacity [mAh/g] sd
+        name = f"{match[1]} {match[3]}"
+        if _like(name) & likes:
+            return name, match[2].strip()
     for mark in ("/", ",", " in ", "_", " "):
         name, _, unit = head.rpartition(mark) if mark in "_ " else head.partition(mark)
         if name and unit and _like(name.strip()) & likes and (mark not in "_ " or is_unit(unit)):
@@ -290,10 +293,14 @@ def bare_unit(cell: str) -> str:
 
 
 def _states_units(line: Line, columns: Mapping[str, Column], numbers: Sequence[str]) -> bool:
-    """Return whether a line states units: a known one in a column of numbers, and no number anywhere in these."""
-    cells = [line.cells[c.place] for n, c in columns.items() if n in numbers and c.place < len(line.cells)]
-    given = [bare_unit(cell) for cell in cells if not missing(cell)]
-    return any(is_unit(cell) for cell in given) and not any(re.search(r"^[-+.,]?\d", cell) for cell in given)
+    """Return whether a line states units: no number in a column of numbers, but a known unit, or text there alone."""
+    there = {n: line.cells[c.place] for n, c in columns.items() if c.place < len(line.cells)}
+    given = [bare_unit(cell) for name, cell in there.items() if name in numbers and not missing(cell)]
+    if any(re.fullmatch(_NUMBER, cell) and cell != "1" for cell in given):
+        return False
+    texts = [cell for name, cell in there.items() if name not in numbers and not missing(cell)]
+    words = [cell for cell in given if cell != "1"]
+    return bool(words) and (any(is_unit(cell) for cell in words) or not texts)
 
 
 def _with_unit(column: Column, line: Line, is_number: bool) -> Column:
@@ -318,11 +325,19 @@ def _check_unit(column: Column) -> None:
         raise TableError(f"column {column.letter} ({column.head!r}): {error}") from error
 
 
-def _rows(lines: Sequence[Line], head: Line, width: int) -> tuple[list[Line], list[Remark]]:
-    """Return the rows of as many cells as there are heads, and why the others are none."""
+def _rows(lines: Sequence[Line], head: Line, *, holds_data: bool) -> tuple[list[Line], list[Remark]]:
+    """Return the rows of as many cells as there are heads, and why the others are none.
+
+    Args:
+        lines: those below the heads.
+        head: the heads.
+        holds_data: whether the first column is looked for, so that '#' in it is no part of a sample's name.
+    """
     rows, left_out = [], []
+    width = max((place + 1 for place, text in enumerate(head.cells) if text), default=0)
     marked = [bool(re.match(r"#(?!N/A|[A-Z0-9/]+[!?])", line.cells[0])) for line in lines]
-    identifiers = all(marked)  # such as #1, #2 in the first column
+    named = [mark for mark, line in zip(marked, lines, strict=True) if _is_like(line, width)]
+    identifiers = all(named) or (not holds_data and 2 * sum(named) >= len(named))  # such as #1, #2, ...
     for line, is_marked in zip(lines, marked, strict=True):
         if is_marked and not _is_like(line, width):
             continue  # a comment

@@ -16,7 +16,8 @@ from campaigns.parameters import (
     allowed_values,
     unit_after,
 )
-from campaigns.sheet import Remark, Sheet
+from campaigns.remarks import Remark
+from campaigns.sheet import Sheet
 from campaigns.tabular import Line
 from campaigns.values import Scalar
 

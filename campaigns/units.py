@@ -156,6 +156,8 @@ def split_quantity(text: str) -> tuple[float, str]:
     match = re.fullmatch(QUANTITY, text)
     if match is None or not math.isfinite(float(match[1])):
         raise UnitError(f"got {text!r}, which is no quantity; allowed: a number, or text such as '3.5 eV'")
+    if re.match(r",[0-9]", match[2]):
+        raise UnitError(f"got {text!r}; allowed: a number with a decimal point, and no commas, such as 0.5 or 1234.5")
     return float(match[1]), match[2]
 
 

@@ -24,7 +24,8 @@ from campaigns.errors import CampaignError, Problem, TableError, UnitError, sugg
 from campaigns.metrics import MeasuredConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.pool import ending
-from campaigns.sheet import Remark, Sheet, read_sheet
+from campaigns.remarks import Remark, folded
+from campaigns.sheet import Sheet, read_sheet
 from campaigns.space import SpaceConfig
 from campaigns.table_values import Settings, broken_mixture, read_settings
 from campaigns.tabular import TABLES, Line
@@ -180,7 +181,10 @@ def checked(config: StoreSourceConfig | TableSourceConfig, where: str, source: S
         got = ", ".join(f"{count} of {name}" for name, count in few.items())
         hint = f"name under metrics what it has, give more rows, or remove {config.name} from warm_start"
         message = f"{config.file}: got {got}, within the space; needed: {FEWEST} measurements of each metric; {hint}"
-        raise CampaignError([Problem(f"{where}.file", message)])
+        why = [
+            Problem(f"{where}.file", f"{config.file}: {text}") for text in folded((*source.left_out, *source.remarks))
+        ]
+        raise CampaignError([Problem(f"{where}.file", message), *why])
     return source
 
 
@@ -220,7 +224,7 @@ def _check_columns(sheet: Sheet, wanted: Sequence[str]) -> None:
     has = [*(column.head for column in sheet.columns.values()), *sheet.unread]
     hints = "; ".join(f"{name}{suggestion(name, has)}" for name in lacking)
     hint = "add the column with the value that was used; a metric that was not measured: leave it out of metrics"
-    raise TableError(f"has no column {hints}; it has: {', '.join(has) or 'nothing'}; {hint}")
+    raise TableError(f"has no column {hints}; it has: {', '.join(map(repr, has)) or 'nothing'}; {hint}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem
 from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
-from campaigns.sheet import Remark
+from campaigns.remarks import Remark
 from campaigns.values import Candidate, MetricValue, Scalar
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.records import Amendment, TrialRecord, completed

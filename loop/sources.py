@@ -8,7 +8,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.history import Lacks
-from campaigns.sheet import Remark
+from campaigns.remarks import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from loop.reader import Reader
 from loop.records import SOURCE, TrialRecord, trusted

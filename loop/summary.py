@@ -62,7 +62,7 @@ def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, 
     for config, source in zip_longest(campaign.warm_start, sources):
         first, *more = ("",) if source is None else tally(source)
         yield "learns from", f"{config.name}, {config.file}" + (f": {first}" if first else "")
-        yield from ((config.name, text) for text in more)
+        yield from (("learns from", f"{config.name}: {text}") for text in more)
     yield "budget", _budget(campaign)
 
 

@@ -46,6 +46,7 @@ def test_excel_says_what_separates_and_compressed_tables_are_read(tmp_path: Path
         "temperature in K",
         "temperature_K",
         "Temperature [K]",
+        "temperature\n(K)",
     ],
 )
 def test_the_unit_of_a_head_is_converted_however_it_is_written(tmp_path: Path, head: str) -> None:
@@ -58,8 +59,13 @@ def test_a_row_of_units_is_applied(tmp_path: Path) -> None:
     assert [row.number for row in found.rows] == [3]
     with pytest.raises(TableError, match=r"column A .* is in 'degC' by its head and in 'K' by row 2"):
         sheet(tmp_path, "temperature [degC],gap\nK,eV\n1073,1\n")
-    with pytest.raises(TableError, match="unknown unit 'kelvn'"):
-        sheet(tmp_path, "temperature,gap\nkelvn,eV\n1073,1\n")
+    for units in ("kelvn,,eV", "Celcius,,"):
+        with pytest.raises(TableError, match="unknown unit '(kelvn|Celcius)'"):
+            sheet(tmp_path, f"temperature,gas,gap\n{units}\n1073,air,1\n")
+    assert sheet(tmp_path, "temperature,gas,gap\n1/h,,1\n1073,air,1\n").columns["temperature"].unit == "1/h"
+    assert [
+        remark.row for remark in sheet(tmp_path, "temperature,gas,gap\nfailed,air,n/a\n1073,air,1\n").left_out
+    ] == []
 
 
 def test_a_head_that_stands_twice_is_refused_with_both_columns(tmp_path: Path) -> None:
@@ -68,7 +74,7 @@ def test_a_head_that_stands_twice_is_refused_with_both_columns(tmp_path: Path) -
     assert sheet(tmp_path, "temperature,note,gap,note\n800,x,1,y\n").unread == ("note", "note")
 
 
-@pytest.mark.parametrize("head", ["gap sd [meV]", "gap_std (meV)", "gap uncertainty / meV", "sd(gap) [meV]"])
+@pytest.mark.parametrize("head", ["gap sd [meV]", "gap [meV] sd", "gap_std (meV)", "gap sigma / meV", "sd(gap) [meV]"])
 def test_uncertainties_are_found_by_the_words_for_them(tmp_path: Path, head: str) -> None:
     found = sheet(tmp_path, f"temperature,gap [eV],{head}\n800,1,20\n")
     assert found.difference(found.rows[0], "gap sd", "eV", "eV") == pytest.approx(0.02)
@@ -92,6 +98,11 @@ def test_lines_that_are_no_rows_cost_only_themselves_and_keep_the_numbers_of_a_s
         9: "begins with '#', so that it is taken for a comment",
         11: "repeats the names of the columns",
     }
+
+
+def test_names_of_samples_may_begin_with_the_mark_of_a_comment(tmp_path: Path) -> None:
+    text = "sample,temperature,gap\n#1,800,1\n#2,810,2\n# made on Monday\n#3,820,3\nmean,810,2\n"
+    assert values(sheet(tmp_path, text)) == [800.0, 810.0, 820.0, 810.0]
 
 
 def test_heads_behind_the_mark_of_a_comment_are_heads(tmp_path: Path) -> None:

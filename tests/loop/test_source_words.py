@@ -60,7 +60,9 @@ def test_validate_says_what_became_of_each_row(tmp_path: Path) -> None:
         "lab: columns that are not read: note",
     ):
         assert line in said
-    assert "5 rows" not in validated(tmp_path, COMMAS)
+    refused = validated(tmp_path, BAD.replace("\n800,", "\n8000,"))
+    assert "lab.csv: got 2 of capacity, within the space; needed: 3" in refused
+    assert "warm_start[0].file: lab.csv: rows 2, 6-7: temperature lies outside of the space" in refused
     assert "3 rows: 3 used, 0 left out" in validated(tmp_path, COMMAS)
 
 
