@@ -15,7 +15,7 @@ from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.entry import PoolEntry, structure_key
 from surrogates.pools.findings import BadEntry, Place
 from surrogates.pools.likeness import Likeness, describe
-from surrogates.pools.soundness import defect
+from surrogates.pools.soundness import crowding, defect
 from surrogates.pools.sources.item import Item
 from surrogates.pools.texts import Reading, read_noted
 
@@ -95,7 +95,9 @@ def _read(item: Item) -> Read | BadEntry:
     trouble = defect(found.structure)
     if trouble is not None:
         return BadEntry(item.place, trouble)
-    return replace(_kept(plain(found.structure), item), notes=(*item.notes, *found.notes))
+    near = crowding(found.structure)
+    notes = (*item.notes, *found.notes, *([near] if near else []))
+    return replace(_kept(plain(found.structure), item), notes=notes)
 
 
 def _kept(structure: Structure, item: Item) -> Read:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pymatgen.core import DummySpecies, Element, Species, Structure
 
 CLOSEST = 0.5
 """Å. The shortest bond, that of H2, is 0.74 Å long (Huber and Herzberg, Constants of Diatomic Molecules, 1979)."""
+
+BONDED = 0.95
+"""Å. The shortest bond without hydrogen, that of N2, is 1.10 Å long (the same source)."""
 
 FARTHEST = 6.0
 """Å. The reach of CHGNet's bonds (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)): beyond it, it sees no atom."""
@@ -23,6 +28,15 @@ def defect(structure: Structure) -> str | None:
     if not len(structure):
         return "holds no atoms"
     return _cell_defect(structure) or _site_defect(structure) or _overlap(structure) or _lone_atom(structure)
+
+
+def crowding(structure: Structure) -> str | None:
+    """Return which atoms of a sound crystal are nearer to each other than any but hydrogen can be, or None."""
+    heavy = [number for number, site in enumerate(structure) if _symbol(next(iter(site.species))) != "H"]
+    found = _closest(structure, BONDED, heavy)
+    return (
+        None if found is None else f"{found[0]} are {found[1]:.2f} Å apart, which is no bond: check its cell and axes"
+    )
 
 
 def unknown(symbol: str) -> bool:
@@ -62,18 +76,28 @@ def _symbol(specie: Element | Species | DummySpecies) -> str:
 
 
 def _overlap(structure: Structure) -> str | None:
+    shortest = min(structure.lattice.get_lll_reduced_lattice().abc)
+    if shortest < CLOSEST:
+        return f"atoms are {shortest:.2f} Å from their own images; at least {CLOSEST} Å is allowed"
+    found = _closest(structure, CLOSEST, range(len(structure)))
+    return None if found is None else f"{found[0]} are {found[1]:.2f} Å apart; at least {CLOSEST} Å is allowed"
+
+
+def _closest(structure: Structure, reach: float, among: Sequence[int]) -> tuple[str, float] | None:
+    """Return which two of some sites are closest to each other, and how far apart in Å, if they are within reach."""
+    if not len(among):
+        return None
     # In a reduced cell the search has to look at the nearest images alone, however skewed the given cell is.
     lattice = structure.lattice.get_lll_reduced_lattice()
-    if min(lattice.abc) < CLOSEST:
-        return f"atoms are {min(lattice.abc):.2f} Å from their own images; at least {CLOSEST} Å is allowed"
-    reduced = Structure(lattice, ["H"] * len(structure), structure.cart_coords, coords_are_cartesian=True)
-    first, second, _, distance = reduced.get_neighbor_list(CLOSEST)
+    coords = structure.cart_coords[list(among)]
+    reduced = Structure(lattice, ["H"] * len(among), coords, coords_are_cartesian=True)
+    first, second, _, distance = reduced.get_neighbor_list(reach)
     if not len(distance):
         return None
     closest = int(np.argmin(distance))
-    sites = sorted((int(first[closest]), int(second[closest])))
+    sites = sorted((among[int(first[closest])], among[int(second[closest])]))
     names = " and ".join(f"{structure[site].species_string} (site {site + 1})" for site in sites)
-    return f"{names} are {distance[closest]:.2f} Å apart; at least {CLOSEST} Å is allowed"
+    return names, float(distance[closest])
 
 
 def _lone_atom(structure: Structure) -> str | None:

@@ -21,6 +21,8 @@ _UNKNOWN = ("?", ".", "")
 _SYMBOL = re.compile(r"([A-Za-z]+)(.*)")
 _PLAIN_LABEL = re.compile(r"([A-Z][a-z]?)\d+")
 _CHARGE = re.compile(r"[\d.]*[+-]?|[+-][\d.]*")
+_SIGNED = re.compile(r"(\d+\.?\d*)?([+-])|([+-])(\d+\.?\d*)")
+_WATER = re.compile(r"O_?\(?\d*_?[WH].*|W(AT)?\d*.?", flags=re.IGNORECASE)  # OW1, O1W, OH, W2
 _FORMS = {"SIVAL": "Si", "CVAL": "C"}  # names of scattering factors
 _COARSEST = 0.005  # fractions; a coordinate of one or two digits is seldom rounded from another
 _FARTHEST = 2.0  # cells; no file has atoms beyond, but many have Å under the heads of fractions
@@ -38,6 +40,7 @@ class Atom:
         slack: how far each may be off by its digits, 3.
         occupancy: the share of the site that it fills.
         multiplicity: how many of it the file says that the cell holds; 0 where it does not.
+        charge: that of its type symbol; None where there is none.
     """
 
     label: str
@@ -46,6 +49,7 @@ class Atom:
     slack: NDArray[np.float64]
     occupancy: Number
     multiplicity: int = 0
+    charge: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,12 @@ def atoms_of(block: Block, lattice: Lattice) -> Atoms:
         elif (occupancy := _occupancy(rows, row, found)).value == 0:
             found.notes.append(f"{rows.label(row)} has the occupancy 0, and is left out")
         else:
-            element = _element(rows, row, found)
-            place, slack = rows.place(row, found)
-            found.atoms.append(Atom(rows.label(row), element, place, slack, occupancy, rows.multiplicity(row)))
+            where = (_element(rows, row, found), *rows.place(row, found))
+            told = (rows.multiplicity(row), rows.charge(row))
+            found.atoms.append(Atom(rows.label(row), *where, occupancy, *told))
     if not found.atoms:
         raise UnreadableError("is a CIF without atoms")
+    _doubt_water(found)
     return found
 
 
@@ -131,6 +136,14 @@ class _Rows:
             if (value := self.cell(tag, row)).isdigit():
                 return int(value)
         return 0
+
+    def charge(self, row: int) -> float | None:
+        """Return the charge of a type symbol such as O2- or Fe+3."""
+        found = _SIGNED.fullmatch(_split(self.type_symbol(row) or "")[1])
+        if found is None:
+            return None
+        size, sign = (found[1] or found[4], found[2] or found[3])
+        return float(f"{sign}{size or 1}")
 
     def place(self, row: int, found: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return fractional coordinates and how far they may be off.
@@ -226,6 +239,15 @@ def _element(rows: _Rows, row: int, found: Atoms) -> str:
     if symbol is None and len(letters) == 2 and letters.isupper() and not rows.declared and not unknown(letters[0]):
         found.notes.append(f"{label} was read as {element}; add _atom_site_type_symbol if it is {letters[0]}")
     return element
+
+
+def _doubt_water(found: Atoms) -> None:
+    """Doubt oxygen that is called water or hydroxyl where no hydrogen is listed."""
+    if any(atom.element == "H" for atom in found.atoms):
+        return
+    oxygen = [atom.label for atom in found.atoms if atom.element == "O" and _WATER.fullmatch(atom.label)]
+    if oxygen:
+        found.doubts.append(f"{oxygen[0]} seems to be of water or a hydroxyl group, but no hydrogen is listed")
 
 
 def _other_element(label: str, element: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from surrogates.pools.cif.cell import lattice_of, readings
 from surrogates.pools.cif.claims import Verdict, check_doubts, verdict
 from surrogates.pools.cif.filling import filled
 from surrogates.pools.cif.group import Group
-from surrogates.pools.cif.orbits import sites_of
+from surrogates.pools.cif.orbits import Site, sites_of
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.soundness import defect
 
@@ -22,6 +22,7 @@ _MODULATED = (
     *("_cell_modulation_dimension", "_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg"),
     *("_atom_site_fourier", "_atom_site_displace", "_atom_site_occ_special", "_cell_subsystem"),
 )
+_CHARGED = 0.1  # elementary charges; averaged ones are rounded
 _SAME_PLACE = 0.01  # fractions
 
 
@@ -86,7 +87,19 @@ def _draft(block: Block, atoms: Atoms, group: Group, lattice: Lattice) -> _Draft
     labels = [site.atoms[0].label for _, site in held for _ in site.images]
     structure = Structure(lattice, species, np.concatenate([site.images for site in sites]), labels=labels)
     ordered = structure.get_sorted_structure()
-    return _Draft(group, ordered, verdict(block, ordered, sites, len(group.rotations)), tuple(notes))
+    found = verdict(block, ordered, sites, len(group.rotations))
+    notes += [] if found.formula else _charge_notes(sites)
+    return _Draft(group, ordered, found, tuple(notes))
+
+
+def _charge_notes(sites: Sequence[Site]) -> list[str]:
+    """Return a note where every type symbol has a charge, and they do not add up to 0."""
+    parts = [(atom, len(site.images)) for site in sites for atom in site.atoms]
+    charges = [atom.charge * atom.occupancy.value * count for atom, count in parts if atom.charge is not None]
+    total = sum(charges)
+    if len(charges) < len(parts) or abs(total) < _CHARGED:
+        return []
+    return [f"the charges of its type symbols add up to {total:+.3g} in the cell: atoms may be missing"]
 
 
 def _chosen(drafts: list[_Draft], notes: list[str]) -> _Draft:

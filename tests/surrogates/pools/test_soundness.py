@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import DummySpecies, Lattice, Species, Structure
 
-from surrogates.pools.soundness import CLOSEST, defect
+from surrogates.pools.soundness import CLOSEST, crowding, defect
 from tests.surrogates.pools.crystal_files import crowded, disordered, perovskite, salt
 
 
@@ -54,6 +54,15 @@ def test_sound_crystals_have_no_defect() -> None:
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # pymatgen's, on cells that are none
 def test_defects_are_told(structure: Structure, reason: str) -> None:
     assert reason in str(defect(structure))
+
+
+def test_what_is_no_bond_is_told() -> None:
+    close = Structure(Lattice.cubic(4), ["Na", "Cl", "H"], [[0, 0, 0], [0.2, 0, 0], [0.4, 0, 0]])
+    assert defect(close) is None
+    assert str(crowding(close)).startswith("Na (site 1) and Cl (site 2) are 0.80 Å apart, which is no bond")
+    nitrogen = Structure(Lattice.cubic(5), ["N", "N"], [[0, 0, 0], [0.22, 0, 0]])
+    hydrogen = Structure(Lattice.cubic(4), ["H", "H"], [[0, 0, 0], [0.185, 0, 0]])
+    assert [crowding(each) for each in (salt(), perovskite(), nitrogen, hydrogen)] == [None] * 4
 
 
 @given(

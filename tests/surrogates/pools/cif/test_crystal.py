@@ -201,6 +201,16 @@ READ = {
         "Na4 Cl4",
         "Na1 has the place '. . .', which was read as 0 0 0",
     ),
+    "charges that do not add up": (
+        {"sites": "Ca1 Ca2+ 0 0 0\nO1 O2- .25 .25 .25"},
+        "Ca4 O8",
+        "the charges of its type symbols add up to -8 in the cell: atoms may be missing",
+    ),
+    "water by its formula none": (
+        {"sites": "Mg1 Mg 0 0 0\nOW1 O .5 .5 .5", "extra": "_chemical_formula_sum 'Mg O'\n"},
+        "Mg4 O4",
+        "OW1 seems to be of water",
+    ),
     "number behind the symbol": ({"symmetry": named("F m -3 m (No. 225)")}, "Na4 Cl4", None),
     "claims that are no numbers": (
         {"extra": "_cell_volume '179.4 A3'\n_cell_formula_units_Z four\n_exptl_crystal_density_diffrn n/a\n"},
@@ -278,6 +288,11 @@ REFUSED = {
         {"sites": "Na1 Na . . .\nCl1 Cl .5 .5 .5"},
         "Na1 has the place '. . .', which was read as 0 0 0, and no formula confirms it",
     ),
+    "water without hydrogen": (
+        {"sites": "Na1 Na 0 0 0\nO1W O .5 .5 .5"},
+        "O1W seems to be of water or a hydroxyl group, but no hydrogen is listed, and no formula confirms it",
+    ),
+    "hydroxyl without hydrogen": ({"sites": "Na1 Na 0 0 0\nOh1 O .5 .5 .5"}, "Oh1 seems to be of water"),
     "unknown occupancy": ({"columns": OCCUPANCY, "sites": "Mg1 Mg 0 0 0 ?\nO1 O .5 .5 .5 1"}, "no formula confirms it"),
     "water": ({"columns": BARE, "sites": "Na1 0 0 0\nOW1 .5 .5 .5"}, "has a site 'OW1'"),
     "hydroxyl": ({"sites": "Na1 Na 0 0 0\nO1 OH .5 .5 .5"}, "has a site 'OH'"),
