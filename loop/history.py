@@ -34,19 +34,22 @@ class Measurements:
         rows: what can be made a trial.
         source: what was read, with all that is not used.
         lacking: metrics without which a trial has no score, and of which nothing is there.
+        unchecked: whether nobody has looked yet whether the pool has the materials.
     """
 
     table: str
     rows: tuple[MeasuredRow, ...]
     source: Source
     lacking: tuple[str, ...] = ()
+    unchecked: bool = False
 
     @property
     def text(self) -> list[str]:
         """What became of each row."""
         first, *more = tally(self.source)
         none = f"nothing is there of {', '.join(self.lacking)}: the rest is learnt from, and the trials have no score"
-        return [f"{self.table}: {first}", *([none] if self.lacking else []), *more]
+        unchecked = ["whether the pool has these materials is looked up when the rows are imported"]
+        return [f"{self.table}: {first}", *([none] if self.lacking else []), *more, *unchecked * self.unchecked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def read_measurements(
     left_out.sort(key=lambda remark: remark.row)
     source = replace(found, records=tuple(used), left_out=tuple(left_out), remarks=tuple(remarks))
     lacking = tuple(sorted(campaign.needed.difference(found.metrics)))
-    return Measurements(table_name(config), tuple(rows), source, lacking)
+    unchecked = campaign.space.pool is not None and lacks is None
+    return Measurements(table_name(config), tuple(rows), source, lacking, unchecked)
 
 
 def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:

@@ -22,7 +22,7 @@ from loop.history import news, read_measurements
 from loop.importing import computed_of, take_in, waiting_imports
 from loop.places import default_store
 from loop.reader import store_path
-from loop.records import Amendment, changes_of
+from loop.records import HISTORY, Amendment, changes_of
 from loop.store import Store
 from loop.words import change_text, since_text
 
@@ -57,6 +57,7 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
     lacks = None if materials is None else materials.pool.lacks
     found = read_measurements(_config(table, desk.folder), campaign, "TABLE", lacks)
     yield from found.text
+    desk.journal.keep(HISTORY, found.table, {"tally": found.text})
     new = news(found, amendments, desk.journal.trials())
     yield new.text
     if new.change is not None:

@@ -65,7 +65,8 @@ def imported_trials(one: Amendment, edition: Edition, first: int, computed: Comp
     by = f"imported by {one.author}: {one.reason}"
     found = []
     for number, row in enumerate(one.change.rows, first):
-        proposal = Proposal(IMPORTED, reason=f"row {row.row} of {table}, {by}", version=edition.version)
+        place = f"{'measurement' if table.endswith('.db') else 'row'} {row.row} of {table}"
+        proposal = Proposal(IMPORTED, reason=f"{place}, {by}", version=edition.version)
         trial = TrialRecord(
             number=number,
             candidate=row.candidate,

@@ -20,6 +20,8 @@ IMPORTED = "imported"
 PARTIAL = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 """States of trials that ended early: what was measured before, and can be trusted, is learnt from."""
 
+HISTORY = "history"
+"""Kind of the artefacts that hold, by table, what became of its rows when they were last imported."""
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
 

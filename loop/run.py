@@ -26,7 +26,7 @@ from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.pool_map import POOL, Atlas, keep_materials
 from loop.reader import Reader, store_path
-from loop.records import Amendment, TrialRecord, time_spent
+from loop.records import HISTORY, Amendment, TrialRecord, time_spent
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.source_words import tally
@@ -90,6 +90,7 @@ def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
     """
     for found in _history(parts.campaign, parts.materials, store.amendments()):
         yield from found.text
+        store.keep(HISTORY, found.table, {"tally": found.text})
         change = news(found, store.amendments(), store.trials()).change
         if change is not None:
             store.amend([change], (author(), _HISTORY), {})

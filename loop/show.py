@@ -16,6 +16,7 @@ from rich.text import Text
 from campaigns.yaml_nodes import read_document
 from loop.front import Front, front_of, some
 from loop.records import (
+    HISTORY,
     SOURCE,
     Amendment,
     Document,
@@ -95,6 +96,7 @@ def status_rows(store: Reader) -> Rows:
     ]
     sources = store.artefacts(SOURCE)
     rows += [("learns from", f"{name}: {text}") for name, kept in sources.items() for text in _told(kept)]
+    rows += [("history", text) for kept in store.artefacts(HISTORY).values() for text in kept["tally"]]
     under_way = [trial for trial in trials if not trial.state.ended]
     rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
     rows += amendment_rows(campaign.source, store.amendments())

@@ -91,6 +91,11 @@ class Journal(Reader):
             session.flush()
             return [amendment(row) for row in rows]
 
+    def keep(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
+        """Keep something that the report shows, in the place of what had that kind and name."""
+        with self._transaction() as session:
+            session.merge(ArtefactRow(kind=kind, name=name, body=dict(body)))
+
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
         """Write in one transaction, which waits for those of other processes."""
@@ -169,11 +174,6 @@ class Store(Journal):
             if row is None:
                 raise StoreError("no session has begun; call begin first")
             row.ended, row.outcome = time.time(), outcome
-
-    def keep(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
-        """Keep something that the report shows, in the place of what had that kind and name."""
-        with self._transaction() as session:
-            session.merge(ArtefactRow(kind=kind, name=name, body=dict(body)))
 
     def take_over(self, first: Mapping[int, int], refused: Mapping[int, str], verdicts: Mapping[int, Verdict]) -> None:
         """Record from which trial on amendments hold, or why they do not, and score the trials accordingly.

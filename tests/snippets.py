@@ -2,8 +2,8 @@
 
 ``bash``: ``athanor`` and ``cp`` are run, a comment says which exit code is expected; ``make`` must have the target.
 ``text``: the lines stand in this order in the output of the block before it; ``...`` stands for anything, a number for
-any number. ``yaml`` and ``python`` with a title go into that file: YAML replaces the top-level keys that it has, and
-adds those that the file has not.
+any number. ``yaml``, ``python`` and ``csv`` with a title go into that file: YAML replaces the top-level keys that it
+has, and adds those that the file has not.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ class Reader:
                 self.output = "".join(self._command(line, snippet.where) for line in snippet.text.splitlines())
             case "text":
                 self._compare(snippet)
-            case "yaml" | "python":
+            case "yaml" | "python" | "csv":
                 self._write(snippet)
             case language:
-                raise AssertionError(f"{snippet.where}: got language {language!r}; allowed: bash, text, yaml, python")
+                raise AssertionError(
+                    f"{snippet.where}: got language {language!r}; allowed: bash, text, yaml, python, csv"
+                )
 
     def _command(self, line: str, where: str) -> str:
         words = shlex.split(line, comments=True)
@@ -115,7 +117,7 @@ class Reader:
         if not snippet.title:
             return
         file = self.folder / snippet.title
-        if snippet.language == "python":
+        if snippet.language in ("python", "csv"):
             file.write_text(snippet.text, encoding="utf-8")
         else:
             file.write_text(with_sections(file.read_text(encoding="utf-8"), snippet.text), encoding="utf-8")
