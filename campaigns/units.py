@@ -52,6 +52,7 @@ _APART = (
     ("[standard_volume]", "", "standard conditions are defined differently; convert it yourself"),
     ("[formula_unit]", "[atom]", "that takes the composition; convert it yourself"),
     ("[atom]", "", "per atom, or of all: say the same in both places"),
+    ("[arbitrary]", "", "nobody knows what an arbitrary unit is; say the same in both places"),
     ("[turn]", "", "a turn may be meant, or an angle; say the same in both places"),
 )
 """Parts of dimensions, of one unit and of the other, that are not converted into each other, and why."""
@@ -68,6 +69,7 @@ _SPELLINGS = (
     (r"\b(?:mol|mole|molar)\b\.?[-\s]*(?:%|percent\b|pct\b)", "mol_percent"),
     (r"%\s*(?:RH|r\.\s?h\.)|\bRH\s*%", "rh_percent"),
     (r"\bf\.\s?u\.", "formula_unit"),
+    (r"\b(?:a\.\s?u\.|arb\.?\s?(?:u\.|units?\b|unit\b))", "arbitrary_unit"),
     (r"€", "EUR"),
     (r"£", "GBP"),
     (r"\b[dD]eg(?:rees?)?[ _.]*([CF])\b|°\s*([CF])\b", r"deg\1\2"),

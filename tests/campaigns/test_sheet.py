@@ -60,7 +60,7 @@ def test_a_row_of_units_is_applied(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"column A .* is in 'degC' by its head and in 'K' by row 2"):
         sheet(tmp_path, "temperature [degC],gap\nK,eV\n1073,1\n")
     for units in ("kelvn,,eV", "Celcius,,"):
-        with pytest.raises(TableError, match="unknown unit '(kelvn|Celcius)'"):
+        with pytest.raises(TableError, match=r"unknown unit '(kelvn|Celcius)'"):
             sheet(tmp_path, f"temperature,gas,gap\n{units}\n1073,air,1\n")
     assert sheet(tmp_path, "temperature,gas,gap\n1/h,,1\n1073,air,1\n").columns["temperature"].unit == "1/h"
     assert [

@@ -59,6 +59,7 @@ def test_text_is_converted_to_the_unit_that_is_meant(text: str, unit: str, value
         ("1 W m-1 K-1", "W/(m K)", 1.0),
         ("1 eV/f.u.", "meV/fu", 1000.0),
         ("2 hours", "hr", 2.0),
+        ("3 arb. units", "a.u.", 3.0),
     ],
 )
 def test_units_are_read_as_labs_write_them(text: str, unit: str, value: float) -> None:
@@ -76,6 +77,7 @@ def test_units_are_read_as_labs_write_them(text: str, unit: str, value: float) -
         ("1 sccm", "mL/min", "standard conditions are defined differently"),
         ("1 eV/f.u.", "eV/atom", "that takes the composition"),
         ("1 eV/atom", "eV", "per atom, or of all"),
+        ("5 a.u.", "1", "nobody knows what an arbitrary unit is"),
         ("60 rpm", "Hz", "a turn may be meant, or an angle"),
         ("0.1 C", "1/h", "C is coulomb: a temperature is in degC, a C-rate in 1/h"),
     ],
@@ -179,7 +181,17 @@ _OTHERWISE = {"gauss", "G", "oersted", "Oe", "Nm"}  # in SI here; "Nm" is newton
 def test_the_unit_list_agrees_with_pint() -> None:
     full = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     full.define("ppb = 1e-9")
-    apart = ("currency", "fraction", "humidity", "standard", "turn", "atom", "formula", "angle")  # pint knows of none
+    apart = (
+        "currency",
+        "fraction",
+        "humidity",
+        "standard",
+        "turn",
+        "atom",
+        "formula",
+        "angle",
+        "arbitrary",
+    )  # pint knows of none
     for name in set(registry()) & set(full) - _OTHERWISE:
         if any(word in str(registry().Unit(name).dimensionality) for word in apart):
             continue
