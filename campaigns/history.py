@@ -55,9 +55,10 @@ def _wide(parameter: ParameterConfig) -> ParameterConfig:
     match parameter:
         case CategoricalConfig():
             return parameter
-        case FloatConfig() | IntegerConfig():
-            lowest = 0.0 if isinstance(parameter, FloatConfig) and parameter.scale == "log" else -_ANY
-            return parameter.model_copy(update={"low": lowest, "high": _ANY})
+        case FloatConfig():
+            return parameter.model_copy(update={"low": -_ANY, "high": _ANY, "scale": "linear"})
+        case IntegerConfig():
+            return parameter.model_copy(update={"low": -_ANY, "high": _ANY})
         case OrdinalConfig(unit=unit, when=when):
             return FloatConfig(kind="float", unit=unit, low=-_ANY, high=_ANY, when=when)
 

@@ -1,12 +1,14 @@
 """Measured candidates as candidates of a space."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from campaigns.history import MisfitError, beyond, placed
+from campaigns.history import MisfitError, beyond, placed, wide
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
+from campaigns.warm_start import TableSourceConfig, Wanted, read_table
 
 
 def space(**changes: Any) -> SpaceConfig:
@@ -58,6 +60,18 @@ def test_what_lies_beyond_the_bounds_is_told_and_what_lies_far_away_is_refused()
     for change in ({"temperature": 1301.0}, {"time": 0.009}, {"count": -11}):
         with pytest.raises(MisfitError, match="lies far outside of the space; allowed: "):
             beyond(wide, Candidate(GOOD | change))
+
+
+def test_a_wide_space_reads_whatever_was_measured(tmp_path: Path) -> None:
+    file = tmp_path / "old.csv"
+    file.write_text("temperature [K],time [min],rate,count,gas,gap\n2000,30,7,-3,air,1\n1000,-30,2,3,argon,2\n")
+    config = TableSourceConfig.model_validate({"kind": "table", "name": "old", "file": str(file)})
+    tight = space(constraints=["temperature <= 800"])
+    first, second = read_table(config, Wanted(wide(tight), {"gap": "eV"}), "here").records
+    expected = {"temperature": pytest.approx(1726.85), "time": 0.5, "rate": 7.0, "count": -3, "gas": "air"}
+    assert placed(tight, first.candidate).parameters == expected
+    with pytest.raises(MisfitError, match="on a log scale"):
+        placed(tight, second.candidate)
 
 
 def test_shares_of_a_mixture_must_add_up() -> None:
