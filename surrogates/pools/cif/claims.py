@@ -47,7 +47,7 @@ def verdict(block: Block, structure: Structure, sites: Sequence[Site], operation
     formula = said is not None and _alike(said, held)
     if said is not None and not formula:
         text = block.word("_chemical_formula_sum")
-        return Verdict((f"holds {held.reduced_formula}, but says that it is {text}; atoms are missing, or too many",))
+        return Verdict((f"holds {_shown(held)}, but says that it is {text}; atoms are missing, or too many",))
     count = None if units is None else _counted(units.value, said, held)
     against = [] if count is not False else [_miscounted(block, held)]
     proven = formula and bool(count)
@@ -61,6 +61,13 @@ def _formula(block: Block) -> Composition | None:
         return None if text is None else Composition(text.replace("'", "")).remove_charges()
     except _NO_FORMULA:
         return None  # no formula that could contradict
+
+
+def _shown(held: Composition) -> str:
+    """Return the atoms in the cell by the smallest numbers, as NaO, which pymatgen calls Na2O2."""
+    parts = {element: round(amount) for element, amount in held.items()}
+    factor = gcd(*parts.values())
+    return "".join(f"{element}{count // factor if count > factor else ''}" for element, count in parts.items())
 
 
 def _alike(said: Composition, held: Composition) -> bool:

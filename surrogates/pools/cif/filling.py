@@ -12,6 +12,7 @@ from surrogates.pools.cif.problems import UnreadableError
 
 _ERRORS = 2  # standard uncertainties within which an occupancy is what it seems to be
 _MOST = 0.05  # and never further off than this
+_SHOWN = 4  # labels
 _EXACT = 1e-3
 
 
@@ -26,7 +27,8 @@ def filled(site: Site, notes: list[str]) -> dict[str, float]:
     for atom in site.atoms:
         parts[atom.element].append(atom)
     if len(site.atoms) > 1 and len(parts) == 1 and all(_is_full([atom]) for atom in site.atoms):
-        notes.append(f"{', '.join(atom.label for atom in site.atoms)} are one and the same atom")
+        shown = [atom.label for atom in site.atoms[:_SHOWN]] + ["..."] * (len(site.atoms) > _SHOWN)
+        notes.append(f"{', '.join(shown)} are one and the same atom")
         return {site.atoms[0].element: 1.0}
     total = sum(atom.occupancy.value for atom in site.atoms)
     if total > 1 + _slack(list(site.atoms)):
