@@ -90,6 +90,8 @@ class PoolPicture:
         troubles: the first bad entries, with what is wrong with them.
         unsettled: number of entries whose lattice was to be set and stays as it was given.
         kept_lattices: the first of these, with the reason.
+        noted: number of notes of what was not read as written, or on trust.
+        notes: the first of them.
     """
 
     size: int
@@ -105,6 +107,8 @@ class PoolPicture:
     troubles: tuple[str, ...]
     unsettled: int = 0
     kept_lattices: tuple[str, ...] = ()
+    noted: int = 0
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Self:
@@ -116,6 +120,7 @@ class PoolPicture:
             "places": np.array(kept["places"]).reshape(-1, 2),
             "troubles": tuple(kept["troubles"]),
             "kept_lattices": tuple(kept.get("kept_lattices", ())),  # older stores have none
+            "notes": tuple(kept.get("notes", ())),
         }
         return cls(**(dict(kept) | changed))
 
@@ -167,6 +172,8 @@ class Atlas:
             "troubles": [str(each)[:_LONGEST] for each in report.bad[:_MOST_BAD]],
             "unsettled": len(report.unsettled),
             "kept_lattices": [str(each)[:_LONGEST] for each in report.unsettled[:_MOST_BAD]],
+            "noted": len(report.notes),
+            "notes": [str(each)[:_LONGEST] for each in report.notes[:_MOST_BAD]],
         }
 
     def material(self, material: str) -> dict[str, Any]:

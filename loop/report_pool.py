@@ -97,6 +97,7 @@ def _rows(pool: PoolPicture, proposed: Proposed) -> list[tuple[str, str]]:
 def _troubles(pool: PoolPicture) -> list[str]:
     found = (
         ("what could not be used", pool.troubles, pool.bad),
+        ("what was not read as written, or on trust", pool.notes, pool.noted),
         ("lattices that stay as they were given", pool.kept_lattices, pool.unsettled),
     )
     return [_listed(*each) for each in found if each[-1]]

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 from loop.pool_map import POOL, Atlas, keep_materials
 from loop.store import Store
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Place, Unsettled
+from surrogates.pools.findings import BadEntry, Duplicate, Findings, Note, Place, Unsettled
 from surrogates.pools.pool import Pool, PoolEntry
 
 A_SITES = ("Ca", "Sr", "Ba")
@@ -24,7 +24,8 @@ def perovskites() -> Pool:
     )
     bad = (BadEntry(Place("oxides.csv", 3), "atoms 0.2 Å apart <b>"), BadEntry(Place("oxides.csv", 9), "no cell"))
     stuck = Unsettled(Place("oxides.csv", 4), "BaSnO3", "the energy still falls <here>")
-    report = Findings(15, bad, (Duplicate(Place("oxides.csv", 12), "again", "SrTiO3"),), (stuck,))
+    note = Note(Place("oxides.csv", 5), "CaTiO3", "O1 at 0.333 <x> was read as a third")
+    report = Findings(15, bad, (Duplicate(Place("oxides.csv", 12), "again", "SrTiO3"),), (stuck,), (note,))
     return Pool("oxides", entries, report=report)
 
 

@@ -39,11 +39,12 @@ def test_the_summary_comes_back_from_the_store(tmp_path: Path) -> None:
     assert_allclose(pool.places, atlas().places, atol=1e-3)
     assert pool.troubles[1] == "oxides.csv row 9: no cell"
     assert (pool.unsettled, pool.kept_lattices) == (1, ("oxides.csv row 4, BaSnO3: the energy still falls <here>",))
+    assert (pool.noted, pool.notes) == (1, ("oxides.csv row 5, CaTiO3: O1 at 0.333 <x> was read as a third",))
 
 
 def test_a_summary_that_is_older_than_lattices_can_be_read() -> None:
-    kept = {k: v for k, v in atlas().summary().items() if k not in ("unsettled", "kept_lattices")}
-    assert PoolPicture.of(kept).unsettled == 0
+    kept = {k: v for k, v in atlas().summary().items() if k not in ("unsettled", "kept_lattices", "noted", "notes")}
+    assert PoolPicture.of(kept).unsettled == PoolPicture.of(kept).noted == 0
 
 
 def test_a_material_comes_back_from_the_store(tmp_path: Path) -> None:
