@@ -57,6 +57,9 @@ def _reserved_names(sections: Mapping[str, Any]) -> Iterator[Problem]:
         if name in RESERVED:
             allowed = f"allowed: a name that is none of {', '.join(RESERVED)}"
             yield Problem(where, f"{name!r} is a column of every table of trials; {allowed}")
+        elif name.removesuffix("_sd") in metrics and name.endswith("_sd"):
+            hint = "allowed: a name that does not end in _sd"
+            yield Problem(where, f"{name!r} is read as the uncertainty of {name.removesuffix('_sd')} in tables; {hint}")
         elif where.startswith("metrics") and name in parameters:
             hint = "allowed: a name of its own, as both are columns of tables"
             yield Problem(where, f"{name!r} is a parameter, too; {hint}")

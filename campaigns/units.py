@@ -70,6 +70,7 @@ _SPELLINGS = (
     (r"%\s*(?:RH|r\.\s?h\.)|\bRH\s*%", "rh_percent"),
     (r"\bf\.\s?u\.", "formula_unit"),
     (r"\b(?:a\.\s?u\.|arb\.?\s?(?:u\.|units?\b|unit\b))", "arbitrary_unit"),
+    (r"\b(mm|in)\s+Hg\b", r"\1Hg"),
     (r"€", "EUR"),
     (r"£", "GBP"),
     (r"\b[dD]eg(?:rees?)?[ _.]*([CF])\b|°\s*([CF])\b", r"deg\1\2"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from ophyd import Signal
 
 from campaigns.errors import LimitError, UnitError
 from campaigns.units import check_unit, convert, same_dimension
@@ -41,6 +42,8 @@ def stated_unit(signal: Any) -> str:
     unit = getattr(signal, "unit", None)
     if unit is None:
         unit = getattr(signal, "metadata", {}).get("units")
+    if unit is None and isinstance(signal, Signal) and signal.connected:
+        unit = signal.describe()[signal.name].get("units")
     return str(unit or "")
 
 

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from campaigns.cells import Marks, Number, read_number
 from campaigns.errors import TableError
@@ -125,3 +127,34 @@ def test_a_number_of_a_workbook_needs_no_other_cells_and_no_zero_is_negative() -
     assert read_number(Typed("1.234"), Marks(comma=True)) == Number(1.234)
     assert read_number(Typed("12.5%"), Marks()) == Number(12.5, unit="percent")
     assert str(getattr(read("-0.0"), "value", None)) == "0.0"
+
+
+STYLES = {  # mark of groups, mark of decimals
+    "English": (",", "."),
+    "German": (".", ","),
+    "French": ("\u202f", ","),
+    "Swiss": ("'", "."),
+    "plain": ("", "."),
+    "plain comma": ("", ","),
+}
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.integers(-(10**6), 10**7), min_size=1, max_size=6), st.integers(0, 4), st.sampled_from(sorted(STYLES))
+)
+def test_a_column_in_any_style_is_read_right_or_refused_and_never_wrong(
+    digits: list[int], decimals: int, style: str
+) -> None:
+    group, mark = STYLES[style]
+    assume(group != "." or decimals)  # a column of 1.234 alone has three decimals
+    values = [number / 10**decimals for number in digits]
+    cells = [f"{v:,.{decimals}f}".translate({ord(","): group, ord("."): mark}) for v in values]
+    marks = Marks.of(cells)
+    for cell, value in zip(cells, values, strict=True):
+        try:
+            found = read_number(cell, marks)
+        except TableError:
+            continue
+        assert found is not None
+        assert found.value == pytest.approx(value, rel=1e-12)

@@ -56,10 +56,18 @@ def test_a_server_and_its_driver_must_agree() -> None:
 
 
 def test_signals_state_their_units_in_their_own_ways() -> None:
+    class Described(Signal):  # type: ignore[misc]
+        def describe(self) -> dict[str, Any]:
+            found: dict[str, Any] = super().describe()
+            found[self.name]["units"] = "bar"
+            return found
+
     class Box(Device):  # type: ignore[misc]
         own = Component(Quantity, value=0.0, unit="K")
         plain = Component(Signal, value=0.0, metadata={"units": "mV"})
+        described = Component(Described, value=0.0)
         silent = Component(Signal, value=0.0)
 
     box = Box(name="box")
-    assert [stated_unit(each) for each in (box.own, box.plain, box.silent)] == ["K", "mV", ""]
+    units = [stated_unit(each) for each in (box.own, box.plain, box.described, box.silent)]
+    assert units == ["K", "mV", "bar", ""]

@@ -131,6 +131,8 @@ def test_a_name_that_tables_have_for_something_else_is_refused(name: str) -> Non
 def test_a_name_of_a_parameter_and_a_metric_is_refused() -> None:
     with pytest.raises(CampaignError, match="'heat' is a parameter, too; allowed: a name of its own"):
         parse_campaign(TEXT.replace("output", "heat"), "odd.yaml")
+    with pytest.raises(CampaignError, match="'output_sd' is read as the uncertainty of output in tables"):
+        parse_campaign(TEXT.replace("ratio", "output_sd"), "odd.yaml")
 
 
 def test_rounded_shares_of_a_trial_are_scaled_and_others_refused_with_how_much_they_miss() -> None:
