@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,11 +19,15 @@ from instruments.analyses.context import AnalysisContext
 from instruments.gate import Judged, judge
 from instruments.instrument import JobInstrument, readings
 from instruments.signal_units import in_expected_units, passed_on
+from instruments.staleness import Reading, stale
 from loop.assemble import load_analysis
 from loop.reader import Reader
-from loop.records import Analysed, StepRecord, TrialRecord, Verdict, told
+from loop.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
 from loop.verdict import condemned
 from surrogates.pools.pool import Pool
+
+_FIRST = 4
+"""Samples by which it is seen what a station's signals are by nature."""
 
 
 class Analyst:
@@ -46,6 +51,8 @@ class Analyst:
         analysis = self._analyses[step.name]
         if analysis is None:
             return Analysed()
+        if not trusting and (flags := self._stale(trial, step, record)):
+            return Analysed(flags=flags, cause=Cause.DATA)
         data = readings(record.station, self._store.event_data(record.token))
         stated = readings(record.station, self._store.event_units(record.token))
         units = {name: self._campaign.metrics[name].unit for name in step.gives}
@@ -96,6 +103,25 @@ class Analyst:
                     problems.append(Problem(f"{where}.stations", f"{station}: {error}"))
         if problems:
             raise CampaignError(list(dict.fromkeys(problems)), self._campaign.name)
+
+    def _stale(self, trial: TrialRecord, step: StepConfig, record: StepRecord) -> tuple[str, ...]:
+        """Return why the raw data of a step are no news, by what the store has of its station; empty if they are."""
+        last, first = self._store.events_before(record.token, record.station, _FIRST)
+        event = self._store.event(record.token)
+        if last is None or event is None:
+            return ()
+        candidates = {trial.number: trial.candidate.key()}
+
+        def reading(document: Document) -> Reading:
+            if document.trial not in candidates:
+                candidates[document.trial] = self._store.trial(document.trial).candidate.key()
+            body = document.body
+            since = self._store.dispatched(document.trial, document.step, float(body.get("time", math.inf)))
+            values, times = (readings(record.station, body.get(key, {})) for key in ("data", "timestamps"))
+            read = {name: value for name, value in values.items() if name not in step.recipe}
+            return Reading(read, times, since, candidates[document.trial])
+
+        return stale(reading(event), reading(last), [reading(one) for one in first])
 
     def structure(self, trial: TrialRecord) -> Any:
         """Return the structure of a trial's material, or None without a pool."""

@@ -129,7 +129,7 @@ class Reader:
         """Return the Bluesky documents of one trial, in the order in which they came."""
         with Session(self._engine) as session:
             query = select(DocumentRow).where(DocumentRow.trial == number).order_by(col(DocumentRow.id))
-            return [Document(r.trial, r.step, r.kind, r.run_uid, r.body) for r in session.exec(query).all()]
+            return [_document(row) for row in session.exec(query).all()]
 
     def artefacts(self, kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
         """Return what was kept of a kind, all of it or one, by name; nothing from a store older than that table."""
@@ -159,6 +159,38 @@ class Reader:
         """Return trial to why its measurement is not believed."""
         return self.artefacts(DOUBTS).get("trials", {})
 
+    def event(self, token: str) -> Document | None:
+        """Return the last event of the job with this token, or None."""
+        with Session(self._engine) as session:
+            query = select(DocumentRow).where(DocumentRow.token == token, DocumentRow.kind == "event")
+            row = session.exec(query.order_by(col(DocumentRow.id).desc())).first()
+            return None if row is None else _document(row)
+
+    def events_before(self, token: str, station: str, first: int) -> tuple[Document | None, list[Document]]:
+        """Return the event before that of a job on a station, of another job, and the first ones there."""
+        with Session(self._engine) as session:
+            own = select(func.min(DocumentRow.id)).where(DocumentRow.token == token, DocumentRow.kind == "event")
+            query = (
+                select(DocumentRow)
+                .join(StepRow, col(StepRow.token) == col(DocumentRow.token))
+                .where(StepRow.station == station, DocumentRow.kind == "event", DocumentRow.token != token)
+                .where(col(DocumentRow.id) < (session.exec(own).one() or 0))
+            )
+            last = session.exec(query.order_by(col(DocumentRow.id).desc())).first()
+            rows = session.exec(query.order_by(col(DocumentRow.id)).limit(first)).all()
+            return None if last is None else _document(last), [_document(row) for row in rows]
+
+    def dispatched(self, trial: int, step: str, before: float) -> float | None:
+        """Return when a trial's step was dispatched for the last time before a time, in seconds since the epoch."""
+        with Session(self._engine) as session:
+            query = select(func.max(TransitionRow.wall)).where(
+                TransitionRow.trial == trial,
+                TransitionRow.step == step,
+                TransitionRow.state == TrialState.DISPATCHED,
+                TransitionRow.wall <= before,
+            )
+            return session.exec(query).one()
+
     def event_units(self, token: str) -> dict[str, str]:
         """Return the units of the last event of the job with this token, by signal; of those that state one."""
         with Session(self._engine) as session:
@@ -187,6 +219,10 @@ class Reader:
             if row is None:
                 raise StoreError(f"the store holds no event of job {token}")
             return dict(row.body["data"])
+
+
+def _document(row: DocumentRow) -> Document:
+    return Document(row.trial, row.step, row.kind, row.run_uid, row.body)
 
 
 def _open_engine(url: str) -> Engine:

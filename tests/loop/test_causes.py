@@ -83,3 +83,20 @@ def test_a_time_limit_that_is_too_short_teaches_nothing_of_the_material(bench: B
     outcome = bench.run(troubled("Bench", workflow=short(7200)) | {"budget": {"trials": 10}})
     assert outcome.finished
     assert {t.proposal.success for t in outcome.trials if t.proposal.modelled} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("Frozen", "make: stale data: curve is the same as for the sample before"),
+        ("Stopped", "make: stale data: curve, height are not updated since before the job began"),
+    ],
+)
+def test_stale_data_go_into_quarantine_whenever_the_session_was_begun(bench: Bench, device: str, words: str) -> None:
+    bench.run(troubled(device, budget={"trials": 4}))
+    outcome = bench.run(troubled(device, budget={"trials": 7}))
+    held = {t.number: t for t in outcome.trials if t.state is TrialState.QUARANTINED}
+    known = {3: words, 4: words} if device == "Stopped" else {3: words}  # a frozen detector melts in another session
+    assert {number: t.reason for number, t in held.items()} == known
+    assert {t.cause for t in held.values()} == {Cause.DATA}
+    assert not set(held) & set(outcome.trials[-1].proposal.learnt_from)

@@ -47,6 +47,10 @@ class Bench(JobInstrument):
         x, y = float(self.x.get()), float(self.y.get())
         self.curve.put((1.0 + x) * np.sin(np.linspace(0.0, 3.0 + y, POINTS)))
         self.height.put(self.scale * (1.0 - (x - 0.4) ** 2 - (y - 0.6) ** 2))
+        self.finish()
+
+    def finish(self) -> None:
+        """Say how it went."""
         self.state.put("done")
 
 
@@ -96,11 +100,9 @@ class Cracked(Bench):
         if self.asked == 3:
             raise SampleError(f"{self.name}: the crucible is empty")
 
-    def _end(self) -> None:
-        super()._end()
-        if self.number == 3:
-            self.message.put("the pellet is cracked")
-            self.state.put("spoilt")
+    def finish(self) -> None:
+        self.message.put("the pellet is cracked")
+        self.state.put("spoilt" if self.number == 3 else "done")
 
 
 class Forming(Bench):
@@ -122,11 +124,34 @@ class Wild(Bench):
         super()._end()
 
 
+class Frozen(Bench):
+    """Has a detector that gives trials 3 and 4 what it gave trial 2, beside angles that are always the same."""
+
+    angles = Component(Quantity, value=np.linspace(10.0, 80.0, POINTS))
+    shown: Any = None
+
+    def finish(self) -> None:
+        if self.shown is None or self.number not in (3, 4):
+            self.shown = self.curve.get()
+        self.angles.put(np.linspace(10.0, 80.0, POINTS))
+        self.curve.put(np.array(self.shown))
+        super().finish()
+
+
+class Stopped(Bench):
+    """Does not update what it reads for trials 3 and 4."""
+
+    def _end(self) -> None:
+        if self.number in (3, 4):
+            self.state.put("done")
+        else:
+            super()._end()
+
+
 class Tearing(Bench):
     """Tears trials 1 and 4 as it measures them."""
 
-    def _end(self) -> None:
-        super()._end()
+    def finish(self) -> None:
         self.message.put("the film tore")
         self.state.put("spoilt" if self.number in (1, 4) else "done")
 

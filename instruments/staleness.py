@@ -1,0 +1,109 @@
+"""Data that are no news: signals that a job has not updated, and arrays that a frozen detector gives once more.
+
+What a signal is by nature is seen in the station's first samples. An array that is evenly spaced, linearly or by a
+factor, is an axis, such as the angles of a scan; one that never changed although others did is a constant, such as a
+dark frame. A signal tells the time of its readings if an earlier job has updated it; clocks of servers that are ahead
+or behind, and drivers that state no times, show no such update, and nothing is held against them then. Numbers by
+themselves may agree by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+FEWEST = 16
+"""Points of an array from which it cannot be the same by chance."""
+_EVEN = 1e-6  # deviation of steps from their mean, as a share
+_SHOWN = 4  # names in a message
+_HEADER = frozenset({"sample", "material", "step", "attempt", "token"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a station gave for one sample.
+
+    Attributes:
+        values: signal to its value.
+        times: signal to when it was updated, in seconds since the epoch.
+        since: when the job was dispatched, in seconds since the epoch; None where that is not known.
+        candidate: what tells one candidate from another.
+    """
+
+    values: Mapping[str, Any]
+    times: Mapping[str, float]
+    since: float | None
+    candidate: object
+
+    def updated(self, name: str) -> bool:
+        """Return whether the job has updated a signal."""
+        return self.since is not None and self.times.get(name, 0.0) > self.since
+
+
+def stale(now: Reading, last: Reading, first: Sequence[Reading]) -> tuple[str, ...]:
+    """Return why the data of a sample are no news; empty if they are.
+
+    Args:
+        now: of the sample.
+        last: of the sample before it on that station.
+        first: of the first samples on that station, which may have the one before among them.
+    """
+    numbers = [name for name, value in now.values.items() if name not in _HEADER and not isinstance(value, str)]
+    same = [name for name in numbers if _equal(now.values[name], last.values.get(name))]
+    told = [name for name in numbers if any(each.updated(name) for each in first)]
+    if told and not any(now.updated(name) for name in told):
+        return (f"stale data: {_names(told)} not updated since before the job began",)
+    frozen = [name for name in same if name in told and not now.updated(name) and _is_data(now.values[name])]
+    if now.candidate != last.candidate:
+        frozen += [name for name in _repeated(now, last, first) if name not in frozen]
+    return (f"stale data: {_names(frozen)} the same as for the sample before",) if frozen else ()
+
+
+def _repeated(now: Reading, last: Reading, first: Sequence[Reading]) -> Iterator[str]:
+    """Yield the arrays that are the same as those of another candidate, although they are none by nature."""
+    arrays = [name for name, value in now.values.items() if _is_data(value)]
+    arrays = arrays or [n for n, value in now.values.items() if _is_array(value) and not _is_constant(value)]
+    same = [name for name in arrays if _equal(now.values[name], last.values.get(name))]
+    axes = all(_is_even(now.values[name]) for name in arrays)
+    for name in same:
+        varied = any(not _equal(a.values.get(name), b.values.get(name)) for a, b in pairwise(first))
+        if varied or (len(same) == len(arrays) and not axes):
+            yield name
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray) and len(value) >= FEWEST
+
+
+def _is_constant(value: Any) -> bool:
+    numbers = np.asarray(value, dtype=float)
+    return bool(np.ptp(numbers[np.isfinite(numbers)]) == 0) if np.isfinite(numbers).any() else True
+
+
+def _is_even(value: Any) -> bool:
+    """Return whether an array is evenly spaced, linearly or by a factor."""
+    numbers = np.asarray(value, dtype=float)
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        return False
+    scales = [numbers] + ([np.log(numbers)] if (numbers > 0).all() else [])
+    steps = [np.diff(scale) for scale in scales]
+    return any(bool(np.ptp(each) <= _EVEN * abs(each.mean())) for each in steps)
+
+
+def _is_data(value: Any) -> bool:
+    return _is_array(value) and not _is_constant(value) and not _is_even(value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if _is_array(one) and _is_array(other):
+        return bool(np.array_equal(np.asarray(one, dtype=float), np.asarray(other, dtype=float), equal_nan=True))
+    return type(one) is type(other) and bool(one == other)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more} {'is' if len(names) == 1 else 'are'}"
