@@ -140,6 +140,10 @@ class JobInstrument(Device):
         units = {name: stated_unit(getattr(self, name)) for name in self.component_names}
         return {name: unit for name, unit in units.items() if unit}
 
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float | None:  # noqa: ARG002  for those that can tell
+        """Return how long a job takes [s], by a complete recipe in the settings' units; None where nobody can tell."""
+        return None
+
     def never_began(self, token: str) -> bool:  # noqa: ARG002  for those that can tell
         """Return whether the instrument can rule out that a job of this token was ever begun."""
         return False

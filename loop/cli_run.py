@@ -21,6 +21,7 @@ from loop.memory import peak_memory
 from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
 from loop.places import default_store
+from loop.reader import store_path
 from loop.show import console, print_rows
 from loop.signals import interrupts
 from loop.space_checks import check_space
@@ -52,10 +53,10 @@ def run_campaign(request: Request) -> ExitCode:
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     check_models(campaign, request.file)
     check_space(campaign, str(request.file))
-    for note in check_lab(campaign, request.file):
+    url = request.store or default_store(request.file)
+    for note in check_lab(campaign, request.file, begun=store_path(url).exists()):
         print_rows([("note", note)])
     open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
-    url = request.store or default_store(request.file)
     options = RunOptions(url, text, request.max_trials, request.dry_run)
     logging.disable(logging.INFO)  # libraries narrate; the view says what happens
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it prints a traceback for a failure that the store keeps

@@ -5,39 +5,29 @@ What only the instruments themselves can tell is named, and checked by ``run`` b
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
-from campaigns.lab import CustomLabConfig, EpicsLabConfig, StepConfig, VirtualLabConfig
+from campaigns.lab import CustomLabConfig, EpicsLabConfig, VirtualLabConfig
 from campaigns.load import located
-from campaigns.parameters import FloatConfig
 from campaigns.pool import GeneratorPoolConfig
-from campaigns.space import SpaceConfig
 from campaigns.units import convert
 from campaigns.values import Scalar
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
 from loop.analysis_facts import read_analysis
-from loop.limits import Stated, constant, converted, extremes, missing_settings, outside_limits
+from loop.limits import Stated, missing_settings, outside_limits
 from loop.prospects import prospects
+from loop.time_limits import late_steps
 from loop.words import lab_time
+from simulators.bench import StationKind
+from simulators.durations import job_duration
 
-if TYPE_CHECKING:
-    from simulators.bench import StationKind
-
-Setting = Mapping[str, Scalar]
-_MOST_CORNERS = 4096
-_SAMPLES = 512
-_PUSHED = 16
-_BISECTIONS = 20
-_ROWS = 20000
 _WORLD = "surrogates.pools.prototypes:cathodes"
 """The pool whose materials the virtual lab can make."""
 
@@ -65,12 +55,13 @@ class Place:
     unsound: str = ""
 
 
-def check_lab(campaign: Campaign, file: Path) -> list[str]:
+def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[str]:
     """Check what can be told of a campaign's stations, steps and budget; return what is only to be noted.
 
     Args:
         campaign: the validated campaign.
         file: where it stands, for the lines, and for the modules beside it.
+        begun: the campaign has a store, so that its steps can be changed no more: time limits are only noted.
 
     Raises:
         CampaignError: the campaign would end badly, each problem with its line and what to do.
@@ -87,10 +78,35 @@ def check_lab(campaign: Campaign, file: Path) -> list[str]:
         *_analyses(campaign, places, folder),
         *_faults(campaign),
     ]
-    problems += [] if problems else [*_timeouts(campaign, places), *_durations(campaign)]
-    if problems:
-        raise CampaignError(located(dict.fromkeys(problems), file), str(file))
-    return [*_untold(campaign, places), *_slow(campaign, places), *_world(campaign), *prospects(campaign)]
+    late = [] if problems else list(late_steps(campaign, _simulated(stated, places)))
+    if problems or (late and not begun):
+        raise CampaignError(located(dict.fromkeys([*problems, *late]), file), str(file))
+    slow = [*(f"{one.where}: {one.message}" for one in late), *_slow(campaign, places)]
+    return [*_untold(campaign, places), *slow, *_world(campaign), *prospects(campaign)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Simulated:
+    """A simulated instrument, as far as it is known before it is there."""
+
+    kind: StationKind
+    stated: Stated
+    defaults: Mapping[str, Scalar]
+
+    @property
+    def limits(self) -> Limits:
+        return self.stated.limits
+
+    def unit_of(self, setting: str) -> str:
+        return self.stated.unit_of(setting)
+
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        return job_duration(self.kind, recipe)
+
+
+def _simulated(stated: Mapping[str, Stated], places: Mapping[str, Place]) -> dict[str, _Simulated]:
+    kinds = {name: place for name, place in places.items() if place.kind and place.known is not None}
+    return {n: _Simulated(cast(StationKind, p.kind), stated[n], BUILT_IN[p.kind].defaults) for n, p in kinds.items()}
 
 
 def _place(campaign: Campaign, name: str, folder: Path) -> Place:
@@ -191,139 +207,6 @@ def _faults(campaign: Campaign) -> Iterator[Problem]:
         if campaign.stations[fault.station].device is not None:
             message = f"{fault.station} is an instrument of your own, and only simulated ones take faults; remove it"
             yield Problem(f"lab.faults[{i}].station", message)
-
-
-def _timeouts(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
-    """Yield that a simulated instrument cannot do a step in time with some settings of the space."""
-    for where, step in all_steps(campaign.workflow, campaign.fidelities):
-        for station in step.stations:
-            if why := _too_long(campaign, step, station, places[station]):
-                yield Problem(f"{where}.timeout", why)
-                break
-
-
-def _too_long(campaign: Campaign, step: StepConfig, station: str, place: Place) -> str:
-    from simulators.durations import job_duration
-
-    if not place.kind or place.known is None:
-        return ""
-    kind, stated, defaults = cast("StationKind", place.kind), _stated(station, place), place.known.defaults
-
-    def told(setting: Setting) -> Setting:
-        return {**defaults, **_recipe(campaign, step, stated, setting)}
-
-    def takes(setting: Setting) -> float:
-        return job_duration(kind, told(setting))
-
-    longest, bound = _longest(campaign, list(_named(step).values()), takes, step.timeout)
-    if takes(longest) <= step.timeout:
-        return ""
-    recipe, units = told(longest), place.known.settings
-    words = ", ".join(f"{key} {_shown(recipe[key], units[key].unit)}" for key in step.recipe)
-    time, most = lab_time(takes(longest)), lab_time(step.timeout)
-    return (
-        f"{station} takes {time} ({words}), and the step may take {most}; allow {lab_time(bound)}, or narrow the space"
-    )
-
-
-def _shown(value: Scalar, unit: str) -> str:
-    return value if isinstance(value, str) else f"{value:g} {unit}".rstrip()
-
-
-def _durations(campaign: Campaign) -> Iterator[Problem]:
-    """Yield that a step is expected to take longer than it may."""
-    for where, step in all_steps(campaign.workflow, campaign.fidelities):
-        if step.duration is None:
-            continue
-        names = list(step.sums["duration"].coefficients) if "duration" in step.sums else []
-        longest, bound = _longest(campaign, names, step.duration_of, step.timeout)
-        if (takes := step.duration_of(longest)) > step.timeout:
-            message = f"the step is expected to take {lab_time(takes)}, and may take {lab_time(step.timeout)}"
-            yield Problem(f"{where}.timeout", f"{message}; allow {lab_time(bound)}, or correct duration")
-
-
-def _named(step: StepConfig) -> dict[str, str]:
-    """Return the settings that follow a parameter, with its name."""
-    return {key: value[1:] for key, value in step.recipe.items() if isinstance(value, str) and value.startswith("$")}
-
-
-def _recipe(campaign: Campaign, step: StepConfig, stated: Stated, setting: Setting) -> dict[str, Scalar]:
-    """Return what a step tells an instrument, in its units."""
-    named, parameters = _named(step), campaign.space.all_parameters
-    fixed = {key: constant(value, key, stated) for key, value in step.recipe.items() if key not in named}
-    return fixed | {k: converted(setting[n], parameters[n].unit, k, stated) for k, n in named.items()}
-
-
-def _longest(
-    campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float], limit: float
-) -> tuple[Setting, float]:
-    """Return values of some parameters that may come together, and with which something takes long.
-
-    Extremes of each bound it. Where they may not come together, and take too long, it is looked for in the space.
-
-    Returns:
-        The values, and a time within which it is done with all others, too.
-    """
-    space = campaign.space
-    choices = [extremes(space.all_parameters[name]) for name in names]
-    bound = math.inf
-    if math.prod(map(len, choices)) <= _MOST_CORNERS:
-        worst: Setting = max((dict(zip(names, values, strict=True)) for values in product(*choices)), key=takes)
-        bound = takes(worst)
-        if bound <= limit or _independent(campaign, names):
-            return worst, bound
-    longest = _longest_point(campaign, names, takes)
-    return longest, bound if math.isfinite(bound) else takes(longest)
-
-
-def _independent(campaign: Campaign, names: Sequence[str]) -> bool:
-    """Return whether parameters may take their extremes together."""
-    space = campaign.space
-    bound = {name for rule in space.parsed_constraints for name in rule.names}
-    bound |= {name for mixture in space.mixtures.values() for name in mixture.components}
-    return space.rows is None and not bound & set(names) and not any(space.all_parameters[n].when for n in names)
-
-
-def _longest_point(campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float]) -> Setting:
-    """Return the values of some parameters at that of many points of the space with which something takes longest."""
-    space = campaign.space
-    otherwise = {name: parameter.otherwise for name, parameter in space.all_parameters.items()}
-
-    def told(point: Setting) -> Setting:
-        found = ((name, point.get(name, otherwise[name])) for name in names)
-        return {name: value for name, value in found if value is not None}
-
-    if space.table is not None:
-        return max(map(told, space.table[:_ROWS]), key=takes)
-    from loop.sampling import sobol  # scipy, which most campaigns need not yet
-
-    points = sorted(sobol(space, _SAMPLES, campaign.seed), key=lambda point: takes(told(point)))[-_PUSHED:]
-    orders = (tuple(names), tuple(reversed(names)))
-    pushed = [_pushed(space, point, order, lambda one: takes(told(one))) for point in points for order in orders]
-    return max(map(told, pushed), key=takes)
-
-
-def _pushed(space: SpaceConfig, point: Setting, names: Sequence[str], takes: Callable[[Setting], float]) -> Setting:
-    """Return a point that is pushed along each of some numbers as far as the space goes, where that takes longer."""
-    for name in names:
-        parameter = space.all_parameters[name]
-        if name not in point or not isinstance(parameter, FloatConfig):
-            continue
-        for end in (parameter.low, parameter.high):
-            further = _furthest(space, point, name, end)
-            point = max(point, further, key=takes)
-    return point
-
-
-def _furthest(space: SpaceConfig, point: Setting, name: str, end: float) -> Setting:
-    """Return a point moved towards one end of a parameter as far as the space goes, by bisection."""
-    if space.allows({**point, name: end}):
-        return {**point, name: end}
-    inside, outside = float(point[name]), end
-    for _ in range(_BISECTIONS):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if space.allows({**point, name: middle}) else (inside, middle)
-    return {**point, name: inside}
 
 
 def _untold(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:

@@ -32,6 +32,7 @@ from loop.session import Parts, Session
 from loop.source_words import tally
 from loop.sources import hold, of_pool, read_sources
 from loop.store import Store
+from loop.time_limits import late_steps
 
 _REHEARSED = 3
 _ROLE = "history"
@@ -113,6 +114,8 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
         check_limits(now.campaign, dispatcher.instruments)
         if missing := list(missing_settings(now.campaign, dispatcher.instruments)):
             raise CampaignError(missing, now.campaign.name)
+        if not trials and (late := list(late_steps(now.campaign, dispatcher.instruments))):
+            raise CampaignError(late, now.campaign.name)
         dispatcher.analyst.check_units(dispatcher.instruments)
         keep_limits(store, dispatcher.instruments)
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))

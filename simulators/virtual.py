@@ -10,6 +10,7 @@ import numpy as np
 from ophyd import Component, Kind
 
 from campaigns.errors import LabError
+from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.cycler import Cycler
 from instruments.diffractometer import Diffractometer
@@ -166,6 +167,10 @@ class VirtualFurnace(VirtualInstrument, Furnace):
         values = {"profile_time": log.time, "profile_temperature": log.temperature, "peak_temperature": log.peak}
         return Outcome(program.duration, {**values, "soak_mean_temperature": log.soak_mean, "soak_sd": log.soak_sd})
 
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        """Return how long the program of a recipe takes [s]."""
+        return job_duration("furnace", recipe)
+
     def chamber(self) -> float:
         """Return the temperature of the chamber now [degC]."""
         if self._entry is None or "cold" in self.bench.faults(self._entry):
@@ -180,22 +185,30 @@ class VirtualFurnace(VirtualInstrument, Furnace):
 class VirtualDiffractometer(VirtualInstrument, Diffractometer):
     """A diffractometer that takes its patterns from the physics."""
 
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        """Return how long a scan takes [s]."""
+        return job_duration("diffractometer", recipe)
+
     def outcome(self, entry: Entry) -> Outcome:
         """Return the pattern."""
         sample = self.bench.sample(entry.sample)
         two_theta, counts = self.bench.physics.diffract(sample, entry.recipe, self.bench.rng(entry))
-        duration = job_duration("diffractometer", entry.recipe)
+        duration = self.job_duration(entry.recipe)
         return Outcome(duration, {"two_theta": two_theta, "counts": self.spoilt(entry, counts)})
 
 
 class VirtualCycler(VirtualInstrument, Cycler):
     """A cycler that takes its discharge curves from the physics."""
 
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        """Return how long a charge and a discharge take [s]."""
+        return job_duration("cycler", recipe)
+
     def outcome(self, entry: Entry) -> Outcome:
         """Return the discharge curve."""
         sample = self.bench.sample(entry.sample)
         capacity, voltage = self.bench.physics.discharge(sample, entry.recipe, self.bench.rng(entry))
-        duration = job_duration("cycler", entry.recipe)
+        duration = self.job_duration(entry.recipe)
         return Outcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
 
 

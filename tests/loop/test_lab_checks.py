@@ -1,12 +1,14 @@
 """What would end badly on the laboratory is told by ``validate``, with its line, before anything is there."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
+from campaigns.values import Scalar
 from instruments.built_in import BUILT_IN
 from instruments.clock import WallClock
 from instruments.cycler import Cycler
@@ -16,6 +18,7 @@ from instruments.furnace import Furnace
 from loop.analysis_facts import BUILT_IN as ANALYSES
 from loop.cli_run import Request, run_campaign
 from loop.lab_checks import check_lab
+from loop.time_limits import late_steps
 from tests.snippets import ROOT
 
 MADE = """\
@@ -218,6 +221,36 @@ def test_what_would_end_badly_is_refused_with_its_line(folder: Path, old: str, n
     assert old in MADE
     text = refused(folder, MADE.replace(old, new))
     assert any(one.startswith(f"campaign.yaml:{line}: ") and said in one for one in text.splitlines()), text
+
+
+def test_a_campaign_that_was_begun_goes_on_whatever_its_time_limits_are(folder: Path) -> None:
+    file = folder / "campaign.yaml"
+    file.write_text(MADE.replace("timeout: 80 h", "timeout: 50 h"))
+    (note,) = check_lab(load_campaign(file), file, begun=True)
+    assert note.startswith("workflow[0].timeout: furnace takes 54.4 h")
+
+
+class SlowCycler(Cycler):
+    """A cycler that tells how long it takes."""
+
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        return 36000.0 / float(recipe["c_rate"])
+
+
+def test_an_instrument_of_one_s_own_may_tell_how_long_it_takes(folder: Path) -> None:
+    file = folder / "campaign.yaml"
+    file.write_text(MADE)
+    clock = WallClock()
+    try:
+        instruments = {
+            "furnace": Furnace(name="furnace", clock=clock),
+            "cycler": SlowCycler(name="cycler", clock=clock),
+        }
+        (problem,) = late_steps(load_campaign(file), instruments)
+    finally:
+        clock.close()
+    assert problem.where == "workflow[1].timeout"
+    assert problem.message.startswith("cycler takes 100 h (c_rate 0.1 1/h), and the step may take 30 h; allow 100 h")
 
 
 def test_a_sample_is_made_before_it_is_measured(folder: Path) -> None:

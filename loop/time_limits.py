@@ -1,0 +1,169 @@
+"""Whether steps have the time that they need with every recipe of a campaign's space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Protocol
+
+from campaigns.campaign import Campaign
+from campaigns.errors import Problem
+from campaigns.fidelity import all_steps
+from campaigns.lab import StepConfig
+from campaigns.parameters import FloatConfig
+from campaigns.space import SpaceConfig
+from campaigns.values import Scalar
+from loop.limits import Stating, constant, converted, extremes
+from loop.words import lab_time
+
+Setting = Mapping[str, Scalar]
+_MOST_CORNERS = 4096
+_SAMPLES = 512
+_PUSHED = 16
+_BISECTIONS = 20
+_ROWS = 20000
+
+
+class Timed(Stating, Protocol):
+    """What states limits and units, and can tell how long a job takes."""
+
+    @property
+    def defaults(self) -> Mapping[str, Scalar]:
+        """Values of the settings that a recipe may leave out."""
+
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float | None:
+        """Return how long a job takes [s], by a complete recipe in the settings' units; None where nobody can tell."""
+
+
+def late_steps(campaign: Campaign, instruments: Mapping[str, Timed]) -> Iterator[Problem]:
+    """Yield the steps that take longer than they may, with some settings of the space.
+
+    Args:
+        campaign: space, workflow and fidelities.
+        instruments: station to what tells its times; stations that are missing are left out.
+    """
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
+        known = [name for name in step.stations if name in instruments]
+        found = (_too_long(campaign, step, name, instruments[name]) for name in known)
+        if why := next(filter(None, found), ""):
+            yield Problem(f"{where}.timeout", why)
+        yield from _expected(campaign, where, step)
+
+
+def _too_long(campaign: Campaign, step: StepConfig, station: str, instrument: Timed) -> str:
+    def told(setting: Setting) -> Setting:
+        return {**instrument.defaults, **_recipe(campaign, step, instrument, setting)}
+
+    def takes(setting: Setting) -> float:
+        return instrument.job_duration(told(setting)) or 0.0
+
+    longest, bound = _longest(campaign, list(_named(step).values()), takes, step.timeout)
+    if takes(longest) <= step.timeout:
+        return ""
+    recipe = told(longest)
+    words = ", ".join(f"{key} {_shown(recipe[key], instrument, key)}" for key in step.recipe)
+    time, most, enough = lab_time(takes(longest)), lab_time(step.timeout), lab_time(bound)
+    return f"{station} takes {time} ({words}), and the step may take {most}; allow {enough}, or narrow the space"
+
+
+def _shown(value: Scalar, instrument: Timed, key: str) -> str:
+    if isinstance(value, str):
+        return value
+    unit = instrument.unit_of(key)
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
+
+
+def _expected(campaign: Campaign, where: str, step: StepConfig) -> Iterator[Problem]:
+    """Yield that a step is expected to take longer than it may."""
+    if step.duration is None:
+        return
+    names = list(step.sums["duration"].coefficients) if "duration" in step.sums else []
+    longest, bound = _longest(campaign, names, step.duration_of, step.timeout)
+    if (takes := step.duration_of(longest)) > step.timeout:
+        message = f"the step is expected to take {lab_time(takes)}, and may take {lab_time(step.timeout)}"
+        yield Problem(f"{where}.timeout", f"{message}; allow {lab_time(bound)}, or correct duration")
+
+
+def _named(step: StepConfig) -> dict[str, str]:
+    """Return the settings that follow a parameter, with its name."""
+    return {key: value[1:] for key, value in step.recipe.items() if isinstance(value, str) and value.startswith("$")}
+
+
+def _recipe(campaign: Campaign, step: StepConfig, instrument: Timed, setting: Setting) -> dict[str, Scalar]:
+    """Return what a step tells an instrument, in its units."""
+    named, parameters = _named(step), campaign.space.all_parameters
+    fixed = {key: constant(value, key, instrument) for key, value in step.recipe.items() if key not in named}
+    return fixed | {k: converted(setting[n], parameters[n].unit, k, instrument) for k, n in named.items()}
+
+
+def _longest(
+    campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float], limit: float
+) -> tuple[Setting, float]:
+    """Return values of some parameters that may come together, and with which something takes long.
+
+    Extremes of each bound it. Where they may not come together, and take too long, it is looked for in the space.
+
+    Returns:
+        The values, and a time within which it is done with all others, too.
+    """
+    space = campaign.space
+    choices = [extremes(space.all_parameters[name]) for name in names]
+    bound = math.inf
+    if math.prod(map(len, choices)) <= _MOST_CORNERS:
+        worst: Setting = max((dict(zip(names, values, strict=True)) for values in product(*choices)), key=takes)
+        bound = takes(worst)
+        if bound <= limit or _independent(campaign, names):
+            return worst, bound
+    longest = _longest_point(campaign, names, takes)
+    return longest, bound if math.isfinite(bound) else takes(longest)
+
+
+def _independent(campaign: Campaign, names: Sequence[str]) -> bool:
+    """Return whether parameters may take their extremes together."""
+    space = campaign.space
+    bound = {name for rule in space.parsed_constraints for name in rule.names}
+    bound |= {name for mixture in space.mixtures.values() for name in mixture.components}
+    return space.rows is None and not bound & set(names) and not any(space.all_parameters[n].when for n in names)
+
+
+def _longest_point(campaign: Campaign, names: Sequence[str], takes: Callable[[Setting], float]) -> Setting:
+    """Return the values of some parameters at that of many points of the space with which something takes longest."""
+    space = campaign.space
+    otherwise = {name: parameter.otherwise for name, parameter in space.all_parameters.items()}
+
+    def told(point: Setting) -> Setting:
+        found = ((name, point.get(name, otherwise[name])) for name in names)
+        return {name: value for name, value in found if value is not None}
+
+    if space.table is not None:
+        return max(map(told, space.table[:_ROWS]), key=takes)
+    from loop.sampling import sobol  # scipy, which most campaigns need not yet
+
+    points = sorted(sobol(space, _SAMPLES, campaign.seed), key=lambda point: takes(told(point)))[-_PUSHED:]
+    orders = (tuple(names), tuple(reversed(names)))
+    pushed = [_pushed(space, point, order, lambda one: takes(told(one))) for point in points for order in orders]
+    return max(map(told, pushed), key=takes)
+
+
+def _pushed(space: SpaceConfig, point: Setting, names: Sequence[str], takes: Callable[[Setting], float]) -> Setting:
+    """Return a point that is pushed along each of some numbers as far as the space goes, where that takes longer."""
+    for name in names:
+        parameter = space.all_parameters[name]
+        if name not in point or not isinstance(parameter, FloatConfig):
+            continue
+        for end in (parameter.low, parameter.high):
+            further = _furthest(space, point, name, end)
+            point = max(point, further, key=takes)
+    return point
+
+
+def _furthest(space: SpaceConfig, point: Setting, name: str, end: float) -> Setting:
+    """Return a point moved towards one end of a parameter as far as the space goes, by bisection."""
+    if space.allows({**point, name: end}):
+        return {**point, name: end}
+    inside, outside = float(point[name]), end
+    for _ in range(_BISECTIONS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if space.allows({**point, name: middle}) else (inside, middle)
+    return {**point, name: inside}
