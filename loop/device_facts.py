@@ -49,7 +49,7 @@ class DeviceFacts:
         remote: what it reads over EPICS: component or base, and of which class.
         waits: what in its module waits for something that lab time knows nothing of.
         unsound: why it cannot state what it may be told; empty where nothing speaks against it.
-        delay: longest time after which it asks the lab's clock to be called, where that is written out [s].
+        delay: shortest time after which it asks the lab's clock to be called [s]; 0 where that is not written out.
     """
 
     known: InstrumentFacts | None
@@ -216,11 +216,11 @@ def _sources(definition: Definition) -> Iterator[tuple[ast.Module, list[ast.Clas
 
 
 def _delay(definition: Definition) -> float:
-    """Return the longest delay that a device's classes ask of the lab's clock as a number, or a product of numbers."""
+    """Return the shortest delay that a device's classes ask of the lab's clock, where all are numbers or products."""
     classes = [one for _, found in _sources(definition) for one in found]
     calls = [n for one in classes for n in ast.walk(one) if isinstance(n, ast.Call) and n.args]
     asked = [n.args[0] for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "call_later"]
-    return max((_product(one) for one in asked), default=0.0)
+    return min((_product(one) for one in asked), default=0.0)
 
 
 def _product(node: ast.expr) -> float:

@@ -42,7 +42,7 @@ class Place:
         untold: settings whose limits only the instrument itself can tell.
         remote: what of it is read over EPICS.
         waits: what its module waits for beside lab time.
-        delay: longest time after which it wants to be called by the lab's clock [s].
+        delay: shortest time after which it wants to be called by the lab's clock [s]; 0 where that is not known.
         unsound: why it cannot state what it may be told.
     """
 
@@ -78,10 +78,10 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_analyses(campaign, places, folder),
         *_faults(campaign),
     ]
-    late = [] if problems else list(late_steps(campaign, _simulated(stated, places)))
+    late = [] if problems else [*late_steps(campaign, _simulated(stated, places)), *_slow(campaign, places)]
     if problems or (late and not begun):
         raise CampaignError(located(dict.fromkeys([*problems, *late]), file), str(file))
-    slow = [*(f"{one.where}: {one.message}" for one in late), *_slow(campaign, places)]
+    slow = [f"{one.where}: {one.message}" for one in late]
     return [*_untold(campaign, places), *slow, *_world(campaign), *prospects(campaign)]
 
 
@@ -224,13 +224,14 @@ def _untold(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:
             )
 
 
-def _slow(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:
-    """Yield that an instrument of the user's own seems to take longer than its step may."""
+def _slow(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """Yield that an instrument of the user's own asks the lab's clock for more time than its step has."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for station in step.stations:
             if (delay := places[station].delay) > step.timeout:
-                device, most = campaign.stations[station].device, lab_time(step.timeout)
-                yield f"{where}.timeout: {device} asks for {lab_time(delay)}, and the step may take {most}"
+                asks = f"{campaign.stations[station].device} asks the lab's clock for {lab_time(delay)} to do a job"
+                message = f"{asks}, and the step may take {lab_time(step.timeout)}; allow more time"
+                yield Problem(f"{where}.timeout", message)
 
 
 def _world(campaign: Campaign) -> Iterator[str]:

@@ -313,6 +313,7 @@ fidelities:
         ("bench:Bench", "bench:Real", "bench:Real is a real device (valve is a ophyd.EpicsSignal), and the clock"),
         ("bench:Bench", "bench:Deep", "bench:Deep is a real device (stage is a bench.Stage)"),
         ("bench:Bench", "instruments.epics_furnace:EpicsFurnace", "is a real device"),
+        ("timeout: 20 h", "timeout: 30 min", "bench:Bench asks the lab's clock for 2 h to do a job, and"),
         ("bench:good", "bench:other", "bench:other does not give 'output', did you mean 'outputs'"),
         ("bench:good", "bench:volts", "gives output in V"),
         ("{kind: virtual}", "{kind: virtual, faults: [{trial: 0, station: bench, kind: nan}]}", "only simulated ones"),
@@ -333,11 +334,6 @@ def test_an_instrument_of_one_s_own_is_judged_by_its_source(folder: Path, old: s
             "bench:Bench",
             "bench:Sleepy",
             "bench: bench:Sleepy uses sleep, and the clock of lab: {kind: virtual} does not",
-        ),
-        (
-            "timeout: 20 h",
-            "timeout: 30 min",
-            "workflow[0].timeout: bench:Bench asks for 2 h, and the step may",
         ),
         ("initial: 3", "initial: 9", "planner.initial: 9 trials fill the space, and the budget is 9: no model chooses"),
         (
