@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from campaigns.errors import LimitError
+from instruments.channel import Channel
 from simulators.epics import EpicsLab, FurnaceServer, unused_port
 from tests.labs import Crew, LinePhysics, job, setup
 
@@ -133,3 +135,16 @@ def test_the_server_dies_with_a_parent_that_is_killed():
 
 def test_an_unused_port_is_free():
     assert unused_port() != 5064
+
+
+def test_a_server_in_another_unit_than_its_driver_is_refused(crew):
+    oven = crew.lab.instrument("oven")
+    assert oven.check_units()["temperature"] == oven.unit_of("temperature") == "degC"
+    other = Channel(oven.temperature.pvname, name="other", unit="K")
+    silent = Channel(oven.temperature.pvname, name="silent")
+    for each in (other, silent):
+        each.wait_for_connection(timeout=5)
+    assert silent.unit == "degC"
+    with pytest.raises(LimitError, match="other is in 'degC' by its server, and its driver is written for K"):
+        _ = other.unit
+    assert other.describe()["other"]["units"] == "degC"
