@@ -312,7 +312,7 @@ def derivation(metric: DerivedConfig, units: Mapping[str, str]) -> tuple[Product
                 f"{name} is in {units[name]}, whose zero is arbitrary; allowed in a formula: a unit such as K"
             )
     product = formula({n: quantity(1.0, units[n]) for n in formula.names})
-    return formula, to_unit(f"{product.magnitude} {product.units}", metric.unit)
+    return formula, to_unit(f"1 {product.units}", metric.unit)  # the formula's own numbers are no part of it
 
 
 def _term(config: TermConfig, unit: str) -> Term:

@@ -87,6 +87,19 @@ def test_a_scale_in_kelvin_is_a_difference_for_a_metric_in_celsius() -> None:
     assert built.score({"onset": 280.0}) == pytest.approx(-2.0)
 
 
+@pytest.mark.parametrize(
+    ("formula", "unit", "value"),
+    [("2 * capacity", "mAh/g", 200.0), ("0.5 * capacity", "Ah/kg", 50.0), ("capacity / 4 * 1e3", "Ah/g", 25.0)],
+)
+def test_a_number_in_a_formula_counts_once(formula: str, unit: str, value: float) -> None:
+    metrics = {
+        "capacity": {"kind": "measured", "unit": "mAh/g"},
+        "derived": {"kind": "derived", "unit": unit, "formula": formula},
+    }
+    built = objective(metrics, {"goal": "maximise", "metric": "derived", "scale": 1})
+    assert built.complete({"capacity": 100.0})["derived"] == pytest.approx(value)
+
+
 def test_a_formula_of_a_temperature_in_celsius_is_refused() -> None:
     metrics = {
         "onset": {"kind": "measured", "unit": "degC"},
