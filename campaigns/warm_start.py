@@ -276,7 +276,7 @@ class _Reading:
             return Remark(row.number, "its state is not completed", state or "empty")
         own = all(name in self.sheet.columns for name in _OWN)
         if own and (reason := self.sheet.text(row, REASON)):
-            return Remark(row.number, "its measurement was not believed", reason)
+            return Remark(row.number, "it is a suspected outlier", reason)
         return None
 
     def _candidate(self, place: int, row: Line) -> Candidate | Remark:

@@ -16,11 +16,12 @@ from campaigns.module_files import open_folder
 from campaigns.yaml_nodes import read_document
 from loop.amend_words import Words, candidate, wrong
 from loop.amending import author, check_candidate, check_settlement, checked, rescored
+from loop.candidates import best, results
 from loop.limits import kept_limits
 from loop.places import open_journal
-from loop.records import best, changes_of
+from loop.records import changes_of
 from loop.store import Journal
-from loop.words import change_text, score_text
+from loop.words import best_text, change_text
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def amend(desk: Desk, changes: Sequence[CampaignChange]) -> list[str]:
     written = desk.journal.amend(changes, (author(), desk.reason), verdicts)
     said = [f"amendment {one.number}: {change_text(campaign, one.change)}" for one in written]
     if ranked:
-        said += [f"{len(verdicts)} trials scored anew; {_best(desk.journal)}"]
+        found = best(results(campaign.build_objective(), desk.journal.trials()))
+        said += [f"{len(verdicts)} trials scored anew; {best_text(found)}"]
     if not limits:
         said += ["the limits of the instruments are not known yet: the next run checks them"]
     return [*said, "holds from the next proposal on, of a run that goes on or of the next one"]
@@ -146,8 +148,3 @@ def _unknown(campaign: Campaign, material: str | None) -> str:
 
     why = load_pool(campaign.space.pool).lacks(material)
     return f"{why}; 'athanor pool show FILE' tells what it holds" if why else ""
-
-
-def _best(journal: Journal) -> str:
-    found = best(journal.trials())
-    return "none is feasible" if found is None else f"best is trial {found.number}, score {score_text(found)}"

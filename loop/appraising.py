@@ -7,9 +7,11 @@ from dataclasses import asdict
 
 from campaigns.campaign import Campaign
 from loop.book import Book
-from loop.events import Doubted, LookedAhead
+from loop.events import Doubted, LookedAhead, PosteriorBestChanged
+from loop.front import wants_front
 from loop.planner import Planner
-from loop.reader import DOUBTS, OUTLOOK
+from loop.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
+from loop.records import FEWEST, PosteriorBest, completed, weighed
 from loop.stopping import unanswered
 from loop.store import Store
 
@@ -25,9 +27,10 @@ class Appraising:
 
     def __init__(self, planner: Planner, book: Book, store: Store) -> None:
         self._planner, self._book, self._store = planner, book, store
+        self._told: tuple[PosteriorBest | None, int] | None = None  # in this session
 
     def doubts(self) -> Iterator[Doubted]:
-        """Keep which measurements are not believed and why; yield those of which that has changed."""
+        """Keep which trials are suspected outliers and why; yield those of which that has changed."""
         doubts = self._planner.doubts()
         changed = [t for t in self._book.trials if t.doubt != doubts.get(t.number, "")]
         if not changed:
@@ -38,6 +41,19 @@ class Appraising:
             self._book.doubt(trial.number, reason)
             if bool(reason) != bool(trial.doubt):
                 yield Doubted(trial.number, reason)
+
+    def posterior_best(self, campaign: Campaign) -> Iterator[PosteriorBestChanged]:
+        """Keep and yield the best measured candidate by the posterior, where one is looked for and it is news."""
+        scored = sum(trial.score is not None for trial in completed(self._book.trials))
+        if wants_front(campaign) or scored < FEWEST:
+            return
+        found = self._planner.posterior_best()
+        news = (found, weighed(a for a in self._store.amendments() if a.first is not None))
+        if news != self._told:
+            self._told = news
+            body = None if found is None else asdict(found)
+            self._store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1]})
+            yield PosteriorBestChanged(found)
 
     def outlook(self, campaign: Campaign) -> Iterator[LookedAhead]:
         """Keep and yield what is left to hope for, where a stopping rule wants to know and it is not in the store."""

@@ -160,6 +160,28 @@ class Belief:
         score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
         return score, feasible
 
+    def pooled(self, candidates: Sequence[Candidate]) -> tuple[Tensor, Tensor]:
+        """Return the score of each row's candidate by the mean of its readings, n, and where all constraints hold.
+
+        Readings that are not believed are left out; a candidate without another has the worst score, and breaks them.
+
+        Args:
+            candidates: n, of the rows.
+        """
+        places: dict[tuple[object, ...], int] = {}
+        group = torch.tensor([places.setdefault(c.key(), len(places)) for c in candidates], dtype=torch.long)
+        counts = torch.zeros(len(places), dtype=torch.float64).index_add_(0, group, self.believed.double())
+        known = counts[group] > 0
+        used = self.believed | ~known
+        means = {}
+        for name, values in self.measured.items():
+            total = torch.zeros(len(places), dtype=torch.float64)
+            total.index_add_(0, group, torch.where(used & known, values, 0.0))
+            means[name] = torch.where(known, (total / counts.clamp_min(1.0))[group], values)
+        found = self.scorer.values(means, self.rows)
+        score, feasible = torch.broadcast_tensors(self.scorer.score(found), self.scorer.feasible(found))
+        return torch.where(known, score, score[known].min()), feasible & known
+
     @cached_property
     def complete_rows(self) -> Tensor:
         """Which rows have a score, n: of others, only some metrics are known."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
-from loop.records import StepRecord, TrialRecord, best, told
+from loop.records import StepRecord, TrialRecord, told
 from loop.store import Store
 
 
@@ -32,11 +32,6 @@ class Book:
     def open(self) -> list[TrialRecord]:
         """The trials without a verdict, in the order of their numbers."""
         return [trial for trial in self.trials if not trial.state.ended]
-
-    @property
-    def best(self) -> TrialRecord | None:
-        """The best feasible trial so far."""
-        return best(self._trials.values())
 
     def __getitem__(self, number: int) -> TrialRecord:
         return self._trials[number]

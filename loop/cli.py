@@ -6,10 +6,11 @@ Nothing but typer is imported before a command is known: ``--help`` must not wai
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -20,9 +21,6 @@ from loop.cli_pool import app as pool
 from loop.cli_surrogate import app as surrogate
 from loop.exits import ExitCode, exit_code
 from loop.places import SCHEMA, ready_campaigns
-
-if TYPE_CHECKING:
-    from loop.reader import Reader
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
 
@@ -139,6 +137,34 @@ def status(file: _FILE = None, store: _STORE = None) -> None:
 
 
 @app.command()
+def ranking(
+    file: _FILE = None,
+    store: _STORE = None,
+    readings: Annotated[
+        bool, typer.Option("--readings", help="Show the single readings below each candidate.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print one row per candidate, as CSV.")] = False,
+) -> None:
+    """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
+    from loop.places import open_existing
+    from loop.show import console
+    from loop.standing import stored_results
+    from loop.tables import parameter_units, ranking_csv, ranking_table
+
+    if readings and csv:
+        raise typer.BadParameter(
+            "got --readings and --csv; 'athanor trials --csv' prints each reading", param_hint="--csv"
+        )
+    reader = open_existing(file, store)
+    units = parameter_units(reader.campaign().source)
+    found = stored_results(reader, reader.trials())
+    if csv:
+        typer.echo(ranking_csv(found, units), nl=False)
+    else:
+        console().print(ranking_table(found, units, None, readings))
+
+
+@app.command()
 def trials(
     file: _FILE = None,
     store: _STORE = None,
@@ -147,7 +173,8 @@ def trials(
 ) -> None:
     """List the trials of a campaign."""
     from loop.places import open_existing
-    from loop.show import console, stored_front
+    from loop.show import console
+    from loop.standing import stored_front
     from loop.tables import parameter_units, trials_csv, trials_json, trials_table
 
     if json and csv:
@@ -157,7 +184,7 @@ def trials(
     if json:
         typer.echo(trials_json(records))
         return
-    front = stored_front(reader.campaign().source, records)
+    front = stored_front(reader, records)
     if csv:
         typer.echo(trials_csv(records, units, front), nl=False)
     else:
@@ -189,15 +216,18 @@ def report(
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".html")
-    _write(write_report, reader, target)
+    with _writing(target):
+        write_report(reader, target)
 
 
-def _write(write: Callable[[Reader, Path], Path], reader: Reader, target: Path) -> None:
-    """Write a file about a store, and say so."""
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Say that a file was written, or why it cannot be."""
     try:
-        typer.echo(f"{write(reader, target)} written")
+        yield
     except OSError as error:
         raise typer.BadParameter(f"cannot write {target}: {error.strerror}", param_hint="--out") from error
+    typer.echo(f"{target} written")
 
 
 @app.command()
@@ -208,13 +238,19 @@ def export(
         Path | None, typer.Option(help="Where to write it; without it, NAME.ax.json beside the store.")
     ] = None,
 ) -> None:
-    """Hand a campaign over to Ax: one JSON file, from which ax.api.client.Client.load_from_json_file goes on."""
+    """Hand a campaign over to Ax: one JSON file, from which ax.api.client.Client.load_from_json_file goes on.
+
+    Each candidate is there once, with its pooled values. What Ax cannot hold is printed.
+    """
     from loop.ax_experiment import write_experiment
     from loop.places import open_existing
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".ax.json")
-    _write(write_experiment, reader, target)
+    with _writing(target):
+        left_out = write_experiment(reader, target)
+    for text in left_out:
+        typer.echo(f"left out: {text}")
 
 
 app.add_typer(pool, name="pool", no_args_is_help=True)

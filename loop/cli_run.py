@@ -97,7 +97,7 @@ def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
     out = console()
     out.print()
     front = front_of(campaign, outcome.trials)
-    out.print(ranking_table(outcome.trials, units) if front is None else front_table(front, units))
+    out.print(ranking_table(outcome.found, units) if front is None else front_table(front, units))
     out.print()
     print_rows(
         [

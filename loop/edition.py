@@ -52,6 +52,15 @@ def stored_campaign(reader: Reader) -> Campaign:
         ) from error
 
 
+def shown_campaign(reader: Reader) -> Campaign:
+    """Return the campaign of a store as its trials are scored and shown.
+
+    Raises:
+        StoreError: the store holds no campaign, or one of a version with another format.
+    """
+    return as_shown(stored_campaign(reader), reader.amendments())
+
+
 def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:
     """Return what is in force by the file and those amendments that a run has taken over."""
     held = [a for a in amendments if a.first is not None and changes_of([a])]

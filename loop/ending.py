@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from loop.amending import Amending
 from loop.appraising import Appraising
 from loop.book import Book
-from loop.events import Event, FrontGrew, Improved, SurrogateChanged, TrialEnded
+from loop.candidates import CandidateResult, best, results
+from loop.events import BestChanged, Event, FrontGrew, SurrogateChanged, TrialEnded
 from loop.front import front, wants_front
 from loop.records import TrialRecord, Verdict, completed
 from loop.retraining import Retraining
@@ -45,25 +46,36 @@ class Ending:
 
     def end(self, number: int, ending: Verdict) -> None:
         """End a trial."""
-        previous = self._book.best
+        previous = self.best
         self._session.store.end(number, ending, self._session.clock.now())
         trial = self._book.refresh(number)
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._session.store.beat()
         self._session.on_event(TrialEnded(trial))
-        self.doubt()
+        self.appraise()
         self.look_ahead()
         self._session.tell(changes(number, changed + self._retrained()))
         self._tell_of_progress(trial, previous)
+
+    @property
+    def found(self) -> list[CandidateResult]:
+        """The candidates that were measured so far, by what is in force."""
+        return results(self._amending.edition.campaign.build_objective(), self._book.trials)
+
+    @property
+    def best(self) -> CandidateResult | None:
+        """The best measured candidate so far."""
+        return best(self.found)
 
     def tune(self) -> None:
         """Begin or settle the tuning of a model, if that is due."""
         latest = max((trial.number for trial in self._book.trials), default=0)
         self._session.tell(changes(latest, self._retrained()))
 
-    def doubt(self) -> None:
-        """Keep and tell which measurements are not believed."""
+    def appraise(self) -> None:
+        """Keep and tell which trials are suspected outliers, and which candidate is the best by the posterior."""
         self._session.tell(self._appraising.doubts())
+        self._session.tell(self._appraising.posterior_best(self._amending.edition.campaign))
 
     def look_ahead(self) -> None:
         """Keep and tell what is left to hope for, where a stopping rule wants to know."""
@@ -74,14 +86,19 @@ class Ending:
             return []
         return self._retraining.advance(completed(self._book.trials))
 
-    def _tell_of_progress(self, trial: TrialRecord, previous: TrialRecord | None) -> None:
-        campaign, incumbent = self._amending.edition.campaign, self._book.best
+    def _tell_of_progress(self, trial: TrialRecord, previous: CandidateResult | None) -> None:
+        campaign, incumbent = self._amending.edition.campaign, self.best
         if wants_front(campaign):
             grown = front(campaign.build_objective(), self._book.trials)
             if trial.number in grown.numbers:
                 self._session.on_event(FrontGrew(trial.number, grown))
-        elif incumbent is not None and (previous is None or (incumbent.score or 0.0) > (previous.score or 0.0)):
-            self._session.on_event(Improved(incumbent, previous))
+        elif _told(incumbent) != _told(previous):
+            self._session.on_event(BestChanged(incumbent))
+
+
+def _told(one: CandidateResult | None) -> object:
+    """Return what there is to tell of the best candidate."""
+    return None if one is None else (one.numbers, one.score)
 
 
 def changes(trial: int, found: Sequence[tuple[str, str]]) -> list[Event]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
+from loop.candidates import CandidateResult
 from loop.front import Front
-from loop.records import Amendment, Outlook, Proposal, TrialRecord
+from loop.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,17 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Improved:
-    """A trial is the best so far; ``previous`` was, if there was one."""
+class BestChanged:
+    """Another candidate is the best measured one so far, or the same one with another pooled score; None if none is."""
 
-    best: TrialRecord
-    previous: TrialRecord | None = None
+    best: CandidateResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class PosteriorBestChanged:
+    """What is known of the best measured candidate by the models' posterior; None where none is likely feasible."""
+
+    found: PosteriorBest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class FrontGrew:
 
 @dataclass(frozen=True, slots=True)
 class Doubted:
-    """A trial's measurement is believed no more, or again.
+    """A trial is a suspected outlier, or one no more.
 
     Attributes:
         reason: why it is not; empty when it is.
@@ -197,14 +204,17 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The session is over; ``front`` is what was found where a front was looked for."""
+    """The session is over, with the best measured candidate; ``front`` is what was found where one was looked for."""
 
     reason: str
-    best: TrialRecord | None = None
+    best: CandidateResult | None = None
     front: Front | None = None
 
 
-TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | Improved | FrontGrew | LookedAhead
+Found = BestChanged | PosteriorBestChanged | FrontGrew
+"""What a trial has changed about the best."""
+
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | LookedAhead | Found
 """What happens to one trial."""
 
 SessionEvent = (

@@ -14,7 +14,7 @@ from campaigns.objective import Objective, Term
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue
 from loop.calibration import Pair
-from loop.front import front
+from loop.candidates import CandidateResult, best, ranking
 from loop.marks import (
     BLUE,
     COLOURS,
@@ -34,20 +34,21 @@ from loop.marks import (
     scatter,
 )
 from loop.merit import shares, term_label
-from loop.records import TrialRecord, best, completed, ranking
+from loop.records import TrialRecord
 from loop.words import clean, with_sd
 
 _POINTS = "points"
 
 
-def score_figure(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> Figure:
-    """Return the score over trials: measured scores, the best so far, and trials without a score in lanes below.
+def score_figure(trials: Sequence[TrialRecord], found: Sequence[CandidateResult], units: Mapping[str, str]) -> Figure:
+    """Return the score over trials: single readings, the best candidate so far, and trials without a score in lanes.
 
     Args:
         trials: all trials, by number.
+        found: their candidates.
         units: parameter to unit.
     """
-    traces = incumbent_traces(trials)
+    traces = incumbent_traces(trials, found)
     lanes: list[str] = []
     for mark, group in by_fate(trials):
         scored, rest = [t for t in group if t.score is not None], [t for t in group if t.score is None]
@@ -57,23 +58,32 @@ def score_figure(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> Fig
         if rest:
             lanes.append(mark.name)
             traces.append(_lane(mark, [t.number for t in rest], _hovers(rest, units)))
-    found = layout("trial", label("score", _POINTS), 400 + 22 * len(lanes))
+    shown = layout("trial", label("score", _POINTS), 400 + 22 * len(lanes))
     share = min(0.07 * len(lanes), 0.4)
-    found["yaxis"]["domain"] = [share + 0.03 if lanes else 0, 1]
-    found["yaxis2"] = {"domain": [0, share], "type": "category", "categoryarray": lanes, "automargin": True}
-    traces += _fit(found["yaxis"], {t.number: t.number for t in trials}, trials, units)
-    found["xaxis"] |= {"anchor": "y2" if lanes else "y", "range": [-0.7, max(len(trials), 1) - 0.3]}
-    return {"data": traces, "layout": found | _start(trials)}
+    shown["yaxis"]["domain"] = [share + 0.03 if lanes else 0, 1]
+    shown["yaxis2"] = {"domain": [0, share], "type": "category", "categoryarray": lanes, "automargin": True}
+    traces += _fit(shown["yaxis"], {t.number: t.number for t in trials}, trials, units)
+    shown["xaxis"] |= {"anchor": "y2" if lanes else "y", "range": [-0.7, max(len(trials), 1) - 0.3]}
+    return {"data": traces, "layout": shown | _start(trials)}
 
 
-def incumbent(trials: Sequence[TrialRecord]) -> list[TrialRecord | None]:
-    """Return the best feasible trial among the trials up to each number."""
-    return [best(trials[: i + 1]) for i in range(len(trials))]
+def incumbent(trials: Sequence[TrialRecord], found: Sequence[CandidateResult]) -> list[CandidateResult | None]:
+    """Return the best candidate up to each trial, by the pooled values that are known by now.
+
+    A candidate counts from its first reading on, so that the line does not follow the luck of single readings.
+    """
+    first = {one.number: one for one in found}
+    held: CandidateResult | None = None
+    kept = []
+    for trial in trials:
+        held = best(one for one in (held, first.get(trial.number)) if one is not None)
+        kept.append(held)
+    return kept
 
 
-def incumbent_traces(trials: Sequence[TrialRecord]) -> list[Trace]:
-    """Return the best score so far as a step line with a band of one standard uncertainty."""
-    steps = [(t.number, _score(held)) for t, held in zip(trials, incumbent(trials), strict=True) if held]
+def incumbent_traces(trials: Sequence[TrialRecord], found: Sequence[CandidateResult]) -> list[Trace]:
+    """Return the best pooled score so far as a step line with a band of one standard error."""
+    steps = [(t.number, _score(held)) for t, held in zip(trials, incumbent(trials, found), strict=True) if held]
     if not steps:
         return []
     x = [*(number for number, _ in steps), steps[-1][0] + 0.3]
@@ -81,7 +91,11 @@ def incumbent_traces(trials: Sequence[TrialRecord]) -> list[Trace]:
     low = line(x, [s.value - s.sd for s in held], "", width=0, shape="hv") | {"showlegend": False}
     high = line(x, [s.value + s.sd for s in held], "", width=0, shape="hv") | {"showlegend": False}
     band = {"fill": "tonexty", "fillcolor": "rgba(86, 180, 233, 0.25)"}
-    return [low, high | band, line(x, [s.value for s in held], "best so far ± sd", color=SKY, width=2, shape="hv")]
+    return [
+        low,
+        high | band,
+        line(x, [s.value for s in held], "best so far ± standard error", color=SKY, width=2, shape="hv"),
+    ]
 
 
 def prediction_figure(pairs: Sequence[Pair], name: str, units: Mapping[str, str]) -> Figure:
@@ -106,25 +120,25 @@ def prediction_figure(pairs: Sequence[Pair], name: str, units: Mapping[str, str]
 
 
 def slice_figure(
-    trials: Sequence[TrialRecord], name: str, parameter: ParameterConfig, units: Mapping[str, str]
+    found: Sequence[CandidateResult], name: str, parameter: ParameterConfig, units: Mapping[str, str]
 ) -> Figure:
-    """Return the score against one parameter, where it applies; trials without a score are in the table of all."""
-    scored = [t for t in trials if t.score is not None and name in t.candidate.parameters]
+    """Return the pooled score against one parameter, where it applies."""
+    scored = [one for one in found if one.score is not None and name in one.candidate.parameters]
     traces = [
         scatter(mark, [_place(t, name) for t in group], [_score(t) for t in group], _hovers(group, units))
         for mark, group in by_fate(scored)
     ]
     unit = None if isinstance(parameter, CategoricalConfig) else parameter.unit
-    found = layout(label(name, unit), label("score", _POINTS), 280) | {"showlegend": False}
-    traces += _fit(found["yaxis"], {t.number: _place(t, name) for t in scored}, scored, units)
+    shown = layout(label(name, unit), label("score", _POINTS), 280) | {"showlegend": False}
+    traces += _fit(shown["yaxis"], {t.number: _place(t, name) for t in scored}, scored, units)
     if isinstance(parameter, FloatConfig) and parameter.scale == "log":
-        found["xaxis"] |= LOG_AXIS
-    return {"data": traces, "layout": found}
+        shown["xaxis"] |= LOG_AXIS
+    return {"data": traces, "layout": shown}
 
 
-def parallel_figure(trials: Sequence[TrialRecord], parameters: Mapping[str, ParameterConfig]) -> Figure:
-    """Return one line per completed trial through its parameters, metrics and score, coloured by score."""
-    done = [t for t in completed(trials) if t.score is not None]
+def parallel_figure(found: Sequence[CandidateResult], parameters: Mapping[str, ParameterConfig]) -> Figure:
+    """Return one line per candidate through its parameters, pooled metrics and score, coloured by score."""
+    done = [one for one in found if one.score is not None]
     axes = [_parameter_axis(name, parameter, done) for name, parameter in parameters.items()]
     metrics = {name: metric.unit for t in done for name, metric in t.metrics.items()}
     axes += [_axis(name, unit, [t.metrics[name].value for t in done]) for name, unit in metrics.items()]
@@ -134,44 +148,54 @@ def parallel_figure(trials: Sequence[TrialRecord], parameters: Mapping[str, Para
     colours = {"color": scores, "colorscale": "Cividis", "showscale": True, "colorbar": bar}
     if scores:
         colours |= {"cmin": float(np.percentile(scores, 10)), "cmax": max(scores)}  # the best are to be told apart
-    found = {"height": 420, "margin": {"l": 70, "r": 60, "t": 100, "b": 30}}
+    shown = {"height": 420, "margin": {"l": 70, "r": 60, "t": 100, "b": 30}}
     trace = {"type": "parcoords", "dimensions": axes, "line": colours, "labelangle": -18, "labelfont": {"size": 12}}
-    return {"data": [trace], "layout": found}
+    return {"data": [trace], "layout": shown}
 
 
-def trade_off_figures(trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> list[Figure]:
+def trade_off_figures(
+    found: Sequence[CandidateResult], on_it: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]
+) -> list[Figure]:
     """Return each pair of the objective's metrics against each other, the Pareto front of all terms ringed.
 
     Terms that share a metric are one axis; fewer than two metrics have no trade-off.
+
+    Args:
+        found: the candidates.
+        on_it: those on the front.
+        objective: its terms are the axes.
+        units: parameter to unit.
     """
     axes = list({term.metric: term for term in objective.terms}.values())
-    done = [t for t in completed(trials) if t.score is not None]
-    on_it = front(objective, done).trials
+    done = [one for one in found if one.score is not None]
     return [_trade_off(done, on_it, pair, units) for pair in combinations(axes, 2)] if done else []
 
 
 def ranking_figure(
-    trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str], count: int = 20
+    found: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str], count: int = 20
 ) -> Figure:
-    """Return the best completed trials, feasible ones first: what each term gives to the score, and the score."""
-    top = ranking(trials)[:count]
+    """Return the best candidates, feasible ones first: what each term gives to the pooled score, and the score."""
+    top = ranking(found)[:count]
     names = [_rank_label(t) for t in top]
     table = [shares(objective, t) for t in top]
     traces = [
         _bar(f"{term_label(term)} (weight {term.weight:g})", colour, names, [row[i].contribution for row in table])
         for i, (term, colour) in enumerate(zip(objective.terms, COLOURS * len(objective.terms), strict=False))
     ]
-    total = scatter(Mark("score ± sd", GREY, "diamond"), [t.score for t in top], [], _hovers(top, units))
+    total = scatter(Mark("score ± standard error", GREY, "diamond"), [t.score for t in top], [], _hovers(top, units))
     total |= {"y": names, "error_x": error_bars([_score(t) for t in top], GREY)}
     del total["error_y"]
-    found = layout(label("contribution to the score", _POINTS), "", 130 + 24 * max(len(top), 2))
-    found |= {"barmode": "relative", "bargap": 0.25}
-    found["yaxis"] |= {"autorange": "reversed", "type": "category", "ticks": "outside", "ticklen": 6}
-    return {"data": [*traces, total], "layout": found}
+    shown = layout(label("contribution to the score", _POINTS), "", 130 + 24 * max(len(top), 2))
+    shown |= {"barmode": "relative", "bargap": 0.25}
+    shown["yaxis"] |= {"autorange": "reversed", "type": "category", "ticks": "outside", "ticklen": 6}
+    return {"data": [*traces, total], "layout": shown}
 
 
 def _fit(
-    axis: dict[str, Any], places: Mapping[int, Any], trials: Sequence[TrialRecord], units: Mapping[str, str]
+    axis: dict[str, Any],
+    places: Mapping[int, Any],
+    trials: Sequence[TrialRecord] | Sequence[CandidateResult],
+    units: Mapping[str, str],
 ) -> list[Trace]:
     """Keep a few very bad scores from flattening all others: point to them from the axis' end.
 
@@ -181,27 +205,28 @@ def _fit(
     scores = [t.score for t in trials if t.score is not None]
     low, high = np.percentile(scores, (25, 75)) if scores else (0.0, 0.0)
     fence = low - 3 * (high - low)
-    far, near = [t for t in trials if t.score is not None and t.score < fence], [s for s in scores if s >= fence]
+    near = [s for s in scores if s >= fence]
+    far = {t.number: hover(t, units) for t in trials if t.score is not None and t.score < fence}
     if not far or high == low:
         return []
     margin = 0.08 * (max(near) - min(near))
     axis["range"] = [min(near) - 2 * margin, max(near) + margin]
     mark = Mark("below the axis (double-click to see)", GREY, "triangle-down")
-    points = scatter(mark, [places[t.number] for t in far], [], _hovers(far, units))
+    points = scatter(mark, [places[number] for number in far], [], list(far.values()))
     del points["error_y"]
     return [points | {"y": [min(near) - 1.5 * margin] * len(far)}]
 
 
-def _score(trial: TrialRecord) -> MetricValue:
+def _score(trial: TrialRecord | CandidateResult) -> MetricValue:
     return MetricValue(trial.score or 0.0, trial.score_sd or 0.0, _POINTS)
 
 
-def _place(trial: TrialRecord, parameter: str) -> float | int | str:
+def _place(trial: CandidateResult, parameter: str) -> float | int | str:
     value = trial.candidate.parameters[parameter]
     return escape(value) if isinstance(value, str) else value
 
 
-def _hovers(trials: Sequence[TrialRecord], units: Mapping[str, str]) -> list[str]:
+def _hovers(trials: Sequence[TrialRecord] | Sequence[CandidateResult], units: Mapping[str, str]) -> list[str]:
     return [hover(t, units) for t in trials]
 
 
@@ -228,7 +253,7 @@ def _pair_text(pair: Pair, name: str, units: Mapping[str, str]) -> str:
     return f"{escape(text)}<br>{hover(pair.trial, units)}"
 
 
-def _parameter_axis(name: str, parameter: ParameterConfig, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _parameter_axis(name: str, parameter: ParameterConfig, trials: Sequence[CandidateResult]) -> dict[str, Any]:
     values = [t.candidate.parameters.get(name, parameter.otherwise) for t in trials]
     if not isinstance(parameter, CategoricalConfig):
         return _axis(name, parameter.unit, values)
@@ -242,7 +267,7 @@ def _axis(name: str, unit: str | None, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _trade_off(
-    done: Sequence[TrialRecord], on_it: Sequence[TrialRecord], axes: tuple[Term, Term], units: Mapping[str, str]
+    done: Sequence[CandidateResult], on_it: Sequence[CandidateResult], axes: tuple[Term, Term], units: Mapping[str, str]
 ) -> Figure:
     x, y = (term.metric for term in axes)
     traces = []
@@ -280,10 +305,11 @@ def _wish(term: Term) -> str:
             return f"{' and '.join(edges)} is best"
 
 
-def _rank_label(trial: TrialRecord) -> str:
+def _rank_label(trial: CandidateResult) -> str:
     text = clean(trial.candidate.material or "")
     short = text if len(text) <= 34 else f"{text[:33]}…"
-    remark = "" if fate(trial) == "feasible" else f" ({fate(trial)})"
+    remarks = [f"n = {len(trial.readings)}"] * (len(trial.readings) > 1) + [fate(trial)] * (fate(trial) != "feasible")
+    remark = f" ({', '.join(remarks)})" if remarks else ""
     return escape(f"{short} #{trial.number}".strip() + remark)
 
 

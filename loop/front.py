@@ -1,4 +1,4 @@
-"""The front of a campaign: the trials that none beats in one term without losing in another, and the volume below it.
+"""The front of a campaign: candidates that none beats in one term without losing in another, and the volume below it.
 
 Pure functions of records, without torch, so that ``athanor status`` answers at once.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
 from campaigns.objective import FindParetoConfig, Objective
-from loop.records import TrialRecord, trusted
+from loop.candidates import CandidateResult, by_trial, results
+from loop.records import TrialRecord
 
 Point = tuple[float, ...]
 
@@ -24,29 +25,29 @@ class Front:
     """The best compromises of a campaign so far.
 
     Attributes:
-        trials: the feasible trials that no other dominates and that are no suspected outliers, best in the first term
-            first.
+        candidates: the feasible candidates that no other dominates by its pooled values, best in the first term first;
+            no suspected outlier.
         metrics: metrics of the terms, in their order, each once.
-        reference: points of each term from which the volume is measured; empty without a feasible trial.
+        reference: points of each term from which the volume is measured; empty without a feasible candidate.
         volume: what the front dominates above the reference, a product of points.
     """
 
-    trials: tuple[TrialRecord, ...]
+    candidates: tuple[CandidateResult, ...]
     metrics: tuple[str, ...]
     reference: tuple[float, ...]
     volume: float
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Numbers of the front's trials."""
-        return frozenset(trial.number for trial in self.trials)
+        """Numbers of the readings of the front's candidates."""
+        return frozenset(number for one in self.candidates for number in one.numbers)
 
 
-def some(trials: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
-    """Return at most ``count`` trials of a front, from end to end."""
-    if len(trials) <= count:
-        return list(trials)
-    return [trials[round(i * (len(trials) - 1) / (count - 1))] for i in range(count)]
+def some(found: Sequence[CandidateResult], count: int) -> list[CandidateResult]:
+    """Return at most ``count`` candidates of a front, from end to end."""
+    if len(found) <= count:
+        return list(found)
+    return [found[round(i * (len(found) - 1) / (count - 1))] for i in range(count)]
 
 
 def wants_front(campaign: Campaign) -> bool:
@@ -65,26 +66,33 @@ def front_of(campaign: Campaign, trials: Sequence[TrialRecord]) -> Front | None:
 
 
 def front(objective: Objective, trials: Sequence[TrialRecord]) -> Front:
-    """Return the front of some trials, whatever their states."""
-    good = _feasible(trials)
-    points = {t.number: axes(objective, t) for t in good}
-    best = [t for t in good if not any(dominates(points[o.number], points[t.number]) for o in good)]
-    best.sort(key=lambda t: (tuple(-x for x in points[t.number]), t.number))
+    """Return the front of the candidates of some trials, whatever their states."""
+    good = [one for one in results(objective, trials) if one.eligible]
+    points = {one.number: axes(objective, one) for one in good}
+    best = [one for one in good if not any(dominates(points[o.number], points[one.number]) for o in good)]
+    best.sort(key=lambda one: (tuple(-x for x in points[one.number]), one.number))
     reference = reference_point(list(points.values()), objective)
-    volume = hypervolume([points[t.number] for t in best], reference)
+    volume = hypervolume([points[one.number] for one in best], reference)
     metrics = tuple(dict.fromkeys(term.metric for term in objective.terms))
     return Front(tuple(best), metrics, reference, volume)
 
 
 def volumes(objective: Objective, trials: Sequence[TrialRecord]) -> list[float]:
-    """Return what the front dominated after each of the trials, from the reference of all of them."""
-    reference = front(objective, trials).reference
+    """Return what the front dominated after each of the trials, from the reference of all of them.
+
+    A candidate counts from its first reading on, with the values that all of its readings give by now: the last volume
+    is that of the front.
+    """
+    reference, of = front(objective, trials).reference, by_trial(results(objective, trials))
+    seen: set[int] = set()
     known: list[Point] = []
     found: list[float] = []
     for trial in trials:
         more = 0.0
-        if _feasible([trial]):
-            point = axes(objective, trial)
+        one = of.get(trial.number)
+        if one is not None and one.eligible and trial.number in one.numbers and one.number not in seen:
+            seen.add(one.number)
+            point = axes(objective, one)
             more = _exclusive(point, known, reference)
             known = _undominated([*known, point])
         found.append((found[-1] if found else 0.0) + more)
@@ -100,9 +108,9 @@ def dominates(one: Point, other: Point) -> bool:
     return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
 
-def axes(objective: Objective, trial: TrialRecord) -> tuple[float, ...]:
-    """Return a completed trial's points of each term."""
-    return tuple(float(x) for x in objective.points(trial.values))
+def axes(objective: Objective, one: CandidateResult) -> tuple[float, ...]:
+    """Return a candidate's points of each term."""
+    return tuple(float(x) for x in objective.points(one.values))
 
 
 def reference_point(points: Sequence[Point], objective: Objective) -> Point:
@@ -160,7 +168,3 @@ def _undominated(points: Sequence[Point]) -> list[Point]:
         if not any(dominates(other, point) for other in kept):
             kept.append(point)
     return kept
-
-
-def _feasible(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [t for t in trusted(trials) if t.feasible]

@@ -6,30 +6,31 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from campaigns.objective import Objective, Term
+from loop.candidates import CandidateResult
 from loop.figures import trade_off_figures
 from loop.front import Front, volumes
 from loop.marks import GREY, ORANGE, SKY, Figure, Mark, Trace, by_fate, error_bars, hover, label, layout, line, scatter
 from loop.merit import shares, term_label
-from loop.records import TrialRecord, completed
+from loop.records import TrialRecord
 
 _STAIRS = "the front"
 
 
 def front_figures(
-    front: Front, trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]
+    front: Front, found: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]
 ) -> list[Figure]:
-    """Return the front among all completed trials, each with its uncertainties: every pair of metrics, three in space.
+    """Return the front among all candidates, each with its standard errors: every pair of metrics, three in space.
 
     Args:
-        front: the front of the trials.
-        trials: all trials, by number.
+        front: the front of the candidates.
+        found: all candidates.
         objective: two to four terms.
         units: parameter to unit.
     """
-    pairs = trade_off_figures(trials, objective, units)
+    pairs = trade_off_figures(found, front.candidates, objective, units)
     if len(objective.terms) == 2:
         return [one | {"data": [*_stairs(front, objective), *one["data"]]} for one in pairs]
-    return [_space(front, trials, objective, units), *pairs] if pairs else []
+    return [_space(front, found, objective, units), *pairs] if pairs else []
 
 
 def volume_figure(trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> Figure:
@@ -50,27 +51,27 @@ def _stairs(front: Front, objective: Objective) -> list[Trace]:
     x, y = objective.terms
     if {x.goal, y.goal} - {"maximise", "minimise"} or x.metric == y.metric:
         return []
-    corners = [(t.metrics[x.metric].value, t.metrics[y.metric].value) for t in front.trials]
+    corners = [(t.metrics[x.metric].value, t.metrics[y.metric].value) for t in front.candidates]
     path = corners[:1]
     for (_, before), (here, now) in pairwise(corners):
         path += [(here, before), (here, now)]
     return [line([a for a, _ in path], [b for _, b in path], _STAIRS, color=SKY, width=2)]
 
 
-def _space(front: Front, trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> Figure:
+def _space(front: Front, found: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]) -> Figure:
     """Return the points of the first three terms in space, the fourth as a colour."""
     traces = []
-    for mark, group in by_fate(completed(trials)):
+    for mark, group in by_fate(found):
         rest = [t for t in group if t.number not in front.numbers]
         traces.append(_cloud(mark, rest, objective, units))
-    traces.append(_cloud(Mark(_STAIRS, ORANGE, "diamond"), front.trials, objective, units))
-    found = layout("", "", 520)
-    del found["xaxis"], found["yaxis"]
+    traces.append(_cloud(Mark(_STAIRS, ORANGE, "diamond"), front.candidates, objective, units))
+    shown = layout("", "", 520)
+    del shown["xaxis"], shown["yaxis"]
     scene = {f"{a}axis": {"title": {"text": _axis(term)}} for a, term in zip("xyz", objective.terms, strict=False)}
-    return {"data": [t for t in traces if t["x"]], "layout": found | {"scene": scene}}
+    return {"data": [t for t in traces if t["x"]], "layout": shown | {"scene": scene}}
 
 
-def _cloud(mark: Mark, trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> Trace:
+def _cloud(mark: Mark, trials: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]) -> Trace:
     points = [[share.points for share in shares(objective, t)] for t in trials]
     found: Trace = {
         "type": "scatter3d",

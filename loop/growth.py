@@ -1,4 +1,4 @@
-"""Bounds that grow by themselves, as far as the campaign allows, where the best trials press against them."""
+"""Bounds that grow by themselves, as far as the campaign allows, where the best candidates press against them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.parameters import FloatConfig, IntegerConfig
+from loop.candidates import CandidateResult, ranking, results
 from loop.front import front_of
-from loop.records import TrialRecord, ranking, trusted
+from loop.records import TrialRecord, trusted
 from loop.words import unit_text
 
 _LEADERS = 5
-"""The best trials that are looked at; of a front, all that stand on it."""
+"""The best candidates that are looked at; of a front, all that stand on it."""
 _NEAR = 0.1
-"""Share of the range, at its end, in which a trial presses against the bound."""
+"""Share of the range, at its end, in which a candidate presses against the bound."""
 _STEP = 0.5
 """Share of the range by which it grows at a time."""
 _DIGITS = 3
@@ -26,7 +27,7 @@ Growing = FloatConfig | IntegerConfig
 def growth(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[SetBounds, str] | None:
     """Return the first bound that may grow and has to, with the reason, or None.
 
-    A bound has to grow when most of the best trials lie next to it, once the space-filling trials are done. What is
+    A bound has to grow when most of the best candidates lie next to it, once the space-filling trials are done. What is
     held at one value does not grow.
 
     Args:
@@ -41,17 +42,19 @@ def growth(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[SetBounds
         for side, ways in (("low", [s <= _NEAR for s in shares]), ("high", [s >= 1.0 - _NEAR for s in shares])):
             if sum(ways) >= 2 and 2 * sum(ways) > len(leaders) and (new := _grown(parameter, side)) is not None:
                 low, high = (new, parameter.high) if side == "low" else (parameter.low, new)
-                reason = f"{sum(ways)} of the {len(leaders)} best trials lie next to {name}'s {side} bound"
+                reason = f"{sum(ways)} of the {len(leaders)} best candidates lie next to {name}'s {side} bound"
                 return SetBounds(parameter=name, low=low, high=high, grown=True), reason + _from(parameter, side)
     return None
 
 
-def _leaders(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+def _leaders(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[CandidateResult]:
     done = trusted(trials)
     if len(done) < campaign.planner.initial:
         return []
     front = front_of(campaign, done)
-    return [t for t in ranking(done) if t.feasible][:_LEADERS] if front is None else list(front.trials)
+    if front is not None:
+        return list(front.candidates)
+    return [one for one in ranking(results(campaign.build_objective(), done)) if one.feasible][:_LEADERS]
 
 
 def _grown(parameter: Growing, side: str) -> float | None:

@@ -19,8 +19,9 @@ from loop.health import HealthChange
 from loop.learning import Memories, believe
 from loop.lessons import Teaching
 from loop.outlook import outlook
+from loop.posterior_best import posterior_best
 from loop.proposed import Keys
-from loop.records import Outlook, TrialRecord, completed, learnable
+from loop.records import Outlook, PosteriorBest, TrialRecord, completed, learnable
 from loop.scoring import Scorer
 from loop.trust import Trust
 from loop.words import metric_text
@@ -141,6 +142,10 @@ class Knowledge:
             seed: determines the samples.
         """
         return outlook(self.heeding_failures(), replace(self.measured, seen=over), self.trials, seed)
+
+    def posterior_best(self, seed: int) -> PosteriorBest | None:
+        """Return the best measured candidate by the posterior; ``seed`` determines the samples."""
+        return posterior_best(self.belief(), self.trials, seed)
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""

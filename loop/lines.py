@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from loop.events import (
     Amended,
+    BestChanged,
     Doubted,
     Event,
     Finished,
     FrontGrew,
-    Improved,
     LookedAhead,
     PoolReady,
+    PosteriorBestChanged,
     Preparing,
     Proposed,
     SessionEvent,
@@ -29,11 +30,14 @@ from loop.events import (
 )
 from loop.records import TrialRecord
 from loop.words import (
+    best_text,
     candidate_text,
     clean,
     front_text,
     metrics_text,
+    outlier_text,
     outlook_text,
+    posterior_text,
     score_text,
     since_text,
     state_text,
@@ -78,8 +82,7 @@ def _session_line(event: SessionEvent) -> str:
 def _found(event: Finished) -> str:
     if event.front is not None:
         return front_text(event.front)
-    trial = event.best
-    return "none is feasible" if trial is None else f"best is trial {trial.number}, score {score_text(trial)}"
+    return best_text(event.best)
 
 
 def _amended(event: Amended) -> str:
@@ -101,13 +104,22 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
         case TrialEnded(trial=trial):
             return f"trial {trial.number}: {_verdict(trial, axes)}"
         case Doubted(trial=number, reason=reason):
-            return f"trial {number}: {f'not believed: {reason}' if reason else 'believed again'}"
-        case Improved(best=trial):
-            return f"best so far: trial {trial.number}, score {score_text(trial)}"
+            return f"trial {number} {outlier_text(reason)}"
+        case BestChanged() | PosteriorBestChanged():
+            return _best_so_far(event)
         case FrontGrew(trial=number, front=front):
             return f"trial {number} stands on the front: {front_text(front)}"
         case LookedAhead(trial=number, outlook=outlook):
             return f"outlook after trial {number}: {outlook_text(outlook)}"
+
+
+def _best_so_far(event: BestChanged | PosteriorBestChanged) -> str:
+    match event:
+        case BestChanged(best=top):
+            return "best so far: " + ("none is feasible" if top is None else f"{top.label}, score {score_text(top)}")
+        case PosteriorBestChanged(found=found):
+            text = "no measured candidate is likely feasible" if found is None else posterior_text(found)
+            return f"best by the model: {text}"
 
 
 def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:

@@ -17,12 +17,31 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.events import Amended, Event, Preparing, SourceRead, Started, Stopping, SurrogateChanged, Warned
+from loop.events import (
+    Amended,
+    Event,
+    PosteriorBestChanged,
+    Preparing,
+    SourceRead,
+    Started,
+    Stopping,
+    SurrogateChanged,
+    Warned,
+)
 from loop.front import Front, axes_of, some
 from loop.lines import line
 from loop.progress import Pace, Progress, advance, keep_pace
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, duration, front_text, metric_text, metrics_text, score_text
+from loop.words import (
+    candidate_text,
+    clean,
+    duration,
+    front_text,
+    metric_text,
+    metrics_text,
+    posterior_text,
+    score_text,
+)
 
 _LAST = 6
 _PATIENCE = 2.0
@@ -78,6 +97,7 @@ class PlainView:
         self._clock = clock
         self._pace: Pace | None = None
         self._said = -math.inf
+        self._by_model: int | None = -1  # the trial of the best by the model, as it was told last
         self._stream = stream
         self._on_broken = on_broken
         self._units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
@@ -86,7 +106,7 @@ class PlainView:
 
     def __call__(self, event: Event) -> None:
         """Print the event with the time of day."""
-        if self._broken or self._too_soon(event):
+        if self._broken or self._too_soon(event) or self._known(event):
             return
         moment = datetime.now().astimezone()
         try:
@@ -106,6 +126,13 @@ class PlainView:
             return True
         self._said = now
         return False
+
+    def _known(self, event: Event) -> bool:
+        """Return whether an event tells nothing but a little more of the candidate that is the best by the model."""
+        if not isinstance(event, PosteriorBestChanged):
+            return False
+        before, self._by_model = self._by_model, None if event.found is None else event.found.trial
+        return before == self._by_model
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -203,22 +230,23 @@ def _stations(progress: Progress) -> RenderableType:
 def _best(progress: Progress) -> RenderableType:
     if progress.front is not None:
         return _front(progress, progress.front)
-    trial = progress.best
+    trial, model = progress.best, progress.posterior
     if trial is None:
         return Text("best so far: none feasible yet", style="dim")
+    told = "" if model is None else f"\n  by the model {posterior_text(model)}"
     metrics = ", ".join(f"{name} {metric_text(value)}" for name, value in trial.metrics.items())
     return Text.assemble(
         ("best so far  ", "bold green"),
-        f"trial {trial.number}, score {score_text(trial)}\n",
-        f"  {candidate_text(trial.candidate, progress.units)}\n  {metrics}",
+        f"{trial.label}, score {score_text(trial)}\n",
+        f"  {candidate_text(trial.candidate, progress.units)}\n  {metrics}{told}",
     )
 
 
 def _front(progress: Progress, front: Front) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for trial in some(front.trials, _LAST):
+    for trial in some(front.candidates, _LAST):
         metrics, candidate = metrics_text(trial.metrics, front.metrics), candidate_text(trial.candidate, progress.units)
-        table.add_row(Text(f"  trial {trial.number}", style="green"), Text(metrics), Text(candidate, style="dim"))
+        table.add_row(Text(f"  {trial.label}", style="green"), Text(metrics), Text(candidate, style="dim"))
     return Group(Text.assemble(("front so far  ", "bold green"), front_text(front)), table)
 
 
@@ -245,6 +273,8 @@ def _merit(trial: TrialRecord, axes: Sequence[str]) -> str:
 
 
 def _state(trial: TrialRecord) -> Text:
-    word = "not believed" if trial.doubt else "breaks a constraint" if trial.feasible is False else str(trial.state)
+    word = (
+        "suspected outlier" if trial.doubt else "breaks a constraint" if trial.feasible is False else str(trial.state)
+    )
     reason = f": {clean(trial.reason)[:40]}" if trial.score is None and trial.reason else ""
     return Text(word + reason, style=_COLOURS.get(trial.state, ""))

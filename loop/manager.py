@@ -73,7 +73,7 @@ class Manager:
             LabError: a step has no usable station left, or the same analysis fails trial after trial.
         """
         self._ending.tune()
-        self._ending.doubt()
+        self._ending.appraise()
         self._withdraw()
         self._ending.look_ahead()
         self._take_up()
@@ -211,7 +211,7 @@ class Manager:
         told = [self._importing.take_over(one, self._session.clock.now()) for one in self._amending.imports()]
         if any(not one.refused for one in told):
             self._book.reread()
-            self._ending.doubt()
+            self._ending.appraise()
             self._ending.look_ahead()
         self._say(told)
         self._repeating()
@@ -234,7 +234,7 @@ class Manager:
             if event.amendment.first is not None:
                 self._judge(event.amendment.first)
         if told:
-            self._ending.doubt()
+            self._ending.appraise()
             self._ending.look_ahead()
         return bool(told)
 
@@ -246,6 +246,7 @@ class Manager:
         self._planner.amend(self._amending.edition)
         self._halting.reconsider()
         self._say(amendments)
+        self._ending.appraise()
         self._withdraw()
         return True
 
@@ -368,9 +369,9 @@ class Manager:
     def _finish(self) -> Outcome:
         trials, halting = self._book.trials, self._halting
         reason = halting.reason() or f"{self._session.options.max_trials} trials were asked for"
-        self._session.on_event(Finished(reason, self._book.best, front_of(self._campaign, trials)))
+        self._session.on_event(Finished(reason, self._ending.best, front_of(self._campaign, trials)))
         ended = (halting.finished, halting.interrupted, halting.aborted)
-        return Outcome(reason, *ended, tuple(trials), halting.wall_time)
+        return Outcome(reason, *ended, tuple(trials), halting.wall_time, tuple(self._ending.found))
 
     def _next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the step that a trial waits for; None while one is under way or when all are done."""

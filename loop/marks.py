@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 from campaigns.values import MetricValue, TrialState
+from loop.candidates import CandidateResult
 from loop.records import TrialRecord
 from loop.words import candidate_text, clean, metric_text, score_text
 
+Shown = TypeVar("Shown", TrialRecord, CandidateResult)
 Figure = dict[str, Any]
 Trace = dict[str, Any]
 
@@ -37,7 +39,7 @@ class Mark:
 MARKS = (
     Mark("feasible", BLUE, "circle"),
     Mark("breaks a constraint", ORANGE, "circle-open"),
-    Mark("not believed", SKY, "star-open"),
+    Mark("suspected outlier", SKY, "star-open"),
     Mark("failed", RED, "x"),
     Mark("quarantined", PURPLE, "diamond"),
     Mark("uncertain", GREEN, "square-open"),
@@ -47,17 +49,17 @@ MARKS = (
 """Every fate of a trial, in the order of legends."""
 
 
-def fate(trial: TrialRecord) -> str:
-    """Return the name of the mark of a trial."""
+def fate(trial: TrialRecord | CandidateResult) -> str:
+    """Return the name of the mark of a trial or a candidate."""
     if trial.doubt:
-        return "not believed"
+        return "suspected outlier"
     if trial.state is TrialState.COMPLETED:
         return "feasible" if trial.feasible else "breaks a constraint"
     return str(trial.state) if trial.state.ended else "under way"
 
 
-def by_fate(trials: Iterable[TrialRecord]) -> list[tuple[Mark, list[TrialRecord]]]:
-    """Return the trials of each fate that occurs."""
+def by_fate(trials: Iterable[Shown]) -> list[tuple[Mark, list[Shown]]]:
+    """Return the trials, or the candidates, of each fate that occurs."""
     known = list(trials)
     groups = [(mark, [t for t in known if fate(t) == mark.name]) for mark in MARKS]
     return [(mark, group) for mark, group in groups if group]
@@ -68,13 +70,14 @@ def label(name: str, unit: str | None) -> str:
     return escape(name if unit is None else f"{name} [{unit}]")
 
 
-def hover(trial: TrialRecord, units: Mapping[str, str]) -> str:
-    """Return what the mouse shows of a trial; ``units`` holds the parameters' units."""
-    lines = [f"trial {trial.number}: {fate(trial)}", candidate_text(trial.candidate, units)]
+def hover(trial: TrialRecord | CandidateResult, units: Mapping[str, str]) -> str:
+    """Return what the mouse shows of a trial or a candidate; ``units`` holds the parameters' units."""
+    name, reason = (f"trial {trial.number}", trial.reason) if isinstance(trial, TrialRecord) else (trial.label, "")
+    lines = [f"{name}: {fate(trial)}", candidate_text(trial.candidate, units)]
     lines += [f"{name} {metric_text(metric)}" for name, metric in trial.metrics.items()]
     if trial.score is not None:
         lines.append(f"score {score_text(trial)} points")
-    lines += [clean(text)[:160] for text in (trial.reason, trial.doubt) if text]
+    lines += [clean(text)[:160] for text in (reason, trial.doubt) if text]
     return "<br>".join(escape(line) for line in lines)
 
 

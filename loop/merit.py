@@ -1,4 +1,4 @@
-"""What makes a trial good, term by term: its points, their share of the score, and the trade-offs between terms."""
+"""What makes a candidate good, term by term: its points, their share of the score, and the trade-offs between terms."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from campaigns.objective import Objective, Term
 from campaigns.values import MetricValue
-from loop.records import TrialRecord
+from loop.candidates import CandidateResult
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one term gives to the score of one trial.
+    """What one term gives to the score of one candidate.
 
     Attributes:
-        metric: the term's metric, as measured.
+        metric: the term's metric, pooled.
         weight: weight of the term over the sum of all weights.
         points: points of the term; their uncertainty is that of the metric, propagated.
         contribution: points times weight; the contributions of all terms add up to the score.
@@ -27,10 +27,10 @@ class Share:
     contribution: MetricValue
 
 
-def shares(objective: Objective, trial: TrialRecord) -> list[Share]:
-    """Return the share of every term in the score of a completed trial."""
+def shares(objective: Objective, one: CandidateResult) -> list[Share]:
+    """Return the share of every term in the pooled score of a candidate."""
     total = sum(term.weight for term in objective.terms)
-    return [_share(term, trial.metrics[term.metric], term.weight / total) for term in objective.terms]
+    return [_share(term, one.metrics[term.metric], term.weight / total) for term in objective.terms]
 
 
 def term_label(term: Term) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import Event
 
+from loop.candidates import CandidateResult
 from loop.records import TrialRecord
 
 
@@ -40,6 +41,7 @@ class Outcome:
         aborted: whether it was ended by force, so that trials may be uncertain.
         trials: all trials of the store, by number.
         wall_time: seconds spent over all sessions.
+        found: the candidates, by what was in force at the end.
     """
 
     reason: str
@@ -48,3 +50,4 @@ class Outcome:
     aborted: bool = False
     trials: tuple[TrialRecord, ...] = ()
     wall_time: float = 0.0
+    found: tuple[CandidateResult, ...] = ()

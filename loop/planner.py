@@ -23,7 +23,7 @@ from loop.fidelity import Purchase, plan
 from loop.health import HealthChange
 from loop.knowledge import Knowledge
 from loop.proposed import Proposed
-from loop.records import AGAIN, MODEL, OPERATOR, Alternative, Outlook, Proposal, TrialRecord
+from loop.records import AGAIN, FEWEST, MODEL, OPERATOR, Alternative, Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.region import region
 from loop.remeasure import Again, again, only_again
 from loop.scoring import Scorer
@@ -31,8 +31,6 @@ from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
 from loop.words import trials_text
 from surrogates.posterior.encoder import Encoder
-
-_FEWEST = 3  # measurements before a model chooses
 
 Suggestion = tuple[int, Candidate, Proposal]
 """Number of a new trial, its candidate, and why it was chosen."""
@@ -76,7 +74,7 @@ class Planner:
         try:
             if begun < len(planned):
                 candidate, proposal = self._begin(planned[begun])
-            elif self._known.scored < _FEWEST:
+            elif self._known.scored < FEWEST:
                 candidate, proposal = self._begin(FULL)
             else:
                 candidate, proposal = self._choose(seed)
@@ -98,9 +96,14 @@ class Planner:
     def outlook(self) -> Outlook | None:
         """Return what is left to hope for after the completed trials; None before there is a model to ask."""
         count = self._known.scored
-        if count < _FEWEST:
+        if count < FEWEST:
             return None
         return self._known.outlook(self._proposed.ended, _seed(self._campaign.seed, count))
+
+    def posterior_best(self) -> PosteriorBest | None:
+        """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
+        count = self._known.scored
+        return None if count < FEWEST else self._known.posterior_best(_seed(self._campaign.seed, count))
 
     def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
         """Return the numbers of those completed trials, in order, whose measurement of a metric the others contradict.
@@ -179,7 +182,8 @@ class Planner:
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
         belief, history = self._known.heeding_failures(), self._history
-        box = region(self._known.scorer, belief.outcomes, self._known.trials)
+        outcomes = belief.pooled([trial.candidate for trial in self._known.trials])
+        box = region(self._known.scorer, outcomes, self._known.trials)
         choice = choose(belief, replace(history, region=box), seed)
         found = again(belief, history, choice.candidate, seed)
         if found is not None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from loop.candidates import CandidateResult, best, ranking
 from loop.elements import ELEMENTS
 from loop.marks import GREY, ORANGE, Figure, Mark, Trace, by_fate, hover, label, layout
 from loop.pool_map import MaterialPicture, PoolPicture
-from loop.records import TrialRecord, best, ranking
+from loop.records import TrialRecord
 
 _PALEST, _DARKEST = 0.06, 0.6
 _RING = Mark("best so far", ORANGE, "circle-open")
@@ -27,29 +28,31 @@ class Proposed:
     Attributes:
         pictures: id to what the store keeps of it.
         trials: those whose material is among the pictures, by number.
+        found: the candidates of these trials.
         units: parameter to unit.
         front: numbers of the trials on the front, where one is looked for.
     """
 
     pictures: Mapping[str, MaterialPicture]
     trials: Sequence[TrialRecord]
+    found: Sequence[CandidateResult]
     units: Mapping[str, str]
     front: frozenset[int] = frozenset()
 
     @property
-    def measured(self) -> dict[str, list[TrialRecord]]:
-        """Material to its trials that have a score, best first; those of a front before all others."""
-        found: dict[str, list[TrialRecord]] = {}
-        for trial in sorted(ranking(self.trials), key=lambda t: t.number not in self.front):
-            found.setdefault(str(trial.candidate.material), []).append(trial)
+    def measured(self) -> dict[str, list[CandidateResult]]:
+        """Material to its candidates that have a score, best first; those of a front before all others."""
+        found: dict[str, list[CandidateResult]] = {}
+        for one in sorted(ranking(self.found), key=lambda one: one.number not in self.front):
+            found.setdefault(str(one.candidate.material), []).append(one)
         return found
 
     @property
     def champions(self) -> list[str]:
-        """The material of the best feasible trial, or the materials of a front."""
-        one = best(self.trials)
-        found = [t for t in self.trials if t.number in self.front] or ([] if one is None else [one])
-        return list(dict.fromkeys(str(t.candidate.material) for t in found))
+        """The material of the best candidate, or the materials of a front."""
+        top = best(self.found)
+        found = [one for one in self.found if one.number in self.front] or ([] if top is None else [top])
+        return list(dict.fromkeys(str(one.candidate.material) for one in found))
 
     def place(self, material: str | None) -> tuple[float, float]:
         """Return where a material lies on the map."""
@@ -167,12 +170,12 @@ def _unscored(proposed: Proposed) -> list[Trace]:
 
 
 def _scored(proposed: Proposed) -> list[Trace]:
-    tops = [trials[0] for trials in proposed.measured.values()]
+    tops = [found[0] for found in proposed.measured.values()]
     if not tops:
         return []
     tops.reverse()  # the best are drawn last, above the others
-    scores = [trial.score or 0.0 for trial in tops]
-    texts = [_text(proposed, trial) for trial in tops]
+    scores = [one.score or 0.0 for one in tops]
+    texts = [_text(proposed, one) for one in tops]
     found = _marks(Mark("measured", GREY, "circle"), [proposed.place(t.candidate.material) for t in tops], texts)
     bar = {"title": {"text": label("score", "points"), "side": "right"}, "thickness": 12}
     found["marker"] |= {
@@ -188,7 +191,7 @@ def _scored(proposed: Proposed) -> list[Trace]:
     return [found]
 
 
-def _text(proposed: Proposed, top: TrialRecord) -> str:
+def _text(proposed: Proposed, top: CandidateResult) -> str:
     others = len(proposed.measured[str(top.candidate.material)]) - 1
     more = f"<br>and {others} more of this material" if others else ""
     return f"{hover(top, proposed.units)}{more}"

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
+from loop.candidates import CandidateResult, best, results
 from loop.events import (
     Amended,
+    BestChanged,
     Doubted,
     Event,
     Finished,
     FrontGrew,
-    Improved,
     LookedAhead,
     PoolReady,
+    PosteriorBestChanged,
     Preparing,
     Proposed,
     SessionEvent,
@@ -31,8 +33,8 @@ from loop.events import (
     Warned,
 )
 from loop.front import Front, front_of
-from loop.records import TrialRecord, best
-from loop.words import outlook_text
+from loop.records import PosteriorBest, TrialRecord
+from loop.words import outlier_text, outlook_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Progress:
     Attributes:
         ended: trial number to its record.
         under_way: trial number to what happens to it.
-        best: the best feasible trial so far.
+        best: the best measured candidate so far.
+        posterior: the best measured candidate by the models' posterior; None before there is a model.
         front: the best compromises so far, where a front is looked for.
         wall_time: seconds that earlier sessions have spent.
         cost: USD spent.
@@ -61,7 +64,8 @@ class Progress:
     campaign: Campaign
     ended: Mapping[int, TrialRecord] = field(default_factory=dict)
     under_way: Mapping[int, OpenTrial] = field(default_factory=dict)
-    best: TrialRecord | None = None
+    best: CandidateResult | None = None
+    posterior: PosteriorBest | None = None
     front: Front | None = None
     wall_time: float = 0.0
     cost: float = 0.0
@@ -110,8 +114,10 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
             return _ended(progress, trial)
         case Doubted():
             return _doubted(progress, event)
-        case Improved(best=trial):
-            return replace(progress, best=trial)
+        case BestChanged(best=top):
+            return replace(progress, best=top)
+        case PosteriorBestChanged(found=found):
+            return replace(progress, posterior=found)
         case FrontGrew(front=front):
             return replace(progress, front=front)
         case LookedAhead(outlook=outlook):
@@ -123,7 +129,7 @@ def _started(progress: Progress, event: Started) -> Progress:
         progress,
         ended={t.number: t for t in event.trials if t.state.ended},
         under_way={t.number: OpenTrial(t.candidate) for t in event.trials if not t.state.ended},
-        best=best(event.trials),
+        best=best(results(event.campaign.build_objective(), event.trials)),
         front=front_of(event.campaign, event.trials),
         wall_time=event.wall_time,
         cost=sum(step.cost for t in event.trials for step in t.steps),
@@ -137,7 +143,7 @@ def _amended(progress: Progress, event: Amended) -> Progress:
         campaign=event.campaign,
         ended={t.number: t for t in event.trials if t.state.ended},
         under_way={n: progress.under_way.get(n, OpenTrial(c)) for n, c in open_.items()},
-        best=best(event.trials),
+        best=best(results(event.campaign.build_objective(), event.trials)),
         front=front_of(event.campaign, event.trials),
         note=event.text,
     )
@@ -158,8 +164,9 @@ def _ended(progress: Progress, trial: TrialRecord) -> Progress:
 def _doubted(progress: Progress, event: Doubted) -> Progress:
     trial = replace(progress.ended[event.trial], doubt=event.reason)
     ended = {**progress.ended, event.trial: trial}
-    note = f"trial {event.trial} is {f'not believed: {event.reason}' if event.reason else 'believed again'}"
-    return replace(progress, ended=ended, best=best(ended.values()), note=note)
+    note = f"trial {event.trial} {outlier_text(event.reason)}"
+    found = best(results(progress.campaign.build_objective(), ended.values()))
+    return replace(progress, ended=ended, best=found, note=note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlmodel import Session, SQLModel, create_engine, func, select
 
 from campaigns.errors import StoreError
 from campaigns.values import TrialState
-from loop.records import Amendment, CampaignRecord, Document, SessionRecord, Transition, TrialRecord
+from loop.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
 from loop.rows import (
     AmendmentRow,
     ArtefactRow,
@@ -31,6 +31,12 @@ from loop.rows import (
 
 DOUBTS = "doubts"
 """Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
+
+POSTERIOR = "posterior best"
+"""Kind of the artefact that holds the best measured candidate by the models' posterior, and by which weights."""
+
+BEST = "best"
+"""Name of that artefact."""
 
 OUTLOOK = "outlook"
 """Kind of the artefacts that hold, by trial, what was left to hope for when it was completed."""
@@ -154,6 +160,18 @@ class Reader:
         if not inspect(self._engine).has_table("finding"):
             return {}
         return {row.trial: row for row in session.exec(select(FindingRow)).all()}
+
+    def posterior_best(self) -> tuple[PosteriorBest | None, int] | None:
+        """Return the best measured candidate by the models' posterior, and the amendment of the weights that it is by.
+
+        None before there was a model; without a candidate where none was likely feasible.
+        """
+        kept = self.artefacts(POSTERIOR, BEST).get(BEST)
+        if kept is None:
+            return None
+        found = kept["found"]
+        best = None if found is None else PosteriorBest(**(found | {"interval": tuple(found["interval"])}))
+        return best, kept["weighed"]
 
     def _doubts(self) -> dict[str, str]:
         """Return trial to why its measurement is not believed."""

@@ -13,6 +13,8 @@ from campaigns.values import Candidate, Cause, MetricValue, TrialState
 
 MODEL, AGAIN = "model", "re-measure"
 """The generators of proposals that a model chose: new candidates, and ones that were measured before."""
+FEWEST = 3
+"""Measurements before there is a model."""
 OPERATOR = "operator"
 """Generator of the proposals that somebody asked for."""
 IMPORTED = "imported"
@@ -145,6 +147,25 @@ class Outlook:
     reached: tuple[tuple[float, int, float], ...] = ()
     better: tuple[tuple[float, float], ...] = ()
     gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PosteriorBest:
+    """The measured candidate with the highest expected score by the models' posterior.
+
+    Attributes:
+        trial: number of its first reading.
+        score: posterior mean of its score, without the noise of a measurement.
+        interval: central 95 % credible interval of that score.
+        feasibility: posterior probability that it keeps all outcome constraints.
+        after: how many trials with a score the models had learnt from.
+    """
+
+    trial: int
+    score: float
+    interval: tuple[float, float]
+    feasibility: float
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,18 +404,6 @@ def _partial(trial: TrialRecord) -> bool:
 def trusted(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Return the completed trials that are no suspected outliers: what may rank, stop a campaign, or teach another."""
     return [t for t in completed(trials) if not t.doubt]
-
-
-def best(trials: Iterable[TrialRecord]) -> TrialRecord | None:
-    """Return the feasible trial with the highest score that is no suspected outlier, or None."""
-    good = [t for t in trusted(trials) if t.feasible and t.score is not None]
-    return max(good, key=lambda t: (t.score, -t.number), default=None)
-
-
-def ranking(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the completed trials by falling score: feasible ones first, suspected outliers last."""
-    done = [t for t in completed(trials) if t.score is not None]
-    return sorted(done, key=lambda t: (bool(t.doubt), not t.feasible, -(t.score or 0.0), t.number))
 
 
 def time_spent(sessions: list[SessionRecord]) -> float:

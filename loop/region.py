@@ -92,7 +92,7 @@ def region(scorer: Scorer, outcomes: tuple[Tensor, Tensor], trials: Sequence[Tri
 
     Args:
         scorer: objective and layout of rows.
-        outcomes: score of each trial, and whether it kept the constraints.
+        outcomes: pooled score of each trial's candidate, and whether it kept the constraints.
         trials: all that were measured, in the order in which they were completed.
     """
     score, feasible = outcomes

@@ -97,7 +97,7 @@ def _suspicious(belief: Belief, history: History) -> Again | None:
     if not would:
         return None
     place = max(would, key=lambda i: float(score[i]))
-    why = f"its score {float(score[place]):.4g} would be the best, and is not believed"
+    why = f"its score {float(score[place]):.4g} would be the best, but is a suspected outlier"
     return Again(place, why, float(score[place]) - lowest)
 
 

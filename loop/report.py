@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
+from loop.candidates import CandidateResult, best, results
 from loop.edition import as_shown, stored_campaign
 from loop.figures import (
     parallel_figure,
@@ -23,13 +24,13 @@ from loop.figures import (
     trade_off_figures,
 )
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
-from loop.front import Front, front_of
+from loop.front import Front, front, front_of
 from loop.front_figures import front_figures, volume_figure
 from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
 from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
-from loop.records import Amendment, CampaignRecord, SessionRecord, TrialRecord, best, changes_of, weighed
+from loop.records import Amendment, CampaignRecord, SessionRecord, TrialRecord, changes_of, weighed
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts
 from loop.report_tables import (
@@ -39,6 +40,7 @@ from loop.report_tables import (
     candidate_table,
     front_table,
     ranking_table,
+    readings_table,
     sessions_table,
     stations_table,
     steps_table,
@@ -47,6 +49,7 @@ from loop.report_tables import (
     utc,
     versions_table,
 )
+from loop.standing import model_text
 from loop.stopping import Spent, spent, stop_reason
 from loop.words import clean, duration, score_text
 
@@ -54,6 +57,11 @@ if TYPE_CHECKING:
     from loop.reader import Reader
 
 _DAY = 86400.0
+_NONE_FEASIBLE = "No candidate has been measured yet that keeps every constraint."
+_POOLED = (
+    "Several readings are pooled: their mean, with the larger of the standard error of their scatter and that of their "
+    "own uncertainties. Suspected outliers are left out."
+)
 
 
 def write_report(reader: Reader, path: Path) -> Path:
@@ -77,6 +85,7 @@ class Content:
         pool: what the store keeps of the pool; None where it keeps nothing.
         pictures: proposed material to what the store keeps of it.
         amendments: what was changed while the campaign lived.
+        model: what is said of the best measured candidate by the models' posterior; empty where a front is looked for.
     """
 
     record: CampaignRecord
@@ -87,6 +96,7 @@ class Content:
     pool: PoolPicture | None
     pictures: Mapping[str, MaterialPicture]
     amendments: Sequence[Amendment] = ()
+    model: str = ""
 
     @cached_property
     def objective(self) -> Objective:
@@ -97,6 +107,16 @@ class Content:
     def front(self) -> Front | None:
         """The best compromises, where a front is looked for."""
         return front_of(self.campaign, self.trials)
+
+    @cached_property
+    def found(self) -> list[CandidateResult]:
+        """The candidates that were measured, in the order in which they were first completed."""
+        return results(self.objective, self.trials)
+
+    @cached_property
+    def best(self) -> CandidateResult | None:
+        """The best measured candidate, by its pooled score."""
+        return best(self.found)
 
     @cached_property
     def units(self) -> dict[str, str]:
@@ -133,14 +153,14 @@ def read_content(reader: Reader) -> Content:
     pool = next((PoolPicture.of(kept) for kept in reader.artefacts(POOL).values()), None)
     pictures = {name: MaterialPicture.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
     amendments = reader.amendments()
-    return Content(
-        record, as_shown(campaign, amendments), reader.trials(), sessions, now, pool, pictures, amendments=amendments
-    )
+    shown, trials = as_shown(campaign, amendments), reader.trials()
+    content = Content(record, shown, trials, sessions, now, pool, pictures, amendments)
+    return replace(content, model="" if content.front else model_text(reader, content.found, content.units))
 
 
 def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
     on_it = content.front.numbers if content.front else frozenset[int]()
-    shown = PoolContent(content.pool, content.pictures, content.trials, content.units, on_it)
+    shown = PoolContent(content.pool, content.pictures, content.trials, content.found, content.units, on_it)
     pooled = content.campaign.space.pool is not None
     front = content.front
     return [
@@ -174,12 +194,12 @@ def _header(content: Content) -> str:
 
 
 def _merit(content: Content) -> list[tuple[str, str]]:
-    front, found = content.front, best(content.trials)
+    front, found = content.front, content.best
     if front is None:
-        return [("best score [points]", "–" if found is None else score_text(found))]
-    volume = f"{front.volume:.4g}" if front.trials else "–"
+        return [("best measured score [points]", "–" if found is None else score_text(found))]
+    volume = f"{front.volume:.4g}" if front.candidates else "–"
     return [
-        ("trials on the front", str(len(front.trials))),
+        ("candidates on the front", str(len(front.candidates))),
         (f"volume [points^{len(content.objective.terms)}]", volume),
     ]
 
@@ -199,26 +219,30 @@ def _status(content: Content) -> str:
 
 
 def _best(content: Content) -> list[str]:
-    found = best(content.trials)
+    found, model = content.best, paragraph(f"Best by the model: {clean(content.model)}.")
     if found is None:
-        return [paragraph("No trial has been completed yet that keeps every constraint.", "note")]
+        return [model, paragraph(_NONE_FEASIBLE, "note")]
     bounds = "; ".join(bound.text for bound in content.objective.bounds)
-    text = f"Trial {found.number}" + (f": {clean(found.candidate.material)}" if found.candidate.material else "")
+    name = f"Best measured: {found.label}"
+    text = name + (f": {clean(found.candidate.material)}" if found.candidate.material else "")
     kept = [paragraph(f"It keeps every constraint: {bounds}.", "note")] if bounds else []
     terms = f"<div>{terms_table(content.objective, found)}{''.join(kept)}</div>"
-    return [paragraph(text), f'<div class="pair">{candidate_table(found, content.units)}{terms}</div>']
+    pair = f'<div class="pair">{candidate_table(found, content.units)}{terms}</div>'
+    if len(found.trials) == 1:
+        return [model, paragraph(text), pair]
+    return [model, paragraph(text), pair, paragraph(_POOLED, "note"), details("single readings", readings_table(found))]
 
 
 def _front(content: Content, front: Front) -> list[str]:
-    if not front.trials:
-        return [paragraph("No trial has been completed yet that keeps every constraint.", "note")]
+    if not front.candidates:
+        return [paragraph(_NONE_FEASIBLE, "note")]
     where = ", ".join(f"{x:.4g}" for x in front.reference)
     note = (
-        "The trials that no other feasible one beats in one term without losing in another (ringed), among all "
-        f"completed ones, with standard uncertainties. They dominate {front.volume:.4g} points^{len(front.reference)} "
+        "The candidates that no other feasible one beats in one term without losing in another (ringed), among all "
+        f"that were measured, with standard errors. They dominate {front.volume:.4g} points^{len(front.reference)} "
         f"above the reference ({where} points). Blue: feasible; orange rings: breaks a constraint."
     )
-    figures = front_figures(front, content.trials, content.objective, content.units)
+    figures = front_figures(front, content.found, content.objective, content.units)
     return [
         paragraph(note, "note"),
         grid([chart(one) for one in figures]),
@@ -227,17 +251,21 @@ def _front(content: Content, front: Front) -> list[str]:
 
 
 def _volume(content: Content) -> tuple[str, str, list[str]]:
-    note = "The volume that the front dominates above the reference, in the order of the trials' numbers."
+    note = (
+        "The volume that the front dominates above the reference, in the order of the trials' numbers. A candidate "
+        "counts from its first reading on, with its pooled values."
+    )
     figure = volume_figure(content.trials, content.objective, content.units)
     return "volume", "Volume over trials", [paragraph(note, "note"), chart(figure)]
 
 
 def _score(content: Content) -> list[str]:
     note = (
-        "Measured scores with one standard deviation. The line is the best feasible score so far, in the order of the "
-        "trials' numbers. Trials that gave no score stand in the lanes below."
+        "Single readings with one standard deviation. The line is the pooled score of the best feasible candidate so "
+        "far, in the order of the trials' numbers; a candidate counts from its first reading on. Trials that gave no "
+        "score stand in the lanes below."
     )
-    return [paragraph(note, "note"), chart(score_figure(content.trials, content.units))]
+    return [paragraph(note, "note"), chart(score_figure(content.trials, content.found, content.units))]
 
 
 def _predictions(content: Content) -> list[str]:
@@ -256,13 +284,14 @@ def _predictions(content: Content) -> list[str]:
 
 
 def _trials(content: Content) -> list[str]:
-    scored = [t for t in content.trials if t.score is not None]
+    scored = [one for one in content.found if one.score is not None]
     parameters = content.campaign.space.all_parameters
     parts: list[str] = []
     if scored:
         slices = [slice_figure(scored, name, parameter, content.units) for name, parameter in parameters.items()]
         note = (
-            "Blue: feasible; orange rings: breaks a constraint. Below, a line is a trial and its colour the score, "
+            "Each candidate once, with its pooled values. Blue: feasible; orange rings: breaks a constraint. Below, a "
+            "line is a candidate and its colour the score, "
             "the lowest tenth alike; drag along an axis to keep only some lines."
         )
         parts += [
@@ -271,34 +300,44 @@ def _trials(content: Content) -> list[str]:
             chart(parallel_figure(scored, parameters)),
         ]
     note = "Parameters are set points; metrics and score are given with one standard deviation where they are measured."
-    return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units, content.front)]
+    return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units, _tops(content))]
+
+
+def _tops(content: Content) -> dict[int, str]:
+    """Return the number of each trial that stands out to why it does."""
+    if content.front is not None:
+        return dict.fromkeys(content.front.numbers, "on the front")
+    return {} if content.best is None else dict.fromkeys(content.best.numbers, "best candidate")
 
 
 def _trade_offs(content: Content) -> list[str]:
-    found: list[Figure] = trade_off_figures(content.trials, content.objective, content.units)
+    found: list[Figure] = trade_off_figures(
+        content.found, front(content.objective, content.trials).candidates, content.objective, content.units
+    )
     if not found:
         return [
             paragraph("There is no trade-off to show: fewer than two metrics in the objective, or no trial.", "note")
         ]
     note = (
-        "The metrics of the objective, pair by pair. Grey rings: the Pareto front of all terms, the feasible trials "
-        "that no other one beats in one term without losing in another. Blue: feasible; orange rings: breaks a "
-        "constraint."
+        "The metrics of the objective, pair by pair. Grey rings: the Pareto front of all terms, the feasible "
+        "candidates that no other one beats in one term without losing in another. Blue: feasible; orange rings: "
+        "breaks a constraint."
     )
     return [paragraph(note, "note"), grid([chart(one) for one in found])]
 
 
 def _ranking(content: Content) -> list[str]:
-    if not any(t.score is not None for t in content.trials):
+    if not any(one.score is not None for one in content.found):
         return [paragraph("No trial has been completed yet.", "note")]
     note = (
-        "The score is the sum of the terms' contributions: weight over all weights, times points, one point per scale."
+        "Each candidate once: n readings are pooled, with the standard error of their mean. The score is the sum of "
+        "the terms' contributions: weight over all weights, times points, one point per scale."
     )
-    figure = chart(ranking_figure(content.trials, content.objective, content.units))
+    figure = chart(ranking_figure(content.found, content.objective, content.units))
     return [
         paragraph(note, "note"),
         figure,
-        details("as a table", ranking_table(content.trials, content.objective, content.units)),
+        details("as a table", ranking_table(content.found, content.objective, content.units)),
     ]
 
 

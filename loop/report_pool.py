@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from loop.candidates import CandidateResult
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted
 from loop.marks import fate
 from loop.pool_figures import Proposed, composition_figure, map_figure
@@ -26,6 +27,7 @@ class PoolContent:
     Attributes:
         pool: None where it keeps nothing.
         pictures: proposed material to what the store keeps of it.
+        found: the candidates of the trials.
         units: parameter to unit.
         front: numbers of the trials on the front, where one is looked for.
     """
@@ -33,6 +35,7 @@ class PoolContent:
     pool: PoolPicture | None
     pictures: Mapping[str, MaterialPicture]
     trials: Sequence[TrialRecord]
+    found: Sequence[CandidateResult]
     units: Mapping[str, str]
     front: frozenset[int] = frozenset()
 
@@ -40,7 +43,8 @@ class PoolContent:
     def proposed(self) -> Proposed:
         """The materials that can be shown, with their trials."""
         shown = [t for t in self.trials if t.candidate.material in self.pictures]
-        return Proposed(self.pictures, shown, self.units, self.front)
+        found = [one for one in self.found if one.candidate.material in self.pictures]
+        return Proposed(self.pictures, shown, found, self.units, self.front)
 
 
 def pool_parts(content: PoolContent) -> list[str]:
@@ -54,7 +58,7 @@ def pool_parts(content: PoolContent) -> list[str]:
     )
     sample = "all materials" if len(pool.ids) == pool.size else f"{len(pool.ids):,} materials drawn at random"
     places = (
-        f"Materials that lie close look alike to the models. Grey: {sample}; coloured: the best score measured of a "
+        f"Materials that lie close look alike to the models. Grey: {sample}; coloured: the best pooled score of a "
         "material (of a front: the mean of the terms' points); ringed: the best so far, or the front."
     )
     return [
@@ -69,18 +73,18 @@ def pool_parts(content: PoolContent) -> list[str]:
 
 def structure_parts(content: PoolContent) -> list[str]:
     """Return the pieces of the section on the best structures."""
-    tops = [trials[0] for trials in content.proposed.measured.values()][:_BEST]
+    tops = [found[0] for found in content.proposed.measured.values()][:_BEST]
     if not tops:
         return [paragraph("No material has been measured yet whose structure the store keeps.", "note")]
     note = "The best materials, best first; turn them with the mouse. Bonds are drawn by covalent radii, as a guide."
-    return [paragraph(note, "note"), grid([_structure(content, trial) for trial in tops])]
+    return [paragraph(note, "note"), grid([_structure(content, one) for one in tops])]
 
 
-def _structure(content: PoolContent, trial: TrialRecord) -> str:
-    material = str(trial.candidate.material)
+def _structure(content: PoolContent, one: CandidateResult) -> str:
+    material = str(one.candidate.material)
     picture = content.pictures[material]
-    broken = "" if fate(trial) == "feasible" else f", {fate(trial)}"
-    text = f"trial {trial.number}, score {score_text(trial)}{broken}; {picture.formula}, {picture.prototype}"
+    broken = "" if fate(one) == "feasible" else f", {fate(one)}"
+    text = f"{one.label}, score {score_text(one)}{broken}; {picture.formula}, {picture.prototype}"
     rows = [(clean(name), clean(value)) for name, value in picture.provenance.items()]
     origin = details("where the cell comes from", facts(rows)) if rows else ""
     return captioned(clean(material), clean(text), chart(structure_figure(picture.crystal))) + origin

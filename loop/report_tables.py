@@ -10,12 +10,13 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.values import MetricValue, TrialState
 from loop.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
+from loop.candidates import CandidateResult, ranking
 from loop.fragments import Cell, facts, meter, sortable, table
 from loop.front import Front
 from loop.lab_figures import busy
 from loop.marks import fate
 from loop.merit import shares, term_label
-from loop.records import Amendment, SessionRecord, TrialRecord, best, ranking
+from loop.records import Amendment, SessionRecord, TrialRecord
 from loop.stopping import Spent
 from loop.words import (
     candidate_text,
@@ -33,56 +34,76 @@ _HOUR = 3600.0
 _NONE = Cell("–")
 
 
-def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None) -> str:
-    """Return all trials, whatever became of them; ``units`` holds the parameters' units."""
+def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], tops: Mapping[int, str]) -> str:
+    """Return all trials, whatever became of them.
+
+    Args:
+        trials: by number.
+        units: parameter to unit.
+        tops: number of a trial to why it stands out.
+    """
     metrics = {name: metric.unit for t in trials for name, metric in t.metrics.items()}
     material = ["material"] if any(t.candidate.material for t in trials) else []
     heads = ["trial", "state", *material, *_headed(units), *_headed(metrics), "score [points]", "cost [USD]"]
-    one = best(trials)
-    best_of = {t.number: "best so far" for t in trials if t is one}
-    tops = best_of if front is None else dict.fromkeys(front.numbers, "on the front")
     rows = [list(_trial_row(t, (list(units), list(metrics)), bool(material), tops.get(t.number, ""))) for t in trials]
     return sortable([*heads, "proposed by", "reason"], rows)
 
 
 def front_table(front: Front, objective: Objective, units: Mapping[str, str]) -> str:
-    """Return the trials of a front, best in the first term first, with metrics and points of every term."""
+    """Return the candidates of a front, best in the first term first, with pooled metrics and points of every term."""
     labels = [term_label(term) for term in objective.terms]
-    heads = ["trial", "candidate", *(text for name in labels for text in (name, "points"))]
+    heads = ["trials", "n", "candidate", *(text for name in labels for text in (name, "points"))]
     rows = []
-    for trial in front.trials:
-        cells = [text for s in shares(objective, trial) for text in (metric_text(s.metric), _sd(s.points))]
-        rows.append([str(trial.number), candidate_text(trial.candidate, units), *cells])
+    for one in front.candidates:
+        cells = [text for s in shares(objective, one) for text in (metric_text(s.metric), _sd(s.points))]
+        rows.append([one.named, str(len(one.readings)), candidate_text(one.candidate, units), *cells])
     return table(heads, rows)
 
 
-def candidate_table(trial: TrialRecord, units: Mapping[str, str]) -> str:
-    """Return a trial's material, parameters, metrics and score."""
-    parameters = trial.candidate.parameters.items()
-    rows = [("material", trial.candidate.material)] if trial.candidate.material else []
+def candidate_table(one: CandidateResult, units: Mapping[str, str]) -> str:
+    """Return a candidate's material, parameters and pooled metrics."""
+    parameters = one.candidate.parameters.items()
+    rows = [("material", one.candidate.material)] if one.candidate.material else []
     rows += [(n, f"{v:z.4g}" if isinstance(v, float) else str(v)) for n, v in parameters]
     shown = [(clean(name), f"{text}{unit_text(units.get(name, ''))}") for name, text in rows]
-    return facts([*shown, *((name, metric_text(metric)) for name, metric in trial.metrics.items())])
+    return facts([*shown, *((name, metric_text(metric)) for name, metric in one.metrics.items())])
 
 
-def terms_table(objective: Objective, trial: TrialRecord) -> str:
-    """Return what each term of the objective gives to a trial's score."""
+def terms_table(objective: Objective, one: CandidateResult) -> str:
+    """Return what each term of the objective gives to a candidate's score."""
     heads = ("term", "weight", "metric", "points", "contribution [points]")
     rows = [
         (term_label(s.term), f"{s.term.weight:g}", metric_text(s.metric), _sd(s.points), _sd(s.contribution))
-        for s in shares(objective, trial)
+        for s in shares(objective, one)
     ]
-    return table(heads, [*rows, ("score", "", "", "", score_text(trial))])
+    return table(heads, [*rows, ("score", "", "", "", score_text(one))])
 
 
-def ranking_table(trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str]) -> str:
-    """Return the twenty best completed trials with the contribution of each term in points, feasible ones first."""
-    heads = ["rank", "trial", "candidate", "score [points]", *(f"{term_label(t)} [points]" for t in objective.terms)]
+def readings_table(one: CandidateResult) -> str:
+    """Return the single readings of a candidate, suspected outliers among them."""
+    heads = ["trial", *_headed({name: metric.unit for name, metric in one.metrics.items()}), "score [points]", ""]
     rows = []
-    for rank, trial in enumerate(ranking(trials)[:20], 1):
-        parts = [_sd(s.contribution) for s in shares(objective, trial)]
-        candidate = candidate_text(trial.candidate, units)
-        rows.append([str(rank), str(trial.number), candidate, score_text(trial), *parts, fate(trial)])
+    for trial in one.trials:
+        cells = [with_sd(m.value, m.sd) for m in (trial.metrics.get(name) for name in one.metrics) if m is not None]
+        rows.append([str(trial.number), *cells, score_text(trial), fate(trial)])
+    return table(heads, rows)
+
+
+def ranking_table(found: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]) -> str:
+    """Return the twenty best candidates with the contribution of each term in points, feasible ones first."""
+    heads = [
+        "rank",
+        "trials",
+        "n",
+        "candidate",
+        "score [points]",
+        *(f"{term_label(t)} [points]" for t in objective.terms),
+    ]
+    rows = []
+    for rank, one in enumerate(ranking(found)[:20], 1):
+        parts = [_sd(s.contribution) for s in shares(objective, one)]
+        candidate, n = candidate_text(one.candidate, units), str(len(one.readings))
+        rows.append([str(rank), one.named, n, candidate, score_text(one), *parts, fate(one)])
     return table([*heads, "constraints"], rows)
 
 

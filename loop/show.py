@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.yaml_nodes import read_document
-from loop.front import Front, front_of, some
+from loop.candidates import CandidateResult, best, by_trial
+from loop.front import Front, some
 from loop.records import (
     HISTORY,
     SOURCE,
@@ -25,10 +26,10 @@ from loop.records import (
     StepRecord,
     Transition,
     TrialRecord,
-    best,
     completed,
     weighed,
 )
+from loop.standing import model_text, stored_front, stored_results
 from loop.tables import parameter_units
 from loop.words import (
     candidate_text,
@@ -100,8 +101,11 @@ def status_rows(store: Reader) -> Rows:
     under_way = [trial for trial in trials if not trial.state.ended]
     rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
     rows += amendment_rows(campaign.source, store.amendments())
-    front = stored_front(campaign.source, trials)
-    return rows + (_best_rows(trials, units) if front is None else _front_rows(front, units)) + _outlook_rows(trials)
+    front, found = stored_front(store, trials), stored_results(store, trials)
+    if front is not None:
+        return rows + _front_rows(front, units) + _outlook_rows(trials)
+    rows.append(("best by the model", model_text(store, found, units)))
+    return rows + _best_rows(best(found), units) + _outlook_rows(trials)
 
 
 def _told(kept: Mapping[str, Any]) -> list[str]:
@@ -126,23 +130,15 @@ def _by(one: Amendment) -> str:
     return f"{one.author}, {moment(one.written)}: {one.reason}"
 
 
-def stored_front(source: str, trials: Sequence[TrialRecord]) -> Front | None:
-    """Return the front of the trials of a campaign file's text that was validated before; None without one."""
-    data = read_document(source).data
-    if dict(data["objective"].get("find") or {}).get("kind") != "pareto":
-        return None  # what the campaign needs to be loaded is not worth loading
-    from campaigns.campaign import Campaign
-
-    return front_of(Campaign.model_validate(data), trials)
-
-
 def trial_parts(store: Reader, number: int) -> RenderableType:
     """Return a trial's whole life: why it was proposed, its steps, documents, measurement and verdict."""
     trial = store.trial(number)
     source = store.campaign().source
-    units, front = parameter_units(source), stored_front(source, store.trials())
+    trials = store.trials()
+    units, front = parameter_units(source), stored_front(store, trials)
+    one = by_trial(stored_results(store, trials)).get(number)
     parts: list[tuple[str, RenderableType]] = [
-        (f"trial {trial.number}", labelled(_trial_rows(trial, units, front))),
+        (f"trial {trial.number}", labelled([*_trial_rows(trial, units, front), *_candidate_rows(one)])),
         ("why it was proposed", labelled(_proposal_rows(trial.proposal, units, _merit(store, trial, front)))),
         ("predicted and measured", _metrics_table(trial)),
         ("steps", _steps_table(trial.steps)),
@@ -186,11 +182,10 @@ def _doing(trial: TrialRecord) -> str:
     return f"{steps[-1].name} at {steps[-1].station}, {trial.state}" if steps else str(trial.state)
 
 
-def _best_rows(trials: list[TrialRecord], units: Mapping[str, str]) -> Rows:
-    found = best(trials)
+def _best_rows(found: CandidateResult | None, units: Mapping[str, str]) -> Rows:
     if found is None:
-        return [("best", "no feasible trial yet")]
-    rows = [("best", f"trial {found.number}, score {score_text(found)}: {candidate_text(found.candidate, units)}")]
+        return [("best measured", "no feasible candidate yet")]
+    rows = [("best measured", f"{found.label}, score {score_text(found)}: {candidate_text(found.candidate, units)}")]
     return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
 
 
@@ -200,11 +195,11 @@ def _outlook_rows(trials: Sequence[TrialRecord]) -> Rows:
 
 
 def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
-    if not front.trials:
-        return [("front", "no feasible trial yet")]
+    if not front.candidates:
+        return [("front", "no feasible candidate yet")]
     members = [
-        (f"  trial {t.number}", f"{metrics_text(t.metrics, front.metrics)}: {candidate_text(t.candidate, units)}")
-        for t in some(front.trials, _SHOWN)
+        (f"  {t.label}", f"{metrics_text(t.metrics, front.metrics)}: {candidate_text(t.candidate, units)}")
+        for t in some(front.candidates, _SHOWN)
     ]
     return [("front", front_text(front)), *members]
 
@@ -217,7 +212,7 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
     if trial.flags:
         yield "flags", clean(", ".join(trial.flags))
     if trial.doubt:
-        yield "not believed", clean(trial.doubt)
+        yield "suspected outlier", clean(trial.doubt)
     if trial.score is not None:
         if front is None:
             yield "score", score_text(trial)
@@ -228,6 +223,16 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
         yield "outlook then", outlook_text(trial.outlook)
     yield "created", moment(trial.created)
     yield "ended", moment(trial.ended)
+
+
+def _candidate_rows(one: CandidateResult | None) -> Iterator[tuple[str, str]]:
+    """Yield what all readings of a candidate say together; nothing where there is one reading only."""
+    if one is None or len(one.trials) == 1:
+        return
+    yield "candidate measured by", f"trials {', '.join(str(t.number) for t in one.trials)}; pooled: {one.named}"
+    yield "pooled score", f"{score_text(one)}, {'feasible' if one.feasible else 'breaks a constraint'}"
+    for name, metric in one.metrics.items():
+        yield f"pooled {name}", metric_text(metric)
 
 
 def _merit(store: Reader, trial: TrialRecord, front: Front | None) -> str:

@@ -18,8 +18,9 @@ from campaigns.campaign import (
 from campaigns.costs import dearest
 from campaigns.objective import FindManyConfig, Objective
 from campaigns.values import TrialState
+from loop.candidates import best, by_trial, results
 from loop.front import front_of, volumes, wants_front
-from loop.records import TrialRecord, best, completed
+from loop.records import TrialRecord, completed
 
 _TIMES = 3
 """How many trials in succession must leave next to no hope: a model that is too sure of itself is soon proven wrong."""
@@ -74,12 +75,12 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
 def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
     match rule:
         case TargetRuleConfig():
-            return _reached(rule, trials, first)
+            return _reached(rule, campaign, trials, first)
         case NoBetterRuleConfig():
             return _hopeless(rule, campaign, trials, first)
         case HypervolumeRuleConfig(reaches=volume):
             front = front_of(campaign, trials)
-            if front is not None and front.trials and front.volume >= volume:
+            if front is not None and front.candidates and front.volume >= volume:
                 return f"the front dominates {front.volume:.4g} and has reached the volume {volume:g}"
             return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
@@ -112,21 +113,21 @@ def unanswered(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord
     return done[-1] if set(improvements) - {least for least, _ in found.better} and _chosen(done) else None
 
 
-def _reached(rule: TargetRuleConfig, trials: Sequence[TrialRecord], first: int) -> str | None:
+def _reached(rule: TargetRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
     """Return that a trial is sure enough to have reached the target; before a model can say so, by its measurement."""
     done = completed(trials)
     outlook = done[-1].outlook if done and done[-1].number >= first else None
     told = [(number, p) for score, number, p in outlook.reached if score == rule.score] if outlook else []
-    number, probability = told[0] if told else _by_reading(rule.score, trials)
+    number, probability = told[0] if told else _by_reading(rule.score, campaign, trials)
     if probability < rule.confidence:
         return None
     text = f"trial {number} has reached the target score {rule.score:g} with probability {probability:.3g}"
     return f"{text}; {rule.confidence:g} is enough"
 
 
-def _by_reading(target: float, trials: Sequence[TrialRecord]) -> tuple[int, float]:
-    """Return the best trial, and the probability that it reaches a score by its measurement alone."""
-    found = best(trials)
+def _by_reading(target: float, campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[int, float]:
+    """Return the first trial of the best candidate, and how probably it reaches a score by its readings alone."""
+    found = best(results(campaign.build_objective(), trials))
     if found is None or found.score is None:
         return -1, 0.0
     if not found.score_sd:
@@ -166,13 +167,14 @@ def _chosen(done: Sequence[TrialRecord]) -> bool:
 def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
     """Return what may improve, after each completed trial.
 
-    It is the trial's score if feasible, the volume below the front, or how many candidates above the threshold were
-    found, where many are wanted.
+    It is the pooled score of the trial's candidate if feasible, the volume below the front, or how many candidates
+    above the threshold were found, where many are wanted. Another reading of a candidate is no improvement by itself.
     """
     done, find = completed(trials), campaign.objective.find
     if wants_front(campaign):
         return [volume or None for volume in volumes(campaign.build_objective(), done)]
-    scores = [t.score if t.feasible and not t.doubt else None for t in done]
+    of = by_trial(results(campaign.build_objective(), done))
+    scores = [one.score if (one := of[t.number]).eligible and t.number in one.numbers else None for t in done]
     if not isinstance(find, FindManyConfig) or find.above is None:
         return scores
     good = [score is not None and score >= find.above for score in scores]

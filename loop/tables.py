@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -15,10 +15,14 @@ from rich.text import Text
 
 from campaigns.columns import (
     COST,
+    COUNT,
     FEASIBLE,
     FRONT,
     GENERATOR,
     MATERIAL,
+    NUMBERS,
+    OUTLIER,
+    RANK,
     REASON,
     SCORE,
     SCORE_SD,
@@ -28,8 +32,9 @@ from campaigns.columns import (
 )
 from campaigns.values import MetricValue
 from campaigns.yaml_nodes import read_document
+from loop.candidates import CandidateResult, ranking
 from loop.front import Front
-from loop.records import TrialRecord, ranking
+from loop.records import TrialRecord
 from loop.words import candidate_text, clean, score_text, unit_text, with_sd
 
 Cell = str | int | float | bool | None
@@ -48,25 +53,68 @@ def _unit(parameter: Mapping[str, Any]) -> str:
     return "" if parameter["kind"] == "categorical" else str(parameter.get("unit", "1"))
 
 
-def ranking_table(trials: Iterable[TrialRecord], units: Mapping[str, str], count: int = 10) -> Table:
-    """Return the best completed trials, feasible ones first."""
-    best = ranking(trials)[:count]
+def ranking_table(
+    found: Iterable[CandidateResult], units: Mapping[str, str], count: int | None = 10, readings: bool = False
+) -> Table:
+    """Return the best candidates with their pooled values, feasible ones first.
+
+    Args:
+        found: the candidates.
+        units: parameter to unit.
+        count: how many at most; None for all.
+        readings: whether the single readings of a candidate stand below it.
+    """
+    best = ranking(found)[:count]
     metrics = _metric_units(best)
-    table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
-    for trial in best:
-        values = [_metric_cell(trial.metrics.get(name)) for name in metrics]
-        feasible = "not believed" if trial.doubt else "yes" if trial.feasible else "no"
-        table.add_row(str(trial.number), candidate_text(trial.candidate, units), *values, score_text(trial), feasible)
+    table = _table("trials", "n", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
+    for one in best:
+        name = candidate_text(one.candidate, units)
+        table.add_row(one.named, str(len(one.readings)), name, *_merits(one, metrics))
+        for trial in one.trials if readings and len(one.trials) > 1 else ():
+            table.add_row(str(trial.number), "", f"  reading of trial {trial.number}", *_merits(trial, metrics))
     return table
 
 
+def _merits(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> list[str]:
+    """Return the metrics, the score and whether it is feasible."""
+    values = [_metric_cell(one.metrics.get(name)) for name in metrics]
+    return [*values, score_text(one), "suspected outlier" if one.doubt else "yes" if one.feasible else "no"]
+
+
+def ranking_csv(found: Iterable[CandidateResult], units: Mapping[str, str]) -> str:
+    """Return one row per candidate, best first: pooled values, each beside its standard error, units in the header."""
+    best = ranking(found)
+    metrics = _metric_units(best)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
+    parameters = [_column(n, u) for n, u in units.items()]
+    heads = [RANK, NUMBERS, COUNT, STATE, MATERIAL, *parameters, *values, SCORE, SCORE_SD, FEASIBLE, REASON]
+    writer.writerow(heads)
+    for rank, one in enumerate(best, 1):
+        row: list[Cell] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
+        # Not completed, so that no campaign learns from it that begins with this table.
+        row += [OUTLIER if one.doubt else one.state.value, one.candidate.material]
+        row += [_positive_zero(one.candidate.parameters.get(name)) for name in units]
+        row += _metric_cells(one, metrics)
+        feasible = None if one.feasible is None else str(one.feasible).lower()
+        writer.writerow([*row, one.score, one.score_sd, feasible, clean(one.doubt)])
+    return out.getvalue()
+
+
+def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> Iterator[Cell]:
+    for name in metrics:
+        metric = one.metrics.get(name)
+        yield from (None, None) if metric is None else (_positive_zero(metric.value), metric.sd)
+
+
 def front_table(front: Front, units: Mapping[str, str]) -> Table:
-    """Return the trials of a front, best in the first term first."""
-    metrics = _metric_units(front.trials)
-    table = _table("trial", "candidate", *(_headed(n, u) for n, u in metrics.items()))
-    for trial in front.trials:
-        values = [_metric_cell(trial.metrics.get(name)) for name in metrics]
-        table.add_row(str(trial.number), candidate_text(trial.candidate, units), *values)
+    """Return the candidates of a front with their pooled values, best in the first term first."""
+    metrics = _metric_units(front.candidates)
+    table = _table("trials", "n", "candidate", *(_headed(n, u) for n, u in metrics.items()))
+    for one in front.candidates:
+        values = [_metric_cell(one.metrics.get(name)) for name in metrics]
+        table.add_row(one.named, str(len(one.readings)), candidate_text(one.candidate, units), *values)
     return table
 
 
@@ -127,9 +175,7 @@ def _positive_zero(value: Any) -> Any:
 def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None) -> list[Cell]:
     row: list[Cell] = [trial.number, trial.state.value, trial.candidate.material]
     row += [_positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
-    for name in metrics:
-        metric = trial.metrics.get(name)
-        row += [None, None] if metric is None else [_positive_zero(metric.value), metric.sd]
+    row += _metric_cells(trial, metrics)
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
     on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
@@ -137,7 +183,7 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
     return [*row, *(on_it or [trial.score, trial.score_sd]), feasible, cost, trial.proposal.origin, reason]
 
 
-def _metric_units(trials: Iterable[TrialRecord]) -> dict[str, str]:
+def _metric_units(trials: Iterable[TrialRecord | CandidateResult]) -> dict[str, str]:
     return {name: metric.unit for trial in trials for name, metric in trial.metrics.items()}
 
 
@@ -156,7 +202,7 @@ def _metric_cell(metric: MetricValue | None) -> str:
 
 def _state(trial: TrialRecord) -> str:
     if trial.doubt:
-        return "completed, not believed"
+        return "completed, suspected outlier"
     if trial.imported and trial.metrics and trial.score is None and not trial.reason:
         return "completed in part"
     return "completed, breaks a constraint" if trial.feasible is False else str(trial.state)
@@ -165,5 +211,5 @@ def _state(trial: TrialRecord) -> str:
 def _table(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        table.add_column(Text(head), justify="right" if head == "trial" else "left")
+        table.add_column(Text(head), justify="right" if head in ("trial", "trials", "n") else "left")
     return table

@@ -24,8 +24,11 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
+from loop.candidates import CandidateResult
 from loop.front import Front
-from loop.records import Amendment, Outlook, TrialRecord
+from loop.records import Amendment, Outlook, PosteriorBest, TrialRecord
+
+_SURE = 0.995  # probability of being feasible that goes without saying
 
 
 def clean(text: str) -> str:
@@ -63,18 +66,37 @@ def unit_text(unit: str) -> str:
     return "" if unit in ("1", "") else f" {unit}"
 
 
-def score_text(trial: TrialRecord) -> str:
-    """Return a trial's score with uncertainty, or a dash."""
-    return with_sd(trial.score, trial.score_sd)
+def score_text(one: TrialRecord | CandidateResult) -> str:
+    """Return a trial's score with its uncertainty or a candidate's with its standard error, or a dash."""
+    return with_sd(one.score, one.score_sd)
+
+
+def best_text(found: CandidateResult | None) -> str:
+    """Return which candidate is the best measured one, by its pooled score."""
+    return "none is feasible" if found is None else f"best measured is {found.label}, score {score_text(found)}"
+
+
+def posterior_text(found: PosteriorBest) -> str:
+    """Return the best measured candidate by the models' posterior, with its 95 % interval."""
+    low, high = found.interval
+    digits = max(0, 1 - math.floor(math.log10(high - low))) if high > low else 4
+    likely = f", feasible with probability {found.feasibility:.2g}" if found.feasibility < _SURE else ""
+    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
+    return f"trial {found.trial}, score {found.score:.{digits}f}, {interval}{likely}"
+
+
+def outlier_text(reason: str) -> str:
+    """Return that a trial is a suspected outlier, with the reason, or one no more."""
+    return f"is a suspected outlier: {reason}" if reason else "is no suspected outlier any more"
 
 
 def front_text(front: Front) -> str:
     """Return how large a front is, and the volume below it."""
-    if not front.trials:
+    if not front.candidates:
         return "none is feasible"
-    count = len(front.trials)
+    count = len(front.candidates)
     volume = f"{front.volume:.4g} points^{len(front.reference)}"
-    return f"{count} trial{'s' if count > 1 else ''} on the front, which dominates {volume}"
+    return f"{count} candidate{'s' if count > 1 else ''} on the front, which dominates {volume}"
 
 
 def outlook_text(outlook: Outlook) -> str:

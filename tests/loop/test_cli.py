@@ -18,7 +18,7 @@ from tests.stores import fill
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    *("init", "validate", "schema", "run", "status", "trials", "show", "report", "export"),
+    *("init", "validate", "schema", "run", "status", "ranking", "trials", "show", "report", "export"),
     *("pool", "surrogate", "weights", "space", "trial"),
 ]
 
@@ -138,7 +138,7 @@ def test_status_says_how_the_campaign_stands(small: Path) -> None:
     assert any(line.startswith("session: 1, ended ") and line.endswith("stopped for the night") for line in lines)
     assert "trial 2: make at furnace, dispatched: temperature 602 degC" in lines
     assert "trial 3: queued: temperature 603 degC" in lines
-    assert "best: trial 0, score 15.00 ± 0.20: temperature 600 degC" in lines
+    assert "best measured: trial 0, score 15.00 ± 0.20: temperature 600 degC" in lines
     assert "  capacity: 150.0 ± 2.0 mAh/g" in lines
 
 

@@ -92,7 +92,7 @@ def test_a_trial_in_quarantine_may_be_released_and_one_that_waits_withdrawn(smal
 def test_weights_rank_past_trials_anew_at_once(small: Path) -> None:
     result = athanor("weights", "set", "capacity=3", "--reason", "x")
     assert result.output.splitlines()[:2] == [
-        "amendment 1: weight of capacity is 3", "1 trials scored anew; best is trial 0, score 15.00 ± 0.20"
+        "amendment 1: weight of capacity is 3", "1 trials scored anew; best measured is trial 0, score 15.00 ± 0.20"
     ]  # fmt: skip
     assert "predicted score, by the weights of then" in athanor("show", "1").output
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from campaigns.values import Scalar
+from loop.candidates import best, by_trial, ranking, results
 from loop.planner import Planner
-from loop.records import TrialRecord, best, ranking
+from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests.planned import Lab, campaign
 
@@ -35,12 +36,12 @@ def test_a_spike_is_named_with_its_reason_and_is_not_the_best_trial() -> None:
     assert 9 in doubts
     assert doubts[9].startswith("merit 50, but ")
     assert "by the others" in doubts[9]
-    trials = with_doubts(lab)
-    found = best(trials)
+    candidates = results(lab.campaign.build_objective(), with_doubts(lab))
+    found = best(candidates)
     assert found is not None
     assert found.number != 9
-    assert next(t.number for t in ranking(trials) if not t.doubt) == found.number
-    assert ranking(trials)[0].number == found.number
+    assert ranking(candidates)[0] == found
+    assert 9 not in by_trial(candidates)[9].numbers, "it was measured again, and that counts alone"
 
 
 def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
@@ -56,7 +57,7 @@ def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
 def test_the_optimum_is_found_beside_a_spike() -> None:
     lab = spiky(9)
     lab.run(22)
-    found = best(with_doubts(lab))
+    found = best(results(lab.campaign.build_objective(), with_doubts(lab)))
     assert found is not None
     assert hill(found.candidate.parameters) > 9.9
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from campaigns.values import Cause, Scalar, TrialState
+from loop.candidates import best, results
 from loop.failures import failures, lost
 from loop.planner import Planner
-from loop.records import best
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.planned import Lab, campaign
@@ -37,7 +37,7 @@ def lab() -> Lab:
 def test_the_corner_is_left_and_the_optimum_beside_it_is_found(lab: Lab) -> None:
     failed = [cracked(t.candidate.parameters) for t in lab.trials]
     assert sum(failed[-12:]) <= 1
-    found = best(lab.trials)
+    found = best(results(lab.campaign.build_objective(), lab.trials))
     assert found is not None
     assert (found.score or 0.0) > 9.9
 
@@ -61,14 +61,14 @@ def test_where_the_best_lies_in_the_failing_corner_only_its_edge_is_still_tried(
     lab.run(36)
     inside = [all(float(x) > 0.85 for x in t.candidate.parameters.values()) for t in lab.trials]
     assert sum(inside[-12:]) == 0
-    assert (best(lab.trials).score or 0.0) > 19  # type: ignore[union-attr]
+    assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 19  # type: ignore[union-attr]
 
 
 def test_a_power_cut_at_the_optimum_does_not_hide_it() -> None:
     cuts = {9, 12}
     lab = Lab(campaign(2), lambda p, number: "oven: no power" if number in cuts else hill(p), cause=Cause.LAB)
     lab.run(26)
-    assert (best(lab.trials).score or 0.0) > 9.9  # type: ignore[union-attr]
+    assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 9.9  # type: ignore[union-attr]
     assert {t.proposal.success for t in lab.trials if t.proposal.modelled} == {1.0}
 
 

@@ -9,10 +9,11 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.candidates import best, results
 from loop.fidelity import plan
 from loop.planner import Planner
 from loop.reader import Reader
-from loop.records import TrialRecord, best
+from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick
@@ -116,7 +117,9 @@ def test_only_full_measurements_are_the_best() -> None:
     low = trials.completed(0, 900.0)
     low = replace(low, proposal=replace(low.proposal, fidelity="quick"), score=None, feasible=None)
     high = trials.completed(1, 100.0)
-    assert best([low, high]) is high
+    found = best(results(trials.campaign().build_objective(), [low, high]))
+    assert found is not None
+    assert found.trials == (high,)
 
 
 def estimate(candidate: Candidate, structure: object) -> MetricValue:

@@ -1,11 +1,14 @@
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 
+from campaigns.objective import Objective
 from campaigns.values import Candidate, TrialState
 from loop.calibration import metric_pairs
+from loop.candidates import CandidateResult, results
 from loop.figures import (
     incumbent,
     parallel_figure,
@@ -16,8 +19,9 @@ from loop.figures import (
     trade_off_figures,
 )
 from loop.fragments import chart
+from loop.front import front
 from loop.marks import MARKS, Figure, fate
-from loop.records import OPERATOR, Proposal
+from loop.records import OPERATOR, Proposal, TrialRecord
 from tests.trials import campaign, completed, predicted, trial
 
 UNITS = {"temperature": "degC", "time": "h"}
@@ -39,6 +43,14 @@ ALL_FATES = [
 ]
 
 
+def of(trials: Sequence[TrialRecord]) -> list[CandidateResult]:
+    return results(OBJECTIVE, trials)
+
+
+def trade_offs(trials: Sequence[TrialRecord], objective: Objective) -> list[Figure]:
+    return trade_off_figures(of(trials), front(objective, trials).candidates, objective, UNITS)
+
+
 def traces(figure: Figure, name: str) -> list[dict[str, Any]]:
     return [t for t in figure["data"] if t.get("name") == name]
 
@@ -50,14 +62,14 @@ def valid(figure: Figure) -> Figure:
 
 
 def test_no_trial_is_hidden_from_the_score_figure() -> None:
-    figure = valid(score_figure(ALL_FATES, UNITS))
+    figure = valid(score_figure(ALL_FATES, of(ALL_FATES), UNITS))
     shown = sorted(x for mark in MARKS for t in traces(figure, mark.name) for x in t["x"])
     assert shown == list(range(10))
     assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in ALL_FATES})
 
 
 def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:
-    figure = score_figure(ALL_FATES, UNITS)
+    figure = score_figure(ALL_FATES, of(ALL_FATES), UNITS)
     (feasible,) = traces(figure, "feasible")
     assert feasible["y"] == pytest.approx([7.5, 9.0, 6.75])
     assert feasible["error_y"]["array"] == pytest.approx([0.15] * 3)
@@ -66,16 +78,17 @@ def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:
 
 
 def test_the_incumbent_never_falls_and_is_never_infeasible() -> None:
-    found = [t.number if t else None for t in incumbent([trial(9, TrialState.FAILED), *ALL_FATES])]
+    found = [t.number if t else None for t in incumbent([trial(9, TrialState.FAILED), *ALL_FATES], of(ALL_FATES))]
     assert found == [None, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3]
-    (line,) = traces(score_figure(ALL_FATES, UNITS), "best so far ± sd")
+    (line,) = traces(score_figure(ALL_FATES, of(ALL_FATES), UNITS), "best so far ± standard error")
     assert line["y"] == sorted(line["y"])
     assert line["line"]["shape"] == "hv"
 
 
 def test_the_space_filling_start_is_shaded() -> None:
     asked = completed(4, 2.0, proposal=Proposal(OPERATOR))
-    shapes = score_figure([completed(0, 1.0), completed(1, 2.0), ALL_FATES[3], asked], UNITS)["layout"]["shapes"]
+    trials = [completed(0, 1.0), completed(1, 2.0), ALL_FATES[3], asked]
+    shapes = score_figure(trials, of(trials), UNITS)["layout"]["shapes"]
     assert [(s["x0"], s["x1"]) for s in shapes] == [(-0.5, 1.5)]
 
 
@@ -90,7 +103,7 @@ def test_predictions_stand_across_and_measurements_up_with_both_uncertainties() 
 
 
 def test_slices_have_the_axis_of_their_parameter() -> None:
-    done = [t for t in ALL_FATES if t.score is not None]
+    done = of(ALL_FATES)
     axes = {name: valid(slice_figure(done, name, p, UNITS))["layout"]["xaxis"] for name, p in PARAMETERS.items()}
     assert [axis["title"]["text"] for axis in axes.values()] == ["temperature [degC]", "time [h]", "atmosphere"]
     assert [axis.get("type") for axis in axes.values()] == [None, "log", None]
@@ -101,19 +114,21 @@ def test_parallel_lines_hold_parameters_metrics_and_score() -> None:
         completed(0, 100.0),
         completed(1, 60.0, candidate=Candidate({**ALL_FATES[0].candidate.parameters, "atmosphere": "<argon>"})),
     ]
-    (trace,) = valid(parallel_figure([*done, ALL_FATES[2]], PARAMETERS))["data"]
+    (trace,) = valid(parallel_figure(of([*done, ALL_FATES[2]]), PARAMETERS))["data"]
     axes = {axis["label"]: axis["values"] for axis in trace["dimensions"]}
     assert axes["capacity [mAh/g]"] == [100.0, 60.0]
     assert axes["atmosphere"] == [0, 1]
     assert trace["dimensions"][2]["ticktext"] == ["air", "<argon>"], "plain text here, unlike all other texts"
-    assert slice_figure(done, "atmosphere", PARAMETERS["atmosphere"], UNITS)["data"][0]["x"] == ["air", "&lt;argon&gt;"]
+    assert slice_figure(of(done), "atmosphere", PARAMETERS["atmosphere"], UNITS)["data"][0]["x"] == [
+        "air",
+        "&lt;argon&gt;",
+    ]
     assert axes["score [points]"] == trace["line"]["color"] == [7.5, 4.5]
 
 
 def test_the_pareto_front_is_ringed() -> None:
-    (figure,) = trade_off_figures(
-        [completed(0, 200.0, 4.5), completed(1, 100.0), completed(2, 90.0, 4.2)], OBJECTIVE, UNITS
-    )
+    trials = [completed(0, 200.0, 4.5), completed(1, 100.0), completed(2, 90.0, 4.2)]
+    (figure,) = trade_offs(trials, OBJECTIVE)
     (ring,) = traces(valid(figure), "Pareto front")
     assert (ring["x"], ring["y"]) == ([200.0, 100.0], [4.5, 3.5])
     assert "more is better" in figure["layout"]["xaxis"]["title"]["text"]
@@ -122,20 +137,20 @@ def test_the_pareto_front_is_ringed() -> None:
 
 def test_one_metric_has_no_trade_off() -> None:
     one = campaign(objective={"terms": [{"goal": "maximise", "metric": "capacity", "scale": 10}]})
-    assert trade_off_figures(ALL_FATES, one.build_objective(), UNITS) == []
+    assert trade_offs(ALL_FATES, one.build_objective()) == []
 
 
 def test_the_bars_of_the_ranking_add_up_to_the_scores() -> None:
-    figure = valid(ranking_figure(ALL_FATES, OBJECTIVE, UNITS))
+    figure = valid(ranking_figure(of(ALL_FATES), OBJECTIVE, UNITS))
     bars = [t["x"] for t in figure["data"] if t["type"] == "bar"]
-    (total,) = traces(figure, "score ± sd")
+    (total,) = traces(figure, "score ± standard error")
     assert [sum(parts) for parts in zip(*bars, strict=True)] == pytest.approx(total["x"])
-    assert total["y"] == ["#3", "#0", "#7", "#1 (breaks a constraint)", "#8 (not believed)"]
+    assert total["y"] == ["#3", "#0", "#7", "#1 (breaks a constraint)", "#8 (suspected outlier)"]
 
 
 def test_the_ranking_shows_twenty_at_most_and_cuts_long_names() -> None:
-    many = [completed(i, 60.0 + i, candidate=Candidate({}, "Li" * 40)) for i in range(30)]
-    labels = ranking_figure(many, OBJECTIVE, UNITS)["data"][0]["y"]
+    many = [completed(i, 60.0 + i, candidate=Candidate({"temperature": i}, "Li" * 40)) for i in range(30)]
+    labels = ranking_figure(of(many), OBJECTIVE, UNITS)["data"][0]["y"]
     assert len(labels) == 20
     assert labels[0].endswith("… #29")
     assert len(labels[0]) < 45
@@ -143,15 +158,15 @@ def test_the_ranking_shows_twenty_at_most_and_cuts_long_names() -> None:
 
 @pytest.mark.parametrize("trials", [[], [trial(0, TrialState.QUEUED)], [completed(0, 40.0)]])
 def test_few_trials_give_figures_too(trials: list[Any]) -> None:
-    valid(score_figure(trials, UNITS))
-    valid(parallel_figure(trials, PARAMETERS))
-    for figure in trade_off_figures(trials, OBJECTIVE, UNITS):
+    valid(score_figure(trials, of(trials), UNITS))
+    valid(parallel_figure(of(trials), PARAMETERS))
+    for figure in trade_offs(trials, OBJECTIVE):
         valid(figure)
-    valid(ranking_figure(trials, OBJECTIVE, UNITS))
+    valid(ranking_figure(of(trials), OBJECTIVE, UNITS))
 
 
 def test_text_from_the_store_is_never_markup() -> None:
-    text = json.dumps(score_figure(ALL_FATES, UNITS))
+    text = json.dumps(score_figure(ALL_FATES, of(ALL_FATES), UNITS))
     assert "&lt;b&gt;door open" in text
     assert "<b>" not in text
     assert "</script" not in chart({"data": [{"x": ["</script>"]}], "layout": {"height": 1}})[:-9]
@@ -163,7 +178,7 @@ def test_numbers_that_are_not_finite_become_gaps() -> None:
 
 def test_a_score_far_below_all_others_is_pointed_to_and_flattens_nothing() -> None:
     trials = [completed(0, -9000.0), *(completed(i, 100.0 + i) for i in range(1, 9))]
-    figure = valid(score_figure(trials, UNITS))
+    figure = valid(score_figure(trials, of(trials), UNITS))
     (pointer,) = traces(figure, "below the axis (double-click to see)")
     low, high = figure["layout"]["yaxis"]["range"]
     assert 0 < low < 7.575
@@ -176,6 +191,6 @@ def test_a_score_far_below_all_others_is_pointed_to_and_flattens_nothing() -> No
 def test_a_dear_material_does_not_hide_the_cheap_ones() -> None:
     data = {"terms": [{"goal": g, "metric": m, "scale": 10} for m, g in GOALS.items()]}
     objective = campaign(objective=data).build_objective()
-    (figure,) = trade_off_figures([completed(0, 100.0), completed(1, 4000.0)], objective, UNITS)
+    (figure,) = trade_offs([completed(0, 100.0), completed(1, 4000.0)], objective)
     assert valid(figure)["layout"]["xaxis"]["type"] == "log"
     assert "type" not in figure["layout"]["yaxis"]

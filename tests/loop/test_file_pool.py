@@ -7,8 +7,8 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError
 from loop.amend import add_trial, open_desk
+from loop.candidates import best
 from loop.reader import Reader
-from loop.records import best
 from loop.report import write_report
 from tests.loop.conftest import Bench
 from tests.surrogates.pools.crystal_files import cif, salt, table_text
@@ -71,7 +71,7 @@ def test_a_file_pool_with_an_instrument_of_one_s_own_needs_no_truth(campaign: di
     outcome = bench.run(campaign)
     assert outcome.finished
     assert len({trial.candidate.material for trial in outcome.trials}) == 8
-    top = best(list(outcome.trials))
+    top = best(outcome.found)
     assert top is not None
     assert top.values["heat"] == pytest.approx(float(str(top.candidate.material).split("-")[1]))
     page = bench.folder / "report.html"

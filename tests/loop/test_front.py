@@ -3,6 +3,7 @@ import torch
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
+from loop.candidates import results
 from loop.front import dominates, front, front_of, reference_point, some, volumes
 from loop.hypervolume import non_dominated
 from tests.trials import campaign, completed, trial
@@ -32,7 +33,7 @@ TRIALS = [
 def test_the_front_holds_what_no_other_feasible_trial_beats_best_in_the_first_term_first() -> None:
     found = front_of(two_terms(), TRIALS)
     assert found is not None
-    assert [t.number for t in found.trials] == [5, 0, 2]
+    assert [one.number for one in found.candidates] == [5, 0, 2]
     assert found.metrics == ("capacity", "mean_voltage")
 
 
@@ -87,10 +88,10 @@ def test_a_few_points_of_a_front_do_not_hide_its_ends() -> None:
 
 def test_nothing_feasible_is_an_empty_front() -> None:
     found = front(two_terms().build_objective(), [trial(0, TrialState.FAILED), completed(1, 10.0)])
-    assert (found.trials, found.reference, found.volume) == ((), (), 0.0)
+    assert (found.candidates, found.reference, found.volume) == ((), (), 0.0)
 
 
 def test_some_trials_of_a_long_front_reach_from_end_to_end() -> None:
-    many = [completed(i, 100.0) for i in range(30)]
+    many = results(two_terms().build_objective(), [completed(i, 100.0) for i in range(30)])
     assert [t.number for t in some(many, 4)] == [0, 10, 19, 29]
     assert some(many[:3], 4) == many[:3]

@@ -3,6 +3,7 @@ import json
 import plotly.graph_objects as go
 import pytest
 
+from loop.candidates import results
 from loop.front import front
 from loop.front_figures import front_figures, volume_figure
 from tests.loop.test_front import AREA, TRIALS, two_terms
@@ -13,7 +14,7 @@ UNITS = {"temperature": "degC", "time": "h"}
 
 def test_the_front_of_two_terms_is_a_staircase_among_all_trials_with_their_uncertainties() -> None:
     objective = two_terms().build_objective()
-    (figure,) = front_figures(front(objective, TRIALS), TRIALS, objective, UNITS)
+    (figure,) = front_figures(front(objective, TRIALS), results(objective, TRIALS), objective, UNITS)
     go.Figure(figure)
     stairs, *clouds = figure["data"]
     assert list(zip(stairs["x"], stairs["y"], strict=True)) == [
@@ -32,7 +33,7 @@ def test_three_terms_are_shown_in_space_and_pair_by_pair() -> None:
         {"goal": "desirable", "metric": "capacity", "above": 90, "width": 5},
     ]
     objective = campaign(objective={"find": {"kind": "pareto"}, "terms": terms}).build_objective()
-    space, *pairs = front_figures(front(objective, TRIALS), TRIALS, objective, UNITS)
+    space, *pairs = front_figures(front(objective, TRIALS), results(objective, TRIALS), objective, UNITS)
     go.Figure(space)
     assert sum(len(trace["x"]) for trace in space["data"]) == 5
     assert len(pairs) == 1, "terms that share a metric are one axis"

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from loop.cli import app
-from loop.events import Finished, FrontGrew, Improved
+from loop.events import BestChanged, Finished, FrontGrew
 from loop.reader import Reader
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import facts
@@ -51,7 +51,7 @@ def test_the_front_grows_and_is_told_at_the_end(whole: Bench) -> None:
     (finished,) = [e for e in whole.events if isinstance(e, Finished)]
     assert grown
     assert all(e.trial in e.front.numbers for e in grown)
-    assert not any(isinstance(e, Improved) for e in whole.events)
+    assert not any(isinstance(e, BestChanged) for e in whole.events)
     assert finished.front is not None
     assert finished.front.volume == max(e.front.volume for e in grown)
     assert any(t.proposal.generator == "model" for t in Reader(whole.url).trials())
@@ -86,7 +86,7 @@ def test_every_command_shows_the_front(whole: Bench, monkeypatch: pytest.MonkeyP
 
     (finished,) = [e for e in whole.events if isinstance(e, Finished)]
     assert finished.front is not None
-    number = finished.front.trials[0].number
+    number = finished.front.candidates[0].number
     assert "on the front, which dominates" in said("status", "test.yaml")
     assert f"trial {number}: capacity" in said("status", "test.yaml")
     header, *rows = said("trials", "test.yaml", "--csv").splitlines()
@@ -106,7 +106,7 @@ def test_the_report_shows_the_front_in_place_of_a_best_candidate(whole: Bench) -
     assert 'id="front"' in page
     assert 'id="volume"' in page
     assert 'id="ranking"' not in page
-    assert "trials on the front" in page
+    assert "candidates on the front" in page
 
 
 def test_a_volume_that_is_reached_ends_the_campaign(bench_of: Callable[[str], Bench]) -> None:

@@ -22,9 +22,9 @@ def growing(**changes: Any) -> Campaign:
 
 
 def trials(*temperatures: float, time: float = 10.0) -> list[TrialRecord]:
-    """Return completed trials, the first one best."""
+    """Return completed trials of as many candidates, the first one best."""
     return [
-        completed(i, 200.0 - i, candidate=Candidate({"temperature": t, "time": time, "atmosphere": "air"}))
+        completed(i, 200.0 - i, candidate=Candidate({"temperature": t, "time": time - 0.01 * i, "atmosphere": "air"}))
         for i, t in enumerate(temperatures)
     ]
 
@@ -32,7 +32,7 @@ def trials(*temperatures: float, time: float = 10.0) -> list[TrialRecord]:
 def test_a_bound_grows_by_half_of_the_range_where_most_of_the_best_press_against_it() -> None:
     change, reason = growth(growing(), trials(895, 700, 890, 600, 870)) or pytest.fail("nothing grows")
     assert (change.parameter, change.low, change.high, change.grown) == ("temperature", 500, 1100, True)
-    assert reason == "3 of the 5 best trials lie next to temperature's high bound of 900 degC"
+    assert reason == "3 of the 5 best candidates lie next to temperature's high bound of 900 degC"
 
 
 def test_a_bound_grows_no_further_than_the_campaign_allows() -> None:
@@ -49,13 +49,14 @@ def test_where_a_front_is_looked_for_all_that_stand_on_it_are_looked_at() -> Non
     ]
     objective = {"terms": terms, "find": {"kind": "pareto"}}
     front = campaign(space=growing().space.model_dump(exclude_none=True), planner={"initial": 4}, objective=objective)
-    behind = [completed(i, 10.0, 3.9, candidate=trials(895)[0].candidate) for i in (4, 5, 6)]
+    hot = [one.candidate for one in trials(*[895.0] * 7)]
+    behind = [completed(i, 10.0, 3.9, candidate=hot[i]) for i in (4, 5, 6)]
     on_it = [
         completed(i, 100.0 + 10 * i, 3.0 + 0.1 * i, candidate=one.candidate)
         for i, one in enumerate(trials(600, 650, 700, 895))
     ]
     assert growth(front, [*on_it, *behind]) is None
-    more = [completed(i, 100.0 + 10 * i, 3.0 + 0.1 * i, candidate=behind[0].candidate) for i in (2, 3, 4)]
+    more = [completed(i, 100.0 + 10 * i, 3.0 + 0.1 * i, candidate=hot[i]) for i in (2, 3, 4)]
     pressing = [*on_it[:2], *more]
     change, _ = growth(front, [*pressing, *behind[1:]]) or pytest.fail("nothing grows")
     assert change.high == 1100

@@ -11,15 +11,17 @@ from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.candidates import CandidateResult
 from loop.events import (
     Amended,
+    BestChanged,
     Doubted,
     Event,
     Finished,
     FrontGrew,
-    Improved,
     LookedAhead,
     PoolReady,
+    PosteriorBestChanged,
     Preparing,
     Proposed,
     SessionEvent,
@@ -38,7 +40,7 @@ from loop.front import Front
 from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
-from loop.records import Amendment, Outlook, Proposal, TrialRecord
+from loop.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.signals import interrupts
 from loop.words import outlook_text
 from tests.stores import CAMPAIGN
@@ -76,6 +78,11 @@ def test_an_outlook_is_told_with_its_figures() -> None:
     )
 
 
+def only(one: TrialRecord) -> CandidateResult:
+    """The result of a candidate that was measured once."""
+    return CandidateResult(one.candidate, (one,), (one,), one.metrics, one.score, one.score_sd, one.feasible)
+
+
 def events(campaign: Campaign) -> list[Event]:
     candidate = Candidate({"temperature": 601.0}, "LiCoO2")
     bad = trial(2, TrialState.QUARANTINED, None, HOSTILE)
@@ -88,7 +95,9 @@ def events(campaign: Campaign) -> list[Event]:
         StepStarted(1, "make", "furnace"),
         StepEnded(1, "make", "furnace", ok=True, cost=60.0),
         TrialEnded(trial(1, score=17.0)),
-        Improved(trial(1, score=17.0), trial(0)),
+        BestChanged(only(trial(1, score=17.0))),
+        PosteriorBestChanged(PosteriorBest(1, 16.8, (16.6, 17.1), 1.0, 3)),
+        PosteriorBestChanged(PosteriorBest(1, 16.9, (16.7, 17.1), 1.0, 4)),
         Proposed(2, candidate, Proposal("space-filling")),
         StepStarted(2, "make", "furnace", attempt=2),
         StepEnded(2, "make", "furnace", ok=False, reason="the door is open", cost=30.0),
@@ -99,12 +108,12 @@ def events(campaign: Campaign) -> list[Event]:
         Doubted(1, ""),
         SurrogateChanged(2, "capacity", "too sure of itself"),
         LookedAhead(2, OUTLOOK),
-        FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)),
+        FrontGrew(1, Front((only(trial(1)), only(trial(0))), ("capacity",), (10.0, 2.0), 3.5)),
         Amended(AMENDMENT, "temperature is 500 to 700 degC", (trial(0), trial(1, score=17.0), bad), campaign),
         SourceRead(HOSTILE),
         Warned(HOSTILE),
         Stopping("all trials are spent"),
-        Finished("all trials are spent", trial(1, score=17.0)),
+        Finished("all trials are spent", only(trial(1, score=17.0))),
     ]
 
 
@@ -129,22 +138,23 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 1: make at furnace done",
         "trial 1: completed: score 17.00 ± 0.20",
         "best so far: trial 1, score 17.00 ± 0.20",
+        "best by the model: trial 1, score 16.80, 95 % interval 16.60 to 17.10",
         "trial 2: proposed (space-filling): LiCoO2, temperature 601 degC",
         "trial 2: make begins at furnace, attempt 2",
         "trial 2: make at furnace failed: the door is open",
         "trial 2: quarantined: [red]spike [2J in [/] the data",
         "trial 3: proposed (model): LiCoO2, temperature 601 degC",
         "trial 3: make begins at furnace",
-        "trial 1: not believed: far from what the others say",
-        "trial 1: believed again",
+        "trial 1 is a suspected outlier: far from what the others say",
+        "trial 1 is no suspected outlier any more",
         "surrogate of capacity, after trial 2: too sure of itself",
         f"outlook after trial 2: {outlook_text(OUTLOOK)}",
-        "trial 1 stands on the front: 2 trials on the front, which dominates 3.5 points^2",
+        "trial 1 stands on the front: 2 candidates on the front, which dominates 3.5 points^2",
         "amendment 1 by ada: temperature is 500 to 700 degC, from trial 4 on (the heater is weak)",
         "learns from: [red]spike [2J in [/] the data",
         "warning: [red]spike [2J in [/] the data",
         "stopping: all trials are spent",
-        "finished: all trials are spent; best is trial 1, score 17.00 ± 0.20",
+        "finished: all trials are spent; best measured is trial 1, score 17.00 ± 0.20",
     ]
 
 
@@ -155,7 +165,7 @@ def test_an_amendment_ranks_the_trials_anew_in_the_view(campaign: Campaign) -> N
     assert progress.best.number == 1
     anew = (trial(0, score=8.0), trial(1, score=2.0), trials[2])
     progress = advance(progress, Amended(AMENDMENT, "weight of capacity is 2", anew, campaign))
-    assert progress.best == anew[0]
+    assert progress.best == only(anew[0])
     assert set(progress.under_way) == {4}
     assert progress.note == "weight of capacity is 2"
 
@@ -188,6 +198,7 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     assert "best so far trial 1, score 17.00 ± 0.20" in lines
     assert "LiCoO2, temperature 601 degC" in lines
     assert "capacity 150.0 ± 2.0 mAh/g" in lines
+    assert "by the model trial 1, score 16.90, 95 % interval 16.70 to 17.10" in lines
     assert "3 make at furnace LiCoO2, temperature 601 degC" in lines
     assert "1 completed 17.00 ± 0.20 LiCoO2, temperature 601 degC" in lines
     assert any(line.startswith("2 quarantined: [red]spike [2J in [/]") for line in lines)
@@ -195,9 +206,9 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
 
 def test_the_live_view_shows_the_front_where_one_is_looked_for(campaign: Campaign) -> None:
     view = LiveView(campaign, Console(file=io.StringIO()))
-    view(FrontGrew(1, Front((trial(1), trial(0)), ("capacity",), (10.0, 2.0), 3.5)))
+    view(FrontGrew(1, Front((only(trial(1)), only(trial(0))), ("capacity",), (10.0, 2.0), 3.5)))
     lines = [" ".join(line.split()) for line in shown(view).splitlines()]
-    assert "front so far 2 trials on the front, which dominates 3.5 points^2" in lines
+    assert "front so far 2 candidates on the front, which dominates 3.5 points^2" in lines
     assert "trial 1 capacity 150.0 ± 2.0 mAh/g LiCoO2, temperature 601 degC" in lines
 
 

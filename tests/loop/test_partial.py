@@ -9,10 +9,11 @@ from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
+from loop.candidates import best
 from loop.history import read_history
 from loop.planner import Planner
 from loop.reader import Reader
-from loop.records import best, completed, learnable
+from loop.records import completed, learnable
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import Bench, troubled
 
@@ -51,7 +52,7 @@ def test_where_a_metric_cannot_be_had_the_campaign_does_not_return(formed: tuple
     assert {t.cause for t in failed} == {Cause.SAMPLE}
     assert {t.missing for t in failed} == {("purity",)}
     assert all("purity cannot be had of this sample: the analysis gave nan" in t.reason for t in failed)
-    found = best(outcome.trials)
+    found = best(outcome.found)
     assert found is not None
     assert (found.score or 0.0) > 6.9  # 7.15 are possible
 
@@ -111,7 +112,7 @@ def test_fronts_constraints_and_derived_metrics_do_without_what_is_missing(bench
     failed = [t for t in outcome.trials if t.state is TrialState.FAILED]
     assert failed
     assert all(set(t.metrics) == {"amount"} for t in failed)
-    assert best(outcome.trials) is not None
+    assert best(outcome.found) is not None
     assert any(t.proposal.modelled for t in outcome.trials)
 
 
@@ -134,7 +135,7 @@ def test_a_wild_scale_goes_into_quarantine_until_it_is_released(bench: Bench) ->
     assert (wild.state, wild.cause, wild.metrics) == (TrialState.QUARANTINED, Cause.DATA, {})
     assert "is implausible; the campaign file says -2 to 2" in wild.reason
     assert 3 not in outcome.trials[-1].proposal.learnt_from
-    found = best(outcome.trials)
+    found = best(outcome.found)
     assert found is not None
     assert found.number != 3
     settle(open_desk(None, bench.url, "it is true"), ReleaseTrial(trial=3))

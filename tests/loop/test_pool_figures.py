@@ -4,29 +4,31 @@ import plotly.graph_objects as go
 import pytest
 
 from campaigns.values import Candidate, TrialState
+from loop.candidates import results
 from loop.pool_figures import Proposed, composition_figure, map_figure
 from loop.pool_map import MaterialPicture, PoolPicture
 from loop.records import TrialRecord
 from tests.pools import atlas, perovskites
-from tests.trials import completed, trial
+from tests.trials import campaign, completed, trial
 
+OBJECTIVE = campaign().build_objective()
 POOL = PoolPicture.of(atlas().summary())
 
 
-def of(material: str) -> Candidate:
-    return Candidate({"temperature": 600.0}, material)
+def of(material: str, temperature: float = 600.0) -> Candidate:
+    return Candidate({"temperature": temperature}, material)
 
 
 def proposed(*trials: TrialRecord) -> Proposed:
     materials = {str(t.candidate.material) for t in trials}
     pictures = {name: MaterialPicture.read(atlas().material(name)) for name in materials}
-    return Proposed(pictures, trials, {"temperature": "degC"})
+    return Proposed(pictures, trials, results(OBJECTIVE, trials), {"temperature": "degC"})
 
 
 SOME = proposed(
     completed(0, 100.0, candidate=of("SrTiO3")),
     completed(1, 130.0, candidate=of("SrZrO3")),
-    completed(2, 110.0, candidate=of("SrTiO3")),
+    completed(2, 110.0, candidate=of("SrTiO3", 700.0)),
     completed(3, 10.0, candidate=of("BaHfO3")),
     trial(4, TrialState.FAILED, candidate=of("CaSnO3"), reason="<no> power"),
     trial(5, TrialState.QUEUED, candidate=of("CaTiO3")),

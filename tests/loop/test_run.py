@@ -11,7 +11,7 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError, StoreError
 from campaigns.values import Cause, TrialState
-from loop.events import Event, Improved, LookedAhead, Proposed, StepStarted, Stopping, TrialEnded, Warned
+from loop.events import BestChanged, Event, LookedAhead, Proposed, StepStarted, Stopping, TrialEnded, Warned
 from loop.reader import Reader
 from loop.records import TrialRecord
 from simulators.ledger import Ledger
@@ -235,7 +235,7 @@ def test_the_stopping_rules_and_the_incumbent_are_reported(bench: Bench) -> None
     outcome = bench.run(quick(stopping=[{"kind": "target", "score": 1.0}]))
     assert outcome.finished
     assert "target score" in outcome.reason
-    assert any(isinstance(e, Improved) for e in bench.events)
+    assert any(isinstance(e, BestChanged) for e in bench.events)
     assert any(isinstance(e, Stopping) and e.reason == outcome.reason for e in bench.events)
 
 

@@ -17,9 +17,9 @@ def trial(number: int, score: float | None, feasible: bool = True, **changes: An
     state = TrialState.FAILED if score is None else TrialState.COMPLETED
     order = None if score is None else number
     fields: dict[str, Any] = {
-        "number": number, "candidate": Candidate({}), "state": state, "reason": "", "proposal": Proposal("model"),
-        "metrics": {}, "flags": (), "score": score, "score_sd": 0.1, "feasible": feasible, "completed_order": order,
-        "created": 0.0, "ended": 0.0, "steps": (),
+        "number": number, "candidate": Candidate({"x": number}), "state": state, "reason": "",
+        "proposal": Proposal("model"), "metrics": {}, "flags": (), "score": score, "score_sd": 0.1,
+        "feasible": feasible, "completed_order": order, "created": 0.0, "ended": 0.0, "steps": (),
     }  # fmt: skip
     return TrialRecord(**(fields | changes))
 

@@ -1,0 +1,53 @@
+"""How a campaign stands by its store, for those who look: without torch, and without a unit where none is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from campaigns.yaml_nodes import read_document
+from loop.candidates import CandidateResult, by_trial, replicated, results
+from loop.edition import shown_campaign
+from loop.front import Front, front_of
+from loop.records import FEWEST, TrialRecord, weighed
+from loop.words import candidate_text, posterior_text
+
+if TYPE_CHECKING:
+    from loop.reader import Reader
+
+
+def stored_results(reader: Reader, trials: Sequence[TrialRecord]) -> list[CandidateResult]:
+    """Return the candidates of a store's trials.
+
+    The campaign, which takes units to be loaded, is loaded only where a score has to be worked out.
+    """
+    return results(shown_campaign(reader).build_objective() if replicated(trials) else None, trials)
+
+
+def stored_front(reader: Reader, trials: Sequence[TrialRecord]) -> Front | None:
+    """Return the front of a store's trials; None where the campaign does not look for one, and is not loaded."""
+    objective = read_document(reader.campaign().source).data["objective"]
+    if dict(objective.get("find") or {}).get("kind") != "pareto":
+        return None
+    return front_of(shown_campaign(reader), trials)
+
+
+def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[str, str]) -> str:
+    """Return the best measured candidate by the models' posterior, or why there is none.
+
+    Args:
+        reader: of the store.
+        found: the candidates that were measured.
+        units: parameter to unit.
+    """
+    kept = reader.posterior_best()
+    if kept is None:
+        few = sum(t.score is not None for one in found for t in one.trials) < FEWEST
+        return f"there is no model before {FEWEST} trials are completed" if few else "not known before the next run"
+    top, version = kept
+    if top is None:
+        return "no measured candidate is likely feasible"
+    one = by_trial(found).get(top.trial)
+    name = "" if one is None else f": {candidate_text(one.candidate, units)}"
+    old = "" if version == weighed(reader.amendments()) else ", by the weights of before until the next run"
+    return f"{posterior_text(top)}, after {top.after} measurements{old}{name}"
