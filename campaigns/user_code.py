@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from campaigns.dotted_paths import NamedObject, Use, trouble
@@ -46,7 +47,7 @@ def _forget_another(module: str) -> None:
     """Forget a module of the same name that an earlier campaign has brought along."""
     here = locate(module, opened())
     there = getattr(sys.modules.get(module), "__file__", None)
-    if there is not None and there != str(here.file):
+    if there is not None and Path(there).resolve() != here.file.resolve():
         for name in [one for one in sys.modules if one == module or one.startswith(f"{module}.")]:
             del sys.modules[name]
 

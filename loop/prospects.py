@@ -10,7 +10,7 @@ from campaigns.campaign import Campaign, NoBetterRuleConfig, StagnationRuleConfi
 def prospects(campaign: Campaign) -> Iterator[str]:
     """Yield what a user should know before the campaign is run, one sentence each."""
     budget, initial = campaign.budget, campaign.planner.initial
-    if initial >= budget.trials:
+    if initial >= budget.trials and not campaign.history:  # which counts as a start
         yield f"planner.initial: {initial} trials fill the space, and the budget is {budget.trials}: no model chooses"
     dearest = sum(step.fixed_cost for step in campaign.workflow)
     if budget.cost is not None and dearest > budget.cost:
@@ -31,7 +31,7 @@ def _never(campaign: Campaign, rule: StoppingRuleConfig) -> str:
             return f"it waits for {wanted} trials without improvement, and the budget is {trials}"
         case TargetRuleConfig(score=score) if score > (most := _most(campaign)):
             return f"it wants a score of {score:g}, and the terms give at most {most:g}"
-        case NoBetterRuleConfig() if campaign.planner.initial >= trials:
+        case NoBetterRuleConfig() if campaign.planner.initial >= trials and not campaign.history:
             return "it asks a model, and none is made within the budget"
     return ""
 

@@ -355,6 +355,15 @@ def test_what_is_left_to_run_or_leads_nowhere_is_noted(folder: Path, old: str, n
     assert len(notes) == 1
 
 
+def test_earlier_measurements_count_as_a_start(folder: Path) -> None:
+    (folder / "lab.csv").write_text("x [mm],y,output\n0.5,0.5,1.0\n")
+    text = (
+        OWN.replace("initial: 3", "initial: 9")
+        + "history: [{kind: table, name: lab, file: lab.csv, metrics: [output]}]\n"
+    )
+    assert checked(folder, text) == []
+
+
 def test_a_real_device_on_a_clock_of_the_wall_is_no_problem(folder: Path) -> None:
     (folder / "bench.py").write_text(BENCH + "\ndef build(): return None\n")
     text = OWN.replace("bench:Bench", "bench:Real").replace("{kind: virtual}", "{kind: custom, factory: 'bench:build'}")
