@@ -76,6 +76,18 @@ class Table(Sequence[dict[str, Scalar]]):
         row = Table.of(self.parameters, [setting]).values + 0.0
         return self._places.get(row.tobytes())
 
+    def near(self, setting: Mapping[str, Scalar], reach: Mapping[str, float]) -> int | None:
+        """Return where the one setting stands that another is, but for rounding; None where there is none, or several.
+
+        Args:
+            setting: levels as they are, numbers as somebody wrote them.
+            reach: number to how far off it may be.
+        """
+        wanted = Table.of(self.parameters, [setting]).values
+        most = np.array([reach.get(name, 0.0) for name in self.parameters]) * (1 + 1e-9)
+        places = np.flatnonzero(np.isclose(self.values, wanted, rtol=1e-12, atol=most, equal_nan=True).all(axis=1))
+        return int(places[0]) if len(places) == 1 else None
+
     @cached_property
     def _places(self) -> dict[bytes, int]:
         rows = np.ascontiguousarray(self.values + 0.0)  # no negative zeros

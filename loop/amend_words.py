@@ -142,9 +142,18 @@ def candidate(campaign: Campaign, given: Mapping[str, str]) -> Candidate:
     there = {name: each for name, each in values.items() if each is not None}
     for name, mixture in campaign.space.mixtures.items():
         there |= _shares(name, mixture, there, given)
-    return Candidate(
-        {n: v for n, v in there.items() if n in given or _applies(campaign, n, there)}, given.get(_MATERIAL)
-    )
+    setting = {n: v for n, v in there.items() if n in given or _applies(campaign, n, there)}
+    return Candidate(_row_of(campaign, setting, given), given.get(_MATERIAL))
+
+
+def _row_of(campaign: Campaign, setting: Mapping[str, Scalar], given: Mapping[str, str]) -> Mapping[str, Scalar]:
+    """Return the one row of the space's table that a setting is as it is written, such as 0.33 for 1/3; else itself."""
+    table, parameters = campaign.space.table, campaign.space.all_parameters
+    if table is None or not all(parameters[name].contains(value) for name, value in setting.items()):
+        return setting
+    numbers = {n: p.unit for n, p in parameters.items() if n in given and not isinstance(p, CategoricalConfig)}
+    place = table.near(setting, {name: 0.5 * last_digit(given[name], unit) for name, unit in numbers.items()})
+    return setting if place is None else table[place]
 
 
 def _shares(

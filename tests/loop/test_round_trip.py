@@ -154,6 +154,17 @@ def test_rounded_shares_of_a_trial_are_scaled_and_others_refused_with_how_much_t
         candidate(campaign, given | {"x": "30.4"})
 
 
+def test_a_row_that_is_shown_rounded_can_be_asked_for_as_it_is_shown(tmp_path: Path) -> None:
+    table(tmp_path)
+    data = CAMPAIGN | {"space": CAMPAIGN["space"] | {"rows": {"file": "odd.csv"}}}
+    (tmp_path / "next.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    campaign = load_campaign(tmp_path / "next.yaml")
+    shown = {"ratio": "0", "heat": "0.3333 degC", "gas": "NA", "x": "33.33", "y": "33.33", "z": "33.33"}
+    found = candidate(campaign, shown)
+    assert dict(found.parameters) == settings()[1]
+    assert not campaign.space.contains(candidate(campaign, shown | {"heat": "0.34"}))
+
+
 @pytest.mark.parametrize("value", [-0.01, -0.0, 0.0])
 def test_a_rounded_zero_is_proposed_shown_and_sent_without_a_sign(value: float) -> None:
     parameter = FloatConfig(kind="float", unit="percent", low=-10, high=100)
