@@ -1,4 +1,4 @@
-"""Crystals for synthetic powder patterns, none of them from the library of the analysis that is tried on them."""
+"""Crystals for synthetic powder patterns, written down apart from the library of the analysis that is tried on them."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ CELLS: Mapping[str, Cell] = {
     ),
     "CuFeO2": _hexagonal("R-3m", 3.0351, 17.166, ("Cu", (0, 0, 0)), ("Fe", (0, 0, 0.5)), ("O", (0, 0, 0.1066))),
     "Mg2SiO4": _orthorhombic(
-        "Pbnm",
-        (4.7540, 10.1971, 5.9806),
+        "Pnma",
+        (10.1971, 5.9806, 4.7540),
         ("Mg", (0, 0, 0)),
-        ("Mg", (0.9915, 0.2774, 0.25)),
-        ("Si", (0.4262, 0.0940, 0.25)),
-        ("O", (0.7657, 0.0913, 0.25)),
-        ("O", (0.2215, 0.4474, 0.25)),
-        ("O", (0.2777, 0.1628, 0.0331)),
+        ("Mg", (0.2774, 0.25, 0.9915)),
+        ("Si", (0.0940, 0.25, 0.4262)),
+        ("O", (0.0913, 0.25, 0.7657)),
+        ("O", (0.4474, 0.25, 0.2215)),
+        ("O", (0.1628, 0.0331, 0.2777)),
     ),
     "SrTiO3": _cubic("Pm-3m", 3.905, ("Sr", (0, 0, 0)), ("Ti", (0.5,) * 3), ("O", (0.5, 0.5, 0))),
     "MnO": _cubic("Fm-3m", 4.4448, ("Mn", (0, 0, 0)), ("O", (0.5,) * 3)),

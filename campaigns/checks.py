@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from campaigns.analysis_settings import bad_settings
 from campaigns.columns import RESERVED
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
@@ -40,6 +41,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _step_stations,
         _step_recipes,
         _step_metrics,
+        _analysis_settings,
         _fidelities,
         _step_sums,
         _cost_aware,
@@ -269,6 +271,14 @@ def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for name in measured:
         if given.count(name) != 1:
             yield Problem(f"metrics.{name}", f"a measured metric is given by one step, got {given.count(name)}")
+
+
+def _analysis_settings(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    for where, step in _steps(sections):
+        if step.analysis is None and step.analysis_settings:
+            yield Problem(f"{where}.analysis_settings", "settings of an analysis, but the step has none; add analysis")
+        for key, message in bad_settings(step.analysis or "", step.analysis_settings):
+            yield Problem(f"{where}.analysis_settings.{key}", message)
 
 
 def _fidelities(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -112,7 +112,7 @@ def _material_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
 
 def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     for where, step in all_steps(sections.get("workflow", ()), sections.get("fidelities", {})):
-        yield f"{where}.analysis", step.analysis, Use.ANALYSIS, {}
+        yield f"{where}.analysis", step.analysis, Use.ANALYSIS, step.analysis_settings
     for name, config in sections.get("fidelities", {}).items():
         yield f"fidelities.{name}.function", getattr(config, "function", None), Use.COMPUTATION, {}
     for name, station in sections.get("stations", {}).items():

@@ -94,6 +94,10 @@ class StepConfig(Config):
     """What the instrument is told: $name for a parameter, else a constant (text with a unit is converted)."""
     analysis: DottedPath | None = None
     """The function that turns the raw data into metrics."""
+    analysis_settings: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the analysis. Those of diffraction: radiation, a tube by name (CuKa, CoKa, MoKa, ...; CuKa1
+    where K-alpha-2 is stripped) or a wavelength (0.4133 Å, 30 keV), CuKa unless given; exclude, ranges of 2 theta in
+    deg that are left out."""
     gives: tuple[Name, ...] = ()
     """Measured metrics that the analysis gives."""
     timeout: Seconds

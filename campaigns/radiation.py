@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from campaigns.errors import UnitError
 from campaigns.units import convert, split_quantity
 
 TUBES: dict[str, tuple[float, float]] = {
@@ -53,13 +54,13 @@ def radiation(given: str | float) -> Radiation:
     """Return what a name (CuKa, CuKa1), a wavelength (0.4133 Å; a bare number is in Å) or an energy (30 keV) means.
 
     Raises:
-        ValueError: it is none of these, or no X-ray that powders are measured with.
+        UnitError: it is none of these, or no X-ray that powders are measured with.
     """
     if isinstance(given, str) and given.strip()[:1].isalpha():
         return _named(given.strip())
     wavelength = _length(given)
     if not SHORTEST <= wavelength <= LONGEST:
-        raise ValueError(
+        raise UnitError(
             f"got a wavelength of {wavelength:g} Å ({given}); allowed: {SHORTEST:g} to {LONGEST:g} Å, where a bare "
             "number is in Å"
         )
@@ -70,14 +71,14 @@ def _named(text: str) -> Radiation:
     found = _NAME.fullmatch(text)
     anode = found[1].capitalize() if found else text
     if found is None or anode not in TUBES:
-        raise ValueError(f"got {text!r}; allowed: {', '.join(f'{a}Ka' for a in TUBES)}, the same with 1 at the end, "
+        raise UnitError(f"got {text!r}; allowed: {', '.join(f'{a}Ka' for a in TUBES)}, the same with 1 at the end, "
                          "or a wavelength such as 0.4133 Å")  # fmt: skip
     return tube(anode, first_only=found[2] is not None)
 
 
 def _length(given: str | float) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float | str):
-        raise ValueError(f"got {given!r}; allowed: a tube such as CuKa, or a wavelength such as 0.4133 Å")  # noqa: TRY004
+        raise UnitError(f"got {given!r}; allowed: a tube such as CuKa, or a wavelength such as 0.4133 Å")
     if not isinstance(given, str):
         return float(given)
     value, unit = split_quantity(given)

@@ -38,7 +38,7 @@ def load_object(path: str, where: str, use: Use, settings: Mapping[str, Any] | N
         raise _problem(where, f"got {path!r}, which cannot be loaded: {error}") from error
     except Exception as error:
         raise _problem(where, f"{path} cannot be loaded: {raised_by(error)}") from error
-    if why := _misfit(found, use):
+    if why := _misfit(found, use, settings or {}):
         raise _problem(where, f"got {path!r}, but it {why}")
     return found
 
@@ -52,7 +52,7 @@ def _forget_another(module: str) -> None:
             del sys.modules[name]
 
 
-def _misfit(found: Any, use: Use) -> str:
+def _misfit(found: Any, use: Use, settings: Mapping[str, Any]) -> str:
     """Return why an object that was imported cannot stand where it is named; empty if it can."""
     if not callable(found):
         return f"is a {type(found).__name__}; wanted: {ObjectKind[use].words}"
@@ -63,7 +63,7 @@ def _misfit(found: Any, use: Use) -> str:
     if use is Use.FEATURES:
         return ""  # its settings, and what it gives, are checked where it is called
     try:
-        inspect.signature(found).bind(*[None] * ObjectKind[use].arguments)
+        inspect.signature(found).bind(*[None] * ObjectKind[use].arguments, **settings)
     except TypeError as error:
         return f"cannot be called as it has to be ({error}); wanted: {ObjectKind[use].words}"
     except ValueError:

@@ -29,8 +29,8 @@ def reads(**units: str) -> Callable[[Function], Function]:
 
 
 def expected(analysis: Any) -> Mapping[str, str]:
-    """Return signal to the unit in which an analysis reads it; nothing for one that declares none."""
-    return getattr(analysis, "reads", {})
+    """Return signal to the unit in which an analysis, with settings or without, reads it; else nothing."""
+    return getattr(getattr(analysis, "func", analysis), "reads", {})
 
 
 def stated_unit(signal: Any) -> str:

@@ -204,7 +204,11 @@ def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrumen
 
 def load_analysis(step: StepConfig) -> Callable[..., Any] | None:
     """Return the function that turns a step's raw data into a measurement, or None."""
-    return None if step.analysis is None else load_object(step.analysis, f"workflow.{step.name}.analysis", Use.ANALYSIS)
+    if step.analysis is None:
+        return None
+    settings = step.analysis_settings
+    found = load_object(step.analysis, f"workflow.{step.name}.analysis", Use.ANALYSIS, settings)
+    return partial(found, **settings) if settings else found
 
 
 def _computed(campaign: Campaign, pool: Pool) -> dict[str, Numbers]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 from pymatgen.core import Structure
 
 from campaigns.errors import StepError
-from campaigns.radiation import Radiation, radiation
+from campaigns.radiation import COPPER, Radiation, radiation
 from campaigns.values import Measurement, MetricValue
-from instruments.analyses.context import AnalysisContext
+from instruments.analyses.context import AnalysisContext, column
 from instruments.analyses.profile_fit import ProfileFit, fit_profile
 from instruments.analyses.scan import Refusal, Scan, read_scan
 from instruments.analyses.unexplained import unexplained
@@ -25,19 +26,42 @@ ACCURACY = 0.003  # of a weight fraction, beyond what the fit itself can know
 SCALE_ACCURACY = 0.05  # of the ratio of two phases' weights, for thermal motion, absorption and coarse grains
 CLEAR = 5.0  # standard uncertainties of the clearest phase, below which a pattern shows nothing
 MOST_UNEXPLAINED, MOST_MISFIT = 0.012, 0.2  # of the area of all reflections
+BROAD = (2.0, 1.5)  # deg; widths of the target's and of other lines, up to which they are no humps
+TRACE = 0.02  # of the weight
 WORST_SD = 0.15  # of a fraction that is worth learning from
+BETTER = 0.8  # of the misfit, that makes another start the right one
 SHOWN = 4  # unexplained reflections that are named
+SAME_WAVELENGTH = 0.003  # relative; K-alpha-1 and the mean of both lines are one tube
 LIMIT_STEP = 5.0  # deg, to which the ends of a scan are rounded, so that reflections are computed once
 
 
-@reads(two_theta="deg")
-def phase_fraction(data: Mapping[str, Any], context: AnalysisContext, radiation: str | float = "CuKa") -> Measurement:
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a scan was made, and what of it counts.
+
+    Attributes:
+        radiation: the tube (CuKa, CoKa, MoKa, ...; CuKa1 without K-alpha-2), or a wavelength (0.4133 Å); None: CuKa.
+        exclude: ranges of 2 theta [deg] that are left out.
+    """
+
+    radiation: str | float | None = None
+    exclude: Sequence[tuple[float, float]] = ()
+
+
+@reads(two_theta="deg", wavelength="angstrom")
+def phase_fraction(
+    data: Mapping[str, Any],
+    context: AnalysisContext,
+    radiation: str | float | None = None,
+    exclude: Sequence[tuple[float, float]] = (),
+) -> Measurement:
     """Return the metric ``phase_fraction`` [1]: weight of the intended phase over that of all crystalline phases.
 
     Args:
-        data: ``two_theta`` [deg] and ``counts``, each n.
+        data: ``two_theta`` [deg] and ``counts``, each n; ``wavelength`` [Å], if there is one, is compared.
         context: the intended structure; likely impurities follow from its elements.
-        radiation: the tube (CuKa, CoKa, MoKa, ...; CuKa1 without K-alpha-2), or a wavelength (0.4133 Å).
+        radiation: the tube (CuKa, CoKa, MoKa, ...; CuKa1 without K-alpha-2), or a wavelength (0.4133 Å); None: CuKa.
+        exclude: ranges of 2 theta [deg] that are left out, such as the lines of a sample holder.
 
     Raises:
         StepError: a key is missing, or the campaign has no structure.
@@ -47,21 +71,32 @@ def phase_fraction(data: Mapping[str, Any], context: AnalysisContext, radiation:
             f"no crystal structure for {context.material!r}; use a pool, or an analysis that names its own target, "
             "such as instruments.analyses.calcination:phase_fraction"
         )
-    return quantify(data, context.structure, radiation)
+    return quantify(data, context.structure, Setup(radiation, exclude))
 
 
-def quantify(data: Mapping[str, Any], target: Structure, shone: str | float = "CuKa") -> Measurement:
+def quantify(data: Mapping[str, Any], target: Structure, setup: Setup) -> Measurement:
     """Return the weight fraction of ``target``; bad raw data give NaN and flags.
 
     Raises:
-        StepError: ``two_theta`` or ``counts`` is missing, or the radiation is none.
+        StepError: ``two_theta`` or ``counts`` is missing.
+        UnitError: the radiation is none.
     """
-    scan = read_scan(data)
-    if isinstance(scan, Refusal):
-        return _measurement(float("nan"), float("nan"), (scan.reason,))
-    rays = radiation(shone)
-    fit = fit_profile(scan, candidates(target, rays, _limits(scan)))
-    return _measurement(float(fit.fractions[0]), _sd(fit), _flags(scan, fit, rays))
+    scan, rays = read_scan(data, setup.exclude), COPPER if setup.radiation is None else radiation(setup.radiation)
+    reason = scan.reason if isinstance(scan, Refusal) else _other_wavelength(data, rays)
+    if isinstance(scan, Refusal) or reason:
+        return _measurement(float("nan"), float("nan"), (reason,))
+    phases = candidates(target, rays, _limits(scan))
+    fit, flags = _fit(scan, phases)
+    return _measurement(float(fit.fractions[0]), _sd(fit), flags)
+
+
+def _fit(scan: Scan, phases: Sequence[ReferencePhase]) -> tuple[ProfileFit, tuple[str, ...]]:
+    """Return the fit, and what is wrong with it; where something is, another start is tried."""
+    fit = fit_profile(scan, phases)
+    flags = _flags(scan, fit, phases)
+    if flags and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
+        return again, _flags(scan, again, phases)
+    return fit, flags
 
 
 def candidates(target: Structure, shone: Radiation, limits: tuple[float, float]) -> list[ReferencePhase]:
@@ -79,6 +114,19 @@ def _named(encoded: str) -> list[tuple[str, Structure]]:
     return distinct([("target", target), *((name, reference_structure(name)) for name in impurities(elements))])
 
 
+def _other_wavelength(data: Mapping[str, Any], rays: Radiation) -> str:
+    """Return that the instrument names another wavelength than the campaign; empty where it names none."""
+    if "wavelength" not in data:
+        return ""
+    read = float(np.mean(column(data, "wavelength")))
+    if any(abs(read - one) <= SAME_WAVELENGTH * one for one in rays.wavelengths):
+        return ""
+    return (
+        f"the instrument's wavelength is {read:g} Å, and the analysis's radiation {rays.name}; set radiation in the "
+        "step's analysis_settings"
+    )
+
+
 def _limits(scan: Scan) -> tuple[float, float]:
     low, high = scan.two_theta[0] / LIMIT_STEP, scan.two_theta[-1] / LIMIT_STEP
     return float(np.floor(low) * LIMIT_STEP), float(np.ceil(high) * LIMIT_STEP)
@@ -94,7 +142,7 @@ def _sd(fit: ProfileFit) -> float:
     return float(np.sqrt(fit.sd**2 + ACCURACY**2 + model**2))
 
 
-def _flags(scan: Scan, fit: ProfileFit, shone: Radiation) -> tuple[str, ...]:
+def _flags(scan: Scan, fit: ProfileFit, phases: Sequence[ReferencePhase]) -> tuple[str, ...]:
     if fit.signal < CLEAR:
         return ("failed fit: no reflection of any expected phase",)
     left, flags = unexplained(scan, fit), []
@@ -102,7 +150,8 @@ def _flags(scan: Scan, fit: ProfileFit, shone: Radiation) -> tuple[str, ...]:
         places = ", ".join(f"{angle:.2f}" for angle in left.two_theta[:SHOWN])
         flags.append(
             f"unexplained reflections: {len(left.areas)}, with {left.share:.0%} of the area of all reflections, the "
-            f"largest at 2 theta = {places} deg; is there a phase that is not expected, or was it not {shone.name}?"
+            f"largest at 2 theta = {places} deg; is there a phase that is not expected, or was it not "
+            f"{phases[0].radiation.name}?"
         )
     if left.misfit > MOST_MISFIT:
         flags.append(
@@ -110,4 +159,12 @@ def _flags(scan: Scan, fit: ProfileFit, shone: Radiation) -> tuple[str, ...]:
         )
     if fit.sd > WORST_SD:
         flags.append(f"failed fit: the fraction is known to {fit.sd:.2f} only; allowed: {WORST_SD:g}")
-    return tuple(flags)
+    return (*flags, *_humps(fit, [phase.name for phase in phases]))
+
+
+def _humps(fit: ProfileFit, names: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with phases whose lines are so wide that they may be amorphous scatter."""
+    limits = np.where(np.arange(len(names)) == 0, *BROAD)
+    for name, width, share, limit in zip(names, fit.widths, fit.fractions, limits, strict=True):
+        if width > limit and share > TRACE:
+            yield f"failed fit: lines of {name} would be {width:.1f} deg wide, as are humps of the background"

@@ -17,12 +17,13 @@ from instruments.phases import ReferencePhase
 FloatArray = NDArray[np.float64]
 
 BLOCK = 0.5  # deg over which misfit is taken to be correlated
-MAYBE, SIGNIFICANT, TEXTURED = 1.0, 2.5, 8.0  # standard uncertainties of a scale: kept at first, at last, with texture
+MAYBE, SIGNIFICANT, TEXTURED = 1.0, 2.5, 4.0  # standard uncertainties of a scale: kept at first, at last, with texture
 USUAL_WIDTH = 0.15  # deg, where the pattern shows no peak
+NEIGHBOURHOOD = 4.0  # deg, within which a peak rises above its surroundings
 START_WIDTH = 0.25  # deg, so that lines overlap with those of the scan from the start
-TRIED_STRAINS = np.linspace(-0.025, 0.025, 21)
+TRIED_STRAINS = 21
 TRIED_TEXTURES = (-0.4, -0.15, 0.15)
-BETTER = 0.98  # of the misfit, that is worth another start
+BETTER = 10.0  # fall of chi squared, over its reduced value, that is worth another lattice or texture axis
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,35 +35,46 @@ class ProfileFit:
         sd: standard uncertainty of the first phase's fraction.
         signal: scale factor of the clearest phase over its standard uncertainty.
         goodness: reduced chi squared.
+        cost: squared misfit, and how unusual the parameters are.
         fitted: counts by the model, n.
         background: counts of the smooth part of the model, n.
         centres: 2 theta [deg] of all lines of the phases found.
         areas: of these lines [counts deg].
         width: full width at half maximum of the lines of the clearest phase [deg].
+        widths: medians of each phase [deg], k; 0 for those left out.
     """
 
     fractions: FloatArray
     sd: float
     signal: float
     goodness: float
+    cost: float
     fitted: FloatArray
     background: FloatArray
     centres: FloatArray
     areas: FloatArray
     width: float
+    widths: FloatArray
 
 
-def fit_profile(scan: Scan, phases: Sequence[ReferencePhase]) -> ProfileFit:
+def fit_profile(scan: Scan, phases: Sequence[ReferencePhase], *, moved: bool = False) -> ProfileFit:
     """Return the weight fractions of ``phases``; the first is the one that matters.
 
     Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Each phase has its widths, its lattice
     (strains that keep its symmetry) and its texture (after March and Dollase, along the best of its low-index axes).
     Impurities that cannot be told from nothing are left out; the uncertainty still allows for them. The covariance is
     scaled by the misfit and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
+
+    Args:
+        scan: the pattern.
+        phases: their reflections.
+        moved: whether to begin with the lattices that explain most, each for itself, rather than with the ideal ones. A
+            solid solution may need it; of phases of one type, one may be taken for another.
     """
     search = _Search(scan, phases)
     everything = list(range(len(phases)))
-    search.place(search.refine(everything, 0, texture=False))
+    for number in everything if moved else ():
+        search.place(search.refine(everything, 0, texture=False), number)
     search.refine(everything, 5, texture=False)
     active = search.clear(everything, MAYBE)
     search.orient(search.refine(active, 8, texture=False))
@@ -77,11 +89,12 @@ def typical_width(scan: Scan) -> float:
     grid = np.linspace(scan.two_theta[0], scan.two_theta[-1], len(scan.two_theta))
     level = np.interp(grid, scan.two_theta, scan.counts)
     smooth = np.convolve(level, np.ones(3) / 3, mode="same")
-    peaks, found = find_peaks(smooth, prominence=8 * np.sqrt(max(np.median(smooth), 1.0)))
+    near = int(NEIGHBOURHOOD / (grid[1] - grid[0]))
+    peaks, found = find_peaks(smooth, prominence=8 * np.sqrt(max(np.median(smooth), 1.0)), wlen=near)
     if not len(peaks):
         return USUAL_WIDTH
     highest = peaks[np.argsort(found["prominences"])[-8:]]
-    widths = peak_widths(smooth, highest, rel_height=0.5)[0] * (grid[1] - grid[0])
+    widths = peak_widths(smooth, highest, rel_height=0.5, wlen=near)[0] * (grid[1] - grid[0])
     return float(np.clip(np.median(widths), 0.01, 3.0))
 
 
@@ -107,16 +120,16 @@ class _Search:
         self._values[kept] = self._fit.values
         return self._fit
 
-    def place(self, fit: Fitted) -> None:
-        """Move the first phase to the lattice at which it explains most, where that is clearly another one."""
-        place, model = self._whole.places[0], self._models[0]
+    def place(self, fit: Fitted, number: int) -> None:
+        """Move a phase to the lattice at which it explains most, where that is clearly another one."""
+        place, model, (_, _, low, high) = self._whole.places[number], self._models[number], STRAINS[min(number, 1)]
         even, *_ = np.linalg.lstsq(model.modes, np.ones(len(model.modes)), rcond=None)
         tried = []
-        for strain in TRIED_STRAINS:
+        for strain in np.linspace(low, high, TRIED_STRAINS):
             own = self._values[place].copy()
-            own[STRAIN:] = np.clip(even * strain, *STRAINS[0][2:])
+            own[STRAIN:] = np.clip(even * strain, low, high)
             tried.append((own, self._mounted(model, own)))
-        if (best := self._best(fit, 0, [column for _, column in tried])) is not None:
+        if (best := self._best(fit, number, [column for _, column in tried])) is not None:
             self._values[place] = tried[best][0]
 
     def orient(self, fit: Fitted) -> None:
@@ -132,9 +145,15 @@ class _Search:
                 self._values[self._whole.places[index].start + TEXTURE] = tried[best][1]
 
     def clear(self, among: Sequence[int], level: float) -> list[int]:
-        """Return the first phase, and those of the others that stand out by so many standard uncertainties."""
+        """Return the first phase, and those of the others that stand out by so many standard uncertainties.
+
+        The others forget what they have been fitted to.
+        """
         sds = np.sqrt(np.diag(self._covariance(among)))
-        return [i for i, scale, sd in zip(among, self._scales(among), sds, strict=True) if scale > level * sd or i == 0]
+        kept = [i for i, scale, sd in zip(among, self._scales(among), sds, strict=True) if scale > level * sd or i == 0]
+        for i in set(among) - set(kept):
+            self._values[self._whole.places[i]] = self._whole.usual[self._whole.places[i]]
+        return kept
 
     def result(self, fit: Fitted) -> ProfileFit:
         """Return what was found."""
@@ -148,17 +167,21 @@ class _Search:
         patterns = np.column_stack([d.column for d in fit.drawings]) @ fit.scales
         weights, basis = self._scan.weights, self._problem.basis
         background = basis @ (basis.T @ ((self._scan.counts - patterns) * weights)) / weights
+        widths = np.zeros(len(phases))
+        widths[self._active] = [np.median(d.widths) for d in fit.drawings]
         clearest = int(np.argmax(fit.scales * [d.areas.sum() for d in fit.drawings]))
         return ProfileFit(
             fractions,
             _fraction_sd(masses, np.array([phase.zmv for phase in phases]), covariance),
             signal,
             self._problem.goodness(fit),
+            self._problem.evaluate(fit.values).cost,
             background + patterns,
             background,
             np.concatenate([d.centres for d in fit.drawings]),
             np.concatenate([scale * d.areas for d, scale in zip(fit.drawings, fit.scales, strict=True)]),
-            float(np.median(fit.drawings[clearest].widths)),
+            float(widths[self._active[clearest]]),
+            widths,
         )
 
     def _mounted(self, model: PhaseModel, own: FloatArray) -> FloatArray:
@@ -204,7 +227,8 @@ class _Search:
             misfit = self._problem.counts - columns @ non_negative(columns, self._problem.counts)
             costs.append(float(misfit @ misfit))
         best = int(np.argmin(costs))
-        return best if costs[best] < BETTER * float(fit.misfit @ fit.misfit) else None
+        clearly = BETTER * max(self._problem.goodness(fit), 1.0)
+        return best if costs[best] < float(fit.misfit @ fit.misfit) - clearly else None
 
 
 def _fraction_sd(masses: FloatArray, zmv: FloatArray, covariance: FloatArray) -> float:

@@ -24,8 +24,9 @@ Bounds = tuple[float, float, float, float]
 
 MOUNT: tuple[Bounds, ...] = ((0.0, 0.05, -0.3, 0.3), (0.0, 0.05, -0.4, 0.4), (0.0, 0.5, -1.0, 4.0))
 """Zero [deg], displacement [deg], attenuation [Å^2]."""
-WIDEST, NARROWING, SPREAD = 4.0, 10.0, 0.7  # deg; times; natural logarithm
-BROADENING: Bounds = (0.7, 1.0, 0.0, 25.0)
+NARROWING, WIDENING, SPREAD = 10.0, 3.0, 0.7  # times, times, natural logarithm; of a typical width
+WIDEST = (2.5, 1.2)  # deg; wider lines cannot be told from humps of the background. Of the first phase and the others
+BROADENING: Bounds = (0.7, 1.0, 0.0, 12.0)
 MIXING: Bounds = (0.5, 0.25, 0.0, 1.0)
 TEXTURES: Bounds = (0.0, 0.25, -1.2, 1.0)
 STRAINS: tuple[Bounds, Bounds] = ((0.0, 0.005, -0.025, 0.025), (0.0, 0.002, -0.012, 0.012))
@@ -70,7 +71,8 @@ class Refinement:
         self.counts = self.explain(scan.counts * scan.weights)
         rows = [*MOUNT]
         for number, model in enumerate(models):
-            widths = (np.log(width), SPREAD, np.log(width / NARROWING), np.log(WIDEST))
+            widest = max(WIDEST[min(number, 1)], WIDENING * width)
+            widths = (np.log(width), SPREAD, np.log(width / NARROWING), np.log(widest))
             strains = [STRAINS[min(number, 1)]] * (model.parameters - STRAIN)
             rows += [widths, BROADENING, MIXING, TEXTURES, *strains]
         self.usual, self.spread, self.low, self.high = np.array(rows).T

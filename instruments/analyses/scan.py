@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,7 @@ FLAT_TOP = 3  # neighbouring points at exactly the highest count
 COUNTED = (0.5, 2.0)  # ratio of scatter to counting statistics, within which whole numbers are taken for counts
 FEW = 5.0  # counts
 CLEANEST = 1e7  # counts of the strongest point, at most; what scatters less was not counted
-HUMP = 5.0  # deg of 2 theta that a term of the background spans
+HUMP = 3.0  # deg of 2 theta that a term of the background spans
 FEWEST_TERMS = 10
 OTHER_AXES = ("d", "d_spacing", "dspacing", "q", "theta", "s", "time_of_flight", "tof")
 
@@ -62,13 +62,14 @@ class Scan:
         return np.column_stack([chebyshev.chebvander(x, terms - 1), self.two_theta[0] / self.two_theta])
 
 
-def read_scan(data: Mapping[str, Any]) -> Scan | Refusal:
+def read_scan(data: Mapping[str, Any], exclude: Sequence[tuple[float, float]] = ()) -> Scan | Refusal:
     """Return the scan of an event, or why it cannot be used.
 
     Scans may fall, and steps may be uneven, by rounding or on purpose. Intensities may be in any unit.
 
     Args:
         data: ``two_theta`` [deg] and ``counts``, each n.
+        exclude: ranges of 2 theta [deg] that are left out.
 
     Raises:
         StepError: a key is missing, or the axis is another one than 2 theta.
@@ -84,7 +85,10 @@ def read_scan(data: Mapping[str, Any]) -> Scan | Refusal:
     scaled = counts / _unit(counts)
     if reason := _bad_detector(counts, scaled):
         return Refusal(reason)
-    return Scan(two_theta, scaled)
+    kept = ~np.any([(two_theta >= low) & (two_theta <= high) for low, high in exclude or [(0, 0)]], axis=0)
+    if kept.sum() < FEWEST:
+        return Refusal(f"too few points: {kept.sum()} outside of the excluded ranges, needs {FEWEST}")
+    return Scan(two_theta[kept], scaled[kept])
 
 
 def _check_axis(data: Mapping[str, Any]) -> None:

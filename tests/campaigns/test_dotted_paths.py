@@ -218,7 +218,7 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
             "is a ophyd.Device, which starts no jobs; a station needs a JobInstrument",
         ),
         ("ophyd:EpicsMotor", Use.DEVICE, "is a ophyd.device.Device, which starts no jobs"),
-        ("instruments.analyses.diffraction:quantify", Use.ANALYSIS, "which it says is a"),
+        ("instruments.analyses.unexplained:unexplained", Use.ANALYSIS, "which it says is a"),
         ("bench:Shell", Use.DEVICE, "is a subprocess.Popen"),
         ("bench:Idle", Use.DEVICE, "derives from JobInstrument, but has no start and no progress"),
         ("bench:Late", Use.DEVICE, "has no knows"),  # JobInstrument comes before Duties

@@ -131,13 +131,16 @@ BIXBYITE = Structure.from_spacegroup(
 )
 
 
-def gaussians(parts, width, level=1200.0):
+COPPER, COBALT = ((1.540593, 1), (1.544427, 0.5)), ((1.788996, 1), (1.792835, 0.5))
+
+
+def gaussians(parts, width, level=1200.0, lines=COPPER):
     """Return counts of a mixture of (structure, weight), n, made without any code of the analysis."""
     grid = np.arange(10, 80.0001, 0.02)
     sticks = [
         (angle, weight * share * height / (structure.composition.weight * structure.volume))
         for structure, weight in parts
-        for wavelength, share in ((1.540593, 1), (1.544427, 0.5))
+        for wavelength, share in lines
         for angle, height in zip(*peaks(structure, wavelength), strict=True)
     ]
     y = sum(height * np.exp(-4 * np.log(2) * ((grid - angle) / width) ** 2) for angle, height in sticks)
@@ -206,3 +209,84 @@ def test_the_calcination_analysis_needs_no_structure():
     found = calcination.phase_fraction(data, AnalysisContext()).metrics["phase_fraction"]
 
     assert found.value == pytest.approx(0.8, abs=4 * found.sd)
+
+
+MIXTURE = [(LITHIUM_MANGANATE, 0.6), (MANGANESE_OXIDE, 0.4)]
+CONTEXT = AnalysisContext("LiMnO2", LITHIUM_MANGANATE)
+
+
+@pytest.mark.parametrize(
+    ("lines", "radiation"),
+    [
+        (COPPER, None),
+        (COPPER, "CuKa"),
+        (COBALT, "CoKa"),
+        (COBALT[:1], "CoKa1"),
+        (((0.8, 1),), "0.8 Å"),
+        (((0.8, 1),), 0.8),
+    ],
+)
+def test_fractions_are_those_of_the_radiation_that_is_said(lines, radiation):
+    found = phase_fraction(gaussians(MIXTURE, 0.12, lines=lines), CONTEXT, radiation=radiation)
+    metric = found.metrics["phase_fraction"]
+
+    assert metric.value == pytest.approx(0.6, abs=0.02)
+    assert found.flags == ()
+
+
+@pytest.mark.parametrize(("lines", "radiation"), [(COBALT, None), (COPPER, "CoKa"), (COPPER, "MoKa"), (COPPER, 1.6)])
+def test_a_wrong_radiation_is_flagged(lines, radiation):
+    assert phase_fraction(gaussians(MIXTURE, 0.12, lines=lines), CONTEXT, radiation=radiation).flags
+
+
+def test_an_instrument_that_names_another_wavelength_is_believed():
+    data = gaussians(MIXTURE, 0.12)
+
+    assert phase_fraction(data | {"wavelength": 1.5406}, CONTEXT).flags == ()
+    assert phase_fraction(data | {"wavelength": 1.5418}, CONTEXT).flags == ()
+    assert "wavelength is 0.7093 Å" in phase_fraction(data | {"wavelength": 0.7093}, CONTEXT).flags[0]
+
+
+def test_lines_of_the_holder_are_flagged_unless_they_are_left_out():
+    data = gaussians(MIXTURE, 0.12)
+    data["counts"] += np.rint(3000 * np.exp(-((data["two_theta"] - 38.2) ** 2) / 0.01))
+    left_out = phase_fraction(data, CONTEXT, exclude=[[37.8, 38.6]])
+
+    assert "2 theta = 38.20" in phase_fraction(data, CONTEXT).flags[0]
+    assert left_out.flags == ()
+    assert left_out.metrics["phase_fraction"].value == pytest.approx(0.6, abs=0.02)
+
+
+def test_a_wide_hump_is_background_and_a_narrow_one_is_never_taken_for_a_phase():
+    data = gaussians(MIXTURE, 0.12)
+    grid, counts = data["two_theta"], data["counts"]
+    wide, narrow = (np.rint(3000 * np.exp(-0.5 * ((grid - 24) / width) ** 2)) for width in (4.0, 1.0))
+    found, flags = fraction_of({"two_theta": grid, "counts": counts + wide}, CONTEXT)
+
+    assert found.value == pytest.approx(0.6, abs=0.03)
+    assert flags == ()
+    assert fraction_of({"two_theta": grid, "counts": counts + narrow}, CONTEXT)[1]
+
+
+@pytest.mark.parametrize("change", [lambda y: y / y.max(), lambda y: np.round(100 * y / y.max(), 2), lambda y: y / 7.3])
+def test_intensities_need_not_be_counts(change):
+    data = gaussians(MIXTURE, 0.12)
+    plain, _ = fraction_of(data, CONTEXT)
+    found, flags = fraction_of(data | {"counts": change(data["counts"])}, CONTEXT)
+
+    assert found.value == pytest.approx(plain.value, abs=0.005)
+    assert found.sd == pytest.approx(plain.sd, rel=0.3)
+    assert flags == ()
+
+
+@pytest.mark.parametrize("strain", [-0.015, 0.01])
+@pytest.mark.parametrize("zero", [-0.1, 0.1])
+def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain, zero):
+    a, b, c = LITHIUM_MANGANATE.lattice.abc
+    lattice = Lattice.orthorhombic(a * (1 + strain), b * (1 + strain), c * (1 - strain / 2))
+    swollen = Structure(lattice, LITHIUM_MANGANATE.species, LITHIUM_MANGANATE.frac_coords)
+    data = gaussians([(swollen, 0.6), (MANGANESE_OXIDE, 0.4)], 0.12)
+    found, flags = fraction_of(data | {"two_theta": data["two_theta"] + zero}, CONTEXT)
+
+    assert found.value == pytest.approx(0.6, abs=0.03)
+    assert flags == ()
