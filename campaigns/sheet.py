@@ -221,7 +221,7 @@ def _columns(cells: Sequence[str], numbers: Sequence[str], texts: Sequence[str])
     found: dict[str, Column] = {}
     heads = _uncommented(cells)
     for name, places in _matched(heads, [*numbers, *texts]).items():
-        columns = [Column(place, heads[place], unit if name in numbers else "") for place, unit in places]
+        columns = [Column(place, heads[place], bare_unit(unit) if name in numbers else "") for place, unit in places]
         if len(columns) > 1:
             told = " and ".join(f"{column.letter} ({column.head!r})" for column in columns)
             raise TableError(f"columns {told} are both {name!r}; remove or rename all but one")
@@ -289,7 +289,8 @@ def is_unit(unit: str) -> bool:
 
 def bare_unit(cell: str) -> str:
     """Return a unit without the brackets in which it may stand below a head."""
-    return re.sub(r"^(?:\[(.*)\]|\((.*)\))$", r"\1\2", cell.strip()).strip()
+    unit = re.sub(r"^(?:\[(.*)\]|\((.*)\))$", r"\1\2", cell.strip()).strip()
+    return "1" if unit in ("-", "–", "—") else unit  # a number without dimension
 
 
 def _states_units(line: Line, columns: Mapping[str, Column], numbers: Sequence[str]) -> bool:

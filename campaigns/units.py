@@ -5,6 +5,7 @@ pint is imported on first use: it takes a third of a second, and ``athanor --hel
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import unicodedata
@@ -13,7 +14,7 @@ from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
-from campaigns.errors import UnitError, suggestion
+from campaigns.errors import UnitError
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
@@ -142,12 +143,22 @@ def _two_ways(unit: str) -> bool:
 
 
 def _near(unit: str) -> str:
-    """Return what was meant, where there is something like it."""
-    names = [name for name in registry() if len(name) > 2]
-    lower = {name.casefold(): name for name in registry()}
-    if (same := _MEANT.get(unit.strip(), lower.get(unit.strip().casefold()))) is not None:
-        return f", did you mean {same!r}"
-    return suggestion(unit, names)
+    """Return what was meant, where there is something like it: with the first unknown word of a product replaced."""
+    if (meant := _MEANT.get(unit.strip())) is not None:
+        return f", did you mean {meant!r}"
+    word = next((word for word in re.findall(r"[^\W\d_]+", unit) if not _is_word(word)), None)
+    if word is None:
+        return ""
+    alike = {name.casefold(): name for name in registry()}.get(word.casefold())
+    spellings = [alike or "", word.lower(), word[:1].lower() + word[1:], word[:1].upper() + word[1:].lower()]
+    near = difflib.get_close_matches(word, [name for name in registry() if len(name) > 2], n=1)
+    better = next((each for each in (*spellings, *near) if each and _is_word(each)), None)
+    return "" if better is None else f", did you mean {unit.strip().replace(word, better, 1)!r}"
+
+
+def _is_word(word: str) -> bool:
+    """Return whether one word is a unit, with a prefix or without."""
+    return word in _MEANT.values() or (bool(registry().parse_unit_name(word)) and not _plural_of_a_symbol(word))
 
 
 def split_quantity(text: str) -> tuple[float, str]:

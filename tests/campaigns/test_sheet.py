@@ -68,6 +68,11 @@ def test_a_row_of_units_is_applied(tmp_path: Path) -> None:
     ] == []
 
 
+@pytest.mark.parametrize("text", ["temperature [-],gap\n0.5,1\n", "temperature,gap\n(-),eV\n0.5,1\n"])
+def test_a_dash_in_place_of_a_unit_is_a_number_without_dimension(tmp_path: Path, text: str) -> None:
+    assert values(sheet(tmp_path, text), unit="percent") == [50.0]
+
+
 def test_a_head_that_stands_twice_is_refused_with_both_columns(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"columns B \('gap \[eV\]'\) and D \('gap \[meV\]'\) are both 'gap'"):
         sheet(tmp_path, "temperature,gap [eV],gas,gap [meV]\n800,1,air,1\n")

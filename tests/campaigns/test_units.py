@@ -94,6 +94,11 @@ def test_what_is_alike_and_not_the_same_is_refused_with_the_reason(text: str, un
         ("TORR", "unknown unit 'TORR', did you mean 'torr'|'Torr'"),
         ("$", "unknown unit '\\$', did you mean 'USD'"),
         ("Ks", "unknown unit 'Ks'"),
+        ("mAhh/g", "unknown unit 'mAhh/g'"),
+        ("USD/Kg", "unknown unit 'USD/Kg', did you mean 'USD/kg'"),
+        ("KHz", "did you mean 'kHz'"),
+        ("degc/min", "did you mean 'degC/min'"),
+        ("mA/sqcm", "unknown unit 'mA/sqcm'"),
         ("J/g K", r"may be read in two ways; allowed: with brackets, such as J/\(g K\)"),
     ],
 )
