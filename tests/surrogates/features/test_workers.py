@@ -95,3 +95,12 @@ def test_a_worker_whose_parent_was_killed_meanwhile_ends_without_a_word():
         worker.stdin.close()
         assert worker.stderr.read() == b""
     assert worker.returncode == 0
+
+
+def test_a_file_in_the_working_folder_does_not_replace_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("random", "numpy", "pickle", "surrogates"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('this is no library')")
+    monkeypatch.chdir(tmp_path)
+    assert dict(map_in_processes(abs, [-1, -2], 1)) == {0: 1, 1: 2}
