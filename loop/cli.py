@@ -98,7 +98,7 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     check_space(campaign, str(file))
     notes = check_lab(campaign, file)
     typer.echo(f"{file}: OK")
-    rows = [*summary_rows(campaign, sources), *(("history", text) for found in history for text in found.text)]
+    rows = [*summary_rows(campaign, sources), *(("history", text) for text in history)]
     print_rows([*rows, *(("note", note) for note in notes)])
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, Problem
+from campaigns.errors import CampaignError, Problem, StoreError
 from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
 from campaigns.remarks import Remark
 from campaigns.values import Candidate, MetricValue, Scalar
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
+from loop.edition import as_shown
+from loop.reader import Reader
 from loop.records import Amendment, TrialRecord, completed
 from loop.source_words import tally
 from loop.sources import read_source
@@ -96,6 +98,17 @@ def read_history(campaign: Campaign, lacks: Lacks | None = None) -> list[Measure
     if problems:
         raise CampaignError(problems, campaign.name)
     return found
+
+
+def stated_history(campaign: Campaign, url: str) -> list[str]:
+    """Return what would become of the file's history, by the store at ``url`` if there is one; see ``read_history``."""
+    try:
+        reader = Reader(url)
+        amendments, trials = reader.amendments(), reader.trials()
+    except StoreError:  # nothing was imported yet
+        return [text for found in read_history(campaign) for text in found.text]
+    read = read_history(as_shown(campaign, amendments))
+    return [text for found in read for text in (*found.text, news(found, amendments, trials).text)]
 
 
 def read_measurements(

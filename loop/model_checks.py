@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError, Problem
@@ -13,11 +12,9 @@ from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
 from campaigns.pool import FolderPoolConfig, TablePoolConfig
 from campaigns.warm_start import Source
+from loop.places import default_store
 from surrogates.features.model_files import problems
 from surrogates.features.ray_cluster import trouble
-
-if TYPE_CHECKING:
-    from loop.history import Measurements
 
 
 def check_models(campaign: Campaign, file: Path) -> list[Source]:
@@ -37,18 +34,18 @@ def check_models(campaign: Campaign, file: Path) -> list[Source]:
     return sources
 
 
-def check_history(campaign: Campaign, file: Path) -> list[Measurements]:
-    """Check that what was measured before can be read; return it.
+def check_history(campaign: Campaign, file: Path) -> list[str]:
+    """Check that what was measured before can be read, and still holds what was imported; say what became of it.
 
     Raises:
-        CampaignError: tables that cannot be read, all of them, each with what to do.
+        CampaignError: tables that cannot be read, all of them, or rows that were imported and are gone.
     """
     if not campaign.history:
         return []
-    from loop.history import read_history  # the store's library, which most campaigns need not yet
+    from loop.history import stated_history  # the store's library, which most campaigns need not yet
 
     try:
-        return read_history(campaign)
+        return stated_history(campaign, default_store(file))
     except CampaignError as error:
         raise CampaignError(located(error.problems, file), str(file)) from error
 

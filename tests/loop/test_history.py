@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign
 from loop.events import Proposed, SourceRead
 from loop.import_table import import_table
+from loop.model_checks import check_history
+from loop.prospects import prospects
 from loop.reader import Reader
 from loop.records import IMPORTED
 from loop.store import Journal, Store
@@ -94,6 +98,21 @@ def test_with_cheap_versions_the_start_is_over_once_enough_is_measured(bench: Be
     assert proposed(bench, data, 1)[-1].proposal.fidelity == "guess"
     (bench.folder / "measured.csv").write_text("x,merit\n" + "".join(f"0.{x},{x}\n" for x in range(5)))
     assert proposed(bench, data, 1)[-1].proposal.generator == "model"
+
+
+def test_validate_says_what_of_the_history_is_new_and_refuses_what_run_refuses(bench: Bench) -> None:
+    (bench.folder / "measured.csv").write_text("temperature,capacity\n600,1\n700,2\n800,3\n")
+    text = CAMPAIGN + "history:\n  - {kind: table, name: notebook, file: measured.csv}\n"
+    (bench.folder / "small.yaml").write_text(text + "planner: {initial: 10}\n")
+    told = check_history(load_campaign(bench.folder / "small.yaml"), bench.folder / "small.yaml")
+    assert told == ["measured.csv: 3 rows: 3 used, 0 left out"]
+    assert not list(prospects(load_campaign(bench.folder / "small.yaml")))  # the start may be measured already
+    list(import_table(bench.folder / "measured.csv", bench.folder / "small.yaml", None, "x"))
+    told = check_history(load_campaign(bench.folder / "small.yaml"), bench.folder / "small.yaml")
+    assert told[-1] == "0 new, 3 already there"
+    (bench.folder / "measured.csv").write_text("temperature,capacity\n600,1\n700,2.5\n800,3\n")
+    with pytest.raises(CampaignError, match=r"measured.csv row 3 \(temperature 700: capacity 2 mAh/g\) is trial 1"):
+        check_history(load_campaign(bench.folder / "small.yaml"), bench.folder / "small.yaml")
 
 
 def killed(folder: Path, method: str) -> None:
