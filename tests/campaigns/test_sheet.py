@@ -1,4 +1,5 @@
 import gzip
+import sys
 from pathlib import Path
 
 import openpyxl
@@ -138,3 +139,9 @@ def test_workbooks_are_read_as_they_show(tmp_path: Path) -> None:
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(TableError, match="cannot be read"):
         sheet(tmp_path, "temperature\n1\n", name)
+
+
+def test_a_workbook_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(TableError, match=r"pip install 'athanor-sdl\[xlsx\]', or save the table as CSV"):
+        sheet(tmp_path, "temperature\n1\n", "lab.xlsx")
