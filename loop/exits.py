@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     FINISHED = 0, "finished: a stopping rule held, or the command did what it was told"
     UNEXPECTED = 1, "unexpected error: a traceback says where; please report it"
     INVALID = 2, "invalid campaign file, or wrong usage"
-    LAB = 3, "lab fault: an instrument or its link failed, and no trial can go on"
+    LAB = 3, "lab fault: an instrument, its link or an analysis failed, and no trial can go on"
     MODEL = 4, "a surrogate or its weights cannot be had"
     STORE = 5, "the store cannot be used, or does not hold what was asked for"
     INTERRUPTED = 6, "stopped by Ctrl-C after finishing what was under way; 'athanor run' goes on"

@@ -156,7 +156,7 @@ class Planner:
     def _new(self, candidate: Candidate, proposal: Proposal) -> Suggestion:
         """Return a new trial, which is under way from now on."""
         if before := self._proposed.lost(candidate, proposal.fidelity):
-            why = f"{trials_text(before)} of it failed for a fault of the lab, which says nothing of the candidate"
+            why = f"its {trials_text(before)} failed for a fault of the lab, which says nothing of the candidate"
             proposal = replace(proposal, reason="; ".join(filter(None, [proposal.reason, why])))
         number = self._proposed.add(candidate, proposal.fidelity)
         return number, candidate, _priced(self._campaign, candidate, proposal)

@@ -80,7 +80,7 @@ def test_a_candidate_that_failed_for_a_fault_of_the_lab_is_tried_again_once_and_
     lab.run(6)
     tried = [t for t in lab.trials if t.candidate.parameters["x0"] == 0.5]
     assert len(tried) == 2
-    assert tried[1].proposal.reason.startswith(f"trial {tried[0].number} of it failed for a fault of the lab")
+    assert tried[1].proposal.reason.startswith(f"its trial {tried[0].number} failed for a fault of the lab")
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
     again.recall(lab.trials)
     assert again.suggest()[1].parameters["x0"] == lab.planner.suggest()[1].parameters["x0"] != 0.5
