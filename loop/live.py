@@ -41,6 +41,7 @@ from loop.words import (
     metrics_text,
     posterior_text,
     score_text,
+    state_text,
 )
 
 _LAST = 6
@@ -274,7 +275,7 @@ def _merit(trial: TrialRecord, axes: Sequence[str]) -> str:
 
 def _state(trial: TrialRecord) -> Text:
     word = (
-        "suspected outlier" if trial.doubt else "breaks a constraint" if trial.feasible is False else str(trial.state)
+        "suspected outlier" if trial.doubt else "breaks a constraint" if trial.feasible is False else state_text(trial)
     )
     reason = f": {clean(trial.reason)[:40]}" if trial.score is None and trial.reason else ""
     return Text(word + reason, style=_COLOURS.get(trial.state, ""))

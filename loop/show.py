@@ -43,6 +43,7 @@ from loop.words import (
     outlook_text,
     score_text,
     since_text,
+    state_text,
     with_sd,
 )
 
@@ -82,7 +83,7 @@ def status_rows(store: Reader) -> Rows:
     campaign, trials = store.campaign(), store.trials()
     budget = read_document(campaign.source).data["budget"]
     units = parameter_units(campaign.source)
-    counts = Counter("imported" if completed([trial]) and trial.imported else str(trial.state) for trial in trials)
+    counts = Counter("imported" if completed([trial]) and trial.imported else state_text(trial) for trial in trials)
     full = sum(trial.counted for trial in trials)
     spent = sum(step.cost for trial in trials for step in trial.steps)
     rows = [
@@ -206,9 +207,11 @@ def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
 
 def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | None) -> Iterator[tuple[str, str]]:
     yield "candidate", candidate_text(trial.candidate, units)
-    yield "state", str(trial.state)
+    yield "state", state_text(trial)
     if trial.reason:
         yield "reason", clean(trial.reason)
+    if trial.missing:
+        yield "cannot be had", ", ".join(trial.missing)
     if trial.flags:
         yield "flags", clean(", ".join(trial.flags))
     if trial.doubt:

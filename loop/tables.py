@@ -35,7 +35,7 @@ from campaigns.yaml_nodes import read_document
 from loop.candidates import CandidateResult, ranking
 from loop.front import Front
 from loop.records import TrialRecord
-from loop.words import candidate_text, clean, score_text, unit_text, with_sd
+from loop.words import candidate_text, clean, score_text, state_text, unit_text, with_sd
 
 Cell = str | int | float | bool | None
 
@@ -205,7 +205,7 @@ def _state(trial: TrialRecord) -> str:
         return "completed, suspected outlier"
     if trial.imported and trial.metrics and trial.score is None and not trial.reason:
         return "completed in part"
-    return "completed, breaks a constraint" if trial.feasible is False else str(trial.state)
+    return "completed, breaks a constraint" if trial.feasible is False else state_text(trial)
 
 
 def _table(*heads: str) -> Table:

@@ -12,6 +12,7 @@ from loop.amend import open_desk, settle
 from loop.failures import failures
 from loop.lines import line
 from loop.reader import Reader
+from loop.show import _trial_rows, status_rows
 from tests.loop.conftest import Bench, troubled
 
 
@@ -71,6 +72,8 @@ def test_only_samples_speak_against_candidates_and_the_store_says_which_did(benc
     assert (outcome.trials[-1].proposal.success or 1.0) < 1.0
     told = [line(event, {}) for event in bench.events]
     assert any(text.startswith("trial 2: failed (sample): ") for text in told)
+    assert ("state", "failed (sample)") in list(_trial_rows(outcome.trials[2], {}, None))
+    assert any("2 failed (sample)" in text for _, text in status_rows(Reader(bench.url)))
 
 
 def test_a_time_limit_that_is_too_short_teaches_nothing_of_the_material(bench: Bench) -> None:
