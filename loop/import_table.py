@@ -91,10 +91,10 @@ def _config(table: Path, folder: Path) -> StoreSourceConfig | TableSourceConfig:
 
 def _taken(desk: Desk, materials: Materials | None) -> Iterator[str]:
     """Make trials of all that waits to be imported, unless a run does that; yield what was done."""
-    waiting = waiting_imports(desk.journal.amendments())
-    if not waiting:
+    journal = desk.journal.amendments()
+    if not waiting_imports(journal):
         return
-    if any(one.waiting for one in desk.journal.amendments() if changes_of([one])):
+    if any(one.waiting for one in journal if changes_of([one])):
         yield "they will be trials as soon as a run has taken over the amendments before them"
         return
     try:
@@ -103,7 +103,7 @@ def _taken(desk: Desk, materials: Materials | None) -> Iterator[str]:
         yield "the run that goes on makes trials of them before its next proposal"
         return
     try:
-        for one in waiting:
+        for one in waiting_imports(store.amendments()):  # a run may have made them meanwhile
             done = _take(store, desk, one, materials)
             yield f"amendment {done.number}: {change_text(desk.campaign, done.change)}, {since_text(done)}"
     finally:

@@ -94,9 +94,15 @@ def _judged(objective: Objective, trial: TrialRecord, computed: Mapping[str, flo
     return replace(judged, score=said.score, score_sd=said.score_sd, feasible=said.feasible)
 
 
+def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
+    """Return that two people imported the same rows at once; empty where they did not."""
+    before = [a.number for a in journal if a.number < one.number and not a.refused and a.change == one.change]
+    return f"amendment {before[0]} imports the same rows" if before else ""
+
+
 def take_in(store: Store, one: Amendment, edition: Edition, computed: Computed, lab: float) -> Amendment:
     """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
-    if why := check_import(one, edition, computed):
+    if why := _twin(one, store.amendments()) or check_import(one, edition, computed):
         store.take_over({}, {one.number: why}, {})
         return replace(one, refused=why)
     trials = imported_trials(one, edition, store.count(), computed)

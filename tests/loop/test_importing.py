@@ -217,6 +217,17 @@ def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Pa
     assert "1 new, 3 already there" in again.output
 
 
+def test_what_two_people_import_at_once_is_imported_once(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    journal = Journal(f"sqlite:///{small.with_suffix('.db')}")
+    journal.amend([journal.amendments()[0].change], ("bob", "at the same time"), {})
+    (small.parent / "more.csv").write_text(SHORT.replace(",150,", ",151,"))
+    result = athanor("trial", "import", "more.csv", "--reason", "x")
+    assert "imported from old.csv, refused: amendment 1 imports the same rows" in result.output
+    assert len(journal.trials()) == 5
+
+
 def test_nothing_is_written_without_a_table_a_campaign_or_a_reason(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     for words in (["none.csv", "small.yaml"], ["old.csv", "other.csv", "small.yaml"], ["old.csv"], ["small.yaml"]):
