@@ -189,7 +189,9 @@ def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[
             others[rough] -= 1
         else:
             new.append(row)
-    if lost := _lost([one for one in mine if not one.withdrawn], left):
+    # What stands in a store does not change, but may come to be suspected, and is then not read any more.
+    kept = [] if found.table.endswith(".db") else [one for one in mine if not one.withdrawn]
+    if lost := _lost(kept, left):
         raise CampaignError([Problem("history", _told(one)) for one in lost], found.table)
     return News(found, tuple(new), len(found.rows) - len(new))
 

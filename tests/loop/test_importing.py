@@ -19,7 +19,7 @@ from loop.exits import ExitCode
 from loop.fingerprint import campaign_record
 from loop.import_table import import_table
 from loop.planner import Planner
-from loop.reader import Reader
+from loop.reader import DOUBTS, Reader
 from loop.records import IMPORTED
 from loop.store import Journal, Store
 from surrogates.posterior.encoder import Encoder
@@ -215,6 +215,19 @@ def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Pa
     assert athanor("trial", "withdraw", "0", "--reason", "a slip of the pen").exit_code == 0
     again = athanor("trial", "import", "old.csv", "--reason", "corrected")
     assert "1 new, 3 already there" in again.output
+
+
+def test_what_comes_to_be_suspected_in_an_earlier_store_stays_imported(tmp_path: Path) -> None:
+    fill(tmp_path)
+    store = Store(f"sqlite:///{tmp_path / 'small.db'}")
+    (tmp_path / "next.yaml").write_text(CAMPAIGN)
+    first = list(import_table(tmp_path / "small.db", tmp_path / "next.yaml", None, "x"))
+    assert first[-2] == "1 new, 0 already there"
+    store.keep(DOUBTS, "trials", {"0": "a spike"})
+    store.close("")
+    assert list(import_table(tmp_path / "small.db", tmp_path / "next.yaml", None, "x"))[-1] == "0 new, 0 already there"
+    (trial,) = Reader(f"sqlite:///{tmp_path / 'next.db'}").trials()
+    assert trial.proposal.reason.startswith("measurement 0 of small.db, imported by ")
 
 
 def test_what_two_people_import_at_once_is_imported_once(small: Path) -> None:
