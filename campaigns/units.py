@@ -262,7 +262,9 @@ def _converted(text: str, number: float, given: str, unit: str) -> float:
     if given == unit:
         return number + 0.0  # no negative zero
     try:
-        return float(registry().Quantity(number, _parsed(given)).to(_parsed(unit)).magnitude) + 0.0
+        found = float(registry().Quantity(number, _parsed(given)).to(_parsed(unit)).magnitude)
+        # 1116.95 K are 843.8 degC, the same setting, and not 843.8000000000001.
+        return float(f"{found:.12g}") + 0.0
     except pint.PintError as error:
         allowed = f"allowed: {_kind(unit)}, as a number (in {unit}) or with its unit"
         raise UnitError(f"got {text!r}, which is {_kind(given)}; {allowed}{_why_not(given, unit)}") from error

@@ -25,6 +25,7 @@ from loop.reader import store_path
 from loop.show import console, print_rows
 from loop.signals import interrupts
 from loop.space_checks import check_space
+from loop.standing import model_text
 from loop.tables import front_table, ranking_table
 from loop.words import duration
 
@@ -69,7 +70,7 @@ def run_campaign(request: Request) -> ExitCode:
         except CampaignError as error:
             raise CampaignError(located(error.problems, request.file), str(request.file)) from error
     if not request.dry_run:
-        _print_outcome(campaign, outcome)
+        _print_outcome(campaign, outcome, url)
     return exit_of(outcome)
 
 
@@ -92,15 +93,19 @@ def exit_of(outcome: Outcome) -> ExitCode:
     return ExitCode.INTERRUPTED if outcome.interrupted else ExitCode.FINISHED
 
 
-def _print_outcome(campaign: Campaign, outcome: Outcome) -> None:
+def _print_outcome(campaign: Campaign, outcome: Outcome, url: str) -> None:
+    from loop.reader import Reader
+
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     out = console()
     out.print()
     front = front_of(campaign, outcome.trials)
     out.print(ranking_table(outcome.found, units) if front is None else front_table(front, units))
     out.print()
+    model = [] if front else [("best by the model", model_text(Reader(url), outcome.found, units))]
     print_rows(
         [
+            *model,
             ("ended", outcome.reason),
             ("trials", str(len(outcome.trials))),
             ("wall time", duration(outcome.wall_time)),

@@ -30,7 +30,7 @@ from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
 from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
-from loop.records import Amendment, CampaignRecord, SessionRecord, TrialRecord, changes_of, weighed
+from loop.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts
 from loop.report_tables import (
@@ -51,7 +51,7 @@ from loop.report_tables import (
 )
 from loop.standing import model_text
 from loop.stopping import Spent, spent, stop_reason
-from loop.words import clean, duration, score_text
+from loop.words import clean, duration, interval_texts, score_text
 
 if TYPE_CHECKING:
     from loop.reader import Reader
@@ -86,6 +86,7 @@ class Content:
         pictures: proposed material to what the store keeps of it.
         amendments: what was changed while the campaign lived.
         model: what is said of the best measured candidate by the models' posterior; empty where a front is looked for.
+        posterior: that candidate, with the 95 % interval of its score; None while there is none.
     """
 
     record: CampaignRecord
@@ -97,6 +98,7 @@ class Content:
     pictures: Mapping[str, MaterialPicture]
     amendments: Sequence[Amendment] = ()
     model: str = ""
+    posterior: PosteriorBest | None = None
 
     @cached_property
     def objective(self) -> Objective:
@@ -155,7 +157,11 @@ def read_content(reader: Reader) -> Content:
     amendments = reader.amendments()
     shown, trials = as_shown(campaign, amendments), reader.trials()
     content = Content(record, shown, trials, sessions, now, pool, pictures, amendments)
-    return replace(content, model="" if content.front else model_text(reader, content.found, content.units))
+    if content.front is not None:
+        return content
+    kept = reader.posterior_best()
+    said = model_text(reader, content.found, content.units)
+    return replace(content, model=said, posterior=None if kept is None else kept[0])
 
 
 def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
@@ -196,7 +202,11 @@ def _header(content: Content) -> str:
 def _merit(content: Content) -> list[tuple[str, str]]:
     front, found = content.front, content.best
     if front is None:
-        return [("best measured score [points]", "–" if found is None else score_text(found))]
+        score, low, high = interval_texts(content.posterior) if content.posterior else ("–", "", "")
+        return [
+            ("best score by the model [points]", score + (f" ({low} to {high})" if low else "")),
+            ("best measured score [points]", "–" if found is None else score_text(found)),
+        ]
     volume = f"{front.volume:.4g}" if front.candidates else "–"
     return [
         ("candidates on the front", str(len(front.candidates))),

@@ -78,11 +78,16 @@ def best_text(found: CandidateResult | None) -> str:
 
 def posterior_text(found: PosteriorBest) -> str:
     """Return the best measured candidate by the models' posterior, with its 95 % interval."""
-    low, high = found.interval
-    digits = max(0, 1 - math.floor(math.log10(high - low))) if high > low else 4
+    score, low, high = interval_texts(found)
     likely = f", feasible with probability {found.feasibility:.2g}" if found.feasibility < _SURE else ""
-    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
-    return f"trial {found.trial}, score {found.score:.{digits}f}, {interval}{likely}"
+    return f"trial {found.trial}, score {score}, 95 % interval {low} to {high}{likely}"
+
+
+def interval_texts(found: PosteriorBest) -> tuple[str, str, str]:
+    """Return the score and the ends of its 95 % interval, with two digits of the interval's width."""
+    low, high = found.interval
+    digits = min(6, max(0, 1 - math.floor(math.log10(high - low)))) if high > low else 4
+    return f"{found.score:.{digits}f}", f"{low:.{digits}f}", f"{high:.{digits}f}"
 
 
 def outlier_text(reason: str) -> str:

@@ -203,3 +203,11 @@ def test_the_unit_list_agrees_with_pint() -> None:
         ours = registry().Quantity(2.0, name).to_base_units()
         theirs = full.Quantity(2.0, name).to(str(ours.units))
         assert ours.magnitude == pytest.approx(theirs.magnitude, rel=1e-8), name
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [("1116.95 K", "degC", 843.8), ("33.3 %", "1", 0.333), ("1153.15 K", "degC", 880.0), ("0.1 h", "min", 6.0)],
+)
+def test_a_setting_in_another_unit_is_the_same_setting(text: str, unit: str, value: float) -> None:
+    assert to_unit(text, unit) == value

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from campaigns.values import Candidate, Scalar
-from loop.candidates import best, results
+from loop.candidates import best, by_trial, results
 from loop.cli import app
 from loop.planner import Planner
 from loop.reader import Reader
@@ -63,6 +63,19 @@ def test_readings_of_the_same_candidate_are_asked_about_once_and_narrow_the_inte
     assert after is not None
     assert after.trial < 8, "named by its first reading"
     assert after.interval[1] - after.interval[0] < before.interval[1] - before.interval[0]
+
+
+def test_the_planner_pools_as_the_ranking_does() -> None:
+    lab = noisy(0.3, 6)
+    lab.run(8)
+    for place in (2, 5, 2):
+        number, candidate, proposal = lab.planner.take(lab.trials[place].candidate, "again")
+        lab.trials.append(lab._ended(number, candidate, proposal))
+        lab.planner.ingest(lab.trials[-1])
+    of = by_trial(results(lab.campaign.build_objective(), lab.trials))
+    score, feasible = lab.planner.belief().pooled([t.candidate for t in lab.trials])
+    assert score.tolist() == pytest.approx([of[t.number].score for t in lab.trials])
+    assert feasible.all()
 
 
 def test_a_candidate_that_likely_breaks_a_constraint_is_not_the_best() -> None:
