@@ -7,7 +7,7 @@ bug, says nothing about a material.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from campaigns.values import Candidate, Cause, TrialState
@@ -34,6 +34,12 @@ def in_a_row(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     latest = [t for t in latest if t.state is not TrialState.WITHDRAWN]
     same = list(takewhile(lambda t: bool(t.fault) and t.fault == latest[-1].fault, reversed(latest)))
     return same[::-1] if len(same) >= FAULTS else []
+
+
+def never_had(trials: Sequence[TrialRecord], missing: Sequence[str]) -> list[str]:
+    """Return which missing metrics no trial has had, once several have missed them; they are told once."""
+    without = {name: sum(name in t.missing for t in trials) for name in missing}
+    return [n for n, count in without.items() if count == FAULTS and not any(n in t.metrics for t in trials)]
 
 
 def lost(trial: TrialRecord) -> bool:

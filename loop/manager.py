@@ -18,7 +18,7 @@ from loop.book import Book
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.ending import Ending, changes
 from loop.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
-from loop.failures import in_a_row
+from loop.failures import in_a_row, never_had
 from loop.front import front_of
 from loop.halting import INTERRUPTED, Halting
 from loop.importing import Importing
@@ -338,9 +338,12 @@ class Manager:
         ending = condemned(self._campaign, trial, record.name, analysed)
         if ending is None:
             self._ending.complete(number)
-        else:
-            self._ending.end(number, ending)
-            self._halting.heed_faults()
+            return
+        self._ending.end(number, ending)
+        self._halting.heed_faults()
+        for metric in never_had(self._book.trials, ending.missing):
+            told = f"{metric} could not be had of any sample so far; look at the analysis, and at where trials are made"
+            self._session.on_event(Warned(told))
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""

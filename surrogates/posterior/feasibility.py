@@ -8,7 +8,7 @@ each trial's own, so that a single failure, such as a power cut, condemns nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -104,71 +104,66 @@ class _Kernel:
         return torch.tensor(values, dtype=torch.float64).log()
 
 
-def feasibility(
-    encoder: Encoder, made: Tensor, failed: Tensor, blame: Sequence[float] | None = None
-) -> Feasibility | None:
+def feasibility(encoder: Encoder, made: Tensor, failed: Tensor) -> Feasibility | None:
     """Return what failures teach, or None where nothing has failed.
 
     Args:
         encoder: layout of rows.
         made: n x d rows of the trials that went well.
         failed: m x d rows of the trials that failed.
-        blame: m shares, up to 1, by which a failure speaks against its candidate; 1 by default.
     """
     if not len(failed):
         return None
     made = made[torch.linspace(0, len(made) - 1, min(len(made), _MOST)).round().long()] if len(made) else made
     rows = torch.cat([made, failed[-_MOST:]])
     signs = torch.cat([torch.ones(len(made)), -torch.ones(len(rows) - len(made))]).double()
-    shares = torch.ones(len(failed)) if blame is None else torch.tensor(list(blame))
-    weights = torch.cat([torch.ones(len(made)).double(), shares[-_MOST:].double()])
-    tried = [_laplace(_Kernel(encoder, *each), rows, signs, weights) for each in product(_LENGTHS, _SPREADS)]
+    tried = [_laplace(_Kernel(encoder, *each), rows, signs) for each in product(_LENGTHS, _SPREADS)]
     return max(tried, key=lambda each: each.evidence)
 
 
-def _laplace(kernel: _Kernel, rows: Tensor, signs: Tensor, shares: Tensor) -> Feasibility:
+def _laplace(kernel: _Kernel, rows: Tensor, signs: Tensor) -> Feasibility:
     """Return the approximation about the mode of the log odds, found by Newton's method (ibid., algorithm 3.1)."""
     prior = kernel.between(rows, rows)
     prior.diagonal().add_(_OWN)
     weights = torch.zeros_like(signs)
-    height = _height(prior, weights, signs, shares)
+    height = _height(prior, weights, signs)
     for _ in range(_STEPS):
-        better = _climbed(prior, weights, signs, shares)
-        before, height = height, _height(prior, better, signs, shares)
+        better = _climbed(prior, weights, signs)
+        before, height = height, _height(prior, better, signs)
         if height - before < _CLOSE:
             break
         weights = better
-    curvature, root = _curved(prior, prior @ weights, shares)
-    evidence = _height(prior, weights, signs, shares) - float(root.diagonal().log().sum())
+    curvature, root = _curved(prior, prior @ weights)
+    evidence = _height(prior, weights, signs) - float(root.diagonal().log().sum())
     return Feasibility(kernel.encoder, kernel.length, kernel.spread, rows, weights, root, curvature, evidence)
 
 
-def _climbed(prior: Tensor, weights: Tensor, signs: Tensor, shares: Tensor) -> Tensor:
+def _climbed(prior: Tensor, weights: Tensor, signs: Tensor) -> Tensor:
     """Return the weights after one step of Newton's method, shortened until it climbs."""
     log_odds = prior @ weights
-    curvature, root = _curved(prior, log_odds, shares)
-    slope = shares * ((signs + 1.0) / 2.0 - torch.sigmoid(_SUCCESS + log_odds))
+    curvature, root = _curved(prior, log_odds)
+    slope = (signs + 1.0) / 2.0 - torch.sigmoid(_SUCCESS + log_odds)
     target = curvature.square() * log_odds + slope
     inner = torch.cholesky_solve((curvature * (prior @ target)).unsqueeze(-1), root).squeeze(-1)
-    step, height = target - curvature * inner - weights, _height(prior, weights, signs, shares)
+    step, height = target - curvature * inner - weights, _height(prior, weights, signs)
     for _ in range(_HALVINGS):
-        if _height(prior, weights + step, signs, shares) > height:
+        if _height(prior, weights + step, signs) > height:
             break
         step = 0.5 * step
     return weights + step
 
 
-def _height(prior: Tensor, weights: Tensor, signs: Tensor, shares: Tensor) -> float:
+def _height(prior: Tensor, weights: Tensor, signs: Tensor) -> float:
     """Return the log posterior of the log odds, but for a constant (ibid., equation 3.12)."""
     log_odds = prior @ weights
-    likelihood = (shares * torch.nn.functional.logsigmoid(signs * (_SUCCESS + log_odds))).sum()
+    likelihood = torch.nn.functional.logsigmoid(signs * (_SUCCESS + log_odds)).sum()
     return float(likelihood - 0.5 * weights @ log_odds)
 
 
-def _curved(prior: Tensor, log_odds: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+def _curved(prior: Tensor, log_odds: Tensor) -> tuple[Tensor, Tensor]:
     """Return W^1/2, n, and the Cholesky factor of I + W^1/2 K W^1/2, n x n."""
     chance = torch.sigmoid(_SUCCESS + log_odds)
-    curvature = (shares * chance * (1.0 - chance)).sqrt()
+    curvature = (chance * (1.0 - chance)).sqrt()
     inner = curvature.unsqueeze(-1) * prior * curvature
     inner.diagonal().add_(1.0)
     return curvature, torch.linalg.cholesky(inner)

@@ -10,6 +10,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
 from loop.candidates import best
+from loop.events import Warned
 from loop.history import read_history
 from loop.planner import Planner
 from loop.reader import Reader
@@ -149,3 +150,12 @@ def test_an_implausible_row_of_a_table_is_named_and_left_out(bench: Bench) -> No
     (found,) = read_history(Campaign.model_validate(data, context={PARENT: bench.folder}))
     assert [row.measured["height"].value for row in found.rows] == [0.5, 0.7]
     assert any("height 500 is implausible; the campaign file says -2 to 2" in line for line in found.text)
+
+
+def test_a_metric_that_no_sample_has_is_told_once(bench: Bench) -> None:
+    data = forming(budget={"trials": 5})
+    data["workflow"][0]["analysis"] = "tests.loop.troubled:amount_alone"
+    outcome = bench.run(data)
+    assert {t.missing for t in outcome.trials} == {("purity",)}
+    told = [event.text for event in bench.events if isinstance(event, Warned)]
+    assert [text.split(";")[0] for text in told] == ["purity could not be had of any sample so far"]

@@ -164,6 +164,12 @@ def amount_and_purity(data: Mapping[str, Any], context: Any) -> Measurement:
     return Measurement(found)
 
 
+def amount_alone(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return how much has formed, and never the purity."""
+    del context
+    return Measurement({"amount": MetricValue(float(data["height"]), 0.005, "1")})
+
+
 def last(data: Mapping[str, Any], context: Any) -> Measurement:
     """Return the last point of the curve, as a colour."""
     del context
