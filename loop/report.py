@@ -309,7 +309,10 @@ def _trials(content: Content) -> list[str]:
             grid([chart(one) for one in slices]),
             chart(parallel_figure(scored, parameters)),
         ]
-    note = "Parameters are set points; metrics and score are given with one standard deviation where they are measured."
+    note = (
+        "Each row is a trial, a single reading. Parameters are set points; metrics and score are given with one "
+        "standard deviation where they are measured."
+    )
     return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units, _tops(content))]
 
 
