@@ -23,7 +23,7 @@ from instruments.symmetry import rotations
 RANGE = (10.0, 80.0)  # deg of 2 theta that a scan covers
 MARGIN = 1.0  # deg; reflections just outside the scan reach into it
 SLACK = 0.01  # Å, within which atoms obey a symmetry
-LOW_INDEX, STRONGEST = 6, 3  # forms of planes along which texture is looked for
+LOW_INDEX, STRONGEST = 9, 3  # forms of planes along which texture is looked for
 WEAKEST = 5e-4  # of the strongest reflection; weaker ones are dropped
 
 FloatArray = NDArray[np.float64]

@@ -29,6 +29,7 @@ MOST_UNEXPLAINED, MOST_MISFIT = 0.012, 0.2  # of the area of all reflections
 BROAD = (2.0, 1.5)  # deg; widths of the target's and of other lines, up to which they are no humps
 TRACE = 0.02  # of the weight
 WORST_SD = 0.15  # of a fraction that is worth learning from
+DOUBTFUL = 1.4  # reduced chi squared, above which the fit may have gone astray
 BETTER = 0.8  # of the misfit, that makes another start the right one
 SHOWN = 4  # unexplained reflections that are named
 SAME_WAVELENGTH = 0.003  # relative; K-alpha-1 and the mean of both lines are one tube
@@ -91,10 +92,10 @@ def quantify(data: Mapping[str, Any], target: Structure, setup: Setup) -> Measur
 
 
 def _fit(scan: Scan, phases: Sequence[ReferencePhase]) -> tuple[ProfileFit, tuple[str, ...]]:
-    """Return the fit, and what is wrong with it; where something is, another start is tried."""
+    """Return the fit, and what is wrong with it; where something may be, another start is tried."""
     fit = fit_profile(scan, phases)
     flags = _flags(scan, fit, phases)
-    if flags and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
+    if (flags or fit.goodness > DOUBTFUL) and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
         return again, _flags(scan, again, phases)
     return fit, flags
 
@@ -143,9 +144,9 @@ def _sd(fit: ProfileFit) -> float:
 
 
 def _flags(scan: Scan, fit: ProfileFit, phases: Sequence[ReferencePhase]) -> tuple[str, ...]:
-    if fit.signal < CLEAR:
-        return ("failed fit: no reflection of any expected phase",)
     left, flags = unexplained(scan, fit), []
+    if unclear := fit.signal < CLEAR:
+        flags.append("failed fit: no reflection of any expected phase stands out")
     if left.share > MOST_UNEXPLAINED:
         places = ", ".join(f"{angle:.2f}" for angle in left.two_theta[:SHOWN])
         flags.append(
@@ -153,6 +154,8 @@ def _flags(scan: Scan, fit: ProfileFit, phases: Sequence[ReferencePhase]) -> tup
             f"largest at 2 theta = {places} deg; is there a phase that is not expected, or was it not "
             f"{phases[0].radiation.name}?"
         )
+    if unclear:
+        return tuple(flags)
     if left.misfit > MOST_MISFIT:
         flags.append(
             f"failed fit: {left.misfit:.0%} of the area of all reflections is misfit; allowed: {MOST_MISFIT:.0%}"

@@ -75,7 +75,8 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase], *, moved: bool = F
     everything = list(range(len(phases)))
     for number in everything if moved else ():
         search.place(search.refine(everything, 0, texture=False), number)
-    search.refine(everything, 5, texture=False)
+    search.orient(search.refine(everything, 2, texture=False))
+    search.refine(everything, 4, texture=False)
     active = search.clear(everything, MAYBE)
     search.orient(search.refine(active, 8, texture=False))
     search.refine(active, 8, texture=True)

@@ -290,3 +290,19 @@ def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain, zero):
 
     assert found.value == pytest.approx(0.6, abs=0.03)
     assert flags == ()
+
+
+def test_a_target_does_not_move_onto_an_impurity_of_its_type():
+    ilmenite = Structure.from_spacegroup(
+        "R-3",
+        Lattice.hexagonal(5.0884, 14.0855),
+        ["Fe", "Ti", "O"],
+        [[0, 0, 0.3554], [0, 0, 0.1464], [0.3174, 0.0233, 0.2451]],
+    )
+    haematite = Structure.from_spacegroup(
+        "R-3c", Lattice.hexagonal(5.02, 13.74), ["Fe", "O"], [[0, 0, 0.3553], [0.3059, 0, 0.25]]
+    )
+    found, flags = fraction_of(gaussians([(ilmenite, 0.1), (haematite, 0.9)], 0.12), AnalysisContext("x", ilmenite))
+
+    assert found.value == pytest.approx(0.1, abs=0.03)
+    assert flags == ()
