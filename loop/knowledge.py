@@ -21,7 +21,7 @@ from loop.lessons import Teaching
 from loop.outlook import outlook
 from loop.posterior_best import posterior_best
 from loop.proposed import Keys
-from loop.records import Outlook, PosteriorBest, TrialRecord, completed, learnable
+from loop.records import Outlook, PosteriorBest, TrialRecord, fully_measured, learnable
 from loop.scoring import Scorer
 from loop.trust import Trust
 from loop.words import metric_text
@@ -55,8 +55,12 @@ class Knowledge:
 
     @property
     def scored(self) -> int:
-        """How many of them were completed and have a score."""
-        return sum(trial.score is not None for trial in completed(self.trials))
+        """How many of them were completed with every measured metric, so that a score can be told of them."""
+        return len(self._fully_measured)
+
+    @property
+    def _fully_measured(self) -> list[TrialRecord]:
+        return fully_measured(self.trials, self.scorer.campaign.measured)
 
     @property
     def learnt_from(self) -> tuple[int, ...]:
@@ -66,7 +70,7 @@ class Knowledge:
     @property
     def imported(self) -> int:
         """How many candidates of the space, in its widest form so far, were measured elsewhere and have a score."""
-        elsewhere = {t.candidate.key(): t.candidate for t in self.trials if t.imported and t.score is not None}
+        elsewhere = {t.candidate.key(): t.candidate for t in self._fully_measured if t.imported}
         return sum(self.scorer.encoder.space.contains(candidate) for candidate in elsewhere.values())
 
     @property

@@ -23,7 +23,18 @@ from loop.fidelity import Purchase, plan
 from loop.health import HealthChange
 from loop.knowledge import Knowledge
 from loop.proposed import Proposed
-from loop.records import AGAIN, FEWEST, MODEL, OPERATOR, Alternative, Outlook, PosteriorBest, Proposal, TrialRecord
+from loop.records import (
+    AGAIN,
+    FEWEST,
+    MODEL,
+    OPERATOR,
+    Alternative,
+    Outlook,
+    PosteriorBest,
+    Proposal,
+    TrialRecord,
+    fully_measured,
+)
 from loop.region import region
 from loop.remeasure import Again, again, only_again
 from loop.scoring import Scorer
@@ -125,7 +136,8 @@ class Planner:
         """Learn more trials of the store, in the order of their numbers: all of them, or those that were imported."""
         for trial in trials:
             self._proposed.add(trial.candidate, trial.fidelity, imported=trial.imported)
-            if trial.imported and trial.score is None:  # it is measured in part only, or was withdrawn
+            partly = trial.imported and not fully_measured([trial], self._campaign.measured)
+            if partly:  # or it was withdrawn
                 self._proposed.drop(trial.number)
         ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
         for trial in ended:

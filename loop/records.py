@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -386,6 +386,11 @@ def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[Trial
     """
     done = [t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == fidelity]
     return sorted(done, key=lambda t: (t.completed_order or 0, t.number))
+
+
+def fully_measured(trials: Iterable[TrialRecord], metrics: Collection[str]) -> list[TrialRecord]:
+    """Return the completed trials of which every one of some metrics is known: what a score can be told of."""
+    return [t for t in completed(trials) if all(name in t.metrics for name in metrics)]
 
 
 def learnable(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:

@@ -173,10 +173,11 @@ def test_ours_is_told_standard_errors_or_nothing_or_each_replicate() -> None:
     assert told != one != each != told
 
 
+@pytest.mark.parametrize("name", ["Athanor", "BoTorch"])
 @pytest.mark.parametrize("turn", [False, True])
-def test_a_gaussian_process_finds_what_is_good_whichever_way_it_points(turn: bool) -> None:
+def test_a_gaussian_process_finds_what_is_good_whichever_way_it_points(turn: bool, name: str) -> None:
     table = turned(bowl(total=25)) if turn else bowl(total=25)
-    found, luck = (figures(conduct(arm, table, 1), table) for arm in (named("BoTorch"), RANDOM))
+    found, luck = (figures(conduct(arm, table, 1), table) for arm in (named(name), RANDOM))
     assert found.share(25) > luck.share(25)
 
 
