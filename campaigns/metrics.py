@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,6 +11,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from campaigns.base import Config, DottedPath, Name, OwnQuantity, OwnRange, Unit
 from campaigns.beside import BesideConfig
 from campaigns.expressions import Product
+
+_SURE = 3.0
+"""Standard uncertainties by which a value that cannot be may lie beyond a limit, by the noise of its measurement."""
+_ROUNDED = 0.01
+"""Share of the range between two limits by which a value may lie beyond either, whatever is known of its noise."""
 
 
 class TrainedPriorConfig(BesideConfig):
@@ -53,13 +59,31 @@ class MeasuredConfig(Config):
             raise ValueError(f"got {list(ends)}; allowed: the lower limit, then the higher one, such as [0, 1]")
         return ends
 
-    def implausible(self, value: float) -> str:
-        """Return why a value in the metric's unit is not believed; empty if it is, or where nothing is said of that."""
-        if self.plausible is None or self.plausible[0] <= value <= self.plausible[1]:
-            return ""
+    def implausible(self, value: float, sd: float = 0.0) -> str:
+        """Return why a value is not believed; empty if it is, or where nothing is said of that.
+
+        Args:
+            value: in the metric's unit.
+            sd: its standard uncertainty, 0 where none is known: noise may carry a value beyond ``floor`` or ``within``.
+        """
         unit = "" if self.unit == "1" else f" {self.unit}"
-        low, high = self.plausible
-        return f"{value:.6g}{unit} is implausible; the campaign file says {low:g} to {high:g}{unit}"
+        if self.plausible is not None and not self.plausible[0] <= value <= self.plausible[1]:
+            low, high = self.plausible
+            return f"{value:.6g}{unit} is implausible; the campaign file says {low:g} to {high:g}{unit}"
+        noise = _SURE * sd if math.isfinite(sd) else 0.0
+        if self.floor is not None and value < self.floor - noise - 1e-9 * abs(self.floor):
+            return f"{value:.6g}{unit} cannot be; the campaign file says that none lies below {self.floor:g}{unit}"
+        if self.within is not None and not self._is_within(value, noise):
+            low, high = self.within
+            return f"{value:.6g}{unit} cannot be; the campaign file says that all lie within {low:g} to {high:g}{unit}"
+        return ""
+
+    def _is_within(self, value: float, noise: float) -> bool:
+        """Return whether a value lies within the limits, but for noise and rounding."""
+        assert self.within is not None  # noqa: S101 - asked only then
+        low, high = self.within
+        reach = max(noise, _ROUNDED * (high - low))
+        return low - reach <= value <= high + reach
 
     @model_validator(mode="after")
     def _some_is_plausible(self) -> Self:

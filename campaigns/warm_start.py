@@ -137,9 +137,9 @@ class Wanted:
         """Return what a campaign with these measured metrics can learn from."""
         return cls(space, {name: metric.unit for name, metric in measured.items()}, measured)
 
-    def implausible(self, metric: str, value: float) -> str:
-        """Return why a value in the metric's unit is not believed; empty if it is."""
-        return self.ranges[metric].implausible(value) if metric in self.ranges else ""
+    def implausible(self, metric: str, value: float, sd: float) -> str:
+        """Return why a value with its standard uncertainty, in the metric's unit, is not believed; empty if it is."""
+        return self.ranges[metric].implausible(value, sd) if metric in self.ranges else ""
 
     def candidate(self, values: Mapping[str, Scalar], units: Mapping[str, str], material: str) -> Candidate | None:
         """Return a candidate of the space from values in some units; None where it has none for a parameter.
@@ -309,10 +309,12 @@ class _Reading:
             except TableError as error:
                 wrong.append(Remark(row.number, f"{name} {error}", self.sheet.text(row, name)))
                 continue
-            if number is not None and (why := self.wanted.implausible(name, number.value)):
+            if number is None:
+                continue
+            sd, trouble = self._sd(row, name, number.sd)
+            if why := self.wanted.implausible(name, number.value, sd):
                 wrong.append(Remark(row.number, f"{name} {why}", self.sheet.text(row, name)))
-            elif number is not None:
-                sd, trouble = self._sd(row, name, number.sd)
+            else:
                 wrong += trouble
                 found[name] = MetricValue(number.value, sd, unit)
         return found, wrong

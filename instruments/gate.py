@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from campaigns.units import check_unit, convert, same_dimension
+from campaigns.units import check_unit, convert, convert_difference, same_dimension
 from campaigns.values import Measurement, MetricValue
 
 
@@ -27,8 +27,8 @@ class Judged:
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-Implausible = Callable[[float], str]
-"""From a value in the expected unit to why it is not believed; empty where it is."""
+Implausible = Callable[[float, float], str]
+"""From a value and its standard uncertainty, in the expected unit, to why it is not believed; empty where it is."""
 
 
 def judge(
@@ -54,11 +54,16 @@ def judge(
     if measurement.flags or wrong:
         return Judged(measurement.flags, wrong)
     known = {name: why for name, why in (implausible or {}).items() if name in there}
-    wild = ((name, why(convert(there[name].value, there[name].unit, units[name]))) for name, why in known.items())
+    wild = ((name, why(*_in_unit(there[name], units[name]))) for name, why in known.items())
     if flags := tuple(f"{name}: {text}" for name, text in wild if text):
         return Judged(flags)
     held = {name: _unsure(name, metric) for name, metric in there.items() if not metric.finite}
     return Judged(held=held, missing=missing)
+
+
+def _in_unit(metric: MetricValue, unit: str) -> tuple[float, float]:
+    """Return value and standard uncertainty in a unit."""
+    return convert(metric.value, metric.unit, unit), convert_difference(metric.sd, metric.unit, unit)
 
 
 def _missing(metric: MetricValue | None) -> str:

@@ -114,7 +114,7 @@ def _record(
     candidate = wanted.candidate(trial.candidate.parameters, units, trial.candidate.material or "")
     known = {n: trial.metrics[n] for n in metrics if n in trial.metrics}
     found = {n: v for n, m in known.items() if (v := wanted.metric(n, m.value, m.sd, m.unit)) is not None}
-    for name, why in [(n, wanted.implausible(n, m.value)) for n, m in found.items()]:
+    for name, why in [(n, wanted.implausible(n, m.value, m.sd)) for n, m in found.items()]:
         if why:
             remarks.append(Remark(trial.number, f"{name} {why}"))
             del found[name]

@@ -34,6 +34,34 @@ def test_limits_that_cannot_be_are_refused_with_words(settings: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
+    ("limits", "value", "sd", "words"),
+    [
+        ({"within": [0, 100]}, 91.0, 0.0, ""),
+        ({"within": [0, 100]}, 100.9, 0.0, ""),  # a fraction that does not quite add up
+        ({"within": [0, 100]}, 110.0, 4.0, ""),
+        (
+            {"within": [0, 100]},
+            110.0,
+            3.0,
+            "110 percent cannot be; the campaign file says that all lie within 0 to 100",
+        ),
+        ({"within": [0, 1]}, -0.2, 0.0, "-0.2 percent cannot be"),
+        ({"floor": 0}, 0.0, 0.0, ""),
+        ({"floor": 0}, -2.0, 1.0, ""),
+        ({"floor": 0}, -2.0, 0.5, "-2 percent cannot be; the campaign file says that none lies below 0 percent"),
+        ({"floor": 0}, -2.0, 0.0, "-2 percent cannot be"),
+        ({"floor": 0}, -2.0, float("nan"), "-2 percent cannot be"),
+    ],
+)
+def test_what_noise_cannot_carry_beyond_a_limit_is_not_believed(
+    limits: dict[str, Any], value: float, sd: float, words: str
+) -> None:
+    found = measured(**limits).implausible(value, sd)
+    assert found.startswith(words)
+    assert bool(found) == bool(words)
+
+
+@pytest.mark.parametrize(
     ("plausible", "ends"),
     [
         ([0, 50], (0.0, 50.0)),
