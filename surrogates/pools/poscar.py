@@ -16,6 +16,7 @@ from surrogates.pools.cif.problems import UnreadableError
 
 _COMMENT = re.compile(r"[!#].*")
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d)")
+_FRAME = re.compile(r"\s*(direct|cartesian)\s+configuration", flags=re.IGNORECASE)  # of XDATCAR
 _FARTHEST = 1.5  # cells; a fractional coordinate beyond is told
 _BEYOND = 2.0  # cells; and beyond this it is taken for Å
 _CLOSEST = 0.9  # Å; no two atoms are so near each other but hydrogen, as N2, the shortest, is 1.10 Å long
@@ -60,10 +61,12 @@ def read_poscar(text: str) -> tuple[Structure, tuple[str, ...]]:
         raise ValueError(f"it has more coordinates than the {total} of its counts, in line {head.start + total + 1}")
     symbols = _symbols(head, rows)
     coords = np.array([_floats(row[:3]) for row in rows])
-    if head.cartesian:
-        _check_apart(symbols, coords)
-        return Structure(Lattice(head.lattice), symbols, coords * head.stretch, coords_are_cartesian=True), ()
-    return Structure(Lattice(head.lattice), symbols, coords), _fraction_notes(coords)
+    _check_alone(lines, head.start + total)
+    if not head.cartesian:
+        return Structure(Lattice(head.lattice), symbols, coords), _fraction_notes(coords)
+    _check_apart(symbols, coords, head.stretch)
+    structure = Structure(Lattice(head.lattice), symbols, coords * head.stretch, coords_are_cartesian=True)
+    return structure, _scale_notes(head, structure.frac_coords)
 
 
 def _head(lines: Sequence[str]) -> _Head:
@@ -115,14 +118,48 @@ def _symbols(head: _Head, rows: Sequence[Sequence[str]]) -> list[str]:
     return symbols
 
 
-def _check_apart(symbols: Sequence[str], coords: NDArray[np.float64]) -> None:
-    """Refuse Cartesian coordinates that can only be fractions: they lie in one cubic ångström, on each other."""
+def _check_alone(lines: Sequence[str], end: int) -> None:
+    """Refuse a trajectory, and files that were joined: only velocities may follow the coordinates.
+
+    Raises:
+        UnreadableError: another structure follows.
+    """
+    for at, line in enumerate(lines[end:], end):
+        words = line.split()
+        if _FRAME.match(line) or (len(words) in (1, 3) and _is_floats(words) and _is_head(lines[at:])):
+            raise UnreadableError(f"holds several structures, the second in line {at + 1}; give each a file of its own")
+
+
+def _is_head(lines: Sequence[str]) -> bool:
+    """Return whether lines are a scaling factor, a lattice, and elements with their counts, or counts alone."""
+    if len(lines) < 6 or not all(len(line.split()) >= 3 and _is_floats(line.split()[:3]) for line in lines[1:4]):
+        return False
+    symbols, counts = lines[4].split(), lines[5]
+    named = bool(symbols) and Element.is_valid_symbol(re.split("[_/]", symbols[0])[0]) and _is_counts(counts)
+    return named or (_is_counts(lines[4]) and lines[5].strip()[:1] in tuple("sSdDcCkK"))
+
+
+def _check_apart(symbols: Sequence[str], coords: NDArray[np.float64], stretch: NDArray[np.float64]) -> None:
+    """Refuse Cartesian coordinates that can only be fractions: they lie in one unit, and once scaled on each other."""
     heavy = coords[[symbol not in ("H", "D") for symbol in symbols]]
-    if len(heavy) < 2 or heavy.min() < 0 or heavy.max() > 1:
+    if len(heavy) < 2 or heavy.min() < -1 or heavy.max() > 1:
         return
-    distance, _ = KDTree(heavy).query(heavy, k=2)
+    distance, _ = KDTree(heavy * stretch).query(heavy * stretch, k=2)
     if distance[:, 1].min() < _CLOSEST:
-        raise ValueError("it says Cartesian, but its coordinates seem to be fractions: all are between 0 and 1")
+        raise ValueError("it says Cartesian, but its coordinates seem to be fractions: none is beyond 1")
+
+
+def _scale_notes(head: _Head, fractions: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return a note where scaled Cartesian coordinates lie far outside the cell, and refuse those that were in Å."""
+    largest = float(np.abs(fractions).max(initial=0.0))
+    if np.allclose(head.stretch, 1) or largest <= _FARTHEST:
+        return ()
+    if largest > _BEYOND:
+        raise ValueError(
+            f"its Cartesian coordinates, multiplied by the scaling factor as in VASP, reach {largest:.3g} cells; "
+            "they seem to be in Å already; divide them by it"
+        )
+    return (f"its Cartesian coordinates, multiplied by the scaling factor, reach {largest:.3g} cells",)
 
 
 def _fraction_notes(coords: NDArray[np.float64]) -> tuple[str, ...]:

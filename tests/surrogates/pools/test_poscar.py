@@ -76,3 +76,45 @@ def test_coordinates_far_outside_the_cell_are_noted() -> None:
     assert read_noted(poscar(coords=DIRECT.replace("0 0 0", "1.7 0 0", 1))).notes == (
         "its fractional coordinates reach 1.7",
     )
+
+
+DIAMOND = "cubic diamond\n{}\n 0.5 0.5 0.0\n 0.0 0.5 0.5\n 0.5 0.0 0.5\nC\n2\n{}\n 0 0 0\n{}\n"
+
+
+@pytest.mark.parametrize("scale", ["3.57", f"{-(3.57**3) / 4}", "3.57 3.57 3.57"])
+@pytest.mark.parametrize("place", ["0.25 0.25 0.25", "-0.25 -0.25 -0.25"])
+def test_cartesian_coordinates_are_multiplied_by_the_scaling_factor(scale: str, place: str) -> None:
+    reading = read_noted(DIAMOND.format(scale, "Cartesian", place))
+    assert reading.notes == ()
+    assert reading.structure.volume == pytest.approx(3.57**3 / 4)
+    assert reading.structure.get_distance(0, 1) == pytest.approx(3.57 * 3**0.5 / 4)
+
+
+def test_cartesian_coordinates_in_angstrom_beside_a_scaling_factor_are_refused() -> None:
+    text = "x\n4.3\n1 0 0\n0 1 0\n0 0 1\nMg O\n1 1\nCartesian\n0 0 0\n{0} {0} {0}\n"
+    with pytest.raises(UnreadableError, match="seem to be in Å already; divide them by it"):
+        read_noted(text.format(2.15))
+    assert "multiplied by the scaling factor, reach 1.6 cells" in read_noted(text.format(1.6)).notes[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        poscar(mode="Direct configuration= 1") + f"Direct configuration= 2\n{DIRECT}\n",
+        poscar(mode="Direct configuration= 1") + poscar(mode="Direct configuration= 2"),
+        poscar() + poscar(),
+        poscar() + "\n" + poscar(scale="1 1 1", elements="Mg O\n4 4"),
+        poscar(coords=behind(*["Na"] * 4, *["Cl"] * 4)) + poscar(elements="4 4"),
+    ],
+    ids=["XDATCAR", "XDATCAR of changing cells", "joined", "joined after an empty line", "joined with VASP 4"],
+)
+def test_several_structures_in_one_poscar_are_refused(text: str) -> None:
+    with pytest.raises(UnreadableError, match="holds several structures, the second in line"):
+        read_noted(text)
+
+
+def test_what_follows_the_coordinates_in_a_contcar_is_no_second_structure() -> None:
+    velocities = "Cartesian\n" + "\n".join(["0.0 0.01 0.0"] * 8)
+    lattice = "Lattice velocities and vectors\n1\n" + "\n".join(["0.0 0.0 0.0"] * 3 + ["5.64 0 0"] * 3)
+    assert read_noted(f"{poscar()}{lattice}\n{velocities}\n").structure.composition.formula == "Na4 Cl4"
+    assert read_noted(poscar(mode="Direct configuration= 1")).notes == ()
