@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from campaigns.errors import TableError, UnitError
 from campaigns.tabular import Typed
-from campaigns.units import check_unit, step_of
+from campaigns.units import check_unit, is_unit, step_of
 
 _MISSING = frozenset(
     ("", "-", "--", "---", "–", "—", "?", ".", "..", "na", "n/a", "n.a.", "nan", "none", "null", "nil", "nd", "n.d.")
@@ -50,7 +50,7 @@ class Number:
     Attributes:
         value: in the unit that the cell states, or else in that of its column.
         sd: the standard uncertainty that stands beside it in the cell; None where there is none.
-        step: what one more in the last digit that is written would add; 0 for what a program has stored.
+        step: what one more in the last digit that is written, or stored, would add.
         unit: what the cell states; empty where it states none.
     """
 
@@ -130,9 +130,11 @@ def read_number(cell: str, marks: Marks) -> Number | None:
 
 
 def _typed(cell: str) -> Number:
-    if cell.endswith("%"):
-        return Number(float(cell[:-1]), unit="percent")
-    return Number(float(cell))
+    match = re.fullmatch(r"(-?[0-9.]*(?:e[-+]?[0-9]+)?|-?inf|nan)\s*(.*)", cell)
+    number, unit = match.groups() if match else (cell, "")
+    if unit and not is_unit(unit):
+        raise TableError(f"is shown with {unit!r}, which is no unit that is known; change the format of the cell")
+    return Number(_finite(number), None, step_of(number), "percent" if unit == "%" else unit)
 
 
 def _tidy(cell: str) -> str:

@@ -11,9 +11,10 @@ from campaigns.cells import Marks, Number, missing, read_number
 from campaigns.errors import TableError, UnitError
 from campaigns.remarks import Remark
 from campaigns.tabular import Line, read_lines
-from campaigns.units import check_unit, convert, convert_difference
+from campaigns.units import check_unit, convert, convert_difference, is_unit
 
-_NUMBER = r"[-+−]?[0-9.,]*[0-9][0-9.,' ]*(?:[eE(±].*)?|#.*|[<>~].*"
+_NO_UNIT = re.compile(r"(?!1$|1\s*/\s*\D)[(]?\s*[-+−±]?\s*[.,]?[0-9]|[#<>~≈≤≥=]|(?:ca|approx|about)\b")
+"""How a cell begins that is a number, an error or a bound, and not a unit such as 1 or 1/h."""
 _HEADS_WITHIN = 30  # lines from the top of a table
 _SD = (
     "sd",
@@ -278,15 +279,6 @@ def _like(name: str) -> set[str]:
     return {plain}
 
 
-def is_unit(unit: str) -> bool:
-    """Return whether a text is a unit that is known."""
-    try:
-        check_unit(unit.strip())
-    except UnitError:
-        return False
-    return not unit.strip().isdigit()
-
-
 def bare_unit(cell: str) -> str:
     """Return a unit without the brackets in which it may stand below a head."""
     unit = re.sub(r"^(?:\[(.*)\]|\((.*)\))$", r"\1\2", cell.strip()).strip()
@@ -296,12 +288,13 @@ def bare_unit(cell: str) -> str:
 def _states_units(line: Line, columns: Mapping[str, Column], numbers: Sequence[str]) -> bool:
     """Return whether a line states units: no number in a column of numbers, but a known unit, or text there alone."""
     there = {n: line.cells[c.place] for n, c in columns.items() if c.place < len(line.cells)}
-    given = [bare_unit(cell) for name, cell in there.items() if name in numbers and not missing(cell)]
-    if any(re.fullmatch(_NUMBER, cell) and cell != "1" for cell in given):
+    given = [bare_unit(cell) for name, cell in there.items() if name in numbers]
+    words = [cell for cell in given if cell != "1" and not missing(cell)]
+    if any(_NO_UNIT.match(cell) for cell in given):
         return False
-    texts = [cell for name, cell in there.items() if name not in numbers and not missing(cell)]
-    words = [cell for cell in given if cell != "1"]
-    return bool(words) and (any(is_unit(cell) for cell in words) or not texts)
+    texts = any(not missing(cell) for name, cell in there.items() if name not in numbers)
+    gaps = any(cell and missing(cell) for cell in given)  # such as n/a, which is written in the place of a number
+    return bool(words) and (any(is_unit(cell) for cell in words) or not (texts or gaps))
 
 
 def _with_unit(column: Column, line: Line, is_number: bool) -> Column:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from campaigns.errors import TableError
+from campaigns.number_formats import shown
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell
@@ -38,7 +39,7 @@ _BOMS = {
 
 
 class Typed(str):
-    """A number that a workbook holds as a number: its text has a decimal point, whatever the language."""
+    """A number that a workbook holds as a number, and the unit that its format shows: with a decimal point always."""
 
     __slots__ = ()
 
@@ -201,16 +202,26 @@ def _sheet_lines(sheet: Any) -> list[Line]:
 
 def _text(cell: Cell) -> str:
     """Return what a cell of a workbook shows, with all digits of its number."""
-    value, shown = cell.value, str(cell.number_format or "")
+    value, style = cell.value, str(cell.number_format or "")
     match value:
         case None:
             return ""
         case bool():
             return str(value).upper()
-        case int() if re.fullmatch("0{2,}", shown):  # an identifier with leading zeros
-            return str(value).zfill(len(shown))
+        case int() if re.fullmatch("0{2,}", style):  # an identifier with leading zeros
+            return str(value).zfill(len(style))
         case int() | float():
-            return Typed(f"{value * 100:.12g}%" if "%" in shown else f"{value!r}")
+            return _with_format(value, style)
         case datetime.datetime() | datetime.date() | datetime.time():
             return value.isoformat()
     return str(value).strip()
+
+
+def _with_format(value: float, number_format: str) -> str:
+    """Return a number as its format shows it, but with all of its digits."""
+    about = shown(value, number_format)
+    factor = about.factor if about.after else 1.0  # thousands without a word are a matter of display
+    number = f"{value!r}" if factor == 1.0 else f"{value * factor:.12g}"
+    if re.search("[<>≤≥~≈∼±]", about.before):
+        return f"{about.before}{number} {about.after}".strip()
+    return Typed(f"{number} {about.after}".strip())

@@ -118,6 +118,15 @@ def check_unit(unit: str) -> str:
     return unit
 
 
+def is_unit(unit: str) -> bool:
+    """Return whether a text is a unit that is known."""
+    try:
+        check_unit(unit.strip())
+    except UnitError:
+        return False
+    return not unit.strip().isdigit()
+
+
 @cache
 def _parsed(unit: str) -> Any:
     """Return pint's unit of text as labs write it; what it raises depends on where its parser stumbles."""

@@ -124,8 +124,8 @@ def test_what_is_no_number_is_refused_with_the_reason(cell: str, reason: str) ->
 
 
 def test_a_number_of_a_workbook_needs_no_other_cells_and_no_zero_is_negative() -> None:
-    assert read_number(Typed("1.234"), Marks(comma=True)) == Number(1.234)
-    assert read_number(Typed("12.5%"), Marks()) == Number(12.5, unit="percent")
+    assert read_number(Typed("1.234"), Marks(comma=True)) == Number(1.234, step=0.001)
+    assert read_number(Typed("12.5%"), Marks()) == Number(12.5, step=0.1, unit="percent")
     assert str(getattr(read("-0.0"), "value", None)) == "0.0"
 
 

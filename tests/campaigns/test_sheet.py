@@ -16,6 +16,11 @@ def sheet(folder: Path, text: str | bytes, name: str = "lab.csv") -> Sheet:
     return read_sheet(folder / name, NUMBERS, TEXTS)
 
 
+def sheet_file(folder: Path, text: str) -> Path:
+    (folder / "lab.csv").write_text(text, encoding="utf-8")
+    return folder / "lab.csv"
+
+
 def values(found: Sheet, name: str = "temperature", unit: str = "degC") -> list[float | None]:
     numbers = [found.number(row, name, unit) for row in found.rows]
     return [None if number is None else number.value for number in numbers]
@@ -67,6 +72,12 @@ def test_a_row_of_units_is_applied(tmp_path: Path) -> None:
     assert [
         remark.row for remark in sheet(tmp_path, "temperature,gas,gap\nfailed,air,n/a\n1073,air,1\n").left_out
     ] == []
+
+
+@pytest.mark.parametrize("row", ["800 °C,500 meV", "800 ± 1,1 meV", "91%,1", "(800 ± 1) K,1", "n/a,RT", "=A1,=B1"])
+def test_a_first_row_with_units_in_its_cells_is_no_row_of_units(tmp_path: Path, row: str) -> None:
+    found = read_sheet(sheet_file(tmp_path, f"temperature,gap\n{row}\n800,1\n"), NUMBERS)
+    assert [each.number for each in found.rows] == [2, 3]
 
 
 @pytest.mark.parametrize("text", ["temperature [-],gap\n0.5,1\n", "temperature,gap\n(-),eV\n0.5,1\n"])

@@ -10,8 +10,9 @@ from pathlib import Path
 from campaigns.cells import Marks, missing, read_number
 from campaigns.errors import CampaignError, TableError, suggestion
 from campaigns.pool import TablePoolConfig
-from campaigns.sheet import bare_unit, is_unit, split_head
+from campaigns.sheet import bare_unit, split_head
 from campaigns.tabular import Line, read_lines
+from campaigns.units import is_unit
 from surrogates.pools.findings import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source, name_of
 
