@@ -25,8 +25,9 @@ class Origin(StrEnum):
 
     OURS = "ours"
     OWN = "own"
-    """The user's: beside the campaign file, or where the user has told Python to look."""
+    """The user's: beside the campaign file."""
     INSTALLED = "installed"
+    """Anywhere else where Python looks, with the scripts of an environment and what stands beside Athanor's source."""
 
 
 class NoModuleError(ValueError):
@@ -92,8 +93,8 @@ def _top(
         return found, beside, Origin.OURS
     if found is not None and beside is not None and not _same(found, beside):
         raise ForbiddenModuleError(_twice(beside, f"{_place(found)}, which comes first"))
-    installed = found is not None and not _INSTALLED.isdisjoint(Path(_place(found)).parts)
-    return found or beside, beside, Origin.INSTALLED if installed else Origin.OWN
+    own = beside is not None and _INSTALLED.isdisjoint(Path(_place(beside)).parts)
+    return found or beside, beside, Origin.OWN if own else Origin.INSTALLED
 
 
 def _twice(beside: importlib.machinery.ModuleSpec, other: str) -> str:

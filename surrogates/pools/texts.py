@@ -16,6 +16,7 @@ from surrogates.pools.cif.block import blocks, has_blocks
 from surrogates.pools.cif.crystal import read_cif
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.poscar import read_poscar
+from surrogates.pools.pymatgen_json import structure_of
 
 _NUMBER = re.compile(r"\s*[-+.]?\d")
 
@@ -94,7 +95,7 @@ def _from_json(text: str) -> Reading:
     if not (isinstance(data, Mapping) and {"lattice", "sites"} <= set(data)):
         raise UnreadableError("is JSON, but no structure of pymatgen's: it has no lattice and sites")
     _check_twice(data)
-    structure = Structure.from_dict(dict(data))
+    structure = structure_of(data)
     whole = all(structure.lattice.pbc)
     return Reading(structure, () if whole else ("says that it is not periodic in all directions; read as a crystal",))
 

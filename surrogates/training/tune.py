@@ -16,11 +16,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
 from campaigns.units import convert
 from surrogates.features.matgl_model import MatglModel
+from surrogates.pools.pymatgen_json import structure_of
 from surrogates.training.dataset import Dataset, Target
 from surrogates.training.fit import Samples, Schedule, Step, fit, values_of
 from surrogates.training.folds import Folds, read_folds, write_folds
@@ -76,7 +76,7 @@ def read_task(text: str) -> Work:
         "measurements",
         Target(record.target, record.unit),
         tuple(row["id"] for row in rows),
-        tuple(Structure.from_dict(row["structure"]) for row in rows),
+        tuple(structure_of(row["structure"]) for row in rows),
         np.array([convert(row["value"], unit, record.unit) for row in rows]),
     )
     sds = np.array([row["sd"] * abs(factor) for row in rows])

@@ -240,6 +240,19 @@ def test_a_refusal_says_what_it_is_and_what_is_wanted(folder: Path, path: str, u
     assert words in said(folder, path, use)
 
 
+@pytest.mark.parametrize("use", Use)
+def test_what_stands_elsewhere_on_the_search_path_must_say_what_it_gives(
+    tmp_path: Path, folder: Path, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "scripts"
+    elsewhere.mkdir()
+    (elsewhere / "script_of_a_tool.py").write_text("def main(): ...\ndef call(one, two): ...\n")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    assert said(folder, "script_of_a_tool:main", use)
+    assert said(folder, "script_of_a_tool:call", use)
+    assert said(folder, "benchmarks.crash:main", use)
+
+
 @pytest.mark.parametrize(
     ("path", "use", "settings", "words"),
     [

@@ -1,4 +1,6 @@
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from pymatgen.core import Structure
@@ -68,6 +70,25 @@ def test_json_that_says_two_things_is_refused() -> None:
         read_text(json.dumps(stretched))
     with pytest.raises(UnreadableError, match="has a lattice whose a, b, c"):
         read_text(json.dumps({**data, "lattice": {**data["lattice"], "a": 9.0}}))
+
+
+def test_json_runs_no_code_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "payload.py").write_text("raise SystemExit('was imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    named = {"@module": "payload", "@class": "X"}
+    data = salt().as_dict()
+    data["sites"][0]["properties"] = {"p": named, "deep": [{"inner": named}]}
+    data["properties"] = {"p": named}
+    data["lattice"]["extra"] = named
+    data["sites"][0]["species"][0]["properties"] = named
+    assert read_text(json.dumps(data)) == salt()
+    assert "payload" not in sys.modules
+
+
+def test_json_keeps_charges_and_labels() -> None:
+    structure = salt().add_oxidation_state_by_element({"Na": 1, "Cl": -1})
+    read = read_text(json.dumps(structure.as_dict()))
+    assert (read, read.labels) == (structure, structure.labels)
 
 
 def test_json_of_a_layer_is_read_with_a_note() -> None:
