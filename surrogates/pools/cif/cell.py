@@ -103,7 +103,9 @@ def _stated(block: Block, metric: NDArray[np.float64], notes: list[str]) -> list
         if not any(each.number == numbers[0].number for groups in stated for each in groups):
             stated.append(list(numbers))
             if len(stated) == 1:
-                notes.append(f"its number alone says its group: read in the standard setting, {numbers[0].name}")
+                fitting = [group for group in numbers if group.fits(metric)] or numbers
+                named = " or ".join(group.name for group in fitting)
+                notes.append(f"its number alone says its group: read as {named}")
     return stated
 
 

@@ -9,14 +9,14 @@ from math import gcd
 from pymatgen.core import Composition, Structure
 
 from surrogates.pools.cif.block import Block, claimed
+from surrogates.pools.cif.formulas import SUM, compared
 from surrogates.pools.cif.number import Number
 from surrogates.pools.cif.orbits import Site
 from surrogates.pools.cif.problems import UnreadableError
 
-_SLACK = 0.01  # relative; formulas in files are rounded
+_SLACK = 0.01  # relative; numbers in files are rounded
 _DENSITY_SLACK = 0.02  # relative
 _GRAMS = 1.66053906660  # g/cm3 of one unit of mass in 1 Å3; the atomic mass constant of CODATA 2018
-_NO_FORMULA = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,13 @@ class Verdict:
         against: what contradicts the atoms, the gravest first.
         formula: whether its formula is theirs.
         count: whether as many of them are in the cell as it says.
+        notes: what else it says that differs from them.
     """
 
     against: tuple[str, ...]
     formula: bool = False
     count: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def verdict(block: Block, structure: Structure, sites: Sequence[Site], operations: int) -> Verdict:
@@ -43,35 +45,21 @@ def verdict(block: Block, structure: Structure, sites: Sequence[Site], operation
     if not structure.is_ordered:
         return Verdict(())
     held = structure.composition.remove_charges()
-    said, units = _formula(block), claimed(block, "_cell_formula_units_z")
-    formula = said is not None and _alike(said, held)
-    if said is not None and not formula:
-        text = block.word("_chemical_formula_sum")
-        return Verdict((f"holds {_shown(held)}, but says that it is {text}; atoms are missing, or too many",))
-    count = None if units is None else _counted(units.value, said, held)
-    against = [] if count is not False else [_miscounted(block, held)]
-    proven = formula and bool(count)
+    formulas, units = compared(block, held), _units(block)
+    if formulas.said is not None and not formulas.confirmed:
+        return Verdict(formulas.against)
+    count = None if units is None else _counted(units.value, formulas.said, held)
+    against = [*formulas.against, *([_miscounted(block, held)] if count is False else [])]
+    proven = formulas.confirmed and bool(count)
     weak = () if proven else (_mass(block, structure, units), _density(block, structure), _odd(sites, operations))
-    return Verdict((*against, *(text for text in weak if text)), formula, bool(count))
+    every = (*against, *(text for text in weak if text))
+    return Verdict(every, formulas.confirmed, bool(count), formulas.notes)
 
 
-def _formula(block: Block) -> Composition | None:
-    text = block.word("_chemical_formula_sum")
-    try:
-        return None if text is None else Composition(text.replace("'", "")).remove_charges()
-    except _NO_FORMULA:
-        return None  # no formula that could contradict
-
-
-def _shown(held: Composition) -> str:
-    """Return the atoms in the cell by the smallest numbers, as NaO, which pymatgen calls Na2O2."""
-    parts = {element: round(amount) for element, amount in held.items()}
-    factor = gcd(*parts.values())
-    return "".join(f"{element}{count // factor if count > factor else ''}" for element, count in parts.items())
-
-
-def _alike(said: Composition, held: Composition) -> bool:
-    return bool(said.fractional_composition.almost_equals(held.fractional_composition, rtol=_SLACK, atol=1e-4))
+def _units(block: Block) -> Number | None:
+    """Return Z; None where it is 0, as pymatgen writes it for cells that are smaller than its formula."""
+    units = claimed(block, "_cell_formula_units_z")
+    return units if units is not None and units.value > 0 else None
 
 
 def _counted(units: float, said: Composition | None, held: Composition) -> bool | None:
@@ -87,7 +75,7 @@ def _counted(units: float, said: Composition | None, held: Composition) -> bool 
 
 
 def _miscounted(block: Block, held: Composition) -> str:
-    units, formula = block.word("_cell_formula_units_z"), block.word("_chemical_formula_sum")
+    units, formula = block.word("_cell_formula_units_z"), block.word(SUM)
     of = f" of {formula}" if formula else ""
     return (
         f"holds {held.formula.replace(' ', '')} in its cell, but says _cell_formula_units_Z {units}{of}; correct the "
@@ -98,7 +86,7 @@ def _miscounted(block: Block, held: Composition) -> str:
 def _mass(block: Block, structure: Structure, units: Number | None) -> str:
     """Return how the mass of the formula contradicts the atoms; empty if it does not."""
     said = claimed(block, "_chemical_formula_weight")
-    if said is None or units is None or not units.value > 0:
+    if said is None or units is None:
         return ""
     held = float(structure.composition.weight) / units.value
     if abs(said.value - held) <= max(_SLACK * held, said.unit, 3 * said.error):

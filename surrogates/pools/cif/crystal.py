@@ -88,7 +88,7 @@ def _draft(block: Block, atoms: Atoms, group: Group, lattice: Lattice) -> _Draft
     structure = Structure(lattice, species, np.concatenate([site.images for site in sites]), labels=labels)
     ordered = structure.get_sorted_structure()
     found = verdict(block, ordered, sites, len(group.rotations))
-    notes += [] if found.formula else _charge_notes(sites)
+    notes += [*found.notes, *([] if found.formula else _charge_notes(sites))]
     return _Draft(group, ordered, found, tuple(notes))
 
 

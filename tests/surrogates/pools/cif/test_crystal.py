@@ -271,6 +271,58 @@ READ = {
         "Na4 Cl4",
         None,
     ),
+    "formula with its digits": ({"extra": "_chemical_formula_sum 'Na1.00(2) Cl1.00'\n"}, "Na4 Cl4", None),
+    "formula in brackets": ({"extra": "_chemical_formula_sum '(Na0.5 Cl0.5)2'\n"}, "Na4 Cl4", None),
+    "formula a hundredth off": (
+        {"extra": "_chemical_formula_sum 'Na0.99 Cl'\n"},
+        "Na4 Cl4",
+        "says that it is Na0.99 Cl, but was read as NaCl, as its atoms are listed",
+    ),
+    "formula with a trace": (
+        {"extra": "_chemical_formula_sum 'Na Cl H0.0001'\n"},
+        "Na4 Cl4",
+        "says that it is Na Cl H0.0001",
+    ),
+    "no formula": ({"extra": "_chemical_formula_sum 'Na1-x Cl'\n"}, "Na4 Cl4", "'Na1-x Cl' is no formula"),
+    "formulas in other ways": (
+        {
+            "extra": "_chemical_formula_structural NaCl\n_chemical_formula_moiety '2(Na 1+), 2(Cl 1-)'\n"
+            "_chemical_formula_iupac '[Na] Cl'\n_chemical_formula_analytical 'Na1.00(1) Cl'\n"
+        },
+        "Na4 Cl4",
+        None,
+    ),
+    "an analysis": (
+        {"extra": "_chemical_formula_analytical 'Na0.95(2) Cl'\n"},
+        "Na4 Cl4",
+        "says Na0.95(2) Cl as _chemical_formula_analytical",
+    ),
+    "another moiety, and the sum": (
+        {"extra": "_chemical_formula_sum 'Na Cl'\n_chemical_formula_moiety 'Na Cl, H2 O'\n"},
+        "Na4 Cl4",
+        "says Na Cl, H2 O as _chemical_formula_moiety",
+    ),
+    "a moiety in prose": (
+        {"extra": "_chemical_formula_moiety '(Na Cl)n'\n"},
+        "Na4 Cl4",
+        "its _chemical_formula_moiety '(Na Cl)n' could not be compared",
+    ),
+    "a name in prose": ({"extra": "_chemical_name_common 'table salt'\n"}, "Na4 Cl4", None),
+    "another formula as name": (
+        {"extra": "_chemical_name_common 'Na0.9 Fe0.1 Cl'\n"},
+        "Na4 Cl4",
+        "says Na0.9 Fe0.1 Cl as _chemical_name_common",
+    ),
+    "formula units of zero": (
+        {"extra": "_chemical_formula_sum 'Na1 Cl1'\n_cell_formula_units_Z 0\n"},
+        "Na4 Cl4",
+        None,
+    ),
+    "rhombohedral axes by the number": (
+        {"cell": "4 4 4 60 60 60", "symmetry": "_symmetry_Int_Tables_number 166\n"},
+        "Na1 Cl1",
+        "its number alone says its group: read as R -3 m:R",
+    ),
     "formula of the whole cell": (
         {"extra": "_chemical_formula_sum 'Na4 Cl4'\n_cell_formula_units_Z 4\n"},
         "Na4 Cl4",
@@ -306,6 +358,13 @@ REFUSED = {
         {"sites": "Na1 Na 0 0 0\nO1 O .5 .5 .5", "extra": "_chemical_formula_sum 'H Na O'\n"},
         "atoms are missing",
     ),
+    **{
+        f"other {kind} formula": (
+            {"extra": f"_chemical_formula_{kind} 'Na0.8 K0.2 Cl'\n"},
+            f"holds NaCl, but says that it is Na0.8 K0.2 Cl (_chemical_formula_{kind})",
+        )
+        for kind in ("structural", "moiety", "iupac", "analytical")
+    },
     "alternative positions": (
         {"columns": f"{COLUMNS} disorder_group", "sites": "Na1 Na 0 0 0 .\nCl1 Cl .5 .5 .5 1\nBr1 Br .25 .25 .25 2"},
         "alternative positions",
