@@ -325,10 +325,11 @@ class _Reading:
         if column not in self.sheet.columns:
             return beside or 0.0, []
         try:
-            sd = self.sheet.difference(row, column, unit, self.sheet.columns[name].unit or unit)
+            sd = self.sheet.difference(row, column, unit, name)
         except TableError as error:
-            reason = f"{column} {error}; the value is used without it"
-            return 0.0, [Remark(row.number, reason, self.sheet.text(row, column))]
+            instead = "without it" if beside is None else f"with the uncertainty that stands beside {name}"
+            reason = f"{column} {error}; the value is used {instead}"
+            return beside or 0.0, [Remark(row.number, reason, self.sheet.text(row, column))]
         if sd is not None and beside is not None and not math.isclose(sd, beside, rel_tol=1e-3):
             reason = f"{column} is not the uncertainty that stands beside {name}; that of the column is used"
             return sd, [Remark(row.number, reason, self.sheet.text(row, name))]

@@ -94,12 +94,12 @@ def test_a_head_that_stands_twice_is_refused_with_both_columns(tmp_path: Path) -
 @pytest.mark.parametrize("head", ["gap sd [meV]", "gap [meV] sd", "gap_std (meV)", "gap sigma / meV", "sd(gap) [meV]"])
 def test_uncertainties_are_found_by_the_words_for_them(tmp_path: Path, head: str) -> None:
     found = sheet(tmp_path, f"temperature,gap [eV],{head}\n800,1,20\n")
-    assert found.difference(found.rows[0], "gap sd", "eV", "eV") == pytest.approx(0.02)
+    assert found.difference(found.rows[0], "gap sd", "eV", "gap") == pytest.approx(0.02)
 
 
 def test_an_uncertainty_of_a_temperature_is_a_difference(tmp_path: Path) -> None:
     found = sheet(tmp_path, "temperature,gap [degC],gap sd [K]\n800,20,5\n")
-    assert found.difference(found.rows[0], "gap sd", "degC", "degC") == pytest.approx(5.0)
+    assert found.difference(found.rows[0], "gap sd", "degC", "gap") == pytest.approx(5.0)
 
 
 def test_lines_that_are_no_rows_cost_only_themselves_and_keep_the_numbers_of_a_spreadsheet(tmp_path: Path) -> None:
@@ -156,3 +156,85 @@ def test_a_workbook_says_what_to_install(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(TableError, match=r"pip install 'athanor-sdl\[xlsx\]', or save the table as CSV"):
         sheet(tmp_path, "temperature\n1\n", "lab.xlsx")
+
+
+ROWS = "800,air,1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "K,,meV\ntemperature,gas,gap\n1073.15,air,1000\n",
+        "temperature,gas,gap\nset,flow,1st run\nK,,meV\n1073.15,air,1000\n",
+        "temperature,gas,gap\n\n# made by hand\nK,,meV\n1073.15,air,1000\n",
+        "temperature,gas,gap\n800,air,1\ntemperature,gas,gap\nK,,meV\n1073.15,air,1000\n",
+        "temperature,gas,gap\n800,air,1\n\ntemperature [K],gas,gap [meV]\n1073.15,air,1000\n",
+        "temperature,gas,gap\n800,air,1\ngap [meV],temperature [K],gas\n1000,1073.15,air\n",
+        "temperature [K],gas,gap [meV]\nK,,meV\n1073.15,air,1000\nK,,meV\n1073.15,air,1000\n",
+    ],
+)
+def test_units_are_applied_above_below_and_in_each_part_of_a_table(tmp_path: Path, text: str) -> None:
+    found = sheet(tmp_path, text)
+    assert set(values(found)) == {800.0}
+    assert set(values(found, "gap", "eV")) == {1.0}
+    assert {found.text(row, "gas") for row in found.rows} == {"air"}
+
+
+def test_units_among_numbers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="row 3 states units in the middle of the table"):
+        sheet(tmp_path, f"temperature,gas,gap\n{ROWS}K,,meV\n1073.15,air,1000\n")
+    kept = sheet(tmp_path, f"temperature,gas,gap\n{ROWS}failed,air,A\n,,1\n")
+    assert [row.number for row in kept.rows] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "temperature,temperature unit,gap,gap units",
+        "temperature,unit,gap,unit",
+        "temperature,Einheit,gap,Einheit",
+        "temperature,temperature_unit,gap,unit (gap)",
+        "temperature,unit of temperature,gap,Unit of gap",
+    ],
+)
+def test_a_column_of_units_holds_row_by_row(tmp_path: Path, heads: str) -> None:
+    found = sheet(tmp_path, f"{heads}\n1073.15,K,1000,meV\n800,°C,1,eV\n800,,1,kelvn\n")
+    assert found.unread == ()
+    assert [n and n.value for n in (found.number(row, "gap", "eV") for row in found.rows[:2])] == [1.0, 1.0]
+    assert [n and n.value for n in (found.number(row, "temperature", "degC") for row in found.rows[:2])] == [800, 800]
+    with pytest.raises(TableError, match="has no unit beside it"):
+        found.number(found.rows[2], "temperature", "degC")
+    with pytest.raises(TableError, match="is in 'kelvn', which is no unit"):
+        found.number(found.rows[2], "gap", "eV")
+
+
+def test_a_column_of_units_holds_for_the_uncertainty_too(tmp_path: Path) -> None:
+    found = sheet(tmp_path, "temperature,gap,gap sd,unit\n800,1000,20,meV\n800,1,0.02,eV\n")
+    assert values(found, "gap", "eV") == [1.0, 1.0]
+    assert [found.difference(row, "gap sd", "eV", "gap") for row in found.rows] == [0.02, 0.02]
+    with pytest.raises(TableError, match="is in 'eV' by its head and in 'meV' by the column of units"):
+        values(sheet(tmp_path, "gap [eV],unit\n1000,meV\n"), "gap", "eV")
+
+
+def test_an_uncertainty_without_a_unit_has_that_of_its_value(tmp_path: Path) -> None:
+    found = sheet(tmp_path, "temperature,gap,gap sd\n800,1000 meV,20\n800,1,20 meV\n")
+    assert [found.difference(row, "gap sd", "eV", "gap") for row in found.rows] == [0.02, 0.02]
+
+
+@pytest.mark.parametrize("head", ["gap stderr", "gap sem", "gap error", "σ(gap)", "gap σ", "standard error of gap"])
+def test_more_words_for_an_uncertainty(tmp_path: Path, head: str) -> None:
+    found = sheet(tmp_path, f"temperature,gap,{head}\n800,1,0.02\n")
+    assert found.difference(found.rows[0], "gap sd", "eV", "gap") == 0.02
+
+
+def test_what_says_more_of_a_name_is_no_second_column_and_no_unit(tmp_path: Path) -> None:
+    found = sheet(tmp_path, "temperature,temperature in oven,gap\n800,790,1\n")
+    assert (values(found), found.unread) == ([800.0], ("temperature in oven",))
+    assert values(sheet(tmp_path, "temperature (set),gap\n800,1\n")) == [800.0]
+    with pytest.raises(TableError, match="are both 'temperature'"):
+        sheet(tmp_path, "temperature (set),temperature (actual)\n800,790\n")
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="is empty"):
+        sheet(tmp_path, "")

@@ -49,7 +49,7 @@ def test_rows_that_were_not_completed_and_levels_that_do_not_exist_are_left_out(
     ("text", "message"),
     [
         (None, "cannot be read: No such file"),
-        ("", "old.csv: has no column temperature; gas; gap; it has: nothing"),
+        ("", "old.csv: is empty"),
         ("temperatur,gas,gap\n600,air,1\n", "has no column temperature, did you mean 'temperatur'"),
         ("temperature [h],gas,gap\n600,air,1\n", "which is a time; allowed: a temperature"),
         ("temperature,gas,gap\n600,air\n", "got 0 of gap, within the space; needed: 3"),

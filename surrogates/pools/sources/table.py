@@ -9,8 +9,8 @@ from pathlib import Path
 
 from campaigns.cells import Marks, missing, read_number
 from campaigns.errors import CampaignError, TableError, suggestion
+from campaigns.heads import bare_unit, split_head
 from campaigns.pool import TablePoolConfig
-from campaigns.sheet import bare_unit, split_head
 from campaigns.tabular import Line, read_lines
 from campaigns.units import is_unit
 from surrogates.pools.findings import BadEntry, Place, pool_error
