@@ -62,7 +62,10 @@ _HINTS = {
     "F": "F is farad: a temperature is in degF",
     "A": "A is ampere: a length is in angstrom",
 }
-_MEANT = {"$": "USD", "US$": "USD", "pct": "percent", "C-rate": "1/h", "Celsius": "degC", "°": "deg"}
+_MEANT = {"$": "USD", "US$": "USD", "pct": "percent", "C-rate": "1/h", "Celsius": "degC", "°": "deg"} | {
+    "U/min": "rpm",
+    "pH": "1",
+}
 _SPELLINGS = (
     (r"%\s*\(?w/w\)?|\b(?:wt|weight|mass|Gew)\b\.?[-\s]*(?:%|percent\b|pct\b)", "wt_percent"),
     (r"%\s*\(?v/v\)?|\b(?:vol|volume|Vol)\b\.?[-\s]*(?:%|percent\b|pct\b)", "vol_percent"),
@@ -74,15 +77,21 @@ _SPELLINGS = (
     (r"\b(mm|in)\s+Hg\b", r"\1Hg"),
     (r"€", "EUR"),
     (r"£", "GBP"),
-    (r"\b[dD]eg(?:rees?)?[ _.]*([CF])\b|°\s*([CF])\b", r"deg\1\2"),
+    (r"(?:\b(?:[dD]eg(?:rees?)?|Grad)[ _.]*|°\s*)(?:C|[cC]elsius)\b", "degC"),
+    (r"(?:\b(?:[dD]eg(?:rees?)?|Grad)[ _.]*|°\s*)(?:F|[fF]ahrenheit)\b", "degF"),
     (r"(?:\bdeg|°)\s*K\b", "K"),
     (r"°(?![CF])", "degree"),
     (r"[·⋅∙×•]", "*"),
-    (r"[−–]", "-"),
+    (r"[−–‐]", "-"),
+    (r"[∕⁄]", "/"),
+    (r"(?<=[\w)%])\s*√", "*√"),
+    (r"√\s*(\([^()]*\)|[^\W\d_]+)", r"\1**0.5"),
     (r"(?<=[A-Za-zμΩÅ%])(?<![0-9.][eE])\^?(-?[0-9]+)(?![0-9.])", r"**\1"),  # cm2, cm^2, g-1
     (r"(?<=[\w%Ω)])\s+(?=[A-Za-zμΩÅ(])", "*"),
 )
 """How labs write units, and how pint reads them."""
+_STRANGE = re.compile(r"[^\w\s*/^()+.%-]|%(?=\s*%)")  # pint drops them, or reads them as a product
+_REFERENCE = re.compile(r"\s(?:vs\.?|versus|gegen|relative to)\s")
 
 
 @cache
@@ -108,6 +117,13 @@ def check_unit(unit: str) -> str:
         raise UnitError(
             f"unit {unit!r} may be read in two ways; allowed: with brackets, such as J/(g K), or as J g-1 K-1"
         )
+    if _REFERENCE.search(unit):
+        raise UnitError(
+            f"unit {unit!r} states a reference, which is no part of a unit and cannot be converted; allowed: the unit "
+            "alone, such as V, for numbers that all have the reference of the campaign"
+        )
+    if unit.strip() not in _MEANT and (strange := _STRANGE.search(_spelled(unit))):
+        raise UnitError(f"unknown unit {unit!r}: {strange[0]!r} has no meaning there; allowed: such as mAh/g, J/(g K)")
     try:
         _parsed(unit)
     except (*stumbles, LookupError, SyntaxError, RecursionError) as error:
@@ -127,12 +143,17 @@ def is_unit(unit: str) -> bool:
     return not unit.strip().isdigit()
 
 
+def _spelled(unit: str) -> str:
+    text = unicodedata.normalize("NFKC", re.sub(r"\^?½", "^0.5", unit.strip()))
+    for pattern, spelling in _SPELLINGS:
+        text = re.sub(pattern, spelling, text)
+    return text
+
+
 @cache
 def _parsed(unit: str) -> Any:
     """Return pint's unit of text as labs write it; what it raises depends on where its parser stumbles."""
-    text = unicodedata.normalize("NFKC", unit.strip())
-    for pattern, spelling in _SPELLINGS:
-        text = re.sub(pattern, spelling, text)
+    text = _spelled(unit)
     for word in re.findall(r"[^\W\d_]+", text):
         if _plural_of_a_symbol(word):  # pint reads 'Ks' as several kelvins
             raise LookupError(word)

@@ -211,3 +211,43 @@ def test_the_unit_list_agrees_with_pint() -> None:
 )
 def test_a_setting_in_another_unit_is_the_same_setting(text: str, unit: str, value: float) -> None:
     assert to_unit(text, unit) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("1 muB", "J/T", 9.2740100657e-24),
+        ("1 MPa√m", "Pa m^0.5", 1e6),
+        ("1 MPa·√m", "Pa m^0.5", 1e6),
+        ("1 MPa m^½", "Pa m^0.5", 1e6),
+        ("1 nV/√Hz", "V Hz^-0.5", 1e-9),
+        ("1 V/√(Hz)", "V Hz^-0.5", 1.0),
+        ("1 mAh∕g", "Ah/kg", 1.0),
+        ("1 g⁄cm³", "kg/m^3", 1000.0),
+        ("1 mAh g‑1", "Ah/kg", 1.0),
+        ("5 degrees Celsius", "K", 278.15),
+        ("5 Grad Celsius", "K", 278.15),
+        ("5 °Celsius", "K", 278.15),
+        ("41 degrees Fahrenheit", "degC", 5.0),
+    ],
+)
+def test_roots_slashes_and_words_are_read(text: str, unit: str, value: float) -> None:
+    assert to_unit(text, unit) == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", ["g÷cm", "a\\b", "m?", "m:s", "¡m", "#m", "%%", "% %", "m'", "m;s", "{K}", "m,", "K$"])
+def test_a_sign_that_is_part_of_no_unit_is_named(unit: str) -> None:
+    with pytest.raises(UnitError, match="has no meaning there"):
+        check_unit(unit)
+
+
+@pytest.mark.parametrize("unit", ["V vs. RHE", "V vs Li/Li+", "V versus SHE"])
+def test_a_reference_is_no_unit(unit: str) -> None:
+    with pytest.raises(UnitError, match="states a reference, which is no part of a unit"):
+        check_unit(unit)
+
+
+@pytest.mark.parametrize(("unit", "meant"), [("U/min", "rpm"), ("pH", "1"), ("$", "USD")])
+def test_what_was_meant_is_said(unit: str, meant: str) -> None:
+    with pytest.raises(UnitError, match=f"did you mean '{meant}'"):
+        check_unit(unit)
