@@ -19,6 +19,7 @@ _MISSING = frozenset(
     ("", "-", "--", "---", "–", "—", "?", ".", "..", "na", "n/a", "n.a.", "nan", "none", "null", "nil", "nd", "n.d.")
 ) | {"n/d", "tbd", "missing", "not measured"}
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u200a"), " ")
+_THIN = re.compile(r"(?<=[0-9])[\u00a0\u2007\u2009\u202f\u200a](?=[0-9]{3}(?![0-9]))")  # nobody types them
 _SIGNS = {ord("−"): "-", ord("‐"): "-", ord("‑"): "-", ord("’"): "'", ord("＋"): "+"}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 
@@ -30,6 +31,7 @@ _CELL = re.compile(
     rf"(?:(?:±|\+/-|\+-)\s*(?P<sd>{_MANTISSA})(?P<sd_power>{_EXPONENT})?)?\s*"
     rf"(?P<close>\))?(?P<whole>{_EXPONENT})?\s*(?P<unit>[^\s].*)?"
 )
+_BLANKS = r"[0-9]{1,2}(?: [0-9]{3})+(?![0-9 ])|[0-9]{3}(?: [0-9]{3}){2,}(?![0-9 ])"  # not 168 172: two readings?
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _EXCEL_ERROR = re.compile(r"#(?:N/A|DIV/0!|REF!|VALUE!|NUM!|NAME\?|NULL!|SPILL!|CALC!)|#+", re.IGNORECASE)
 _MONTH = (
@@ -69,12 +71,14 @@ class Marks:
         point: a point stands before decimals.
         grouping_comma: a comma stands between groups of three digits.
         grouping_point: a point stands between groups of three digits.
+        grouping_blank: a blank stands between groups of three digits, and not between two numbers.
     """
 
     comma: bool = False
     point: bool = False
     grouping_comma: bool = False
     grouping_point: bool = False
+    grouping_blank: bool = False
 
     @classmethod
     def of(cls, cells: Iterable[str]) -> Marks:
@@ -86,7 +90,7 @@ class Marks:
         return cls(**dict.fromkeys(found, True))
 
     def __bool__(self) -> bool:
-        """Return whether anything is told."""
+        """Return whether anything is told of points and commas."""
         return self.comma or self.point or self.grouping_comma or self.grouping_point
 
     @property
@@ -138,7 +142,7 @@ def _typed(cell: str) -> Number:
 
 
 def _tidy(cell: str) -> str:
-    text = cell.translate(_SPACES).translate(_SIGNS).strip()
+    text = _THIN.sub("'", cell).translate(_SPACES).translate(_SIGNS).strip()
     return re.sub(r"(?<=10)([⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+)", lambda m: "^" + m[1].translate(_SUPERSCRIPTS), text)
 
 
@@ -169,11 +173,16 @@ def _number(match: re.Match[str], marks: Marks) -> Number:
     mantissa = _plain(match["value"].strip(), marks)
     step = step_of(f"{mantissa}e{exponent}")
     unit = _unit(match["unit"] or "")
-    sd = None
+    value, sd = _finite(f"{mantissa}e{exponent}"), None
+    if match["close"] is not None and match["sd"] is None and match["last"] is None:
+        raise TableError("stands in brackets, which may mean that it is negative; write it without them")
     if match["last"] is not None:
         if match["sd"] is not None:
             raise TableError("states two uncertainties; allowed: one")
         sd = _last_digits(match["last"], step, exponent)
+        apart = match.string[: match.start("last") - 1].endswith(" ")
+        if apart or (sd >= abs(value) and (step >= 1 or len(match["last"]) > 2)):
+            raise TableError(f"may be two numbers; write the uncertainty as {match['value'].strip()} ± ...")
     if match["sd"] is not None:
         if unit and match["close"] is None and match["unit"].startswith("%"):
             raise TableError("may mean percent of the value or of the whole; write the uncertainty in the value's unit")
@@ -181,7 +190,7 @@ def _number(match: re.Match[str], marks: Marks) -> Number:
         if own < 0:
             raise TableError("has an uncertainty that is negative")
         sd = own
-    return Number(_finite(f"{mantissa}e{exponent}"), sd, step, unit)
+    return Number(value, sd, step, unit)
 
 
 def _finite(text: str) -> float:
@@ -214,7 +223,10 @@ def _unit(text: str) -> str:
 
 def _told(mantissa: str) -> set[str]:
     """Return what the marks of a number tell for certain."""
-    text = mantissa.strip().lstrip("+-").replace("'", "").replace(" ", "")
+    text = mantissa.strip().lstrip("+-")
+    if re.match(_BLANKS, text):
+        return {"grouping_blank"} | _told(text.replace(" ", ""))
+    text = text.replace("'", "").replace(" ", "")
     commas, points = text.count(","), text.count(".")
     if commas and points:
         last = "comma" if text.rfind(",") > text.rfind(".") else "point"
@@ -243,6 +255,8 @@ def _plain(mantissa: str, marks: Marks) -> str:
         whole = re.match(r"[0-9' ]*", text)
         if whole is None or not re.fullmatch(r"[0-9]{1,3}(?:[ '][0-9]{3})+", whole[0].strip()):
             raise TableError("has digits in groups that are no thousands; write it without blanks")
+        if re.fullmatch(r"[0-9]{3} [0-9]{3}(?:[.,][0-9]*)?", text) and not marks.grouping_blank:
+            raise TableError("may be two numbers, or one in groups of digits; write one number, without blanks")
         text = re.sub(r"[ ']", "", text)
         if _may_group(text):
             return sign + text.replace(",", ".")  # thousands are told apart by blanks already

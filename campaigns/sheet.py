@@ -140,7 +140,8 @@ class Sheet:
 
     def _read(self, row: Line, name: str) -> Number | None:
         own = self.marks.get(name, Marks())
-        return read_number(self.text(row, name), own or self.marks.get("", Marks()))
+        marks = replace(own or self.marks.get("", Marks()), grouping_blank=own.grouping_blank)
+        return read_number(self.text(row, name), marks)
 
 
 def read_sheet(path: Path, numbers: Sequence[str], texts: Sequence[str] = ()) -> Sheet:

@@ -91,6 +91,43 @@ def test_a_unit_in_the_cell_is_read(cell: str, unit: str) -> None:
     assert found.unit == unit
 
 
+@pytest.mark.parametrize(
+    ("cell", "others", "value"),
+    [
+        ("168 172", ("1 168 172",), 168172.0),
+        ("168 172", ("12 500",), 168172.0),
+        ("168\u202f172", (), 168172.0),
+        ("168\u00a0172,5", (), 168172.5),
+        ("12 500", (), 12500.0),
+        ("0.5(6)", (), 0.5),
+        ("(1.2 ± 0.1)", (), 1.2),
+    ],
+)
+def test_groups_of_digits_are_told_from_two_readings(cell: str, others: tuple[str, ...], value: float) -> None:
+    found = read(cell, *others)
+    assert found is not None
+    assert found.value == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("168 172", "may be two numbers"),
+        ("168 172.5", "may be two numbers"),
+        ("168 (172)", "may be two numbers"),
+        ("184.9 (186.1)", "may be two numbers"),
+        ("168(172)", "may be two numbers"),
+        ("168 (2)", "may be two numbers"),
+        ("(168)", "may mean that it is negative"),
+        ("(168) mAh/g", "may mean that it is negative"),
+        ("0.9%%", "is no number"),
+    ],
+)
+def test_what_may_mean_two_things_is_named(cell: str, reason: str) -> None:
+    with pytest.raises(TableError, match=reason):
+        read(cell, "170", "171.5")
+
+
 @pytest.mark.parametrize("cell", ["", "-", "–", "n/a", "NA", "NaN", "N.D."])
 def test_gaps_are_no_numbers(cell: str) -> None:
     assert read(cell) is None
