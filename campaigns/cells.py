@@ -156,6 +156,10 @@ def _check_words(text: str) -> None:
         raise TableError("is an error of the spreadsheet; correct the formula there")
     if _DATE.fullmatch(text):
         raise TableError("is a date or a time, into which spreadsheets turn numbers; write the number again, as text")
+    if text.startswith("="):
+        raise TableError("is a formula that has never been calculated; open it in a spreadsheet program, and save it")
+    if re.fullmatch("~~.*~~", text):
+        raise TableError("is struck through; delete it, or take the line away")
     if text[:1] in "<>≤≥":
         raise TableError("is a bound, not a value")
     if text[:1] in "~≈∼" or text.casefold().startswith(("ca.", "ca ", "approx", "about")):

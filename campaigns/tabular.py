@@ -14,7 +14,8 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 """Endings of the names of tables that can be read."""
 _SEPARATORS = (",", ";", "\t", "|")
 _LOOKED_AT = 40  # lines from which the separator is told
+_ALIKE = 0.6  # a sheet with this share of the names that the best one has may be meant, too
 _FALLBACK = "cp1252-for-bytes-that-are-no-utf-8"
 _BOMS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
@@ -164,44 +166,81 @@ def _workbook_lines(path: Path, wanted: Collection[str]) -> Iterator[Line]:
             "pip install 'athanor-sdl[xlsx]', or save the table as CSV"
         ) from error
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            sheets = {sheet.title: _sheet_lines(sheet) for sheet in book.worksheets}
-        finally:
-            book.close()
+        sheets = _sheets(path, openpyxl.load_workbook)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise TableError(f"{path} cannot be read: {reason or type(error).__name__}; save it again") from error
-    yield from _chosen({title: lines for title, lines in sheets.items() if lines}, path, wanted)
+    yield from _chosen(sheets, path, wanted)
 
 
-def _chosen(sheets: dict[str, list[Line]], path: Path, wanted: Collection[str]) -> list[Line]:
-    """Return the lines of the one sheet that is meant."""
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    title: str
+    hidden: bool
+    cells: list[list[str]]
+
+    @property
+    def lines(self) -> list[Line]:
+        width = max(map(len, self.cells), default=0)
+        found = [Line(i, (*row, *[""] * (width - len(row)))) for i, row in enumerate(self.cells, 1)]
+        return [line for line in found if any(line.cells)]
+
+    def fit(self, names: Sequence[str]) -> int:
+        """Return how many names one line of the sheet has."""
+        rows = self.cells[:_LOOKED_AT]
+        return max((sum(any(_begins(cell, name) for cell in row) for name in names) for row in rows), default=0)
+
+
+def _sheets(path: Path, load: Callable[..., Any]) -> list[_Sheet]:
+    """Return the sheets that hold anything, with formulas where no program has calculated them."""
+    with closing(load(path, read_only=True, data_only=True)) as book:
+        sheets = [_Sheet(sheet.title, sheet.sheet_state != "visible", _cells(sheet)) for sheet in book.worksheets]
+    gaps = any(not all(row) for sheet in sheets for row in sheet.cells)
+    if gaps:
+        with closing(load(path, read_only=True)) as book:
+            formulas = {sheet.title: _formulas(sheet) for sheet in book.worksheets}
+        places = [(sheet.cells[i], j, text) for sheet in sheets for (i, j), text in formulas[sheet.title].items()]
+        if not any(row[j] for row, j, _ in places):  # else the empty ones are texts that are empty
+            for row, j, text in places:
+                row[j] = text
+    return [sheet for sheet in sheets if any(map(any, sheet.cells))]
+
+
+def _cells(sheet: Any) -> list[list[str]]:
+    sheet.reset_dimensions()  # some programs state a wrong size
+    return [[_text(cell) for cell in row] for row in sheet.iter_rows()]
+
+
+def _formulas(sheet: Any) -> dict[tuple[int, int], str]:
+    sheet.reset_dimensions()
+    return {
+        (i, j): str(getattr(cell.value, "text", cell.value))
+        for i, row in enumerate(sheet.iter_rows())
+        for j, cell in enumerate(row)
+        if cell.value is not None and cell.data_type == "f"
+    }
+
+
+def _chosen(sheets: Sequence[_Sheet], path: Path, wanted: Collection[str]) -> list[Line]:
+    """Return the lines of the one sheet that is meant: hidden ones are only where no other has the names."""
     names = [name.casefold() for name in wanted]
-    found = [
-        title
-        for title, lines in sheets.items()
-        if any(_begins(cell, name) for line in lines[:_LOOKED_AT] for cell in line.cells for name in names)
-    ]
-    fit = found or list(sheets)
-    if len(fit) > 1:
+    fits = {sheet.title: sheet.fit(names) for sheet in sheets}
+    seen = [sheet for sheet in sheets if not sheet.hidden]
+    best = max((fits[sheet.title] for sheet in seen), default=0) or max(fits.values(), default=0)
+    candidates = seen if any(fits[sheet.title] for sheet in seen) or (seen and not best) else sheets
+    meant = [sheet for sheet in candidates if fits[sheet.title] >= _ALIKE * best]
+    if len(meant) > 1:
         raise TableError(
-            f"{path.name} has several sheets that may be meant: {', '.join(map(repr, fit))}; "
+            f"{path.name} has several sheets that may be meant: {', '.join(repr(sheet.title) for sheet in meant)}; "
             "save the one that is meant in a workbook of its own, or as CSV"
         )
-    return sheets[fit[0]] if fit else []
-
-
-def _sheet_lines(sheet: Any) -> list[Line]:
-    sheet.reset_dimensions()  # some programs state a wrong size
-    rows = [[_text(cell) for cell in row] for row in sheet.iter_rows()]
-    width = max(map(len, rows), default=0)
-    found = [Line(i, (*row, *[""] * (width - len(row)))) for i, row in enumerate(rows, 1)]
-    return [line for line in found if any(line.cells)]
+    return meant[0].lines if meant else []
 
 
 def _text(cell: Cell) -> str:
     """Return what a cell of a workbook shows, with all digits of its number."""
+    if cell.value is not None and cell.font.strike:
+        return f"~~{cell.value}~~"
     value, style = cell.value, str(cell.number_format or "")
     match value:
         case None:

@@ -238,3 +238,55 @@ def test_what_says_more_of_a_name_is_no_second_column_and_no_unit(tmp_path: Path
 def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="is empty"):
         sheet(tmp_path, "")
+
+
+def workbook(folder: Path, sheets: dict[str, list[list[object]]], hidden: str = "") -> openpyxl.Workbook:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        page = book.create_sheet(title)
+        for row in rows:
+            page.append(row)
+        page.sheet_state = "hidden" if title == hidden else "visible"
+    book.save(folder / "lab.xlsx")
+    return book
+
+
+DATA: list[list[object]] = [["temperature", "gas", "gap"], [800, "air", 1]]
+OLD: list[list[object]] = [["temperature", "gas", "gap"], [700, "air", 1]]
+NOTES: list[list[object]] = [["Temperature was read by a thermocouple"], ["gap by eye"]]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "hidden"),
+    [
+        ({"notes": NOTES, "data": DATA}, ""),
+        ({"old": OLD, "data": DATA}, "old"),
+        ({"notes": [["made by hand"]], "data": DATA}, "data"),
+        ({"data": DATA, "lists": [["air"], ["argon"]]}, ""),
+    ],
+)
+def test_the_sheet_with_the_names_is_read_and_hidden_ones_only_where_no_other_has_them(
+    tmp_path: Path, sheets: dict[str, list[list[object]]], hidden: str
+) -> None:
+    workbook(tmp_path, sheets, hidden)
+    assert values(read_sheet(tmp_path / "lab.xlsx", NUMBERS, TEXTS)) == [800.0]
+
+
+def test_two_sheets_of_data_are_refused(tmp_path: Path) -> None:
+    workbook(tmp_path, {"May": OLD, "June": [["temperature", "gas", "gap", "gap sd"], [800, "air", 1, 1]]})
+    with pytest.raises(TableError, match="several sheets that may be meant: 'May', 'June'"):
+        read_sheet(tmp_path / "lab.xlsx", NUMBERS, TEXTS)
+
+
+def test_formulas_that_nobody_has_calculated_and_what_is_struck_through_are_not_used(tmp_path: Path) -> None:
+    book = workbook(tmp_path, {"data": [*DATA, ["=A2+10", "air", 2], [820, "air", 3]]})
+    book["data"]["C4"].font = openpyxl.styles.Font(strike=True)
+    book["data"].row_dimensions[2].hidden = True
+    book.save(tmp_path / "lab.xlsx")
+    found = read_sheet(tmp_path / "lab.xlsx", NUMBERS, TEXTS)
+    assert [row.number for row in found.rows] == [2, 3, 4]
+    with pytest.raises(TableError, match="is a formula that has never been calculated"):
+        found.number(found.rows[1], "temperature", "degC")
+    with pytest.raises(TableError, match="is struck through"):
+        found.number(found.rows[2], "gap", "eV")
