@@ -125,7 +125,7 @@ def called(function: Callable[..., Any], path: str, where: str, *values: Any, **
         raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
 
 
-def raised_by(error: Exception) -> str:
+def raised_by(error: BaseException) -> str:
     """Return what an error of somebody else's function says, and in which line of that function it came."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames[1:] if "importlib" not in frame.filename]  # the first is our own call

@@ -288,7 +288,7 @@ def _misled(definition: Definition, kind: ObjectKind) -> str:
     if kind is not ObjectKind.ANALYSIS or not isinstance(function, griffe.Function):
         return ""
     second = list(function.parameters)[1]
-    if second.annotation is None:
+    if second.annotation is None or getattr(second.annotation, "canonical_path", "") == "typing.Any":
         return ""
     try:
         known = definition.follow(second.annotation)

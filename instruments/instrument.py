@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 from ophyd import Component, Device, Kind, Signal
 from ophyd.status import Status
 
-from campaigns.errors import LabError, LimitError, SampleError, StepError, UnknownJobError
+from campaigns.errors import LabError, LimitError, SampleError, StepError, UnknownJobError, raised_by
 from campaigns.values import Scalar
 from instruments.clock import Clock
+from instruments.guarded_clock import GuardedClock
 from instruments.job import Job
 from instruments.limits import Limits
 from instruments.signal_units import stated_unit
@@ -95,9 +96,15 @@ class JobInstrument(Device):
 
     def __init__(self, prefix: str = "", *, name: str, clock: Clock, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, **kwargs)
-        self.clock = clock
+        self.clock: Clock = GuardedClock(clock, self._driver_failed)
         self._waiting: tuple[LabStatus, str] | None = None
+        self._mistake: StepError | None = None
         self._attend()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the instrument was made by its base, too, so that it has its clock and its signals."""
+        return "_mistake" in vars(self)
 
     @abstractmethod
     def knows(self, token: str) -> bool:
@@ -183,9 +190,12 @@ class JobInstrument(Device):
             token: what the job is known by.
             timeout: longest time that the job may take from now, in seconds of lab time.
         """
+        self._mistake = None
         self.start(token)
         status = LabStatus(self, self.clock, timeout)
         self._waiting = (status, token)
+        if self._mistake is not None:
+            status.end(self._mistake)
         self._settle(status, token)
         return status
 
@@ -210,6 +220,12 @@ class JobInstrument(Device):
         if (state := self.state.get()) != "done":
             error = SampleError if state == SPOILT else StepError
             raise error(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
+
+    def _driver_failed(self, error: BaseException) -> None:
+        """Fail the job under way with what the driver raised when the clock called it; the device is left as it is."""
+        self._mistake = StepError(f"{self.name}: its driver raised {raised_by(error)}")
+        if self._waiting is not None:
+            self._waiting[0].end(self._mistake)
 
     def _attend(self) -> None:
         """See to it that a change of the state is followed."""

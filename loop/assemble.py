@@ -181,10 +181,21 @@ def _lab(made: Any, factory: str) -> Lab:
 def build_instrument(name: str, config: StationConfig, lab: Lab) -> JobInstrument:
     """Return a station's instrument: the lab's, or a device of the user's own."""
     if config.device is None:
-        return lab.instrument(name)
+        return _begun(lab.instrument(name), f"stations.{name}")
     where = f"stations.{name}.device"
     device = load_object(config.device, where, Use.DEVICE, config.settings)
-    return called(device, config.device, where, name=name, clock=lab.clock, **config.settings)
+    return _begun(called(device, config.device, where, name=name, clock=lab.clock, **config.settings), where)
+
+
+def _begun(made: Any, where: str) -> JobInstrument:
+    """Return what stands at a station, if it is an instrument that was made as JobInstrument makes it."""
+    if not isinstance(made, JobInstrument):
+        got = f"the laboratory has a {type(made).__name__} there; needed: an instruments.instrument:JobInstrument"
+        raise CampaignError([Problem(where, got)])
+    if not made.begun:
+        advice = "begin it with super().__init__(prefix, name=name, clock=clock, **kwargs)"
+        raise CampaignError([Problem(where, f"{type(made).__name__}.__init__ never calls that of its base; {advice}")])
+    return made
 
 
 def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrument: JobInstrument) -> dict[str, Scalar]:

@@ -109,7 +109,11 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
     latest = max((t.lab for t in store.transitions()), default=0.0)
     retraining = _retraining(parts, store.path)
     lab = build_lab(campaign, materials, _lab_state(store.path), latest)
-    dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
+    try:
+        dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
+    except BaseException:
+        lab.close()
+        raise
     try:
         check_limits(now.campaign, dispatcher.instruments)
         if missing := list(missing_settings(now.campaign, dispatcher.instruments)):

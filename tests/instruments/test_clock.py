@@ -1,9 +1,11 @@
 import queue
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from instruments.clock import Agenda, Party, WallClock
+from simulators.clock import VirtualClock
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from(["a", "b"])), max_size=20))
@@ -74,3 +76,15 @@ def test_a_party_is_never_counted_twice_and_never_after_its_end(actions):
     party.enter()
     clock.close()
     assert clock.at_work == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("make", [VirtualClock, WallClock])
+def test_a_callback_that_raises_does_not_stop_the_clock(make):
+    clock, seen = make(), queue.SimpleQueue()
+    clock.call_later(0.0, lambda: 1 / 0, "a")
+    clock.call_later(0.0, lambda: seen.put("next"), "b")
+    if make is VirtualClock:
+        clock.leave()
+    assert seen.get(timeout=10) == "next"
+    clock.close()

@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError
 from campaigns.lab import StationConfig
+from campaigns.module_files import open_folder
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
@@ -54,7 +55,7 @@ def broken(pool):
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "own_pool.py").write_text(OWN)
-    monkeypatch.syspath_prepend(tmp_path)
+    open_folder(tmp_path)
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
     yield
     sys.modules.pop("own_pool", None)
@@ -214,7 +215,7 @@ def test_a_device_that_cannot_be_made_is_told_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
 ) -> None:
     (tmp_path / "own_oven.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    open_folder(tmp_path)
     monkeypatch.delitem(sys.modules, "own_oven", raising=False)
     station = StationConfig(kind="device", device="own_oven:Oven", settings={"door": "left"})
     clock = VirtualClock()
@@ -228,7 +229,7 @@ def test_a_device_that_cannot_be_made_is_told_with_its_line(
 @pytest.mark.parametrize("text", ["def build(): return None", "class Lab: clock = 1\ndef build(): return Lab()"])
 def test_what_a_factory_makes_has_to_be_a_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (tmp_path / "own_lab.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    open_folder(tmp_path)
     monkeypatch.delitem(sys.modules, "own_lab", raising=False)
     campaign = Campaign(**quick(lab={"kind": "custom", "factory": "own_lab:build"}))
     with pytest.raises(CampaignError, match=r"lab\.factory: own_lab:build returned a .* without .*close; needed"):

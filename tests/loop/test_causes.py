@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from campaigns.amendments import WithdrawTrial
-from campaigns.errors import LabError
+from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
 from loop.failures import failures
@@ -30,6 +30,20 @@ def test_a_busy_instrument_costs_an_attempt_and_no_trial(bench: Bench) -> None:
     assert (second.state, second.attempt) == (TrialState.ACQUIRED, 2)
     states = [change.state for change in Reader(bench.url).transitions(2)]
     assert states[:4] == [TrialState.QUEUED, TrialState.CLAIMED, TrialState.RUNNING, TrialState.QUEUED]
+
+
+def test_what_a_driver_raises_when_the_clock_calls_it_costs_its_job_only(bench: Bench) -> None:
+    with pytest.raises(LabError, match="no usable station left of bench"):  # it still says that it is busy
+        bench.run(troubled("Mistaken"))
+    third = Reader(bench.url).trial(2)
+    assert (third.state, third.cause) == (TrialState.UNCERTAIN, Cause.LAB)
+    assert "StepError: bench: its driver raised KeyError: 'no such register'" in third.reason
+    assert "troubled.py:" in third.reason
+
+
+def test_a_device_that_its_base_has_not_made_is_refused(bench: Bench) -> None:
+    with pytest.raises(CampaignError, match=r"Halfmade.__init__ never calls that of its base; begin it with super\(\)"):
+        bench.run(troubled("Halfmade"))
 
 
 def test_an_instrument_that_is_never_ready_ends_the_session_and_what_waits_is_kept(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import CampaignError, LabError
+from campaigns.module_files import open_folder
 from loop.amend import add_trial, open_desk
 from loop.candidates import best
 from loop.reader import Reader
@@ -46,7 +47,7 @@ def heat(data, context):
 def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A campaign beside its pool and its instrument: the name of a salt says its heat."""
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.syspath_prepend(tmp_path)
+    open_folder(tmp_path)
     salts = [salt(m, x) for m in ("Li", "Na", "K", "Rb") for x in ("F", "Cl", "Br")]
     rows = [{"name": f"{s.composition.reduced_formula}-{i}", "cif": cif(s)} for i, s in enumerate(salts)]
     (tmp_path / "salts.csv").write_text(table_text([*rows, {"name": "torn", "cif": "data_x"}]))

@@ -54,6 +54,22 @@ class Bench(JobInstrument):
         self.state.put("done")
 
 
+class Mistaken(Bench):
+    """Raises when the lab's clock calls it for trial 2."""
+
+    def _end(self) -> None:
+        if self.number == 2:
+            raise KeyError("no such register")
+        super()._end()
+
+
+class Halfmade(Bench):
+    """Never lets its base make it."""
+
+    def __init__(self, prefix: str = "", **_: Any) -> None:
+        self.note = prefix
+
+
 class Busy(Bench):
     """Is not ready when asked for the third time, as trial 2 comes."""
 

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import CampaignError, ModelError
+from campaigns.module_files import open_folder
 from campaigns.surrogate import CustomFeaturesConfig
 from surrogates.features.build import build_embedder
 from surrogates.features.embeddings import embed
@@ -55,7 +56,7 @@ MODULE = """
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     (tmp_path / "own_features.py").write_text(textwrap.dedent(MODULE))
-    monkeypatch.syspath_prepend(str(tmp_path))
+    open_folder(tmp_path)
 
 
 def build(name: str, **settings: object):
