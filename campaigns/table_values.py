@@ -110,6 +110,8 @@ def _value(sheet: Sheet, row: Line, name: str, parameter: ParameterConfig) -> tu
     if number is None:
         return None, 0.0
     value = _snapped(parameter, number.value)
+    if isinstance(parameter, IntegerConfig) and not isinstance(value, int):
+        raise TableError("is no whole number")
     if not parameter.contains(value):
         raise TableError(f"lies outside of the space; {allowed_values(parameter)}")
     return value, number.step

@@ -90,6 +90,8 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
     if (candidate.material is not None) != (space.pool is not None):
         return "material=... names the entry of the pool, in a campaign that has one, and in no other"
     if not space.contains(candidate):
+        if space.model_copy(update={"rows": None}).contains(candidate):
+            return f"it is no row of {space.rows.file if space.rows else 'the table'}; only its rows may be chosen"
         advice = "change the space first, by 'athanor space'"
         return f"it lies outside of the space in force: bounds, levels, constraints or what is fixed; {advice}"
     return ""

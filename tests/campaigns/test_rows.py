@@ -45,7 +45,7 @@ def test_rows_are_read_once_each_whatever_stands_beside(tmp_path: Path) -> None:
         ),
         (
             "x,1000,3.5,argon,1,0.3,0.7",
-            "row 3: turns lies outside of the space; allowed: whole numbers from 0 to 9",
+            "row 3: turns is no whole number (got '3.5')",
         ),
         ("x,1000,3,neon,1,0.3,0.7", "row 3: gas is no level; allowed: air, argon (got 'neon')"),
         ("x,1000,3,argon,2,0.3,0.7", "row 3: flow lies outside of the space; allowed: 1.0, 2.5 ml/min (got '2')"),

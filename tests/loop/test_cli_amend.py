@@ -3,12 +3,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from campaigns.load import load_campaign
+from campaigns.values import Candidate
+from loop.amending import check_candidate
 from loop.cli import app
 from loop.exits import ExitCode
 from loop.limits import LIMITS
 from loop.reader import Reader
 from loop.store import Store
-from tests.stores import fill
+from tests.stores import CAMPAIGN, fill
 
 
 def athanor(*words: str | Path) -> Result:
@@ -116,3 +119,12 @@ def test_the_report_holds_the_journal(small: Path) -> None:
     assert "<h2>Amendments</h2>" in page
     assert "<td>temperature is 600 to 950 degC</td><td>waits for a run</td>" in page
     assert "<td>seen in the paper</td>" in page
+
+
+def test_a_point_that_is_no_row_of_the_table_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("temperature\n600\n700\n")
+    (tmp_path / "c.yaml").write_text(CAMPAIGN.replace("metrics:", "  rows: {file: rows.csv}\nmetrics:", 1))
+    campaign = load_campaign(tmp_path / "c.yaml")
+    assert check_candidate(campaign, Candidate({"temperature": 600.0})) == ""
+    assert "it is no row of rows.csv; only its rows" in check_candidate(campaign, Candidate({"temperature": 650.0}))
+    assert "outside of the space" in check_candidate(campaign, Candidate({"temperature": 950.0}))
