@@ -16,6 +16,7 @@ _BLOCK = re.compile(r"^[ \t]*data_(\S*)", flags=re.MULTILINE | re.IGNORECASE)
 _FIELD = re.compile(r"^;.*?^;", flags=re.MULTILINE | re.DOTALL)
 _WHERE = re.compile(r"string:(\d+)(?::\d+\(\d+\))?(?: in \S+)?: ?")
 _SIGNS = str.maketrans({"\u2212": "-", "\u2013": "-", "\u2011": "-", "\u00a0": " ", "\u00bd": "1/2", "\u00bc": "1/4"})
+_LIST = re.compile(r"^([^'\"\n;#]*\s)(\[[^\[\]'\"\n]*\])(?=\s*$)", flags=re.MULTILINE)  # as magnetic files have for k
 _MISSING = ("?", ".", "")
 
 
@@ -80,7 +81,7 @@ def parse(text: str) -> Block:
     Raises:
         UnreadableError: it breaks the rules of CIF; the message names the line.
     """
-    ascii_text = text.translate(_SIGNS).encode("ascii", "replace").decode("ascii")
+    ascii_text = _LIST.sub(r"\1'\2'", text).translate(_SIGNS).encode("ascii", "replace").decode("ascii")
     try:
         (found, *_) = cif.read_string(ascii_text, check_level=0)
     except (ValueError, RuntimeError) as error:

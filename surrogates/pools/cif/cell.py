@@ -14,6 +14,7 @@ from surrogates.pools.cif.group import (
     named_groups,
     numbered_groups,
     other_axes,
+    schoenflies_number,
     spatial_operations,
 )
 from surrogates.pools.cif.number import number
@@ -27,6 +28,7 @@ _NAMES = (
     *("_space_group_name_h-m", "_symmetry_space_group_name_h_m"),
 )
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_SCHOENFLIES = "_space_group_name_schoenflies"
 _SYSTEMS = ("_space_group_crystal_system", "_symmetry_cell_setting")
 _STEEPEST, _FLATTEST = 10.0, 170.0  # degrees; beyond, an angle is in other units, or a slip
 _SHORTEST = 1.0  # Å; no atom is so near its own image
@@ -99,7 +101,7 @@ def _stated(block: Block, metric: NDArray[np.float64], notes: list[str]) -> list
         if not found and not stated:
             raise UnreadableError(f"got {name!r} as space group, which is not known; list its operations")
         stated.extend([list(found)] if found else [])
-    for numbers in (numbered_groups(_integer(word)) for word in block.words(*_NUMBERS)):
+    for numbers in _numbered(block, known=bool(stated)):
         if not any(each.number == numbers[0].number for groups in stated for each in groups):
             stated.append(list(numbers))
             if len(stated) == 1:
@@ -107,6 +109,21 @@ def _stated(block: Block, metric: NDArray[np.float64], notes: list[str]) -> list
                 named = " or ".join(group.name for group in fitting)
                 notes.append(f"its number alone says its group: read as {named}")
     return stated
+
+
+def _numbered(block: Block, *, known: bool) -> list[tuple[Group, ...]]:
+    """Return the groups of the numbers, and of the Schoenflies symbols, which stand for numbers.
+
+    Raises:
+        UnreadableError: there is no such group, and nothing else that says one.
+    """
+    numbers = [_integer(word) for word in block.words(*_NUMBERS)]
+    for symbol in block.words(_SCHOENFLIES):
+        if found := schoenflies_number(symbol):
+            numbers.append(found)
+        elif not known and not numbers:
+            raise UnreadableError(f"got {symbol!r} as Schoenflies symbol of its group; allowed: such as 'Oh^5'")
+    return [numbered_groups(number) for number in numbers]
 
 
 def _operations(block: Block) -> tuple[str, ...]:

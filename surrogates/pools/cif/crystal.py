@@ -14,13 +14,15 @@ from surrogates.pools.cif.cell import lattice_of, readings
 from surrogates.pools.cif.claims import Verdict, check_doubts, verdict
 from surrogates.pools.cif.filling import filled
 from surrogates.pools.cif.group import Group
+from surrogates.pools.cif.hints import hints
 from surrogates.pools.cif.orbits import Site, sites_of
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.soundness import defect
 
 _MODULATED = (
     *("_cell_modulation_dimension", "_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg"),
-    *("_atom_site_fourier", "_atom_site_displace", "_atom_site_occ_special", "_cell_subsystem"),
+    *("_space_group_symop_magn_ssg", "_space_group_magn_ssg", "_atom_site_fourier"),
+    *("_atom_site_displace", "_atom_site_occ_special", "_cell_subsystem"),
 )
 _CHARGED = 0.1  # elementary charges; averaged ones are rounded
 _SAME_PLACE = 0.01  # fractions
@@ -88,8 +90,12 @@ def _draft(block: Block, atoms: Atoms, group: Group, lattice: Lattice) -> _Draft
     structure = Structure(lattice, species, np.concatenate([site.images for site in sites]), labels=labels)
     ordered = structure.get_sorted_structure()
     found = verdict(block, ordered, sites, len(group.rotations))
-    notes += [*found.notes, *([] if found.formula else _charge_notes(sites))]
+    notes += [*found.notes, *([] if found.formula else [*_charge_notes(sites), *_hints(block, ordered, sites)])]
     return _Draft(group, ordered, found, tuple(notes))
+
+
+def _hints(block: Block, structure: Structure, sites: Sequence[Site]) -> list[str]:
+    return list(hints(block, structure, [atom.label for site in sites for atom in site.atoms]))
 
 
 def _charge_notes(sites: Sequence[Site]) -> list[str]:

@@ -20,6 +20,7 @@ _MEASURED_SLACK = 0.03  # of all atoms; what microprobes and elemental analyses 
 _DECIMALS = re.compile(r"\d*\.(\d+)")
 _ERROR = re.compile(r"(?<=[\d.])\(\d+\)")
 _CHARGE = re.compile(r"\s\d*[+-](?=[\s,)\]]|$)|(?<=[A-Za-z)\]])(?:\^?\d*[+-]|\^\d+[+-])(?=[\s,)\]]|$)")
+_HYDRATE = re.compile(r"(?<![A-Za-z]0)\.(?=\d*\(?H2O)")  # CuSO4.5H2O
 _TIMES = re.compile(r"\s*(\d*\.?\d*)\s*(.*)")
 _NO_FORMULA = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -58,6 +59,7 @@ def compared(block: Block, held: Composition) -> Comparison:
 def parsed(text: str) -> Composition | None:
     """Return a formula such as ``Li1.00(2) (Co O2)``, or of parts: ``2(Na 1+), S O4 2-``; None if it is none."""
     plain = text.replace("'", "").translate(str.maketrans("[]{}", "()()"))
+    plain = _HYDRATE.sub(" . ", plain)
     parts = re.split(r",\s|[·∙*]|\s\.\s", _CHARGE.sub("", _ERROR.sub("", plain)))
     try:
         return sum((_part(part) for part in parts if part.strip()), Composition()) or None

@@ -143,6 +143,21 @@ def _full_symbols() -> dict[str, tuple[str, ...]]:
     return found
 
 
+@lru_cache(maxsize=1)
+def _schoenflies() -> dict[str, int]:
+    kinds = [spglib.get_spacegroup_type(hall) for hall in range(1, _SETTINGS + 1)]
+    return {_letters(kind.schoenflies): int(kind.number) for kind in kinds if kind is not None}
+
+
+def schoenflies_number(symbol: str) -> int:
+    """Return the number of a Schoenflies symbol such as ``Oh^5`` or ``O_h.5``; 0 if there is none."""
+    return _schoenflies().get(_letters(symbol), 0)
+
+
+def _letters(symbol: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", symbol.lower())
+
+
 def _bare(symbol: str) -> str:
     return re.sub(r"[\s_]", "", symbol).lower()
 

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
+from surrogates.pools.cif.formulas import parsed
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.texts import read_noted
 from tests.surrogates.pools.cif.texts import (
@@ -313,6 +314,38 @@ READ = {
         "Na4 Cl4",
         "says Na0.9 Fe0.1 Cl as _chemical_name_common",
     ),
+    "a Schoenflies symbol": ({"symmetry": "_space_group_name_Schoenflies O_h^5\n"}, "Na4 Cl4", "read as F m -3 m"),
+    "a Schoenflies symbol unknown, and a name": (
+        {"symmetry": f"{CUBIC}_space_group_name_Schoenflies cubic\n"},
+        "Na4 Cl4",
+        None,
+    ),
+    "a wave vector in brackets": (
+        {"extra": "_parent_propagation_vector.kxkykz [0 0 1/2]\n_x 'a [b] c'\n"},
+        "Na4 Cl4",
+        None,
+    ),
+    "a type without atoms": (
+        {"extra": "loop_\n_atom_type_symbol\nNa1+\nK1+\nCl1-\n"},
+        "Na4 Cl4",
+        "lists K among its types of atoms",
+    ),
+    "a type without atoms, and the formula": (
+        {"extra": "_chemical_formula_sum 'Na Cl'\nloop_\n_atom_type_symbol\nNa1+\nK1+\nCl1-\n"},
+        "Na4 Cl4",
+        None,
+    ),
+    "displacements without atoms": (
+        {"extra": "loop_\n_atom_site_aniso_label\nNa1\nK1\n"},
+        "Na4 Cl4",
+        "has displacements of K1",
+    ),
+    "a label of two elements": ({"sites": "Na1/K1 Na 0 0 0\nCl1 Cl .5 .5 .5"}, "Na4 Cl4", "Na1/K1, which names two"),
+    "a label with shares": ({"sites": "Na0.8K0.2 Na 0 0 0\nCl1 Cl .5 .5 .5"}, "Na4 Cl4", "Na0.8K0.2, which names two"),
+    "a measured density": ({"extra": "_exptl_crystal_density_meas 2.1\n"}, "Na4 Cl4", None),
+    "another measured density": ({"extra": "_exptl_crystal_density_meas 2.5\n"}, "Na4 Cl4", "but 2.5 was measured"),
+    "a mass": ({"extra": "_chemical_formula_weight 58.44\n"}, "Na4 Cl4", None),
+    "another mass": ({"extra": "_chemical_formula_weight 74.55\n"}, "Na4 Cl4", "no multiple of the 74.55"),
     "formula units of zero": (
         {"extra": "_chemical_formula_sum 'Na1 Cl1'\n_cell_formula_units_Z 0\n"},
         "Na4 Cl4",
@@ -365,6 +398,15 @@ REFUSED = {
         )
         for kind in ("structural", "moiety", "iupac", "analytical")
     },
+    "a hydrate": (
+        {"extra": "_chemical_formula_structural 'NaCl.2H2O'\n"},
+        "NaCl.2H2O (_chemical_formula_structural)",
+    ),
+    "an unknown Schoenflies symbol": ({"symmetry": "_space_group_name_Schoenflies cubic\n"}, "got 'cubic' as Schoenfl"),
+    "magnetically modulated": (
+        {"symmetry": "loop_\n_space_group_symop_magn_ssg_operation.algebraic\nx1,x2,x3,x4,+1\n"},
+        "is a modulated structure",
+    ),
     "alternative positions": (
         {"columns": f"{COLUMNS} disorder_group", "sites": "Na1 Na 0 0 0 .\nCl1 Cl .5 .5 .5 1\nBr1 Br .25 .25 .25 2"},
         "alternative positions",
@@ -509,3 +551,22 @@ def test_both_origins_give_the_same_spinel() -> None:
     assert StructureMatcher(scale=False, stol=0.01).fit(
         first.remove_oxidation_states(), second.remove_oxidation_states()
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "formula"),
+    [
+        ("CuSO4.5H2O", "Cu1 H10 S1 O9"),
+        ("Cu (S O4) (H2 O)5", "Cu1 H10 S1 O9"),
+        ("Mg0.5H2O", "Mg0.5 H2 O1"),
+        ("4(Na 1+), 2(S O4 2-)", "Na4 S2 O8"),
+        ("[Mo (C O)4 (C18 H33 P)2]", "Mo1 P2 H66 C40 O4"),
+        ("Fe2.45(2) Ni1.60(3) S4", "Fe2.45 Ni1.6 S4"),
+        ("Li1-x Co O2", None),
+        ("Quartz", None),
+        ("lithium cobalt oxide", None),
+    ],
+)
+def test_formulas_as_they_are_written_freely(written: str, formula: str | None) -> None:
+    found = parsed(written)
+    assert formula == (None if found is None else found.formula)
