@@ -6,21 +6,17 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
 from pymatgen.core import Structure
 
 from surrogates.pools.cif.block import blocks, has_blocks
 from surrogates.pools.cif.crystal import read_cif
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.poscar import read_poscar
-from surrogates.pools.pymatgen_json import structure_of
+from surrogates.pools.pymatgen_json import check_twice, formula_notes, structure_of
 
 _NUMBER = re.compile(r"\s*[-+.]?\d")
-
-_TWICE = 0.01  # Å; what is said twice may differ by rounding
 
 _UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What the parsers raise for text that is none of theirs; they promise nothing narrower."""
@@ -89,37 +85,20 @@ def _has_lattice(text: str) -> bool:
 def _from_json(text: str) -> Reading:
     data = json.loads(text)
     if isinstance(data, Mapping) and "structure" in data and "sites" not in data:
-        data = data["structure"]
+        found = _from_json_value(data["structure"])
+        return replace(found, notes=(*found.notes, *formula_notes(data, found.structure)))
+    return _from_json_value(data)
+
+
+def _from_json_value(data: object) -> Reading:
     if isinstance(data, str):
         return read_noted(data)
     if not (isinstance(data, Mapping) and {"lattice", "sites"} <= set(data)):
         raise UnreadableError("is JSON, but no structure of pymatgen's: it has no lattice and sites")
-    _check_twice(data)
+    check_twice(data)
     structure = structure_of(data)
     whole = all(structure.lattice.pbc)
     return Reading(structure, () if whole else ("says that it is not periodic in all directions; read as a crystal",))
-
-
-def _check_twice(data: Mapping[str, Any]) -> None:
-    """Refuse a structure whose numbers say two things: a changed lattice, or changed places."""
-    lattice, sites = data["lattice"], data["sites"]
-    if "matrix" not in lattice:
-        return
-    matrix = np.array(lattice["matrix"], dtype=float)
-    if not np.isfinite(matrix).all():
-        return  # what is wrong with it is told by its own name
-    lengths = [float(lattice[axis]) for axis in "abc" if axis in lattice]
-    if len(lengths) == 3 and not np.allclose(lengths, np.linalg.norm(matrix, axis=1), rtol=_TWICE, atol=_TWICE):
-        raise UnreadableError(
-            f"has a lattice whose a, b, c ({', '.join(f'{x:g}' for x in lengths)}) are not its matrix's"
-        )
-    if not all("xyz" in site and "abc" in site for site in sites):
-        return
-    places = np.array([site["abc"] for site in sites], dtype=float).reshape(-1, 3) @ matrix
-    apart = np.linalg.norm(places - np.array([site["xyz"] for site in sites], dtype=float).reshape(-1, 3), axis=1)
-    if (apart > _TWICE).any():
-        site = int(np.argmax(apart))
-        raise UnreadableError(f"has site {site + 1} at two places: its abc and xyz are {apart[site]:.2g} Å apart")
 
 
 def _from_poscar(text: str) -> Reading:

@@ -97,6 +97,31 @@ def test_json_of_a_layer_is_read_with_a_note() -> None:
     assert read_noted(json.dumps(data)).notes == ("says that it is not periodic in all directions; read as a crystal",)
 
 
+def test_json_whose_angles_are_not_those_of_its_matrix_is_refused() -> None:
+    data = salt().as_dict()
+    data["lattice"]["gamma"] = 90
+    with pytest.raises(UnreadableError, match="a lattice whose angles \\(60, 60, 90 degrees\\) are not its matrix's"):
+        read_noted(json.dumps(data))
+
+
+def test_fractions_in_json_that_are_in_angstrom_are_refused_unless_confirmed() -> None:
+    data = perovskite().as_dict()
+    data["sites"][0]["abc"], data["sites"][0]["xyz"] = [3, 0, 0], [3 * 3.905, 0, 0]
+    assert len(read_noted(json.dumps(data)).structure) == 5
+    del data["sites"][0]["xyz"]
+    with pytest.raises(UnreadableError, match="abc up to 3, which seem to be in Å"):
+        read_noted(json.dumps(data))
+
+
+@pytest.mark.parametrize("key", ["formula", "formula_pretty", "composition"])
+def test_another_formula_beside_a_structure_is_noted(key: str) -> None:
+    for said in ("K0.2 Na0.8 Cl", {"K": 0.2, "Na": 0.8, "Cl": 1}):
+        notes = read_noted(json.dumps({key: said, "structure": salt().as_dict()})).notes
+        assert [note.partition(", but")[2] for note in notes] == [" was read as NaCl, as its sites say"]
+    for said in ("Na4 Cl4", {"Na": 1, "Cl": 1}, None, "x"):
+        assert read_noted(json.dumps({key: said, "structure": salt().as_dict()})).notes == ()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
