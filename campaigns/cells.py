@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from campaigns.errors import TableError, UnitError
 from campaigns.tabular import Typed
@@ -85,9 +85,15 @@ class Marks:
         """Return what some cells tell."""
         found: set[str] = set()
         for cell in cells:
-            if not isinstance(cell, Typed) and not _DATE.fullmatch(cell) and (match := _CELL.fullmatch(_tidy(cell))):
+            if isinstance(cell, Typed) or cell.isdecimal() or (_PLAIN.fullmatch(cell) and "point" in found):
+                continue  # which tells nothing new: most cells, in large tables
+            if not _DATE.fullmatch(cell) and (match := _CELL.fullmatch(_tidy(cell))):
                 found |= _told(match["value"]) | _told(match["sd"] or "")
         return cls(**dict.fromkeys(found, True))
+
+    def __or__(self, other: Marks) -> Marks:
+        """Return what both tell."""
+        return Marks(*(getattr(self, one.name) or getattr(other, one.name) for one in fields(self)))
 
     def __bool__(self) -> bool:
         """Return whether anything is told of points and commas."""

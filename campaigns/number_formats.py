@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[\$(?P<money>[^\]-]*)(?:-[^\]]*)?\]|\[[^\]]*\]|_.|\*.'
-    r"|(?P<general>General)|(?P<digits>[0#?](?:[0#?.,/ ]*[0#?.])?(?:[Ee][-+][0#?]+)?)(?P<thousands>,*)|(?P<other>.)",
+    r"|(?P<general>General)|(?P<digits>[0#?](?:[0#?.,'/ ]*[0#?.])?(?:[Ee][-+][0#?]+)?)(?P<thousands>,*)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
 _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)\s*(-?[0-9.]+)\]")
@@ -20,7 +20,9 @@ _HOLDS = {
     "=": operator.eq,
     "<>": operator.ne,
 }
-_MONEY = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP"}
+_MONEY = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP"} | {
+    code: code for code in ("USD", "EUR", "GBP", "JPY", "CNY", "CHF", "KRW", "INR", "CAD", "AUD", "SEK")
+}
 _NO_TEXT = " -+()@"  # outside of quotes: signs, and room for them
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from campaigns.cells import Marks, Number, read_number
@@ -170,9 +172,8 @@ def read_sheet(path: Path, numbers: Sequence[str], texts: Sequence[str] = ()) ->
         left_out += apart
         by_row |= {row.number: part.columns for row in found if part is not parts[0]}
     sheet = Sheet(path.name, parts[0].columns, rows, tuple(left_out), by_row=by_row)
-    cells = {name: [sheet.text(row, name) for row in rows] for name in sheet.columns if name in numbers}
-    marks = {name: Marks.of(each) for name, each in cells.items()}
-    marks[""] = Marks.of(cell for each in cells.values() for cell in each)
+    marks = {name: Marks.of(sheet.text(row, name) for row in rows) for name in sheet.columns if name in numbers}
+    marks[""] = reduce(or_, marks.values(), Marks())
     beside = columns_of_units(lines[top].cells, sheet.columns, numbers)
     unread = _unread(lines[top].cells, {*(c.place for c in sheet.columns.values()), *beside.values()})
     return replace(sheet, marks=marks, beside=beside, unread=unread)

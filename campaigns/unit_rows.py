@@ -170,4 +170,5 @@ def _check_unit(column: Column) -> None:
     try:
         check_unit(column.unit)
     except UnitError as error:
-        raise TableError(f"column {column.letter} ({column.head!r}): {error}") from error
+        hint = "; if it is no unit, rename the column" if column.unit in column.head else ""
+        raise TableError(f"column {column.letter} ({column.head!r}): {error}{hint}") from error

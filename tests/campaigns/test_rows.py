@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from campaigns.beside import PARENT
@@ -100,3 +101,17 @@ def test_units_of_the_heads_hold_for_rows_too(tmp_path: Path) -> None:
     assert row == {"temperature": 1000.0, "turns": 3, "gas": "argon", "flow": 2.5, "pvdf": 0.3, "cmc": 0.7}
     with pytest.raises(CampaignError, match=r"column B \('temperature \[h\]'\): got '1 h', which is a time"):
         _ = space(tmp_path, "x,1000,3,argon,1,0.3,0.7\n", HEAD.replace("temperature", "temperature [h]")).table
+
+
+def test_rounded_shares_of_a_workbook_are_scaled_like_those_of_a_text_file(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["x", "y", "z"], [33.3, 33.3, 33.3], [0.167, 0.167, 0.667]):
+        book.active.append(row)
+    for cell in book.active[3]:
+        cell.number_format = "0.0%"
+    book.save(tmp_path / "rows.xlsx")
+    mix = {"unit": "percent", "total": 100, "components": {"x": {}, "y": {}, "z": {}}}
+    data = {"mixtures": {"mix": mix}, "rows": {"file": "rows.xlsx"}}
+    table = SpaceConfig.model_validate(data, context={PARENT: tmp_path}).table
+    assert table is not None
+    assert table.values.sum(axis=1) == pytest.approx([100.0, 100.0], rel=1e-9)
