@@ -21,6 +21,8 @@ _DECIMALS = re.compile(r"\d*\.(\d+)")
 _ERROR = re.compile(r"(?<=[\d.])\(\d+\)")
 _CHARGE = re.compile(r"\s\d*[+-](?=[\s,)\]]|$)|(?<=[A-Za-z)\]])(?:\^?\d*[+-]|\^\d+[+-])(?=[\s,)\]]|$)")
 _HYDRATE = re.compile(r"(?<![A-Za-z]0)\.(?=\d*\(?H2O)")  # CuSO4.5H2O
+_POLYMER = re.compile(r"(?<=\))n\b|\bn(?=\()")  # (Zn1 O1)n
+_PARTS = re.compile(r",\s|(?<!\d),|,(?=[A-Za-z(]|\d+\()|[·∙*]|\s\.\s")
 _TIMES = re.compile(r"\s*(\d*\.?\d*)\s*(.*)")
 _NO_FORMULA = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -59,8 +61,8 @@ def compared(block: Block, held: Composition) -> Comparison:
 def parsed(text: str) -> Composition | None:
     """Return a formula such as ``Li1.00(2) (Co O2)``, or of parts: ``2(Na 1+), S O4 2-``; None if it is none."""
     plain = text.replace("'", "").translate(str.maketrans("[]{}", "()()"))
-    plain = _HYDRATE.sub(" . ", plain)
-    parts = re.split(r",\s|[·∙*]|\s\.\s", _CHARGE.sub("", _ERROR.sub("", plain)))
+    plain = _HYDRATE.sub(" . ", _POLYMER.sub("", plain))
+    parts = _PARTS.split(_CHARGE.sub("", _ERROR.sub("", plain)))
     try:
         return sum((_part(part) for part in parts if part.strip()), Composition()) or None
     except _NO_FORMULA:

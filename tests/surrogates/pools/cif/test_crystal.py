@@ -304,9 +304,9 @@ READ = {
         "says Na Cl, H2 O as _chemical_formula_moiety",
     ),
     "a moiety in prose": (
-        {"extra": "_chemical_formula_moiety '(Na Cl)n'\n"},
+        {"extra": "_chemical_formula_moiety 'Na Cl, x(H2 O)'\n"},
         "Na4 Cl4",
-        "its _chemical_formula_moiety '(Na Cl)n' could not be compared",
+        "its _chemical_formula_moiety 'Na Cl, x(H2 O)' could not be compared",
     ),
     "a name in prose": ({"extra": "_chemical_name_common 'table salt'\n"}, "Na4 Cl4", None),
     "another formula as name": (
@@ -562,6 +562,9 @@ def test_both_origins_give_the_same_spinel() -> None:
         ("4(Na 1+), 2(S O4 2-)", "Na4 S2 O8"),
         ("[Mo (C O)4 (C18 H33 P)2]", "Mo1 P2 H66 C40 O4"),
         ("Fe2.45(2) Ni1.60(3) S4", "Fe2.45 Ni1.6 S4"),
+        ("C1 O3 2-,Ca1 2+,6(H2 O1)", "Ca1 H12 C1 O9"),
+        ("(Zn1 O1)n,n(H2 O1)", "Zn1 H2 O2"),
+        ("Na0,8 K0,2 Cl", None),
         ("Li1-x Co O2", None),
         ("Quartz", None),
         ("lithium cobalt oxide", None),
