@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,7 @@ from pathlib import Path
 import griffe
 
 from campaigns.errors import suggestion
-from campaigns.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, locate
+from campaigns.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, Origin, locate
 
 _MOST_STEPS = 50
 """Imports and assignments that are followed before a name counts as going round in circles."""
@@ -71,17 +72,15 @@ class Definition:
         return isinstance(node, ast.ClassDef) and node.name == self.name
 
     def ancestors(self) -> Iterator[Definition | str]:
-        """Yield the class itself and all that it derives from, and the names of bases that cannot be read."""
-        seen: set[str] = set()
-        waiting: list[Definition | str] = [self]
-        while waiting:
-            one = waiting.pop(0)
-            if str(getattr(one, "path", one)) in seen:
-                continue
-            seen.add(str(getattr(one, "path", one)))
-            yield one
-            if isinstance(one, Definition) and isinstance(one.found, griffe.Class):
-                waiting = [*one.bases(), *waiting]
+        """Yield the class and all that it derives from as Python looks them up; names of bases that cannot be read."""
+        yield from _order(self, ())
+
+    def changed(self) -> bool:
+        """Return whether a class of the user's own is changed after its body: by a decorator, or from outside."""
+        if self.module.origin is not Origin.OWN or not isinstance(self.found, griffe.Class):
+            return False
+        tree = ast.parse(self.module.file.read_bytes())
+        return bool(self.found.decorators) or any(_changes(node, self.name) for node in ast.walk(tree))
 
     def bases(self) -> list[Definition | str]:
         """Return what the class derives from: definitions, or names of what lies out of reach."""
@@ -97,6 +96,35 @@ class Definition:
             except ForbiddenModuleError:
                 found.append(path)
         return found
+
+
+def _order(one: Definition | str, below: tuple[str, ...]) -> list[Definition | str]:
+    """Return Python's method resolution order (C3), with names where definitions are out of reach."""
+    if isinstance(one, str) or not isinstance(one.found, griffe.Class) or one.path in below:
+        return [one]
+    bases = one.bases()
+    waiting = [line for line in ([*(_order(base, (*below, one.path)) for base in bases), bases]) if line]
+    found: list[Definition | str] = [one]
+    while waiting:
+        later = {_key(other) for line in waiting for other in line[1:]}
+        chosen = next((line[0] for line in waiting if _key(line[0]) not in later), waiting[0][0])
+        found.append(chosen)
+        waiting = [rest for line in waiting if (rest := [o for o in line if _key(o) != _key(chosen)])]
+    return found
+
+
+def _key(one: Definition | str) -> str:
+    return one if isinstance(one, str) else one.path
+
+
+def _changes(node: ast.AST, name: str) -> bool:
+    """Return whether a node sets an attribute of a class by the class's name."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=owner), ctx=ast.Store()):
+            return owner == name
+        case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=owner), *_]):
+            return owner == name
+    return False
 
 
 _ENGINES = {"ophyd", "ophyd_async", "bluesky", "numpy", "torch"}
@@ -126,6 +154,8 @@ def _find(module: ModuleFile, name: str, folder: Path | None, steps: int) -> Def
     if isinstance(member, griffe.Attribute) and isinstance(member.value, griffe.ExprName | griffe.ExprAttribute):
         return _imported(member.value.canonical_path, Definition(module, name, member, folder), steps)
     known = member if isinstance(member, griffe.Function | griffe.Class | griffe.Attribute) else None
+    if module.origin is Origin.OWN and _by_condition(ast.parse(module.file.read_bytes()), name):
+        known = None
     return Definition(module, name, known, folder)
 
 
@@ -148,7 +178,7 @@ def _elsewhere(module: ModuleFile, tree: griffe.Module, name: str, folder: Path 
             except (NoModuleError, NoNameError):
                 continue
     names = _bound(ast.parse(module.file.read_bytes()))
-    if name in names or "__getattr__" in names:
+    if name in names or not names.isdisjoint(_ANY):
         return Definition(module, name, None, folder)
     public = sorted(n for n in names if not n.startswith("_"))
     raise NoNameError(f"{module.name} has no {name}{suggestion(name, public)}")
@@ -174,16 +204,31 @@ def _follow(path: str, home: ModuleFile, folder: Path | None, steps: int) -> Def
     raise NoNameError(f"{path} cannot be followed")
 
 
+_ANY = {"__getattr__", "globals", "exec", "setattr"}
+"""What makes names that stand nowhere."""
+
+
+def _by_condition(tree: ast.Module, name: str) -> bool:
+    """Return whether a module binds a name several times, and not each time when it is run."""
+    always = sum(name in _bound_by(node) for node in tree.body)
+    every = sum(name in _bound_by(node) for node in _scope(tree))
+    return every > max(always, 1)
+
+
 def _bound(scope: ast.AST) -> set[str]:
-    """Return the names that a module or a class binds, within ``if`` and ``try`` too."""
-    names: set[str] = set()
+    """Return the names that a module or a class binds, within ``if`` and ``try`` too, and by ``global``."""
+    names = {name for node in _scope(scope) for name in _bound_by(node)}
+    return names | {name for node in ast.walk(scope) if isinstance(node, ast.Global) for name in node.names}
+
+
+def _scope(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module or a class, without those within its functions and classes."""
     nodes = [scope]
     while nodes:
         for node in ast.iter_child_nodes(nodes.pop()):
-            names.update(_bound_by(node))
+            yield node
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
                 nodes.append(node)
-    return names
 
 
 def _bound_by(node: ast.AST) -> list[str]:
@@ -191,6 +236,10 @@ def _bound_by(node: ast.AST) -> list[str]:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
         case ast.Name(id=name, ctx=ast.Store()):
+            return [name]
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+            return [name]
+        case ast.Call(func=ast.Name(id=name)) if name in _ANY:
             return [name]
         case ast.alias(name=name, asname=alias):
             return [alias or name.split(".")[0]]
@@ -208,10 +257,12 @@ def _package(name: str) -> griffe.Module | None:
 @cache
 def _read(name: str, file: Path, _changed: int) -> griffe.Module:
     try:
-        code = file.read_text(encoding="utf-8")
+        with tokenize.open(file) as source:  # by its byte order mark or its coding line
+            code = source.read()
         package, _, last = name.rpartition(".")
         return griffe.visit(last, filepath=file, code=code, parent=_package(package))
     except SyntaxError as error:
-        raise NoNameError(f"{file} cannot be read: line {error.lineno}: {error.msg}; correct it there") from error
+        line = "" if error.lineno is None else f"line {error.lineno}: "
+        raise NoNameError(f"{file} cannot be read: {line}{error.msg}; correct it there") from error
     except (OSError, ValueError) as error:
         raise NoNameError(f"{file} cannot be read: {error}") from error

@@ -6,7 +6,9 @@ what it gives: its functions declare it in their annotations. So no campaign fil
 
 from __future__ import annotations
 
+import ast
 import sys
+import tokenize
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +17,7 @@ import griffe
 
 from campaigns.definitions import Definition
 from campaigns.errors import suggestion
+from campaigns.fruitless import fruitless
 from campaigns.module_files import ForbiddenModuleError, Origin
 
 INSTRUMENT = "instruments.instrument.JobInstrument"
@@ -24,6 +27,8 @@ _DUTIES = ("knows", "start", "progress")
 """Methods that a job instrument of one's own has to have."""
 _DEVICE_SETTINGS = ("prefix", "kind", "read_attrs", "configuration_attrs", "labels", "connection_timeout")
 """Arguments of an ophyd device that a campaign file may give."""
+HARMLESS = {"reads", "in_unit", "cache", "lru_cache"}
+"""Decorators that leave alone what a function takes and gives."""
 _GIVEN = ("name", "clock")
 """Arguments of a device that its station gives."""
 
@@ -108,11 +113,21 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         return _no_instrument(definition) or _unknown_settings(definition, settings)
     if isinstance(definition.found, griffe.Class):
         return _class(definition, kind, settings)
+    if definition.module.origin is Origin.OWN and _is_wrapped(definition.found) and kind is not ObjectKind.PREDICTOR:
+        return ""
     if trouble := _arguments(definition.found.parameters, kind, settings):
         return f"{_called(definition)} {trouble}"
+    if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition)):
+        return f"{_called(definition)} {trouble}; wanted: {kind.words}"
     if kind is ObjectKind.PREDICTOR:
         return _without_unit(definition)
     return "" if definition.module.origin is Origin.OWN else _misled(definition, kind) or _undeclared(definition, kind)
+
+
+def _is_wrapped(function: griffe.Function) -> bool:
+    """Return whether a decorator may make something else of a function."""
+    names = [str(one.callable_path).rsplit(".", maxsplit=1)[-1] for one in function.decorators]
+    return any(name not in HARMLESS for name in names)
 
 
 def _untold(definition: Definition) -> str:
@@ -146,6 +161,8 @@ def _no_instrument(definition: Definition) -> str:
             return "" if definition.module.origin is Origin.OWN else f"derives from {ancestor}, which cannot be read"
         if ancestor.path == INSTRUMENT:
             lacking = [name for name in _DUTIES if name not in names]
+            if any(isinstance(one, Definition) and one.changed() for one in definition.ancestors()):
+                return ""
             return f"derives from JobInstrument, but has no {' and no '.join(lacking)}" if lacking else ""
         names.update(ancestor.found.members if isinstance(ancestor.found, griffe.Class) else ())
     bases = [one if isinstance(one, str) else one.path for one in definition.bases()]
@@ -168,7 +185,7 @@ def _unknown_settings(definition: Definition, settings: Mapping[str, object]) ->
 def _lacking_settings(definition: Definition, settings: Mapping[str, object]) -> list[str]:
     """Return the arguments of an instrument that nobody gives."""
     first = next(iter(_initialisers(definition)), None)
-    asked = [] if first is None else [p for p in first.parameters if p.name != "self" and p.kind not in _VARIADIC]
+    asked = [] if first is None else [p for p in _given_to(first) if p.kind not in _VARIADIC]
     return [p.name for p in asked if p.default is None and p.name not in (*_GIVEN, *settings)]
 
 
@@ -190,7 +207,9 @@ def _keywords(definition: Definition) -> list[str] | None:
             return [*allowed, *_DEVICE_SETTINGS]
         method = ancestor.found.members.get("__init__")
         if isinstance(method, griffe.Function):
-            named = [p for p in method.parameters if p.name != "self"]
+            named = _given_to(method)
+            if _takes_keywords(ancestor, method):
+                return None
             allowed += [p.name for p in named if p.kind not in _VARIADIC]
             if not any(p.kind is griffe.ParameterKind.var_keyword for p in named):
                 return allowed
@@ -209,7 +228,7 @@ def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
     method = next((one for one in _initialisers(definition)), None)
     if method is None:
         return ""
-    trouble = _arguments([p for p in method.parameters if p.name != "self"], kind, settings)
+    trouble = _arguments(_given_to(method), kind, settings)
     return f"is a class that {trouble}" if trouble else ""
 
 
@@ -217,6 +236,23 @@ def _initialisers(definition: Definition) -> list[griffe.Function]:
     classes = [one.found for one in definition.ancestors() if isinstance(one, Definition)]
     found = [one.members.get("__init__") for one in classes if isinstance(one, griffe.Class)]
     return [one for one in found if isinstance(one, griffe.Function)]
+
+
+def _given_to(method: griffe.Function) -> list[griffe.Parameter]:
+    """Return the parameters of a method but for the object itself, whatever its name."""
+    parameters = list(method.parameters)
+    return parameters[1:] if parameters and parameters[0].kind in _BY_POSITION else parameters
+
+
+def _takes_keywords(definition: Definition, method: griffe.Function) -> bool:
+    """Return whether an initialiser looks into its keywords itself, so that only running it tells which there are."""
+    names = [p.name for p in method.parameters if p.kind is griffe.ParameterKind.var_keyword]
+    if not names or definition.module.origin is not Origin.OWN:
+        return False
+    tree = ast.parse(definition.module.file.read_bytes())
+    inner = [n for one in ast.walk(tree) if getattr(one, "lineno", None) == method.lineno for n in ast.walk(one)]
+    passed = {id(n.value) for n in inner if isinstance(n, ast.keyword) and n.arg is None}
+    return any(isinstance(n, ast.Name) and n.id == names[0] and id(n) not in passed for n in inner)
 
 
 def _members(definition: Definition) -> tuple[Collection[str], bool]:
@@ -278,7 +314,8 @@ def _without_unit(definition: Definition) -> str:
 
 def _assigned(definition: Definition) -> str:
     """Return the lines of a module that may give a function its unit when the module is run."""
-    lines = definition.module.file.read_text(encoding="utf-8").splitlines()
+    with tokenize.open(definition.module.file) as source:
+        lines = source.read().splitlines()
     return "\n".join(line for line in lines if f"{definition.name}.unit" in line or "setattr" in line)
 
 

@@ -59,7 +59,9 @@ class Analyst:
         try:
             data, stated = in_expected_units(analysis, data, stated)
             context = AnalysisContext(trial.candidate.material, self.structure(trial), stated)
-            found: Measurement = analysis(data, context)
+            found = analysis(data, context)
+            if not isinstance(found, Measurement):
+                return _no_measurement(step, found)
             if trusting:
                 judged = judge(replace(found, flags=()), units)
             else:
@@ -127,6 +129,13 @@ class Analyst:
         """Return the structure of a trial's material, or None without a pool."""
         material = trial.candidate.material
         return self._pool[material].structure if self._pool is not None and material is not None else None
+
+
+def _no_measurement(step: StepConfig, returned: object) -> Analysed:
+    """Return what comes of an analysis that returned something else than a measurement."""
+    got = "nothing" if returned is None else f"a {type(returned).__name__}"
+    why = f"it returned {got}; needed: a campaigns.values:Measurement"
+    return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
 
 
 def failed(what: str, error: Exception) -> Analysed:

@@ -42,16 +42,18 @@ def read_analysis(path: str, folder: Path | None) -> AnalysisFacts | None:
         return BUILT_IN[path]
     from campaigns.definitions import NoNameError, define  # a library that most campaigns need not
     from campaigns.module_files import NoModuleError
+    from campaigns.object_kinds import HARMLESS
 
     try:
         found = define(path, folder)
     except (NoModuleError, NoNameError):
         return None
-    if not found.module.is_source:
+    if not found.module.is_source or found.found is None:
         return None
     tree = ast.parse(found.module.file.read_bytes())
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == found.name]
-    given = _given(functions[0]) if len(functions) == 1 else None
+    plain = len(functions) == 1 and all(_called(one) in HARMLESS for one in functions[0].decorator_list)
+    given = _given(functions[0]) if plain else None
     return None if given is None else AnalysisFacts(given)
 
 
@@ -81,9 +83,21 @@ def _returned(function: ast.FunctionDef) -> Iterator[ast.expr | None]:
             nodes += ast.iter_child_nodes(node)
 
 
+def _called(node: ast.expr) -> str:
+    """Return the last part of the name that an expression is or calls; empty where it is neither."""
+    match node:
+        case ast.Call(func=function):
+            return _called(function)
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
+
+
 def _unit(value: ast.expr) -> str:
     """Return the unit of a metric's value where it is written out."""
     match value:
+        case ast.Call() if _called(value) != "MetricValue":
+            return _NO_UNIT
         case ast.Call(args=[_, _, ast.Constant(value=str(unit)), *_]):
             return unit
         case ast.Call(keywords=keywords):

@@ -6,7 +6,7 @@ Nothing is imported. What the source does not say in so many words is left to ``
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +67,12 @@ def read_device(definition: Definition) -> DeviceFacts:
     names = _literal(members.get("settings"), tuple(base.settings))
     defaults = _literal(members.get("defaults"), dict(base.defaults))
     remote = remote or next((f"{name} is a {of}" for name, one in members.items() if (of := _remote(one))), "")
-    if not isinstance(names, tuple | list) or not isinstance(defaults, Mapping):
+    told = isinstance(names, tuple | list) and isinstance(defaults, Mapping)
+    if not told or not isinstance(definition.found, griffe.Class) or _altered(definition):
         return DeviceFacts(None, (), remote, _waits(definition), _delay(definition))
-    known = {name: _setting(members.get(name), base.settings.get(name)) for name in names}
+    moved = _reset(definition, names)
+    said = {name: _setting(members.get(name), base.settings.get(name)) for name in names}
+    known = {name: None if name in moved else one for name, one in said.items()}
     settings = {name: one for name, one in known.items() if one is not None}
     untold = tuple(name for name, one in known.items() if one is None)
     signals = base.signals | {name for name, one in members.items() if _is_component(one)}
@@ -140,6 +143,20 @@ def _setting(member: _Member | None, otherwise: Setting | None) -> Setting | Non
         return Setting(**said)
     except (ValueError, SyntaxError, TypeError):
         return None
+
+
+def _altered(definition: Definition) -> bool:
+    """Return whether one of a device's classes is changed after its body."""
+    return any(isinstance(one, Definition) and one.changed() for one in definition.ancestors())
+
+
+def _reset(definition: Definition, names: Sequence[str]) -> set[str]:
+    """Return the settings whose limits or units the device's classes state or set themselves."""
+    nodes = [n for _, found in _sources(definition) for one in found for n in ast.walk(one)]
+    if any(isinstance(n, ast.FunctionDef) and n.name in ("limits", "unit_of") for n in nodes):
+        return set(names)
+    stored = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return {n.value.attr for n in stored if isinstance(n.value, ast.Attribute)} | {n.attr for n in stored}
 
 
 def _bound(definition: Definition) -> Iterator[str]:

@@ -378,3 +378,85 @@ def test_a_whole_file_says_it_with_its_line(folder: Path) -> None:
         CampaignError, match=rf"evil.yaml:{line}: lab.factory: got 'subprocess:Popen', but subprocess is"
     ):
         load_campaign(file)
+
+
+DUTIFUL = """
+class Tool(JobInstrument):
+    def knows(self, token): return False
+    def start(self, token): pass
+    def progress(self): return ""
+"""
+HONEST = {
+    "mro": """
+class Start(JobInstrument):
+    def knows(self, token): return False
+    def start(self, token): pass
+class Tell(JobInstrument):
+    def progress(self): return ""
+class Tool(Start, Tell): pass
+""",
+    "decorated": """
+def tells(cls):
+    cls.progress = lambda self: ""
+    return cls
+@tells
+class Tool(JobInstrument):
+    def knows(self, token): return False
+    def start(self, token): pass
+""",
+    "assigned": """
+class Tool(JobInstrument):
+    def knows(self, token): return False
+    def start(self, token): pass
+Tool.progress = lambda self: ""
+""",
+    "me": DUTIFUL + "    def __init__(me, prefix='', **more): super().__init__(prefix, **more)\n",
+    "keywords": DUTIFUL + "    def __init__(self, *a, **more):\n        self.gain = more.pop('gain', 1)\n",
+    "condition": """
+try:
+    import a_faster_one
+    class Tool: pass
+except ImportError:
+    class Tool: pass
+""",
+    "global": "def set_up():\n    global Tool\n    Tool = None\nset_up()\n",
+    "globals": "globals().update(Tool=None)\n",
+    "captured": "match [JobInstrument]:\n    case [Tool]: pass\n",
+}
+
+
+@pytest.mark.parametrize("text", HONEST.values(), ids=HONEST)
+def test_what_only_running_a_module_could_tell_is_not_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "honest.py").write_text("from instruments.instrument import JobInstrument\n" + text)
+    settings = {"gain": 2} if "gain" in text else {}
+    assert said(tmp_path, "honest:Tool", Use.DEVICE, **settings) == ""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"\xef\xbb\xbfdef analyse(data, context): return None\n",
+        "# -*- coding: latin-1 -*-\nUNIT = 'µm'\ndef analyse(data, context): return None\n".encode("latin-1"),
+        b"def on(station): return lambda f: lambda data, context: f(data)\n@on('a')\ndef analyse(data): return None\n",
+    ],
+    ids=["byte order mark", "coding line", "decorated"],
+)
+def test_a_module_is_read_as_python_reads_it(tmp_path: Path, source: bytes) -> None:
+    (tmp_path / "honest.py").write_bytes(source)
+    assert said(tmp_path, "honest:analyse", Use.ANALYSIS) == ""
+
+
+@pytest.mark.parametrize("use", [Use.ANALYSIS, Use.COMPUTATION])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("async def give(data, context): return None", "is async: nobody awaits what it gives"),
+        ("def give(data, context):\n    yield None", "yields, and so returns a generator"),
+        ("def give(data, context):\n    value = 3", "returns nothing"),
+        ("def give(data, context):\n    return {'x': 1}", "returns a dict in line 2"),
+        ("def give(data, context) -> dict:\n    return made(data)", "says that it returns dict"),
+    ],
+)
+def test_a_function_that_never_gives_what_is_wanted_is_refused(tmp_path: Path, use: Use, body: str, words: str) -> None:
+    (tmp_path / "giving.py").write_text(body)
+    assert f"is a function that {words}; wanted: a function of" in said(tmp_path, "giving:give", use)

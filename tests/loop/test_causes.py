@@ -117,3 +117,11 @@ def test_stale_data_go_into_quarantine_whenever_the_session_was_begun(bench: Ben
     assert {number: t.reason for number, t in held.items()} == known
     assert {t.cause for t in held.values()} == {Cause.DATA}
     assert not set(held) & set(outcome.trials[-1].proposal.learnt_from)
+
+
+def test_an_analysis_that_returns_no_measurement_is_told_what_is_needed(bench: Bench) -> None:
+    (step,) = troubled("Bench")["workflow"]
+    outcome = bench.run(
+        troubled("Bench", workflow=[step | {"analysis": "tests.loop.troubled:unpacked"}], budget={"trials": 1})
+    )
+    assert "it returned a dict; needed: a campaigns.values:Measurement" in outcome.trials[0].reason

@@ -104,6 +104,21 @@ class Absent(Bench):
     settings = ("x", "y", "z")
 
 
+class Wider(Bench):
+    def __init__(self, prefix="", **more):
+        super().__init__(prefix, **more)
+        self.x._limits = (0, 9)
+
+
+class Stating(Bench):
+    @property
+    def limits(self): return None
+
+
+def make(): return type("Made", (Bench,), {})
+Made = make()
+
+
 class Computed(Bench):
     settings = tuple("xy")
 
@@ -329,6 +344,9 @@ def test_an_instrument_of_one_s_own_is_judged_by_its_source(folder: Path, old: s
     [
         ("bench:Bench", "bench:Further", "bench: the limits of x are checked at run"),
         ("bench:Bench", "bench:Both", "bench: the limits of x, y are checked at run"),
+        ("bench:Bench", "bench:Made", "bench: its settings and limits are not written in its source"),
+        ("bench:Bench", "bench:Wider", "bench: the limits of x are checked at run"),
+        ("bench:Bench", "bench:Stating", "bench: the limits of x, y, gas are checked at run"),
         ("bench:Bench", "bench:Computed", "bench: its settings and limits are not written in its source"),
         (
             "bench:Bench",

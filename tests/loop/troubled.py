@@ -218,3 +218,8 @@ def height(data: Mapping[str, Any], context: Any) -> Measurement:
     """Return the height of the curve."""
     del context
     return Measurement({"height": MetricValue(float(data["height"]), 0.01, "1")})
+
+
+def unpacked(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Returns something else, against its word."""
+    return dict(data)  # type: ignore[return-value]
