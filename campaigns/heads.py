@@ -110,7 +110,12 @@ def split_head(head: str, wanted: Sequence[str]) -> tuple[str, str]:
     """Return name and unit of a head: 'a [K]', 'a (K)', and where a is looked for 'a / K', 'a, K', 'a in K', 'a_K'."""
     if head in wanted:
         return head, ""
-    for pattern in (r"(.*?)\s*\[([^\[\]]*)\]", r"(.*?)\s*\(((?:[^()]|\([^()]*\))*)\)"):
+    for pattern in (
+        r"(.*?)\s*\[([^\[\]]*)\]",
+        r"(.*?)\s*<([^<>]*)>",
+        r"(.*?)\s*\{([^{}]*)\}",
+        r"(.*?)\s*\(((?:[^()]|\([^()]*\))*)\)",
+    ):
         if match := re.fullmatch(pattern, head):
             unit = match[2].strip()
             if match[1].casefold() in _SD:  # sd(capacity)
@@ -141,7 +146,9 @@ def _like(name: str) -> set[str]:
 
 def bare_unit(cell: str) -> str:
     """Return a unit without the brackets in which it may stand below a head."""
-    unit = re.sub(r"^(?:\[(.*)\]|\((.*)\))$", r"\1\2", cell.strip()).strip()
+    unit = re.sub(r"^(?:\[(.*)\]|\((.*)\)|<(.*)>|\{(.*)\})$", r"\1\2\3\4", cell.strip()).strip()
+    if (match := re.fullmatch(r"(?:in\s+|/\s*)(\S.*)", unit)) and is_unit(match[1]):
+        unit = match[1]
     return "1" if unit in ("-", "–", "—") else unit  # a number without dimension
 
 

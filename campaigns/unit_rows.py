@@ -15,7 +15,7 @@ from campaigns.tabular import Line
 from campaigns.units import check_unit, is_unit
 
 _NO_UNIT = re.compile(
-    r"(?!1$|1\s*/\s*\D|\d+(?:st|nd|rd|th)\b)[(]?\s*[-+−±]?\s*[.,]?[0-9]|[#<>~≈≤≥=]|(?:ca|approx|about)\b"
+    r"(?!1$|1\s*/\s*\D|<\D.*>$|\d+(?:st|nd|rd|th)\b)[(]?\s*[-+−±]?\s*[.,]?[0-9]|[#<>~≈≤≥=]|(?:ca|approx|about)\b"
 )
 """How a cell begins that is a number, an error or a bound, and not a unit such as 1 or 1/h."""
 

@@ -49,6 +49,8 @@ def test_excel_says_what_separates_and_compressed_tables_are_read(tmp_path: Path
         "temperature / K",
         "temperature/K",
         "temperature, K",
+        "temperature {K}",
+        "temperature <K>",
         "temperature in K",
         "temperature_K",
         "Temperature [K]",
@@ -178,6 +180,13 @@ def test_units_are_applied_above_below_and_in_each_part_of_a_table(tmp_path: Pat
     assert set(values(found)) == {800.0}
     assert set(values(found, "gap", "eV")) == {1.0}
     assert {found.text(row, "gas") for row in found.rows} == {"air"}
+
+
+@pytest.mark.parametrize("row", ["<K>,,<meV>", "{K},,{meV}", "in K,,in meV", "/K,,/meV", "[K],-,[meV]", "(K),,(meV)"])
+def test_units_in_a_row_may_be_in_brackets(tmp_path: Path, row: str) -> None:
+    found = sheet(tmp_path, f"temperature,gas,gap\n{row}\n1073.15,air,1000\n")
+    assert (values(found), values(found, "gap", "eV")) == ([800.0], [1.0])
+    assert sheet(tmp_path, "temperature\nin Hg\n1\n").columns["temperature"].unit == "in Hg"
 
 
 def test_units_among_numbers_are_refused(tmp_path: Path) -> None:
