@@ -126,6 +126,18 @@ class ImportTrials(Config):
     rows: tuple[MeasuredRow, ...]
 
 
+class CompleteTrials(Config):
+    """Add to trials that were imported what was measured of the same samples later."""
+
+    kind: Literal["completion"] = "completion"
+    table: str
+    """File that the rows stand in, as of ``ImportTrials``."""
+    rows: tuple[MeasuredRow, ...]
+    """All that each row says."""
+    completes: tuple[tuple[int, int], ...]
+    """By row: number of the amendment that imports what it completes, and its place there, from 0."""
+
+
 class ReanalyseTrial(Config):
     """Analyse the raw data of a trial anew, as the analysis has been corrected."""
 
@@ -139,7 +151,10 @@ CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddL
 Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial
 """What settles a trial."""
 
-Change = CampaignChange | AddTrial | Settlement | ImportTrials
+Import = ImportTrials | CompleteTrials
+"""What brings measurements."""
+
+Change = CampaignChange | AddTrial | Settlement | Import
 """What may stand in the journal."""
 
 CHANGES: TypeAdapter[Change] = TypeAdapter(Annotated[Change, Field(discriminator="kind")])

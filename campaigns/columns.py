@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 TRIAL, STATE, MATERIAL = "trial", "state", "material"
 SCORE, SCORE_SD, FRONT, FEASIBLE = "score", "score sd", "front", "feasible"
 COST, GENERATOR, REASON = "trial cost", "generator", "reason"
@@ -18,6 +20,11 @@ RESERVED = (TRIAL, STATE, MATERIAL, SCORE, FRONT, FEASIBLE, GENERATOR, REASON)
 def sd_name(name: str) -> str:
     """Return the name of the column that holds a number's standard uncertainty."""
     return f"{name} sd"
+
+
+def is_ranking(heads: Iterable[str]) -> bool:
+    """Return whether the heads of a table are those of candidates with their pooled values."""
+    return len({" ".join(head.split()).casefold() for head in heads} & {RANK, NUMBERS, COUNT}) > 1
 
 
 def is_written(head: str) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from campaigns.errors import TableError
+from campaigns.columns import is_ranking
+from campaigns.errors import CampaignError, Problem, TableError
 from campaigns.parameters import (
     CategoricalConfig,
     FloatConfig,
@@ -91,13 +92,21 @@ def _broken(space: SpaceConfig, candidate: Candidate) -> str:
     return "is no row of the space's table" if space.rows is not None else "lies outside of the space"
 
 
-def narrowed(config: TableSourceConfig, names: Sequence[str]) -> TableSourceConfig:
-    """Return a table of which those metrics are read that it has a column of, where nothing is said of them."""
+def narrowed(config: TableSourceConfig, names: Sequence[str], where: str) -> TableSourceConfig:
+    """Return a table of which those metrics are read that it has a column of, where nothing is said of them.
+
+    Raises:
+        CampaignError: it holds means of several readings, each of which would count as one more reading.
+    """
     try:
-        columns = read_sheet(config.path, names).columns
+        sheet = read_sheet(config.path, names)
     except TableError:
         return config  # whoever reads it says so
-    there = tuple(name for name in names if name in columns)
+    if is_ranking(sheet.unread):
+        advice = "give the single readings, as 'athanor trials --csv' writes them"
+        message = f"{config.file} is a ranking, of means of readings that may be trials already; {advice}"
+        raise CampaignError([Problem(f"{where}.file", message)])
+    there = tuple(name for name in names if name in sheet.columns)
     return config if config.metrics or not there else config.model_copy(update={"metrics": there})
 
 

@@ -42,13 +42,13 @@ def _group(reason: str, remarks: Sequence[Remark]) -> str:
     rows = sorted({remark.row for remark in remarks})
     cells = list(dict.fromkeys(remark.got for remark in remarks if remark.got))
     shown = ", ".join(repr(cell[:40]) for cell in cells[:_EXAMPLES]) + (", ..." if len(cells) > _EXAMPLES else "")
-    return f"row{'s' if len(rows) > 1 else ''} {_ranges(rows)}: {reason}{f' (got {shown})' if shown else ''}"
+    return f"row{'s' if len(rows) > 1 else ''} {ranges(rows)}: {reason}{f' (got {shown})' if shown else ''}"
 
 
-def _ranges(rows: Iterable[int]) -> str:
-    """Return numbers in rising order as ``3-9, 12``."""
+def ranges(numbers: Iterable[int]) -> str:
+    """Return different numbers as ``3-9, 12``."""
     spans: list[list[int]] = []
-    for row in rows:
+    for row in sorted(numbers):
         if spans and row == spans[-1][-1] + 1:
             spans[-1] = [spans[-1][0], row]
         else:

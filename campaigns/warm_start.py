@@ -84,6 +84,8 @@ class Record:
     metrics: Mapping[str, MetricValue]
     row: int | None = None
     """Number of its row, as a spreadsheet program shows it; None where it stands in no table."""
+    steps: Mapping[str, float] = field(default_factory=dict)
+    """Parameter or metric to what one more in the last digit that is written would add, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -264,10 +266,10 @@ class _Reading:
         found = self._candidate(place, row)
         if isinstance(found, Remark):
             return found
-        metrics, wrong = self._measured(row)
+        metrics, wrong, steps = self._measured(row)
         if metrics:
             self.remarks.extend(wrong)
-            return Record(found, metrics, row.number)
+            return Record(found, metrics, row.number, self._steps(place) | steps)
         return wrong[0] if wrong else Remark(row.number, f"has no value of {' or '.join(self.metrics)}")
 
     def _not_completed(self, row: Line) -> Remark | None:
@@ -299,9 +301,16 @@ class _Reading:
             return Remark(row.number, f"{MATERIAL} is empty")
         return Candidate(present, material)
 
-    def _measured(self, row: Line) -> tuple[dict[str, MetricValue], list[Remark]]:
-        """Return the metrics of a row, and what of it cannot be used."""
-        found, wrong = {}, []
+    def _steps(self, place: int) -> dict[str, float]:
+        """Return by parameter what one more in the last digit that is written would add."""
+        found = {name: steps[place] for name, steps in self.settings.steps.items()}
+        for mixture in self.wanted.space.mixtures.values():  # each share is scaled by the roundings of all
+            found |= dict.fromkeys(mixture.components, sum(found[name] for name in mixture.components))
+        return found
+
+    def _measured(self, row: Line) -> tuple[dict[str, MetricValue], list[Remark], dict[str, float]]:
+        """Return the metrics of a row, what of it cannot be used, and by metric the step of its last digit."""
+        found, wrong, steps = {}, [], {}
         for name in self.metrics:
             unit = self.wanted.units[name]
             try:
@@ -316,8 +325,8 @@ class _Reading:
                 wrong.append(Remark(row.number, f"{name} {why}", self.sheet.text(row, name)))
             else:
                 wrong += trouble
-                found[name] = MetricValue(number.value, sd, unit)
-        return found, wrong
+                found[name], steps[name] = MetricValue(number.value, sd, unit), number.step
+        return found, wrong, steps
 
     def _sd(self, row: Line, name: str, beside: float | None) -> tuple[float, list[Remark]]:
         """Return a standard uncertainty, 0 where none is known, and what of it cannot be used."""

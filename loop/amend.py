@@ -120,24 +120,35 @@ def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
     return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
 
 
-def settle(desk: Desk, change: Settlement) -> list[str]:
-    """Ask for a trial to be settled, and say what was done.
+def settle(desk: Desk, *changes: Settlement) -> list[str]:
+    """Ask for trials to be settled, and say what was done; all of them or none.
 
     Raises:
-        CampaignError: it cannot be settled so.
+        CampaignError: one of them cannot be settled so.
     """
-    if why := check_settlement(change, desk.journal.trials()):
-        raise wrong("trial", why)
-    (written,) = desk.journal.amend([change], (author(), desk.reason), {})
-    text = f"amendment {written.number}: {change_text(desk.campaign, change)}"
-    return [text, "as soon as a run that goes on, or the next one, takes it over"]
+    if not changes:
+        raise wrong("TRIALS", "got nothing; allowed: numbers of trials, such as 3, or 5-8 for several")
+    trials = desk.journal.trials()
+    if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
+        raise wrong("TRIAL", why)
+    written = desk.journal.amend(changes, (author(), desk.reason), {})
+    said = [f"amendment {one.number}: {change_text(desk.campaign, one.change)}" for one in written]
+    return [*said, "as soon as a run that goes on, or the next one, takes it over"]
 
 
-def number(words: Sequence[str]) -> int:
-    """Return the number of a trial among the words of a command."""
-    if len(words) != 1 or not words[0].isdigit():
-        raise wrong("TRIAL", f"got {' '.join(words) or 'nothing'}; allowed: the number of one trial")
-    return int(words[0])
+def numbers(words: Sequence[str]) -> list[int]:
+    """Return the numbers of trials that words such as ``3``, ``0,2`` and ``5-8`` name.
+
+    Raises:
+        CampaignError: they name none.
+    """
+    found: list[int] = []
+    for word in ",".join(words).split(",") if words else []:
+        first, _, last = word.replace("..", "-").partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            raise wrong("TRIALS", f"got {word!r}; allowed: numbers of trials, such as 3, or 5-8 for several")
+        found += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(found))
 
 
 def _unknown(campaign: Campaign, material: str | None) -> str:

@@ -120,23 +120,26 @@ def import_trials(
 
 
 @trial.command("release")
-def release_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
-    """Believe a measurement in quarantine after all: its trial goes on, and is learnt from."""
+def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
+    """Believe measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and are learnt from."""
     from campaigns.amendments import ReleaseTrial
-    from loop.amend import number, open_desk, parted, settle
+    from loop.amend import numbers, open_desk, parted, settle
 
     rest, file = parted(words)
-    _say(settle(open_desk(file, store, reason), ReleaseTrial(trial=number(rest))))
+    _say(settle(open_desk(file, store, reason), *(ReleaseTrial(trial=number) for number in numbers(rest))))
 
 
 @trial.command("withdraw")
-def withdraw_trial(words: Annotated[list[str], _words("TRIAL")], reason: _REASON, store: _STORE = None) -> None:
-    """Never run a trial that waits in the queue, or let one rest that is in quarantine or uncertain."""
+def withdraw_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
+    """Never run trials that wait, let rest what is in quarantine or uncertain, or forget what was imported.
+
+    TRIALS such as 3, or 0-6 for several.
+    """
     from campaigns.amendments import WithdrawTrial
-    from loop.amend import number, open_desk, parted, settle
+    from loop.amend import numbers, open_desk, parted, settle
 
     rest, file = parted(words)
-    _say(settle(open_desk(file, store, reason), WithdrawTrial(trial=number(rest))))
+    _say(settle(open_desk(file, store, reason), *(WithdrawTrial(trial=number) for number in numbers(rest))))
 
 
 @trial.command("reanalyse")

@@ -6,25 +6,21 @@ every row that was imported, so that nothing is imported twice; a row that has g
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
+from campaigns.amendments import CompleteTrials, Import, ImportTrials, MeasuredRow
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError
 from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
-from campaigns.remarks import Remark
-from campaigns.values import Candidate, MetricValue, Scalar
+from campaigns.remarks import Remark, folded
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.edition import as_shown
+from loop.matching import Fit, Known, Steps, imported, matched, measured_here
 from loop.reader import Reader
-from loop.records import Amendment, TrialRecord, completed
-from loop.source_words import tally
+from loop.records import Amendment, TrialRecord
+from loop.source_words import gone, tally
 from loop.sources import read_source
-from loop.words import candidate_text, metrics_text
-
-_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +33,7 @@ class Measurements:
         source: what was read, with all that is not used.
         lacking: metrics without which a trial has no score, and of which nothing is there.
         unchecked: whether nobody has looked yet whether the pool has the materials.
+        steps: by row, parameter or metric to what one more in the last digit that is written would add.
     """
 
     table: str
@@ -44,6 +41,7 @@ class Measurements:
     source: Source
     lacking: tuple[str, ...] = ()
     unchecked: bool = False
+    steps: tuple[Steps, ...] = ()
 
     @property
     def text(self) -> list[str]:
@@ -62,21 +60,29 @@ class News:
         measurements: all of the table.
         rows: those that are new.
         already: how many are trials already, or wait to be.
+        completing: amendment that imported a measurement, and its place there, to the row that says more of it.
+        remarks: what should be known of those that are there already.
     """
 
     measurements: Measurements
     rows: tuple[MeasuredRow, ...]
     already: int
+    completing: Mapping[tuple[int, int], MeasuredRow] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
-    def change(self) -> ImportTrials | None:
-        """What the journal is told; None where nothing is new."""
-        return ImportTrials(table=self.measurements.table, rows=self.rows) if self.rows else None
+    def changes(self) -> list[Import]:
+        """What the journal is told."""
+        table, more = self.measurements.table, self.completing
+        new: list[Import] = [ImportTrials(table=table, rows=self.rows)] if self.rows else []
+        rest = CompleteTrials(table=table, rows=tuple(more.values()), completes=tuple(more))
+        return [*new, rest] if more else new
 
     @property
-    def text(self) -> str:
-        """How many rows are new, and how many are there already."""
-        return f"{len(self.rows)} new, {self.already} already there"
+    def text(self) -> list[str]:
+        """How many rows are new, how many are there already, and what should be known of these."""
+        more = f", {len(self.completing)} with more than before" if self.completing else ""
+        return [f"{len(self.rows)} new, {self.already} already there{more}", *self.remarks]
 
 
 def read_history(campaign: Campaign, lacks: Lacks | None = None) -> list[Measurements]:
@@ -108,7 +114,7 @@ def stated_history(campaign: Campaign, url: str) -> list[str]:
     except StoreError:  # nothing was imported yet
         return [text for found in read_history(campaign) for text in found.text]
     read = read_history(as_shown(campaign, amendments))
-    return [text for found in read for text in (*found.text, news(found, amendments, trials).text)]
+    return [text for found in read for text in (*found.text, *news(found, amendments, trials).text)]
 
 
 def read_measurements(
@@ -117,7 +123,7 @@ def read_measurements(
     """Return what one table, or the store of an earlier campaign, says was measured; see ``read_history``."""
     units = {name: metric.unit for name, metric in campaign.measured.items()}
     if isinstance(config, TableSourceConfig):
-        config = narrowed(config, list(units))
+        config = narrowed(config, list(units), where)
     found = read_source(config, Wanted.by(wide(campaign.space), campaign.measured), where)
     rows: list[MeasuredRow] = []
     used: list[Record] = []
@@ -137,7 +143,8 @@ def read_measurements(
     source = replace(found, records=tuple(used), left_out=tuple(left_out), remarks=tuple(remarks))
     lacking = tuple(sorted(campaign.needed.difference(found.metrics)))
     unchecked = campaign.space.pool is not None and lacks is None
-    return Measurements(table_name(config), tuple(rows), source, lacking, unchecked)
+    steps = tuple(record.steps for record in used)
+    return Measurements(table_name(config), tuple(rows), source, lacking, unchecked, steps)
 
 
 def table_name(config: StoreSourceConfig | TableSourceConfig) -> str:
@@ -176,95 +183,32 @@ def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[
     Raises:
         CampaignError: rows of the table that were imported are not in it any more.
     """
-    imported = list(_imported(amendments))
-    mine = [one for one in imported if one.table == found.table]
-    left = Counter(_exactly(one.row) for one in mine)
-    others = Counter(_elsewhere([one for one in imported if one.table != found.table], trials, found))
-    new: list[MeasuredRow] = []
-    for row in found.rows:
-        exact, rough = _exactly(row), _roughly(row.candidate, row.measured)
-        if left[exact]:
-            left[exact] -= 1
-        elif others[rough]:
-            others[rough] -= 1
-        else:
-            new.append(row)
+    known = imported(amendments)
+    mine = [one for one in known if one.table == found.table]
+    origins = {one.origin for one in mine}
+    elsewhere = {one.origin: one for one in known if one.origin not in origins}
+    names = frozenset(name for row in found.rows for name in row.metrics)
+    others = [*elsewhere.values(), *measured_here(trials, names)]
+    taken = matched(found.rows, found.steps, mine, others)
     # What stands in a store does not change, but may come to be suspected, and is then not read any more.
     kept = [] if found.table.endswith(".db") else [one for one in mine if not one.withdrawn]
-    if lost := _lost(kept, left):
-        raise CampaignError([Problem("history", _told(one)) for one in lost], found.table)
-    return News(found, tuple(new), len(found.rows) - len(new))
+    there = {id(one) for one, _ in taken.values()}
+    if lost := [one for one in kept if id(one) not in there]:
+        raise CampaignError([Problem("history", text) for text in gone(lost)], found.table)
+    new = tuple(row for place, row in enumerate(found.rows) if place not in taken)
+    more = [(found.rows[place], one.origin) for place, (one, fit) in sorted(taken.items()) if fit is Fit.MORE]
+    completing = {origin: row for row, origin in more if origin is not None}
+    return News(found, new, len(found.rows) - len(new) - len(completing), completing, _doubtful(found, taken))
 
 
-@dataclass(frozen=True, slots=True)
-class _Imported:
-    """A row of the journal, and what became of it.
-
-    Attributes:
-        trial: its number; None while it waits.
-    """
-
-    table: str
-    row: MeasuredRow
-    trial: int | None
-    withdrawn: bool
-
-
-def _imported(amendments: Sequence[Amendment]) -> Iterator[_Imported]:
-    to_go = {one.change.trial for one in amendments if isinstance(one.change, WithdrawTrial) and not one.refused}
-    for one in amendments:
-        if not isinstance(one.change, ImportTrials) or one.refused:
-            continue
-        for place, row in enumerate(one.change.rows):
-            number = None if one.first is None else one.first + place
-            gone = number in to_go
-            yield _Imported(one.change.table, row, number, gone)
-
-
-def _elsewhere(others: Sequence[_Imported], trials: Sequence[TrialRecord], found: Measurements) -> Iterator[_Key]:
-    """Yield what was measured here, or stands in other tables."""
-    names = {name for row in found.rows for name in row.metrics}
-    for trial in completed(trials):
-        if not trial.imported:
-            yield _roughly(trial.candidate, {n: m for n, m in trial.metrics.items() if n in names})
-    yield from (_roughly(one.row.candidate, one.row.measured) for one in others)
-
-
-def _exactly(row: MeasuredRow) -> _Key:
-    """Return what a row says, to nine digits."""
-    return (*_roughly(row.candidate, row.measured), *(_digits(sd) for _, (_, sd, _) in sorted(row.metrics.items())))
-
-
-def _roughly(candidate: Candidate, metrics: Mapping[str, MetricValue]) -> _Key:
-    """Return the candidate and the values of a measurement, to nine digits: no two are equal in them by chance."""
-    settings = [(name, _digits(value)) for name, value in sorted(candidate.parameters.items())]
-    values = [(name, _digits(metric.value)) for name, metric in sorted(metrics.items())]
-    return (candidate.material, *settings, *values)
-
-
-def _digits(value: Scalar) -> str:
-    return value if isinstance(value, str) else f"{value + 0.0:.9g}"
-
-
-def _lost(kept: Sequence[_Imported], left: Counter[_Key]) -> list[_Imported]:
-    """Return the imported rows that are not in their table any more, given how many of each were not found."""
-    missing = Counter(left)
-    lost = []
-    for one in reversed(kept):
-        if missing[_exactly(one.row)] > 0:
-            missing[_exactly(one.row)] -= 1
-            lost.append(one)
-    return lost[::-1]
-
-
-def _told(one: _Imported) -> str:
-    """Return that a row is gone, and what to do."""
-    values = metrics_text(one.row.measured, list(one.row.metrics))
-    said = f"{one.table} row {one.row.row} ({candidate_text(one.row.candidate, {})}: {values})"
-    if one.trial is None:
-        return f"{said} is to be imported, and has changed or vanished since; put it back"
-    undo = f"athanor trial withdraw {one.trial} --reason '...'"
-    return (
-        f"{said} is trial {one.trial}, and has changed or vanished since; put it back, "
-        f"or, where it was wrong, withdraw the trial ({undo}) and import the table again"
-    )
+def _doubtful(found: Measurements, taken: Mapping[int, tuple[Known, Fit]]) -> tuple[str, ...]:
+    """Return what should be known of rows that are there already."""
+    remarks = []
+    for place, (one, fit) in sorted(taken.items()):
+        row = found.rows[place]
+        if fit is Fit.THERE and one.table != found.table:
+            remarks.append(Remark(row.row, "measured already, to the digits that are written: not imported again"))
+        elif fit is Fit.MORE and one.origin is None:
+            lacking = ", ".join(sorted(row.metrics.keys() - one.whole.keys()))
+            remarks.append(Remark(row.row, f"was measured here, without {lacking}, which is not taken over"))
+    return tuple(folded(remarks))

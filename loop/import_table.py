@@ -59,9 +59,9 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
     yield from found.text
     desk.journal.keep(HISTORY, found.table, {"tally": found.text})
     new = news(found, amendments, desk.journal.trials())
-    yield new.text
-    if new.change is not None:
-        desk.journal.amend([new.change], (author(), desk.reason), {})
+    yield from new.text
+    if new.changes:
+        desk.journal.amend(new.changes, (author(), desk.reason), {})
     yield from _taken(desk, materials)
 
 

@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from campaigns.amendments import ImportTrials
+from campaigns.amendments import CompleteTrials, Import, ImportTrials
 from campaigns.history import MisfitError, placed
 from campaigns.objective import Objective
 from campaigns.values import TrialState
 from loop.edition import Edition
+from loop.matching import added
 from loop.records import IMPORTED, Amendment, Proposal, TrialRecord
 from loop.store import Store
 from loop.verdict import verdict
+from loop.words import metrics_text
 
 if TYPE_CHECKING:
     from loop.amending import Amending
@@ -27,7 +29,7 @@ Computed = Callable[[str | None], Mapping[str, float]]
 
 def waiting_imports(amendments: Sequence[Amendment]) -> list[Amendment]:
     """Return what is to be imported, in the order in which it was asked for."""
-    return [one for one in amendments if one.waiting and isinstance(one.change, ImportTrials)]
+    return [one for one in amendments if one.waiting and isinstance(one.change, Import)]
 
 
 def check_import(one: Amendment, edition: Edition, computed: Computed) -> str:
@@ -35,7 +37,7 @@ def check_import(one: Amendment, edition: Edition, computed: Computed) -> str:
 
     They were checked when they were read. The file may have changed since, and an amendment before them been refused.
     """
-    assert isinstance(one.change, ImportTrials)  # noqa: S101 - nothing else is asked about
+    assert isinstance(one.change, Import)  # noqa: S101 - nothing else is asked about
     units = {name: metric.unit for name, metric in edition.campaign.measured.items()}
     for row in one.change.rows:
         told = {name: unit for name, (_, _, unit) in row.metrics.items()}
@@ -94,6 +96,53 @@ def _judged(objective: Objective, trial: TrialRecord, computed: Mapping[str, flo
     return replace(judged, score=said.score, score_sd=said.score_sd, feasible=said.feasible)
 
 
+def completed_trials(
+    one: Amendment, edition: Edition, amendments: Sequence[Amendment], trials: Sequence[TrialRecord], computed: Computed
+) -> dict[int, TrialRecord]:
+    """Return number to trial, with what was measured later of those that were imported.
+
+    Args:
+        one: brings it.
+        edition: the campaign in force.
+        amendments: the journal.
+        trials: by their numbers.
+        computed: tells what needs no experiment.
+
+    Raises:
+        MisfitError: a trial is not there any more, or was completed meanwhile.
+    """
+    assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is asked about
+    objective, measured = edition.campaign.build_objective(), edition.campaign.measured
+    first = {amendment.number: amendment.first for amendment in amendments}
+    found: dict[int, TrialRecord] = {}
+    for row, (number, place) in zip(one.change.rows, one.change.completes, strict=True):
+        begin = first.get(number)
+        if begin is None or trials[begin + place].state is not TrialState.COMPLETED:
+            raise MisfitError(f"row {row.row}: what it completes is no trial any more; import the table again")
+        trial = trials[begin + place]
+        known = {name: metric for name, metric in trial.metrics.items() if name in measured}
+        more = added(known, row.measured)
+        if not more:
+            raise MisfitError(f"row {row.row}: its trial was completed meanwhile; import the table again")
+        found[trial.number] = _judged(objective, replace(trial, metrics=known | more), computed(row.material))
+    return found
+
+
+def with_imports(
+    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], edition: Edition, computed: Computed
+) -> list[TrialRecord]:
+    """Return trials with what the journal has yet to import, as a run would make them; nothing is stored."""
+    found, known = list(trials), list(amendments)
+    for one in waiting_imports(known):
+        if isinstance(one.change, ImportTrials):
+            known[known.index(one)] = replace(one, first=len(found))
+            found += imported_trials(one, edition, len(found), computed)
+        else:
+            for number, trial in completed_trials(one, edition, known, found, computed).items():
+                found[number] = trial
+    return found
+
+
 def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
     """Return that two people imported the same rows at once; empty where they did not."""
     before = [a.number for a in journal if a.number < one.number and not a.refused and a.change == one.change]
@@ -103,11 +152,34 @@ def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
 def take_in(store: Store, one: Amendment, edition: Edition, computed: Computed, lab: float) -> Amendment:
     """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
     if why := _twin(one, store.amendments()) or check_import(one, edition, computed):
-        store.take_over({}, {one.number: why}, {})
-        return replace(one, refused=why)
+        return _refused(store, one, why)
+    if isinstance(one.change, CompleteTrials):
+        return _complete(store, one, edition, computed, lab)
     trials = imported_trials(one, edition, store.count(), computed)
     store.take_in(trials, one.number, lab)
     return replace(one, first=trials[0].number)
+
+
+def _complete(store: Store, one: Amendment, edition: Edition, computed: Computed, lab: float) -> Amendment:
+    """Add to trials what was measured of them later, or refuse it; return what was done."""
+    assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is given
+    trials = store.trials()
+    try:
+        found = completed_trials(one, edition, store.amendments(), trials, computed)
+    except MisfitError as error:
+        return _refused(store, one, str(error))
+    reasons = {}
+    for row, number in zip(one.change.rows, found, strict=True):
+        more = added(trials[number].metrics, row.measured)
+        place = f"{'measurement' if one.change.table.endswith('.db') else 'row'} {row.row} of {one.change.table}"
+        reasons[number] = f"{metrics_text(more, list(more))}: {place}, imported by {one.author}: {one.reason}"
+    store.complete(found, one.number, lab, reasons)
+    return replace(one, first=min(found))
+
+
+def _refused(store: Store, one: Amendment, why: str) -> Amendment:
+    store.take_over({}, {one.number: why}, {})
+    return replace(one, refused=why)
 
 
 class Importing:
@@ -124,9 +196,11 @@ class Importing:
         self._computed = computed_of(parts.materials)
 
     def take_over(self, one: Amendment, lab: float) -> Amendment:
-        """Make trials of measurements, at a lab time in seconds, or refuse them; return what was done."""
+        """Take in measurements at a lab time in seconds, or refuse them; return what was done."""
         done = take_in(self._store, one, self._amending.edition, self._computed, lab)
-        if done.first is not None:
+        if done.first is not None and isinstance(one.change, CompleteTrials):
+            self._planner.relearn(self._store.trials())
+        elif done.first is not None:
             self._planner.recall(self._store.trials()[done.first :])
         return done
 

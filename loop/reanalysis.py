@@ -8,7 +8,7 @@ from dataclasses import replace
 from campaigns.amendments import ReanalyseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Cause, TrialState
-from loop.amend import Desk
+from loop.amend import Desk, numbers
 from loop.amend_words import wrong
 from loop.amending import author, check_settlement
 from loop.analysing import Analyst
@@ -50,21 +50,6 @@ def reanalyse(desk: Desk, words: Sequence[str]) -> Iterator[str]:
         yield from _carried_out(desk, store)
     finally:
         store.close("")
-
-
-def numbers(words: Sequence[str]) -> list[int]:
-    """Return the numbers of trials that words such as ``3``, ``0,2`` and ``5-8`` name.
-
-    Raises:
-        CampaignError: they name none.
-    """
-    found: list[int] = []
-    for word in ",".join(words).split(",") if words else []:
-        first, _, last = word.replace("..", "-").partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
-            raise wrong("TRIALS", f"got {word!r}; allowed: numbers of trials, such as 3, or 5-8 for several")
-        found += range(int(first), int(last or first) + 1)
-    return list(dict.fromkeys(found))
 
 
 def _faulty(trial: TrialRecord) -> bool:

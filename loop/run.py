@@ -19,7 +19,7 @@ from loop.edition import as_shown, edition
 from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.fingerprint import campaign_record
 from loop.history import Measurements, news, read_history
-from loop.importing import computed_of, imported_trials, waiting_imports
+from loop.importing import computed_of, with_imports
 from loop.limits import check_limits, keep_limits, missing_settings
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
@@ -92,9 +92,10 @@ def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
     for found in _history(parts.campaign, parts.materials, store.amendments()):
         yield from found.text
         store.keep(HISTORY, found.table, {"tally": found.text})
-        change = news(found, store.amendments(), store.trials()).change
-        if change is not None:
-            store.amend([change], (author(), _HISTORY), {})
+        new = news(found, store.amendments(), store.trials())
+        yield from new.remarks
+        if new.changes:
+            store.amend(new.changes, (author(), _HISTORY), {})
 
 
 def _history(campaign: Campaign, materials: Materials | None, known: Sequence[Amendment]) -> list[Measurements]:
@@ -172,8 +173,7 @@ def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], Non
         for text in found.text:
             on_event(SourceRead(text, _ROLE))
         known += _asked(found, known, trials)
-    for one in waiting_imports(known):
-        trials += imported_trials(one, now, len(trials), computed_of(parts.materials))
+    trials = with_imports(trials, known, now, computed_of(parts.materials))
     planner.recall(trials)
     for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()
@@ -183,8 +183,8 @@ def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], Non
 
 def _asked(found: Measurements, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:
     """Return what a run would import of a table."""
-    change = news(found, known, trials).change
-    return [] if change is None else [Amendment(0, time.time(), author(), _HISTORY, change)]
+    changes, first = news(found, known, trials).changes, 1 + max((one.number for one in known), default=0)
+    return [Amendment(i, time.time(), author(), _HISTORY, change) for i, change in enumerate(changes, first)]
 
 
 def _lab_state(store: Path) -> Path:

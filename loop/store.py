@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from sqlmodel import Session, SQLModel, func, select
 
-from campaigns.amendments import Change, ImportTrials
+from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.yaml_nodes import read_document
@@ -235,6 +235,23 @@ class Store(Journal):
             session.flush()
             session.add_all(_transition(t.number, TrialState.COMPLETED, lab, reason=t.proposal.reason) for t in trials)
 
+    def complete(self, trials: Mapping[int, TrialRecord], asked: int, lab: float, reasons: Mapping[int, str]) -> None:
+        """Record what was measured later of trials that were imported; ``asked`` is the amendment that brings it.
+
+        Args:
+            trials: number of a trial to the trial with all that is known of it now.
+            asked: the amendment that brings it.
+            lab: lab time in seconds.
+            reasons: number of a trial to what its log says.
+        """
+        with self._transaction() as session:
+            _amendment_row(session, asked).first = min(trials)
+            for number, trial in trials.items():
+                row = _trial_row(session, number)
+                row.metrics, row.reason = dump_metrics(trial.metrics), trial.reason
+                row.score, row.score_sd, row.feasible = trial.score, trial.score_sd, trial.feasible
+                session.add(_transition(number, TrialState.COMPLETED, lab, reason=reasons[number]))
+
     def claim(self, number: int, step: StepRecord, lab: float) -> None:
         """Record that a station takes a trial's step; the same token may be claimed again after a restart."""
         with self._transaction() as session:
@@ -373,7 +390,7 @@ def _has_begun(session: Session) -> bool:
     """Return whether the campaign has changed, or proposed, anything by itself."""
     trials = session.exec(select(TrialRow)).all()
     journal = [amendment(row).change for row in session.exec(select(AmendmentRow)).all()]
-    return not all(isinstance(change, ImportTrials) for change in journal) or any(
+    return not all(isinstance(change, Import) for change in journal) or any(
         row.proposal["generator"] != IMPORTED for row in trials
     )
 

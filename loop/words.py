@@ -12,6 +12,7 @@ from campaigns.amendments import (
     AddTrial,
     CampaignChange,
     Change,
+    CompleteTrials,
     FixParameter,
     ImportTrials,
     ReanalyseTrial,
@@ -145,6 +146,8 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return f"trial of {candidate_text(change.candidate, units)}"
         case ImportTrials(table=table, rows=rows):
             return f"{counted(len(rows), 'measurement')} imported from {clean(table)}"
+        case CompleteTrials(table=table, rows=rows):
+            return f"{counted(len(rows), 'trial')} completed from {clean(table)}"
         case ReleaseTrial() | WithdrawTrial() | ReanalyseTrial():
             return _settlement_text(change)
         case _:

@@ -145,6 +145,21 @@ def test_an_import_that_is_killed_is_finished_by_the_next_one(tmp_path: Path) ->
         assert [a.first for a in reader.amendments()] == [0]
 
 
+def test_trials_that_were_to_be_completed_when_a_run_was_killed_are_completed_by_the_next(tmp_path: Path) -> None:
+    for method in ("amend", "complete"):
+        folder = tmp_path / method
+        folder.mkdir()
+        (folder / "small.yaml").write_text(CAMPAIGN)
+        (folder / "old.csv").write_text("temperature,capacity\n600,150\n700,170\n")
+        imported(folder)
+        (folder / "old.csv").write_text("temperature,capacity,capacity sd\n600,150,2\n700,170,2\n800,180,2\n")
+        assert forked(killed, folder, method) == -signal.SIGKILL
+        assert forked(imported, folder) == 0
+        reader = Reader(f"sqlite:///{folder / 'small.db'}")
+        assert [t.metrics["capacity"].sd for t in reader.trials()] == [2.0] * 3
+        assert [a.first for a in reader.amendments()] == [0, 2, 0]
+
+
 def test_a_table_without_a_metric_that_the_score_needs_is_learnt_from(bench: Bench) -> None:
     space = {"parameters": {"x": {"kind": "float", "unit": "1", "low": 0, "high": 1}}}
     metrics = {name: {"kind": "measured", "unit": "1"} for name in ("merit", "purity")}

@@ -138,6 +138,61 @@ def test_a_run_that_goes_on_takes_over_what_is_imported_meanwhile(bench: Bench) 
     assert sum(t.counted for t in outcome.trials) == 5
 
 
+def test_a_queued_trial_whose_candidate_is_imported_meanwhile_is_withdrawn(bench: Bench) -> None:
+    def on_event(event: Event) -> None:
+        if isinstance(event, Proposed) and event.trial == 2:
+            values = {**event.candidate.parameters, "capacity": 180.0, "mean_voltage": 3.8, "phase_fraction": 0.9}
+            file = bench.folder / "measured.csv"
+            file.write_text(",".join(values) + "\n" + ",".join(map(str, values.values())) + "\n")
+            list(import_table(file, None, bench.url, "found the notebook"))
+
+    outcome = bench.run(quick(), on_event, max_trials=4)
+    same = [t for t in outcome.trials if t.candidate == outcome.trials[2].candidate]
+    assert [(t.state, t.imported) for t in same] == [(TrialState.WITHDRAWN, False), (TrialState.COMPLETED, True)]
+    assert same[0].reason == f"it is measured: trial {same[1].number}"
+    assert not same[0].steps
+
+
+def without_phases(rows: list[str]) -> list[str]:
+    """Return rows of which the phases have yet to be measured."""
+    return [one.replace(",0.9\n", ",\n") for one in rows]
+
+
+def test_a_column_that_is_filled_in_later_completes_the_trials(bench: Bench) -> None:
+    rows = [row(n) for n in range(8)]
+    data = with_history(table(bench.folder, *without_phases(rows)))
+    before = bench.run(data, max_trials=1).trials
+    assert all(t.score is None for t in before[:8])
+    table(bench.folder, *rows[:5], *without_phases(rows[5:]))
+    outcome = bench.run(data, max_trials=1)
+    assert [t.number for t in outcome.trials if t.imported] == list(range(8))
+    assert [t.score is not None for t in outcome.trials[:8]] == [True] * 5 + [False] * 3
+    assert all(t.metrics["phase_fraction"].value == 0.9 for t in outcome.trials[:5])
+    assert outcome.trials[0].proposal == before[0].proposal
+    life = [change.reason for change in Reader(bench.url).transitions(0)]
+    assert life[-1].startswith("phase_fraction 0.9: row 2 of ")
+    own = outcome.trials[-1]
+    planner = Planner(Campaign(**data), Encoder(Campaign(**data).space))  # as after a kill
+    planner.recall(outcome.trials[: own.number])
+    assert planner.suggest()[1] == own.candidate
+
+
+def test_a_run_that_goes_on_completes_trials(bench: Bench) -> None:
+    rows = [row(n) for n in range(8)]
+    file = table(bench.folder, *without_phases(rows))
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Proposed) and event.trial == 9:
+            told.extend(import_table(table(bench.folder, *rows, name="full.csv"), None, bench.url, "XRD"))
+
+    told: list[str] = []
+    outcome = bench.run(with_history(file), on_event, max_trials=4)
+    assert "0 new, 0 already there, 8 with more than before" in told
+    assert all(t.score is not None for t in outcome.trials[:8])
+    assert sum(t.imported for t in outcome.trials) == 8
+    assert {*range(8)} <= set(outcome.trials[-1].proposal.learnt_from)
+
+
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A campaign file of one parameter and one metric, without a store."""
@@ -215,6 +270,63 @@ def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Pa
     assert athanor("trial", "withdraw", "0", "--reason", "a slip of the pen").exit_code == 0
     again = athanor("trial", "import", "old.csv", "--reason", "corrected")
     assert "1 new, 3 already there" in again.output
+
+
+def test_contradicting_rows_are_told_together_and_withdrawn_together(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    (small.parent / "old.csv").write_text(SHORT.replace(",17", ",16"))
+    refused = athanor("trial", "import", "old.csv", "--reason", "x")
+    assert "old.csv rows 3-4 (row 3: temperature 700: capacity 170.0 ± 2.0 mAh/g) are trials 1-2" in refused.output
+    assert "withdraw the trials (athanor trial withdraw 1-2 --reason '...')" in refused.output
+    for words in (["7"], ["0", "7"], ["x"], []):
+        assert athanor("trial", "withdraw", *words, "small.yaml", "--reason", "x").exit_code == ExitCode.INVALID
+    assert athanor("trial", "withdraw", "1-2", "--reason", "a slip of the pen").exit_code == 0
+    assert "2 new, 2 already there" in athanor("trial", "import", "old.csv", "--reason", "corrected").output
+
+
+def test_uncertainties_that_are_added_later_complete_the_trials_whatever_the_table_is_called(small: Path) -> None:
+    bare = "".join(",".join(line.split(",")[:2]) + "\n" for line in SHORT.splitlines())
+    (small.parent / "old.csv").write_text(bare)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    (small.parent / "new.csv").write_text(SHORT)
+    again = athanor("trial", "import", "new.csv", "--reason", "with uncertainties")
+    assert again.output.splitlines()[-2:] == [
+        "0 new, 0 already there, 4 with more than before",
+        "amendment 2: 4 trials completed from new.csv, done",
+    ]
+    trials = Reader(f"sqlite:///{small.with_suffix('.db')}").trials()
+    assert [t.metrics["capacity"].sd for t in trials] == [2.0] * 4
+    assert all(t.score_sd == pytest.approx(0.2) for t in trials)
+    for name in ("old.csv", "new.csv"):
+        assert "0 new, 4 already there" in athanor("trial", "import", name, "--reason", "x").output
+    assert athanor("trial", "withdraw", "0", "--reason", "x").exit_code == 0
+    (small.parent / "third.csv").write_text(SHORT)
+    assert "0 new, 4 already there" in athanor("trial", "import", "third.csv", "--reason", "x").output
+
+
+def test_a_table_that_a_spreadsheet_has_rounded_is_there_already_and_said_to_be(small: Path) -> None:
+    head = "temperature,capacity,capacity sd\n"
+    (small.parent / "old.csv").write_text(f"{head}600,160.12345678901234,1.2345678\n700,170.98765432109876,1.5\n")
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    (small.parent / "own.csv").write_text(f"{head}600,160.123,1.23\n700,170.988,1.5\n")
+    told = athanor("trial", "import", "own.csv", "--reason", "x").output
+    assert "0 new, 2 already there" in told, told
+    assert "rows 2-3: measured already, to the digits that are written: not imported again" in told
+    (small.parent / "old.csv").write_text(f"{head}600,160.1234568,1.234568\n700,170.9876543,1.5\n")
+    assert "0 new, 2 already there" in athanor("trial", "import", "old.csv", "--reason", "saved again").output
+    (small.parent / "other.csv").write_text(f"{head}600,160.124,1.23\n700,170.988,1.5\n")
+    assert "1 new, 1 already there" in athanor("trial", "import", "other.csv", "--reason", "x").output
+
+
+def test_a_ranking_is_no_table_of_readings(small: Path) -> None:
+    (small.parent / "old.csv").write_text(SHORT)
+    athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
+    (small.parent / "ranking.csv").write_text(athanor("ranking", "--csv").output)
+    refused = athanor("trial", "import", "ranking.csv", "--reason", "x")
+    assert refused.exit_code == ExitCode.INVALID
+    assert "ranking.csv is a ranking, of means of readings that may be trials already" in refused.output
+    assert len(Reader(f"sqlite:///{small.with_suffix('.db')}").trials()) == 4
 
 
 def test_what_comes_to_be_suspected_in_an_earlier_store_stays_imported(tmp_path: Path) -> None:

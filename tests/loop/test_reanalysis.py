@@ -9,12 +9,12 @@ from campaigns.amendments import ReanalyseTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
-from loop.amend import open_desk
+from loop.amend import numbers, open_desk
 from loop.events import Warned
 from loop.exits import ExitCode, exit_code
 from loop.planner import Planner
 from loop.reader import Reader
-from loop.reanalysis import numbers, reanalyse
+from loop.reanalysis import reanalyse
 from surrogates.posterior.encoder import Encoder
 from tests.loop import troubled as benches
 from tests.loop.conftest import Bench, troubled
