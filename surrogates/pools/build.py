@@ -28,7 +28,7 @@ from surrogates.pools.stages import Plan, Progress, make, read_entries, read_sou
 from surrogates.pools.store import Writer
 from surrogates.pools.upkeep import FILE, make_room, note_use, pools_folder
 
-VERSION = 4
+VERSION = 5
 """To be raised when a change of this package may change what is built."""
 
 _STALE = 86_400  # seconds after which a temporary folder is nobody's work any more
