@@ -13,6 +13,7 @@ import numpy as np
 
 from campaigns.columns import is_ranking
 from campaigns.errors import CampaignError, Problem, TableError
+from campaigns.mixtures import ComponentConfig, MixtureConfig
 from campaigns.parameters import (
     CategoricalConfig,
     FloatConfig,
@@ -24,6 +25,7 @@ from campaigns.parameters import (
 from campaigns.sheet import read_sheet
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
+from campaigns.table_values import broken_mixture
 from campaigns.values import Candidate, Scalar
 from campaigns.warm_start import TableSourceConfig
 
@@ -46,10 +48,18 @@ class MisfitError(ValueError):
 def wide(space: SpaceConfig) -> SpaceConfig:
     """Return a space in which whatever was measured near another one has a place, and is read in its units.
 
-    Numbers have hardly any bounds, levels that are numbers are any number, and no constraint is kept.
+    Numbers have hardly any bounds, levels that are numbers are any number, and no constraint is kept. Of a mixture,
+    only the total is: any of its components may be there, in any shares.
     """
+    mixtures = {name: _whole(mixture) for name, mixture in space.mixtures.items()}
     parameters = {name: _wide(parameter) for name, parameter in space.parameters.items()}
-    return space.model_copy(update={"parameters": parameters, "constraints": (), "rows": None})
+    return space.model_copy(update={"parameters": parameters, "mixtures": mixtures, "constraints": (), "rows": None})
+
+
+def _whole(mixture: MixtureConfig) -> MixtureConfig:
+    return mixture.model_copy(
+        update={"components": dict.fromkeys(mixture.components, ComponentConfig()), "at_most": None}
+    )
 
 
 def _wide(parameter: ParameterConfig) -> ParameterConfig:
@@ -86,6 +96,9 @@ def beyond(space: SpaceConfig, candidate: Candidate) -> str:
 
 def _broken(space: SpaceConfig, candidate: Candidate) -> str:
     """Return what keeps a candidate out of a space whose bounds it keeps."""
+    for name, mixture in space.mixtures.items():
+        if (broken := broken_mixture(name, mixture, candidate.parameters)) is not None:
+            return broken
     for constraint in space.parsed_constraints:
         if not bool(constraint.keeps({n: np.array([float(candidate.parameters[n])]) for n in constraint.names})[0]):
             return f"breaks {constraint.text!r}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
 from loop.events import Proposed, SourceRead
@@ -87,6 +88,34 @@ def test_with_few_measurements_the_start_goes_on_where_they_end(bench: Bench) ->
     space = {"parameters": {"x": {"kind": "float", "unit": "1", "low": 0, "high": 1}}}
     found = proposed(bench, campaign(bench.folder, space, planner={"initial": 5}), 3)
     assert [event.proposal.generator for event in found] == ["space-filling", "space-filling", "model"]
+
+
+@pytest.mark.parametrize("at_most", [2, None])
+def test_mixtures_beyond_what_may_be_chosen_are_learnt_from_and_not_proposed(bench: Bench, at_most: int | None) -> None:
+    shares = [
+        (0.3, 0.7, 0),
+        (0.2, 0.3, 0.5),
+        (0.333, 0.667, 0),
+        (0, 1, 0),
+        (0, 0.05, 0.95),
+        (0.7, 0.3, 0),
+        (0.1, 0.9, 0),
+    ]
+    rows = [f"{a},{b},{c},{10 * a + 5 * c}" for a, b, c in shares]
+    (bench.folder / "measured.csv").write_text("\n".join(["a,b,c,merit", *rows, "-0.1,1,0.1,3", "0.5,0.4,0,3"]))
+    components = {"a": {"high": 0.3}, "b": {"low": 0.1}, "c": {}}
+    space = {"mixtures": {"mix": {"total": 1, "components": components, "at_most": at_most}}}
+    workflow = [only_step(["merit"], components)]
+    data = campaign(bench.folder, space, planner={"initial": 3}, workflow=workflow)
+    found = proposed(bench, data, 4)
+    assert {event.proposal.generator for event in found} == {"model"}
+    assert all(Campaign(**data).space.contains(event.candidate) for event in found)
+    told = "\n".join(event.text for event in bench.events if isinstance(event, SourceRead))
+    assert "9 rows: 6 used, 3 left out" in told
+    assert "row 7: a lies far outside of the space" in told
+    assert "row 4: a lies outside of the space (allowed: numbers from 0 to 0.3): it is learnt from" in told
+    assert "allowed: 0.1 to 1" in told or "b lies outside of the space" in told
+    assert ("row 3: 3 components of mix are there; allowed: at most 2: it is learnt from" in told) == (at_most == 2)
 
 
 def test_with_cheap_versions_the_start_is_over_once_enough_is_measured(bench: Bench) -> None:
