@@ -28,6 +28,10 @@ def no_pool() -> list[int]:
     return [1]
 
 
+def unannotated():  # type: ignore[no-untyped-def]
+    return [1]
+
+
 def test_entries_are_found_by_id() -> None:
     pool = two_salts()
     assert pool.ids == ("small", "large")
@@ -93,7 +97,8 @@ def test_predictors_carry_their_unit() -> None:
     [
         ("surrogates.pools.prototype:cathodes", "there is no module surrogates.pools.prototype"),
         ("surrogates.pools.prototypes:anodes", "surrogates.pools.prototypes has no anodes"),
-        (f"{__name__}:no_pool", "returned list; it must return"),
+        (f"{__name__}:no_pool", r"says that it returns list\[int\]; wanted there"),
+        (f"{__name__}:unannotated", "returned list; it must return"),
         (f"{__name__}:empty", "returned an empty pool"),
         (f"{__name__}:offline", r"raised OSError: the database is down \(.*test_pool\.py:\d+\)"),
         (

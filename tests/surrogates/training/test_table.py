@@ -29,7 +29,7 @@ def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path):
     data = read_table(write_table(tmp_path / "a.csv", structures, [1, "", "nan", 4, 5, 6]), "cif", HEAT)
     assert data.values.tolist() == [1, 4]
     reasons = {row.where: row.reason for row in data.skipped}
-    assert "Å apart" in reasons["a.csv row 5"] or "too small" in reasons["a.csv row 5"]
+    assert "allowed: a length above 1 Å" in reasons["a.csv row 5"]
     assert reasons["a.csv row 6"].startswith("is the same crystal as")
     assert list(reasons.values()).count("has no heat") == 2
 
