@@ -5,7 +5,9 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import textwrap
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import (
@@ -14,10 +16,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     Strict,
     ValidationInfo,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema
 
 from campaigns.constraints import linear_sum
 from campaigns.units import QUANTITY, check_unit, split_quantity, to_unit
@@ -26,7 +30,39 @@ from campaigns.units import QUANTITY, check_unit, split_quantity, to_unit
 class Config(BaseModel):
     """Base of everything that stands in a campaign file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema, in which the text below each attribute describes it.
+
+        Pydantic's own ``use_attribute_docstrings`` reads the sources whenever a campaign file is read, which takes a
+        fifth of the time that ``validate`` has.
+        """
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in _described(cls).items():
+            if name in properties:
+                rest = dict(properties[name])
+                last = {"title": rest.pop("title")} if "title" in rest else {}
+                properties[name] = {**rest, "description": text, **last}
+        return schema
+
+
+def _described(config: type) -> dict[str, str]:
+    """Return attribute to the text below it, of a class and its bases."""
+    import ast
+    import inspect
+
+    found: dict[str, str] = {}
+    for one in reversed([c for c in config.__mro__ if issubclass(c, Config)]):
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        body = node.body if isinstance(node, ast.ClassDef) else []
+        for line, below in pairwise(body):
+            match line, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    return found
 
 
 def _number_or_text(value: Any) -> float | str:
