@@ -28,8 +28,8 @@ def no_pool() -> list[int]:
     return [1]
 
 
-def unannotated():  # type: ignore[no-untyped-def]
-    return [1]
+def false_pool() -> Pool:
+    return [1]  # type: ignore[return-value]
 
 
 def test_entries_are_found_by_id() -> None:
@@ -98,7 +98,7 @@ def test_predictors_carry_their_unit() -> None:
         ("surrogates.pools.prototype:cathodes", "there is no module surrogates.pools.prototype"),
         ("surrogates.pools.prototypes:anodes", "surrogates.pools.prototypes has no anodes"),
         (f"{__name__}:no_pool", r"says that it returns list\[int\]; wanted there"),
-        (f"{__name__}:unannotated", "returned list; it must return"),
+        (f"{__name__}:false_pool", "returned list; it must return"),
         (f"{__name__}:empty", "returned an empty pool"),
         (f"{__name__}:offline", r"raised OSError: the database is down \(.*test_pool\.py:\d+\)"),
         (
