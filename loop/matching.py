@@ -121,8 +121,9 @@ def matched(
     pairs = [
         (found, number >= len(mine), place, number)
         for place, row in enumerate(rows)
+        for said in [row.measured]
         for number in index.near(row.candidate, steps[place])
-        if (found := fit(row, steps[place], known[number], own=number < len(mine))) is not None
+        if (found := fit(said, steps[place], known[number], own=number < len(mine))) is not None
     ]
     taken: dict[int, tuple[Known, Fit]] = {}
     used: set[int] = set()
@@ -133,13 +134,15 @@ def matched(
     return taken
 
 
-def fit(row: MeasuredRow, steps: Steps, known: Known, *, own: bool) -> Fit | None:
+def fit(said: Mapping[str, MetricValue], steps: Steps, known: Known, *, own: bool) -> Fit | None:
     """Return how the metrics of a row fit what is known of its candidate; None where they contradict it.
 
     Args:
+        said: the metrics of the row.
+        steps: by metric, what one more in the last digit that is written would add.
+        known: of the same candidate.
         own: whether it was imported from the table of the row, which then says as much as before, or more.
     """
-    said = row.measured
     shared = known.whole.keys() & said.keys()
     if not shared or not all(_equal(said[n].value, known.whole[n].value, steps.get(n, 0.0)) for n in shared):
         return None
