@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -138,8 +139,9 @@ def with_imports(
             known[known.index(one)] = replace(one, first=len(found))
             found += imported_trials(one, edition, len(found), computed)
         else:
-            for number, trial in completed_trials(one, edition, known, found, computed).items():
-                found[number] = trial
+            with suppress(MisfitError):  # a run would refuse it
+                for number, trial in completed_trials(one, edition, known, found, computed).items():
+                    found[number] = trial
     return found
 
 
