@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from campaigns.errors import UnitError
@@ -24,7 +25,10 @@ SHORTEST, LONGEST = 0.05, 5.0
 """Å; X-rays beyond these give no powder pattern."""
 PHOTON = 12.398419843
 """keV Å, Planck's constant times the speed of light."""
-_NAME = re.compile(r"([A-Z]{2})(?:[ -]*K[ -]*(?:α|alpha|a)[ -]*([1₁])?)?", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s_,+/&-]+|\band\b")
+_NAME = re.compile(r"([A-Z]{2})(?:K(?:α|alpha|a)(1?)((?:(?:\1?K(?:α|alpha|a))?2)?))?", re.IGNORECASE)
+_ANGSTROM = re.compile(r"(?<=[\d.\s])(?:A|(?i:ang(?:str[oö]ms?)?))$")
+"""In a wavelength ``A`` is Å; elsewhere it is the ampere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,14 @@ def radiation(given: str | float) -> Radiation:
 
 
 def _named(text: str) -> Radiation:
-    found = _NAME.fullmatch(text)
+    found = _NAME.fullmatch(_BETWEEN.sub("", unicodedata.normalize("NFKC", text)))
     anode = found[1].capitalize() if found else text
     if found is None or anode not in TUBES:
         raise UnitError(f"got {text!r}; allowed: {', '.join(f'{a}Ka' for a in TUBES)}, the same with 1 at the end, "
                          "or a wavelength such as 0.4133 Å")  # fmt: skip
-    return tube(anode, first_only=found[2] is not None)
+    if found[3] and not found[2]:
+        raise UnitError(f"got {text!r}, which is K-alpha-2 alone; allowed: {anode}Ka, {anode}Ka1, or a wavelength")
+    return tube(anode, first_only=bool(found[2]) and not found[3])
 
 
 def _length(given: str | float) -> float:
@@ -81,7 +87,7 @@ def _length(given: str | float) -> float:
         raise UnitError(f"got {given!r}; allowed: a tube such as CuKa, or a wavelength such as 0.4133 Å")
     if not isinstance(given, str):
         return float(given)
-    value, unit = split_quantity(given)
+    value, unit = split_quantity(_ANGSTROM.sub("Å", given.strip()))
     if unit and unit.removeprefix("k").removeprefix("M") == "eV":
         return PHOTON / convert(value, unit, "keV") if value > 0 else 0.0
     return convert(value, unit, "angstrom") if unit else value

@@ -11,18 +11,27 @@ from instruments.signal_units import expected
 from loop.assemble import load_analysis
 
 
-@pytest.mark.parametrize("text", ["CuKa", "Cu", "cu ka", "Cu Kα", "Cu K-alpha"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CuKa", "Cu", "cu ka", "Cu Kα", "Cu K-alpha", "CuK_alpha", "Cu Kα1,2", "CuKa1+2", "CuKα12", "Cu Kα₁,₂",
+        "Cu Kα1/Kα2", "Cu Kα1 + Kα2", "CuKa1,CuKa2", "Cu K-Alpha 1 and 2",
+    ],
+)  # fmt: skip
 def test_a_tube_has_two_lines_however_it_is_written(text):
     assert radiation(text).wavelengths == (1.540593, 1.544427)
     assert sum(radiation(text).shares) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("text", ["CoKa1", "Co Kα1", "Co Kα₁", "co k-alpha 1"])
+@pytest.mark.parametrize("text", ["CoKa1", "Co Kα1", "Co Kα₁", "co k-alpha 1", "CoK_alpha1", "CoKα_1"])
 def test_a_stripped_tube_has_one(text):
     assert radiation(text).wavelengths == (1.788996,)
 
 
-@pytest.mark.parametrize("given", [0.4133, "0.4133", "0.4133 Å", "0.04133 nm", "29.9986 keV", "29998.6 eV"])
+@pytest.mark.parametrize(
+    "given",
+    [0.4133, "0.4133", "0.4133 Å", "0.04133 nm", "29.9986 keV", "29998.6 eV", "0.4133 A", "0.4133A", "0.4133 Angstrom"],
+)
 def test_wavelengths_and_energies_are_converted(given):
     assert radiation(given).wavelengths == pytest.approx((0.4133,), rel=1e-4)
 
@@ -32,6 +41,7 @@ def test_wavelengths_and_energies_are_converted(given):
     [
         ("UKa", "allowed: CrKa, FeKa, CoKa, CuKa, MoKa, AgKa"),
         ("CuKb", "allowed: CrKa"),
+        ("CuKa2", "K-alpha-2 alone; allowed: CuKa, CuKa1"),
         (15.4, "allowed: 0.05 to 5 Å"),
         ("0 keV", "allowed: 0.05 to 5 Å"),
         ("3 s", "which is a time"),
