@@ -19,6 +19,15 @@ TUBES: dict[str, tuple[float, float]] = {
 }
 """Anode to its K-alpha-1 and K-alpha-2 lines [Å]; Hölzer et al., Phys. Rev. A 56, 4554 (1997); Mo and Ag: Deslattes et
 al., Rev. Mod. Phys. 75, 35 (2003)."""
+BETA: dict[str, float] = {
+    "Cr": 2.084888,
+    "Fe": 1.756604,
+    "Co": 1.620826,
+    "Cu": 1.392235,
+    "Mo": 0.632303,
+    "Ag": 0.497082,
+}
+"""Anode to its K-beta-1,3 line [Å], which filters leave a little of; the same sources."""
 SECOND = 0.5
 """Intensity of K-alpha-2 over that of K-alpha-1."""
 SHORTEST, LONGEST = 0.05, 5.0
@@ -39,11 +48,13 @@ class Radiation:
         name: as people write it.
         wavelengths: of its lines [Å], the strongest first.
         shares: of their intensity, which sum to 1.
+        beta: wavelength of the K-beta line [Å] that may be left beside them; None where there is none.
     """
 
     name: str
     wavelengths: tuple[float, ...]
     shares: tuple[float, ...]
+    beta: float | None = None
 
 
 def tube(anode: str, *, first_only: bool = False) -> Radiation:
@@ -51,7 +62,7 @@ def tube(anode: str, *, first_only: bool = False) -> Radiation:
     lines = TUBES[anode]
     if first_only:
         return Radiation(f"{anode}Ka1", lines[:1], (1.0,))
-    return Radiation(f"{anode}Ka", lines, (1 / (1 + SECOND), SECOND / (1 + SECOND)))
+    return Radiation(f"{anode}Ka", lines, (1 / (1 + SECOND), SECOND / (1 + SECOND)), BETA[anode])
 
 
 def radiation(given: str | float) -> Radiation:

@@ -16,7 +16,7 @@ from campaigns.values import Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext, column
 from instruments.analyses.profile_fit import ProfileFit, fit_profile
 from instruments.analyses.scan import Refusal, Scan, read_scan
-from instruments.analyses.unexplained import unexplained
+from instruments.analyses.unexplained import Unexplained, unexplained
 from instruments.phase_identity import distinct
 from instruments.phases import ReferencePhase, impurities, reference, reference_structure
 from instruments.signal_units import reads
@@ -24,6 +24,7 @@ from instruments.signal_units import reads
 METRIC = "phase_fraction"
 ACCURACY = 0.003  # of a weight fraction, beyond what the fit itself can know
 SCALE_ACCURACY = 0.05  # of the ratio of two phases' weights, for thermal motion, absorption and coarse grains
+LIGHT = 4.0  # squared electrons per atomic mass unit of light phases: 3.0 for graphite, 5.2 for MgO, 11 for NiO
 CLEAR = 5.0  # standard uncertainties of the clearest phase, below which a pattern shows nothing
 MOST_UNEXPLAINED, MOST_MISFIT = 0.012, 0.2  # of the area of all reflections
 BROAD = (2.0, 1.5)  # deg; widths of the target's and of other lines, up to which they are no humps
@@ -87,17 +88,19 @@ def quantify(data: Mapping[str, Any], target: Structure, setup: Setup) -> Measur
     if isinstance(scan, Refusal) or reason:
         return _measurement(float("nan"), float("nan"), (reason,))
     phases = candidates(target, rays, _limits(scan))
-    fit, flags = _fit(scan, phases)
-    return _measurement(float(fit.fractions[0]), _sd(fit), flags)
+    fit, left = _fit(scan, phases)
+    flags = _flags(fit, left, phases)
+    return _measurement(float(fit.fractions[0]), _sd(fit, _foreign(left, target, flagged=bool(flags))), flags)
 
 
-def _fit(scan: Scan, phases: Sequence[ReferencePhase]) -> tuple[ProfileFit, tuple[str, ...]]:
-    """Return the fit, and what is wrong with it; where something may be, another start is tried."""
+def _fit(scan: Scan, phases: Sequence[ReferencePhase]) -> tuple[ProfileFit, Unexplained]:
+    """Return the fit, and what it leaves; where something may be wrong, another start is tried."""
     fit = fit_profile(scan, phases)
-    flags = _flags(scan, fit, phases)
-    if (flags or fit.goodness > DOUBTFUL) and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
-        return again, _flags(scan, again, phases)
-    return fit, flags
+    left = unexplained(scan, fit)
+    doubtful = fit.goodness > DOUBTFUL or _flags(fit, left, phases)
+    if doubtful and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
+        return again, unexplained(scan, again)
+    return fit, left
 
 
 def candidates(target: Structure, shone: Radiation, limits: tuple[float, float]) -> list[ReferencePhase]:
@@ -137,14 +140,36 @@ def _measurement(value: float, sd: float, flags: tuple[str, ...]) -> Measurement
     return Measurement({METRIC: MetricValue(value, sd, "1")}, flags)
 
 
-def _sd(fit: ProfileFit) -> float:
-    """Return the standard uncertainty of the first fraction: of the fit, and of the ideal intensities themselves."""
-    model = SCALE_ACCURACY * float(fit.fractions[0] * (1 - fit.fractions[0]))
-    return float(np.sqrt(fit.sd**2 + ACCURACY**2 + model**2))
+def _sd(fit: ProfileFit, foreign: float) -> float:
+    """Return the standard uncertainty of the first fraction.
+
+    It is that of the fit, of the ideal intensities themselves, and of the weight that no phase of the fit may explain.
+    """
+    fraction = float(fit.fractions[0])
+    model, lost = SCALE_ACCURACY * fraction * (1 - fraction), foreign * fraction
+    return float(np.sqrt(fit.sd**2 + ACCURACY**2 + model**2 + lost**2))
 
 
-def _flags(scan: Scan, fit: ProfileFit, phases: Sequence[ReferencePhase]) -> tuple[str, ...]:
-    left, flags = unexplained(scan, fit), []
+def _foreign(left: Unexplained, target: Structure, *, flagged: bool) -> float:
+    """Return the weight of light phases, over all, that may be in a powder beside those of the fit.
+
+    It is what the reflections show that none explains, and at least the root mean square of what passes without a flag
+    (anything from none on). Of a fit that failed, all misfit counts.
+    """
+    passed = max(MOST_UNEXPLAINED, left.least) / np.sqrt(3)
+    area = min(max(left.share + (left.misfit if flagged else 0.0), passed), 1.0)
+    light = _scattering(target) / LIGHT * area
+    return float(light / (1 - area + light))
+
+
+def _scattering(structure: Structure) -> float:
+    """Return squared electrons over mass, as which all reflections of a phase together grow for its weight."""
+    parts = structure.composition.element_composition.items()
+    return sum(n * element.Z**2 for element, n in parts) / float(structure.composition.weight)
+
+
+def _flags(fit: ProfileFit, left: Unexplained, phases: Sequence[ReferencePhase]) -> tuple[str, ...]:
+    flags = []
     if unclear := fit.signal < CLEAR:
         flags.append("failed fit: no reflection of any expected phase stands out")
     if left.share > MOST_UNEXPLAINED:
@@ -160,6 +185,8 @@ def _flags(scan: Scan, fit: ProfileFit, phases: Sequence[ReferencePhase]) -> tup
         flags.append(
             f"failed fit: {left.misfit:.0%} of the area of all reflections is misfit; allowed: {MOST_MISFIT:.0%}"
         )
+    if fit.limits:
+        flags.append(f"failed fit: {' and '.join(fit.limits)} of the target would be farther off than a fit allows")
     if fit.sd > WORST_SD:
         flags.append(f"failed fit: the fraction is known to {fit.sd:.2f} only; allowed: {WORST_SD:g}")
     return (*flags, *_humps(fit, [phase.name for phase in phases]))

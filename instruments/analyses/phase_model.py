@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float64]
 
 WIDTH, BROADENING, MIXING, TEXTURE, STRAIN = 0, 1, 2, 3, 4
 """Places of a phase's own parameters; strains are those from ``STRAIN`` on."""
+STRONG = 0.05  # of the strongest reflection, above which what is left of K-beta may show
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,13 @@ class Mount:
         zero: of the goniometer [deg].
         displacement: shift at low angle of a powder off the goniometer's axis, which falls with cos(theta) [deg].
         attenuation: overall displacement parameter B [Å^2], by exp(-2 B sin^2(theta) / wavelength^2).
+        beta: intensity of K-beta over that of K-alpha.
     """
 
     zero: float = 0.0
     displacement: float = 0.0
     attenuation: float = 0.0
+    beta: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,13 @@ class PhaseModel:
         turned = np.einsum("gij,kj->kgi", self.phase.symmetry, self.phase.normals)
         return np.asarray((turned @ self.phase.axes[self.axis]) ** 2)
 
+    @cached_property
+    def reflections(self) -> NDArray[np.int64]:
+        """Numbers of the reflections of all lines, l: for each of the radiation's, and those that show by K-beta."""
+        lines, heights = self.phase.radiation, self.phase.intensity
+        strong = np.flatnonzero(heights > STRONG * heights.max(initial=0.0)) if lines.beta is not None else []
+        return np.concatenate([np.tile(np.arange(len(heights)), len(lines.wavelengths)), strong]).astype(np.int64)
+
     @property
     def parameters(self) -> int:
         """How many parameters are the phase's own."""
@@ -83,8 +93,9 @@ class Drawing:
 
     def __init__(self, model: PhaseModel, grid: FloatArray, mount: Mount, own: FloatArray) -> None:
         phase, lines = model.phase, model.phase.radiation
-        self._model, self._own, self._copies = model, own, len(lines.wavelengths)
-        ratios = np.repeat(np.divide(lines.wavelengths, lines.wavelengths[0]), len(phase.two_theta))
+        self._model, self._own, self._reflections = model, own, model.reflections
+        left = 1.0 if lines.beta is None else lines.beta / lines.wavelengths[0]
+        ratios = self._line_by_line(np.divide(lines.wavelengths, lines.wavelengths[0]), left)
         ideal = self._each(np.sin(np.radians(phase.two_theta / 2)))
         sine = ideal * ratios * (1 - self._each(model.modes @ own[STRAIN:]))
         seen = sine < np.sin(np.radians(89.5))
@@ -93,9 +104,12 @@ class Drawing:
         self._tangent = sine / self._cosine
         self._decay = -2 * (ideal / lines.wavelengths[0]) ** 2
         self._width = np.exp(own[WIDTH]) * np.sqrt(1 + own[BROADENING] * self._tangent**2)
-        shares = np.repeat(lines.shares, len(phase.two_theta)) * self._each(phase.intensity)
-        self._untextured = np.where(seen, shares * np.exp(mount.attenuation * self._decay), 0.0)
-        self._areas = self._untextured * self._each(_march(model.cosines, float(own[TEXTURE])))
+        shares = self._line_by_line(np.asarray(lines.shares), 1.0) * self._each(phase.intensity)
+        whole = np.where(seen, shares * np.exp(mount.attenuation * self._decay), 0.0)
+        texture = self._each(_march(model.cosines, float(own[TEXTURE])))
+        self._untextured = whole * self._line_by_line(np.ones(len(lines.wavelengths)), mount.beta)
+        self._areas = self._untextured * texture
+        self._by_beta = whole * texture * self._line_by_line(np.zeros(len(lines.wavelengths)), 1.0)
         centres = 2 * np.degrees(np.arcsin(sine)) + mount.zero + mount.displacement * self._cosine
         self.centres, self.widths = centres, self._width
         self._drawn: Drawn = draw_lines(grid, centres, self._width, float(own[MIXING]))
@@ -115,10 +129,11 @@ class Drawing:
         return self._drawn.sum(self._untextured * self._each(_march(self._model.along(axis).cosines, log_march)))
 
     def by_mount(self) -> Iterator[FloatArray]:
-        """Yield the derivatives by zero, displacement and attenuation, n each."""
+        """Yield the derivatives by zero, displacement, attenuation and K-beta, n each."""
         yield self._drawn.sum(self._areas, self._drawn.by_centre)
         yield self._drawn.sum(self._areas * self._cosine, self._drawn.by_centre)
         yield self._drawn.sum(self._areas * self._decay)
+        yield self._drawn.sum(self._by_beta)
 
     def by_own(self) -> Iterator[FloatArray]:
         """Yield the derivatives by the phase's own parameters, n each."""
@@ -132,8 +147,13 @@ class Drawing:
             yield self._drawn.sum(self._areas * moved, self._drawn.by_centre)
 
     def _each(self, values: FloatArray) -> FloatArray:
-        """Return values of reflections, k, for each line of the radiation, l."""
-        return np.tile(values, self._copies)
+        """Return values of reflections, k, for each line that they give, l."""
+        return values[self._reflections]
+
+    def _line_by_line(self, values: FloatArray, beta: float) -> FloatArray:
+        """Return values of the radiation's lines, and one for K-beta, for each line of the pattern, l."""
+        known = np.repeat(values, len(self._model.phase.two_theta))
+        return np.concatenate([known, np.full(len(self._reflections) - len(known), beta)])
 
 
 def _march(cosines: FloatArray, log_march: float) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks, peak_widths
 
-from instruments.analyses.phase_model import STRAIN, TEXTURE, Mount, PhaseModel
+from instruments.analyses.phase_model import STRAIN, TEXTURE, WIDTH, Mount, PhaseModel
 from instruments.analyses.refinement import MOUNT, STRAINS, Fitted, Refinement, non_negative
 from instruments.analyses.scan import Scan
 from instruments.phases import ReferencePhase
@@ -23,6 +23,7 @@ NEIGHBOURHOOD = 4.0  # deg, within which a peak rises above its surroundings
 START_WIDTH = 0.25  # deg, so that lines overlap with those of the scan from the start
 TRIED_STRAINS = 21
 TRIED_TEXTURES = (-0.4, -0.15, 0.15)
+NEAR = 0.005  # of a range, at its end
 BETTER = 10.0  # fall of chi squared, over its reduced value, that is worth another lattice or texture axis
 
 
@@ -42,6 +43,7 @@ class ProfileFit:
         areas: of these lines [counts deg].
         width: full width at half maximum of the lines of the clearest phase [deg].
         widths: medians of each phase [deg], k; 0 for those left out.
+        limits: what of the first phase is as far off as it may be: lattice, width, texture.
     """
 
     fractions: FloatArray
@@ -55,6 +57,7 @@ class ProfileFit:
     areas: FloatArray
     width: float
     widths: FloatArray
+    limits: tuple[str, ...]
 
 
 def fit_profile(scan: Scan, phases: Sequence[ReferencePhase], *, moved: bool = False) -> ProfileFit:
@@ -62,8 +65,8 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase], *, moved: bool = F
 
     Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Each phase has its widths, its lattice
     (strains that keep its symmetry) and its texture (after March and Dollase, along the best of its low-index axes).
-    Impurities that cannot be told from nothing are left out; the uncertainty still allows for them. The covariance is
-    scaled by the misfit and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
+    Impurities that cannot be told from nothing are left out; the uncertainty still allows for them. So are those whose
+    lattice, width or texture stands at its limit. The covariance is scaled by the misfit and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
 
     Args:
         scan: the pattern.
@@ -82,7 +85,10 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase], *, moved: bool = F
     search.refine(active, 8, texture=True)
     active = search.clear(everything, SIGNIFICANT)
     search.orient(search.refine(active, 0, texture=True))
-    return search.result(search.refine(active, 12, texture=True))
+    fit = search.refine(active, 12, texture=True)
+    while stuck := search.stuck():
+        fit = search.refine(search.without(stuck), 12, texture=True)
+    return search.result(fit)
 
 
 def typical_width(scan: Scan) -> float:
@@ -110,6 +116,28 @@ class _Search:
         for place in self._whole.places:
             self._values[place.start] = np.log(max(self._width, START_WIDTH))
         self._active = list(range(len(phases)))
+
+    def stuck(self) -> list[int]:
+        """Return the phases beside the first whose lattice, width or texture is as far off as it may be.
+
+        Their lines are most likely others': left out, those stand unexplained.
+        """
+        return [i for i in self._active[1:] if self._limits(i)]
+
+    def without(self, some: Sequence[int]) -> list[int]:
+        """Return the phases that take part but for some, which forget what they have been fitted to."""
+        for i in some:
+            self._values[self._whole.places[i]] = self._whole.usual[self._whole.places[i]]
+        return [i for i in self._active if i not in some]
+
+    def _limits(self, number: int) -> tuple[str, ...]:
+        """Return what of a phase stands at its limit."""
+        place, problem = self._whole.places[number], self._whole
+        low, high, own = problem.low[place], problem.high[place], self._values[place]
+        near = NEAR * (high - low)
+        at = (own < low + near) | (own > high - near)
+        named = {"lattice": at[STRAIN:].any(), "width": own[WIDTH] > high[WIDTH] - near[WIDTH], "texture": at[TEXTURE]}
+        return tuple(name for name, stands in named.items() if stands)
 
     def refine(self, active: Sequence[int], steps: int, *, texture: bool) -> Fitted:
         """Refine the mount and the phases that take part; return the fit."""
@@ -152,9 +180,8 @@ class _Search:
         """
         sds = np.sqrt(np.diag(self._covariance(among)))
         kept = [i for i, scale, sd in zip(among, self._scales(among), sds, strict=True) if scale > level * sd or i == 0]
-        for i in set(among) - set(kept):
-            self._values[self._whole.places[i]] = self._whole.usual[self._whole.places[i]]
-        return kept
+        self._active = list(among)
+        return self.without(sorted(set(among) - set(kept)))
 
     def result(self, fit: Fitted) -> ProfileFit:
         """Return what was found."""
@@ -183,6 +210,7 @@ class _Search:
             np.concatenate([scale * d.areas for d, scale in zip(fit.drawings, fit.scales, strict=True)]),
             float(widths[self._active[clearest]]),
             widths,
+            self._limits(0),
         )
 
     def _mounted(self, model: PhaseModel, own: FloatArray) -> FloatArray:

@@ -22,14 +22,14 @@ FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
 """Usual value, its standard deviation, and the limits."""
 
-MOUNT: tuple[Bounds, ...] = ((0.0, 0.05, -0.3, 0.3), (0.0, 0.05, -0.4, 0.4), (0.0, 0.5, -1.0, 4.0))
-"""Zero [deg], displacement [deg], attenuation [Å^2]."""
+MOUNT: tuple[Bounds, ...] = ((0.0, 0.05, -0.3, 0.3), (0.0, 0.05, -0.4, 0.4), (0.0, 0.5, -1.0, 4.0), (0.0, 0.01, 0.0, 0.3))
+"""Zero [deg], displacement [deg], attenuation [Å^2], intensity of K-beta over that of K-alpha (0.17 without filter)."""
 NARROWING, WIDENING, SPREAD = 10.0, 3.0, 0.7  # times, times, natural logarithm; of a typical width
 WIDEST = (2.5, 1.2)  # deg; wider lines cannot be told from humps of the background. Of the first phase and the others
 BROADENING: Bounds = (0.7, 1.0, 0.0, 12.0)
 MIXING: Bounds = (0.5, 0.25, 0.0, 1.0)
 TEXTURES: Bounds = (0.0, 0.25, -1.2, 1.0)
-STRAINS: tuple[Bounds, Bounds] = ((0.0, 0.005, -0.025, 0.025), (0.0, 0.002, -0.012, 0.012))
+STRAINS: tuple[Bounds, Bounds] = ((0.0, 0.005, -0.025, 0.025), (0.0, 0.002, -0.008, 0.008))
 """Of the first phase, which may be a solid solution, and of the others."""
 CONVERGED = 3e-4  # relative fall of the misfit
 RAISE, LOWER, STUCK = 8.0, 0.2, 1e4  # of the damping

@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 
 CLEAR = 6.0  # standard deviations of the smoothed residual
 EXCESS = 0.35  # of what the fit has there; less is misfit of a known reflection's intensity
+PATTERN = 4.0  # area of all reflections of a phase over that of its strongest
 HALF = 1.5  # full widths to each side over which a peak is summed
 ROBUST = 1.4826  # standard deviations per median absolute deviation of Gaussian noise
 
@@ -27,12 +28,14 @@ class Unexplained:
         two_theta: places of unexplained peaks [deg], p, the largest first.
         areas: of these peaks [counts deg], p.
         share: of their areas in the area of all reflections, 0 to 1.
+        least: share of a pattern that has one reflection as clear as must be.
         misfit: sum of absolute smoothed residuals beyond noise, over the area of all reflections.
     """
 
     two_theta: FloatArray
     areas: FloatArray
     share: float
+    least: float
     misfit: float
 
 
@@ -65,6 +68,7 @@ def unexplained(scan: Scan, fit: ProfileFit) -> Unexplained:
         grid[found[strange]][order],
         kept,
         float(kept.sum()) / everything,
+        PATTERN * CLEAR * float(np.median(noise)) * fit.width / everything,
         float(np.maximum(np.abs(smooth) - CLEAR / 2 * noise, 0.0).sum() * step) / everything,
     )
 

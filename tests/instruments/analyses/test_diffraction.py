@@ -9,6 +9,7 @@ from campaigns.errors import StepError
 from instruments.analyses import calcination
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.diffraction import phase_fraction
+from instruments.phases import reference_structure
 from simulators.materials import nickel_rich
 from simulators.pattern import diffract
 from simulators.synthesis import Sample
@@ -305,4 +306,33 @@ def test_a_target_does_not_move_onto_an_impurity_of_its_type():
     found, flags = fraction_of(gaussians([(ilmenite, 0.1), (haematite, 0.9)], 0.12), AnalysisContext("x", ilmenite))
 
     assert found.value == pytest.approx(0.1, abs=0.03)
+    assert flags == ()
+
+
+COBALTATE = Structure.from_spacegroup(
+    "R-3m", Lattice.hexagonal(2.8155, 14.054), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2605]]
+)
+PERICLASE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2117), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+LITHIUM_SPINEL = Structure.from_spacegroup(
+    "Fd-3m:2", Lattice.cubic(7.994), ["Li", "Co", "O"], [[0.125] * 3, [0.5] * 3, [0.261] * 3]
+)
+
+
+@pytest.mark.parametrize("foreign", [PERICLASE, LITHIUM_SPINEL])
+@pytest.mark.parametrize("share", [0.08, 0.1, 0.12, 0.2])
+def test_a_foreign_phase_is_not_taken_for_a_known_one_of_another_lattice(foreign, share):
+    data = gaussians([(COBALTATE, 1 - share), (foreign, share)], 0.12, 300.0)
+
+    assert "unexplained reflections" in fraction_of(data, AnalysisContext("LiCoO2", COBALTATE))[1][0]
+
+
+@pytest.mark.parametrize("left", [0.02, 0.05, 0.15])
+def test_what_a_filter_leaves_of_the_beta_line_changes_no_fraction(left):
+    lines = (*COPPER, (1.392235, 1.5 * left))
+    spinel = reference_structure("Co3O4")
+    found, flags = fraction_of(
+        gaussians([(COBALTATE, 0.8), (spinel, 0.2)], 0.12, 300.0, lines), AnalysisContext("LiCoO2", COBALTATE)
+    )
+
+    assert found.value == pytest.approx(0.8, abs=0.008)
     assert flags == ()
