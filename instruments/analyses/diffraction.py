@@ -26,7 +26,8 @@ ACCURACY = 0.003  # of a weight fraction, beyond what the fit itself can know
 SCALE_ACCURACY = 0.05  # of the ratio of two phases' weights, for thermal motion, absorption and coarse grains
 LIGHT = 4.0  # squared electrons per atomic mass unit of light phases: 3.0 for graphite, 5.2 for MgO, 11 for NiO
 CLEAR = 5.0  # standard uncertainties of the clearest phase, below which a pattern shows nothing
-MOST_UNEXPLAINED, MOST_MISFIT = 0.012, 0.2  # of the area of all reflections
+MOST_UNEXPLAINED, MOST_MISFIT = 0.005, 0.2  # of the area of all reflections
+PASSED = 0.008  # of that area, at most, of foreign phases that no flag tells, since lines of others hide theirs
 BROAD = (2.0, 1.5)  # deg; widths of the target's and of other lines, up to which they are no humps
 TRACE = 0.02  # of the weight
 WORST_SD = 0.15  # of a fraction that is worth learning from
@@ -87,7 +88,7 @@ def quantify(data: Mapping[str, Any], target: Structure, setup: Setup) -> Measur
     reason = scan.reason if isinstance(scan, Refusal) else _other_wavelength(data, rays)
     if isinstance(scan, Refusal) or reason:
         return _measurement(float("nan"), float("nan"), (reason,))
-    phases = candidates(target, rays, _limits(scan))
+    phases = candidates(target, rays, _limits(scan, rays))
     fit, left = _fit(scan, phases)
     flags = _flags(fit, left, phases)
     return _measurement(float(fit.fractions[0]), _sd(fit, _foreign(left, target, flagged=bool(flags))), flags)
@@ -131,8 +132,10 @@ def _other_wavelength(data: Mapping[str, Any], rays: Radiation) -> str:
     )
 
 
-def _limits(scan: Scan) -> tuple[float, float]:
-    low, high = scan.two_theta[0] / LIMIT_STEP, scan.two_theta[-1] / LIMIT_STEP
+def _limits(scan: Scan, rays: Radiation) -> tuple[float, float]:
+    """Return the angles [deg] within which reflections show, at the higher end by K-beta."""
+    sine = np.sin(np.radians(scan.two_theta[-1] / 2)) * rays.wavelengths[0] / (rays.beta or rays.wavelengths[0])
+    low, high = scan.two_theta[0] / LIMIT_STEP, 2 * np.degrees(np.arcsin(min(sine, 1.0))) / LIMIT_STEP
     return float(np.floor(low) * LIMIT_STEP), float(np.ceil(high) * LIMIT_STEP)
 
 
@@ -156,7 +159,7 @@ def _foreign(left: Unexplained, target: Structure, *, flagged: bool) -> float:
     It is what the reflections show that none explains, and at least the root mean square of what passes without a flag
     (anything from none on). Of a fit that failed, all misfit counts.
     """
-    passed = max(MOST_UNEXPLAINED, left.least) / np.sqrt(3)
+    passed = max(PASSED, left.least) / np.sqrt(3)
     area = min(max(left.share + (left.misfit if flagged else 0.0), passed), 1.0)
     light = _scattering(target) / LIGHT * area
     return float(light / (1 - area + light))

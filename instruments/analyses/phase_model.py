@@ -68,8 +68,9 @@ class PhaseModel:
     def reflections(self) -> NDArray[np.int64]:
         """Numbers of the reflections of all lines, l: for each of the radiation's, and those that show by K-beta."""
         lines, heights = self.phase.radiation, self.phase.intensity
-        strong = np.flatnonzero(heights > STRONG * heights.max(initial=0.0)) if lines.beta is not None else []
-        return np.concatenate([np.tile(np.arange(len(heights)), len(lines.wavelengths)), strong]).astype(np.int64)
+        strong = np.flatnonzero(heights > STRONG * heights.max(initial=0.0))
+        beta = strong if lines.beta is not None else strong[:0]
+        return np.concatenate([np.tile(np.arange(len(heights)), len(lines.wavelengths)), beta]).astype(np.int64)
 
     @property
     def parameters(self) -> int:

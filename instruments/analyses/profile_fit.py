@@ -66,7 +66,8 @@ def fit_profile(scan: Scan, phases: Sequence[ReferencePhase], *, moved: bool = F
     Fractions by scale times Z M V (Hill, Howard, J. Appl. Cryst. 20, 467, 1987). Each phase has its widths, its lattice
     (strains that keep its symmetry) and its texture (after March and Dollase, along the best of its low-index axes).
     Impurities that cannot be told from nothing are left out; the uncertainty still allows for them. So are those whose
-    lattice, width or texture stands at its limit. The covariance is scaled by the misfit and its correlation between neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
+    lattice, width or texture stands at its limit. The covariance is scaled by the misfit and its correlation between
+    neighbouring points (Bérar, Lelann, J. Appl. Cryst. 24, 1, 1991).
 
     Args:
         scan: the pattern.

@@ -22,7 +22,12 @@ FloatArray = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
 """Usual value, its standard deviation, and the limits."""
 
-MOUNT: tuple[Bounds, ...] = ((0.0, 0.05, -0.3, 0.3), (0.0, 0.05, -0.4, 0.4), (0.0, 0.5, -1.0, 4.0), (0.0, 0.01, 0.0, 0.3))
+MOUNT: tuple[Bounds, ...] = (
+    (0.0, 0.05, -0.3, 0.3),
+    (0.0, 0.05, -0.4, 0.4),
+    (0.0, 0.5, -1.0, 4.0),
+    (0.0, 0.01, 0.0, 0.3),
+)
 """Zero [deg], displacement [deg], attenuation [Å^2], intensity of K-beta over that of K-alpha (0.17 without filter)."""
 NARROWING, WIDENING, SPREAD = 10.0, 3.0, 0.7  # times, times, natural logarithm; of a typical width
 WIDEST = (2.5, 1.2)  # deg; wider lines cannot be told from humps of the background. Of the first phase and the others

@@ -13,8 +13,8 @@ from instruments.analyses.scan import Scan
 
 FloatArray = NDArray[np.float64]
 
-CLEAR = 6.0  # standard deviations of the smoothed residual
-EXCESS = 0.35  # of what the fit has there; less is misfit of a known reflection's intensity
+CLEAR = 5.0  # standard deviations of the smoothed residual
+EXCESS = 0.5  # of what the fit has there; less is misfit of a known reflection's intensity
 PATTERN = 4.0  # area of all reflections of a phase over that of its strongest
 HALF = 1.5  # full widths to each side over which a peak is summed
 ROBUST = 1.4826  # standard deviations per median absolute deviation of Gaussian noise
@@ -60,7 +60,7 @@ def unexplained(scan: Scan, fit: ProfileFit) -> Unexplained:
     low, high = np.maximum(found - half, 0), np.minimum(found + half + 1, len(grid))
     areas, known = (total[high] - total[low] for total in sums)
     strange = areas > EXCESS * np.maximum(known, 0.0)
-    total = float(fit.areas.sum())
+    total = float(fit.areas[(fit.centres > grid[0]) & (fit.centres < grid[-1])].sum())
     order = np.argsort(-areas[strange])
     kept = areas[strange][order]
     everything = max(total + float(kept.sum()), 1e-300)

@@ -336,3 +336,41 @@ def test_what_a_filter_leaves_of_the_beta_line_changes_no_fraction(left):
 
     assert found.value == pytest.approx(0.8, abs=0.008)
     assert flags == ()
+
+
+NICKEL_OXIDE = reference_structure("NiO")
+GRAPHITE = Structure.from_spacegroup(
+    "P6_3/mmc", Lattice.hexagonal(2.464, 6.711), ["C", "C"], [[0, 0, 0.25], [1 / 3, 2 / 3, 0.25]]
+)
+HALITE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("target", "foreign"),
+    [(NICKEL_OXIDE, PERICLASE), (reference_structure("ZnO"), HALITE), (COBALTATE, GRAPHITE)],
+)
+@pytest.mark.parametrize("share", [0.03, 0.05, 0.3])
+def test_the_uncertainty_holds_a_foreign_phase_whether_it_is_flagged_or_not(target, foreign, share):
+    data = gaussians([(target, 1 - share), (foreign, share)], 0.12, 300.0)
+    found, flags = fraction_of(data, AnalysisContext("target", target))
+
+    assert abs(found.value - (1 - share)) < 2.5 * found.sd
+    assert flags or share < 0.05
+    assert flags or found.sd < 0.03
+
+
+@pytest.mark.parametrize("target", [NICKEL_OXIDE, COBALTATE])
+def test_the_uncertainty_of_a_clean_pattern_stays_small(target):
+    found, flags = fraction_of(gaussians([(target, 1.0)], 0.12, 300.0), AnalysisContext("target", target))
+
+    assert found.value == pytest.approx(1.0, abs=0.01)
+    assert 0.005 < found.sd < 0.02
+    assert flags == ()
+
+
+def test_a_target_at_the_end_of_its_lattice_range_is_flagged():
+    swollen = Structure(Lattice.cubic(4.1769 * 1.028), NICKEL_OXIDE.species, NICKEL_OXIDE.frac_coords)
+    found, flags = fraction_of(gaussians([(swollen, 1.0)], 0.4, 300.0), AnalysisContext("NiO", NICKEL_OXIDE))
+
+    assert any("lattice of the target" in flag for flag in flags)
+    assert found.sd > 0.1
