@@ -27,7 +27,7 @@ from loop.health import HealthChange
 from loop.memory import peak_memory
 from loop.options import RunOptions
 from loop.planner import Planner
-from loop.records import Outlook, Proposal, TrialRecord
+from loop.records import Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.run import conduct
 from loop.session import Parts
 
@@ -123,6 +123,10 @@ class RandomPlanner:
         """Hope for nothing in particular."""
         return None
 
+    def posterior_best(self) -> PosteriorBest | None:
+        """Expect nothing of any candidate."""
+        return None
+
     def doubts(self) -> dict[int, str]:
         """Believe everything."""
         return {}
@@ -138,7 +142,7 @@ class Timed:
     def __init__(self, planner: Planner | RandomPlanner) -> None:
         self._planner = planner
         self.ingest, self.recall, self.doubts = planner.ingest, planner.recall, planner.doubts
-        self.amend, self.outlook = planner.amend, planner.outlook
+        self.amend, self.outlook, self.posterior_best = planner.amend, planner.outlook, planner.posterior_best
         self.thinking: list[float] = []
 
     def suggest(self) -> tuple[int, Candidate, Proposal]:

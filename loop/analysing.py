@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, LimitError, Problem, UnitError, suggestion
+from campaigns.errors import CampaignError, LimitError, Problem, SampleError, UnitError, suggestion
 from campaigns.fidelity import all_steps
 from campaigns.lab import StepConfig
 from campaigns.units import convert, convert_difference
@@ -68,6 +68,8 @@ class Analyst:
                 measured = self._campaign.measured
                 judged = judge(found, units, {name: measured[name].implausible for name in step.gives})
             relabelled = () if trusting else passed_on(found, data, stated)
+        except SampleError as error:
+            return Analysed(missing={told(trial, name): f"no value: {error}" for name in units})
         except Exception as error:  # noqa: BLE001 - an analysis may raise anything; it costs this trial only
             return failed(f"analysis of {step.name}", error)
         if why := "; ".join((*judged.wrong, *relabelled)) or _misnamed(found, units):

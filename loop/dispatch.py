@@ -7,6 +7,7 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.dotted_paths import Use
+from campaigns.errors import SampleError
 from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.lab import StepConfig
 from campaigns.user_code import load_object
@@ -147,12 +148,15 @@ class Dispatcher:
         self._store.mark(record.token, TrialState.DISPATCHED, now)
         name = config.gives[0]
         flags: tuple[str, ...]
+        cause: Cause | None
         fault = ""
         try:
             value: MetricValue = self.computers[trial.fidelity](trial.candidate, self.analyst.structure(trial))
             judged = judge(Measurement({name: value}), {name: self._campaign.metrics[name].unit})
             flags = (*judged.wrong, *judged.held.values(), *(f"{name}: got {x}" for x in judged.missing.values()))
             cause = Cause.DATA if flags else None
+        except SampleError as error:
+            flags, cause = (f"{name} cannot be had of this sample: {error}",), Cause.SAMPLE
         except Exception as error:  # noqa: BLE001 - dispatch: a computation may raise anything; it costs this trial only
             found = failed(f"computation of {trial.fidelity}", error)
             flags, cause, fault = found.flags, found.cause, found.fault

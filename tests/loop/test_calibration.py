@@ -53,11 +53,13 @@ def test_rank_correlation_agrees_with_scipy() -> None:
     assert 0 < found.se < 1
 
 
-def test_only_completed_trials_with_a_prediction_are_compared() -> None:
+def test_trials_with_a_prediction_are_compared_in_what_could_be_measured() -> None:
     known = completed(0, 100.0, proposal=predicted(90.0, 5.0))
-    spoilt = trial(1, TrialState.QUARANTINED, metrics=known.metrics, proposal=known.proposal)
-    assert [p.trial.number for p in metric_pairs([known, spoilt, completed(2, 80.0)], "capacity")] == [0]
-    assert [p.trial.number for p in score_pairs([known, spoilt, completed(2, 80.0)])] == [0]
+    partly = trial(1, TrialState.QUARANTINED, metrics=known.metrics, proposal=known.proposal)
+    nothing = trial(3, TrialState.QUARANTINED, proposal=known.proposal)
+    trials = [known, partly, completed(2, 80.0), nothing]
+    assert [p.trial.number for p in metric_pairs(trials, "capacity")] == [0, 1]
+    assert [p.trial.number for p in score_pairs(trials)] == [0]
     assert metric_pairs([known], "mean_voltage") == []
 
 

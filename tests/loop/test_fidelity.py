@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from campaigns.campaign import Campaign
+from campaigns.errors import SampleError
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.candidates import best, results
@@ -125,7 +126,7 @@ def test_only_full_measurements_are_the_best() -> None:
 def estimate(candidate: Candidate, structure: object) -> MetricValue:
     """Return a guess of the capacity that falls with the distance to 780 degC."""
     if candidate.parameters["atmosphere"] == "argon":
-        raise ValueError("nobody calcines it in argon")
+        raise SampleError("nobody calcines it in argon")
     return MetricValue(0.2 - 0.001 * abs(float(candidate.parameters["temperature"]) - 780.0), 0.02, "Ah/g")
 
 
