@@ -58,6 +58,17 @@ def test_where_a_metric_cannot_be_had_the_campaign_does_not_return(formed: tuple
     assert (found.score or 0.0) > 6.9  # 7.15 are possible
 
 
+def test_an_analysis_can_say_that_a_sample_gives_no_value(bench: Bench) -> None:
+    data = troubled("Bench", budget={"trials": 12})
+    data["workflow"][0]["analysis"] = "tests.loop.troubled:shattered"
+    outcome = bench.run(data)  # three in a row are no fault of the analysis, and end nothing
+    failed = [t for t in outcome.trials if t.state is TrialState.FAILED]
+    assert len(failed) > 3
+    assert {t.cause for t in failed} == {Cause.SAMPLE}
+    why = "height cannot be had of this sample: the analysis gave no value: the pellet has fallen to pieces"
+    assert {t.reason for t in failed} == {f"make: {why}"}
+
+
 def test_the_metrics_that_are_known_are_learnt(formed: tuple[Bench, Any]) -> None:
     _, outcome = formed
     failed = next(t for t in outcome.trials if t.state is TrialState.FAILED)

@@ -172,6 +172,13 @@ class Tearing(Bench):
         self.state.put("spoilt" if self.number in (1, 4) else "done")
 
 
+def shattered(data: Mapping[str, Any], context: Any) -> Measurement:
+    """The height, unless there is no sample left to look at: where x is small."""
+    if float(data["x"]) < 0.6:
+        raise SampleError("the pellet has fallen to pieces")
+    return Measurement({"height": MetricValue(float(data["height"]), 0.01, "1")})
+
+
 def amount_and_purity(data: Mapping[str, Any], context: Any) -> Measurement:
     """Return how much has formed, and the purity of that, which is no number where nothing has."""
     del context
