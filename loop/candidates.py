@@ -24,7 +24,8 @@ class CandidateResult:
     Attributes:
         trials: its completed trials, in the order in which they were completed, suspected outliers among them.
         readings: those whose measurements are pooled: all but suspected outliers, unless there is nothing else.
-        metrics: metric to the mean of the readings and its standard error, computed and derived metrics included.
+        metrics: metric to the mean of the readings and its standard error, computed and derived metrics included;
+            empty of several suspected outliers, whose mean would say nothing.
         score, score_sd: the objective's value of the pooled metrics, and its standard error; None where a metric lacks.
         feasible: whether the pooled metrics keep all outcome constraints; None where a metric lacks.
         doubt: why it is a suspected outlier, if all of its readings are; empty otherwise.
@@ -53,6 +54,11 @@ class CandidateResult:
     def values(self) -> dict[str, float]:
         """Metric to pooled value, without standard errors."""
         return {name: metric.value for name, metric in self.metrics.items()}
+
+    @property
+    def disputed(self) -> bool:
+        """Whether it has several readings, all of them suspected outliers, which are not pooled."""
+        return bool(self.doubt) and len(self.readings) > 1
 
     @property
     def state(self) -> TrialState:
@@ -108,6 +114,12 @@ def ranking(found: Iterable[CandidateResult]) -> list[CandidateResult]:
     return sorted(scored, key=lambda one: (bool(one.doubt), not one.feasible, -(one.score or 0.0), one.number))
 
 
+def listing(found: Iterable[CandidateResult]) -> list[CandidateResult]:
+    """Return the ranking, and behind it the candidates whose readings are not pooled, as all are suspected outliers."""
+    known = list(found)
+    return [*ranking(known), *(one for one in known if one.disputed)]
+
+
 def by_trial(found: Iterable[CandidateResult]) -> dict[int, CandidateResult]:
     """Return the number of each completed trial to the result of its candidate."""
     return {trial.number: one for one in found for trial in one.trials}
@@ -130,6 +142,8 @@ def _result(objective: Objective | None, trials: Sequence[TrialRecord]) -> Candi
     """Return the result of the completed trials of one candidate."""
     readings = [trial for trial in trials if not trial.doubt] or trials
     doubt = "; ".join(dict.fromkeys(t.doubt for t in readings if t.doubt))
+    if doubt and len(readings) > 1:
+        return CandidateResult(readings[0].candidate, tuple(trials), tuple(readings), {}, None, None, None, doubt)
     first = readings[0]
     alone = (first.metrics, first.score, first.score_sd, first.feasible)
     known = alone if objective is None or len(readings) == 1 else _pooled(objective, readings)

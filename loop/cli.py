@@ -148,20 +148,23 @@ def ranking(
     """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
     from loop.places import open_existing
     from loop.show import console
-    from loop.standing import stored_results
-    from loop.tables import parameter_units, ranking_csv, ranking_table
+    from loop.standing import model_text, stored_front, stored_results
+    from loop.tables import metric_order, parameter_units, ranking_csv, ranking_table
 
     if readings and csv:
         raise typer.BadParameter(
             "got --readings and --csv; 'athanor trials --csv' prints each reading", param_hint="--csv"
         )
     reader = open_existing(file, store)
-    units = parameter_units(reader.campaign().source)
-    found = stored_results(reader, reader.trials())
+    source, records = reader.campaign().source, reader.trials()
+    units, order = parameter_units(source), metric_order(source)
+    found = stored_results(reader, records)
     if csv:
-        typer.echo(ranking_csv(found, units), nl=False)
-    else:
-        console().print(ranking_table(found, units, None, readings))
+        typer.echo(ranking_csv(found, units, order), nl=False)
+        return
+    console().print(ranking_table(found, units, None, readings, order))
+    if stored_front(reader, records) is None:
+        typer.echo(f"best by the model: {model_text(reader, found, units)}")
 
 
 @app.command()
@@ -175,18 +178,19 @@ def trials(
     from loop.places import open_existing
     from loop.show import console
     from loop.standing import stored_front
-    from loop.tables import parameter_units, trials_csv, trials_json, trials_table
+    from loop.tables import metric_order, parameter_units, trials_csv, trials_json, trials_table
 
     if json and csv:
         raise typer.BadParameter("got --json and --csv; allowed: one of them", param_hint="--json")
     reader = open_existing(file, store)
-    units, records = parameter_units(reader.campaign().source), reader.trials()
+    source, records = reader.campaign().source, reader.trials()
+    units = parameter_units(source)
     if json:
         typer.echo(trials_json(records))
         return
     front = stored_front(reader, records)
     if csv:
-        typer.echo(trials_csv(records, units, front), nl=False)
+        typer.echo(trials_csv(records, units, front, metric_order(source)), nl=False)
     else:
         console().print(trials_table(records, units, front))
 

@@ -10,7 +10,7 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.values import MetricValue, TrialState
 from loop.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
-from loop.candidates import CandidateResult, ranking
+from loop.candidates import CandidateResult, listing
 from loop.fragments import Cell, facts, meter, sortable, table
 from loop.front import Front
 from loop.lab_figures import busy
@@ -100,8 +100,8 @@ def ranking_table(found: Sequence[CandidateResult], objective: Objective, units:
         *(f"{term_label(t)} [points]" for t in objective.terms),
     ]
     rows = []
-    for rank, one in enumerate(ranking(found)[:20], 1):
-        parts = [_sd(s.contribution) for s in shares(objective, one)]
+    for rank, one in enumerate(listing(found)[:20], 1):
+        parts = ["–" if one.disputed else _sd(s.contribution) for s in shares(objective, one)]
         candidate, n = candidate_text(one.candidate, units), str(len(one.readings))
         rows.append([str(rank), one.named, n, candidate, score_text(one), *parts, fate(one)])
     return table([*heads, "constraints"], rows)

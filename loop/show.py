@@ -232,7 +232,13 @@ def _candidate_rows(one: CandidateResult | None) -> Iterator[tuple[str, str]]:
     """Yield what all readings of a candidate say together; nothing where there is one reading only."""
     if one is None or len(one.trials) == 1:
         return
-    yield "candidate measured by", f"trials {', '.join(str(t.number) for t in one.trials)}; pooled: {one.named}"
+    by = f"trials {', '.join(str(t.number) for t in one.trials)}"
+    if one.disputed:
+        yield "candidate measured by", f"{by}; not pooled, as all are suspected outliers that contradict each other"
+        for t in one.readings:
+            yield f"reading of trial {t.number}", metrics_text(t.metrics, list(t.metrics))
+        return
+    yield "candidate measured by", f"{by}; pooled: {one.named}"
     yield "pooled score", f"{score_text(one)}, {'feasible' if one.feasible else 'breaks a constraint'}"
     for name, metric in one.metrics.items():
         yield f"pooled {name}", metric_text(metric)

@@ -32,7 +32,7 @@ from campaigns.columns import (
 )
 from campaigns.values import MetricValue
 from campaigns.yaml_nodes import read_document
-from loop.candidates import CandidateResult, ranking
+from loop.candidates import CandidateResult, listing
 from loop.front import Front
 from loop.records import TrialRecord
 from loop.words import candidate_text, clean, score_text, state_text, unit_text, with_sd
@@ -49,12 +49,21 @@ def parameter_units(source: str) -> dict[str, str]:
     return units
 
 
+def metric_order(source: str) -> tuple[str, ...]:
+    """Return the metrics as a campaign file's text, which was validated before, lists them."""
+    return tuple(read_document(source).data.get("metrics") or ())
+
+
 def _unit(parameter: Mapping[str, Any]) -> str:
     return "" if parameter["kind"] == "categorical" else str(parameter.get("unit", "1"))
 
 
 def ranking_table(
-    found: Iterable[CandidateResult], units: Mapping[str, str], count: int | None = 10, readings: bool = False
+    found: Iterable[CandidateResult],
+    units: Mapping[str, str],
+    count: int | None = 10,
+    readings: bool = False,
+    order: Sequence[str] = (),
 ) -> Table:
     """Return the best candidates with their pooled values, feasible ones first.
 
@@ -63,28 +72,38 @@ def ranking_table(
         units: parameter to unit.
         count: how many at most; None for all.
         readings: whether the single readings of a candidate stand below it.
+        order: the metrics that come first, in this order.
     """
-    best = ranking(found)[:count]
-    metrics = _metric_units(best)
-    table = _table("trials", "n", "candidate", *(_headed(n, u) for n, u in metrics.items()), "score", "feasible")
-    for one in best:
+    best = listing(found)[:count]
+    metrics = _metric_units([one if one.metrics else one.readings[0] for one in best], order)
+    heads = [_headed(n, u) for n, u in metrics.items()]
+    table = _table("rank", "trials", "readings", "candidate", *heads, "score", "feasible")
+    for rank, one in enumerate(best, 1):
         name = candidate_text(one.candidate, units)
-        table.add_row(one.named, str(len(one.readings)), name, *_merits(one, metrics))
+        place = "–" if one.disputed else str(rank)
+        table.add_row(place, one.named, str(len(one.readings)), name, *_merits(one, metrics))
         for trial in one.trials if readings and len(one.trials) > 1 else ():
-            table.add_row(str(trial.number), "", f"  reading of trial {trial.number}", *_merits(trial, metrics))
+            table.add_row("", str(trial.number), "", f"  reading of trial {trial.number}", *_merits(trial, metrics))
     return table
 
 
 def _merits(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> list[str]:
     """Return the metrics, the score and whether it is feasible."""
-    values = [_metric_cell(one.metrics.get(name)) for name in metrics]
+    values = [_single(one, name) or _metric_cell(one.metrics.get(name)) for name in metrics]
     return [*values, score_text(one), "suspected outlier" if one.doubt else "yes" if one.feasible else "no"]
 
 
-def ranking_csv(found: Iterable[CandidateResult], units: Mapping[str, str]) -> str:
+def _single(one: TrialRecord | CandidateResult, name: str) -> str:
+    """Return the readings of a metric one by one where they are not pooled, else nothing."""
+    if isinstance(one, TrialRecord) or not one.disputed:
+        return ""
+    return ", ".join(_metric_cell(trial.metrics.get(name)) for trial in one.readings)
+
+
+def ranking_csv(found: Iterable[CandidateResult], units: Mapping[str, str], order: Sequence[str] = ()) -> str:
     """Return one row per candidate, best first: pooled values, each beside its standard error, units in the header."""
-    best = ranking(found)
-    metrics = _metric_units(best)
+    best = listing(found)
+    metrics = _metric_units(best, order)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
@@ -98,14 +117,26 @@ def ranking_csv(found: Iterable[CandidateResult], units: Mapping[str, str]) -> s
         row += [_positive_zero(one.candidate.parameters.get(name)) for name in units]
         row += _metric_cells(one, metrics)
         feasible = None if one.feasible is None else str(one.feasible).lower()
-        writer.writerow([*row, one.score, one.score_sd, feasible, clean(one.doubt)])
+        writer.writerow([*row, one.score, _stated(one.score_sd), feasible, _remark(one)])
     return out.getvalue()
+
+
+def _remark(one: CandidateResult) -> str:
+    """Return why a candidate is a suspected outlier, with the readings that are not pooled."""
+    names = _metric_units(one.readings) if one.disputed else {}
+    singles = [f"{_headed(name, unit)} {_single(one, name)}" for name, unit in names.items()]
+    return clean("; ".join([*(["readings not pooled", *singles] if singles else []), one.doubt]))
+
+
+def _stated(sd: float | None) -> float | None:
+    """Return a standard uncertainty, None where nobody has stated one, which is kept as zero."""
+    return sd or None
 
 
 def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> Iterator[Cell]:
     for name in metrics:
         metric = one.metrics.get(name)
-        yield from (None, None) if metric is None else (_positive_zero(metric.value), metric.sd)
+        yield from (None, None) if metric is None else (_positive_zero(metric.value), _stated(metric.sd))
 
 
 def front_table(front: Front, units: Mapping[str, str]) -> Table:
@@ -135,12 +166,14 @@ def _merit(trial: TrialRecord, front: Front) -> list[str]:
     return [mark, *(_metric_cell(trial.metrics.get(name)) for name in front.metrics)]
 
 
-def trials_csv(trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None) -> str:
+def trials_csv(
+    trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None, order: Sequence[str] = ()
+) -> str:
     """Return one row per trial, each number beside its standard uncertainty, units in the header.
 
     Where a front is looked for, a column says who stands on it, in place of the score.
     """
-    metrics = _metric_units(trials)
+    metrics = _metric_units(trials, order)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
@@ -180,11 +213,13 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
     on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
     reason = clean(trial.reason or trial.doubt)
-    return [*row, *(on_it or [trial.score, trial.score_sd]), feasible, cost, trial.proposal.origin, reason]
+    return [*row, *(on_it or [trial.score, _stated(trial.score_sd)]), feasible, cost, trial.proposal.origin, reason]
 
 
-def _metric_units(trials: Iterable[TrialRecord | CandidateResult]) -> dict[str, str]:
-    return {name: metric.unit for trial in trials for name, metric in trial.metrics.items()}
+def _metric_units(trials: Iterable[TrialRecord | CandidateResult], order: Sequence[str] = ()) -> dict[str, str]:
+    """Return metric to unit: those of ``order`` first, whichever measurement happened to come first."""
+    found = {name: metric.unit for trial in trials for name, metric in trial.metrics.items()}
+    return {name: found[name] for name in dict.fromkeys([*order, *found]) if name in found}
 
 
 def _column(name: str, unit: str) -> str:
@@ -201,6 +236,11 @@ def _metric_cell(metric: MetricValue | None) -> str:
 
 
 def _state(trial: TrialRecord) -> str:
+    """Return a trial's state, and whether it was imported from a table."""
+    return f"{_fate(trial)}, imported" if trial.imported and trial.state.ended else _fate(trial)
+
+
+def _fate(trial: TrialRecord) -> str:
     if trial.doubt:
         return "completed, suspected outlier"
     if trial.imported and trial.metrics and trial.score is None and not trial.reason:
@@ -211,5 +251,7 @@ def _state(trial: TrialRecord) -> str:
 def _table(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        table.add_column(Text(head), justify="right" if head in ("trial", "trials", "n") else "left")
+        table.add_column(
+            Text(head), justify="right" if head in ("rank", "trial", "trials", "n", "readings") else "left"
+        )
     return table

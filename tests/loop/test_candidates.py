@@ -16,9 +16,9 @@ from loop.candidates import CandidateResult, best, by_trial, pooled, ranking, re
 from loop.figures import incumbent, score_figure
 from loop.front import front, volumes
 from loop.growth import growth
-from loop.records import TrialRecord
+from loop.records import IMPORTED, Proposal, TrialRecord
 from loop.stopping import Spent, stop_reason
-from loop.tables import ranking_csv, ranking_table
+from loop.tables import ranking_csv, ranking_table, trials_table
 from tests.loop.test_front import AREA, two_terms
 from tests.loop.test_growth import growing
 from tests.trials import campaign, completed
@@ -190,3 +190,42 @@ def test_each_trial_knows_its_candidate() -> None:
     one, other = found(reading(0, 1.0), reading(1, 2.0, THERE), reading(2, 1.2))
     assert by_trial([one, other]) == {0: one, 1: other, 2: one}
     assert one.score == fmean([1.0, 1.2])
+
+
+def test_readings_that_are_all_suspected_outliers_are_listed_singly_and_never_pooled() -> None:
+    trials = [reading(0, 17500.0, doubt="too good"), reading(1, 1.0, THERE), reading(2, 61.5, doubt="contradicts")]
+    one, other = found(*trials)
+    assert (one.score, dict(one.metrics), one.doubt) == (None, {}, "too good; contradicts")
+    assert best([one, other]) is other
+    table = ranking_table([one, other], {})
+    cells = [list(column.cells) for column in table.columns]
+    assert "17500.000 ± 0.010, 61.500 ± 0.010" in [row[-1] for row in cells]
+    assert cells[-1][-1] == "suspected outlier"
+    rows = list(csv.DictReader(io.StringIO(ranking_csv([one, other], {}))))
+    assert (rows[1]["capacity [mAh/g]"], rows[1]["score"], rows[1]["state"]) == ("", "", "suspected outlier")
+    assert "readings not pooled; capacity [mAh/g] 17500.000 ± 0.010, 61.500 ± 0.010" in rows[1]["reason"]
+
+
+def test_an_uncertainty_that_nobody_stated_is_an_empty_cell() -> None:
+    (row,) = csv.DictReader(io.StringIO(ranking_csv(found(reading(0, 1.0, sd=0.0)), {})))
+    assert (row["capacity [mAh/g]"], row["capacity sd [mAh/g]"], row["score sd"]) == ("1.0", "", "")
+
+
+def test_the_ranking_numbers_its_rows_and_has_the_metrics_in_the_order_of_the_campaign() -> None:
+    one = reading(0, 2.0)
+    swapped = replace(one, metrics=dict(reversed(list(one.metrics.items()))))
+    table = ranking_table(found(swapped), {}, order=("capacity", "mean_voltage"))
+    assert [str(column.header) for column in table.columns][:5] == [
+        "rank",
+        "trials",
+        "readings",
+        "candidate",
+        "capacity [mAh/g]",
+    ]
+    assert list(table.columns[0].cells) == ["1"]
+    assert ranking_csv(found(swapped), {}, ("capacity",)).split("capacity")[1].startswith(" [mAh/g]")
+
+
+def test_the_list_of_trials_says_which_were_imported() -> None:
+    table = trials_table([replace(reading(0, 2.0), proposal=Proposal(IMPORTED))], {})
+    assert next(iter(table.columns[1].cells)) == "completed, imported"

@@ -72,7 +72,7 @@ def trials(folder: Path) -> list[TrialRecord]:
         store.claim(number, step, 0.0)
         store.mark(f"t{number}", TrialState.DISPATCHED, 0.0)
         store.document(f"t{number}", "event", {"data": {}}, 0.0)
-        metrics = {"output": MetricValue(-0.0 if number == 0 else 0.1 * number, 0.01, "1")}
+        metrics = {"output": MetricValue(-0.0 if number == 0 else 0.1 * number, 0.0 if number == 2 else 0.01, "1")}
         store.end(number, Verdict(TrialState.COMPLETED, "", metrics, (), 1.0, 0.1, True), 0.0)
     store.close("")
     return Reader(f"sqlite:///{folder / 'odd.db'}").trials()
@@ -99,6 +99,12 @@ def test_a_table_of_trials_is_learnt_from_as_it_was_measured(tmp_path: Path) -> 
     assert (source.left_out, source.remarks, source.unread) == ((), (), ())
     percent = learnt(tmp_path, metrics={"output": {"kind": "measured", "unit": "percent"}})
     assert percent.records[1].metrics["output"] == MetricValue(pytest.approx(10.0), pytest.approx(1.0), "percent")
+
+
+def test_an_uncertainty_that_nobody_stated_is_an_empty_cell_that_is_read_as_it_was(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(table(tmp_path))))
+    assert [row["output sd [1]"] for row in rows[:3]] == ["0.01", "0.01", ""]
+    assert [record.metrics["output"].sd for record in learnt(tmp_path).records[:3]] == [0.01, 0.01, 0.0]
 
 
 def test_a_table_of_trials_is_a_table_of_allowed_settings(tmp_path: Path) -> None:
