@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from campaigns.errors import CampaignError, Problem
 from campaigns.messages import explain, shown
 from campaigns.pool import GeneratorPoolConfig, missing_source
 from campaigns.yaml_nodes import Document, parts, read_document
+from campaigns.yaml_words import yaml_problem
 
 
 def load_campaign(path: Path) -> Campaign:
@@ -83,20 +83,11 @@ def _read(text: str, source: str) -> Document:
     try:
         return read_document(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        message = "; ".join(part for part in (error.context, error.problem) if part) + _hint(text, mark)
-        raise CampaignError([Problem("YAML", message, mark.line + 1 if mark else None)], source) from error
+        raise CampaignError([yaml_problem(error, text)], source) from error
     except yaml.YAMLError as error:
         raise CampaignError([Problem("YAML", str(error))], source) from error
     except RecursionError as error:
         raise CampaignError([Problem("YAML", "is nested too deeply to be read")], source) from error
-
-
-def _hint(text: str, mark: yaml.Mark | None) -> str:
-    """Return how to write a range with a unit behind it, which is no YAML; empty where there is none."""
-    line = text.splitlines()[mark.line] if mark is not None and mark.line < len(text.splitlines()) else ""
-    found = re.search(r"(\w+):\s*(\[[^\]]*\]\s*[^\s,}#\]][^,}#]*)", line)
-    return "" if found is None else f'; write {found[1]}: "{found[2].strip()}", in quotes'
 
 
 def _validated(data: dict[Any, Any], folder: Path | None) -> tuple[Campaign | dict[str, Any], list[Problem]]:

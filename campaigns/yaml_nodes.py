@@ -45,7 +45,7 @@ class Document:
     Attributes:
         data: what it says, in dicts, lists and scalars.
         root: the node tree, which knows the lines; None for an empty document.
-        problems: duplicate keys.
+        problems: duplicate keys, and decimal commas, which are read as points to find the other problems.
     """
 
     data: Any
@@ -74,7 +74,8 @@ def read_document(text: str) -> Document:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        problems = () if root is None else tuple(_duplicates(root, (), set()))
+        commas = () if root is None else tuple(_decimal_commas(root, (), set()))
+        problems = commas if root is None else (*commas, *_duplicates(root, (), set()))
         data = None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
@@ -119,3 +120,38 @@ def _duplicates(node: yaml.Node, path: Loc, seen: set[int]) -> Iterator[Problem]
                 yield Problem(dotted((*path, str(key.value))), message, line)
             first.setdefault(str(key.value), line)
             yield from _duplicates(value, (*path, str(key.value)), seen)
+
+
+def _decimal_commas(node: yaml.Node, path: Loc, seen: set[int]) -> Iterator[Problem]:
+    """Yield the decimal commas in flow mappings, such as ``{low: 0,97}``, and put points in their place."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            yield from _decimal_commas(item, (*path, i), seen)
+    if isinstance(node, yaml.MappingNode):
+        pairs: list[tuple[yaml.Node, yaml.Node]] = []
+        for key, value in node.value:
+            if node.flow_style and pairs and _is_fraction(pairs[-1][1], key, value):
+                name, whole = pairs.pop()
+                pairs.append((name, _pointed(whole, key)))
+                wrong = f"{name.value}: {whole.value},{key.value}"
+                message = f"got {wrong}; numbers are written with a point: {name.value}: {whole.value}.{key.value}"
+                yield Problem(dotted((*path, str(name.value))), message, name.start_mark.line + 1)
+                continue
+            pairs.append((key, value))
+            yield from _decimal_commas(value, (*path, str(key.value)), seen)
+        node.value = pairs
+
+
+def _is_fraction(whole: yaml.Node, key: yaml.Node, value: yaml.Node) -> bool:
+    """Return whether a key without a value is what stands behind the decimal comma of the value before it."""
+    scalars = isinstance(whole, yaml.ScalarNode) and isinstance(key, yaml.ScalarNode) and value.value == ""
+    return scalars and bool(re.fullmatch(r"[-+]?\d+", whole.value) and re.fullmatch(r"\d+(\s*[^\d\s].*)?", key.value))
+
+
+def _pointed(whole: yaml.Node, rest: yaml.Node) -> yaml.ScalarNode:
+    text = f"{whole.value}.{rest.value}"
+    kind = "float" if re.fullmatch(_NUMBER, text) else "str"
+    return yaml.ScalarNode(f"tag:yaml.org,2002:{kind}", text, whole.start_mark, rest.end_mark)

@@ -136,8 +136,8 @@ def test_errors_are_shown_as_file_line_key_message_in_the_order_of_the_file() ->
     [
         ("", None, "got nothing; allowed: a mapping"),
         ("- 1", 1, "got a list; allowed: a mapping"),
-        ("name: x\nseed: [1", 2, "expected ',' or ']'"),
-        ("a:\n\tb: 1", 2, "cannot start any token"),
+        ("name: x\nseed: [1", 2, r"the [ ] that begins in line 2 is not closed"),
+        ("a:\n\tb: 1", 2, "a tab character in line 2"),
         ("name: *x", 1, "undefined alias"),
         ("a: 1\n---\nb: 1", 2, "another document"),
         ("{" * 3000, None, "nested too deeply"),
@@ -240,3 +240,35 @@ def test_what_is_wanted_beyond_the_plausible_is_refused(objective: str, where: s
     text = text.replace("- {goal: maximise, metric: capacity, scale: 10 mAh/g}", objective)
     with pytest.raises(CampaignError, match=f"{where}, but capacity is believed only from 0 to 400 mAh/g"):
         parse_campaign(text, "small.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a:\n\tb: 1\n", "2: YAML: a tab character in line 2; indent with blanks, not tabs"),
+        ("a:\n  b: 1\n \tc: 2\n", "3: YAML: a tab character in line 3"),
+        ("a:\n   b: 1\n # note\n  c: 2\n", "4: YAML: indented by 2 blanks, the line above it (line 2) by 3"),
+        ("a: 1\n  b: 2\n", "2: YAML: indented by 2 blanks, the line above it (line 1) by 0"),
+        ("d: Ziel: How\n", '1: YAML: put text with a colon in quotes: d: "Ziel: How"'),
+        ("a:1\nb: 2\n", "2: YAML: line 1 lacks a blank after the colon; write a: 1"),
+        ("a: 'x\nb: 1\n", "3: YAML: the text in quotes that begins in line 1 has no closing quotation mark"),
+        ("a: {low: 4\nb: 1\n", "2: YAML: the { } that begins in line 1 is not closed"),
+        ("a: @x\n", "1: YAML: text cannot begin with @; put it in quotes"),
+        ("a: 1\n- b\n", "2: YAML: does not go with line 1: items of a list"),
+    ],
+)
+def test_a_text_that_is_no_yaml_is_told_how_to_be_mended(text: str, told: str) -> None:
+    with pytest.raises(CampaignError) as raised:
+        parse_campaign(text, "small.yaml")
+    assert str(raised.value).startswith(f"small.yaml:{told}")
+
+
+@pytest.mark.parametrize(("low", "point"), [("0,97", "0.97"), ("-4,5", "-4.5"), ("4,5 h", "4.5 h")])
+def test_a_decimal_comma_is_told_with_its_line_and_nothing_else(low: str, point: str) -> None:
+    text = SMALL + f"stopping:\n  - {{kind: target, score: {low}}}\n"
+    with pytest.raises(CampaignError) as raised:
+        parse_campaign(text, "small.yaml")
+    line = len(SMALL.splitlines()) + 2
+    first = str(raised.value).splitlines()[0]
+    written = f"got score: {low}; numbers are written with a point: score: {point}"
+    assert first == f"small.yaml:{line}: stopping[0].score: {written}"
