@@ -121,7 +121,7 @@ def called(function: Callable[..., Any], path: str, where: str, *values: Any, **
         return function(*values, **settings)
     except AthanorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
 
 

@@ -36,7 +36,7 @@ def load_object(path: str, where: str, use: Use, settings: Mapping[str, Any] | N
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise _problem(where, f"got {path!r}, which cannot be loaded: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _problem(where, f"{path} cannot be loaded: {raised_by(error)}") from error
     if why := _misfit(found, use, settings or {}):
         raise _problem(where, f"got {path!r}, but it {why}")

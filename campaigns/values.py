@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 Scalar = float | int | str
+
+LARGEST = 1e150
+"""Amount of the largest number whose square can still be reckoned with, in double precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class MetricValue:
 
     @property
     def finite(self) -> bool:
-        """Whether value and uncertainty are finite and the uncertainty is not negative."""
-        return math.isfinite(self.value) and math.isfinite(self.sd) and self.sd >= 0
+        """Whether value and uncertainty are finite, with their squares, and the uncertainty is not negative."""
+        return abs(self.value) <= LARGEST and 0 <= self.sd <= LARGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class Measurement:
 
     metrics: Mapping[str, MetricValue]
     flags: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if isinstance(self.flags, str):  # one reason, as users write it
+            object.__setattr__(self, "flags", (self.flags,) if self.flags else ())
 
 
 class Cause(StrEnum):

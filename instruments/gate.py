@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from campaigns.units import check_unit, convert, convert_difference, same_dimension
-from campaigns.values import Measurement, MetricValue
+from campaigns.values import LARGEST, Measurement, MetricValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ def judge(
     wrong = tuple(reason for name, metric in there.items() if (reason := _wrong_unit(name, metric, units[name])))
     if measurement.flags or wrong:
         return Judged(measurement.flags, wrong)
+    amounts = {name: abs(_in_unit(metric, units[name])[0]) for name, metric in there.items()}
+    if huge := [name for name, amount in amounts.items() if amount > LARGEST]:
+        return Judged(tuple(f"{name}: got {there[name].value:g}, whose square is no number any more" for name in huge))
     known = {name: why for name, why in (implausible or {}).items() if name in there}
     wild = ((name, why(*_in_unit(there[name], units[name]))) for name, why in known.items())
     if flags := tuple(f"{name}: {text}" for name, text in wild if text):
@@ -77,6 +82,8 @@ def _missing(metric: MetricValue | None) -> str:
 
 
 def _wrong_unit(name: str, metric: MetricValue, unit: str) -> str:
+    if isinstance(metric.value, bool | np.bool_):
+        return f"{name}: got {metric.value}, expected a number"
     if same_dimension(check_unit(metric.unit), check_unit(unit)):
         return ""
     return f"{name}: unit is {metric.unit}, expected one like {unit}"

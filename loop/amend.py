@@ -145,9 +145,10 @@ def numbers(words: Sequence[str]) -> list[int]:
     found: list[int] = []
     for word in ",".join(words).split(",") if words else []:
         first, _, last = word.replace("..", "-").partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        last = last or first
+        if not all(n.isascii() and n.isdigit() for n in (first, last)) or int(last) < int(first):
             raise wrong("TRIALS", f"got {word!r}; allowed: numbers of trials, such as 3, or 5-8 for several")
-        found += range(int(first), int(last or first) + 1)
+        found += range(int(first), int(last) + 1)
     return list(dict.fromkeys(found))
 
 

@@ -70,7 +70,7 @@ class Analyst:
             relabelled = () if trusting else passed_on(found, data, stated)
         except SampleError as error:
             return Analysed(missing={told(trial, name): f"no value: {error}" for name in units})
-        except Exception as error:  # noqa: BLE001 - an analysis may raise anything; it costs this trial only
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an analysis may raise anything, exit() too
             return failed(f"analysis of {step.name}", error)
         if why := "; ".join((*judged.wrong, *relabelled)) or _misnamed(found, units):
             return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
@@ -140,7 +140,7 @@ def _no_measurement(step: StepConfig, returned: object) -> Analysed:
     return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
 
 
-def failed(what: str, error: Exception) -> Analysed:
+def failed(what: str, error: BaseException) -> Analysed:
     """Return what comes of somebody's program that raises an error, with the line of theirs in which it came."""
     kind = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)

@@ -49,7 +49,7 @@ class Appraising:
             return
         found = self._planner.posterior_best()
         news = (found, weighed(a for a in self._store.amendments() if a.first is not None))
-        if news != self._told:
+        if news != self._told or self._store.posterior_best() is None:
             self._told = news
             body = None if found is None else asdict(found)
             self._store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1]})

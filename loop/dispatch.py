@@ -157,7 +157,7 @@ class Dispatcher:
             cause = Cause.DATA if flags else None
         except SampleError as error:
             flags, cause = (f"{name} cannot be had of this sample: {error}",), Cause.SAMPLE
-        except Exception as error:  # noqa: BLE001 - dispatch: a computation may raise anything; it costs this trial only
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a computation may raise anything, exit() too
             found = failed(f"computation of {trial.fidelity}", error)
             flags, cause, fault = found.flags, found.cause, found.fault
         self._store.mark(record.token, TrialState.FAILED if flags else TrialState.ACQUIRED, now, "; ".join(flags))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -67,6 +67,12 @@ def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:
     changes = changes_of(held)
     first = max((a.first or 0 for a in held), default=0)
     return Edition(amended(campaign, changes), outline(campaign, changes), version_of(held), first)
+
+
+def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> Edition:
+    """Return what is in force, with the latest weights, by which all trials are scored as soon as they are set."""
+    now, objective = edition(campaign, amendments), amended(campaign, changes_of(amendments)).objective
+    return replace(now, campaign=now.campaign.model_copy(update={"objective": objective}))
 
 
 def as_shown(campaign: Campaign, amendments: Sequence[Amendment]) -> Campaign:

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from campaigns.amendments import ReanalyseTrial
+from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.values import Cause, TrialState
 from loop.amend import Desk, numbers
 from loop.amend_words import wrong
 from loop.amending import author, check_settlement
 from loop.analysing import Analyst
-from loop.assemble import load_materials
-from loop.edition import edition
+from loop.assemble import Materials, load_materials
+from loop.edition import as_scored
 from loop.importing import computed_of
+from loop.reader import Reader
 from loop.records import Amendment, TrialRecord, Verdict
 from loop.store import Store
 from loop.verdict import completion
@@ -40,6 +42,7 @@ def reanalyse(desk: Desk, words: Sequence[str]) -> Iterator[str]:
     for change in changes:
         if why := check_settlement(change, trials):
             raise wrong("TRIALS", why)
+    _analyst(desk, desk.journal)  # what cannot be loaded leaves nothing that waits
     desk.journal.amend(changes, (author(), desk.reason), {})
     try:
         store = Store(f"sqlite:///{desk.journal.path}")
@@ -56,11 +59,20 @@ def _faulty(trial: TrialRecord) -> bool:
     return trial.state is TrialState.QUARANTINED and trial.cause is Cause.ANALYSIS
 
 
+def _analyst(desk: Desk, store: Reader) -> tuple[Analyst, Campaign, Materials | None]:
+    """Return what analyses by the campaign in force, with that campaign and its materials.
+
+    Raises:
+        CampaignError: an analysis, or the pool, cannot be loaded.
+    """
+    campaign = as_scored(desk.campaign, store.amendments()).campaign
+    materials = load_materials(campaign)
+    return Analyst(campaign, store, None if materials is None else materials.pool), campaign, materials
+
+
 def _carried_out(desk: Desk, store: Store) -> Iterator[str]:
     """Analyse anew what waits for that."""
-    campaign = edition(desk.campaign, store.amendments()).campaign
-    materials = load_materials(campaign)
-    analyst = Analyst(campaign, store, None if materials is None else materials.pool)
+    analyst, campaign, materials = _analyst(desk, store)
     lab = max((change.lab for change in store.transitions()), default=0.0)
     for one in store.amendments():
         if not one.waiting or not isinstance(one.change, ReanalyseTrial):

@@ -60,19 +60,17 @@ class Settling:
         if why:
             return why
         self._store.reanalyse(trial.number, metrics, now, one)
-        self._book.refresh(trial.number)
-        self._planner.relearn(self._book.trials)
+        self._learn_anew()
         return ""
 
     def _withdraw(self, trial: TrialRecord, one: Amendment, now: float) -> str:
         """Withdraw a trial; nothing speaks against it."""
         verdict = Verdict(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
         self._store.end(trial.number, verdict, now, one.number)
-        withdrawn = self._book.refresh(trial.number)
         if trial.state.ended:
-            self._planner.relearn(self._book.trials)
+            self._learn_anew()
         else:
-            self._planner.ingest(withdrawn)
+            self._planner.ingest(self._book.refresh(trial.number))
         return ""
 
     def _release(self, campaign: Campaign, trial: TrialRecord, one: Amendment, now: float) -> str:
@@ -83,6 +81,10 @@ class Settling:
             lacking = (f"{name} cannot be had: the analysis gave {given}" for name, given in analysed.missing.items())
             return "; ".join((*analysed.flags, *lacking))
         self._store.release(trial.number, analysed.metrics, now, one)
-        self._book.refresh(trial.number)
-        self._planner.relearn(self._book.trials)
+        self._learn_anew()
         return ""
+
+    def _learn_anew(self) -> None:
+        """Learn all trials, without what was concluded from them before."""
+        self._book.reread()
+        self._planner.relearn(self._book.trials)

@@ -16,13 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from sqlmodel import Session, SQLModel, func, select
+from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.yaml_nodes import read_document
-from loop.reader import Reader, store_path
+from loop.reader import DOUBTS, OUTLOOK, POSTERIOR, Reader, store_path
 from loop.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.rows import (
     AmendmentRow,
@@ -246,6 +246,7 @@ class Store(Journal):
         """
         with self._transaction() as session:
             _amendment_row(session, asked).first = min(trials)
+            _forget(session)
             for number, trial in trials.items():
                 row = _trial_row(session, number)
                 row.metrics, row.reason = dump_metrics(trial.metrics), trial.reason
@@ -305,6 +306,7 @@ class Store(Journal):
             _move(session, _transition(number, TrialState.ACQUIRED, lab, reason=reason))
             row = _trial_row(session, number)
             row.metrics, row.ended = row.metrics | dump_metrics(metrics), None
+            _forget(session, number)
 
     def reanalyse(self, number: int, metrics: Mapping[str, MetricValue], lab: float, asked: Amendment) -> None:
         """Record what the raw data of a trial come to when analysed anew: the trial goes on from there.
@@ -313,6 +315,7 @@ class Store(Journal):
         """
         with self._transaction() as session:
             _amendment_row(session, asked.number).first = number
+            _forget(session, number)
             row, finding = _trial_row(session, number), session.get(FindingRow, number)
             values = ((name, *metric) for name, metric in row.metrics.items())
             texts = (f"{name} {value:.6g} ± {sd:.2g} {unit}".removesuffix(" 1") for name, value, sd, unit in values)
@@ -336,6 +339,8 @@ class Store(Journal):
                 _amendment_row(session, asked).first = number
             _move(session, _transition(number, verdict.state, lab, reason=verdict.reason))
             row = _trial_row(session, number)
+            if verdict.state is TrialState.WITHDRAWN and row.completed_order is not None:
+                _forget(session, number)  # it was learnt from
             row.metrics = row.metrics | dump_metrics(verdict.metrics)
             row.flags, row.ended = list(verdict.flags), time.time()
             missing = list(verdict.missing)
@@ -410,6 +415,19 @@ def _amendment_row(session: Session, number: int) -> AmendmentRow:
     if row is None:
         raise StoreError(f"the journal has no amendment {number}")
     return row
+
+
+def _forget(session: Session, revised: int | None = None) -> None:
+    """Drop what was concluded from values that are other ones now: what is left to hope for, and the best by a model.
+
+    Args:
+        revised: trial whose own values are other ones, so that nobody suspects them yet; others stay suspected until
+            the next run has looked at them anew, lest an outlier is shown as the best meanwhile.
+    """
+    session.execute(delete(ArtefactRow).where(col(ArtefactRow.kind).in_((OUTLOOK, POSTERIOR))))
+    doubts = session.get(ArtefactRow, (DOUBTS, "trials"))
+    if doubts is not None and revised is not None:
+        doubts.body = {number: why for number, why in doubts.body.items() if number != str(revised)}
 
 
 def _rescore(session: Session, verdicts: Mapping[int, Verdict]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.objective import Objective
-from campaigns.values import Cause, MetricValue, TrialState
+from campaigns.values import LARGEST, Cause, MetricValue, TrialState
 from loop.records import Analysed, TrialRecord, Verdict, told
 
 
@@ -42,6 +42,8 @@ def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, fl
         return None
     given = {told(trial, name) for step in workflow for name in step.gives}
     ending = verdict(campaign.build_objective(), trial, computed)
+    if ending.reason:
+        return Verdict(TrialState.QUARANTINED, ending.reason, flags=(ending.reason,), cause=Cause.DATA)
     return replace(ending, missing=tuple(sorted(given - trial.metrics.keys())))
 
 
@@ -62,10 +64,13 @@ def verdict(objective: Objective, trial: TrialRecord, computed: Mapping[str, flo
     sds = objective.sds(values, {n: m.sd for n, m in trial.metrics.items()})
     if not objective.needed <= values.keys():
         return Verdict(TrialState.COMPLETED, metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()})
+    score, score_sd = float(objective.score(values)), objective.score_sd(values, sds)
+    if not abs(score) <= LARGEST or not score_sd <= LARGEST:
+        return Verdict(TrialState.COMPLETED, f"its score, {score:g} ± {score_sd:g}, is no number to reckon with")
     return Verdict(
         TrialState.COMPLETED,
         metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()},
-        score=float(objective.score(values)),
-        score_sd=objective.score_sd(values, sds),
+        score=score,
+        score_sd=score_sd,
         feasible=objective.feasible(values),
     )

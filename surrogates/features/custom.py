@@ -54,7 +54,7 @@ class CustomFeatures:
             return self.inner.evaluate(structures)
         except ModelError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             formulas = ", ".join(structure.composition.reduced_formula for structure in structures[:3])
             more = f" and {len(structures) - 3} more" if len(structures) > 3 else ""
             raise ModelError(f"{self.factory} cannot embed {formulas}{more}: {raised_by(error)}") from error
@@ -79,7 +79,7 @@ def build_custom(factory: str, settings: Mapping[str, Any], where: str) -> Custo
         raise _problem(where, f"{got}; allowed: {inspect.signature(make)}") from error
     try:
         inner = make(**settings)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _problem(where, f"{factory} cannot be made with settings {dict(settings)}: {raised_by(error)}") from error
     lacking = _lacking(inner)
     if lacking:

@@ -1,19 +1,20 @@
 """Analyses with a bug: the session stops, the samples are kept, and their raw data are analysed anew."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from campaigns.amendments import ReanalyseTrial
+from campaigns.amendments import ReanalyseTrial, SetWeights
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
-from loop.amend import numbers, open_desk
+from loop.amend import amend, numbers, open_desk
 from loop.events import Warned
 from loop.exits import ExitCode, exit_code
 from loop.planner import Planner
-from loop.reader import Reader
+from loop.reader import DOUBTS, Reader
 from loop.reanalysis import reanalyse
 from surrogates.posterior.encoder import Encoder
 from tests.loop import troubled as benches
@@ -140,10 +141,74 @@ def test_wrong_names_and_units_are_faults_of_the_analysis(bench: Bench, analysis
 def test_numbers_of_trials_are_read_one_by_one_or_from_to() -> None:
     assert numbers([]) == []
     assert numbers(["3", "5-7", "0,1", "9..10"]) == [3, 5, 6, 7, 0, 1, 9, 10]
-    with pytest.raises(CampaignError, match="got 'best'; allowed: numbers of trials"):
-        numbers(["best"])
+    for word in ("best", "²", "5-3", "٣"):
+        with pytest.raises(CampaignError, match=f"got '{word}'; allowed: numbers of trials"):
+            numbers([word])
 
 
 def test_only_what_has_ended_with_raw_data_is_analysed_anew(stopped: Bench) -> None:
     with pytest.raises(CampaignError, match="trial 3 is queued; allowed: one that has ended, and of which raw data"):
         told(stopped, "3")
+
+
+def test_stopping_rules_go_by_the_new_values(bench: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    data = analysed_by("scaled", stopping=[{"kind": "target", "score": 12.0, "confidence": 0.5}])
+    assert bench.run(data).reason == "all 8 trials of the budget are spent"
+    assert Reader(bench.url).trials()[-1].outlook is not None
+    benches.SCALE[0] = 0.5
+    told(bench, "0-7")
+    assert not any(t.outlook for t in Reader(bench.url).trials())
+    assert Reader(bench.url).posterior_best() is None
+    outcome = bench.run(data | {"budget": {"trials": 9}})
+    assert "has reached the target score 12 with probability" in outcome.reason
+    assert len(outcome.trials) == 8
+
+
+def test_a_value_that_is_gone_is_suspected_no_more(bench: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    bench.run(analysed_by("scaled"))
+    desk = open_desk(None, bench.url, "corrected it")
+    desk.journal.keep(DOUBTS, "trials", {"2": "far from the others", "4": "far from the others"})
+    told(bench, "2")
+    assert [t.number for t in Reader(bench.url).trials() if t.doubt] == [4]
+
+
+def test_trials_are_scored_by_the_weights_that_the_others_are_shown_by(bench: Bench) -> None:
+    benches.SCALE[0] = 1.0
+    bench.run(analysed_by("scaled"))
+    desk = open_desk(None, bench.url, "it matters more")
+    amend(desk, [SetWeights(weights={0: 2.0})])
+    before = [t.score for t in Reader(bench.url).trials()]
+    told(bench, "0")
+    assert [t.score for t in Reader(bench.url).trials()] == pytest.approx(before)
+
+
+def test_an_analysis_that_cannot_be_loaded_leaves_nothing_that_waits(
+    stopped: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(benches, "scaled")
+    with pytest.raises(CampaignError, match="scaled"):
+        told(stopped)
+    assert Reader(stopped.url).amendments() == []
+
+
+@pytest.mark.parametrize("analysis", ["leaving", "certain"])
+def test_an_analysis_that_ends_the_program_or_gives_no_number_is_at_fault(bench: Bench, analysis: str) -> None:
+    with pytest.raises(AnalysisError, match=r"SystemExit|got True, expected a number"):
+        bench.run(analysed_by(analysis))
+    assert states(bench) == [TrialState.QUARANTINED] * 3 + [TrialState.QUEUED]
+
+
+@pytest.mark.parametrize(("analysis", "why"), [("enormous", "1e.308"), ("doubted", "make: spike in data$")])
+def test_what_cannot_be_reckoned_with_lies_in_quarantine_with_the_reason(bench: Bench, analysis: str, why: str) -> None:
+    trials = bench.run(analysed_by(analysis, budget={"trials": 2})).trials
+    assert {(t.state, t.cause) for t in trials} == {(TrialState.QUARANTINED, Cause.DATA)}
+    assert re.search(why, trials[0].reason)
+
+
+def test_a_score_that_overflows_lies_in_quarantine_too(bench: Bench) -> None:
+    terms = [{"goal": "maximise", "metric": "height", "scale": 1e-100}]
+    trials = bench.run(analysed_by("large", budget={"trials": 2}, objective={"terms": terms})).trials
+    assert {(t.state, t.cause) for t in trials} == {(TrialState.QUARANTINED, Cause.DATA)}
+    assert "its score, 1e+200" in trials[0].reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -230,3 +231,28 @@ def height(data: Mapping[str, Any], context: Any) -> Measurement:
 def unpacked(data: Mapping[str, Any], context: Any) -> Measurement:
     """Returns something else, against its word."""
     return dict(data)  # type: ignore[return-value]
+
+
+def leaving(_data: Mapping[str, Any], _context: Any) -> Measurement:
+    """Ends the program, as a script does."""
+    sys.exit("no peak")
+
+
+def certain(_data: Mapping[str, Any], _context: Any) -> Measurement:
+    """Says yes in place of a number."""
+    return Measurement({"height": MetricValue(True, 0.01, "1")})
+
+
+def enormous(_data: Mapping[str, Any], _context: Any) -> Measurement:
+    """Gives a number whose square is none."""
+    return Measurement({"height": MetricValue(1e308, 0.01, "1")})
+
+
+def large(_data: Mapping[str, Any], _context: Any) -> Measurement:
+    """Gives a number whose score is out of reach where the scale is small."""
+    return Measurement({"height": MetricValue(1e100, 0.01, "1")})
+
+
+def doubted(_data: Mapping[str, Any], _context: Any) -> Measurement:
+    """Gives its only reason for distrust as text."""
+    return Measurement({"height": MetricValue(1.0, 0.01, "1")}, "spike in data")  # type: ignore[arg-type]
