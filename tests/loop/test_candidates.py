@@ -229,3 +229,15 @@ def test_the_ranking_numbers_its_rows_and_has_the_metrics_in_the_order_of_the_ca
 def test_the_list_of_trials_says_which_were_imported() -> None:
     table = trials_table([replace(reading(0, 2.0), proposal=Proposal(IMPORTED))], {})
     assert next(iter(table.columns[1].cells)) == "completed, imported"
+
+
+def test_suspected_outliers_are_ranked_behind_what_is_infeasible_and_of_equals_the_first_is_the_best() -> None:
+    places = [replace(HERE, parameters={**HERE.parameters, "time": float(n)}) for n in range(4)]
+    doubted, broken = reading(0, 9.0, places[0], doubt="too good"), reading(1, 0.5, places[1])
+    equals = [reading(n, 2.0, places[n]) for n in (3, 2)]
+    assert [one.number for one in ranking(found(doubted, broken, *equals))] == [2, 3, 1, 0]
+    assert best(found(*equals)) == found(equals[1])[0]
+
+
+def test_what_was_never_judged_feasible_is_not_the_best() -> None:
+    assert best(found(replace(reading(0, 2.0), feasible=None))) is None

@@ -1,13 +1,15 @@
 """Failures teach: regions where trials fail are left, and a single failure costs no region."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from campaigns.values import Cause, Scalar, TrialState
 from loop.candidates import best, results
-from loop.failures import failures, lost
+from loop.failures import failures, in_a_row, lost, never_had
 from loop.planner import Planner
+from loop.records import IMPORTED, Proposal, TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.planned import Lab, campaign
@@ -94,3 +96,20 @@ def test_only_failures_of_the_sample_are_evidence() -> None:
     cracked, torn = (trials.trial(number, TrialState.FAILED, cause=Cause.SAMPLE) for number in (6, 7))
     assert failures([torn, cracked, busy, buggy, *others]) == (cracked.candidate, torn.candidate)
     assert [t.number for t in [torn, cracked, busy, buggy, *others] if lost(t)] == [4, 5]
+
+
+def faulty(number: int, fault: str = "make: ValueError at line 3", **changes: Any) -> TrialRecord:
+    return trials.trial(number, TrialState.QUARANTINED, fault=fault, ended=10.0 - number, **changes)
+
+
+def test_faults_are_in_a_row_in_the_order_in_which_the_trials_ended_and_imports_interrupt_nothing() -> None:
+    imported = trials.completed(9, 1.0, proposal=Proposal(IMPORTED), ended=20.0)
+    assert [t.number for t in in_a_row([*map(faulty, range(3)), imported])] == [2, 1, 0]
+    assert in_a_row([faulty(0, "another"), *map(faulty, range(1, 4))]) == []
+
+
+def test_a_metric_that_no_trial_has_had_is_told_of_once() -> None:
+    without = [trials.trial(n, TrialState.FAILED, missing=("capacity",)) for n in range(4)]
+    told = [never_had(without[:count], ["capacity"]) for count in range(5)]
+    assert told == [[], [], [], ["capacity"], []]
+    assert never_had([*without[:3], trials.completed(5, 1.0)], ["capacity"]) == []

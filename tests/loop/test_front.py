@@ -95,3 +95,10 @@ def test_some_trials_of_a_long_front_reach_from_end_to_end() -> None:
     many = results(two_terms().build_objective(), [completed(i, 100.0) for i in range(30)])
     assert [t.number for t in some(many, 4)] == [0, 10, 19, 29]
     assert some(many[:3], 4) == many[:3]
+
+
+def test_the_volume_does_not_grow_by_a_reading_that_is_left_out() -> None:
+    spike = completed(6, 200.0, 4.0, doubt="too good", candidate=TRIALS[2].candidate)
+    order = [TRIALS[0], spike, TRIALS[2]]
+    found = volumes(two_terms(AREA).build_objective(), order)
+    assert found[0] == found[1] < found[2]
