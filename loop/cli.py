@@ -149,7 +149,7 @@ def ranking(
     from loop.places import open_existing
     from loop.show import console
     from loop.standing import model_text, stored_front, stored_results
-    from loop.tables import metric_order, parameter_units, ranking_csv, ranking_table
+    from loop.tables import front_table, metric_order, parameter_units, ranking_csv, ranking_table
 
     if readings and csv:
         raise typer.BadParameter(
@@ -159,11 +159,14 @@ def ranking(
     source, records = reader.campaign().source, reader.trials()
     units, order = parameter_units(source), metric_order(source)
     found = stored_results(reader, records)
+    front = stored_front(reader, records)
     if csv:
-        typer.echo(ranking_csv(found, units, order), nl=False)
+        typer.echo(ranking_csv(found, units, order, front), nl=False)
         return
+    if front is not None:
+        console().print("the front, best in the first term first:", front_table(front, units), "all by their score:")
     console().print(ranking_table(found, units, None, readings, order))
-    if stored_front(reader, records) is None:
+    if front is None:
         typer.echo(f"best by the model: {model_text(reader, found, units)}")
 
 

@@ -100,15 +100,23 @@ def _single(one: TrialRecord | CandidateResult, name: str) -> str:
     return ", ".join(_metric_cell(trial.metrics.get(name)) for trial in one.readings)
 
 
-def ranking_csv(found: Iterable[CandidateResult], units: Mapping[str, str], order: Sequence[str] = ()) -> str:
-    """Return one row per candidate, best first: pooled values, each beside its standard error, units in the header."""
+def ranking_csv(
+    found: Iterable[CandidateResult], units: Mapping[str, str], order: Sequence[str] = (), front: Front | None = None
+) -> str:
+    """Return one row per candidate, best first: pooled values, each beside its standard error, units in the header.
+
+    Where a front is looked for, its candidates come first, and a column says so.
+    """
     best = listing(found)
+    if front is not None:
+        best.sort(key=lambda one: one.number not in front.numbers)
     metrics = _metric_units(best, order)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
     parameters = [_column(n, u) for n, u in units.items()]
-    heads = [RANK, NUMBERS, COUNT, STATE, MATERIAL, *parameters, *values, SCORE, SCORE_SD, FEASIBLE, REASON]
+    merit = [SCORE, SCORE_SD, *([] if front is None else [FRONT]), FEASIBLE, REASON]
+    heads = [RANK, NUMBERS, COUNT, STATE, MATERIAL, *parameters, *values, *merit]
     writer.writerow(heads)
     for rank, one in enumerate(best, 1):
         row: list[Cell] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
@@ -117,7 +125,9 @@ def ranking_csv(found: Iterable[CandidateResult], units: Mapping[str, str], orde
         row += [_positive_zero(one.candidate.parameters.get(name)) for name in units]
         row += _metric_cells(one, metrics)
         feasible = None if one.feasible is None else str(one.feasible).lower()
-        writer.writerow([*row, one.score, _stated(one.score_sd), feasible, _remark(one)])
+        row += [one.score, _stated(one.score_sd)]
+        row += [] if front is None else [str(one.number in front.numbers).lower()]
+        writer.writerow([*row, feasible, _remark(one)])
     return out.getvalue()
 
 

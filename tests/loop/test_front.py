@@ -1,3 +1,6 @@
+import csv
+import io
+
 import pytest
 import torch
 
@@ -6,6 +9,7 @@ from campaigns.values import TrialState
 from loop.candidates import results
 from loop.front import dominates, front, front_of, reference_point, some, volumes
 from loop.hypervolume import non_dominated
+from loop.tables import ranking_csv
 from tests.trials import campaign, completed, trial
 
 TERMS = [
@@ -102,3 +106,12 @@ def test_the_volume_does_not_grow_by_a_reading_that_is_left_out() -> None:
     order = [TRIALS[0], spike, TRIALS[2]]
     found = volumes(two_terms(AREA).build_objective(), order)
     assert found[0] == found[1] < found[2]
+
+
+def test_the_ranking_as_a_table_has_the_front_first_and_says_what_stands_on_it() -> None:
+    objective = two_terms().build_objective()
+    text = ranking_csv(results(objective, TRIALS), {}, (), front(objective, TRIALS))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {row["trial numbers"] for row in rows[:3]} == {"0", "2", "5"}
+    assert [row["front"] for row in rows] == ["true"] * 3 + ["false"] * 2
+    assert "front" not in ranking_csv(results(objective, TRIALS), {})
