@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from campaigns.amendments import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.reader import DOUBTS, Reader
+from loop.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR, Reader
 from loop.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
 from loop.store import Store
 
@@ -152,3 +153,32 @@ def test_what_is_not_believed_is_told_with_its_trial_until_it_is_believed_again(
     assert [t.doubt for t in store.trials()] == [store.trial(0).doubt] == ["far too much"]
     store.keep(DOUBTS, "trials", {})
     assert store.trial(0).doubt == ""
+
+
+@pytest.mark.parametrize("decision", ["release", "withdraw", "reanalyse", "complete"])
+def test_what_was_concluded_from_values_falls_with_them(store: Store, decision: str) -> None:
+    quarantined = decision in ("release", "withdraw")
+    state = TrialState.QUARANTINED if quarantined else TrialState.COMPLETED
+    store.claim(0, step(), 10.0)
+    store.document("token-1", "start", {"uid": "run-1"}, 10.0)
+    store.mark("token-1", TrialState.DISPATCHED, 11.0)
+    store.document("token-1", "event", {"data": {}}, 20.0)
+    store.measure("token-1", {"capacity": MetricValue(150.0, 1.5, "mAh/g")})
+    ended = store.end(0, Verdict(state), 20.0)
+    for kind, name in ((OUTLOOK, "0"), (POSTERIOR, BEST)):
+        store.keep(kind, name, {})
+    store.keep(DOUBTS, "trials", {"0": "too good", "1": "too bad"})
+    (asked,) = store.amend([ReleaseTrial(trial=0)], ("somebody", "looked at it"), {})
+    match decision:
+        case "release":
+            store.release(0, {}, 30.0, asked)
+        case "withdraw":
+            store.end(0, Verdict(TrialState.WITHDRAWN), 30.0, asked.number)
+        case "reanalyse":
+            store.reanalyse(0, {}, 30.0, asked)
+        case _:
+            store.complete({0: ended}, asked.number, 30.0, {0: "more"})
+    assert not store.artefacts(OUTLOOK)
+    assert not store.artefacts(POSTERIOR)
+    still = {"0", "1"} if decision == "complete" else {"1"}
+    assert store.artefacts(DOUBTS)["trials"].keys() == still
