@@ -107,3 +107,11 @@ class TrialState(StrEnum):
 ENDED = frozenset(
     {TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN, TrialState.WITHDRAWN}
 )
+
+
+def lab_time(seconds: float) -> str:
+    """Return a time of the laboratory as one number with a unit, rounded up, so that it suffices as a limit."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{math.ceil(round(seconds / size, 6) * 10) / 10:g} {unit}"
+    return f"{math.ceil(round(seconds, 6) * 10) / 10:g} s"

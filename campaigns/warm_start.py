@@ -208,14 +208,14 @@ def read_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
     numbers = [*parameters, *metrics, *(sd_name(name) for name in metrics)]
     try:
         sheet = read_sheet(config.path, numbers, [*pool, *categories, STATE, *_OWN])
-        _check_columns(sheet, [*pool, *wanted.space.all_parameters, *metrics])
+        _check_columns(sheet, [*pool, *wanted.space.all_parameters, *metrics], where.startswith(("warm_start", "history")))
         return _Reading(sheet, wanted, metrics, read_settings(sheet, wanted.space)).source(config.name)
     except (TableError, UnitError) as error:
         raise CampaignError([Problem(f"{where}.file", f"{config.file}: {error}")]) from error
 
 
-def _check_columns(sheet: Sheet, wanted: Sequence[str]) -> None:
-    """Check that columns are there.
+def _check_columns(sheet: Sheet, wanted: Sequence[str], chosen: bool) -> None:
+    """Check that columns are there; ``chosen``: a key ``metrics`` says which of them are learnt from.
 
     Raises:
         TableError: they are not.
@@ -225,7 +225,8 @@ def _check_columns(sheet: Sheet, wanted: Sequence[str]) -> None:
         return
     has = [*(column.head for column in sheet.columns.values()), *sheet.unread]
     hints = "; ".join(f"{name}{suggestion(name, has)}" for name in lacking)
-    hint = "add the column with the value that was used; a metric that was not measured: leave it out of metrics"
+    hint = "rename the column that is meant, or add one with the value that was used"
+    hint += "; a metric that was not measured: leave it out of metrics" if chosen else ""
     raise TableError(f"has no column {hints}; it has: {', '.join(map(repr, has)) or 'nothing'}; {hint}")
 
 

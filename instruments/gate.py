@@ -90,4 +90,5 @@ def _wrong_unit(name: str, metric: MetricValue, unit: str) -> str:
 
 
 def _unsure(name: str, metric: MetricValue) -> str:
-    return f"{name}: got {metric.value} ± {metric.sd} {metric.unit}; allowed: a standard uncertainty that is a number"
+    got = f"{metric.value:.4g} ± {metric.sd:.4g} {metric.unit}"
+    return f"{name}: got {got}; allowed: a standard uncertainty that is a number"

@@ -10,6 +10,7 @@ from ophyd.device import Device
 from ophyd.status import DeviceStatus
 
 from campaigns.errors import LabError, StepError
+from campaigns.values import lab_time
 from instruments.clock import Clock, Party
 
 
@@ -30,7 +31,7 @@ class LabStatus(DeviceStatus):
         self._wait: LabWait | None = None
         super().__init__(device, call_stop_on_failure=False)
         late = StepError(
-            f"{device.name} did not end within {timeout:g} s of lab time; look at the instrument, "
+            f"{device.name} did not end within {lab_time(timeout)} of lab time; look at the instrument, "
             "or allow the step a longer timeout"
         )
         self._timer = clock.call_later(timeout, lambda: self.end(late), device.name)

@@ -17,14 +17,13 @@ from campaigns.lab import CustomLabConfig, EpicsLabConfig, VirtualLabConfig
 from campaigns.load import located
 from campaigns.pool import GeneratorPoolConfig
 from campaigns.units import convert
-from campaigns.values import Scalar
+from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
 from loop.analysis_facts import read_analysis
 from loop.limits import Stated, missing_settings, outside_limits
 from loop.prospects import prospects
 from loop.time_limits import late_steps
-from loop.words import lab_time
 from simulators.bench import StationKind
 from simulators.durations import job_duration
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from campaigns.campaign import Campaign
@@ -84,11 +85,23 @@ def outside_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> It
         campaign: space, workflow and fidelities.
         instruments: station to what states its limits; stations that are missing are left out.
     """
+    told: dict[Problem, dict[str, None]] = {}
+    for name, problem in _all_outside(campaign, instruments):
+        said = problem.message.removeprefix(f"{name}: ")
+        names = told.setdefault(replace(problem, message=said), {})
+        names |= {name: None} if said != problem.message else {}
+    for problem, names in told.items():
+        yield replace(problem, message=f"{', '.join(names)}: {problem.message}") if names else problem
+
+
+def _all_outside(campaign: Campaign, instruments: Mapping[str, Stating]) -> Iterator[tuple[str, Problem]]:
+    """Yield what each instrument by itself has against the recipes, with its name."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for instrument in [instruments[name] for name in step.stations if name in instruments]:
             untold = instrument.untold if isinstance(instrument, Stated) else ()
             for key in [key for key in step.recipe if key not in untold]:
-                yield from _outside(campaign, instrument, key, step.recipe[key], f"{where}.recipe.{key}")
+                found = _outside(campaign, instrument, key, step.recipe[key], f"{where}.recipe.{key}")
+                yield from ((instrument.limits.name, problem) for problem in found)
 
 
 class Set(Protocol):
@@ -127,7 +140,9 @@ def _outside(campaign: Campaign, instrument: Stating, key: str, value: float | s
         for one in told:
             instrument.limits.check({key: one})
     except LimitError as error:
-        return [Problem(where, _in_words(str(error), instrument, key))]
+        name = str(value).removeprefix("$")
+        own = f"${name}" == value and name in campaign.space.parameters and key in known.ranges
+        return [Problem(f"space.parameters.{name}" if own else where, _in_words(str(error), instrument, key))]
     except ValueError as error:
         return [Problem(where, f"{key} of {instrument.limits.name}: {error}")]
     return []
@@ -138,8 +153,9 @@ def _in_words(said: str, instrument: Stating, key: str) -> str:
     said = said.removesuffix("; nothing was moved").replace(", so that nothing was moved", "")
     if key not in instrument.limits.ranges or "allowed: " not in said:
         return said
-    unit = instrument.unit_of(key)
-    return f"{said}{'' if unit == '1' else f' {unit}'}; keep to that, or use another instrument"
+    unit = "" if instrument.unit_of(key) == "1" else f" {instrument.unit_of(key)}"
+    said = re.sub(r"got (-?[\d.]+(e[-+]?\d+)?);", lambda found: f"got {float(found[1]):.6g}{unit};", said)
+    return f"{said}{unit}; keep to that, or use another instrument"
 
 
 def extremes(parameter: ParameterConfig) -> list[Scalar]:

@@ -13,9 +13,8 @@ from campaigns.fidelity import all_steps
 from campaigns.lab import StepConfig
 from campaigns.parameters import FloatConfig
 from campaigns.space import SpaceConfig
-from campaigns.values import Scalar
+from campaigns.values import Scalar, lab_time
 from loop.limits import Stating, constant, converted, extremes
-from loop.words import lab_time
 
 Setting = Mapping[str, Scalar]
 _MOST_CORNERS = 4096

@@ -54,14 +54,6 @@ def metric_text(metric: MetricValue) -> str:
     return f"{with_sd(metric.value, metric.sd)}{unit_text(metric.unit)}"
 
 
-def lab_time(seconds: float) -> str:
-    """Return a time of the laboratory as one number with a unit, rounded up, so that it suffices as a limit."""
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{math.ceil(round(seconds / size, 6) * 10) / 10:g} {unit}"
-    return f"{math.ceil(round(seconds, 6) * 10) / 10:g} s"
-
-
 def unit_text(unit: str) -> str:
     """Return a unit with a space before it; nothing for a dimensionless number."""
     return "" if unit in ("1", "") else f" {unit}"

@@ -97,3 +97,13 @@ def test_names_are_checked_against_the_campaign() -> None:
 def test_a_campaign_keeps_its_sources() -> None:
     campaign = parse_campaign(CAMPAIGN + "warm_start:\n  - {kind: store, name: old, file: old.db}\n", "small.yaml")
     assert Campaign.model_validate(campaign.model_dump()) == campaign
+
+
+def test_a_column_under_another_name_is_to_be_renamed_and_metrics_named_where_they_are_a_key(
+    tmp_path: Path,
+) -> None:
+    source = config(tmp_path, "temperatur,gas,gap\n600,air,1\n")
+    for where, told in (("warm_start[0]", True), ("history[0]", True), ("TABLE", False)):
+        with pytest.raises(CampaignError, match="rename the column that is meant") as caught:
+            read_table(source, WANTED, where)
+        assert ("leave it out of metrics" in str(caught.value)) is told

@@ -123,7 +123,7 @@ def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(crew_of
     ("kind", "complaint"),
     [
         ("raise", "LabError: xrd: the driver failed, as it was told to"),
-        ("hang", "StepError: xrd did not end within 360000 s of lab time"),
+        ("hang", "StepError: xrd did not end within 100 h of lab time"),
     ],
 )
 def test_a_failing_job_costs_itself_and_the_station_goes_on(crew_of, kind, complaint):

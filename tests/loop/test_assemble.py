@@ -170,7 +170,7 @@ def test_limits_are_checked_for_the_whole_space_and_every_problem_is_named(furna
         check_limits(Campaign(**data), {"furnace_1": furnace, "furnace_2": furnace})
     assert len(caught.value.problems) == 3
     text = str(caught.value)
-    assert "ramp_rate got 50.0; allowed: 0.5 to 20" in text
+    assert "ramp_rate got 50 degC/min; allowed: 0.5 to 20" in text
     assert "atmosphere got 'hydrogen'; allowed: air, oxygen, argon" in text
     assert "no setting 'colour'" in text
 

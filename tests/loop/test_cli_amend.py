@@ -61,7 +61,7 @@ def test_a_run_that_goes_on_keeps_nobody_from_writing(small: Path) -> None:
 def test_nothing_leads_out_of_the_limits_of_an_instrument(small: Path) -> None:
     result = athanor("space", "set", "temperature=600..1200", "--reason", "x")
     assert result.exit_code == ExitCode.INVALID
-    assert "workflow[0].recipe.temperature: furnace: temperature got 1200.0; allowed: 20 to 1000" in result.output
+    assert "space.parameters.temperature: furnace: temperature got 1200 degC; allowed: 20 to 1000" in result.output
     assert Reader(f"sqlite:///{small.with_suffix('.db')}").amendments() == []
 
 

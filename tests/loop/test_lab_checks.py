@@ -210,11 +210,11 @@ def test_what_can_be_run_is_let_through_without_a_word(folder: Path, text: str) 
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("high: 900", "high: 1300", 21, "furnace: temperature got 1300.0; allowed: 100 to 1200 degC"),
-        ("low: 500", "low: 50", 21, "temperature got 50.0; allowed: 100 to 1200 degC; keep to that, or use another"),
-        ("unit: h, low: 2, high: 48", "unit: min, low: 2, high: 48", 21, "time got 0.0333"),
-        ("high: 900}", "high: 900, highest: 1500}", 21, "temperature got 1500.0; allowed: 100 to 1200 degC"),
-        ("ramp_rate: 5", "ramp_rate: 50", 21, "ramp_rate got 50.0; allowed: 0.5 to 20 degC/min"),
+        ("high: 900", "high: 1300", 5, "furnace: temperature got 1300 degC; allowed: 100 to 1200 degC"),
+        ("low: 500", "low: 50", 5, "temperature got 50 degC; allowed: 100 to 1200 degC; keep to that, or use another"),
+        ("unit: h, low: 2, high: 48", "unit: min, low: 2, high: 48", 6, "time got 0.0333333 h"),
+        ("high: 900}", "high: 900, highest: 1500}", 5, "temperature got 1500 degC; allowed: 100 to 1200 degC"),
+        ("ramp_rate: 5", "ramp_rate: 50", 21, "ramp_rate got 50 degC/min; allowed: 0.5 to 20 degC/min"),
         ("ramp_rate: 5", "ramp_rate: 5 K/s", 21, "ramp_rate got 300"),
         ("ramp_rate: 5", "ramp_rate: 5 mm", 21, "allowed: a quantity like degC/min"),
         ("ramp_rate: 5", "atmosphere: hydrogen", 21, "atmosphere got 'hydrogen'; allowed: air, oxygen, argon"),
@@ -308,7 +308,7 @@ fidelities:
          gives: [capacity, mean_voltage], timeout: 30 h, cost: 1 USD}
 """
     costly = MADE.replace("timeout: 80 h", "timeout: 80 h\n    cost: 60 USD") + quick
-    assert "fidelities.quick.workflow[1].recipe.c_rate: cycler: c_rate got 20.0" in refused(folder, costly)
+    assert "fidelities.quick.workflow[1].recipe.c_rate: cycler: c_rate got 20 1/h" in refused(folder, costly)
     assert "fidelities.quick.workflow[0].timeout: furnace takes" in refused(
         folder, costly.replace("c_rate: 20", "c_rate: 2")
     )
@@ -317,7 +317,7 @@ fidelities:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("unit: mm, low: 0, high: 1", "unit: cm, low: 0, high: 1", "bench: x got 10.0; allowed: 0 to 1 mm"),
+        ("unit: mm, low: 0, high: 1", "unit: cm, low: 0, high: 1", "bench: x got 10 mm; allowed: 0 to 1 mm"),
         ("unit: mm, low: 0, high: 1", "unit: degC, low: 0, high: 1", "workflow[0].recipe.x: x of bench:"),
         ("x: $x, y: $y", "x: $x, y: $y, z: 3", "bench has no setting 'z'"),
         ("x: $x, y: $y", "x: $x, y: $y, gas: helium", "gas got 'helium'; allowed: air, argon"),
@@ -397,7 +397,7 @@ def test_run_refuses_what_validate_refuses_and_imports_nothing(folder: Path, dry
             "bench:Stage",
             "bench:Stage is a ophyd.Device, which starts no jobs; a station needs a JobInstr",
         ),
-        ("low: 0, high: 1}", "low: 0, high: 3}", "bench: x got 3.0; allowed: 0 to 1 mm"),
+        ("low: 0, high: 1}", "low: 0, high: 3}", "bench: x got 3 mm; allowed: 0 to 1 mm"),
         ("{kind: virtual}", "{kind: custom, factory: 'subprocess:Popen'}", "is a module of Python's standard library"),
     ]:
         file.write_text(OWN.replace(old, new, 1))
@@ -430,3 +430,11 @@ def test_the_analyses_give_what_is_said_of_them() -> None:
         text = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
         assert f"def {name}(" in text
         assert facts.gives
+
+
+def test_a_bound_that_several_instruments_refuse_is_told_once(folder: Path) -> None:
+    two = MADE.replace("high: 900", "high: 1600").replace("stations: [furnace]", "stations: [furnace, oven]")
+    text = refused(folder, two.replace("  cycler: {kind", "  oven: {kind: furnace}\n  cycler: {kind"))
+    said = "furnace, oven: temperature got 1600 degC; allowed: 100 to 1200 degC; keep to that"
+    assert text.splitlines()[0].startswith(f"campaign.yaml:5: space.parameters.temperature: {said}")
+    assert len(text.splitlines()) == 1
