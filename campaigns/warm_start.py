@@ -208,7 +208,8 @@ def read_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
     numbers = [*parameters, *metrics, *(sd_name(name) for name in metrics)]
     try:
         sheet = read_sheet(config.path, numbers, [*pool, *categories, STATE, *_OWN])
-        _check_columns(sheet, [*pool, *wanted.space.all_parameters, *metrics], where.startswith(("warm_start", "history")))
+        in_file = where.startswith(("warm_start", "history"))
+        _check_columns(sheet, [*pool, *wanted.space.all_parameters, *metrics], in_file)
         return _Reading(sheet, wanted, metrics, read_settings(sheet, wanted.space)).source(config.name)
     except (TableError, UnitError) as error:
         raise CampaignError([Problem(f"{where}.file", f"{config.file}: {error}")]) from error
