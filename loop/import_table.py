@@ -16,7 +16,7 @@ from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
 from loop.amend import Desk, check_reason, open_desk
 from loop.amend_words import wrong
 from loop.amending import author
-from loop.edition import as_scored, as_shown
+from loop.edition import as_shown, edition
 from loop.fingerprint import campaign_record
 from loop.history import news, read_measurements
 from loop.importing import computed_of, take_in, waiting_imports
@@ -112,4 +112,4 @@ def _taken(desk: Desk, materials: Materials | None) -> Iterator[str]:
 
 def _take(store: Store, desk: Desk, one: Amendment, materials: Materials | None) -> Amendment:
     lab = max((change.lab for change in store.transitions()), default=0.0)
-    return take_in(store, one, as_scored(desk.campaign, store.amendments()), computed_of(materials), lab)
+    return take_in(store, one, edition(desk.campaign, store.amendments()), computed_of(materials), lab)
