@@ -20,7 +20,8 @@ FEWEST = 16
 """Points of an array from which it cannot be the same by chance."""
 _EVEN = 1e-6  # deviation of steps from their mean, as a share
 _SHOWN = 4  # names in a message
-_HEADER = frozenset({"sample", "material", "step", "attempt", "token"})
+HEADER = frozenset({"sample", "material", "step", "attempt", "token"})
+"""Signals that say which job it is."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def stale(now: Reading, last: Reading, first: Sequence[Reading]) -> tuple[str, .
         last: of the sample before it on that station.
         first: of the first samples on that station, which may have the one before among them.
     """
-    numbers = [name for name, value in now.values.items() if name not in _HEADER and not isinstance(value, str)]
+    numbers = [name for name, value in now.values.items() if name not in HEADER and not isinstance(value, str)]
     same = [name for name in numbers if _equal(now.values[name], last.values.get(name))]
     told = [name for name in numbers if any(each.updated(name) for each in first)]
     if told and not any(now.updated(name) for name in told):
         return (f"stale data: {_names(told)} not updated since before the job began",)
-    frozen = [name for name in same if name in told and not now.updated(name) and _is_data(now.values[name])]
+    frozen = [name for name in same if name in told and not now.updated(name) and is_data(now.values[name])]
     if now.candidate != last.candidate:
         frozen += [name for name in _repeated(now, last, first) if name not in frozen]
     return (f"stale data: {_names(frozen)} the same as for the sample before",) if frozen else ()
@@ -65,8 +66,8 @@ def stale(now: Reading, last: Reading, first: Sequence[Reading]) -> tuple[str, .
 
 def _repeated(now: Reading, last: Reading, first: Sequence[Reading]) -> Iterator[str]:
     """Yield the arrays that are the same as those of another candidate, although they are none by nature."""
-    arrays = [name for name, value in now.values.items() if _is_data(value)]
-    arrays = arrays or [n for n, value in now.values.items() if _is_array(value) and not _is_constant(value)]
+    arrays = [name for name, value in now.values.items() if is_data(value)]
+    arrays = arrays or [n for n, value in now.values.items() if is_array(value) and not is_constant(value)]
     same = [name for name in arrays if _equal(now.values[name], last.values.get(name))]
     axes = all(_is_even(now.values[name]) for name in arrays)
     for name in same:
@@ -75,11 +76,13 @@ def _repeated(now: Reading, last: Reading, first: Sequence[Reading]) -> Iterator
             yield name
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array that cannot be the same by chance."""
     return isinstance(value, list | tuple | np.ndarray) and len(value) >= FEWEST
 
 
-def _is_constant(value: Any) -> bool:
+def is_constant(value: Any) -> bool:
+    """Return whether all finite numbers of an array are equal."""
     numbers = np.asarray(value, dtype=float)
     return bool(np.ptp(numbers[np.isfinite(numbers)]) == 0) if np.isfinite(numbers).any() else True
 
@@ -94,12 +97,13 @@ def _is_even(value: Any) -> bool:
     return any(bool(np.ptp(each) <= _EVEN * abs(each.mean())) for each in steps)
 
 
-def _is_data(value: Any) -> bool:
-    return _is_array(value) and not _is_constant(value) and not _is_even(value)
+def is_data(value: Any) -> bool:
+    """Return whether a value is an array that varies and is no axis."""
+    return is_array(value) and not is_constant(value) and not _is_even(value)
 
 
 def _equal(one: Any, other: Any) -> bool:
-    if _is_array(one) and _is_array(other):
+    if is_array(one) and is_array(other):
         return bool(np.array_equal(np.asarray(one, dtype=float), np.asarray(other, dtype=float), equal_nan=True))
     return type(one) is type(other) and bool(one == other)
 

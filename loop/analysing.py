@@ -20,6 +20,7 @@ from instruments.gate import Judged, judge
 from instruments.instrument import JobInstrument, readings
 from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import Reading, stale
+from instruments.unusable import dead, not_finite
 from loop.assemble import load_analysis
 from loop.reader import Reader
 from loop.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
@@ -71,10 +72,11 @@ class Analyst:
         except SampleError as error:
             return Analysed(missing={told(trial, name): f"no value: {error}" for name in units})
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an analysis may raise anything, exit() too
-            return failed(f"analysis of {step.name}", error)
+            return self._judged(step, record, failed(f"analysis of {step.name}", error))
         if why := "; ".join((*judged.wrong, *relabelled)) or _misnamed(found, units):
             return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
-        return _analysed(trial, found, judged, units)
+        analysed = _analysed(trial, found, judged, units)
+        return analysed if trusting or not analysed.missing else self._judged(step, record, analysed)
 
     def anew(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], Verdict | None, str]:
         """Return the metrics that all raw data of a trial come to now, and what speaks against it.
@@ -121,11 +123,36 @@ class Analyst:
                 candidates[document.trial] = self._store.trial(document.trial).candidate.key()
             body = document.body
             since = self._store.dispatched(document.trial, document.step, float(body.get("time", math.inf)))
-            values, times = (readings(record.station, body.get(key, {})) for key in ("data", "timestamps"))
-            read = {name: value for name, value in values.items() if name not in step.recipe}
-            return Reading(read, times, since, candidates[document.trial])
+            times = readings(record.station, body.get("timestamps", {}))
+            return Reading(self._values(step, record, document), times, since, candidates[document.trial])
 
         return stale(reading(event), reading(last), [reading(one) for one in first])
+
+    def _judged(self, step: StepConfig, record: StepRecord, analysed: Analysed) -> Analysed:
+        """Return what raw data that give no number come to; unusable ones speak of neither sample nor analysis."""
+        event = self._store.event(record.token)
+        if event is None:
+            return analysed
+        now, good = self._values(step, record, event), self._good(step, record)
+        flags = list(not_finite(now, good))
+        if not analysed.metrics:  # else an array of zeros may be what the sample gives
+            flags += dead(now, good)
+        return Analysed(flags=tuple(flags), cause=Cause.DATA) if flags else analysed
+
+    def _good(self, step: StepConfig, record: StepRecord) -> list[dict[str, Any]]:
+        """Return what a station gave for its first samples, and the last one, of those from which numbers came."""
+        last, first = self._store.events_before(record.token, record.station, _FIRST)
+        known = [(event, self._store.trial(event.trial)) for event in (*first, last) if event is not None]
+        return [
+            self._values(step, record, event)
+            for event, trial in known
+            if any(told(trial, name) in trial.metrics for name in step.gives)
+        ]
+
+    def _values(self, step: StepConfig, record: StepRecord, event: Document) -> dict[str, Any]:
+        """Return what an event has of a station, but for what the recipe sets."""
+        values = readings(record.station, event.body.get("data", {}))
+        return {name: value for name, value in values.items() if name not in step.recipe}
 
     def structure(self, trial: TrialRecord) -> Any:
         """Return the structure of a trial's material, or None without a pool."""

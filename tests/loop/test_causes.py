@@ -125,3 +125,29 @@ def test_an_analysis_that_returns_no_measurement_is_told_what_is_needed(bench: B
         troubled("Bench", workflow=[step | {"analysis": "tests.loop.troubled:unpacked"}], budget={"trials": 1})
     )
     assert "it returned a dict; needed: a campaigns.values:Measurement" in outcome.trials[0].reason
+
+
+def analysed_by(device: str, analysis: str) -> dict[str, Any]:
+    data = troubled(device, budget={"trials": 6})
+    data["workflow"][0]["analysis"] = f"tests.loop.troubled:{analysis}"
+    return data
+
+
+@pytest.mark.parametrize("analysis", ["bare", "raising"])
+def test_a_dead_detector_is_blamed_on_the_data_whatever_the_analysis_makes_of_it(bench: Bench, analysis: str) -> None:
+    outcome = bench.run(analysed_by("Unplugged", analysis))
+    held = {t.number: t for t in outcome.trials if t.state is not TrialState.COMPLETED}
+    assert {number: (t.state, t.cause) for number, t in held.items()} == dict.fromkeys(
+        (2, 3), (TrialState.QUARANTINED, Cause.DATA)
+    )
+    assert held[2].reason == "make: unusable data: 64 of 64 values of curve are not finite"
+    assert held[3].reason == "make: dead detector: curve is 0 at all 64 points"
+    assert failures(outcome.trials) == ()
+
+
+def test_nan_that_is_there_by_nature_is_not_held_against_a_sample_that_gave_no_number(bench: Bench) -> None:
+    outcome = bench.run(analysed_by("Padded", "choosy"))
+    ended = [(t.state, t.cause) for t in outcome.trials]
+    assert (TrialState.COMPLETED, None) in ended
+    first = ended.index((TrialState.COMPLETED, None))
+    assert set(ended[first:]) == {(TrialState.COMPLETED, None), (TrialState.FAILED, Cause.SAMPLE)}

@@ -165,6 +165,28 @@ class Stopped(Bench):
             super()._end()
 
 
+class Unplugged(Bench):
+    """Reads nothing but nan for trial 2 and nothing but zeros for trial 3, beside angles and a constant dark frame."""
+
+    angles = Component(Quantity, value=np.linspace(10.0, 80.0, POINTS))
+    dark = Component(Quantity, value=np.full(POINTS, 3.0))
+
+    def finish(self) -> None:
+        self.angles.put(np.linspace(10.0, 80.0, POINTS))
+        self.dark.put(np.full(POINTS, 3.0))
+        if self.number in (2, 3):
+            self.curve.put(np.full(POINTS, math.nan if self.number == 2 else 0.0))
+        super().finish()
+
+
+class Padded(Bench):
+    """Pads its curve with nan."""
+
+    def finish(self) -> None:
+        self.curve.put(np.append(np.array(self.curve.get())[:-4], [math.nan] * 4))
+        super().finish()
+
+
 class Tearing(Bench):
     """Tears trials 1 and 4 as it measures them."""
 
@@ -214,6 +236,32 @@ def misnamed(data: Mapping[str, Any], context: Any) -> Measurement:
     """Return the height of the curve under a name that is not quite that of the campaign."""
     del context
     return Measurement({"heigth": MetricValue(float(data["height"]), 0.01, "1")})
+
+
+def bare(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the mean of the curve, which is no number where there is none."""
+    del context
+    mean = float(np.mean(np.asarray(data["curve"])))
+    return Measurement({"height": MetricValue(mean or math.nan, 0.01, "1")})
+
+
+def raising(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the mean of the curve, or raise an error where there is none."""
+    found = bare(data, context)
+    if not math.isfinite(found.metrics["height"].value):
+        raise ValueError("no curve")
+    return found
+
+
+def choosy(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Return the height, which is no number where it is small."""
+    del context
+    value = float(data["height"])
+    return Measurement({"height": MetricValue(value if value > CHOOSY else math.nan, 0.01, "1")})
+
+
+CHOOSY = 0.6
+"""Height that ``choosy`` needs."""
 
 
 def in_volts(data: Mapping[str, Any], context: Any) -> Measurement:
