@@ -89,7 +89,7 @@ class ReleaseTrial(Config):
 
 
 class WithdrawTrial(Config):
-    """Never run a trial that waits, or let one rest that is in quarantine or uncertain."""
+    """Never run a trial that waits, or let one rest that has ended: nothing is learnt from it."""
 
     kind: Literal["withdraw_trial"] = "withdraw_trial"
     trial: int

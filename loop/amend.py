@@ -5,11 +5,11 @@ They write beside a run that goes on, which takes over what it finds before its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaigns.amendments import AddTrial, CampaignChange, Change, Settlement, SetWeights
+from campaigns.amendments import AddTrial, CampaignChange, Change, ReleaseTrial, Settlement, SetWeights
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.module_files import open_folder
@@ -120,8 +120,8 @@ def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
     return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
 
 
-def settle(desk: Desk, *changes: Settlement) -> list[str]:
-    """Ask for trials to be settled, and say what was done; all of them or none.
+def settle(desk: Desk, *changes: Settlement) -> Iterator[str]:
+    """Ask for trials to be settled, all or none; what is returned does so where no run goes on, and tells of it.
 
     Raises:
         CampaignError: one of them cannot be settled so.
@@ -131,9 +131,13 @@ def settle(desk: Desk, *changes: Settlement) -> list[str]:
     trials = desk.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
         raise wrong("TRIAL", why)
-    written = desk.journal.amend(changes, (author(), desk.reason), {})
-    said = [f"amendment {one.number}: {change_text(desk.campaign, one.change)}" for one in written]
-    return [*said, "as soon as a run that goes on, or the next one, takes it over"]
+    from loop.settlements import analysing, settled  # slow: it loads what analyses
+
+    if any(isinstance(change, ReleaseTrial) for change in changes):
+        analysing(desk, desk.journal)  # what cannot be loaded leaves nothing that waits
+    desk.journal.amend(changes, (author(), desk.reason), {})
+
+    return settled(desk)
 
 
 def numbers(words: Sequence[str]) -> list[int]:

@@ -32,7 +32,7 @@ from loop.store import Store
 from loop.verdict import verdict
 
 _GROWTH = "growth"
-_SETTLED = (TrialState.QUARANTINED, TrialState.UNCERTAIN)
+_SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 
 
 def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, Verdict]:
@@ -79,8 +79,7 @@ def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
         fits, allowed = settled and bool(trial.acquired), "one that has ended, and of which raw data are stored"
     else:
         fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.begun)
-        fits = fits or (trial.state is TrialState.COMPLETED and trial.imported)
-        allowed = "one that waits, is in quarantine or uncertain, or was imported"
+        allowed = "one that waits, is completed, in quarantine or uncertain"
     return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"
 
 

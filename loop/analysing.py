@@ -78,6 +78,10 @@ class Analyst:
         analysed = _analysed(trial, found, judged, units)
         return analysed if trusting or not analysed.missing else self._judged(step, record, analysed)
 
+    def step(self, name: str) -> StepConfig:
+        """Return the step of a name."""
+        return self._campaign.step(name)
+
     def anew(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], Verdict | None, str]:
         """Return the metrics that all raw data of a trial come to now, and what speaks against it.
 

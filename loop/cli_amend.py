@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -131,9 +132,9 @@ def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON
 
 @trial.command("withdraw")
 def withdraw_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
-    """Never run trials that wait, let rest what is in quarantine or uncertain, or forget what was imported.
+    """Never run trials that wait, let rest what is in quarantine or uncertain, or forget what was wrong.
 
-    TRIALS such as 3, or 0-6 for several.
+    TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and nothing is learnt from it.
     """
     from campaigns.amendments import WithdrawTrial
     from loop.amend import numbers, open_desk, parted, settle
@@ -150,7 +151,8 @@ def reanalyse_trials(
 ) -> None:
     """Analyse stored raw data anew, once an analysis was corrected: TRIALS such as 3 or 5-8, completed ones included.
 
-    Without TRIALS, all that are in quarantine because their analysis raised an error. It is done at once where no run
+    Without TRIALS, all that are in quarantine because their analysis raised an error, or have failed as it gave no
+    number of a metric. It is done at once where no run
     goes on; what a trial came to before stays in its log.
     """
     from loop.amend import open_desk, parted
@@ -161,6 +163,6 @@ def reanalyse_trials(
         typer.echo(line)
 
 
-def _say(lines: list[str]) -> None:
+def _say(lines: Iterable[str]) -> None:
     for line in lines:
         typer.echo(line)

@@ -54,7 +54,7 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.FAILED: frozenset({TrialState.ACQUIRED}),
     TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
     TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
-    TrialState.COMPLETED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),  # what was imported by mistake
+    TrialState.COMPLETED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
 }
 _READ_BY = ("space", "metrics")
 """Sections of a campaign file that tell what a row of a table means."""

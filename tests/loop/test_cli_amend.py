@@ -80,16 +80,29 @@ def test_a_trial_is_asked_for_within_the_space_in_force(small: Path) -> None:
     assert athanor("trial", "add", "temperature=950", "--reason", "x").exit_code == 0
 
 
-def test_a_trial_in_quarantine_may_be_released_and_one_that_waits_withdrawn(small: Path) -> None:
+def test_trials_are_settled_at_once_where_no_run_goes_on(small: Path) -> None:
     result = athanor("trial", "release", "1", "small.yaml", "--reason", "the spike is real")
-    assert result.output.splitlines()[0] == "amendment 1: trial 1 is released"
-    assert athanor("trial", "withdraw", "3", "--reason", "no powder left").exit_code == 0
+    assert result.exit_code == ExitCode.LAB
+    assert result.output.startswith("amendment 1: trial 1 could not be released: analysis failed: ")
+    result = athanor("trial", "withdraw", "0,3", "--reason", "no powder left")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        "amendment 2: trial 0 is withdrawn, done", "amendment 3: trial 3 is withdrawn, done"
+    ]  # fmt: skip
     lines = [line for line in status(small) if line.startswith("amendment")]
-    assert lines[0].startswith("amendment 1: trial 1 is released, waits for a run; ")
-    for words in (["release", "0"], ["withdraw", "0"], ["withdraw", "7"], ["release", "one"], ["release", "1", "2"]):
+    assert lines[0].startswith("amendment 1: trial 1 is released, refused: ")
+    for words in (["release", "0"], ["withdraw", "3"], ["withdraw", "7"], ["release", "one"], ["release", "1", "2"]):
         result = athanor("trial", *words, "--reason", "x")
         assert result.exit_code == ExitCode.INVALID, words
         assert "allowed: " in result.output
+
+
+def test_a_run_that_goes_on_settles_trials_itself(small: Path) -> None:
+    running = Store(f"sqlite:///{small.with_suffix('.db')}")
+    result = athanor("trial", "withdraw", "3", "--reason", "no powder left")
+    assert (result.exit_code, result.output) == (0, "the run that goes on does it before its next proposal\n")
+    assert running.amendments()[0].waiting
+    running.close("")
 
 
 def test_weights_rank_past_trials_anew_at_once(small: Path) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from campaigns.amendments import ReanalyseTrial, SetWeights
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
 from loop.amend import amend, numbers, open_desk
+from loop.cli import app
 from loop.events import Warned
 from loop.exits import ExitCode, exit_code
 from loop.planner import Planner
@@ -65,7 +67,12 @@ def test_another_session_spends_no_sample_while_the_analysis_still_fails(stopped
 
 
 def test_once_it_is_corrected_all_are_completed_by_the_command_and_the_campaign_goes_on(stopped: Bench) -> None:
-    assert all("refused: analysis failed: ZeroDivisionError" in line for line in told(stopped)[::2])
+    result = CliRunner().invoke(app, ["trial", "reanalyse", "--store", stopped.url, "--reason", "corrected it"])
+    assert result.exit_code == ExitCode.LAB
+    lines = result.output.splitlines()
+    for number, line in enumerate(lines[:3]):
+        text = f"trial {number} could not be analysed: analysis failed: ZeroDivisionError"
+        assert line.startswith(f"amendment {number + 1}: {text}")
     benches.SCALE[0] = 1.0
     lines = told(stopped)
     assert [line.split(": score")[0] for line in lines[1::2]] == [f"trial {n}: completed" for n in range(3)]
@@ -212,3 +219,16 @@ def test_a_score_that_overflows_lies_in_quarantine_too(bench: Bench) -> None:
     trials = bench.run(analysed_by("large", budget={"trials": 2}, objective={"terms": terms})).trials
     assert {(t.state, t.cause) for t in trials} == {(TrialState.QUARANTINED, Cause.DATA)}
     assert "its score, 1e+200" in trials[0].reason
+
+
+def test_what_failed_as_the_analysis_gave_no_number_is_taken_up_without_being_named(bench: Bench) -> None:
+    benches.CHOOSY[0] = 2.0
+    try:
+        bench.run(analysed_by("choosy", budget={"trials": 4}))
+    finally:
+        benches.CHOOSY[0] = 0.6
+    assert states(bench) == [TrialState.FAILED] * 4
+    benches.CHOOSY[0] = -9.0
+    told(bench)
+    benches.CHOOSY[0] = 0.6
+    assert states(bench) == [TrialState.COMPLETED] * 4

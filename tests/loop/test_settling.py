@@ -14,7 +14,7 @@ from loop.events import Amended, Event, Proposed, TrialEnded
 from loop.lines import line
 from loop.options import Outcome
 from loop.reader import Reader
-from tests.loop.conftest import Bench, quick
+from tests.loop.conftest import Bench, quick, troubled
 from tests.loop.test_run import begun_once, facts
 
 
@@ -26,7 +26,7 @@ def doubtful() -> dict[str, Any]:
 
 
 def decide(bench: Bench, change: Settlement) -> None:
-    settle(open_desk(None, bench.url, "looked at it"), change)
+    list(settle(open_desk(None, bench.url, "looked at it"), change))
 
 
 def run(bench: Bench) -> Outcome:
@@ -94,8 +94,42 @@ def test_only_what_can_be_settled_so_is(settled: tuple[Bench, Outcome]) -> None:
     bench, _ = settled
     for change, message in (
         (ReleaseTrial(trial=0), "trial 0 is completed; allowed: one in quarantine"),
-        (WithdrawTrial(trial=0), "trial 0 is completed; allowed: one that waits, is in quarantine or uncertain"),
+        (WithdrawTrial(trial=4), "trial 4 is withdrawn; allowed: one that waits, is completed, in quarantine or"),
         (WithdrawTrial(trial=99), "got trial 99; allowed: 0 to"),
     ):
         with pytest.raises(CampaignError, match=message):
             decide(bench, change)
+
+
+def test_a_completed_trial_that_was_wrong_is_withdrawn_at_once_and_learnt_from_no_more(bench: Bench) -> None:
+    data = troubled("Bench")
+    before = bench.run(data).trials
+    said = list(settle(open_desk(None, bench.url, "vials 3 and 4 were swapped"), *map(withdrawn, (3, 4))))
+    assert said == ["amendment 1: trial 3 is withdrawn, done", "amendment 2: trial 4 is withdrawn, done"]
+    trials = Reader(bench.url).trials()
+    for old, new in zip(before[3:5], trials[3:5], strict=True):
+        assert (new.state, new.metrics, new.score, new.counted) == (TrialState.WITHDRAWN, old.metrics, None, True)
+        assert new.reason.endswith("vials 3 and 4 were swapped")
+        assert Reader(bench.url).transitions(new.number)[-1].state is TrialState.WITHDRAWN
+    assert {3, 4} <= set(before[-1].proposal.learnt_from)
+    outcome = bench.run(data | {"budget": {"trials": 10}})
+    assert outcome.trials[-1].proposal.modelled
+    assert not {3, 4} & set(outcome.trials[-1].proposal.learnt_from)
+    assert not {3, 4} & {number for one in outcome.found for number in one.numbers}
+
+
+def test_a_run_that_goes_on_forgets_a_completed_trial_that_is_withdrawn_meanwhile(bench: Bench) -> None:
+    said: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, TrialEnded) and event.trial.number == 5:
+            said.extend(settle(open_desk(None, bench.url, "swapped"), withdrawn(3)))
+
+    outcome = bench.run(troubled("Bench"), on_event)
+    assert said == ["the run that goes on does it before its next proposal"]
+    assert outcome.trials[3].state is TrialState.WITHDRAWN
+    assert 3 not in outcome.trials[-1].proposal.learnt_from
+
+
+def withdrawn(number: int) -> WithdrawTrial:
+    return WithdrawTrial(trial=number)

@@ -1,0 +1,129 @@
+"""Carries out what people decide about single trials; ``Settling`` does so in a run, ``settled`` where none goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+
+from campaigns.amendments import ReanalyseTrial, ReleaseTrial, Settlement, WithdrawTrial
+from campaigns.errors import AnalysisError, StoreError
+from campaigns.values import TrialState
+from loop.amend import Desk
+from loop.amending import check_settlement
+from loop.analysing import Analyst
+from loop.assemble import Materials, load_materials
+from loop.edition import as_scored
+from loop.importing import computed_of
+from loop.reader import Reader
+from loop.records import Amendment, TrialRecord, Verdict
+from loop.store import Store
+from loop.verdict import completion
+from loop.words import change_text, outcome_text, since_text
+
+Analysts = Callable[[], Analyst]
+"""Makes what analyses raw data; asked only where that is needed."""
+
+
+def settled(desk: Desk) -> Iterator[str]:
+    """Settle all trials that the journal asks for, if no run goes on, and yield what there is to say.
+
+    Raises:
+        AnalysisError: none can be settled so.
+    """
+    try:
+        store = Store(f"sqlite:///{desk.journal.path}")
+    except StoreError:
+        yield "the run that goes on does it before its next proposal"
+        return
+    try:
+        yield from _settled(desk, store)
+    finally:
+        store.close("")
+
+
+def analysing(desk: Desk, store: Reader) -> tuple[Analyst, Materials | None]:
+    """Return what analyses by the campaign in force, with its materials.
+
+    Raises:
+        CampaignError: an analysis, or the pool, cannot be loaded.
+    """
+    campaign = as_scored(desk.campaign, store.amendments()).campaign
+    materials = load_materials(campaign)
+    return Analyst(campaign, store, None if materials is None else materials.pool), materials
+
+
+def _settled(desk: Desk, store: Store) -> Iterator[str]:
+    campaign = as_scored(desk.campaign, store.amendments()).campaign
+
+    @cache
+    def loaded() -> tuple[Analyst, Materials | None]:
+        return analysing(desk, store)
+
+    lab = max((change.lab for change in store.transitions()), default=0.0)
+    refused: list[bool] = []
+    for one in store.amendments():
+        if not one.waiting or not isinstance(one.change, Settlement):
+            continue
+        why, ending = carry_out(store, lambda: loaded()[0], one, lab)
+        refused.append(bool(why))
+        if why:
+            store.take_over({}, {one.number: why}, {})
+            yield f"amendment {one.number}: {refusal_text(one.change, why)}"
+            continue
+        done, trial = replace(one, first=one.change.trial), store.trial(one.change.trial)
+        yield f"amendment {one.number}: {change_text(campaign, one.change)}, {since_text(done)}"
+        if not trial.state.ended:
+            ending = ending or completion(campaign, trial, computed_of(loaded()[1])(trial.candidate.material))
+            trial = trial if ending is None else store.end(trial.number, ending, lab)
+        if not isinstance(one.change, WithdrawTrial):
+            yield f"trial {trial.number}: {outcome_text(trial)}"
+    if refused and all(refused):
+        raise AnalysisError("nothing was changed; the raw data are kept, correct the analysis and ask again")
+
+
+def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tuple[str, Verdict | None]:
+    """Settle a trial as an amendment asks; return why it cannot be done, empty if it was, and how the trial ends.
+
+    A trial that was released or analysed anew has no ending yet, where the verdict is None.
+
+    Args:
+        store: where it is recorded, in one transaction.
+        analyst: makes what analyses.
+        one: asks for it.
+        lab: lab time in seconds.
+    """
+    assert isinstance(one.change, Settlement)  # noqa: S101 - nothing else is given
+    trials = store.trials()
+    if why := check_settlement(one.change, trials):
+        return why, None
+    trial = trials[one.change.trial]
+    match one.change:
+        case WithdrawTrial():
+            verdict = Verdict(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
+            store.end(trial.number, verdict, lab, one.number)
+            return "", None
+        case ReanalyseTrial():
+            metrics, ending, why = analyst().anew(trial)
+            if not why:
+                store.reanalyse(trial.number, metrics, lab, one)
+            return why, ending
+        case ReleaseTrial():
+            return _release(store, analyst(), trial, one, lab), None
+
+
+def _release(store: Store, analyst: Analyst, trial: TrialRecord, one: Amendment, lab: float) -> str:
+    """Let a trial in quarantine go on; return what speaks against it, empty if it does."""
+    record = trial.steps[-1]
+    analysed = analyst.analyse(trial, analyst.step(record.name), record, trusting=True)
+    if analysed.flags or analysed.missing:
+        lacking = (f"{name} cannot be had: the analysis gave {given}" for name, given in analysed.missing.items())
+        return "; ".join((*analysed.flags, *lacking))
+    store.release(trial.number, analysed.metrics, lab, one)
+    return ""
+
+
+def refusal_text(change: Settlement, why: str) -> str:
+    """Return that a trial cannot be settled so."""
+    verbs = {ReleaseTrial: "released", WithdrawTrial: "withdrawn", ReanalyseTrial: "analysed"}
+    return f"trial {change.trial} could not be {verbs[type(change)]}: {why}"
