@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, TypeVar
 
+from campaigns.fidelity import FULL
 from campaigns.values import MetricValue, TrialState
 from loop.candidates import CandidateResult
 from loop.records import TrialRecord
@@ -39,6 +40,8 @@ class Mark:
 MARKS = (
     Mark("feasible", BLUE, "circle"),
     Mark("breaks a constraint", ORANGE, "circle-open"),
+    Mark("completed", BLUE, "circle-open"),
+    Mark("completed in part", BLUE, "triangle-up-open"),
     Mark("suspected outlier", SKY, "star-open"),
     Mark("failed", RED, "x"),
     Mark("quarantined", PURPLE, "diamond"),
@@ -54,6 +57,10 @@ def fate(trial: TrialRecord | CandidateResult) -> str:
     if trial.doubt:
         return "suspected outlier"
     if trial.state is TrialState.COMPLETED:
+        if isinstance(trial, TrialRecord) and trial.fidelity != FULL:
+            return "completed"
+        if trial.feasible is None:  # whether it keeps the constraints is not known
+            return "completed in part"
         return "feasible" if trial.feasible else "breaks a constraint"
     return str(trial.state) if trial.state.ended else "under way"
 

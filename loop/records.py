@@ -236,6 +236,11 @@ class TrialRecord:
         return self.proposal.generator == IMPORTED
 
     @property
+    def in_part(self) -> bool:
+        """Whether it is completed without all metrics that its score and the constraints need, as an imported row."""
+        return self.state is TrialState.COMPLETED and self.fidelity == FULL and self.score is None
+
+    @property
     def values(self) -> dict[str, float]:
         """Metric to value, without uncertainties."""
         return {name: m.value for name, m in self.metrics.items()}

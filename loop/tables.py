@@ -253,8 +253,6 @@ def _state(trial: TrialRecord) -> str:
 def _fate(trial: TrialRecord) -> str:
     if trial.doubt:
         return "completed, suspected outlier"
-    if trial.imported and trial.metrics and trial.score is None and not trial.reason:
-        return "completed in part"
     return "completed, breaks a constraint" if trial.feasible is False else state_text(trial)
 
 

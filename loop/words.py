@@ -179,6 +179,8 @@ def trials_text(numbers: Sequence[int]) -> str:
 
 def state_text(trial: TrialRecord) -> str:
     """Return how a trial stands, with what a failure or a quarantine speaks of, such as ``failed (lab)``."""
+    if trial.in_part:
+        return "completed in part"
     return f"{trial.state}" if trial.cause is None else f"{trial.state} ({trial.cause})"
 
 

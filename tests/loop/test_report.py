@@ -10,10 +10,12 @@ import yaml
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.marks import fate
 from loop.reader import Reader
 from loop.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.report import write_report
 from loop.store import Store
+from loop.words import outcome_text, state_text
 from tests.offline import assert_offline
 from tests.pools import keep_pool, perovskites
 from tests.stores import fill
@@ -166,6 +168,13 @@ def test_every_trial_is_listed_with_its_state_and_reason(shop: Shop) -> None:
     )
     words = ["best candidate", "breaks a constraint", "lid was open", "a spike", "nobody knows", *["under way"] * 2]
     assert all(word in row for word, row in zip(words, rows[1:], strict=True))
+
+
+def test_a_trial_without_one_metric_is_completed_in_part_and_breaks_no_constraint(shop: Shop) -> None:
+    partly = replace(completed(1, 40.0), score=None, score_sd=None, feasible=None)
+    text = body(shop.report([completed(0, 100.0), partly]))
+    assert "completed in part" in text
+    assert state_text(partly) == outcome_text(partly) == fate(partly) == "completed in part"
 
 
 def test_the_same_store_gives_the_same_bytes(shop: Shop) -> None:
