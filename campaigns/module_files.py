@@ -112,6 +112,8 @@ def _found(top: str, folder: Path | None) -> importlib.machinery.ModuleSpec | No
     """Return what an import would find, whatever is imported already; folders of other campaigns do not count."""
     path = [place for place in sys.path if place not in _opened or place == str(folder)]
     for finder in sys.meta_path:
+        if type(finder).__module__ == "_distutils_hack":
+            continue  # it finds nothing of its own, and unloads what others have imported when it is asked for pip
         if finder is importlib.machinery.PathFinder:
             spec = importlib.machinery.PathFinder.find_spec(top, path)
         else:

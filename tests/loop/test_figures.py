@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -62,10 +63,13 @@ def valid(figure: Figure) -> Figure:
 
 
 def test_no_trial_is_hidden_from_the_score_figure() -> None:
-    figure = valid(score_figure(ALL_FATES, of(ALL_FATES), UNITS))
+    part = replace(completed(10, 50.0), score=None, score_sd=None, feasible=None)
+    cheap = replace(part, number=11, proposal=replace(part.proposal, fidelity="quick"))
+    trials = [*ALL_FATES, part, cheap]
+    figure = valid(score_figure(trials, of(trials), UNITS))
     shown = sorted(x for mark in MARKS for t in traces(figure, mark.name) for x in t["x"])
-    assert shown == list(range(10))
-    assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in ALL_FATES})
+    assert shown == list(range(12))
+    assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in trials})
 
 
 def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:
