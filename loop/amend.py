@@ -134,10 +134,10 @@ def settle(desk: Desk, *changes: Settlement) -> Iterator[str]:
     from loop.settlements import analysing, settled  # slow: it loads what analyses
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
-        analysing(desk, desk.journal)  # what cannot be loaded leaves nothing that waits
+        analysing(desk.campaign, desk.journal)  # what cannot be loaded leaves nothing that waits
     desk.journal.amend(changes, (author(), desk.reason), {})
 
-    return settled(desk)
+    return settled(desk.campaign, desk.journal.path)
 
 
 def numbers(words: Sequence[str]) -> list[int]:

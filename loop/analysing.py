@@ -21,7 +21,7 @@ from instruments.instrument import JobInstrument, readings
 from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import Reading, stale
 from instruments.unusable import dead, not_finite
-from loop.assemble import load_analysis
+from loop.lab_setup import load_analysis
 from loop.reader import Reader
 from loop.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
 from loop.verdict import condemned

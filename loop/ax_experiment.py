@@ -31,8 +31,6 @@ from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar, TrialState
 from loop.candidates import CandidateResult, by_trial, results
-from loop.edition import shown_campaign
-from loop.reader import Reader
 from loop.records import TrialRecord
 
 MATERIAL = "material"
@@ -77,14 +75,13 @@ class _Group:
         return None if found is None or found.doubt or found.score is None else found
 
 
-def write_experiment(reader: Reader, path: Path) -> tuple[str, ...]:
-    """Write the campaign of a store, as it is now, for ``Client.load_from_json_file``; return what is left out.
+def write_experiment(campaign: Campaign, trials: Sequence[TrialRecord], path: Path) -> tuple[str, ...]:
+    """Write a campaign, see ``experiment``, for ``Client.load_from_json_file``; return what is left out.
 
     Raises:
-        StoreError: the store holds no campaign, or one of a version with another format.
         OSError: the file cannot be written.
     """
-    handover = experiment(shown_campaign(reader), reader.trials())
+    handover = experiment(campaign, trials)
     handover.client.save_to_json_file(str(path))
     return handover.left_out
 

@@ -146,10 +146,11 @@ def ranking(
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per candidate, as CSV.")] = False,
 ) -> None:
     """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
+    from loop.edition import metric_order, parameter_units
     from loop.places import open_existing
     from loop.show import console
     from loop.standing import model_text, stored_front, stored_results
-    from loop.tables import front_table, metric_order, parameter_units, ranking_csv, ranking_table
+    from loop.tables import front_table, ranking_csv, ranking_table
 
     if readings and csv:
         raise typer.BadParameter(
@@ -178,10 +179,11 @@ def trials(
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per trial, as CSV.")] = False,
 ) -> None:
     """List the trials of a campaign."""
+    from loop.edition import metric_order, parameter_units
     from loop.places import open_existing
     from loop.show import console
     from loop.standing import stored_front
-    from loop.tables import metric_order, parameter_units, trials_csv, trials_json, trials_table
+    from loop.tables import trials_csv, trials_json, trials_table
 
     if json and csv:
         raise typer.BadParameter("got --json and --csv; allowed: one of them", param_hint="--json")
@@ -251,11 +253,12 @@ def export(
     """
     from loop.ax_experiment import write_experiment
     from loop.places import open_existing
+    from loop.reader import shown_campaign
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".ax.json")
     with _writing(target):
-        left_out = write_experiment(reader, target)
+        left_out = write_experiment(shown_campaign(reader), reader.trials(), target)
     for text in left_out:
         typer.echo(f"left out: {text}")
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
+from typing import Any
 
 from campaigns.amendments import amended, outline
 from campaigns.campaign import Campaign
-from campaigns.errors import StoreError
 from campaigns.space import SpaceConfig
 from campaigns.yaml_nodes import read_document
 from loop.records import Amendment, changes_of, version_of
-
-if TYPE_CHECKING:
-    from loop.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -33,32 +27,6 @@ class Edition:
     outline: SpaceConfig
     version: int = 0
     first: int = 0
-
-
-def stored_campaign(reader: Reader) -> Campaign:
-    """Return the campaign of a store's file, whose text was validated when the campaign began.
-
-    Raises:
-        StoreError: the store holds no campaign, or one of a version with another format.
-    """
-    try:
-        return Campaign.model_validate(read_document(reader.campaign().source).data)
-    except ValidationError as error:
-        sessions = reader.sessions()
-        writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
-        raise StoreError(
-            f"{reader.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
-            f"use the version that ran it (athanor-sdl {writer})"
-        ) from error
-
-
-def shown_campaign(reader: Reader) -> Campaign:
-    """Return the campaign of a store as its trials are scored and shown.
-
-    Raises:
-        StoreError: the store holds no campaign, or one of a version with another format.
-    """
-    return as_shown(stored_campaign(reader), reader.amendments())
 
 
 def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:
@@ -79,3 +47,21 @@ def as_shown(campaign: Campaign, amendments: Sequence[Amendment]) -> Campaign:
     """Return a campaign as its trials are scored and shown: with the latest weights, and room for every trial."""
     changes = changes_of(amendments)
     return amended(campaign, changes).model_copy(update={"space": outline(campaign, changes)})
+
+
+def parameter_units(source: str) -> dict[str, str]:
+    """Return parameter to unit, empty for a category, read from a campaign file's text that was validated before."""
+    space = read_document(source).data["space"]
+    units = {name: _unit(parameter) for name, parameter in (space.get("parameters") or {}).items()}
+    for mixture in (space.get("mixtures") or {}).values():
+        units |= dict.fromkeys(mixture["components"], str(mixture.get("unit", "1")))
+    return units
+
+
+def metric_order(source: str) -> tuple[str, ...]:
+    """Return the metrics as a campaign file's text, which was validated before, lists them."""
+    return tuple(read_document(source).data.get("metrics") or ())
+
+
+def _unit(parameter: Mapping[str, Any]) -> str:
+    return "" if parameter["kind"] == "categorical" else str(parameter.get("unit", "1"))

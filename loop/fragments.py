@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from loop.marks import Figure
-from loop.tables import plain
+from loop.serialization import plain
 
 
 @dataclass(frozen=True, slots=True)

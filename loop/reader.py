@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Engine, event, inspect
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session, SQLModel, create_engine, func, select
 
+from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.values import TrialState
+from campaigns.yaml_nodes import read_document
+from loop.edition import as_shown
 from loop.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
 from loop.rows import (
     AmendmentRow,
@@ -264,3 +268,29 @@ def store_path(url: str) -> Path:
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise StoreError(f"got store {url!r}; allowed: sqlite:///PATH")
     return Path(url.removeprefix(prefix))
+
+
+def stored_campaign(reader: Reader) -> Campaign:
+    """Return the campaign of a store's file, whose text was validated when the campaign began.
+
+    Raises:
+        StoreError: the store holds no campaign, or one of a version with another format.
+    """
+    try:
+        return Campaign.model_validate(read_document(reader.campaign().source).data)
+    except ValidationError as error:
+        sessions = reader.sessions()
+        writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
+        raise StoreError(
+            f"{reader.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
+            f"use the version that ran it (athanor-sdl {writer})"
+        ) from error
+
+
+def shown_campaign(reader: Reader) -> Campaign:
+    """Return the campaign of a store as its trials are scored and shown.
+
+    Raises:
+        StoreError: the store holds no campaign, or one of a version with another format.
+    """
+    return as_shown(stored_campaign(reader), reader.amendments())

@@ -34,9 +34,9 @@ def reanalyse(desk: Desk, words: Sequence[str]) -> Iterator[str]:
     for change in changes:
         if why := check_settlement(change, trials):
             raise wrong("TRIALS", why)
-    analysing(desk, desk.journal)  # what cannot be loaded leaves nothing that waits
+    analysing(desk.campaign, desk.journal)  # what cannot be loaded leaves nothing that waits
     desk.journal.amend(changes, (author(), desk.reason), {})
-    yield from settled(desk)
+    yield from settled(desk.campaign, desk.journal.path)
 
 
 def _faulty(trial: TrialRecord) -> bool:

@@ -14,7 +14,7 @@ from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
 from loop.candidates import CandidateResult, best, results
-from loop.edition import as_shown, stored_campaign
+from loop.edition import as_shown
 from loop.figures import (
     parallel_figure,
     prediction_figure,
@@ -30,6 +30,7 @@ from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
 from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
+from loop.reader import stored_campaign
 from loop.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts

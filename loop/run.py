@@ -13,13 +13,14 @@ import torch
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from loop.amending import author
-from loop.assemble import Materials, build_encoder, build_lab, build_materials, caveats_of
+from loop.assemble import Materials, build_encoder, build_materials, caveats_of
 from loop.dispatch import Dispatcher
 from loop.edition import as_shown, edition
 from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.fingerprint import campaign_record
 from loop.history import Measurements, news, read_history
 from loop.importing import computed_of, with_imports
+from loop.lab_setup import build_lab
 from loop.limits import check_limits, keep_limits, missing_settings
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions

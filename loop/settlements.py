@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from campaigns.amendments import ReanalyseTrial, ReleaseTrial, Settlement, WithdrawTrial
+from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, StoreError
 from campaigns.values import TrialState
-from loop.amend import Desk
 from loop.amending import check_settlement
 from loop.analysing import Analyst
 from loop.assemble import Materials, load_materials
@@ -25,40 +26,40 @@ Analysts = Callable[[], Analyst]
 """Makes what analyses raw data; asked only where that is needed."""
 
 
-def settled(desk: Desk) -> Iterator[str]:
+def settled(campaign: Campaign, path: Path) -> Iterator[str]:
     """Settle all trials that the journal asks for, if no run goes on, and yield what there is to say.
 
     Raises:
         AnalysisError: none can be settled so.
     """
     try:
-        store = Store(f"sqlite:///{desk.journal.path}")
+        store = Store(f"sqlite:///{path}")
     except StoreError:
         yield "the run that goes on does it before its next proposal"
         return
     try:
-        yield from _settled(desk, store)
+        yield from _settled(campaign, store)
     finally:
         store.close("")
 
 
-def analysing(desk: Desk, store: Reader) -> tuple[Analyst, Materials | None]:
+def analysing(campaign: Campaign, store: Reader) -> tuple[Analyst, Materials | None]:
     """Return what analyses by the campaign in force, with its materials.
 
     Raises:
         CampaignError: an analysis, or the pool, cannot be loaded.
     """
-    campaign = as_scored(desk.campaign, store.amendments()).campaign
+    campaign = as_scored(campaign, store.amendments()).campaign
     materials = load_materials(campaign)
     return Analyst(campaign, store, None if materials is None else materials.pool), materials
 
 
-def _settled(desk: Desk, store: Store) -> Iterator[str]:
-    campaign = as_scored(desk.campaign, store.amendments()).campaign
+def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
+    campaign = as_scored(campaign, store.amendments()).campaign
 
     @cache
     def loaded() -> tuple[Analyst, Materials | None]:
-        return analysing(desk, store)
+        return analysing(campaign, store)
 
     lab = max((change.lab for change in store.transitions()), default=0.0)
     refused: list[bool] = []

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from campaigns.yaml_nodes import read_document
 from loop.candidates import CandidateResult, best, by_trial
+from loop.edition import parameter_units
 from loop.front import Front, some
 from loop.records import (
     HISTORY,
@@ -30,7 +31,6 @@ from loop.records import (
     weighed,
 )
 from loop.standing import model_text, stored_front, stored_results
-from loop.tables import parameter_units
 from loop.words import (
     candidate_text,
     change_text,

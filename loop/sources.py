@@ -10,11 +10,11 @@ from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.history import Lacks
 from campaigns.remarks import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
+from loop.edition import parameter_units
 from loop.reader import Reader
 from loop.records import SOURCE, TrialRecord, trusted
 from loop.source_words import tally
 from loop.store import Store
-from loop.tables import parameter_units
 
 
 def read_sources(campaign: Campaign) -> list[Source]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from campaigns.yaml_nodes import read_document
 from loop.candidates import CandidateResult, by_trial, replicated, results
-from loop.edition import shown_campaign
 from loop.front import Front, front_of
+from loop.reader import shown_campaign
 from loop.records import FEWEST, TrialRecord, weighed
 from loop.words import candidate_text, posterior_text
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -31,31 +28,13 @@ from campaigns.columns import (
     sd_name,
 )
 from campaigns.values import MetricValue
-from campaigns.yaml_nodes import read_document
 from loop.candidates import CandidateResult, listing
 from loop.front import Front
 from loop.records import TrialRecord
+from loop.serialization import plain, positive_zero
 from loop.words import candidate_text, clean, score_text, state_text, unit_text, with_sd
 
 Cell = str | int | float | bool | None
-
-
-def parameter_units(source: str) -> dict[str, str]:
-    """Return parameter to unit, empty for a category, read from a campaign file's text that was validated before."""
-    space = read_document(source).data["space"]
-    units = {name: _unit(parameter) for name, parameter in (space.get("parameters") or {}).items()}
-    for mixture in (space.get("mixtures") or {}).values():
-        units |= dict.fromkeys(mixture["components"], str(mixture.get("unit", "1")))
-    return units
-
-
-def metric_order(source: str) -> tuple[str, ...]:
-    """Return the metrics as a campaign file's text, which was validated before, lists them."""
-    return tuple(read_document(source).data.get("metrics") or ())
-
-
-def _unit(parameter: Mapping[str, Any]) -> str:
-    return "" if parameter["kind"] == "categorical" else str(parameter.get("unit", "1"))
 
 
 def ranking_table(
@@ -122,7 +101,7 @@ def ranking_csv(
         row: list[Cell] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
         # Not completed, so that no campaign learns from it that begins with this table.
         row += [OUTLIER if one.doubt else one.state.value, one.candidate.material]
-        row += [_positive_zero(one.candidate.parameters.get(name)) for name in units]
+        row += [positive_zero(one.candidate.parameters.get(name)) for name in units]
         row += _metric_cells(one, metrics)
         feasible = None if one.feasible is None else str(one.feasible).lower()
         row += [one.score, _stated(one.score_sd)]
@@ -146,7 +125,7 @@ def _stated(sd: float | None) -> float | None:
 def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> Iterator[Cell]:
     for name in metrics:
         metric = one.metrics.get(name)
-        yield from (None, None) if metric is None else (_positive_zero(metric.value), _stated(metric.sd))
+        yield from (None, None) if metric is None else (positive_zero(metric.value), _stated(metric.sd))
 
 
 def front_table(front: Front, units: Mapping[str, str]) -> Table:
@@ -200,24 +179,9 @@ def trials_json(trials: Sequence[TrialRecord]) -> str:
     return json.dumps(plain(trials), indent=2, ensure_ascii=False)
 
 
-def plain(value: Any) -> Any:
-    """Return records as dicts and lists for JSON."""
-    if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else _positive_zero(value)
-
-
-def _positive_zero(value: Any) -> Any:
-    return 0.0 if isinstance(value, float) and value == 0 else value
-
-
 def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None) -> list[Cell]:
     row: list[Cell] = [trial.number, trial.state.value, trial.candidate.material]
-    row += [_positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
+    row += [positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
     row += _metric_cells(trial, metrics)
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()

@@ -19,7 +19,8 @@ from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue
 from instruments.analyses.context import AnalysisContext
-from loop.assemble import Materials, build_materials, load_analysis
+from loop.assemble import Materials, build_materials
+from loop.lab_setup import load_analysis
 from loop.options import RunOptions
 from loop.places import ready_campaigns
 from loop.run import run

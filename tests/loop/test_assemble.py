@@ -17,7 +17,8 @@ from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
 from instruments.lab import Lab
-from loop.assemble import build_instrument, build_lab, build_materials, caveats_of, recipe
+from loop.assemble import build_materials, caveats_of
+from loop.lab_setup import build_instrument, build_lab, recipe
 from loop.limits import check_limits
 from simulators.clock import VirtualClock
 from tests.loop.conftest import quick
