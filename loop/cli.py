@@ -253,12 +253,11 @@ def export(
     """
     from loop.ax_experiment import write_experiment
     from loop.places import open_existing
-    from loop.reader import shown_campaign
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".ax.json")
     with _writing(target):
-        left_out = write_experiment(shown_campaign(reader), reader.trials(), target)
+        left_out = write_experiment(reader.shown_campaign(), reader.trials(), target)
     for text in left_out:
         typer.echo(f"left out: {text}")
 

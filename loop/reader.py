@@ -242,6 +242,30 @@ class Reader:
                 raise StoreError(f"the store holds no event of job {token}")
             return dict(row.body["data"])
 
+    def stored_campaign(self) -> Campaign:
+        """Return the campaign of the store's file, whose text was validated when the campaign began.
+
+        Raises:
+            StoreError: the store holds no campaign, or one of a version with another format.
+        """
+        try:
+            return Campaign.model_validate(read_document(self.campaign().source).data)
+        except ValidationError as error:
+            sessions = self.sessions()
+            writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
+            raise StoreError(
+                f"{self.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
+                f"use the version that ran it (athanor-sdl {writer})"
+            ) from error
+
+    def shown_campaign(self) -> Campaign:
+        """Return the campaign of the store as its trials are scored and shown.
+
+        Raises:
+            StoreError: the store holds no campaign, or one of a version with another format.
+        """
+        return as_shown(self.stored_campaign(), self.amendments())
+
 
 def _document(row: DocumentRow) -> Document:
     return Document(row.trial, row.step, row.kind, row.run_uid, row.body)
@@ -268,29 +292,3 @@ def store_path(url: str) -> Path:
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise StoreError(f"got store {url!r}; allowed: sqlite:///PATH")
     return Path(url.removeprefix(prefix))
-
-
-def stored_campaign(reader: Reader) -> Campaign:
-    """Return the campaign of a store's file, whose text was validated when the campaign began.
-
-    Raises:
-        StoreError: the store holds no campaign, or one of a version with another format.
-    """
-    try:
-        return Campaign.model_validate(read_document(reader.campaign().source).data)
-    except ValidationError as error:
-        sessions = reader.sessions()
-        writer = sessions[-1].versions.get("athanor-sdl", "unknown") if sessions else "unknown"
-        raise StoreError(
-            f"{reader.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
-            f"use the version that ran it (athanor-sdl {writer})"
-        ) from error
-
-
-def shown_campaign(reader: Reader) -> Campaign:
-    """Return the campaign of a store as its trials are scored and shown.
-
-    Raises:
-        StoreError: the store holds no campaign, or one of a version with another format.
-    """
-    return as_shown(stored_campaign(reader), reader.amendments())

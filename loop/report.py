@@ -30,7 +30,6 @@ from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
 from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
-from loop.reader import stored_campaign
 from loop.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts
@@ -151,7 +150,7 @@ def read_content(reader: Reader) -> Content:
     Raises:
         StoreError: the store holds no campaign, or one of a version with another format.
     """
-    campaign, record, sessions = stored_campaign(reader), reader.campaign(), reader.sessions()
+    campaign, record, sessions = reader.stored_campaign(), reader.campaign(), reader.sessions()
     now = max((change.lab for change in reader.transitions()), default=0.0)
     pool = next((PoolPicture.of(kept) for kept in reader.artefacts(POOL).values()), None)
     pictures = {name: MaterialPicture.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}

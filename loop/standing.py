@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from campaigns.yaml_nodes import read_document
 from loop.candidates import CandidateResult, by_trial, replicated, results
 from loop.front import Front, front_of
-from loop.reader import shown_campaign
 from loop.records import FEWEST, TrialRecord, weighed
 from loop.words import candidate_text, posterior_text
 
@@ -21,7 +20,7 @@ def stored_results(reader: Reader, trials: Sequence[TrialRecord]) -> list[Candid
 
     The campaign, which takes units to be loaded, is loaded only where a score has to be worked out.
     """
-    return results(shown_campaign(reader).build_objective() if replicated(trials) else None, trials)
+    return results(reader.shown_campaign().build_objective() if replicated(trials) else None, trials)
 
 
 def stored_front(reader: Reader, trials: Sequence[TrialRecord]) -> Front | None:
@@ -29,7 +28,7 @@ def stored_front(reader: Reader, trials: Sequence[TrialRecord]) -> Front | None:
     objective = read_document(reader.campaign().source).data["objective"]
     if dict(objective.get("find") or {}).get("kind") != "pareto":
         return None
-    return front_of(shown_campaign(reader), trials)
+    return front_of(reader.shown_campaign(), trials)
 
 
 def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from campaigns.load import load_campaign, parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.ax_experiment import MATERIAL, SCORE, experiment, write_experiment
 from loop.places import ready_campaigns
-from loop.reader import Reader, shown_campaign
+from loop.reader import Reader
 from loop.records import Proposal, TrialRecord
 from tests.stores import fill
 
@@ -43,7 +43,7 @@ def calcination() -> Campaign:
 def test_ax_takes_up_a_campaign_with_the_fate_of_each_trial(tmp_path: Path) -> None:
     fill(tmp_path)
     reader = Reader(f"sqlite:///{tmp_path / 'small.db'}")
-    write_experiment(shown_campaign(reader), reader.trials(), tmp_path / "small.ax.json")
+    write_experiment(reader.shown_campaign(), reader.trials(), tmp_path / "small.ax.json")
     client = Client.load_from_json_file(str(tmp_path / "small.ax.json"))
     table = client.summarize()
     assert list(table["trial_status"]) == ["COMPLETED", "ABANDONED", "RUNNING", "RUNNING"]
