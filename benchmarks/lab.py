@@ -20,8 +20,8 @@ from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from campaigns.warm_start import Source
+from loop.core.records import TrialRecord
 from loop.planner import Planner
-from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 
 METRIC = "merit"

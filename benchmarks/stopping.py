@@ -16,8 +16,8 @@ from benchmarks.environment import wide_console
 from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
 from benchmarks.lab import Problem, begin, trials
-from loop.records import TrialRecord
-from loop.stopping import Spent, stop_reason
+from loop.core.records import TrialRecord
+from loop.core.stopping import Spent, stop_reason
 
 _TASKS = (
     (Problem("Branin", "branin"), 2.0),

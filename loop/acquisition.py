@@ -18,10 +18,10 @@ from campaigns.campaign import StagnationRuleConfig
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
 from loop.belief import Belief, History
+from loop.core.records import Alternative
 from loop.costs import Effort
 from loop.pareto import pushed
 from loop.promise import Promise
-from loop.records import Alternative
 from loop.scoring import Scorer
 from loop.shortlist import fresh, neighbours, shortlist, within
 

@@ -16,12 +16,12 @@ from campaigns.module_files import open_folder
 from campaigns.yaml_nodes import read_document
 from loop.amend_words import Words, candidate, wrong
 from loop.amending import author, check_candidate, check_settlement, checked, rescored
-from loop.candidates import best, results
+from loop.core.candidate_results import best, results
+from loop.core.formatting import best_text, change_text
+from loop.core.records import changes_of
 from loop.limits import kept_limits
 from loop.places import open_journal
-from loop.records import changes_of
 from loop.store import Journal
-from loop.words import best_text, change_text
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,14 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.edition import edition
+from loop.core.campaign_version import edition
+from loop.core.records import Amendment, TrialRecord, Verdict, changes_of, completed
+from loop.core.trial_scoring import verdict
 from loop.growth import growth
 from loop.importing import waiting_imports
 from loop.limits import Stating, check_limits
-from loop.records import Amendment, TrialRecord, Verdict, changes_of, completed
 from loop.space_checks import check_space
 from loop.store import Store
-from loop.verdict import verdict
 
 _GROWTH = "growth"
 _SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)

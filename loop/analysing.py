@@ -21,10 +21,10 @@ from instruments.instrument import JobInstrument, readings
 from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import Reading, stale
 from instruments.unusable import dead, not_finite
+from loop.core.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
+from loop.core.trial_scoring import condemned
 from loop.lab_setup import load_analysis
 from loop.reader import Reader
-from loop.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
-from loop.verdict import condemned
 from surrogates.pools.pool import Pool
 
 _FIRST = 4

@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from campaigns.campaign import Campaign
 from loop.book import Book
-from loop.events import Doubted, LookedAhead, PosteriorBestChanged
-from loop.front import wants_front
+from loop.core.events import Doubted, LookedAhead, PosteriorBestChanged
+from loop.core.pareto import wants_front
+from loop.core.records import FEWEST, PosteriorBest, completed, weighed
+from loop.core.stopping import unanswered
 from loop.planner import Planner
 from loop.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
-from loop.records import FEWEST, PosteriorBest, completed, weighed
-from loop.stopping import unanswered
 from loop.store import Store
 
 

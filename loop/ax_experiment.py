@@ -30,8 +30,8 @@ from campaigns.objective import Bound, FindParetoConfig, Objective
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar, TrialState
-from loop.candidates import CandidateResult, by_trial, results
-from loop.records import TrialRecord
+from loop.core.candidate_results import CandidateResult, by_trial, results
+from loop.core.records import TrialRecord
 
 MATERIAL = "material"
 SCORE = "score"

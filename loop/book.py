@@ -7,7 +7,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
-from loop.records import StepRecord, TrialRecord, told
+from loop.core.records import StepRecord, TrialRecord, told
 from loop.store import Store
 
 

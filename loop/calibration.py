@@ -10,9 +10,9 @@ from statistics import NormalDist
 import numpy as np
 
 from campaigns.values import MetricValue
+from loop.core.formatting import with_sd
+from loop.core.records import TrialRecord, learnable
 from loop.ranks import ranks
-from loop.records import TrialRecord, learnable
-from loop.words import with_sd
 
 LEVELS = (0.5, 0.8, 0.95)
 """The central intervals that are counted."""

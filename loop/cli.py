@@ -146,7 +146,7 @@ def ranking(
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per candidate, as CSV.")] = False,
 ) -> None:
     """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
-    from loop.edition import metric_order, parameter_units
+    from loop.core.campaign_version import metric_order, parameter_units
     from loop.places import open_existing
     from loop.show import console
     from loop.standing import model_text, stored_front, stored_results
@@ -179,7 +179,7 @@ def trials(
     csv: Annotated[bool, typer.Option("--csv", help="Print one row per trial, as CSV.")] = False,
 ) -> None:
     """List the trials of a campaign."""
-    from loop.edition import metric_order, parameter_units
+    from loop.core.campaign_version import metric_order, parameter_units
     from loop.places import open_existing
     from loop.show import console
     from loop.standing import stored_front

@@ -13,8 +13,9 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import located, parse_campaign, read_text
 from campaigns.module_files import open_folder
+from loop.core.formatting import duration
+from loop.core.pareto import front_of
 from loop.exits import ExitCode
-from loop.front import front_of
 from loop.lab_checks import check_lab
 from loop.live import view_for
 from loop.memory import peak_memory
@@ -27,7 +28,6 @@ from loop.signals import interrupts
 from loop.space_checks import check_space
 from loop.standing import model_text
 from loop.tables import front_table, ranking_table
-from loop.words import duration
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
 from loop.analysing import Analyst, failed, in_unit
+from loop.core.records import Analysed, StepRecord, TrialRecord, told
 from loop.lab_setup import build_instrument, recipe
-from loop.records import Analysed, StepRecord, TrialRecord, told
 from loop.store import Store
 from surrogates.pools.pool import Pool
 

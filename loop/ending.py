@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from loop.amending import Amending
 from loop.appraising import Appraising
 from loop.book import Book
-from loop.candidates import CandidateResult, best, results
-from loop.events import BestChanged, Event, FrontGrew, SurrogateChanged, TrialEnded
-from loop.front import front, wants_front
-from loop.records import TrialRecord, Verdict, completed
+from loop.core.candidate_results import CandidateResult, best, results
+from loop.core.events import BestChanged, Event, FrontGrew, SurrogateChanged, TrialEnded
+from loop.core.pareto import front, wants_front
+from loop.core.records import TrialRecord, Verdict, completed
+from loop.core.trial_scoring import completion
 from loop.retraining import Retraining
 from loop.session import Parts, Session
-from loop.verdict import completion
 
 
 class Ending:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from campaigns.values import Candidate, Cause, TrialState
-from loop.records import TrialRecord
+from loop.core.records import TrialRecord
 
 
 def failures(trials: Iterable[TrialRecord]) -> tuple[Candidate, ...]:

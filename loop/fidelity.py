@@ -19,9 +19,9 @@ from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
 from loop.belief import Belief
+from loop.core.records import TrialRecord
 from loop.lessons import Lessons, Teaching
 from loop.proposed import Proposed
-from loop.records import TrialRecord
 from loop.scoring import Scorer
 from surrogates.posterior.fidelity import lean, leaning
 

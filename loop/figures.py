@@ -14,7 +14,10 @@ from campaigns.objective import Objective, Term
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue
 from loop.calibration import Pair
-from loop.candidates import CandidateResult, best, ranking
+from loop.core.candidate_results import CandidateResult, best, ranking
+from loop.core.formatting import clean, with_sd
+from loop.core.records import TrialRecord
+from loop.core.term_contributions import shares, term_label
 from loop.marks import (
     BLUE,
     COLOURS,
@@ -33,9 +36,6 @@ from loop.marks import (
     line,
     scatter,
 )
-from loop.merit import shares, term_label
-from loop.records import TrialRecord
-from loop.words import clean, with_sd
 
 _POINTS = "points"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from loop.core.serialization import plain
 from loop.marks import Figure
-from loop.serialization import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from campaigns.objective import Objective, Term
-from loop.candidates import CandidateResult
+from loop.core.candidate_results import CandidateResult
+from loop.core.pareto import Front, volumes
+from loop.core.records import TrialRecord
+from loop.core.term_contributions import shares, term_label
 from loop.figures import trade_off_figures
-from loop.front import Front, volumes
 from loop.marks import GREY, ORANGE, SKY, Figure, Mark, Trace, by_fate, error_bars, hover, label, layout, line, scatter
-from loop.merit import shares, term_label
-from loop.records import TrialRecord
 
 _STAIRS = "the front"
 

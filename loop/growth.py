@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.parameters import FloatConfig, IntegerConfig
-from loop.candidates import CandidateResult, ranking, results
-from loop.front import front_of
-from loop.records import TrialRecord, trusted
-from loop.words import unit_text
+from loop.core.candidate_results import CandidateResult, ranking, results
+from loop.core.formatting import unit_text
+from loop.core.pareto import front_of
+from loop.core.records import TrialRecord, trusted
 
 _LEADERS = 5
 """The best candidates that are looked at; of a front, all that stand on it."""

@@ -6,12 +6,12 @@ import time
 
 from loop.amending import Amending
 from loop.book import Book
-from loop.events import Stopping
+from loop.core.events import Stopping
+from loop.core.formatting import trials_text
+from loop.core.records import time_spent
+from loop.core.stopping import spent, stop_reason
 from loop.failures import in_a_row
-from loop.records import time_spent
 from loop.session import Session
-from loop.stopping import spent, stop_reason
-from loop.words import trials_text
 
 INTERRUPTED = "interrupted by the user"
 

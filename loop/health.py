@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
 from loop.calibration import LEVELS, Pair, coverage, rank_correlation
-from loop.records import TrialRecord, learnable
+from loop.core.records import TrialRecord, learnable
 from loop.track import ROBUST, Track
 
 

@@ -15,10 +15,10 @@ from campaigns.errors import CampaignError, Problem, StoreError
 from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
 from campaigns.remarks import Remark, folded
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
-from loop.edition import as_shown
+from loop.core.campaign_version import as_shown
+from loop.core.records import Amendment, TrialRecord
 from loop.matching import Fit, Known, Steps, imported, matched, measured_here
 from loop.reader import Reader
-from loop.records import Amendment, TrialRecord
 from loop.source_words import gone, tally
 from loop.sources import read_source
 

@@ -16,15 +16,15 @@ from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
 from loop.amend import Desk, check_reason, open_desk
 from loop.amend_words import wrong
 from loop.amending import author
-from loop.edition import as_shown, edition
-from loop.fingerprint import campaign_record
+from loop.core.campaign_version import as_shown, edition
+from loop.core.fingerprint import campaign_record
+from loop.core.formatting import change_text, since_text
+from loop.core.records import HISTORY, Amendment, changes_of
 from loop.history import news, read_measurements
 from loop.importing import computed_of, take_in, waiting_imports
 from loop.places import default_store
 from loop.reader import store_path
-from loop.records import HISTORY, Amendment, changes_of
 from loop.store import Store
-from loop.words import change_text, since_text
 
 if TYPE_CHECKING:
     from loop.assemble import Materials

@@ -12,12 +12,12 @@ from campaigns.amendments import CompleteTrials, Import, ImportTrials
 from campaigns.history import MisfitError, placed
 from campaigns.objective import Objective
 from campaigns.values import TrialState
-from loop.edition import Edition
+from loop.core.campaign_version import Edition
+from loop.core.formatting import metrics_text
+from loop.core.records import IMPORTED, Amendment, Proposal, TrialRecord
+from loop.core.trial_scoring import verdict
 from loop.matching import added
-from loop.records import IMPORTED, Amendment, Proposal, TrialRecord
 from loop.store import Store
-from loop.verdict import verdict
-from loop.words import metrics_text
 
 if TYPE_CHECKING:
     from loop.amending import Amending

@@ -12,7 +12,9 @@ from campaigns.fidelity import FULL
 from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
 from loop.belief import Belief, History
-from loop.edition import Edition
+from loop.core.campaign_version import Edition
+from loop.core.formatting import metric_text
+from loop.core.records import Outlook, PosteriorBest, TrialRecord, fully_measured, learnable
 from loop.failures import failures
 from loop.fidelity import Ladder, leaning_belief
 from loop.health import HealthChange
@@ -21,10 +23,8 @@ from loop.lessons import Teaching
 from loop.outlook import outlook
 from loop.posterior_best import posterior_best
 from loop.proposed import Keys
-from loop.records import Outlook, PosteriorBest, TrialRecord, fully_measured, learnable
 from loop.scoring import Scorer
 from loop.trust import Trust
-from loop.words import metric_text
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.outliers import FEWEST
 

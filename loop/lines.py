@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from loop.events import (
+from loop.core.events import (
     Amended,
     BestChanged,
     Doubted,
@@ -28,8 +28,7 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
-from loop.records import TrialRecord
-from loop.words import (
+from loop.core.formatting import (
     best_text,
     candidate_text,
     clean,
@@ -43,6 +42,7 @@ from loop.words import (
     state_text,
     with_sd,
 )
+from loop.core.records import TrialRecord
 
 
 def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.events import (
+from loop.core.events import (
     Amended,
     Event,
     PosteriorBestChanged,
@@ -28,11 +28,7 @@ from loop.events import (
     SurrogateChanged,
     Warned,
 )
-from loop.front import Front, axes_of, some
-from loop.lines import line
-from loop.progress import Pace, Progress, advance, keep_pace
-from loop.records import TrialRecord
-from loop.words import (
+from loop.core.formatting import (
     candidate_text,
     clean,
     duration,
@@ -43,6 +39,10 @@ from loop.words import (
     score_text,
     state_text,
 )
+from loop.core.pareto import Front, axes_of, some
+from loop.core.records import TrialRecord
+from loop.lines import line
+from loop.progress import Pace, Progress, advance, keep_pace
 
 _LAST = 6
 _PATIENCE = 2.0

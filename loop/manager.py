@@ -15,23 +15,23 @@ from campaigns.values import TrialState
 from instruments.job import StepResult
 from loop.amending import Amending
 from loop.book import Book
+from loop.core.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
+from loop.core.formatting import change_text, trials_text
+from loop.core.pareto import front_of
+from loop.core.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
+from loop.core.trial_scoring import condemned
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.ending import Ending, changes
-from loop.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
 from loop.failures import in_a_row, never_had
-from loop.front import front_of
 from loop.halting import INTERRUPTED, Halting
 from loop.importing import Importing
 from loop.model_changes import model_changes
 from loop.options import Outcome
 from loop.planner import Suggestion
-from loop.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.settling import Settling
 from loop.shortlist import SpaceExhaustedError
-from loop.verdict import condemned
-from loop.words import change_text, trials_text
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""

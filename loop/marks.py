@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from campaigns.fidelity import FULL
 from campaigns.values import MetricValue, TrialState
-from loop.candidates import CandidateResult
-from loop.records import TrialRecord
-from loop.words import candidate_text, clean, metric_text, score_text
+from loop.core.candidate_results import CandidateResult
+from loop.core.formatting import candidate_text, clean, metric_text, score_text
+from loop.core.records import TrialRecord
 
 Shown = TypeVar("Shown", TrialRecord, CandidateResult)
 Figure = dict[str, Any]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campaigns.amendments import CompleteTrials, ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.values import Candidate, MetricValue
-from loop.records import Amendment, TrialRecord, completed
+from loop.core.records import Amendment, TrialRecord, completed
 
 _ROUNDED = 1e-9
 """Relative difference of two numbers that are the same but for arithmetic: no two readings are so close by chance."""

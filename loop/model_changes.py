@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loop.records import Proposal
+from loop.core.records import Proposal
 from surrogates.posterior.verdict import GAUSSIAN, MATERN, WARPED
 
 _RELIED = 0.5  # share of what is known of materials from which a view is relied upon

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import Event
 
-from loop.candidates import CandidateResult
-from loop.records import TrialRecord
+from loop.core.candidate_results import CandidateResult
+from loop.core.records import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

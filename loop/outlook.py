@@ -18,12 +18,12 @@ from torch import Tensor
 
 from campaigns.values import Candidate
 from loop.belief import Belief, History
-from loop.records import Outlook, TrialRecord
+from loop.core.records import Outlook, TrialRecord
+from loop.core.stopping import asked
 from loop.rounding import Setting
 from loop.sampling import sobol, unseen
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError, fresh, neighbours, shortlist
-from loop.stopping import asked
 
 _SAMPLES = 256
 _MEASURED = 48  # the best measured candidates, of which one is the incumbent

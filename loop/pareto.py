@@ -13,7 +13,7 @@ from torch import Tensor
 
 from campaigns.values import Candidate
 from loop.belief import Belief, History
-from loop.front import reference_point
+from loop.core.pareto import reference_point
 from loop.hypervolume import Undominated, gains, non_dominated
 from loop.spacing import spread
 

@@ -17,13 +17,9 @@ from campaigns.values import Candidate
 from campaigns.warm_start import Source
 from loop.acquisition import Choice, choose, explained
 from loop.belief import Belief, History
-from loop.edition import Edition
-from loop.failures import lost
-from loop.fidelity import Purchase, plan
-from loop.health import HealthChange
-from loop.knowledge import Knowledge
-from loop.proposed import Proposed
-from loop.records import (
+from loop.core.campaign_version import Edition
+from loop.core.formatting import trials_text
+from loop.core.records import (
     AGAIN,
     FEWEST,
     MODEL,
@@ -35,12 +31,16 @@ from loop.records import (
     TrialRecord,
     fully_measured,
 )
+from loop.failures import lost
+from loop.fidelity import Purchase, plan
+from loop.health import HealthChange
+from loop.knowledge import Knowledge
+from loop.proposed import Proposed
 from loop.region import region
 from loop.remeasure import Again, again, only_again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start
-from loop.words import trials_text
 from surrogates.posterior.encoder import Encoder
 
 Suggestion = tuple[int, Candidate, Proposal]

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.words import clean, moment
+from loop.core.formatting import clean, moment
 from surrogates.pools.findings import BadEntry, Duplicate, Note, Unsettled
 from surrogates.pools.pool import Pool
 from surrogates.pools.upkeep import BuiltPool

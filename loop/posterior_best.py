@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from loop.belief import Belief
-from loop.records import PosteriorBest, TrialRecord
+from loop.core.records import PosteriorBest, TrialRecord
 
 _MOST = 256  # candidates that are asked about, the best measured ones
 _SAMPLES = 512

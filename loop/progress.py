@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
-from loop.candidates import CandidateResult, best, results
-from loop.events import (
+from loop.core.candidate_results import CandidateResult, best, results
+from loop.core.events import (
     Amended,
     BestChanged,
     Doubted,
@@ -32,9 +32,9 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
-from loop.front import Front, front_of
-from loop.records import PosteriorBest, TrialRecord
-from loop.words import outlier_text, outlook_text
+from loop.core.formatting import outlier_text, outlook_text
+from loop.core.pareto import Front, front_of
+from loop.core.records import PosteriorBest, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.values import TrialState
 from campaigns.yaml_nodes import read_document
-from loop.edition import as_shown
-from loop.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
+from loop.core.campaign_version import as_shown
+from loop.core.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
 from loop.rows import (
     AmendmentRow,
     ArtefactRow,

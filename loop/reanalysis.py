@@ -9,7 +9,7 @@ from campaigns.values import Cause, TrialState
 from loop.amend import Desk, numbers
 from loop.amend_words import wrong
 from loop.amending import author, check_settlement
-from loop.records import TrialRecord
+from loop.core.records import TrialRecord
 from loop.settlements import analysing, settled
 
 

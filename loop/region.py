@@ -20,8 +20,8 @@ from campaigns.objective import FindBestConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
+from loop.core.records import MODEL, TrialRecord
 from loop.cube import Cube
-from loop.records import MODEL, TrialRecord
 from loop.rounding import Setting
 from loop.scoring import Scorer
 

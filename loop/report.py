@@ -13,8 +13,12 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
 from loop.calibration import Pair, metric_pairs, score_pairs, verdict
-from loop.candidates import CandidateResult, best, results
-from loop.edition import as_shown
+from loop.core.campaign_version import as_shown
+from loop.core.candidate_results import CandidateResult, best, results
+from loop.core.formatting import clean, duration, interval_texts, score_text
+from loop.core.pareto import Front, front, front_of
+from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
+from loop.core.stopping import Spent, spent, stop_reason
 from loop.figures import (
     parallel_figure,
     prediction_figure,
@@ -24,13 +28,11 @@ from loop.figures import (
     trade_off_figures,
 )
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
-from loop.front import Front, front, front_of
 from loop.front_figures import front_figures, volume_figure
 from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
 from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
-from loop.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts
 from loop.report_tables import (
@@ -50,8 +52,6 @@ from loop.report_tables import (
     versions_table,
 )
 from loop.standing import model_text
-from loop.stopping import Spent, spent, stop_reason
-from loop.words import clean, duration, interval_texts, score_text
 
 if TYPE_CHECKING:
     from loop.reader import Reader

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from loop.candidates import CandidateResult
+from loop.core.candidate_results import CandidateResult
+from loop.core.formatting import clean, score_text
+from loop.core.records import TrialRecord
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted
 from loop.marks import fate
 from loop.pool_figures import Proposed, composition_figure, map_figure
 from loop.pool_map import MaterialPicture, PoolPicture
-from loop.records import TrialRecord
 from loop.structure_figure import structure_figure
-from loop.words import clean, score_text
 
 _BEST = 6
 """Structures that are shown: each takes one of the sixteen or so drawing contexts that a browser gives a page."""

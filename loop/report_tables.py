@@ -10,15 +10,8 @@ from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.values import MetricValue, TrialState
 from loop.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
-from loop.candidates import CandidateResult, listing
-from loop.fragments import Cell, facts, meter, sortable, table
-from loop.front import Front
-from loop.lab_figures import busy
-from loop.marks import fate
-from loop.merit import shares, term_label
-from loop.records import Amendment, SessionRecord, TrialRecord
-from loop.stopping import Spent
-from loop.words import (
+from loop.core.candidate_results import CandidateResult, listing
+from loop.core.formatting import (
     candidate_text,
     change_text,
     clean,
@@ -29,6 +22,13 @@ from loop.words import (
     unit_text,
     with_sd,
 )
+from loop.core.pareto import Front
+from loop.core.records import Amendment, SessionRecord, TrialRecord
+from loop.core.stopping import Spent
+from loop.core.term_contributions import shares, term_label
+from loop.fragments import Cell, facts, meter, sortable, table
+from loop.lab_figures import busy
+from loop.marks import fate
 
 _HOUR = 3600.0
 _NONE = Cell("–")

@@ -15,8 +15,8 @@ import numpy as np
 from campaigns.campaign import Campaign
 from campaigns.metrics import TrainedPriorConfig
 from campaigns.surrogate import RetrainConfig
+from loop.core.records import TrialRecord
 from loop.planner import Planner
-from loop.records import TrialRecord
 from surrogates.pools.pool import Pool
 from surrogates.predictors.trained import prior_values
 from surrogates.training.tuning import Tuning, TuningResult, TuningRow, TuningTask, start

@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel
 from campaigns.amendments import CHANGES
 from campaigns.errors import SampleError
 from campaigns.values import Candidate, Cause, MetricValue, TrialState
-from loop.records import Alternative, Amendment, Outlook, Proposal, StepRecord, TrialRecord
+from loop.core.records import Alternative, Amendment, Outlook, Proposal, StepRecord, TrialRecord
 
 
 class CampaignRow(SQLModel, table=True):

@@ -14,10 +14,11 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from loop.amending import author
 from loop.assemble import Materials, build_encoder, build_materials, caveats_of
+from loop.core.campaign_version import as_shown, edition
+from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
+from loop.core.fingerprint import campaign_record
+from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
 from loop.dispatch import Dispatcher
-from loop.edition import as_shown, edition
-from loop.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
-from loop.fingerprint import campaign_record
 from loop.history import Measurements, news, read_history
 from loop.importing import computed_of, with_imports
 from loop.lab_setup import build_lab
@@ -27,7 +28,6 @@ from loop.options import Outcome, RunOptions
 from loop.planner import Planner
 from loop.pool_map import POOL, Atlas, keep_materials
 from loop.reader import Reader, store_path
-from loop.records import HISTORY, Amendment, TrialRecord, time_spent
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.source_words import tally

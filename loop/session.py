@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.warm_start import Source
 from instruments.clock import Clock
 from loop.assemble import Materials
-from loop.events import Event
+from loop.core.events import Event
 from loop.options import RunOptions
 from loop.planner import Planner
 from loop.store import Store

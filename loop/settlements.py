@@ -14,13 +14,13 @@ from campaigns.values import TrialState
 from loop.amending import check_settlement
 from loop.analysing import Analyst
 from loop.assemble import Materials, load_materials
-from loop.edition import as_scored
+from loop.core.campaign_version import as_scored
+from loop.core.formatting import change_text, outcome_text, since_text
+from loop.core.records import Amendment, TrialRecord, Verdict
+from loop.core.trial_scoring import completion
 from loop.importing import computed_of
 from loop.reader import Reader
-from loop.records import Amendment, TrialRecord, Verdict
 from loop.store import Store
-from loop.verdict import completion
-from loop.words import change_text, outcome_text, since_text
 
 Analysts = Callable[[], Analyst]
 """Makes what analyses raw data; asked only where that is needed."""

@@ -8,13 +8,13 @@ from campaigns.amendments import Settlement
 from campaigns.campaign import Campaign
 from loop.amending import Amending
 from loop.book import Book
+from loop.core.events import Amended
+from loop.core.formatting import change_text
+from loop.core.records import Amendment
 from loop.dispatch import Dispatcher
-from loop.events import Amended
 from loop.planner import Planner
-from loop.records import Amendment
 from loop.settlements import carry_out
 from loop.store import Store
-from loop.words import change_text
 
 
 class Settling:

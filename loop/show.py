@@ -14,24 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.yaml_nodes import read_document
-from loop.candidates import CandidateResult, best, by_trial
-from loop.edition import parameter_units
-from loop.front import Front, some
-from loop.records import (
-    HISTORY,
-    SOURCE,
-    Amendment,
-    Document,
-    Proposal,
-    SessionRecord,
-    StepRecord,
-    Transition,
-    TrialRecord,
-    completed,
-    weighed,
-)
-from loop.standing import model_text, stored_front, stored_results
-from loop.words import (
+from loop.core.campaign_version import parameter_units
+from loop.core.candidate_results import CandidateResult, best, by_trial
+from loop.core.formatting import (
     candidate_text,
     change_text,
     clean,
@@ -46,6 +31,21 @@ from loop.words import (
     state_text,
     with_sd,
 )
+from loop.core.pareto import Front, some
+from loop.core.records import (
+    HISTORY,
+    SOURCE,
+    Amendment,
+    Document,
+    Proposal,
+    SessionRecord,
+    StepRecord,
+    Transition,
+    TrialRecord,
+    completed,
+    weighed,
+)
+from loop.standing import model_text, stored_front, stored_results
 
 if TYPE_CHECKING:
     from loop.reader import Reader

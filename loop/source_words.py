@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.remarks import folded, ranges
 from campaigns.warm_start import Source
+from loop.core.formatting import candidate_text, clean, metrics_text
 from loop.matching import Known
-from loop.words import candidate_text, clean, metrics_text
 
 
 def tally(source: Source) -> list[str]:

@@ -10,9 +10,9 @@ from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.history import Lacks
 from campaigns.remarks import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
-from loop.edition import parameter_units
+from loop.core.campaign_version import parameter_units
+from loop.core.records import SOURCE, TrialRecord, trusted
 from loop.reader import Reader
-from loop.records import SOURCE, TrialRecord, trusted
 from loop.source_words import tally
 from loop.store import Store
 

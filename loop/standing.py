@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from campaigns.yaml_nodes import read_document
-from loop.candidates import CandidateResult, by_trial, replicated, results
-from loop.front import Front, front_of
-from loop.records import FEWEST, TrialRecord, weighed
-from loop.words import candidate_text, posterior_text
+from loop.core.candidate_results import CandidateResult, by_trial, replicated, results
+from loop.core.formatting import candidate_text, posterior_text
+from loop.core.pareto import Front, front_of
+from loop.core.records import FEWEST, TrialRecord, weighed
 
 if TYPE_CHECKING:
     from loop.reader import Reader

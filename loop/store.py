@@ -22,8 +22,8 @@ from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.yaml_nodes import read_document
+from loop.core.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.reader import DOUBTS, OUTLOOK, POSTERIOR, Reader, store_path
-from loop.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.rows import (
     AmendmentRow,
     ArtefactRow,

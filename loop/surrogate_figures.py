@@ -8,9 +8,9 @@ from typing import Any
 
 from campaigns.surrogate import HealthConfig
 from loop.calibration import LEVELS, Pair
+from loop.core.records import TrialRecord
 from loop.health import Figures, HealthChange, HealthState, figures_of
 from loop.marks import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, Figure, Trace, label, layout, line
-from loop.records import TrialRecord
 
 _LEVEL_COLOURS = (GREEN, ORANGE, BLUE)
 _CHANGE_COLOURS = {HealthState.HEALTHY: GREEN, HealthState.RECALIBRATED: ORANGE, HealthState.SIMPLE: RED}

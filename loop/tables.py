@@ -28,11 +28,11 @@ from campaigns.columns import (
     sd_name,
 )
 from campaigns.values import MetricValue
-from loop.candidates import CandidateResult, listing
-from loop.front import Front
-from loop.records import TrialRecord
-from loop.serialization import plain, positive_zero
-from loop.words import candidate_text, clean, score_text, state_text, unit_text, with_sd
+from loop.core.candidate_results import CandidateResult, listing
+from loop.core.formatting import candidate_text, clean, score_text, state_text, unit_text, with_sd
+from loop.core.pareto import Front
+from loop.core.records import TrialRecord
+from loop.core.serialization import plain, positive_zero
 
 Cell = str | int | float | bool | None
 

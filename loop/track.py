@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loop.calibration import Pair, metric_pairs
-from loop.records import TrialRecord
+from loop.core.records import TrialRecord
 
 REACH = NormalDist().inv_cdf(0.975)
 """Standard deviations within which 95 % of all measurements are expected."""

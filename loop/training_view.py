@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from loop.core.formatting import unit_text
 from loop.show import console
 from loop.training_words import amount, number
-from loop.words import unit_text
 
 if TYPE_CHECKING:
     from surrogates.training.train import Report

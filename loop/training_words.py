@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loop.words import duration, unit_text
+from loop.core.formatting import duration, unit_text
 from surrogates.training.record import Scores, TrainingRecord
 
 _ATOM = 0.2

@@ -10,9 +10,9 @@ from campaigns.space import SpaceConfig
 from campaigns.surrogate import view_names
 from loop.belief import History
 from loop.calibration import metric_pairs
+from loop.core.records import TrialRecord
 from loop.health import HealthChange, HealthState, MetricHealth, changes, health
 from loop.learning import Care, needed, observations, task_of
-from loop.records import TrialRecord
 from loop.scoring import Scorer
 from loop.track import REACH
 from surrogates.posterior.encoder import Encoder

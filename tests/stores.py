@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
+from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
 from loop.store import Store
 
 CAMPAIGN = """\

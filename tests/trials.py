@@ -6,7 +6,7 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.records import Proposal, StepRecord, TrialRecord
+from loop.core.records import Proposal, StepRecord, TrialRecord
 
 MODELS = {
     "capacity": {

@@ -17,8 +17,8 @@ from benchmarks.trials import completed
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
+from loop.core.records import Proposal
 from loop.planner import Planner
-from loop.records import Proposal
 from surrogates.posterior.encoder import Encoder
 
 _ROWS = "rows.csv"

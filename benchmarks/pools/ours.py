@@ -21,8 +21,8 @@ from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue
 from loop.assemble import build_views
+from loop.core.records import Proposal, TrialRecord
 from loop.planner import Planner
-from loop.records import Proposal, TrialRecord
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.learning import learn

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from campaigns.campaign import Campaign
-from loop.events import Event
+from loop.core.events import Event
 from loop.options import Outcome, RunOptions
 
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,11 @@ from campaigns.values import Candidate, MetricValue
 from loop import costs
 from loop.acquisition import choose
 from loop.belief import History
+from loop.core.stopping import Spent, stop_reason
 from loop.costs import Effort
 from loop.learning import believe
 from loop.sampling import sobol
 from loop.scoring import Scorer
-from loop.stopping import Spent, stop_reason
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 

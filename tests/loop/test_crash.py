@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from campaigns.values import TrialState
+from loop.core.records import TrialRecord
 from loop.reader import Reader
-from loop.records import TrialRecord
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import begun_once, facts
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from campaigns.values import Scalar
-from loop.candidates import best, by_trial, ranking, results
+from loop.core.candidate_results import best, by_trial, ranking, results
+from loop.core.records import TrialRecord
 from loop.planner import Planner
-from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests.planned import Lab, campaign
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from campaigns.values import Cause, Scalar, TrialState
-from loop.candidates import best, results
+from loop.core.candidate_results import best, results
+from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.failures import failures, in_a_row, lost, never_had
 from loop.planner import Planner
-from loop.records import IMPORTED, Proposal, TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.planned import Lab, campaign

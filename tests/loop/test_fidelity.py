@@ -10,11 +10,11 @@ from campaigns.campaign import Campaign
 from campaigns.errors import SampleError
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.candidates import best, results
+from loop.core.candidate_results import best, results
+from loop.core.records import TrialRecord
 from loop.fidelity import plan
 from loop.planner import Planner
 from loop.reader import Reader
-from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick

@@ -9,7 +9,9 @@ import pytest
 from campaigns.objective import Objective
 from campaigns.values import Candidate, TrialState
 from loop.calibration import metric_pairs
-from loop.candidates import CandidateResult, results
+from loop.core.candidate_results import CandidateResult, results
+from loop.core.pareto import front
+from loop.core.records import OPERATOR, Proposal, TrialRecord
 from loop.figures import (
     incumbent,
     parallel_figure,
@@ -20,9 +22,7 @@ from loop.figures import (
     trade_off_figures,
 )
 from loop.fragments import chart
-from loop.front import front
 from loop.marks import MARKS, Figure, fate
-from loop.records import OPERATOR, Proposal, TrialRecord
 from tests.trials import campaign, completed, predicted, trial
 
 UNITS = {"temperature": "degC", "time": "h"}

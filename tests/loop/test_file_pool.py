@@ -8,7 +8,7 @@ import pytest
 from campaigns.errors import CampaignError, LabError
 from campaigns.module_files import open_folder
 from loop.amend import add_trial, open_desk
-from loop.candidates import best
+from loop.core.candidate_results import best
 from loop.reader import Reader
 from loop.report import write_report
 from tests.loop.conftest import Bench

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from loop.cli import app
-from loop.events import BestChanged, Finished, FrontGrew
+from loop.core.events import BestChanged, Finished, FrontGrew
 from loop.reader import Reader
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import facts

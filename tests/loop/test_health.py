@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
+from loop.core.records import Proposal, TrialRecord
 from loop.health import HealthState, MetricHealth, changes, health
-from loop.records import Proposal, TrialRecord
 from tests.trials import trial
 
 CONFIG = HealthConfig()

@@ -11,12 +11,12 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
-from loop.events import Proposed, SourceRead
+from loop.core.events import Proposed, SourceRead
+from loop.core.records import IMPORTED
 from loop.import_table import import_table
 from loop.model_checks import check_history
 from loop.prospects import prospects
 from loop.reader import Reader
-from loop.records import IMPORTED
 from loop.store import Journal, Store
 from tests.forks import forked
 from tests.loop.conftest import Bench, only_step

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from loop.front import hypervolume
+from loop.core.pareto import hypervolume
 from loop.hypervolume import Undominated, gains, non_dominated
 
 AXES = (2, 3, 4)

@@ -14,13 +14,13 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, StoreError
 from campaigns.values import TrialState
 from loop.cli import app
-from loop.events import Event, Proposed
+from loop.core.events import Event, Proposed
+from loop.core.fingerprint import campaign_record
+from loop.core.records import IMPORTED
 from loop.exits import ExitCode
-from loop.fingerprint import campaign_record
 from loop.import_table import import_table
 from loop.planner import Planner
 from loop.reader import DOUBTS, Reader
-from loop.records import IMPORTED
 from loop.store import Journal, Store
 from surrogates.posterior.encoder import Encoder
 from tests.forks import forked

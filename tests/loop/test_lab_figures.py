@@ -4,8 +4,8 @@ import plotly.graph_objects as go
 import pytest
 
 from campaigns.values import TrialState
+from loop.core.records import Proposal, TrialRecord
 from loop.lab_figures import busy, model_figure, timeline_figure
-from loop.records import Proposal, TrialRecord
 from tests.trials import attempt, campaign, completed, predicted, trial
 
 STATIONS = ["furnace_1", "cycler"]

@@ -11,8 +11,8 @@ from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.candidates import CandidateResult
-from loop.events import (
+from loop.core.candidate_results import CandidateResult
+from loop.core.events import (
     Amended,
     BestChanged,
     Doubted,
@@ -36,13 +36,13 @@ from loop.events import (
     TrialEvent,
     Warned,
 )
-from loop.front import Front
+from loop.core.formatting import outlook_text
+from loop.core.pareto import Front
+from loop.core.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.lines import line
 from loop.live import LiveView, PlainView, view_for
 from loop.progress import Progress, advance, keep_pace
-from loop.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.signals import interrupts
-from loop.words import outlook_text
 from tests.stores import CAMPAIGN
 
 PREDICTED = {"capacity": MetricValue(1.0, 0.1, "V")}

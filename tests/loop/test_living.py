@@ -10,11 +10,11 @@ from campaigns.amendments import AddTrial, FixParameter, SetBounds
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.amending import rescored
-from loop.events import Amended
+from loop.core.events import Amended
+from loop.core.records import OPERATOR, Amendment
 from loop.lines import line
 from loop.options import Outcome
 from loop.reader import Reader
-from loop.records import OPERATOR, Amendment
 from loop.report import read_content, write_report
 from loop.store import Journal
 from tests.forks import forked

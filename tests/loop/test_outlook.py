@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from campaigns.values import Scalar
-from loop.records import Outlook
+from loop.core.records import Outlook
 from tests.planned import Lab, campaign
 
 RULES = [{"kind": "target", "score": 1.9}, {"kind": "no_better", "improvement": 0.1}]

@@ -18,7 +18,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.acquisition import choose
 from loop.belief import Belief, History
-from loop.front import hypervolume
+from loop.core.pareto import hypervolume
 from loop.learning import believe
 from loop.pareto import lower_corner, pushed
 from loop.scoring import Scorer

@@ -9,12 +9,12 @@ from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
-from loop.candidates import best
-from loop.events import Warned
+from loop.core.candidate_results import best
+from loop.core.events import Warned
+from loop.core.records import completed, learnable
 from loop.history import read_history
 from loop.planner import Planner
 from loop.reader import Reader
-from loop.records import completed, learnable
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import Bench, troubled
 

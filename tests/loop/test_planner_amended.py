@@ -8,9 +8,9 @@ import pytest
 from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended, outline
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Scalar
-from loop.edition import Edition
+from loop.core.campaign_version import Edition
+from loop.core.records import TrialRecord
 from loop.planner import Planner
-from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder
 from tests.planned import Lab, campaign
 

@@ -11,8 +11,8 @@ import pytest
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.core.records import Proposal, TrialRecord
 from loop.planner import Planner
-from loop.records import Proposal, TrialRecord
 from loop.shortlist import SpaceExhaustedError
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick

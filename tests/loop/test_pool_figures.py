@@ -4,10 +4,10 @@ import plotly.graph_objects as go
 import pytest
 
 from campaigns.values import Candidate, TrialState
-from loop.candidates import results
+from loop.core.candidate_results import results
+from loop.core.records import TrialRecord
 from loop.pool_figures import Proposed, composition_figure, map_figure
 from loop.pool_map import MaterialPicture, PoolPicture
-from loop.records import TrialRecord
 from tests.pools import atlas, perovskites
 from tests.trials import campaign, completed, trial
 

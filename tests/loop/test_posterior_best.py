@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from campaigns.values import Candidate, Scalar
-from loop.candidates import best, by_trial, results
 from loop.cli import app
+from loop.core.candidate_results import best, by_trial, results
 from loop.planner import Planner
 from loop.reader import Reader
 from surrogates.posterior.encoder import Encoder

@@ -6,8 +6,8 @@ import pytest
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate
+from loop.core.records import CampaignRecord, Proposal
 from loop.reader import Reader
-from loop.records import CampaignRecord, Proposal
 from loop.store import Store
 
 

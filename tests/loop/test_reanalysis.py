@@ -13,7 +13,7 @@ from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
 from loop.amend import amend, numbers, open_desk
 from loop.cli import app
-from loop.events import Warned
+from loop.core.events import Warned
 from loop.exits import ExitCode, exit_code
 from loop.planner import Planner
 from loop.reader import DOUBTS, Reader

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 import torch
+from tests.loop.test_stopping import trial
 
 from campaigns.campaign import Campaign
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
-from loop.records import Proposal, TrialRecord
+from loop.core.records import Proposal, TrialRecord
 from loop.region import Region, region
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
-from tests.loop.test_stopping import trial
 from tests.planned import Lab, campaign
 
 DIMENSIONS = 20

@@ -8,8 +8,8 @@ import torch
 
 from campaigns.values import Candidate, MetricValue
 from loop.belief import Belief, History
+from loop.core.records import TrialRecord
 from loop.learning import believe
-from loop.records import TrialRecord
 from loop.remeasure import Again, _knowledge_gradients, again
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError

@@ -5,8 +5,8 @@ import numpy as np
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
+from loop.core.records import Proposal, TrialRecord
 from loop.health import health
-from loop.records import Proposal, TrialRecord
 from loop.report_surrogates import surrogate_parts
 from tests.trials import MODELS, campaign, completed, predicted, trial
 

@@ -8,8 +8,8 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.surrogate import RetrainConfig
 from campaigns.values import Candidate, MetricValue
+from loop.core.records import TrialRecord
 from loop.planner import Planner
-from loop.records import TrialRecord
 from loop.retraining import Retraining
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable, feature_view

@@ -16,14 +16,14 @@ from campaigns.units import convert
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Source
 from loop.amend_words import candidate
-from loop.edition import parameter_units
+from loop.core.campaign_version import parameter_units
+from loop.core.formatting import candidate_text, with_sd
+from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.reader import Reader
-from loop.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.rounding import tidy
 from loop.sources import read_sources
 from loop.store import Store
 from loop.tables import trials_csv
-from loop.words import candidate_text, with_sd
 
 LEVELS = ["None", "NA", "true", "1", "a,b", 'say "x"', "#1", "n/a"]
 CAMPAIGN: dict[str, Any] = {

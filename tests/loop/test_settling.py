@@ -10,7 +10,7 @@ from campaigns.amendments import ReleaseTrial, Settlement, WithdrawTrial
 from campaigns.errors import CampaignError
 from campaigns.values import TrialState
 from loop.amend import open_desk, settle
-from loop.events import Amended, Event, Proposed, TrialEnded
+from loop.core.events import Amended, Event, Proposed, TrialEnded
 from loop.lines import line
 from loop.options import Outcome
 from loop.reader import Reader

@@ -12,8 +12,8 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
 from loop.cli import app
+from loop.core.records import CampaignRecord, Proposal, StepRecord, Verdict
 from loop.reader import DOUBTS
-from loop.records import CampaignRecord, Proposal, StepRecord, Verdict
 from loop.source_words import tally
 from loop.sources import hold, of_pool, read_sources
 from loop.store import Store

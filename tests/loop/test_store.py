@@ -9,8 +9,8 @@ import pytest
 from campaigns.amendments import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
 from loop.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR, Reader
-from loop.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
 from loop.store import Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)

@@ -6,9 +6,9 @@ import pytest
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
+from loop.core.records import TrialRecord
 from loop.health import HealthState
 from loop.planner import Planner
-from loop.records import TrialRecord
 from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from tests.loop.conftest import only_step, quick
 from tests.trials import completed

@@ -10,7 +10,7 @@ from campaigns.amendments import amended, outline
 from campaigns.campaign import Campaign
 from campaigns.space import SpaceConfig
 from campaigns.yaml_nodes import read_document
-from loop.records import Amendment, changes_of, version_of
+from loop.core.records import Amendment, changes_of, version_of
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from campaigns.objective import Objective, Term
 from campaigns.values import MetricValue
-from loop.candidates import CandidateResult
+from loop.core.candidate_results import CandidateResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 
 from campaigns.objective import Objective
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.records import TrialRecord, completed
+from loop.core.records import TrialRecord, completed
 
 _NAMED = 4  # trials of a candidate that are named before the rest is counted
 

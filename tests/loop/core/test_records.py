@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from campaigns.values import TrialState
-from loop.records import Proposal, completed, trusted
+from loop.core.records import Proposal, completed, trusted
 from tests.trials import completed as done
 from tests.trials import trial
 

@@ -25,9 +25,9 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
-from loop.candidates import CandidateResult
-from loop.front import Front
-from loop.records import Amendment, Outlook, PosteriorBest, TrialRecord
+from loop.core.candidate_results import CandidateResult
+from loop.core.pareto import Front
+from loop.core.records import Amendment, Outlook, PosteriorBest, TrialRecord
 
 _SURE = 0.995  # probability of being feasible that goes without saying
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
-from loop.candidates import CandidateResult
-from loop.front import Front
-from loop.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
+from loop.core.candidate_results import CandidateResult
+from loop.core.pareto import Front
+from loop.core.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

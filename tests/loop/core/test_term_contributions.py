@@ -1,7 +1,7 @@
 import pytest
 
-from loop.candidates import CandidateResult, results
-from loop.merit import shares, term_label
+from loop.core.candidate_results import CandidateResult, results
+from loop.core.term_contributions import shares, term_label
 from tests.trials import campaign, completed
 
 OBJECTIVE = campaign().build_objective()

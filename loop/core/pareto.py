@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from campaigns.campaign import Campaign
 from campaigns.objective import FindParetoConfig, Objective
-from loop.candidates import CandidateResult, by_trial, results
-from loop.records import TrialRecord
+from loop.core.candidate_results import CandidateResult, by_trial, results
+from loop.core.records import TrialRecord
 
 Point = tuple[float, ...]
 

@@ -9,17 +9,17 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from tests.loop.test_front import AREA, two_terms
 
 from campaigns.campaign import Campaign, StagnationRuleConfig, TargetRuleConfig
 from campaigns.values import Candidate, MetricValue
-from loop.candidates import CandidateResult, best, by_trial, pooled, ranking, results
+from loop.core.candidate_results import CandidateResult, best, by_trial, pooled, ranking, results
+from loop.core.pareto import front, volumes
+from loop.core.records import IMPORTED, Proposal, TrialRecord
+from loop.core.stopping import Spent, stop_reason
 from loop.figures import incumbent, score_figure
-from loop.front import front, volumes
 from loop.growth import growth
-from loop.records import IMPORTED, Proposal, TrialRecord
-from loop.stopping import Spent, stop_reason
 from loop.tables import ranking_csv, ranking_table, trials_table
-from tests.loop.test_front import AREA, two_terms
 from tests.loop.test_growth import growing
 from tests.trials import campaign, completed
 

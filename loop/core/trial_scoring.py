@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.objective import Objective
 from campaigns.values import LARGEST, Cause, MetricValue, TrialState
-from loop.records import Analysed, TrialRecord, Verdict, told
+from loop.core.records import Analysed, TrialRecord, Verdict, told
 
 
 def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> Verdict | None:

@@ -18,9 +18,9 @@ from campaigns.campaign import (
 from campaigns.costs import dearest
 from campaigns.objective import FindManyConfig, Objective
 from campaigns.values import TrialState
-from loop.candidates import best, by_trial, results
-from loop.front import front_of, volumes, wants_front
-from loop.records import TrialRecord, completed
+from loop.core.candidate_results import best, by_trial, results
+from loop.core.pareto import front_of, volumes, wants_front
+from loop.core.records import TrialRecord, completed
 
 _TIMES = 3
 """How many trials in succession must leave next to no hope: a model that is too sure of itself is soon proven wrong."""

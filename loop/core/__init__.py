@@ -1,0 +1,1 @@
+"""Records, events, scores, Pareto front, stopping rules: what every part of the loop knows."""
