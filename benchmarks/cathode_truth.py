@@ -19,9 +19,9 @@ from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
 from instruments.instrument import JobInstrument
 from loop.assemble import Materials
-from loop.cube import settings
 from loop.lab_setup import build_lab, load_analysis, recipe
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
+from loop.sampling.unit_cube import settings
 from simulators.materials import cathode_materials
 from simulators.physics import CathodePhysics
 from simulators.synthesis import TARGET, Sample

@@ -17,7 +17,7 @@ from benchmarks.errors import start
 from benchmarks.grids import Grid, shown
 from benchmarks.lab import Problem, Regrets, begin, trials
 from campaigns.values import Candidate
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
 
 _PROBLEM = Problem("Ackley20", "ackley20")
 _INITIAL = 20

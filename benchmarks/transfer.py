@@ -17,7 +17,7 @@ from benchmarks.grids import shown
 from benchmarks.lab import METRIC, Measure, Problem, Regrets, begin, compared, trials
 from campaigns.values import Candidate, MetricValue
 from campaigns.warm_start import Record, Source
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
 
 _PROBLEM = Problem("Hartmann6", "hartmann6")
 _MARKS = (10, 15, 20, 25)

@@ -28,7 +28,7 @@ from loop.core.trial_scoring import verdict
 from loop.growth import growth
 from loop.importing import waiting_imports
 from loop.limits import Stating, check_limits
-from loop.space_checks import check_space
+from loop.sampling.nonempty import check_space
 from loop.store import Store
 
 _GROWTH = "growth"

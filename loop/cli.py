@@ -89,8 +89,8 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     from campaigns.load import load_campaign
     from loop.lab_checks import check_lab
     from loop.model_checks import check_history, check_models
+    from loop.sampling.nonempty import check_space
     from loop.show import print_rows
-    from loop.space_checks import check_space
     from loop.summary import summary_rows
 
     campaign = load_campaign(file)

@@ -23,9 +23,9 @@ from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
 from loop.places import default_store
 from loop.reader import store_path
+from loop.sampling.nonempty import check_space
 from loop.show import console, print_rows
 from loop.signals import interrupts
-from loop.space_checks import check_space
 from loop.standing import model_text
 from loop.tables import front_table, ranking_table
 

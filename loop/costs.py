@@ -21,7 +21,7 @@ from torch import Tensor
 from campaigns.campaign import Campaign
 from campaigns.costs import Settings, cost_of, duration_of, weighs_cost
 from campaigns.values import Candidate
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
 
 _TYPICAL = 64  # settings of the space whose mean is what a trial usually costs
 _LEAST = 0.01  # of that: what is free is not infinitely good

@@ -14,7 +14,7 @@ from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
 from loop.belief import History
 from loop.learning import observations, task_of
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
 from loop.scoring import Scorer
 from surrogates.posterior.learning import learn
 from surrogates.posterior.transfer import Lesson

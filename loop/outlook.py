@@ -20,8 +20,8 @@ from campaigns.values import Candidate
 from loop.belief import Belief, History
 from loop.core.records import Outlook, TrialRecord
 from loop.core.stopping import asked
-from loop.rounding import Setting
-from loop.sampling import sobol, unseen
+from loop.sampling.candidates import sobol, unseen
+from loop.sampling.rounding import Setting
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError, fresh, neighbours, shortlist
 

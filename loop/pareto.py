@@ -15,7 +15,7 @@ from campaigns.values import Candidate
 from loop.belief import Belief, History
 from loop.core.pareto import reference_point
 from loop.hypervolume import Undominated, gains, non_dominated
-from loop.spacing import spread
+from loop.sampling.space_filling import spread
 
 _CENTRES = 8  # of the front, around which others are looked for
 _EFFORT = {2: (256, 48), 3: (128, 32), 4: (64, 20)}  # axes: samples, and measured candidates that they hold

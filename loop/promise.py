@@ -15,8 +15,8 @@ from torch import Tensor
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from loop.belief import Belief
 from loop.pareto import promised
-from loop.rounding import Setting
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
+from loop.sampling.rounding import Setting
 from loop.scoring import Scorer
 
 _SAMPLES = 32

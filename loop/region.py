@@ -21,8 +21,8 @@ from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from loop.core.records import MODEL, TrialRecord
-from loop.cube import Cube
-from loop.rounding import Setting
+from loop.sampling.rounding import Setting
+from loop.sampling.unit_cube import Cube
 from loop.scoring import Scorer
 
 _MANY = 15  # numeric parameters up to which the whole space is looked at

@@ -20,8 +20,8 @@ from loop.costs import Effort
 from loop.pareto import centres
 from loop.promise import Promise
 from loop.region import Region
-from loop.rounding import Setting
-from loop.sampling import near, sobol, unseen
+from loop.sampling.candidates import near, sobol, unseen
+from loop.sampling.rounding import Setting
 from loop.scoring import Scorer
 
 _FEW = 16  # settings tried with every material of a small pool

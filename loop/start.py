@@ -14,9 +14,9 @@ from campaigns.values import Candidate
 from loop.belief import History
 from loop.lessons import Advice, Teaching
 from loop.ranks import ranks
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
+from loop.sampling.space_filling import spread
 from loop.scoring import Scorer
-from loop.spacing import spread
 
 _PROMISING = 0.25
 """Share of the materials that the start covers, those that look best by what is known of them."""

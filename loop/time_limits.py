@@ -137,7 +137,7 @@ def _longest_point(campaign: Campaign, names: Sequence[str], takes: Callable[[Se
 
     if space.table is not None:
         return max(map(told, space.table[:_ROWS]), key=takes)
-    from loop.sampling import sobol  # scipy, which most campaigns need not yet
+    from loop.sampling.candidates import sobol  # scipy, which most campaigns need not yet
 
     points = sorted(sobol(space, _SAMPLES, campaign.seed), key=lambda point: takes(told(point)))[-_PUSHED:]
     orders = (tuple(names), tuple(reversed(names)))

@@ -15,7 +15,7 @@ from loop.acquisition import Choice, _improvement, choose, predictions
 from loop.belief import History
 from loop.learning import believe
 from loop.lessons import Teaching
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
 from loop.scoring import Scorer
 from loop.shortlist import SpaceExhaustedError
 from loop.start import Start

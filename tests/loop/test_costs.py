@@ -13,7 +13,7 @@ from loop.belief import History
 from loop.core.stopping import Spent, stop_reason
 from loop.costs import Effort
 from loop.learning import believe
-from loop.sampling import sobol
+from loop.sampling.candidates import sobol
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick

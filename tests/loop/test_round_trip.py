@@ -20,7 +20,7 @@ from loop.core.campaign_version import parameter_units
 from loop.core.formatting import candidate_text, with_sd
 from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.reader import Reader
-from loop.rounding import tidy
+from loop.sampling.rounding import tidy
 from loop.sources import read_sources
 from loop.store import Store
 from loop.tables import trials_csv

@@ -12,8 +12,8 @@ from campaigns.beside import PARENT
 from campaigns.errors import CampaignError
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
-from loop.sampling import near, sobol, unseen
-from loop.spacing import spaced
+from loop.sampling.candidates import near, sobol, unseen
+from loop.sampling.space_filling import spaced
 from tests.strategies import rich_spaces
 
 Values = dict[str, Any]

@@ -11,7 +11,7 @@ from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConf
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Scalar
-from loop.rounding import Setting, settle, tidied, tidy
+from loop.sampling.rounding import Setting, settle, tidied, tidy
 
 _LEVEL_CHANGE = 0.2  # how often a neighbour has another level, or other components
 _EXCHANGES = 2  # pairs of components that exchange at most

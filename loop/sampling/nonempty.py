@@ -19,7 +19,7 @@ def check_space(campaign: Campaign, source: str) -> None:
     space = campaign.space
     if len(space.parsed_constraints) == len(space.linear_constraints) or space.rows is not None:
         return
-    from loop.sampling import sobol  # scipy, which most campaigns need not yet
+    from loop.sampling.candidates import sobol  # scipy, which most campaigns need not yet
 
     try:
         sobol(space, 1, campaign.seed)

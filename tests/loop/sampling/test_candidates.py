@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from campaigns.errors import CampaignError
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
-from loop.rounding import tidy
-from loop.sampling import near, sobol
-from loop.spacing import spread
+from loop.sampling.candidates import near, sobol
+from loop.sampling.rounding import tidy
+from loop.sampling.space_filling import spread
 
 SPACE = SpaceConfig.model_validate(
     {

@@ -11,7 +11,7 @@ from campaigns.mixtures import MixtureConfig
 from campaigns.parameters import FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
-from loop.rounding import Setting, Vector, settle, tidied, tidy
+from loop.sampling.rounding import Setting, Vector, settle, tidied, tidy
 
 _LEAST = 1e-12
 

@@ -13,11 +13,11 @@ from campaigns.errors import CampaignError, Problem
 from campaigns.space import SpaceConfig
 from campaigns.table import Table
 from campaigns.values import Candidate
-from loop.cube import Cube
-from loop.moves import Moves, nearest_rows
-from loop.polytope import interior
-from loop.rounding import Setting
-from loop.spacing import spaced
+from loop.sampling.perturbation import Moves, nearest_rows
+from loop.sampling.polytope import interior
+from loop.sampling.rounding import Setting
+from loop.sampling.space_filling import spaced
+from loop.sampling.unit_cube import Cube
 
 _DRAWS = 64  # batches drawn before a space is called empty
 _LEAST = 2**15  # points that are drawn before that, at least

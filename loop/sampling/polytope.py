@@ -19,8 +19,8 @@ from campaigns.linear import LinearSystem
 from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
-from loop.rounding import Setting, Vector, settle, tidied
-from loop.spacing import spaced
+from loop.sampling.rounding import Setting, Vector, settle, tidied
+from loop.sampling.space_filling import spaced
 
 _FACES = 8  # choices of components that are tried in a round
 _CHAINS = (16, 256)  # in each of them: in the first rounds, and later

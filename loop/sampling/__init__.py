@@ -1,0 +1,1 @@
+"""Points of a search space: Sobol, polytopes, perturbation, rounding."""
