@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.errors import start
 from campaigns.values import TrialState
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from simulators.ledger import Ledger
 
 _CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "calcination.yaml"

@@ -20,7 +20,7 @@ from benchmarks.results import Results
 from benchmarks.tables import comparison, conclusions
 from campaigns.load import load_campaign
 from loop.assemble import build_materials
-from loop.places import ready_campaigns
+from loop.storage.paths import ready_campaigns
 
 
 @dataclass(frozen=True, slots=True)

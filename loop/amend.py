@@ -20,8 +20,8 @@ from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.records import changes_of
 from loop.limits import kept_limits
-from loop.places import open_journal
-from loop.store import Journal
+from loop.storage.paths import open_journal
+from loop.storage.store import Journal
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from loop.growth import growth
 from loop.importing import waiting_imports
 from loop.limits import Stating, check_limits
 from loop.sampling.nonempty import check_space
-from loop.store import Store
+from loop.storage.store import Store
 
 _GROWTH = "growth"
 _SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)

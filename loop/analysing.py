@@ -24,7 +24,7 @@ from instruments.unusable import dead, not_finite
 from loop.core.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
 from loop.core.trial_scoring import condemned
 from loop.lab_setup import load_analysis
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from surrogates.pools.pool import Pool
 
 _FIRST = 4

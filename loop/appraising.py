@@ -12,8 +12,8 @@ from loop.core.pareto import wants_front
 from loop.core.records import FEWEST, PosteriorBest, completed, weighed
 from loop.core.stopping import unanswered
 from loop.planner import Planner
-from loop.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
-from loop.store import Store
+from loop.storage.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
+from loop.storage.store import Store
 
 
 class Appraising:

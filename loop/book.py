@@ -8,7 +8,7 @@ from campaigns.campaign import Campaign
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
 from loop.core.records import StepRecord, TrialRecord, told
-from loop.store import Store
+from loop.storage.store import Store
 
 
 class Book:

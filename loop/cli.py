@@ -20,7 +20,7 @@ from loop.cli_amend import space, trial, weights
 from loop.cli_pool import app as pool
 from loop.cli_surrogate import app as surrogate
 from loop.exits import ExitCode, exit_code
-from loop.places import SCHEMA, ready_campaigns
+from loop.storage.paths import SCHEMA, ready_campaigns
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
 
@@ -130,8 +130,8 @@ def run(
 @app.command()
 def status(file: _FILE = None, store: _STORE = None) -> None:
     """Say how a campaign stands: progress, cost, best so far, trials under way."""
-    from loop.places import open_existing
     from loop.show import print_rows, status_rows
+    from loop.storage.paths import open_existing
 
     print_rows(status_rows(open_existing(file, store)))
 
@@ -147,9 +147,9 @@ def ranking(
 ) -> None:
     """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
     from loop.core.campaign_version import metric_order, parameter_units
-    from loop.places import open_existing
     from loop.show import console
-    from loop.standing import model_text, stored_front, stored_results
+    from loop.storage.campaign_status import model_text, stored_front, stored_results
+    from loop.storage.paths import open_existing
     from loop.tables import front_table, ranking_csv, ranking_table
 
     if readings and csv:
@@ -180,9 +180,9 @@ def trials(
 ) -> None:
     """List the trials of a campaign."""
     from loop.core.campaign_version import metric_order, parameter_units
-    from loop.places import open_existing
     from loop.show import console
-    from loop.standing import stored_front
+    from loop.storage.campaign_status import stored_front
+    from loop.storage.paths import open_existing
     from loop.tables import trials_csv, trials_json, trials_table
 
     if json and csv:
@@ -207,8 +207,8 @@ def show(
     store: _STORE = None,
 ) -> None:
     """Show a trial's whole life: proposal with predictions, steps, documents, measurement, verdict."""
-    from loop.places import open_existing
     from loop.show import console, trial_parts
+    from loop.storage.paths import open_existing
 
     console().print(trial_parts(open_existing(file, store), trial))
 
@@ -220,8 +220,8 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where to write it; without it, NAME.html beside the store.")] = None,
 ) -> None:
     """Write a campaign's report: one HTML file that needs no network."""
-    from loop.places import open_existing
     from loop.report import write_report
+    from loop.storage.paths import open_existing
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".html")
@@ -252,7 +252,7 @@ def export(
     Each candidate is there once, with its pooled values. What Ax cannot hold is printed.
     """
     from loop.ax_experiment import write_experiment
-    from loop.places import open_existing
+    from loop.storage.paths import open_existing
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".ax.json")

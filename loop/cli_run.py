@@ -21,12 +21,12 @@ from loop.live import view_for
 from loop.memory import peak_memory
 from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
-from loop.places import default_store
-from loop.reader import store_path
 from loop.sampling.nonempty import check_space
 from loop.show import console, print_rows
 from loop.signals import interrupts
-from loop.standing import model_text
+from loop.storage.campaign_status import model_text
+from loop.storage.paths import default_store
+from loop.storage.reader import store_path
 from loop.tables import front_table, ranking_table
 
 
@@ -94,7 +94,7 @@ def exit_of(outcome: Outcome) -> ExitCode:
 
 
 def _print_outcome(campaign: Campaign, outcome: Outcome, url: str) -> None:
-    from loop.reader import Reader
+    from loop.storage.reader import Reader
 
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     out = console()

@@ -19,7 +19,7 @@ from instruments.station import Station
 from loop.analysing import Analyst, failed, in_unit
 from loop.core.records import Analysed, StepRecord, TrialRecord, told
 from loop.lab_setup import build_instrument, recipe
-from loop.store import Store
+from loop.storage.store import Store
 from surrogates.pools.pool import Pool
 
 COMPUTER = "computer"

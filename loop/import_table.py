@@ -20,11 +20,11 @@ from loop.core.campaign_version import as_shown, edition
 from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text
 from loop.core.records import HISTORY, Amendment, changes_of
-from loop.history import news, read_measurements
 from loop.importing import computed_of, take_in, waiting_imports
-from loop.places import default_store
-from loop.reader import store_path
-from loop.store import Store
+from loop.storage.external_measurements import news, read_measurements
+from loop.storage.paths import default_store
+from loop.storage.reader import store_path
+from loop.storage.store import Store
 
 if TYPE_CHECKING:
     from loop.assemble import Materials

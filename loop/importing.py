@@ -16,8 +16,8 @@ from loop.core.campaign_version import Edition
 from loop.core.formatting import metrics_text
 from loop.core.records import IMPORTED, Amendment, Proposal, TrialRecord
 from loop.core.trial_scoring import verdict
-from loop.matching import added
-from loop.store import Store
+from loop.storage.row_matching import added
+from loop.storage.store import Store
 
 if TYPE_CHECKING:
     from loop.amending import Amending

@@ -16,8 +16,8 @@ from campaigns.values import Scalar
 from instruments.limits import Limits
 
 if TYPE_CHECKING:
-    from loop.reader import Reader
-    from loop.store import Store
+    from loop.storage.reader import Reader
+    from loop.storage.store import Store
 
 LIMITS = "limits"
 """Kind of the artefacts that hold, by station, what its instrument has last stated."""

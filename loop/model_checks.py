@@ -12,7 +12,7 @@ from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
 from campaigns.pool import FolderPoolConfig, TablePoolConfig
 from campaigns.warm_start import Source
-from loop.places import default_store
+from loop.storage.paths import default_store
 from surrogates.features.model_files import problems
 from surrogates.features.ray_cluster import trouble
 
@@ -42,7 +42,9 @@ def check_history(campaign: Campaign, file: Path) -> list[str]:
     """
     if not campaign.history:
         return []
-    from loop.history import stated_history  # the store's library, which most campaigns need not yet
+    from loop.storage.external_measurements import (
+        stated_history,  # the store's library, which most campaigns need not yet
+    )
 
     try:
         return stated_history(campaign, default_store(file))
@@ -94,7 +96,7 @@ def _compute(campaign: Campaign) -> Iterator[Problem]:
 def _sources(campaign: Campaign) -> tuple[list[Source], list[Problem]]:
     if not campaign.warm_start:
         return [], []
-    from loop.sources import read_sources  # the store's library, which most campaigns need not yet
+    from loop.storage.prior_campaigns import read_sources  # the store's library, which most campaigns need not yet
 
     try:
         return read_sources(campaign), []

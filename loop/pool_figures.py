@@ -15,7 +15,7 @@ from loop.core.candidate_results import CandidateResult, best, ranking
 from loop.core.records import TrialRecord
 from loop.elements import ELEMENTS
 from loop.marks import GREY, ORANGE, Figure, Mark, Trace, by_fate, hover, label, layout
-from loop.pool_map import MaterialPicture, PoolPicture
+from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
 
 _PALEST, _DARKEST = 0.06, 0.6
 _RING = Mark("best so far", ORANGE, "circle-open")

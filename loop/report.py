@@ -32,7 +32,6 @@ from loop.front_figures import front_figures, volume_figure
 from loop.lab_figures import timeline_figure
 from loop.marks import Figure
 from loop.page import Page, write_page
-from loop.pool_map import MATERIAL, POOL, MaterialPicture, PoolPicture
 from loop.report_pool import PoolContent, pool_parts, structure_parts
 from loop.report_surrogates import surrogate_parts
 from loop.report_tables import (
@@ -51,10 +50,11 @@ from loop.report_tables import (
     utc,
     versions_table,
 )
-from loop.standing import model_text
+from loop.storage.campaign_status import model_text
+from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialPicture, PoolPicture
 
 if TYPE_CHECKING:
-    from loop.reader import Reader
+    from loop.storage.reader import Reader
 
 _DAY = 86400.0
 _NONE_FEASIBLE = "No candidate has been measured yet that keeps every constraint."

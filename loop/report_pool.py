@@ -12,7 +12,7 @@ from loop.core.records import TrialRecord
 from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted
 from loop.marks import fate
 from loop.pool_figures import Proposed, composition_figure, map_figure
-from loop.pool_map import MaterialPicture, PoolPicture
+from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
 from loop.structure_figure import structure_figure
 
 _BEST = 6

@@ -19,20 +19,20 @@ from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, 
 from loop.core.fingerprint import campaign_record
 from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
 from loop.dispatch import Dispatcher
-from loop.history import Measurements, news, read_history
 from loop.importing import computed_of, with_imports
 from loop.lab_setup import build_lab
 from loop.limits import check_limits, keep_limits, missing_settings
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
 from loop.planner import Planner
-from loop.pool_map import POOL, Atlas, keep_materials
-from loop.reader import Reader, store_path
 from loop.retraining import Retraining
 from loop.session import Parts, Session
-from loop.source_words import tally
-from loop.sources import hold, of_pool, read_sources
-from loop.store import Store
+from loop.storage.external_measurements import Measurements, news, read_history
+from loop.storage.pool_snapshot import POOL, Atlas, keep_materials
+from loop.storage.prior_campaigns import hold, of_pool, read_sources
+from loop.storage.reader import Reader, store_path
+from loop.storage.row_outcomes import tally
+from loop.storage.store import Store
 from loop.time_limits import late_steps
 
 _REHEARSED = 3

@@ -12,7 +12,7 @@ from loop.assemble import Materials
 from loop.core.events import Event
 from loop.options import RunOptions
 from loop.planner import Planner
-from loop.store import Store
+from loop.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)

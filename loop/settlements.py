@@ -19,8 +19,8 @@ from loop.core.formatting import change_text, outcome_text, since_text
 from loop.core.records import Amendment, TrialRecord, Verdict
 from loop.core.trial_scoring import completion
 from loop.importing import computed_of
-from loop.reader import Reader
-from loop.store import Store
+from loop.storage.reader import Reader
+from loop.storage.store import Store
 
 Analysts = Callable[[], Analyst]
 """Makes what analyses raw data; asked only where that is needed."""

@@ -14,7 +14,7 @@ from loop.core.records import Amendment
 from loop.dispatch import Dispatcher
 from loop.planner import Planner
 from loop.settlements import carry_out
-from loop.store import Store
+from loop.storage.store import Store
 
 
 class Settling:

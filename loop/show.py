@@ -45,10 +45,10 @@ from loop.core.records import (
     completed,
     weighed,
 )
-from loop.standing import model_text, stored_front, stored_results
+from loop.storage.campaign_status import model_text, stored_front, stored_results
 
 if TYPE_CHECKING:
-    from loop.reader import Reader
+    from loop.storage.reader import Reader
 
 Rows = list[tuple[str, str]]
 _SHOWN = 12  # trials of a front

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from loop.elements import ELEMENTS, Element
 from loop.marks import GREY, Figure, Trace
-from loop.pool_map import Crystal
+from loop.storage.pool_snapshot import Crystal
 
 Points = NDArray[np.float64]
 

@@ -31,7 +31,7 @@ from campaigns.pool import (
 from campaigns.space import SpaceConfig
 from campaigns.warm_start import Source
 from loop.core.formatting import clean, duration, unit_text
-from loop.source_words import tally
+from loop.storage.row_outcomes import tally
 
 
 def summary_rows(campaign: Campaign, sources: Sequence[Source] = ()) -> list[tuple[str, str]]:

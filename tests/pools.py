@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from loop.pool_map import POOL, Atlas, keep_materials
-from loop.store import Store
+from loop.storage.pool_snapshot import POOL, Atlas, keep_materials
+from loop.storage.store import Store
 from surrogates.pools.findings import BadEntry, Duplicate, Findings, Note, Place, Unsettled
 from surrogates.pools.pool import Pool, PoolEntry
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
-from loop.store import Store
+from loop.storage.store import Store
 
 CAMPAIGN = """\
 name: small

@@ -22,8 +22,8 @@ from instruments.analyses.context import AnalysisContext
 from loop.assemble import Materials, build_materials
 from loop.lab_setup import load_analysis
 from loop.options import RunOptions
-from loop.places import ready_campaigns
 from loop.run import run
+from loop.storage.paths import ready_campaigns
 from tests.benchmarks.pools import NAMES
 
 LIMITS = Limits(planned=9, random=12)

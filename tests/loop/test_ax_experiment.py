@@ -11,8 +11,8 @@ from campaigns.load import load_campaign, parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.ax_experiment import MATERIAL, SCORE, experiment, write_experiment
 from loop.core.records import Proposal, TrialRecord
-from loop.places import ready_campaigns
-from loop.reader import Reader
+from loop.storage.paths import ready_campaigns
+from loop.storage.reader import Reader
 from tests.stores import fill
 
 SETTINGS = {"temperature": 800.0, "time": 10.0, "ramp_rate": 5.0, "lithium_excess": 3, "atmosphere": "air"}

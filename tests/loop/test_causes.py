@@ -11,8 +11,8 @@ from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
 from loop.failures import failures
 from loop.lines import line
-from loop.reader import Reader
 from loop.show import _trial_rows, status_rows
+from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, troubled
 
 

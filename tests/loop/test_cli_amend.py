@@ -9,8 +9,8 @@ from loop.amending import check_candidate
 from loop.cli import app
 from loop.exits import ExitCode
 from loop.limits import LIMITS
-from loop.reader import Reader
-from loop.store import Store
+from loop.storage.reader import Reader
+from loop.storage.store import Store
 from tests.stores import CAMPAIGN, fill
 
 

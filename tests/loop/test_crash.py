@@ -11,7 +11,7 @@ import yaml
 
 from campaigns.values import TrialState
 from loop.core.records import TrialRecord
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import begun_once, facts
 

@@ -14,7 +14,7 @@ from loop.core.candidate_results import best, results
 from loop.core.records import TrialRecord
 from loop.fidelity import plan
 from loop.planner import Planner
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from surrogates.posterior.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from loop.cli import app
 from loop.core.events import BestChanged, Finished, FrontGrew
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import facts
 

@@ -20,8 +20,8 @@ from loop.core.records import IMPORTED
 from loop.exits import ExitCode
 from loop.import_table import import_table
 from loop.planner import Planner
-from loop.reader import DOUBTS, Reader
-from loop.store import Journal, Store
+from loop.storage.reader import DOUBTS, Reader
+from loop.storage.store import Journal, Store
 from surrogates.posterior.encoder import Encoder
 from tests.forks import forked
 from tests.loop.conftest import Bench, quick

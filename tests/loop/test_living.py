@@ -14,9 +14,9 @@ from loop.core.events import Amended
 from loop.core.records import OPERATOR, Amendment
 from loop.lines import line
 from loop.options import Outcome
-from loop.reader import Reader
 from loop.report import read_content, write_report
-from loop.store import Journal
+from loop.storage.reader import Reader
+from loop.storage.store import Journal
 from tests.forks import forked
 from tests.loop.conftest import Bench, quick
 from tests.loop.living import WHEN, growing, run

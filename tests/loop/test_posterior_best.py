@@ -11,7 +11,7 @@ from campaigns.values import Candidate, Scalar
 from loop.cli import app
 from loop.core.candidate_results import best, by_trial, results
 from loop.planner import Planner
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import Bench, quick
 from tests.planned import Lab, campaign

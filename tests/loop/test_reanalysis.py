@@ -16,8 +16,8 @@ from loop.cli import app
 from loop.core.events import Warned
 from loop.exits import ExitCode, exit_code
 from loop.planner import Planner
-from loop.reader import DOUBTS, Reader
 from loop.reanalysis import reanalyse
+from loop.storage.reader import DOUBTS, Reader
 from surrogates.posterior.encoder import Encoder
 from tests.loop import troubled as benches
 from tests.loop.conftest import Bench, troubled

@@ -13,9 +13,9 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.formatting import outcome_text, state_text
 from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.marks import fate
-from loop.reader import Reader
 from loop.report import write_report
-from loop.store import Store
+from loop.storage.reader import Reader
+from loop.storage.store import Store
 from tests.offline import assert_offline
 from tests.pools import keep_pool, perovskites
 from tests.stores import fill

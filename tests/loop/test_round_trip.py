@@ -19,10 +19,10 @@ from loop.amend_words import candidate
 from loop.core.campaign_version import parameter_units
 from loop.core.formatting import candidate_text, with_sd
 from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
-from loop.reader import Reader
 from loop.sampling.rounding import tidy
-from loop.sources import read_sources
-from loop.store import Store
+from loop.storage.prior_campaigns import read_sources
+from loop.storage.reader import Reader
+from loop.storage.store import Store
 from loop.tables import trials_csv
 
 LEVELS = ["None", "NA", "true", "1", "a,b", 'say "x"', "#1", "n/a"]

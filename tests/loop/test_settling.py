@@ -13,7 +13,7 @@ from loop.amend import open_desk, settle
 from loop.core.events import Amended, Event, Proposed, TrialEnded
 from loop.lines import line
 from loop.options import Outcome
-from loop.reader import Reader
+from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, quick, troubled
 from tests.loop.test_run import begun_once, facts
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from pymatgen.core import Lattice, Structure
 
 from loop.elements import ELEMENTS
-from loop.pool_map import Crystal
+from loop.storage.pool_snapshot import Crystal
 from loop.structure_figure import structure_figure
 from tests.crystals import lithium_iron_phosphate
 from tests.pools import perovskite

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from campaigns.remarks import folded, ranges
 from campaigns.warm_start import Source
 from loop.core.formatting import candidate_text, clean, metrics_text
-from loop.matching import Known
+from loop.storage.row_matching import Known
 
 
 def tally(source: Source) -> list[str]:

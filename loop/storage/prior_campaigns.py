@@ -12,9 +12,9 @@ from campaigns.remarks import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from loop.core.campaign_version import parameter_units
 from loop.core.records import SOURCE, TrialRecord, trusted
-from loop.reader import Reader
-from loop.source_words import tally
-from loop.store import Store
+from loop.storage.reader import Reader
+from loop.storage.row_outcomes import tally
+from loop.storage.store import Store
 
 
 def read_sources(campaign: Campaign) -> list[Source]:

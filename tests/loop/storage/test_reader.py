@@ -7,8 +7,8 @@ import pytest
 from campaigns.errors import StoreError
 from campaigns.values import Candidate
 from loop.core.records import CampaignRecord, Proposal
-from loop.reader import Reader
-from loop.store import Store
+from loop.storage.reader import Reader
+from loop.storage.store import Store
 
 
 def url(folder: Path) -> str:

@@ -12,7 +12,7 @@ from loop.core.pareto import Front, front_of
 from loop.core.records import FEWEST, TrialRecord, weighed
 
 if TYPE_CHECKING:
-    from loop.reader import Reader
+    from loop.storage.reader import Reader
 
 
 def stored_results(reader: Reader, trials: Sequence[TrialRecord]) -> list[CandidateResult]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from loop.store import Store
+    from loop.storage.store import Store
     from surrogates.pools.pool import Pool
 
 POOL, MATERIAL = "pool", "material"

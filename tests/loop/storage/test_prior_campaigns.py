@@ -13,10 +13,10 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
 from loop.cli import app
 from loop.core.records import CampaignRecord, Proposal, StepRecord, Verdict
-from loop.reader import DOUBTS
-from loop.source_words import tally
-from loop.sources import hold, of_pool, read_sources
-from loop.store import Store
+from loop.storage.prior_campaigns import hold, of_pool, read_sources
+from loop.storage.reader import DOUBTS
+from loop.storage.row_outcomes import tally
+from loop.storage.store import Store
 from tests.stores import CAMPAIGN
 
 EARLIER = CAMPAIGN.replace("unit: degC, low: 500, high: 900", "unit: K, low: 800, high: 1200")

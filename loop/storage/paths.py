@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from campaigns.errors import StoreError
 
 if TYPE_CHECKING:
-    from loop.reader import Reader
-    from loop.store import Journal
+    from loop.storage.reader import Reader
+    from loop.storage.store import Journal
 
 _READY = Path(__file__).parent.parent / "campaigns"
 SCHEMA = _READY / "schema.json"
@@ -35,14 +35,14 @@ def open_existing(file: Path | None, url: str | None) -> Reader:
     Raises:
         StoreError: there is no such store, or the choice is not clear.
     """
-    from loop.reader import Reader
+    from loop.storage.reader import Reader
 
     return Reader(url or default_store(file or _only_campaign(Path.cwd())))
 
 
 def open_journal(file: Path | None, url: str | None) -> Journal:
     """Open the journal of a store that is there; see ``open_existing``."""
-    from loop.store import Journal
+    from loop.storage.store import Journal
 
     return Journal(url or default_store(file or _only_campaign(Path.cwd())))
 

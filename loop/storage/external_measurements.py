@@ -17,10 +17,10 @@ from campaigns.remarks import Remark, folded
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.core.campaign_version import as_shown
 from loop.core.records import Amendment, TrialRecord
-from loop.matching import Fit, Known, Steps, imported, matched, measured_here
-from loop.reader import Reader
-from loop.source_words import gone, tally
-from loop.sources import read_source
+from loop.storage.prior_campaigns import read_source
+from loop.storage.reader import Reader
+from loop.storage.row_matching import Fit, Known, Steps, imported, matched, measured_here
+from loop.storage.row_outcomes import gone, tally
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from campaigns.values import TrialState
 from campaigns.yaml_nodes import read_document
 from loop.core.campaign_version import as_shown
 from loop.core.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
-from loop.rows import (
+from loop.storage.tables import (
     AmendmentRow,
     ArtefactRow,
     CampaignRow,

@@ -10,8 +10,8 @@ from campaigns.amendments import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
-from loop.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR, Reader
-from loop.store import Store
+from loop.storage.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR, Reader
+from loop.storage.store import Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
 CANDIDATE = Candidate({"temperature": 0.1 + 0.2, "atmosphere": "air", "turns": 3}, "LiCoO2-layered")

@@ -16,8 +16,8 @@ from loop.core.records import IMPORTED
 from loop.import_table import import_table
 from loop.model_checks import check_history
 from loop.prospects import prospects
-from loop.reader import Reader
-from loop.store import Journal, Store
+from loop.storage.reader import Reader
+from loop.storage.store import Journal, Store
 from tests.forks import forked
 from tests.loop.conftest import Bench, only_step
 from tests.stores import CAMPAIGN

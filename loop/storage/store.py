@@ -23,8 +23,8 @@ from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.yaml_nodes import read_document
 from loop.core.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
-from loop.reader import DOUBTS, OUTLOOK, POSTERIOR, Reader, store_path
-from loop.rows import (
+from loop.storage.reader import DOUBTS, OUTLOOK, POSTERIOR, Reader, store_path
+from loop.storage.tables import (
     AmendmentRow,
     ArtefactRow,
     CampaignRow,

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from loop.pool_map import MATERIAL, POOL, Atlas, MaterialPicture, PoolPicture, keep_materials
-from loop.reader import Reader
-from loop.store import Store
+from loop.storage.pool_snapshot import MATERIAL, POOL, Atlas, MaterialPicture, PoolPicture, keep_materials
+from loop.storage.reader import Reader
+from loop.storage.store import Store
 from surrogates.pools.pool import Pool, PoolEntry
 from tests.pools import atlas, keep_pool, perovskite, perovskites
 
