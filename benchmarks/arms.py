@@ -24,7 +24,7 @@ from loop.assemble import Materials, build_encoder, build_materials
 from loop.core.campaign_version import Edition
 from loop.core.events import Event, TrialEnded
 from loop.core.records import Outlook, PosteriorBest, Proposal, TrialRecord
-from loop.health import HealthChange
+from loop.diagnostics.model_health import HealthChange
 from loop.memory import peak_memory
 from loop.options import RunOptions
 from loop.planner import Planner

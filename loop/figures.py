@@ -13,11 +13,11 @@ import numpy as np
 from campaigns.objective import Objective, Term
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue
-from loop.calibration import Pair
 from loop.core.candidate_results import CandidateResult, best, ranking
 from loop.core.formatting import clean, with_sd
 from loop.core.records import TrialRecord
 from loop.core.term_contributions import shares, term_label
+from loop.diagnostics.calibration import Pair
 from loop.marks import (
     BLUE,
     COLOURS,

@@ -15,9 +15,9 @@ from loop.belief import Belief, History
 from loop.core.campaign_version import Edition
 from loop.core.formatting import metric_text
 from loop.core.records import Outlook, PosteriorBest, TrialRecord, fully_measured, learnable
+from loop.diagnostics.model_health import HealthChange
 from loop.failures import failures
 from loop.fidelity import Ladder, leaning_belief
-from loop.health import HealthChange
 from loop.learning import Memories, believe
 from loop.lessons import Teaching
 from loop.outlook import outlook

@@ -20,12 +20,12 @@ from loop.core.formatting import change_text, trials_text
 from loop.core.pareto import front_of
 from loop.core.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
 from loop.core.trial_scoring import condemned
+from loop.diagnostics.model_changes import model_changes
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.ending import Ending, changes
 from loop.failures import in_a_row, never_had
 from loop.halting import INTERRUPTED, Halting
 from loop.importing import Importing
-from loop.model_changes import model_changes
 from loop.options import Outcome
 from loop.planner import Suggestion
 from loop.retraining import Retraining

@@ -31,9 +31,9 @@ from loop.core.records import (
     TrialRecord,
     fully_measured,
 )
+from loop.diagnostics.model_health import HealthChange
 from loop.failures import lost
 from loop.fidelity import Purchase, plan
-from loop.health import HealthChange
 from loop.knowledge import Knowledge
 from loop.proposed import Proposed
 from loop.region import region

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
-from loop.calibration import Pair, metric_pairs, score_pairs, verdict
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import clean, duration, interval_texts, score_text
 from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
+from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs, verdict
 from loop.figures import (
     parallel_figure,
     prediction_figure,

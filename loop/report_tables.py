@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.values import MetricValue, TrialState
-from loop.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
 from loop.core.candidate_results import CandidateResult, listing
 from loop.core.formatting import (
     candidate_text,
@@ -26,6 +25,7 @@ from loop.core.pareto import Front
 from loop.core.records import Amendment, SessionRecord, TrialRecord
 from loop.core.stopping import Spent
 from loop.core.term_contributions import shares, term_label
+from loop.diagnostics.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
 from loop.fragments import Cell, facts, meter, sortable, table
 from loop.lab_figures import busy
 from loop.marks import fate

@@ -12,8 +12,8 @@ import numpy as np
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
 from loop.belief import History
+from loop.diagnostics.ranks import ranks
 from loop.lessons import Advice, Teaching
-from loop.ranks import ranks
 from loop.sampling.candidates import sobol
 from loop.sampling.space_filling import spread
 from loop.scoring import Scorer

@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from campaigns.surrogate import HealthConfig
-from loop.calibration import LEVELS, Pair
 from loop.core.records import TrialRecord
-from loop.health import Figures, HealthChange, HealthState, figures_of
+from loop.diagnostics.calibration import LEVELS, Pair
+from loop.diagnostics.model_health import Figures, HealthChange, HealthState, figures_of
 from loop.marks import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, Figure, Trace, label, layout, line
 
 _LEVEL_COLOURS = (GREEN, ORANGE, BLUE)

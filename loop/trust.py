@@ -9,12 +9,12 @@ from typing import Any
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import view_names
 from loop.belief import History
-from loop.calibration import metric_pairs
 from loop.core.records import TrialRecord
-from loop.health import HealthChange, HealthState, MetricHealth, changes, health
+from loop.diagnostics.calibration import metric_pairs
+from loop.diagnostics.model_health import HealthChange, HealthState, MetricHealth, changes, health
+from loop.diagnostics.prediction_history import REACH
 from loop.learning import Care, needed, observations, task_of
 from loop.scoring import Scorer
-from loop.track import REACH
 from surrogates.posterior.encoder import Encoder
 from surrogates.posterior.outliers import sift
 

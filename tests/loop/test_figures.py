@@ -8,10 +8,10 @@ import pytest
 
 from campaigns.objective import Objective
 from campaigns.values import Candidate, TrialState
-from loop.calibration import metric_pairs
 from loop.core.candidate_results import CandidateResult, results
 from loop.core.pareto import front
 from loop.core.records import OPERATOR, Proposal, TrialRecord
+from loop.diagnostics.calibration import metric_pairs
 from loop.figures import (
     incumbent,
     parallel_figure,

@@ -10,8 +10,8 @@ from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
 from loop.core.records import Proposal
+from loop.diagnostics.model_changes import model_changes
 from loop.lessons import Teaching
-from loop.model_changes import model_changes
 from loop.planner import Planner
 from loop.scoring import Scorer
 from surrogates.posterior.encoder import Encoder, MaterialTable

@@ -6,7 +6,7 @@ import numpy as np
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
-from loop.health import health
+from loop.diagnostics.model_health import health
 from loop.report_surrogates import surrogate_parts
 from tests.trials import MODELS, campaign, completed, predicted, trial
 

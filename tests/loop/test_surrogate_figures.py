@@ -6,9 +6,9 @@ import pytest
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
-from loop.calibration import Pair
 from loop.core.records import Proposal, TrialRecord
-from loop.health import Figures, HealthChange, HealthState
+from loop.diagnostics.calibration import Pair
+from loop.diagnostics.model_health import Figures, HealthChange, HealthState
 from loop.surrogate_figures import features_figure, health_figure, prior_figure, running
 from tests.trials import completed, trial
 

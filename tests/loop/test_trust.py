@@ -7,7 +7,7 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
-from loop.health import HealthState
+from loop.diagnostics.model_health import HealthState
 from loop.planner import Planner
 from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from tests.loop.conftest import only_step, quick

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
-from loop.calibration import LEVELS, Pair, coverage, rank_correlation
 from loop.core.records import TrialRecord, learnable
-from loop.track import ROBUST, Track
+from loop.diagnostics.calibration import LEVELS, Pair, coverage, rank_correlation
+from loop.diagnostics.prediction_history import ROBUST, Track
 
 
 class HealthState(StrEnum):

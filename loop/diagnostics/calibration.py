@@ -12,7 +12,7 @@ import numpy as np
 from campaigns.values import MetricValue
 from loop.core.formatting import with_sd
 from loop.core.records import TrialRecord, learnable
-from loop.ranks import ranks
+from loop.diagnostics.ranks import ranks
 
 LEVELS = (0.5, 0.8, 0.95)
 """The central intervals that are counted."""

@@ -1,7 +1,7 @@
 from typing import Any
 
 from loop.core.records import Proposal
-from loop.model_changes import model_changes
+from loop.diagnostics.model_changes import model_changes
 
 
 def proposals(*models: dict[str, Any]) -> list[Proposal]:

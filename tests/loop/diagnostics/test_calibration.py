@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from campaigns.values import MetricValue, TrialState
-from loop.calibration import Pair, coverage, metric_pairs, rank_correlation, score_pairs, verdict
+from loop.diagnostics.calibration import Pair, coverage, metric_pairs, rank_correlation, score_pairs, verdict
 from tests.trials import completed, predicted, trial
 
 

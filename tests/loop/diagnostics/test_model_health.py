@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
-from loop.health import HealthState, MetricHealth, changes, health
+from loop.diagnostics.model_health import HealthState, MetricHealth, changes, health
 from tests.trials import trial
 
 CONFIG = HealthConfig()

@@ -10,8 +10,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from loop.calibration import Pair, metric_pairs
 from loop.core.records import TrialRecord
+from loop.diagnostics.calibration import Pair, metric_pairs
 
 REACH = NormalDist().inv_cdf(0.975)
 """Standard deviations within which 95 % of all measurements are expected."""

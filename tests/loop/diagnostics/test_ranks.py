@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.stats import rankdata
 
-from loop.ranks import ranks
+from loop.diagnostics.ranks import ranks
 
 
 def test_ranks_are_those_of_scipy() -> None:

@@ -1,0 +1,1 @@
+"""How good predictions were: calibration and model health."""
