@@ -20,7 +20,7 @@ from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import MetricValue
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.posterior.encoder import Encoder
 
 _PROBLEMS = (Problem("Hartmann3", "hartmann3"), Problem("Hartmann6", "hartmann6"))

@@ -25,11 +25,11 @@ from benchmarks.looking import looking
 from benchmarks.statistics import quartiles
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
-from loop.acquisition import choose
-from loop.belief import History
-from loop.learning import Memories, believe
 from loop.memory import peak_memory
-from loop.scoring import Scorer
+from loop.planning.acquisition import choose
+from loop.planning.fitting import Memories, believe
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import History
 from surrogates.posterior.encoder import Encoder, MaterialTable
 
 _WIDTHS = {"chgnet": 40, "sites": 40, "composition": 40, "physical": 13, "valence": 6}

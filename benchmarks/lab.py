@@ -21,7 +21,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from campaigns.warm_start import Source
 from loop.core.records import TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.posterior.encoder import Encoder
 
 METRIC = "merit"

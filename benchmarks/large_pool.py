@@ -37,9 +37,9 @@ from benchmarks.trials import completed
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import MetricValue
-from loop.assemble import Materials, build_encoder, build_materials
 from loop.memory import peak_memory
-from loop.planner import Planner
+from loop.planning.planner import Planner
+from loop.planning.pool_data import Materials, build_encoder, build_materials
 from surrogates.features.build import build_embedder
 from surrogates.features.pooled import embed_pool
 from surrogates.pools.pool import Pool, load_pool

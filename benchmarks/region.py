@@ -32,7 +32,7 @@ def main(
     found: dict[str, list[Regrets]] = {"region": [], "everywhere": [], "random": []}
     for seed in range(seeds):
         found["region"].append(_planned(seed))
-        with patch("loop.planner.region", return_value=None):
+        with patch("loop.planning.planner.region", return_value=None):
             found["everywhere"].append(_planned(seed))
         found["random"].append(_random(seed))
         progress.print(seed, {name: each[-1].round(2).tolist() for name, each in found.items()})

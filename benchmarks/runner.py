@@ -19,7 +19,7 @@ from benchmarks.cathode_truth import DRAWS, TOP, Goal, build_truth, find_goal
 from benchmarks.results import Results
 from benchmarks.tables import comparison, conclusions
 from campaigns.load import load_campaign
-from loop.assemble import build_materials
+from loop.planning.pool_data import build_materials
 from loop.storage.paths import ready_campaigns
 
 

@@ -11,7 +11,7 @@ from loop.core.events import Doubted, LookedAhead, PosteriorBestChanged
 from loop.core.pareto import wants_front
 from loop.core.records import FEWEST, PosteriorBest, completed, weighed
 from loop.core.stopping import unanswered
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from loop.storage.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
 from loop.storage.store import Store
 

@@ -251,7 +251,7 @@ def export(
 
     Each candidate is there once, with its pooled values. What Ax cannot hold is printed.
     """
-    from loop.ax_experiment import write_experiment
+    from loop.planning.experiment import write_experiment
     from loop.storage.paths import open_existing
 
     reader = open_existing(file, store)

@@ -10,7 +10,7 @@ from loop.core.events import Stopping
 from loop.core.formatting import trials_text
 from loop.core.records import time_spent
 from loop.core.stopping import spent, stop_reason
-from loop.failures import in_a_row
+from loop.planning.failures import in_a_row
 from loop.session import Session
 
 INTERRUPTED = "interrupted by the user"

@@ -27,7 +27,7 @@ from loop.storage.reader import store_path
 from loop.storage.store import Store
 
 if TYPE_CHECKING:
-    from loop.assemble import Materials
+    from loop.planning.pool_data import Materials
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -77,7 +77,7 @@ def _begin(table: Path, file: Path, url: str) -> None:
 def _materials(desk: Desk) -> Materials | None:
     if desk.campaign.space.pool is None:
         return None
-    from loop.assemble import load_materials  # slow, and only for campaigns with a pool
+    from loop.planning.pool_data import load_materials  # slow, and only for campaigns with a pool
 
     return load_materials(desk.campaign)
 

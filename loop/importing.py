@@ -21,7 +21,7 @@ from loop.storage.store import Store
 
 if TYPE_CHECKING:
     from loop.amending import Amending
-    from loop.assemble import Materials
+    from loop.planning.pool_data import Materials
     from loop.session import Parts
 
 Computed = Callable[[str | None], Mapping[str, float]]

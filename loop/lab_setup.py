@@ -18,7 +18,7 @@ from instruments.lab import Lab
 from loop.limits import constant, converted
 
 if TYPE_CHECKING:
-    from loop.assemble import Materials
+    from loop.planning.pool_data import Materials
 
 
 def build_lab(campaign: Campaign, materials: Materials | None, state: Path, start: float) -> Lab:

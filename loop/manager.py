@@ -23,15 +23,15 @@ from loop.core.trial_scoring import condemned
 from loop.diagnostics.model_changes import model_changes
 from loop.dispatch import COMPUTER, Dispatcher
 from loop.ending import Ending, changes
-from loop.failures import in_a_row, never_had
 from loop.halting import INTERRUPTED, Halting
 from loop.importing import Importing
 from loop.options import Outcome
-from loop.planner import Suggestion
+from loop.planning.failures import in_a_row, never_had
+from loop.planning.planner import Suggestion
+from loop.planning.shortlist import SpaceExhaustedError
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.settling import Settling
-from loop.shortlist import SpaceExhaustedError
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""

@@ -16,7 +16,7 @@ from campaigns.campaign import Campaign
 from campaigns.metrics import TrainedPriorConfig
 from campaigns.surrogate import RetrainConfig
 from loop.core.records import TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.pools.pool import Pool
 from surrogates.predictors.trained import prior_values
 from surrogates.training.tuning import Tuning, TuningResult, TuningRow, TuningTask, start

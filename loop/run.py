@@ -13,7 +13,6 @@ import torch
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from loop.amending import author
-from loop.assemble import Materials, build_encoder, build_materials, caveats_of
 from loop.core.campaign_version import as_shown, edition
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
@@ -24,7 +23,8 @@ from loop.lab_setup import build_lab
 from loop.limits import check_limits, keep_limits, missing_settings
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
-from loop.planner import Planner
+from loop.planning.planner import Planner
+from loop.planning.pool_data import Materials, build_encoder, build_materials, caveats_of
 from loop.retraining import Retraining
 from loop.session import Parts, Session
 from loop.storage.external_measurements import Measurements, news, read_history

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from campaigns.campaign import Campaign
 from campaigns.warm_start import Source
 from instruments.clock import Clock
-from loop.assemble import Materials
 from loop.core.events import Event
 from loop.options import RunOptions
-from loop.planner import Planner
+from loop.planning.planner import Planner
+from loop.planning.pool_data import Materials
 from loop.storage.store import Store
 
 

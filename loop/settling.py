@@ -12,7 +12,7 @@ from loop.core.events import Amended
 from loop.core.formatting import change_text
 from loop.core.records import Amendment
 from loop.dispatch import Dispatcher
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from loop.settlements import carry_out
 from loop.storage.store import Store
 

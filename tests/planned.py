@@ -9,7 +9,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Cause, MetricValue, Scalar, TrialState
 from loop.core.records import Proposal, TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.posterior.encoder import Encoder
 
 Answer = float | str

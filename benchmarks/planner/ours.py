@@ -18,7 +18,7 @@ from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import Proposal
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.posterior.encoder import Encoder
 
 _ROWS = "rows.csv"

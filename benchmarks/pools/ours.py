@@ -20,9 +20,9 @@ from campaigns.lab import ProcessesConfig
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue
-from loop.assemble import build_views
 from loop.core.records import Proposal, TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
+from loop.planning.pool_data import build_views
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.learning import learn

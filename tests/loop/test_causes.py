@@ -9,8 +9,8 @@ from campaigns.amendments import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
-from loop.failures import failures
 from loop.lines import line
+from loop.planning.failures import failures
 from loop.show import _trial_rows, status_rows
 from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, troubled

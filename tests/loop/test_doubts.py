@@ -8,7 +8,7 @@ import pytest
 from campaigns.values import Scalar
 from loop.core.candidate_results import best, by_trial, ranking, results
 from loop.core.records import TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.posterior.encoder import Encoder
 from tests.planned import Lab, campaign
 

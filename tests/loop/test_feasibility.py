@@ -6,10 +6,10 @@ import torch
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
-from loop.acquisition import choose
-from loop.belief import History
-from loop.learning import believe
-from loop.scoring import Scorer
+from loop.planning.acquisition import choose
+from loop.planning.fitting import believe
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import History
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 

@@ -19,7 +19,7 @@ from loop.core.fingerprint import campaign_record
 from loop.core.records import IMPORTED
 from loop.exits import ExitCode
 from loop.import_table import import_table
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from loop.storage.reader import DOUBTS, Reader
 from loop.storage.store import Journal, Store
 from surrogates.posterior.encoder import Encoder

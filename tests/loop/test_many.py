@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from campaigns.campaign import Campaign
 from campaigns.objective import FindManyConfig
 from campaigns.values import Candidate, MetricValue
-from loop.belief import Belief, History
-from loop.learning import believe
-from loop.promise import Promise
-from loop.scoring import Scorer
+from loop.planning.fitting import believe
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import Belief, History
+from loop.planning.screening import Promise
 from loop.summary import summary_rows
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from campaigns.values import Candidate, MetricValue
-from loop.belief import Belief, History
-from loop.learning import believe
-from loop.scoring import Scorer
+from loop.planning.fitting import believe
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import Belief, History
 from surrogates.posterior.encoder import Encoder
 from tests.planned import campaign
 

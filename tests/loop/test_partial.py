@@ -12,7 +12,7 @@ from loop.amend import open_desk, settle
 from loop.core.candidate_results import best
 from loop.core.events import Warned
 from loop.core.records import completed, learnable
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from loop.storage.external_measurements import read_history
 from loop.storage.reader import Reader
 from surrogates.posterior.encoder import Encoder

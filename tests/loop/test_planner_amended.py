@@ -10,7 +10,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Scalar
 from loop.core.campaign_version import Edition
 from loop.core.records import TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from surrogates.posterior.encoder import Encoder
 from tests.planned import Lab, campaign
 

@@ -12,8 +12,8 @@ from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
-from loop.planner import Planner
-from loop.shortlist import SpaceExhaustedError
+from loop.planning.planner import Planner
+from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 from tests.trials import trial

@@ -15,7 +15,7 @@ from loop.amend import amend, numbers, open_desk
 from loop.cli import app
 from loop.core.events import Warned
 from loop.exits import ExitCode, exit_code
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from loop.reanalysis import reanalyse
 from loop.storage.reader import DOUBTS, Reader
 from surrogates.posterior.encoder import Encoder

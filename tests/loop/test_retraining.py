@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.surrogate import RetrainConfig
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
-from loop.planner import Planner
+from loop.planning.planner import Planner
 from loop.retraining import Retraining
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable, feature_view

@@ -8,7 +8,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.core.candidate_results import results
 from loop.core.pareto import dominates, front, front_of, reference_point, some, volumes
-from loop.hypervolume import non_dominated
+from loop.planning.box_decomposition import non_dominated
 from loop.tables import ranking_csv
 from tests.trials import campaign, completed, trial
 

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from campaigns.lab import ProcessesConfig
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
-from loop.assemble import build_views
+from loop.planning.pool_data import build_views
 from surrogates.pools.pool import Pool, load_pool
 from surrogates.posterior.encoder import Encoder, MaterialTable
 from surrogates.posterior.learning import learn

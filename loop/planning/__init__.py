@@ -1,0 +1,1 @@
+"""Bayesian optimisation on Ax and BoTorch: from trials to the next candidate."""

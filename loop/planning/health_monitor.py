@@ -1,0 +1,115 @@
+"""How far each metric's model is trusted: what its predictions were worth decides what it may use from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from campaigns.space import SpaceConfig
+from campaigns.surrogate import view_names
+from loop.core.records import TrialRecord
+from loop.diagnostics.calibration import metric_pairs
+from loop.diagnostics.model_health import HealthChange, HealthState, MetricHealth, changes, health
+from loop.diagnostics.prediction_history import REACH
+from loop.planning.fitting import Care, needed, observations, task_of
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import History
+from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.outliers import sift
+
+_MOST = 3.0
+"""Largest factor on standard deviations: beyond, a model would choose by its ignorance alone."""
+
+
+class Trust:
+    """The health of every metric's model after the completed trials, a pure function of these.
+
+    A measurement that none of the others support when it comes is not held against a model, whatever is found later.
+
+    Args:
+        scorer: layout of rows, whatever priors are adopted later.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer, self._campaign = scorer, scorer.campaign
+        self._trials: list[TrialRecord] = []
+        self._doubted: dict[str, frozenset[int]] = dict.fromkeys(self._campaign.measured, frozenset())
+        self._health: Mapping[str, MetricHealth] = self._judged()
+
+    @property
+    def trials(self) -> Sequence[TrialRecord]:
+        """The trials that there is anything to learn from, in the order in which they ended."""
+        return self._trials
+
+    @property
+    def learnt(self) -> tuple[int, ...]:
+        """The numbers of the trials that there is anything to learn from, in the order in which they ended."""
+        return tuple(trial.number for trial in self._trials)
+
+    def amend(self, space: SpaceConfig) -> None:
+        """Judge all trials anew in another layout of rows, as if it had always been theirs."""
+        encoder = Encoder(space, self._scorer.encoder.materials)
+        self._scorer = replace(self._scorer, encoder=encoder)
+        trials, self._trials = self._trials, []
+        self._doubted = dict.fromkeys(self._campaign.measured, frozenset())
+        self.recall(trials)
+
+    def forget(self) -> None:
+        """Forget all trials."""
+        self._trials, self._doubted = [], dict.fromkeys(self._campaign.measured, frozenset())
+
+    def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
+        """Judge the models after one more completed trial; return what changed, by metric."""
+        self._take(trial)
+        before, self._health = self._health, self._judged()
+        return changes(before, self._health)
+
+    def recall(self, trials: Sequence[TrialRecord]) -> None:
+        """Judge the models after many completed trials, given in the order in which they were completed."""
+        for trial in trials:
+            self._take(trial)
+        self._health = self._judged()
+
+    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+        """Return the numbers of those completed trials whose measurement of a metric the others contradict.
+
+        Args:
+            metric: a measured one.
+            trials: in the order in which they were completed; nothing else is asked.
+        """
+        config = self._campaign.measured[metric]
+        names = needed(metric, config)
+        history = History(
+            [t.candidate for t in trials], {n: [t.metrics.get(n) for t in trials] for n in names}, (), frozenset()
+        )
+        places = history.known(*names)
+        if not places:
+            return frozenset()
+        seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
+        task = replace(task_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
+        return frozenset(trials[places[place]].number for place in sift(task, seen).doubts)
+
+    def care(self) -> dict[str, Care]:
+        """Return what each metric's model must heed."""
+        return {name: self._care(found) for name, found in self._health.items()}
+
+    def describe(self, metric: str) -> dict[str, Any]:
+        """Return the health of a metric's model, to be kept with a proposal."""
+        return self._health[metric].describe()
+
+    def _take(self, trial: TrialRecord) -> None:
+        """Add a trial; what was predicted about right needs no second look."""
+        self._trials.append(trial)
+        for metric in self._campaign.measured:
+            missed = any(abs(pair.deviation) > REACH for pair in metric_pairs([trial], metric))
+            if missed and trial.number in self.doubted(metric, self._trials):
+                self._doubted[metric] |= {trial.number}
+
+    def _care(self, found: MetricHealth) -> Care:
+        named, simple = view_names(self._campaign.surrogate)
+        return Care(min(found.sd_factor, _MOST), named, simple if found.state is HealthState.SIMPLE else None)
+
+    def _judged(self) -> Mapping[str, MetricHealth]:
+        droppable = self._campaign.space.pool is not None
+        return health(self._campaign.surrogate.health, self._trials, self._doubted, droppable)

@@ -1,0 +1,111 @@
+"""The first candidates, chosen before any measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import cycle
+
+import numpy as np
+
+from campaigns.objective import FindParetoConfig
+from campaigns.values import Candidate
+from loop.diagnostics.ranks import ranks
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import History
+from loop.planning.source_models import Advice, Teaching
+from loop.sampling.candidates import sobol
+from loop.sampling.space_filling import spread
+
+_PROMISING = 0.25
+"""Share of the materials that the start covers, those that look best by what is known of them."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Space-filling candidates, the same for the same seed; they cover the promising materials.
+
+    Attributes:
+        teaching: what sources teach; they advise some of the candidates if they tell of every metric.
+        begun: trials before the space became what it is: the sequence goes on, rather than come again in new bounds.
+    """
+
+    scorer: Scorer
+    teaching: Teaching
+    begun: int = 0
+
+    def advised(self, number: int, history: History, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return what the sources advise, or None.
+
+        It is the first candidate of the start for a beginning, and every other one as soon as measurements agree with
+        what the sources expected of them: one that misleads costs one experiment.
+        """
+        if number % 2 or not self._advice.given or (number and not self._advice.agrees(number // 2, history)):
+            return None
+        return self._advice.candidate(number // 2, seen)
+
+    @cached_property
+    def _advice(self) -> Advice:
+        return Advice(self.scorer, self.teaching.lessons)
+
+    def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
+        count = max(self.scorer.campaign.planner.initial, number + 1, self.begun + 1)
+        if count not in self._latest:
+            self._latest.clear()
+            self._latest[count] = self._sequence(count)
+        found = self._latest[count]
+        fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
+        return fresh if fresh is not None or self.scorer.encoder.materials is None else self._any(seen)
+
+    @cached_property
+    def _latest(self) -> dict[int, list[Candidate]]:
+        """The sequence that was asked for last, by its length: to cover a large pool takes seconds."""
+        return {}
+
+    def _sequence(self, count: int) -> list[Candidate]:
+        """Return the first candidates, in order; fewer in a small space without materials."""
+        campaign, table = self.scorer.campaign, self.scorer.encoder.materials
+        settings = sobol(campaign.space, count, campaign.seed) if campaign.space.all_parameters else [{}]
+        if table is None:
+            return [Candidate(setting) for setting in settings]
+        view = next(iter(table.views.values()))
+        cover = self.promising[spread(view[self.promising], count, campaign.seed)]
+        pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
+        return [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
+
+    def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return a material that was never tried, with the first setting, or None."""
+        table, campaign = self.scorer.encoder.materials, self.scorer.campaign
+        setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.all_parameters else {}
+        left = (Candidate(setting, name) for name in (table.ids if table else ()))
+        return next((c for c in left if c.key() not in seen), None)
+
+    def _merit(self, known: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the score of each material; for a front, its best rank in any term or in their mean."""
+        objective = self.scorer.objective
+        score = np.array(objective.score(known), dtype=float)
+        if not isinstance(objective.find, FindParetoConfig):
+            return score
+        every = [score, *(np.broadcast_to(points, score.shape) for points in objective.points(known))]
+        return np.max([ranks(one) for one in every], axis=0).astype(float)
+
+    @cached_property
+    def promising(self) -> np.ndarray:
+        """The places of the quarter of the materials that look best before any experiment, best first.
+
+        What they look like follows from the known numbers alone: computed metrics, and priors in place of measured
+        ones. All materials are taken where these do not suffice for the score.
+        """
+        table = self.scorer.encoder.materials
+        assert table is not None  # noqa: S101 - asked only in a campaign with a pool
+        known = {name.removeprefix("prior:"): values for name, values in table.numbers.items()}
+        values = self.scorer.objective.complete(known)
+        if any(term.metric not in values for term in self.scorer.objective.terms):
+            return np.arange(len(table.ids))
+        score = self._merit(known)
+        for bound in self.scorer.objective.bounds:
+            if bound.metric in values:
+                score[bound.slack(values[bound.metric]) < 0] = -np.inf
+        return np.argsort(-score, kind="stable")[: max(1, int(_PROMISING * len(score)))]

@@ -1,0 +1,178 @@
+"""What the trials that have ended have taught; whatever takes time to learn is learnt once for each set of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaigns.fidelity import FULL
+from campaigns.values import Candidate, TrialState
+from campaigns.warm_start import Source
+from loop.core.campaign_version import Edition
+from loop.core.formatting import metric_text
+from loop.core.records import Outlook, PosteriorBest, TrialRecord, fully_measured, learnable
+from loop.diagnostics.model_health import HealthChange
+from loop.planning.failures import failures
+from loop.planning.fidelity_selection import Ladder, leaning_belief
+from loop.planning.fitting import Memories, believe
+from loop.planning.health_monitor import Trust
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import Belief, History
+from loop.planning.posterior_best import posterior_best
+from loop.planning.proposed import Keys
+from loop.planning.regret import outlook
+from loop.planning.source_models import Teaching
+from surrogates.posterior.encoder import Encoder
+from surrogates.posterior.outliers import FEWEST
+
+
+class Knowledge:
+    """What is known of a campaign's metrics.
+
+    Args:
+        scorer: objective and layout of rows.
+        sources: what earlier campaigns measured.
+
+    Raises:
+        CampaignError: a source has too few measurements of what this campaign can choose.
+    """
+
+    def __init__(self, scorer: Scorer, sources: Sequence[Source]) -> None:
+        self.scorer, self.teaching = scorer, Teaching(scorer, sources)
+        self.trust, self.ladder = Trust(scorer), Ladder(scorer)
+        self._failed: list[TrialRecord] = []
+        self._memories: Memories = {}
+        self._believed: tuple[tuple[int, ...], Belief] | None = None
+        self._heeding: tuple[tuple[Candidate, ...], Belief] | None = None
+
+    @property
+    def trials(self) -> Sequence[TrialRecord]:
+        """The trials at full fidelity that there is anything to learn from, in the order in which they ended."""
+        return self.trust.trials
+
+    @property
+    def scored(self) -> int:
+        """How many of them were completed with every measured metric, so that a score can be told of them."""
+        return len(self._fully_measured)
+
+    @property
+    def _fully_measured(self) -> list[TrialRecord]:
+        return fully_measured(self.trials, self.scorer.campaign.measured)
+
+    @property
+    def learnt_from(self) -> tuple[int, ...]:
+        """The numbers of all trials that there is anything to learn from, those at full fidelity first."""
+        return (*self.trust.learnt, *self.ladder.learnt)
+
+    @property
+    def imported(self) -> int:
+        """How many candidates of the space, in its widest form so far, were measured elsewhere and have a score."""
+        elsewhere = {t.candidate.key(): t.candidate for t in self._fully_measured if t.imported}
+        return sum(self.scorer.encoder.space.contains(candidate) for candidate in elsewhere.values())
+
+    @property
+    def measured(self) -> History:
+        """What was measured, in the order in which it came."""
+        metrics = {name: [t.metrics.get(name) for t in self.trials] for name in self.scorer.campaign.measured}
+        whole = [t.state is TrialState.COMPLETED for t in self.trials]
+        return History([t.candidate for t in self.trials], metrics, (), frozenset(), whole=whole)
+
+    def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
+        """Learn how a trial ended; return by metric whose model is trusted less, or more, from now on."""
+        self._note(trial)
+        return self.trust.learn(trial) if learnable([trial]) else []
+
+    def forget(self) -> None:
+        """Forget all trials."""
+        self._failed, self._memories, self._believed, self._heeding = [], {}, None, None
+        self.trust.forget()
+        self.ladder.forget()
+
+    def recall(self, ended: Sequence[TrialRecord]) -> None:
+        """Learn how many trials ended, given in the order in which they ended."""
+        self.trust.recall(learnable(ended))
+        for trial in ended:
+            self._note(trial)
+
+    def _note(self, trial: TrialRecord) -> None:
+        """Take note of a trial that failed, or gave a measurement at a lower fidelity."""
+        if trial.state is TrialState.FAILED:
+            self._failed.append(trial)
+        if trial.fidelity != FULL and learnable([trial], trial.fidelity):
+            self.ladder.learn(trial)
+
+    def belief(self) -> Belief:
+        """Return what is believed after the completed trials."""
+        if self._believed is None or self._believed[0] != self.learnt_from:
+            cheap = self.ladder.teaching(self.scorer).lessons
+            lessons = {name: (*each, *cheap[name]) for name, each in self.teaching.lessons.items()}
+            belief = believe(self.scorer, self.measured, self.trust.care(), self._memories, lessons)
+            belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
+            self._believed = (self.learnt_from, leaning_belief(belief, cheap))
+        return self._believed[1]
+
+    def heeding_failures(self) -> Belief:
+        """Return what is believed, with what failures teach."""
+        failed, belief = failures(self._failed), self.belief()
+        if not failed:
+            return belief
+        known = self._heeding
+        if known is None or known[0] != failed or known[1].models is not belief.models:
+            self._heeding = known = (failed, belief.heeding(failed))
+        return known[1]
+
+    def doubts(self) -> dict[int, str]:
+        """Return the completed trials with a measurement that is not believed, each with the reason."""
+        if len(self.trials) < FEWEST:
+            return {}
+        found: dict[int, str] = {}
+        for name, doubts in self.belief().doubts.items():
+            for place, doubt in doubts.items():
+                trial = self.trials[place]
+                if trial.state is not TrialState.COMPLETED:
+                    continue  # it stands nowhere from where it would have to be taken
+                words = f"{name} {metric_text(trial.metrics[name])}, but {doubt.text}"
+                found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
+        return found
+
+    def outlook(self, over: Keys, seed: int) -> Outlook | None:
+        """Return what is left to hope for, whatever is under way.
+
+        Args:
+            over: the keys of the candidates of all trials that have ended.
+            seed: determines the samples.
+        """
+        return outlook(self.heeding_failures(), replace(self.measured, seen=over), self.trials, seed)
+
+    def posterior_best(self, seed: int) -> PosteriorBest | None:
+        """Return the best measured candidate by the posterior; ``seed`` determines the samples."""
+        return posterior_best(self.belief(), self.trials, seed)
+
+    def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
+        """Use other values, n, of a metric's prior from now on."""
+        encoder = self.scorer.encoder
+        assert encoder.materials is not None  # noqa: S101 - only a campaign with a pool has priors
+        table = replace(encoder.materials, numbers={**encoder.materials.numbers, f"prior:{metric}": prior})
+        self.scorer = Scorer(self.scorer.campaign, Encoder(encoder.space, table))
+        self._believed = None
+        self._memories.pop(metric, None)
+        self.teaching = replace(self.teaching, scorer=self.scorer)
+
+    def amend(self, now: Edition) -> None:
+        """Go by an amended campaign from now on.
+
+        The models learn metrics: what they have learnt stays, unless there is more in the outline to tell apart.
+        """
+        encoder, believed = self.scorer.encoder, self._believed
+        wider = now.outline != encoder.space
+        self.scorer = Scorer(now.campaign, Encoder(now.outline, encoder.materials) if wider else encoder)
+        self._believed = self._heeding = None
+        if wider:
+            self._memories = {}
+            self.teaching = replace(self.teaching, scorer=self.scorer)
+            self.trust.amend(now.outline)
+        elif believed is not None:
+            self._believed = (believed[0], replace(believed[1], scorer=self.scorer, memory={}))

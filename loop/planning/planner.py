@@ -1,0 +1,258 @@
+"""The planner: suggest and ingest. What it knows is a list of trials, and that is rebuilt from the store."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaigns.campaign import Campaign
+from campaigns.costs import cost_of, duration_of
+from campaigns.fidelity import FULL
+from campaigns.values import Candidate
+from campaigns.warm_start import Source
+from loop.core.campaign_version import Edition
+from loop.core.formatting import trials_text
+from loop.core.records import (
+    AGAIN,
+    FEWEST,
+    MODEL,
+    OPERATOR,
+    Alternative,
+    Outlook,
+    PosteriorBest,
+    Proposal,
+    TrialRecord,
+    fully_measured,
+)
+from loop.diagnostics.model_health import HealthChange
+from loop.planning.acquisition import Choice, choose, explained
+from loop.planning.failures import lost
+from loop.planning.fidelity_selection import Purchase, plan
+from loop.planning.initial_design import Start
+from loop.planning.mc_objective import Scorer
+from loop.planning.model_fitter import Knowledge
+from loop.planning.posterior import Belief, History
+from loop.planning.proposed import Proposed
+from loop.planning.replication import Again, again, only_again
+from loop.planning.shortlist import SpaceExhaustedError
+from loop.planning.trust_region import region
+from surrogates.posterior.encoder import Encoder
+
+Suggestion = tuple[int, Candidate, Proposal]
+"""Number of a new trial, its candidate, and why it was chosen."""
+
+
+class Planner:
+    """Suggests candidates and learns from trials.
+
+    Args:
+        campaign: space, metrics, objective and seed.
+        encoder: layout of the rows, with the pool's table where there is a pool.
+        sources: what earlier campaigns measured.
+
+    Raises:
+        CampaignError: a source has too few measurements of what this campaign can choose.
+    """
+
+    def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
+        self._known, self._proposed = Knowledge(Scorer(campaign, encoder), sources), Proposed()
+        self._first, self._start = 0, self._begun(0)
+
+    def amend(self, now: Edition) -> None:
+        """Go by an amended campaign from now on."""
+        self._known.amend(now)
+        self._first, self._start = now.first, self._begun(0)
+
+    def take(self, candidate: Candidate, reason: str) -> Suggestion:
+        """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""
+        return self._new(candidate, Proposal(OPERATOR, reason=reason))
+
+    def suggest(self) -> Suggestion:
+        """Return the number of a new trial, its candidate, and why it was chosen.
+
+        Raises:
+            SpaceExhaustedError: no candidate is left.
+        """
+        begun, planned = self._proposed.own(), plan(self._campaign)
+        if begun < len(planned):
+            planned = plan(self._campaign, self._known.imported)
+        seed = _seed(self._campaign.seed, len(self._proposed))
+        try:
+            if begun < len(planned):
+                candidate, proposal = self._begin(planned[begun])
+            elif self._known.scored < FEWEST:
+                candidate, proposal = self._begin(FULL)
+            else:
+                candidate, proposal = self._choose(seed)
+        except SpaceExhaustedError:
+            repeated = self._repeated(seed)
+            if repeated is None:
+                raise
+            candidate, proposal = repeated
+        return self._new(replace(candidate, parameters=self._campaign.space.present(candidate.parameters)), proposal)
+
+    def belief(self) -> Belief:
+        """Return what the latest suggestion of a model believed; at least one must have been made."""
+        return self._known.belief()
+
+    def doubts(self) -> dict[int, str]:
+        """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
+        return self._known.doubts()
+
+    def outlook(self) -> Outlook | None:
+        """Return what is left to hope for after the completed trials; None before there is a model to ask."""
+        count = self._known.scored
+        if count < FEWEST:
+            return None
+        return self._known.outlook(self._proposed.ended, _seed(self._campaign.seed, count))
+
+    def posterior_best(self) -> PosteriorBest | None:
+        """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
+        count = self._known.scored
+        return None if count < FEWEST else self._known.posterior_best(_seed(self._campaign.seed, count))
+
+    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+        """Return the numbers of those completed trials, in order, whose measurement of a metric the others contradict.
+
+        It depends on these trials alone.
+        """
+        return self._known.trust.doubted(metric, trials)
+
+    def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
+        """Use other values, n, of a metric's prior from now on, in the metric's unit."""
+        self._known.adopt(metric, prior)
+
+    def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
+        """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
+        self._proposed.end(trial.number, lost=lost(trial))
+        return self._known.learn(trial)
+
+    def recall(self, trials: Sequence[TrialRecord]) -> None:
+        """Learn more trials of the store, in the order of their numbers: all of them, or those that were imported."""
+        for trial in trials:
+            self._proposed.add(trial.candidate, trial.fidelity, imported=trial.imported)
+            partly = trial.imported and not fully_measured([trial], self._campaign.measured)
+            if partly:  # or it was withdrawn
+                self._proposed.drop(trial.number)
+        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
+        for trial in ended:
+            self._proposed.end(trial.number, lost=lost(trial))
+        self._known.recall(ended)
+
+    def relearn(self, trials: Sequence[TrialRecord]) -> None:
+        """Learn all trials of the store anew, as people have decided otherwise of some of them."""
+        self._proposed = Proposed()
+        self._known.forget()
+        self.recall(trials)
+
+    @property
+    def _campaign(self) -> Campaign:
+        return self._known.scorer.campaign
+
+    def _begun(self, count: int) -> Start:
+        """Return the start of the campaign that is in force after so many proposals."""
+        return Start(self._known.scorer, self._known.teaching, count)
+
+    def _starting(self) -> Start:
+        """Return the start, as far as it had come when the campaign became what it is."""
+        count = self._proposed.own(before=self._first)
+        if self._start.begun != count:
+            self._start = self._begun(count)
+        return self._start
+
+    def _new(self, candidate: Candidate, proposal: Proposal) -> Suggestion:
+        """Return a new trial, which is under way from now on."""
+        if before := self._proposed.lost(candidate, proposal.fidelity):
+            why = f"its {trials_text(before)} failed for a fault of the lab, which says nothing of the candidate"
+            proposal = replace(proposal, reason="; ".join(filter(None, [proposal.reason, why])))
+        number = self._proposed.add(candidate, proposal.fidelity)
+        return number, candidate, _priced(self._campaign, candidate, proposal)
+
+    def _begin(self, fidelity: str) -> tuple[Candidate, Proposal]:
+        """Return a candidate of the start, advised by sources or filling the space."""
+        seen = self._proposed.seen(fidelity)
+        advised = self._advising().advised(len(seen), self._known.measured, seen) if fidelity == FULL else None
+        generator = "space-filling" if advised is None else "sources"
+        candidate = advised or self._starting().candidate(self._proposed.own(), seen)
+        if candidate is None:
+            raise SpaceExhaustedError("every candidate has been proposed")
+        learnt_from, pending = self._known.learnt_from, self._proposed.under_way
+        return candidate, Proposal(generator, learnt_from=learnt_from, pending=pending, fidelity=fidelity)
+
+    def _advising(self) -> Start:
+        """Return the start, advised by cheap measurements where there are any."""
+        start = self._starting()
+        if not self._campaign.fidelities:
+            return start
+        return replace(start, teaching=self._known.ladder.teaching(self._known.scorer))
+
+    def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
+        """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
+        belief, history = self._known.heeding_failures(), self._history
+        outcomes = belief.pooled([trial.candidate for trial in self._known.trials])
+        box = region(self._known.scorer, outcomes, self._known.trials)
+        choice = choose(belief, replace(history, region=box), seed)
+        found = again(belief, history, choice.candidate, seed)
+        if found is not None:
+            return self._again(belief, found, (Alternative(choice.candidate, choice.acquisition), *choice.alternatives))
+        proposal = replace(self._explained(choice), reason=box.text if box else "")
+        cheaper = Purchase(belief, choice.considered).cheaper(self._proposed) if self._campaign.fidelities else None
+        if cheaper is None:
+            return choice.candidate, proposal
+        fidelity, candidate = cheaper
+        return candidate, replace(proposal, fidelity=fidelity, predictions={}, score=None, feasibility=None)
+
+    def _repeated(self, seed: int) -> tuple[Candidate, Proposal] | None:
+        """Return what is worth measuring once more where nothing new is left, or None."""
+        if not self._known.scored:
+            return None
+        belief = self._known.heeding_failures()
+        left = self._campaign.budget.trials - self._proposed.own()
+        found = only_again(belief, self._history, seed, max(left, 1))
+        return None if found is None else self._again(belief, found, ())
+
+    def _again(self, belief: Belief, found: Again, others: tuple[Alternative, ...]) -> tuple[Candidate, Proposal]:
+        choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
+        reason = f"trial {self._known.trials[found.place].number} once more: {found.why}"
+        return choice.candidate, replace(self._explained(choice), generator=AGAIN, reason=reason)
+
+    @property
+    def _history(self) -> History:
+        """What was measured, and what was proposed."""
+        proposed = self._proposed
+        return replace(
+            self._known.measured, pending=proposed.pending, seen=proposed.seen(FULL), imported=proposed.imported
+        )
+
+    def _explained(self, choice: Choice) -> Proposal:
+        health = self._known.trust.describe
+        return Proposal(
+            MODEL,
+            acquisition=choice.acquisition,
+            predictions=choice.predictions,
+            score=choice.score,
+            feasibility=choice.feasibility,
+            success=choice.success,
+            learnt_from=self._known.learnt_from,
+            pending=self._proposed.under_way,
+            models={name: {**model, "health": health(name)} for name, model in choice.models.items()},
+            alternatives=choice.alternatives,
+        )
+
+
+def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Proposal:
+    """Return a proposal with what it is expected to cost, and how long it is expected to take."""
+    if proposal.fidelity != FULL:
+        return replace(proposal, cost=campaign.cost_of(proposal.fidelity))
+    duration = duration_of(campaign, candidate.parameters)
+    return replace(proposal, cost=cost_of(campaign, candidate.parameters), duration=duration or None)
+
+
+def _seed(seed: int, number: int) -> int:
+    """Return the seed of one choice: a function of campaign seed and trial number alone."""
+    return zlib.crc32(f"{seed}/{number}".encode())

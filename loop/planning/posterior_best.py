@@ -1,0 +1,62 @@
+"""The best of the measured candidates by the models' posterior: no reading that is high by luck can be it by itself.
+
+What is measured several times, and what lies near to other measurements, is known better than any single reading says.
+As in ``outlook``, the metrics' processes alone are asked: trees smooth over what was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from loop.core.records import PosteriorBest, TrialRecord
+from loop.planning.posterior import Belief
+
+_MOST = 256  # candidates that are asked about, the best measured ones
+_SAMPLES = 512
+_INTERVAL = (0.025, 0.975)
+_LIKELY = 0.5  # probability of being feasible below which a candidate is not called the best
+
+
+def posterior_best(belief: Belief, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:
+    """Return the measured candidate whose score is expected to be the highest; None where none is likely feasible.
+
+    A sample that breaks a constraint is worth as little as the worst that was measured, as it is when candidates are
+    chosen. The score is that of the candidate, without the noise of a further measurement.
+
+    Args:
+        belief: learnt from the trials.
+        trials: in the order in which the belief has learnt from them.
+        seed: determines the samples.
+    """
+    places = _places(belief, trials)
+    if not places:
+        return None
+    rows = belief.rows[places]
+    values = replace(belief, models=belief.processes).marginal(rows, _SAMPLES, seed)
+    score, kept = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
+    chance = kept.double().mean(dim=0)
+    if not bool((chance >= _LIKELY).any()):
+        return None
+    expected = torch.where(kept, score, torch.minimum(score, belief.worst)).mean(dim=0)
+    top = int(torch.where(chance >= _LIKELY, expected, -torch.inf).argmax())
+    low, high = score[:, top].quantile(torch.tensor(_INTERVAL, dtype=score.dtype)).tolist()
+    return PosteriorBest(
+        trial=trials[places[top]].number,
+        score=float(score[:, top].mean()),
+        interval=(low, high),
+        feasibility=float(chance[top]),
+        after=sum(trial.score is not None for trial in trials),
+    )
+
+
+def _places(belief: Belief, trials: Sequence[TrialRecord]) -> list[int]:
+    """Return where the best measured candidates are among the trials, each once, by its first trusted reading."""
+    first: dict[tuple[object, ...], int] = {}
+    for place, sound in enumerate(belief.believed.tolist()):
+        if sound:
+            first.setdefault(trials[place].candidate.key(), place)
+    score, feasible = belief.pooled([trial.candidate for trial in trials])
+    return sorted(first.values(), key=lambda i: (not bool(feasible[i]), -float(score[i])))[:_MOST]

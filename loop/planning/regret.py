@@ -1,0 +1,115 @@
+"""What is left to hope for: whether the target is reached, and whether something better exists, by what is believed.
+
+Both are asked of the metrics' processes alone: trees, which help to choose, smooth over what was measured. What is left
+is seen through the most promising candidates, some near the best measured ones, and many that cover the space; in each
+sample of all of them together the best one counts, so that many small hopes add up as they should.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from campaigns.values import Candidate
+from loop.core.records import Outlook, TrialRecord
+from loop.core.stopping import asked
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import Belief, History
+from loop.planning.shortlist import SpaceExhaustedError, fresh, neighbours, shortlist
+from loop.sampling.candidates import sobol, unseen
+from loop.sampling.rounding import Setting
+
+_SAMPLES = 256
+_MEASURED = 48  # the best measured candidates, of which one is the incumbent
+_COVER = 256  # candidates that cover the space
+_BEST = 4  # measured candidates around which others are looked for
+_RADII = (0.03, 0.01)  # of the range, within which they are; the shortlist has those farther away
+
+
+def outlook(belief: Belief, history: History, trials: Sequence[TrialRecord], seed: int) -> Outlook | None:
+    """Return what is left to hope for; None while no measured candidate that is believed keeps the constraints.
+
+    Args:
+        belief: learnt from the history's measurements, heeding failures.
+        history: what was measured, and the keys of all that is not left.
+        trials: those that were measured.
+        seed: determines the samples.
+    """
+    targets, improvements = asked(belief.scorer.campaign)
+    improvements = improvements if any(trial.proposal.modelled for trial in trials) else []
+    score, feasible = belief.outcomes
+    known = torch.nonzero(feasible).ravel()
+    if not len(known):
+        return None
+    places = known[score[known].topk(min(_MEASURED, len(known))).indices]
+    rows = [belief.rows[places]] + [_left(belief, history, seed)] * bool(improvements)
+    scores = _scores(replace(belief, models=belief.processes), torch.cat(rows), len(places), seed)
+    measured, least = scores[:, : len(places)], scores.clamp_min(belief.worst)
+    numbers = [trials[place].number for place in places.tolist()]
+    best = int(least[:, : len(places)].mean(dim=0).argmax())
+    gains = least.max(dim=1).values - least[:, best]
+    return Outlook(
+        incumbent=numbers[best],
+        score=(float(least[:, best].mean()), float(least[:, best].std())),
+        reached=tuple((target, *_surest(measured, numbers, target)) for target in targets),
+        better=tuple((amount, float((gains > amount).double().mean())) for amount in improvements),
+        gain=float(gains.mean()) if improvements else None,
+    )
+
+
+def _surest(scores: Tensor, numbers: Sequence[int], target: float) -> tuple[int, float]:
+    """Return the trial that is the surest to reach a target score, and how sure that is."""
+    chances = (scores >= target).double().mean(dim=0)
+    best = int(chances.argmax())
+    return numbers[best], float(chances[best])
+
+
+def _scores(belief: Belief, rows: Tensor, measured: int, seed: int) -> Tensor:
+    """Return samples of the score, samples x n, of rows together; minus infinity where it fails or is infeasible.
+
+    Args:
+        belief: of processes.
+        rows: n x d.
+        measured: how many of the first rows were made and measured, and so cannot fail.
+        seed: determines the samples.
+    """
+    values = belief.joint(rows, _SAMPLES, seed)
+    score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
+    chance = belief.hope(rows)
+    chance[:measured] = 1.0
+    drawn = torch.rand(len(score), 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)  # fail alike
+    return torch.where(feasible & (drawn < chance), score, -math.inf)
+
+
+def _left(belief: Belief, history: History, seed: int) -> Tensor:
+    """Return rows, n x d, of what may still be chosen: what promises most, what is next to the best, and a cover."""
+    scorer = belief.scorer
+    try:
+        found = shortlist(belief, history, seed)
+    except SpaceExhaustedError:
+        return belief.rows[:0]
+    best = [history.done[i] for i in belief.outcomes[0].topk(min(_BEST, len(belief.rows))).indices.tolist()]
+    near = [c for number, radius in enumerate(_RADII) for c in neighbours(scorer, best, seed + number, radius)]
+    rows = scorer.encoder.encode(fresh([*found, *near, *_cover(scorer, history, seed)], history.seen))
+    return rows[scorer.possible(rows)]
+
+
+def _cover(scorer: Scorer, history: History, seed: int) -> list[Candidate]:
+    """Return candidates from all over the space."""
+    space, table = scorer.campaign.space, scorer.encoder.materials
+    generator = np.random.default_rng(seed)
+    settings: Sequence[Setting] = sobol(space, _COVER, seed) if space.all_parameters else [{}]
+    if space.table is not None:
+        rows = unseen(space, history.seen)
+        settings = [rows[int(i)] for i in generator.permutation(len(rows))[:_COVER]]
+    if table is None:
+        return [Candidate(setting) for setting in settings]
+    names = [table.ids[i] for i in generator.permutation(len(table.ids))[:_COVER]]
+    pairs = zip(cycle(settings), cycle(names), range(max(len(settings), len(names))), strict=False)
+    return [Candidate(setting, name) for setting, name, _ in pairs]

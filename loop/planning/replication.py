@@ -1,0 +1,154 @@
+"""When measuring a candidate once more is worth more than measuring a new one.
+
+No experiment is repeated by accident: a repetition is proposed as such, with its reason. There are two. A measurement
+that is not believed would be the best: a second one tells a discovery from a spike. Or the measurements are noisy, and
+to know better which of the best candidates is the best is worth more than what a new one promises: the knowledge
+gradient (Frazier, Powell & Dayanik 2009, INFORMS J. Comput. 21, 599) of one more measurement, by the same samples for
+both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from campaigns.objective import FindBestConfig
+from campaigns.values import Candidate
+from loop.planning.posterior import Belief, History
+
+_BEST = 16  # measured candidates that may be measured once more
+_SAMPLES = 256
+_DRAWS = 64  # of what one more measurement may say
+_WORTHWHILE = 0.05  # standard deviations of a measurement's noise that it must be expected to gain
+_LEAST = 0.001  # the same where no candidate is new, so that a trial of the budget costs no other
+_MEASUREMENTS = ("one more measurement is", "all the measurements that are left are")
+_NOISY = 0.05  # least noise of the score, as a share of the spread of the measured ones
+
+
+@dataclass(frozen=True)
+class Again:
+    """A candidate to measure once more.
+
+    Attributes:
+        place: among what was measured.
+        why: what speaks for it.
+        gain: expected gain of the score, or what it gains if a doubted measurement is true; above zero.
+    """
+
+    place: int
+    why: str
+    gain: float
+
+
+def again(belief: Belief, history: History, new: Candidate, seed: int) -> Again | None:
+    """Return what to measure once more rather than a new candidate, or None.
+
+    Args:
+        belief: learnt from the history's measurements.
+        history: what was measured, and what is under way.
+        new: the best new candidate.
+        seed: determines the samples.
+    """
+    return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(new), seed)
+
+
+def only_again(belief: Belief, history: History, seed: int, left: int) -> Again | None:
+    """Return what to measure once more where no candidate is new, or None where that is not worthwhile.
+
+    There, all the trials that are left may go to it: a candidate is worth what all of them would tell of it (Frazier &
+    Powell 2010, Decis. Anal. 7, 378), as a single one may tell nothing.
+
+    Args:
+        belief: learnt from the history's measurements.
+        history: what was measured, and what is under way.
+        seed: determines the samples.
+        left: number of trials.
+    """
+    return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(None, left), seed)
+
+
+@dataclass(frozen=True)
+class _Other:
+    """What else may be done.
+
+    Attributes:
+        new: the best new candidate, or None where none is left.
+        times: how often one candidate may be measured.
+    """
+
+    new: Candidate | None
+    times: int = 1
+
+
+def _suspicious(belief: Belief, history: History) -> Again | None:
+    """Return the best of what is not believed, if it would be the best of all and was measured once."""
+    score, feasible = belief.scored
+    known, held = belief.outcomes
+    lowest = float(known[held].max()) if bool(held.any()) else float(known.min())
+    times = Counter(c.key() for c in (*history.done, *history.pending))
+    would = [
+        place
+        for place in torch.nonzero(~belief.believed & feasible & (score > lowest)).ravel().tolist()
+        if times[history.done[place].key()] == 1 and _allowed(belief, history.done[place])
+    ]
+    if not would:
+        return None
+    place = max(would, key=lambda i: float(score[i]))
+    why = f"its score {float(score[place]):.4g} would be the best, but is a suspected outlier"
+    return Again(place, why, float(score[place]) - lowest)
+
+
+def _uncertain(belief: Belief, history: History, other: _Other, seed: int) -> Again | None:
+    """Return the measured candidate that is worth more when measured once more than what else may be done."""
+    if not isinstance(belief.scorer.objective.find, FindBestConfig):
+        return None
+    score, feasible = belief.outcomes
+    known = torch.nonzero(feasible & belief.believed).ravel()
+    if len(known) < 2:
+        return None
+    places = known[score[known].topk(min(_BEST, len(known))).indices]
+    rows = torch.cat([belief.rows[places], belief.scorer.encoder.encode([other.new] if other.new else [])])
+    noise = belief.score_noise(rows, seed)
+    if float(noise[: len(places)].median().sqrt()) < _NOISY * float(score[known].std()):
+        return None
+    gains = _knowledge_gradients(_scores(belief, rows, seed), noise / other.times)
+    under_way = {c.key() for c in history.pending}
+    measured = [history.done[i] for i in places.tolist()]
+    old, fresh = gains[: len(places)], float(gains[-1]) if other.new else 0.0
+    old[[c.key() in under_way or not _allowed(belief, c) for c in measured]] = 0.0
+    best = int(old.argmax())
+    least = (_WORTHWHILE if other.new else _LEAST) * float(noise[best].sqrt())
+    if float(old[best]) <= max(fresh, least):
+        return None
+    beside = f"a new candidate {fresh:.2g}" if other.new else "and no candidate is new"
+    why = f"{_MEASUREMENTS[other.times > 1]} worth {float(old[best]):.2g} points, {beside}"
+    return Again(int(places[best]), why, float(old[best]))
+
+
+def _allowed(belief: Belief, candidate: Candidate) -> bool:
+    """Return whether a candidate still lies in the space, which may have changed since it was measured."""
+    return belief.scorer.campaign.space.contains(candidate)
+
+
+def _scores(belief: Belief, rows: Tensor, seed: int) -> Tensor:
+    """Return samples of the score, samples x n, of rows together."""
+    values = belief.joint(rows, _SAMPLES, seed)
+    score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
+    return torch.where(feasible, score, belief.worst)
+
+
+def _knowledge_gradients(scores: Tensor, noise: Tensor) -> Tensor:
+    """Return by how much one more measurement of each is expected to raise the highest mean, n.
+
+    Args:
+        scores: samples x n.
+        noise: n variances of one measurement.
+    """
+    mean, spread = scores.mean(dim=0), torch.cov(scores.mT)
+    chance = (torch.arange(_DRAWS, dtype=torch.float64) + 0.5) / _DRAWS
+    step = spread / (spread.diagonal() + noise).clamp_min(1e-300).sqrt()  # of all means, by one measurement in a column
+    moved = mean.view(-1, 1, 1) + step.unsqueeze(-1) * torch.special.ndtri(chance)
+    return moved.max(dim=0).values.mean(dim=-1) - mean.max()

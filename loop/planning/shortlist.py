@@ -1,0 +1,195 @@
+"""Which candidates of the whole space are worth a closer look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from campaigns.objective import FindManyConfig, FindParetoConfig
+from campaigns.space import SpaceConfig
+from campaigns.values import Candidate, Scalar
+from loop.planning.cost_weighting import Effort
+from loop.planning.hypervolume_improvement import centres
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import Belief, History
+from loop.planning.screening import Promise
+from loop.planning.trust_region import Region
+from loop.sampling.candidates import near, sobol, unseen
+from loop.sampling.rounding import Setting
+
+_FEW = 16  # settings tried with every material of a small pool
+_WIDE = 40_000  # pairs of materials and settings tried at most
+_MANY = 128  # settings tried with the most promising materials
+_MATERIALS = 40  # how many those are
+_CLOUD = 4096  # settings tried in a campaign without materials
+_LENGTH = 160
+_NEIGHBOURS = 32  # around each of the best few
+_RADIUS = 0.08
+_BEST = 4
+_KEPT = 2048  # materials of a large pool that are looked at for each choice
+_PROMISING = "promising"
+
+
+class SpaceExhaustedError(Exception):
+    """Every candidate of the space has been proposed."""
+
+
+def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
+    """Return the most promising candidates of the whole space, by samples of each for itself.
+
+    All materials are tried with a few settings, then the best of them with many, and the best measured candidates with
+    settings near their own.
+
+    Raises:
+        SpaceExhaustedError: no candidate is left.
+    """
+    promise = Promise(belief, seed)
+    settled = _settled(promise, history)
+    effort = Effort.after(belief.scorer.campaign, history.paid)
+    clouds = _clouds(promise, settled, history, seed)
+    found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
+    measured = [history.done[i] for i in _best_measured(belief)]
+    found = fresh(found + neighbours(belief.scorer, measured, seed + 2), history.seen)
+    found = [c for c in found if c.material not in settled]
+    found = within(belief.scorer, found, history.region)
+    keep = belief.scorer.possible(belief.scorer.encoder.encode(found)).tolist() if found else []
+    found = [c for c, kept in zip(found, keep, strict=True) if kept]
+    if not found and history.region is not None:
+        return shortlist(belief, replace(history, region=None), seed)
+    if not found:
+        raise SpaceExhaustedError("every candidate has been proposed")
+    return found
+
+
+def _settled(promise: Promise, history: History) -> frozenset[str | None]:
+    """Return the materials of which nothing more is to be learnt.
+
+    Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
+    that were found good, and those under way: once more with other settings would not be one more.
+    """
+    belief, scorer = promise.belief, promise.belief.scorer
+    if scorer.encoder.materials is None:
+        return frozenset()
+    if not scorer.campaign.space.all_parameters:
+        return frozenset(str(key[0]) for key in history.seen)
+    if not isinstance(scorer.objective.find, FindManyConfig):
+        return frozenset()
+    score, feasible = belief.outcomes
+    good = feasible if promise.good is None else feasible & (score >= promise.good)
+    found = {c.material for c, well in zip(history.done, good.tolist(), strict=True) if well}
+    return frozenset(found | {c.material for c in history.pending})
+
+
+def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.int64]:
+    """Return the places of the materials that may be chosen next: of a large pool, the most promising.
+
+    They are found once for all choices by the same belief. What is under way only makes others look more certain, and
+    so lifts no material above these.
+    """
+    everything = np.arange(len(belief.scorer.encoder.materials.ids)) if belief.scorer.encoder.materials else None
+    assert everything is not None  # noqa: S101 - asked only in a campaign with a pool
+    if len(everything) <= _KEPT:
+        return everything
+    if _PROMISING not in belief.memory:
+        alone = Promise(replace(belief, pending=None), seed=0)
+        merits = alone.of(_Cloud(belief.scorer, [{}], everything).rows)
+        belief.memory[_PROMISING] = torch.cat([m.topk(_KEPT // len(merits)).indices for m in merits]).unique()
+    kept = np.asarray(belief.memory[_PROMISING].numpy())
+    places = [belief.scorer.encoder.place(str(name)) for name in settled]
+    return everything if np.isin(kept, places).all() else kept
+
+
+def _clouds(promise: Promise, settled: frozenset[str | None], history: History, seed: int) -> list[_Cloud]:
+    scorer = promise.belief.scorer
+    table, space = scorer.encoder.materials, scorer.campaign.space
+    if table is None:
+        settings = _settings(space, history, seed)
+        return [_Cloud(scorer, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
+    if not space.all_parameters:
+        return [_Cloud(scorer, [{}], _worthwhile(promise.belief, settled))]
+    few = max(1, min(_FEW, _WIDE // len(table.ids)))
+    wide = _Cloud(scorer, sobol(space, few, seed), np.arange(len(table.ids)))
+    top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in promise.of(wide.rows)])
+    materials = list(dict.fromkeys(int(i) // few for i in top))[:_MATERIALS]
+    return [wide, _Cloud(scorer, sobol(space, _MANY, seed + 1), np.array(materials))]
+
+
+def _settings(space: SpaceConfig, history: History, seed: int) -> Sequence[Setting]:
+    if space.rows is not None:
+        return unseen(space, history.seen)
+    return sobol(space, _CLOUD, seed) if history.region is None else history.region.settings(space, _CLOUD, seed)
+
+
+def _best(promise: Promise, cloud: _Cloud, without: Sequence[int], effort: Effort) -> list[Candidate]:
+    """Return the best of a cloud, but for some rows, by each merit for its cost: of all, and one of each material."""
+    picked: list[int] = []
+    merits = promise.of(cloud.rows)
+    if effort.share:
+        worth = (-effort.penalties(cloud.settings)).exp()
+        merits = tuple((m.reshape(-1, len(worth)) * worth).flatten() for m in merits)
+    share = _LENGTH // (4 * len(merits))
+    for part in merits:
+        part[without] = -math.inf
+        picked += part.topk(min(share, len(part))).indices.tolist()
+        best, place = part.reshape(-1, len(cloud.settings)).max(dim=1)
+        chosen = best.topk(min(share, len(best))).indices
+        picked += (chosen * len(cloud.settings) + place[chosen]).tolist()
+    return [cloud.candidate(i) for i in dict.fromkeys(picked)]
+
+
+@dataclass(frozen=True)
+class _Cloud:
+    """All pairs of some settings and some materials (by their places)."""
+
+    scorer: Scorer
+    settings: Sequence[dict[str, Scalar]]
+    materials: NDArray[np.int64]
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """The rows, n x d."""
+        return self.scorer.encoder.encode_product(self.settings, self.materials)
+
+    def rows_of(self, materials: Collection[str | None]) -> list[int]:
+        """Return the rows that hold one of these materials."""
+        places = [self.scorer.encoder.place(str(name)) for name in materials]
+        at = np.flatnonzero(np.isin(self.materials, places)) if places else np.empty(0, dtype=np.int64)
+        count = len(self.settings)
+        return (at[:, None] * count + np.arange(count)).ravel().tolist()
+
+    def candidate(self, index: int) -> Candidate:
+        """Return the candidate of a row."""
+        setting = self.settings[index % len(self.settings)]
+        table = self.scorer.encoder.materials
+        return Candidate(setting, table.ids[self.materials[index // len(self.settings)]] if table else None)
+
+
+def _best_measured(belief: Belief) -> list[int]:
+    if isinstance(belief.scorer.objective.find, FindParetoConfig):
+        return centres(belief)
+    return [int(i) for i in belief.outcomes[0].argsort(descending=True)[:_BEST]]
+
+
+def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS) -> list[Candidate]:
+    """Return candidates around some, their numbers moved by about ``radius`` of the range."""
+    if not scorer.campaign.space.all_parameters:
+        return []
+    generator = np.random.default_rng(seed)
+    return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]
+
+
+def within(scorer: Scorer, candidates: Sequence[Candidate], region: Region | None) -> list[Candidate]:
+    """Return the candidates of a region."""
+    return [c for c in candidates if region is None or region.holds(scorer.campaign.space, c)]
+
+
+def fresh(candidates: Sequence[Candidate], seen: frozenset[tuple[object, ...]]) -> list[Candidate]:
+    unique = {c.key(): c for c in candidates}
+    return [c for key, c in unique.items() if key not in seen]

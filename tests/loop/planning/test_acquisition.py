@@ -1,0 +1,284 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+from botorch.acquisition.objective import LinearMCObjective
+from botorch.models import ModelListGP
+from botorch.sampling import SobolQMCNormalSampler
+from scipy.stats import spearmanr
+
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue
+from loop.planning.acquisition import Choice, _improvement, choose, predictions
+from loop.planning.fitting import believe
+from loop.planning.initial_design import Start
+from loop.planning.mc_objective import Scorer
+from loop.planning.posterior import History
+from loop.planning.shortlist import SpaceExhaustedError
+from loop.planning.source_models import Teaching
+from loop.sampling.candidates import sobol
+from surrogates.posterior.encoder import Encoder, MaterialTable
+from tests.loop.conftest import only_step, quick
+
+MATERIALS = 60
+
+
+def campaign(**changes: Any) -> Campaign:
+    """One material property and one of the recipe, a price that is known, and an upper bound on it."""
+    data = quick(
+        space={
+            "parameters": {"temperature": {"kind": "float", "unit": "degC", "low": 600, "high": 1000}},
+            "pool": {"kind": "generator", "function": "surrogates.pools.prototypes:cathodes"},
+        },
+        surrogate={"features": [{"kind": "chgnet"}]},
+        metrics={
+            "capacity": {"kind": "measured", "unit": "mAh/g"},
+            "purity": {"kind": "measured", "unit": "1"},
+            "cost": {
+                "kind": "computed",
+                "unit": "USD/kg",
+                "function": "surrogates.predictors.electrodes:precursor_cost",
+            },
+        },
+        objective={
+            "terms": [{"goal": "maximise", "metric": "capacity", "scale": 10}],
+            "constraints": [{"metric": "purity", "at_least": 0.5}, {"metric": "cost", "at_most": 50}],
+        },
+        **changes,
+    )
+    data["workflow"] = [only_step(["capacity", "purity"], ["temperature"])]
+    return Campaign(**data)
+
+
+def decide(scorer: Scorer, history: History, seed: int) -> Choice:
+    return choose(believe(scorer, history), history, seed)
+
+
+class World:
+    """Capacity follows the material's first feature; purity peaks at a temperature; every third material is dear."""
+
+    def __init__(self) -> None:
+        self.features = np.random.default_rng(0).normal(size=(MATERIALS, 4)) / np.sqrt(8)
+        cost = np.where(np.arange(MATERIALS) % 3 == 0, 100.0, 10.0)
+        table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": self.features}, {"cost": cost})
+        self.scorer = Scorer(campaign(), Encoder(campaign().space, table))
+        self.cost = cost
+
+    def measure(self, candidate: Candidate) -> dict[str, MetricValue]:
+        place, temperature = int(candidate.material or 0), float(candidate.parameters["temperature"])
+        capacity = 150 + 60 * self.features[place, 0]
+        purity = float(np.exp(-(((temperature - 850) / 100) ** 2)))
+        return {"capacity": MetricValue(capacity, 1.0, "mAh/g"), "purity": MetricValue(purity, 0.01, "1")}
+
+    def history(self, done: list[Candidate], pending: list[Candidate] | None = None) -> History:
+        measured = [self.measure(c) for c in done]
+        metrics = {name: [m[name] for m in measured] for name in ("capacity", "purity")}
+        return History(done, metrics, pending or [], frozenset(c.key() for c in [*done, *(pending or [])]))
+
+    def start(self, count: int = 8) -> list[Candidate]:
+        settings = sobol(self.scorer.campaign.space, count, 1)
+        return [Candidate(s, str(7 * i % MATERIALS)) for i, s in enumerate(settings)]
+
+
+def test_it_finds_the_best_affordable_material_at_a_good_temperature() -> None:
+    world = World()
+    allowed = np.flatnonzero(world.cost < 50)
+    best = set(allowed[np.argsort(-world.features[allowed, 0])[:2]].astype(str))
+    done = world.start()
+    for number in range(8):
+        done.append(decide(world.scorer, world.history(done), number).candidate)
+    found = [c for c in done if c.material in best and world.measure(c)["purity"].value >= 0.5]
+    assert found
+
+
+def test_a_bound_on_a_known_number_is_never_broken_and_nothing_is_proposed_twice() -> None:
+    world = World()
+    done = world.start()
+    for number in range(4):
+        choice = decide(world.scorer, world.history(done), number)
+        assert world.cost[int(choice.candidate.material or 0)] < 50
+        assert world.scorer.campaign.space.contains(choice.candidate)
+        done.append(choice.candidate)
+    assert len({c.key() for c in done}) == len(done)
+
+
+def test_a_pending_candidate_is_respected() -> None:
+    world = World()
+    done = world.start(14)
+    first = decide(world.scorer, world.history(done), 3)
+    second = decide(world.scorer, world.history(done, pending=[first.candidate]), 3)
+
+    def gap(a: Candidate, b: Candidate) -> float:
+        return abs(float(a.parameters["temperature"]) - float(b.parameters["temperature"]))
+
+    assert second.candidate.material != first.candidate.material or gap(first.candidate, second.candidate) > 5
+
+
+def test_the_choice_is_a_function_of_history_and_seed() -> None:
+    world = World()
+    history = world.history(world.start())
+    one, two = decide(world.scorer, history, 5), decide(world.scorer, history, 5)
+    assert one == two
+    assert isinstance(one, Choice)
+    assert list(one.predictions) == ["capacity", "purity"]
+
+
+def test_predictions_agree_with_what_is_then_measured() -> None:
+    world = World()
+    done = world.start(30)
+    choice = decide(world.scorer, world.history(done), 1)
+    for name, predicted in choice.predictions.items():
+        measured = world.measure(choice.candidate)[name]
+        assert abs(measured.value - predicted.value) < 4 * (predicted.sd + measured.sd)
+    mean, sd = choice.score
+    assert mean == pytest.approx(choice.predictions["capacity"].value / 10, abs=0.1)
+    assert sd > 0
+
+
+def test_a_space_without_an_affordable_material_is_exhausted() -> None:
+    world = World()
+    table = MaterialTable(
+        tuple(map(str, range(MATERIALS))), {"features": world.features}, {"cost": np.full(MATERIALS, 99.0)}
+    )
+    scorer = Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
+    with pytest.raises(SpaceExhaustedError):
+        decide(scorer, world.history(world.start()), 1)
+
+
+def _promising(scorer: Scorer) -> list[int]:
+    return list(Start(scorer, Teaching(scorer, ())).promising.tolist())
+
+
+def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
+    world = World()
+    assert _promising(world.scorer) == list(range(MATERIALS))  # nothing is known of the capacity
+    prior = 150 + 60 * world.features[:, 0]
+    numbers = {"prior:capacity": prior, "cost": world.cost}
+    table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": world.features}, numbers)
+    places = _promising(Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table)))
+    affordable = np.flatnonzero(world.cost < 50)
+    assert places == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
+
+
+def test_the_improvement_ranks_candidates_as_botorch_does() -> None:
+    world = World()
+    done = world.start(16)
+    belief = believe(world.scorer, world.history(done))
+    fresh = [Candidate({"temperature": 850.0}, str(i)) for i in np.flatnonzero(world.cost < 50)]
+    ours = _improvement(belief, world.history(done), fresh, seed=0)
+    theirs = qLogNoisyExpectedImprovement(
+        model=ModelListGP(*(m.model() for m in belief.models.values())),
+        X_baseline=belief.rows,
+        sampler=SobolQMCNormalSampler(torch.Size([1024]), seed=0),
+        objective=LinearMCObjective(torch.tensor([0.1, 0.0], dtype=torch.float64)),
+        constraints=[lambda samples: 0.5 - samples[..., 1]],
+        prune_baseline=False,
+    )(world.scorer.encoder.encode(fresh).unsqueeze(-2))
+    assert spearmanr(ours.numpy(), theirs.detach().numpy()).statistic > 0.9
+    assert int(ours.argmax()) in theirs.topk(3).indices.tolist()
+
+
+def test_many_good_candidates_are_found_where_many_are_wanted() -> None:
+    world = World()
+    data = campaign().model_dump() | {"objective": {**campaign().objective.model_dump(), "find": {"kind": "many"}}}
+    scorer = Scorer(Campaign(**data), world.scorer.encoder)
+    allowed = np.flatnonzero(world.cost < 50)
+    best = set(allowed[np.argsort(-world.features[allowed, 0])[:8]].astype(str))
+    done = world.start()
+    for number in range(12):
+        done.append(decide(scorer, world.history(done), number).candidate)
+    good = {c.material for c in done if c.material in best and world.measure(c)["purity"].value >= 0.5}
+    assert len(good) >= 4
+
+
+def test_in_a_pool_without_parameters_no_material_is_proposed_twice_until_all_are() -> None:
+    world = World()
+    data = campaign().model_dump()
+    data["space"]["parameters"], data["workflow"][0]["recipe"] = {}, {}
+    only = Campaign(**data)
+    scorer = Scorer(only, Encoder(only.space, world.scorer.encoder.materials))
+    affordable = {str(i) for i in np.flatnonzero(world.cost < 50)}
+    done = [Candidate({}, str(i)) for i in range(4)]
+
+    def history() -> History:
+        metrics = {
+            "capacity": [MetricValue(150 + 60 * world.features[int(c.material or 0), 0], 1.0, "mAh/g") for c in done],
+            "purity": [MetricValue(0.9, 0.01, "1") for _ in done],
+        }
+        return History(done, metrics, [], frozenset(c.key() for c in done))
+
+    while {c.material for c in done} < affordable | {"0", "3"}:
+        done.append(decide(scorer, history(), len(done)).candidate)
+    assert len({c.material for c in done}) == len(done)
+    with pytest.raises(SpaceExhaustedError):
+        decide(scorer, history(), 99)
+
+
+def test_what_is_proportional_to_another_metric_is_predicted_through_it() -> None:
+    world = World()
+    data = campaign().model_dump()
+    data["metrics"]["capacity"]["proportional_to"] = "purity"
+    scorer = Scorer(Campaign(**data), world.scorer.encoder)
+    done = world.start(20)
+    history = world.history(done)
+    shares = [m.value for m in history.metrics["purity"]]
+    capacity = [
+        MetricValue(m.value * s, 0.5, "mAh/g") for m, s in zip(history.metrics["capacity"], shares, strict=True)
+    ]
+    belief = believe(scorer, History(done, {**history.metrics, "capacity": capacity}, [], history.seen))
+    good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
+    truth = 150 + 60 * world.features[7, 0]
+    assert good["capacity"].value == pytest.approx(truth, rel=0.15)
+    assert bad["capacity"].value < 0.5 * good["capacity"].value
+
+
+def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows() -> None:
+    world = World()
+    data = campaign().model_dump()
+    data["metrics"]["purity"]["within"] = [0, 1]
+    scorer = Scorer(Campaign(**data), world.scorer.encoder)
+    belief = believe(scorer, world.history(world.start(20)))
+    rows = scorer.encoder.encode(
+        [Candidate({"temperature": t}, str(m)) for t in (600.0, 800.0, 1000.0) for m in (1, 7)]
+    )
+    for drawn in (belief.marginal(rows, 64, 0)["purity"], belief.joint(rows, 64, 0)["purity"]):
+        assert 0.0 <= float(drawn.min()) < float(drawn.max()) <= 1.0
+    good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
+    assert good["purity"].value > 0.5 > bad["purity"].value
+
+
+def test_candidates_beside_others_are_drawn_as_together_with_them_but_alike() -> None:
+    world = World()
+    belief = believe(world.scorer, world.history(world.start(20)))
+    wanted = [Candidate({"temperature": t}, str(m)) for t in (620.0, 800.0) for m in (1, 7)]
+    others = belief.rows[:6]
+    rows = world.scorer.encoder.encode([*wanted, wanted[0]])
+    both = torch.cat([rows, others])
+    beside, together = belief.beside(rows, others, 2**14, 0), belief.joint(both, 2**14, 1)
+    for name, model in belief.models.items():
+        exact, spread = model.joint(both)
+        sd = spread.diagonal().sqrt()
+        expected = spread / torch.outer(sd, sd)
+        for drawn in (beside[name], together[name]):
+            assert torch.allclose(drawn.mean(dim=0), exact, atol=0.05 * float(sd.max()))
+            assert torch.allclose(
+                drawn.T.corrcoef()[: len(rows), len(rows) :], expected[: len(rows), len(rows) :], atol=0.05
+            )
+        assert torch.equal(beside[name][:, 0], beside[name][:, 4])
+
+
+def test_a_material_that_promises_nothing_worth_while_is_left_for_untried_ones() -> None:
+    world = World()
+    demanding = Scorer(
+        campaign(stopping=[{"kind": "stagnation", "trials": 30, "improvement": 1e6}]), world.scorer.encoder
+    )
+    done, polished = world.start(), 0
+    for number in range(8):
+        tried = {c.material for c in done}
+        plain = decide(world.scorer, world.history(done), number).candidate
+        polished += plain.material in tried
+        assert decide(demanding, world.history(done), number).candidate.material not in tried
+        done.append(plain)
+    assert polished > 0

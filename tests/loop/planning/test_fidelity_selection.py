@@ -1,0 +1,180 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.campaign import Campaign
+from campaigns.errors import SampleError
+from campaigns.fidelity import FULL
+from campaigns.values import Candidate, MetricValue, TrialState
+from loop.core.candidate_results import best, results
+from loop.core.records import TrialRecord
+from loop.planning.fidelity_selection import plan
+from loop.planning.planner import Planner
+from loop.storage.reader import Reader
+from surrogates.posterior.encoder import Encoder
+from tests import trials
+from tests.loop.conftest import Bench, quick
+
+Truth = Callable[..., float]
+SEEDS = range(8)
+FOUND = -0.6
+SCAN = {"quick": {"kind": "computed", "function": "campaigns.values:Candidate", "gives": ["y"], "cost": 1}}
+
+
+def campaign(seed: int, **changes: Any) -> Campaign:
+    """Return a campaign of two settings and one metric, at 10 USD."""
+    parameters = {name: {"kind": "float", "unit": "1", "low": 0, "high": 1} for name in ("a", "b")}
+    step = trials.campaign().workflow[1].model_dump()
+    own = {
+        "seed": seed,
+        "space": {"parameters": parameters},
+        "metrics": {"y": {"kind": "measured", "unit": "eV"}},
+        "objective": {"terms": [{"goal": "maximise", "metric": "y", "scale": "1 eV"}]},
+        "workflow": [step | {"gives": ["y"], "recipe": {"a": "$a", "b": "$b"}, "cost": 10}],
+        "planner": {"initial": 8},
+    }
+    return trials.campaign(**(own | changes))
+
+
+def branin(a: float, b: float, bend: float = 0.0) -> float:
+    """Return the negative of Branin's function, -0.4 at its three best places; a bend makes it a cheap version."""
+    x, y = 15.0 * a - 5.0, 15.0 * b
+    valley = y - (5.1 / (4.0 * math.pi**2) - bend) * x**2 + 5.0 / math.pi * x - 6.0
+    return -(valley**2 + 10.0 * (1.0 - 1.0 / (8.0 * math.pi)) * math.cos(x) + 10.0)
+
+
+def rough(a: float, b: float) -> float:
+    """Return a cheap version that is bent as botorch's AugmentedBranin is, and has another scale and offset."""
+    return 0.4 * branin(a, b, 0.07) + 30.0
+
+
+def unrelated(a: float, b: float) -> float:
+    return math.sin(11.0 * a + 3.0) * math.cos(7.0 * b)
+
+
+def ended(planner: Planner, cheap: Truth) -> TrialRecord:
+    """Return the next trial, measured."""
+    number, candidate, proposal = planner.suggest()
+    at = float(candidate.parameters["a"]), float(candidate.parameters["b"])
+    y = branin(*at) if proposal.fidelity == FULL else cheap(*at)
+    found = {"candidate": candidate, "proposal": proposal, "completed_order": number}
+    if proposal.fidelity != FULL:
+        metrics = {f"{proposal.fidelity}.y": MetricValue(y, 0.0, "eV")}
+        return trials.trial(number, TrialState.COMPLETED, metrics=metrics, **found)
+    metrics, score = {"y": MetricValue(y, 0.0, "eV")}, {"score": y, "score_sd": 0.0, "feasible": True}
+    return trials.trial(number, TrialState.COMPLETED, metrics=metrics, **score, **found)
+
+
+def cost(seed: int, cheap: Truth | None, most: float = 35.0) -> float:
+    """Return what it costs to come near the best, in full measurements."""
+    plan_ = campaign(seed, fidelities=SCAN if cheap else {})
+    planner, spent = Planner(plan_, Encoder(plan_.space)), 0.0
+    while spent < most:
+        trial = ended(planner, cheap or branin)
+        spent += plan_.cost_of(trial.fidelity) / plan_.cost_of(FULL)
+        if trial.score is not None and trial.score >= FOUND:
+            return spent
+        planner.ingest(trial)
+    return most
+
+
+@pytest.fixture(scope="module")
+def alone() -> float:
+    return sum(cost(seed, None) for seed in SEEDS)
+
+
+def test_a_rough_but_cheap_version_saves_money(alone: float) -> None:
+    assert sum(cost(seed, rough) for seed in SEEDS) < 0.85 * alone
+
+
+def test_a_proxy_that_tells_nothing_costs_little(alone: float) -> None:
+    assert sum(cost(seed, unrelated) for seed in SEEDS) <= 1.2 * alone
+
+
+def test_the_start_is_cheap_first_and_costs_less_than_without() -> None:
+    one, two = campaign(0), campaign(0, fidelities=SCAN)
+    assert plan(one) == (FULL,) * 8
+    assert plan(two) == ("quick",) * 16 + (FULL,) * 4
+
+
+def test_a_planner_that_was_rebuilt_goes_on_as_before() -> None:
+    plan_ = campaign(2, fidelities=SCAN)
+    first, done = Planner(plan_, Encoder(plan_.space)), []
+    for _ in range(24):
+        done.append(ended(first, rough))
+        first.ingest(done[-1])
+    again = Planner(plan_, Encoder(plan_.space))
+    again.recall(done)
+    proposed = first.suggest()
+    assert again.suggest() == proposed
+    assert set(proposed[2].learnt_from) == set(range(24))
+
+
+def test_only_full_measurements_are_the_best() -> None:
+    low = trials.completed(0, 900.0)
+    low = replace(low, proposal=replace(low.proposal, fidelity="quick"), score=None, feasible=None)
+    high = trials.completed(1, 100.0)
+    found = best(results(trials.campaign().build_objective(), [low, high]))
+    assert found is not None
+    assert found.trials == (high,)
+
+
+def estimate(candidate: Candidate, structure: object) -> MetricValue:
+    """Return a guess of the capacity that falls with the distance to 780 degC."""
+    if candidate.parameters["atmosphere"] == "argon":
+        raise SampleError("nobody calcines it in argon")
+    return MetricValue(0.2 - 0.001 * abs(float(candidate.parameters["temperature"]) - 780.0), 0.02, "Ah/g")
+
+
+def calcination(**changes: Any) -> dict[str, Any]:
+    """Return ten trials of calcination, with a shorter measurement and a computation of the capacity."""
+    data = quick(**changes)
+    calcine, _, cycle = data["workflow"]
+    scan = [calcine | {"name": "calcine_again", "cost": 10}, cycle | {"name": "formation", "cost": 5}]
+    data["fidelities"] = {
+        "formation": {"kind": "measured", "workflow": scan},
+        "guess": {
+            "kind": "computed",
+            "function": "tests.loop.test_fidelity:estimate",
+            "gives": ["capacity"],
+            "cost": 1,
+        },
+    }
+    return data
+
+
+def test_a_campaign_goes_through_all_fidelities(bench: Bench) -> None:
+    outcome = bench.run(calcination(budget={"trials": 6}))
+    by_fidelity = {name: [t for t in outcome.trials if t.fidelity == name] for name in (FULL, "formation", "guess")}
+    assert len(by_fidelity[FULL]) == 6
+    assert all(t.score is None for name in ("formation", "guess") for t in by_fidelity[name])
+    first = next(t for t in by_fidelity["formation"] if t.state is TrialState.COMPLETED)
+    assert set(first.metrics) == {"formation.capacity", "formation.mean_voltage"}
+    assert [s.name for s in first.steps] == ["calcine_again", "formation"]
+    guesses = by_fidelity["guess"]
+    assert {t.state for t in guesses} <= {TrialState.COMPLETED, TrialState.FAILED}
+    told = next(t for t in guesses if t.state is TrialState.COMPLETED).metrics["guess.capacity"]
+    assert (told.unit, told.sd) == ("mAh/g", pytest.approx(20.0))
+    assert all("argon" in t.reason for t in guesses if t.state is TrialState.FAILED)
+    assert sum(s.cost for t in guesses for s in t.steps) == len(guesses)
+
+
+def test_a_campaign_that_was_interrupted_buys_the_same(bench_of: Callable[[str], Bench]) -> None:
+    one, two = bench_of("one"), bench_of("two")
+    data = calcination(budget={"trials": 4})
+    one.run(data)
+    two.run(data, max_trials=9)
+    two.run(data)
+    whole, parts = Reader(one.url).trials(), Reader(two.url).trials()
+    assert [(t.fidelity, t.candidate) for t in whole] == [(t.fidelity, t.candidate) for t in parts]
+
+
+def test_a_report_tells_of_all_fidelities(bench: Bench, tmp_path: Path) -> None:
+    from loop.report import write_report
+
+    bench.run(calcination(budget={"trials": 4}))
+    assert "formation.capacity" in write_report(Reader(bench.url), tmp_path / "report.html").read_text()

@@ -1,0 +1,128 @@
+"""The best measured candidate by the models' posterior, asked of a planner whose laboratory answers at once."""
+
+import sqlite3
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from campaigns.values import Candidate, Scalar
+from loop.cli import app
+from loop.core.candidate_results import best, by_trial, results
+from loop.planning.planner import Planner
+from loop.storage.reader import Reader
+from surrogates.posterior.encoder import Encoder
+from tests.loop.conftest import Bench, quick
+from tests.planned import Lab, campaign
+
+
+def hill(parameters: Mapping[str, Scalar]) -> float:
+    return 2.0 - 4.0 * (float(parameters["x0"]) - 0.3) ** 2
+
+
+def noisy(sd: float, seed: int) -> Lab:
+    noise = np.random.default_rng(seed).normal(0.0, sd, 100)
+    plan = campaign(1, planner={"initial": 20})
+    return Lab(plan, lambda parameters, number: hill(parameters) + float(noise[number]), sd=sd)
+
+
+def test_before_three_measurements_there_is_no_model_to_ask() -> None:
+    lab = noisy(0.1, 1)
+    lab.run(2)
+    assert lab.planner.posterior_best() is None
+    lab.run(1)
+    assert lab.planner.posterior_best() is not None
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_best_by_the_model_is_no_maximum_of_noise(seed: int) -> None:
+    lab = noisy(0.5, seed)
+    lab.run(20)
+    found = lab.planner.posterior_best()
+    top = best(results(lab.campaign.build_objective(), lab.trials))
+    assert found is not None
+    assert top is not None
+    truth = hill(lab.trials[found.trial].candidate.parameters)
+    assert abs(found.score - truth) < abs((top.score or 0.0) - hill(top.candidate.parameters))
+    assert found.interval[0] < truth < found.interval[1]
+    assert found.after == 20
+
+
+def test_readings_of_the_same_candidate_are_asked_about_once_and_narrow_the_interval() -> None:
+    lab = noisy(0.3, 4)
+    lab.run(8)
+    before = lab.planner.posterior_best()
+    assert before is not None
+    place = lab.trials[before.trial].candidate
+    for _ in range(6):
+        number, candidate, proposal = lab.planner.take(Candidate(place.parameters), "again")
+        lab.trials.append(lab._ended(number, candidate, proposal))
+        lab.planner.ingest(lab.trials[-1])
+    after = lab.planner.posterior_best()
+    assert after is not None
+    assert after.trial < 8, "named by its first reading"
+    assert after.interval[1] - after.interval[0] < before.interval[1] - before.interval[0]
+
+
+def test_the_planner_pools_as_the_ranking_does() -> None:
+    lab = noisy(0.3, 6)
+    lab.run(8)
+    for place in (2, 5, 2):
+        number, candidate, proposal = lab.planner.take(lab.trials[place].candidate, "again")
+        lab.trials.append(lab._ended(number, candidate, proposal))
+        lab.planner.ingest(lab.trials[-1])
+    of = by_trial(results(lab.campaign.build_objective(), lab.trials))
+    score, feasible = lab.planner.belief().pooled([t.candidate for t in lab.trials])
+    assert score.tolist() == pytest.approx([of[t.number].score for t in lab.trials])
+    assert feasible.all()
+
+
+def test_a_candidate_that_likely_breaks_a_constraint_is_not_the_best() -> None:
+    bound = {
+        "terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}],
+        "constraints": [{"metric": "merit", "at_most": 1.5}],
+    }
+    lab = Lab(campaign(1, objective=bound, planner={"initial": 20}), lambda p, _: hill(p), sd=0.01)
+    lab.run(16)
+    found = lab.planner.posterior_best()
+    assert found is not None
+    assert found.feasibility >= 0.5
+    assert hill(lab.trials[found.trial].candidate.parameters) < 1.55
+    unreachable = bound | {"constraints": [{"metric": "merit", "at_least": 9}]}
+    none = Lab(campaign(1, objective=unreachable), lab.answer, sd=0.01)
+    none.run(6)
+    assert none.planner.posterior_best() is None
+
+
+def test_it_is_the_same_after_the_trials_were_recalled() -> None:
+    lab = noisy(0.3, 5)
+    lab.run(12)
+    again = Planner(lab.campaign, Encoder(lab.campaign.space))
+    again.recall(lab.trials)
+    assert again.posterior_best() == lab.planner.posterior_best()
+
+
+def test_status_tells_it_with_its_interval_as_the_run_has_kept_it(bench: Bench) -> None:
+    bench.run(quick(), max_trials=2)
+    text = CliRunner().invoke(app, ["status", "--store", bench.url]).stdout
+    assert "best by the model: there is no model before 3 trials are completed" in text
+    bench.run(quick(), max_trials=3)
+    kept = Reader(bench.url).posterior_best()
+    assert kept is not None
+    text = CliRunner().invoke(app, ["status", "--store", bench.url]).stdout
+    found, _ = kept
+    if found is not None:
+        assert f"best by the model: trial {found.trial}, score" in text
+        assert "95 % interval" in text
+
+
+def test_what_a_kill_has_kept_from_the_store_is_found_again_at_the_start(bench: Bench) -> None:
+    bench.run(quick(), max_trials=5)
+    kept = Reader(bench.url).posterior_best()
+    with sqlite3.connect(bench.folder / "test.db") as database:
+        database.execute("delete from artefact where kind = 'posterior best'")
+    database.close()
+    assert Reader(bench.url).posterior_best() is None
+    bench.run(quick(budget={"trials": 5}))
+    assert Reader(bench.url).posterior_best() == kept
