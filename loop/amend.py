@@ -19,9 +19,9 @@ from loop.amending import author, check_candidate, check_settlement, checked, re
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.records import changes_of
-from loop.limits import kept_limits
 from loop.storage.paths import open_journal
 from loop.storage.store import Journal
+from loop.validation.limit_checks import kept_limits
 
 
 @dataclass(frozen=True)

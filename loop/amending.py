@@ -27,9 +27,9 @@ from loop.core.records import Amendment, TrialRecord, Verdict, changes_of, compl
 from loop.core.trial_scoring import verdict
 from loop.growth import growth
 from loop.importing import waiting_imports
-from loop.limits import Stating, check_limits
 from loop.sampling.nonempty import check_space
 from loop.storage.store import Store
+from loop.validation.limit_checks import Stating, check_limits
 
 _GROWTH = "growth"
 _SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)

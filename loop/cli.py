@@ -87,11 +87,11 @@ def init(
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]) -> None:
     """Check a campaign file offline: OK with a summary, or every error at once with its line."""
     from campaigns.load import load_campaign
-    from loop.lab_checks import check_lab
-    from loop.model_checks import check_history, check_models
     from loop.sampling.nonempty import check_space
     from loop.show import print_rows
     from loop.summary import summary_rows
+    from loop.validation.lab_checks import check_lab
+    from loop.validation.preflight import check_history, check_models
 
     campaign = load_campaign(file)
     sources, history = check_models(campaign, file), check_history(campaign, file)

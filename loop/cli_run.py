@@ -16,10 +16,8 @@ from campaigns.module_files import open_folder
 from loop.core.formatting import duration
 from loop.core.pareto import front_of
 from loop.exits import ExitCode
-from loop.lab_checks import check_lab
 from loop.live import view_for
 from loop.memory import peak_memory
-from loop.model_checks import check_models
 from loop.options import Outcome, RunOptions
 from loop.sampling.nonempty import check_space
 from loop.show import console, print_rows
@@ -28,6 +26,8 @@ from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
 from loop.tables import front_table, ranking_table
+from loop.validation.lab_checks import check_lab
+from loop.validation.preflight import check_models
 
 
 @dataclass(frozen=True, slots=True)

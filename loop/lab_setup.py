@@ -15,7 +15,7 @@ from campaigns.user_code import load_object
 from campaigns.values import Candidate, Scalar
 from instruments.instrument import JobInstrument
 from instruments.lab import Lab
-from loop.limits import constant, converted
+from loop.validation.limit_checks import constant, converted
 
 if TYPE_CHECKING:
     from loop.planning.pool_data import Materials

@@ -20,7 +20,6 @@ from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
 from loop.dispatch import Dispatcher
 from loop.importing import computed_of, with_imports
 from loop.lab_setup import build_lab
-from loop.limits import check_limits, keep_limits, missing_settings
 from loop.manager import Manager
 from loop.options import Outcome, RunOptions
 from loop.planning.planner import Planner
@@ -33,7 +32,8 @@ from loop.storage.prior_campaigns import hold, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
-from loop.time_limits import late_steps
+from loop.validation.limit_checks import check_limits, keep_limits, missing_settings
+from loop.validation.time_limits import late_steps
 
 _REHEARSED = 3
 _ROLE = "history"

@@ -8,9 +8,9 @@ from campaigns.values import Candidate
 from loop.amending import check_candidate
 from loop.cli import app
 from loop.exits import ExitCode
-from loop.limits import LIMITS
 from loop.storage.reader import Reader
 from loop.storage.store import Store
+from loop.validation.limit_checks import LIMITS
 from tests.stores import CAMPAIGN, fill
 
 

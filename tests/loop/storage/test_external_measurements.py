@@ -14,10 +14,10 @@ from campaigns.load import load_campaign
 from loop.core.events import Proposed, SourceRead
 from loop.core.records import IMPORTED
 from loop.import_table import import_table
-from loop.model_checks import check_history
-from loop.prospects import prospects
 from loop.storage.reader import Reader
 from loop.storage.store import Journal, Store
+from loop.validation.preflight import check_history
+from loop.validation.unreachable import prospects
 from tests.forks import forked
 from tests.loop.conftest import Bench, only_step
 from tests.stores import CAMPAIGN

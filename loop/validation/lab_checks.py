@@ -20,10 +20,10 @@ from campaigns.units import convert
 from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
-from loop.analysis_facts import read_analysis
-from loop.limits import Stated, missing_settings, outside_limits
-from loop.prospects import prospects
-from loop.time_limits import late_steps
+from loop.validation.analysis_facts import read_analysis
+from loop.validation.limit_checks import Stated, missing_settings, outside_limits
+from loop.validation.time_limits import late_steps
+from loop.validation.unreachable import prospects
 from simulators.bench import StationKind
 from simulators.durations import job_duration
 
@@ -114,7 +114,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> Place:
         simulated = not isinstance(campaign.lab, CustomLabConfig)
         return Place(station.kind, BUILT_IN[station.kind]) if simulated else Place()
     from campaigns.definitions import define  # a library that most campaigns need not
-    from loop.device_facts import read_device
+    from loop.validation.device_facts import read_device
 
     facts = read_device(define(station.device, folder))
     return Place("", facts.known, facts.untold, facts.remote, facts.waits, facts.delay, facts.unsound)

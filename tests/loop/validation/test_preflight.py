@@ -8,7 +8,7 @@ import yaml
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from loop.model_checks import check_models
+from loop.validation.preflight import check_models
 from tests.loop.conftest import quick
 
 

@@ -14,7 +14,7 @@ from campaigns.lab import StepConfig
 from campaigns.parameters import FloatConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar, lab_time
-from loop.limits import Stating, constant, converted, extremes
+from loop.validation.limit_checks import Stating, constant, converted, extremes
 
 Setting = Mapping[str, Scalar]
 _MOST_CORNERS = 4096

@@ -1,0 +1,1 @@
+"""What is checked of a campaign, its models and its laboratory before the first trial."""
