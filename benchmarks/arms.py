@@ -24,12 +24,12 @@ from loop.core.campaign_version import Edition
 from loop.core.events import Event, TrialEnded
 from loop.core.records import Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.diagnostics.model_health import HealthChange
+from loop.execution.options import RunOptions
+from loop.execution.session import Parts
 from loop.memory import peak_memory
-from loop.options import RunOptions
 from loop.planning.planner import Planner
 from loop.planning.pool_data import Materials, build_encoder, build_materials
 from loop.run import conduct
-from loop.session import Parts
 
 
 class Arm(StrEnum):

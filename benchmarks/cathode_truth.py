@@ -18,7 +18,7 @@ from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
 from instruments.instrument import JobInstrument
-from loop.lab_setup import build_lab, load_analysis, recipe
+from loop.execution.lab_setup import build_lab, load_analysis, recipe
 from loop.planning.pool_data import Materials
 from loop.sampling.candidates import sobol
 from loop.sampling.unit_cube import settings

@@ -15,10 +15,10 @@ from campaigns.campaign import Campaign
 from campaigns.module_files import open_folder
 from campaigns.yaml_nodes import read_document
 from loop.amend_words import Words, candidate, wrong
-from loop.amending import author, check_candidate, check_settlement, checked, rescored
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.records import changes_of
+from loop.execution.amendment_log import author, check_candidate, check_settlement, checked, rescored
 from loop.storage.paths import open_journal
 from loop.storage.store import Journal
 from loop.validation.limit_checks import kept_limits
@@ -131,7 +131,7 @@ def settle(desk: Desk, *changes: Settlement) -> Iterator[str]:
     trials = desk.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
         raise wrong("TRIAL", why)
-    from loop.settlements import analysing, settled  # slow: it loads what analyses
+    from loop.execution.settlements import analysing, settled  # slow: it loads what analyses
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
         analysing(desk.campaign, desk.journal)  # what cannot be loaded leaves nothing that waits

@@ -15,10 +15,10 @@ from campaigns.load import located, parse_campaign, read_text
 from campaigns.module_files import open_folder
 from loop.core.formatting import duration
 from loop.core.pareto import front_of
+from loop.execution.options import Outcome, RunOptions
 from loop.exits import ExitCode
 from loop.live import view_for
 from loop.memory import peak_memory
-from loop.options import Outcome, RunOptions
 from loop.sampling.nonempty import check_space
 from loop.show import console, print_rows
 from loop.signals import interrupts

@@ -15,12 +15,12 @@ from campaigns.load import load_campaign, read_text
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
 from loop.amend import Desk, check_reason, open_desk
 from loop.amend_words import wrong
-from loop.amending import author
 from loop.core.campaign_version import as_shown, edition
 from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text
 from loop.core.records import HISTORY, Amendment, changes_of
-from loop.importing import computed_of, take_in, waiting_imports
+from loop.execution.amendment_log import author
+from loop.execution.trial_import import computed_of, take_in, waiting_imports
 from loop.storage.external_measurements import news, read_measurements
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path

@@ -8,9 +8,9 @@ from campaigns.amendments import ReanalyseTrial
 from campaigns.values import Cause, TrialState
 from loop.amend import Desk, numbers
 from loop.amend_words import wrong
-from loop.amending import author, check_settlement
 from loop.core.records import TrialRecord
-from loop.settlements import analysing, settled
+from loop.execution.amendment_log import author, check_settlement
+from loop.execution.settlements import analysing, settled
 
 
 def reanalyse(desk: Desk, words: Sequence[str]) -> Iterator[str]:

@@ -12,20 +12,20 @@ import torch
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from loop.amending import author
 from loop.core.campaign_version import as_shown, edition
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
 from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
-from loop.dispatch import Dispatcher
-from loop.importing import computed_of, with_imports
-from loop.lab_setup import build_lab
-from loop.manager import Manager
-from loop.options import Outcome, RunOptions
+from loop.execution.amendment_log import author
+from loop.execution.dispatcher import Dispatcher
+from loop.execution.lab_setup import build_lab
+from loop.execution.manager import Manager
+from loop.execution.options import Outcome, RunOptions
+from loop.execution.retraining import Retraining
+from loop.execution.session import Parts, Session
+from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.planner import Planner
 from loop.planning.pool_data import Materials, build_encoder, build_materials, caveats_of
-from loop.retraining import Retraining
-from loop.session import Parts, Session
 from loop.storage.external_measurements import Measurements, news, read_history
 from loop.storage.pool_snapshot import POOL, Atlas, keep_materials
 from loop.storage.prior_campaigns import hold, of_pool, read_sources

@@ -19,8 +19,8 @@ from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue
 from instruments.analyses.context import AnalysisContext
-from loop.lab_setup import load_analysis
-from loop.options import RunOptions
+from loop.execution.lab_setup import load_analysis
+from loop.execution.options import RunOptions
 from loop.planning.pool_data import Materials, build_materials
 from loop.run import run
 from loop.storage.paths import ready_campaigns

@@ -8,7 +8,7 @@ from campaigns.errors import CampaignError, UnitError
 from campaigns.load import parse_campaign
 from campaigns.radiation import radiation
 from instruments.signal_units import expected
-from loop.lab_setup import load_analysis
+from loop.execution.lab_setup import load_analysis
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import yaml
 
 from campaigns.campaign import Campaign
 from loop.core.events import Event
-from loop.options import Outcome, RunOptions
+from loop.execution.options import Outcome, RunOptions
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,8 +9,8 @@ from typing import Any
 from loop.amend import add_trial, amend, open_desk
 from loop.amend_words import pairs
 from loop.core.events import Event, Proposed
+from loop.execution.options import Outcome
 from loop.lines import line
-from loop.options import Outcome
 from tests.loop.conftest import Bench, quick
 
 WHEN = 4

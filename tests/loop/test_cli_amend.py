@@ -5,8 +5,8 @@ from typer.testing import CliRunner, Result
 
 from campaigns.load import load_campaign
 from campaigns.values import Candidate
-from loop.amending import check_candidate
 from loop.cli import app
+from loop.execution.amendment_log import check_candidate
 from loop.exits import ExitCode
 from loop.storage.reader import Reader
 from loop.storage.store import Store

@@ -13,8 +13,8 @@ import pytest
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
 from loop.cli_run import Request, exit_of, overridden
+from loop.execution.options import Outcome
 from loop.exits import ExitCode
-from loop.options import Outcome
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "loop.cli"]

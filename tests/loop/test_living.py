@@ -9,11 +9,11 @@ import pytest
 from campaigns.amendments import AddTrial, FixParameter, SetBounds
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
-from loop.amending import rescored
 from loop.core.events import Amended
 from loop.core.records import OPERATOR, Amendment
+from loop.execution.amendment_log import rescored
+from loop.execution.options import Outcome
 from loop.lines import line
-from loop.options import Outcome
 from loop.report import read_content, write_report
 from loop.storage.reader import Reader
 from loop.storage.store import Journal

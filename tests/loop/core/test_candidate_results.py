@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.loop.test_front import AREA, two_terms
+from tests.loop.test_growth import growing
 
 from campaigns.campaign import Campaign, StagnationRuleConfig, TargetRuleConfig
 from campaigns.values import Candidate, MetricValue
@@ -17,10 +18,9 @@ from loop.core.candidate_results import CandidateResult, best, by_trial, pooled,
 from loop.core.pareto import front, volumes
 from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.core.stopping import Spent, stop_reason
+from loop.execution.bound_expansion import growth
 from loop.figures import incumbent, score_figure
-from loop.growth import growth
 from loop.tables import ranking_csv, ranking_table, trials_table
-from tests.loop.test_growth import growing
 from tests.trials import campaign, completed
 
 HERE = Candidate({"temperature": 843.8, "time": 2.0, "atmosphere": "air"})

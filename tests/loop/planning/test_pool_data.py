@@ -17,7 +17,7 @@ from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.furnace import Furnace
 from instruments.lab import Lab
-from loop.lab_setup import build_instrument, build_lab, recipe
+from loop.execution.lab_setup import build_instrument, build_lab, recipe
 from loop.planning.pool_data import build_materials, caveats_of
 from loop.validation.limit_checks import check_limits
 from simulators.clock import VirtualClock

@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.warm_start import Source
 from instruments.clock import Clock
 from loop.core.events import Event
-from loop.options import RunOptions
+from loop.execution.options import RunOptions
 from loop.planning.planner import Planner
 from loop.planning.pool_data import Materials
 from loop.storage.store import Store

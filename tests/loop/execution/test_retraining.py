@@ -9,8 +9,8 @@ from campaigns.campaign import Campaign
 from campaigns.surrogate import RetrainConfig
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
+from loop.execution.retraining import Retraining
 from loop.planning.planner import Planner
-from loop.retraining import Retraining
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.posterior.encoder import Encoder, MaterialTable, feature_view
 from surrogates.predictors.trained import prior_values

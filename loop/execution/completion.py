@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loop.amending import Amending
-from loop.appraising import Appraising
-from loop.book import Book
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.events import BestChanged, Event, FrontGrew, SurrogateChanged, TrialEnded
 from loop.core.pareto import front, wants_front
 from loop.core.records import TrialRecord, Verdict, completed
 from loop.core.trial_scoring import completion
-from loop.retraining import Retraining
-from loop.session import Parts, Session
+from loop.execution.amendment_log import Amending
+from loop.execution.appraisal import Appraising
+from loop.execution.retraining import Retraining
+from loop.execution.session import Parts, Session
+from loop.execution.trial_cache import Book
 
 
 class Ending:

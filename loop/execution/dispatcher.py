@@ -16,9 +16,9 @@ from instruments.gate import judge
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
-from loop.analysing import Analyst, failed, in_unit
 from loop.core.records import Analysed, StepRecord, TrialRecord, told
-from loop.lab_setup import build_instrument, recipe
+from loop.execution.lab_setup import build_instrument, recipe
+from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.storage.store import Store
 from surrogates.pools.pool import Pool
 

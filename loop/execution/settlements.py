@@ -11,13 +11,13 @@ from campaigns.amendments import ReanalyseTrial, ReleaseTrial, Settlement, Withd
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, StoreError
 from campaigns.values import TrialState
-from loop.amending import check_settlement
-from loop.analysing import Analyst
 from loop.core.campaign_version import as_scored
 from loop.core.formatting import change_text, outcome_text, since_text
 from loop.core.records import Amendment, TrialRecord, Verdict
 from loop.core.trial_scoring import completion
-from loop.importing import computed_of
+from loop.execution.amendment_log import check_settlement
+from loop.execution.step_analysis import Analyst
+from loop.execution.trial_import import computed_of
 from loop.planning.pool_data import Materials, load_materials
 from loop.storage.reader import Reader
 from loop.storage.store import Store

@@ -5,7 +5,7 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.core.records import TrialRecord
-from loop.growth import growth
+from loop.execution.bound_expansion import growth
 from tests.trials import campaign, completed
 
 WIDE = {"kind": "float", "unit": "degC", "low": 500, "high": 900, "lowest": 450, "highest": 1200}

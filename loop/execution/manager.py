@@ -13,25 +13,25 @@ from campaigns.fidelity import FULL
 from campaigns.lab import StepConfig
 from campaigns.values import TrialState
 from instruments.job import StepResult
-from loop.amending import Amending
-from loop.book import Book
 from loop.core.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
 from loop.core.formatting import change_text, trials_text
 from loop.core.pareto import front_of
 from loop.core.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
 from loop.core.trial_scoring import condemned
 from loop.diagnostics.model_changes import model_changes
-from loop.dispatch import COMPUTER, Dispatcher
-from loop.ending import Ending, changes
-from loop.halting import INTERRUPTED, Halting
-from loop.importing import Importing
-from loop.options import Outcome
+from loop.execution.amendment_log import Amending
+from loop.execution.completion import Ending, changes
+from loop.execution.dispatcher import COMPUTER, Dispatcher
+from loop.execution.options import Outcome
+from loop.execution.retraining import Retraining
+from loop.execution.session import Parts, Session
+from loop.execution.settling import Settling
+from loop.execution.stop_monitor import INTERRUPTED, Halting
+from loop.execution.trial_cache import Book
+from loop.execution.trial_import import Importing
 from loop.planning.failures import in_a_row, never_had
 from loop.planning.planner import Suggestion
 from loop.planning.shortlist import SpaceExhaustedError
-from loop.retraining import Retraining
-from loop.session import Parts, Session
-from loop.settling import Settling
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner."""

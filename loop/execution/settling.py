@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from campaigns.amendments import Settlement
 from campaigns.campaign import Campaign
-from loop.amending import Amending
-from loop.book import Book
 from loop.core.events import Amended
 from loop.core.formatting import change_text
 from loop.core.records import Amendment
-from loop.dispatch import Dispatcher
+from loop.execution.amendment_log import Amending
+from loop.execution.dispatcher import Dispatcher
+from loop.execution.settlements import carry_out
+from loop.execution.trial_cache import Book
 from loop.planning.planner import Planner
-from loop.settlements import carry_out
 from loop.storage.store import Store
 
 

@@ -20,9 +20,9 @@ from loop.storage.row_matching import added
 from loop.storage.store import Store
 
 if TYPE_CHECKING:
-    from loop.amending import Amending
+    from loop.execution.amendment_log import Amending
+    from loop.execution.session import Parts
     from loop.planning.pool_data import Materials
-    from loop.session import Parts
 
 Computed = Callable[[str | None], Mapping[str, float]]
 """From a material's id to its computed metrics; it raises ValueError for a material that the pool has not."""

@@ -23,7 +23,7 @@ from instruments.staleness import Reading, stale
 from instruments.unusable import dead, not_finite
 from loop.core.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
 from loop.core.trial_scoring import condemned
-from loop.lab_setup import load_analysis
+from loop.execution.lab_setup import load_analysis
 from loop.storage.reader import Reader
 from surrogates.pools.pool import Pool
 

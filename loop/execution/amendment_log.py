@@ -25,8 +25,8 @@ from campaigns.values import Candidate, TrialState
 from loop.core.campaign_version import edition
 from loop.core.records import Amendment, TrialRecord, Verdict, changes_of, completed
 from loop.core.trial_scoring import verdict
-from loop.growth import growth
-from loop.importing import waiting_imports
+from loop.execution.bound_expansion import growth
+from loop.execution.trial_import import waiting_imports
 from loop.sampling.nonempty import check_space
 from loop.storage.store import Store
 from loop.validation.limit_checks import Stating, check_limits

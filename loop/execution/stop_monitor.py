@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from loop.amending import Amending
-from loop.book import Book
 from loop.core.events import Stopping
 from loop.core.formatting import trials_text
 from loop.core.records import time_spent
 from loop.core.stopping import spent, stop_reason
+from loop.execution.amendment_log import Amending
+from loop.execution.session import Session
+from loop.execution.trial_cache import Book
 from loop.planning.failures import in_a_row
-from loop.session import Session
 
 INTERRUPTED = "interrupted by the user"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from campaigns.campaign import Campaign
-from loop.book import Book
 from loop.core.events import Doubted, LookedAhead, PosteriorBestChanged
 from loop.core.pareto import wants_front
 from loop.core.records import FEWEST, PosteriorBest, completed, weighed
 from loop.core.stopping import unanswered
+from loop.execution.trial_cache import Book
 from loop.planning.planner import Planner
 from loop.storage.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
 from loop.storage.store import Store

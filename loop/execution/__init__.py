@@ -1,0 +1,1 @@
+"""One session: scheduling, dispatch, completion, amendments, stopping."""
