@@ -88,8 +88,8 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     """Check a campaign file offline: OK with a summary, or every error at once with its line."""
     from campaigns.load import load_campaign
     from loop.sampling.nonempty import check_space
-    from loop.show import print_rows
-    from loop.summary import summary_rows
+    from loop.terminal.campaign_summary import summary_rows
+    from loop.terminal.trial_view import print_rows
     from loop.validation.lab_checks import check_lab
     from loop.validation.preflight import check_history, check_models
 
@@ -130,8 +130,8 @@ def run(
 @app.command()
 def status(file: _FILE = None, store: _STORE = None) -> None:
     """Say how a campaign stands: progress, cost, best so far, trials under way."""
-    from loop.show import print_rows, status_rows
     from loop.storage.paths import open_existing
+    from loop.terminal.trial_view import print_rows, status_rows
 
     print_rows(status_rows(open_existing(file, store)))
 
@@ -147,10 +147,10 @@ def ranking(
 ) -> None:
     """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
     from loop.core.campaign_version import metric_order, parameter_units
-    from loop.show import console
     from loop.storage.campaign_status import model_text, stored_front, stored_results
     from loop.storage.paths import open_existing
-    from loop.tables import front_table, ranking_csv, ranking_table
+    from loop.terminal.trial_tables import front_table, ranking_csv, ranking_table
+    from loop.terminal.trial_view import console
 
     if readings and csv:
         raise typer.BadParameter(
@@ -180,10 +180,10 @@ def trials(
 ) -> None:
     """List the trials of a campaign."""
     from loop.core.campaign_version import metric_order, parameter_units
-    from loop.show import console
     from loop.storage.campaign_status import stored_front
     from loop.storage.paths import open_existing
-    from loop.tables import trials_csv, trials_json, trials_table
+    from loop.terminal.trial_tables import trials_csv, trials_json, trials_table
+    from loop.terminal.trial_view import console
 
     if json and csv:
         raise typer.BadParameter("got --json and --csv; allowed: one of them", param_hint="--json")
@@ -207,8 +207,8 @@ def show(
     store: _STORE = None,
 ) -> None:
     """Show a trial's whole life: proposal with predictions, steps, documents, measurement, verdict."""
-    from loop.show import console, trial_parts
     from loop.storage.paths import open_existing
+    from loop.terminal.trial_view import console, trial_parts
 
     console().print(trial_parts(open_existing(file, store), trial))
 

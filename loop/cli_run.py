@@ -17,15 +17,15 @@ from loop.core.formatting import duration
 from loop.core.pareto import front_of
 from loop.execution.options import Outcome, RunOptions
 from loop.exits import ExitCode
-from loop.live import view_for
 from loop.memory import peak_memory
 from loop.sampling.nonempty import check_space
-from loop.show import console, print_rows
 from loop.signals import interrupts
 from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
-from loop.tables import front_table, ranking_table
+from loop.terminal.live import view_for
+from loop.terminal.trial_tables import front_table, ranking_table
+from loop.terminal.trial_view import console, print_rows
 from loop.validation.lab_checks import check_lab
 from loop.validation.preflight import check_models
 

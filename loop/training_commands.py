@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.errors import ModelError
-from loop.show import Rows, console, print_rows
+from loop.terminal.trial_view import Rows, console, print_rows
 from loop.training_view import epochs_shown, steps_shown
 from loop.training_words import SHOWN, amount, cautions, model_rows, percent, score_rows
 from surrogates.training.folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models

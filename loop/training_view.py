@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from loop.core.formatting import unit_text
-from loop.show import console
+from loop.terminal.trial_view import console
 from loop.training_words import amount, number
 
 if TYPE_CHECKING:

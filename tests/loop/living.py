@@ -10,7 +10,7 @@ from loop.amend import add_trial, amend, open_desk
 from loop.amend_words import pairs
 from loop.core.events import Event, Proposed
 from loop.execution.options import Outcome
-from loop.lines import line
+from loop.terminal.log_lines import line
 from tests.loop.conftest import Bench, quick
 
 WHEN = 4

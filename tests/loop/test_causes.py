@@ -9,10 +9,10 @@ from campaigns.amendments import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
 from loop.amend import open_desk, settle
-from loop.lines import line
 from loop.planning.failures import failures
-from loop.show import _trial_rows, status_rows
 from loop.storage.reader import Reader
+from loop.terminal.log_lines import line
+from loop.terminal.trial_view import _trial_rows, status_rows
 from tests.loop.conftest import Bench, troubled
 
 

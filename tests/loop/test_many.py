@@ -15,7 +15,7 @@ from loop.planning.fitting import believe
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History
 from loop.planning.screening import Promise
-from loop.summary import summary_rows
+from loop.terminal.campaign_summary import summary_rows
 from surrogates.posterior.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 

@@ -23,7 +23,7 @@ from loop.sampling.rounding import tidy
 from loop.storage.prior_campaigns import read_sources
 from loop.storage.reader import Reader
 from loop.storage.store import Store
-from loop.tables import trials_csv
+from loop.terminal.trial_tables import trials_csv
 
 LEVELS = ["None", "NA", "true", "1", "a,b", 'say "x"', "#1", "n/a"]
 CAMPAIGN: dict[str, Any] = {

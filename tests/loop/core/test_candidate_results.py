@@ -20,7 +20,7 @@ from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.core.stopping import Spent, stop_reason
 from loop.execution.bound_expansion import growth
 from loop.figures import incumbent, score_figure
-from loop.tables import ranking_csv, ranking_table, trials_table
+from loop.terminal.trial_tables import ranking_csv, ranking_table, trials_table
 from tests.trials import campaign, completed
 
 HERE = Candidate({"temperature": 843.8, "time": 2.0, "atmosphere": "air"})

@@ -9,7 +9,7 @@ from campaigns.values import TrialState
 from loop.core.candidate_results import results
 from loop.core.pareto import dominates, front, front_of, reference_point, some, volumes
 from loop.planning.box_decomposition import non_dominated
-from loop.tables import ranking_csv
+from loop.terminal.trial_tables import ranking_csv
 from tests.trials import campaign, completed, trial
 
 TERMS = [

@@ -12,8 +12,8 @@ from campaigns.values import TrialState
 from loop.amend import open_desk, settle
 from loop.core.events import Amended, Event, Proposed, TrialEnded
 from loop.execution.options import Outcome
-from loop.lines import line
 from loop.storage.reader import Reader
+from loop.terminal.log_lines import line
 from tests.loop.conftest import Bench, quick, troubled
 from tests.loop.test_run import begun_once, facts
 

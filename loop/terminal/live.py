@@ -41,8 +41,8 @@ from loop.core.formatting import (
 )
 from loop.core.pareto import Front, axes_of, some
 from loop.core.records import TrialRecord
-from loop.lines import line
-from loop.progress import Pace, Progress, advance, keep_pace
+from loop.terminal.log_lines import line
+from loop.terminal.progress import Pace, Progress, advance, keep_pace
 
 _LAST = 6
 _PATIENCE = 2.0

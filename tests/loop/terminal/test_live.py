@@ -39,10 +39,10 @@ from loop.core.events import (
 from loop.core.formatting import outlook_text
 from loop.core.pareto import Front
 from loop.core.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
-from loop.lines import line
-from loop.live import LiveView, PlainView, view_for
-from loop.progress import Progress, advance, keep_pace
 from loop.signals import interrupts
+from loop.terminal.live import LiveView, PlainView, view_for
+from loop.terminal.log_lines import line
+from loop.terminal.progress import Progress, advance, keep_pace
 from tests.stores import CAMPAIGN
 
 PREDICTED = {"capacity": MetricValue(1.0, 0.1, "V")}

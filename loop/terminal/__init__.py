@@ -1,0 +1,1 @@
+"""What is printed: live view, log lines, tables."""
