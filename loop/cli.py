@@ -220,7 +220,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where to write it; without it, NAME.html beside the store.")] = None,
 ) -> None:
     """Write a campaign's report: one HTML file that needs no network."""
-    from loop.report import write_report
+    from loop.report.campaign_report import write_report
     from loop.storage.paths import open_existing
 
     reader = open_existing(file, store)

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.errors import ModelError
+from loop.report.training_text import SHOWN, amount, cautions, model_rows, percent, score_rows
 from loop.terminal.trial_view import Rows, console, print_rows
 from loop.training_view import epochs_shown, steps_shown
-from loop.training_words import SHOWN, amount, cautions, model_rows, percent, score_rows
 from surrogates.training.folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
 from surrogates.training.record import Kind, TrainingRecord, read_record
 
@@ -65,7 +65,7 @@ def train_model(request: TrainRequest) -> None:
     data = _read(request.data, request.structure, parse_target(request.target)).thinned(request.max_rows)
     print(f"{len(data.ids)} rows with a structure and a value, {len(data.skipped)} left out", flush=True)
 
-    from loop.training_report import write_training_report
+    from loop.report.training_report import write_training_report
     from surrogates.training.train import Settings, train
 
     settings = Settings(request.kind, request.epochs, request.seed, request.learning_curve)

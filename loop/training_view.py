@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from loop.core.formatting import unit_text
+from loop.report.training_text import amount, number
 from loop.terminal.trial_view import console
-from loop.training_words import amount, number
 
 if TYPE_CHECKING:
     from surrogates.training.train import Report

@@ -6,7 +6,9 @@ import multiprocessing
 from collections.abc import Callable
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["loop.cli_run", "loop.report", "loop.run", "simulators.labs", "sklearn.ensemble"])
+_FORKS.set_forkserver_preload(
+    ["loop.cli_run", "loop.report.campaign_report", "loop.run", "simulators.labs", "sklearn.ensemble"]
+)
 
 
 def forked(target: Callable[..., object], *arguments: object, seconds: float = 240.0) -> int | None:

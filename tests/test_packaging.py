@@ -18,7 +18,7 @@ DATA = {
     "campaigns/units.txt",
     "surrogates/predictors/precursors.csv",
     "simulators/cathode_truth.csv",
-    "loop/report.html",
+    "loop/report/template.html",
 }
 LEFT_OUT = shutil.ignore_patterns(".venv", ".git", ".*_cache", ".hypothesis", "__pycache__", "demo", "dist", "results")
 

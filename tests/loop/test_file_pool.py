@@ -9,7 +9,7 @@ from campaigns.errors import CampaignError, LabError
 from campaigns.module_files import open_folder
 from loop.amend import add_trial, open_desk
 from loop.core.candidate_results import best
-from loop.report import write_report
+from loop.report.campaign_report import write_report
 from loop.storage.reader import Reader
 from tests.loop.conftest import Bench
 from tests.surrogates.pools.crystal_files import cif, salt, table_text

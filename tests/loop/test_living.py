@@ -13,7 +13,7 @@ from loop.core.events import Amended
 from loop.core.records import OPERATOR, Amendment
 from loop.execution.amendment_log import rescored
 from loop.execution.options import Outcome
-from loop.report import read_content, write_report
+from loop.report.campaign_report import read_content, write_report
 from loop.storage.reader import Reader
 from loop.storage.store import Journal
 from loop.terminal.log_lines import line

@@ -19,7 +19,7 @@ from loop.core.pareto import front, volumes
 from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.core.stopping import Spent, stop_reason
 from loop.execution.bound_expansion import growth
-from loop.figures import incumbent, score_figure
+from loop.report.trial_figures import incumbent, score_figure
 from loop.terminal.trial_tables import ranking_csv, ranking_table, trials_table
 from tests.trials import campaign, completed
 

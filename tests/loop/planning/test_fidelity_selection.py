@@ -174,7 +174,7 @@ def test_a_campaign_that_was_interrupted_buys_the_same(bench_of: Callable[[str],
 
 
 def test_a_report_tells_of_all_fidelities(bench: Bench, tmp_path: Path) -> None:
-    from loop.report import write_report
+    from loop.report.campaign_report import write_report
 
     bench.run(calcination(budget={"trials": 4}))
     assert "formation.capacity" in write_report(Reader(bench.url), tmp_path / "report.html").read_text()

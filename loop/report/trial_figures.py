@@ -18,7 +18,7 @@ from loop.core.formatting import clean, with_sd
 from loop.core.records import TrialRecord
 from loop.core.term_contributions import shares, term_label
 from loop.diagnostics.calibration import Pair
-from loop.marks import (
+from loop.report.style import (
     BLUE,
     COLOURS,
     GREY,

@@ -7,7 +7,7 @@ from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
 from loop.diagnostics.model_health import health
-from loop.report_surrogates import surrogate_parts
+from loop.report.model_section import surrogate_parts
 from tests.trials import MODELS, campaign, completed, predicted, trial
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from loop.core.candidate_results import CandidateResult, best, ranking
 from loop.core.records import TrialRecord
-from loop.elements import ELEMENTS
-from loop.marks import GREY, ORANGE, Figure, Mark, Trace, by_fate, hover, label, layout
+from loop.report.elements import ELEMENTS
+from loop.report.style import GREY, ORANGE, Figure, Mark, Trace, by_fate, hover, label, layout
 from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
 
 _PALEST, _DARKEST = 0.06, 0.6

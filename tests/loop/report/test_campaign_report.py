@@ -12,8 +12,8 @@ from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.formatting import outcome_text, state_text
 from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
-from loop.marks import fate
-from loop.report import write_report
+from loop.report.campaign_report import write_report
+from loop.report.style import fate
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from tests.offline import assert_offline

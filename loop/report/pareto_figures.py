@@ -10,8 +10,22 @@ from loop.core.candidate_results import CandidateResult
 from loop.core.pareto import Front, volumes
 from loop.core.records import TrialRecord
 from loop.core.term_contributions import shares, term_label
-from loop.figures import trade_off_figures
-from loop.marks import GREY, ORANGE, SKY, Figure, Mark, Trace, by_fate, error_bars, hover, label, layout, line, scatter
+from loop.report.style import (
+    GREY,
+    ORANGE,
+    SKY,
+    Figure,
+    Mark,
+    Trace,
+    by_fate,
+    error_bars,
+    hover,
+    label,
+    layout,
+    line,
+    scatter,
+)
+from loop.report.trial_figures import trade_off_figures
 
 _STAIRS = "the front"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from loop.training_figures import calibration_figure, learning_figure, loss_figure, parity_figure
-from loop.training_report import write_training_report
-from loop.training_words import cautions, model_rows
+from loop.report.training_figures import calibration_figure, learning_figure, loss_figure, parity_figure
+from loop.report.training_report import write_training_report
+from loop.report.training_text import cautions, model_rows
 from surrogates.training.predictions import Prediction, read_predictions, write_predictions
 from surrogates.training.record import (
     Calibration,

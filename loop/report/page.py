@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from loop.fragments import section
+from loop.report.html import section
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _SERVER = re.compile(r'(plotlyServerURL:\{valType:"string",dflt:")[^"]*')

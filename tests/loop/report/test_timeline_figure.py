@@ -5,7 +5,7 @@ import pytest
 
 from campaigns.values import TrialState
 from loop.core.records import Proposal, TrialRecord
-from loop.lab_figures import busy, model_figure, timeline_figure
+from loop.report.timeline_figure import busy, model_figure, timeline_figure
 from tests.trials import attempt, campaign, completed, predicted, trial
 
 STATIONS = ["furnace_1", "cycler"]

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 
 from loop.core.formatting import duration
-from loop.fragments import Cell, captioned, chart, facts, grid, paragraph, sortable, tiles
-from loop.page import Page, write_page
-from loop.training_figures import calibration_figure, learning_figure, loss_figure, parity_figure
-from loop.training_words import amount, cautions, model_rows, number, percent
+from loop.report.html import Cell, captioned, chart, facts, grid, paragraph, sortable, tiles
+from loop.report.page import Page, write_page
+from loop.report.training_figures import calibration_figure, learning_figure, loss_figure, parity_figure
+from loop.report.training_text import amount, cautions, model_rows, number, percent
 from surrogates.training.predictions import Prediction, read_predictions
 from surrogates.training.record import TrainingRecord, read_record
 

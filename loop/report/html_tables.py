@@ -26,9 +26,9 @@ from loop.core.records import Amendment, SessionRecord, TrialRecord
 from loop.core.stopping import Spent
 from loop.core.term_contributions import shares, term_label
 from loop.diagnostics.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
-from loop.fragments import Cell, facts, meter, sortable, table
-from loop.lab_figures import busy
-from loop.marks import fate
+from loop.report.html import Cell, facts, meter, sortable, table
+from loop.report.style import fate
+from loop.report.timeline_figure import busy
 
 _HOUR = 3600.0
 _NONE = Cell("–")

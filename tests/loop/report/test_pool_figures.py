@@ -6,7 +6,7 @@ import pytest
 from campaigns.values import Candidate, TrialState
 from loop.core.candidate_results import results
 from loop.core.records import TrialRecord
-from loop.pool_figures import Proposed, composition_figure, map_figure
+from loop.report.pool_figures import Proposed, composition_figure, map_figure
 from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
 from tests.pools import atlas, perovskites
 from tests.trials import campaign, completed, trial

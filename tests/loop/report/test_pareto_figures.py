@@ -6,7 +6,7 @@ from tests.loop.test_front import AREA, TRIALS, two_terms
 
 from loop.core.candidate_results import results
 from loop.core.pareto import front
-from loop.front_figures import front_figures, volume_figure
+from loop.report.pareto_figures import front_figures, volume_figure
 from tests.trials import campaign
 
 UNITS = {"temperature": "degC", "time": "h"}

@@ -12,7 +12,9 @@ from loop.core.candidate_results import CandidateResult, results
 from loop.core.pareto import front
 from loop.core.records import OPERATOR, Proposal, TrialRecord
 from loop.diagnostics.calibration import metric_pairs
-from loop.figures import (
+from loop.report.html import chart
+from loop.report.style import MARKS, Figure, fate
+from loop.report.trial_figures import (
     incumbent,
     parallel_figure,
     prediction_figure,
@@ -21,8 +23,6 @@ from loop.figures import (
     slice_figure,
     trade_off_figures,
 )
-from loop.fragments import chart
-from loop.marks import MARKS, Figure, fate
 from tests.trials import campaign, completed, predicted, trial
 
 UNITS = {"temperature": "degC", "time": "h"}

@@ -10,7 +10,7 @@ from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.values import TrialState
 from loop.core.formatting import clean
 from loop.core.records import StepRecord, TrialRecord
-from loop.marks import COLOURS, LOG_AXIS, RED, Figure, Trace, label, layout
+from loop.report.style import COLOURS, LOG_AXIS, RED, Figure, Trace, label, layout
 
 _HOUR, _DAY = 3600.0, 86400.0
 _UNPROVEN = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)

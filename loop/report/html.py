@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from loop.core.serialization import plain
-from loop.marks import Figure
+from loop.report.style import Figure
 
 
 @dataclass(frozen=True, slots=True)

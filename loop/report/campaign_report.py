@@ -19,22 +19,8 @@ from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
 from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs, verdict
-from loop.figures import (
-    parallel_figure,
-    prediction_figure,
-    ranking_figure,
-    score_figure,
-    slice_figure,
-    trade_off_figures,
-)
-from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
-from loop.front_figures import front_figures, volume_figure
-from loop.lab_figures import timeline_figure
-from loop.marks import Figure
-from loop.page import Page, write_page
-from loop.report_pool import PoolContent, pool_parts, structure_parts
-from loop.report_surrogates import surrogate_parts
-from loop.report_tables import (
+from loop.report.html import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
+from loop.report.html_tables import (
     amendments_table,
     budget_meters,
     calibration_table,
@@ -49,6 +35,20 @@ from loop.report_tables import (
     trials_table,
     utc,
     versions_table,
+)
+from loop.report.model_section import surrogate_parts
+from loop.report.page import Page, write_page
+from loop.report.pareto_figures import front_figures, volume_figure
+from loop.report.pool_section import PoolContent, pool_parts, structure_parts
+from loop.report.style import Figure
+from loop.report.timeline_figure import timeline_figure
+from loop.report.trial_figures import (
+    parallel_figure,
+    prediction_figure,
+    ranking_figure,
+    score_figure,
+    slice_figure,
+    trade_off_figures,
 )
 from loop.storage.campaign_status import model_text
 from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialPicture, PoolPicture

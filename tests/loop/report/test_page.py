@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from loop.fragments import chart
-from loop.page import Page, write_page
+from loop.report.html import chart
+from loop.report.page import Page, write_page
 from tests.offline import assert_offline
 from tests.snippets import ROOT
 

@@ -10,7 +10,7 @@ from campaigns.surrogate import HealthConfig
 from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import LEVELS, Pair
 from loop.diagnostics.model_health import Figures, HealthChange, HealthState, figures_of
-from loop.marks import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, Figure, Trace, label, layout, line
+from loop.report.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, Figure, Trace, label, layout, line
 
 _LEVEL_COLOURS = (GREEN, ORANGE, BLUE)
 _CHANGE_COLOURS = {HealthState.HEALTHY: GREEN, HealthState.RECALIBRATED: ORANGE, HealthState.SIMPLE: RED}

@@ -9,11 +9,11 @@ from functools import cached_property
 from loop.core.candidate_results import CandidateResult
 from loop.core.formatting import clean, score_text
 from loop.core.records import TrialRecord
-from loop.fragments import captioned, chart, details, facts, grid, paragraph, preformatted
-from loop.marks import fate
-from loop.pool_figures import Proposed, composition_figure, map_figure
+from loop.report.html import captioned, chart, details, facts, grid, paragraph, preformatted
+from loop.report.pool_figures import Proposed, composition_figure, map_figure
+from loop.report.structure_figure import structure_figure
+from loop.report.style import fate
 from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
-from loop.structure_figure import structure_figure
 
 _BEST = 6
 """Structures that are shown: each takes one of the sixteen or so drawing contexts that a browser gives a page."""

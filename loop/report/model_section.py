@@ -12,9 +12,9 @@ from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import LEVELS, Pair, metric_pairs
 from loop.diagnostics.model_health import MetricHealth, figures_of, health
 from loop.diagnostics.prediction_history import stored_factor
-from loop.fragments import captioned, chart, details, grid, paragraph, table
-from loop.lab_figures import model_figure
-from loop.surrogate_figures import features_figure, health_figure, prior_figure, running
+from loop.report.html import captioned, chart, details, grid, paragraph, table
+from loop.report.model_figures import features_figure, health_figure, prior_figure, running
+from loop.report.timeline_figure import model_figure
 
 _HEALTH = (
     "Each prediction was made before its measurement. Coverage is the share of the latest measurements inside the "

@@ -6,9 +6,9 @@ import pytest
 from numpy.testing import assert_allclose
 from pymatgen.core import Lattice, Structure
 
-from loop.elements import ELEMENTS
+from loop.report.elements import ELEMENTS
+from loop.report.structure_figure import structure_figure
 from loop.storage.pool_snapshot import Crystal
-from loop.structure_figure import structure_figure
 from tests.crystals import lithium_iron_phosphate
 from tests.pools import perovskite
 

@@ -9,7 +9,7 @@ from campaigns.values import MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
 from loop.diagnostics.calibration import Pair
 from loop.diagnostics.model_health import Figures, HealthChange, HealthState
-from loop.surrogate_figures import features_figure, health_figure, prior_figure, running
+from loop.report.model_figures import features_figure, health_figure, prior_figure, running
 from tests.trials import completed, trial
 
 CONFIG = HealthConfig(window=6)

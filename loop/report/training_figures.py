@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from loop.marks import BLUE, GREEN, GREY, LOG_AXIS, ORANGE, Figure, Trace, label, layout, line
+from loop.report.style import BLUE, GREEN, GREY, LOG_AXIS, ORANGE, Figure, Trace, label, layout, line
 from surrogates.training.predictions import Prediction
 from surrogates.training.record import Calibration, Epoch, TrainingRecord
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loop.elements import ELEMENTS, Element
-from loop.marks import GREY, Figure, Trace
+from loop.report.elements import ELEMENTS, Element
+from loop.report.style import GREY, Figure, Trace
 from loop.storage.pool_snapshot import Crystal
 
 Points = NDArray[np.float64]
