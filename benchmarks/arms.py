@@ -20,13 +20,13 @@ from campaigns.load import load_campaign
 from campaigns.metrics import MeasuredConfig
 from campaigns.surrogate import CompositionConfig
 from campaigns.values import Candidate, TrialState
+from loop.cli.memory import peak_memory
 from loop.core.campaign_version import Edition
 from loop.core.events import Event, TrialEnded
 from loop.core.records import Outlook, PosteriorBest, Proposal, TrialRecord
 from loop.diagnostics.model_health import HealthChange
 from loop.execution.options import RunOptions
 from loop.execution.session import Parts
-from loop.memory import peak_memory
 from loop.planning.planner import Planner
 from loop.planning.pool_data import Materials, build_encoder, build_materials
 from loop.run import conduct

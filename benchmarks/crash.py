@@ -56,7 +56,7 @@ def main(
 
 def _session(folder: Path, delay: float | None) -> bool:
     """Run the campaign, and kill it ``delay`` seconds after its first proposal; return whether it was killed."""
-    command = [sys.executable, "-c", "from loop.cli import main; main()", "run", "test.yaml"]
+    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     if process.stdout is None:
         raise RuntimeError("the session has no output to follow")

@@ -25,7 +25,7 @@ from benchmarks.looking import looking
 from benchmarks.statistics import quartiles
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
-from loop.memory import peak_memory
+from loop.cli.memory import peak_memory
 from loop.planning.acquisition import choose
 from loop.planning.fitting import Memories, believe
 from loop.planning.mc_objective import Scorer

@@ -37,7 +37,7 @@ from benchmarks.trials import completed
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import MetricValue
-from loop.memory import peak_memory
+from loop.cli.memory import peak_memory
 from loop.planning.planner import Planner
 from loop.planning.pool_data import Materials, build_encoder, build_materials
 from surrogates.features.build import build_embedder

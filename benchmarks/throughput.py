@@ -45,7 +45,7 @@ _ATOMS_PER_TURN = 240
 _LAYER = (2048, 64, 64)  # rows, inputs and outputs of a product as in the layers
 _MEMORY = """
 from benchmarks.throughput import crystals, {evaluate}
-from loop.memory import peak_memory
+from loop.cli.memory import peak_memory
 {evaluate}(4 * crystals(40))
 print(peak_memory())
 """

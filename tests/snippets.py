@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from loop.cli import main
+from loop.cli.app import main
 from tests.forks import forked
 
 ROOT = Path(__file__).parents[1]

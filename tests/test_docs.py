@@ -7,8 +7,8 @@ import typer
 import yaml
 
 from campaigns.load import parse_campaign
-from loop.cli import app
-from loop.exits import ExitCode
+from loop.cli.app import app
+from loop.cli.exit_codes import ExitCode
 from tests.snippets import ROOT, Reader, make_targets, snippets, with_sections
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

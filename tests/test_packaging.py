@@ -56,7 +56,7 @@ def test_the_wheel_holds_every_module_and_every_data_file(wheel: Path) -> None:
 def test_the_wheel_has_the_command_the_licence_and_the_bar_to_uploads(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         texts = {Path(name).name: archive.read(name).decode() for name in archive.namelist() if ".dist-info" in name}
-    assert "athanor = loop.cli:main" in texts["entry_points.txt"]
+    assert "athanor = loop.cli.app:main" in texts["entry_points.txt"]
     assert "MIT License" in texts["LICENSE"]
     assert "Private :: Do Not Upload" in texts["METADATA"]
 
@@ -69,7 +69,7 @@ def test_no_other_distribution_claims_one_of_our_folders() -> None:
 
 def test_the_command_is_installed_and_is_ours() -> None:
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="athanor")
-    assert script.value == "loop.cli:main"
+    assert script.value == "loop.cli.app:main"
     command = Path(sys.executable).with_name("athanor")
     result = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
     assert "Usage: athanor" in result.stdout

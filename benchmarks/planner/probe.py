@@ -22,7 +22,7 @@ from benchmarks.errors import UnfitError
 from benchmarks.planner.arms import ARMS
 from benchmarks.planner.engine import Arm, Engine
 from benchmarks.planner.space import Numbers, Readings, Real, Task
-from loop.memory import peak_memory
+from loop.cli.memory import peak_memory
 
 Kind = Literal["pool", "large pool", "two objectives"]
 """A pool of 1,000 rows beside those that were measured, one of 100,000, or a box with two objectives."""

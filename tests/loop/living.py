@@ -6,8 +6,8 @@ import os
 import signal
 from typing import Any
 
-from loop.amend import add_trial, amend, open_desk
-from loop.amend_words import pairs
+from loop.cli.amendment_commands import add_trial, amend, open_desk
+from loop.cli.amendment_parser import pairs
 from loop.core.events import Event, Proposed
 from loop.execution.options import Outcome
 from loop.terminal.log_lines import line

@@ -8,7 +8,7 @@ import pytest
 from campaigns.amendments import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
-from loop.amend import open_desk, settle
+from loop.cli.amendment_commands import open_desk, settle
 from loop.planning.failures import failures
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line

@@ -19,7 +19,7 @@ MOMENTS = ("trial 2: calcine begins", "trial 3: diffract at", "trial 6: proposed
 
 
 def athanor(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli import main; main()", "run", "test.yaml"]
+    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
 

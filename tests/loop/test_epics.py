@@ -24,7 +24,7 @@ def short(**changes: Any) -> str:
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli import main; main()", *words]
+    command = [sys.executable, "-c", "from loop.cli.app import main; main()", *words]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError
 from campaigns.module_files import open_folder
-from loop.amend import add_trial, open_desk
+from loop.cli.amendment_commands import add_trial, open_desk
 from loop.core.candidate_results import best
 from loop.report.campaign_report import write_report
 from loop.storage.reader import Reader

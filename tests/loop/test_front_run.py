@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from loop.cli import app
+from loop.cli.app import app
 from loop.core.events import BestChanged, Finished, FrontGrew
 from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, quick
@@ -33,7 +33,7 @@ def frontal(**changes: Any) -> dict[str, Any]:
 
 
 def athanor(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli import main; main()", "run", "test.yaml"]
+    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
 

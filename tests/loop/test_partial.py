@@ -8,7 +8,7 @@ from campaigns.amendments import ReleaseTrial
 from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.values import Cause, TrialState
-from loop.amend import open_desk, settle
+from loop.cli.amendment_commands import open_desk, settle
 from loop.core.candidate_results import best
 from loop.core.events import Warned
 from loop.core.records import completed, learnable

@@ -15,7 +15,7 @@ from campaigns.parameters import FloatConfig
 from campaigns.units import convert
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Source
-from loop.amend_words import candidate
+from loop.cli.amendment_parser import candidate
 from loop.core.campaign_version import parameter_units
 from loop.core.formatting import candidate_text, with_sd
 from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict

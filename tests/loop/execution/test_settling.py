@@ -9,7 +9,7 @@ import pytest
 from campaigns.amendments import ReleaseTrial, Settlement, WithdrawTrial
 from campaigns.errors import CampaignError
 from campaigns.values import TrialState
-from loop.amend import open_desk, settle
+from loop.cli.amendment_commands import open_desk, settle
 from loop.core.events import Amended, Event, Proposed, TrialEnded
 from loop.execution.options import Outcome
 from loop.storage.reader import Reader

@@ -13,12 +13,12 @@ from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, StoreError
 from campaigns.values import TrialState
-from loop.cli import app
+from loop.cli.app import app
+from loop.cli.exit_codes import ExitCode
+from loop.cli.import_command import import_table
 from loop.core.events import Event, Proposed
 from loop.core.fingerprint import campaign_record
 from loop.core.records import IMPORTED
-from loop.exits import ExitCode
-from loop.import_table import import_table
 from loop.planning.planner import Planner
 from loop.storage.reader import DOUBTS, Reader
 from loop.storage.store import Journal, Store

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from campaigns.values import Candidate, Scalar
-from loop.cli import app
+from loop.cli.app import app
 from loop.core.candidate_results import best, by_trial, results
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader

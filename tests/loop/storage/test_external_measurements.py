@@ -11,9 +11,9 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
+from loop.cli.import_command import import_table
 from loop.core.events import Proposed, SourceRead
 from loop.core.records import IMPORTED
-from loop.import_table import import_table
 from loop.storage.reader import Reader
 from loop.storage.store import Journal, Store
 from loop.validation.preflight import check_history

@@ -11,7 +11,7 @@ from campaigns.errors import CampaignError, StoreError
 from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
-from loop.cli import app
+from loop.cli.app import app
 from loop.core.records import CampaignRecord, Proposal, StepRecord, Verdict
 from loop.storage.prior_campaigns import hold, of_pool, read_sources
 from loop.storage.reader import DOUBTS

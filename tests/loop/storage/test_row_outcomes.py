@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from loop.cli import app
+from loop.cli.app import app
 
 CAMPAIGN = """\
 name: warm

@@ -11,6 +11,7 @@ from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.cli.signals import interrupts
 from loop.core.candidate_results import CandidateResult
 from loop.core.events import (
     Amended,
@@ -39,7 +40,6 @@ from loop.core.events import (
 from loop.core.formatting import outlook_text
 from loop.core.pareto import Front
 from loop.core.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
-from loop.signals import interrupts
 from loop.terminal.live import LiveView, PlainView, view_for
 from loop.terminal.log_lines import line
 from loop.terminal.progress import Progress, advance, keep_pace

@@ -15,7 +15,7 @@ from instruments.cycler import Cycler
 from instruments.diffractometer import Diffractometer
 from instruments.epics_furnace import EpicsFurnace
 from instruments.furnace import Furnace
-from loop.cli_run import Request, run_campaign
+from loop.cli.run_command import Request, run_campaign
 from loop.validation.analysis_facts import BUILT_IN as ANALYSES
 from loop.validation.lab_checks import check_lab
 from loop.validation.time_limits import late_steps

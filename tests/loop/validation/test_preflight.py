@@ -43,7 +43,7 @@ def test_validating_a_campaign_whose_model_is_missing_fails_before_anything_heav
     data = pooled(surrogate={"features": [{"kind": "matgl", "model": "M3GNet-MP-2021.2.8-PES"}]})
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
     code = (
-        "import sys\nfrom loop.cli import app\n"
+        "import sys\nfrom loop.cli.app import app\n"
         "try: app(['validate', 'c.yaml'], standalone_mode=False)\n"
         "except SystemExit: pass\nexcept Exception as e: print(type(e).__name__, getattr(e, 'exit_code', ''))\n"
         "print(sorted(set(sys.modules) & {'torch', 'matgl', 'ray', 'huggingface_hub'}))\n"

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from loop import training_view
-from loop.training_view import epochs_shown, steps_shown
+from loop.cli import surrogate_view as training_view
+from loop.cli.surrogate_view import epochs_shown, steps_shown
 from surrogates.training.record import Epoch
 from surrogates.training.train import Report
 

@@ -34,8 +34,8 @@ def _words(metavar: str) -> typer.models.ArgumentInfo:
 @weights.command("set")
 def set_weights(words: Annotated[list[str], _words("METRIC=WEIGHT")], reason: _REASON, store: _STORE = None) -> None:
     """Give terms of the score other weights: past trials are ranked anew at once, and so is what comes next."""
-    from loop.amend import amend, open_desk, parted
-    from loop.amend_words import pairs
+    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_parser import pairs
 
     rest, file = parted(words)
     desk = open_desk(file, store, reason)
@@ -45,8 +45,8 @@ def set_weights(words: Annotated[list[str], _words("METRIC=WEIGHT")], reason: _R
 @space.command("set")
 def set_bounds(words: Annotated[list[str], _words("NAME=LOW..HIGH")], reason: _REASON, store: _STORE = None) -> None:
     """Give numbers other bounds, such as 'temperature=600..900 degC' or 'time=..24 h'."""
-    from loop.amend import amend, open_desk, parted
-    from loop.amend_words import pairs
+    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_parser import pairs
 
     rest, file = parted(words)
     desk = open_desk(file, store, reason)
@@ -56,8 +56,8 @@ def set_bounds(words: Annotated[list[str], _words("NAME=LOW..HIGH")], reason: _R
 @space.command()
 def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
     """Hold parameters at one value, such as atmosphere=oxygen."""
-    from loop.amend import amend, open_desk, parted
-    from loop.amend_words import pairs
+    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_parser import pairs
 
     rest, file = parted(words)
     desk = open_desk(file, store, reason)
@@ -67,7 +67,7 @@ def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, stor
 @space.command()
 def release(words: Annotated[list[str], _words("NAME")], reason: _REASON, store: _STORE = None) -> None:
     """Let parameters go again that are held at one value."""
-    from loop.amend import amend, open_desk, parted
+    from loop.cli.amendment_commands import amend, open_desk, parted
 
     rest, file = parted(words)
     desk = open_desk(file, store, reason)
@@ -84,8 +84,8 @@ def add(
     store: _STORE = None,
 ) -> None:
     """Add a level to a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
-    from loop.amend import amend, open_desk, parted
-    from loop.amend_words import pairs
+    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_parser import pairs
 
     rest, file = parted(words)
     desk = open_desk(file, store, reason)
@@ -95,8 +95,8 @@ def add(
 @trial.command("add")
 def add_candidate(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
     """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""
-    from loop.amend import add_trial, open_desk, parted
-    from loop.amend_words import pairs
+    from loop.cli.amendment_commands import add_trial, open_desk, parted
+    from loop.cli.amendment_parser import pairs
 
     rest, file = parted(words)
     _say(add_trial(open_desk(file, store, reason), pairs(rest)))
@@ -113,7 +113,7 @@ def import_trials(
     TABLE is read as under history in the campaign file, and may be imported again when it has grown. The trials cost
     the budget nothing.
     """
-    from loop.import_table import import_table, parted
+    from loop.cli.import_command import import_table, parted
 
     table, file = parted(words)
     for line in import_table(table, file, store, reason):
@@ -124,7 +124,7 @@ def import_trials(
 def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
     """Believe measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and are learnt from."""
     from campaigns.amendments import ReleaseTrial
-    from loop.amend import numbers, open_desk, parted, settle
+    from loop.cli.amendment_commands import numbers, open_desk, parted, settle
 
     rest, file = parted(words)
     _say(settle(open_desk(file, store, reason), *(ReleaseTrial(trial=number) for number in numbers(rest))))
@@ -137,7 +137,7 @@ def withdraw_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASO
     TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and nothing is learnt from it.
     """
     from campaigns.amendments import WithdrawTrial
-    from loop.amend import numbers, open_desk, parted, settle
+    from loop.cli.amendment_commands import numbers, open_desk, parted, settle
 
     rest, file = parted(words)
     _say(settle(open_desk(file, store, reason), *(WithdrawTrial(trial=number) for number in numbers(rest))))
@@ -155,8 +155,8 @@ def reanalyse_trials(
     number of a metric. It is done at once where no run
     goes on; what a trial came to before stays in its log.
     """
-    from loop.amend import open_desk, parted
-    from loop.reanalysis import reanalyse
+    from loop.cli.amendment_commands import open_desk, parted
+    from loop.cli.reanalyse_command import reanalyse
 
     rest, file = parted(words or [])
     for line in reanalyse(open_desk(file, store, reason), rest):

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.errors import ModelError
+from loop.cli.surrogate_view import epochs_shown, steps_shown
 from loop.report.training_text import SHOWN, amount, cautions, model_rows, percent, score_rows
 from loop.terminal.trial_view import Rows, console, print_rows
-from loop.training_view import epochs_shown, steps_shown
 from surrogates.training.folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
 from surrogates.training.record import Kind, TrainingRecord, read_record
 

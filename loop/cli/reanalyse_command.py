@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.amendments import ReanalyseTrial
 from campaigns.values import Cause, TrialState
-from loop.amend import Desk, numbers
-from loop.amend_words import wrong
+from loop.cli.amendment_commands import Desk, numbers
+from loop.cli.amendment_parser import wrong
 from loop.core.records import TrialRecord
 from loop.execution.amendment_log import author, check_settlement
 from loop.execution.settlements import analysing, settled

@@ -12,12 +12,12 @@ import pytest
 
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
-from loop.cli_run import Request, exit_of, overridden
+from loop.cli.exit_codes import ExitCode
+from loop.cli.run_command import Request, exit_of, overridden
 from loop.execution.options import Outcome
-from loop.exits import ExitCode
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "loop.cli"]
+COMMAND = [sys.executable, "-m", "loop.cli.app"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 

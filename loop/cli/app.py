@@ -16,10 +16,10 @@ import typer
 from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError
-from loop.cli_amend import space, trial, weights
-from loop.cli_pool import app as pool
-from loop.cli_surrogate import app as surrogate
-from loop.exits import ExitCode, exit_code
+from loop.cli.amend import space, trial, weights
+from loop.cli.exit_codes import ExitCode, exit_code
+from loop.cli.pool_commands import app as pool
+from loop.cli.surrogate_app import app as surrogate
 from loop.storage.paths import SCHEMA, ready_campaigns
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
@@ -121,7 +121,7 @@ def run(
 
     Ctrl-C once finishes what is under way and stops; twice aborts safely. Either way, the same command goes on later.
     """
-    from loop.cli_run import Request, run_campaign
+    from loop.cli.run_command import Request, run_campaign
 
     request = Request(file, store, seed, max_trials, None if lab is None else lab.value, dry_run)
     raise typer.Exit(run_campaign(request))

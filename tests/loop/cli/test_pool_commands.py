@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from loop.cli import app
+from loop.cli.app import app
 from tests.surrogates.pools.cif.texts import OCCUPANCY, ZNO, named, text
 from tests.surrogates.pools.crystal_files import cif, crowded, disordered, perovskite, poscar, salt, table_text
 
@@ -201,7 +201,7 @@ def test_two_structures_of_one_name_are_refused_with_both_rows() -> None:
 @pytest.mark.parametrize("words", [["--help"], ["build", "--help"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
-        "import sys, io, contextlib\nfrom loop.cli import app\n"
+        "import sys, io, contextlib\nfrom loop.cli.app import app\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    app()\n"
         "print(*sys.modules, sep='\\n')"
     )

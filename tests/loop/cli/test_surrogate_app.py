@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from loop.cli import app
+from loop.cli.app import app
 from surrogates.training.record import read_record
 from tests.trained import copy_of, heats, salt, salts, trained, write_table
 
@@ -169,7 +169,7 @@ def test_data_of_another_quantity_are_refused(model: Path, table: Path) -> None:
 
 
 def test_looking_loads_no_torch(model: Path) -> None:
-    code = "import sys\nfrom loop.training_commands import print_model, print_models\nfrom pathlib import Path\n"
+    code = "import sys\nfrom loop.cli.surrogate_commands import print_model, print_models\nfrom pathlib import Path\n"
     code += f"print_model(Path({str(model)!r}))\nprint_models(Path({str(model)!r}))\n"
     code += "print({'torch', 'matgl', 'plotly'} & set(sys.modules))"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

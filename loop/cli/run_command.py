@@ -13,13 +13,13 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import located, parse_campaign, read_text
 from campaigns.module_files import open_folder
+from loop.cli.exit_codes import ExitCode
+from loop.cli.memory import peak_memory
+from loop.cli.signals import interrupts
 from loop.core.formatting import duration
 from loop.core.pareto import front_of
 from loop.execution.options import Outcome, RunOptions
-from loop.exits import ExitCode
-from loop.memory import peak_memory
 from loop.sampling.nonempty import check_space
-from loop.signals import interrupts
 from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path

@@ -11,12 +11,12 @@ from campaigns.amendments import ReanalyseTrial, SetWeights
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
-from loop.amend import amend, numbers, open_desk
-from loop.cli import app
+from loop.cli.amendment_commands import amend, numbers, open_desk
+from loop.cli.app import app
+from loop.cli.exit_codes import ExitCode, exit_code
+from loop.cli.reanalyse_command import reanalyse
 from loop.core.events import Warned
-from loop.exits import ExitCode, exit_code
 from loop.planning.planner import Planner
-from loop.reanalysis import reanalyse
 from loop.storage.reader import DOUBTS, Reader
 from surrogates.posterior.encoder import Encoder
 from tests.loop import troubled as benches

@@ -14,7 +14,7 @@ from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.module_files import open_folder
 from campaigns.yaml_nodes import read_document
-from loop.amend_words import Words, candidate, wrong
+from loop.cli.amendment_parser import Words, candidate, wrong
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.records import changes_of

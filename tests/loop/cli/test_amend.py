@@ -5,9 +5,9 @@ from typer.testing import CliRunner, Result
 
 from campaigns.load import load_campaign
 from campaigns.values import Candidate
-from loop.cli import app
+from loop.cli.app import app
+from loop.cli.exit_codes import ExitCode
 from loop.execution.amendment_log import check_candidate
-from loop.exits import ExitCode
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from loop.validation.limit_checks import LIMITS

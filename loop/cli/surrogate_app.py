@@ -51,7 +51,7 @@ def train(
 
     A tenth of the rows is held out, and a tenth decides when to stop; no formula is in two of the parts.
     """
-    from loop.training_commands import TrainRequest, train_model
+    from loop.cli.surrogate_commands import TrainRequest, train_model
 
     train_model(TrainRequest(data, target, out, structure, max_rows, model, epochs, seed, learning_curve))
 
@@ -61,7 +61,7 @@ def list_models(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look, with all folders below.")] = Path(),
 ) -> None:
     """List trained models with their scores, and the pretrained ones that are on this machine."""
-    from loop.training_commands import print_models
+    from loop.cli.surrogate_commands import print_models
 
     print_models(folder)
 
@@ -69,7 +69,7 @@ def list_models(
 @app.command()
 def show(folder: _MODEL) -> None:
     """Show all that is known of a trained model: data, scores, intervals, versions."""
-    from loop.training_commands import print_model
+    from loop.cli.surrogate_commands import print_model
 
     print_model(folder)
 
@@ -86,6 +86,6 @@ def evaluate(
     max_rows: _MOST = None,
 ) -> None:
     """Compare a trained model's predictions with the values of a table that it has not seen."""
-    from loop.training_commands import EvaluateRequest, evaluate_model
+    from loop.cli.surrogate_commands import EvaluateRequest, evaluate_model
 
     evaluate_model(EvaluateRequest(folder, data, target, structure, max_rows))

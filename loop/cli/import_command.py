@@ -13,8 +13,8 @@ from campaigns.beside import PARENT
 from campaigns.errors import StoreError
 from campaigns.load import load_campaign, read_text
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
-from loop.amend import Desk, check_reason, open_desk
-from loop.amend_words import wrong
+from loop.cli.amendment_commands import Desk, check_reason, open_desk
+from loop.cli.amendment_parser import wrong
 from loop.core.campaign_version import as_shown, edition
 from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from campaigns.errors import CampaignError, Problem
-from loop.exits import ExitCode
+from loop.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from campaigns.pool import PoolConfig

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from campaigns.errors import AthanorError, CampaignError, LabError, LimitError, ModelError, StoreError, UnitError
 from campaigns.load import load_campaign
-from loop.cli import app
-from loop.exits import ExitCode, exit_code
+from loop.cli.app import app
+from loop.cli.exit_codes import ExitCode, exit_code
 from tests.stores import fill
 
 ROOT = Path(__file__).parents[2]
@@ -235,7 +235,7 @@ def test_report_writes_one_file_beside_the_store_or_where_it_is_told(small: Path
 def imported_by(*words: str | Path) -> set[str]:
     """Return the modules that a command has imported, in a process of its own."""
     code = (
-        "import sys, io, contextlib\nfrom loop.cli import app\n"
+        "import sys, io, contextlib\nfrom loop.cli.app import app\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    app()\n"
         "print(*sys.modules, sep='\\n')"
     )

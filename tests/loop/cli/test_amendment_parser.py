@@ -5,7 +5,7 @@ import pytest
 from campaigns.amendments import AddLevel, FixParameter, ReleaseParameter, SetBounds, SetWeights, amended
 from campaigns.errors import CampaignError, UnitError
 from campaigns.values import Candidate
-from loop.amend_words import Words, candidate, pairs
+from loop.cli.amendment_parser import Words, candidate, pairs
 from tests.trials import campaign
 
 
