@@ -21,7 +21,7 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import MetricValue
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 
 _PROBLEMS = (Problem("Hartmann3", "hartmann3"), Problem("Hartmann6", "hartmann6"))
 _MARKS = (10, 15, 20, 25)  # what was paid, in full measurements

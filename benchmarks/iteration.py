@@ -30,7 +30,7 @@ from loop.planning.acquisition import choose
 from loop.planning.fitting import Memories, believe
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import History
-from surrogates.posterior.encoder import Encoder, MaterialTable
+from surrogates.models.encoder import Encoder, MaterialTable
 
 _WIDTHS = {"chgnet": 40, "sites": 40, "composition": 40, "physical": 13, "valence": 6}
 _NOISE = 0.02

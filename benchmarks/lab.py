@@ -22,7 +22,7 @@ from campaigns.values import Candidate, MetricValue
 from campaigns.warm_start import Source
 from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 
 METRIC = "merit"
 _MOVED = 1.0 / 30.0

@@ -24,10 +24,10 @@ from rich.table import Table
 
 from benchmarks.errors import start
 from campaigns.space import SpaceConfig
-from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.observations import Observations
-from surrogates.posterior.outliers import sift
-from surrogates.posterior.task import Task
+from surrogates.models.encoder import Encoder
+from surrogates.models.observations import Observations
+from surrogates.models.outliers import sift
+from surrogates.models.problem import Task
 
 Numbers = NDArray[np.float64]
 _WRONG = 0.1

@@ -10,7 +10,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Cause, MetricValue, Scalar, TrialState
 from loop.core.records import Proposal, TrialRecord
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 
 Answer = float | str
 """The value of the metric, or why the trial failed."""

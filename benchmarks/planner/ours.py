@@ -19,7 +19,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import Proposal
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 
 _ROWS = "rows.csv"
 

@@ -23,11 +23,11 @@ from campaigns.values import Candidate, MetricValue
 from loop.core.records import Proposal, TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.pool_data import build_views
+from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.fit import learn
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Task
 from surrogates.pools.pool import Pool, PoolEntry
-from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.learning import learn
-from surrogates.posterior.observations import Observations
-from surrogates.posterior.task import Task
 
 Numbers = NDArray[np.float64]
 Priors = Callable[[Setting], Mapping[str, Numbers]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loop.core.records import Proposal
-from surrogates.posterior.verdict import GAUSSIAN, MATERN, WARPED
+from surrogates.models.model_selection import GAUSSIAN, MATERN, WARPED
 
 _RELIED = 0.5  # share of what is known of materials from which a view is relied upon
 _DROPPED = 0.25  # below, a view that was relied upon is dropped

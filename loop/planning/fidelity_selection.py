@@ -23,7 +23,7 @@ from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief
 from loop.planning.proposed import Proposed
 from loop.planning.source_models import Lessons, Teaching
-from surrogates.posterior.fidelity import lean, leaning
+from surrogates.models.multi_fidelity import lean, leaning
 
 _DRAWS = 32
 _COMPARED = 16  # measured candidates among those that may turn out to be the best

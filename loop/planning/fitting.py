@@ -13,16 +13,16 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.objective import FindBestConfig
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History, limits_of
-from surrogates.posterior.ensemble import opinions, weigh
-from surrogates.posterior.gp import MetricGP, Prior
-from surrogates.posterior.learning import Memory
-from surrogates.posterior.model import MetricModel
-from surrogates.posterior.observations import Observations
-from surrogates.posterior.outliers import Doubt, sift
-from surrogates.posterior.task import Task
-from surrogates.posterior.transfer import Lesson, taught
-from surrogates.posterior.unevenness import Unevenness, unevenness
-from surrogates.posterior.verdict import clearly_better
+from surrogates.models.ensemble import opinions, weigh
+from surrogates.models.fit import Memory
+from surrogates.models.gp import MetricGP, Prior
+from surrogates.models.heteroscedastic import Unevenness, unevenness
+from surrogates.models.model_selection import clearly_better
+from surrogates.models.observations import Observations
+from surrogates.models.outliers import Doubt, sift
+from surrogates.models.problem import Task
+from surrogates.models.protocol import MetricModel
+from surrogates.models.transfer import Lesson, taught
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 

@@ -15,8 +15,8 @@ from loop.diagnostics.prediction_history import REACH
 from loop.planning.fitting import Care, needed, observations, task_of
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import History
-from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.outliers import sift
+from surrogates.models.encoder import Encoder
+from surrogates.models.outliers import sift
 
 _MOST = 3.0
 """Largest factor on standard deviations: beyond, a model would choose by its ignorance alone."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from campaigns.campaign import Campaign
 from campaigns.objective import Bound, Objective
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 
 _SOFT = 1e-3
 

@@ -25,8 +25,8 @@ from loop.planning.posterior_best import posterior_best
 from loop.planning.proposed import Keys
 from loop.planning.regret import outlook
 from loop.planning.source_models import Teaching
-from surrogates.posterior.encoder import Encoder
-from surrogates.posterior.outliers import FEWEST
+from surrogates.models.encoder import Encoder
+from surrogates.models.outliers import FEWEST
 
 
 class Knowledge:

@@ -41,7 +41,7 @@ from loop.planning.proposed import Proposed
 from loop.planning.replication import Again, again, only_again
 from loop.planning.shortlist import SpaceExhaustedError
 from loop.planning.trust_region import region
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 
 Suggestion = tuple[int, Candidate, Proposal]
 """Number of a new trial, its candidate, and why it was chosen."""

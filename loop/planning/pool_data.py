@@ -21,8 +21,8 @@ from campaigns.user_code import load_object
 from surrogates.features.build import build_embedder
 from surrogates.features.embeddings import embed
 from surrogates.features.pooled import embed_pool
+from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from surrogates.pools.pool import Pool, Progress, load_pool
-from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
 
 Numbers = NDArray[np.float64]
 

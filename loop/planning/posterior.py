@@ -15,11 +15,11 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.planning.mc_objective import Scorer
 from loop.planning.trust_region import Region
-from surrogates.posterior.feasibility import Feasibility, feasibility
-from surrogates.posterior.gp import MetricGP
-from surrogates.posterior.limits import Limits
-from surrogates.posterior.model import Believing, MetricModel
-from surrogates.posterior.outliers import Doubt
+from surrogates.models.feasibility import Feasibility, feasibility
+from surrogates.models.gp import MetricGP
+from surrogates.models.logit_transform import Limits
+from surrogates.models.outliers import Doubt
+from surrogates.models.protocol import Believing, MetricModel
 
 _NOISE_SAMPLES = 128
 _HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen

@@ -16,8 +16,8 @@ from loop.planning.fitting import observations, task_of
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import History
 from loop.sampling.candidates import sobol
-from surrogates.posterior.learning import learn
-from surrogates.posterior.transfer import Lesson
+from surrogates.models.fit import learn
+from surrogates.models.transfer import Lesson
 
 _CLOUD = 4096  # pairs of materials and settings that are looked at for the start
 _TOP = 0.05  # share of them, the best by a source, that the start covers

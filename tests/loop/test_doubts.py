@@ -9,7 +9,7 @@ from campaigns.values import Scalar
 from loop.core.candidate_results import best, by_trial, ranking, results
 from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.planned import Lab, campaign
 
 SPIKE = 50.0

@@ -16,7 +16,7 @@ from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History
 from loop.planning.screening import Promise
 from loop.terminal.campaign_summary import summary_rows
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 
 SITES = ("good", "fair", "poor", "bad", "new")

@@ -9,7 +9,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.planning.fitting import believe
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.planned import campaign
 
 

@@ -15,7 +15,7 @@ from loop.core.records import completed, learnable
 from loop.planning.planner import Planner
 from loop.storage.external_measurements import read_history
 from loop.storage.reader import Reader
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.conftest import Bench, troubled
 
 

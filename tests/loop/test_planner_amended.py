@@ -11,7 +11,7 @@ from campaigns.values import Candidate, Scalar
 from loop.core.campaign_version import Edition
 from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.planned import Lab, campaign
 
 GASES = {"kind": "categorical", "levels": ["air", "argon"], "descriptors": {"share": [0.2, 0.0]}}

@@ -14,7 +14,7 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.shortlist import SpaceExhaustedError
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 from tests.trials import trial
 

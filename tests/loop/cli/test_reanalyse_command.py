@@ -18,7 +18,7 @@ from loop.cli.reanalyse_command import reanalyse
 from loop.core.events import Warned
 from loop.planning.planner import Planner
 from loop.storage.reader import DOUBTS, Reader
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop import troubled as benches
 from tests.loop.conftest import Bench, troubled
 

@@ -11,8 +11,8 @@ from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
 from loop.execution.retraining import Retraining
 from loop.planning.planner import Planner
+from surrogates.models.encoder import Encoder, MaterialTable, feature_view
 from surrogates.pools.pool import Pool, PoolEntry
-from surrogates.posterior.encoder import Encoder, MaterialTable, feature_view
 from surrogates.predictors.trained import prior_values
 from tests.loop.conftest import only_step, quick
 from tests.trained import heats, salts, trained

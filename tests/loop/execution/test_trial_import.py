@@ -22,7 +22,7 @@ from loop.core.records import IMPORTED
 from loop.planning.planner import Planner
 from loop.storage.reader import DOUBTS, Reader
 from loop.storage.store import Journal, Store
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.forks import forked
 from tests.loop.conftest import Bench, quick
 from tests.loop.test_run import facts

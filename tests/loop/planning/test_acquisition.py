@@ -19,7 +19,7 @@ from loop.planning.posterior import History
 from loop.planning.shortlist import SpaceExhaustedError
 from loop.planning.source_models import Teaching
 from loop.sampling.candidates import sobol
-from surrogates.posterior.encoder import Encoder, MaterialTable
+from surrogates.models.encoder import Encoder, MaterialTable
 from tests.loop.conftest import only_step, quick
 
 MATERIALS = 60

@@ -15,7 +15,7 @@ from loop.planning.fitting import believe
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import History
 from loop.sampling.candidates import sobol
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 
 

@@ -10,7 +10,7 @@ from loop.core.candidate_results import best, results
 from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.planning.failures import failures, in_a_row, lost, never_had
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests import trials
 from tests.planned import Lab, campaign
 

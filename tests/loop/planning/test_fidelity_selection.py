@@ -15,7 +15,7 @@ from loop.core.records import TrialRecord
 from loop.planning.fidelity_selection import plan
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick
 

@@ -9,7 +9,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
 from loop.diagnostics.model_health import HealthState
 from loop.planning.planner import Planner
-from surrogates.posterior.encoder import Encoder, MaterialTable, embedding_view, feature_view
+from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from tests.loop.conftest import only_step, quick
 from tests.trials import completed
 

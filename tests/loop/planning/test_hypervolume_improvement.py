@@ -23,7 +23,7 @@ from loop.planning.fitting import believe
 from loop.planning.hypervolume_improvement import lower_corner, pushed
 from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.conftest import ROOT, only_step, quick
 
 TERMS = [

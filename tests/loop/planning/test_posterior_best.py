@@ -12,7 +12,7 @@ from loop.cli.app import app
 from loop.core.candidate_results import best, by_trial, results
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.conftest import Bench, quick
 from tests.planned import Lab, campaign
 

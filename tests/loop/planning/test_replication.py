@@ -13,7 +13,7 @@ from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History
 from loop.planning.replication import Again, _knowledge_gradients, again
 from loop.planning.shortlist import SpaceExhaustedError
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.loop.test_doubts import hill, spiky
 from tests.planned import Lab, campaign
 

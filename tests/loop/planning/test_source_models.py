@@ -14,7 +14,7 @@ from loop.diagnostics.model_changes import model_changes
 from loop.planning.mc_objective import Scorer
 from loop.planning.planner import Planner
 from loop.planning.source_models import Teaching
-from surrogates.posterior.encoder import Encoder, MaterialTable
+from surrogates.models.encoder import Encoder, MaterialTable
 from tests import trials
 
 Truth = Callable[[float, float], float]

@@ -12,7 +12,7 @@ from campaigns.values import Candidate
 from loop.core.records import Proposal, TrialRecord
 from loop.planning.mc_objective import Scorer
 from loop.planning.trust_region import Region, region
-from surrogates.posterior.encoder import Encoder
+from surrogates.models.encoder import Encoder
 from tests.planned import Lab, campaign
 
 DIMENSIONS = 20

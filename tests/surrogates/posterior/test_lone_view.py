@@ -12,11 +12,11 @@ from campaigns.lab import ProcessesConfig
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from loop.planning.pool_data import build_views
+from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.fit import learn
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Task
 from surrogates.pools.pool import Pool, load_pool
-from surrogates.posterior.encoder import Encoder, MaterialTable
-from surrogates.posterior.learning import learn
-from surrogates.posterior.observations import Observations
-from surrogates.posterior.task import Task
 from tests.surrogates.pools.crystal_files import cif, table
 
 VIEWS = SurrogateConfig.model_validate({"features": [{"kind": "chgnet"}, {"kind": "physical"}]})

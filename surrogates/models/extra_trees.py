@@ -1,0 +1,116 @@
+"""An ensemble of extremely randomised trees: a second opinion where a metric has cliffs that no length scale fits.
+
+Geurts, Ernst & Wehenkel 2006, Mach. Learn. 63, 3. Each tree learns from a bootstrap sample of the measurements, so that
+those that it did not see tell how far the ensemble is to be believed (Breiman 2001, Mach. Learn. 45, 5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from surrogates.models.observations import Observations
+from surrogates.models.trees import Inputs, Numbers, Trees
+from surrogates.models.trees import grow as grow_trees
+
+_TREES = 48
+_SEED = 0  # the same measurements grow the same trees
+_FLOOR = 0.02  # least variance of an opinion, as a share of the metric's
+_FACTOR = (0.5, 3.0)  # within which the spread between trees is corrected
+
+
+@dataclass(frozen=True)
+class Forest:
+    """What trees believe of a metric after its measurements.
+
+    Attributes:
+        trees: fitted trees.
+        columns: how many of the first columns of a row they see.
+        factor: of the spread between trees, by which it covers what they did not see.
+        floor: least variance, in the metric's unit squared.
+        evidence: mean log density of each measurement by the trees that did not see it, of standardised values.
+        count: number of measurements.
+    """
+
+    trees: Trees
+    columns: int
+    factor: float
+    floor: float
+    evidence: float
+    count: int
+
+    def outputs(self, rows: Tensor) -> Tensor:
+        """Return what each tree says, t x n, of n rows."""
+        return torch.from_numpy(self.trees.outputs(_seen(rows, self.columns)))
+
+    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n and n, of n rows one by one."""
+        said = self.outputs(rows)
+        return said.mean(dim=0), (self.factor**2 * said.var(dim=0, correction=0) + self.floor).sqrt()
+
+    def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, n, and covariance, n x n, of n rows together."""
+        mean, spread = self.outputs(rows).mean(dim=0), self.cross(rows, rows)
+        spread.diagonal().add_(self.floor)
+        return mean, spread
+
+    def cross(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of n rows with a few others: trees agree about what is alike."""
+        left, right = self.outputs(rows), self.outputs(others)
+        return self.factor**2 * (left - left.mean(dim=0)).mT @ (right - right.mean(dim=0)) / len(self.trees)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the log keeps."""
+        return {"kind": "trees", "observations": self.count, "trees": len(self.trees), "spread": self.factor}
+
+
+def grow(seen: Observations, columns: int) -> Forest:
+    """Return trees that learnt from at least two measurements, by the first columns of their rows.
+
+    Measurements count by their certainty: the less certain, the fewer trees see them.
+    """
+    inputs, values = _seen(seen.rows, columns), seen.values.numpy()
+    floor = _FLOOR * max(float(values.var()), 1e-300)
+    variances = seen.sds.numpy() ** 2
+    drawn = _bootstrap(floor / (floor + variances))
+    trees = grow_trees(inputs, values, drawn, _SEED)
+    factor, evidence = _judged(trees.outputs(inputs), drawn == 0, values, floor + variances)
+    return Forest(trees, columns, factor, floor, evidence, len(values))
+
+
+def _bootstrap(weights: Numbers) -> Numbers:
+    """Return how often each tree sees each of n measurements, t x n, the more often the greater the weight, n."""
+    return np.random.default_rng(_SEED).multinomial(len(weights), weights / weights.sum(), _TREES).astype(np.float64)
+
+
+def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, noise: Numbers) -> tuple[float, float]:
+    """Return the factor of the spread, and the evidence, from the trees that did not see a measurement.
+
+    Args:
+        said: t x n.
+        hidden: which tree did not see which measurement, t x n.
+        values: n.
+        noise: n variances.
+    """
+    judged = hidden.sum(axis=0) >= 2
+    said, hidden, values, noise = said[:, judged], hidden[:, judged], values[judged], noise[judged]
+    if not len(values):
+        return 1.0, -math.inf
+    trees = hidden.sum(axis=0)
+    mean = np.where(hidden, said, 0.0).sum(axis=0) / trees
+    spread = np.where(hidden, np.square(said - mean), 0.0).sum(axis=0) / trees + noise
+    off = np.square(values - mean)
+    factor = float(np.clip(np.sqrt(np.mean(off / spread)), *_FACTOR))
+    scale = values.std() or 1.0
+    density = -0.5 * (np.log(2.0 * np.pi * factor**2 * spread / scale**2) + off / (factor**2 * spread))
+    return factor, float(density.mean())
+
+
+def _seen(rows: Tensor, columns: int) -> Inputs:
+    return np.ascontiguousarray(rows[..., :columns].numpy(), dtype=np.float32)

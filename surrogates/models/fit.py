@@ -1,0 +1,221 @@
+"""From measurements to a metric's Gaussian process: which views and which prior it uses is found anew each time.
+
+Candidates are a mixture of all views, and each view alone, with and without the prior; without materials, a Matérn
+process of the parameters, a Gaussian one, and one of warped parameters. They are judged by the mean log density of each
+measurement by the others (leave-one-out; Rasmussen & Williams 2006, section 5.4.2), as often as hyper-parameters are
+fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates.models.censoring import first_guess, propagate
+from surrogates.models.extrapolation import families, widening
+from surrogates.models.gp import Known, MetricGP, Terms
+from surrogates.models.hyperparameters import Data, Factor, extend, factorise, fit
+from surrogates.models.kernel import covariance
+from surrogates.models.kernel_spec import Shape
+from surrogates.models.model_selection import FEWEST, Verdict, kernel_verdict, kernels_beside, slope_of, views_verdict
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Fitted, Standardised, Task, digest
+
+_GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
+_KERNEL_GROWTH = 1.3  # of the measurements between two choices of a kernel
+_MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
+_REMEMBERED = 3  # models and factors of one metric
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was found out about one metric, by what it was found from: some measurements, views and prior.
+
+    Attributes:
+        logs: logarithms of hyper-parameters, by the shape and the prior that they belong to.
+        verdicts: by the views and the prior that might be used.
+        widenings: what standard deviations are multiplied by, by the shape and the prior that are used.
+        factors: latest factorised covariances of the observations that decide, by a digest of all they depend on.
+        models: latest models, by views, prior and inflation that might be used.
+    """
+
+    logs: dict[_ShapeKey, Tensor] = field(default_factory=dict)
+    verdicts: dict[_Key, Verdict] = field(default_factory=dict)
+    widenings: dict[_ShapeKey, float] = field(default_factory=dict)
+    factors: dict[tuple[Shape, Known | None, bytes], Factor] = field(default_factory=dict)
+    models: dict[tuple[_Key, float], MetricGP] = field(default_factory=dict)
+
+
+_Key = tuple[int, bytes, tuple[str, ...], Known | None, bool]
+"""How many measurements there were, their digest, the views and prior that might be used, and whether no kernel is."""
+_ShapeKey = tuple[int, bytes, Shape, Known | None]
+"""The same with what was made of them."""
+
+
+def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
+    """Return what is believed of a metric after its measurements.
+
+    Views, prior and hyper-parameters are those of the first measurements, nine tenths of all at least, so that they
+    change only as these grow by a tenth; whether they are remembered changes nothing but the time it takes.
+
+    Args:
+        task: what may be used.
+        seen: at least one measurement, in the order in which they came.
+        memory: of one metric; it is added to.
+    """
+    memory = Memory() if memory is None else memory
+    start = Standardised(task, seen)
+    key = (_key(start), task.inflation)
+    if key not in memory.models:
+        _remember(memory.models, key, _learnt(start, memory))
+    return memory.models[key]
+
+
+def _key(start: Standardised) -> _Key:
+    task = start.task
+    return len(start.rows), start.digest, task.usable, task.prior, task.plain or bool(task.usable)
+
+
+def _learnt(start: Standardised, memory: Memory) -> MetricGP:
+    decisive = start.first(fitted_to(len(start.rows)))
+    many = len(start.rows) > _MOST_TO_FIT
+    if many:  # in the units of those that decide, so that these stay as they are
+        start = Standardised(start.task, start.seen, (decisive.shift, decisive.scale))
+    verdict = _verdict(decisive, memory)
+    shape = verdict.shape
+    logs = _logs(decisive, shape, verdict.prior, memory)
+    widened = _widened(decisive, shape, verdict.prior, memory)
+    fitted = Fitted.at(start, shape, verdict.prior, logs)
+    if many:
+        fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], memory))
+    return _believed(start, fitted, verdict, widened)
+
+
+def _extended(fitted: Fitted, first: Tensor, memory: Memory) -> Factor:
+    """Return the factorised covariance of many observations; that of the first of them, at these rows, is remembered.
+
+    It is always made of these two parts, so that it does not matter whether the first part was remembered.
+    """
+    data, count = fitted.data, len(first)
+    known = [each[:count] for each in (data.noise, data.prior, data.amplitude) if each is not None]
+    key = (fitted.shape, fitted.prior, digest(first, fitted.logs, *known))
+    if key not in memory.factors:
+        begun = replace(fitted, data=data.only(torch.arange(count)))
+        _remember(memory.factors, key, begun.factor)
+    rest = data.parts.between(torch.arange(count, len(data.targets)), torch.arange(len(data.targets)))
+    return extend(memory.factors[key], covariance(fitted.shape, fitted.logs, rest), data)
+
+
+def _remember(found: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value, and forget the oldest where there are many."""
+    found[key] = value
+    if len(found) > _REMEMBERED:
+        del found[next(iter(found))]
+
+
+def _verdict(start: Standardised, memory: Memory) -> Verdict:
+    """Return which way to see the observations explains them; without views, the first of them tell, for a while."""
+    start = start if start.task.usable else start.first(fitted_to(len(start.rows), _KERNEL_GROWTH))
+    key = _key(start)
+    if key not in memory.verdicts:
+        memory.verdicts[key] = _judged(start, memory)
+    return memory.verdicts[key]
+
+
+def _judged(start: Standardised, memory: Memory) -> Verdict:
+    task = start.task
+
+    def fitted(shape: Shape) -> Fitted:
+        return Fitted.at(start, shape, task.prior, _logs(start, shape, task.prior, memory))
+
+    first = fitted(task.shape(task.usable))
+    if first.shape.views:
+        return views_verdict(first)
+    kernels = {} if task.plain else kernels_beside(first.shape, task.encoder.numeric)
+    return kernel_verdict(first, kernels, fitted)
+
+
+def _logs(start: Standardised, shape: Shape, prior: Known | None, memory: Memory) -> Tensor:
+    """Return the logarithms of the hyper-parameters that are fitted to the observations."""
+    key = (len(start.rows), start.digest, shape, prior)
+    if key not in memory.logs:
+        memory.logs[key] = _fit(start, shape, prior)
+    return memory.logs[key]
+
+
+def _widened(start: Standardised, shape: Shape, prior: Known | None, memory: Memory) -> float:
+    """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
+    count = len(start.rows)
+    formulas = start.task.encoder.formulas(start.rows[_spread(count)])
+    if count < FEWEST or not formulas:
+        return 1.0
+    key = (count, start.digest, shape, prior)
+    if key not in memory.widenings:
+        logs = memory.logs[key]
+        data = _thinned(Fitted.at(start, shape, prior, logs).data)
+        factor = factorise(covariance(shape, logs, data.parts), data)
+        memory.widenings[key] = widening(factor, families(formulas))
+    return memory.widenings[key]
+
+
+def fitted_to(count: int, growth: float = _GROWTH) -> int:
+    """Return to how many of the first measurements hyper-parameters are fitted: it grows by a tenth at a time."""
+    fitted = 1
+    while max(fitted + 1, int(growth * fitted)) <= count:
+        fitted = max(fitted + 1, int(growth * fitted))
+    return fitted
+
+
+def _fit(start: Standardised, shape: Shape, prior: Known | None) -> Tensor:
+    """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
+    data = start.data(shape, prior)
+    if not bool(start.censored.any()):
+        return fit(shape, _thinned(data))
+    logs = fit(shape, _thinned(first_guess(data, start.censored)))
+    sites = propagate(covariance(shape, logs, data.parts), data.noisier(shape.excess(logs)), start.censored)
+    known = torch.where(start.censored, sites.noise, data.noise)  # the rest is for the hyper-parameters to say
+    return fit(shape, _thinned(replace(sites, noise=known)), logs)
+
+
+def _thinned(data: Data) -> Data:
+    """Return evenly spread observations, few enough to fit hyper-parameters to."""
+    count = len(data.targets)
+    if count <= _MOST_TO_FIT:
+        return data
+    return data.only(_spread(count))
+
+
+def _spread(count: int) -> Tensor:
+    """Return the places of the observations that are enough."""
+    return torch.linspace(0, count - 1, min(count, _MOST_TO_FIT)).round().long()
+
+
+def _believed(start: Standardised, fitted: Fitted, verdict: Verdict, widened: float) -> MetricGP:
+    task = start.task
+    return MetricGP(
+        Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
+        start.rows,
+        fitted.data,
+        fitted.factor,
+        start.shift,
+        start.scale,
+        task.floor,
+        {**_account(start, fitted, verdict), "widening": widened},
+        task.inflation * widened,
+    )
+
+
+def _account(start: Standardised, fitted: Fitted, verdict: Verdict) -> dict[str, Any]:
+    values = dict(zip(fitted.shape.names, fitted.logs.exp().tolist(), strict=True))
+    scales = {name: values[f"scale.{name}"] for name in fitted.shape.views}
+    found: dict[str, Any] = {"choice": verdict.name, "loo": dict(verdict.evidence)}
+    if scales:
+        total = sum(scales.values()) + values["nugget"]
+        found["features"] = {name: scale / total for name, scale in scales.items()}
+    if start.prior is not None and not start.prior.factor:
+        slope, sd = slope_of(fitted)
+        found["prior"] = {"slope": slope, "sd": sd, "used": fitted.prior is not None}
+    return found

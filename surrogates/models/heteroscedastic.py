@@ -1,0 +1,101 @@
+"""Noise that depends on where one measures, as measurements of the same candidates tell.
+
+The logarithm of a variance that n measurements show is that of the true one plus the logarithm of a chi-square variable
+of n - 1 degrees of freedom over these, whose mean and variance are known (Bartlett & Kendall 1946, Suppl. J. R. Stat.
+Soc. 8, 128): few measurements say little. So a Gaussian process learns the logarithm of the variance over the space. It
+is believed where it makes what each candidate's measurements show clearly more probable, by all other candidates, than
+one noise for all does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates.models.fit import learn
+from surrogates.models.gp import MetricGP
+from surrogates.models.model_selection import clearly_better
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Task
+from surrogates.models.replicates import Replicates, replicates
+
+_FEWEST = 8  # candidates that were measured several times, before the noise is asked where it is large
+_LEAST = 1e-4  # of the pooled variance: less cannot be told from nothing
+
+
+@dataclass(frozen=True)
+class Unevenness:
+    """The variance that measurements have beyond what they tell of.
+
+    Attributes:
+        logarithm: what is learnt of the logarithm of the whole variance.
+        told: variance that measurements tell of, in the median.
+        account: how it explains what measurements of the same candidates show, for the log.
+    """
+
+    logarithm: MetricGP
+    told: float
+    account: Mapping[str, Any]
+
+    def variance(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, that one measurement of each of n rows has beyond what it tells of."""
+        return (_expected(*self.logarithm.marginals(rows)) - self.told).clamp_min(0.0)
+
+    def noisier(self, seen: Observations) -> Observations:
+        """Return measurements with the noise that they have."""
+        return replace(seen, sds=(seen.sds.square() + self.variance(seen.rows)).sqrt())
+
+
+def unevenness(task: Task, seen: Observations) -> Unevenness | None:
+    """Return how the noise depends on where one measures; None where one noise for all explains what is seen as well.
+
+    Args:
+        task: what the metric's model may use.
+        seen: measurements that are believed.
+    """
+    groups = replicates(seen.rows, seen.values)
+    told = float(seen.sds.square().median())
+    if len(groups.counts) < _FEWEST or not groups.pooled or groups.pooled <= told:
+        return None
+    variances = groups.variances.clamp_min(_LEAST * groups.pooled)
+    half = groups.freedom / 2.0
+    values = variances.log() - torch.digamma(half) + half.log()
+    shown = Observations(groups.rows, values, torch.polygamma(1, half).sqrt())
+    model = learn(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False, plain=True), shown)
+    account = _account(groups, model)
+    if not clearly_better(account["evidence"], account["even"], len(groups.counts)):
+        return None
+    found = Unevenness(model, told, account)
+    return replace(found, account={**account, "sds": _range(found.variance(seen.rows))})
+
+
+def _account(groups: Replicates, model: MetricGP) -> dict[str, Any]:
+    """Return the mean log density of what each candidate's measurements show by the others, by both ways to see it."""
+    residual, spread = model.factor.leave_one_out()
+    known = (spread - model.data.noise).clamp_min(0.0).sqrt()
+    expected = _expected(model.shift + model.scale * (model.data.mean() + residual), model.scale * known)
+    others = (groups.squares.sum() - groups.squares) / (groups.freedom.sum() - groups.freedom)
+    return {
+        "replicated": len(groups.counts),
+        "evidence": float(_density(groups, expected).mean()),
+        "even": float(_density(groups, others).mean()),
+    }
+
+
+def _expected(mean: Tensor, sd: Tensor) -> Tensor:
+    """Return the mean of a variance whose logarithm has this mean and standard deviation."""
+    return (mean + 0.5 * sd.square()).exp()
+
+
+def _density(groups: Replicates, variance: Tensor) -> Tensor:
+    """Return the log density of sums of squares, g, if measurements have these variances, g, but for a constant."""
+    return -0.5 * (groups.squares / variance + groups.freedom * variance.log())
+
+
+def _range(variances: Tensor) -> tuple[float, float]:
+    return math.sqrt(float(variances.min())), math.sqrt(float(variances.max()))

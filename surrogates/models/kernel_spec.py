@@ -1,0 +1,124 @@
+"""The hyper-parameters of a metric's covariance, and what is believed of them before any data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from surrogates.models.input_warping import HIGH, LOW
+
+OFFSET = 0.25
+"""Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
+_FREE = 4.0  # the same to a wary model
+_SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
+_MODE = 3.0  # the same from the median of their belief to its mode
+_ALONE = math.log(0.6)  # of levels to a wary model: their correlation is then a tenth
+_LEVELS = 0.5 * math.log(12.0)  # two levels are sqrt(2) apart, two random numbers sqrt(1/6), in the mean square
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which hyper-parameters there are; all of them are positive, and are handled as logarithms.
+
+    Attributes:
+        views: names of the views of the material; empty without a pool.
+        parameters: number of columns of the parameters.
+        levels: columns of each categorical.
+        abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
+        wary: whether what lies between measurements is expected to be as unknown as it may be.
+        smooth: whether all derivatives by the parameters exist: P is Gaussian.
+        warped: columns of the parameters that are warped.
+        effects: whether P is a sum of what each parameter does, and of what every two of them do together.
+    """
+
+    views: tuple[str, ...]
+    parameters: int
+    levels: tuple[tuple[int, ...], ...] = ()
+    abrupt: bool = False
+    wary: bool = False
+    smooth: bool = False
+    warped: tuple[int, ...] = ()
+    effects: bool = False
+
+    @cached_property
+    def apiece(self) -> tuple[tuple[int, ...], ...]:
+        """The columns of each parameter: a categorical has several."""
+        known = {column for columns in self.levels for column in columns}
+        return (*self.levels, *((column,) for column in range(self.parameters) if column not in known))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the hyper-parameters in the order of the vector."""
+        material = [f"{part}.{name}" for name in self.views for part in ("scale", "length")]
+        process = [f"length.{i}" for i in range(self.parameters)] + ["process"] * bool(self.parameters)
+        process += ["pairs"] * self.effects
+        process += [f"{end}.{i}" for i in self.warped for end in (LOW, HIGH)]
+        both = ["product"] * bool(self.parameters and self.views)
+        return (*material, *process, *both, "nugget" if self.views else "noise")
+
+    def excess(self, logs: Tensor) -> float:
+        """Return the variance of the noise that measurements do not tell of; with materials, the nugget covers it."""
+        return 0.0 if self.views else float(logs[-1].exp())
+
+    @property
+    def constant(self) -> float:
+        """The prior variance of the constant, in standardised units.
+
+        A campaign measures good candidates most. To a wary model, their mean says nothing of what was not measured.
+        """
+        return _FREE if self.wary else OFFSET
+
+    def beliefs(self) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of each logarithm before any data.
+
+        The first view is expected to say as much as all others together. Length scales of views are of the order of the
+        distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
+        ICML 41), in which a categorical counts once, and with how far apart two of their values are; each effect is of
+        one parameter, however many there are. Those of a wary model are near the mode of that belief, one level tells
+        hardly anything of another, and the variance is that of the measurements: a model that smooths over what lies
+        between them, or takes what one level showed for what another will, stays at the first good one (as in BayBE;
+        Fitzner et al. 2025, Digital Discovery 4, 1991).
+        """
+        mean, sd = [], []
+        for name in self.names:
+            match name.split("."):
+                case ["scale", view]:
+                    belief = (math.log(self._share(view)), 1.5)
+                case ["length", str(which)]:
+                    belief = self._reach(int(which)) if which.isdigit() else (0.0, 0.7)
+                case ["process"] if self.wary:
+                    belief = (0.0, 0.1)
+                case ["nugget"]:
+                    belief = (math.log(0.01), 2.0)
+                case ["noise"]:
+                    belief = (math.log(0.001), 2.0)
+                case ["low" | "high", _]:
+                    belief = (0.0, 0.5)
+                case ["product"] if self.abrupt:
+                    belief = (math.log(2.0), 1.0)
+                case _:
+                    belief = (math.log(0.5), 1.0)
+            mean.append(belief[0])
+            sd.append(belief[1])
+        return torch.tensor(mean, dtype=torch.float64), torch.tensor(sd, dtype=torch.float64)
+
+    def _reach(self, column: int) -> tuple[float, float]:
+        """Return what is believed of the logarithm of a column's length scale: mean and standard deviation."""
+        count = 1 if self.effects else len(self.apiece)
+        median = math.sqrt(2.0) + 0.5 * math.log(count)
+        level = any(column in columns for columns in self.levels)
+        if self.wary:
+            return _ALONE if level else median - _MODE, 0.6
+        median += _LEVELS * level
+        return median - (_SHORTER if self.abrupt or not self.views else 1.0), 1.0
+
+    def _share(self, view: str) -> float:
+        """Return how much of the variance a view is expected to explain."""
+        others = len(self.views) - 1
+        if not others:
+            return 1.0
+        return 0.5 if view == self.views[0] else 0.5 / others

@@ -1,0 +1,132 @@
+"""Which way to see the measurements explains them: by the density of each by the others (leave-one-out).
+
+Of several ways, the one that is expected beforehand holds unless another is better by more than chance may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from surrogates.models.gp import Known
+from surrogates.models.hyperparameters import SLOPE
+from surrogates.models.kernel_spec import Shape
+from surrogates.models.problem import Fitted
+
+MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
+"""Of the views of a material: all of them, and these without what is known beforehand."""
+MATERN, GAUSSIAN, WARPED = "matern", "gaussian", "warped"
+"""Kernels of the parameters."""
+FEWEST = 8
+"""Measurements before anything but what is expected is considered."""
+_MARGIN = 0.02  # nats per measurement, and
+_DOUBT = 3.0  # nats in all, by which a single view must be better than the mixture, or no prior than a prior
+_EARNED = 2.0  # nats in all that each exponent of a warp must add: by chance it adds half a nat to a likelihood
+_LENGTHS = (0.4, 1.0)  # of a view alone, before it is fitted
+_LONE_NUGGET = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which way to see the measurements explains them.
+
+    Attributes:
+        name: of this way.
+        shape: the views that are used, and the kernel of the parameters.
+        prior: the prior that is used, or None.
+        evidence: way to see the measurements to their mean log density by each other.
+    """
+
+    name: str
+    shape: Shape
+    prior: Known | None
+    evidence: Mapping[str, float]
+
+
+def kernel_verdict(matern: Fitted, kernels: Mapping[str, Shape], fitted: Callable[[Shape], Fitted]) -> Verdict:
+    """Return the kernel of the parameters that explains the measurements clearly better, or the Matérn one.
+
+    Materials and kernels are not looked for together: with a pool, it is the materials that are many.
+
+    Args:
+        matern: the measurements as that kernel sees them.
+        kernels: others, by name.
+        fitted: returns how another kernel sees them.
+    """
+    count, seen = len(matern.data.targets), {MATERN: matern}
+    if count >= FEWEST:
+        seen |= {name: fitted(shape) for name, shape in kernels.items()}
+    evidence = {name: each.factor.evidence for name, each in seen.items()}
+    further = {name: len(each.logs) - len(matern.logs) for name, each in seen.items()}
+    worth = {name: evidence[name] - _EARNED * further[name] / count for name in seen}
+    best = max(worth, key=lambda name: worth[name])
+    name = best if clearly_better(worth[best], worth[MATERN], count) else MATERN
+    return Verdict(name, seen[name].shape, matern.prior, evidence)
+
+
+def kernels_beside(matern: Shape, numeric: tuple[int, ...]) -> dict[str, Shape]:
+    """Return the kernels beside the Matérn one; a wary process may not be sure of what lies between measurements.
+
+    Args:
+        matern: the shape with that kernel.
+        numeric: columns of the parameters that hold numbers, which may be warped.
+    """
+    gaussian = {} if matern.wary else {GAUSSIAN: replace(matern, smooth=True)}
+    return gaussian | ({WARPED: replace(matern, warped=numeric)} if numeric else {})
+
+
+def _rivals(mixture: Fitted) -> Iterator[tuple[str, Fitted]]:
+    """Yield other ways to see the same observations, not yet fitted."""
+    if mixture.prior is not None and not mixture.prior.factor:
+        yield WITHOUT_PRIOR, replace(mixture, data=replace(mixture.data, prior=None), prior=None)
+    views = mixture.shape.views
+    if len(views) < 2:
+        return
+    for view, squared in zip(views, mixture.data.parts.views, strict=True):
+        shape = replace(mixture.shape, views=(view,))
+        data = replace(mixture.data, parts=replace(mixture.data.parts, views=(squared,)))
+        tried = [Fitted(shape, _lone(shape, mixture, length), data, mixture.prior) for length in _LENGTHS]
+        yield view, max(tried, key=lambda each: each.factor.evidence)
+
+
+def _lone(shape: Shape, mixture: Fitted, length: float) -> Tensor:
+    """Return hyper-parameters of a view alone: its own a guess, those of the parameters from the mixture."""
+    known = dict(zip(mixture.shape.names, mixture.logs.exp().tolist(), strict=True))
+    known |= {f"scale.{shape.views[0]}": 1.0, f"length.{shape.views[0]}": length, "nugget": _LONE_NUGGET}
+    return torch.tensor([known[name] for name in shape.names], dtype=torch.float64).log()
+
+
+def views_verdict(mixture: Fitted) -> Verdict:
+    """Return the mixture of views, or what explains the measurements clearly better."""
+    chosen, views, prior, count = MIXTURE, mixture.shape.views, mixture.prior, len(mixture.data.targets)
+    evidence = {MIXTURE: mixture.factor.evidence}
+    if count < FEWEST:
+        return Verdict(chosen, mixture.shape, prior, evidence)
+    evidence |= {name: rival.factor.evidence for name, rival in _rivals(mixture)}
+    if WITHOUT_PRIOR in evidence:
+        slope, sd = slope_of(mixture)
+        useless = slope < sd or clearly_better(evidence[WITHOUT_PRIOR], evidence[MIXTURE], count)
+        prior = None if useless else prior
+    single = max(((value, name) for name, value in evidence.items() if name in views), default=None)
+    if single is not None and clearly_better(single[0], evidence[MIXTURE], count):
+        chosen = single[1]
+        views = (chosen,)
+    return Verdict(chosen, replace(mixture.shape, views=views), prior, evidence)
+
+
+def clearly_better(evidence: float, rival: float, count: int) -> bool:
+    """Return whether one way to see ``count`` measurements explains them so much better that it is no chance."""
+    return evidence > rival + _MARGIN + _DOUBT / count
+
+
+def slope_of(fitted: Fitted) -> tuple[float, float]:
+    """Return mean and standard deviation of the prior's slope after the data (ibid., equation 2.42)."""
+    prior = fitted.data.prior
+    if prior is None:
+        return 0.0, 0.0
+    factor, spread = fitted.factor, SLOPE[1] ** 2
+    explained = float(prior @ factor.inverse @ prior)
+    return SLOPE[0] + spread * float(prior @ factor.weights), max(spread - spread**2 * explained, 0.0) ** 0.5

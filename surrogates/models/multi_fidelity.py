@@ -1,0 +1,154 @@
+"""A metric that leans on a cheaper version of itself, of which more is measured all the time.
+
+    high = offset + slope * E[low] + share * (low - E[low]) + difference
+
+The first two terms and the difference are those of a metric that learns from a source (``transfer``), the cheap
+measurements being the source; the third is what is not yet known of the cheap version, and so what a further cheap
+measurement would tell. It is the autoregressive model of Kennedy & O'Hagan (2000, Biometrika 87, 1), learnt level by
+level (Le Gratiet & Garnier 2014, Int. J. Uncertain. Quantif. 4, 365); the two levels need not share their points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogates.models.ensemble import Ensemble
+from surrogates.models.gp import MetricGP
+from surrogates.models.hyperparameters import Factor, factorise
+from surrogates.models.kernel import covariance
+from surrogates.models.protocol import MetricModel
+from surrogates.models.transfer import Lesson
+
+_CHUNK = 200_000  # pairs of rows worked on at once
+_LEAST = 1e-9  # variance that rounding may leave, in standardised units
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """A metric's posterior with the uncertainty of the cheap version that it leans on.
+
+    Attributes:
+        name: of the cheap version.
+        base: learnt with the mean of the cheap version as prior mean.
+        low: the cheap version.
+        share: how much the metric moves, in its standardised units, where the cheap version moves by one of its own.
+    """
+
+    name: str
+    base: MetricGP
+    low: MetricGP
+    share: float
+
+    @cached_property
+    def factor(self) -> Factor:
+        """The factorised covariance of the observations."""
+        return factorise(self._prior(self.base.rows, self.base.rows, inner=True), self.base.data)
+
+    @property
+    def evidence(self) -> float:
+        """The mean log density of each measurement by the others, of standardised values."""
+        return self.factor.evidence
+
+    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n and n, of n rows one by one."""
+        base = self.base
+        means, variances = map(torch.cat, zip(*self._parts(rows), strict=True))
+        return base.shift + base.scale * means, base.inflation * base.scale * variances.clamp_min(_LEAST).sqrt()
+
+    def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, n, and covariance, n x n, of n rows together."""
+        mean = self.base.terms.mean(rows) + self._prior(rows, self.base.rows) @ self.factor.weights
+        return self.base.shift + self.base.scale * mean, self.cross(rows, rows)
+
+    def cross(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of n rows with a few others."""
+        known = self._root(rows) @ self._root(others).mT
+        return (self.base.inflation * self.base.scale) ** 2 * (self._prior(rows, others) - known)
+
+    def told(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what cheap measurements at others would tell.
+
+        Returns:
+            The covariance, n x q, of the metric at n rows with the cheap version at q others, and the variance, q, of
+            a cheap measurement there, with its noise.
+        """
+        low, base = self.low, self.base
+        at_rows, at_others = self._doubt(rows, others), self._doubt(base.rows, others)
+        found = at_rows - self._root(rows) @ self._solved(at_others.mT).mT
+        spread = low.marginals(others)[1].square() - self._solved(at_others.mT).square().sum(dim=1) * self._unit**2
+        noise = low.scale**2 * float(low.data.noise.median())
+        return base.inflation * base.scale * self._unit * found, spread.clamp_min(0.0) + noise
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the log keeps."""
+        return {**self.base.describe(), "share": self.share}
+
+    @property
+    def _unit(self) -> float:
+        """What one of the standardised units of the doubt is in the cheap version's unit."""
+        return 1.0 / self.share if self.share else 0.0
+
+    def _doubt(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of what is not known of the cheap version, in standardised units."""
+        return self.share**2 * self.low.cross(rows, others).double()
+
+    def _prior(self, rows: Tensor, others: Tensor, inner: bool = False) -> Tensor:
+        """Return the covariance, n x q, given the cheap measurements alone; inner without what ``factorise`` adds."""
+        terms = self.base.terms
+        if not inner:
+            return terms.covariance(rows, others) + self._doubt(rows, others)
+        return self._bare + self._doubt(rows, others)
+
+    @property
+    def _bare(self) -> Tensor:
+        terms = self.base.terms
+        return covariance(terms.shape, terms.logs, self.base.data.parts)
+
+    def _root(self, rows: Tensor) -> Tensor:
+        """Return the covariance of rows with the observations times their inverse Cholesky factor, n x m."""
+        return self._solved(self._prior(rows, self.base.rows))
+
+    def _solved(self, cross: Tensor) -> Tensor:
+        return torch.linalg.solve_triangular(self.factor.root.mT, cross, upper=True, left=False)
+
+    def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for part in rows.split(max(1, _CHUNK // (len(self.base.rows) + len(self.low.rows)))):
+            cross = self._prior(part, self.base.rows)
+            doubt = self.share**2 * self.low.marginals(part)[1].square()
+            prior = self.base.terms.variance(part) + doubt
+            yield (
+                self.base.terms.mean(part) + cross @ self.factor.weights,
+                prior - self._solved(cross).square().sum(dim=1),
+            )
+
+
+def lean(model: MetricModel, cheap: dict[str, MetricGP]) -> MetricModel:
+    """Return a model with the doubt about the cheap version that it learnt from, if it did learn from one."""
+    match model:
+        case Ensemble():
+            members = {name: lean(member, cheap) for name, member in model.members.items()}
+            return Ensemble(members, model.weighed)
+        case MetricGP(terms=terms, account=account):
+            if not isinstance(terms.prior, Lesson) or terms.prior.name not in cheap:
+                return model
+            slope = account["sources"][terms.prior.name]["slope"]
+            return Leaning(terms.prior.name, model, cheap[terms.prior.name], slope / terms.prior.scale)
+        case _:
+            return model
+
+
+def leaning(model: MetricModel) -> Leaning | None:
+    """Return the model that leans on a cheap version, itself or among the members of a mixture."""
+    match model:
+        case Leaning():
+            return model
+        case Ensemble():
+            return next((member for member in model.members.values() if isinstance(member, Leaning)), None)
+        case _:
+            return None

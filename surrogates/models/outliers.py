@@ -1,0 +1,284 @@
+"""Measurements that cannot be believed: those that the others contradict, such as spikes and zeros.
+
+A measurement is doubted when it lies too far from what the model expects there without it (leave-one-out; Rasmussen &
+Williams 2006, equation 5.12), in units of the uncertainty of that expectation, and when no near neighbour says about
+the same. At fixed hyper-parameters this ranks measurements as relevance pursuit does (Ament et al. 2024, NeurIPS 37):
+what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One wild value
+hides another, so that the worst is left out before the next is looked at, and the model is fitted again without all of
+them, until no verdict changes. Wild values spoil the hyper-parameters, too, so that there are two beginnings: with all
+measurements, and without those far off the bulk. Which of these verdicts holds, or that nothing is wrong, is what makes
+the measurements most probable: a few wrong ones among many that agree, or a metric that has such extremes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from surrogates.models.distances import distances
+from surrogates.models.fit import Memory, fitted_to, learn
+from surrogates.models.gp import MetricGP
+from surrogates.models.kernel import covariance
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Task
+
+FEWEST = 5
+"""Measurements before any is doubted."""
+_FAR = 3.5  # standard deviations from what the others say
+_SHARE = 0.25  # of the measurements that may be doubted
+_NEIGHBOURS = 4  # nearest measurements of which one may support another
+_NEAR = 0.9  # correlation of those that may
+_SUPPORT = (0.6, 1.7)  # of the way from what is expected, within which a neighbour does
+_ROUNDS = 4
+_MAD = 1.4826  # standard deviations in a median absolute deviation of Gaussian numbers
+_LEAST_SPREAD = 0.7  # of distances: models that many outliers make timid see the rest too close
+_BULK = 4.0  # robust standard deviations within which measurements are learnt from at a beginning
+_WRONG = 0.01  # share of the measurements that are wrong, before any is seen
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a measurement is not believed.
+
+    Attributes:
+        expected, sd: what the others say, in the metric's unit, with standard deviation.
+        distance: of the measurement from it, in standard deviations.
+    """
+
+    expected: float
+    sd: float
+    distance: float
+
+    @property
+    def text(self) -> str:
+        """The doubt in words."""
+        return f"{self.expected:.4g} ± {self.sd:.2g} by the others, {abs(self.distance):.0f} standard deviations off"
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """What is believed of some measurements.
+
+    Attributes:
+        seen: the measurements that are believed.
+        model: what was learnt from them.
+        doubts: place of each other measurement to the reason.
+    """
+
+    seen: Observations
+    model: MetricGP
+    doubts: Mapping[int, Doubt] = field(default_factory=dict)
+
+
+def sift(task: Task, seen: Observations, memory: Memory | None = None) -> Sifted:
+    """Return which measurements are believed: a pure function of them, judged anew with every further one.
+
+    Args:
+        task: what the model may use; of kernels, the plain one judges.
+        seen: at least one measurement, in the order in which they came.
+        memory: of the same metric; it is added to.
+    """
+    memory, task = Memory() if memory is None else memory, replace(task, plain=True)
+    trusting = Sifted(seen, learn(task, seen, memory))
+    if len(seen.values) < FEWEST:
+        return trusting
+    bulk = _Bulk.of(seen)
+    found = [trusting]
+    for start in bulk.starts(seen, task.floor):
+        settled = _settled(task, seen, memory, start)
+        found += [settled] if settled.doubts else []
+    return max(found, key=lambda each: bulk.support(each, seen))
+
+
+def _settled(task: Task, seen: Observations, memory: Memory, start: Tensor) -> Sifted:
+    """Return a verdict that holds by the model that learns from what it believes, beginning with some measurements."""
+    kept, doubts = start, dict[int, Doubt]()
+    for number in range(_ROUNDS):
+        doubts = _Judge(learn(task, seen.only(kept), memory), seen, kept).doubts()
+        believed = torch.ones_like(kept)
+        believed[list(doubts)] = False
+        if number and torch.equal(kept, believed):
+            break
+        kept = believed
+    return Sifted(seen.only(kept), learn(task, seen.only(kept), memory), doubts)
+
+
+@dataclass(frozen=True)
+class _Bulk:
+    """Where most of the measurements lie, whatever the others do.
+
+    Attributes:
+        centre: their median.
+        spread: their standard deviation, from the median absolute deviation.
+    """
+
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, seen: Observations) -> _Bulk:
+        """Return where most of the measurements lie, by those that hyper-parameters are fitted to."""
+        values = seen.values[: fitted_to(len(seen.values))]
+        spread = _MAD * float((values - values.median()).abs().median())
+        return cls(float(values.median()), spread or float(values.std()) or 1.0)
+
+    def starts(self, seen: Observations, floor: float | None) -> Iterator[Tensor]:
+        """Yield with which measurements to begin, n: all, and where some are far off, all others."""
+        yield torch.ones(len(seen.values), dtype=torch.bool)
+        off = (seen.values - self.centre).abs() / self.spread
+        far = off.topk(int(_SHARE * len(off))).indices
+        within = torch.ones(len(off), dtype=torch.bool)
+        within[far[off[far] > _BULK]] = False
+        if floor is None and not bool(within.all()):  # many lie at a floor, which says nothing of the others
+            yield within
+
+    def support(self, sifted: Sifted, seen: Observations) -> float:
+        """Return the log probability of all measurements if those that are not believed are wrong.
+
+        A wrong one is expected anywhere (Cauchy distribution about the bulk).
+        """
+        model, right = sifted.model, len(sifted.seen.values)
+        known = model.factor.log_likelihood - right * math.log(model.scale) + right * math.log(1.0 - _WRONG)
+        off = (seen.values[list(sifted.doubts)] - self.centre) / self.spread
+        anywhere = _WRONG / (math.pi * self.spread * (1.0 + off.square()))
+        return known + float(anywhere.log().sum())
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """A model that has learnt from some of the measurements, and all of them, n."""
+
+    model: MetricGP
+    seen: Observations
+    kept: Tensor
+
+    @cached_property
+    def values(self) -> Tensor:
+        """The measurements in standardised units, n."""
+        return (self.seen.values - self.model.shift) / self.model.scale
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """The variances of the measurements in standardised units, n."""
+        excess = self.model.terms.shape.excess(self.model.terms.logs)
+        return (self.seen.sds / self.model.scale).square() + excess
+
+    def doubts(self) -> dict[int, Doubt]:
+        """Return the places of the measurements that cannot be believed, the worst first, with reasons."""
+        most = int(_SHARE * len(self.values))
+        rest, found = _Rest.of(self), dict[int, Doubt]()
+        while True:
+            distance, expected, sd = self._apart(rest.places, *rest.expected())
+            spread = max(float(distance.abs().median()) * _MAD, _LEAST_SPREAD)
+            worst = int(distance.abs().argmax())
+            if abs(float(distance[worst])) < _FAR * spread or len(found) == most:
+                break
+            found[int(rest.places[worst])] = self._doubt(expected[worst], sd[worst] * spread, distance[worst] / spread)
+            rest = rest.without(worst)
+        found |= self._outside(spread)
+        lone = [(place, found[place]) for place in self._lone(found)]
+        return dict(sorted(lone, key=lambda item: -abs(item[1].distance))[:most])
+
+    def _outside(self, spread: float) -> dict[int, Doubt]:
+        """Return which of the measurements that the model has not learnt from it still cannot believe."""
+        places = torch.nonzero(~self.kept).ravel()
+        if not len(places):
+            return {}
+        mean, known = self.model.marginals(self.seen.rows[places])
+        standardised = (mean - self.model.shift) / self.model.scale
+        distance, expected, sd = self._apart(places, standardised, (known / self.model.scale).square())
+        far = torch.nonzero(distance.abs() >= _FAR * spread).ravel().tolist()
+        return {int(places[i]): self._doubt(expected[i], sd[i] * spread, distance[i] / spread) for i in far}
+
+    def _apart(self, places: Tensor, expected: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return how far measurements are from what is expected, and that with its standard deviation."""
+        sd = (variance + self.noise[places]).sqrt()
+        distance = (self.values[places] - expected) / sd
+        floor = self.model.floor
+        if floor is not None:  # of what is at the floor, only what is expected above it tells
+            lowest = self.seen.values[places] <= floor + 2.0 * self.seen.sds[places]
+            distance = torch.where(lowest, distance.clamp_max(0.0), distance)
+        return distance, expected, sd
+
+    def _doubt(self, expected: Tensor, sd: Tensor, distance: Tensor) -> Doubt:
+        model = self.model
+        return Doubt(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
+
+    def _lone(self, doubts: Mapping[int, Doubt]) -> set[int]:
+        """Return the places that nothing supports but others that nothing supports, either."""
+        supporters = {place: self._supporters(place, doubt) for place, doubt in doubts.items()}
+        lone: set[int] = set()
+        while more := {place for place, others in supporters.items() if place not in lone and others <= lone}:
+            lone |= more
+        return lone
+
+    def _supporters(self, place: int, doubt: Doubt) -> set[int]:
+        """Return which of the nearest measurements, if they are near, say about the same as this one.
+
+        Where the candidate was measured several times, only the others of these are asked. The way begins at what was
+        expected, or at the median of all: next to a discovery, more than before is expected.
+        """
+        near = self._near(place)
+        values, value = self.seen.values[near], self.seen.values[place]
+        starts = (doubt.expected, float(self.seen.values.median()))
+        ways = [(values - start) / (value - start) for start in starts if start != value]
+        return {n for way in ways for n in near[(way > _SUPPORT[0]) & (way < _SUPPORT[1])].tolist()}
+
+    def _near(self, place: int) -> Tensor:
+        """Return the places of the other measurements of a candidate, or else of the nearest that are near."""
+        same = (self.seen.rows == self.seen.rows[place]).all(dim=1)
+        same[place] = False
+        if bool(same.any()):
+            return torch.nonzero(same).ravel()
+        alike = self._alike[place]
+        near = alike.topk(min(_NEIGHBOURS, len(self.values) - 1)).indices
+        return near[alike[near] > _NEAR]
+
+    @cached_property
+    def _alike(self) -> Tensor:
+        """The correlation of the measurements, n x n, but for that of each with itself."""
+        terms, rows = self.model.terms, self.seen.rows
+        alike = covariance(terms.shape, terms.logs, distances(terms.encoder, rows, rows, terms.shape.views))
+        return (alike / alike.diagonal().max()).fill_diagonal_(-torch.inf)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The measurements that are still believed, m, and what each is expected to be by the others.
+
+    Attributes:
+        places: among all measurements, m.
+        inverse: of their covariance, m x m.
+        residual, mean, noise: of what the model has learnt from, in standardised units, m each.
+    """
+
+    places: Tensor
+    inverse: Tensor
+    residual: Tensor
+    mean: Tensor
+    noise: Tensor
+
+    @classmethod
+    def of(cls, judge: _Judge) -> _Rest:
+        """Return what the model has learnt from."""
+        factor, data = judge.model.factor, judge.model.data
+        places = torch.nonzero(judge.kept).ravel()
+        return cls(places, factor.inverse, factor.residual, data.mean(), data.noise)
+
+    def expected(self) -> tuple[Tensor, Tensor]:
+        """Return mean and variance, m and m, of each measurement by the others, before its own noise."""
+        spread = 1.0 / self.inverse.diagonal()
+        off = spread * (self.inverse @ self.residual)
+        return self.mean + self.residual - off, (spread - self.noise).clamp_min(0.0)
+
+    def without(self, index: int) -> _Rest:
+        """Return the others alone: the inverse of a part of a matrix follows from that of the whole."""
+        kept = torch.arange(len(self.places)) != index
+        column = self.inverse[kept, index]
+        inverse = self.inverse[kept][:, kept] - torch.outer(column, column) / self.inverse[index, index]
+        return _Rest(self.places[kept], inverse, self.residual[kept], self.mean[kept], self.noise[kept])

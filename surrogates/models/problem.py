@@ -1,0 +1,152 @@
+"""What there is to learn of a metric, and its measurements as a Gaussian process sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from surrogates.models.censoring import propagate
+from surrogates.models.distances import Distances, distances
+from surrogates.models.encoder import Encoder
+from surrogates.models.gp import Known, Terms
+from surrogates.models.hyperparameters import Data, Factor, factorise
+from surrogates.models.kernel import covariance
+from surrogates.models.kernel_spec import Shape
+from surrogates.models.observations import Observations
+
+_RESOLVED = 20.0  # standard uncertainties over which a metric is expected to vary before anything else is known
+_QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to learn of one metric.
+
+    Attributes:
+        encoder: layout of rows, and the views that may be used.
+        prior: what serves as prior mean, or None.
+        floor: value that many materials have and none falls below, or None.
+        views: names of the views that may be used; all by default.
+        inflation: factor by which predictions were found to be too sure of themselves.
+        abrupt, wary: see Shape.
+        plain: whether no kernel of the parameters is tried but the one that is expected.
+        effects: whether the parameters are expected to act one by one, and two by two.
+    """
+
+    encoder: Encoder
+    prior: Known | None = None
+    floor: float | None = None
+    views: tuple[str, ...] | None = None
+    inflation: float = 1.0
+    abrupt: bool = False
+    wary: bool = False
+    plain: bool = False
+    effects: bool = False
+
+    def shape(self, views: tuple[str, ...]) -> Shape:
+        """Return which hyper-parameters a model by these views has."""
+        columns, levels = self.encoder.parameter_columns, self.encoder.levels
+        return Shape(views, columns, levels, self.abrupt, self.wary, effects=self.effects)
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """Return the views that tell materials apart; the first one where none does."""
+        if self.encoder.materials is None:
+            return ()
+        views = self.encoder.materials.views
+        names = self.views or tuple(views)
+        return tuple(n for n in names if any(row.any() for row in views[n])) or names[:1]
+
+
+class Standardised:
+    """Standardised observations, by their own shift and scale or by given ones."""
+
+    def __init__(self, task: Task, seen: Observations, units: tuple[float, float] | None = None) -> None:
+        self.task, self.seen, self.rows = task, seen, seen.rows
+        self.prior = task.prior
+        self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
+        if task.floor is not None:
+            self.censored = seen.values <= task.floor + 2.0 * seen.sds
+        self.shift, self.scale = units or self._units()
+        self.noise = torch.maximum(seen.sds / self.scale, torch.full_like(seen.sds, _QUIET)).square()
+        self.targets = (seen.values - self.shift) / self.scale
+        if task.floor is not None:
+            self.targets = torch.where(self.censored, (task.floor - self.shift) / self.scale, self.targets)
+
+    def _units(self) -> tuple[float, float]:
+        """Return the shift and the scale of the observations themselves.
+
+        Where most lie at a floor, the spread of all says little of how far others may lie above it: those that do, say
+        more.
+        """
+        seen, floor = self.seen, self.task.floor
+        _, amplitude = Terms(self.task.encoder, Shape((), 0), torch.zeros(0), self.prior).known(seen.rows)
+        shift, scale = _standard(seen.values, amplitude)
+        if floor is None or not bool(self.censored.any()):
+            return shift, scale
+        if bool(self.censored.all()):  # nothing tells how far the others lie above it
+            return floor, _RESOLVED * float(seen.sds.median()) or 1.0
+        above = float((seen.values[~self.censored] - floor).square().mean().sqrt())
+        return shift, max(scale, above * float(self.censored.double().mean().sqrt()))
+
+    @cached_property
+    def parts(self) -> Distances:
+        """The distances between the observations by all views that may be used."""
+        return distances(self.task.encoder, self.rows, self.rows, self.task.usable)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells these observations from others of the same metric."""
+        return digest(self.rows, self.seen.values, self.seen.sds)
+
+    def first(self, count: int) -> Standardised:
+        """Return the first of the observations."""
+        return Standardised(self.task, self.seen.only(torch.arange(count)))
+
+    def data(self, shape: Shape, prior: Known | None) -> Data:
+        """Return the observations as seen by some of the views."""
+        kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
+        parts = replace(self.parts, views=kept)
+        known = Terms(self.task.encoder, shape, torch.zeros(0), prior).known(self.rows)
+        return Data(parts, self.targets, self.noise, *known, shape.constant)
+
+
+def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
+    """Return shift and scale of a metric; a share of a prior is not shifted."""
+    if amplitude is not None:
+        return 0.0, float((values / amplitude).square().mean().sqrt()) or 1.0
+    spread = float(values.std()) if len(values) > 1 else 0.0
+    return float(values.mean()), spread if spread > 1e-8 else 1.0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One way to see the observations."""
+
+    shape: Shape
+    logs: Tensor
+    data: Data
+    prior: Known | None
+    known: Factor | None = None
+
+    @cached_property
+    def factor(self) -> Factor:
+        """The factorised covariance of the observations."""
+        return self.known or factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
+
+    @classmethod
+    def at(cls, start: Standardised, shape: Shape, prior: Known | None, logs: Tensor) -> Fitted:
+        """Return the observations as seen with given hyper-parameters."""
+        data = start.data(shape, prior).noisier(shape.excess(logs))
+        if bool(start.censored.any()):
+            data = propagate(covariance(shape, logs, data.parts), data, start.censored)
+        return cls(shape, logs, data, prior)
+
+
+def digest(*numbers: Tensor) -> bytes:
+    """Return what tells numbers from others."""
+    return blake2b(torch.cat([each.ravel() for each in numbers]).numpy().tobytes(), digest_size=16).digest()

@@ -1,0 +1,114 @@
+"""What earlier measurements teach of a metric: the mean of a Gaussian process of their own becomes a prior mean.
+
+The metric is a slope times that mean, plus an offset and a process of its own; slope and offset are integrated out
+together with the process (Kennedy & O'Hagan 2000, Biometrika 87, 1, with a source in the place of the simple code). A
+source that says nothing of the metric has a slope about zero, and one that says the opposite a negative one. One with
+which the measurements are not more probable by each other than without it, by more than chance may do, is not used: of
+many parameters and few measurements, anything explains something.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from surrogates.models.encoder import Encoder
+from surrogates.models.fit import Memory, fitted_to, learn
+from surrogates.models.gp import MetricGP
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Task
+
+_LEAST = 0.05  # spread over the measured rows, as a share of the source's own, below which a source says nothing there
+_CHANCE = 1.0  # nats in all by which a source that says nothing may explain measurements better
+_CHUNK = 200_000  # pairs of rows worked on at once
+_REMEMBERED = 256  # sets of rows
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one source teaches of a metric.
+
+    Attributes:
+        name: of the source.
+        model: learnt from the source's measurements alone.
+        shift, scale: of its mean over the rows to which it is standardised, in the metric's unit.
+    """
+
+    name: str
+    model: MetricGP = field(compare=False, repr=False)
+    shift: float = 0.0
+    scale: float = 1.0
+    factor: ClassVar[bool] = False
+    _memory: OrderedDict[bytes, Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)
+
+    def over(self, rows: Tensor) -> Lesson:
+        """Return the lesson, standardised over some rows, n x d: there, its slope is about a correlation."""
+        values, spread = self.mean(rows), self.model.scale
+        scale = float(values.std()) if len(values) > 1 else spread
+        return replace(self, shift=float(values.mean()), scale=max(scale, _LEAST * spread))
+
+    def known(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:  # noqa: ARG002
+        """Return the standardised mean, ..., of rows, ... x d, and no amplitude."""
+        return (self.mean(rows) - self.shift) / self.scale, None
+
+    def mean(self, rows: Tensor) -> Tensor:
+        """Return the source's mean, ..., of rows, ... x d, in the metric's unit; it is remembered."""
+        key = rows.detach().numpy().tobytes()
+        if key not in self._memory:
+            flat = rows.reshape(-1, rows.shape[-1])
+            self._memory[key] = torch.cat(list(self._parts(flat)))
+            if len(self._memory) > _REMEMBERED:
+                self._memory.popitem(last=False)
+        return self._memory[key].reshape(rows.shape[:-1])
+
+    def _parts(self, rows: Tensor) -> Iterator[Tensor]:
+        model = self.model
+        for part in rows.split(max(1, _CHUNK // len(model.rows))):
+            cross = model.terms.covariance(part, model.rows)
+            yield model.shift + model.scale * (model.terms.mean(part) + cross @ model.factor.weights)
+
+
+def taught(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: Memory | None = None) -> MetricGP:
+    """Return what is learnt of a metric, with the lesson by which its measurements are the most probable, if any.
+
+    Lessons are judged as views are: by the density of each measurement by the others (leave-one-out).
+    """
+    alone = learn(task, seen, memory)
+    if not lessons:
+        return alone
+    decisive = seen.rows[: fitted_to(len(seen.rows))]
+    found = {each.name: learn(replace(task, prior=each.over(decisive)), seen, memory) for each in lessons}
+    name = max(found, key=lambda each: _density(found[each]))
+    clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
+    used = _is_used(found[name]) and clearly
+    model = found[name] if used else alone
+    known = {k: v for k, v in model.account.items() if k != "prior" or not used}
+    account = {**known, "source": name if used else None, "sources": _sources(found, alone)}
+    return replace(model, account=account)
+
+
+def _is_used(model: MetricGP) -> bool:
+    return isinstance(model.terms.prior, Lesson)
+
+
+def _density(model: MetricGP) -> float:
+    """Return the mean log density of each measurement by the others, in the metric's unit."""
+    return model.evidence - math.log(model.scale)
+
+
+def _sources(found: Mapping[str, MetricGP], alone: MetricGP) -> dict[str, Any]:
+    """Return by source what it adds to the log density of a measurement, and its slope."""
+    return {
+        name: {
+            "gain": _density(model) - _density(alone),
+            "slope": model.account["prior"]["slope"],
+            "sd": model.account["prior"]["sd"],
+        }
+        for name, model in found.items()
+    }

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import Tensor
+
+from campaigns.space import SpaceConfig
+from surrogates.models.encoder import Encoder
+from surrogates.models.feasibility import feasibility
+
+SPACE = {"parameters": {f"x{i}": {"kind": "float", "unit": "1", "low": 0, "high": 1} for i in range(2)}}
+ENCODER = Encoder(SpaceConfig.model_validate(SPACE))
+
+
+def spread(count: int, seed: int = 0) -> Tensor:
+    return torch.rand(count, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def chance(made: Tensor, failed: Tensor, at: tuple[float, float]) -> float:
+    found = feasibility(ENCODER, made, failed)
+    assert found is not None
+    return float(found.probability(torch.tensor([at], dtype=torch.float64)))
+
+
+def test_nothing_is_learnt_where_nothing_has_failed() -> None:
+    assert feasibility(ENCODER, spread(5), torch.zeros(0, 2)) is None
+
+
+def test_a_single_failure_condemns_nothing() -> None:
+    failed = torch.tensor([[0.9, 0.9]], dtype=torch.float64)
+    assert chance(spread(30), failed, (0.9, 0.9)) > 0.5
+    assert chance(spread(30), failed, (0.8, 0.8)) > 0.8
+
+
+def test_failures_at_random_condemn_no_region() -> None:
+    found = [chance(spread(30), spread(6, seed=5), (x, y)) for x in (0.1, 0.5, 0.9) for y in (0.1, 0.5, 0.9)]
+    assert min(found) > 0.6
+
+
+@pytest.mark.parametrize("count", [4, 12, 30])
+def test_a_corner_where_all_fails_is_learnt_and_ends_where_trials_succeed(count: int) -> None:
+    everywhere = spread(40)
+    made = everywhere[~(everywhere > 0.7).all(dim=1)]
+    failed = 0.7 + 0.3 * spread(count, seed=1)
+    assert chance(made, failed, (0.9, 0.9)) < 0.3
+    assert chance(made, failed, (0.5, 0.5)) > 0.85
+    assert chance(made, failed, (0.2, 0.8)) > 0.7
+
+
+def test_more_failures_say_more() -> None:
+    made, failed = 0.6 * spread(20), 0.8 + 0.2 * spread(12, seed=1)
+    found = [chance(made, failed[:n], (0.9, 0.9)) for n in (1, 3, 6, 12)]
+    assert found == sorted(found, reverse=True)
+
+
+def test_the_order_of_trials_does_not_matter() -> None:
+    made, failed = spread(20), 0.8 + 0.2 * spread(5, seed=1)
+    assert chance(made, failed, (0.8, 0.7)) == pytest.approx(chance(made.flip(0), failed.flip(0), (0.8, 0.7)), abs=1e-4)
+
+
+def test_a_space_where_nothing_went_well_is_still_judged() -> None:
+    assert chance(torch.zeros(0, 2), spread(3), (0.5, 0.5)) < 0.9

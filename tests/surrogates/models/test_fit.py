@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from campaigns.space import SpaceConfig
+from surrogates.models import fit as learning
+from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.fit import Memory, learn
+from surrogates.models.gp import Prior
+from surrogates.models.observations import Observations
+from surrogates.models.problem import Task
+
+SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
+PRIOR = Prior("prior:v")
+
+
+def world(count: int) -> tuple[Encoder, Observations]:
+    """Measurements that one of two views tells, and a prior that says nothing after the first twenty."""
+    rng = np.random.default_rng(2)
+    views = {name: rng.normal(size=(100, 3)) / np.sqrt(6) for name in ("told", "noise")}
+    values = np.sin(4 * views["told"][:, 0])
+    prior = np.where(np.arange(100) < 20, values, rng.normal(size=100))
+    table = MaterialTable(tuple(map(str, range(100))), views, {"prior:v": prior})
+    rows = torch.arange(count).unsqueeze(-1).double()
+    sds = torch.full((count,), 0.05, dtype=torch.float64)
+    return Encoder(SPACE, table), Observations(rows, torch.from_numpy(values[:count]), sds)
+
+
+def first(seen: Observations, count: int) -> Observations:
+    return Observations(seen.rows[:count], seen.values[:count], seen.sds[:count])
+
+
+@pytest.mark.parametrize("floor", [None, 0.0])
+def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float | None) -> None:
+    encoder, seen = world(40)
+    if floor is not None:
+        seen = Observations(seen.rows, seen.values.clamp_min(floor), seen.sds)
+    task, memory = Task(encoder, PRIOR, floor), Memory()
+    for count in range(1, 41, 3):
+        grown, fresh = learn(task, first(seen, count), memory), learn(task, first(seen, count))
+        assert grown.describe() == fresh.describe()
+        for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, seen = world(60)
+    judged: list[int] = []
+    original = learning.views_verdict
+
+    def counting(mixture: learning.Fitted) -> learning.Verdict:
+        judged.append(len(mixture.data.targets))
+        return original(mixture)
+
+    monkeypatch.setattr(learning, "views_verdict", counting)
+    memory = Memory()
+    for count in range(40, 61):
+        learn(Task(encoder, PRIOR), first(seen, count), memory)
+        assert 0.9 * count <= judged[-1] <= count
+    assert len(judged) <= 6
+    assert {key[0] for key in memory.verdicts} == set(judged)
+
+
+def test_each_set_of_views_has_a_memory_of_its_own() -> None:
+    encoder, seen = world(30)
+    memory = Memory()
+    both, simple = (learn(Task(encoder, views=views), seen, memory) for views in (None, ("noise",)))
+    assert "told" in both.account["features"]
+    assert set(simple.account["features"]) == {"noise"}
+    assert simple.describe() == learn(Task(encoder, views=("noise",)), seen).describe()
+
+
+def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_else_extended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder, seen = world(60)
+    whole: list[int] = []
+    monkeypatch.setattr(learning, "_MOST_TO_FIT", 20)
+    original = learning.Fitted.factor.func
+
+    def counting(fitted: learning.Fitted) -> learning.Factor:
+        if fitted.known is None:
+            whole.append(len(fitted.data.targets))
+        return original(fitted)
+
+    monkeypatch.setattr(learning.Fitted.factor, "func", counting)
+    memory = Memory()
+    for count in range(40, 61):
+        whole.clear()
+        grown = learn(Task(encoder, PRIOR), first(seen, count), memory)
+        assert all(size < count or size == learning.fitted_to(count) for size in whole)
+        if learning.fitted_to(count) < count and count > 40:
+            assert not whole
+        fresh = learn(Task(encoder, PRIOR), first(seen, count))
+        assert grown.describe() == fresh.describe()
+        for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_many_measurements_are_learnt_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, seen = world(60)
+    few = learn(Task(encoder, PRIOR), seen)
+    monkeypatch.setattr(learning, "_MOST_TO_FIT", 59)
+    many = learn(Task(encoder, PRIOR), seen)
+    everything = torch.arange(100).unsqueeze(-1).double()
+    spread = float(few.marginals(everything)[0].std())
+    for one, other in zip(few.marginals(everything), many.marginals(everything), strict=True):
+        assert float((one - other).abs().max()) < 0.05 * spread

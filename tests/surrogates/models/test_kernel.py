@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from campaigns.space import SpaceConfig
+from campaigns.values import Candidate
+from surrogates.models.distances import distances
+from surrogates.models.encoder import Encoder
+from surrogates.models.kernel import covariance
+from surrogates.models.problem import Task
+
+UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
+
+
+def of_two_levels(levels: int, wary: bool) -> torch.Tensor:
+    """Return the expected covariance of a candidate with one of which a number is another, and with another level."""
+    colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(levels)]}
+    encoder = Encoder(SpaceConfig.model_validate({"parameters": {"x": UNIT, "colour": colour, "y": UNIT}}))
+    shape = Task(encoder, wary=wary).shape(())
+    apart = (1.0 / 6.0) ** 0.5  # of two random numbers, in the mean square
+    candidates = [
+        Candidate({"x": x, "colour": c, "y": 0.5}) for x, c in ((0.3, "c0"), (0.3 + apart, "c0"), (0.3, "c1"))
+    ]
+    rows = encoder.encode(candidates)
+    return covariance(shape, shape.beliefs()[0], distances(encoder, rows, rows, ()))[0]
+
+
+@pytest.mark.parametrize("levels", [2, 6])
+def test_another_level_is_expected_to_matter_as_much_as_another_number(levels: int) -> None:
+    found = of_two_levels(levels, wary=False)
+    assert torch.allclose(found[1], found[2])
+
+
+@pytest.mark.parametrize("levels", [2, 6, 20])
+def test_a_wary_process_takes_little_of_one_level_for_another(levels: int) -> None:
+    found = of_two_levels(levels, wary=True)
+    assert found[2] < 0.15 * found[0]
+
+
+def test_more_levels_are_not_more_parameters() -> None:
+    lengths = []
+    for count in (2, 8):
+        colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(count)]}
+        encoder = Encoder(SpaceConfig.model_validate({"parameters": {"colour": colour, "x": UNIT}}))
+        shape = Task(encoder).shape(())
+        assert encoder.numeric == (count,)
+        lengths.append(float(shape.beliefs()[0][count]))
+    assert lengths[0] == lengths[1]
