@@ -40,9 +40,9 @@ from campaigns.values import MetricValue
 from loop.cli.memory import peak_memory
 from loop.planning.planner import Planner
 from loop.planning.pool_data import Materials, build_encoder, build_materials
-from surrogates.features.build import build_embedder
-from surrogates.features.pooled import embed_pool
+from surrogates.features.factory import build_embedder
 from surrogates.pools.pool import Pool, load_pool
+from surrogates.pools.pool_embeddings import embed_pool
 
 _ANIONS = ("O", "F", "S", "Cl", "N", "Br", "Se")
 _MEASURED = 200

@@ -35,7 +35,7 @@ from benchmarks.statistics import quartiles
 from surrogates.features.chgnet_graph import crystal_graph
 from surrogates.features.chgnet_model import ChgnetModel, Weights
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.threads import one_thread
+from surrogates.parallel.threads import one_thread
 
 ATOMS = {5: (1, 1, 1), 20: (2, 2, 1), 40: (2, 2, 2)}
 ALL_WEIGHTS: tuple[Weights, ...] = ("0.3.0", "0.2.0", "r2scan")

@@ -23,10 +23,10 @@ from statistics import fmean
 from pymatgen.core import Structure
 from rich.progress import track
 
+from surrogates.equation_of_state import Equilibrium, relax_volume
 from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.pools.pool import Pool, PoolEntry, structure_key
 from surrogates.pools.prototypes import cathodes
-from surrogates.predictors.equation_of_state import Equilibrium, relax_volume
 from surrogates.predictors.voltage import host_of, lithium_energy, voltage
 
 TABLE = Path(__file__).with_name("cathode_truth.csv")

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 from loop.storage.pool_snapshot import POOL, Atlas, keep_materials
 from loop.storage.store import Store
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Note, Place, Unsettled
+from surrogates.pools.build_report import BadEntry, Duplicate, Findings, Note, Place, Unsettled
 from surrogates.pools.pool import Pool, PoolEntry
 
 A_SITES = ("Ca", "Sr", "Ba")

@@ -12,8 +12,8 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from surrogates.training.dataset import Dataset, Target
+from surrogates.training.fine_tune_process import TuningRow, TuningTask
 from surrogates.training.record import TrainingRecord
-from surrogates.training.tuning import TuningRow, TuningTask
 
 CATIONS = ("Li", "Na", "K", "Rb", "Mg", "Ca", "Sr", "Ba", "Mn", "Fe", "Co", "Ni")
 ANIONS = ("O", "S", "F", "Cl")

@@ -73,7 +73,7 @@ def check(
     """List bad entries, duplicates, and lattices that were not set; exit code 2 if a strict pool has bad entries."""
     from loop.terminal.pool_tables import bad_table, finding_parts, summary_rows
     from loop.terminal.trial_view import console, print_rows
-    from surrogates.pools.findings import RefusedError
+    from surrogates.pools.build_report import RefusedError
 
     request = _Request(file, structure, id_, tuple(property_ or ()), strict)
     config = _config(request)
@@ -111,7 +111,7 @@ def clean(
     """Remove built pools that have long not been opened; they are built anew when they are asked for."""
     from loop.terminal.pool_tables import removed_table
     from loop.terminal.trial_view import console
-    from surrogates.pools.upkeep import remove, unused_since
+    from surrogates.pools.cleanup import remove, unused_since
 
     removed = [(pool, remove(pool)) for pool in unused_since(older_than)]
     if removed:
@@ -122,7 +122,7 @@ def clean(
 
 def _load(request: _Request, config: PoolConfig) -> Pool:
     """Return the pool, showing how its building goes; errors name the file."""
-    from surrogates.pools.findings import RefusedError
+    from surrogates.pools.build_report import RefusedError
     from surrogates.pools.pool import load_pool
 
     try:

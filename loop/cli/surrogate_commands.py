@@ -15,7 +15,7 @@ from campaigns.errors import ModelError
 from loop.cli.surrogate_view import epochs_shown, steps_shown
 from loop.report.training_text import SHOWN, amount, cautions, model_rows, percent, score_rows
 from loop.terminal.trial_view import Rows, console, print_rows
-from surrogates.training.folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
+from surrogates.training.model_folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
 from surrogates.training.record import Kind, TrainingRecord, read_record
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def evaluate_model(request: EvaluateRequest) -> None:
 
 def _read(path: Path, structure: str, target: Target) -> Dataset:
     gc.enable()
-    from surrogates.training.table import read_table  # pymatgen takes a second to import
+    from surrogates.training.label_table import read_table  # pymatgen takes a second to import
 
     with steps_shown() as on_step:
         data = read_table(path, structure, target, on_step)

@@ -19,7 +19,7 @@ from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from surrogates.pools.pool import Pool
 from surrogates.predictors.trained import prior_values
-from surrogates.training.tuning import Tuning, TuningResult, TuningRow, TuningTask, start
+from surrogates.training.fine_tune_process import Tuning, TuningResult, TuningRow, TuningTask, start
 
 _DUE = 5
 """Further completed trials after which the result of a tuning counts."""

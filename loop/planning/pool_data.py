@@ -18,11 +18,11 @@ from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
 from campaigns.units import convert
 from campaigns.user_code import load_object
-from surrogates.features.build import build_embedder
 from surrogates.features.embeddings import embed
-from surrogates.features.pooled import embed_pool
+from surrogates.features.factory import build_embedder
 from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from surrogates.pools.pool import Pool, Progress, load_pool
+from surrogates.pools.pool_embeddings import embed_pool
 
 Numbers = NDArray[np.float64]
 

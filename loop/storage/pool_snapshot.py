@@ -182,7 +182,7 @@ class Atlas:
         Raises:
             KeyError: there is no such material.
         """
-        from surrogates.pools.reading import prototype_of
+        from surrogates.pools.entry_reading import prototype_of
 
         entry = self.pool[material]
         return {

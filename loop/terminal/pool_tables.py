@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from loop.core.formatting import clean, moment
-from surrogates.pools.findings import BadEntry, Duplicate, Note, Unsettled
+from surrogates.pools.build_report import BadEntry, Duplicate, Note, Unsettled
+from surrogates.pools.cleanup import BuiltPool
 from surrogates.pools.pool import Pool
-from surrogates.pools.upkeep import BuiltPool
 
 Rows = list[tuple[str, str]]
 Part = tuple[str, RenderableType]

@@ -13,8 +13,8 @@ from campaigns.metrics import TrainedPriorConfig
 from campaigns.pool import FolderPoolConfig, TablePoolConfig
 from campaigns.warm_start import Source
 from loop.storage.paths import default_store
-from surrogates.features.model_files import problems
-from surrogates.features.ray_cluster import trouble
+from surrogates.features.matgl_files import problems
+from surrogates.parallel.ray_cluster import trouble
 
 
 def check_models(campaign: Campaign, file: Path) -> list[Source]:
@@ -57,7 +57,7 @@ def _pool(campaign: Campaign) -> Iterator[Problem]:
     pool = campaign.space.pool
     try:
         if isinstance(pool, TablePoolConfig) and pool.path.suffix.lower() != ".parquet":
-            from surrogates.pools.sources.table import check_header  # numpy, which most campaigns need not yet
+            from surrogates.pools.sources.data_table import check_header  # numpy, which most campaigns need not yet
 
             check_header(pool)
         elif isinstance(pool, FolderPoolConfig):

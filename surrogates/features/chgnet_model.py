@@ -30,7 +30,7 @@ from surrogates.features.chgnet_graph import CrystalGraph, crystal_graph
 from surrogates.features.chgnet_weights import Weights as Network
 from surrogates.features.chgnet_weights import read_weights
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.threads import one_thread
+from surrogates.parallel.threads import one_thread
 
 Weights = Literal["0.3.0", "r2scan", "0.2.0"]
 

@@ -18,9 +18,9 @@ from typing_extensions import TypeVar
 
 from campaigns.errors import ModelError
 from campaigns.lab import ComputeConfig
-from surrogates.features.cache import Cache, Row, cache_folder
-from surrogates.features.spread import HERE, spread
-from surrogates.pools.entry import structure_key
+from surrogates.cache import Cache, Row, cache_folder
+from surrogates.parallel.scheduling import HERE, spread
+from surrogates.structures import structure_key
 
 Progress = Callable[[int, int], None]
 Energies = NDArray[np.float64]

@@ -23,8 +23,8 @@ from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.model_files import FILES, foreign_modules, locate, trouble
-from surrogates.features.threads import one_thread
+from surrogates.features.matgl_files import FILES, foreign_modules, locate, trouble
+from surrogates.parallel.threads import one_thread
 
 _ATOM_FEATURES = {M3GNet: "node_feat", CHGNet: "atom_feat"}  # of the last block, where there is no wide readout
 

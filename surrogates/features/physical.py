@@ -12,9 +12,9 @@ from pymatgen.analysis.bond_valence import BV_PARAMS
 from pymatgen.core import Element, Structure
 
 from surrogates.features import elements, shells
+from surrogates.features.coordination import Bonds, Numbers, bonds
 from surrogates.features.elements import HEAVIEST, code_version, column
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.shells import Bonds, Numbers, bonds
 
 COLUMNS: Mapping[str, float] = {
     "volume per atom (Å3)": 10.0,

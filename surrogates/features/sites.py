@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from surrogates.features import elements, shells
+from surrogates.features.coordination import Bonds, Indices, Numbers, bonds
 from surrogates.features.elements import PROPERTIES, code_version, scaled_properties
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.shells import Bonds, Indices, Numbers, bonds
 
 KINDS = 4
 """Kinds of sites that have columns of their own; where there are more, the most similar ones are merged."""

@@ -20,13 +20,13 @@ from pathlib import Path
 
 from campaigns.errors import ModelError
 from campaigns.pool import FolderPoolConfig, SourcePoolConfig, TablePoolConfig, missing_source
-from surrogates.pools.entry import PoolEntry
-from surrogates.pools.findings import pool_error
+from surrogates.pools.build_report import pool_error
+from surrogates.pools.cleanup import FILE, make_room, note_use, pools_folder
+from surrogates.pools.pool_store import Writer
 from surrogates.pools.sources.folder import structure_files
 from surrogates.pools.sources.opening import open_source
 from surrogates.pools.stages import Plan, Progress, make, read_entries, read_source
-from surrogates.pools.store import Writer
-from surrogates.pools.upkeep import FILE, make_room, note_use, pools_folder
+from surrogates.structures import PoolEntry
 
 VERSION = 5
 """To be raised when a change of this package may change what is built."""

@@ -19,10 +19,10 @@ from campaigns.errors import called
 from campaigns.pool import GeneratorPoolConfig, PoolConfig, SourcePoolConfig
 from campaigns.units import check_unit
 from campaigns.user_code import load_object
-from surrogates.pools.entry import PoolEntry, structure_key
-from surrogates.pools.findings import BadEntry, Findings, Place, RefusedError, pool_error
-from surrogates.pools.soundness import defect
-from surrogates.pools.store import Index, StoredEntries
+from surrogates.pools.build_report import BadEntry, Findings, Place, RefusedError, pool_error
+from surrogates.pools.pool_store import Index, StoredEntries
+from surrogates.pools.structure_checks import defect
+from surrogates.structures import PoolEntry, structure_key
 
 __all__ = ["Pool", "PoolEntry", "Predictor", "in_unit", "load_pool", "structure_key"]
 
@@ -84,7 +84,7 @@ class Pool:
         """The anonymous formula and the space group of each entry, such as ``ABC3 Pm-3m``."""
         if isinstance(self.entries, StoredEntries):
             return self.entries.prototypes()
-        from surrogates.pools.reading import prototype_of  # symmetry is looked for only if somebody asks
+        from surrogates.pools.entry_reading import prototype_of  # symmetry is looked for only if somebody asks
 
         return [prototype_of(entry.structure) for entry in self.entries]
 

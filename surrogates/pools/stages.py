@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from surrogates.features.spread import HERE, spread
-from surrogates.pools.cells import pack, plain
-from surrogates.pools.entry import PoolEntry, structure_key
-from surrogates.pools.findings import BadEntry, Duplicate, Findings, Note, Place, RefusedError, Unsettled, pool_error
-from surrogates.pools.likeness import Likeness, duplicates
-from surrogates.pools.reading import Read, likeness_of, read_all, read_entry
+from surrogates.parallel.scheduling import HERE, spread
+from surrogates.pools.build_report import (
+    BadEntry,
+    Duplicate,
+    Findings,
+    Note,
+    Place,
+    RefusedError,
+    Unsettled,
+    pool_error,
+)
+from surrogates.pools.duplicates import Likeness, duplicates
+from surrogates.pools.entry_reading import Read, likeness_of, read_all, read_entry
+from surrogates.pools.packing import pack, plain
+from surrogates.pools.pool_store import Writer
 from surrogates.pools.sources.item import Item, Source
-from surrogates.pools.store import Writer
+from surrogates.structures import PoolEntry, structure_key
 
 if TYPE_CHECKING:
-    from surrogates.predictors.lattice import Settled
+    from surrogates.relaxation import Settled
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -144,7 +153,7 @@ def _set_lattices(
     known: Mapping[int, _Known], writer: Writer, progress: Progress
 ) -> tuple[dict[int, _Known], tuple[Unsettled, ...]]:
     """Set each cell to the lattice that CHGNet prefers, and each host with it; return also where there is none."""
-    from surrogates.predictors.lattice import settle
+    from surrogates.relaxation import settle
 
     waiting: deque[tuple[int, PoolEntry]] = deque()
 

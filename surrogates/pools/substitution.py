@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
-from surrogates.pools.checks import Neighbourhood, charge_faults, faults
 from surrogates.pools.chemistry import ANIONS, TETRAHEDRAL, Balance, Charges, assign, balance, bond, describe
 from surrogates.pools.frameworks import UNIT, Framework, Matrix, Skeleton, skeleton
+from surrogates.pools.generated_cell_checks import Neighbourhood, charge_faults, faults
 from surrogates.pools.pool import PoolEntry
 
 LEAST_REMOVED = 0.5  # a host that keeps more than half of its lithium is no cathode worth a trial

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Structure
 
+from surrogates.equation_of_state import relax_volume
 from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.features.embeddings import embed
-from surrogates.features.pooled import embed_pool
 from surrogates.pools.pool import Pool, in_unit
+from surrogates.pools.pool_embeddings import embed_pool
 from surrogates.predictors.element_crystals import element_crystal
-from surrogates.predictors.equation_of_state import relax_volume
 
 _EVALUATIONS = 8
 

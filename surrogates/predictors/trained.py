@@ -14,7 +14,7 @@ from campaigns.errors import ModelError
 from campaigns.units import convert, same_dimension
 from surrogates.features.embeddings import Progress
 from surrogates.pools.pool import Pool, Predictor, in_unit
-from surrogates.training.folds import read_folds
+from surrogates.training.out_of_fold import read_folds
 from surrogates.training.record import TrainingRecord, read_record
 
 
@@ -37,7 +37,7 @@ def trained_prior(folder: Path, progress: Progress | None = None) -> Predictor:
     @in_unit(record.unit)
     def predict(pool: Pool) -> NDArray[np.float64]:
         from surrogates.features.matgl_model import MatglModel  # torch, which a check of the folder does without
-        from surrogates.features.pooled import embed_pool
+        from surrogates.pools.pool_embeddings import embed_pool
 
         said = embed_pool(pool, MatglModel(str(folder)), progress).energy
         return read_folds(folder).applied(pool.keys, said)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Lattice, Structure
 
 from campaigns.errors import ModelError
+from surrogates.equation_of_state import relax_volume
 from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.features.embeddings import embed
 from surrogates.pools.pool import Pool, PoolEntry, in_unit
-from surrogates.predictors.equation_of_state import relax_volume
 
 
 @in_unit("V")

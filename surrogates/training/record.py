@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from campaigns.errors import ModelError
-from surrogates.features.model_files import FILES, trouble
+from surrogates.features.matgl_files import FILES, trouble
 
 Kind = Literal["megnet", "m3gnet", "tensornet"]
 

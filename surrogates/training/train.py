@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from campaigns.errors import ModelError
 from surrogates.training.dataset import Dataset, Skipped
-from surrogates.training.fit import Samples, Schedule, Step, fit, values_of
 from surrogates.training.graphs import Graph
 from surrogates.training.networks import GraphMaker, build, lend_embeddings, rescale, save
 from surrogates.training.predictions import Prediction, predictions_of, write_predictions
@@ -32,6 +31,7 @@ from surrogates.training.record import (
 )
 from surrogates.training.scores import calibrate, score
 from surrogates.training.split import split_rows
+from surrogates.training.training_loop import Samples, Schedule, Step, fit, values_of
 
 _CURVE = (0.25, 0.5)  # shares of the training rows, before all of them
 _PATIENCE = 0.25  # of all epochs

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice
 from surrogates.pools.cif.block import Block
 from surrogates.pools.cif.number import Number, number
 from surrogates.pools.cif.problems import UnreadableError
-from surrogates.pools.soundness import unknown
+from surrogates.pools.structure_checks import unknown
 
 _AXES = ("x", "y", "z")
 _FRACTIONS = tuple(f"_atom_site_fract_{axis}" for axis in _AXES)

@@ -17,7 +17,7 @@ from surrogates.pools.cif.group import Group
 from surrogates.pools.cif.hints import hints
 from surrogates.pools.cif.orbits import Site, sites_of
 from surrogates.pools.cif.problems import UnreadableError
-from surrogates.pools.soundness import defect
+from surrogates.pools.structure_checks import defect
 
 _MODULATED = (
     *("_cell_modulation_dimension", "_cell_wave_vector", "_space_group_ssg", "_space_group_symop_ssg"),

@@ -14,11 +14,11 @@ from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Element, Lattice, Structure
 
 from campaigns.pool import AsePoolConfig
-from surrogates.pools.cells import pack
-from surrogates.pools.findings import BadEntry, Place, pool_error
-from surrogates.pools.soundness import HEAVIEST
+from surrogates.pools.build_report import BadEntry, Place, pool_error
+from surrogates.pools.packing import pack
+from surrogates.pools.sources.data_table import damaged
 from surrogates.pools.sources.item import Item, Source
-from surrogates.pools.sources.table import damaged
+from surrogates.pools.structure_checks import HEAVIEST
 
 _DAMAGED = (
     *(OSError, UnknownFileTypeError, sqlite3.Error),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from campaigns.pool import FolderPoolConfig
-from surrogates.pools.findings import BadEntry, Place, pool_error
+from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source
 
 _SUFFIXES = (".cif", ".vasp", ".poscar", ".mcif")
@@ -76,7 +76,7 @@ def _structures(place: Place, text: str) -> Iterator[Item | BadEntry]:
     """Yield the structures of one file; each block of a CIF that holds several is one."""
     name = _stem(place.file)
     from surrogates.pools.cif.block import blocks  # pymatgen, which a list of the files does not need
-    from surrogates.pools.texts import is_cif
+    from surrogates.pools.structure_parsing import is_cif
 
     found = blocks(text) if is_cif(text) else []
     if len(found) < 2:

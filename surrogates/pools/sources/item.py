@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from surrogates.pools.findings import BadEntry, Place
+from surrogates.pools.build_report import BadEntry, Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaigns.pool import JsonPoolConfig
-from surrogates.pools.findings import BadEntry, Place, pool_error
+from surrogates.pools.build_report import BadEntry, Place, pool_error
+from surrogates.pools.sources.data_table import damaged
 from surrogates.pools.sources.item import Item, Source, name_of
-from surrogates.pools.sources.table import damaged
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()

@@ -12,7 +12,7 @@ from campaigns.pool import (
     TablePoolConfig,
     missing_source,
 )
-from surrogates.pools.findings import pool_error
+from surrogates.pools.build_report import pool_error
 from surrogates.pools.sources.item import Source
 
 
@@ -31,7 +31,7 @@ def open_source(config: SourcePoolConfig) -> Source:
 
             return parquet_source(config)
         case TablePoolConfig():
-            from surrogates.pools.sources.table import csv_source
+            from surrogates.pools.sources.data_table import csv_source
 
             return csv_source(config)
         case FolderPoolConfig():

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from campaigns.errors import ModelError
 from campaigns.pool import TablePoolConfig
-from surrogates.pools.findings import BadEntry, Place
+from surrogates.pools.build_report import BadEntry, Place
+from surrogates.pools.sources.data_table import check_columns, damaged, row_item
 from surrogates.pools.sources.item import Item, Source
-from surrogates.pools.sources.table import check_columns, damaged, row_item
 
 
 def parquet_source(config: TablePoolConfig) -> Source:

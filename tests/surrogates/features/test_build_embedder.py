@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from campaigns.errors import ModelError
 from campaigns.surrogate import FeaturesConfig
-from surrogates.features.build import build_embedder
+from surrogates.features.factory import build_embedder
 
 CONFIG: TypeAdapter[FeaturesConfig] = TypeAdapter(FeaturesConfig)
 

@@ -14,7 +14,7 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import ModelError
 from surrogates.features.chgnet_model import ChgnetModel
-from surrogates.features.workers import map_in_processes
+from surrogates.parallel.processes import map_in_processes
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Converting a tensor with requires_grad=True:UserWarning"  # stock CHGNet outside of inference mode

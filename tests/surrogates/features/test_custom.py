@@ -9,8 +9,8 @@ from pymatgen.core import Lattice, Structure
 from campaigns.errors import CampaignError, ModelError
 from campaigns.module_files import open_folder
 from campaigns.surrogate import CustomFeaturesConfig
-from surrogates.features.build import build_embedder
 from surrogates.features.embeddings import embed
+from surrogates.features.factory import build_embedder
 
 MODULE = """
     import numpy as np

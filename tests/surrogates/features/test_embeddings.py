@@ -14,11 +14,11 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import ModelError
+from surrogates.cache import cache_folder
 from surrogates.features import embeddings, spread
-from surrogates.features.cache import cache_folder
 from surrogates.features.embeddings import Embeddings, Keyed, embed
-from surrogates.features.workers import map_in_processes
-from surrogates.pools.entry import structure_key
+from surrogates.parallel.processes import map_in_processes
+from surrogates.structures import structure_key
 
 
 @dataclass

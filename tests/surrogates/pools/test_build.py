@@ -16,11 +16,11 @@ from pymatgen.core import Lattice, Structure
 import surrogates.pools.build as building
 from campaigns.errors import CampaignError, ModelError
 from campaigns.pool import FolderPoolConfig, GeneratorPoolConfig, TablePoolConfig
-from surrogates.pools.entry import PoolEntry, structure_key
-from surrogates.pools.findings import RefusedError
+from surrogates import relaxation as lattice
+from surrogates.pools.build_report import RefusedError
 from surrogates.pools.pool import Pool, load_pool
-from surrogates.predictors import lattice
-from surrogates.predictors.lattice import Settled
+from surrogates.relaxation import Settled
+from surrogates.structures import PoolEntry, structure_key
 from tests.surrogates.pools.crystal_files import cif, crowded, disordered, formulas, perovskite, poscar, salt, table
 
 ROOT = Path(__file__).parents[3]

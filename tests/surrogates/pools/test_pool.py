@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import CampaignError, UnitError
 from campaigns.pool import GeneratorPoolConfig
-from surrogates.pools.findings import Duplicate, Findings, Place
+from surrogates.pools.build_report import Duplicate, Findings, Place
 from surrogates.pools.pool import Pool, PoolEntry, in_unit, load_pool, structure_key
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from campaigns.errors import ModelError
+from surrogates.pools.cleanup import FILE
 from surrogates.pools.pool import Pool, load_pool, structure_key
-from surrogates.pools.store import StoredEntries
-from surrogates.pools.upkeep import FILE
+from surrogates.pools.pool_store import StoredEntries
 from tests.surrogates.pools.crystal_files import cif, perovskite, salt, table
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surrogates.pools.cif.problems import UnreadableError
-from surrogates.pools.texts import read_noted
+from surrogates.pools.structure_parsing import read_noted
 
 FRACTIONS = ("0 0 0", "0 .5 .5", ".5 0 .5", ".5 .5 0", ".5 .5 .5", ".5 0 0", "0 .5 0", "0 0 .5")
 ANGSTROMS = tuple(" ".join(str(5.64 * float(x)) for x in line.split()) for line in FRACTIONS)

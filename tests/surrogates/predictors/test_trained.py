@@ -13,7 +13,7 @@ from campaigns.errors import ModelError
 from campaigns.units import convert
 from surrogates.pools.pool import Pool, PoolEntry, structure_key
 from surrogates.predictors.trained import caveats, check_prior, prior_values, trained_prior, unseen
-from surrogates.training.folds import Folds, write_folds
+from surrogates.training.out_of_fold import Folds, write_folds
 from surrogates.training.record import read_record, write_record
 from tests.trained import copy_of, heats, salt, salts, trained
 

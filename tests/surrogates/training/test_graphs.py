@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from campaigns.errors import ModelError
-from surrogates.training.fit import values_of
 from surrogates.training.networks import GraphMaker, build, lend_embeddings, nearest, rescale
+from surrogates.training.training_loop import values_of
 from tests.trained import salt, salts
 
 KINDS = ["megnet", "m3gnet", "tensornet"]

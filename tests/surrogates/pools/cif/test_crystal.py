@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 from surrogates.pools.cif.formulas import parsed
 from surrogates.pools.cif.problems import UnreadableError
-from surrogates.pools.texts import read_noted
+from surrogates.pools.structure_parsing import read_noted
 from tests.surrogates.pools.cif.texts import (
     BARE,
     COLUMNS,

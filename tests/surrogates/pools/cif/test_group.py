@@ -3,7 +3,7 @@ import pytest
 import spglib
 
 from surrogates.pools.cif.group import hall_group, listed_group, named_groups, numbered_groups
-from surrogates.pools.texts import read_text
+from surrogates.pools.structure_parsing import read_text
 from tests.surrogates.pools.cif.texts import named, text
 
 SETTINGS = list(gemmi.spacegroup_table())

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
-from surrogates.pools.texts import read_noted
+from surrogates.pools.structure_parsing import read_noted
 
 
 def crystal(group: str, cell: Lattice, atoms: str) -> Structure:
