@@ -17,7 +17,7 @@ from campaigns.objective import Objective
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
-from instruments.instrument import JobInstrument
+from instruments.job_instrument import JobInstrument
 from loop.execution.lab_setup import build_lab, load_analysis, recipe
 from loop.planning.pool_data import Materials
 from loop.sampling.candidates import sobol

@@ -20,7 +20,7 @@ from campaigns.errors import suggestion
 from campaigns.fruitless import fruitless
 from campaigns.module_files import ForbiddenModuleError, Origin
 
-INSTRUMENT = "instruments.instrument.JobInstrument"
+INSTRUMENT = "instruments.job_instrument.JobInstrument"
 CONTEXT = "instruments.analyses.context.AnalysisContext"
 IN_UNIT = "surrogates.pools.pool.in_unit"
 _DUTIES = ("knows", "start", "progress")
@@ -57,7 +57,7 @@ class _Wanted:
 class ObjectKind(Enum):
     """The kinds of Python object that a campaign file names."""
 
-    DEVICE = _Wanted("a class that derives from instruments.instrument:JobInstrument", 0, INSTRUMENT)
+    DEVICE = _Wanted("a class that derives from instruments.job_instrument:JobInstrument", 0, INSTRUMENT)
     LAB = _Wanted(
         "a function without arguments that returns an instruments.lab:Lab",
         0,

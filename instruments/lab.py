@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from instruments.clock import Clock
-from instruments.instrument import JobInstrument
+from instruments.job_instrument import JobInstrument
 
 
 class Lab(Protocol):

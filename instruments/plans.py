@@ -12,8 +12,8 @@ from bluesky.utils import Msg, RunEngineControlException
 
 from campaigns.errors import LabError, StepError, UnknownJobError
 from campaigns.values import Scalar
-from instruments.instrument import NO_MATERIAL, JobInstrument
 from instruments.job import Job
+from instruments.job_instrument import NO_MATERIAL, JobInstrument
 
 Plan = Generator[Msg, Any, None]
 EVENTS = 1

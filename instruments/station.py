@@ -16,8 +16,8 @@ from bluesky.utils import DuringTask, FailedStatus, TransitionError
 from campaigns.errors import LabError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
-from instruments.instrument import JobInstrument
 from instruments.job import Job, StepResult
+from instruments.job_instrument import JobInstrument
 from instruments.plans import EVENTS, perform
 from instruments.status import LabWait
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.errors import LabError
-from instruments.channel import use_channel_access
 from instruments.clock import WallClock
-from instruments.epics_furnace import EpicsFurnace
+from instruments.devices.epics_furnace import EpicsFurnace
+from instruments.devices.epics_signal import use_channel_access
 from instruments.job import Job
 from simulators.bench import Bench, LabSetup, Physics
 from simulators.ledger import Entry, Ledger

@@ -14,7 +14,7 @@ import numpy as np
 from pymatgen.core import Composition, Element, Structure
 
 from campaigns.errors import LabError
-from instruments.phases import reference_structure
+from instruments.analyses.reference_phases import reference_structure
 from simulators.redox import STEPS, share_charge
 
 TRUTH = Path(__file__).with_name("cathode_truth.csv")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from campaigns.errors import LabError
 from campaigns.values import Scalar
-from instruments.analyses.profile import Shape, profile
-from instruments.phases import RANGE, ReferencePhase, reference, reference_phase
+from instruments.analyses.peak_shape import Shape, profile
+from instruments.analyses.reference_phases import RANGE, ReferencePhase, reference, reference_phase
 from simulators.durations import POINTS
 from simulators.materials import Material
 from simulators.synthesis import TARGET, Sample

@@ -12,10 +12,10 @@ from ophyd import Component, Kind
 from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.clock import Clock
-from instruments.cycler import Cycler
-from instruments.diffractometer import Diffractometer
-from instruments.furnace import Furnace
-from instruments.instrument import NO_MATERIAL, JobInstrument, Quantity
+from instruments.devices.cycler import Cycler
+from instruments.devices.diffractometer import Diffractometer
+from instruments.devices.furnace import Furnace
+from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
 from simulators.bench import Array, Bench, LabSetup, Physics, StationKind
 from simulators.clock import VirtualClock
 from simulators.durations import job_duration, program_of

@@ -8,7 +8,7 @@ from typing import Any
 from campaigns.values import Measurement
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.diffraction import Setup, quantify
-from instruments.phases import reference_structure
+from instruments.analyses.reference_phases import reference_structure
 from instruments.signal_units import reads
 
 NICKEL_RICH = "LiNi0.8Mn0.1Co0.1O2"

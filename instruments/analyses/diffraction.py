@@ -14,11 +14,11 @@ from campaigns.errors import StepError
 from campaigns.radiation import COPPER, Radiation, radiation
 from campaigns.values import Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext, column
+from instruments.analyses.phase_identity import distinct
 from instruments.analyses.profile_fit import ProfileFit, fit_profile
+from instruments.analyses.reference_phases import ReferencePhase, impurities, reference, reference_structure
 from instruments.analyses.scan import Refusal, Scan, read_scan
 from instruments.analyses.unexplained import Unexplained, unexplained
-from instruments.phase_identity import distinct
-from instruments.phases import ReferencePhase, impurities, reference, reference_structure
 from instruments.signal_units import reads
 
 METRIC = "phase_fraction"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instruments.analyses.line_shape import Drawn, draw_lines
-from instruments.phases import ReferencePhase
+from instruments.analyses.reference_phases import ReferencePhase
 
 FloatArray = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks, peak_widths
 
 from instruments.analyses.phase_model import STRAIN, TEXTURE, WIDTH, Mount, PhaseModel
+from instruments.analyses.reference_phases import ReferencePhase
 from instruments.analyses.refinement import MOUNT, STRAINS, Fitted, Refinement, non_negative
 from instruments.analyses.scan import Scan
-from instruments.phases import ReferencePhase
 
 FloatArray = NDArray[np.float64]
 

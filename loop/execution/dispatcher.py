@@ -12,9 +12,9 @@ from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.lab import StepConfig
 from campaigns.user_code import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
-from instruments.gate import judge
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
+from instruments.quality_gate import judge
 from instruments.station import Station
 from loop.core.records import Analysed, StepRecord, TrialRecord, told
 from loop.execution.lab_setup import build_instrument, recipe

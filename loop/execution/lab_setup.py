@@ -13,7 +13,7 @@ from campaigns.errors import CampaignError, Problem, called
 from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
 from campaigns.user_code import load_object
 from campaigns.values import Candidate, Scalar
-from instruments.instrument import JobInstrument
+from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from loop.validation.limit_checks import constant, converted
 
@@ -65,7 +65,7 @@ def build_instrument(name: str, config: StationConfig, lab: Lab) -> JobInstrumen
 def _begun(made: Any, where: str) -> JobInstrument:
     """Return what stands at a station, if it is an instrument that was made as JobInstrument makes it."""
     if not isinstance(made, JobInstrument):
-        got = f"the laboratory has a {type(made).__name__} there; needed: an instruments.instrument:JobInstrument"
+        got = f"the laboratory has a {type(made).__name__} there; needed: an instruments.job_instrument:JobInstrument"
         raise CampaignError([Problem(where, got)])
     if not made.begun:
         advice = "begin it with super().__init__(prefix, name=name, clock=clock, **kwargs)"

@@ -16,8 +16,8 @@ from campaigns.lab import StepConfig
 from campaigns.units import convert, convert_difference
 from campaigns.values import Cause, Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
-from instruments.gate import Judged, judge
-from instruments.instrument import JobInstrument, readings
+from instruments.job_instrument import JobInstrument, readings
+from instruments.quality_gate import Judged, judge
 from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import Reading, stale
 from instruments.unusable import dead, not_finite

@@ -19,14 +19,14 @@ from campaigns.object_kinds import INSTRUMENT
 from instruments.built_in import BUILT_IN, InstrumentFacts, Setting
 
 _BUILT_IN = {
-    "instruments.furnace.Furnace": "furnace",
-    "instruments.diffractometer.Diffractometer": "diffractometer",
-    "instruments.cycler.Cycler": "cycler",
+    "instruments.devices.furnace.Furnace": "furnace",
+    "instruments.devices.diffractometer.Diffractometer": "diffractometer",
+    "instruments.devices.cycler.Cycler": "cycler",
 }
 _QUANTITY, _TEXT, _CHANNEL = (
-    "instruments.instrument.Quantity",
-    "instruments.instrument.text",
-    "instruments.channel.Channel",
+    "instruments.job_instrument.Quantity",
+    "instruments.job_instrument.text",
+    "instruments.devices.epics_signal.Channel",
 )
 _COMPONENTS = {"Component", "Cpt", "FormattedComponent", "FCpt"}
 _HARDWARE = {
@@ -168,7 +168,7 @@ def _bound(definition: Definition) -> Iterator[str]:
 
 def _unsound(name: str, member: _Member | None, there: Container[str]) -> str:
     """Return why an instrument cannot state what one of its settings may be; empty where that is not known."""
-    advice = f"write {name} = Component(instruments.instrument.Quantity, unit=..., limits=(..., ...))"
+    advice = f"write {name} = Component(instruments.job_instrument.Quantity, unit=..., limits=(..., ...))"
     if member is None:
         return "" if name in there else f"its setting {name} is no signal that it has; {advice}"
     called, positional, _ = _call(member)

@@ -11,7 +11,7 @@ import numpy as np
 from pymatgen.analysis.bond_valence import BV_PARAMS
 from pymatgen.core import Element, Structure
 
-from surrogates.features import elements, shells
+from surrogates.features import coordination, elements
 from surrogates.features.coordination import Bonds, Numbers, bonds
 from surrogates.features.elements import HEAVIEST, code_version, column
 from surrogates.features.embeddings import Embeddings
@@ -51,7 +51,7 @@ class PhysicalFeatures:
     @property
     def version(self) -> str:
         """Return what changes with the code and with the table of elements."""
-        return f"pymatgen-{version('pymatgen-core')}-{code_version(__file__, elements.__file__, shells.__file__)}"
+        return f"pymatgen-{version('pymatgen-core')}-{code_version(__file__, elements.__file__, coordination.__file__)}"
 
     def evaluate(self, structures: Sequence[Structure]) -> Embeddings[None]:
         """Return the numbers named in ``COLUMNS``, divided by what stands there, n x d.

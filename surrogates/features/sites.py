@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from surrogates.features import elements, shells
+from surrogates.features import coordination, elements
 from surrogates.features.coordination import Bonds, Indices, Numbers, bonds
 from surrogates.features.elements import PROPERTIES, code_version, scaled_properties
 from surrogates.features.embeddings import Embeddings
@@ -48,7 +48,7 @@ class SiteFeatures:
     @property
     def version(self) -> str:
         """Return what changes with the code and with the table of elements."""
-        return f"pymatgen-{version('pymatgen-core')}-{code_version(__file__, elements.__file__, shells.__file__)}"
+        return f"pymatgen-{version('pymatgen-core')}-{code_version(__file__, elements.__file__, coordination.__file__)}"
 
     def evaluate(self, structures: Sequence[Structure]) -> Embeddings[None]:
         """Return for each of four kinds of sites its share of the atoms, its coordination and its elements, n x d.

@@ -4,8 +4,8 @@ import pytest
 from benchmarks.phase_crystals import CELLS, PARTNERS, STRANGERS, crystal
 from benchmarks.phase_patterns import Grain, Scene, background, pattern
 from benchmarks.phases import GRID, Arm, draw, judge, table
-from instruments.phase_identity import same_phase
-from instruments.phases import impurities, reference_structure
+from instruments.analyses.phase_identity import same_phase
+from instruments.analyses.reference_phases import impurities, reference_structure
 
 DENSITIES = {  # g/cm^3, handbook of mineralogy
     "LiCoO2": 5.05, "MgAl2O4": 3.58, "LiMn2O4": 4.28, "ZrSiO4": 4.67, "FeTiO3": 4.79, "MgTiO3": 3.9, "LiFePO4": 3.6,

@@ -19,8 +19,8 @@ import functools
 import subprocess as sp
 from os import system
 from subprocess import Popen
-from instruments.cycler import *
-from instruments.instrument import JobInstrument, Quantity
+from instruments.devices.cycler import *
+from instruments.job_instrument import JobInstrument, Quantity
 from instruments.lab import Lab
 from surrogates.pools.pool import in_unit
 from campaigns.values import MetricValue, Measurement
@@ -181,7 +181,7 @@ def test_what_is_no_part_of_a_laboratory_is_refused_and_never_imported(folder: P
     [
         ("bench:Bench", Use.DEVICE),
         ("bench:Own", Use.DEVICE),
-        ("instruments.epics_furnace:EpicsFurnace", Use.DEVICE),
+        ("instruments.devices.epics_furnace:EpicsFurnace", Use.DEVICE),
         ("bench:build", Use.LAB),
         ("bench:Made", Use.LAB),
         ("bench:analyse", Use.ANALYSIS),
@@ -327,7 +327,7 @@ def test_relative_imports_of_a_package_beside_the_campaign_are_followed(tmp_path
     (tmp_path / "ours" / "parts").mkdir(parents=True)
     (tmp_path / "ours" / "__init__.py").write_text("from .ovens import Oven, shell\nfrom .parts import *\n")
     (tmp_path / "ours" / "ovens.py").write_text(
-        "from .parts.duties import Duties\nfrom . import parts\nfrom instruments.furnace import Furnace\n"
+        "from .parts.duties import Duties\nfrom . import parts\nfrom instruments.devices.furnace import Furnace\n"
         "from subprocess import run as shell\nclass Oven(Duties, Furnace): pass\n"
     )
     (tmp_path / "ours" / "parts" / "__init__.py").write_text("from .duties import Duties\n")
@@ -353,7 +353,7 @@ def test_a_module_that_cannot_be_read_is_a_problem_and_no_crash(tmp_path: Path, 
     [
         ("import nowhere", "torn.py imports nowhere in line 1, which is not there; install or"),
         ("from nowhere.at import all", "torn.py imports nowhere.at in line 1"),
-        ("from instruments.instrument import Quantities", "has no Quantities, did you mean 'Quantity'"),
+        ("from instruments.job_instrument import Quantities", "has no Quantities, did you mean 'Quantity'"),
         ("from instruments.instruments import Quantity", "imports instruments.instruments in line 1"),
         ("import os.path, xml.dom, numpy.linalg\nfrom campaigns import values\nfrom os import system", ""),
         ("try:\n    import nowhere\nexcept ImportError:\n    nowhere = None", ""),
@@ -427,7 +427,7 @@ except ImportError:
 
 @pytest.mark.parametrize("text", HONEST.values(), ids=HONEST)
 def test_what_only_running_a_module_could_tell_is_not_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "honest.py").write_text("from instruments.instrument import JobInstrument\n" + text)
+    (tmp_path / "honest.py").write_text("from instruments.job_instrument import JobInstrument\n" + text)
     settings = {"gain": 2} if "gain" in text else {}
     assert said(tmp_path, "honest:Tool", Use.DEVICE, **settings) == ""
 

@@ -8,7 +8,7 @@ from campaigns.errors import LimitError, UnitError
 from campaigns.values import Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.galvanostatic import discharge
-from instruments.instrument import Quantity
+from instruments.job_instrument import Quantity
 from instruments.signal_units import agreed, in_expected_units, passed_on, reads, stated_unit
 
 

@@ -6,7 +6,7 @@ from ophyd import Component
 
 from campaigns.values import Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
-from instruments.instrument import JobInstrument, Quantity
+from instruments.job_instrument import JobInstrument, Quantity
 from instruments.signal_units import reads
 
 

@@ -1,7 +1,7 @@
 """A cycler of the user's own that is well, and finds no sample that can be measured."""
 
-from instruments.cycler import Cycler
-from instruments.instrument import SPOILT
+from instruments.devices.cycler import Cycler
+from instruments.job_instrument import SPOILT
 
 
 class Picky(Cycler):

@@ -17,7 +17,7 @@ from tests.surrogates.pools.crystal_files import cif, salt, table_text
 CALORIMETER = """
 import numpy as np
 from campaigns.values import Measurement, MetricValue
-from instruments.cycler import Cycler
+from instruments.devices.cycler import Cycler
 
 
 class Calorimeter(Cycler):

@@ -12,7 +12,7 @@ from ophyd import Component
 
 from campaigns.errors import LabError, SampleError
 from campaigns.values import Measurement, MetricValue
-from instruments.instrument import JobInstrument, Quantity
+from instruments.job_instrument import JobInstrument, Quantity
 
 POINTS = 64
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from campaigns.errors import LimitError
-from instruments.channel import Channel
+from instruments.devices.epics_signal import Channel
 from simulators.epics import EpicsLab, FurnaceServer, unused_port
 from tests.labs import Crew, LinePhysics, job, setup
 

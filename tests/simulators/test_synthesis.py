@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition
 
 from campaigns.errors import LabError
-from instruments.phases import CELLS
+from instruments.analyses.reference_phases import CELLS
 from simulators.materials import Material, chemistry, nickel_rich
 from simulators.synthesis import GASES, TARGET, Sample, synthesise
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate

@@ -9,7 +9,7 @@ from campaigns.errors import StepError
 from instruments.analyses import calcination
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.diffraction import phase_fraction
-from instruments.phases import reference_structure
+from instruments.analyses.reference_phases import reference_structure
 from simulators.materials import nickel_rich
 from simulators.pattern import diffract
 from simulators.synthesis import Sample

@@ -15,7 +15,7 @@ from campaigns.lab import StationConfig
 from campaigns.module_files import open_folder
 from campaigns.values import Candidate
 from instruments.clock import WallClock
-from instruments.furnace import Furnace
+from instruments.devices.furnace import Furnace
 from instruments.lab import Lab
 from loop.execution.lab_setup import build_instrument, build_lab, recipe
 from loop.planning.pool_data import build_materials, caveats_of
@@ -191,7 +191,7 @@ def test_a_predictor_that_says_no_number_of_some_entry_is_refused(name: str, mes
 
 
 DEVICE = """
-from instruments.furnace import Furnace
+from instruments.devices.furnace import Furnace
 from instruments.lab import Lab
 
 class Oven(Furnace):

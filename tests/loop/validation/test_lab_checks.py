@@ -11,10 +11,10 @@ from campaigns.load import load_campaign
 from campaigns.values import Scalar
 from instruments.built_in import BUILT_IN
 from instruments.clock import WallClock
-from instruments.cycler import Cycler
-from instruments.diffractometer import Diffractometer
-from instruments.epics_furnace import EpicsFurnace
-from instruments.furnace import Furnace
+from instruments.devices.cycler import Cycler
+from instruments.devices.diffractometer import Diffractometer
+from instruments.devices.epics_furnace import EpicsFurnace
+from instruments.devices.furnace import Furnace
 from loop.cli.run_command import Request, run_campaign
 from loop.validation.analysis_facts import BUILT_IN as ANALYSES
 from loop.validation.lab_checks import check_lab
@@ -54,7 +54,7 @@ budget: {trials: 5}
 """
 BENCH = """\
 from ophyd import Component, EpicsSignal, EpicsMotor, Device, Signal
-from instruments.instrument import JobInstrument, Quantity, text
+from instruments.job_instrument import JobInstrument, Quantity, text
 from campaigns.values import Measurement, MetricValue
 
 raise SystemExit("nobody may import this")
@@ -327,7 +327,7 @@ fidelities:
         ("bench:Bench", "bench:Without", "the limits of x cannot be read (got 0.0 to 0.0); set them"),
         ("bench:Bench", "bench:Real", "bench:Real is a real device (valve is a ophyd.EpicsSignal), and the clock"),
         ("bench:Bench", "bench:Deep", "bench:Deep is a real device (stage is a bench.Stage)"),
-        ("bench:Bench", "instruments.epics_furnace:EpicsFurnace", "is a real device"),
+        ("bench:Bench", "instruments.devices.epics_furnace:EpicsFurnace", "is a real device"),
         ("timeout: 20 h", "timeout: 30 min", "bench:Bench asks the lab's clock for 2 h to do a job, and"),
         ("bench:good", "bench:other", "bench:other does not give 'output', did you mean 'outputs'"),
         ("bench:good", "bench:volts", "gives output in V"),

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from instruments.phase_identity import distinct, same_phase
-from instruments.phases import reference_structure
+from instruments.analyses.phase_identity import distinct, same_phase
+from instruments.analyses.reference_phases import reference_structure
 
 
 def rock_salt(metal, a):

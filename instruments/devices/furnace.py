@@ -11,8 +11,8 @@ from ophyd import Component, Kind
 from campaigns.errors import StepError
 from campaigns.values import Scalar
 from instruments.built_in import FURNACE
-from instruments.instrument import JobInstrument, Quantity, text
 from instruments.job import Job
+from instruments.job_instrument import JobInstrument, Quantity, text
 
 PEAK_TOLERANCE = 10.0
 """Largest distance of the log's peak from the target, in degC."""

@@ -11,8 +11,8 @@ from ophyd import Component
 from campaigns.errors import StepError
 from campaigns.values import Scalar
 from instruments.built_in import DIFFRACTOMETER
-from instruments.instrument import JobInstrument, Quantity
 from instruments.job import Job
+from instruments.job_instrument import JobInstrument, Quantity
 
 
 class Diffractometer(JobInstrument):

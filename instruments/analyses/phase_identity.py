@@ -8,7 +8,7 @@ from functools import lru_cache
 from pymatgen.analysis.structure_matcher import AbstractComparator, StructureMatcher
 from pymatgen.core import Composition, Structure
 
-from instruments.symmetry import primitive
+from instruments.analyses.symmetry import primitive
 
 SHARE = 0.03  # of all atoms, by which two compositions of one phase may differ (Fe0.95O is wüstite, too)
 OCCUPANCY = 0.1  # by which the occupancies of matching sites may differ

@@ -10,9 +10,9 @@ from ophyd import Component
 
 from campaigns.values import Scalar
 from instruments.built_in import CYCLER
-from instruments.diffractometer import same_length
-from instruments.instrument import JobInstrument, Quantity
+from instruments.devices.diffractometer import same_length
 from instruments.job import Job
+from instruments.job_instrument import JobInstrument, Quantity
 
 
 class Cycler(JobInstrument):

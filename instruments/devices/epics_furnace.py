@@ -9,8 +9,8 @@ from ophyd import Component, Kind
 from ophyd.utils import DisconnectedError
 
 from campaigns.errors import StepError
-from instruments.channel import PATIENCE, Channel
-from instruments.furnace import Furnace
+from instruments.devices.epics_signal import PATIENCE, Channel
+from instruments.devices.furnace import Furnace
 from instruments.status import LabStatus
 
 POLL = 0.1

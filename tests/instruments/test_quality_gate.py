@@ -5,7 +5,7 @@ import pytest
 from campaigns.errors import UnitError
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Measurement, MetricValue
-from instruments.gate import Judged, judge
+from instruments.quality_gate import Judged, judge
 
 UNITS = {"capacity": "mAh/g"}
 

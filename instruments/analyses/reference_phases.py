@@ -1,7 +1,7 @@
 """Crystal structures of likely impurities, and the reflections that a diffractometer would show of any structure.
 
-Cells, origins and coordinates are those of the sources named beside them. ``tests/instruments/test_phases.py`` checks
-shortest distances, since a wrong origin gives an absurd crystal without any complaint.
+Cells, origins and coordinates are those of the sources named beside them. Their tests check shortest distances, since a
+wrong origin gives an absurd crystal without any complaint.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from campaigns.errors import LabError
 from campaigns.radiation import COPPER, Radiation
-from instruments.symmetry import rotations
+from instruments.analyses.symmetry import rotations
 
 RANGE = (10.0, 80.0)  # deg of 2 theta that a scan covers
 MARGIN = 1.0  # deg; reflections just outside the scan reach into it
@@ -237,7 +237,8 @@ def reference_structure(name: str) -> Structure:
     """
     if name not in CELLS:
         raise LabError(
-            f"no reference phase {name!r}; allowed: {', '.join(sorted(CELLS))}; add it to instruments/phases.py"
+            f"no reference phase {name!r}; allowed: {', '.join(sorted(CELLS))}; "
+            "add it to instruments/analyses/reference_phases.py"
         )
     return CELLS[name].structure()
 

@@ -3,7 +3,7 @@ import pytest
 from pymatgen.core import Composition, Structure
 
 from campaigns.errors import LabError
-from instruments.phases import CELLS, impurities, reference, reference_phase, reference_structure
+from instruments.analyses.reference_phases import CELLS, impurities, reference, reference_phase, reference_structure
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
 
 DENSITIES = {  # g/cm^3, CRC Handbook of Chemistry and Physics

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.radiation import COPPER
-from instruments.phases import ReferencePhase
+from instruments.analyses.reference_phases import ReferencePhase
 
 FloatArray = NDArray[np.float64]
 

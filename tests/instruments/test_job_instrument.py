@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from campaigns.errors import LabError, LimitError, StepError
-from instruments.instrument import readings
+from instruments.job_instrument import readings
 from tests.labs import job
 
 
