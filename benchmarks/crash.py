@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.errors import start
 from campaigns.values import TrialState
 from loop.storage.reader import Reader
-from simulators.ledger import Ledger
+from simulators.job_ledger import Ledger
 
 _CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "calcination.yaml"
 _BEGINS = "proposed"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from campaigns.values import Scalar
-from simulators.bench import StationKind
 from simulators.furnace_thermal import Program
+from simulators.shared_state import StationKind
 
 CHANGE = 120.0
 """Time to change the sample of the diffractometer [s]."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from campaigns.errors import LabError
 from campaigns.values import Scalar
-from simulators.cell import discharge
+from simulators.diffraction_pattern import diffract
+from simulators.half_cell import discharge
 from simulators.materials import Material, nickel_rich
-from simulators.pattern import diffract
 from simulators.synthesis import Sample, synthesise
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]

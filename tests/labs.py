@@ -14,8 +14,8 @@ import numpy as np
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
-from simulators.bench import LabSetup
 from simulators.faults import Fault
+from simulators.shared_state import LabSetup
 
 STATIONS = {"oven": "furnace", "xrd": "diffractometer", "cycler": "cycler"}
 RECIPES: Mapping[str, Mapping[str, Any]] = {

@@ -34,6 +34,6 @@ def test_the_vocabulary_needs_no_engine() -> None:
     assert not loaded_by(*VOCABULARY) & (ENGINES | {"pymatgen", "pandas", "scipy"})
 
 
-@pytest.mark.parametrize("module", ["instruments.station", "simulators.virtual"])
+@pytest.mark.parametrize("module", ["instruments.station", "simulators.virtual_lab"])
 def test_a_lab_needs_neither_models_nor_database(module: str) -> None:
     assert not loaded_by(module) & {"torch", "ax", "botorch", "gpytorch", "chgnet", "matgl", "sqlmodel", "plotly"}

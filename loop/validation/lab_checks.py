@@ -24,8 +24,8 @@ from loop.validation.analysis_facts import read_analysis
 from loop.validation.limit_checks import Stated, missing_settings, outside_limits
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import prospects
-from simulators.bench import StationKind
 from simulators.durations import job_duration
+from simulators.shared_state import StationKind
 
 _WORLD = "surrogates.pools.prototypes:cathodes"
 """The pool whose materials the virtual lab can make."""

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from simulators.virtual import VirtualLab
+from simulators.virtual_lab import VirtualLab
 from tests.labs import Crew, LinePhysics, setup
 
 

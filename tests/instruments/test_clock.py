@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instruments.clock import Agenda, Party, WallClock
-from simulators.clock import VirtualClock
+from simulators.virtual_clock import VirtualClock
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from(["a", "b"])), max_size=20))

@@ -7,7 +7,7 @@ from ophyd.status import Status
 from campaigns.errors import StepError
 from instruments.clock import Party
 from instruments.status import LabStatus, LabWait
-from simulators.clock import VirtualClock
+from simulators.virtual_clock import VirtualClock
 
 
 class Lab:

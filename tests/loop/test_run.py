@@ -14,7 +14,7 @@ from campaigns.values import Cause, TrialState
 from loop.core.events import BestChanged, Event, LookedAhead, Proposed, StepStarted, Stopping, TrialEnded, Warned
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
-from simulators.ledger import Ledger
+from simulators.job_ledger import Ledger
 from tests.loop.conftest import Bench, quick
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from campaigns.errors import LabError
-from simulators.bench import Physics
 from simulators.physics import CathodePhysics
+from simulators.shared_state import Physics
 from tests.crystals import lithium_iron_phosphate
 
 RECIPE = {"temperature": 700.0, "time": 12.0, "atmosphere": "argon"}

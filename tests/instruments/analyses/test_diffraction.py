@@ -10,8 +10,8 @@ from instruments.analyses import calcination
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.diffraction import phase_fraction
 from instruments.analyses.reference_phases import reference_structure
+from simulators.diffraction_pattern import diffract
 from simulators.materials import nickel_rich
-from simulators.pattern import diffract
 from simulators.synthesis import Sample
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
 

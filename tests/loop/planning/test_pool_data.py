@@ -20,7 +20,7 @@ from instruments.lab import Lab
 from loop.execution.lab_setup import build_instrument, build_lab, recipe
 from loop.planning.pool_data import build_materials, caveats_of
 from loop.validation.limit_checks import check_limits
-from simulators.clock import VirtualClock
+from simulators.virtual_clock import VirtualClock
 from tests.loop.conftest import quick
 
 OWN = """

@@ -6,7 +6,7 @@ import pytest
 
 from campaigns.errors import LabError
 from simulators.faults import Fault
-from simulators.virtual import VirtualLab
+from simulators.virtual_lab import VirtualLab
 from tests.labs import STATIONS, Crew, LinePhysics, job, setup
 
 

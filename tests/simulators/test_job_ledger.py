@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import LabError
-from simulators.ledger import Entry, Ledger
+from simulators.job_ledger import Entry, Ledger
 
 ENTRY = Entry("oven", "t1", "1", None, "calcine", 1, {"temperature": 850.0, "atmosphere": "air"}, 3600.0)
 

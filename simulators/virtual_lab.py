@@ -16,11 +16,11 @@ from instruments.devices.cycler import Cycler
 from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.furnace import Furnace
 from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
-from simulators.bench import Array, Bench, LabSetup, Physics, StationKind
-from simulators.clock import VirtualClock
 from simulators.durations import job_duration, program_of
 from simulators.furnace_thermal import ROOM, record, summary, temperature
-from simulators.ledger import Entry, Ledger
+from simulators.job_ledger import Entry, Ledger
+from simulators.shared_state import Array, Bench, LabSetup, Physics, StationKind
+from simulators.virtual_clock import VirtualClock
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,9 +15,9 @@ from instruments.clock import WallClock
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.devices.epics_signal import use_channel_access
 from instruments.job import Job
-from simulators.bench import Bench, LabSetup, Physics
-from simulators.ledger import Entry, Ledger
-from simulators.virtual import SimulatedLab, virtual_instrument
+from simulators.job_ledger import Entry, Ledger
+from simulators.shared_state import Bench, LabSetup, Physics
+from simulators.virtual_lab import SimulatedLab, virtual_instrument
 
 ROOT = Path(__file__).parent.parent
 LOOPBACK = {

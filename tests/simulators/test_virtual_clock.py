@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from simulators.clock import VirtualClock
+from simulators.virtual_clock import VirtualClock
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from campaigns.errors import LabError
+from simulators.diffraction_pattern import diffract
 from simulators.materials import nickel_rich
-from simulators.pattern import diffract
 from simulators.synthesis import Sample
 from tests.crystals import lithium_cobalt_oxide
 

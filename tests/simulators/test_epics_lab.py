@@ -10,7 +10,7 @@ import pytest
 
 from campaigns.errors import LimitError
 from instruments.devices.epics_signal import Channel
-from simulators.epics import EpicsLab, FurnaceServer, unused_port
+from simulators.epics_lab import EpicsLab, FurnaceServer, unused_port
 from tests.labs import Crew, LinePhysics, job, setup
 
 QUICK = {"temperature": 500.0, "time": 1.0, "ramp_rate": 20.0}
@@ -117,7 +117,7 @@ def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew):
 
 def test_the_server_dies_with_a_parent_that_is_killed():
     program = (
-        "from simulators.epics import FurnaceServer, unused_port\n"
+        "from simulators.epics_lab import FurnaceServer, unused_port\n"
         "server = FurnaceServer(['a:'], 1.0, unused_port())\n"
         "print(server._process.pid, flush=True)\n"
         "input()\n"

@@ -6,7 +6,7 @@ import pytest
 from campaigns.errors import LabError
 from instruments.analyses import galvanostatic
 from instruments.analyses.context import AnalysisContext
-from simulators.cell import POINTS, accessible, discharge, equilibrium
+from simulators.half_cell import POINTS, accessible, discharge, equilibrium
 from simulators.synthesis import Sample
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
 

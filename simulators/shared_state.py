@@ -16,7 +16,7 @@ from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from simulators.faults import Fault, Kind, kinds
-from simulators.ledger import Entry, Ledger
+from simulators.job_ledger import Entry, Ledger
 
 Array = NDArray[np.float64]
 StationKind = Literal["furnace", "diffractometer", "cycler"]

@@ -8,12 +8,12 @@ from pathlib import Path
 from campaigns.campaign import Campaign
 from campaigns.lab import EpicsLabConfig, VirtualLabConfig
 from instruments.lab import Lab
-from simulators.bench import LabSetup
-from simulators.epics import EpicsLab
+from simulators.epics_lab import EpicsLab
 from simulators.faults import Fault
 from simulators.materials import Entry, cathode_materials
 from simulators.physics import CathodePhysics
-from simulators.virtual import VirtualLab
+from simulators.shared_state import LabSetup
+from simulators.virtual_lab import VirtualLab
 
 
 def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Path, start: float) -> Lab:
