@@ -34,8 +34,8 @@ from benchmarks.environment import wide_console
 from benchmarks.errors import start
 from benchmarks.looking import looking
 from benchmarks.trials import completed
-from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
+from campaigns.relative_paths import PARENT
 from campaigns.values import MetricValue
 from loop.cli.memory import peak_memory
 from loop.planning.planner import Planner

@@ -13,12 +13,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from campaigns.base import Config
 from campaigns.campaign import Campaign
-from campaigns.contradictions import unkept
 from campaigns.errors import CampaignError, Problem
-from campaigns.messages import explain
 from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
+from campaigns.space_validation import unkept
+from campaigns.validation_messages import explain
 from campaigns.values import Candidate, MetricValue, Scalar
 
 Parameters = dict[str, ParameterConfig]

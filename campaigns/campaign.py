@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from campaigns.base import Config, Count, Dollars, Name, Number, Seconds
-from campaigns.checks import cross_check
+from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
-from campaigns.lab import LabConfig, StationConfig, StepConfig
+from campaigns.laboratory import LabConfig, StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
 from campaigns.space import SpaceConfig

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from campaigns.columns import is_ranking
 from campaigns.errors import CampaignError, Problem, TableError
 from campaigns.mixtures import ComponentConfig, MixtureConfig
 from campaigns.parameters import (
@@ -22,10 +21,11 @@ from campaigns.parameters import (
     ParameterConfig,
     allowed_values,
 )
-from campaigns.sheet import read_sheet
+from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
-from campaigns.table import Table
-from campaigns.table_values import broken_mixture
+from campaigns.tables.columns import is_ranking
+from campaigns.tables.settings import broken_mixture
+from campaigns.tables.sheet import read_sheet
 from campaigns.values import Candidate, Scalar
 from campaigns.warm_start import TableSourceConfig
 

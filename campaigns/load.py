@@ -11,14 +11,14 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
-from campaigns.checks import cross_check
-from campaigns.dotted_paths import unfit_objects
+from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError, Problem
-from campaigns.messages import explain, shown
-from campaigns.pool import GeneratorPoolConfig, missing_source
-from campaigns.yaml_nodes import Document, parts, read_document
+from campaigns.pool_source import GeneratorPoolConfig, missing_source
+from campaigns.relative_paths import PARENT
+from campaigns.user_code.dotted_paths import unfit_objects
+from campaigns.validation_messages import explain, shown
+from campaigns.yaml_lines import Document, parts, read_document
 from campaigns.yaml_words import yaml_problem
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from campaigns.base import Config, DottedPath, Name, OwnQuantity, OwnRange, Unit
-from campaigns.beside import BesideConfig
 from campaigns.expressions import Product
+from campaigns.relative_paths import BesideConfig
 
 _SURE = 3.0
 """Standard uncertainties by which a value that cannot be may lie beyond a limit, by the noise of its measurement."""

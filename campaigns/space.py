@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
+from campaigns.allowed_settings import RowsConfig, read_rows
 from campaigns.base import Config, Name
 from campaigns.constraints import Constraint, LinearConstraint, constraint
-from campaigns.contradictions import contradictions
 from campaigns.errors import PlacedError
-from campaigns.linear import LinearSystem, sum_of
+from campaigns.linear_system import LinearSystem, sum_of
 from campaigns.mixtures import MixtureConfig
 from campaigns.parameters import CategoricalConfig, ParameterConfig
-from campaigns.pool import PoolConfig
-from campaigns.rows import RowsConfig, read_rows
-from campaigns.table import Table
+from campaigns.pool_source import PoolConfig
+from campaigns.settings_table import Table
+from campaigns.space_validation import contradictions
 from campaigns.values import Candidate, Scalar
 
 

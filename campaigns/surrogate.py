@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from campaigns.base import Config, Count, DottedPath, Number
-from campaigns.beside import BesideConfig
+from campaigns.relative_paths import BesideConfig
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 

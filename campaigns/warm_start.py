@@ -18,17 +18,17 @@ import numpy as np
 from pydantic import Field
 
 from campaigns.base import Name
-from campaigns.beside import BesideConfig
-from campaigns.columns import GENERATOR, MATERIAL, REASON, STATE, is_written, sd_name
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.metrics import MeasuredConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
-from campaigns.pool import ending
-from campaigns.remarks import Remark, folded
-from campaigns.sheet import Sheet, read_sheet
+from campaigns.pool_source import ending
+from campaigns.relative_paths import BesideConfig
 from campaigns.space import SpaceConfig
-from campaigns.table_values import Settings, broken_mixture, read_settings
-from campaigns.tabular import TABLES, Line
+from campaigns.tables.columns import GENERATOR, MATERIAL, REASON, STATE, is_written, sd_name
+from campaigns.tables.files import TABLES, Line
+from campaigns.tables.settings import Settings, broken_mixture, read_settings
+from campaigns.tables.sheet import Sheet, read_sheet
+from campaigns.tables.unused_rows import Remark, folded
 from campaigns.units import convert, convert_difference
 from campaigns.values import Candidate, MetricValue, Scalar
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from campaigns.campaign import Campaign
-from campaigns.lab import EpicsLabConfig, VirtualLabConfig
+from campaigns.laboratory import EpicsLabConfig, VirtualLabConfig
 from instruments.lab import Lab
 from simulators.epics_lab import EpicsLab
 from simulators.faults import Fault

@@ -14,8 +14,8 @@ from benchmarks.looking import looking
 from benchmarks.planner.space import Choice, Numbers, Parameter, Readings, Real, Task
 from benchmarks.planner.tables import GOOD
 from benchmarks.trials import completed
-from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
+from campaigns.relative_paths import PARENT
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import Proposal
 from loop.planning.planner import Planner

@@ -16,7 +16,7 @@ from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
-from campaigns.lab import ProcessesConfig
+from campaigns.laboratory import ProcessesConfig
 from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue

@@ -20,7 +20,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.mixtures import MixtureConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.table_values import broken_mixture
+from campaigns.tables.settings import broken_mixture
 from campaigns.units import last_digit, split_quantity, to_unit
 from campaigns.values import Candidate, Scalar
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from campaigns.beside import PARENT
 from campaigns.errors import StoreError
 from campaigns.load import load_campaign, read_text
+from campaigns.relative_paths import PARENT
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
 from loop.cli.amendment_commands import Desk, check_reason, open_desk
 from loop.cli.amendment_parser import wrong

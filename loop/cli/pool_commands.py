@@ -14,7 +14,7 @@ from campaigns.errors import CampaignError, Problem
 from loop.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from campaigns.pool import PoolConfig
+    from campaigns.pool_source import PoolConfig
     from surrogates.pools.pool import Pool
 
 app = typer.Typer(
@@ -158,7 +158,7 @@ def _config(request: _Request) -> PoolConfig:
         return _of_campaign(request)
     from pydantic import TypeAdapter, ValidationError
 
-    from campaigns.pool import SourcePoolConfig
+    from campaigns.pool_source import SourcePoolConfig
 
     options = request.options()
     try:
@@ -171,7 +171,7 @@ def _config(request: _Request) -> PoolConfig:
 
 def _source(file: Path) -> dict[str, str]:
     """Return kind and name of the pool in a file or folder."""
-    from campaigns.pool import JSON, TABLES
+    from campaigns.pool_source import JSON, TABLES
 
     name = str(file)
     if file.is_dir():
@@ -196,7 +196,7 @@ def _is_ase(file: Path) -> bool:
 
 def _of_campaign(request: _Request) -> PoolConfig:
     from campaigns.load import load_campaign
-    from campaigns.module_files import open_folder
+    from campaigns.user_code.module_files import open_folder
 
     campaign = load_campaign(request.file)
     if request.options():

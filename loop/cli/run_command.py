@@ -12,7 +12,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import located, parse_campaign, read_text
-from campaigns.module_files import open_folder
+from campaigns.user_code.module_files import open_folder
 from loop.cli.exit_codes import ExitCode
 from loop.cli.memory import peak_memory
 from loop.cli.signals import interrupts

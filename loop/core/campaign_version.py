@@ -9,7 +9,7 @@ from typing import Any
 from campaigns.amendments import amended, outline
 from campaigns.campaign import Campaign
 from campaigns.space import SpaceConfig
-from campaigns.yaml_nodes import read_document
+from campaigns.yaml_lines import read_document
 from loop.core.records import Amendment, changes_of, version_of
 
 

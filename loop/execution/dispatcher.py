@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.dotted_paths import Use
 from campaigns.errors import SampleError
 from campaigns.fidelity import ComputedFidelityConfig
-from campaigns.lab import StepConfig
-from campaigns.user_code import load_object
+from campaigns.laboratory import StepConfig
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.job import Job, StepResult
 from instruments.lab import Lab

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from campaigns.campaign import Campaign
-from campaigns.dotted_paths import Use
 from campaigns.errors import CampaignError, Problem, called
-from campaigns.lab import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
-from campaigns.user_code import load_object
+from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
 from campaigns.values import Candidate, Scalar
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab

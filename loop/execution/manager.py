@@ -10,7 +10,7 @@ from campaigns.amendments import AddTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, LabError
 from campaigns.fidelity import FULL
-from campaigns.lab import StepConfig
+from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned

@@ -12,7 +12,7 @@ from typing import Any
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem, SampleError, UnitError, suggestion
 from campaigns.fidelity import all_steps
-from campaigns.lab import StepConfig
+from campaigns.laboratory import StepConfig
 from campaigns.units import convert, convert_difference
 from campaigns.values import Cause, Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from campaigns.campaign import Campaign
-from campaigns.lab import StepConfig
+from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from loop.core.records import StepRecord, TrialRecord, told
 from loop.storage.store import Store

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
-from campaigns.dotted_paths import Use
 from campaigns.errors import CampaignError, Problem, called
-from campaigns.lab import ComputeConfig
+from campaigns.laboratory import ComputeConfig
 from campaigns.metrics import MeasuredConfig, TrainedPriorConfig
 from campaigns.surrogate import FALLBACK, ChgnetConfig, MatglConfig, SurrogateConfig, view_names
 from campaigns.units import convert
-from campaigns.user_code import load_object
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
 from surrogates.features.embeddings import embed
 from surrogates.features.factory import build_embedder
 from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view

@@ -10,8 +10,8 @@ from itertools import chain, islice
 import numpy as np
 
 from campaigns.errors import CampaignError, Problem
+from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
-from campaigns.table import Table
 from campaigns.values import Candidate
 from loop.sampling.perturbation import Moves, nearest_rows
 from loop.sampling.polytope import interior

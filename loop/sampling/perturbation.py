@@ -8,8 +8,8 @@ import numpy as np
 
 from campaigns.mixtures import MixtureConfig
 from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
-from campaigns.table import Table
 from campaigns.values import Scalar
 from loop.sampling.rounding import Setting, settle, tidied, tidy
 

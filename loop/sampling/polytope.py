@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import null_space
 from scipy.optimize import linprog
 
-from campaigns.linear import LinearSystem
+from campaigns.linear_system import LinearSystem
 from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar

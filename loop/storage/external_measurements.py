@@ -13,7 +13,7 @@ from campaigns.amendments import CompleteTrials, Import, ImportTrials, MeasuredR
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError
 from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
-from campaigns.remarks import Remark, folded
+from campaigns.tables.unused_rows import Remark, folded
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.core.campaign_version import as_shown
 from loop.core.records import Amendment, TrialRecord

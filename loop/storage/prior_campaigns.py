@@ -8,7 +8,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.history import Lacks
-from campaigns.remarks import Remark
+from campaigns.tables.unused_rows import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from loop.core.campaign_version import parameter_units
 from loop.core.records import SOURCE, TrialRecord, trusted

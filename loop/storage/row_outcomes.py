@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from campaigns.remarks import folded, ranges
+from campaigns.tables.unused_rows import folded, ranges
 from campaigns.warm_start import Source
 from loop.core.formatting import candidate_text, clean, metrics_text
 from loop.storage.row_matching import Known

@@ -21,7 +21,7 @@ from sqlmodel import Session, SQLModel, col, delete, func, select
 from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
-from campaigns.yaml_nodes import read_document
+from campaigns.yaml_lines import read_document
 from loop.core.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
 from loop.storage.reader import DOUBTS, OUTLOOK, POSTERIOR, Reader, store_path
 from loop.storage.tables import (

@@ -20,7 +20,7 @@ from campaigns.objective import (
     TermConfig,
 )
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.pool import (
+from campaigns.pool_source import (
     AsePoolConfig,
     FolderPoolConfig,
     GeneratorPoolConfig,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from campaigns.columns import (
+from campaigns.tables.columns import (
     COST,
     COUNT,
     FEASIBLE,

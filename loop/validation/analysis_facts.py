@@ -40,9 +40,9 @@ def read_analysis(path: str, folder: Path | None) -> AnalysisFacts | None:
     """Return what is known of an analysis; None where its source does not say."""
     if path in BUILT_IN:
         return BUILT_IN[path]
-    from campaigns.definitions import NoNameError, define  # a library that most campaigns need not
-    from campaigns.module_files import NoModuleError
-    from campaigns.object_kinds import HARMLESS
+    from campaigns.user_code.definitions import NoNameError, define  # a library that most campaigns need not
+    from campaigns.user_code.module_files import NoModuleError
+    from campaigns.user_code.object_kinds import HARMLESS
 
     try:
         found = define(path, folder)

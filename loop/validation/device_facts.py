@@ -12,10 +12,10 @@ from typing import Any
 
 import griffe
 
-from campaigns.definitions import Definition
 from campaigns.errors import CampaignError
-from campaigns.module_files import ForbiddenModuleError, Origin
-from campaigns.object_kinds import INSTRUMENT
+from campaigns.user_code.definitions import Definition
+from campaigns.user_code.module_files import ForbiddenModuleError, Origin
+from campaigns.user_code.object_kinds import INSTRUMENT
 from instruments.built_in import BUILT_IN, InstrumentFacts, Setting
 
 _BUILT_IN = {

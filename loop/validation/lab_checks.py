@@ -13,9 +13,9 @@ from typing import cast
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
-from campaigns.lab import CustomLabConfig, EpicsLabConfig, VirtualLabConfig
+from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, VirtualLabConfig
 from campaigns.load import located
-from campaigns.pool import GeneratorPoolConfig
+from campaigns.pool_source import GeneratorPoolConfig
 from campaigns.units import convert
 from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
@@ -113,7 +113,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> Place:
     if station.device is None:
         simulated = not isinstance(campaign.lab, CustomLabConfig)
         return Place(station.kind, BUILT_IN[station.kind]) if simulated else Place()
-    from campaigns.definitions import define  # a library that most campaigns need not
+    from campaigns.user_code.definitions import define  # a library that most campaigns need not
     from loop.validation.device_facts import read_device
 
     facts = read_device(define(station.device, folder))

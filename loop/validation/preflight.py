@@ -7,10 +7,10 @@ from pathlib import Path
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError, Problem
-from campaigns.lab import RayConfig
+from campaigns.laboratory import RayConfig
 from campaigns.load import located
 from campaigns.metrics import TrainedPriorConfig
-from campaigns.pool import FolderPoolConfig, TablePoolConfig
+from campaigns.pool_source import FolderPoolConfig, TablePoolConfig
 from campaigns.warm_start import Source
 from loop.storage.paths import default_store
 from surrogates.features.matgl_files import problems

@@ -10,7 +10,7 @@ from typing import Protocol
 from campaigns.campaign import Campaign
 from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
-from campaigns.lab import StepConfig
+from campaigns.laboratory import StepConfig
 from campaigns.parameters import FloatConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar, lab_time

@@ -12,9 +12,9 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from campaigns.dotted_paths import Use
 from campaigns.errors import CampaignError, ModelError, Problem, raised_by
-from campaigns.user_code import load_object
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
 from surrogates.features.embeddings import AnyEmbedder, Embeddings, Energies
 
 _NEEDED = "needed: name and version, texts that are not empty, and evaluate(structures), which returns Embeddings"

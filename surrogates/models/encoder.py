@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.parameters import CategoricalConfig, ParameterConfig
+from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
-from campaigns.table import Table
 from campaigns.values import Candidate, Scalar
 from surrogates.models.lifted_points import lifted
 

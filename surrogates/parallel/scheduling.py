@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, assert_never
 
-from campaigns.lab import ComputeConfig, ProcessesConfig, RayConfig
+from campaigns.laboratory import ComputeConfig, ProcessesConfig, RayConfig
 from surrogates.parallel.processes import map_in_processes
 
 Item = TypeVar("Item")

@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from campaigns.errors import ModelError
-from campaigns.pool import FolderPoolConfig, SourcePoolConfig, TablePoolConfig, missing_source
+from campaigns.pool_source import FolderPoolConfig, SourcePoolConfig, TablePoolConfig, missing_source
 from surrogates.pools.build_report import pool_error
 from surrogates.pools.cleanup import FILE, make_room, note_use, pools_folder
 from surrogates.pools.pool_store import Writer

@@ -14,11 +14,11 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.dotted_paths import Use
 from campaigns.errors import called
-from campaigns.pool import GeneratorPoolConfig, PoolConfig, SourcePoolConfig
+from campaigns.pool_source import GeneratorPoolConfig, PoolConfig, SourcePoolConfig
 from campaigns.units import check_unit
-from campaigns.user_code import load_object
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
 from surrogates.pools.build_report import BadEntry, Findings, Place, RefusedError, pool_error
 from surrogates.pools.pool_store import Index, StoredEntries
 from surrogates.pools.structure_checks import defect

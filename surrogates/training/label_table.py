@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from campaigns.errors import CampaignError, Problem, UnitError
-from campaigns.pool import TABLES, TablePoolConfig
+from campaigns.pool_source import TABLES, TablePoolConfig
 from campaigns.units import convert
 from surrogates.pools.pool import Pool, Progress, load_pool
 from surrogates.pools.sources.data_table import stated_unit

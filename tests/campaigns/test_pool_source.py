@@ -8,7 +8,7 @@ import yaml
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign, parse_campaign
-from campaigns.pool import FolderPoolConfig, TablePoolConfig
+from campaigns.pool_source import FolderPoolConfig, TablePoolConfig
 
 CATHODE = (Path(__file__).parents[2] / "campaigns" / "cathode.yaml").read_text(encoding="utf-8")
 TABLE = {"kind": "table", "file": "crystals.csv"}

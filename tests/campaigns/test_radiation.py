@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from campaigns.analysis_settings import SETTINGS
-from campaigns.dotted_paths import SHIPPED, Use
 from campaigns.errors import CampaignError, UnitError
 from campaigns.load import parse_campaign
 from campaigns.radiation import radiation
+from campaigns.user_code.dotted_paths import SHIPPED, Use
 from instruments.signal_units import expected
 from loop.execution.lab_setup import load_analysis
 

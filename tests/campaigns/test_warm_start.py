@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import parse_campaign
+from campaigns.relative_paths import PARENT
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from campaigns.warm_start import TableSourceConfig, Wanted, checked, read_table

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import CampaignError, LabError
-from campaigns.module_files import open_folder
+from campaigns.user_code.module_files import open_folder
 from loop.cli.amendment_commands import add_trial, open_desk
 from loop.core.candidate_results import best
 from loop.report.campaign_report import write_report

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from campaigns.amendments import ReleaseTrial
-from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
+from campaigns.relative_paths import PARENT
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import open_desk, settle
 from loop.core.candidate_results import best

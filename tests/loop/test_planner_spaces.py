@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from campaigns.beside import PARENT
 from campaigns.campaign import Campaign
+from campaigns.relative_paths import PARENT
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.records import Proposal, TrialRecord
 from loop.planning.planner import Planner

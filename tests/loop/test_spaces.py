@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.beside import PARENT
 from campaigns.errors import CampaignError
+from campaigns.relative_paths import PARENT
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.sampling.candidates import near, sobol, unseen

@@ -13,7 +13,7 @@ from ase.db import connect
 from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Element, Lattice, Structure
 
-from campaigns.pool import AsePoolConfig
+from campaigns.pool_source import AsePoolConfig
 from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.packing import pack
 from surrogates.pools.sources.data_table import damaged

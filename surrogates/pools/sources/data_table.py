@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from campaigns.cells import Marks, missing, read_number
 from campaigns.errors import CampaignError, TableError, suggestion
-from campaigns.heads import bare_unit, split_head
-from campaigns.pool import TablePoolConfig
-from campaigns.tabular import Line, read_lines
+from campaigns.pool_source import TablePoolConfig
+from campaigns.tables.cells import Marks, missing, read_number
+from campaigns.tables.files import Line, read_lines
+from campaigns.tables.headers import bare_unit, split_head
 from campaigns.units import is_unit
 from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source, name_of

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from campaigns.pool import FolderPoolConfig
+from campaigns.pool_source import FolderPoolConfig
 from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.sources.item import Item, Source
 

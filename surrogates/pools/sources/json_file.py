@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaigns.pool import JsonPoolConfig
+from campaigns.pool_source import JsonPoolConfig
 from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.sources.data_table import damaged
 from surrogates.pools.sources.item import Item, Source, name_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from campaigns.pool import (
+from campaigns.pool_source import (
     AsePoolConfig,
     FolderPoolConfig,
     JsonPoolConfig,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from campaigns.errors import ModelError
-from campaigns.pool import TablePoolConfig
+from campaigns.pool_source import TablePoolConfig
 from surrogates.pools.build_report import BadEntry, Place
 from surrogates.pools.sources.data_table import check_columns, damaged, row_item
 from surrogates.pools.sources.item import Item, Source

@@ -11,8 +11,8 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, ModelError
-from campaigns.lab import StationConfig
-from campaigns.module_files import open_folder
+from campaigns.laboratory import StationConfig
+from campaigns.user_code.module_files import open_folder
 from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.devices.furnace import Furnace

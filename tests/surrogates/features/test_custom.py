@@ -7,8 +7,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import CampaignError, ModelError
-from campaigns.module_files import open_folder
 from campaigns.surrogate import CustomFeaturesConfig
+from campaigns.user_code.module_files import open_folder
 from surrogates.features.embeddings import embed
 from surrogates.features.factory import build_embedder
 

@@ -11,7 +11,7 @@ import torch
 from matgl.apps.pes import Potential
 from matgl.models import M3GNet, MEGNet
 
-from campaigns.beside import PARENT
+from campaigns.relative_paths import PARENT
 from campaigns.surrogate import ChgnetConfig, MatglConfig, SitesConfig
 from surrogates.features.matgl_files import NETWORKS, locate, matgl_cache, problems, trouble
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.errors import ModelError
-from campaigns.lab import RayConfig
+from campaigns.laboratory import RayConfig
 from surrogates.features.composition import CompositionFeatures
 from surrogates.features.embeddings import embed
 from surrogates.parallel import ray_cluster

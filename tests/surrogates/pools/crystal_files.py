@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from campaigns.pool import SourcePoolConfig, TablePoolConfig
+from campaigns.pool_source import SourcePoolConfig, TablePoolConfig
 from surrogates.pools.pool import Pool, load_pool
 
 

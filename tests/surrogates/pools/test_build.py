@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 
 import surrogates.pools.build as building
 from campaigns.errors import CampaignError, ModelError
-from campaigns.pool import FolderPoolConfig, GeneratorPoolConfig, TablePoolConfig
+from campaigns.pool_source import FolderPoolConfig, GeneratorPoolConfig, TablePoolConfig
 from surrogates import relaxation as lattice
 from surrogates.pools.build_report import RefusedError
 from surrogates.pools.pool import Pool, load_pool
@@ -165,7 +165,7 @@ def test_an_error_while_building_leaves_nothing(tmp_path: Path, cache: Path) -> 
 
 SLOW = """
 import sys, time
-from campaigns.pool import TablePoolConfig
+from campaigns.pool_source import TablePoolConfig
 from surrogates.pools.pool import load_pool
 def progress(what, done, total):
     print(what, flush=True)

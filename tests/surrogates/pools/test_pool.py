@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import CampaignError, UnitError
-from campaigns.pool import GeneratorPoolConfig
+from campaigns.pool_source import GeneratorPoolConfig
 from surrogates.pools.build_report import Duplicate, Findings, Place
 from surrogates.pools.pool import Pool, PoolEntry, in_unit, load_pool, structure_key
 

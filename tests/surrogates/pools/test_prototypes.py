@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Composition
 
-from campaigns.pool import GeneratorPoolConfig
+from campaigns.pool_source import GeneratorPoolConfig
 from surrogates.pools.chemistry import ANIONS, INERT, REDOX, TETRAHEDRAL
 from surrogates.pools.pool import Pool, PoolEntry, load_pool
 from surrogates.pools.prototypes import FAMILIES, Rejected, build

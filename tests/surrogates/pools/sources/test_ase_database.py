@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from campaigns.errors import CampaignError
-from campaigns.pool import AsePoolConfig
+from campaigns.pool_source import AsePoolConfig
 from surrogates.pools.pool import Pool, load_pool
 from tests.surrogates.pools.crystal_files import reasons
 

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from campaigns.errors import CampaignError
-from campaigns.pool import TablePoolConfig
+from campaigns.pool_source import TablePoolConfig
 from surrogates.pools.pool import load_pool
 from tests.surrogates.pools.crystal_files import (
     cif,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.errors import CampaignError
-from campaigns.pool import FolderPoolConfig
+from campaigns.pool_source import FolderPoolConfig
 from surrogates.pools.pool import load_pool
 from tests.surrogates.pools.crystal_files import cif, crowded, formulas, perovskite, poscar, reasons, salt
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import CampaignError
-from campaigns.pool import JsonPoolConfig
+from campaigns.pool_source import JsonPoolConfig
 from surrogates.pools.pool import load_pool
 from surrogates.pools.sources.json_file import json_source
 from tests.surrogates.pools.crystal_files import cif, formulas, perovskite, reasons, salt

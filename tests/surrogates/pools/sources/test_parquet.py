@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from campaigns.errors import CampaignError, ModelError
-from campaigns.pool import TablePoolConfig
+from campaigns.pool_source import TablePoolConfig
 from surrogates.pools.pool import load_pool
 from tests.surrogates.pools.crystal_files import cif, formulas, perovskite, salt
 

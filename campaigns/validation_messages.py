@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from campaigns.errors import PlacedError, Problem, suggestion
-from campaigns.yaml_nodes import Loc, dotted
+from campaigns.yaml_lines import Loc, dotted
 
 _WANTED = {
     "int_type": "a whole number",

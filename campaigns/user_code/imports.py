@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from campaigns.definitions import NoNameError, define
-from campaigns.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, Origin, locate
+from campaigns.user_code.definitions import NoNameError, define
+from campaigns.user_code.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, Origin, locate
 
 
 def failing_import(module: ModuleFile, folder: Path | None) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from campaigns.base import Config, DottedPath
-from campaigns.beside import BesideConfig
+from campaigns.relative_paths import BesideConfig
 
 TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet", ".tsv", ".tsv.gz", ".tsv.xz", ".xlsx")
 DATABASES = (".db", ".json")

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from campaigns.errors import TableError
-from campaigns.sheet import Sheet, read_sheet
+from campaigns.tables.sheet import Sheet, read_sheet
 
 NUMBERS, TEXTS = ["temperature", "gap", "gap sd"], ["gas"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import griffe
 
-from campaigns.definitions import Definition
-from campaigns.module_files import Origin
+from campaigns.user_code.definitions import Definition
+from campaigns.user_code.module_files import Origin
 
 _PLAIN = {"bool", "bytes", "dict", "int", "list", "set", "str", "tuple"}
 """Types of Python that stand for no object of a laboratory."""

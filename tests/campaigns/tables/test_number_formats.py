@@ -4,8 +4,8 @@ import openpyxl
 import pytest
 
 from campaigns.errors import TableError
-from campaigns.number_formats import Shown, shown
-from campaigns.sheet import Sheet, read_sheet
+from campaigns.tables.number_formats import Shown, shown
+from campaigns.tables.sheet import Sheet, read_sheet
 
 
 def book(folder: Path, value: float, number_format: str, head: str = "y") -> Sheet:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.lab import LabConfig, ProcessesConfig, RayConfig
+from campaigns.laboratory import LabConfig, ProcessesConfig, RayConfig
 
 LAB: TypeAdapter[LabConfig] = TypeAdapter(LabConfig)
 LABS = [{"kind": "virtual"}, {"kind": "epics"}, {"kind": "custom", "factory": "own.lab:build"}]

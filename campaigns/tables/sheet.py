@@ -9,12 +9,12 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 
-from campaigns.cells import Marks, Number, read_number
 from campaigns.errors import TableError, UnitError
-from campaigns.heads import Column, bare_unit, columns_of_units, matched, uncommented
-from campaigns.remarks import Remark
-from campaigns.tabular import Line, read_lines
-from campaigns.unit_rows import parts_of
+from campaigns.tables.cells import Marks, Number, read_number
+from campaigns.tables.files import Line, read_lines
+from campaigns.tables.headers import Column, bare_unit, columns_of_units, matched, uncommented
+from campaigns.tables.unit_rows import parts_of
+from campaigns.tables.unused_rows import Remark
 from campaigns.units import convert, convert_difference, is_unit
 
 _HEADS_WITHIN = 30  # lines from the top of a table

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from campaigns.cells import missing
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.parameters import CategoricalConfig, ParameterConfig, allowed_values
-from campaigns.pool import FileConfig, ending
-from campaigns.remarks import Remark
-from campaigns.sheet import Sheet, read_sheet
-from campaigns.table import Table, Vector
-from campaigns.table_values import Settings, broken_mixture, read_settings
-from campaigns.tabular import TABLES
+from campaigns.pool_source import FileConfig, ending
+from campaigns.settings_table import Table, Vector
+from campaigns.tables.cells import missing
+from campaigns.tables.files import TABLES
+from campaigns.tables.settings import Settings, broken_mixture, read_settings
+from campaigns.tables.sheet import Sheet, read_sheet
+from campaigns.tables.unused_rows import Remark
 from campaigns.values import Scalar
 
 if TYPE_CHECKING:

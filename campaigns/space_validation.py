@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from campaigns.constraints import Constraint, LinearConstraint
 from campaigns.errors import suggestion
-from campaigns.linear import solvable
+from campaigns.linear_system import solvable
 from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Scalar
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import griffe
 
 from campaigns.errors import suggestion
-from campaigns.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, Origin, locate
+from campaigns.user_code.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, Origin, locate
 
 _MOST_STEPS = 50
 """Imports and assignments that are followed before a name counts as going round in circles."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from campaigns.cells import missing
 from campaigns.errors import TableError, UnitError
-from campaigns.heads import Column, bare_unit, columns_of, matched, uncommented
-from campaigns.remarks import Remark
-from campaigns.tabular import Line
+from campaigns.tables.cells import missing
+from campaigns.tables.files import Line
+from campaigns.tables.headers import Column, bare_unit, columns_of, matched, uncommented
+from campaigns.tables.unused_rows import Remark
 from campaigns.units import check_unit, is_unit
 
 _NO_UNIT = re.compile(

@@ -15,10 +15,10 @@ from enum import Enum
 
 import griffe
 
-from campaigns.definitions import Definition
 from campaigns.errors import suggestion
-from campaigns.fruitless import fruitless
-from campaigns.module_files import ForbiddenModuleError, Origin
+from campaigns.user_code.definitions import Definition
+from campaigns.user_code.module_files import ForbiddenModuleError, Origin
+from campaigns.user_code.results import fruitless
 
 INSTRUMENT = "instruments.job_instrument.JobInstrument"
 CONTEXT = "instruments.analyses.context.AnalysisContext"

@@ -4,8 +4,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from campaigns.beside import PARENT
 from campaigns.errors import CampaignError
+from campaigns.relative_paths import PARENT
 from campaigns.space import SpaceConfig
 
 SPACE = {

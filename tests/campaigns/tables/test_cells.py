@@ -2,9 +2,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from campaigns.cells import Marks, Number, read_number
 from campaigns.errors import TableError
-from campaigns.tabular import Typed
+from campaigns.tables.cells import Marks, Number, read_number
+from campaigns.tables.files import Typed
 
 
 def read(cell: str, *others: str) -> Number | None:

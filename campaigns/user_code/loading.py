@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from campaigns.dotted_paths import NamedObject, Use, trouble
 from campaigns.errors import CampaignError, Problem, raised_by
-from campaigns.module_files import OURS, ForbiddenModuleError, NoModuleError, locate, opened
-from campaigns.object_kinds import INSTRUMENT, ObjectKind
+from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
+from campaigns.user_code.module_files import OURS, ForbiddenModuleError, NoModuleError, locate, opened
+from campaigns.user_code.object_kinds import INSTRUMENT, ObjectKind
 
 
 def load_object(path: str, where: str, use: Use, settings: Mapping[str, Any] | None = None) -> Any:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from campaigns.dotted_paths import SHIPPED, NamedObject, Use, trouble
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
-from campaigns.module_files import open_folder
-from campaigns.user_code import load_object
+from campaigns.user_code.dotted_paths import SHIPPED, NamedObject, Use, trouble
+from campaigns.user_code.loading import load_object
+from campaigns.user_code.module_files import open_folder
 from tests.snippets import ROOT
 
 BENCH = '''
@@ -279,7 +279,7 @@ def test_settings_have_to_fit(folder: Path, path: str, use: Use, settings: dict[
 
 
 def test_what_the_ready_campaigns_name_is_what_their_keys_want(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.dotted_paths.SHIPPED", {})
+    monkeypatch.setattr("campaigns.user_code.dotted_paths.SHIPPED", {})
     for use, paths in SHIPPED.items():
         assert [said(tmp_path, path, use) for path in paths] == [""] * len(paths)
 

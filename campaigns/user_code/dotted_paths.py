@@ -76,10 +76,10 @@ def trouble(named: NamedObject, folder: Path | None) -> str:
     if named.path in SHIPPED.get(named.use, ()):
         return ""
     # Reading other people's code takes a library that most campaigns need not.
-    from campaigns.definitions import NoNameError, define
-    from campaigns.imports import failing_import
-    from campaigns.module_files import NoModuleError
-    from campaigns.object_kinds import ObjectKind, misfit
+    from campaigns.user_code.definitions import NoNameError, define
+    from campaigns.user_code.imports import failing_import
+    from campaigns.user_code.module_files import NoModuleError
+    from campaigns.user_code.object_kinds import ObjectKind, misfit
 
     try:
         definition = define(named.path, folder)

@@ -16,9 +16,9 @@ from campaigns.parameters import (
     allowed_values,
     unit_after,
 )
-from campaigns.remarks import Remark
-from campaigns.sheet import Sheet
-from campaigns.tabular import Line
+from campaigns.tables.files import Line
+from campaigns.tables.sheet import Sheet
+from campaigns.tables.unused_rows import Remark
 from campaigns.values import Scalar
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from campaigns.errors import TableError, UnitError
-from campaigns.tabular import Typed
+from campaigns.tables.files import Typed
 from campaigns.units import check_unit, is_unit, step_of
 
 _MISSING = frozenset(

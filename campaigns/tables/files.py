@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from campaigns.errors import TableError
-from campaigns.number_formats import shown
+from campaigns.tables.number_formats import shown
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell

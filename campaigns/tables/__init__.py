@@ -1,0 +1,1 @@
+"""Tables as labs write them: files, headers, units, cells."""
