@@ -7,7 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from surrogates.features.chgnet_model import ChgnetModel
-from surrogates.parallel import scheduling as spread
+from surrogates.parallel import scheduling
 from surrogates.relaxation import settle
 
 
@@ -56,8 +56,8 @@ def test_a_cell_without_equilibrium_is_given_back_with_the_reason():
 
 
 def test_many_cells_come_in_order_from_several_processes(monkeypatch):
-    monkeypatch.setattr(spread, "_WORTH_A_WORKER", 0.0)
-    monkeypatch.setattr(spread, "cores", lambda: 2)
+    monkeypatch.setattr(scheduling, "_WORTH_A_WORKER", 0.0)
+    monkeypatch.setattr(scheduling, "cores", lambda: 2)
     edges = np.linspace(3.8, 4.1, 60)
     found = list(settle(perovskite(a) for a in edges))
     assert [each.structure.lattice.a / each.scale for each in found] == pytest.approx(edges)
@@ -66,7 +66,7 @@ def test_many_cells_come_in_order_from_several_processes(monkeypatch):
 
 def test_a_source_that_never_ends_is_not_waited_for(monkeypatch):
     monkeypatch.setattr("surrogates.relaxation._MANY", 20)
-    monkeypatch.setattr(spread, "cores", lambda: 1)
+    monkeypatch.setattr(scheduling, "cores", lambda: 1)
 
     def endless() -> Iterator[Structure]:
         while True:

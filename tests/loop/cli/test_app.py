@@ -16,7 +16,7 @@ from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode, exit_code
 from tests.stores import fill
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMANDS = [
     *("init", "validate", "schema", "run", "status", "ranking", "trials", "show", "report", "export"),
     *("pool", "surrogate", "weights", "space", "trial"),

@@ -13,7 +13,7 @@ from loop.cli.app import app
 from tests.surrogates.pools.cif.texts import OCCUPANCY, ZNO, named, text
 from tests.surrogates.pools.crystal_files import cif, crowded, disordered, perovskite, poscar, salt, table_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOOD = [
     {"name": "salt", "crystal": cif(salt()), "gap": "8.5"},
     {"name": "twice", "crystal": cif(salt() * (1, 1, 2)), "gap": "8.5"},

@@ -14,7 +14,7 @@ from loop.cli.app import app
 from surrogates.training.record import read_record
 from tests.trained import copy_of, heats, salt, salts, trained, write_table
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def surrogate(*words: str | Path | int) -> Result:

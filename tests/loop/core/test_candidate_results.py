@@ -9,8 +9,6 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from tests.loop.test_front import AREA, two_terms
-from tests.loop.test_growth import growing
 
 from campaigns.campaign import Campaign, StagnationRuleConfig, TargetRuleConfig
 from campaigns.values import Candidate, MetricValue
@@ -21,6 +19,8 @@ from loop.core.stopping import Spent, stop_reason
 from loop.execution.bound_expansion import growth
 from loop.report.trial_figures import incumbent, score_figure
 from loop.terminal.trial_tables import ranking_csv, ranking_table, trials_table
+from tests.loop.core.test_pareto import AREA, two_terms
+from tests.loop.execution.test_bound_expansion import growing
 from tests.trials import campaign, completed
 
 HERE = Candidate({"temperature": 843.8, "time": 2.0, "atmosphere": "air"})

@@ -2,7 +2,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.loop.test_front import AREA, TRIALS, two_terms
 
 from campaigns.campaign import Campaign, HypervolumeRuleConfig
 from campaigns.errors import CampaignError
@@ -10,6 +9,7 @@ from campaigns.values import Candidate, TrialState
 from loop.core.records import Outlook, Proposal, StepRecord, TrialRecord
 from loop.core.stopping import Spent, spent, stop_reason, unanswered
 from tests.loop.conftest import quick
+from tests.loop.core.test_pareto import AREA, TRIALS, two_terms
 from tests.trials import completed
 
 

@@ -14,8 +14,8 @@ from loop.core.events import Amended, Event, Proposed, TrialEnded
 from loop.execution.options import Outcome
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
+from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick, troubled
-from tests.loop.test_run import begun_once, facts
 
 
 def doubtful() -> dict[str, Any]:

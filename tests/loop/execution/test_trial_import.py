@@ -24,8 +24,8 @@ from loop.storage.reader import DOUBTS, Reader
 from loop.storage.store import Journal, Store
 from surrogates.models.encoder import Encoder
 from tests.forks import forked
+from tests.loop.campaign_runs.test_run import facts
 from tests.loop.conftest import Bench, quick
-from tests.loop.test_run import facts
 from tests.stores import CAMPAIGN, fill
 
 

@@ -8,7 +8,7 @@ from campaigns.costs import cost_of, dearest, duration_of, weighs_cost
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue
 from loop.core.stopping import Spent, stop_reason
-from loop.planning import cost_weighting as costs
+from loop.planning import cost_weighting
 from loop.planning.acquisition import choose
 from loop.planning.cost_weighting import Effort
 from loop.planning.fitting import believe
@@ -57,7 +57,7 @@ def test_what_is_usual_is_found_a_few_times_for_a_choice(monkeypatch: pytest.Mon
         drawn.append(1)
         return sobol(*args, **options)
 
-    monkeypatch.setattr(costs, "sobol", counted)
+    monkeypatch.setattr(cost_weighting, "sobol", counted)
     chosen(box(), 1)
     assert 0 < len(drawn) < 20
 

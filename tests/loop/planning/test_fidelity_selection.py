@@ -139,7 +139,7 @@ def calcination(**changes: Any) -> dict[str, Any]:
         "formation": {"kind": "measured", "workflow": scan},
         "guess": {
             "kind": "computed",
-            "function": "tests.loop.test_fidelity:estimate",
+            "function": "tests.loop.planning.test_fidelity_selection:estimate",
             "gives": ["capacity"],
             "cost": 1,
         },

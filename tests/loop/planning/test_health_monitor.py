@@ -20,7 +20,7 @@ PATIENCE = 20
 def campaign(prior: bool = False, seed: int = 0) -> Campaign:
     data = quick(
         seed=seed,
-        space={"pool": {"kind": "generator", "function": "tests.loop.test_trust:pool"}},
+        space={"pool": {"kind": "generator", "function": "tests.loop.planning.test_health_monitor:pool"}},
         surrogate={"features": [{"kind": "chgnet"}, {"kind": "composition"}]},
         metrics={"gap": {"kind": "measured", "unit": "eV"} | ({"prior": "a.b:c"} if prior else {})},
         objective={"terms": [{"goal": "maximise", "metric": "gap", "scale": 1}], "find": {"kind": "many"}},

@@ -13,7 +13,6 @@ from botorch.acquisition.multi_objective.objective import WeightedMCMultiOutputO
 from botorch.models import ModelListGP
 from botorch.sampling import SobolQMCNormalSampler
 from scipy.stats import spearmanr
-from tests.loop.test_acquisition import World
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
@@ -25,6 +24,7 @@ from loop.planning.mc_objective import Scorer
 from loop.planning.posterior import Belief, History
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import ROOT, only_step, quick
+from tests.loop.planning.test_acquisition import World
 
 TERMS = [
     {"goal": "maximise", "metric": "capacity", "scale": 10},
@@ -141,7 +141,7 @@ def test_without_anything_feasible_feasible_volume_is_looked_for() -> None:
 
 _FIRST = """
 import time
-from tests.loop.test_pareto import box, measured, start
+from tests.loop.planning.test_hypervolume_improvement import box, measured, start
 from loop.planning.acquisition import choose
 from loop.planning.fitting import believe
 scorer, history = box(), measured(start(8))

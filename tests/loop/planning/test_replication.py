@@ -14,7 +14,7 @@ from loop.planning.posterior import Belief, History
 from loop.planning.replication import Again, _knowledge_gradients, again
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder
-from tests.loop.test_doubts import hill, spiky
+from tests.loop.planning.test_outlier_handling import hill, spiky
 from tests.planned import Lab, campaign
 
 

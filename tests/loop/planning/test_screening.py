@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from tests.loop.test_acquisition import MATERIALS, World
 
-from loop.planning import screening as promise
+from loop.planning import screening
 from loop.planning.fitting import believe
 from loop.planning.posterior import Belief
 from loop.planning.screening import Promise
+from tests.loop.planning.test_acquisition import MATERIALS, World
 
 
 def believed() -> tuple[World, Belief, torch.Tensor]:
@@ -20,7 +20,7 @@ def believed() -> tuple[World, Belief, torch.Tensor]:
 def test_merits_do_not_depend_on_how_many_candidates_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     _, belief, rows = believed()
     whole = Promise(belief, 3).of(rows)
-    monkeypatch.setattr(promise, "_TOGETHER", 7)
+    monkeypatch.setattr(screening, "_TOGETHER", 7)
     for one, other in zip(whole, Promise(belief, 3).of(rows), strict=True):
         assert torch.allclose(one, other, rtol=1e-12, atol=1e-12)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.loop.test_stopping import trial
 
 from campaigns.campaign import Campaign
 from campaigns.space import SpaceConfig
@@ -13,6 +12,7 @@ from loop.core.records import Proposal, TrialRecord
 from loop.planning.mc_objective import Scorer
 from loop.planning.trust_region import Region, region
 from surrogates.models.encoder import Encoder
+from tests.loop.core.test_stopping import trial
 from tests.planned import Lab, campaign
 
 DIMENSIONS = 20

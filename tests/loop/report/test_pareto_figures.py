@@ -2,11 +2,11 @@ import json
 
 import plotly.graph_objects as go
 import pytest
-from tests.loop.test_front import AREA, TRIALS, two_terms
 
 from loop.core.candidate_results import results
 from loop.core.pareto import front
 from loop.report.pareto_figures import front_figures, volume_figure
+from tests.loop.core.test_pareto import AREA, TRIALS, two_terms
 from tests.trials import campaign
 
 UNITS = {"temperature": "degC", "time": "h"}

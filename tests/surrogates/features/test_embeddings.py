@@ -15,8 +15,9 @@ from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import ModelError
 from surrogates.cache import cache_folder
-from surrogates.features import embeddings, spread
+from surrogates.features import embeddings
 from surrogates.features.embeddings import Embeddings, Keyed, embed
+from surrogates.parallel import scheduling
 from surrogates.parallel.processes import map_in_processes
 from surrogates.structures import structure_key
 
@@ -222,10 +223,12 @@ def test_few_structures_are_held_at_a_time(tmp_path, small_commits):
 
 def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(tmp_path, monkeypatch, small_commits):
     here = embed(cells(150), Volumes(), tmp_path / "here")
-    monkeypatch.setattr(spread, "_WORTH_A_WORKER", 0.0)
-    monkeypatch.setattr(spread, "cores", lambda: 2)
+    monkeypatch.setattr(scheduling, "_WORTH_A_WORKER", 0.0)
+    monkeypatch.setattr(scheduling, "cores", lambda: 2)
     processes = []
-    monkeypatch.setattr(spread, "map_in_processes", lambda *args: processes.append(args[2]) or map_in_processes(*args))
+    monkeypatch.setattr(
+        scheduling, "map_in_processes", lambda *args: processes.append(args[2]) or map_in_processes(*args)
+    )
     there = embed(cells(150), Volumes(), tmp_path / "there")
     assert processes == [2]
     assert np.array_equal(there.energy, here.energy)

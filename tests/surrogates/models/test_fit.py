@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from campaigns.space import SpaceConfig
-from surrogates.models import fit as learning
+from surrogates.models import fit
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.fit import Memory, learn
 from surrogates.models.gp import Prior
@@ -46,13 +46,13 @@ def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float |
 def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
     judged: list[int] = []
-    original = learning.views_verdict
+    original = fit.views_verdict
 
-    def counting(mixture: learning.Fitted) -> learning.Verdict:
+    def counting(mixture: fit.Fitted) -> fit.Verdict:
         judged.append(len(mixture.data.targets))
         return original(mixture)
 
-    monkeypatch.setattr(learning, "views_verdict", counting)
+    monkeypatch.setattr(fit, "views_verdict", counting)
     memory = Memory()
     for count in range(40, 61):
         learn(Task(encoder, PRIOR), first(seen, count), memory)
@@ -75,21 +75,21 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
 ) -> None:
     encoder, seen = world(60)
     whole: list[int] = []
-    monkeypatch.setattr(learning, "_MOST_TO_FIT", 20)
-    original = learning.Fitted.factor.func
+    monkeypatch.setattr(fit, "_MOST_TO_FIT", 20)
+    original = fit.Fitted.factor.func
 
-    def counting(fitted: learning.Fitted) -> learning.Factor:
+    def counting(fitted: fit.Fitted) -> fit.Factor:
         if fitted.known is None:
             whole.append(len(fitted.data.targets))
         return original(fitted)
 
-    monkeypatch.setattr(learning.Fitted.factor, "func", counting)
+    monkeypatch.setattr(fit.Fitted.factor, "func", counting)
     memory = Memory()
     for count in range(40, 61):
         whole.clear()
         grown = learn(Task(encoder, PRIOR), first(seen, count), memory)
-        assert all(size < count or size == learning.fitted_to(count) for size in whole)
-        if learning.fitted_to(count) < count and count > 40:
+        assert all(size < count or size == fit.fitted_to(count) for size in whole)
+        if fit.fitted_to(count) < count and count > 40:
             assert not whole
         fresh = learn(Task(encoder, PRIOR), first(seen, count))
         assert grown.describe() == fresh.describe()
@@ -100,7 +100,7 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
 def test_many_measurements_are_learnt_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
     few = learn(Task(encoder, PRIOR), seen)
-    monkeypatch.setattr(learning, "_MOST_TO_FIT", 59)
+    monkeypatch.setattr(fit, "_MOST_TO_FIT", 59)
     many = learn(Task(encoder, PRIOR), seen)
     everything = torch.arange(100).unsqueeze(-1).double()
     spread = float(few.marginals(everything)[0].std())

@@ -15,7 +15,7 @@ from campaigns.laboratory import RayConfig
 from surrogates.features.composition import CompositionFeatures
 from surrogates.features.embeddings import embed
 from surrogates.parallel import ray_cluster
-from tests.surrogates.features.on_a_ray_cluster import cells
+from tests.surrogates.parallel.on_a_ray_cluster import cells
 
 ISOLATED = ["unshare", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
 SCRIPT = Path(__file__).with_name("on_a_ray_cluster.py")

@@ -128,7 +128,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_pooled import Counter, stored_pool
+from test_pool_embeddings import Counter, stored_pool
 from surrogates.features import embeddings
 from surrogates.pools.pool_embeddings import embed_pool
 embeddings._MOST_STRUCTURES, embeddings._COMMIT_EVERY = 16, 0.0

@@ -12,8 +12,8 @@ import yaml
 from campaigns.values import TrialState
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
+from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick
-from tests.loop.test_run import begun_once, facts
 
 MOMENTS = ("trial 2: calcine begins", "trial 3: diffract at", "trial 6: proposed")
 

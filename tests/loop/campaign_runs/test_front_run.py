@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from loop.cli.app import app
 from loop.core.events import BestChanged, Finished, FrontGrew
 from loop.storage.reader import Reader
+from tests.loop.campaign_runs.test_run import facts
 from tests.loop.conftest import Bench, quick
-from tests.loop.test_run import facts
 
 FRONT = {
     "find": {"kind": "pareto"},

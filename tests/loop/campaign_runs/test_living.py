@@ -18,9 +18,9 @@ from loop.storage.reader import Reader
 from loop.storage.store import Journal
 from loop.terminal.log_lines import line
 from tests.forks import forked
+from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick
 from tests.loop.living import WHEN, growing, run
-from tests.loop.test_run import begun_once, facts
 
 KILLS = (f"trial {WHEN}: proposed", "amendment 1 by", f"trial {WHEN + 1}: proposed (operator", "grows to", "(model)")
 
