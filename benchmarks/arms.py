@@ -21,14 +21,14 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.surrogate import CompositionConfig
 from campaigns.values import Candidate, TrialState
 from loop.cli.memory import peak_memory
-from loop.core.campaign_version import Edition
+from loop.core.campaign_version import CampaignVersion
 from loop.core.events import Event, TrialEnded
-from loop.core.records import Outlook, PosteriorBest, Proposal, TrialRecord
+from loop.core.records import PosteriorBest, Proposal, RegretEstimate, TrialRecord
 from loop.diagnostics.model_health import HealthChange
 from loop.execution.options import RunOptions
-from loop.execution.session import Parts
+from loop.execution.session import CampaignResources
 from loop.planning.planner import Planner
-from loop.planning.pool_data import Materials, build_encoder, build_materials
+from loop.planning.pool_data import PoolData, build_encoder, build_pool_data
 from loop.run import conduct
 
 
@@ -116,10 +116,10 @@ class RandomPlanner:
         """Learn nothing."""
         return []
 
-    def amend(self, now: Edition) -> None:
+    def amend(self, now: CampaignVersion) -> None:
         """Heed no amendment: there is none."""
 
-    def outlook(self) -> Outlook | None:
+    def regret(self) -> RegretEstimate | None:
         """Hope for nothing in particular."""
         return None
 
@@ -127,7 +127,7 @@ class RandomPlanner:
         """Expect nothing of any candidate."""
         return None
 
-    def doubts(self) -> dict[int, str]:
+    def outliers(self) -> dict[int, str]:
         """Believe everything."""
         return {}
 
@@ -141,8 +141,8 @@ class Timed:
 
     def __init__(self, planner: Planner | RandomPlanner) -> None:
         self._planner = planner
-        self.ingest, self.recall, self.doubts = planner.ingest, planner.recall, planner.doubts
-        self.amend, self.outlook, self.posterior_best = planner.amend, planner.outlook, planner.posterior_best
+        self.ingest, self.recall, self.outliers = planner.ingest, planner.recall, planner.outliers
+        self.amend, self.regret, self.posterior_best = planner.amend, planner.regret, planner.posterior_best
         self.thinking: list[float] = []
 
     def suggest(self) -> tuple[int, Candidate, Proposal]:
@@ -195,12 +195,12 @@ def run_task(task: Task) -> Run:
     """
     torch.set_num_threads(1)
     campaign = _campaign(task)
-    materials = build_materials(campaign)
+    materials = build_pool_data(campaign)
     assert materials is not None
     planner = Timed(_planner(task.arm, campaign, materials))
     watch = _Watch(task, build_truth(campaign, materials))
     # The manager needs no more of a planner than the three verbs.
-    parts = Parts(campaign, materials, cast("Planner", planner))
+    parts = CampaignResources(campaign, materials, cast("Planner", planner))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         conduct(parts, RunOptions(f"sqlite:///{folder}/{campaign.name}.db", "", stop=watch.stop), watch)
@@ -225,7 +225,7 @@ def by_composition(campaign: Campaign) -> Campaign:
     return campaign.model_copy(update={"metrics": metrics, "surrogate": surrogate})
 
 
-def _planner(arm: Arm, campaign: Campaign, materials: Materials) -> Planner | RandomPlanner:
+def _planner(arm: Arm, campaign: Campaign, materials: PoolData) -> Planner | RandomPlanner:
     match arm:
         case Arm.ATHANOR | Arm.COMPOSITION:
             return Planner(campaign, build_encoder(campaign, materials))

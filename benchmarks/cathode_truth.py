@@ -19,7 +19,7 @@ from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument
 from loop.execution.lab_setup import build_lab, load_analysis, recipe
-from loop.planning.pool_data import Materials
+from loop.planning.pool_data import PoolData
 from loop.sampling.candidates import sobol
 from loop.sampling.unit_cube import settings
 from simulators.materials import cathode_materials
@@ -135,7 +135,7 @@ class Goal:
     materials: tuple[str, ...]
 
 
-def build_truth(campaign: Campaign, materials: Materials) -> Truth:
+def build_truth(campaign: Campaign, materials: PoolData) -> Truth:
     """Return the truth behind a campaign's virtual lab."""
     physics = CathodePhysics(cathode_materials(materials.pool.entries))
     with tempfile.TemporaryDirectory() as folder:

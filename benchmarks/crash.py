@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.errors import start
 from campaigns.values import TrialState
 from loop.storage.reader import Reader
-from simulators.job_ledger import Ledger
+from simulators.job_ledger import JobLedger
 
 _CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "calcination.yaml"
 _BEGINS = "proposed"
@@ -85,7 +85,7 @@ def _states(folder: Path) -> str:
 
 def _verdict(left_alone: Path, killed: Path, count: int) -> Table:
     expected, got = _trials(left_alone), _trials(killed)
-    ledger = Ledger(killed / "test.lab" / "instruments.jsonl")
+    ledger = JobLedger(killed / "test.lab" / "instruments.jsonl")
     begun = Counter((entry.sample, entry.step) for entry in ledger)
     ledger.close()
     same = [_facts(t) for t in expected] == [_facts(t) for t in got]

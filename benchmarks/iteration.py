@@ -27,9 +27,9 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.cli.memory import peak_memory
 from loop.planning.acquisition import choose
-from loop.planning.fitting import Memories, believe
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
+from loop.planning.fitting import Memories, fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder, MaterialTable
 
 _WIDTHS = {"chgnet": 40, "sites": 40, "composition": 40, "physical": 13, "valence": 6}
@@ -41,13 +41,13 @@ _SIZES = (5_000, 100_000)
 class World:
     """A made-up pool and the truth about it."""
 
-    scorer: Scorer
+    scorer: ObjectiveOnSamples
     truth: NDArray[np.float64]
 
-    def history(self, places: list[int], metrics: list[MetricValue]) -> History:
+    def history(self, places: list[int], metrics: list[MetricValue]) -> TrainingData:
         """Return what was measured at these places."""
         done = [Candidate({}, str(place)) for place in places]
-        return History(done, {"gap": metrics}, (), frozenset(c.key() for c in done))
+        return TrainingData(done, {"gap": metrics}, (), frozenset(c.key() for c in done))
 
     def measure(self, place: int) -> MetricValue:
         """Return a measurement."""
@@ -80,16 +80,16 @@ def _seconds(world: World, measured: int, iterations: int, batch: int) -> list[f
     places = [int(i) for i in np.random.default_rng(1).permutation(len(world.truth))[:measured]]
     metrics = [world.measure(place) for place in places]
     memories: Memories = {}
-    believe(world.scorer, world.history(places, metrics), memories=memories)  # libraries warm up
+    fit_posterior(world.scorer, world.history(places, metrics), memories=memories)  # libraries warm up
     found = []
     for number in range(iterations):
         started = time.process_time()
         history = world.history(places, metrics)
-        belief = believe(world.scorer, history, memories=memories)
+        belief = fit_posterior(world.scorer, history, memories=memories)
         chosen: list[Candidate] = []
         for _ in range(batch):
             seen = history.seen | {c.key() for c in chosen}
-            chosen.append(choose(belief, History(history.done, history.metrics, chosen, seen), number).candidate)
+            chosen.append(choose(belief, TrainingData(history.done, history.metrics, chosen, seen), number).candidate)
         found.append(time.process_time() - started)
         places += [int(str(c.material)) for c in chosen]
         metrics += [world.measure(place) for place in places[-batch:]]
@@ -102,7 +102,7 @@ def _world(size: int, find: str) -> World:
     truth = np.sin(3 * views["chgnet"][:, :8].sum(axis=1)) + views["sites"][:, :4].sum(axis=1)
     campaign = Campaign.model_validate(_campaign(find))
     table = MaterialTable(tuple(map(str, range(size))), views, {})
-    return World(Scorer(campaign, Encoder(campaign.space, table)), truth)
+    return World(ObjectiveOnSamples(campaign, Encoder(campaign.space, table)), truth)
 
 
 def _campaign(find: str) -> Mapping[str, Any]:

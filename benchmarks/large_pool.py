@@ -39,7 +39,7 @@ from campaigns.relative_paths import PARENT
 from campaigns.values import MetricValue
 from loop.cli.memory import peak_memory
 from loop.planning.planner import Planner
-from loop.planning.pool_data import Materials, build_encoder, build_materials
+from loop.planning.pool_data import PoolData, build_encoder, build_pool_data
 from surrogates.features.factory import build_embedder
 from surrogates.pools.pool import Pool, load_pool
 from surrogates.pools.pool_embeddings import embed_pool
@@ -184,7 +184,7 @@ def _embed(folder: Path) -> str:
 
 def _open(folder: Path) -> str:
     """Embed by all other views, so that the next stage finds everything."""
-    materials = build_materials(_campaign(folder))
+    materials = build_pool_data(_campaign(folder))
     assert materials is not None
     return f"views: {', '.join(materials.views)}"
 
@@ -193,7 +193,7 @@ def _plan(folder: Path) -> str:
     torch.set_num_threads(1)
     campaign = _campaign(folder)
     began = time.process_time()
-    materials = build_materials(campaign)
+    materials = build_pool_data(campaign)
     assert materials is not None
     opened = time.process_time() - began
     planner = Planner(campaign, build_encoder(campaign, materials))
@@ -204,7 +204,7 @@ def _plan(folder: Path) -> str:
     return f"opened in {opened:.1f} CPU s; {each:.2f} CPU s a suggestion after {_MEASURED} measurements"
 
 
-def _measure(planner: Planner, materials: Materials, count: int) -> None:
+def _measure(planner: Planner, materials: PoolData, count: int) -> None:
     """Let some suggestions be measured; what fills the space comes first."""
     truth = next(iter(materials.views.values()))[:, :3].sum(axis=1)
     rng = np.random.default_rng(0)

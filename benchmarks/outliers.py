@@ -26,8 +26,8 @@ from benchmarks.errors import start
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder
 from surrogates.models.observations import Observations
-from surrogates.models.outliers import sift
-from surrogates.models.problem import Task
+from surrogates.models.outliers import detect_outliers
+from surrogates.models.problem import RegressionProblem
 
 Numbers = NDArray[np.float64]
 _WRONG = 0.1
@@ -88,15 +88,15 @@ def _judged(folder: Path, count: int, seed: int) -> Judged:
     )
 
 
-def _share(doubted: NDArray[np.bool_]) -> float:
-    return float(doubted.mean()) if len(doubted) else np.nan
+def _share(outliers_among: NDArray[np.bool_]) -> float:
+    return float(outliers_among.mean()) if len(outliers_among) else np.nan
 
 
 def _doubted(points: Numbers, values: Numbers) -> NDArray[np.bool_]:
     names = {f"x{i}": {"kind": "float", "unit": "1", "low": 0, "high": 1} for i in range(points.shape[1])}
-    task = Task(Encoder(SpaceConfig.model_validate({"parameters": names})))
+    task = RegressionProblem(Encoder(SpaceConfig.model_validate({"parameters": names})))
     seen = Observations(torch.from_numpy(points), torch.from_numpy(values), torch.zeros(len(values)).double())
-    return np.isin(np.arange(len(values)), list(sift(task, seen).doubts))
+    return np.isin(np.arange(len(values)), list(detect_outliers(task, seen).outliers))
 
 
 def _table(folder: Path) -> tuple[Numbers, Numbers, float]:

@@ -19,7 +19,7 @@ from benchmarks.cathode_truth import DRAWS, TOP, Goal, build_truth, find_goal
 from benchmarks.results import Results
 from benchmarks.tables import comparison, conclusions
 from campaigns.load import load_campaign
-from loop.planning.pool_data import build_materials
+from loop.planning.pool_data import build_pool_data
 from loop.storage.paths import ready_campaigns
 
 
@@ -83,7 +83,7 @@ def _goal(file: Path, console: Console) -> Goal:
     """Find out what counts as found, and say so."""
     torch.set_num_threads(1)
     campaign = load_campaign(file)
-    materials = build_materials(campaign)
+    materials = build_pool_data(campaign)
     assert materials is not None
     started = time.perf_counter()
     goal = find_goal(build_truth(campaign, materials))

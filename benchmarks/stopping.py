@@ -70,9 +70,9 @@ def _end(problem: Problem, improvement: float, seed: int, budget: int) -> End:
         reason = stop_reason(campaign, done, Spent(len(done), 0.0, 0.0))
         if reason is not None:
             break
-    outlook = done[-1].outlook
-    assert outlook is not None  # the start is over
-    return End(len(done), problem.regret(done[outlook.incumbent].candidate), len(done) < budget)
+    regret = done[-1].regret
+    assert regret is not None  # the start is over
+    return End(len(done), problem.regret(done[regret.incumbent].candidate), len(done) < budget)
 
 
 def _row(problem: Problem, improvement: float, ends: list[End]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from campaigns.base import Config, DottedPath, Name, OwnQuantity, OwnRange, Unit
 from campaigns.expressions import Product
-from campaigns.relative_paths import BesideConfig
+from campaigns.relative_paths import RelativePathConfig
 
 _SURE = 3.0
 """Standard uncertainties by which a value that cannot be may lie beyond a limit, by the noise of its measurement."""
@@ -18,7 +18,7 @@ _ROUNDED = 0.01
 """Share of the range between two limits by which a value may lie beyond either, whatever is known of its noise."""
 
 
-class TrainedPriorConfig(BesideConfig):
+class TrainedPriorConfig(RelativePathConfig):
     """A model that was trained beforehand, as prior mean."""
 
     model: str

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from campaigns.base import Config, DottedPath
-from campaigns.relative_paths import BesideConfig
+from campaigns.relative_paths import RelativePathConfig
 
 TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet", ".tsv", ".tsv.gz", ".tsv.xz", ".xlsx")
 DATABASES = (".db", ".json")
@@ -39,7 +39,7 @@ class GeneratorPoolConfig(_PoolConfig):
     """The function that returns a pool, such as surrogates.pools.prototypes:cathodes."""
 
 
-class FileConfig(BesideConfig):
+class FileConfig(RelativePathConfig):
     """What stands in one file."""
 
     file: str
@@ -64,7 +64,7 @@ class TablePoolConfig(FileConfig, _PoolConfig):
     """Numeric columns to keep with the materials."""
 
 
-class FolderPoolConfig(BesideConfig, _PoolConfig):
+class FolderPoolConfig(RelativePathConfig, _PoolConfig):
     """Materials in a folder of CIF and POSCAR files, and in the folders below it; the file's name is the id."""
 
     kind: Literal["folder"]

@@ -16,7 +16,7 @@ PARENT = "folder of the campaign file"
 """Key of the validation context that says where the campaign file stands."""
 
 
-class BesideConfig(Config):
+class RelativePathConfig(Config):
     """A section that names a file or a folder, beside the campaign file or absolute."""
 
     _parent: Path = PrivateAttr(default_factory=Path)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from campaigns.base import Config, Count, DottedPath, Number
-from campaigns.relative_paths import BesideConfig
+from campaigns.relative_paths import RelativePathConfig
 
 Share = Annotated[Number, Field(ge=0, le=1)]
 
@@ -21,7 +21,7 @@ class ChgnetConfig(Config):
     """Which pretrained weights."""
 
 
-class MatglConfig(BesideConfig):
+class MatglConfig(RelativePathConfig):
     """A matgl model's embedding of each structure."""
 
     kind: Literal["matgl"]

@@ -22,7 +22,7 @@ from campaigns.errors import CampaignError, Problem, TableError, UnitError, sugg
 from campaigns.metrics import MeasuredConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.pool_source import ending
-from campaigns.relative_paths import BesideConfig
+from campaigns.relative_paths import RelativePathConfig
 from campaigns.space import SpaceConfig
 from campaigns.tables.columns import GENERATOR, MATERIAL, REASON, STATE, is_written, sd_name
 from campaigns.tables.files import TABLES, Line
@@ -37,7 +37,7 @@ FEWEST = 3
 """Measurements of a metric below which a source teaches nothing."""
 
 
-class _SourceConfig(BesideConfig):
+class _SourceConfig(RelativePathConfig):
     name: Name
     """What the log and the report call it."""
     metrics: tuple[Name, ...] = ()

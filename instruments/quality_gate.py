@@ -13,7 +13,7 @@ from campaigns.values import LARGEST, Measurement, MetricValue
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GateResult:
     """What the gate says of a measurement.
 
     Attributes:
@@ -35,7 +35,7 @@ Implausible = Callable[[float, float], str]
 
 def judge(
     measurement: Measurement, units: Mapping[str, str], implausible: Mapping[str, Implausible] | None = None
-) -> Judged:
+) -> GateResult:
     """Return which metrics of a measurement may be learnt from, and why the others may not.
 
     A metric without a number, beside no flag, cannot be had of the sample: that is a result. A flag, or a unit of
@@ -54,16 +54,18 @@ def judge(
     there = {name: metric for name, metric in found.items() if metric is not None and name not in missing}
     wrong = tuple(reason for name, metric in there.items() if (reason := _wrong_unit(name, metric, units[name])))
     if measurement.flags or wrong:
-        return Judged(measurement.flags, wrong)
+        return GateResult(measurement.flags, wrong)
     amounts = {name: abs(_in_unit(metric, units[name])[0]) for name, metric in there.items()}
     if huge := [name for name, amount in amounts.items() if amount > LARGEST]:
-        return Judged(tuple(f"{name}: got {there[name].value:g}, whose square is no number any more" for name in huge))
+        return GateResult(
+            tuple(f"{name}: got {there[name].value:g}, whose square is no number any more" for name in huge)
+        )
     known = {name: why for name, why in (implausible or {}).items() if name in there}
     wild = ((name, why(*_in_unit(there[name], units[name]))) for name, why in known.items())
     if flags := tuple(f"{name}: {text}" for name, text in wild if text):
-        return Judged(flags)
+        return GateResult(flags)
     held = {name: _unsure(name, metric) for name, metric in there.items() if not metric.finite}
-    return Judged(held=held, missing=missing)
+    return GateResult(held=held, missing=missing)
 
 
 def _in_unit(metric: MetricValue, unit: str) -> tuple[float, float]:

@@ -27,7 +27,7 @@ POLL = 0.05
 """Wall time in seconds between two looks at a running plan."""
 
 
-class Task:
+class RunningJob:
     """A job under way: what is known of it, and its result, which is delivered once."""
 
     def __init__(self, job: Job, done: Done, clock: Clock, key: str) -> None:
@@ -88,7 +88,7 @@ class Task:
         self._dispatched = True
 
 
-class Watch(DuringTask):
+class Watchdog(DuringTask):
     """What a station's thread does while its RunEngine runs: abort on request, and notice a driver that is stuck.
 
     A plan is stuck when it has been at work for longer than ``patience`` seconds of wall time without a new message.
@@ -99,7 +99,7 @@ class Watch(DuringTask):
         super().__init__()
         self.lost = False
 
-    def begin(self, engine: RunEngine, task: Task, patience: float) -> None:
+    def begin(self, engine: RunEngine, task: RunningJob, patience: float) -> None:
         """Prepare for the next plan."""
         self._engine, self._task, self._patience = engine, task, patience
         self._aborting = False
@@ -156,9 +156,9 @@ class Station:
     ) -> None:
         self.name = name
         self._instrument, self._clock, self._on_document, self._backstop = instrument, clock, on_document, backstop
-        self._task: Task | None = None
-        self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        self._watch = Watch()
+        self._task: RunningJob | None = None
+        self._inbox: queue.SimpleQueue[RunningJob | None] = queue.SimpleQueue()
+        self._watch = Watchdog()
         self._engine = RunEngine({}, context_managers=[], during_task=self._watch)
         self._engine.msg_hook = self._watch.progress
         self._thread = threading.Thread(target=self._run, name=f"station-{name}", daemon=True)
@@ -188,7 +188,7 @@ class Station:
             self._task = None
             done(result)
 
-        self._task = Task(job, hand_over, self._clock, self.name)
+        self._task = RunningJob(job, hand_over, self._clock, self.name)
         self._inbox.put(self._task)
 
     def abort(self, reason: str) -> None:
@@ -220,7 +220,7 @@ class Station:
         self._engine._th.join()  # the RunEngine offers no other way to end its thread
         self._engine.loop.close()
 
-    def _attempt(self, task: Task) -> tuple[str | None, Cause]:
+    def _attempt(self, task: RunningJob) -> tuple[str | None, Cause]:
         """Run a job's plan; return why it failed, or None, and what such a failure speaks of."""
         self._engine.waiting_hook = LabWait(task.party)
         try:

@@ -12,7 +12,7 @@ import torch
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from loop.core.campaign_version import as_shown, edition
+from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
 from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
@@ -20,14 +20,14 @@ from loop.execution.amendment_log import author
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.execution.manager import Manager
-from loop.execution.options import Outcome, RunOptions
+from loop.execution.options import RunOptions, SessionResult
 from loop.execution.retraining import Retraining
-from loop.execution.session import Parts, Session
+from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.planner import Planner
-from loop.planning.pool_data import Materials, build_encoder, build_materials, caveats_of
+from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
 from loop.storage.external_measurements import Measurements, news, read_history
-from loop.storage.pool_snapshot import POOL, Atlas, keep_materials
+from loop.storage.pool_snapshot import POOL, SnapshotMaker, keep_materials
 from loop.storage.prior_campaigns import hold, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
@@ -41,7 +41,7 @@ _HISTORY = "history of the campaign file"
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
 
 
-def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
     """Run or continue a campaign.
 
     Args:
@@ -53,7 +53,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
         AthanorError: the campaign cannot be run: file, lab, model or store.
     """
     torch.set_num_threads(1)  # the models are small, and sums then have one order
-    materials = build_materials(campaign, lambda *far: on_event(Preparing(*far)))
+    materials = build_pool_data(campaign, lambda *far: on_event(Preparing(*far)))
     if materials is not None:
         on_event(PoolReady(len(materials.pool)))
         for text in caveats_of(campaign, materials):
@@ -64,11 +64,11 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
             on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     if options.dry_run:
-        return _rehearse(Parts(campaign, materials, planner, sources), options, on_event)
-    return conduct(Parts(campaign, materials, planner, sources), options, on_event)
+        return _rehearse(CampaignResources(campaign, materials, planner, sources), options, on_event)
+    return conduct(CampaignResources(campaign, materials, planner, sources), options, on_event)
 
 
-def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
     """Run or continue a campaign whose parts are ready; see ``run``."""
     store = Store(options.store_url)
     outcome = "failed"
@@ -84,7 +84,7 @@ def conduct(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]
     return result
 
 
-def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
+def ask_for_history(parts: CampaignResources, store: Store) -> Iterator[str]:
     """Write into the journal what the file's history holds that is new; yield what should be known of it.
 
     Raises:
@@ -99,13 +99,15 @@ def ask_for_history(parts: Parts, store: Store) -> Iterator[str]:
             store.amend(new.changes, (author(), _HISTORY), {})
 
 
-def _history(campaign: Campaign, materials: Materials | None, known: Sequence[Amendment]) -> list[Measurements]:
+def _history(campaign: Campaign, materials: PoolData | None, known: Sequence[Amendment]) -> list[Measurements]:
     return read_history(as_shown(campaign, known), None if materials is None else materials.pool.lacks)
 
 
-def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+def _run(
+    parts: CampaignResources, store: Store, options: RunOptions, on_event: Callable[[Event], None]
+) -> SessionResult:
     campaign, materials = parts.campaign, parts.materials
-    trials, now = store.trials(), edition(campaign, store.amendments())
+    trials, now = store.trials(), campaign_version(campaign, store.amendments())
     parts.planner.amend(now)
     parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
@@ -134,7 +136,7 @@ def _run(parts: Parts, store: Store, options: RunOptions, on_event: Callable[[Ev
             retraining.stop()
 
 
-def _retraining(parts: Parts, store: Path) -> Retraining | None:
+def _retraining(parts: CampaignResources, store: Path) -> Retraining | None:
     """Return what tunes the campaign's model, if it wants that; tuned models are kept beside the store."""
     rule = parts.campaign.surrogate.retrain
     if rule is None or parts.materials is None:
@@ -142,12 +144,12 @@ def _retraining(parts: Parts, store: Path) -> Retraining | None:
     return Retraining(parts.campaign, rule, parts.materials.pool, store.with_suffix(".models"), parts.planner)
 
 
-def _keeping(materials: Materials | None, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+def _keeping(materials: PoolData | None, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
     """Return a view that also keeps what the report will show of the pool, and of each material that is proposed."""
     if materials is None:
         return on_event
     name = next(iter(materials.views))
-    atlas = Atlas.of(materials.pool, name, materials.views[name])
+    atlas = SnapshotMaker.of(materials.pool, name, materials.views[name])
     if not store.artefacts(POOL):
         store.keep(POOL, materials.pool.name, atlas.summary())
     keep_materials(store, atlas, (trial.candidate.material for trial in store.trials()))
@@ -160,7 +162,7 @@ def _keeping(materials: Materials | None, store: Store, on_event: Callable[[Even
     return keeping
 
 
-def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], None]) -> Outcome:
+def _rehearse(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
     """Say what would be proposed next; touch neither lab nor store."""
     campaign, planner = parts.campaign, parts.planner
     trials: list[TrialRecord] = []
@@ -168,7 +170,7 @@ def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], Non
     if store_path(options.store_url).exists():
         reader = Reader(options.store_url)
         trials, known = reader.trials(), reader.amendments()
-    now = edition(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
+    now = campaign_version(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
     planner.amend(now)
     for found in _history(campaign, parts.materials, known):
         for text in found.text:
@@ -179,7 +181,7 @@ def _rehearse(parts: Parts, options: RunOptions, on_event: Callable[[Event], Non
     for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()
         on_event(Proposed(number, candidate, proposal))
-    return Outcome("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
+    return SessionResult("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
 
 
 def _asked(found: Measurements, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:

@@ -15,8 +15,8 @@ from instruments.clock import WallClock
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.devices.epics_signal import use_channel_access
 from instruments.job import Job
-from simulators.job_ledger import Entry, Ledger
-from simulators.shared_state import Bench, LabSetup, Physics
+from simulators.job_ledger import JobLedger, LedgerEntry
+from simulators.shared_state import LabSetup, LabState, Physics
 from simulators.virtual_lab import SimulatedLab, virtual_instrument
 
 ROOT = Path(__file__).parent.parent
@@ -80,7 +80,7 @@ def unused_port() -> int:
 class RecordedFurnace(EpicsFurnace):
     """A furnace on EPICS whose samples the virtual instruments know, as they have come out of it."""
 
-    def __init__(self, prefix: str = "", *, name: str, bench: Bench, **kwargs: Any) -> None:
+    def __init__(self, prefix: str = "", *, name: str, bench: LabState, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, clock=bench.clock, **kwargs)
         self.bench = bench
 
@@ -95,7 +95,7 @@ class RecordedFurnace(EpicsFurnace):
         if self.bench.ledger.find(self.name, job.token) is None:
             recipe = self.complete(job.recipe) | {"temperature": float(self.soak_mean_temperature.get())}
             now = self.clock.now()
-            entry = Entry(self.name, job.token, job.sample, job.material, job.step, job.attempt, recipe, now)
+            entry = LedgerEntry(self.name, job.token, job.sample, job.material, job.step, job.attempt, recipe, now)
             self.bench.ledger.append(entry)
 
 
@@ -114,11 +114,11 @@ class EpicsLab(SimulatedLab):
     """
 
     def __init__(self, setup: LabSetup, physics: Physics, speed: float = 10000.0) -> None:
-        ledger = Ledger(setup.state / "instruments.jsonl")
+        ledger = JobLedger(setup.state / "instruments.jsonl")
         port = unused_port()
         prefixes = {name: f"athanor{port}:{name}:" for name, kind in setup.stations.items() if kind == "furnace"}
         self.server = FurnaceServer(list(prefixes.values()), speed, port)
-        bench = Bench(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
+        bench = LabState(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
         use_channel_access(f"127.0.0.1:{self.server.port}")
         self._furnaces = {name: RecordedFurnace(prefix, name=name, bench=bench) for name, prefix in prefixes.items()}
         others = {n: virtual_instrument(kind, n, bench) for n, kind in setup.stations.items() if kind != "furnace"}

@@ -17,7 +17,7 @@ from campaigns.values import Scalar
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """A job that an instrument has begun.
 
     Attributes:
@@ -41,7 +41,7 @@ class Entry:
     started: float
 
 
-class Ledger:
+class JobLedger:
     """The jobs begun so far, in order, on disk and in memory.
 
     Args:
@@ -58,7 +58,7 @@ class Ledger:
         self._entries = self._read()
         self._file = path.open("ab")
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[LedgerEntry]:
         return iter(tuple(self._entries))
 
     @property
@@ -66,7 +66,7 @@ class Ledger:
         """The last lab time on record [s]; 0 when there is none."""
         return max((entry.started for entry in self._entries), default=0.0)
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: LedgerEntry) -> None:
         """Record a job; it is on disk when this returns."""
         with self._lock:
             self._file.write(json.dumps(asdict(entry)).encode() + b"\n")
@@ -74,12 +74,12 @@ class Ledger:
             os.fsync(self._file.fileno())
             self._entries.append(entry)
 
-    def find(self, instrument: str, token: str) -> Entry | None:
+    def find(self, instrument: str, token: str) -> LedgerEntry | None:
         """Return the job ``token`` of an instrument; None when it has begun none."""
         found = (entry for entry in self._entries if entry.instrument == instrument and entry.token == token)
         return next(found, None)
 
-    def last(self, instrument: str) -> Entry | None:
+    def last(self, instrument: str) -> LedgerEntry | None:
         """Return an instrument's last job; None when it has begun none."""
         return next((entry for entry in reversed(self._entries) if entry.instrument == instrument), None)
 
@@ -87,16 +87,16 @@ class Ledger:
         """Close the file."""
         self._file.close()
 
-    def _read(self) -> list[Entry]:
+    def _read(self) -> list[LedgerEntry]:
         self._path.touch()
         content = self._path.read_bytes()
         whole = content.rfind(b"\n") + 1
         os.truncate(self._path, whole)
         return [self._parse(number, line) for number, line in enumerate(content[:whole].splitlines(), 1)]
 
-    def _parse(self, number: int, line: bytes) -> Entry:
+    def _parse(self, number: int, line: bytes) -> LedgerEntry:
         try:
-            return Entry(**json.loads(line))
+            return LedgerEntry(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise LabError(
                 f"{self._path}:{number}: got {line[:80]!r}; allowed: one job as JSON; restore the file from a copy"

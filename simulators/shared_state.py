@@ -16,7 +16,7 @@ from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from simulators.faults import Fault, Kind, kinds
-from simulators.job_ledger import Entry, Ledger
+from simulators.job_ledger import JobLedger, LedgerEntry
 
 Array = NDArray[np.float64]
 StationKind = Literal["furnace", "diffractometer", "cycler"]
@@ -55,21 +55,21 @@ class LabSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class LabState:
     """The shared part of a laboratory; ``released`` lets go of blocked drivers."""
 
     setup: LabSetup
     clock: Clock
     physics: Physics
-    ledger: Ledger
+    ledger: JobLedger
     released: threading.Event = field(default_factory=threading.Event)
 
-    def rng(self, entry: Entry) -> np.random.Generator:
+    def rng(self, entry: LedgerEntry) -> np.random.Generator:
         """Return the generator of a job's noise, whatever else the lab has done."""
         key = f"{self.setup.seed}/{entry.sample}/{entry.step}/{entry.attempt}"
         return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()))
 
-    def faults(self, entry: Entry) -> frozenset[Kind]:
+    def faults(self, entry: LedgerEntry) -> frozenset[Kind]:
         """Return the faults that a job meets."""
         return kinds(self.setup.faults, entry.instrument, entry.sample)
 

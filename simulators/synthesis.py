@@ -37,7 +37,7 @@ DEFAULT_EXCESS = 5.0  # percent of lithium
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class ChemicalFamily:
     """How compounds of one anion framework react.
 
     Attributes:
@@ -53,16 +53,16 @@ class Family:
     shift: float
 
 
-FAMILIES: Mapping[str, Family] = {
-    "oxide": Family(970.0, 150.0, 1360.0, 0.0),
-    "phosphate": Family(820.0, 120.0, 1210.0, 120.0),
-    "sulfate": Family(770.0, 110.0, 1080.0, 180.0),
-    "silicate": Family(890.0, 130.0, 1270.0, 60.0),
-    "germanate": Family(860.0, 130.0, 1260.0, 40.0),
-    "borate": Family(840.0, 120.0, 1200.0, 60.0),
-    "carbonate": Family(770.0, 110.0, 1080.0, 60.0),
-    "fluoride": Family(770.0, 110.0, 1100.0, 100.0),
-    "sulfide": Family(850.0, 120.0, 1250.0, 0.0),
+FAMILIES: Mapping[str, ChemicalFamily] = {
+    "oxide": ChemicalFamily(970.0, 150.0, 1360.0, 0.0),
+    "phosphate": ChemicalFamily(820.0, 120.0, 1210.0, 120.0),
+    "sulfate": ChemicalFamily(770.0, 110.0, 1080.0, 180.0),
+    "silicate": ChemicalFamily(890.0, 130.0, 1270.0, 60.0),
+    "germanate": ChemicalFamily(860.0, 130.0, 1260.0, 40.0),
+    "borate": ChemicalFamily(840.0, 120.0, 1200.0, 60.0),
+    "carbonate": ChemicalFamily(770.0, 110.0, 1080.0, 60.0),
+    "fluoride": ChemicalFamily(770.0, 110.0, 1100.0, 100.0),
+    "sulfide": ChemicalFamily(850.0, 120.0, 1250.0, 0.0),
 }
 
 
@@ -193,7 +193,7 @@ def synthesise(material: Material, recipe: Mapping[str, Scalar], rng: np.random.
     return Sample(material.id, _fractions(chemistry, losses), _crystallite(firing), min(disorder, 1.0))
 
 
-def _firing(recipe: Mapping[str, Scalar], family: Family, offset: float) -> Firing:
+def _firing(recipe: Mapping[str, Scalar], family: ChemicalFamily, offset: float) -> Firing:
     kelvin = _number(recipe, "temperature") + ZERO_CELSIUS + offset
     hours, ramp = _number(recipe, "time"), _number(recipe, "ramp_rate", DEFAULT_RAMP)
     atmosphere = recipe.get("atmosphere")
@@ -219,7 +219,7 @@ def _arrhenius(energy: float, kelvin: float, reference: float) -> float:
     return math.exp(min(-energy / GAS * (1 / kelvin - 1 / reference), 50.0))
 
 
-def _losses(chemistry: Chemistry, family: Family, firing: Firing, mixing: float) -> Losses:
+def _losses(chemistry: Chemistry, family: ChemicalFamily, firing: Firing, mixing: float) -> Losses:
     times = firing.hours / REFERENCE_TIME
     rate = mixing * _arrhenius(family.activation, firing.kelvin, _reaction_temperature(chemistry, family))
     converted = (1 - UNMIXED) * (1 - math.exp(-((rate * times) ** AVRAMI)))
@@ -235,12 +235,12 @@ def _losses(chemistry: Chemistry, family: Family, firing: Firing, mixing: float)
     )
 
 
-def _reaction_temperature(chemistry: Chemistry, family: Family) -> float:
+def _reaction_temperature(chemistry: Chemistry, family: ChemicalFamily) -> float:
     excess = {metal: MELTING.get(metal, MELTING_REFERENCE) - MELTING_REFERENCE for metal in chemistry.metals}
     return family.reaction + MELTING_SLOPE * sum(share * excess[m] for m, share in chemistry.metals.items())
 
 
-def _redox(chemistry: Chemistry, family: Family, firing: Firing) -> tuple[float, float]:
+def _redox(chemistry: Chemistry, family: ChemicalFamily, firing: Firing) -> tuple[float, float]:
     """Return the shares of the powder that the gas reduces and oxidises; a metal on half the sites decides alone."""
     reduced = oxidised = 0.0
     for metal, share in chemistry.metals.items():

@@ -18,13 +18,13 @@ from instruments.devices.furnace import Furnace
 from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
 from simulators.durations import job_duration, program_of
 from simulators.furnace_thermal import ROOM, record, summary, temperature
-from simulators.job_ledger import Entry, Ledger
-from simulators.shared_state import Array, Bench, LabSetup, Physics, StationKind
+from simulators.job_ledger import JobLedger, LedgerEntry
+from simulators.shared_state import Array, LabSetup, LabState, Physics, StationKind
 from simulators.virtual_clock import VirtualClock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class JobOutcome:
     """What a job will have come to: how long it takes [s], and signal to value afterwards."""
 
     duration: float
@@ -38,16 +38,16 @@ class VirtualInstrument(JobInstrument):
     when it would have ended.
     """
 
-    def __init__(self, prefix: str = "", *, name: str, bench: Bench, **kwargs: Any) -> None:
+    def __init__(self, prefix: str = "", *, name: str, bench: LabState, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, clock=bench.clock, **kwargs)
         self.bench = bench
-        self._entry: Entry | None = None
-        self._outcome = Outcome(0.0, {})
+        self._entry: LedgerEntry | None = None
+        self._outcome = JobOutcome(0.0, {})
         self._ends = 0.0
         if (entry := bench.ledger.last(name)) is not None:
             self._take_up(entry)
 
-    def outcome(self, entry: Entry) -> Outcome:
+    def outcome(self, entry: LedgerEntry) -> JobOutcome:
         """Return what a job will have come to."""
         raise NotImplementedError
 
@@ -91,24 +91,24 @@ class VirtualInstrument(JobInstrument):
         """Return what the instrument does ``elapsed`` seconds after a job's start."""
         return "running"
 
-    def spoilt(self, entry: Entry, readings: Array) -> Array:
+    def spoilt(self, entry: LedgerEntry, readings: Array) -> Array:
         """Return a detector's readings (``n``) as the job's faults leave them."""
         faults = self.bench.faults(entry)
         if "nan" in faults:
             return np.where(np.arange(readings.size) % 5 == 2, np.nan, readings)
         return np.zeros_like(readings) if "dead" in faults else readings
 
-    def _new(self, token: str) -> Entry:
+    def _new(self, token: str) -> LedgerEntry:
         """Return the job that the settings describe."""
         recipe = {key: getattr(self, key).get() for key in self.settings}
         sample, material, step = self.sample.get(), self._told_material(), self.step.get()
-        return Entry(self.name, token, sample, material, step, self.attempt.get(), recipe, self.clock.now())
+        return LedgerEntry(self.name, token, sample, material, step, self.attempt.get(), recipe, self.clock.now())
 
     def _told_material(self) -> str | None:
         told: str = self.material.get()
         return None if told == NO_MATERIAL else told
 
-    def _take_up(self, entry: Entry, *, new: bool = False) -> None:
+    def _take_up(self, entry: LedgerEntry, *, new: bool = False) -> None:
         """Be at a job: now begun, under way, or over."""
         faults = self.bench.faults(entry)
         if new and "block" in faults:
@@ -128,7 +128,7 @@ class VirtualInstrument(JobInstrument):
         else:
             self._end()
 
-    def _show(self, entry: Entry) -> None:
+    def _show(self, entry: LedgerEntry) -> None:
         self.state.put("busy")
         header = {
             "sample": entry.sample,
@@ -158,14 +158,14 @@ class VirtualFurnace(VirtualInstrument, Furnace):
 
     readback = Component(Thermocouple, value=ROOM, unit="degC", kind=Kind.omitted)
 
-    def outcome(self, entry: Entry) -> Outcome:
+    def outcome(self, entry: LedgerEntry) -> JobOutcome:
         """Return the log of the program."""
         program = program_of(entry.recipe)
         log = record(program, self.bench.rng(entry))
         readings = log.temperature if "cold" not in self.bench.faults(entry) else np.full_like(log.temperature, ROOM)
         log = summary(program, log.time, self.spoilt(entry, readings))
         values = {"profile_time": log.time, "profile_temperature": log.temperature, "peak_temperature": log.peak}
-        return Outcome(program.duration, {**values, "soak_mean_temperature": log.soak_mean, "soak_sd": log.soak_sd})
+        return JobOutcome(program.duration, {**values, "soak_mean_temperature": log.soak_mean, "soak_sd": log.soak_sd})
 
     def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
         """Return how long the program of a recipe takes [s]."""
@@ -189,12 +189,12 @@ class VirtualDiffractometer(VirtualInstrument, Diffractometer):
         """Return how long a scan takes [s]."""
         return job_duration("diffractometer", recipe)
 
-    def outcome(self, entry: Entry) -> Outcome:
+    def outcome(self, entry: LedgerEntry) -> JobOutcome:
         """Return the pattern."""
         sample = self.bench.sample(entry.sample)
         two_theta, counts = self.bench.physics.diffract(sample, entry.recipe, self.bench.rng(entry))
         duration = self.job_duration(entry.recipe)
-        return Outcome(duration, {"two_theta": two_theta, "counts": self.spoilt(entry, counts)})
+        return JobOutcome(duration, {"two_theta": two_theta, "counts": self.spoilt(entry, counts)})
 
 
 class VirtualCycler(VirtualInstrument, Cycler):
@@ -204,15 +204,15 @@ class VirtualCycler(VirtualInstrument, Cycler):
         """Return how long a charge and a discharge take [s]."""
         return job_duration("cycler", recipe)
 
-    def outcome(self, entry: Entry) -> Outcome:
+    def outcome(self, entry: LedgerEntry) -> JobOutcome:
         """Return the discharge curve."""
         sample = self.bench.sample(entry.sample)
         capacity, voltage = self.bench.physics.discharge(sample, entry.recipe, self.bench.rng(entry))
         duration = self.job_duration(entry.recipe)
-        return Outcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
+        return JobOutcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
 
 
-def virtual_instrument(kind: StationKind, name: str, bench: Bench) -> JobInstrument:
+def virtual_instrument(kind: StationKind, name: str, bench: LabState) -> JobInstrument:
     """Return the simulated instrument of a station."""
     match kind:
         case "furnace":
@@ -227,7 +227,7 @@ def virtual_instrument(kind: StationKind, name: str, bench: Bench) -> JobInstrum
 class SimulatedLab:
     """Instruments that share a bench: what every simulated laboratory has in common."""
 
-    def __init__(self, bench: Bench, instruments: Mapping[str, JobInstrument]) -> None:
+    def __init__(self, bench: LabState, instruments: Mapping[str, JobInstrument]) -> None:
         self._bench, self._instruments = bench, instruments
 
     @property
@@ -236,7 +236,7 @@ class SimulatedLab:
         return self._bench.clock
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> JobLedger:
         """The jobs that were really begun."""
         return self._bench.ledger
 
@@ -265,6 +265,6 @@ class VirtualLab(SimulatedLab):
     """
 
     def __init__(self, setup: LabSetup, physics: Physics) -> None:
-        ledger = Ledger(setup.state / "instruments.jsonl")
-        bench = Bench(setup, VirtualClock(max(setup.start, ledger.latest)), physics, ledger)
+        ledger = JobLedger(setup.state / "instruments.jsonl")
+        bench = LabState(setup, VirtualClock(max(setup.start, ledger.latest)), physics, ledger)
         super().__init__(bench, {name: virtual_instrument(kind, name, bench) for name, kind in setup.stations.items()})

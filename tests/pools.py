@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from loop.storage.pool_snapshot import POOL, Atlas, keep_materials
+from loop.storage.pool_snapshot import POOL, SnapshotMaker, keep_materials
 from loop.storage.store import Store
 from surrogates.pools.build_report import BadEntry, Duplicate, Findings, Note, Place, Unsettled
 from surrogates.pools.pool import Pool, PoolEntry
@@ -35,10 +35,10 @@ def perovskite(a: str, b: str, edge: float) -> Structure:
     return Structure(Lattice.cubic(edge), [a, b, "O", "O", "O"], sites)
 
 
-def atlas() -> Atlas:
+def atlas() -> SnapshotMaker:
     """Return the pool on a plane."""
     pool = perovskites()
-    return Atlas.of(pool, "chgnet", np.random.default_rng(0).normal(size=(len(pool), 5)))
+    return SnapshotMaker.of(pool, "chgnet", np.random.default_rng(0).normal(size=(len(pool), 5)))
 
 
 def keep_pool(folder: Path, materials: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
+from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, TrialResult
 from loop.storage.store import Store
 
 CAMPAIGN = """\
@@ -66,7 +66,7 @@ def fill(folder: Path) -> Path:
         data = {"temperature": 600.0, "note": "[bold]not markup[/bold]", "counts": list(range(9))}
         store.document(f"t{number}", "event", {"data": data}, 3611.0)
         store.measure(f"t{number}", measured)
-    store.end(0, Verdict(TrialState.COMPLETED, "", measured, (), 15.0, 0.2, True), 3612.0)
-    store.end(1, Verdict(TrialState.QUARANTINED, "[red]spike\x1b[2J\nin the data", measured, ("spike",)), 3613.0)
+    store.end(0, TrialResult(TrialState.COMPLETED, "", measured, (), 15.0, 0.2, True), 3612.0)
+    store.end(1, TrialResult(TrialState.QUARANTINED, "[red]spike\x1b[2J\nin the data", measured, ("spike",)), 3613.0)
     store.close("stopped for the night")
     return file

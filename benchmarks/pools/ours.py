@@ -24,9 +24,9 @@ from loop.core.records import Proposal, TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.pool_data import build_views
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.fit import learn
+from surrogates.models.fit import fit_gp
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 from surrogates.pools.pool import Pool, PoolEntry
 
 Numbers = NDArray[np.float64]
@@ -64,8 +64,8 @@ def database(setting: Setting) -> Mapping[str, Numbers]:
 def _from_database(encoder: Encoder, quantity: Quantity, values: Numbers, size: int) -> Numbers:
     places = torch.arange(size, size + len(values)).unsqueeze(-1).double()
     known = torch.from_numpy(values)
-    task = Task(encoder, floor=None if quantity.detection is None else 0.0)
-    gp = learn(task, Observations(places, known, torch.full_like(known, quantity.sd)))
+    task = RegressionProblem(encoder, floor=None if quantity.detection is None else 0.0)
+    gp = fit_gp(task, Observations(places, known, torch.full_like(known, quantity.sd)))
     return gp.marginals(torch.arange(size).unsqueeze(-1).double())[0].numpy()
 
 
@@ -176,7 +176,10 @@ def fit_of(crystals: Crystals) -> Fit:
     def fitted(quantity: Quantity, rows: Sequence[int], values: Numbers) -> Posterior:
         known = torch.from_numpy(values)
         floor = None if quantity.detection is None else 0.0
-        gp = learn(Task(encoder, floor=floor), Observations(_rows(rows), known, torch.full_like(known, quantity.sd)))
+        gp = fit_gp(
+            RegressionProblem(encoder, floor=floor),
+            Observations(_rows(rows), known, torch.full_like(known, quantity.sd)),
+        )
 
         def sampled(wanted: Sequence[int]) -> Numbers:
             mean, sd = gp.marginals(_rows(wanted))

@@ -34,43 +34,43 @@ def _words(metavar: str) -> typer.models.ArgumentInfo:
 @weights.command("set")
 def set_weights(words: Annotated[list[str], _words("METRIC=WEIGHT")], reason: _REASON, store: _STORE = None) -> None:
     """Give terms of the score other weights: past trials are ranked anew at once, and so is what comes next."""
-    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
     from loop.cli.amendment_parser import pairs
 
-    rest, file = parted(words)
-    desk = open_desk(file, store, reason)
+    rest, file = split_file_argument(words)
+    desk = open_journal_editor(file, store, reason)
     _say(amend(desk, desk.words.weights(pairs(rest))))
 
 
 @space.command("set")
 def set_bounds(words: Annotated[list[str], _words("NAME=LOW..HIGH")], reason: _REASON, store: _STORE = None) -> None:
     """Give numbers other bounds, such as 'temperature=600..900 degC' or 'time=..24 h'."""
-    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
     from loop.cli.amendment_parser import pairs
 
-    rest, file = parted(words)
-    desk = open_desk(file, store, reason)
+    rest, file = split_file_argument(words)
+    desk = open_journal_editor(file, store, reason)
     _say(amend(desk, desk.words.bounds(pairs(rest))))
 
 
 @space.command()
 def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
     """Hold parameters at one value, such as atmosphere=oxygen."""
-    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
     from loop.cli.amendment_parser import pairs
 
-    rest, file = parted(words)
-    desk = open_desk(file, store, reason)
+    rest, file = split_file_argument(words)
+    desk = open_journal_editor(file, store, reason)
     _say(amend(desk, desk.words.fixed(pairs(rest))))
 
 
 @space.command()
 def release(words: Annotated[list[str], _words("NAME")], reason: _REASON, store: _STORE = None) -> None:
     """Let parameters go again that are held at one value."""
-    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
 
-    rest, file = parted(words)
-    desk = open_desk(file, store, reason)
+    rest, file = split_file_argument(words)
+    desk = open_journal_editor(file, store, reason)
     _say(amend(desk, desk.words.released(rest)))
 
 
@@ -84,22 +84,22 @@ def add(
     store: _STORE = None,
 ) -> None:
     """Add a level to a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
-    from loop.cli.amendment_commands import amend, open_desk, parted
+    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
     from loop.cli.amendment_parser import pairs
 
-    rest, file = parted(words)
-    desk = open_desk(file, store, reason)
+    rest, file = split_file_argument(words)
+    desk = open_journal_editor(file, store, reason)
     _say(amend(desk, desk.words.level(pairs(rest), pairs(descriptor or []))))
 
 
 @trial.command("add")
 def add_candidate(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
     """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""
-    from loop.cli.amendment_commands import add_trial, open_desk, parted
+    from loop.cli.amendment_commands import add_trial, open_journal_editor, split_file_argument
     from loop.cli.amendment_parser import pairs
 
-    rest, file = parted(words)
-    _say(add_trial(open_desk(file, store, reason), pairs(rest)))
+    rest, file = split_file_argument(words)
+    _say(add_trial(open_journal_editor(file, store, reason), pairs(rest)))
 
 
 @trial.command("import")
@@ -113,9 +113,9 @@ def import_trials(
     TABLE is read as under history in the campaign file, and may be imported again when it has grown. The trials cost
     the budget nothing.
     """
-    from loop.cli.import_command import import_table, parted
+    from loop.cli.import_command import import_table, split_table_argument
 
-    table, file = parted(words)
+    table, file = split_table_argument(words)
     for line in import_table(table, file, store, reason):
         typer.echo(line)
 
@@ -124,10 +124,10 @@ def import_trials(
 def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
     """Believe measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and are learnt from."""
     from campaigns.amendments import ReleaseTrial
-    from loop.cli.amendment_commands import numbers, open_desk, parted, settle
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
 
-    rest, file = parted(words)
-    _say(settle(open_desk(file, store, reason), *(ReleaseTrial(trial=number) for number in numbers(rest))))
+    rest, file = split_file_argument(words)
+    _say(settle(open_journal_editor(file, store, reason), *(ReleaseTrial(trial=number) for number in numbers(rest))))
 
 
 @trial.command("withdraw")
@@ -137,10 +137,10 @@ def withdraw_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASO
     TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and nothing is learnt from it.
     """
     from campaigns.amendments import WithdrawTrial
-    from loop.cli.amendment_commands import numbers, open_desk, parted, settle
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
 
-    rest, file = parted(words)
-    _say(settle(open_desk(file, store, reason), *(WithdrawTrial(trial=number) for number in numbers(rest))))
+    rest, file = split_file_argument(words)
+    _say(settle(open_journal_editor(file, store, reason), *(WithdrawTrial(trial=number) for number in numbers(rest))))
 
 
 @trial.command("reanalyse")
@@ -155,11 +155,11 @@ def reanalyse_trials(
     number of a metric. It is done at once where no run
     goes on; what a trial came to before stays in its log.
     """
-    from loop.cli.amendment_commands import open_desk, parted
+    from loop.cli.amendment_commands import open_journal_editor, split_file_argument
     from loop.cli.reanalyse_command import reanalyse
 
-    rest, file = parted(words or [])
-    for line in reanalyse(open_desk(file, store, reason), rest):
+    rest, file = split_file_argument(words or [])
+    for line in reanalyse(open_journal_editor(file, store, reason), rest):
         typer.echo(line)
 
 

@@ -14,7 +14,7 @@ from campaigns.campaign import Campaign
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.module_files import open_folder
 from campaigns.yaml_lines import read_document
-from loop.cli.amendment_parser import Words, candidate, wrong
+from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.records import changes_of
@@ -25,7 +25,7 @@ from loop.validation.limit_checks import kept_limits
 
 
 @dataclass(frozen=True)
-class Desk:
+class JournalEditor:
     """Where an operator writes: a journal, and the campaign that it amends.
 
     Attributes:
@@ -42,12 +42,12 @@ class Desk:
     folder: Path
 
     @property
-    def words(self) -> Words:
+    def words(self) -> AmendmentParser:
         """What reads the operator's words."""
-        return Words(self.campaign, self.before)
+        return AmendmentParser(self.campaign, self.before)
 
 
-def parted(words: Sequence[str]) -> tuple[list[str], Path | None]:
+def split_file_argument(words: Sequence[str]) -> tuple[list[str], Path | None]:
     """Return the words of a command without the campaign file among them, and that file if there is one."""
     files = [word for word in words if "=" not in word and word.endswith((".yaml", ".yml"))]
     if len(files) > 1:
@@ -65,7 +65,7 @@ def check_reason(reason: str) -> None:
         raise wrong("--reason", "is empty; needed: why, in a few words, for those who read the journal")
 
 
-def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
+def open_journal_editor(file: Path | None, store: str | None, reason: str) -> JournalEditor:
     """Open the journal of a campaign that was begun.
 
     Raises:
@@ -78,10 +78,10 @@ def open_desk(file: Path | None, store: str | None, reason: str) -> Desk:
     open_folder(folder)  # modules beside the campaign can be named in it
     data = read_document(journal.campaign().source).data
     campaign = Campaign.model_validate(data, context={PARENT: folder})
-    return Desk(journal, campaign, changes_of(journal.amendments()), reason, folder)
+    return JournalEditor(journal, campaign, changes_of(journal.amendments()), reason, folder)
 
 
-def amend(desk: Desk, changes: Sequence[CampaignChange]) -> list[str]:
+def amend(desk: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]:
     """Check changes one after the other, write them into the journal, and say what was done.
 
     Where the score changes, past trials are scored anew at once.
@@ -105,7 +105,7 @@ def amend(desk: Desk, changes: Sequence[CampaignChange]) -> list[str]:
     return [*said, "holds from the next proposal on, of a run that goes on or of the next one"]
 
 
-def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
+def add_trial(desk: JournalEditor, given: Mapping[str, str]) -> list[str]:
     """Ask for a trial, and say what was done.
 
     Raises:
@@ -120,7 +120,7 @@ def add_trial(desk: Desk, given: Mapping[str, str]) -> list[str]:
     return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
 
 
-def settle(desk: Desk, *changes: Settlement) -> Iterator[str]:
+def settle(desk: JournalEditor, *changes: Settlement) -> Iterator[str]:
     """Ask for trials to be settled, all or none; what is returned does so where no run goes on, and tells of it.
 
     Raises:

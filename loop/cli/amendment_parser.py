@@ -50,7 +50,7 @@ def wrong(where: str, message: str) -> CampaignError:
 
 
 @dataclass(frozen=True)
-class Words:
+class AmendmentParser:
     """Reads words by the names, units and levels of a campaign.
 
     Attributes:

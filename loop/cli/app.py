@@ -87,7 +87,7 @@ def init(
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]) -> None:
     """Check a campaign file offline: OK with a summary, or every error at once with its line."""
     from campaigns.load import load_campaign
-    from loop.sampling.nonempty import check_space
+    from loop.sampling.nonempty import check_not_empty
     from loop.terminal.campaign_summary import summary_rows
     from loop.terminal.trial_view import print_rows
     from loop.validation.lab_checks import check_lab
@@ -95,7 +95,7 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
 
     campaign = load_campaign(file)
     sources, history = check_models(campaign, file), check_history(campaign, file)
-    check_space(campaign, str(file))
+    check_not_empty(campaign, str(file))
     notes = check_lab(campaign, file)
     typer.echo(f"{file}: OK")
     rows = [*summary_rows(campaign, sources), *(("history", text) for text in history)]

@@ -13,9 +13,9 @@ from campaigns.errors import StoreError
 from campaigns.load import load_campaign, read_text
 from campaigns.relative_paths import PARENT
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
-from loop.cli.amendment_commands import Desk, check_reason, open_desk
+from loop.cli.amendment_commands import JournalEditor, check_reason, open_journal_editor
 from loop.cli.amendment_parser import wrong
-from loop.core.campaign_version import as_shown, edition
+from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text
 from loop.core.records import HISTORY, Amendment, changes_of
@@ -27,12 +27,12 @@ from loop.storage.reader import store_path
 from loop.storage.store import Store
 
 if TYPE_CHECKING:
-    from loop.planning.pool_data import Materials
+    from loop.planning.pool_data import PoolData
 
 _ENDINGS = (".yaml", ".yml")
 
 
-def parted(words: list[str]) -> tuple[Path, Path | None]:
+def split_table_argument(words: list[str]) -> tuple[Path, Path | None]:
     """Return the table and the campaign file among the words of the command."""
     files = [Path(word) for word in words if word.endswith(_ENDINGS)]
     tables = [Path(word) for word in words if not word.endswith(_ENDINGS)]
@@ -51,7 +51,7 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
     check_reason(reason)
     if file is not None and not store_path(url or default_store(file)).exists():
         _begin(table, file, url or default_store(file))
-    desk = open_desk(file, url, reason)
+    desk = open_journal_editor(file, url, reason)
     amendments, materials = desk.journal.amendments(), _materials(desk)
     campaign = as_shown(desk.campaign, amendments)
     lacks = None if materials is None else materials.pool.lacks
@@ -74,12 +74,12 @@ def _begin(table: Path, file: Path, url: str) -> None:
     store.close("")
 
 
-def _materials(desk: Desk) -> Materials | None:
+def _materials(desk: JournalEditor) -> PoolData | None:
     if desk.campaign.space.pool is None:
         return None
-    from loop.planning.pool_data import load_materials  # slow, and only for campaigns with a pool
+    from loop.planning.pool_data import load_pool_data  # slow, and only for campaigns with a pool
 
-    return load_materials(desk.campaign)
+    return load_pool_data(desk.campaign)
 
 
 def _config(table: Path, folder: Path) -> StoreSourceConfig | TableSourceConfig:
@@ -89,7 +89,7 @@ def _config(table: Path, folder: Path) -> StoreSourceConfig | TableSourceConfig:
     return kind.model_validate(data, context={PARENT: folder})
 
 
-def _taken(desk: Desk, materials: Materials | None) -> Iterator[str]:
+def _taken(desk: JournalEditor, materials: PoolData | None) -> Iterator[str]:
     """Make trials of all that waits to be imported, unless a run does that; yield what was done."""
     journal = desk.journal.amendments()
     if not waiting_imports(journal):
@@ -110,6 +110,6 @@ def _taken(desk: Desk, materials: Materials | None) -> Iterator[str]:
         store.close("")
 
 
-def _take(store: Store, desk: Desk, one: Amendment, materials: Materials | None) -> Amendment:
+def _take(store: Store, desk: JournalEditor, one: Amendment, materials: PoolData | None) -> Amendment:
     lab = max((change.lab for change in store.transitions()), default=0.0)
-    return take_in(store, one, edition(desk.campaign, store.amendments()), computed_of(materials), lab)
+    return take_in(store, one, campaign_version(desk.campaign, store.amendments()), computed_of(materials), lab)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.amendments import ReanalyseTrial
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import Desk, numbers
+from loop.cli.amendment_commands import JournalEditor, numbers
 from loop.cli.amendment_parser import wrong
 from loop.core.records import TrialRecord
 from loop.execution.amendment_log import author, check_settlement
 from loop.execution.settlements import analysing, settled
 
 
-def reanalyse(desk: Desk, words: Sequence[str]) -> Iterator[str]:
+def reanalyse(desk: JournalEditor, words: Sequence[str]) -> Iterator[str]:
     """Ask for trials to be analysed anew, and do so at once where no run goes on; yield what there is to say.
 
     Args:

@@ -18,8 +18,8 @@ from loop.cli.memory import peak_memory
 from loop.cli.signals import interrupts
 from loop.core.formatting import duration
 from loop.core.pareto import front_of
-from loop.execution.options import Outcome, RunOptions
-from loop.sampling.nonempty import check_space
+from loop.execution.options import RunOptions, SessionResult
+from loop.sampling.nonempty import check_not_empty
 from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
@@ -53,7 +53,7 @@ def run_campaign(request: Request) -> ExitCode:
     text = read_text(request.file)
     campaign = overridden(parse_campaign(text, str(request.file), request.file.absolute().parent), request)
     check_models(campaign, request.file)
-    check_space(campaign, str(request.file))
+    check_not_empty(campaign, str(request.file))
     url = request.store or default_store(request.file)
     for note in check_lab(campaign, request.file, begun=store_path(url).exists()):
         print_rows([("note", note)])
@@ -86,14 +86,14 @@ def overridden(campaign: Campaign, request: Request) -> Campaign:
     return Campaign.model_validate({name: getattr(campaign, name) for name in Campaign.model_fields} | changes)
 
 
-def exit_of(outcome: Outcome) -> ExitCode:
+def exit_of(outcome: SessionResult) -> ExitCode:
     """Return the exit code of a session."""
     if outcome.aborted:
         return ExitCode.ABORTED
     return ExitCode.INTERRUPTED if outcome.interrupted else ExitCode.FINISHED
 
 
-def _print_outcome(campaign: Campaign, outcome: Outcome, url: str) -> None:
+def _print_outcome(campaign: Campaign, outcome: SessionResult, url: str) -> None:
     from loop.storage.reader import Reader
 
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}

@@ -14,7 +14,7 @@ from loop.core.records import Amendment, changes_of, version_of
 
 
 @dataclass(frozen=True)
-class Edition:
+class CampaignVersion:
     """The campaign in force.
 
     Attributes:
@@ -29,17 +29,17 @@ class Edition:
     first: int = 0
 
 
-def edition(campaign: Campaign, amendments: Iterable[Amendment]) -> Edition:
+def campaign_version(campaign: Campaign, amendments: Iterable[Amendment]) -> CampaignVersion:
     """Return what is in force by the file and those amendments that a run has taken over."""
     held = [a for a in amendments if a.first is not None and changes_of([a])]
     changes = changes_of(held)
     first = max((a.first or 0 for a in held), default=0)
-    return Edition(amended(campaign, changes), outline(campaign, changes), version_of(held), first)
+    return CampaignVersion(amended(campaign, changes), outline(campaign, changes), version_of(held), first)
 
 
-def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> Edition:
+def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> CampaignVersion:
     """Return what is in force, with the latest weights, by which all trials are scored as soon as they are set."""
-    now, objective = edition(campaign, amendments), amended(campaign, changes_of(amendments)).objective
+    now, objective = campaign_version(campaign, amendments), amended(campaign, changes_of(amendments)).objective
     return replace(now, campaign=now.campaign.model_copy(update={"objective": objective}))
 
 

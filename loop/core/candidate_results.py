@@ -28,7 +28,7 @@ class CandidateResult:
             empty of several suspected outliers, whose mean would say nothing.
         score, score_sd: the objective's value of the pooled metrics, and its standard error; None where a metric lacks.
         feasible: whether the pooled metrics keep all outcome constraints; None where a metric lacks.
-        doubt: why it is a suspected outlier, if all of its readings are; empty otherwise.
+        outlier: why it is a suspected outlier, if all of its readings are; empty otherwise.
     """
 
     candidate: Candidate
@@ -38,7 +38,7 @@ class CandidateResult:
     score: float | None
     score_sd: float | None
     feasible: bool | None
-    doubt: str = ""
+    outlier: str = ""
 
     @property
     def number(self) -> int:
@@ -58,7 +58,7 @@ class CandidateResult:
     @property
     def disputed(self) -> bool:
         """Whether it has several readings, all of them suspected outliers, which are not pooled."""
-        return bool(self.doubt) and len(self.readings) > 1
+        return bool(self.outlier) and len(self.readings) > 1
 
     @property
     def state(self) -> TrialState:
@@ -68,7 +68,7 @@ class CandidateResult:
     @property
     def eligible(self) -> bool:
         """Whether it may be the best: feasible, with a score, and no suspected outlier."""
-        return self.score is not None and bool(self.feasible) and not self.doubt
+        return self.score is not None and bool(self.feasible) and not self.outlier
 
     @property
     def named(self) -> str:
@@ -111,7 +111,7 @@ def best(found: Iterable[CandidateResult]) -> CandidateResult | None:
 def ranking(found: Iterable[CandidateResult]) -> list[CandidateResult]:
     """Return the candidates with a score by falling pooled score: feasible ones first, suspected outliers last."""
     scored = [one for one in found if one.score is not None]
-    return sorted(scored, key=lambda one: (bool(one.doubt), not one.feasible, -(one.score or 0.0), one.number))
+    return sorted(scored, key=lambda one: (bool(one.outlier), not one.feasible, -(one.score or 0.0), one.number))
 
 
 def listing(found: Iterable[CandidateResult]) -> list[CandidateResult]:
@@ -140,14 +140,14 @@ def pooled(readings: Sequence[MetricValue]) -> MetricValue:
 
 def _result(objective: Objective | None, trials: Sequence[TrialRecord]) -> CandidateResult:
     """Return the result of the completed trials of one candidate."""
-    readings = [trial for trial in trials if not trial.doubt] or trials
-    doubt = "; ".join(dict.fromkeys(t.doubt for t in readings if t.doubt))
-    if doubt and len(readings) > 1:
-        return CandidateResult(readings[0].candidate, tuple(trials), tuple(readings), {}, None, None, None, doubt)
+    readings = [trial for trial in trials if not trial.outlier] or trials
+    outlier = "; ".join(dict.fromkeys(t.outlier for t in readings if t.outlier))
+    if outlier and len(readings) > 1:
+        return CandidateResult(readings[0].candidate, tuple(trials), tuple(readings), {}, None, None, None, outlier)
     first = readings[0]
     alone = (first.metrics, first.score, first.score_sd, first.feasible)
     known = alone if objective is None or len(readings) == 1 else _pooled(objective, readings)
-    return CandidateResult(first.candidate, tuple(trials), tuple(readings), *known, doubt)
+    return CandidateResult(first.candidate, tuple(trials), tuple(readings), *known, outlier)
 
 
 def _pooled(

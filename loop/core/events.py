@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.core.candidate_results import CandidateResult
 from loop.core.pareto import Front
-from loop.core.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
+from loop.core.records import Amendment, PosteriorBest, Proposal, RegretEstimate, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class FrontGrew:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubted:
+class OutlierFlagged:
     """A trial is a suspected outlier, or one no more.
 
     Attributes:
@@ -138,11 +138,11 @@ class Doubted:
 
 
 @dataclass(frozen=True, slots=True)
-class LookedAhead:
+class RegretEstimated:
     """What is left to hope for, after a trial that was completed."""
 
     trial: int
-    outlook: Outlook
+    regret: RegretEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class Finished:
 Found = BestChanged | PosteriorBestChanged | FrontGrew
 """What a trial has changed about the best."""
 
-TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | Doubted | LookedAhead | Found
+TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | OutlierFlagged | RegretEstimated | Found
 """What happens to one trial."""
 
 SessionEvent = (

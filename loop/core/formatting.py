@@ -27,17 +27,17 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.core.candidate_results import CandidateResult
 from loop.core.pareto import Front
-from loop.core.records import Amendment, Outlook, PosteriorBest, TrialRecord
+from loop.core.records import Amendment, PosteriorBest, RegretEstimate, TrialRecord
 
 _SURE = 0.995  # probability of being feasible that goes without saying
 
 
-def clean(text: str) -> str:
+def one_line(text: str) -> str:
     """Return text in one line, without control characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def with_sd(value: float | None, sd: float | None) -> str:
+def format_uncertain(value: float | None, sd: float | None) -> str:
     """Return ``182.3 ± 4.1``: as many digits as two significant ones of the uncertainty need."""
     if value is None:
         return "–"
@@ -51,7 +51,7 @@ def with_sd(value: float | None, sd: float | None) -> str:
 
 def metric_text(metric: MetricValue) -> str:
     """Return a metric with uncertainty and unit."""
-    return f"{with_sd(metric.value, metric.sd)}{unit_text(metric.unit)}"
+    return f"{format_uncertain(metric.value, metric.sd)}{unit_text(metric.unit)}"
 
 
 def unit_text(unit: str) -> str:
@@ -61,7 +61,7 @@ def unit_text(unit: str) -> str:
 
 def score_text(one: TrialRecord | CandidateResult) -> str:
     """Return a trial's score with its uncertainty or a candidate's with its standard error, or a dash."""
-    return with_sd(one.score, one.score_sd)
+    return format_uncertain(one.score, one.score_sd)
 
 
 def best_text(found: CandidateResult | None) -> str:
@@ -97,12 +97,12 @@ def front_text(front: Front) -> str:
     return f"{count} candidate{'s' if count > 1 else ''} on the front, which dominates {volume}"
 
 
-def outlook_text(outlook: Outlook) -> str:
+def regret_text(regret: RegretEstimate) -> str:
     """Return what is left to hope for, with its figures."""
-    best = f"the best is expected to be trial {outlook.incumbent} with score {with_sd(*outlook.score)}"
-    reached = [f"trial {number} reaches {score:g} with probability {p:.2g}" for score, number, p in outlook.reached]
-    better = [f"one better by more than {least:g} exists with probability {p:.2g}" for least, p in outlook.better]
-    gain = [] if outlook.gain is None else [f"expected gain {outlook.gain:.2g}"]
+    best = f"the best is expected to be trial {regret.incumbent} with score {format_uncertain(*regret.score)}"
+    reached = [f"trial {number} reaches {score:g} with probability {p:.2g}" for score, number, p in regret.reached]
+    better = [f"one better by more than {least:g} exists with probability {p:.2g}" for least, p in regret.better]
+    gain = [] if regret.gain is None else [f"expected gain {regret.gain:.2g}"]
     return "; ".join([best, *reached, *better, *gain])
 
 
@@ -114,7 +114,7 @@ def metrics_text(metrics: Mapping[str, MetricValue], names: Sequence[str]) -> st
 def candidate_text(candidate: Candidate, units: Mapping[str, str]) -> str:
     """Return a candidate in one line; ``units`` holds the parameters' units."""
     parts = [f"{name} {_scalar(value)}{unit_text(units.get(name, ''))}" for name, value in candidate.parameters.items()]
-    return clean(", ".join([candidate.material, *parts] if candidate.material else parts))
+    return one_line(", ".join([candidate.material, *parts] if candidate.material else parts))
 
 
 def change_text(campaign: Campaign, change: Change) -> str:
@@ -137,9 +137,9 @@ def change_text(campaign: Campaign, change: Change) -> str:
         case AddTrial():
             return f"trial of {candidate_text(change.candidate, units)}"
         case ImportTrials(table=table, rows=rows):
-            return f"{counted(len(rows), 'measurement')} imported from {clean(table)}"
+            return f"{counted(len(rows), 'measurement')} imported from {one_line(table)}"
         case CompleteTrials(table=table, rows=rows):
-            return f"{counted(len(rows), 'trial')} completed from {clean(table)}"
+            return f"{counted(len(rows), 'trial')} completed from {one_line(table)}"
         case ReleaseTrial() | WithdrawTrial() | ReanalyseTrial():
             return _settlement_text(change)
         case _:

@@ -131,7 +131,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class RegretEstimate:
     """What was left to hope for after a trial was completed, by what was then believed.
 
     Attributes:
@@ -181,8 +181,8 @@ class TrialRecord:
         completed_order: position among the trials that were completed or ended with some metrics known, the order in
             which the models learn; None of others.
         created, ended: seconds since the epoch.
-        doubt: why the models do not believe the measurement, as of now; empty when they do.
-        outlook: what was left to hope for when it was completed; None where no stopping rule asks.
+        outlier: why the models do not believe the measurement, as of now; empty when they do.
+        regret: what was left to hope for when it was completed; None where no stopping rule asks.
         cause: what a failure, or a quarantine, speaks of; None of others, and of those in stores of earlier versions.
         missing: metrics that cannot be had of the sample, as the analysis says.
         fault: where a program failed, the same for the same fault; empty where none has.
@@ -202,8 +202,8 @@ class TrialRecord:
     created: float
     ended: float | None
     steps: tuple[StepRecord, ...]
-    doubt: str = ""
-    outlook: Outlook | None = None
+    outlier: str = ""
+    regret: RegretEstimate | None = None
     cause: Cause | None = None
     missing: tuple[str, ...] = ()
     fault: str = ""
@@ -356,7 +356,7 @@ class Analysed:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TrialResult:
     """How a trial ended.
 
     Attributes:
@@ -413,7 +413,7 @@ def _partial(trial: TrialRecord) -> bool:
 
 def trusted(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Return the completed trials that are no suspected outliers: what may rank, stop a campaign, or teach another."""
-    return [t for t in completed(trials) if not t.doubt]
+    return [t for t in completed(trials) if not t.outlier]
 
 
 def time_spent(sessions: list[SessionRecord]) -> float:

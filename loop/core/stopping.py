@@ -77,7 +77,7 @@ def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRe
         case TargetRuleConfig():
             return _reached(rule, campaign, trials, first)
         case NoBetterRuleConfig():
-            return _hopeless(rule, campaign, trials, first)
+            return _no_improvement_expected(rule, campaign, trials, first)
         case HypervolumeRuleConfig(reaches=volume):
             front = front_of(campaign, trials)
             if front is not None and front.candidates and front.volume >= volume:
@@ -101,13 +101,13 @@ def asked(campaign: Campaign) -> tuple[list[float], list[float]]:
     return targets, improvements
 
 
-def unanswered(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord | None:
+def trial_needing_regret_estimate(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """Return the latest completed trial, if what was then left to hope for is not known as the rules ask for it."""
     targets, improvements = asked(campaign)
     done = completed(trials)
     if not done or not (targets or improvements):
         return None
-    found = done[-1].outlook
+    found = done[-1].regret
     if found is None or set(targets) - {target for target, *_ in found.reached}:
         return done[-1]
     return done[-1] if set(improvements) - {least for least, _ in found.better} and _chosen(done) else None
@@ -116,8 +116,8 @@ def unanswered(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord
 def _reached(rule: TargetRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
     """Return that a trial is sure enough to have reached the target; before a model can say so, by its measurement."""
     done = completed(trials)
-    outlook = done[-1].outlook if done and done[-1].number >= first else None
-    told = [(number, p) for score, number, p in outlook.reached if score == rule.score] if outlook else []
+    regret = done[-1].regret if done and done[-1].number >= first else None
+    told = [(number, p) for score, number, p in regret.reached if score == rule.score] if regret else []
     number, probability = told[0] if told else _by_reading(rule.score, campaign, trials)
     if probability < rule.confidence:
         return None
@@ -135,10 +135,12 @@ def _by_reading(target: float, campaign: Campaign, trials: Sequence[TrialRecord]
     return found.number, 0.5 * math.erfc((target - found.score) / (math.sqrt(2.0) * found.score_sd))
 
 
-def _hopeless(rule: NoBetterRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int) -> str | None:
+def _no_improvement_expected(
+    rule: NoBetterRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int
+) -> str | None:
     """Return that a better candidate was unlikely to exist after each of the latest trials."""
-    latest = [t.outlook for t in completed(trials) if t.number >= first][-_TIMES:]
-    chances = [dict(outlook.better).get(rule.improvement, 1.0) for outlook in latest if outlook is not None]
+    latest = [t.regret for t in completed(trials) if t.number >= first][-_TIMES:]
+    chances = [dict(regret.better).get(rule.improvement, 1.0) for regret in latest if regret is not None]
     if len(chances) < _TIMES or max(chances) >= rule.probability:
         return None
     found = latest[-1]

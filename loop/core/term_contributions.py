@@ -10,7 +10,7 @@ from loop.core.candidate_results import CandidateResult
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class TermContribution:
     """What one term gives to the score of one candidate.
 
     Attributes:
@@ -27,7 +27,7 @@ class Share:
     contribution: MetricValue
 
 
-def shares(objective: Objective, one: CandidateResult) -> list[Share]:
+def term_contributions(objective: Objective, one: CandidateResult) -> list[TermContribution]:
     """Return the share of every term in the pooled score of a candidate."""
     total = sum(term.weight for term in objective.terms)
     return [_share(term, one.metrics[term.metric], term.weight / total) for term in objective.terms]
@@ -42,10 +42,10 @@ def term_label(term: Term) -> str:
             return f"{term.metric} on target"
 
 
-def _share(term: Term, metric: MetricValue, weight: float) -> Share:
+def _share(term: Term, metric: MetricValue, weight: float) -> TermContribution:
     centre = float(term.points(metric.value)) + 0.0  # inside its window a target gives -0.0
     # Both sides: at the edge of a target window only one of them moves.
     sd = max(abs(float(term.points(metric.value + step)) - centre) for step in (-metric.sd, metric.sd))
-    return Share(
+    return TermContribution(
         term, metric, weight, MetricValue(centre, sd, "points"), MetricValue(centre * weight, sd * weight, "points")
     )

@@ -9,10 +9,10 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.objective import Objective
 from campaigns.values import LARGEST, Cause, MetricValue, TrialState
-from loop.core.records import Analysed, TrialRecord, Verdict, told
+from loop.core.records import Analysed, TrialRecord, TrialResult, told
 
 
-def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> Verdict | None:
+def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> TrialResult | None:
     """Return how a trial ends with a step whose data cannot be trusted, or do not give all that its score needs.
 
     None is returned where nothing speaks against the trial. A metric that cannot be had and that neither the score nor
@@ -20,16 +20,18 @@ def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analy
     """
     if analysed.flags:
         reason = f"{step}: {'; '.join(analysed.flags)}"
-        return Verdict(TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause, fault=analysed.fault)
+        return TrialResult(
+            TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause, fault=analysed.fault
+        )
     vital = {told(trial, name) for name in campaign.needed}
     lacking = {name: given for name, given in analysed.missing.items() if name in vital}
     if not lacking:
         return None
     texts = (f"{name} cannot be had of this sample: the analysis gave {given}" for name, given in lacking.items())
-    return Verdict(TrialState.FAILED, f"{step}: {'; '.join(texts)}", cause=Cause.SAMPLE, missing=tuple(lacking))
+    return TrialResult(TrialState.FAILED, f"{step}: {'; '.join(texts)}", cause=Cause.SAMPLE, missing=tuple(lacking))
 
 
-def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, float]) -> Verdict | None:
+def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, float]) -> TrialResult | None:
     """Return the verdict on a trial that has gone through all steps of its fidelity; None while one is to come.
 
     Args:
@@ -41,13 +43,13 @@ def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, fl
     if not workflow or any(step.name not in done for step in workflow):
         return None
     given = {told(trial, name) for step in workflow for name in step.gives}
-    ending = verdict(campaign.build_objective(), trial, computed)
+    ending = score_trial(campaign.build_objective(), trial, computed)
     if ending.reason:
-        return Verdict(TrialState.QUARANTINED, ending.reason, flags=(ending.reason,), cause=Cause.DATA)
+        return TrialResult(TrialState.QUARANTINED, ending.reason, flags=(ending.reason,), cause=Cause.DATA)
     return replace(ending, missing=tuple(sorted(given - trial.metrics.keys())))
 
 
-def verdict(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> Verdict:
+def score_trial(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> TrialResult:
     """Return the score of a trial, with all metrics that it comes from.
 
     It has none at a lower fidelity, or where a metric that the score needs was not measured, as of an imported row.
@@ -58,16 +60,18 @@ def verdict(objective: Objective, trial: TrialRecord, computed: Mapping[str, flo
         computed: the metrics of its material that need no experiment.
     """
     if trial.fidelity != FULL:
-        return Verdict(TrialState.COMPLETED)
+        return TrialResult(TrialState.COMPLETED)
     units = objective.units
     values = objective.complete({**trial.values, **computed})
     sds = objective.sds(values, {n: m.sd for n, m in trial.metrics.items()})
     if not objective.needed <= values.keys():
-        return Verdict(TrialState.COMPLETED, metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()})
+        return TrialResult(
+            TrialState.COMPLETED, metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()}
+        )
     score, score_sd = float(objective.score(values)), objective.score_sd(values, sds)
     if not abs(score) <= LARGEST or not score_sd <= LARGEST:
-        return Verdict(TrialState.COMPLETED, f"its score, {score:g} ± {score_sd:g}, is no number to reckon with")
-    return Verdict(
+        return TrialResult(TrialState.COMPLETED, f"its score, {score:g} ± {score_sd:g}, is no number to reckon with")
+    return TrialResult(
         TrialState.COMPLETED,
         metrics={n: MetricValue(v, sds[n], units[n]) for n, v in values.items()},
         score=score,

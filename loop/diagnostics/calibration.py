@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from campaigns.values import MetricValue
-from loop.core.formatting import with_sd
+from loop.core.formatting import format_uncertain
 from loop.core.records import TrialRecord, learnable
 from loop.diagnostics.ranks import ranks
 
@@ -87,10 +87,10 @@ def rank_correlation(pairs: Sequence[Pair]) -> Estimate | None:
     return Estimate(r, (1 - r * r) * math.sqrt((1 + r * r / 2) / (len(pairs) - 3)))
 
 
-def verdict(pairs: Sequence[Pair]) -> str:
+def calibration_summary(pairs: Sequence[Pair]) -> str:
     """Return in words how often the intervals held and how well the order was predicted."""
     held = [f"{100 * found.value:.0f}" for level in LEVELS if (found := coverage(pairs, level))]
     levels = " / ".join(f"{100 * level:.0f}" for level in LEVELS)
     r = rank_correlation(pairs)
-    order = "too few to rank" if r is None else f"rank correlation {with_sd(r.value, r.se)}"
+    order = "too few to rank" if r is None else f"rank correlation {format_uncertain(r.value, r.se)}"
     return f"{levels} % intervals hold {' / '.join(held)} % of {len(pairs)}; {order}"

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from campaigns.surrogate import HealthConfig
 from loop.core.records import TrialRecord, learnable
 from loop.diagnostics.calibration import LEVELS, Pair, coverage, rank_correlation
-from loop.diagnostics.prediction_history import ROBUST, Track
+from loop.diagnostics.prediction_history import ROBUST, PredictionHistory
 
 
 class HealthState(StrEnum):
@@ -122,18 +122,20 @@ class MetricHealth:
 
 
 def health(
-    config: HealthConfig, trials: Sequence[TrialRecord], doubted: Mapping[str, frozenset[int]], droppable: bool = True
+    config: HealthConfig, trials: Sequence[TrialRecord], outliers: Mapping[str, frozenset[int]], droppable: bool = True
 ) -> dict[str, MetricHealth]:
     """Return the health of each metric's model after the trials; earlier trials' changes never depend on later ones.
 
     Args:
         config: window and thresholds.
         trials: in any order; those without measurement or prediction change nothing.
-        doubted: measured metric to the numbers of trials whose measurement counts for nothing, as it is not believed.
+        outliers: measured metric to the numbers of trials whose measurement counts for nothing, as it is not believed.
         droppable: whether there is a model on simple features to fall back to; else the ladder ends at recalibrated.
     """
     done = learnable(trials)
-    return {name: _fold(config, Track.of(done, name, without), droppable) for name, without in doubted.items()}
+    return {
+        name: _fold(config, PredictionHistory.of(done, name, without), droppable) for name, without in outliers.items()
+    }
 
 
 def changes(before: Mapping[str, MetricHealth], after: Mapping[str, MetricHealth]) -> list[tuple[str, HealthChange]]:
@@ -150,7 +152,7 @@ def figures_of(pairs: Sequence[Pair]) -> Figures:
     return Figures(len(pairs), shares, None if rank is None else rank.value, float(np.sqrt(np.mean(np.square(gaps)))))
 
 
-def _fold(config: HealthConfig, track: Track, droppable: bool) -> MetricHealth:
+def _fold(config: HealthConfig, track: PredictionHistory, droppable: bool) -> MetricHealth:
     found = MetricHealth()
     for now in range(len(track.pairs)):
         found = _step(_Judge(config, track, now, droppable), found)
@@ -163,7 +165,7 @@ class _Judge:
     """What is known once prediction ``now`` is measured."""
 
     config: HealthConfig
-    track: Track
+    track: PredictionHistory
     now: int
     droppable: bool
 

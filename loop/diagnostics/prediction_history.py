@@ -22,7 +22,7 @@ _MOST = 10.0  # beyond this a factor means that the model says nothing
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class PredictionHistory:
     """The n predictions of one metric in the order in which they were measured.
 
     Attributes:
@@ -38,9 +38,9 @@ class Track:
     metric: str
 
     @classmethod
-    def of(cls, done: Sequence[TrialRecord], metric: str, doubted: frozenset[int]) -> Track:
-        pairs = [p for p in metric_pairs(done, metric) if p.trial.number not in doubted]
-        known = [metric in t.metrics and t.number not in doubted for t in done]
+    def of(cls, done: Sequence[TrialRecord], metric: str, outliers: frozenset[int]) -> PredictionHistory:
+        pairs = [p for p in metric_pairs(done, metric) if p.trial.number not in outliers]
+        known = [metric in t.metrics and t.number not in outliers for t in done]
         values = np.array([t.metrics[metric].value if k else np.nan for t, k in zip(done, known, strict=True)])
         there = np.isfinite(values)
         means = np.cumsum(np.where(there, values, 0.0)) / np.maximum(np.cumsum(there), 1)

@@ -22,26 +22,26 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.core.campaign_version import edition
-from loop.core.records import Amendment, TrialRecord, Verdict, changes_of, completed
-from loop.core.trial_scoring import verdict
-from loop.execution.bound_expansion import growth
+from loop.core.campaign_version import campaign_version
+from loop.core.records import Amendment, TrialRecord, TrialResult, changes_of, completed
+from loop.core.trial_scoring import score_trial
+from loop.execution.bound_expansion import expand_bounds
 from loop.execution.trial_import import waiting_imports
-from loop.sampling.nonempty import check_space
+from loop.sampling.nonempty import check_not_empty
 from loop.storage.store import Store
-from loop.validation.limit_checks import Stating, check_limits
+from loop.validation.limit_checks import HasLimits, check_limits
 
 _GROWTH = "growth"
 _SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 
 
-def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, Verdict]:
+def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, TrialResult]:
     """Return the completed trials of full fidelity with their scores by a campaign's objective."""
     objective = campaign.build_objective()
-    return {t.number: verdict(objective, t, {}) for t in completed(trials)}
+    return {t.number: score_trial(objective, t, {}) for t in completed(trials)}
 
 
-def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mapping[str, Stating]) -> Campaign:
+def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mapping[str, HasLimits]) -> Campaign:
     """Return the campaign in force after some changes, the last of which is new.
 
     Args:
@@ -53,7 +53,7 @@ def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mappi
         CampaignError: the last change is impossible, or leads out of the limits of an instrument.
     """
     found = check_amended(campaign, changes[:-1], changes[-1])
-    check_space(found, "amendment")
+    check_not_empty(found, "amendment")
     if limits:
         check_limits(found, limits)
     return found
@@ -96,7 +96,7 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
     return ""
 
 
-class Amending:
+class AmendmentLog:
     """Takes over what was written into the journal, which is read anew at each ``take_over``.
 
     Args:
@@ -105,7 +105,7 @@ class Amending:
         limits: station to its instrument.
     """
 
-    def __init__(self, campaign: Campaign, store: Store, limits: Mapping[str, Stating]) -> None:
+    def __init__(self, campaign: Campaign, store: Store, limits: Mapping[str, HasLimits]) -> None:
         self._campaign, self._store, self._limits = campaign, store, limits
         self._read()
 
@@ -152,7 +152,7 @@ class Amending:
 
     def grow(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
         """Let a bound grow against which the optimum presses, from the next trial on; return what was done."""
-        found = growth(self.edition.campaign, trials)
+        found = expand_bounds(self.edition.campaign, trials)
         if found is None:
             return []
         change, reason = found
@@ -160,10 +160,10 @@ class Amending:
         self._read()
         return grown
 
-    def _rescored(self, held: Sequence[Amendment], trials: Sequence[TrialRecord]) -> dict[int, Verdict]:
+    def _rescored(self, held: Sequence[Amendment], trials: Sequence[TrialRecord]) -> dict[int, TrialResult]:
         return rescored(amended(self._campaign, changes_of(held)), trials)
 
     def _read(self) -> None:
         self._known = self._store.amendments()
-        self.edition = edition(self._campaign, self._known)
+        self.edition = campaign_version(self._campaign, self._known)
         self._held = [a for a in self._known if a.first is not None]

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from campaigns.campaign import Campaign
-from loop.core.events import Doubted, LookedAhead, PosteriorBestChanged
+from loop.core.events import OutlierFlagged, PosteriorBestChanged, RegretEstimated
 from loop.core.pareto import wants_front
 from loop.core.records import FEWEST, PosteriorBest, completed, weighed
-from loop.core.stopping import unanswered
-from loop.execution.trial_cache import Book
+from loop.core.stopping import trial_needing_regret_estimate
+from loop.execution.trial_cache import TrialCache
 from loop.planning.planner import Planner
-from loop.storage.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR
+from loop.storage.reader import BEST, OUTLIERS, POSTERIOR, REGRET
 from loop.storage.store import Store
 
 
-class Appraising:
+class Appraisal:
     """Asks the planner, and keeps what it says.
 
     Args:
@@ -25,22 +25,22 @@ class Appraising:
         store: where it is kept.
     """
 
-    def __init__(self, planner: Planner, book: Book, store: Store) -> None:
+    def __init__(self, planner: Planner, book: TrialCache, store: Store) -> None:
         self._planner, self._book, self._store = planner, book, store
         self._told: tuple[PosteriorBest | None, int] | None = None  # in this session
 
-    def doubts(self) -> Iterator[Doubted]:
+    def outliers(self) -> Iterator[OutlierFlagged]:
         """Keep which trials are suspected outliers and why; yield those of which that has changed."""
-        doubts = self._planner.doubts()
-        changed = [t for t in self._book.trials if t.doubt != doubts.get(t.number, "")]
+        outliers = self._planner.outliers()
+        changed = [t for t in self._book.trials if t.outlier != outliers.get(t.number, "")]
         if not changed:
             return
-        self._store.keep(DOUBTS, "trials", {str(number): reason for number, reason in doubts.items()})
+        self._store.keep(OUTLIERS, "trials", {str(number): reason for number, reason in outliers.items()})
         for trial in changed:
-            reason = doubts.get(trial.number, "")
-            self._book.doubt(trial.number, reason)
-            if bool(reason) != bool(trial.doubt):
-                yield Doubted(trial.number, reason)
+            reason = outliers.get(trial.number, "")
+            self._book.note_outlier(trial.number, reason)
+            if bool(reason) != bool(trial.outlier):
+                yield OutlierFlagged(trial.number, reason)
 
     def posterior_best(self, campaign: Campaign) -> Iterator[PosteriorBestChanged]:
         """Keep and yield the best measured candidate by the posterior, where one is looked for and it is news."""
@@ -55,11 +55,11 @@ class Appraising:
             self._store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1]})
             yield PosteriorBestChanged(found)
 
-    def outlook(self, campaign: Campaign) -> Iterator[LookedAhead]:
+    def regret(self, campaign: Campaign) -> Iterator[RegretEstimated]:
         """Keep and yield what is left to hope for, where a stopping rule wants to know and it is not in the store."""
-        trial = unanswered(campaign, self._book.trials)
-        found = None if trial is None else self._planner.outlook()
+        trial = trial_needing_regret_estimate(campaign, self._book.trials)
+        found = None if trial is None else self._planner.regret()
         if trial is not None and found is not None:
-            self._store.keep(OUTLOOK, str(trial.number), asdict(found))
+            self._store.keep(REGRET, str(trial.number), asdict(found))
             self._book.refresh(trial.number)
-            yield LookedAhead(trial.number, found)
+            yield RegretEstimated(trial.number, found)

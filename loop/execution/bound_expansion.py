@@ -24,7 +24,7 @@ _DIGITS = 3
 Growing = FloatConfig | IntegerConfig
 
 
-def growth(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[SetBounds, str] | None:
+def expand_bounds(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[SetBounds, str] | None:
     """Return the first bound that may grow and has to, with the reason, or None.
 
     A bound has to grow when most of the best candidates lie next to it, once the space-filling trials are done. What is

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.events import BestChanged, Event, FrontGrew, SurrogateChanged, TrialEnded
 from loop.core.pareto import front, wants_front
-from loop.core.records import TrialRecord, Verdict, completed
+from loop.core.records import TrialRecord, TrialResult, completed
 from loop.core.trial_scoring import completion
-from loop.execution.amendment_log import Amending
-from loop.execution.appraisal import Appraising
+from loop.execution.amendment_log import AmendmentLog
+from loop.execution.appraisal import Appraisal
 from loop.execution.retraining import Retraining
-from loop.execution.session import Parts, Session
-from loop.execution.trial_cache import Book
+from loop.execution.session import CampaignResources, Session
+from loop.execution.trial_cache import TrialCache
 
 
-class Ending:
+class TrialCompletion:
     """Ends trials.
 
     Args:
@@ -28,11 +28,16 @@ class Ending:
     """
 
     def __init__(
-        self, parts: Parts, session: Session, amending: Amending, book: Book, retraining: Retraining | None
+        self,
+        parts: CampaignResources,
+        session: Session,
+        amending: AmendmentLog,
+        book: TrialCache,
+        retraining: Retraining | None,
     ) -> None:
         self._planner, self._materials, self._session = parts.planner, parts.materials, session
         self._amending, self._book, self._retraining = amending, book, retraining
-        self._appraising = Appraising(parts.planner, book, session.store)
+        self._appraising = Appraisal(parts.planner, book, session.store)
 
     def complete(self, number: int) -> None:
         """End a trial that has gone through all steps."""
@@ -44,7 +49,7 @@ class Ending:
         if ending is not None:
             self.end(number, ending)
 
-    def end(self, number: int, ending: Verdict) -> None:
+    def end(self, number: int, ending: TrialResult) -> None:
         """End a trial."""
         previous = self.best
         self._session.store.end(number, ending, self._session.clock.now())
@@ -74,12 +79,12 @@ class Ending:
 
     def appraise(self) -> None:
         """Keep and tell which trials are suspected outliers, and which candidate is the best by the posterior."""
-        self._session.tell(self._appraising.doubts())
+        self._session.tell(self._appraising.outliers())
         self._session.tell(self._appraising.posterior_best(self._amending.edition.campaign))
 
     def look_ahead(self) -> None:
         """Keep and tell what is left to hope for, where a stopping rule wants to know."""
-        self._session.tell(self._appraising.outlook(self._amending.edition.campaign))
+        self._session.tell(self._appraising.regret(self._amending.edition.campaign))
 
     def _retrained(self) -> list[tuple[str, str]]:
         if self._retraining is None:

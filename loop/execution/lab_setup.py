@@ -18,10 +18,10 @@ from instruments.lab import Lab
 from loop.validation.limit_checks import constant, converted
 
 if TYPE_CHECKING:
-    from loop.planning.pool_data import Materials
+    from loop.planning.pool_data import PoolData
 
 
-def build_lab(campaign: Campaign, materials: Materials | None, state: Path, start: float) -> Lab:
+def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start: float) -> Lab:
     """Return the laboratory, with every instrument that the campaign names.
 
     Args:

@@ -16,19 +16,19 @@ from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, StepEnded, StepStarted, Warned
 from loop.core.formatting import change_text, trials_text
 from loop.core.pareto import front_of
-from loop.core.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, Verdict
+from loop.core.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import condemned
 from loop.diagnostics.model_changes import model_changes
-from loop.execution.amendment_log import Amending
-from loop.execution.completion import Ending, changes
+from loop.execution.amendment_log import AmendmentLog
+from loop.execution.completion import TrialCompletion, changes
 from loop.execution.dispatcher import COMPUTER, Dispatcher
-from loop.execution.options import Outcome
+from loop.execution.options import SessionResult
 from loop.execution.retraining import Retraining
-from loop.execution.session import Parts, Session
-from loop.execution.settling import Settling
-from loop.execution.stop_monitor import INTERRUPTED, Halting
-from loop.execution.trial_cache import Book
-from loop.execution.trial_import import Importing
+from loop.execution.session import CampaignResources, Session
+from loop.execution.settling import TrialSettlement
+from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
+from loop.execution.trial_cache import TrialCache
+from loop.execution.trial_import import TrialImport
 from loop.planning.failures import in_a_row, never_had
 from loop.planning.planner import Suggestion
 from loop.planning.shortlist import SpaceExhaustedError
@@ -49,14 +49,16 @@ class Manager:
         retraining: tunes a model meanwhile, or None.
     """
 
-    def __init__(self, parts: Parts, dispatcher: Dispatcher, session: Session, retraining: Retraining | None) -> None:
+    def __init__(
+        self, parts: CampaignResources, dispatcher: Dispatcher, session: Session, retraining: Retraining | None
+    ) -> None:
         self._planner, self._dispatcher, self._session = parts.planner, dispatcher, session
-        self._amending = Amending(parts.campaign, session.store, dispatcher.instruments)
-        self._book = Book(parts.campaign, session.store)
-        self._importing = Importing(parts, self._amending, session.store)
-        self._settling = Settling(self._amending, self._book, session.store, dispatcher, parts.planner)
-        self._halting = Halting(session, self._amending, self._book)
-        self._ending = Ending(parts, session, self._amending, self._book, retraining)
+        self._amending = AmendmentLog(parts.campaign, session.store, dispatcher.instruments)
+        self._book = TrialCache(parts.campaign, session.store)
+        self._importing = TrialImport(parts, self._amending, session.store)
+        self._settling = TrialSettlement(self._amending, self._book, session.store, dispatcher, parts.planner)
+        self._halting = StopMonitor(session, self._amending, self._book)
+        self._ending = TrialCompletion(parts, session, self._amending, self._book, retraining)
         self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
         self._proposals_left = session.options.max_trials
@@ -66,7 +68,7 @@ class Manager:
         """The campaign in force."""
         return self._amending.edition.campaign
 
-    def run(self) -> Outcome:
+    def run(self) -> SessionResult:
         """Go on until a stopping rule holds or the user interrupts, and everything under way has ended.
 
         Raises:
@@ -157,7 +159,9 @@ class Manager:
         cost = self._book.refresh(number).steps[-1].cost
         self._session.on_event(StepEnded(number, fidelity, COMPUTER, not analysed.flags, reason, cost))
         state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
-        ending = Verdict(state, reason, analysed.metrics, analysed.flags, cause=analysed.cause, fault=analysed.fault)
+        ending = TrialResult(
+            state, reason, analysed.metrics, analysed.flags, cause=analysed.cause, fault=analysed.fault
+        )
         self._ending.end(number, ending)
         self._halting.heed_faults()
         return True
@@ -224,7 +228,7 @@ class Manager:
             deliberate = trial.proposal.generator in (OPERATOR, AGAIN) or trial.fidelity != FULL
             if not trial.steps and not deliberate and trial.candidate.key() in imported:
                 number = imported[trial.candidate.key()]
-                self._ending.end(trial.number, Verdict(TrialState.WITHDRAWN, f"it is measured: trial {number}"))
+                self._ending.end(trial.number, TrialResult(TrialState.WITHDRAWN, f"it is measured: trial {number}"))
 
     def _settle(self) -> bool:
         """Settle the trials that operators have decided about; return whether there were any."""
@@ -259,7 +263,9 @@ class Manager:
         """Withdraw what waits in the queue and is no longer allowed; what was begun goes on."""
         for trial in self._book.open:
             if not trial.begun and not self._campaign.space.contains(trial.candidate):
-                self._ending.end(trial.number, Verdict(TrialState.WITHDRAWN, "it lies outside of the space in force"))
+                self._ending.end(
+                    trial.number, TrialResult(TrialState.WITHDRAWN, "it lies outside of the space in force")
+                )
 
     def _begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
         token = self._dispatcher.begin(trial, step, station, self._inbox.put)
@@ -318,7 +324,7 @@ class Manager:
             self._rest(job.trial, station)
             return
         self._session.store.mark(job.token, state, now, reason)
-        self._ending.end(job.trial, Verdict(state, reason, cause=result.cause))
+        self._ending.end(job.trial, TrialResult(state, reason, cause=result.cause))
 
     def _rest(self, trial: int, station: str) -> None:
         """Leave a station alone for a while that was not ready for a trial."""
@@ -369,12 +375,12 @@ class Manager:
             return False
         return not self._halting.interrupted and (self._halting.reason() is None or self._halting.last_of_budget)
 
-    def _finish(self) -> Outcome:
+    def _finish(self) -> SessionResult:
         trials, halting = self._book.trials, self._halting
         reason = halting.reason() or f"{self._session.options.max_trials} trials were asked for"
         self._session.on_event(Finished(reason, self._ending.best, front_of(self._campaign, trials)))
         ended = (halting.finished, halting.interrupted, halting.aborted)
-        return Outcome(reason, *ended, tuple(trials), halting.wall_time, tuple(self._ending.found))
+        return SessionResult(reason, *ended, tuple(trials), halting.wall_time, tuple(self._ending.found))
 
     def _next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the step that a trial waits for; None while one is under way or when all are done."""

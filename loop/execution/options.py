@@ -31,7 +31,7 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SessionResult:
     """How a session ended.
 
     Attributes:

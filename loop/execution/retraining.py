@@ -26,7 +26,7 @@ _DUE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class RetrainingRound:
     """One tuning.
 
     Attributes:
@@ -60,8 +60,8 @@ class Retraining:
         prior = campaign.measured[config.metric].prior
         assert isinstance(prior, TrainedPriorConfig)  # noqa: S101 - the campaign was checked
         self._base = self._current = prior.place
-        self._under_way: dict[Round, Tuning] = {}
-        self._settled: set[Round] = set()
+        self._under_way: dict[RetrainingRound, Tuning] = {}
+        self._settled: set[RetrainingRound] = set()
 
     def advance(self, completed: Sequence[TrialRecord]) -> list[tuple[str, str]]:
         """Begin and settle what is due; return what happened, by metric, for the log.
@@ -88,13 +88,13 @@ class Retraining:
             tuning.stop()
         self._under_way.clear()
 
-    def _rounds(self, completed: int) -> list[Round]:
+    def _rounds(self, completed: int) -> list[RetrainingRound]:
         every = max(self._config.every, _DUE)  # one at a time
-        return [Round(k, k * every) for k in range(1, completed // every + 1)]
+        return [RetrainingRound(k, k * every) for k in range(1, completed // every + 1)]
 
-    def _task(self, each: Round, completed: Sequence[TrialRecord]) -> TuningTask:
-        doubted = self._planner.doubted(self._config.metric, completed)
-        trials = [trial for trial in completed if trial.number not in doubted]
+    def _task(self, each: RetrainingRound, completed: Sequence[TrialRecord]) -> TuningTask:
+        outliers = self._planner.outliers_among(self._config.metric, completed)
+        trials = [trial for trial in completed if trial.number not in outliers]
         return TuningTask(
             base=self._base,
             current=self._current,
@@ -111,7 +111,7 @@ class Retraining:
         value, sd = float(np.mean([m.value for m in seen])), float(np.mean([m.sd for m in seen]))
         return TuningRow(material, self._pool[material].structure, value, sd / len(seen) ** 0.5)
 
-    def _settle(self, each: Round) -> str:
+    def _settle(self, each: RetrainingRound) -> str:
         result = self._under_way.pop(each).wait()
         assert result is not None  # noqa: S101 - there is no timeout
         self._settled.add(each)
@@ -123,6 +123,6 @@ class Retraining:
         return _told(each, result)
 
 
-def _told(each: Round, result: TuningResult) -> str:
+def _told(each: RetrainingRound, result: TuningResult) -> str:
     verdict = "taken over" if result.folder is not None else "not taken over"
     return f"tuning {each.number} of the prior is {verdict}: {result.reason}"

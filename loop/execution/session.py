@@ -11,12 +11,12 @@ from instruments.clock import Clock
 from loop.core.events import Event
 from loop.execution.options import RunOptions
 from loop.planning.planner import Planner
-from loop.planning.pool_data import Materials
+from loop.planning.pool_data import PoolData
 from loop.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class CampaignResources:
     """What a session is made of, before there is a lab.
 
     Attributes:
@@ -27,7 +27,7 @@ class Parts:
     """
 
     campaign: Campaign
-    materials: Materials | None
+    materials: PoolData | None
     planner: Planner
     sources: Sequence[Source] = ()
 

@@ -13,12 +13,12 @@ from campaigns.errors import AnalysisError, StoreError
 from campaigns.values import TrialState
 from loop.core.campaign_version import as_scored
 from loop.core.formatting import change_text, outcome_text, since_text
-from loop.core.records import Amendment, TrialRecord, Verdict
+from loop.core.records import Amendment, TrialRecord, TrialResult
 from loop.core.trial_scoring import completion
 from loop.execution.amendment_log import check_settlement
 from loop.execution.step_analysis import Analyst
 from loop.execution.trial_import import computed_of
-from loop.planning.pool_data import Materials, load_materials
+from loop.planning.pool_data import PoolData, load_pool_data
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 
@@ -43,14 +43,14 @@ def settled(campaign: Campaign, path: Path) -> Iterator[str]:
         store.close("")
 
 
-def analysing(campaign: Campaign, store: Reader) -> tuple[Analyst, Materials | None]:
+def analysing(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | None]:
     """Return what analyses by the campaign in force, with its materials.
 
     Raises:
         CampaignError: an analysis, or the pool, cannot be loaded.
     """
     campaign = as_scored(campaign, store.amendments()).campaign
-    materials = load_materials(campaign)
+    materials = load_pool_data(campaign)
     return Analyst(campaign, store, None if materials is None else materials.pool), materials
 
 
@@ -58,7 +58,7 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
     campaign = as_scored(campaign, store.amendments()).campaign
 
     @cache
-    def loaded() -> tuple[Analyst, Materials | None]:
+    def loaded() -> tuple[Analyst, PoolData | None]:
         return analysing(campaign, store)
 
     lab = max((change.lab for change in store.transitions()), default=0.0)
@@ -83,7 +83,7 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
         raise AnalysisError("nothing was changed; the raw data are kept, correct the analysis and ask again")
 
 
-def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tuple[str, Verdict | None]:
+def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tuple[str, TrialResult | None]:
     """Settle a trial as an amendment asks; return why it cannot be done, empty if it was, and how the trial ends.
 
     A trial that was released or analysed anew has no ending yet, where the verdict is None.
@@ -101,7 +101,7 @@ def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tu
     trial = trials[one.change.trial]
     match one.change:
         case WithdrawTrial():
-            verdict = Verdict(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
+            verdict = TrialResult(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
             store.end(trial.number, verdict, lab, one.number)
             return "", None
         case ReanalyseTrial():

@@ -9,15 +9,15 @@ from campaigns.campaign import Campaign
 from loop.core.events import Amended
 from loop.core.formatting import change_text
 from loop.core.records import Amendment
-from loop.execution.amendment_log import Amending
+from loop.execution.amendment_log import AmendmentLog
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.settlements import carry_out
-from loop.execution.trial_cache import Book
+from loop.execution.trial_cache import TrialCache
 from loop.planning.planner import Planner
 from loop.storage.store import Store
 
 
-class Settling:
+class TrialSettlement:
     """Settles trials as the journal asks.
 
     Args:
@@ -28,7 +28,9 @@ class Settling:
         planner: learns from it.
     """
 
-    def __init__(self, amending: Amending, book: Book, store: Store, dispatcher: Dispatcher, planner: Planner) -> None:
+    def __init__(
+        self, amending: AmendmentLog, book: TrialCache, store: Store, dispatcher: Dispatcher, planner: Planner
+    ) -> None:
         self._amending, self._book, self._store = amending, book, store
         self._dispatcher, self._planner = dispatcher, planner
 

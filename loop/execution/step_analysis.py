@@ -17,11 +17,11 @@ from campaigns.units import convert, convert_difference
 from campaigns.values import Cause, Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument, readings
-from instruments.quality_gate import Judged, judge
+from instruments.quality_gate import GateResult, judge
 from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import Reading, stale
 from instruments.unusable import dead, not_finite
-from loop.core.records import Analysed, Document, StepRecord, TrialRecord, Verdict, told
+from loop.core.records import Analysed, Document, StepRecord, TrialRecord, TrialResult, told
 from loop.core.trial_scoring import condemned
 from loop.execution.lab_setup import load_analysis
 from loop.storage.reader import Reader
@@ -82,7 +82,7 @@ class Analyst:
         """Return the step of a name."""
         return self._campaign.step(name)
 
-    def anew(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], Verdict | None, str]:
+    def anew(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], TrialResult | None, str]:
         """Return the metrics that all raw data of a trial come to now, and what speaks against it.
 
         The verdict is None where nothing does; the text, empty else, tells that an analysis still raises an error.
@@ -188,7 +188,7 @@ def _misnamed(found: Measurement, units: Mapping[str, str]) -> str:
     return "; ".join(f"it gives no {name}{like}; correct the name" for name, like in near.items() if like)
 
 
-def _analysed(trial: TrialRecord, found: Measurement, judged: Judged, units: Mapping[str, str]) -> Analysed:
+def _analysed(trial: TrialRecord, found: Measurement, judged: GateResult, units: Mapping[str, str]) -> Analysed:
     """Return what is known after the quality gate, in the campaign's units."""
     if judged.flags:
         return Analysed(flags=judged.flags, cause=Cause.DATA)

@@ -8,15 +8,15 @@ from loop.core.events import Stopping
 from loop.core.formatting import trials_text
 from loop.core.records import time_spent
 from loop.core.stopping import spent, stop_reason
-from loop.execution.amendment_log import Amending
+from loop.execution.amendment_log import AmendmentLog
 from loop.execution.session import Session
-from loop.execution.trial_cache import Book
+from loop.execution.trial_cache import TrialCache
 from loop.planning.failures import in_a_row
 
 INTERRUPTED = "interrupted by the user"
 
 
-class Halting:
+class StopMonitor:
     """Finds the reason, tells it once, and remembers it.
 
     Args:
@@ -30,7 +30,7 @@ class Halting:
         fault: why the session ends with an error, as soon as what is under way has ended; empty if it does not.
     """
 
-    def __init__(self, session: Session, amending: Amending, book: Book) -> None:
+    def __init__(self, session: Session, amending: AmendmentLog, book: TrialCache) -> None:
         self._session, self._amending, self._book = session, amending, book
         self._started, self._earlier = time.time(), time_spent(session.store.sessions())
         self._reason: str | None = None

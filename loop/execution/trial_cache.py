@@ -11,7 +11,7 @@ from loop.core.records import StepRecord, TrialRecord, told
 from loop.storage.store import Store
 
 
-class Book:
+class TrialCache:
     """The trials of a store, held in memory.
 
     Args:
@@ -45,9 +45,9 @@ class Book:
         """Read all trials from the store again, as their scores may have changed."""
         self._trials = {trial.number: trial for trial in self._store.trials()}
 
-    def doubt(self, number: int, reason: str) -> None:
+    def note_outlier(self, number: int, reason: str) -> None:
         """Take note of why a trial's measurements are not believed; empty if they are."""
-        self._trials[number] = replace(self._trials[number], doubt=reason)
+        self._trials[number] = replace(self._trials[number], outlier=reason)
 
     def step(self, number: int, token: str) -> StepRecord:
         """Read from the store how a job stands."""

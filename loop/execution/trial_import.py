@@ -12,17 +12,17 @@ from campaigns.amendments import CompleteTrials, Import, ImportTrials
 from campaigns.history import MisfitError, placed
 from campaigns.objective import Objective
 from campaigns.values import TrialState
-from loop.core.campaign_version import Edition
+from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import metrics_text
 from loop.core.records import IMPORTED, Amendment, Proposal, TrialRecord
-from loop.core.trial_scoring import verdict
+from loop.core.trial_scoring import score_trial
 from loop.storage.row_matching import added
 from loop.storage.store import Store
 
 if TYPE_CHECKING:
-    from loop.execution.amendment_log import Amending
-    from loop.execution.session import Parts
-    from loop.planning.pool_data import Materials
+    from loop.execution.amendment_log import AmendmentLog
+    from loop.execution.session import CampaignResources
+    from loop.planning.pool_data import PoolData
 
 Computed = Callable[[str | None], Mapping[str, float]]
 """From a material's id to its computed metrics; it raises ValueError for a material that the pool has not."""
@@ -33,7 +33,7 @@ def waiting_imports(amendments: Sequence[Amendment]) -> list[Amendment]:
     return [one for one in amendments if one.waiting and isinstance(one.change, Import)]
 
 
-def check_import(one: Amendment, edition: Edition, computed: Computed) -> str:
+def check_import(one: Amendment, edition: CampaignVersion, computed: Computed) -> str:
     """Return why measurements cannot be trials of a campaign; empty if they can.
 
     They were checked when they were read. The file may have changed since, and an amendment before them been refused.
@@ -54,7 +54,7 @@ def check_import(one: Amendment, edition: Edition, computed: Computed) -> str:
     return ""
 
 
-def imported_trials(one: Amendment, edition: Edition, first: int, computed: Computed) -> list[TrialRecord]:
+def imported_trials(one: Amendment, edition: CampaignVersion, first: int, computed: Computed) -> list[TrialRecord]:
     """Return the trials that measurements become.
 
     Args:
@@ -92,13 +92,17 @@ def imported_trials(one: Amendment, edition: Edition, first: int, computed: Comp
 
 def _judged(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> TrialRecord:
     """Return a trial with all of its metrics and its score."""
-    said = verdict(objective, trial, computed)
+    said = score_trial(objective, trial, computed)
     judged = replace(trial, metrics=said.metrics, reason=said.reason)
     return replace(judged, score=said.score, score_sd=said.score_sd, feasible=said.feasible)
 
 
 def completed_trials(
-    one: Amendment, edition: Edition, amendments: Sequence[Amendment], trials: Sequence[TrialRecord], computed: Computed
+    one: Amendment,
+    edition: CampaignVersion,
+    amendments: Sequence[Amendment],
+    trials: Sequence[TrialRecord],
+    computed: Computed,
 ) -> dict[int, TrialRecord]:
     """Return number to trial, with what was measured later of those that were imported.
 
@@ -130,7 +134,7 @@ def completed_trials(
 
 
 def with_imports(
-    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], edition: Edition, computed: Computed
+    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], edition: CampaignVersion, computed: Computed
 ) -> list[TrialRecord]:
     """Return trials with what the journal has yet to import, as a run would make them; nothing is stored."""
     found, known = list(trials), list(amendments)
@@ -151,7 +155,7 @@ def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
     return f"amendment {before[0]} imports the same rows" if before else ""
 
 
-def take_in(store: Store, one: Amendment, edition: Edition, computed: Computed, lab: float) -> Amendment:
+def take_in(store: Store, one: Amendment, edition: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
     if why := _twin(one, store.amendments()) or check_import(one, edition, computed):
         return _refused(store, one, why)
@@ -162,7 +166,7 @@ def take_in(store: Store, one: Amendment, edition: Edition, computed: Computed, 
     return replace(one, first=trials[0].number)
 
 
-def _complete(store: Store, one: Amendment, edition: Edition, computed: Computed, lab: float) -> Amendment:
+def _complete(store: Store, one: Amendment, edition: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Add to trials what was measured of them later, or refuse it; return what was done."""
     assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is given
     trials = store.trials()
@@ -184,7 +188,7 @@ def _refused(store: Store, one: Amendment, why: str) -> Amendment:
     return replace(one, refused=why)
 
 
-class Importing:
+class TrialImport:
     """Takes over what is imported while a campaign lives.
 
     Args:
@@ -193,7 +197,7 @@ class Importing:
         store: where it is recorded.
     """
 
-    def __init__(self, parts: Parts, amending: Amending, store: Store) -> None:
+    def __init__(self, parts: CampaignResources, amending: AmendmentLog, store: Store) -> None:
         self._planner, self._amending, self._store = parts.planner, amending, store
         self._computed = computed_of(parts.materials)
 
@@ -207,6 +211,6 @@ class Importing:
         return done
 
 
-def computed_of(materials: Materials | None) -> Computed:
+def computed_of(materials: PoolData | None) -> Computed:
     """Return what tells the computed metrics of a material."""
     return (lambda _: {}) if materials is None else materials.computed_of

@@ -18,11 +18,11 @@ from campaigns.campaign import StagnationRuleConfig
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import Alternative
-from loop.planning.cost_weighting import Effort
-from loop.planning.hypervolume_improvement import pushed
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
-from loop.planning.screening import Promise
+from loop.planning.cost_weighting import CostPenalty
+from loop.planning.hypervolume_improvement import log_hypervolume_improvement
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.screening import ScreeningScore
 from loop.planning.shortlist import fresh, neighbours, shortlist, within
 
 _BEST = 4  # around which others are looked for
@@ -63,7 +63,7 @@ class Choice:
     considered: tuple[Candidate, ...] = ()
 
 
-def choose(belief: Belief, history: History, seed: int) -> Choice:
+def choose(belief: CampaignPosterior, history: TrainingData, seed: int) -> Choice:
     """Return the best candidate by what is believed.
 
     Args:
@@ -93,45 +93,57 @@ def choose(belief: Belief, history: History, seed: int) -> Choice:
     return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]))
 
 
-def predictions(belief: Belief, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:
+def predictions(belief: CampaignPosterior, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:
     """Return what is predicted of each measured and derived metric of some candidates."""
     values = belief.marginal(belief.scorer.encoder.encode(candidates), _SHOWN_SAMPLES, seed=0)
     return [_predicted(belief.scorer, values, place) for place in range(len(candidates))]
 
 
-def _predicted(scorer: Scorer, values: Mapping[str, Tensor], place: int) -> dict[str, MetricValue]:
+def _predicted(scorer: ObjectiveOnSamples, values: Mapping[str, Tensor], place: int) -> dict[str, MetricValue]:
     units, shown = scorer.objective.units, [n for n in values if n not in scorer.campaign.computed]
     drawn = {n: values[n][:, place] for n in shown}
     return {n: MetricValue(float(v.mean()), float(v.std()), units[n]) for n, v in drawn.items()}
 
 
 def _acquisition(
-    belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int
+    belief: CampaignPosterior,
+    pending: CampaignPosterior,
+    history: TrainingData,
+    candidates: Sequence[Candidate],
+    seed: int,
 ) -> Tensor:
     """Return how much each candidate is wanted, n, less what it costs."""
     return _gain(belief, pending, history, candidates, seed) - _effort(belief, history).of(candidates)
 
 
-def _effort(belief: Belief, history: History) -> Effort:
-    return Effort.after(belief.scorer.campaign, history.paid)
+def _effort(belief: CampaignPosterior, history: TrainingData) -> CostPenalty:
+    return CostPenalty.after(belief.scorer.campaign, history.paid)
 
 
-def _gain(belief: Belief, pending: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
+def _gain(
+    belief: CampaignPosterior,
+    pending: CampaignPosterior,
+    history: TrainingData,
+    candidates: Sequence[Candidate],
+    seed: int,
+) -> Tensor:
     """Return what is expected of each candidate, n: the log of an improvement, or a score where many are wanted."""
     match belief.scorer.objective.find:
         case FindBestConfig():
             return _improvement(belief, history, candidates, seed)
         case FindManyConfig():
             rows = belief.scorer.encoder.encode(candidates)
-            return Promise(pending, seed).wanted(rows)
+            return ScreeningScore(pending, seed).wanted(rows)
         case FindParetoConfig():
             hope = belief.hope(belief.scorer.encoder.encode(candidates)).log()
-            return pushed(belief, history, candidates, seed) + hope
+            return log_hypervolume_improvement(belief, history, candidates, seed) + hope
         case _:
             assert_never(belief.scorer.objective.find)
 
 
-def _improvement(belief: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
+def _improvement(
+    belief: CampaignPosterior, history: TrainingData, candidates: Sequence[Candidate], seed: int
+) -> Tensor:
     """Return the log of the noisy expected improvement, n, by samples of all candidates together.
 
     Letham et al. 2019, Bayesian Anal. 14, 495; the logarithm and the soft edges, of the improvement and of what is
@@ -149,7 +161,7 @@ def _improvement(belief: Belief, history: History, candidates: Sequence[Candidat
     return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0) + hope
 
 
-def _baseline(belief: Belief, history: History) -> Tensor:
+def _baseline(belief: CampaignPosterior, history: TrainingData) -> Tensor:
     """Return the rows of the best measured candidates, and of all that are under way."""
     score, feasible = belief.outcomes
     ranked = torch.where(feasible, score, score - float(score.max() - score.min()) - 1.0)
@@ -159,7 +171,9 @@ def _baseline(belief: Belief, history: History) -> Tensor:
     return torch.cat([best, belief.scorer.encoder.encode(history.pending)])
 
 
-def _spent(scorer: Scorer, history: History, candidates: Sequence[Candidate], values: Tensor) -> list[bool]:
+def _spent(
+    scorer: ObjectiveOnSamples, history: TrainingData, candidates: Sequence[Candidate], values: Tensor
+) -> list[bool]:
     """Return which candidates are of a material that was tried, and promise less than what counts as an improvement.
 
     Such candidates come after all others: a model that is too sure of itself would else polish one material forever.
@@ -169,11 +183,13 @@ def _spent(scorer: Scorer, history: History, candidates: Sequence[Candidate], va
     tried = {c.material for c in (*history.done, *history.pending)}
     rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
-    gains = (values + Effort.after(scorer.campaign, history.paid).of(candidates)).exp().tolist()
+    gains = (values + CostPenalty.after(scorer.campaign, history.paid).of(candidates)).exp().tolist()
     return [c.material in tried and gain < worthwhile for c, gain in zip(candidates, gains, strict=True)]
 
 
-def explained(belief: Belief, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]) -> Choice:
+def explained(
+    belief: CampaignPosterior, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]
+) -> Choice:
     """Return the choice of a candidate with what is predicted of it."""
     values = belief.marginal(belief.scorer.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
     score = belief.scorer.score(values)

@@ -34,7 +34,7 @@ def gains(front: Tensor, points: Tensor, reference: Tensor) -> Tensor:
     each = (kept.shape[1] + 2) ** kept.shape[2]
     size = max(1, _CELLS // each)
     parts = zip(kept.split(size), points.split(size), strict=True)
-    return torch.cat([Undominated.above(reference, some).volume(these) for some, these in parts])
+    return torch.cat([NondominatedBoxes.above(reference, some).volume(these) for some, these in parts])
 
 
 def non_dominated(points: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def non_dominated(points: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Undominated:
+class NondominatedBoxes:
     """The volume above a reference that some fronts do not dominate.
 
     Attributes:
@@ -56,7 +56,7 @@ class Undominated:
     below: Tensor
 
     @classmethod
-    def above(cls, reference: Tensor, front: Tensor) -> Undominated:
+    def above(cls, reference: Tensor, front: Tensor) -> NondominatedBoxes:
         """Return what the fronts, s x f x m, do not dominate."""
         count, size, axes = front.shape
         ordered, order = front.clamp_min(reference).sort(dim=1)

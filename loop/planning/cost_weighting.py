@@ -28,7 +28,7 @@ _LEAST = 0.01  # of that: what is free is not infinitely good
 
 
 @dataclass(frozen=True)
-class Effort:
+class CostPenalty:
     """How much the cost of a candidate counts.
 
     Attributes:
@@ -39,7 +39,7 @@ class Effort:
     share: float
 
     @classmethod
-    def after(cls, campaign: Campaign, seen: Iterable[tuple[object, ...]]) -> Effort:
+    def after(cls, campaign: Campaign, seen: Iterable[tuple[object, ...]]) -> CostPenalty:
         """Return how much cost counts after all candidates that were proposed, given by their keys."""
         if not weighs_cost(campaign):
             return cls(campaign, 0.0)

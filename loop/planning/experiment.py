@@ -72,7 +72,7 @@ class _Group:
     def measured(self) -> CandidateResult | None:
         """Its result, if Ax can learn from it."""
         found = self.result
-        return None if found is None or found.doubt or found.score is None else found
+        return None if found is None or found.outlier or found.score is None else found
 
 
 def write_experiment(campaign: Campaign, trials: Sequence[TrialRecord], path: Path) -> tuple[str, ...]:
@@ -269,7 +269,7 @@ def _tried(groups: Sequence[_Group]) -> Iterator[str]:
         if found is not None and len(found.readings) > 1:
             yield f"single readings of {found.label}: Ax holds their mean"
         for trial in group.trials:
-            if trial.doubt:
+            if trial.outlier:
                 yield f"trial {trial.number}: a suspected outlier"
             elif trial.state.ended and trial.state is not TrialState.COMPLETED:
                 yield f"measurement of trial {trial.number}: {trial.state}"

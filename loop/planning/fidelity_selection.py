@@ -19,11 +19,11 @@ from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
 from loop.core.records import TrialRecord
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief
-from loop.planning.proposed import Proposed
-from loop.planning.source_models import Lessons, Teaching
-from surrogates.models.multi_fidelity import lean, leaning
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior
+from loop.planning.proposed import ProposedCandidates
+from loop.planning.source_models import Lessons, SourceModels
+from surrogates.models.multi_fidelity import low_fidelity_of, with_low_fidelity
 
 _DRAWS = 32
 _COMPARED = 16  # measured candidates among those that may turn out to be the best
@@ -49,12 +49,12 @@ def plan(campaign: Campaign, imported: int = 0) -> tuple[str, ...]:
     return (*(name for name, count in cheap.items() for _ in range(count)), *(FULL,) * full)
 
 
-class Ladder:
+class LowFidelityData:
     """What was measured at lower fidelities, and what it teaches."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: ObjectiveOnSamples) -> None:
         self._done: list[TrialRecord] = []
-        self._teaching = Teaching(scorer, ())
+        self._teaching = SourceModels(scorer, ())
         self._taught: tuple[int, ...] = ()
 
     @property
@@ -70,10 +70,10 @@ class Ladder:
         """Forget all trials."""
         self._done, self._taught = [], ()
 
-    def teaching(self, scorer: Scorer) -> Teaching:
+    def teaching(self, scorer: ObjectiveOnSamples) -> SourceModels:
         """Return what the cheap measurements teach; it is learnt once for each set of them and layout of rows."""
         if self.learnt != self._taught or scorer.encoder is not self._teaching.scorer.encoder:
-            self._teaching, self._taught = Teaching(scorer, self._sources(scorer.campaign)), self.learnt
+            self._teaching, self._taught = SourceModels(scorer, self._sources(scorer.campaign)), self.learnt
         return self._teaching
 
     def _sources(self, campaign: Campaign) -> list[Source]:
@@ -91,15 +91,15 @@ class Ladder:
         return found
 
 
-def leaning_belief(belief: Belief, lessons: Lessons) -> Belief:
+def with_low_fidelities(belief: CampaignPosterior, lessons: Lessons) -> CampaignPosterior:
     """Return the belief with the doubt about the cheap versions that metrics lean on."""
     cheap = {name: {lesson.name: lesson.model for lesson in each} for name, each in lessons.items()}
-    models = {name: lean(model, cheap.get(name, {})) for name, model in belief.models.items()}
+    models = {name: with_low_fidelity(model, cheap.get(name, {})) for name, model in belief.models.items()}
     return replace(belief, models=models)
 
 
 @dataclass(frozen=True)
-class Purchase:
+class FidelitySelector:
     """What it is worth to buy at each fidelity, near the candidate that was chosen.
 
     Attributes:
@@ -107,10 +107,10 @@ class Purchase:
         considered: candidates that may be bought.
     """
 
-    belief: Belief
+    belief: CampaignPosterior
     considered: Sequence[Candidate]
 
-    def cheaper(self, proposed: Proposed) -> tuple[str, Candidate] | None:
+    def cheaper(self, proposed: ProposedCandidates) -> tuple[str, Candidate] | None:
         """Return the lower fidelity that adds more to the best per cost than the full one does, and where; or None.
 
         Lower fidelities never cost more than the full one has, so that a proxy that is believed in vain at most
@@ -153,7 +153,7 @@ class Purchase:
         found = []
         given = self.belief.scorer.campaign.fidelities[fidelity].gives
         for name, model in self.belief.models.items():
-            leans = leaning(model)
+            leans = low_fidelity_of(model)
             if leans is None or name not in given or leans.name != fidelity:
                 found.append(torch.zeros(len(self._everywhere), len(self._rows), dtype=torch.float64))
                 continue

@@ -11,24 +11,24 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.objective import FindBestConfig
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History, limits_of
-from surrogates.models.ensemble import opinions, weigh
-from surrogates.models.fit import Memory
-from surrogates.models.gp import MetricGP, Prior
-from surrogates.models.heteroscedastic import Unevenness, unevenness
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData, limits_of
+from surrogates.models.ensemble import alternative_models, average_models
+from surrogates.models.fit import FitCache
+from surrogates.models.gp import MetricGP, PoolPrior
+from surrogates.models.heteroscedastic import HeteroscedasticNoise, fit_heteroscedastic_noise
 from surrogates.models.model_selection import clearly_better
 from surrogates.models.observations import Observations
-from surrogates.models.outliers import Doubt, sift
-from surrogates.models.problem import Task
+from surrogates.models.outliers import Outlier, detect_outliers
+from surrogates.models.problem import RegressionProblem
 from surrogates.models.protocol import MetricModel
-from surrogates.models.transfer import Lesson, taught
+from surrogates.models.transfer import SourceModel, fit_with_sources
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
 
 
 @dataclass(frozen=True)
-class Care:
+class ModelRestrictions:
     """What the models of one metric must heed, as their predictions were found wanting.
 
     Attributes:
@@ -42,17 +42,17 @@ class Care:
     fallback: tuple[str, ...] | None = None
 
 
-Memories = dict[str, Memory]
+Memories = dict[str, FitCache]
 """Metric to what was found out about its hyper-parameters."""
 
 
-def believe(
-    scorer: Scorer,
-    history: History,
-    care: Mapping[str, Care] | None = None,
+def fit_posterior(
+    scorer: ObjectiveOnSamples,
+    history: TrainingData,
+    care: Mapping[str, ModelRestrictions] | None = None,
     memories: Memories | None = None,
-    lessons: Mapping[str, tuple[Lesson, ...]] | None = None,
-) -> Belief:
+    lessons: Mapping[str, tuple[SourceModel, ...]] | None = None,
+) -> CampaignPosterior:
     """Learn every metric anew from all measurements.
 
     Args:
@@ -64,24 +64,26 @@ def believe(
     """
     care, memories = care or {}, {} if memories is None else memories
     rows = scorer.encoder.encode(history.done)
-    found: dict[str, _Learnt] = {}
+    found: dict[str, _FittedMetric] = {}
     for name, metric in scorer.campaign.measured.items():
-        heed = care.get(name, Care())
-        task = replace(task_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
+        heed = care.get(name, ModelRestrictions())
+        task = replace(problem_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
         places = history.known(*needed(name, metric))
         if not places:
             continue  # nobody asks for it, and it was never obtained
         seen = observations(metric, name, history, rows)
-        further = memories.setdefault(f"{name}, further", Memory())
-        wary, effects = (further, None) if _is_wary(scorer) else (None, further)
-        known = _Known(heed.fallback, memories.setdefault(name, Memory()), effects, wary, (lessons or {}).get(name, ()))
-        found[name] = _learnt(task, seen, known).at(places)
-    return Belief(
+        further = memories.setdefault(f"{name}, further", FitCache())
+        wary, effects = (further, None) if _is_conservative(scorer) else (None, further)
+        known = _FitInputs(
+            heed.fallback, memories.setdefault(name, FitCache()), effects, wary, (lessons or {}).get(name, ())
+        )
+        found[name] = _fit_metric(task, seen, known).at(places)
+    return CampaignPosterior(
         scorer,
         models={name: learnt.model for name, learnt in found.items()},
         measured={n: _tensor([m.value if m else math.nan for m in history.metrics[n]]) for n in found},
         rows=rows,
-        doubts={name: learnt.doubts for name, learnt in found.items()},
+        outliers={name: learnt.outliers for name, learnt in found.items()},
         processes={name: learnt.process for name, learnt in found.items()},
         calmer={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
         whole=None if history.whole is None else torch.tensor(list(history.whole), dtype=torch.bool),
@@ -89,27 +91,27 @@ def believe(
 
 
 @dataclass(frozen=True)
-class _Learnt:
+class _FittedMetric:
     """What was learnt of one metric.
 
     Attributes:
-        doubts: place of each measurement that is not believed to the reason.
+        outliers: place of each measurement that is not believed to the reason.
         process: the Gaussian process of the model, or of the calm one.
         calm: what was learnt without a wary process, where the model's is one.
     """
 
     model: MetricModel
-    doubts: Mapping[int, Doubt]
+    outliers: Mapping[int, Outlier]
     process: MetricGP
     calm: MetricModel | None = None
 
-    def at(self, places: Sequence[int]) -> _Learnt:
+    def at(self, places: Sequence[int]) -> _FittedMetric:
         """Return the same with doubts at the places of its measurements among all trials."""
-        return replace(self, doubts={places[place]: doubt for place, doubt in self.doubts.items()})
+        return replace(self, outliers={places[place]: outlier for place, outlier in self.outliers.items()})
 
 
 @dataclass(frozen=True)
-class _Known:
+class _FitInputs:
     """What is known of a metric beside its measurements.
 
     Attributes:
@@ -122,57 +124,57 @@ class _Known:
     """
 
     fallback: tuple[str, ...] | None
-    memory: Memory
-    effects: Memory | None
-    wary: Memory | None
-    lessons: tuple[Lesson, ...]
+    memory: FitCache
+    effects: FitCache | None
+    wary: FitCache | None
+    lessons: tuple[SourceModel, ...]
 
 
-def task_of(scorer: Scorer, name: str, metric: MeasuredConfig) -> Task:
+def problem_of(scorer: ObjectiveOnSamples, name: str, metric: MeasuredConfig) -> RegressionProblem:
     """Return what there is to learn of a metric, before anything is held against its models."""
-    prior = Prior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-    return Task(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
+    prior = PoolPrior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
+    return RegressionProblem(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
 
 
-def _is_wary(scorer: Scorer) -> bool:
+def _is_conservative(scorer: ObjectiveOnSamples) -> bool:
     """Return whether one best candidate is looked for among settings that lie as near to each other as one likes."""
     encoder, find = scorer.encoder, scorer.objective.find
     return encoder.materials is None and encoder.space.rows is None and isinstance(find, FindBestConfig)
 
 
-def _learnt(task: Task, seen: Observations, known: _Known) -> _Learnt:
+def _fit_metric(task: RegressionProblem, seen: Observations, known: _FitInputs) -> _FittedMetric:
     """Return what is learnt, and which measurements are not believed.
 
     Where there is a wary process, it chooses; what is noise, and what is wrong, is judged by the other. Fewer views are
     used where the model has failed and the measurements do not speak for it.
     """
-    sifted = sift(task, seen, known.memory)
-    uneven = unevenness(task, sifted.seen)
+    sifted = detect_outliers(task, seen, known.memory)
+    uneven = fit_heteroscedastic_noise(task, sifted.seen)
     believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
-    process = _noisy(taught(task, known.lessons, believed, known.memory), uneven)
-    others = opinions(task, known.lessons, believed, known.effects)
-    model = weigh(process, others)
+    process = _noisy(fit_with_sources(task, known.lessons, believed, known.memory), uneven)
+    others = alternative_models(task, known.lessons, believed, known.effects)
+    model = average_models(process, others)
     if known.wary is not None:
-        wary = taught(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _Learnt(weigh(_noisy(wary, uneven), others), sifted.doubts, process, model)
+        wary = fit_with_sources(replace(task, wary=True), known.lessons, believed, known.wary)
+        return _FittedMetric(average_models(_noisy(wary, uneven), others), sifted.outliers, process, model)
     if known.fallback is None:
-        return _Learnt(model, sifted.doubts, process)
+        return _FittedMetric(model, sifted.outliers, process)
     fewer = replace(task, views=known.fallback)
-    simpler = _noisy(taught(fewer, known.lessons, believed, known.memory), uneven)
-    simple = weigh(simpler, others)
+    simpler = _noisy(fit_with_sources(fewer, known.lessons, believed, known.memory), uneven)
+    simple = average_models(simpler, others)
     if clearly_better(model.evidence, simple.evidence, len(believed.values)):
-        return _Learnt(model, sifted.doubts, process)
-    return _Learnt(simple, sifted.doubts, simpler)
+        return _FittedMetric(model, sifted.outliers, process)
+    return _FittedMetric(simple, sifted.outliers, simpler)
 
 
-def _noisy(process: MetricGP, uneven: Unevenness | None) -> MetricGP:
+def _noisy(process: MetricGP, uneven: HeteroscedasticNoise | None) -> MetricGP:
     """Return a process that knows where its measurements are noisy."""
     if uneven is None:
         return process
     return replace(process, uneven=uneven, account={**process.account, "uneven noise": uneven.account})
 
 
-def observations(metric: MeasuredConfig, name: str, history: History, rows: Tensor) -> Observations:
+def observations(metric: MeasuredConfig, name: str, history: TrainingData, rows: Tensor) -> Observations:
     """Return what is learnt of a metric: its measurements, their logits between its limits, or their ratio to another.
 
     The other is the metric that it is proportional to. They are those of ``history.known(*needed(name, metric))``.
@@ -193,7 +195,7 @@ def needed(name: str, metric: MeasuredConfig) -> list[str]:
     return [name] if metric.proportional_to is None else [name, metric.proportional_to]
 
 
-def _numbers(history: History, name: str, places: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _numbers(history: TrainingData, name: str, places: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Return values and standard uncertainties of a metric at places where it is known."""
     found = [m for place in places if (m := history.metrics[name][place]) is not None]
     return _tensor([m.value for m in found]), _tensor([m.sd for m in found])

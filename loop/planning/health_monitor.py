@@ -12,17 +12,17 @@ from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import metric_pairs
 from loop.diagnostics.model_health import HealthChange, HealthState, MetricHealth, changes, health
 from loop.diagnostics.prediction_history import REACH
-from loop.planning.fitting import Care, needed, observations, task_of
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
+from loop.planning.fitting import ModelRestrictions, needed, observations, problem_of
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder
-from surrogates.models.outliers import sift
+from surrogates.models.outliers import detect_outliers
 
 _MOST = 3.0
 """Largest factor on standard deviations: beyond, a model would choose by its ignorance alone."""
 
 
-class Trust:
+class HealthMonitor:
     """The health of every metric's model after the completed trials, a pure function of these.
 
     A measurement that none of the others support when it comes is not held against a model, whatever is found later.
@@ -31,10 +31,10 @@ class Trust:
         scorer: layout of rows, whatever priors are adopted later.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: ObjectiveOnSamples) -> None:
         self._scorer, self._campaign = scorer, scorer.campaign
         self._trials: list[TrialRecord] = []
-        self._doubted: dict[str, frozenset[int]] = dict.fromkeys(self._campaign.measured, frozenset())
+        self._outlying: dict[str, frozenset[int]] = dict.fromkeys(self._campaign.measured, frozenset())
         self._health: Mapping[str, MetricHealth] = self._judged()
 
     @property
@@ -52,12 +52,12 @@ class Trust:
         encoder = Encoder(space, self._scorer.encoder.materials)
         self._scorer = replace(self._scorer, encoder=encoder)
         trials, self._trials = self._trials, []
-        self._doubted = dict.fromkeys(self._campaign.measured, frozenset())
+        self._outlying = dict.fromkeys(self._campaign.measured, frozenset())
         self.recall(trials)
 
     def forget(self) -> None:
         """Forget all trials."""
-        self._trials, self._doubted = [], dict.fromkeys(self._campaign.measured, frozenset())
+        self._trials, self._outlying = [], dict.fromkeys(self._campaign.measured, frozenset())
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Judge the models after one more completed trial; return what changed, by metric."""
@@ -71,7 +71,7 @@ class Trust:
             self._take(trial)
         self._health = self._judged()
 
-    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+    def outliers_among(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
         """Return the numbers of those completed trials whose measurement of a metric the others contradict.
 
         Args:
@@ -80,17 +80,17 @@ class Trust:
         """
         config = self._campaign.measured[metric]
         names = needed(metric, config)
-        history = History(
+        history = TrainingData(
             [t.candidate for t in trials], {n: [t.metrics.get(n) for t in trials] for n in names}, (), frozenset()
         )
         places = history.known(*names)
         if not places:
             return frozenset()
         seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
-        task = replace(task_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
-        return frozenset(trials[places[place]].number for place in sift(task, seen).doubts)
+        task = replace(problem_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
+        return frozenset(trials[places[place]].number for place in detect_outliers(task, seen).outliers)
 
-    def care(self) -> dict[str, Care]:
+    def care(self) -> dict[str, ModelRestrictions]:
         """Return what each metric's model must heed."""
         return {name: self._care(found) for name, found in self._health.items()}
 
@@ -103,13 +103,15 @@ class Trust:
         self._trials.append(trial)
         for metric in self._campaign.measured:
             missed = any(abs(pair.deviation) > REACH for pair in metric_pairs([trial], metric))
-            if missed and trial.number in self.doubted(metric, self._trials):
-                self._doubted[metric] |= {trial.number}
+            if missed and trial.number in self.outliers_among(metric, self._trials):
+                self._outlying[metric] |= {trial.number}
 
-    def _care(self, found: MetricHealth) -> Care:
+    def _care(self, found: MetricHealth) -> ModelRestrictions:
         named, simple = view_names(self._campaign.surrogate)
-        return Care(min(found.sd_factor, _MOST), named, simple if found.state is HealthState.SIMPLE else None)
+        return ModelRestrictions(
+            min(found.sd_factor, _MOST), named, simple if found.state is HealthState.SIMPLE else None
+        )
 
     def _judged(self) -> Mapping[str, MetricHealth]:
         droppable = self._campaign.space.pool is not None
-        return health(self._campaign.surrogate.health, self._trials, self._doubted, droppable)
+        return health(self._campaign.surrogate.health, self._trials, self._outlying, droppable)

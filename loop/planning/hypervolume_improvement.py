@@ -13,16 +13,18 @@ from torch import Tensor
 
 from campaigns.values import Candidate
 from loop.core.pareto import reference_point
-from loop.planning.box_decomposition import Undominated, gains, non_dominated
-from loop.planning.posterior import Belief, History
-from loop.sampling.space_filling import spread
+from loop.planning.box_decomposition import NondominatedBoxes, gains, non_dominated
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.sampling.space_filling import k_centres
 
 _CENTRES = 8  # of the front, around which others are looked for
 _EFFORT = {2: (256, 48), 3: (128, 32), 4: (64, 20)}  # axes: samples, and measured candidates that they hold
 _FAINT = 1e-6  # of the volume above the reference: what a dominated candidate still counts for
 
 
-def pushed(belief: Belief, history: History, candidates: Sequence[Candidate], seed: int) -> Tensor:
+def log_hypervolume_improvement(
+    belief: CampaignPosterior, history: TrainingData, candidates: Sequence[Candidate], seed: int
+) -> Tensor:
     """Return the log of the expected hypervolume improvement of each candidate, n, in points.
 
     What is feasible has soft edges (Ament et al. 2023, NeurIPS 36), and a candidate that no sample puts before the
@@ -43,14 +45,14 @@ def pushed(belief: Belief, history: History, candidates: Sequence[Candidate], se
     return ((gain * chance).mean(dim=0) + faint).log()
 
 
-def promised(belief: Belief, samples: Iterable[Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
+def screened_improvement(belief: CampaignPosterior, samples: Iterable[Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
     """Return two merits of candidates, n and n, each for itself, from samples of their metrics, some at a time.
 
     The expected improvement of the volume that the measured front dominates, and that of optimistic points (two
     standard deviations above the mean of each term) by chance of feasibility.
     """
     scorer, reference = belief.scorer, lower_corner(belief)
-    free = Undominated.above(reference, belief.points[front_places(belief)].unsqueeze(0))
+    free = NondominatedBoxes.above(reference, belief.points[front_places(belief)].unsqueeze(0))
     sure, hoped = [], []
     for values in samples:
         points = scorer.points(values)
@@ -62,23 +64,23 @@ def promised(belief: Belief, samples: Iterable[Mapping[str, Tensor]]) -> tuple[T
     return torch.cat(sure), torch.cat(hoped)
 
 
-def front_places(belief: Belief) -> Tensor:
+def front_places(belief: CampaignPosterior) -> Tensor:
     """Return the places of the measured candidates that are feasible and that no other of these dominates."""
     held = belief.outcomes[1].nonzero().flatten()
     return held[non_dominated(belief.points[held])]
 
 
-def centres(belief: Belief) -> list[int]:
+def centres(belief: CampaignPosterior) -> list[int]:
     """Return the places of the measured candidates around which others are looked for: some that cover the front."""
     places = front_places(belief)
     if not len(places):
         places = non_dominated(belief.points).nonzero().flatten()
     points = belief.points[places]
     scaled = (points - points.amin(dim=0)) / (points.amax(dim=0) - points.amin(dim=0)).clamp_min(1e-9)
-    return [int(places[i]) for i in spread(scaled.numpy(), _CENTRES, seed=0)]
+    return [int(places[i]) for i in k_centres(scaled.numpy(), _CENTRES, seed=0)]
 
 
-def lower_corner(belief: Belief) -> Tensor:
+def lower_corner(belief: CampaignPosterior) -> Tensor:
     """Return the points, m, above which volume counts; while nothing is feasible, all measured candidates tell it."""
     points, held = belief.points, belief.outcomes[1]
     good = points[held] if held.any() else points
@@ -86,7 +88,7 @@ def lower_corner(belief: Belief) -> Tensor:
     return torch.tensor(found, dtype=points.dtype)
 
 
-def _foremost(belief: Belief) -> Tensor:
+def _foremost(belief: CampaignPosterior) -> Tensor:
     """Return the places of all measured candidates, by the number of feasible ones that dominate them."""
     points, held = belief.points, belief.outcomes[1]
     one, other = points.unsqueeze(1), points.unsqueeze(0)
@@ -94,7 +96,7 @@ def _foremost(belief: Belief) -> Tensor:
     return (dominated + len(points) * ~held).argsort(stable=True)
 
 
-def _faint(belief: Belief, reference: Tensor, means: Tensor) -> Tensor:
+def _faint(belief: CampaignPosterior, reference: Tensor, means: Tensor) -> Tensor:
     """Return a small volume, n, that falls with how far the means, n x m, lie behind the front."""
     front = belief.points[front_places(belief)]
     reach = (belief.points.amax(dim=0) - reference).clamp_min(1e-9)

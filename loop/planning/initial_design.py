@@ -12,18 +12,18 @@ import numpy as np
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
 from loop.diagnostics.ranks import ranks
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
-from loop.planning.source_models import Advice, Teaching
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
+from loop.planning.source_models import SourceModels, WarmStartDesign
 from loop.sampling.candidates import sobol
-from loop.sampling.space_filling import spread
+from loop.sampling.space_filling import k_centres
 
 _PROMISING = 0.25
 """Share of the materials that the start covers, those that look best by what is known of them."""
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialDesign:
     """Space-filling candidates, the same for the same seed; they cover the promising materials.
 
     Attributes:
@@ -31,11 +31,11 @@ class Start:
         begun: trials before the space became what it is: the sequence goes on, rather than come again in new bounds.
     """
 
-    scorer: Scorer
-    teaching: Teaching
+    scorer: ObjectiveOnSamples
+    teaching: SourceModels
     begun: int = 0
 
-    def advised(self, number: int, history: History, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+    def advised(self, number: int, history: TrainingData, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return what the sources advise, or None.
 
         It is the first candidate of the start for a beginning, and every other one as soon as measurements agree with
@@ -46,8 +46,8 @@ class Start:
         return self._advice.candidate(number // 2, seen)
 
     @cached_property
-    def _advice(self) -> Advice:
-        return Advice(self.scorer, self.teaching.lessons)
+    def _advice(self) -> WarmStartDesign:
+        return WarmStartDesign(self.scorer, self.teaching.lessons)
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
@@ -71,7 +71,7 @@ class Start:
         if table is None:
             return [Candidate(setting) for setting in settings]
         view = next(iter(table.views.values()))
-        cover = self.promising[spread(view[self.promising], count, campaign.seed)]
+        cover = self.promising[k_centres(view[self.promising], count, campaign.seed)]
         pairs = zip(cycle(settings), cycle(cover), range(count), strict=False)
         return [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
 

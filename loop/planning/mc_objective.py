@@ -18,7 +18,7 @@ _SOFT = 1e-3
 
 
 @dataclass(frozen=True)
-class Scorer:
+class ObjectiveOnSamples:
     """The objective, and the layout of the rows that it is applied to."""
 
     campaign: Campaign

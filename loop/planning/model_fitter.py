@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
-from loop.core.campaign_version import Edition
+from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import metric_text
-from loop.core.records import Outlook, PosteriorBest, TrialRecord, fully_measured, learnable
+from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord, fully_measured, learnable
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.failures import failures
-from loop.planning.fidelity_selection import Ladder, leaning_belief
-from loop.planning.fitting import Memories, believe
-from loop.planning.health_monitor import Trust
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
+from loop.planning.fidelity_selection import LowFidelityData, with_low_fidelities
+from loop.planning.fitting import Memories, fit_posterior
+from loop.planning.health_monitor import HealthMonitor
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.posterior_best import posterior_best
 from loop.planning.proposed import Keys
-from loop.planning.regret import outlook
-from loop.planning.source_models import Teaching
+from loop.planning.regret import estimate_regret
+from loop.planning.source_models import SourceModels
 from surrogates.models.encoder import Encoder
 from surrogates.models.outliers import FEWEST
 
 
-class Knowledge:
+class ModelFitter:
     """What is known of a campaign's metrics.
 
     Args:
@@ -40,13 +40,13 @@ class Knowledge:
         CampaignError: a source has too few measurements of what this campaign can choose.
     """
 
-    def __init__(self, scorer: Scorer, sources: Sequence[Source]) -> None:
-        self.scorer, self.teaching = scorer, Teaching(scorer, sources)
-        self.trust, self.ladder = Trust(scorer), Ladder(scorer)
+    def __init__(self, scorer: ObjectiveOnSamples, sources: Sequence[Source]) -> None:
+        self.scorer, self.teaching = scorer, SourceModels(scorer, sources)
+        self.trust, self.ladder = HealthMonitor(scorer), LowFidelityData(scorer)
         self._failed: list[TrialRecord] = []
         self._memories: Memories = {}
-        self._believed: tuple[tuple[int, ...], Belief] | None = None
-        self._heeding: tuple[tuple[Candidate, ...], Belief] | None = None
+        self._believed: tuple[tuple[int, ...], CampaignPosterior] | None = None
+        self._heeding: tuple[tuple[Candidate, ...], CampaignPosterior] | None = None
 
     @property
     def trials(self) -> Sequence[TrialRecord]:
@@ -74,11 +74,11 @@ class Knowledge:
         return sum(self.scorer.encoder.space.contains(candidate) for candidate in elsewhere.values())
 
     @property
-    def measured(self) -> History:
+    def measured(self) -> TrainingData:
         """What was measured, in the order in which it came."""
         metrics = {name: [t.metrics.get(name) for t in self.trials] for name in self.scorer.campaign.measured}
         whole = [t.state is TrialState.COMPLETED for t in self.trials]
-        return History([t.candidate for t in self.trials], metrics, (), frozenset(), whole=whole)
+        return TrainingData([t.candidate for t in self.trials], metrics, (), frozenset(), whole=whole)
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a trial ended; return by metric whose model is trusted less, or more, from now on."""
@@ -104,17 +104,17 @@ class Knowledge:
         if trial.fidelity != FULL and learnable([trial], trial.fidelity):
             self.ladder.learn(trial)
 
-    def belief(self) -> Belief:
+    def belief(self) -> CampaignPosterior:
         """Return what is believed after the completed trials."""
         if self._believed is None or self._believed[0] != self.learnt_from:
             cheap = self.ladder.teaching(self.scorer).lessons
             lessons = {name: (*each, *cheap[name]) for name, each in self.teaching.lessons.items()}
-            belief = believe(self.scorer, self.measured, self.trust.care(), self._memories, lessons)
+            belief = fit_posterior(self.scorer, self.measured, self.trust.care(), self._memories, lessons)
             belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
-            self._believed = (self.learnt_from, leaning_belief(belief, cheap))
+            self._believed = (self.learnt_from, with_low_fidelities(belief, cheap))
         return self._believed[1]
 
-    def heeding_failures(self) -> Belief:
+    def heeding_failures(self) -> CampaignPosterior:
         """Return what is believed, with what failures teach."""
         failed, belief = failures(self._failed), self.belief()
         if not failed:
@@ -124,28 +124,28 @@ class Knowledge:
             self._heeding = known = (failed, belief.heeding(failed))
         return known[1]
 
-    def doubts(self) -> dict[int, str]:
+    def outliers(self) -> dict[int, str]:
         """Return the completed trials with a measurement that is not believed, each with the reason."""
         if len(self.trials) < FEWEST:
             return {}
         found: dict[int, str] = {}
-        for name, doubts in self.belief().doubts.items():
-            for place, doubt in doubts.items():
+        for name, outliers in self.belief().outliers.items():
+            for place, outlier in outliers.items():
                 trial = self.trials[place]
                 if trial.state is not TrialState.COMPLETED:
                     continue  # it stands nowhere from where it would have to be taken
-                words = f"{name} {metric_text(trial.metrics[name])}, but {doubt.text}"
+                words = f"{name} {metric_text(trial.metrics[name])}, but {outlier.text}"
                 found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
         return found
 
-    def outlook(self, over: Keys, seed: int) -> Outlook | None:
+    def estimate_regret(self, over: Keys, seed: int) -> RegretEstimate | None:
         """Return what is left to hope for, whatever is under way.
 
         Args:
             over: the keys of the candidates of all trials that have ended.
             seed: determines the samples.
         """
-        return outlook(self.heeding_failures(), replace(self.measured, seen=over), self.trials, seed)
+        return estimate_regret(self.heeding_failures(), replace(self.measured, seen=over), self.trials, seed)
 
     def posterior_best(self, seed: int) -> PosteriorBest | None:
         """Return the best measured candidate by the posterior; ``seed`` determines the samples."""
@@ -156,19 +156,19 @@ class Knowledge:
         encoder = self.scorer.encoder
         assert encoder.materials is not None  # noqa: S101 - only a campaign with a pool has priors
         table = replace(encoder.materials, numbers={**encoder.materials.numbers, f"prior:{metric}": prior})
-        self.scorer = Scorer(self.scorer.campaign, Encoder(encoder.space, table))
+        self.scorer = ObjectiveOnSamples(self.scorer.campaign, Encoder(encoder.space, table))
         self._believed = None
         self._memories.pop(metric, None)
         self.teaching = replace(self.teaching, scorer=self.scorer)
 
-    def amend(self, now: Edition) -> None:
+    def amend(self, now: CampaignVersion) -> None:
         """Go by an amended campaign from now on.
 
         The models learn metrics: what they have learnt stays, unless there is more in the outline to tell apart.
         """
         encoder, believed = self.scorer.encoder, self._believed
         wider = now.outline != encoder.space
-        self.scorer = Scorer(now.campaign, Encoder(now.outline, encoder.materials) if wider else encoder)
+        self.scorer = ObjectiveOnSamples(now.campaign, Encoder(now.outline, encoder.materials) if wider else encoder)
         self._believed = self._heeding = None
         if wider:
             self._memories = {}

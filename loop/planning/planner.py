@@ -15,7 +15,7 @@ from campaigns.costs import cost_of, duration_of
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate
 from campaigns.warm_start import Source
-from loop.core.campaign_version import Edition
+from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import trials_text
 from loop.core.records import (
     AGAIN,
@@ -23,24 +23,24 @@ from loop.core.records import (
     MODEL,
     OPERATOR,
     Alternative,
-    Outlook,
     PosteriorBest,
     Proposal,
+    RegretEstimate,
     TrialRecord,
     fully_measured,
 )
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.acquisition import Choice, choose, explained
 from loop.planning.failures import lost
-from loop.planning.fidelity_selection import Purchase, plan
-from loop.planning.initial_design import Start
-from loop.planning.mc_objective import Scorer
-from loop.planning.model_fitter import Knowledge
-from loop.planning.posterior import Belief, History
-from loop.planning.proposed import Proposed
-from loop.planning.replication import Again, again, only_again
+from loop.planning.fidelity_selection import FidelitySelector, plan
+from loop.planning.initial_design import InitialDesign
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.model_fitter import ModelFitter
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.proposed import ProposedCandidates
+from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
-from loop.planning.trust_region import region
+from loop.planning.trust_region import trust_region
 from surrogates.models.encoder import Encoder
 
 Suggestion = tuple[int, Candidate, Proposal]
@@ -60,10 +60,10 @@ class Planner:
     """
 
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
-        self._known, self._proposed = Knowledge(Scorer(campaign, encoder), sources), Proposed()
+        self._known, self._proposed = ModelFitter(ObjectiveOnSamples(campaign, encoder), sources), ProposedCandidates()
         self._first, self._start = 0, self._begun(0)
 
-    def amend(self, now: Edition) -> None:
+    def amend(self, now: CampaignVersion) -> None:
         """Go by an amended campaign from now on."""
         self._known.amend(now)
         self._first, self._start = now.first, self._begun(0)
@@ -96,32 +96,32 @@ class Planner:
             candidate, proposal = repeated
         return self._new(replace(candidate, parameters=self._campaign.space.present(candidate.parameters)), proposal)
 
-    def belief(self) -> Belief:
+    def belief(self) -> CampaignPosterior:
         """Return what the latest suggestion of a model believed; at least one must have been made."""
         return self._known.belief()
 
-    def doubts(self) -> dict[int, str]:
+    def outliers(self) -> dict[int, str]:
         """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
-        return self._known.doubts()
+        return self._known.outliers()
 
-    def outlook(self) -> Outlook | None:
+    def regret(self) -> RegretEstimate | None:
         """Return what is left to hope for after the completed trials; None before there is a model to ask."""
         count = self._known.scored
         if count < FEWEST:
             return None
-        return self._known.outlook(self._proposed.ended, _seed(self._campaign.seed, count))
+        return self._known.estimate_regret(self._proposed.ended, _seed(self._campaign.seed, count))
 
     def posterior_best(self) -> PosteriorBest | None:
         """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
         count = self._known.scored
         return None if count < FEWEST else self._known.posterior_best(_seed(self._campaign.seed, count))
 
-    def doubted(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
+    def outliers_among(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
         """Return the numbers of those completed trials, in order, whose measurement of a metric the others contradict.
 
         It depends on these trials alone.
         """
-        return self._known.trust.doubted(metric, trials)
+        return self._known.trust.outliers_among(metric, trials)
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on, in the metric's unit."""
@@ -146,7 +146,7 @@ class Planner:
 
     def relearn(self, trials: Sequence[TrialRecord]) -> None:
         """Learn all trials of the store anew, as people have decided otherwise of some of them."""
-        self._proposed = Proposed()
+        self._proposed = ProposedCandidates()
         self._known.forget()
         self.recall(trials)
 
@@ -154,11 +154,11 @@ class Planner:
     def _campaign(self) -> Campaign:
         return self._known.scorer.campaign
 
-    def _begun(self, count: int) -> Start:
+    def _begun(self, count: int) -> InitialDesign:
         """Return the start of the campaign that is in force after so many proposals."""
-        return Start(self._known.scorer, self._known.teaching, count)
+        return InitialDesign(self._known.scorer, self._known.teaching, count)
 
-    def _starting(self) -> Start:
+    def _starting(self) -> InitialDesign:
         """Return the start, as far as it had come when the campaign became what it is."""
         count = self._proposed.own(before=self._first)
         if self._start.begun != count:
@@ -184,7 +184,7 @@ class Planner:
         learnt_from, pending = self._known.learnt_from, self._proposed.under_way
         return candidate, Proposal(generator, learnt_from=learnt_from, pending=pending, fidelity=fidelity)
 
-    def _advising(self) -> Start:
+    def _advising(self) -> InitialDesign:
         """Return the start, advised by cheap measurements where there are any."""
         start = self._starting()
         if not self._campaign.fidelities:
@@ -195,13 +195,15 @@ class Planner:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
         belief, history = self._known.heeding_failures(), self._history
         outcomes = belief.pooled([trial.candidate for trial in self._known.trials])
-        box = region(self._known.scorer, outcomes, self._known.trials)
+        box = trust_region(self._known.scorer, outcomes, self._known.trials)
         choice = choose(belief, replace(history, region=box), seed)
-        found = again(belief, history, choice.candidate, seed)
+        found = choose_replicate(belief, history, choice.candidate, seed)
         if found is not None:
             return self._again(belief, found, (Alternative(choice.candidate, choice.acquisition), *choice.alternatives))
         proposal = replace(self._explained(choice), reason=box.text if box else "")
-        cheaper = Purchase(belief, choice.considered).cheaper(self._proposed) if self._campaign.fidelities else None
+        cheaper = (
+            FidelitySelector(belief, choice.considered).cheaper(self._proposed) if self._campaign.fidelities else None
+        )
         if cheaper is None:
             return choice.candidate, proposal
         fidelity, candidate = cheaper
@@ -213,16 +215,18 @@ class Planner:
             return None
         belief = self._known.heeding_failures()
         left = self._campaign.budget.trials - self._proposed.own()
-        found = only_again(belief, self._history, seed, max(left, 1))
+        found = choose_only_replicate(belief, self._history, seed, max(left, 1))
         return None if found is None else self._again(belief, found, ())
 
-    def _again(self, belief: Belief, found: Again, others: tuple[Alternative, ...]) -> tuple[Candidate, Proposal]:
+    def _again(
+        self, belief: CampaignPosterior, found: Replicate, others: tuple[Alternative, ...]
+    ) -> tuple[Candidate, Proposal]:
         choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
         reason = f"trial {self._known.trials[found.place].number} once more: {found.why}"
         return choice.candidate, replace(self._explained(choice), generator=AGAIN, reason=reason)
 
     @property
-    def _history(self) -> History:
+    def _history(self) -> TrainingData:
         """What was measured, and what was proposed."""
         proposed = self._proposed
         return replace(

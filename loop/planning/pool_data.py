@@ -28,7 +28,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Materials:
+class PoolData:
     """The pool, and what is known of it before any experiment.
 
     Attributes:
@@ -48,7 +48,7 @@ class Materials:
         return {name: float(values[place]) for name, values in self.computed.items()}
 
 
-def build_materials(campaign: Campaign, progress: Progress | None = None) -> Materials | None:
+def build_pool_data(campaign: Campaign, progress: Progress | None = None) -> PoolData | None:
     """Return the campaign's pool with all that is known of it, or None without a pool.
 
     Args:
@@ -71,10 +71,10 @@ def build_materials(campaign: Campaign, progress: Progress | None = None) -> Mat
         embed(hosts, model, progress=partial(told, "embedding delithiated cells"), compute=campaign.lab.compute)
     computed = _computed(campaign, pool)
     priors = {n: _prior(pool, m, n, told) for n, m in campaign.measured.items() if m.prior}
-    return Materials(pool, views, computed, priors)
+    return PoolData(pool, views, computed, priors)
 
 
-def load_materials(campaign: Campaign) -> Materials | None:
+def load_pool_data(campaign: Campaign) -> PoolData | None:
     """Return the campaign's pool with what is computed of it without any model, or None without a pool.
 
     Raises:
@@ -83,10 +83,10 @@ def load_materials(campaign: Campaign) -> Materials | None:
     if campaign.space.pool is None:
         return None
     pool = load_pool(campaign.space.pool)
-    return Materials(pool, {}, _computed(campaign, pool), {})
+    return PoolData(pool, {}, _computed(campaign, pool), {})
 
 
-def caveats_of(campaign: Campaign, materials: Materials) -> list[str]:
+def caveats_of(campaign: Campaign, materials: PoolData) -> list[str]:
     """Return what should be known of the pool and of trained priors before they are relied upon, one sentence each."""
     report, texts = materials.pool.report, []
     if report.bad:
@@ -132,7 +132,7 @@ def build_views(
     return views
 
 
-def build_encoder(campaign: Campaign, materials: Materials | None) -> Encoder:
+def build_encoder(campaign: Campaign, materials: PoolData | None) -> Encoder:
     """Return the layout of rows for the models."""
     if materials is None:
         return Encoder(campaign.space)

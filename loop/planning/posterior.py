@@ -13,13 +13,13 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
-from loop.planning.mc_objective import Scorer
-from loop.planning.trust_region import Region
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.trust_region import TrustRegion
 from surrogates.models.feasibility import Feasibility, feasibility
 from surrogates.models.gp import MetricGP
-from surrogates.models.logit_transform import Limits
-from surrogates.models.outliers import Doubt
-from surrogates.models.protocol import Believing, MetricModel
+from surrogates.models.logit_transform import LogitTransform
+from surrogates.models.outliers import Outlier
+from surrogates.models.protocol import Fantasized, MetricModel
 
 _NOISE_SAMPLES = 128
 _HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen
@@ -27,7 +27,7 @@ _JITTER = 1e-8  # of the mean variance
 
 
 @dataclass(frozen=True)
-class History:
+class TrainingData:
     """What the models may know.
 
     Attributes:
@@ -44,7 +44,7 @@ class History:
     metrics: Mapping[str, Sequence[MetricValue | None]]
     pending: Sequence[Candidate]
     seen: frozenset[tuple[object, ...]]
-    region: Region | None = None
+    region: TrustRegion | None = None
     imported: frozenset[tuple[object, ...]] = frozenset()
     whole: Sequence[bool] | None = None
 
@@ -60,7 +60,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Belief:
+class CampaignPosterior:
     """The posterior of every measured metric.
 
     Attributes:
@@ -68,7 +68,7 @@ class Belief:
             its logit between its limits.
         measured: measured metric to its n values, without uncertainties; nan where it is not known.
         rows: n x d, what was measured.
-        doubts: metric to the places among the rows where its measurement is not believed, and why.
+        outliers: metric to the places among the rows where its measurement is not believed, and why.
         processes: metric to the Gaussian process that knows the noise.
         calmer: metric to what was learnt without a wary process; empty where none is wary.
         prospects: what trials that failed say of other candidates; None where none has.
@@ -78,11 +78,11 @@ class Belief:
         imported: how many of the rows were measured elsewhere.
     """
 
-    scorer: Scorer
+    scorer: ObjectiveOnSamples
     models: Mapping[str, MetricModel]
     measured: Mapping[str, Tensor]
     rows: Tensor
-    doubts: Mapping[str, Mapping[int, Doubt]] = field(default_factory=dict)
+    outliers: Mapping[str, Mapping[int, Outlier]] = field(default_factory=dict)
     processes: Mapping[str, MetricGP] = field(default_factory=dict)
     calmer: Mapping[str, MetricModel] = field(default_factory=dict)
     prospects: Feasibility | None = None
@@ -105,10 +105,10 @@ class Belief:
             yield self.complete(drawn, rows[part])
 
     @cached_property
-    def _heeding(self) -> list[MetricModel | Believing]:
+    def _heeding(self) -> list[MetricModel | Fantasized]:
         """The models, as if what is under way had given what is expected of it."""
         models = self.models.values()
-        return list(models) if self.pending is None else [Believing(model, self.pending) for model in models]
+        return list(models) if self.pending is None else [Fantasized(model, self.pending) for model in models]
 
     def joint(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows together; pending ones may be among them."""
@@ -141,7 +141,7 @@ class Belief:
             drawn.append(torch.cat([mine, theirs + together @ (vectors * root).mT], dim=1))
         return self.complete(drawn, torch.cat([rows, others]))
 
-    def believing(self, pending: Sequence[Candidate]) -> Belief:
+    def believing(self, pending: Sequence[Candidate]) -> CampaignPosterior:
         """Return the belief as if the pending candidates had given what is expected of them."""
         if not pending:
             return self
@@ -192,15 +192,15 @@ class Belief:
     def believed(self) -> Tensor:
         """Which rows have a score, and measurements that are all believed, n."""
         found = self.complete_rows.clone()
-        found[sorted({place for doubts in self.doubts.values() for place in doubts})] = False
+        found[sorted({place for outliers in self.outliers.values() for place in outliers})] = False
         return found if bool(found.any()) else self.complete_rows  # with many metrics, each trial may lack one
 
     @property
-    def calm(self) -> Belief:
+    def calm(self) -> CampaignPosterior:
         """The belief in which no process is wary; it knows what is noise."""
         return replace(self, models=self.calmer, memory={}) if self.calmer else self
 
-    def heeding(self, failed: Sequence[Candidate]) -> Belief:
+    def heeding(self, failed: Sequence[Candidate]) -> CampaignPosterior:
         """Return the belief with what failures teach."""
         if not failed:
             return self
@@ -276,6 +276,6 @@ def _root(spread: Tensor) -> Tensor:
     return vectors * values.clamp_min(0.0).sqrt()
 
 
-def limits_of(metric: MeasuredConfig) -> Limits | None:
+def limits_of(metric: MeasuredConfig) -> LogitTransform | None:
     """Return the limits between which a metric lies, or None."""
-    return None if metric.within is None else Limits(*metric.within)
+    return None if metric.within is None else LogitTransform(*metric.within)

@@ -1,7 +1,7 @@
 """The best of the measured candidates by the models' posterior: no reading that is high by luck can be it by itself.
 
 What is measured several times, and what lies near to other measurements, is known better than any single reading says.
-As in ``outlook``, the metrics' processes alone are asked: trees smooth over what was measured.
+As in ``regret``, the metrics' processes alone are asked: trees smooth over what was measured.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from loop.core.records import PosteriorBest, TrialRecord
-from loop.planning.posterior import Belief
+from loop.planning.posterior import CampaignPosterior
 
 _MOST = 256  # candidates that are asked about, the best measured ones
 _SAMPLES = 512
@@ -20,7 +20,7 @@ _INTERVAL = (0.025, 0.975)
 _LIKELY = 0.5  # probability of being feasible below which a candidate is not called the best
 
 
-def posterior_best(belief: Belief, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:
+def posterior_best(belief: CampaignPosterior, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:
     """Return the measured candidate whose score is expected to be the highest; None where none is likely feasible.
 
     A sample that breaks a constraint is worth as little as the worst that was measured, as it is when candidates are
@@ -52,7 +52,7 @@ def posterior_best(belief: Belief, trials: Sequence[TrialRecord], seed: int) -> 
     )
 
 
-def _places(belief: Belief, trials: Sequence[TrialRecord]) -> list[int]:
+def _places(belief: CampaignPosterior, trials: Sequence[TrialRecord]) -> list[int]:
     """Return where the best measured candidates are among the trials, each once, by its first trusted reading."""
     first: dict[tuple[object, ...], int] = {}
     for place, sound in enumerate(belief.believed.tolist()):

@@ -17,7 +17,7 @@ _TRIES = 2
 """Trials that a candidate gets whose trials fail for a fault that is not its own."""
 
 
-class Proposed:
+class ProposedCandidates:
     """All trials of a campaign, each with its fidelity; imported ones count, but nobody proposed them.
 
     A candidate counts as tried once a trial of it has told something, or when several were lost to faults of the lab:

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from campaigns.values import Candidate
-from loop.core.records import Outlook, TrialRecord
+from loop.core.records import RegretEstimate, TrialRecord
 from loop.core.stopping import asked
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.shortlist import SpaceExhaustedError, fresh, neighbours, shortlist
 from loop.sampling.candidates import sobol, unseen
 from loop.sampling.rounding import Setting
@@ -32,7 +32,9 @@ _BEST = 4  # measured candidates around which others are looked for
 _RADII = (0.03, 0.01)  # of the range, within which they are; the shortlist has those farther away
 
 
-def outlook(belief: Belief, history: History, trials: Sequence[TrialRecord], seed: int) -> Outlook | None:
+def estimate_regret(
+    belief: CampaignPosterior, history: TrainingData, trials: Sequence[TrialRecord], seed: int
+) -> RegretEstimate | None:
     """Return what is left to hope for; None while no measured candidate that is believed keeps the constraints.
 
     Args:
@@ -54,7 +56,7 @@ def outlook(belief: Belief, history: History, trials: Sequence[TrialRecord], see
     numbers = [trials[place].number for place in places.tolist()]
     best = int(least[:, : len(places)].mean(dim=0).argmax())
     gains = least.max(dim=1).values - least[:, best]
-    return Outlook(
+    return RegretEstimate(
         incumbent=numbers[best],
         score=(float(least[:, best].mean()), float(least[:, best].std())),
         reached=tuple((target, *_surest(measured, numbers, target)) for target in targets),
@@ -70,7 +72,7 @@ def _surest(scores: Tensor, numbers: Sequence[int], target: float) -> tuple[int,
     return numbers[best], float(chances[best])
 
 
-def _scores(belief: Belief, rows: Tensor, measured: int, seed: int) -> Tensor:
+def _scores(belief: CampaignPosterior, rows: Tensor, measured: int, seed: int) -> Tensor:
     """Return samples of the score, samples x n, of rows together; minus infinity where it fails or is infeasible.
 
     Args:
@@ -87,7 +89,7 @@ def _scores(belief: Belief, rows: Tensor, measured: int, seed: int) -> Tensor:
     return torch.where(feasible & (drawn < chance), score, -math.inf)
 
 
-def _left(belief: Belief, history: History, seed: int) -> Tensor:
+def _left(belief: CampaignPosterior, history: TrainingData, seed: int) -> Tensor:
     """Return rows, n x d, of what may still be chosen: what promises most, what is next to the best, and a cover."""
     scorer = belief.scorer
     try:
@@ -100,7 +102,7 @@ def _left(belief: Belief, history: History, seed: int) -> Tensor:
     return rows[scorer.possible(rows)]
 
 
-def _cover(scorer: Scorer, history: History, seed: int) -> list[Candidate]:
+def _cover(scorer: ObjectiveOnSamples, history: TrainingData, seed: int) -> list[Candidate]:
     """Return candidates from all over the space."""
     space, table = scorer.campaign.space, scorer.encoder.materials
     generator = np.random.default_rng(seed)

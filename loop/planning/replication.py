@@ -17,7 +17,7 @@ from torch import Tensor
 
 from campaigns.objective import FindBestConfig
 from campaigns.values import Candidate
-from loop.planning.posterior import Belief, History
+from loop.planning.posterior import CampaignPosterior, TrainingData
 
 _BEST = 16  # measured candidates that may be measured once more
 _SAMPLES = 256
@@ -29,7 +29,7 @@ _NOISY = 0.05  # least noise of the score, as a share of the spread of the measu
 
 
 @dataclass(frozen=True)
-class Again:
+class Replicate:
     """A candidate to measure once more.
 
     Attributes:
@@ -43,7 +43,7 @@ class Again:
     gain: float
 
 
-def again(belief: Belief, history: History, new: Candidate, seed: int) -> Again | None:
+def choose_replicate(belief: CampaignPosterior, history: TrainingData, new: Candidate, seed: int) -> Replicate | None:
     """Return what to measure once more rather than a new candidate, or None.
 
     Args:
@@ -55,7 +55,7 @@ def again(belief: Belief, history: History, new: Candidate, seed: int) -> Again 
     return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(new), seed)
 
 
-def only_again(belief: Belief, history: History, seed: int, left: int) -> Again | None:
+def choose_only_replicate(belief: CampaignPosterior, history: TrainingData, seed: int, left: int) -> Replicate | None:
     """Return what to measure once more where no candidate is new, or None where that is not worthwhile.
 
     There, all the trials that are left may go to it: a candidate is worth what all of them would tell of it (Frazier &
@@ -83,7 +83,7 @@ class _Other:
     times: int = 1
 
 
-def _suspicious(belief: Belief, history: History) -> Again | None:
+def _suspicious(belief: CampaignPosterior, history: TrainingData) -> Replicate | None:
     """Return the best of what is not believed, if it would be the best of all and was measured once."""
     score, feasible = belief.scored
     known, held = belief.outcomes
@@ -98,10 +98,10 @@ def _suspicious(belief: Belief, history: History) -> Again | None:
         return None
     place = max(would, key=lambda i: float(score[i]))
     why = f"its score {float(score[place]):.4g} would be the best, but is a suspected outlier"
-    return Again(place, why, float(score[place]) - lowest)
+    return Replicate(place, why, float(score[place]) - lowest)
 
 
-def _uncertain(belief: Belief, history: History, other: _Other, seed: int) -> Again | None:
+def _uncertain(belief: CampaignPosterior, history: TrainingData, other: _Other, seed: int) -> Replicate | None:
     """Return the measured candidate that is worth more when measured once more than what else may be done."""
     if not isinstance(belief.scorer.objective.find, FindBestConfig):
         return None
@@ -125,15 +125,15 @@ def _uncertain(belief: Belief, history: History, other: _Other, seed: int) -> Ag
         return None
     beside = f"a new candidate {fresh:.2g}" if other.new else "and no candidate is new"
     why = f"{_MEASUREMENTS[other.times > 1]} worth {float(old[best]):.2g} points, {beside}"
-    return Again(int(places[best]), why, float(old[best]))
+    return Replicate(int(places[best]), why, float(old[best]))
 
 
-def _allowed(belief: Belief, candidate: Candidate) -> bool:
+def _allowed(belief: CampaignPosterior, candidate: Candidate) -> bool:
     """Return whether a candidate still lies in the space, which may have changed since it was measured."""
     return belief.scorer.campaign.space.contains(candidate)
 
 
-def _scores(belief: Belief, rows: Tensor, seed: int) -> Tensor:
+def _scores(belief: CampaignPosterior, rows: Tensor, seed: int) -> Tensor:
     """Return samples of the score, samples x n, of rows together."""
     values = belief.joint(rows, _SAMPLES, seed)
     score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
-from loop.planning.hypervolume_improvement import promised
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief
+from loop.planning.hypervolume_improvement import screened_improvement
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior
 from loop.sampling.candidates import sobol
 from loop.sampling.rounding import Setting
 
@@ -32,10 +32,10 @@ _LEAST = 1e-12  # standard deviation of a score that is known
 
 
 @dataclass(frozen=True)
-class Promise:
+class ScreeningScore:
     """What candidates promise, each for itself, by samples of the metrics' marginal posteriors."""
 
-    belief: Belief
+    belief: CampaignPosterior
     seed: int
 
     def of(self, rows: Tensor) -> tuple[Tensor, ...]:
@@ -46,7 +46,9 @@ class Promise:
             case FindManyConfig():
                 return (self.wanted(rows),)
             case FindParetoConfig():
-                sure, hoped = promised(self.belief, self.belief.marginals(rows, _SAMPLES, self.seed, _TOGETHER))
+                sure, hoped = screened_improvement(
+                    self.belief, self.belief.marginals(rows, _SAMPLES, self.seed, _TOGETHER)
+                )
                 possible = self.belief.scorer.possible(rows)
                 return sure * possible, hoped * possible
             case _:
@@ -79,7 +81,7 @@ class Promise:
                 return above
             case FindManyConfig(share=float(share)):
                 if _GOOD not in self.belief.memory:
-                    alone = Promise(replace(self.belief, pending=None), seed=0)
+                    alone = ScreeningScore(replace(self.belief, pending=None), seed=0)
                     count = min(math.ceil(_HELD / share), _SURVEYED)
                     mean, _ = alone._expected(_survey(self.belief.scorer, count))
                     self.belief.memory[_GOOD] = mean.topk(math.ceil(share * len(mean))).values[-1]
@@ -124,7 +126,7 @@ class Promise:
             yield score, feasible
 
 
-def _survey(scorer: Scorer, whole: int) -> Tensor:
+def _survey(scorer: ObjectiveOnSamples, whole: int) -> Tensor:
     """Return rows, n x d, that stand for the whole space: all of them, or about ``whole``."""
     space, materials, generator = scorer.campaign.space, scorer.encoder.materials, np.random.default_rng(0)
     count, most = (0, whole) if materials is None else (len(materials.ids), _SETTINGS)

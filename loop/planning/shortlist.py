@@ -15,12 +15,12 @@ from torch import Tensor
 from campaigns.objective import FindManyConfig, FindParetoConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
-from loop.planning.cost_weighting import Effort
+from loop.planning.cost_weighting import CostPenalty
 from loop.planning.hypervolume_improvement import centres
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
-from loop.planning.screening import Promise
-from loop.planning.trust_region import Region
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.screening import ScreeningScore
+from loop.planning.trust_region import TrustRegion
 from loop.sampling.candidates import near, sobol, unseen
 from loop.sampling.rounding import Setting
 
@@ -41,7 +41,7 @@ class SpaceExhaustedError(Exception):
     """Every candidate of the space has been proposed."""
 
 
-def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
+def shortlist(belief: CampaignPosterior, history: TrainingData, seed: int) -> list[Candidate]:
     """Return the most promising candidates of the whole space, by samples of each for itself.
 
     All materials are tried with a few settings, then the best of them with many, and the best measured candidates with
@@ -50,9 +50,9 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     Raises:
         SpaceExhaustedError: no candidate is left.
     """
-    promise = Promise(belief, seed)
+    promise = ScreeningScore(belief, seed)
     settled = _settled(promise, history)
-    effort = Effort.after(belief.scorer.campaign, history.paid)
+    effort = CostPenalty.after(belief.scorer.campaign, history.paid)
     clouds = _clouds(promise, settled, history, seed)
     found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
     measured = [history.done[i] for i in _best_measured(belief)]
@@ -68,7 +68,7 @@ def shortlist(belief: Belief, history: History, seed: int) -> list[Candidate]:
     return found
 
 
-def _settled(promise: Promise, history: History) -> frozenset[str | None]:
+def _settled(promise: ScreeningScore, history: TrainingData) -> frozenset[str | None]:
     """Return the materials of which nothing more is to be learnt.
 
     Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
@@ -87,7 +87,7 @@ def _settled(promise: Promise, history: History) -> frozenset[str | None]:
     return frozenset(found | {c.material for c in history.pending})
 
 
-def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.int64]:
+def _worthwhile(belief: CampaignPosterior, settled: frozenset[str | None]) -> NDArray[np.int64]:
     """Return the places of the materials that may be chosen next: of a large pool, the most promising.
 
     They are found once for all choices by the same belief. What is under way only makes others look more certain, and
@@ -98,7 +98,7 @@ def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.in
     if len(everything) <= _KEPT:
         return everything
     if _PROMISING not in belief.memory:
-        alone = Promise(replace(belief, pending=None), seed=0)
+        alone = ScreeningScore(replace(belief, pending=None), seed=0)
         merits = alone.of(_Cloud(belief.scorer, [{}], everything).rows)
         belief.memory[_PROMISING] = torch.cat([m.topk(_KEPT // len(merits)).indices for m in merits]).unique()
     kept = np.asarray(belief.memory[_PROMISING].numpy())
@@ -106,7 +106,7 @@ def _worthwhile(belief: Belief, settled: frozenset[str | None]) -> NDArray[np.in
     return everything if np.isin(kept, places).all() else kept
 
 
-def _clouds(promise: Promise, settled: frozenset[str | None], history: History, seed: int) -> list[_Cloud]:
+def _clouds(promise: ScreeningScore, settled: frozenset[str | None], history: TrainingData, seed: int) -> list[_Cloud]:
     scorer = promise.belief.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
@@ -121,13 +121,13 @@ def _clouds(promise: Promise, settled: frozenset[str | None], history: History, 
     return [wide, _Cloud(scorer, sobol(space, _MANY, seed + 1), np.array(materials))]
 
 
-def _settings(space: SpaceConfig, history: History, seed: int) -> Sequence[Setting]:
+def _settings(space: SpaceConfig, history: TrainingData, seed: int) -> Sequence[Setting]:
     if space.rows is not None:
         return unseen(space, history.seen)
     return sobol(space, _CLOUD, seed) if history.region is None else history.region.settings(space, _CLOUD, seed)
 
 
-def _best(promise: Promise, cloud: _Cloud, without: Sequence[int], effort: Effort) -> list[Candidate]:
+def _best(promise: ScreeningScore, cloud: _Cloud, without: Sequence[int], effort: CostPenalty) -> list[Candidate]:
     """Return the best of a cloud, but for some rows, by each merit for its cost: of all, and one of each material."""
     picked: list[int] = []
     merits = promise.of(cloud.rows)
@@ -148,7 +148,7 @@ def _best(promise: Promise, cloud: _Cloud, without: Sequence[int], effort: Effor
 class _Cloud:
     """All pairs of some settings and some materials (by their places)."""
 
-    scorer: Scorer
+    scorer: ObjectiveOnSamples
     settings: Sequence[dict[str, Scalar]]
     materials: NDArray[np.int64]
 
@@ -171,13 +171,15 @@ class _Cloud:
         return Candidate(setting, table.ids[self.materials[index // len(self.settings)]] if table else None)
 
 
-def _best_measured(belief: Belief) -> list[int]:
+def _best_measured(belief: CampaignPosterior) -> list[int]:
     if isinstance(belief.scorer.objective.find, FindParetoConfig):
         return centres(belief)
     return [int(i) for i in belief.outcomes[0].argsort(descending=True)[:_BEST]]
 
 
-def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS) -> list[Candidate]:
+def neighbours(
+    scorer: ObjectiveOnSamples, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS
+) -> list[Candidate]:
     """Return candidates around some, their numbers moved by about ``radius`` of the range."""
     if not scorer.campaign.space.all_parameters:
         return []
@@ -185,7 +187,7 @@ def neighbours(scorer: Scorer, centres: Sequence[Candidate], seed: int, radius: 
     return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]
 
 
-def within(scorer: Scorer, candidates: Sequence[Candidate], region: Region | None) -> list[Candidate]:
+def within(scorer: ObjectiveOnSamples, candidates: Sequence[Candidate], region: TrustRegion | None) -> list[Candidate]:
     """Return the candidates of a region."""
     return [c for c in candidates if region is None or region.holds(scorer.campaign.space, c)]
 

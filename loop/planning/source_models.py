@@ -12,30 +12,30 @@ from torch import Tensor
 from campaigns.errors import CampaignError, Problem
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
-from loop.planning.fitting import observations, task_of
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
+from loop.planning.fitting import observations, problem_of
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
 from loop.sampling.candidates import sobol
-from surrogates.models.fit import learn
-from surrogates.models.transfer import Lesson
+from surrogates.models.fit import fit_gp
+from surrogates.models.transfer import SourceModel
 
 _CLOUD = 4096  # pairs of materials and settings that are looked at for the start
 _TOP = 0.05  # share of them, the best by a source, that the start covers
 _AGREED = 0.5  # rank correlation of expected and measured scores from which a source is followed further
 
-Lessons = Mapping[str, tuple[Lesson, ...]]
+Lessons = Mapping[str, tuple[SourceModel, ...]]
 """Metric to what each source teaches of it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Teaching:
+class SourceModels:
     """What sources teach: a model of each metric of each by itself, learnt when it is first asked for.
 
     Raises:
         CampaignError: fewer measurements of a source are of materials of the pool than are needed.
     """
 
-    scorer: Scorer
+    scorer: ObjectiveOnSamples
     sources: Sequence[Source]
 
     def __post_init__(self) -> None:
@@ -53,15 +53,15 @@ class Teaching:
         return [source for source in self.sources if metric in source.metrics]
 
 
-def _lesson(scorer: Scorer, name: str, source: Source) -> Lesson:
+def _lesson(scorer: ObjectiveOnSamples, name: str, source: Source) -> SourceModel:
     metric, records = scorer.campaign.measured[name], _usable(scorer, name, source)
     done = [r.candidate for r in records]
     metrics = {n: [r.metrics[n] for r in records] for n in (name, metric.proportional_to) if n is not None}
-    seen = observations(metric, name, History(done, metrics, (), frozenset()), scorer.encoder.encode(done))
-    return Lesson(source.name, learn(task_of(scorer, name, metric), seen))
+    seen = observations(metric, name, TrainingData(done, metrics, (), frozenset()), scorer.encoder.encode(done))
+    return SourceModel(source.name, fit_gp(problem_of(scorer, name, metric), seen))
 
 
-def _usable(scorer: Scorer, name: str, source: Source) -> list[Record]:
+def _usable(scorer: ObjectiveOnSamples, name: str, source: Source) -> list[Record]:
     """Return the measurements of a source that a metric can be learnt from.
 
     Raises:
@@ -81,10 +81,10 @@ def _usable(scorer: Scorer, name: str, source: Source) -> list[Record]:
 
 
 @dataclass(frozen=True)
-class Advice:
+class WarmStartDesign:
     """Candidates that look good by the sources alone: those that cover the best of the space, best first."""
 
-    scorer: Scorer
+    scorer: ObjectiveOnSamples
     lessons: Lessons
 
     @property
@@ -98,7 +98,7 @@ class Advice:
         found = self._covers[turn % count]
         return next((c for c in found if c.key() not in seen), None)
 
-    def agrees(self, turn: int, history: History) -> bool:
+    def agrees(self, turn: int, history: TrainingData) -> bool:
         """Return whether the source whose turn it is has ranked well what was measured so far."""
         places = history.known(*history.metrics)
         if len(places) < FEWEST:

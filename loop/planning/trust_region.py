@@ -21,9 +21,9 @@ from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from loop.core.records import MODEL, TrialRecord
-from loop.planning.mc_objective import Scorer
+from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.sampling.rounding import Setting
-from loop.sampling.unit_cube import Cube
+from loop.sampling.unit_cube import UnitCube
 
 _MANY = 15  # numeric parameters up to which the whole space is looked at
 _FIRST, _LEAST, _MOST = 0.8, 0.5**7, 1.6  # lengths of a side, as shares of each range
@@ -35,7 +35,7 @@ _SAME_LEVEL = 0.8  # how often a category stays as it is
 
 
 @dataclass(frozen=True)
-class Region:
+class TrustRegion:
     """A box around a candidate.
 
     Attributes:
@@ -80,14 +80,16 @@ class Region:
             else:
                 moved = at + self._reach(parameter) * (2.0 * points[:, column] - 1.0)
                 points[:, column] = np.clip(moved, 0.0, 1.0)
-        return Cube(space).settings(points)[:count]
+        return UnitCube(space).settings(points)[:count]
 
     def _reach(self, parameter: ParameterConfig) -> float:
         """Return how far from the centre a parameter may be set, in the unit cube: to the next value at least."""
         return max(0.5 * self.length, _step(parameter))
 
 
-def region(scorer: Scorer, outcomes: tuple[Tensor, Tensor], trials: Sequence[TrialRecord]) -> Region | None:
+def trust_region(
+    scorer: ObjectiveOnSamples, outcomes: tuple[Tensor, Tensor], trials: Sequence[TrialRecord]
+) -> TrustRegion | None:
     """Return where to look after some trials, or None for everywhere.
 
     Args:
@@ -103,7 +105,7 @@ def region(scorer: Scorer, outcomes: tuple[Tensor, Tensor], trials: Sequence[Tri
     worthwhile = _WORTHWHILE * float(score.std(correction=0))
     failures = math.ceil(_FAILURES * len(scorer.campaign.space.parameters))
     length, luck = _history(scores, trials, worthwhile, failures)
-    return Region(trials[best].candidate, trials[best].number, length, luck)
+    return TrustRegion(trials[best].candidate, trials[best].number, length, luck)
 
 
 def _place(parameter: ParameterConfig, value: Scalar) -> float:
@@ -130,7 +132,7 @@ def _step(parameter: ParameterConfig) -> float:
             return 1.0 / len(parameter.levels)
 
 
-def _applies(scorer: Scorer) -> bool:
+def _applies(scorer: ObjectiveOnSamples) -> bool:
     """Return whether there are many numbers to choose, that may be chosen freely, and one best is looked for."""
     space = scorer.campaign.space
     free = scorer.encoder.materials is None and space.table is None and not len(space.system.equal)

@@ -14,11 +14,11 @@ from campaigns.objective import Objective
 from campaigns.parameters import CategoricalConfig
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
-from loop.core.formatting import clean, duration, interval_texts, score_text
+from loop.core.formatting import duration, interval_texts, one_line, score_text
 from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
-from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs, verdict
+from loop.diagnostics.calibration import Pair, calibration_summary, metric_pairs, score_pairs
 from loop.report.html import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
 from loop.report.html_tables import (
     amendments_table,
@@ -51,7 +51,7 @@ from loop.report.trial_figures import (
     trade_off_figures,
 )
 from loop.storage.campaign_status import model_text
-from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialPicture, PoolPicture
+from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialSnapshot, PoolSnapshot
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -94,8 +94,8 @@ class Content:
     trials: Sequence[TrialRecord]
     sessions: Sequence[SessionRecord]
     now: float
-    pool: PoolPicture | None
-    pictures: Mapping[str, MaterialPicture]
+    pool: PoolSnapshot | None
+    pictures: Mapping[str, MaterialSnapshot]
     amendments: Sequence[Amendment] = ()
     model: str = ""
     posterior: PosteriorBest | None = None
@@ -152,8 +152,8 @@ def read_content(reader: Reader) -> Content:
     """
     campaign, record, sessions = reader.stored_campaign(), reader.campaign(), reader.sessions()
     now = max((change.lab for change in reader.transitions()), default=0.0)
-    pool = next((PoolPicture.of(kept) for kept in reader.artefacts(POOL).values()), None)
-    pictures = {name: MaterialPicture.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
+    pool = next((PoolSnapshot.of(kept) for kept in reader.artefacts(POOL).values()), None)
+    pictures = {name: MaterialSnapshot.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
     amendments = reader.amendments()
     shown, trials = as_shown(campaign, amendments), reader.trials()
     content = Content(record, shown, trials, sessions, now, pool, pictures, amendments)
@@ -219,7 +219,7 @@ def _status(content: Content) -> str:
     if not content.sessions:
         return "Not started yet."
     under_way = sum(t.begun and not t.state.ended for t in content.trials)
-    outcome = clean(content.sessions[-1].outcome)
+    outcome = one_line(content.sessions[-1].outcome)
     if not outcome:
         return f"Not finished: the last session is running or was killed; trials under way: {under_way}."
     first = max((one.first or 0 for one in content.amendments if changes_of([one])), default=0)
@@ -229,12 +229,12 @@ def _status(content: Content) -> str:
 
 
 def _best(content: Content) -> list[str]:
-    found, model = content.best, paragraph(f"Best by the model: {clean(content.model)}.")
+    found, model = content.best, paragraph(f"Best by the model: {one_line(content.model)}.")
     if found is None:
         return [model, paragraph(_NONE_FEASIBLE, "note")]
     bounds = "; ".join(bound.text for bound in content.objective.bounds)
     name = f"Best measured: {found.label}"
-    text = name + (f": {clean(found.candidate.material)}" if found.candidate.material else "")
+    text = name + (f": {one_line(found.candidate.material)}" if found.candidate.material else "")
     kept = [paragraph(f"It keeps every constraint: {bounds}.", "note")] if bounds else []
     terms = f"<div>{terms_table(content.objective, found)}{''.join(kept)}</div>"
     pair = f'<div class="pair">{candidate_table(found, content.units)}{terms}</div>'
@@ -287,7 +287,7 @@ def _predictions(content: Content) -> list[str]:
         "alone gives perfect predictions."
     )
     charts = [
-        captioned(name, verdict(pairs), chart(prediction_figure(pairs, name, content.units)))
+        captioned(name, calibration_summary(pairs), chart(prediction_figure(pairs, name, content.units)))
         for name, pairs in content.pairs.items()
     ]
     return [paragraph(note, "note"), grid(charts), calibration_table(content.pairs)]

@@ -13,21 +13,21 @@ from loop.core.candidate_results import CandidateResult, listing
 from loop.core.formatting import (
     candidate_text,
     change_text,
-    clean,
     duration,
+    format_uncertain,
     metric_text,
+    one_line,
     score_text,
     since_text,
     unit_text,
-    with_sd,
 )
 from loop.core.pareto import Front
 from loop.core.records import Amendment, SessionRecord, TrialRecord
 from loop.core.stopping import Spent
-from loop.core.term_contributions import shares, term_label
+from loop.core.term_contributions import term_contributions, term_label
 from loop.diagnostics.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
 from loop.report.html import Cell, facts, meter, sortable, table
-from loop.report.style import fate
+from loop.report.style import state_mark
 from loop.report.timeline_figure import busy
 
 _HOUR = 3600.0
@@ -55,7 +55,7 @@ def front_table(front: Front, objective: Objective, units: Mapping[str, str]) ->
     heads = ["trials", "n", "candidate", *(text for name in labels for text in (name, "points"))]
     rows = []
     for one in front.candidates:
-        cells = [text for s in shares(objective, one) for text in (metric_text(s.metric), _sd(s.points))]
+        cells = [text for s in term_contributions(objective, one) for text in (metric_text(s.metric), _sd(s.points))]
         rows.append([one.named, str(len(one.readings)), candidate_text(one.candidate, units), *cells])
     return table(heads, rows)
 
@@ -65,7 +65,7 @@ def candidate_table(one: CandidateResult, units: Mapping[str, str]) -> str:
     parameters = one.candidate.parameters.items()
     rows = [("material", one.candidate.material)] if one.candidate.material else []
     rows += [(n, f"{v:z.4g}" if isinstance(v, float) else str(v)) for n, v in parameters]
-    shown = [(clean(name), f"{text}{unit_text(units.get(name, ''))}") for name, text in rows]
+    shown = [(one_line(name), f"{text}{unit_text(units.get(name, ''))}") for name, text in rows]
     return facts([*shown, *((name, metric_text(metric)) for name, metric in one.metrics.items())])
 
 
@@ -74,7 +74,7 @@ def terms_table(objective: Objective, one: CandidateResult) -> str:
     heads = ("term", "weight", "metric", "points", "contribution [points]")
     rows = [
         (term_label(s.term), f"{s.term.weight:g}", metric_text(s.metric), _sd(s.points), _sd(s.contribution))
-        for s in shares(objective, one)
+        for s in term_contributions(objective, one)
     ]
     return table(heads, [*rows, ("score", "", "", "", score_text(one))])
 
@@ -84,8 +84,10 @@ def readings_table(one: CandidateResult) -> str:
     heads = ["trial", *_headed({name: metric.unit for name, metric in one.metrics.items()}), "score [points]", ""]
     rows = []
     for trial in one.trials:
-        cells = [with_sd(m.value, m.sd) for m in (trial.metrics.get(name) for name in one.metrics) if m is not None]
-        rows.append([str(trial.number), *cells, score_text(trial), fate(trial)])
+        cells = [
+            format_uncertain(m.value, m.sd) for m in (trial.metrics.get(name) for name in one.metrics) if m is not None
+        ]
+        rows.append([str(trial.number), *cells, score_text(trial), state_mark(trial)])
     return table(heads, rows)
 
 
@@ -101,9 +103,9 @@ def ranking_table(found: Sequence[CandidateResult], objective: Objective, units:
     ]
     rows = []
     for rank, one in enumerate(listing(found)[:20], 1):
-        parts = ["–" if one.disputed else _sd(s.contribution) for s in shares(objective, one)]
+        parts = ["–" if one.disputed else _sd(s.contribution) for s in term_contributions(objective, one)]
         candidate, n = candidate_text(one.candidate, units), str(len(one.readings))
-        rows.append([str(rank), one.named, n, candidate, score_text(one), *parts, fate(one)])
+        rows.append([str(rank), one.named, n, candidate, score_text(one), *parts, state_mark(one)])
     return table([*heads, "constraints"], rows)
 
 
@@ -114,7 +116,7 @@ def calibration_table(pairs: Mapping[str, Sequence[Pair]]) -> str:
     for name, found in pairs.items():
         shares_inside = [_percent(coverage(found, level)) for level in LEVELS]
         r = rank_correlation(found)
-        rows.append([name, str(len(found)), *shares_inside, "–" if r is None else with_sd(r.value, r.se)])
+        rows.append([name, str(len(found)), *shares_inside, "–" if r is None else format_uncertain(r.value, r.se)])
     return table(heads, rows)
 
 
@@ -157,7 +159,7 @@ def stations_table(trials: Sequence[TrialRecord], stations: Iterable[str], now: 
 def amendments_table(campaign: Campaign, amendments: Iterable[Amendment]) -> str:
     """Return the journal: what was changed, since when it holds, by whom and why."""
     rows = [
-        [str(a.number), change_text(campaign, a.change), since_text(a), a.author, utc(a.written), clean(a.reason)]
+        [str(a.number), change_text(campaign, a.change), since_text(a), a.author, utc(a.written), one_line(a.reason)]
         for a in amendments
     ]
     return table(("amendment", "what", "holds", "by", "written", "why"), rows)
@@ -169,7 +171,7 @@ def sessions_table(sessions: Sequence[SessionRecord]) -> str:
     return table(
         heads,
         [
-            (str(s.number), utc(s.started), utc(s.ended), duration(s.ended - s.started), clean(s.outcome) or "none")
+            (str(s.number), utc(s.started), utc(s.ended), duration(s.ended - s.started), one_line(s.outcome) or "none")
             for s in sessions
         ],
     )
@@ -197,16 +199,16 @@ def _trial_row(
 ) -> Iterator[Cell]:
     bad = "bad" if trial.state.ended and trial.state is not TrialState.COMPLETED else "best" if top else ""
     yield Cell(str(trial.number), trial.number)
-    yield Cell(top or fate(trial), style=bad)
+    yield Cell(top or state_mark(trial), style=bad)
     if material:
-        yield Cell(clean(trial.candidate.material or "–"))
+        yield Cell(one_line(trial.candidate.material or "–"))
     parameters, metrics = columns
     yield from (_value(trial.candidate.parameters.get(name)) for name in parameters)
     yield from (_metric(trial.metrics.get(name)) for name in metrics)
     yield Cell(score_text(trial), trial.score)
     yield Cell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
     yield Cell(trial.proposal.origin)
-    yield Cell(clean("; ".join([*filter(None, [trial.reason, trial.doubt]), *trial.flags])), style="reason")
+    yield Cell(one_line("; ".join([*filter(None, [trial.reason, trial.outlier]), *trial.flags])), style="reason")
 
 
 def _value(value: float | int | str | None) -> Cell:
@@ -214,7 +216,7 @@ def _value(value: float | int | str | None) -> Cell:
         case None:
             return _NONE
         case str():
-            return Cell(clean(value))
+            return Cell(one_line(value))
         case _:
             return Cell(f"{value:z.4g}", value)
 
@@ -222,11 +224,11 @@ def _value(value: float | int | str | None) -> Cell:
 def _metric(metric: MetricValue | None) -> Cell:
     if metric is None:
         return _NONE
-    return Cell(with_sd(metric.value, metric.sd), metric.value if metric.finite else None)
+    return Cell(format_uncertain(metric.value, metric.sd), metric.value if metric.finite else None)
 
 
 def _sd(value: MetricValue) -> str:
-    return with_sd(value.value, value.sd)
+    return format_uncertain(value.value, value.sd)
 
 
 def _percent(estimate: Estimate | None) -> str:

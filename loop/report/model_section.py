@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.campaign import Campaign
-from loop.core.formatting import clean
+from loop.core.formatting import one_line
 from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import LEVELS, Pair, metric_pairs
 from loop.diagnostics.model_health import MetricHealth, figures_of, health
@@ -76,8 +76,8 @@ class _Told:
         """Metric to what became of its model; nothing of models whose health was not looked at."""
         watched = [m for m in self.metrics if any("health" in t.proposal.models.get(m, {}) for t in self.proposed)]
         config, droppable = self.campaign.surrogate.health, self.campaign.space.pool is not None
-        doubted = frozenset(t.number for t in self.trials if t.doubt)
-        return health(config, self.trials, dict.fromkeys(watched, doubted), droppable)
+        outliers = frozenset(t.number for t in self.trials if t.outlier)
+        return health(config, self.trials, dict.fromkeys(watched, outliers), droppable)
 
     def latest(self, metric: str) -> Mapping[str, Any]:
         """Return the latest description of a metric's model."""
@@ -128,7 +128,7 @@ def _events(told: _Told) -> list[str]:
     if not told.health:
         return []
     rows = [
-        (str(change.trial), metric, clean(change.text))
+        (str(change.trial), metric, one_line(change.text))
         for metric, found in told.health.items()
         for change in found.transitions
     ]
@@ -157,7 +157,7 @@ def _evidence(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
     believed = model.get("members", list(models)[:1])
     ways = [(n, loo[n], "chosen" if n == model.get("choice") else "") for n in _by_value(loo)]
     heard = [(n, models[n], "believed" if n in believed else "") for n in _by_value(models)]
-    return [(metric, clean(name), f"{value:.3f}", word) for name, value, word in ways + heard]
+    return [(metric, one_line(name), f"{value:.3f}", word) for name, value, word in ways + heard]
 
 
 def _by_value(found: Mapping[str, float]) -> list[str]:
@@ -180,7 +180,7 @@ def _sources(told: _Told, metric: str) -> list[tuple[str, ...]]:
     return [
         (
             metric,
-            clean(name),
+            one_line(name),
             f"{learnt['slope']:.2f} ± {learnt['sd']:.2f}",
             f"{learnt['gain']:+.3f}",
             "chosen" if name == model["source"] else "",

@@ -9,7 +9,7 @@ from campaigns.objective import Objective, Term
 from loop.core.candidate_results import CandidateResult
 from loop.core.pareto import Front, volumes
 from loop.core.records import TrialRecord
-from loop.core.term_contributions import shares, term_label
+from loop.core.term_contributions import term_contributions, term_label
 from loop.report.style import (
     GREY,
     ORANGE,
@@ -17,7 +17,7 @@ from loop.report.style import (
     Figure,
     Mark,
     Trace,
-    by_fate,
+    by_state,
     error_bars,
     hover,
     label,
@@ -75,7 +75,7 @@ def _stairs(front: Front, objective: Objective) -> list[Trace]:
 def _space(front: Front, found: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]) -> Figure:
     """Return the points of the first three terms in space, the fourth as a colour."""
     traces = []
-    for mark, group in by_fate(found):
+    for mark, group in by_state(found):
         rest = [t for t in group if t.number not in front.numbers]
         traces.append(_cloud(mark, rest, objective, units))
     traces.append(_cloud(Mark(_STAIRS, ORANGE, "diamond"), front.candidates, objective, units))
@@ -86,7 +86,7 @@ def _space(front: Front, found: Sequence[CandidateResult], objective: Objective,
 
 
 def _cloud(mark: Mark, trials: Sequence[CandidateResult], objective: Objective, units: Mapping[str, str]) -> Trace:
-    points = [[share.points for share in shares(objective, t)] for t in trials]
+    points = [[share.points for share in term_contributions(objective, t)] for t in trials]
     found: Trace = {
         "type": "scatter3d",
         "mode": "markers",

@@ -14,15 +14,15 @@ import numpy as np
 from loop.core.candidate_results import CandidateResult, best, ranking
 from loop.core.records import TrialRecord
 from loop.report.elements import ELEMENTS
-from loop.report.style import GREY, ORANGE, Figure, Mark, Trace, by_fate, hover, label, layout
-from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
+from loop.report.style import GREY, ORANGE, Figure, Mark, Trace, by_state, hover, label, layout
+from loop.storage.pool_snapshot import MaterialSnapshot, PoolSnapshot
 
 _PALEST, _DARKEST = 0.06, 0.6
 _RING = Mark("best so far", ORANGE, "circle-open")
 
 
 @dataclass(frozen=True)
-class Proposed:
+class ProposedMaterials:
     """Materials that were proposed, with their trials.
 
     Attributes:
@@ -33,7 +33,7 @@ class Proposed:
         front: numbers of the trials on the front, where one is looked for.
     """
 
-    pictures: Mapping[str, MaterialPicture]
+    pictures: Mapping[str, MaterialSnapshot]
     trials: Sequence[TrialRecord]
     found: Sequence[CandidateResult]
     units: Mapping[str, str]
@@ -59,7 +59,7 @@ class Proposed:
         return self.pictures[str(material)].place
 
 
-def composition_figure(pool: PoolPicture, proposed: Proposed) -> Figure:
+def composition_figure(pool: PoolSnapshot, proposed: ProposedMaterials) -> Figure:
     """Return the periodic table: how many materials hold each element, how many of these were measured, the best's.
 
     Shades are logarithmic; elements that the pool lacks are empty.
@@ -85,7 +85,7 @@ def composition_figure(pool: PoolPicture, proposed: Proposed) -> Figure:
     return {"data": traces, "layout": found | {"shapes": [*boxes, *frames]}}
 
 
-def map_figure(pool: PoolPicture, proposed: Proposed) -> Figure:
+def map_figure(pool: PoolSnapshot, proposed: ProposedMaterials) -> Figure:
     """Return the materials on a plane: a sample of the pool in grey, measured ones by score, the best one ringed."""
     axes = [
         label(f"principal component {i} of {pool.view}, {100 * share:.0f} % of its variance", "1")
@@ -136,7 +136,7 @@ def _square(cell: tuple[float, int]) -> dict[str, Any]:
     return {"type": "rect", "x0": column - 0.47, "x1": column + 0.47, "y0": row - 0.46, "y1": row + 0.46}
 
 
-def _element_text(symbol: str, pool: PoolPicture, measured: int) -> str:
+def _element_text(symbol: str, pool: PoolSnapshot, measured: int) -> str:
     count = pool.elements[symbol]
     return f"{symbol}: in {count:,} of {pool.size:,} materials ({100 * count / pool.size:.1f} %), {measured} measured"
 
@@ -148,7 +148,7 @@ def _short(count: int) -> str:
     return f"{count / 1000:.1f}k" if count < 9950 else f"{count / 1000:.0f}k"
 
 
-def _background(pool: PoolPicture) -> Trace:
+def _background(pool: PoolSnapshot) -> Trace:
     count = "all" if len(pool.ids) == pool.size else f"{len(pool.ids):,} of {pool.size:,}"
     return {
         "type": "scatter",
@@ -162,14 +162,14 @@ def _background(pool: PoolPicture) -> Trace:
     }
 
 
-def _unscored(proposed: Proposed) -> list[Trace]:
+def _unscored(proposed: ProposedMaterials) -> list[Trace]:
     return [
         _marks(mark, [proposed.place(t.candidate.material) for t in group], [hover(t, proposed.units) for t in group])
-        for mark, group in by_fate(t for t in proposed.trials if t.score is None)
+        for mark, group in by_state(t for t in proposed.trials if t.score is None)
     ]
 
 
-def _scored(proposed: Proposed) -> list[Trace]:
+def _scored(proposed: ProposedMaterials) -> list[Trace]:
     tops = [found[0] for found in proposed.measured.values()]
     if not tops:
         return []
@@ -191,13 +191,13 @@ def _scored(proposed: Proposed) -> list[Trace]:
     return [found]
 
 
-def _text(proposed: Proposed, top: CandidateResult) -> str:
+def _text(proposed: ProposedMaterials, top: CandidateResult) -> str:
     others = len(proposed.measured[str(top.candidate.material)]) - 1
     more = f"<br>and {others} more of this material" if others else ""
     return f"{hover(top, proposed.units)}{more}"
 
 
-def _ringed(proposed: Proposed) -> list[Trace]:
+def _ringed(proposed: ProposedMaterials) -> list[Trace]:
     if not proposed.champions:
         return []
     ring = Mark("on the front", ORANGE, "circle-open") if proposed.front else _RING

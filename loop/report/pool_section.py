@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from loop.core.candidate_results import CandidateResult
-from loop.core.formatting import clean, score_text
+from loop.core.formatting import one_line, score_text
 from loop.core.records import TrialRecord
 from loop.report.html import captioned, chart, details, facts, grid, paragraph, preformatted
-from loop.report.pool_figures import Proposed, composition_figure, map_figure
+from loop.report.pool_figures import ProposedMaterials, composition_figure, map_figure
 from loop.report.structure_figure import structure_figure
-from loop.report.style import fate
-from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
+from loop.report.style import state_mark
+from loop.storage.pool_snapshot import MaterialSnapshot, PoolSnapshot
 
 _BEST = 6
 """Structures that are shown: each takes one of the sixteen or so drawing contexts that a browser gives a page."""
@@ -32,19 +32,19 @@ class PoolContent:
         front: numbers of the trials on the front, where one is looked for.
     """
 
-    pool: PoolPicture | None
-    pictures: Mapping[str, MaterialPicture]
+    pool: PoolSnapshot | None
+    pictures: Mapping[str, MaterialSnapshot]
     trials: Sequence[TrialRecord]
     found: Sequence[CandidateResult]
     units: Mapping[str, str]
     front: frozenset[int] = frozenset()
 
     @cached_property
-    def proposed(self) -> Proposed:
+    def proposed(self) -> ProposedMaterials:
         """The materials that can be shown, with their trials."""
         shown = [t for t in self.trials if t.candidate.material in self.pictures]
         found = [one for one in self.found if one.candidate.material in self.pictures]
-        return Proposed(self.pictures, shown, found, self.units, self.front)
+        return ProposedMaterials(self.pictures, shown, found, self.units, self.front)
 
 
 def pool_parts(content: PoolContent) -> list[str]:
@@ -83,14 +83,14 @@ def structure_parts(content: PoolContent) -> list[str]:
 def _structure(content: PoolContent, one: CandidateResult) -> str:
     material = str(one.candidate.material)
     picture = content.pictures[material]
-    broken = "" if fate(one) == "feasible" else f", {fate(one)}"
+    broken = "" if state_mark(one) == "feasible" else f", {state_mark(one)}"
     text = f"{one.label}, score {score_text(one)}{broken}; {picture.formula}, {picture.prototype}"
-    rows = [(clean(name), clean(value)) for name, value in picture.provenance.items()]
+    rows = [(one_line(name), one_line(value)) for name, value in picture.provenance.items()]
     origin = details("where the cell comes from", facts(rows)) if rows else ""
-    return captioned(clean(material), clean(text), chart(structure_figure(picture.crystal))) + origin
+    return captioned(one_line(material), one_line(text), chart(structure_figure(picture.crystal))) + origin
 
 
-def _rows(pool: PoolPicture, proposed: Proposed) -> list[tuple[str, str]]:
+def _rows(pool: PoolSnapshot, proposed: ProposedMaterials) -> list[tuple[str, str]]:
     rows = [("materials", f"{pool.size:,}, of {pool.formulas:,} different formulas")]
     if pool.read:
         rows.append(("read", f"{pool.read:,}: {pool.bad:,} could not be used, {pool.duplicates:,} were duplicates"))
@@ -98,7 +98,7 @@ def _rows(pool: PoolPicture, proposed: Proposed) -> list[tuple[str, str]]:
     return [*rows, ("measured", f"{count:,} materials, {100 * count / pool.size:.2g} %")]
 
 
-def _troubles(pool: PoolPicture) -> list[str]:
+def _troubles(pool: PoolSnapshot) -> list[str]:
     found = (
         ("what could not be used", pool.troubles, pool.bad),
         ("what was not read as written, or on trust", pool.notes, pool.noted),
@@ -110,4 +110,4 @@ def _troubles(pool: PoolPicture) -> list[str]:
 def _listed(title: str, first: Sequence[str], total: int) -> str:
     left = total - len(first)
     rest = [f"and {left:,} more; 'athanor pool check' lists them all"] if left else []
-    return details(title, preformatted("\n".join([*map(clean, first), *rest])))
+    return details(title, preformatted("\n".join([*map(one_line, first), *rest])))

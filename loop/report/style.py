@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from campaigns.fidelity import FULL
 from campaigns.values import MetricValue, TrialState
 from loop.core.candidate_results import CandidateResult
-from loop.core.formatting import candidate_text, clean, metric_text, score_text
+from loop.core.formatting import candidate_text, metric_text, one_line, score_text
 from loop.core.records import TrialRecord
 
 Shown = TypeVar("Shown", TrialRecord, CandidateResult)
@@ -52,9 +52,9 @@ MARKS = (
 """Every fate of a trial, in the order of legends."""
 
 
-def fate(trial: TrialRecord | CandidateResult) -> str:
+def state_mark(trial: TrialRecord | CandidateResult) -> str:
     """Return the name of the mark of a trial or a candidate."""
-    if trial.doubt:
+    if trial.outlier:
         return "suspected outlier"
     if trial.state is TrialState.COMPLETED:
         if isinstance(trial, TrialRecord) and trial.fidelity != FULL:
@@ -65,10 +65,10 @@ def fate(trial: TrialRecord | CandidateResult) -> str:
     return str(trial.state) if trial.state.ended else "under way"
 
 
-def by_fate(trials: Iterable[Shown]) -> list[tuple[Mark, list[Shown]]]:
+def by_state(trials: Iterable[Shown]) -> list[tuple[Mark, list[Shown]]]:
     """Return the trials, or the candidates, of each fate that occurs."""
     known = list(trials)
-    groups = [(mark, [t for t in known if fate(t) == mark.name]) for mark in MARKS]
+    groups = [(mark, [t for t in known if state_mark(t) == mark.name]) for mark in MARKS]
     return [(mark, group) for mark, group in groups if group]
 
 
@@ -80,11 +80,11 @@ def label(name: str, unit: str | None) -> str:
 def hover(trial: TrialRecord | CandidateResult, units: Mapping[str, str]) -> str:
     """Return what the mouse shows of a trial or a candidate; ``units`` holds the parameters' units."""
     name, reason = (f"trial {trial.number}", trial.reason) if isinstance(trial, TrialRecord) else (trial.label, "")
-    lines = [f"{name}: {fate(trial)}", candidate_text(trial.candidate, units)]
+    lines = [f"{name}: {state_mark(trial)}", candidate_text(trial.candidate, units)]
     lines += [f"{name} {metric_text(metric)}" for name, metric in trial.metrics.items()]
     if trial.score is not None:
         lines.append(f"score {score_text(trial)} points")
-    lines += [clean(text)[:160] for text in (reason, trial.doubt) if text]
+    lines += [one_line(text)[:160] for text in (reason, trial.outlier) if text]
     return "<br>".join(escape(line) for line in lines)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.values import TrialState
-from loop.core.formatting import clean
+from loop.core.formatting import one_line
 from loop.core.records import StepRecord, TrialRecord
 from loop.report.style import COLOURS, LOG_AXIS, RED, Figure, Trace, label, layout
 
@@ -116,7 +116,7 @@ def _end(step: StepRecord, now: float) -> float:
 def _attempt_text(trial: TrialRecord, step: StepRecord, now: float) -> str:
     took = (_end(step, now) - (step.started or 0.0)) / _HOUR
     head = f"trial {trial.number}, {step.name} at {step.station}, attempt {step.attempt}: {step.state}"
-    lines = [head, f"{took:.1f} h, {step.cost:g} USD", *([clean(step.reason)[:160]] if step.reason else [])]
+    lines = [head, f"{took:.1f} h, {step.cost:g} USD", *([one_line(step.reason)[:160]] if step.reason else [])]
     return "<br>".join(escape(one) for one in lines)
 
 

@@ -14,9 +14,9 @@ from campaigns.objective import Objective, Term
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult, best, ranking
-from loop.core.formatting import clean, with_sd
+from loop.core.formatting import format_uncertain, one_line
 from loop.core.records import TrialRecord
-from loop.core.term_contributions import shares, term_label
+from loop.core.term_contributions import term_contributions, term_label
 from loop.diagnostics.calibration import Pair
 from loop.report.style import (
     BLUE,
@@ -27,14 +27,14 @@ from loop.report.style import (
     Figure,
     Mark,
     Trace,
-    by_fate,
+    by_state,
     error_bars,
-    fate,
     hover,
     label,
     layout,
     line,
     scatter,
+    state_mark,
 )
 
 _POINTS = "points"
@@ -50,7 +50,7 @@ def score_figure(trials: Sequence[TrialRecord], found: Sequence[CandidateResult]
     """
     traces = incumbent_traces(trials, found)
     lanes: list[str] = []
-    for mark, group in by_fate(trials):
+    for mark, group in by_state(trials):
         scored, rest = [t for t in group if t.score is not None], [t for t in group if t.score is None]
         if scored:
             scores = [_score(t) for t in scored]
@@ -126,7 +126,7 @@ def slice_figure(
     scored = [one for one in found if one.score is not None and name in one.candidate.parameters]
     traces = [
         scatter(mark, [_place(t, name) for t in group], [_score(t) for t in group], _hovers(group, units))
-        for mark, group in by_fate(scored)
+        for mark, group in by_state(scored)
     ]
     unit = None if isinstance(parameter, CategoricalConfig) else parameter.unit
     shown = layout(label(name, unit), label("score", _POINTS), 280) | {"showlegend": False}
@@ -177,7 +177,7 @@ def ranking_figure(
     """Return the best candidates, feasible ones first: what each term gives to the pooled score, and the score."""
     top = ranking(found)[:count]
     names = [_rank_label(t) for t in top]
-    table = [shares(objective, t) for t in top]
+    table = [term_contributions(objective, t) for t in top]
     traces = [
         _bar(f"{term_label(term)} (weight {term.weight:g})", colour, names, [row[i].contribution for row in table])
         for i, (term, colour) in enumerate(zip(objective.terms, COLOURS * len(objective.terms), strict=False))
@@ -248,7 +248,7 @@ def _start(trials: Sequence[TrialRecord]) -> dict[str, Any]:
 
 
 def _pair_text(pair: Pair, name: str, units: Mapping[str, str]) -> str:
-    predicted, measured = (with_sd(v.value, v.sd) for v in (pair.predicted, pair.measured))
+    predicted, measured = (format_uncertain(v.value, v.sd) for v in (pair.predicted, pair.measured))
     text = f"{name}: predicted {predicted}, measured {measured} {pair.measured.unit} ({pair.deviation:+.1f} sd)"
     return f"{escape(text)}<br>{hover(pair.trial, units)}"
 
@@ -271,7 +271,7 @@ def _trade_off(
 ) -> Figure:
     x, y = (term.metric for term in axes)
     traces = []
-    for mark, group in by_fate(done):
+    for mark, group in by_state(done):
         points = scatter(
             mark, [t.metrics[x].value for t in group], [t.metrics[y] for t in group], _hovers(group, units)
         )
@@ -306,9 +306,11 @@ def _wish(term: Term) -> str:
 
 
 def _rank_label(trial: CandidateResult) -> str:
-    text = clean(trial.candidate.material or "")
+    text = one_line(trial.candidate.material or "")
     short = text if len(text) <= 34 else f"{text[:33]}…"
-    remarks = [f"n = {len(trial.readings)}"] * (len(trial.readings) > 1) + [fate(trial)] * (fate(trial) != "feasible")
+    remarks = [f"n = {len(trial.readings)}"] * (len(trial.readings) > 1) + [state_mark(trial)] * (
+        state_mark(trial) != "feasible"
+    )
     remark = f" ({', '.join(remarks)})" if remarks else ""
     return escape(f"{short} #{trial.number}".strip() + remark)
 
@@ -322,6 +324,6 @@ def _bar(name: str, colour: str, labels: Sequence[str], values: Sequence[MetricV
         "x": [v.value for v in values],
         "marker": {"color": colour},
         "hoverinfo": "text",
-        "text": [escape(f"{name}: {with_sd(v.value, v.sd)} points") for v in values],
+        "text": [escape(f"{name}: {format_uncertain(v.value, v.sd)} points") for v in values],
         "textposition": "none",
     }

@@ -13,11 +13,11 @@ from campaigns.errors import CampaignError, Problem
 from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
-from loop.sampling.perturbation import Moves, nearest_rows
+from loop.sampling.perturbation import Perturbation, nearest_rows
 from loop.sampling.polytope import interior
 from loop.sampling.rounding import Setting
-from loop.sampling.space_filling import spaced
-from loop.sampling.unit_cube import Cube
+from loop.sampling.space_filling import farthest_first
+from loop.sampling.unit_cube import UnitCube
 
 _DRAWS = 64  # batches drawn before a space is called empty
 _LEAST = 2**15  # points that are drawn before that, at least
@@ -63,7 +63,7 @@ def _batches(space: SpaceConfig, count: int, seed: int) -> Iterator[tuple[int, l
     """Yield how many points were tried, and those of them that lie in the space."""
     from scipy.stats import qmc  # half a second to load, and of a table nothing is drawn
 
-    cube, size = Cube(space), 2 ** math.ceil(math.log2(max(count, 8)))
+    cube, size = UnitCube(space), 2 ** math.ceil(math.log2(max(count, 8)))
     engine = qmc.Sobol(cube.dimensions, seed=seed)
     draws = max(_DRAWS, _LEAST // size)
     drawn: Iterator[tuple[int, list[Setting]]] = ((size, cube.settings(engine.random(size))) for _ in range(draws))
@@ -96,7 +96,7 @@ def _scattered(table: Table, seed: int) -> np.ndarray:
             columns += [(table.column(name) == level).astype(float) for level in range(len(parameter.levels))]
         else:
             columns.append(np.nan_to_num(table.fractions(name), nan=0.5))
-    return spaced(np.column_stack(columns), np.random.default_rng(seed))
+    return farthest_first(np.column_stack(columns), np.random.default_rng(seed))
 
 
 def near(
@@ -109,7 +109,7 @@ def near(
     old = dict(candidate.parameters)
     if space.table is not None:
         return [replace(candidate, parameters=row) for row in nearest_rows(space.table, old, count)]
-    moves = Moves(space, radius, generator)
+    moves = Perturbation(space, radius, generator)
     found: list[Setting] = []
     for _ in range(_AGAIN if len(space.system.equal) else 1):
         found += [new for new in (moves.moved(old) for _ in range(count)) if space.allows(new)]

@@ -6,7 +6,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 
 
-def check_space(campaign: Campaign, source: str) -> None:
+def check_not_empty(campaign: Campaign, source: str) -> None:
     """Check that some point keeps the constraints that are not linear.
 
     Args:

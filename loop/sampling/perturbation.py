@@ -11,14 +11,14 @@ from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConf
 from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
-from loop.sampling.rounding import Setting, settle, tidied, tidy
+from loop.sampling.rounding import Setting, satisfy_equalities, tidied, tidy
 
 _LEVEL_CHANGE = 0.2  # how often a neighbour has another level, or other components
 _EXCHANGES = 2  # pairs of components that exchange at most
 
 
 @dataclass(frozen=True)
-class Moves:
+class Perturbation:
     """Moves from settings of a space to ones nearby.
 
     Attributes:
@@ -36,7 +36,7 @@ class Moves:
             return self.space.present(values)
         for mixture in self.space.mixtures.values():
             values |= self._mixture(mixture, {name: float(old[name]) for name in mixture.components})
-        (found,) = settle(self.space, [tidied(self.space, self._projected(values))])
+        (found,) = satisfy_equalities(self.space, [tidied(self.space, self._projected(values))])
         return self.space.present(found)
 
     def _parameter(self, parameter: ParameterConfig, old: Scalar | None) -> Scalar:

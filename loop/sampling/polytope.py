@@ -19,8 +19,8 @@ from campaigns.linear_system import LinearSystem
 from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
-from loop.sampling.rounding import Setting, Vector, settle, tidied
-from loop.sampling.space_filling import spaced
+from loop.sampling.rounding import Setting, Vector, satisfy_equalities, tidied
+from loop.sampling.space_filling import farthest_first
 
 _FACES = 8  # choices of components that are tried in a round
 _CHAINS = (16, 256)  # in each of them: in the first rounds, and later
@@ -114,7 +114,7 @@ def interior(space: SpaceConfig, seed: int) -> Iterator[list[Setting]]:
             absent = _absent(space, generator)
             face = faces.setdefault(absent, _Face(_without(space, absent)))
             found += [_setting(space, row, generator) for row in face.walk(chains, generator)]
-        kept = [setting for setting in settle(space, found) if space.allows(space.present(setting))]
+        kept = [setting for setting in satisfy_equalities(space, found) if space.allows(space.present(setting))]
         yield [space.present(kept[place]) for place in _order(space, kept, generator)]
 
 
@@ -122,7 +122,7 @@ def _order(space: SpaceConfig, found: list[Setting], generator: np.random.Genera
     system = space.system
     span = np.maximum(system.high - system.low, _FLAT)
     points = np.array([[float(s[name]) for name in system.names] for s in found]).reshape(len(found), len(span))
-    return [int(place) for place in spaced(points / span, generator)]
+    return [int(place) for place in farthest_first(points / span, generator)]
 
 
 def _absent(space: SpaceConfig, generator: np.random.Generator) -> tuple[str, ...]:

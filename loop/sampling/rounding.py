@@ -39,7 +39,7 @@ def tidied(space: SpaceConfig, setting: Setting) -> Setting:
     return found
 
 
-def settle(space: SpaceConfig, settings: Sequence[Setting], *, evenly: bool = False) -> list[Setting]:
+def satisfy_equalities(space: SpaceConfig, settings: Sequence[Setting], *, evenly: bool = False) -> list[Setting]:
     """Return settings in which totals and linear equalities hold, by moving as few floats as there are equalities.
 
     For each equality, the float with the most room moves. Where nothing can be moved the setting stays broken.

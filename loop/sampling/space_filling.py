@@ -9,7 +9,7 @@ _SPACED = 128  # points whose order matters
 _TRIED = 4  # random points for the first place, and one more for each further place
 
 
-def spread(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
+def k_centres(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
     """Return ``count`` rows of an embedding, n x d, that cover it: greedy k-centres from a random start.
 
     Gonzalez 1985, Theor. Comput. Sci. 38, 293.
@@ -22,7 +22,7 @@ def spread(embedding: NDArray[np.float64], count: int, seed: int) -> list[int]:
     return chosen
 
 
-def spaced(points: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
+def farthest_first(points: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the order of points, n x d, in which each comes with the density of the points and far from those before.
 
     The next point is the farthest of some random ones, more the longer the list is (Mitchell 1991, Computer Graphics

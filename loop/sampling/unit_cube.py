@@ -11,7 +11,7 @@ from campaigns.mixtures import MixtureConfig
 from campaigns.parameters import FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
-from loop.sampling.rounding import Setting, Vector, settle, tidied, tidy
+from loop.sampling.rounding import Setting, Vector, satisfy_equalities, tidied, tidy
 
 _LEAST = 1e-12
 
@@ -23,7 +23,7 @@ def settings(space: SpaceConfig, unit_cube: Vector) -> dict[str, Scalar]:
 
 
 @dataclass(frozen=True)
-class Cube:
+class UnitCube:
     """A unit cube with a coordinate for each parameter, and for each mixture one or two for each component.
 
     Uniform points become uniform ones of the bounds, of each mixture and, but for what is rejected, of what the linear
@@ -45,7 +45,7 @@ class Cube:
         if self.space.mixtures:
             found = self._mixed(found, points[:, plain:])
         if len(self.space.system.equal):
-            found = settle(self.space, found, evenly=True)
+            found = satisfy_equalities(self.space, found, evenly=True)
         found = [setting for setting in found if self._bounded(setting)]
         kept = self.space.keeping(found)
         return [self.space.present(setting) for setting, keep in zip(found, kept, strict=True) if keep]

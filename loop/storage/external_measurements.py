@@ -19,7 +19,7 @@ from loop.core.campaign_version import as_shown
 from loop.core.records import Amendment, TrialRecord
 from loop.storage.prior_campaigns import read_source
 from loop.storage.reader import Reader
-from loop.storage.row_matching import Fit, Known, Steps, imported, matched, measured_here
+from loop.storage.row_matching import KnownRow, RowMatch, Steps, imported, matched, measured_here
 from loop.storage.row_outcomes import gone, tally
 
 
@@ -196,19 +196,19 @@ def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[
     if lost := [one for one in kept if id(one) not in there]:
         raise CampaignError([Problem("history", text) for text in gone(lost)], found.table)
     new = tuple(row for place, row in enumerate(found.rows) if place not in taken)
-    more = [(found.rows[place], one.origin) for place, (one, fit) in sorted(taken.items()) if fit is Fit.MORE]
+    more = [(found.rows[place], one.origin) for place, (one, fit) in sorted(taken.items()) if fit is RowMatch.MORE]
     completing = {origin: row for row, origin in more if origin is not None}
-    return News(found, new, len(found.rows) - len(new) - len(completing), completing, _doubtful(found, taken))
+    return News(found, new, len(found.rows) - len(new) - len(completing), completing, _outlier_text(found, taken))
 
 
-def _doubtful(found: Measurements, taken: Mapping[int, tuple[Known, Fit]]) -> tuple[str, ...]:
+def _outlier_text(found: Measurements, taken: Mapping[int, tuple[KnownRow, RowMatch]]) -> tuple[str, ...]:
     """Return what should be known of rows that are there already."""
     remarks = []
     for place, (one, fit) in sorted(taken.items()):
         row = found.rows[place]
-        if fit is Fit.THERE and one.table != found.table:
+        if fit is RowMatch.THERE and one.table != found.table:
             remarks.append(Remark(row.row, "measured already, to the digits that are written: not imported again"))
-        elif fit is Fit.MORE and one.origin is None:
+        elif fit is RowMatch.MORE and one.origin is None:
             lacking = ", ".join(sorted(row.metrics.keys() - one.whole.keys()))
             remarks.append(Remark(row.row, f"was measured here, without {lacking}, which is not taken over"))
     return tuple(folded(remarks))

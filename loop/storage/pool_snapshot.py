@@ -1,7 +1,7 @@
 """What a report shows of a pool, small enough for the store: its elements, a map of its materials, what was wrong.
 
-The report is made from the store alone, so a session keeps the summary of the pool once (``Atlas.summary``), and of
-each material that is proposed its structure and its place on the map (``keep_materials``).
+The report is made from the store alone, so a session keeps the summary of the pool once (``SnapshotMaker.summary``),
+and of each material that is proposed its structure and its place on the map (``keep_materials``).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Crystal:
 
 
 @dataclass(frozen=True)
-class MaterialPicture:
+class MaterialSnapshot:
     """A proposed material as the store keeps it.
 
     Attributes:
@@ -65,7 +65,7 @@ class MaterialPicture:
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
-        """Return what ``Atlas.material`` gave."""
+        """Return what ``SnapshotMaker.material`` gave."""
         symbols, coordinates = zip(*((site[0], site[1:]) for site in kept["sites"]), strict=True)
         crystal = Crystal(np.array(kept["lattice"]), symbols, np.array(coordinates))
         x, y = kept["place"]
@@ -73,7 +73,7 @@ class MaterialPicture:
 
 
 @dataclass(frozen=True)
-class PoolPicture:
+class PoolSnapshot:
     """A pool as the store keeps it.
 
     Attributes:
@@ -112,7 +112,7 @@ class PoolPicture:
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Self:
-        """Return what ``Atlas.summary`` gave."""
+        """Return what ``SnapshotMaker.summary`` gave."""
         first, second = kept["shares"]
         changed = {
             "shares": (first, second),
@@ -126,7 +126,7 @@ class PoolPicture:
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class SnapshotMaker:
     """A pool, and where each of its n materials lies on a plane.
 
     Attributes:
@@ -201,7 +201,7 @@ class Atlas:
         return np.sort(np.random.default_rng(0).permutation(size)[:count])
 
 
-def keep_materials(store: Store, atlas: Atlas, materials: Iterable[str | None]) -> None:
+def keep_materials(store: Store, atlas: SnapshotMaker, materials: Iterable[str | None]) -> None:
     """Keep what the report shows of proposed materials, of those that the store does not hold yet."""
     wanted = {material for material in materials if material is not None} - store.artefacts(MATERIAL).keys()
     for material in sorted(wanted):

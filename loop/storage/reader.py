@@ -33,7 +33,7 @@ from loop.storage.tables import (
     trial_record,
 )
 
-DOUBTS = "doubts"
+OUTLIERS = "doubts"
 """Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
 
 POSTERIOR = "posterior best"
@@ -42,7 +42,7 @@ POSTERIOR = "posterior best"
 BEST = "best"
 """Name of that artefact."""
 
-OUTLOOK = "outlook"
+REGRET = "outlook"
 """Kind of the artefacts that hold, by trial, what was left to hope for when it was completed."""
 
 
@@ -83,7 +83,7 @@ class Reader:
 
     def trials(self) -> list[TrialRecord]:
         """Return every trial, in the order of their numbers."""
-        doubts, outlooks = self._doubts(), self.artefacts(OUTLOOK)
+        outliers, regrets = self._outliers(), self.artefacts(REGRET)
         with Session(self._engine) as session:
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
@@ -96,8 +96,8 @@ class Reader:
                     row,
                     steps.get(row.number, []),
                     findings.get(row.number),
-                    doubts.get(name, ""),
-                    outlooks.get(name),
+                    outliers.get(name, ""),
+                    regrets.get(name),
                 )
                 for row, name in zip(rows, names, strict=True)
             ]
@@ -116,8 +116,8 @@ class Reader:
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
             finding = self._findings(session).get(number)
         name = str(number)
-        outlook = self.artefacts(OUTLOOK, name).get(name)
-        return trial_record(row, list(steps), finding, self._doubts().get(name, ""), outlook)
+        regret = self.artefacts(REGRET, name).get(name)
+        return trial_record(row, list(steps), finding, self._outliers().get(name, ""), regret)
 
     def count(self) -> int:
         """Return how many trials there are."""
@@ -177,9 +177,9 @@ class Reader:
         best = None if found is None else PosteriorBest(**(found | {"interval": tuple(found["interval"])}))
         return best, kept["weighed"]
 
-    def _doubts(self) -> dict[str, str]:
+    def _outliers(self) -> dict[str, str]:
         """Return trial to why its measurement is not believed."""
-        return self.artefacts(DOUBTS).get("trials", {})
+        return self.artefacts(OUTLIERS).get("trials", {})
 
     def event(self, token: str) -> Document | None:
         """Return the last event of the job with this token, or None."""

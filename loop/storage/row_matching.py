@@ -23,7 +23,7 @@ Steps = Mapping[str, float]
 """Parameter or metric to what one more in the last digit that is written would add; 0 where that is not known."""
 
 
-class Fit(IntEnum):
+class RowMatch(IntEnum):
     """How a row fits a measurement that is known, the closest fit first."""
 
     SAME = 0
@@ -35,7 +35,7 @@ class Fit(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownRow:
     """A measurement that a store knows.
 
     Attributes:
@@ -59,7 +59,7 @@ class Known:
     withdrawn: bool = False
 
 
-def imported(amendments: Sequence[Amendment]) -> list[Known]:
+def imported(amendments: Sequence[Amendment]) -> list[KnownRow]:
     """Return what the journal imports: each measurement once for each table that it stands in, as it stands there."""
     to_go = {one.change.trial for one in amendments if isinstance(one.change, WithdrawTrial) and not one.refused}
     rows: dict[tuple[tuple[int, int], str], MeasuredRow] = {}
@@ -77,7 +77,7 @@ def imported(amendments: Sequence[Amendment]) -> list[Known]:
             rows[origin, one.change.table] = row
             whole[origin] |= added(whole[origin], row.measured)
     return [
-        Known(
+        KnownRow(
             row.candidate,
             row.measured,
             whole[origin],
@@ -92,12 +92,12 @@ def imported(amendments: Sequence[Amendment]) -> list[Known]:
     ]
 
 
-def measured_here(trials: Sequence[TrialRecord], names: frozenset[str]) -> Iterator[Known]:
+def measured_here(trials: Sequence[TrialRecord], names: frozenset[str]) -> Iterator[KnownRow]:
     """Yield what was measured here of some metrics."""
     for trial in completed(trials):
         if not trial.imported:
             found = {name: metric for name, metric in trial.metrics.items() if name in names}
-            yield Known(trial.candidate, found, found, trial=trial.number)
+            yield KnownRow(trial.candidate, found, found, trial=trial.number)
 
 
 def added(known: Mapping[str, MetricValue], row: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
@@ -106,8 +106,8 @@ def added(known: Mapping[str, MetricValue], row: Mapping[str, MetricValue]) -> d
 
 
 def matched(
-    rows: Sequence[MeasuredRow], steps: Sequence[Steps], mine: Sequence[Known], others: Sequence[Known]
-) -> dict[int, tuple[Known, Fit]]:
+    rows: Sequence[MeasuredRow], steps: Sequence[Steps], mine: Sequence[KnownRow], others: Sequence[KnownRow]
+) -> dict[int, tuple[KnownRow, RowMatch]]:
     """Return place of a row to what it says again, each row and each measurement once, the closest fit first.
 
     Args:
@@ -125,7 +125,7 @@ def matched(
         for number in index.near(row.candidate, steps[place])
         if (found := fit(said, steps[place], known[number], own=number < len(mine))) is not None
     ]
-    taken: dict[int, tuple[Known, Fit]] = {}
+    taken: dict[int, tuple[KnownRow, RowMatch]] = {}
     used: set[int] = set()
     for found, _, place, number in sorted(pairs):
         if place not in taken and number not in used:
@@ -134,7 +134,7 @@ def matched(
     return taken
 
 
-def fit(said: Mapping[str, MetricValue], steps: Steps, known: Known, *, own: bool) -> Fit | None:
+def fit(said: Mapping[str, MetricValue], steps: Steps, known: KnownRow, *, own: bool) -> RowMatch | None:
     """Return how the metrics of a row fit what is known of its candidate; None where they contradict it.
 
     Args:
@@ -151,9 +151,9 @@ def fit(said: Mapping[str, MetricValue], steps: Steps, known: Known, *, own: boo
     if not own and not (known.whole.keys() <= said.keys() or said.keys() <= known.whole.keys()):
         return None
     if added(known.whole, said) and not known.withdrawn and (known.origin or said.keys() - known.whole.keys()):
-        return Fit.MORE
+        return RowMatch.MORE
     exact = said.keys() == known.said.keys() and all(_equal(said[n].value, known.whole[n].value, 0.0) for n in shared)
-    return Fit.SAME if exact else Fit.THERE
+    return RowMatch.SAME if exact else RowMatch.THERE
 
 
 def _equal(written: float, stored: float, step: float) -> bool:
@@ -174,7 +174,7 @@ def _keeps(now: float, before: float) -> bool:
 class _Index:
     """Finds what was measured of a candidate."""
 
-    known: Sequence[Known]
+    known: Sequence[KnownRow]
     _places: dict[object, list[int]] = field(default_factory=lambda: defaultdict(list))
     _settings: dict[object, NDArray[np.float64]] = field(default_factory=dict)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from campaigns.tables.unused_rows import folded, ranges
 from campaigns.warm_start import Source
-from loop.core.formatting import candidate_text, clean, metrics_text
-from loop.storage.row_matching import Known
+from loop.core.formatting import candidate_text, metrics_text, one_line
+from loop.storage.row_matching import KnownRow
 
 
 def tally(source: Source) -> list[str]:
@@ -20,10 +20,10 @@ def tally(source: Source) -> list[str]:
     lines += folded(source.remarks)
     if source.unread:
         lines.append(f"columns that are not read: {', '.join(source.unread)}")
-    return [clean(text) for text in lines]
+    return [one_line(text) for text in lines]
 
 
-def gone(lost: Sequence[Known]) -> Iterator[str]:
+def gone(lost: Sequence[KnownRow]) -> Iterator[str]:
     """Yield that rows which were imported are not in their table any more, and what to do."""
     waiting = [one for one in lost if one.trial is None]
     if waiting:
@@ -41,7 +41,7 @@ def gone(lost: Sequence[Known]) -> Iterator[str]:
         )
 
 
-def _rows(lost: Sequence[Known]) -> str:
+def _rows(lost: Sequence[KnownRow]) -> str:
     """Return which rows they were, and what the first of them said."""
     first, several = lost[0], len(lost) > 1
     values = metrics_text(first.said, list(first.said))
@@ -49,9 +49,9 @@ def _rows(lost: Sequence[Known]) -> str:
     return f"{first.table} row{'s' if several else ''} {ranges(one.row for one in lost)} ({said})"
 
 
-def _changed(lost: Sequence[Known]) -> str:
+def _changed(lost: Sequence[KnownRow]) -> str:
     return f"{'have' if len(lost) > 1 else 'has'} changed or vanished since"
 
 
-def _them(lost: Sequence[Known]) -> str:
+def _them(lost: Sequence[KnownRow]) -> str:
     return "them" if len(lost) > 1 else "it"

@@ -22,8 +22,17 @@ from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.yaml_lines import read_document
-from loop.core.records import IMPORTED, PARTIAL, Amendment, CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
-from loop.storage.reader import DOUBTS, OUTLOOK, POSTERIOR, Reader, store_path
+from loop.core.records import (
+    IMPORTED,
+    PARTIAL,
+    Amendment,
+    CampaignRecord,
+    Proposal,
+    StepRecord,
+    TrialRecord,
+    TrialResult,
+)
+from loop.storage.reader import OUTLIERS, POSTERIOR, REGRET, Reader, store_path
 from loop.storage.tables import (
     AmendmentRow,
     ArtefactRow,
@@ -70,7 +79,11 @@ class Journal(Reader):
         SQLModel.metadata.create_all(self._engine)  # a store of an earlier version has no journal
 
     def amend(
-        self, changes: Sequence[Change], by: tuple[str, str], verdicts: Mapping[int, Verdict], first: int | None = None
+        self,
+        changes: Sequence[Change],
+        by: tuple[str, str],
+        verdicts: Mapping[int, TrialResult],
+        first: int | None = None,
     ) -> list[Amendment]:
         """Append changes, with their author and the reason, and score the trials by what is then in force.
 
@@ -175,7 +188,9 @@ class Store(Journal):
                 raise StoreError("no session has begun; call begin first")
             row.ended, row.outcome = time.time(), outcome
 
-    def take_over(self, first: Mapping[int, int], refused: Mapping[int, str], verdicts: Mapping[int, Verdict]) -> None:
+    def take_over(
+        self, first: Mapping[int, int], refused: Mapping[int, str], verdicts: Mapping[int, TrialResult]
+    ) -> None:
         """Record from which trial on amendments hold, or why they do not, and score the trials accordingly.
 
         Args:
@@ -332,7 +347,7 @@ class Store(Journal):
             if finding is not None:
                 session.delete(finding)
 
-    def end(self, number: int, verdict: Verdict, lab: float, asked: int | None = None) -> TrialRecord:
+    def end(self, number: int, verdict: TrialResult, lab: float, asked: int | None = None) -> TrialRecord:
         """Record how a trial ended and return it; ``asked`` is the amendment that asks for it."""
         with self._transaction() as session:
             if asked is not None:
@@ -424,13 +439,13 @@ def _forget(session: Session, revised: int | None = None) -> None:
         revised: trial whose own values are other ones, so that nobody suspects them yet; others stay suspected until
             the next run has looked at them anew, lest an outlier is shown as the best meanwhile.
     """
-    session.execute(delete(ArtefactRow).where(col(ArtefactRow.kind).in_((OUTLOOK, POSTERIOR))))
-    doubts = session.get(ArtefactRow, (DOUBTS, "trials"))
-    if doubts is not None and revised is not None:
-        doubts.body = {number: why for number, why in doubts.body.items() if number != str(revised)}
+    session.execute(delete(ArtefactRow).where(col(ArtefactRow.kind).in_((REGRET, POSTERIOR))))
+    outliers = session.get(ArtefactRow, (OUTLIERS, "trials"))
+    if outliers is not None and revised is not None:
+        outliers.body = {number: why for number, why in outliers.body.items() if number != str(revised)}
 
 
-def _rescore(session: Session, verdicts: Mapping[int, Verdict]) -> None:
+def _rescore(session: Session, verdicts: Mapping[int, TrialResult]) -> None:
     for number, verdict in verdicts.items():
         row = _trial_row(session, number)
         row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible

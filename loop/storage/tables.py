@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel
 from campaigns.amendments import CHANGES
 from campaigns.errors import SampleError
 from campaigns.values import Candidate, Cause, MetricValue, TrialState
-from loop.core.records import Alternative, Amendment, Outlook, Proposal, StepRecord, TrialRecord
+from loop.core.records import Alternative, Amendment, Proposal, RegretEstimate, StepRecord, TrialRecord
 
 
 class CampaignRow(SQLModel, table=True):
@@ -149,7 +149,7 @@ def col(attribute: Any) -> Any:
 
 
 def trial_record(
-    row: TrialRow, steps: list[StepRow], finding: FindingRow | None, doubt: str, outlook: Mapping[str, Any] | None
+    row: TrialRow, steps: list[StepRow], finding: FindingRow | None, outlier: str, regret: Mapping[str, Any] | None
 ) -> TrialRecord:
     """Return a trial with its steps in the order in which they began.
 
@@ -157,8 +157,8 @@ def trial_record(
         row: its own row.
         steps: the rows of its steps.
         finding: what its end says, or None.
-        doubt: why it is not believed; empty if it is.
-        outlook: what was left to hope for when it was completed, as JSON values, or None.
+        outlier: why it is not believed; empty if it is.
+        regret: what was left to hope for when it was completed, as JSON values, or None.
     """
     return TrialRecord(
         number=row.number,
@@ -175,8 +175,8 @@ def trial_record(
         created=row.created,
         ended=row.ended,
         steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
-        doubt=doubt,
-        outlook=None if outlook is None else _load_outlook(outlook),
+        outlier=outlier,
+        regret=None if regret is None else _load_regret(regret),
         cause=_cause(row, finding),
         missing=() if finding is None else tuple(finding.missing),
         fault="" if finding is None else finding.fault,
@@ -227,9 +227,9 @@ def dump_proposal(proposal: Proposal) -> dict[str, Any]:
     return asdict(proposal) | {"predictions": dump_metrics(proposal.predictions)}
 
 
-def _load_outlook(stored: Mapping[str, Any]) -> Outlook:
+def _load_regret(stored: Mapping[str, Any]) -> RegretEstimate:
     pairs = {key: tuple(tuple(item) for item in stored[key]) for key in ("reached", "better")}
-    return Outlook(**(dict(stored) | pairs | {"score": tuple(stored["score"])}))
+    return RegretEstimate(**(dict(stored) | pairs | {"score": tuple(stored["score"])}))
 
 
 def _load_proposal(stored: Mapping[str, Any]) -> Proposal:

@@ -30,7 +30,7 @@ from campaigns.pool_source import (
 )
 from campaigns.space import SpaceConfig
 from campaigns.warm_start import Source
-from loop.core.formatting import clean, duration, unit_text
+from loop.core.formatting import duration, one_line, unit_text
 from loop.storage.row_outcomes import tally
 
 
@@ -41,7 +41,7 @@ def summary_rows(campaign: Campaign, sources: Sequence[Source] = ()) -> list[tup
         campaign: the validated campaign.
         sources: what was read of its earlier measurements.
     """
-    return [(label, clean(text)) for label, text in _rows(campaign, sources)]
+    return [(label, one_line(text)) for label, text in _rows(campaign, sources)]
 
 
 def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, str]]:

@@ -30,11 +30,11 @@ from loop.core.events import (
 )
 from loop.core.formatting import (
     candidate_text,
-    clean,
     duration,
     front_text,
     metric_text,
     metrics_text,
+    one_line,
     posterior_text,
     score_text,
     state_text,
@@ -197,7 +197,7 @@ def _header(progress: Progress, elapsed: float) -> RenderableType:
     parts = [f"{done} of {budget.trials} trials", duration(elapsed) + _left(budget.wall_time, elapsed, duration)]
     parts.append(f"{progress.cost:,.0f} USD" + _left(budget.cost, progress.cost, lambda cost: f"{cost:,.0f}"))
     title = Text.assemble(
-        (progress.campaign.name, "bold"), "  ", " · ".join(parts), "  ", (clean(progress.note), "dim")
+        (progress.campaign.name, "bold"), "  ", " · ".join(parts), "  ", (one_line(progress.note), "dim")
     )
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=budget.trials, completed=min(done, budget.trials), width=60))
@@ -224,7 +224,7 @@ def _left(limit: float | None, spent: float, words: Callable[[float], str]) -> s
 def _stations(progress: Progress) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, describe in progress.describe.items():
-        table.add_row(Text(name, style="cyan"), Text(clean(describe())))
+        table.add_row(Text(name, style="cyan"), Text(one_line(describe())))
     return table
 
 
@@ -259,7 +259,7 @@ def _trials(progress: Progress) -> RenderableType:
     table.add_column(", ".join(axes) or "score", no_wrap=True)
     table.add_column("candidate", ratio=1, no_wrap=True, overflow="ellipsis")
     for number, opened in sorted(progress.under_way.items()):
-        table.add_row(str(number), Text(clean(opened.doing)), "", candidate_text(opened.candidate, progress.units))
+        table.add_row(str(number), Text(one_line(opened.doing)), "", candidate_text(opened.candidate, progress.units))
     for trial in sorted(progress.ended.values(), key=lambda t: t.ended or 0.0, reverse=True)[:_LAST]:
         table.add_row(
             str(trial.number), _state(trial), _merit(trial, axes), candidate_text(trial.candidate, progress.units)
@@ -275,7 +275,11 @@ def _merit(trial: TrialRecord, axes: Sequence[str]) -> str:
 
 def _state(trial: TrialRecord) -> Text:
     word = (
-        "suspected outlier" if trial.doubt else "breaks a constraint" if trial.feasible is False else state_text(trial)
+        "suspected outlier"
+        if trial.outlier
+        else "breaks a constraint"
+        if trial.feasible is False
+        else state_text(trial)
     )
-    reason = f": {clean(trial.reason)[:40]}" if trial.score is None and trial.reason else ""
+    reason = f": {one_line(trial.reason)[:40]}" if trial.score is None and trial.reason else ""
     return Text(word + reason, style=_COLOURS.get(trial.state, ""))

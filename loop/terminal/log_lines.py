@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from loop.core.events import (
     Amended,
     BestChanged,
-    Doubted,
     Event,
     Finished,
     FrontGrew,
-    LookedAhead,
+    OutlierFlagged,
     PoolReady,
     PosteriorBestChanged,
     Preparing,
     Proposed,
+    RegretEstimated,
     SessionEvent,
     SourceRead,
     Started,
@@ -31,16 +31,16 @@ from loop.core.events import (
 from loop.core.formatting import (
     best_text,
     candidate_text,
-    clean,
+    format_uncertain,
     front_text,
     metrics_text,
+    one_line,
     outlier_text,
-    outlook_text,
     posterior_text,
+    regret_text,
     score_text,
     since_text,
     state_text,
-    with_sd,
 )
 from loop.core.records import TrialRecord
 
@@ -53,7 +53,7 @@ def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> st
         units: parameter to unit.
         axes: metrics that are told in place of a score, where a front is looked for.
     """
-    return clean(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
+    return one_line(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
 
 
 def _session_line(event: SessionEvent) -> str:
@@ -103,14 +103,14 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
         case TrialEnded(trial=trial):
             return f"trial {trial.number}: {_verdict(trial, axes)}"
-        case Doubted(trial=number, reason=reason):
+        case OutlierFlagged(trial=number, reason=reason):
             return f"trial {number} {outlier_text(reason)}"
         case BestChanged() | PosteriorBestChanged():
             return _best_so_far(event)
         case FrontGrew(trial=number, front=front):
             return f"trial {number} stands on the front: {front_text(front)}"
-        case LookedAhead(trial=number, outlook=outlook):
-            return f"outlook after trial {number}: {outlook_text(outlook)}"
+        case RegretEstimated(trial=number, regret=regret):
+            return f"outlook after trial {number}: {regret_text(regret)}"
 
 
 def _best_so_far(event: BestChanged | PosteriorBestChanged) -> str:
@@ -129,7 +129,7 @@ def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) ->
         return text
     if axes:
         return f"{text}; predicted {metrics_text(event.proposal.predictions, axes)}"
-    return f"{text}; predicted score {with_sd(*event.proposal.score)}"
+    return f"{text}; predicted score {format_uncertain(*event.proposal.score)}"
 
 
 def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.core.formatting import clean, moment
+from loop.core.formatting import moment, one_line
 from surrogates.pools.build_report import BadEntry, Duplicate, Note, Unsettled
 from surrogates.pools.cleanup import BuiltPool
 from surrogates.pools.pool import Pool
@@ -27,7 +27,7 @@ _MOST = 20  # rows of a table of counts
 def summary_rows(pool: Pool) -> Rows:
     """Return what a pool holds, in labelled lines."""
     report = pool.report
-    rows = [("pool", f"{clean(pool.name)}, {_count(len(pool), 'entry', 'entries')}")]
+    rows = [("pool", f"{one_line(pool.name)}, {_count(len(pool), 'entry', 'entries')}")]
     rows.append(("formulas", f"{len(set(pool.formulas)):,} different"))
     if report.read:
         folded = _count(len(report.duplicates), "duplicate", "duplicates")
@@ -57,7 +57,7 @@ def bad_table(bad: Iterable[BadEntry]) -> Table:
     """Return where bad entries stand, and what is wrong with them."""
     table = _table("file", "row", "reason")
     for each in bad:
-        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.reason))
+        table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.reason))
     return table
 
 
@@ -65,7 +65,7 @@ def duplicates_table(duplicates: Iterable[Duplicate]) -> Table:
     """Return which entries were folded into which."""
     table = _table("file", "row", "id", "same as")
     for each in duplicates:
-        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.kept))
+        table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.id), one_line(each.kept))
     return table
 
 
@@ -73,7 +73,7 @@ def unsettled_table(unsettled: Iterable[Unsettled]) -> Table:
     """Return which entries have the lattice that they were given, though it was to be set, and why."""
     table = _table("file", "row", "id", "reason")
     for each in unsettled:
-        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.reason))
+        table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.id), one_line(each.reason))
     return table
 
 
@@ -81,7 +81,7 @@ def notes_table(notes: Iterable[Note]) -> Table:
     """Return what was not taken as it stands, or was taken on trust."""
     table = _table("file", "row", "id", "note")
     for each in notes:
-        table.add_row(clean(each.place.file), _row(each.place.row), clean(each.id), clean(each.text))
+        table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.id), one_line(each.text))
     return table
 
 
@@ -91,7 +91,7 @@ def removed_table(removed: Iterable[tuple[BuiltPool, bool]]) -> Table:
     for pool, gone in removed:
         sources = ", ".join(pool.sources.values()) or pool.folder.name
         table.add_row(
-            clean(sources), moment(pool.used), f"{pool.size / 1e6:,.2f}", "removed" if gone else "in use, stays"
+            one_line(sources), moment(pool.used), f"{pool.size / 1e6:,.2f}", "removed" if gone else "in use, stays"
         )
     return table
 
@@ -127,7 +127,7 @@ def _ranges_table(pool: Pool) -> Table:
     for name, values in (columns | dict(pool.properties)).items():
         there = values[np.isfinite(values)]
         numbers = [f"{x:z.4g}" for x in np.quantile(there, (0.0, 0.5, 1.0))] if there.size else ["–"] * 3
-        table.add_row(clean(name), *numbers, str(len(values) - there.size))
+        table.add_row(one_line(name), *numbers, str(len(values) - there.size))
     return table
 
 

@@ -11,15 +11,15 @@ from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.events import (
     Amended,
     BestChanged,
-    Doubted,
     Event,
     Finished,
     FrontGrew,
-    LookedAhead,
+    OutlierFlagged,
     PoolReady,
     PosteriorBestChanged,
     Preparing,
     Proposed,
+    RegretEstimated,
     SessionEvent,
     SourceRead,
     Started,
@@ -32,7 +32,7 @@ from loop.core.events import (
     TrialEvent,
     Warned,
 )
-from loop.core.formatting import outlier_text, outlook_text
+from loop.core.formatting import outlier_text, regret_text
 from loop.core.pareto import Front, front_of
 from loop.core.records import PosteriorBest, TrialRecord
 
@@ -112,16 +112,16 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
             return replace(_doing(progress, event.trial, text), cost=progress.cost + event.cost)
         case TrialEnded(trial=trial):
             return _ended(progress, trial)
-        case Doubted():
-            return _doubted(progress, event)
+        case OutlierFlagged():
+            return _outlying(progress, event)
         case BestChanged(best=top):
             return replace(progress, best=top)
         case PosteriorBestChanged(found=found):
             return replace(progress, posterior=found)
         case FrontGrew(front=front):
             return replace(progress, front=front)
-        case LookedAhead(outlook=outlook):
-            return replace(progress, note=f"outlook: {outlook_text(outlook)}")
+        case RegretEstimated(regret=regret):
+            return replace(progress, note=f"outlook: {regret_text(regret)}")
 
 
 def _started(progress: Progress, event: Started) -> Progress:
@@ -161,8 +161,8 @@ def _ended(progress: Progress, trial: TrialRecord) -> Progress:
     return replace(progress, under_way=rest, ended={**progress.ended, trial.number: trial})
 
 
-def _doubted(progress: Progress, event: Doubted) -> Progress:
-    trial = replace(progress.ended[event.trial], doubt=event.reason)
+def _outlying(progress: Progress, event: OutlierFlagged) -> Progress:
+    trial = replace(progress.ended[event.trial], outlier=event.reason)
     ended = {**progress.ended, event.trial: trial}
     note = f"trial {event.trial} {outlier_text(event.reason)}"
     found = best(results(progress.campaign.build_objective(), ended.values()))

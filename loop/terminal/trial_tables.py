@@ -29,7 +29,7 @@ from campaigns.tables.columns import (
 )
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult, listing
-from loop.core.formatting import candidate_text, clean, score_text, state_text, unit_text, with_sd
+from loop.core.formatting import candidate_text, format_uncertain, one_line, score_text, state_text, unit_text
 from loop.core.pareto import Front
 from loop.core.records import TrialRecord
 from loop.core.serialization import plain, positive_zero
@@ -69,7 +69,7 @@ def ranking_table(
 def _merits(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> list[str]:
     """Return the metrics, the score and whether it is feasible."""
     values = [_single(one, name) or _metric_cell(one.metrics.get(name)) for name in metrics]
-    return [*values, score_text(one), "suspected outlier" if one.doubt else "yes" if one.feasible else "no"]
+    return [*values, score_text(one), "suspected outlier" if one.outlier else "yes" if one.feasible else "no"]
 
 
 def _single(one: TrialRecord | CandidateResult, name: str) -> str:
@@ -100,7 +100,7 @@ def ranking_csv(
     for rank, one in enumerate(best, 1):
         row: list[Cell] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
         # Not completed, so that no campaign learns from it that begins with this table.
-        row += [OUTLIER if one.doubt else one.state.value, one.candidate.material]
+        row += [OUTLIER if one.outlier else one.state.value, one.candidate.material]
         row += [positive_zero(one.candidate.parameters.get(name)) for name in units]
         row += _metric_cells(one, metrics)
         feasible = None if one.feasible is None else str(one.feasible).lower()
@@ -114,7 +114,7 @@ def _remark(one: CandidateResult) -> str:
     """Return why a candidate is a suspected outlier, with the readings that are not pooled."""
     names = _metric_units(one.readings) if one.disputed else {}
     singles = [f"{_headed(name, unit)} {_single(one, name)}" for name, unit in names.items()]
-    return clean("; ".join([*(["readings not pooled", *singles] if singles else []), one.doubt]))
+    return one_line("; ".join([*(["readings not pooled", *singles] if singles else []), one.outlier]))
 
 
 def _stated(sd: float | None) -> float | None:
@@ -146,7 +146,7 @@ def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front:
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
         merit = [score_text(trial)] if front is None else _merit(trial, front)
-        table.add_row(str(trial.number), _state(trial), *merit, candidate, clean(trial.reason or trial.doubt))
+        table.add_row(str(trial.number), _state(trial), *merit, candidate, one_line(trial.reason or trial.outlier))
     return table
 
 
@@ -186,7 +186,7 @@ def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[st
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
     on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
-    reason = clean(trial.reason or trial.doubt)
+    reason = one_line(trial.reason or trial.outlier)
     return [*row, *(on_it or [trial.score, _stated(trial.score_sd)]), feasible, cost, trial.proposal.origin, reason]
 
 
@@ -206,7 +206,7 @@ def _headed(name: str, unit: str) -> str:
 
 
 def _metric_cell(metric: MetricValue | None) -> str:
-    return "–" if metric is None else with_sd(metric.value, metric.sd)
+    return "–" if metric is None else format_uncertain(metric.value, metric.sd)
 
 
 def _state(trial: TrialRecord) -> str:
@@ -215,7 +215,7 @@ def _state(trial: TrialRecord) -> str:
 
 
 def _fate(trial: TrialRecord) -> str:
-    if trial.doubt:
+    if trial.outlier:
         return "completed, suspected outlier"
     return "completed, breaks a constraint" if trial.feasible is False else state_text(trial)
 

@@ -19,17 +19,17 @@ from loop.core.candidate_results import CandidateResult, best, by_trial
 from loop.core.formatting import (
     candidate_text,
     change_text,
-    clean,
     duration,
+    format_uncertain,
     front_text,
     metric_text,
     metrics_text,
     moment,
-    outlook_text,
+    one_line,
+    regret_text,
     score_text,
     since_text,
     state_text,
-    with_sd,
 )
 from loop.core.pareto import Front, some
 from loop.core.records import (
@@ -104,9 +104,9 @@ def status_rows(store: Reader) -> Rows:
     rows += amendment_rows(campaign.source, store.amendments())
     front, found = stored_front(store, trials), stored_results(store, trials)
     if front is not None:
-        return rows + _front_rows(front, units) + _outlook_rows(trials)
+        return rows + _front_rows(front, units) + _regret_rows(trials)
     rows.append(("best by the model", model_text(store, found, units)))
-    return rows + _best_rows(best(found), units) + _outlook_rows(trials)
+    return rows + _best_rows(best(found), units) + _regret_rows(trials)
 
 
 def _told(kept: Mapping[str, Any]) -> list[str]:
@@ -122,7 +122,7 @@ def amendment_rows(source: str, amendments: Sequence[Amendment]) -> Rows:
 
     campaign = Campaign.model_validate(read_document(source).data)
     return [
-        (f"amendment {one.number}", clean(f"{change_text(campaign, one.change)}, {since_text(one)}; {_by(one)}"))
+        (f"amendment {one.number}", one_line(f"{change_text(campaign, one.change)}, {since_text(one)}; {_by(one)}"))
         for one in amendments
     ]
 
@@ -158,7 +158,7 @@ def _session(sessions: Sequence[SessionRecord]) -> str:
         return "none yet"
     last = sessions[-1]
     if last.outcome:
-        return f"{last.number}, ended {moment(last.ended)}: {clean(last.outcome)}"
+        return f"{last.number}, ended {moment(last.ended)}: {one_line(last.outcome)}"
     if _alive(last.pid):
         return f"{last.number}, running as process {last.pid}, last sign of life {_ago(last.ended)}"
     return f"{last.number}, was killed, last sign of life {_ago(last.ended)}; 'athanor run' goes on"
@@ -190,9 +190,9 @@ def _best_rows(found: CandidateResult | None, units: Mapping[str, str]) -> Rows:
     return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
 
 
-def _outlook_rows(trials: Sequence[TrialRecord]) -> Rows:
-    known = [(t.number, t.outlook) for t in completed(trials) if t.outlook is not None]
-    return [("outlook", f"after trial {number}: {outlook_text(outlook)}") for number, outlook in known[-1:]]
+def _regret_rows(trials: Sequence[TrialRecord]) -> Rows:
+    known = [(t.number, t.regret) for t in completed(trials) if t.regret is not None]
+    return [("outlook", f"after trial {number}: {regret_text(regret)}") for number, regret in known[-1:]]
 
 
 def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
@@ -209,21 +209,21 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
     yield "candidate", candidate_text(trial.candidate, units)
     yield "state", state_text(trial)
     if trial.reason:
-        yield "reason", clean(trial.reason)
+        yield "reason", one_line(trial.reason)
     if trial.missing:
         yield "cannot be had", ", ".join(trial.missing)
     if trial.flags:
-        yield "flags", clean(", ".join(trial.flags))
-    if trial.doubt:
-        yield "suspected outlier", clean(trial.doubt)
+        yield "flags", one_line(", ".join(trial.flags))
+    if trial.outlier:
+        yield "suspected outlier", one_line(trial.outlier)
     if trial.score is not None:
         if front is None:
             yield "score", score_text(trial)
         else:
             yield "on the front", "yes" if trial.number in front.numbers else "no"
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
-    if trial.outlook is not None:
-        yield "outlook then", outlook_text(trial.outlook)
+    if trial.regret is not None:
+        yield "outlook then", regret_text(trial.regret)
     yield "created", moment(trial.created)
     yield "ended", moment(trial.ended)
 
@@ -256,11 +256,11 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str], merit: str) -> 
     yield "generator", proposal.origin
     yield "campaign", f"with amendment {proposal.version}" if proposal.version else "as the file says"
     if proposal.reason:
-        yield "reason", clean(proposal.reason)
+        yield "reason", one_line(proposal.reason)
     if proposal.acquisition is not None:
         yield f"log expected improvement{'' if merit else ' of the front'}", f"{proposal.acquisition:.4g}"
     if proposal.score is not None and merit:
-        yield merit, with_sd(*proposal.score)
+        yield merit, format_uncertain(*proposal.score)
     if proposal.feasibility is not None:
         yield "probability of being feasible", f"{proposal.feasibility:.2f}"
     if proposal.cost is not None:
@@ -272,7 +272,7 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str], merit: str) -> 
     yield "learnt from trials", _numbers(proposal.learnt_from)
     yield "under way then", _numbers(proposal.pending)
     for name, model in proposal.models.items():
-        yield f"model of {name}", clean(_short(model))
+        yield f"model of {name}", one_line(_short(model))
     for other in proposal.alternatives:
         yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
 
@@ -313,7 +313,7 @@ def _steps_table(steps: Sequence[StepRecord]) -> Table:
         took = "–" if step.started is None or step.ended is None else duration(step.ended - step.started)
         cost = f"{step.cost:.0f} USD"
         cells = (step.name, str(step.attempt), step.station, str(step.state), took, cost, step.token)
-        table.add_row(*cells, clean(step.reason))
+        table.add_row(*cells, one_line(step.reason))
     return table
 
 
@@ -321,7 +321,7 @@ def _transitions_table(transitions: Sequence[Transition]) -> Table:
     table = _table("time", "lab time", "step", "state", "reason")
     for change in transitions:
         lab = duration(change.lab)
-        table.add_row(moment(change.wall), lab, change.step or "–", str(change.state), clean(change.reason))
+        table.add_row(moment(change.wall), lab, change.step or "–", str(change.state), one_line(change.reason))
     return table
 
 
@@ -329,7 +329,7 @@ def _document_rows(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
     for document in documents:
         keys = document.body.get("data", {}) if document.kind == "event" else {}
         summary = ", ".join(f"{key} {_data(value)}" for key, value in keys.items())
-        yield f"{document.step} {document.kind}", clean(f"run {document.run_uid[:8]} {summary}")
+        yield f"{document.step} {document.kind}", one_line(f"run {document.run_uid[:8]} {summary}")
 
 
 def _data(value: Any) -> str:

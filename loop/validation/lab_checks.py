@@ -21,9 +21,9 @@ from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
 from loop.validation.analysis_facts import read_analysis
-from loop.validation.limit_checks import Stated, missing_settings, outside_limits
+from loop.validation.limit_checks import RecordedLimits, missing_settings, outside_limits
 from loop.validation.time_limits import late_steps
-from loop.validation.unreachable import prospects
+from loop.validation.unreachable import unreachable
 from simulators.durations import job_duration
 from simulators.shared_state import StationKind
 
@@ -81,7 +81,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
     if problems or (late and not begun):
         raise CampaignError(located(dict.fromkeys([*problems, *late]), file), str(file))
     slow = [f"{one.where}: {one.message}" for one in late]
-    return [*_untold(campaign, places), *slow, *_world(campaign), *prospects(campaign)]
+    return [*_untold(campaign, places), *slow, *_world(campaign), *unreachable(campaign)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class _Simulated:
     """A simulated instrument, as far as it is known before it is there."""
 
     kind: StationKind
-    stated: Stated
+    stated: RecordedLimits
     defaults: Mapping[str, Scalar]
 
     @property
@@ -103,7 +103,7 @@ class _Simulated:
         return job_duration(self.kind, recipe)
 
 
-def _simulated(stated: Mapping[str, Stated], places: Mapping[str, Place]) -> dict[str, _Simulated]:
+def _simulated(stated: Mapping[str, RecordedLimits], places: Mapping[str, Place]) -> dict[str, _Simulated]:
     kinds = {name: place for name, place in places.items() if place.kind and place.known is not None}
     return {n: _Simulated(cast(StationKind, p.kind), stated[n], BUILT_IN[p.kind].defaults) for n, p in kinds.items()}
 
@@ -120,13 +120,13 @@ def _place(campaign: Campaign, name: str, folder: Path) -> Place:
     return Place("", facts.known, facts.untold, facts.remote, facts.waits, facts.delay, facts.unsound)
 
 
-def _stated(name: str, place: Place) -> Stated:
+def _stated(name: str, place: Place) -> RecordedLimits:
     known = place.known or InstrumentFacts({})
     told = {key: one for key, one in known.settings.items() if key not in place.untold}
     ranges = {key: one.limits for key, one in told.items() if not one.choices}
     choices = {key: one.choices for key, one in told.items() if one.choices}
     units = {key: one.unit or "1" for key, one in told.items()}
-    return Stated(Limits(name, ranges, choices), units, frozenset(place.untold))
+    return RecordedLimits(Limits(name, ranges, choices), units, frozenset(place.untold))
 
 
 def _clock(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:

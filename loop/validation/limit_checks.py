@@ -23,7 +23,7 @@ LIMITS = "limits"
 """Kind of the artefacts that hold, by station, what its instrument has last stated."""
 
 
-class Stating(Protocol):
+class HasLimits(Protocol):
     """What states limits, and the units that they are in."""
 
     @property
@@ -35,7 +35,7 @@ class Stating(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class RecordedLimits:
     """What an instrument has stated, for those who have no instrument at hand."""
 
     limits: Limits
@@ -48,7 +48,7 @@ class Stated:
         return self.units.get(setting, "1")
 
 
-def keep_limits(store: Store, instruments: Mapping[str, Stating]) -> None:
+def keep_limits(store: Store, instruments: Mapping[str, HasLimits]) -> None:
     """Keep what the instruments state, for the commands that change the space."""
     for station, instrument in instruments.items():
         limits = instrument.limits
@@ -57,18 +57,18 @@ def keep_limits(store: Store, instruments: Mapping[str, Stating]) -> None:
         store.keep(LIMITS, station, body)
 
 
-def kept_limits(reader: Reader) -> dict[str, Stated]:
+def kept_limits(reader: Reader) -> dict[str, RecordedLimits]:
     """Return station to what its instrument has last stated; nothing before the first run."""
     return {station: _stated(body) for station, body in reader.artefacts(LIMITS).items()}
 
 
-def _stated(body: Mapping[str, Any]) -> Stated:
+def _stated(body: Mapping[str, Any]) -> RecordedLimits:
     ranges = {key: (float(low), float(high)) for key, (low, high) in body["ranges"].items()}
     choices = {key: tuple(texts) for key, texts in body["choices"].items()}
-    return Stated(Limits(body["name"], ranges, choices), body["units"])
+    return RecordedLimits(Limits(body["name"], ranges, choices), body["units"])
 
 
-def check_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> None:
+def check_limits(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> None:
     """Check that the whole space lies within the limits of every station that may meet it.
 
     Raises:
@@ -78,7 +78,7 @@ def check_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> None
         raise CampaignError(problems, campaign.name)
 
 
-def outside_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> Iterator[Problem]:
+def outside_limits(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> Iterator[Problem]:
     """Yield what of the recipes lies outside of the limits of the stations that are known, or is no setting of theirs.
 
     Args:
@@ -94,17 +94,17 @@ def outside_limits(campaign: Campaign, instruments: Mapping[str, Stating]) -> It
         yield replace(problem, message=f"{', '.join(names)}: {problem.message}") if names else problem
 
 
-def _all_outside(campaign: Campaign, instruments: Mapping[str, Stating]) -> Iterator[tuple[str, Problem]]:
+def _all_outside(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> Iterator[tuple[str, Problem]]:
     """Yield what each instrument by itself has against the recipes, with its name."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for instrument in [instruments[name] for name in step.stations if name in instruments]:
-            untold = instrument.untold if isinstance(instrument, Stated) else ()
+            untold = instrument.untold if isinstance(instrument, RecordedLimits) else ()
             for key in [key for key in step.recipe if key not in untold]:
                 found = _outside(campaign, instrument, key, step.recipe[key], f"{where}.recipe.{key}")
                 yield from ((instrument.limits.name, problem) for problem in found)
 
 
-class Set(Protocol):
+class Setpoint(Protocol):
     """What has settings, some of them with defaults."""
 
     @property
@@ -116,7 +116,7 @@ class Set(Protocol):
         """Values of the settings that a recipe may leave out."""
 
 
-def missing_settings(campaign: Campaign, instruments: Mapping[str, Set]) -> Iterator[Problem]:
+def missing_settings(campaign: Campaign, instruments: Mapping[str, Setpoint]) -> Iterator[Problem]:
     """Yield the settings that no recipe gives although they have no default: an instrument would start no job."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for station in [name for name in step.stations if name in instruments]:
@@ -127,7 +127,7 @@ def missing_settings(campaign: Campaign, instruments: Mapping[str, Set]) -> Iter
                 )
 
 
-def _outside(campaign: Campaign, instrument: Stating, key: str, value: float | str, where: str) -> list[Problem]:
+def _outside(campaign: Campaign, instrument: HasLimits, key: str, value: float | str, where: str) -> list[Problem]:
     known = instrument.limits
     try:
         if key not in known.ranges and key not in known.choices:
@@ -148,7 +148,7 @@ def _outside(campaign: Campaign, instrument: Stating, key: str, value: float | s
     return []
 
 
-def _in_words(said: str, instrument: Stating, key: str) -> str:
+def _in_words(said: str, instrument: HasLimits, key: str) -> str:
     """Return what an instrument's limits say, with the unit and what to do, where nothing could have moved yet."""
     said = said.removesuffix("; nothing was moved").replace(", so that nothing was moved", "")
     if key not in instrument.limits.ranges or "allowed: " not in said:
@@ -168,13 +168,13 @@ def extremes(parameter: ParameterConfig) -> list[Scalar]:
     return found if parameter.otherwise is None else [*found, parameter.otherwise]
 
 
-def converted(value: Scalar, unit: str, key: str, instrument: Stating) -> Scalar:
+def converted(value: Scalar, unit: str, key: str, instrument: HasLimits) -> Scalar:
     """Return a value in the unit of the instrument's setting; text stays as it is."""
     if isinstance(value, str):
         return value
     return convert(float(value), unit, instrument.unit_of(key))
 
 
-def constant(value: float | str, key: str, instrument: Stating) -> Scalar:
+def constant(value: float | str, key: str, instrument: HasLimits) -> Scalar:
     """Return a constant of a recipe in the unit of the instrument's setting."""
     return value if key in instrument.limits.choices else to_unit(value, instrument.unit_of(key))

@@ -14,7 +14,7 @@ from campaigns.laboratory import StepConfig
 from campaigns.parameters import FloatConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Scalar, lab_time
-from loop.validation.limit_checks import Stating, constant, converted, extremes
+from loop.validation.limit_checks import HasLimits, constant, converted, extremes
 
 Setting = Mapping[str, Scalar]
 _MOST_CORNERS = 4096
@@ -24,7 +24,7 @@ _BISECTIONS = 20
 _ROWS = 20000
 
 
-class Timed(Stating, Protocol):
+class HasDuration(HasLimits, Protocol):
     """What states limits and units, and can tell how long a job takes."""
 
     @property
@@ -35,7 +35,7 @@ class Timed(Stating, Protocol):
         """Return how long a job takes [s], by a complete recipe in the settings' units; None where nobody can tell."""
 
 
-def late_steps(campaign: Campaign, instruments: Mapping[str, Timed]) -> Iterator[Problem]:
+def late_steps(campaign: Campaign, instruments: Mapping[str, HasDuration]) -> Iterator[Problem]:
     """Yield the steps that take longer than they may, with some settings of the space.
 
     Args:
@@ -50,7 +50,7 @@ def late_steps(campaign: Campaign, instruments: Mapping[str, Timed]) -> Iterator
         yield from _expected(campaign, where, step)
 
 
-def _too_long(campaign: Campaign, step: StepConfig, station: str, instrument: Timed) -> str:
+def _too_long(campaign: Campaign, step: StepConfig, station: str, instrument: HasDuration) -> str:
     def told(setting: Setting) -> Setting:
         return {**instrument.defaults, **_recipe(campaign, step, instrument, setting)}
 
@@ -66,7 +66,7 @@ def _too_long(campaign: Campaign, step: StepConfig, station: str, instrument: Ti
     return f"{station} takes {time} ({words}), and the step may take {most}; allow {enough}, or narrow the space"
 
 
-def _shown(value: Scalar, instrument: Timed, key: str) -> str:
+def _shown(value: Scalar, instrument: HasDuration, key: str) -> str:
     if isinstance(value, str):
         return value
     unit = instrument.unit_of(key)
@@ -89,7 +89,7 @@ def _named(step: StepConfig) -> dict[str, str]:
     return {key: value[1:] for key, value in step.recipe.items() if isinstance(value, str) and value.startswith("$")}
 
 
-def _recipe(campaign: Campaign, step: StepConfig, instrument: Timed, setting: Setting) -> dict[str, Scalar]:
+def _recipe(campaign: Campaign, step: StepConfig, instrument: HasDuration, setting: Setting) -> dict[str, Scalar]:
     """Return what a step tells an instrument, in its units."""
     named, parameters = _named(step), campaign.space.all_parameters
     fixed = {key: constant(value, key, instrument) for key, value in step.recipe.items() if key not in named}

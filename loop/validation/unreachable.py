@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from campaigns.campaign import Campaign, NoBetterRuleConfig, StagnationRuleConfig, StoppingRuleConfig, TargetRuleConfig
 
 
-def prospects(campaign: Campaign) -> Iterator[str]:
+def unreachable(campaign: Campaign) -> Iterator[str]:
     """Yield what a user should know before the campaign is run, one sentence each."""
     budget, initial = campaign.budget, campaign.planner.initial
     if initial >= budget.trials and not campaign.history:  # which counts as a start

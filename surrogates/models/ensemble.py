@@ -13,18 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates.models.extra_trees import Forest, grow
-from surrogates.models.fit import Memory
+from surrogates.models.extra_trees import ExtraTrees, fit_extra_trees
+from surrogates.models.fit import FitCache
 from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import MATERN, clearly_better
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 from surrogates.models.protocol import MetricModel
-from surrogates.models.transfer import Lesson, taught
+from surrogates.models.transfer import SourceModel, fit_with_sources
 
 GP, TREES, EFFECTS = "gp", "trees", "effects"
 _FEWEST = 8  # measurements before any other model is asked
-Opinion = Forest | MetricGP
+Alternative = ExtraTrees | MetricGP
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class Ensemble:
         return means - means.mean(dim=0)
 
 
-def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: Memory | None) -> dict[str, Opinion]:
+def alternative_models(
+    task: RegressionProblem, lessons: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None
+) -> dict[str, Alternative]:
     """Return what else is made of the measurements; nothing where these are too few, or materials are chosen.
 
     Trees are at home where a small step along a number changes everything, and effects where what one level or value
@@ -87,14 +89,14 @@ def opinions(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory
     encoder = task.encoder
     if encoder.materials is not None or len(seen.values) < _FEWEST:
         return {}
-    trees = grow(seen, encoder.parameter_columns)
-    found: dict[str, Opinion] = {TREES: replace(trees, factor=trees.factor * task.inflation)}
+    trees = fit_extra_trees(seen, encoder.parameter_columns)
+    found: dict[str, Alternative] = {TREES: replace(trees, factor=trees.factor * task.inflation)}
     if memory is not None and len(encoder.space.all_parameters) > 1:
-        found[EFFECTS] = taught(replace(task, effects=True, plain=True), lessons, seen, memory)
+        found[EFFECTS] = fit_with_sources(replace(task, effects=True, plain=True), lessons, seen, memory)
     return found
 
 
-def weigh(gp: MetricGP, others: Mapping[str, Opinion]) -> MetricModel:
+def average_models(gp: MetricGP, others: Mapping[str, Alternative]) -> MetricModel:
     """Return what is believed of a metric: a Gaussian process, with others that explain it about as well."""
     if not others:
         return gp
@@ -104,6 +106,6 @@ def weigh(gp: MetricGP, others: Mapping[str, Opinion]) -> MetricModel:
     return Ensemble({GP: gp, **kept}, weighed) if kept else replace(gp, account={**gp.account, "models": weighed})
 
 
-def _against(gp: MetricGP, other: Opinion) -> float:
+def _against(gp: MetricGP, other: Alternative) -> float:
     """Return the process's evidence when another is held against it: a warp explains cliffs that were seen too well."""
-    return min(gp.evidence, gp.account["loo"][MATERN]) if isinstance(other, Forest) else gp.evidence
+    return min(gp.evidence, gp.account["loo"][MATERN]) if isinstance(other, ExtraTrees) else gp.evidence

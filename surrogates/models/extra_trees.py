@@ -26,7 +26,7 @@ _FACTOR = (0.5, 3.0)  # within which the spread between trees is corrected
 
 
 @dataclass(frozen=True)
-class Forest:
+class ExtraTrees:
     """What trees believe of a metric after its measurements.
 
     Attributes:
@@ -70,7 +70,7 @@ class Forest:
         return {"kind": "trees", "observations": self.count, "trees": len(self.trees), "spread": self.factor}
 
 
-def grow(seen: Observations, columns: int) -> Forest:
+def fit_extra_trees(seen: Observations, columns: int) -> ExtraTrees:
     """Return trees that learnt from at least two measurements, by the first columns of their rows.
 
     Measurements count by their certainty: the less certain, the fewer trees see them.
@@ -81,7 +81,7 @@ def grow(seen: Observations, columns: int) -> Forest:
     drawn = _bootstrap(floor / (floor + variances))
     trees = grow_trees(inputs, values, drawn, _SEED)
     factor, evidence = _judged(trees.outputs(inputs), drawn == 0, values, floor + variances)
-    return Forest(trees, columns, factor, floor, evidence, len(values))
+    return ExtraTrees(trees, columns, factor, floor, evidence, len(values))
 
 
 def _bootstrap(weights: Numbers) -> Numbers:

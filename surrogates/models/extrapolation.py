@@ -22,7 +22,7 @@ _MOST = NormalDist().inv_cdf(0.99) / NormalDist().inv_cdf(0.975)
 """Largest factor: with it an honest 95 % interval covers 98 %, so that well-known chemistries stay believable."""
 
 
-def families(formulas: Sequence[str]) -> tuple[Tensor, ...]:
+def chemical_families(formulas: Sequence[str]) -> tuple[Tensor, ...]:
     """Return the places, among n formulas, of those that have an element and its share in common.
 
     Families of fewer than three, or of more than half of all, say nothing and are left out; so are repeated ones.
@@ -35,7 +35,7 @@ def families(formulas: Sequence[str]) -> tuple[Tensor, ...]:
     return tuple(torch.tensor(places) for places in sorted(told))
 
 
-def widening(factor: Factor, groups: Sequence[Tensor]) -> float:
+def extrapolation_factor(factor: Factor, groups: Sequence[Tensor]) -> float:
     """Return the factor on standard deviations, at least 1, that unknown families need.
 
     It is the root-mean-square standardised residual when families are left out, over that when single measurements are,

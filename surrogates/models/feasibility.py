@@ -19,7 +19,7 @@ from torch import Tensor
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
 from surrogates.models.kernel import covariance, variance
-from surrogates.models.kernel_spec import Shape
+from surrogates.models.kernel_spec import KernelSpec
 
 _SUCCESS = 2.2  # log odds of success before any trial: nine in ten
 _OWN = 1.0  # variance of the log odds that is each trial's own
@@ -91,9 +91,9 @@ class _Kernel:
         return covariance(self._shape, self._logs, parts) * (self.spread / variance(self._shape, self._logs))
 
     @cached_property
-    def _shape(self) -> Shape:
+    def _shape(self) -> KernelSpec:
         views = () if self.encoder.materials is None else tuple(self.encoder.materials.views)[:1]
-        return Shape(views, self.encoder.parameter_columns, self.encoder.levels)
+        return KernelSpec(views, self.encoder.parameter_columns, self.encoder.levels)
 
     @cached_property
     def _logs(self) -> Tensor:

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from surrogates.models.censoring import first_guess, propagate
-from surrogates.models.extrapolation import families, widening
-from surrogates.models.gp import Known, MetricGP, Terms
+from surrogates.models.extrapolation import chemical_families, extrapolation_factor
+from surrogates.models.gp import GPPrior, MetricGP, PriorMean
 from surrogates.models.hyperparameters import Data, Factor, extend, factorise, fit
 from surrogates.models.kernel import covariance
-from surrogates.models.kernel_spec import Shape
-from surrogates.models.model_selection import FEWEST, Verdict, kernel_verdict, kernels_beside, slope_of, views_verdict
+from surrogates.models.kernel_spec import KernelSpec
+from surrogates.models.model_selection import FEWEST, Selection, kernels_beside, select_kernel, select_views, slope_of
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Fitted, Standardised, Task, digest
+from surrogates.models.problem import FittedKernel, RegressionProblem, Standardised, digest
 
 _GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
 _KERNEL_GROWTH = 1.3  # of the measurements between two choices of a kernel
@@ -31,7 +31,7 @@ _REMEMBERED = 3  # models and factors of one metric
 
 
 @dataclass(frozen=True)
-class Memory:
+class FitCache:
     """What was found out about one metric, by what it was found from: some measurements, views and prior.
 
     Attributes:
@@ -43,19 +43,19 @@ class Memory:
     """
 
     logs: dict[_ShapeKey, Tensor] = field(default_factory=dict)
-    verdicts: dict[_Key, Verdict] = field(default_factory=dict)
+    verdicts: dict[_Key, Selection] = field(default_factory=dict)
     widenings: dict[_ShapeKey, float] = field(default_factory=dict)
-    factors: dict[tuple[Shape, Known | None, bytes], Factor] = field(default_factory=dict)
+    factors: dict[tuple[KernelSpec, PriorMean | None, bytes], Factor] = field(default_factory=dict)
     models: dict[tuple[_Key, float], MetricGP] = field(default_factory=dict)
 
 
-_Key = tuple[int, bytes, tuple[str, ...], Known | None, bool]
+_Key = tuple[int, bytes, tuple[str, ...], PriorMean | None, bool]
 """How many measurements there were, their digest, the views and prior that might be used, and whether no kernel is."""
-_ShapeKey = tuple[int, bytes, Shape, Known | None]
+_ShapeKey = tuple[int, bytes, KernelSpec, PriorMean | None]
 """The same with what was made of them."""
 
 
-def learn(task: Task, seen: Observations, memory: Memory | None = None) -> MetricGP:
+def fit_gp(task: RegressionProblem, seen: Observations, memory: FitCache | None = None) -> MetricGP:
     """Return what is believed of a metric after its measurements.
 
     Views, prior and hyper-parameters are those of the first measurements, nine tenths of all at least, so that they
@@ -66,7 +66,7 @@ def learn(task: Task, seen: Observations, memory: Memory | None = None) -> Metri
         seen: at least one measurement, in the order in which they came.
         memory: of one metric; it is added to.
     """
-    memory = Memory() if memory is None else memory
+    memory = FitCache() if memory is None else memory
     start = Standardised(task, seen)
     key = (_key(start), task.inflation)
     if key not in memory.models:
@@ -79,7 +79,7 @@ def _key(start: Standardised) -> _Key:
     return len(start.rows), start.digest, task.usable, task.prior, task.plain or bool(task.usable)
 
 
-def _learnt(start: Standardised, memory: Memory) -> MetricGP:
+def _learnt(start: Standardised, memory: FitCache) -> MetricGP:
     decisive = start.first(fitted_to(len(start.rows)))
     many = len(start.rows) > _MOST_TO_FIT
     if many:  # in the units of those that decide, so that these stay as they are
@@ -88,13 +88,13 @@ def _learnt(start: Standardised, memory: Memory) -> MetricGP:
     shape = verdict.shape
     logs = _logs(decisive, shape, verdict.prior, memory)
     widened = _widened(decisive, shape, verdict.prior, memory)
-    fitted = Fitted.at(start, shape, verdict.prior, logs)
+    fitted = FittedKernel.at(start, shape, verdict.prior, logs)
     if many:
         fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], memory))
     return _believed(start, fitted, verdict, widened)
 
 
-def _extended(fitted: Fitted, first: Tensor, memory: Memory) -> Factor:
+def _extended(fitted: FittedKernel, first: Tensor, memory: FitCache) -> Factor:
     """Return the factorised covariance of many observations; that of the first of them, at these rows, is remembered.
 
     It is always made of these two parts, so that it does not matter whether the first part was remembered.
@@ -116,7 +116,7 @@ def _remember(found: dict[Any, Any], key: Any, value: Any) -> None:
         del found[next(iter(found))]
 
 
-def _verdict(start: Standardised, memory: Memory) -> Verdict:
+def _verdict(start: Standardised, memory: FitCache) -> Selection:
     """Return which way to see the observations explains them; without views, the first of them tell, for a while."""
     start = start if start.task.usable else start.first(fitted_to(len(start.rows), _KERNEL_GROWTH))
     key = _key(start)
@@ -125,20 +125,20 @@ def _verdict(start: Standardised, memory: Memory) -> Verdict:
     return memory.verdicts[key]
 
 
-def _judged(start: Standardised, memory: Memory) -> Verdict:
+def _judged(start: Standardised, memory: FitCache) -> Selection:
     task = start.task
 
-    def fitted(shape: Shape) -> Fitted:
-        return Fitted.at(start, shape, task.prior, _logs(start, shape, task.prior, memory))
+    def fitted(shape: KernelSpec) -> FittedKernel:
+        return FittedKernel.at(start, shape, task.prior, _logs(start, shape, task.prior, memory))
 
     first = fitted(task.shape(task.usable))
     if first.shape.views:
-        return views_verdict(first)
+        return select_views(first)
     kernels = {} if task.plain else kernels_beside(first.shape, task.encoder.numeric)
-    return kernel_verdict(first, kernels, fitted)
+    return select_kernel(first, kernels, fitted)
 
 
-def _logs(start: Standardised, shape: Shape, prior: Known | None, memory: Memory) -> Tensor:
+def _logs(start: Standardised, shape: KernelSpec, prior: PriorMean | None, memory: FitCache) -> Tensor:
     """Return the logarithms of the hyper-parameters that are fitted to the observations."""
     key = (len(start.rows), start.digest, shape, prior)
     if key not in memory.logs:
@@ -146,7 +146,7 @@ def _logs(start: Standardised, shape: Shape, prior: Known | None, memory: Memory
     return memory.logs[key]
 
 
-def _widened(start: Standardised, shape: Shape, prior: Known | None, memory: Memory) -> float:
+def _widened(start: Standardised, shape: KernelSpec, prior: PriorMean | None, memory: FitCache) -> float:
     """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
     count = len(start.rows)
     formulas = start.task.encoder.formulas(start.rows[_spread(count)])
@@ -155,9 +155,9 @@ def _widened(start: Standardised, shape: Shape, prior: Known | None, memory: Mem
     key = (count, start.digest, shape, prior)
     if key not in memory.widenings:
         logs = memory.logs[key]
-        data = _thinned(Fitted.at(start, shape, prior, logs).data)
+        data = _thinned(FittedKernel.at(start, shape, prior, logs).data)
         factor = factorise(covariance(shape, logs, data.parts), data)
-        memory.widenings[key] = widening(factor, families(formulas))
+        memory.widenings[key] = extrapolation_factor(factor, chemical_families(formulas))
     return memory.widenings[key]
 
 
@@ -169,7 +169,7 @@ def fitted_to(count: int, growth: float = _GROWTH) -> int:
     return fitted
 
 
-def _fit(start: Standardised, shape: Shape, prior: Known | None) -> Tensor:
+def _fit(start: Standardised, shape: KernelSpec, prior: PriorMean | None) -> Tensor:
     """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
     data = start.data(shape, prior)
     if not bool(start.censored.any()):
@@ -193,10 +193,10 @@ def _spread(count: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, _MOST_TO_FIT)).round().long()
 
 
-def _believed(start: Standardised, fitted: Fitted, verdict: Verdict, widened: float) -> MetricGP:
+def _believed(start: Standardised, fitted: FittedKernel, verdict: Selection, widened: float) -> MetricGP:
     task = start.task
     return MetricGP(
-        Terms(task.encoder, fitted.shape, fitted.logs, fitted.prior),
+        GPPrior(task.encoder, fitted.shape, fitted.logs, fitted.prior),
         start.rows,
         fitted.data,
         fitted.factor,
@@ -208,7 +208,7 @@ def _believed(start: Standardised, fitted: Fitted, verdict: Verdict, widened: fl
     )
 
 
-def _account(start: Standardised, fitted: Fitted, verdict: Verdict) -> dict[str, Any]:
+def _account(start: Standardised, fitted: FittedKernel, verdict: Selection) -> dict[str, Any]:
     values = dict(zip(fitted.shape.names, fitted.logs.exp().tolist(), strict=True))
     scales = {name: values[f"scale.{name}"] for name in fitted.shape.views}
     found: dict[str, Any] = {"choice": verdict.name, "loo": dict(verdict.evidence)}

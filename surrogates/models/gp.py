@@ -19,7 +19,7 @@ from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
 from surrogates.models.hyperparameters import SLOPE, Data, Factor
 from surrogates.models.kernel import covariance, variance
-from surrogates.models.kernel_spec import Shape
+from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.replicates import replicates
 
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
@@ -29,7 +29,7 @@ _CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
-class Known(Protocol):
+class PriorMean(Protocol):
     """What is known of a metric beforehand; what is equal says the same.
 
     Attributes:
@@ -46,7 +46,7 @@ class Known(Protocol):
     def __hash__(self) -> int: ...
 
 
-class Noise(Protocol):
+class NoiseModel(Protocol):
     """What measurements have of noise beyond what they tell of, where it depends on what is measured."""
 
     def variance(self, rows: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class Noise(Protocol):
 
 
 @dataclass(frozen=True)
-class Prior:
+class PoolPrior:
     """A known number of each material.
 
     Attributes:
@@ -79,7 +79,7 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Terms:
+class GPPrior:
     """What a Gaussian process is made of: its mean and covariance as functions of rows, in standardised units.
 
     Attributes:
@@ -88,9 +88,9 @@ class Terms:
     """
 
     encoder: Encoder
-    shape: Shape
+    shape: KernelSpec
     logs: Tensor
-    prior: Known | None = None
+    prior: PriorMean | None = None
 
     def mean(self, rows: Tensor) -> Tensor:
         """Return the prior mean, batch x n, of rows, batch x n x d."""
@@ -140,7 +140,7 @@ class MetricGP:
         uneven: noise that depends on the row, and is a part of that of the data; None where one noise is as likely.
     """
 
-    terms: Terms
+    terms: GPPrior
     rows: Tensor
     data: Data
     factor: Factor
@@ -149,7 +149,7 @@ class MetricGP:
     floor: float | None = None
     account: Mapping[str, Any] = field(default_factory=dict)
     inflation: float = 1.0
-    uneven: Noise | None = None
+    uneven: NoiseModel | None = None
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
@@ -160,14 +160,14 @@ class MetricGP:
             mean, variance_ = map(torch.cat, zip(*(part[:2] for part in self._parts(rows)), strict=True))
         return self.shift + self.scale * mean, self.inflation * self.scale * variance_.sqrt()
 
-    def scored(self, rows: Tensor) -> Scored:
+    def scored(self, rows: Tensor) -> PointwisePosterior:
         """Return the posterior of n rows one by one in standardised units (Rasmussen & Williams 2006, algorithm 2.1).
 
         Large pools are scored in single precision. The latest many rows and the latest few are remembered.
         """
         large = len(rows) >= _LARGE
         known = self._memory[large].at(rows, self.terms.encoder) if large in self._memory else None
-        found = known or Scored(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
+        found = known or PointwisePosterior(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
         self._memory[large] = found
         return found
 
@@ -184,7 +184,7 @@ class MetricGP:
         return mean, left.clamp_min(_LEAST), root
 
     @cached_property
-    def _memory(self) -> dict[bool, Scored]:
+    def _memory(self) -> dict[bool, PointwisePosterior]:
         return {}
 
     @property
@@ -243,7 +243,7 @@ class MetricGP:
 
 
 @dataclass(frozen=True)
-class Scored:
+class PointwisePosterior:
     """The posterior of n rows one by one, in standardised units.
 
     Attributes:
@@ -258,7 +258,7 @@ class Scored:
     variance: Tensor
     root: Tensor
 
-    def at(self, rows: Tensor, encoder: Encoder) -> Scored | None:
+    def at(self, rows: Tensor, encoder: Encoder) -> PointwisePosterior | None:
         """Return the posterior of rows that are the same, or that stand at their materials' places here; else None."""
         if torch.equal(self.rows, rows):
             return self
@@ -267,11 +267,11 @@ class Scored:
         places = encoder.places(rows)
         if not torch.equal(self.rows[places], rows):
             return None
-        return Scored(rows, self.mean[places], self.variance[places], self.root[places])
+        return PointwisePosterior(rows, self.mean[places], self.variance[places], self.root[places])
 
 
 class _ScaledMean(Mean):
-    def __init__(self, terms: Terms, shift: float, scale: float) -> None:
+    def __init__(self, terms: GPPrior, shift: float, scale: float) -> None:
         super().__init__()
         self._terms, self._shift, self._scale = terms, shift, scale
 
@@ -280,7 +280,7 @@ class _ScaledMean(Mean):
 
 
 class _ScaledKernel(Kernel):
-    def __init__(self, terms: Terms, scale: float) -> None:
+    def __init__(self, terms: GPPrior, scale: float) -> None:
         super().__init__()
         self._terms, self._scale = terms, scale
 

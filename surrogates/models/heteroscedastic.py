@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates.models.fit import learn
+from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import clearly_better
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 from surrogates.models.replicates import Replicates, replicates
 
 _FEWEST = 8  # candidates that were measured several times, before the noise is asked where it is large
@@ -29,7 +29,7 @@ _LEAST = 1e-4  # of the pooled variance: less cannot be told from nothing
 
 
 @dataclass(frozen=True)
-class Unevenness:
+class HeteroscedasticNoise:
     """The variance that measurements have beyond what they tell of.
 
     Attributes:
@@ -51,7 +51,7 @@ class Unevenness:
         return replace(seen, sds=(seen.sds.square() + self.variance(seen.rows)).sqrt())
 
 
-def unevenness(task: Task, seen: Observations) -> Unevenness | None:
+def fit_heteroscedastic_noise(task: RegressionProblem, seen: Observations) -> HeteroscedasticNoise | None:
     """Return how the noise depends on where one measures; None where one noise for all explains what is seen as well.
 
     Args:
@@ -66,11 +66,11 @@ def unevenness(task: Task, seen: Observations) -> Unevenness | None:
     half = groups.freedom / 2.0
     values = variances.log() - torch.digamma(half) + half.log()
     shown = Observations(groups.rows, values, torch.polygamma(1, half).sqrt())
-    model = learn(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False, plain=True), shown)
+    model = fit_gp(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False, plain=True), shown)
     account = _account(groups, model)
     if not clearly_better(account["evidence"], account["even"], len(groups.counts)):
         return None
-    found = Unevenness(model, told, account)
+    found = HeteroscedasticNoise(model, told, account)
     return replace(found, account={**account, "sds": _range(found.variance(seen.rows))})
 
 

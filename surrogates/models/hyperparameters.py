@@ -14,7 +14,7 @@ from torch import Tensor
 
 from surrogates.models.distances import Distances, Pairs
 from surrogates.models.kernel import derivatives
-from surrogates.models.kernel_spec import OFFSET, Shape
+from surrogates.models.kernel_spec import OFFSET, KernelSpec
 
 SLOPE = (0.5, 0.5)
 """Prior mean and standard deviation of a prior's slope, or of a share, in standardised units."""
@@ -149,7 +149,7 @@ def _complete(covariance: Tensor, data: Data, rows: Tensor, others: Tensor) -> T
     return whole
 
 
-def fit(shape: Shape, data: Data, start: Tensor | None = None) -> Tensor:
+def fit(shape: KernelSpec, data: Data, start: Tensor | None = None) -> Tensor:
     """Return the logarithms of the hyper-parameters that are most probable a posteriori.
 
     Args:
@@ -208,7 +208,7 @@ class _Packed:
         return values.index_select(0, self.pairs).view(len(self.data.targets), -1)
 
 
-def _loss(shape: Shape, packed: _Packed, logs: Tensor) -> tuple[float, Tensor]:
+def _loss(shape: KernelSpec, packed: _Packed, logs: Tensor) -> tuple[float, Tensor]:
     """Return the negative log marginal likelihood and its derivatives (ibid., equation 5.9)."""
     data = packed.data
     covariance, slopes = derivatives(shape, logs, packed.parts)

@@ -19,11 +19,11 @@ from torch import Tensor
 from surrogates.models.additive_kernel import by_each, mains_and_pairs
 from surrogates.models.distances import Distances, Pairs
 from surrogates.models.input_warping import HIGH, LOW, slopes, warped
-from surrogates.models.kernel_spec import Shape
+from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.matern import add_matern, decay, matern_slope
 
 
-def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
+def covariance(shape: KernelSpec, logs: Tensor, parts: Distances) -> Tensor:
     """Return the covariance, batch x n x m, at the logarithms of the hyper-parameters."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if shape.effects:
@@ -40,7 +40,7 @@ def covariance(shape: Shape, logs: Tensor, parts: Distances) -> Tensor:
     return across.mul_(along * value["product"] + 1.0).add_(along, alpha=value["process"])
 
 
-def variance(shape: Shape, logs: Tensor) -> float:
+def variance(shape: KernelSpec, logs: Tensor) -> float:
     """Return the covariance of a candidate with itself."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if not shape.views:
@@ -49,7 +49,7 @@ def variance(shape: Shape, logs: Tensor) -> float:
     return across * (1.0 + value.get("product", 0.0)) + value.get("process", 0.0)
 
 
-def derivatives(shape: Shape, logs: Tensor, pairs: Pairs) -> tuple[Tensor, list[Tensor]]:
+def derivatives(shape: KernelSpec, logs: Tensor, pairs: Pairs) -> tuple[Tensor, list[Tensor]]:
     """Return the covariance of m pairs, m, and its derivative by each logarithm but that of the noise."""
     value = dict(zip(shape.names, logs.exp().tolist(), strict=True))
     if shape.effects:
@@ -77,7 +77,7 @@ def derivatives(shape: Shape, logs: Tensor, pairs: Pairs) -> tuple[Tensor, list[
     return across * factor + alone, [*(f * factor for f in found), *lengths, alone, *warps, product, nugget * factor]
 
 
-def _along(shape: Shape, value: dict[str, float], parts: Distances) -> Tensor:
+def _along(shape: KernelSpec, value: dict[str, float], parts: Distances) -> Tensor:
     """Return the correlation along the parameters, batch x n x m."""
     lengths = torch.tensor([value[f"length.{i}"] for i in range(shape.parameters)], dtype=torch.float64)
     if shape.warped:
@@ -93,7 +93,7 @@ def _matern(scaled: Tensor) -> Tensor:
     return found
 
 
-def _each(shape: Shape, value: dict[str, float], parts: Distances) -> Iterator[Tensor]:
+def _each(shape: KernelSpec, value: dict[str, float], parts: Distances) -> Iterator[Tensor]:
     """Yield the correlation along each parameter, batch x n x m."""
     for columns in shape.apiece:
         alone = replace(parts, left=parts.left[..., columns], right=parts.right[..., columns])
@@ -101,7 +101,7 @@ def _each(shape: Shape, value: dict[str, float], parts: Distances) -> Iterator[T
         yield _matern(alone.along(lengths))
 
 
-def _effects(shape: Shape, value: dict[str, float], pairs: Pairs) -> tuple[Tensor, list[Tensor]]:
+def _effects(shape: KernelSpec, value: dict[str, float], pairs: Pairs) -> tuple[Tensor, list[Tensor]]:
     """Return the covariance of m pairs, m, of effects, and its derivative by each logarithm but that of the noise."""
     squares = [p / value[f"length.{i}"] ** 2 for i, p in enumerate(pairs.parameters)]
     decays = [decay(torch.stack([squares[c] for c in columns]).sum(dim=0)) for columns in shape.apiece]
@@ -116,7 +116,7 @@ def _effects(shape: Shape, value: dict[str, float], pairs: Pairs) -> tuple[Tenso
     return mains + together, [*lengths, mains, together]
 
 
-def _warped(shape: Shape, value: dict[str, float], columns: Tensor) -> Tensor:
+def _warped(shape: KernelSpec, value: dict[str, float], columns: Tensor) -> Tensor:
     """Return the columns of the parameters, batch x n x p, some of them warped."""
     found = columns.clone()
     low, high = _exponents(shape, value)
@@ -125,7 +125,7 @@ def _warped(shape: Shape, value: dict[str, float], columns: Tensor) -> Tensor:
     return found
 
 
-def _exponents(shape: Shape, value: dict[str, float]) -> tuple[Tensor, Tensor]:
+def _exponents(shape: KernelSpec, value: dict[str, float]) -> tuple[Tensor, Tensor]:
     low, high = (torch.tensor([value[f"{end}.{i}"] for i in shape.warped], dtype=torch.float64) for end in (LOW, HIGH))
     return low, high
 
@@ -144,7 +144,7 @@ class _Process:
     warps: list[Tensor]
 
 
-def _process(shape: Shape, value: dict[str, float], pairs: Pairs) -> _Process:
+def _process(shape: KernelSpec, value: dict[str, float], pairs: Pairs) -> _Process:
     squares, bends = list(pairs.parameters), []
     low, high = _exponents(shape, value)
     for place, column in enumerate(shape.warped):

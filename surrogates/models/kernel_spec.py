@@ -21,7 +21,7 @@ _LEVELS = 0.5 * math.log(12.0)  # two levels are sqrt(2) apart, two random numbe
 
 
 @dataclass(frozen=True)
-class Shape:
+class KernelSpec:
     """Which hyper-parameters there are; all of them are positive, and are handled as logarithms.
 
     Attributes:

@@ -17,7 +17,7 @@ _MARGIN = 0.01  # of the range, beyond each limit: at the limit itself the logit
 
 
 @dataclass(frozen=True)
-class Limits:
+class LogitTransform:
     """The two values between which a metric lies, in its unit."""
 
     low: float

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from surrogates.models.gp import Known
+from surrogates.models.gp import PriorMean
 from surrogates.models.hyperparameters import SLOPE
-from surrogates.models.kernel_spec import Shape
-from surrogates.models.problem import Fitted
+from surrogates.models.kernel_spec import KernelSpec
+from surrogates.models.problem import FittedKernel
 
 MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
 """Of the views of a material: all of them, and these without what is known beforehand."""
@@ -30,7 +30,7 @@ _LONE_NUGGET = 0.05
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Selection:
     """Which way to see the measurements explains them.
 
     Attributes:
@@ -41,12 +41,14 @@ class Verdict:
     """
 
     name: str
-    shape: Shape
-    prior: Known | None
+    shape: KernelSpec
+    prior: PriorMean | None
     evidence: Mapping[str, float]
 
 
-def kernel_verdict(matern: Fitted, kernels: Mapping[str, Shape], fitted: Callable[[Shape], Fitted]) -> Verdict:
+def select_kernel(
+    matern: FittedKernel, kernels: Mapping[str, KernelSpec], fitted: Callable[[KernelSpec], FittedKernel]
+) -> Selection:
     """Return the kernel of the parameters that explains the measurements clearly better, or the Matérn one.
 
     Materials and kernels are not looked for together: with a pool, it is the materials that are many.
@@ -64,10 +66,10 @@ def kernel_verdict(matern: Fitted, kernels: Mapping[str, Shape], fitted: Callabl
     worth = {name: evidence[name] - _EARNED * further[name] / count for name in seen}
     best = max(worth, key=lambda name: worth[name])
     name = best if clearly_better(worth[best], worth[MATERN], count) else MATERN
-    return Verdict(name, seen[name].shape, matern.prior, evidence)
+    return Selection(name, seen[name].shape, matern.prior, evidence)
 
 
-def kernels_beside(matern: Shape, numeric: tuple[int, ...]) -> dict[str, Shape]:
+def kernels_beside(matern: KernelSpec, numeric: tuple[int, ...]) -> dict[str, KernelSpec]:
     """Return the kernels beside the Matérn one; a wary process may not be sure of what lies between measurements.
 
     Args:
@@ -78,7 +80,7 @@ def kernels_beside(matern: Shape, numeric: tuple[int, ...]) -> dict[str, Shape]:
     return gaussian | ({WARPED: replace(matern, warped=numeric)} if numeric else {})
 
 
-def _rivals(mixture: Fitted) -> Iterator[tuple[str, Fitted]]:
+def _rivals(mixture: FittedKernel) -> Iterator[tuple[str, FittedKernel]]:
     """Yield other ways to see the same observations, not yet fitted."""
     if mixture.prior is not None and not mixture.prior.factor:
         yield WITHOUT_PRIOR, replace(mixture, data=replace(mixture.data, prior=None), prior=None)
@@ -88,23 +90,23 @@ def _rivals(mixture: Fitted) -> Iterator[tuple[str, Fitted]]:
     for view, squared in zip(views, mixture.data.parts.views, strict=True):
         shape = replace(mixture.shape, views=(view,))
         data = replace(mixture.data, parts=replace(mixture.data.parts, views=(squared,)))
-        tried = [Fitted(shape, _lone(shape, mixture, length), data, mixture.prior) for length in _LENGTHS]
+        tried = [FittedKernel(shape, _lone(shape, mixture, length), data, mixture.prior) for length in _LENGTHS]
         yield view, max(tried, key=lambda each: each.factor.evidence)
 
 
-def _lone(shape: Shape, mixture: Fitted, length: float) -> Tensor:
+def _lone(shape: KernelSpec, mixture: FittedKernel, length: float) -> Tensor:
     """Return hyper-parameters of a view alone: its own a guess, those of the parameters from the mixture."""
     known = dict(zip(mixture.shape.names, mixture.logs.exp().tolist(), strict=True))
     known |= {f"scale.{shape.views[0]}": 1.0, f"length.{shape.views[0]}": length, "nugget": _LONE_NUGGET}
     return torch.tensor([known[name] for name in shape.names], dtype=torch.float64).log()
 
 
-def views_verdict(mixture: Fitted) -> Verdict:
+def select_views(mixture: FittedKernel) -> Selection:
     """Return the mixture of views, or what explains the measurements clearly better."""
     chosen, views, prior, count = MIXTURE, mixture.shape.views, mixture.prior, len(mixture.data.targets)
     evidence = {MIXTURE: mixture.factor.evidence}
     if count < FEWEST:
-        return Verdict(chosen, mixture.shape, prior, evidence)
+        return Selection(chosen, mixture.shape, prior, evidence)
     evidence |= {name: rival.factor.evidence for name, rival in _rivals(mixture)}
     if WITHOUT_PRIOR in evidence:
         slope, sd = slope_of(mixture)
@@ -114,7 +116,7 @@ def views_verdict(mixture: Fitted) -> Verdict:
     if single is not None and clearly_better(single[0], evidence[MIXTURE], count):
         chosen = single[1]
         views = (chosen,)
-    return Verdict(chosen, replace(mixture.shape, views=views), prior, evidence)
+    return Selection(chosen, replace(mixture.shape, views=views), prior, evidence)
 
 
 def clearly_better(evidence: float, rival: float, count: int) -> bool:
@@ -122,7 +124,7 @@ def clearly_better(evidence: float, rival: float, count: int) -> bool:
     return evidence > rival + _MARGIN + _DOUBT / count
 
 
-def slope_of(fitted: Fitted) -> tuple[float, float]:
+def slope_of(fitted: FittedKernel) -> tuple[float, float]:
     """Return mean and standard deviation of the prior's slope after the data (ibid., equation 2.42)."""
     prior = fitted.data.prior
     if prior is None:

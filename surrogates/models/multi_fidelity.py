@@ -23,14 +23,14 @@ from surrogates.models.gp import MetricGP
 from surrogates.models.hyperparameters import Factor, factorise
 from surrogates.models.kernel import covariance
 from surrogates.models.protocol import MetricModel
-from surrogates.models.transfer import Lesson
+from surrogates.models.transfer import SourceModel
 
 _CHUNK = 200_000  # pairs of rows worked on at once
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
 @dataclass(frozen=True)
-class Leaning:
+class AutoregressiveModel:
     """A metric's posterior with the uncertainty of the cheap version that it leans on.
 
     Attributes:
@@ -79,7 +79,7 @@ class Leaning:
             a cheap measurement there, with its noise.
         """
         low, base = self.low, self.base
-        at_rows, at_others = self._doubt(rows, others), self._doubt(base.rows, others)
+        at_rows, at_others = self._low_covariance(rows, others), self._low_covariance(base.rows, others)
         found = at_rows - self._root(rows) @ self._solved(at_others.mT).mT
         spread = low.marginals(others)[1].square() - self._solved(at_others.mT).square().sum(dim=1) * self._unit**2
         noise = low.scale**2 * float(low.data.noise.median())
@@ -94,7 +94,7 @@ class Leaning:
         """What one of the standardised units of the doubt is in the cheap version's unit."""
         return 1.0 / self.share if self.share else 0.0
 
-    def _doubt(self, rows: Tensor, others: Tensor) -> Tensor:
+    def _low_covariance(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of what is not known of the cheap version, in standardised units."""
         return self.share**2 * self.low.cross(rows, others).double()
 
@@ -102,8 +102,8 @@ class Leaning:
         """Return the covariance, n x q, given the cheap measurements alone; inner without what ``factorise`` adds."""
         terms = self.base.terms
         if not inner:
-            return terms.covariance(rows, others) + self._doubt(rows, others)
-        return self._bare + self._doubt(rows, others)
+            return terms.covariance(rows, others) + self._low_covariance(rows, others)
+        return self._bare + self._low_covariance(rows, others)
 
     @property
     def _bare(self) -> Tensor:
@@ -120,35 +120,35 @@ class Leaning:
     def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for part in rows.split(max(1, _CHUNK // (len(self.base.rows) + len(self.low.rows)))):
             cross = self._prior(part, self.base.rows)
-            doubt = self.share**2 * self.low.marginals(part)[1].square()
-            prior = self.base.terms.variance(part) + doubt
+            low_variance = self.share**2 * self.low.marginals(part)[1].square()
+            prior = self.base.terms.variance(part) + low_variance
             yield (
                 self.base.terms.mean(part) + cross @ self.factor.weights,
                 prior - self._solved(cross).square().sum(dim=1),
             )
 
 
-def lean(model: MetricModel, cheap: dict[str, MetricGP]) -> MetricModel:
+def with_low_fidelity(model: MetricModel, cheap: dict[str, MetricGP]) -> MetricModel:
     """Return a model with the doubt about the cheap version that it learnt from, if it did learn from one."""
     match model:
         case Ensemble():
-            members = {name: lean(member, cheap) for name, member in model.members.items()}
+            members = {name: with_low_fidelity(member, cheap) for name, member in model.members.items()}
             return Ensemble(members, model.weighed)
         case MetricGP(terms=terms, account=account):
-            if not isinstance(terms.prior, Lesson) or terms.prior.name not in cheap:
+            if not isinstance(terms.prior, SourceModel) or terms.prior.name not in cheap:
                 return model
             slope = account["sources"][terms.prior.name]["slope"]
-            return Leaning(terms.prior.name, model, cheap[terms.prior.name], slope / terms.prior.scale)
+            return AutoregressiveModel(terms.prior.name, model, cheap[terms.prior.name], slope / terms.prior.scale)
         case _:
             return model
 
 
-def leaning(model: MetricModel) -> Leaning | None:
+def low_fidelity_of(model: MetricModel) -> AutoregressiveModel | None:
     """Return the model that leans on a cheap version, itself or among the members of a mixture."""
     match model:
-        case Leaning():
+        case AutoregressiveModel():
             return model
         case Ensemble():
-            return next((member for member in model.members.values() if isinstance(member, Leaning)), None)
+            return next((member for member in model.members.values() if isinstance(member, AutoregressiveModel)), None)
         case _:
             return None

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from surrogates.models.distances import distances
-from surrogates.models.fit import Memory, fitted_to, learn
+from surrogates.models.fit import FitCache, fit_gp, fitted_to
 from surrogates.models.gp import MetricGP
 from surrogates.models.kernel import covariance
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 FEWEST = 5
 """Measurements before any is doubted."""
@@ -42,7 +42,7 @@ _WRONG = 0.01  # share of the measurements that are wrong, before any is seen
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Outlier:
     """Why a measurement is not believed.
 
     Attributes:
@@ -61,21 +61,21 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Sifted:
+class OutlierScreening:
     """What is believed of some measurements.
 
     Attributes:
         seen: the measurements that are believed.
         model: what was learnt from them.
-        doubts: place of each other measurement to the reason.
+        outliers: place of each other measurement to the reason.
     """
 
     seen: Observations
     model: MetricGP
-    doubts: Mapping[int, Doubt] = field(default_factory=dict)
+    outliers: Mapping[int, Outlier] = field(default_factory=dict)
 
 
-def sift(task: Task, seen: Observations, memory: Memory | None = None) -> Sifted:
+def detect_outliers(task: RegressionProblem, seen: Observations, memory: FitCache | None = None) -> OutlierScreening:
     """Return which measurements are believed: a pure function of them, judged anew with every further one.
 
     Args:
@@ -83,29 +83,29 @@ def sift(task: Task, seen: Observations, memory: Memory | None = None) -> Sifted
         seen: at least one measurement, in the order in which they came.
         memory: of the same metric; it is added to.
     """
-    memory, task = Memory() if memory is None else memory, replace(task, plain=True)
-    trusting = Sifted(seen, learn(task, seen, memory))
+    memory, task = FitCache() if memory is None else memory, replace(task, plain=True)
+    trusting = OutlierScreening(seen, fit_gp(task, seen, memory))
     if len(seen.values) < FEWEST:
         return trusting
     bulk = _Bulk.of(seen)
     found = [trusting]
     for start in bulk.starts(seen, task.floor):
         settled = _settled(task, seen, memory, start)
-        found += [settled] if settled.doubts else []
+        found += [settled] if settled.outliers else []
     return max(found, key=lambda each: bulk.support(each, seen))
 
 
-def _settled(task: Task, seen: Observations, memory: Memory, start: Tensor) -> Sifted:
+def _settled(task: RegressionProblem, seen: Observations, memory: FitCache, start: Tensor) -> OutlierScreening:
     """Return a verdict that holds by the model that learns from what it believes, beginning with some measurements."""
-    kept, doubts = start, dict[int, Doubt]()
+    kept, outliers = start, dict[int, Outlier]()
     for number in range(_ROUNDS):
-        doubts = _Judge(learn(task, seen.only(kept), memory), seen, kept).doubts()
+        outliers = _Judge(fit_gp(task, seen.only(kept), memory), seen, kept).outliers()
         believed = torch.ones_like(kept)
-        believed[list(doubts)] = False
+        believed[list(outliers)] = False
         if number and torch.equal(kept, believed):
             break
         kept = believed
-    return Sifted(seen.only(kept), learn(task, seen.only(kept), memory), doubts)
+    return OutlierScreening(seen.only(kept), fit_gp(task, seen.only(kept), memory), outliers)
 
 
 @dataclass(frozen=True)
@@ -137,14 +137,14 @@ class _Bulk:
         if floor is None and not bool(within.all()):  # many lie at a floor, which says nothing of the others
             yield within
 
-    def support(self, sifted: Sifted, seen: Observations) -> float:
+    def support(self, sifted: OutlierScreening, seen: Observations) -> float:
         """Return the log probability of all measurements if those that are not believed are wrong.
 
         A wrong one is expected anywhere (Cauchy distribution about the bulk).
         """
         model, right = sifted.model, len(sifted.seen.values)
         known = model.factor.log_likelihood - right * math.log(model.scale) + right * math.log(1.0 - _WRONG)
-        off = (seen.values[list(sifted.doubts)] - self.centre) / self.spread
+        off = (seen.values[list(sifted.outliers)] - self.centre) / self.spread
         anywhere = _WRONG / (math.pi * self.spread * (1.0 + off.square()))
         return known + float(anywhere.log().sum())
 
@@ -168,10 +168,10 @@ class _Judge:
         excess = self.model.terms.shape.excess(self.model.terms.logs)
         return (self.seen.sds / self.model.scale).square() + excess
 
-    def doubts(self) -> dict[int, Doubt]:
+    def outliers(self) -> dict[int, Outlier]:
         """Return the places of the measurements that cannot be believed, the worst first, with reasons."""
         most = int(_SHARE * len(self.values))
-        rest, found = _Rest.of(self), dict[int, Doubt]()
+        rest, found = _Rest.of(self), dict[int, Outlier]()
         while True:
             distance, expected, sd = self._apart(rest.places, *rest.expected())
             spread = max(float(distance.abs().median()) * _MAD, _LEAST_SPREAD)
@@ -184,7 +184,7 @@ class _Judge:
         lone = [(place, found[place]) for place in self._lone(found)]
         return dict(sorted(lone, key=lambda item: -abs(item[1].distance))[:most])
 
-    def _outside(self, spread: float) -> dict[int, Doubt]:
+    def _outside(self, spread: float) -> dict[int, Outlier]:
         """Return which of the measurements that the model has not learnt from it still cannot believe."""
         places = torch.nonzero(~self.kept).ravel()
         if not len(places):
@@ -205,19 +205,19 @@ class _Judge:
             distance = torch.where(lowest, distance.clamp_max(0.0), distance)
         return distance, expected, sd
 
-    def _doubt(self, expected: Tensor, sd: Tensor, distance: Tensor) -> Doubt:
+    def _doubt(self, expected: Tensor, sd: Tensor, distance: Tensor) -> Outlier:
         model = self.model
-        return Doubt(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
+        return Outlier(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
 
-    def _lone(self, doubts: Mapping[int, Doubt]) -> set[int]:
+    def _lone(self, outliers: Mapping[int, Outlier]) -> set[int]:
         """Return the places that nothing supports but others that nothing supports, either."""
-        supporters = {place: self._supporters(place, doubt) for place, doubt in doubts.items()}
+        supporters = {place: self._supporters(place, outlier) for place, outlier in outliers.items()}
         lone: set[int] = set()
         while more := {place for place, others in supporters.items() if place not in lone and others <= lone}:
             lone |= more
         return lone
 
-    def _supporters(self, place: int, doubt: Doubt) -> set[int]:
+    def _supporters(self, place: int, outlier: Outlier) -> set[int]:
         """Return which of the nearest measurements, if they are near, say about the same as this one.
 
         Where the candidate was measured several times, only the others of these are asked. The way begins at what was
@@ -225,7 +225,7 @@ class _Judge:
         """
         near = self._near(place)
         values, value = self.seen.values[near], self.seen.values[place]
-        starts = (doubt.expected, float(self.seen.values.median()))
+        starts = (outlier.expected, float(self.seen.values.median()))
         ways = [(values - start) / (value - start) for start in starts if start != value]
         return {n for way in ways for n in near[(way > _SUPPORT[0]) & (way < _SUPPORT[1])].tolist()}
 

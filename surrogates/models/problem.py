@@ -12,10 +12,10 @@ from torch import Tensor
 from surrogates.models.censoring import propagate
 from surrogates.models.distances import Distances, distances
 from surrogates.models.encoder import Encoder
-from surrogates.models.gp import Known, Terms
+from surrogates.models.gp import GPPrior, PriorMean
 from surrogates.models.hyperparameters import Data, Factor, factorise
 from surrogates.models.kernel import covariance
-from surrogates.models.kernel_spec import Shape
+from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.observations import Observations
 
 _RESOLVED = 20.0  # standard uncertainties over which a metric is expected to vary before anything else is known
@@ -23,7 +23,7 @@ _QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unr
 
 
 @dataclass(frozen=True)
-class Task:
+class RegressionProblem:
     """What there is to learn of one metric.
 
     Attributes:
@@ -38,7 +38,7 @@ class Task:
     """
 
     encoder: Encoder
-    prior: Known | None = None
+    prior: PriorMean | None = None
     floor: float | None = None
     views: tuple[str, ...] | None = None
     inflation: float = 1.0
@@ -47,10 +47,10 @@ class Task:
     plain: bool = False
     effects: bool = False
 
-    def shape(self, views: tuple[str, ...]) -> Shape:
+    def shape(self, views: tuple[str, ...]) -> KernelSpec:
         """Return which hyper-parameters a model by these views has."""
         columns, levels = self.encoder.parameter_columns, self.encoder.levels
-        return Shape(views, columns, levels, self.abrupt, self.wary, effects=self.effects)
+        return KernelSpec(views, columns, levels, self.abrupt, self.wary, effects=self.effects)
 
     @property
     def usable(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class Task:
 class Standardised:
     """Standardised observations, by their own shift and scale or by given ones."""
 
-    def __init__(self, task: Task, seen: Observations, units: tuple[float, float] | None = None) -> None:
+    def __init__(self, task: RegressionProblem, seen: Observations, units: tuple[float, float] | None = None) -> None:
         self.task, self.seen, self.rows = task, seen, seen.rows
         self.prior = task.prior
         self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
@@ -84,7 +84,7 @@ class Standardised:
         more.
         """
         seen, floor = self.seen, self.task.floor
-        _, amplitude = Terms(self.task.encoder, Shape((), 0), torch.zeros(0), self.prior).known(seen.rows)
+        _, amplitude = GPPrior(self.task.encoder, KernelSpec((), 0), torch.zeros(0), self.prior).known(seen.rows)
         shift, scale = _standard(seen.values, amplitude)
         if floor is None or not bool(self.censored.any()):
             return shift, scale
@@ -107,11 +107,11 @@ class Standardised:
         """Return the first of the observations."""
         return Standardised(self.task, self.seen.only(torch.arange(count)))
 
-    def data(self, shape: Shape, prior: Known | None) -> Data:
+    def data(self, shape: KernelSpec, prior: PriorMean | None) -> Data:
         """Return the observations as seen by some of the views."""
         kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
         parts = replace(self.parts, views=kept)
-        known = Terms(self.task.encoder, shape, torch.zeros(0), prior).known(self.rows)
+        known = GPPrior(self.task.encoder, shape, torch.zeros(0), prior).known(self.rows)
         return Data(parts, self.targets, self.noise, *known, shape.constant)
 
 
@@ -124,13 +124,13 @@ def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedKernel:
     """One way to see the observations."""
 
-    shape: Shape
+    shape: KernelSpec
     logs: Tensor
     data: Data
-    prior: Known | None
+    prior: PriorMean | None
     known: Factor | None = None
 
     @cached_property
@@ -139,7 +139,7 @@ class Fitted:
         return self.known or factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
 
     @classmethod
-    def at(cls, start: Standardised, shape: Shape, prior: Known | None, logs: Tensor) -> Fitted:
+    def at(cls, start: Standardised, shape: KernelSpec, prior: PriorMean | None, logs: Tensor) -> FittedKernel:
         """Return the observations as seen with given hyper-parameters."""
         data = start.data(shape, prior).noisier(shape.excess(logs))
         if bool(start.censored.any()):

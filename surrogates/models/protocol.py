@@ -40,7 +40,7 @@ class MetricModel(Protocol):
 
 
 @dataclass(frozen=True)
-class Believing:
+class Fantasized:
     """A model as if what it expects had been measured at some rows: only uncertainty shrinks.
 
     Attributes:

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from surrogates.models.encoder import Encoder
-from surrogates.models.fit import Memory, fitted_to, learn
+from surrogates.models.fit import FitCache, fit_gp, fitted_to
 from surrogates.models.gp import MetricGP
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 _LEAST = 0.05  # spread over the measured rows, as a share of the source's own, below which a source says nothing there
 _CHANCE = 1.0  # nats in all by which a source that says nothing may explain measurements better
@@ -31,7 +31,7 @@ _REMEMBERED = 256  # sets of rows
 
 
 @dataclass(frozen=True)
-class Lesson:
+class SourceModel:
     """What one source teaches of a metric.
 
     Attributes:
@@ -47,7 +47,7 @@ class Lesson:
     factor: ClassVar[bool] = False
     _memory: OrderedDict[bytes, Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)
 
-    def over(self, rows: Tensor) -> Lesson:
+    def over(self, rows: Tensor) -> SourceModel:
         """Return the lesson, standardised over some rows, n x d: there, its slope is about a correlation."""
         values, spread = self.mean(rows), self.model.scale
         scale = float(values.std()) if len(values) > 1 else spread
@@ -74,16 +74,18 @@ class Lesson:
             yield model.shift + model.scale * (model.terms.mean(part) + cross @ model.factor.weights)
 
 
-def taught(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: Memory | None = None) -> MetricGP:
+def fit_with_sources(
+    task: RegressionProblem, lessons: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None = None
+) -> MetricGP:
     """Return what is learnt of a metric, with the lesson by which its measurements are the most probable, if any.
 
     Lessons are judged as views are: by the density of each measurement by the others (leave-one-out).
     """
-    alone = learn(task, seen, memory)
+    alone = fit_gp(task, seen, memory)
     if not lessons:
         return alone
     decisive = seen.rows[: fitted_to(len(seen.rows))]
-    found = {each.name: learn(replace(task, prior=each.over(decisive)), seen, memory) for each in lessons}
+    found = {each.name: fit_gp(replace(task, prior=each.over(decisive)), seen, memory) for each in lessons}
     name = max(found, key=lambda each: _density(found[each]))
     clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
     used = _is_used(found[name]) and clearly
@@ -94,7 +96,7 @@ def taught(task: Task, lessons: tuple[Lesson, ...], seen: Observations, memory: 
 
 
 def _is_used(model: MetricGP) -> bool:
-    return isinstance(model.terms.prior, Lesson)
+    return isinstance(model.terms.prior, SourceModel)
 
 
 def _density(model: MetricGP) -> float:

@@ -21,7 +21,7 @@ from campaigns.values import Candidate, MetricValue
 from instruments.analyses.context import AnalysisContext
 from loop.execution.lab_setup import load_analysis
 from loop.execution.options import RunOptions
-from loop.planning.pool_data import Materials, build_materials
+from loop.planning.pool_data import PoolData, build_pool_data
 from loop.run import run
 from loop.storage.paths import ready_campaigns
 from tests.benchmarks.pools import NAMES
@@ -49,14 +49,14 @@ def campaign(file: Path) -> Campaign:
 
 
 @pytest.fixture(scope="module")
-def materials(campaign: Campaign) -> Materials:
-    found = build_materials(campaign)
+def materials(campaign: Campaign) -> PoolData:
+    found = build_pool_data(campaign)
     assert found is not None
     return found
 
 
 @pytest.fixture(scope="module")
-def truth(campaign: Campaign, materials: Materials) -> Truth:
+def truth(campaign: Campaign, materials: PoolData) -> Truth:
     return build_truth(campaign, materials)
 
 
@@ -65,7 +65,7 @@ def runs(file: Path) -> dict[Arm, Run]:
     return {arm: run_task(Task(file, arm, 1, EASY, LIMITS)) for arm in Arm}
 
 
-def measured(truth: Truth, materials: Materials, candidate: Candidate, seed: int) -> dict[str, MetricValue]:
+def measured(truth: Truth, materials: PoolData, candidate: Candidate, seed: int) -> dict[str, MetricValue]:
     """Make and measure a candidate with all noise."""
     rng = np.random.default_rng(seed)
     material = str(candidate.material)
@@ -95,7 +95,7 @@ def measured(truth: Truth, materials: Materials, candidate: Candidate, seed: int
     ],
 )
 def test_the_truth_is_what_the_lab_measures_on_average(
-    truth: Truth, materials: Materials, material: str, temperature: float, time: float, atmosphere: str
+    truth: Truth, materials: PoolData, material: str, temperature: float, time: float, atmosphere: str
 ) -> None:
     parameters = {"temperature": temperature, "time": time, "atmosphere": atmosphere}
     candidate = Candidate(parameters, f"Li{material}O2-layered")

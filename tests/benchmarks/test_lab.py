@@ -35,7 +35,7 @@ def test_trials_are_measured_and_look_ahead_once_a_model_chooses() -> None:
     problem = Problem("h", "hartmann3", noise=0.1)
     campaign = problem.campaign(0, 20, planner={"initial": 4}, stopping=rules)
     found = list(islice(trials(problem, campaign), 5))
-    assert [trial.outlook is not None for trial in found] == [False] * 4 + [True]
+    assert [trial.regret is not None for trial in found] == [False] * 4 + [True]
     off = [trial.metrics[METRIC].value - problem.truth(trial.candidate) for trial in found]
     assert 0.0 < max(map(abs, off)) < 0.5
 

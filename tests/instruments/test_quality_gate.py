@@ -5,7 +5,7 @@ import pytest
 from campaigns.errors import UnitError
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Measurement, MetricValue
-from instruments.quality_gate import Judged, judge
+from instruments.quality_gate import GateResult, judge
 
 UNITS = {"capacity": "mAh/g"}
 
@@ -16,7 +16,7 @@ def measurement(value: float = 150.0, sd: float = 1.0, unit: str = "mAh/g", flag
 
 @pytest.mark.parametrize("unit", ["mAh/g", "Ah/kg", "C/g"])
 def test_a_good_measurement_passes_in_any_unit_of_its_kind(unit):
-    assert judge(measurement(unit=unit), UNITS) == Judged()
+    assert judge(measurement(unit=unit), UNITS) == GateResult()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
@@ -28,7 +28,7 @@ def test_what_is_no_number_cannot_be_had(value):
 
 def test_an_absent_metric_cannot_be_had_and_the_others_can():
     found = judge(measurement(), {**UNITS, "purity": "1"})
-    assert found == Judged(missing={"purity": "nothing"})
+    assert found == GateResult(missing={"purity": "nothing"})
 
 
 @pytest.mark.parametrize("sd", [math.nan, -1.0])
@@ -44,7 +44,7 @@ def test_a_unit_of_another_kind_speaks_against_the_whole_measurement():
 
 
 def test_beside_a_flag_nothing_counts_as_impossible_to_have():
-    assert judge(measurement(math.nan, flags=("dead detector",)), UNITS) == Judged(("dead detector",))
+    assert judge(measurement(math.nan, flags=("dead detector",)), UNITS) == GateResult(("dead detector",))
 
 
 def test_an_unknown_unit_is_an_error():
@@ -55,6 +55,6 @@ def test_an_unknown_unit_is_an_error():
 def test_what_is_implausible_speaks_against_the_whole_measurement_in_whatever_unit():
     capacity = MeasuredConfig(kind="measured", unit="mAh/g", plausible="0 to 400 mAh/g")
     ranges = {"capacity": capacity.implausible}
-    assert judge(measurement(0.2, unit="Ah/g"), UNITS, ranges) == Judged()
+    assert judge(measurement(0.2, unit="Ah/g"), UNITS, ranges) == GateResult()
     found = judge(measurement(200.0, unit="Ah/g"), UNITS, ranges)
     assert found.flags == ("capacity: 200000 mAh/g is implausible; the campaign file says 0 to 400 mAh/g",)

@@ -8,7 +8,7 @@ import yaml
 
 from campaigns.campaign import Campaign
 from loop.core.events import Event
-from loop.execution.options import Outcome, RunOptions
+from loop.execution.options import RunOptions, SessionResult
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,7 +47,9 @@ class Bench:
     def url(self) -> str:
         return f"sqlite:///{self.folder / 'test.db'}"
 
-    def run(self, data: dict[str, Any], on_event: Callable[[Event], None] | None = None, **options: Any) -> Outcome:
+    def run(
+        self, data: dict[str, Any], on_event: Callable[[Event], None] | None = None, **options: Any
+    ) -> SessionResult:
         from loop.run import run
 
         campaign = Campaign(**data)

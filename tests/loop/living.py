@@ -6,10 +6,10 @@ import os
 import signal
 from typing import Any
 
-from loop.cli.amendment_commands import add_trial, amend, open_desk
+from loop.cli.amendment_commands import add_trial, amend, open_journal_editor
 from loop.cli.amendment_parser import pairs
 from loop.core.events import Event, Proposed
-from loop.execution.options import Outcome
+from loop.execution.options import SessionResult
 from loop.terminal.log_lines import line
 from tests.loop.conftest import Bench, quick
 
@@ -28,15 +28,15 @@ def growing() -> dict[str, Any]:
 
 def write(url: str) -> None:
     """Do what an operator does."""
-    desk = open_desk(None, url, "voltage is settled")
+    desk = open_journal_editor(None, url, "voltage is settled")
     amend(desk, desk.words.weights(pairs(["capacity=1", "phase_fraction=3"])))
-    desk = open_desk(None, url, "argon is used up")
+    desk = open_journal_editor(None, url, "argon is used up")
     amend(desk, desk.words.fixed(pairs(["atmosphere=oxygen"])))
     asked = ["temperature=698", "time=1.5 day", "ramp_rate=5", "lithium_excess=4"]
-    add_trial(open_desk(None, url, "as in the paper"), pairs(asked))
+    add_trial(open_journal_editor(None, url, "as in the paper"), pairs(asked))
 
 
-def run(bench: Bench, moment: str = "") -> Outcome:
+def run(bench: Bench, moment: str = "") -> SessionResult:
     """Run the campaign, with the operator at work; die at a moment if one is given."""
 
     def on_event(event: Event) -> None:

@@ -57,12 +57,12 @@ class Atoms:
     """The list of atoms.
 
     Attributes:
-        doubts: what is to be believed only where the file's formula confirms it.
+        outliers: what is to be believed only where the file's formula confirms it.
     """
 
     atoms: list[Atom]
     notes: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
+    outliers: list[str] = field(default_factory=list)
 
 
 def atoms_of(block: Block, lattice: Lattice) -> Atoms:
@@ -153,7 +153,7 @@ class _Rows:
         """
         words = [column[row] for column in self._places]
         if words == [".", ".", "."]:
-            found.doubts.append(f"{self.label(row)} has the place '. . .', which was read as 0 0 0")
+            found.outliers.append(f"{self.label(row)} has the place '. . .', which was read as 0 0 0")
         given = ["0" if word == "." else word for word in words]  # the dictionary's default, as in old ICSD files
         label = self.label(row)
         numbers = [number(word, f"coordinate {axis} of {label}") for axis, word in zip(_AXES, given, strict=True)]
@@ -209,7 +209,7 @@ def _occupancy(rows: _Rows, row: int, found: Atoms) -> Number:
     word = rows.cell("_atom_site_occupancy", row)
     if word in _UNKNOWN:
         if word == "?":
-            found.doubts.append(f"the occupancy of {rows.label(row)} is '?', which was read as 1")
+            found.outliers.append(f"the occupancy of {rows.label(row)} is '?', which was read as 1")
         return Number(1.0)
     occupancy = number(word, f"occupancy of {rows.label(row)}")
     if not 0 <= occupancy.value < np.inf:
@@ -247,7 +247,7 @@ def _doubt_water(found: Atoms) -> None:
         return
     oxygen = [atom.label for atom in found.atoms if atom.element == "O" and _WATER.fullmatch(atom.label)]
     if oxygen:
-        found.doubts.append(f"{oxygen[0]} seems to be of water or a hydroxyl group, but no hydrogen is listed")
+        found.outliers.append(f"{oxygen[0]} seems to be of water or a hydroxyl group, but no hydrogen is listed")
 
 
 def _other_element(label: str, element: str) -> str | None:

@@ -115,11 +115,11 @@ def _odd(sites: Sequence[Site], operations: int) -> str:
     return ""
 
 
-def check_doubts(doubts: Sequence[str], found: Verdict) -> None:
+def check_doubts(outliers: Sequence[str], found: Verdict) -> None:
     """Refuse what is to be believed only where the formula confirms it.
 
     Raises:
         UnreadableError: it does not.
     """
-    if doubts and not found.formula:
-        raise UnreadableError(f"{doubts[0]}, and no formula confirms it; write it out, or add _chemical_formula_sum")
+    if outliers and not found.formula:
+        raise UnreadableError(f"{outliers[0]}, and no formula confirms it; write it out, or add _chemical_formula_sum")

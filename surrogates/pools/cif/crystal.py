@@ -56,8 +56,8 @@ def read_cif(text: str) -> tuple[Structure, tuple[str, ...]]:
     chosen = _chosen(_drafts(_different(groups), lambda group: _draft(block, atoms, group, lattice)), notes)
     if chosen.verdict.against:
         raise UnreadableError(chosen.verdict.against[0])
-    check_doubts(atoms.doubts, chosen.verdict)
-    return chosen.structure, (*notes, *atoms.notes, *atoms.doubts, *chosen.notes)
+    check_doubts(atoms.outliers, chosen.verdict)
+    return chosen.structure, (*notes, *atoms.notes, *atoms.outliers, *chosen.notes)
 
 
 def _different(groups: list[Group]) -> list[Group]:

@@ -8,7 +8,7 @@ import pytest
 from campaigns.amendments import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import open_desk, settle
+from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.planning.failures import failures
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
@@ -61,7 +61,7 @@ def test_an_instrument_that_is_never_ready_ends_the_session_and_what_waits_is_ke
 def test_what_waits_can_be_withdrawn_and_costs_no_trial(bench: Bench) -> None:
     with pytest.raises(LabError):
         bench.run(troubled("Shut"))
-    settle(open_desk(None, bench.url, "the door stays open"), WithdrawTrial(trial=2))
+    settle(open_journal_editor(None, bench.url, "the door stays open"), WithdrawTrial(trial=2))
     outcome = bench.run(troubled("Shut", budget={"trials": 4}))
     assert outcome.trials[2].state is TrialState.WITHDRAWN
     assert not outcome.trials[2].counted

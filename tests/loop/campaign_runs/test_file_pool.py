@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError
 from campaigns.user_code.module_files import open_folder
-from loop.cli.amendment_commands import add_trial, open_desk
+from loop.cli.amendment_commands import add_trial, open_journal_editor
 from loop.core.candidate_results import best
 from loop.report.campaign_report import write_report
 from loop.storage.reader import Reader
@@ -88,7 +88,7 @@ def test_a_virtual_furnace_still_wants_the_truth_of_what_it_makes(campaign: dict
 
 def test_a_material_may_be_asked_for(bench: Bench, campaign: dict[str, Any]) -> None:
     bench.run(campaign, max_trials=1)
-    desk = open_desk(None, bench.url, "it stands on the shelf")
+    desk = open_journal_editor(None, bench.url, "it stands on the shelf")
     with pytest.raises(CampaignError, match="the pool has no material 'NaCl'"):
         add_trial(desk, {"material": "NaCl"})
     with pytest.raises(CampaignError, match="names the entry of the pool"):

@@ -12,7 +12,7 @@ from campaigns.values import TrialState
 from loop.core.events import Amended
 from loop.core.records import OPERATOR, Amendment
 from loop.execution.amendment_log import rescored
-from loop.execution.options import Outcome
+from loop.execution.options import SessionResult
 from loop.report.campaign_report import read_content, write_report
 from loop.storage.reader import Reader
 from loop.storage.store import Journal
@@ -26,7 +26,7 @@ KILLS = (f"trial {WHEN}: proposed", "amendment 1 by", f"trial {WHEN + 1}: propos
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Outcome]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, SessionResult]:
     bench = Bench(tmp_path_factory.mktemp("whole"))
     return bench, run(bench)
 
@@ -35,7 +35,9 @@ def journal(bench: Bench) -> list[Amendment]:
     return Reader(bench.url).amendments()
 
 
-def test_amendments_hold_from_the_next_trial_on_and_each_trial_knows_its_version(whole: tuple[Bench, Outcome]) -> None:
+def test_amendments_hold_from_the_next_trial_on_and_each_trial_knows_its_version(
+    whole: tuple[Bench, SessionResult],
+) -> None:
     bench, outcome = whole
     weights, fixed, asked, *grown = journal(bench)
     assert [weights.first, fixed.first, asked.first] == [WHEN + 1] * 3
@@ -48,7 +50,7 @@ def test_amendments_hold_from_the_next_trial_on_and_each_trial_knows_its_version
                             "(voltage is settled)")  # fmt: skip
 
 
-def test_past_trials_are_ranked_by_the_weights_in_force(whole: tuple[Bench, Outcome]) -> None:
+def test_past_trials_are_ranked_by_the_weights_in_force(whole: tuple[Bench, SessionResult]) -> None:
     bench, outcome = whole
     data = growing()
     for term, weight in zip(data["objective"]["terms"], (1, 3), strict=True):
@@ -60,7 +62,7 @@ def test_past_trials_are_ranked_by_the_weights_in_force(whole: tuple[Bench, Outc
     assert [t.score for t in Reader(bench.url).trials()] == [t.score for t in outcome.trials]
 
 
-def test_what_is_fixed_stays_so_and_what_waits_outside_is_withdrawn(whole: tuple[Bench, Outcome]) -> None:
+def test_what_is_fixed_stays_so_and_what_waits_outside_is_withdrawn(whole: tuple[Bench, SessionResult]) -> None:
     _, outcome = whole
     after = outcome.trials[WHEN + 1 :]
     assert {t.candidate.parameters["atmosphere"] for t in after} == {"oxygen"}
@@ -70,7 +72,7 @@ def test_what_is_fixed_stays_so_and_what_waits_outside_is_withdrawn(whole: tuple
     assert sum(t.counted for t in outcome.trials) == 20
 
 
-def test_a_trial_that_was_asked_for_is_run_next(whole: tuple[Bench, Outcome]) -> None:
+def test_a_trial_that_was_asked_for_is_run_next(whole: tuple[Bench, SessionResult]) -> None:
     bench, outcome = whole
     asked = outcome.trials[WHEN + 1]
     assert asked.proposal.generator == OPERATOR
@@ -82,7 +84,7 @@ def test_a_trial_that_was_asked_for_is_run_next(whole: tuple[Bench, Outcome]) ->
     assert isinstance(journal(bench)[2].change, AddTrial)
 
 
-def test_a_bound_grows_against_which_the_optimum_presses(whole: tuple[Bench, Outcome]) -> None:
+def test_a_bound_grows_against_which_the_optimum_presses(whole: tuple[Bench, SessionResult]) -> None:
     bench, outcome = whole
     grown = [a for a in journal(bench) if a.author == "growth"]
     assert grown
@@ -91,7 +93,7 @@ def test_a_bound_grows_against_which_the_optimum_presses(whole: tuple[Bench, Out
     assert max(temperatures[: grown[0].first]) <= 700 < max(temperatures[grown[0].first :])
 
 
-def test_the_report_shows_all_trials_by_the_latest_weights(whole: tuple[Bench, Outcome], tmp_path: Path) -> None:
+def test_the_report_shows_all_trials_by_the_latest_weights(whole: tuple[Bench, SessionResult], tmp_path: Path) -> None:
     bench, outcome = whole
     content = read_content(Reader(bench.url))
     assert [term.weight for term in content.objective.terms] == [1, 3]
@@ -124,7 +126,7 @@ def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench:
     assert [" refused: " in text for text in told] == [True, False, True]
 
 
-def test_killed_and_resumed_equals_uninterrupted(whole: tuple[Bench, Outcome], tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(whole: tuple[Bench, SessionResult], tmp_path: Path) -> None:
     bench, expected = whole
     for moment in KILLS:
         assert forked(run, Bench(tmp_path), moment) == -signal.SIGKILL, moment

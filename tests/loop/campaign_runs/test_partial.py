@@ -8,7 +8,7 @@ from campaigns.amendments import ReleaseTrial
 from campaigns.campaign import Campaign
 from campaigns.relative_paths import PARENT
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import open_desk, settle
+from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.core.candidate_results import best
 from loop.core.events import Warned
 from loop.core.records import completed, learnable
@@ -159,7 +159,7 @@ def test_a_wild_scale_goes_into_quarantine_until_it_is_released(
     found = best(outcome.found)
     assert found is not None
     assert found.number != 3
-    settle(open_desk(None, bench.url, "it is true"), ReleaseTrial(trial=3))
+    settle(open_journal_editor(None, bench.url, "it is true"), ReleaseTrial(trial=3))
     assert bench.run(data | {"budget": {"trials": 9}}).trials[3].values["height"] > 2.0
 
 

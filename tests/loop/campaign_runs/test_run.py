@@ -11,10 +11,10 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError, StoreError
 from campaigns.values import Cause, TrialState
-from loop.core.events import BestChanged, Event, LookedAhead, Proposed, StepStarted, Stopping, TrialEnded, Warned
+from loop.core.events import BestChanged, Event, Proposed, RegretEstimated, StepStarted, Stopping, TrialEnded, Warned
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
-from simulators.job_ledger import Ledger
+from simulators.job_ledger import JobLedger
 from tests.loop.conftest import Bench, quick
 
 
@@ -181,7 +181,7 @@ def test_ctrl_c_twice_leaves_running_jobs_to_the_instruments_and_the_next_run_ad
 
 def begun_once(bench: Bench) -> bool:
     """Return whether the instruments' own memory shows no step of a sample twice."""
-    ledger = Ledger(bench.folder / "test.lab" / "instruments.jsonl")
+    ledger = JobLedger(bench.folder / "test.lab" / "instruments.jsonl")
     counts = Counter((entry.sample, entry.step) for entry in ledger)
     ledger.close()
     return set(counts.values()) == {1}
@@ -246,17 +246,17 @@ def test_what_is_left_to_hope_for_is_kept_and_decides_the_same_after_a_kill(benc
     data = quick(stopping=rules, budget={"trials": 30})
     outcome = bench.run(data)
     assert outcome.reason.startswith("a candidate better than trial")
-    ahead = [e for e in bench.events if isinstance(e, LookedAhead)]
-    kept = {t.number: t.outlook for t in Reader(bench.url).trials() if t.outlook}
-    assert kept == {e.trial: e.outlook for e in ahead}
-    assert all(outlook.reached[0][0] == 100.0 for outlook in kept.values())
+    ahead = [e for e in bench.events if isinstance(e, RegretEstimated)]
+    kept = {t.number: t.regret for t in Reader(bench.url).trials() if t.regret}
+    assert kept == {e.trial: e.regret for e in ahead}
+    assert all(regret.reached[0][0] == 100.0 for regret in kept.values())
     with closing(sqlite3.connect(bench.folder / "test.db")) as store, store:  # as if it was killed before that was kept
         store.execute("DELETE FROM artefact WHERE kind = 'outlook' AND name = ?", (str(ahead[-1].trial),))
     again = bench.run(data)
     assert again.finished
     assert again.reason.startswith("a candidate better than trial")
     assert len(again.trials) == len(outcome.trials)
-    assert [e for e in bench.events if isinstance(e, LookedAhead)][-1] == ahead[-1]
+    assert [e for e in bench.events if isinstance(e, RegretEstimated)][-1] == ahead[-1]
 
 
 def test_a_small_finite_space_is_searched_to_its_end_without_repeats(bench: Bench) -> None:

@@ -5,7 +5,7 @@ import pytest
 from campaigns.amendments import AddLevel, FixParameter, ReleaseParameter, SetBounds, SetWeights, amended
 from campaigns.errors import CampaignError, UnitError
 from campaigns.values import Candidate
-from loop.cli.amendment_parser import Words, candidate, pairs
+from loop.cli.amendment_parser import AmendmentParser, candidate, pairs
 from tests.trials import campaign
 
 
@@ -27,22 +27,26 @@ def test_words_are_names_with_texts() -> None:
     ],
 )
 def test_bounds_have_units_and_an_end_that_is_left_out_stays(text: str, low: float, high: float) -> None:
-    (change,) = Words(campaign(), []).bounds({"temperature": text})
+    (change,) = AmendmentParser(campaign(), []).bounds({"temperature": text})
     assert isinstance(change, SetBounds)
     assert (change.low, change.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_what_is_left_out_is_what_was_set_before_whether_fixed_or_not() -> None:
     before = [SetBounds(parameter="time", low=2, high=50), FixParameter(parameter="time", value=10.0)]
-    assert Words(campaign(), before).bounds({"time": "..40 h"}) == [SetBounds(parameter="time", low=2, high=40)]
+    assert AmendmentParser(campaign(), before).bounds({"time": "..40 h"}) == [
+        SetBounds(parameter="time", low=2, high=40)
+    ]
 
 
 def test_weights_name_a_term_by_its_metric_or_its_place() -> None:
-    assert Words(campaign(), []).weights({"mean_voltage": "0.5", "0": "2"}) == [SetWeights(weights={1: 0.5, 0: 2.0})]
+    assert AmendmentParser(campaign(), []).weights({"mean_voltage": "0.5", "0": "2"}) == [
+        SetWeights(weights={1: 0.5, 0: 2.0})
+    ]
 
 
 def test_values_levels_and_names_become_changes() -> None:
-    words = Words(campaign(), [])
+    words = AmendmentParser(campaign(), [])
     assert words.fixed({"atmosphere": "air", "time": "90 min"}) == [
         FixParameter(parameter="atmosphere", value="air"), FixParameter(parameter="time", value=1.5)
     ]  # fmt: skip
@@ -65,12 +69,12 @@ def test_values_levels_and_names_become_changes() -> None:
 )
 def test_what_cannot_be_meant_is_told(method: str, given: dict[str, str], message: str) -> None:
     with pytest.raises(CampaignError, match=message):
-        getattr(Words(campaign(), []), method)(given)
+        getattr(AmendmentParser(campaign(), []), method)(given)
 
 
 def test_a_unit_of_another_kind_is_refused() -> None:
     with pytest.raises(UnitError, match="allowed: a temperature"):
-        Words(campaign(), []).bounds({"temperature": "600..700 eV"})
+        AmendmentParser(campaign(), []).bounds({"temperature": "600..700 eV"})
 
 
 def test_a_candidate_needs_every_parameter_but_those_that_are_fixed() -> None:

@@ -11,13 +11,13 @@ from campaigns.amendments import ReanalyseTrial, SetWeights
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
-from loop.cli.amendment_commands import amend, numbers, open_desk
+from loop.cli.amendment_commands import amend, numbers, open_journal_editor
 from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.reanalyse_command import reanalyse
 from loop.core.events import Warned
 from loop.planning.planner import Planner
-from loop.storage.reader import DOUBTS, Reader
+from loop.storage.reader import OUTLIERS, Reader
 from surrogates.models.encoder import Encoder
 from tests.loop import troubled as benches
 from tests.loop.conftest import Bench, troubled
@@ -44,7 +44,7 @@ def stopped(bench: Bench) -> Bench:
 
 
 def told(bench: Bench, *words: str) -> list[str]:
-    return list(reanalyse(open_desk(None, bench.url, "corrected it"), words))
+    return list(reanalyse(open_journal_editor(None, bench.url, "corrected it"), words))
 
 
 def states(bench: Bench) -> list[TrialState]:
@@ -85,7 +85,7 @@ def test_once_it_is_corrected_all_are_completed_by_the_command_and_the_campaign_
 
 def test_a_run_takes_over_what_was_asked_for_beside_it(stopped: Bench) -> None:
     benches.SCALE[0] = 1.0
-    desk = open_desk(None, stopped.url, "corrected it")
+    desk = open_journal_editor(None, stopped.url, "corrected it")
     desk.journal.amend([ReanalyseTrial(trial=n) for n in range(3)], ("somebody", desk.reason), {})
     outcome = stopped.run(analysed_by("scaled"))
     assert {t.state for t in outcome.trials} == {TrialState.COMPLETED}
@@ -162,10 +162,10 @@ def test_stopping_rules_go_by_the_new_values(bench: Bench) -> None:
     benches.SCALE[0] = 1.0
     data = analysed_by("scaled", stopping=[{"kind": "target", "score": 12.0, "confidence": 0.5}])
     assert bench.run(data).reason == "all 8 trials of the budget are spent"
-    assert Reader(bench.url).trials()[-1].outlook is not None
+    assert Reader(bench.url).trials()[-1].regret is not None
     benches.SCALE[0] = 0.5
     told(bench, "0-7")
-    assert not any(t.outlook for t in Reader(bench.url).trials())
+    assert not any(t.regret for t in Reader(bench.url).trials())
     assert Reader(bench.url).posterior_best() is None
     outcome = bench.run(data | {"budget": {"trials": 9}})
     assert "has reached the target score 12 with probability" in outcome.reason
@@ -175,16 +175,16 @@ def test_stopping_rules_go_by_the_new_values(bench: Bench) -> None:
 def test_a_value_that_is_gone_is_suspected_no_more(bench: Bench) -> None:
     benches.SCALE[0] = 1.0
     bench.run(analysed_by("scaled"))
-    desk = open_desk(None, bench.url, "corrected it")
-    desk.journal.keep(DOUBTS, "trials", {"2": "far from the others", "4": "far from the others"})
+    desk = open_journal_editor(None, bench.url, "corrected it")
+    desk.journal.keep(OUTLIERS, "trials", {"2": "far from the others", "4": "far from the others"})
     told(bench, "2")
-    assert [t.number for t in Reader(bench.url).trials() if t.doubt] == [4]
+    assert [t.number for t in Reader(bench.url).trials() if t.outlier] == [4]
 
 
 def test_trials_are_scored_by_the_weights_that_the_others_are_shown_by(bench: Bench) -> None:
     benches.SCALE[0] = 1.0
     bench.run(analysed_by("scaled"))
-    desk = open_desk(None, bench.url, "it matters more")
+    desk = open_journal_editor(None, bench.url, "it matters more")
     amend(desk, [SetWeights(weights={0: 2.0})])
     before = [t.score for t in Reader(bench.url).trials()]
     told(bench, "0")

@@ -14,7 +14,7 @@ from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
 from loop.cli.exit_codes import ExitCode
 from loop.cli.run_command import Request, exit_of, overridden
-from loop.execution.options import Outcome
+from loop.execution.options import SessionResult
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "loop.cli.app"]
@@ -94,14 +94,14 @@ def test_seed_and_lab_of_the_command_line_win(campaign_file: Path) -> None:
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [
-        (Outcome("done", finished=True), ExitCode.FINISHED),
-        (Outcome("enough", finished=False), ExitCode.FINISHED),
-        (Outcome("Ctrl-C", finished=False, interrupted=True), ExitCode.INTERRUPTED),
-        (Outcome("Ctrl-C", finished=False, interrupted=True, aborted=True), ExitCode.ABORTED),
+        (SessionResult("done", finished=True), ExitCode.FINISHED),
+        (SessionResult("enough", finished=False), ExitCode.FINISHED),
+        (SessionResult("Ctrl-C", finished=False, interrupted=True), ExitCode.INTERRUPTED),
+        (SessionResult("Ctrl-C", finished=False, interrupted=True, aborted=True), ExitCode.ABORTED),
     ],
     ids=lambda value: value.name if isinstance(value, ExitCode) else "",
 )
-def test_each_ending_has_its_exit_code(outcome: Outcome, code: ExitCode) -> None:
+def test_each_ending_has_its_exit_code(outcome: SessionResult, code: ExitCode) -> None:
     assert exit_of(outcome) is code
 
 

@@ -16,7 +16,7 @@ from loop.core.candidate_results import CandidateResult, best, by_trial, pooled,
 from loop.core.pareto import front, volumes
 from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.core.stopping import Spent, stop_reason
-from loop.execution.bound_expansion import growth
+from loop.execution.bound_expansion import expand_bounds
 from loop.report.trial_figures import incumbent, score_figure
 from loop.terminal.trial_tables import ranking_csv, ranking_table, trials_table
 from tests.loop.core.test_pareto import AREA, two_terms
@@ -34,11 +34,11 @@ def phase(**changes: Any) -> Campaign:
     return campaign(objective={"terms": terms, "constraints": [{"metric": "capacity", "at_least": 0.8}]}, **changes)
 
 
-def reading(number: int, capacity: float, at: Candidate = HERE, sd: float = 0.01, doubt: str = "") -> TrialRecord:
+def reading(number: int, capacity: float, at: Candidate = HERE, sd: float = 0.01, outlier: str = "") -> TrialRecord:
     """A trial with one reading, scored by ``phase``."""
     metrics = {"capacity": MetricValue(capacity, sd, "mAh/g"), "mean_voltage": MetricValue(3.5, 0.01, "V")}
     merit = {"score": capacity, "score_sd": sd, "feasible": capacity >= 0.8}
-    return completed(number, 1.0, candidate=at, metrics=metrics, doubt=doubt, **merit)
+    return completed(number, 1.0, candidate=at, metrics=metrics, outlier=outlier, **merit)
 
 
 def found(*trials: TrialRecord) -> list[CandidateResult]:
@@ -78,11 +78,14 @@ def test_more_readings_make_the_mean_better_known() -> None:
 
 def test_a_suspected_outlier_is_left_out_unless_it_is_all_there_is() -> None:
     one, lone = found(
-        reading(0, 1.0), reading(1, 9999.0, doubt="too good"), reading(2, 1.2), reading(3, 50.0, THERE, doubt="why?")
+        reading(0, 1.0),
+        reading(1, 9999.0, outlier="too good"),
+        reading(2, 1.2),
+        reading(3, 50.0, THERE, outlier="why?"),
     )
-    assert (one.score, one.numbers, one.doubt) == (pytest.approx(1.1), (0, 2), "")
+    assert (one.score, one.numbers, one.outlier) == (pytest.approx(1.1), (0, 2), "")
     assert [t.number for t in one.trials] == [0, 1, 2]
-    assert (lone.score, lone.doubt) == (50.0, "why?")
+    assert (lone.score, lone.outlier) == (50.0, "why?")
     assert best([one, lone]) == one
     assert ranking([lone, one]) == [one, lone]
 
@@ -122,7 +125,7 @@ def test_a_whole_number_and_a_negative_zero_are_the_same_setting() -> None:
 
 
 def test_the_ranking_shows_each_candidate_once_with_its_readings_on_demand() -> None:
-    trials = [reading(0, 2.644), reading(1, 1.0, THERE), reading(2, 2.613), reading(3, 99.0, doubt="too good")]
+    trials = [reading(0, 2.644), reading(1, 1.0, THERE), reading(2, 2.613), reading(3, 99.0, outlier="too good")]
     table = ranking_table(found(*trials), {})
     assert (table.row_count, ranking_table(found(*trials), {}, readings=True).row_count) == (2, 5)
     rows = list(csv.DictReader(io.StringIO(ranking_csv(found(*trials), {"temperature": "degC"}))))
@@ -183,7 +186,7 @@ def test_readings_of_one_candidate_press_once_against_a_bound() -> None:
         completed(4 + i, 100.0, candidate=Candidate({**hot.parameters, "temperature": float(t)}))
         for i, t in enumerate(others)
     ]
-    assert growth(growing(), trials) is None
+    assert expand_bounds(growing(), trials) is None
 
 
 def test_each_trial_knows_its_candidate() -> None:
@@ -193,9 +196,9 @@ def test_each_trial_knows_its_candidate() -> None:
 
 
 def test_readings_that_are_all_suspected_outliers_are_listed_singly_and_never_pooled() -> None:
-    trials = [reading(0, 17500.0, doubt="too good"), reading(1, 1.0, THERE), reading(2, 61.5, doubt="contradicts")]
+    trials = [reading(0, 17500.0, outlier="too good"), reading(1, 1.0, THERE), reading(2, 61.5, outlier="contradicts")]
     one, other = found(*trials)
-    assert (one.score, dict(one.metrics), one.doubt) == (None, {}, "too good; contradicts")
+    assert (one.score, dict(one.metrics), one.outlier) == (None, {}, "too good; contradicts")
     assert best([one, other]) is other
     table = ranking_table([one, other], {})
     cells = [list(column.cells) for column in table.columns]
@@ -233,9 +236,9 @@ def test_the_list_of_trials_says_which_were_imported() -> None:
 
 def test_suspected_outliers_are_ranked_behind_what_is_infeasible_and_of_equals_the_first_is_the_best() -> None:
     places = [replace(HERE, parameters={**HERE.parameters, "time": float(n)}) for n in range(4)]
-    doubted, broken = reading(0, 9.0, places[0], doubt="too good"), reading(1, 0.5, places[1])
+    outliers, broken = reading(0, 9.0, places[0], outlier="too good"), reading(1, 0.5, places[1])
     equals = [reading(n, 2.0, places[n]) for n in (3, 2)]
-    assert [one.number for one in ranking(found(doubted, broken, *equals))] == [2, 3, 1, 0]
+    assert [one.number for one in ranking(found(outliers, broken, *equals))] == [2, 3, 1, 0]
     assert best(found(*equals)) == found(equals[1])[0]
 
 

@@ -42,7 +42,7 @@ def test_the_front_holds_what_no_other_feasible_trial_beats_best_in_the_first_te
 
 
 def test_a_suspected_outlier_stands_on_no_front_and_below_no_volume() -> None:
-    objective, spike = two_terms(AREA).build_objective(), completed(6, 9999.0, 9.9, doubt="too good")
+    objective, spike = two_terms(AREA).build_objective(), completed(6, 9999.0, 9.9, outlier="too good")
     found = front(objective, [*TRIALS, spike])
     assert found == front(objective, TRIALS)
     assert volumes(objective, [*TRIALS, spike])[-1] == pytest.approx(found.volume)
@@ -102,7 +102,7 @@ def test_some_trials_of_a_long_front_reach_from_end_to_end() -> None:
 
 
 def test_the_volume_does_not_grow_by_a_reading_that_is_left_out() -> None:
-    spike = completed(6, 200.0, 4.0, doubt="too good", candidate=TRIALS[2].candidate)
+    spike = completed(6, 200.0, 4.0, outlier="too good", candidate=TRIALS[2].candidate)
     order = [TRIALS[0], spike, TRIALS[2]]
     found = volumes(two_terms(AREA).build_objective(), order)
     assert found[0] == found[1] < found[2]

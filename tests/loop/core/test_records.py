@@ -18,6 +18,6 @@ def test_each_fidelity_is_completed_on_its_own() -> None:
 
 
 def test_suspected_outliers_are_completed_but_not_trusted() -> None:
-    spike, sound = done(0, 9999.0, doubt="too good"), done(1, 90.0)
+    spike, sound = done(0, 9999.0, outlier="too good"), done(1, 90.0)
     assert completed([spike, sound]) == [spike, sound]
     assert trusted([spike, sound]) == [sound]

@@ -6,8 +6,8 @@ import pytest
 from campaigns.campaign import Campaign, HypervolumeRuleConfig
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.core.records import Outlook, Proposal, StepRecord, TrialRecord
-from loop.core.stopping import Spent, spent, stop_reason, unanswered
+from loop.core.records import Proposal, RegretEstimate, StepRecord, TrialRecord
+from loop.core.stopping import Spent, spent, stop_reason, trial_needing_regret_estimate
 from tests.loop.conftest import quick
 from tests.loop.core.test_pareto import AREA, TRIALS, two_terms
 from tests.trials import completed
@@ -70,17 +70,17 @@ def test_before_there_is_a_model_the_reading_must_be_sure_enough(score: float, s
 
 def test_what_the_model_says_of_the_target_goes_before_the_reading() -> None:
     rule = campaign(stopping=[{"kind": "target", "score": 2.0, "confidence": 0.9}])
-    lucky = trial(1, 3.0, outlook=Outlook(1, (1.9, 0.1), ((2.0, 1, 0.3),)))
+    lucky = trial(1, 3.0, regret=RegretEstimate(1, (1.9, 0.1), ((2.0, 1, 0.3),)))
     assert stop_reason(rule, [trial(0, 1.0), lucky], NOTHING) is None
-    sure = trial(2, 1.5, outlook=Outlook(1, (2.3, 0.1), ((2.0, 1, 0.97),)))
+    sure = trial(2, 1.5, regret=RegretEstimate(1, (2.3, 0.1), ((2.0, 1, 0.97),)))
     reason = stop_reason(rule, [trial(0, 1.0), lucky, sure], NOTHING)
     assert reason == "trial 1 has reached the target score 2 with probability 0.97; 0.9 is enough"
 
 
 def hopes(*chances: float, improvement: float = 0.1) -> list[TrialRecord]:
     """Trials after each of which a better one existed with such a probability."""
-    outlooks = [Outlook(0, (1.0, 0.1), better=((improvement, p),), gain=p / 10) for p in chances]
-    return [trial(0, 1.0), *(trial(i, 0.5, outlook=outlook) for i, outlook in enumerate(outlooks, 1))]
+    regrets = [RegretEstimate(0, (1.0, 0.1), better=((improvement, p),), gain=p / 10) for p in chances]
+    return [trial(0, 1.0), *(trial(i, 0.5, regret=regret) for i, regret in enumerate(regrets, 1))]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,15 @@ def test_what_was_found_out_for_another_improvement_does_not_count() -> None:
 
 def test_the_models_are_asked_only_what_a_rule_wants_to_know() -> None:
     rules = campaign(stopping=[{"kind": "target", "score": 2.0}, {"kind": "no_better", "improvement": 0.1}])
-    started = [trial(0, 1.0, proposal=Proposal("space-filling"), outlook=Outlook(0, (1.0, 0.1), ((2.0, 0, 0.0),)))]
-    assert unanswered(campaign(), [trial(0, 1.0)]) is None
-    assert unanswered(rules, []) is None
-    assert unanswered(rules, started) is None  # in the start, nobody asks what exists
-    later = trial(1, 1.0, outlook=started[0].outlook)
-    assert unanswered(rules, [*started, later]) is later
-    assert unanswered(rules, [*started, trial(1, 1.0)]) is not None
+    started = [
+        trial(0, 1.0, proposal=Proposal("space-filling"), regret=RegretEstimate(0, (1.0, 0.1), ((2.0, 0, 0.0),)))
+    ]
+    assert trial_needing_regret_estimate(campaign(), [trial(0, 1.0)]) is None
+    assert trial_needing_regret_estimate(rules, []) is None
+    assert trial_needing_regret_estimate(rules, started) is None  # in the start, nobody asks what exists
+    later = trial(1, 1.0, regret=started[0].regret)
+    assert trial_needing_regret_estimate(rules, [*started, later]) is later
+    assert trial_needing_regret_estimate(rules, [*started, trial(1, 1.0)]) is not None
 
 
 def test_where_many_are_wanted_each_further_find_is_an_improvement() -> None:
@@ -166,9 +168,9 @@ def test_stagnation_waits_for_the_first_feasible_trial() -> None:
 
 def test_what_is_not_believed_reaches_no_target_and_improves_nothing() -> None:
     target = campaign(stopping=[{"kind": "target", "score": 2.0}])
-    assert stop_reason(target, [trial(0, 3.0, doubt="too good")], NOTHING) is None
+    assert stop_reason(target, [trial(0, 3.0, outlier="too good")], NOTHING) is None
     patience = campaign(stopping=[{"kind": "stagnation", "trials": 3}])
-    trials = [trial(0, 1.0), trial(1, 0.9), trial(2, 5.0, doubt="too good"), trial(3, 0.8)]
+    trials = [trial(0, 1.0), trial(1, 0.9), trial(2, 5.0, outlier="too good"), trial(3, 0.8)]
     assert stop_reason(patience, trials, NOTHING) is not None
     assert stop_reason(patience, [*trials[:2], trial(2, 5.0), trial(3, 0.8)], NOTHING) is None
 
@@ -177,7 +179,7 @@ def test_a_suspected_outlier_does_not_stop_a_campaign_on_its_volume() -> None:
     rule = two_terms(AREA).model_copy(update={"stopping": (HypervolumeRuleConfig(kind="hypervolume", reaches=50.0),)})
     spike = completed(9, 9999.0, 9.9)
     assert stop_reason(rule, [*TRIALS, spike], NOTHING) is not None
-    assert stop_reason(rule, [*TRIALS, replace(spike, doubt="too good")], NOTHING) is None
+    assert stop_reason(rule, [*TRIALS, replace(spike, outlier="too good")], NOTHING) is None
 
 
 def test_patience_begins_anew_with_what_the_campaign_holds_for() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from loop.core.candidate_results import CandidateResult, results
-from loop.core.term_contributions import shares, term_label
+from loop.core.term_contributions import term_contributions, term_label
 from tests.trials import campaign, completed
 
 OBJECTIVE = campaign().build_objective()
@@ -15,11 +15,11 @@ def measured(capacity: float, voltage: float) -> CandidateResult:
 @pytest.mark.parametrize(("capacity", "voltage"), [(120.0, 3.5), (80.0, 4.25), (60.0, 2.9)])
 def test_contributions_add_up_to_the_score(capacity: float, voltage: float) -> None:
     one = measured(capacity, voltage)
-    assert sum(s.contribution.value for s in shares(OBJECTIVE, one)) == pytest.approx(one.score)
+    assert sum(s.contribution.value for s in term_contributions(OBJECTIVE, one)) == pytest.approx(one.score)
 
 
 def test_contributions_carry_the_uncertainty_of_their_metric() -> None:
-    capacity, voltage = shares(OBJECTIVE, measured(100.0, 3.5))
+    capacity, voltage = term_contributions(OBJECTIVE, measured(100.0, 3.5))
     assert capacity.points.sd == pytest.approx(0.2)
     assert capacity.contribution.sd == pytest.approx(0.2 * 3 / 4)
     assert str(voltage.points.value) == "0.0"
@@ -27,7 +27,7 @@ def test_contributions_carry_the_uncertainty_of_their_metric() -> None:
 
 
 def test_at_the_edge_of_a_window_the_uncertainty_counts() -> None:
-    _, voltage = shares(OBJECTIVE, measured(100.0, 4.0))
+    _, voltage = term_contributions(OBJECTIVE, measured(100.0, 4.0))
     assert voltage.points.sd == pytest.approx(0.1)
 
 

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import spearmanr
 
 from campaigns.values import MetricValue, TrialState
-from loop.diagnostics.calibration import Pair, coverage, metric_pairs, rank_correlation, score_pairs, verdict
+from loop.diagnostics.calibration import (
+    Pair,
+    calibration_summary,
+    coverage,
+    metric_pairs,
+    rank_correlation,
+    score_pairs,
+)
 from tests.trials import completed, predicted, trial
 
 
@@ -36,7 +43,7 @@ def test_nothing_is_claimed_of_too_few_pairs() -> None:
     assert coverage([], 0.5) is None
     assert rank_correlation([]) is None
     assert rank_correlation(pairs_of([0.0, 1.0, 2.0])) is None
-    assert "too few to rank" in verdict(pairs_of([0.0]))
+    assert "too few to rank" in calibration_summary(pairs_of([0.0]))
 
 
 def test_constant_predictions_have_no_rank_correlation() -> None:

@@ -9,9 +9,9 @@ import pytest
 from campaigns.amendments import ReleaseTrial, Settlement, WithdrawTrial
 from campaigns.errors import CampaignError
 from campaigns.values import TrialState
-from loop.cli.amendment_commands import open_desk, settle
+from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.core.events import Amended, Event, Proposed, TrialEnded
-from loop.execution.options import Outcome
+from loop.execution.options import SessionResult
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
 from tests.loop.campaign_runs.test_run import begun_once, facts
@@ -26,10 +26,10 @@ def doubtful() -> dict[str, Any]:
 
 
 def decide(bench: Bench, change: Settlement) -> None:
-    list(settle(open_desk(None, bench.url, "looked at it"), change))
+    list(settle(open_journal_editor(None, bench.url, "looked at it"), change))
 
 
-def run(bench: Bench) -> Outcome:
+def run(bench: Bench) -> SessionResult:
     """Run it with an operator who releases trials 1 and 2, and withdraws trials 4 and 5."""
 
     def on_event(event: Event) -> None:
@@ -44,12 +44,12 @@ def run(bench: Bench) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Outcome]:
+def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, SessionResult]:
     bench = Bench(tmp_path_factory.mktemp("settled"))
     return bench, run(bench)
 
 
-def test_a_released_trial_goes_on_and_is_scored(settled: tuple[Bench, Outcome]) -> None:
+def test_a_released_trial_goes_on_and_is_scored(settled: tuple[Bench, SessionResult]) -> None:
     bench, outcome = settled
     released = outcome.trials[2]
     assert released.state is TrialState.COMPLETED
@@ -61,14 +61,14 @@ def test_a_released_trial_goes_on_and_is_scored(settled: tuple[Bench, Outcome]) 
     assert begun_once(bench)
 
 
-def test_what_is_no_number_stays_in_quarantine(settled: tuple[Bench, Outcome]) -> None:
+def test_what_is_no_number_stays_in_quarantine(settled: tuple[Bench, SessionResult]) -> None:
     bench, outcome = settled
     assert outcome.trials[1].state is TrialState.QUARANTINED
     told = [line(event, {}) for event in bench.events if isinstance(event, Amended)]
     assert any("trial 1 is released, refused: capacity cannot be had: the analysis gave nan" in text for text in told)
 
 
-def test_what_is_withdrawn_rests_and_teaches_nothing(settled: tuple[Bench, Outcome]) -> None:
+def test_what_is_withdrawn_rests_and_teaches_nothing(settled: tuple[Bench, SessionResult]) -> None:
     _, outcome = settled
     rested, waiting = outcome.trials[4:6]
     assert {rested.state, waiting.state} == {TrialState.WITHDRAWN}
@@ -79,7 +79,7 @@ def test_what_is_withdrawn_rests_and_teaches_nothing(settled: tuple[Bench, Outco
 
 
 def test_the_next_session_knows_what_was_decided_and_learns_from_it(
-    settled: tuple[Bench, Outcome], tmp_path: Path
+    settled: tuple[Bench, SessionResult], tmp_path: Path
 ) -> None:
     bench, outcome = settled
     shutil.copytree(bench.folder, tmp_path / "copy")
@@ -90,7 +90,7 @@ def test_the_next_session_knows_what_was_decided_and_learns_from_it(
     assert not {4, 5} & set(again.trials[-1].proposal.learnt_from)
 
 
-def test_only_what_can_be_settled_so_is(settled: tuple[Bench, Outcome]) -> None:
+def test_only_what_can_be_settled_so_is(settled: tuple[Bench, SessionResult]) -> None:
     bench, _ = settled
     for change, message in (
         (ReleaseTrial(trial=0), "trial 0 is completed; allowed: one in quarantine"),
@@ -104,7 +104,7 @@ def test_only_what_can_be_settled_so_is(settled: tuple[Bench, Outcome]) -> None:
 def test_a_completed_trial_that_was_wrong_is_withdrawn_at_once_and_learnt_from_no_more(bench: Bench) -> None:
     data = troubled("Bench")
     before = bench.run(data).trials
-    said = list(settle(open_desk(None, bench.url, "vials 3 and 4 were swapped"), *map(withdrawn, (3, 4))))
+    said = list(settle(open_journal_editor(None, bench.url, "vials 3 and 4 were swapped"), *map(withdrawn, (3, 4))))
     assert said == ["amendment 1: trial 3 is withdrawn, done", "amendment 2: trial 4 is withdrawn, done"]
     trials = Reader(bench.url).trials()
     for old, new in zip(before[3:5], trials[3:5], strict=True):
@@ -123,7 +123,7 @@ def test_a_run_that_goes_on_forgets_a_completed_trial_that_is_withdrawn_meanwhil
 
     def on_event(event: Event) -> None:
         if isinstance(event, TrialEnded) and event.trial.number == 5:
-            said.extend(settle(open_desk(None, bench.url, "swapped"), withdrawn(3)))
+            said.extend(settle(open_journal_editor(None, bench.url, "swapped"), withdrawn(3)))
 
     outcome = bench.run(troubled("Bench"), on_event)
     assert said == ["the run that goes on does it before its next proposal"]

@@ -12,12 +12,12 @@ from scipy.stats import spearmanr
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planning.acquisition import Choice, _improvement, choose, predictions
-from loop.planning.fitting import believe
-from loop.planning.initial_design import Start
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
+from loop.planning.fitting import fit_posterior
+from loop.planning.initial_design import InitialDesign
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
 from loop.planning.shortlist import SpaceExhaustedError
-from loop.planning.source_models import Teaching
+from loop.planning.source_models import SourceModels
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.loop.conftest import only_step, quick
@@ -52,8 +52,8 @@ def campaign(**changes: Any) -> Campaign:
     return Campaign(**data)
 
 
-def decide(scorer: Scorer, history: History, seed: int) -> Choice:
-    return choose(believe(scorer, history), history, seed)
+def decide(scorer: ObjectiveOnSamples, history: TrainingData, seed: int) -> Choice:
+    return choose(fit_posterior(scorer, history), history, seed)
 
 
 class World:
@@ -63,7 +63,7 @@ class World:
         self.features = np.random.default_rng(0).normal(size=(MATERIALS, 4)) / np.sqrt(8)
         cost = np.where(np.arange(MATERIALS) % 3 == 0, 100.0, 10.0)
         table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": self.features}, {"cost": cost})
-        self.scorer = Scorer(campaign(), Encoder(campaign().space, table))
+        self.scorer = ObjectiveOnSamples(campaign(), Encoder(campaign().space, table))
         self.cost = cost
 
     def measure(self, candidate: Candidate) -> dict[str, MetricValue]:
@@ -72,10 +72,10 @@ class World:
         purity = float(np.exp(-(((temperature - 850) / 100) ** 2)))
         return {"capacity": MetricValue(capacity, 1.0, "mAh/g"), "purity": MetricValue(purity, 0.01, "1")}
 
-    def history(self, done: list[Candidate], pending: list[Candidate] | None = None) -> History:
+    def history(self, done: list[Candidate], pending: list[Candidate] | None = None) -> TrainingData:
         measured = [self.measure(c) for c in done]
         metrics = {name: [m[name] for m in measured] for name in ("capacity", "purity")}
-        return History(done, metrics, pending or [], frozenset(c.key() for c in [*done, *(pending or [])]))
+        return TrainingData(done, metrics, pending or [], frozenset(c.key() for c in [*done, *(pending or [])]))
 
     def start(self, count: int = 8) -> list[Candidate]:
         settings = sobol(self.scorer.campaign.space, count, 1)
@@ -142,13 +142,13 @@ def test_a_space_without_an_affordable_material_is_exhausted() -> None:
     table = MaterialTable(
         tuple(map(str, range(MATERIALS))), {"features": world.features}, {"cost": np.full(MATERIALS, 99.0)}
     )
-    scorer = Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
+    scorer = ObjectiveOnSamples(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
     with pytest.raises(SpaceExhaustedError):
         decide(scorer, world.history(world.start()), 1)
 
 
-def _promising(scorer: Scorer) -> list[int]:
-    return list(Start(scorer, Teaching(scorer, ())).promising.tolist())
+def _promising(scorer: ObjectiveOnSamples) -> list[int]:
+    return list(InitialDesign(scorer, SourceModels(scorer, ())).promising.tolist())
 
 
 def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
@@ -157,7 +157,7 @@ def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
     prior = 150 + 60 * world.features[:, 0]
     numbers = {"prior:capacity": prior, "cost": world.cost}
     table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": world.features}, numbers)
-    places = _promising(Scorer(world.scorer.campaign, Encoder(world.scorer.campaign.space, table)))
+    places = _promising(ObjectiveOnSamples(world.scorer.campaign, Encoder(world.scorer.campaign.space, table)))
     affordable = np.flatnonzero(world.cost < 50)
     assert places == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
 
@@ -165,7 +165,7 @@ def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
 def test_the_improvement_ranks_candidates_as_botorch_does() -> None:
     world = World()
     done = world.start(16)
-    belief = believe(world.scorer, world.history(done))
+    belief = fit_posterior(world.scorer, world.history(done))
     fresh = [Candidate({"temperature": 850.0}, str(i)) for i in np.flatnonzero(world.cost < 50)]
     ours = _improvement(belief, world.history(done), fresh, seed=0)
     theirs = qLogNoisyExpectedImprovement(
@@ -183,7 +183,7 @@ def test_the_improvement_ranks_candidates_as_botorch_does() -> None:
 def test_many_good_candidates_are_found_where_many_are_wanted() -> None:
     world = World()
     data = campaign().model_dump() | {"objective": {**campaign().objective.model_dump(), "find": {"kind": "many"}}}
-    scorer = Scorer(Campaign(**data), world.scorer.encoder)
+    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
     allowed = np.flatnonzero(world.cost < 50)
     best = set(allowed[np.argsort(-world.features[allowed, 0])[:8]].astype(str))
     done = world.start()
@@ -198,16 +198,16 @@ def test_in_a_pool_without_parameters_no_material_is_proposed_twice_until_all_ar
     data = campaign().model_dump()
     data["space"]["parameters"], data["workflow"][0]["recipe"] = {}, {}
     only = Campaign(**data)
-    scorer = Scorer(only, Encoder(only.space, world.scorer.encoder.materials))
+    scorer = ObjectiveOnSamples(only, Encoder(only.space, world.scorer.encoder.materials))
     affordable = {str(i) for i in np.flatnonzero(world.cost < 50)}
     done = [Candidate({}, str(i)) for i in range(4)]
 
-    def history() -> History:
+    def history() -> TrainingData:
         metrics = {
             "capacity": [MetricValue(150 + 60 * world.features[int(c.material or 0), 0], 1.0, "mAh/g") for c in done],
             "purity": [MetricValue(0.9, 0.01, "1") for _ in done],
         }
-        return History(done, metrics, [], frozenset(c.key() for c in done))
+        return TrainingData(done, metrics, [], frozenset(c.key() for c in done))
 
     while {c.material for c in done} < affordable | {"0", "3"}:
         done.append(decide(scorer, history(), len(done)).candidate)
@@ -220,14 +220,14 @@ def test_what_is_proportional_to_another_metric_is_predicted_through_it() -> Non
     world = World()
     data = campaign().model_dump()
     data["metrics"]["capacity"]["proportional_to"] = "purity"
-    scorer = Scorer(Campaign(**data), world.scorer.encoder)
+    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
     done = world.start(20)
     history = world.history(done)
     shares = [m.value for m in history.metrics["purity"]]
     capacity = [
         MetricValue(m.value * s, 0.5, "mAh/g") for m, s in zip(history.metrics["capacity"], shares, strict=True)
     ]
-    belief = believe(scorer, History(done, {**history.metrics, "capacity": capacity}, [], history.seen))
+    belief = fit_posterior(scorer, TrainingData(done, {**history.metrics, "capacity": capacity}, [], history.seen))
     good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
     truth = 150 + 60 * world.features[7, 0]
     assert good["capacity"].value == pytest.approx(truth, rel=0.15)
@@ -238,8 +238,8 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
     world = World()
     data = campaign().model_dump()
     data["metrics"]["purity"]["within"] = [0, 1]
-    scorer = Scorer(Campaign(**data), world.scorer.encoder)
-    belief = believe(scorer, world.history(world.start(20)))
+    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
+    belief = fit_posterior(scorer, world.history(world.start(20)))
     rows = scorer.encoder.encode(
         [Candidate({"temperature": t}, str(m)) for t in (600.0, 800.0, 1000.0) for m in (1, 7)]
     )
@@ -251,7 +251,7 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
 
 def test_candidates_beside_others_are_drawn_as_together_with_them_but_alike() -> None:
     world = World()
-    belief = believe(world.scorer, world.history(world.start(20)))
+    belief = fit_posterior(world.scorer, world.history(world.start(20)))
     wanted = [Candidate({"temperature": t}, str(m)) for t in (620.0, 800.0) for m in (1, 7)]
     others = belief.rows[:6]
     rows = world.scorer.encoder.encode([*wanted, wanted[0]])
@@ -271,7 +271,7 @@ def test_candidates_beside_others_are_drawn_as_together_with_them_but_alike() ->
 
 def test_a_material_that_promises_nothing_worth_while_is_left_for_untried_ones() -> None:
     world = World()
-    demanding = Scorer(
+    demanding = ObjectiveOnSamples(
         campaign(stopping=[{"kind": "stagnation", "trials": 30, "improvement": 1e6}]), world.scorer.encoder
     )
     done, polished = world.start(), 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from loop.core.pareto import hypervolume
-from loop.planning.box_decomposition import Undominated, gains, non_dominated
+from loop.planning.box_decomposition import NondominatedBoxes, gains, non_dominated
 
 AXES = (2, 3, 4)
 
@@ -66,7 +66,9 @@ def test_without_a_front_a_point_gains_its_whole_box(axes: int) -> None:
     points, zero = random(1, 2, 5, axes), torch.zeros(axes, dtype=torch.float64)
     empty = torch.zeros(2, 0, axes, dtype=torch.float64)
     torch.testing.assert_close(gains(empty, points, zero), points.prod(dim=-1))
-    torch.testing.assert_close(Undominated.above(zero, empty).volume(3.0 * points), 3.0**axes * points.prod(dim=-1))
+    torch.testing.assert_close(
+        NondominatedBoxes.above(zero, empty).volume(3.0 * points), 3.0**axes * points.prod(dim=-1)
+    )
 
 
 def test_of_equal_points_none_dominates_the_other() -> None:

@@ -10,10 +10,10 @@ from campaigns.values import Candidate, MetricValue
 from loop.core.stopping import Spent, stop_reason
 from loop.planning import cost_weighting
 from loop.planning.acquisition import choose
-from loop.planning.cost_weighting import Effort
-from loop.planning.fitting import believe
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
+from loop.planning.cost_weighting import CostPenalty
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
@@ -36,9 +36,9 @@ def chosen(campaign: Campaign, seed: int) -> Candidate:
     places = np.random.default_rng(0).random((8, 2)).round(3)
     done = [Candidate({"a": float(a), "b": float(b)}) for a, b in places]
     values = [MetricValue(float(np.sin(5 * a)), 0.01, "1") for a, _ in places]
-    history = History(done, {"f": values}, [], frozenset(c.key() for c in done))
-    scorer = Scorer(campaign, Encoder(campaign.space, None))
-    return choose(believe(scorer, history), history, seed).candidate
+    history = TrainingData(done, {"f": values}, [], frozenset(c.key() for c in done))
+    scorer = ObjectiveOnSamples(campaign, Encoder(campaign.space, None))
+    return choose(fit_posterior(scorer, history), history, seed).candidate
 
 
 def test_cost_and_duration_of_a_step_may_be_sums_of_parameters() -> None:
@@ -94,17 +94,17 @@ def test_of_equally_good_candidates_a_cheap_one_is_chosen() -> None:
 def test_cost_counts_less_and_less_as_the_budget_is_spent() -> None:
     campaign = box(budget={"trials": 20, "cost": "200 USD"})
     keys = [Candidate({"a": 0.1 * i, "b": 0.5}).key() for i in range(3)]  # 55 USD each
-    shares = [Effort.after(campaign, keys[:count]).share for count in range(4)]
+    shares = [CostPenalty.after(campaign, keys[:count]).share for count in range(4)]
     assert shares == pytest.approx([1.0, 0.725, 0.45, 0.175])
     dear = [Candidate({"a": 0.5, "b": 1.0})]
-    penalties = [float(Effort(campaign, share).of(dear)) for share in shares]
+    penalties = [float(CostPenalty(campaign, share).of(dear)) for share in shares]
     assert penalties == sorted(penalties, reverse=True)
-    assert Effort.after(box(), keys).share == pytest.approx(17 / 20)
+    assert CostPenalty.after(box(), keys).share == pytest.approx(17 / 20)
 
 
 def test_a_usual_candidate_has_no_penalty() -> None:
     campaign = box(step={"duration": "600 + 3600 * a"})
-    assert float(Effort(campaign, 1.0).of([Candidate({"a": 0.5, "b": 0.5})])) == pytest.approx(0.0, abs=0.05)
+    assert float(CostPenalty(campaign, 1.0).of([Candidate({"a": 0.5, "b": 0.5})])) == pytest.approx(0.0, abs=0.05)
 
 
 def test_no_trial_is_begun_that_could_exceed_the_budget() -> None:

@@ -27,11 +27,17 @@ def trial(number: int, state: TrialState, candidate: Candidate) -> TrialRecord:
     return TrialRecord(number, candidate, state, "", Proposal("model"), {}, (), None, None, None, None, 0.0, None, ())
 
 
-def completed(number: int, candidate: Candidate, doubt: str = "") -> TrialRecord:
+def completed(number: int, candidate: Candidate, outlier: str = "") -> TrialRecord:
     ended = trial(number, TrialState.COMPLETED, candidate)
     metrics = {name: replace(metric, value=metric.value * (1.0 - 0.02 * number)) for name, metric in METRICS.items()}
     return replace(
-        ended, metrics=metrics, score=1.0 - 0.3 * number, score_sd=0.1, feasible=True, completed_order=0, doubt=doubt
+        ended,
+        metrics=metrics,
+        score=1.0 - 0.3 * number,
+        score_sd=0.1,
+        feasible=True,
+        completed_order=0,
+        outlier=outlier,
     )
 
 
@@ -65,9 +71,9 @@ def test_ax_goes_on_where_the_campaign_was(calcination: Campaign) -> None:
 
 
 def test_what_is_not_believed_is_no_optimum_of_ax(calcination: Campaign) -> None:
-    doubted = completed(0, Candidate(SETTINGS), doubt="a spike")
+    outliers_among = completed(0, Candidate(SETTINGS), outlier="a spike")
     failed = trial(1, TrialState.FAILED, Candidate({**SETTINGS, "time": 11.0}))
-    assert list(experiment(calcination, [doubted, failed]).client.summarize()["trial_status"]) == [
+    assert list(experiment(calcination, [outliers_among, failed]).client.summarize()["trial_status"]) == [
         "ABANDONED",
         "FAILED",
     ]
@@ -170,7 +176,7 @@ def test_shares_that_were_rounded_add_up_for_ax() -> None:
 
 def test_a_candidate_is_one_trial_of_ax_with_its_pooled_values() -> None:
     campaign = parse_campaign(BATTER, "batter.yaml")
-    spike = baked(3, 20.0, 50.0, 99.0, doubt="far from the others")
+    spike = baked(3, 20.0, 50.0, 99.0, outlier="far from the others")
     bad = replace(baked(4, 30.0, 50.0, 1.0), state=TrialState.QUARANTINED, score=None, completed_order=None)
     handed = experiment(
         campaign, [baked(0, 20.0, 50.0, 4.0), baked(1, 25.0, 50.0, 5.0), baked(2, 20.0, 50.0, 8.0), spike, bad]

@@ -7,14 +7,14 @@ import torch
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planning.acquisition import choose
-from loop.planning.fitting import believe
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import History
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 
 
-def constrained() -> Scorer:
+def constrained() -> ObjectiveOnSamples:
     """Minimise a + b within a small disc around (0.7, 0.6), known by its slack alone."""
     step = only_step(["f", "slack"], "ab")
     objective = {
@@ -29,15 +29,15 @@ def constrained() -> Scorer:
             workflow=[step],
         )
     )
-    return Scorer(campaign, Encoder(campaign.space, None))
+    return ObjectiveOnSamples(campaign, Encoder(campaign.space, None))
 
 
-def history(candidates: list[Candidate]) -> History:
+def history(candidates: list[Candidate]) -> TrainingData:
     places = np.array([[c.parameters["a"], c.parameters["b"]] for c in candidates], dtype=float)
     slack = 0.1 - np.linalg.norm(places - (0.7, 0.6), axis=1)
     metrics = {"f": places.sum(axis=1), "slack": slack}
     values = {name: [MetricValue(float(v), 0.0, "1") for v in found] for name, found in metrics.items()}
-    return History(candidates, values, [], frozenset(c.key() for c in candidates))
+    return TrainingData(candidates, values, [], frozenset(c.key() for c in candidates))
 
 
 def test_a_small_feasible_region_is_found_and_searched() -> None:
@@ -46,7 +46,7 @@ def test_a_small_feasible_region_is_found_and_searched() -> None:
     assert not any(m.value >= 0 for m in history(done).metrics["slack"])
     for number in range(12):
         known = history(done)
-        done.append(choose(believe(scorer, known), known, number).candidate)
+        done.append(choose(fit_posterior(scorer, known), known, number).candidate)
     found = history(done).metrics
     feasible = [f.value for f, s in zip(found["f"], found["slack"], strict=True) if s.value >= 0]
     assert min(feasible) < 1.3 - 0.1 * 2**0.5 + 0.05
@@ -65,4 +65,4 @@ def test_without_constraints_everything_is_certain() -> None:
     data = scorer.campaign.model_dump()
     data["objective"]["constraints"] = []
     values = {name: torch.zeros(2, 3, dtype=torch.float64) for name in ("f", "slack")}
-    assert Scorer(Campaign(**data), scorer.encoder).log_chance(values).abs().max() == 0.0
+    assert ObjectiveOnSamples(Campaign(**data), scorer.encoder).log_chance(values).abs().max() == 0.0

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from campaigns.campaign import Campaign
 from campaigns.objective import FindManyConfig
 from campaigns.values import Candidate, MetricValue
-from loop.planning.fitting import believe
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
-from loop.planning.screening import Promise
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.screening import ScreeningScore
 from loop.terminal.campaign_summary import summary_rows
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
@@ -46,11 +46,11 @@ def gain(candidate: Candidate) -> float:
     return WORTH[str(candidate.parameters["site"])] + 0.02 * float(candidate.parameters["dose"])
 
 
-def believed(find: dict[str, Any], done: Sequence[Candidate]) -> Belief:
+def believed(find: dict[str, Any], done: Sequence[Candidate]) -> CampaignPosterior:
     plan = campaign(find, len(done))
     metrics = {"gain": [MetricValue(gain(c), 0.01, "1") for c in done]}
-    history = History(done, metrics, [], frozenset(c.key() for c in done))
-    return believe(Scorer(plan, Encoder(plan.space)), history)
+    history = TrainingData(done, metrics, [], frozenset(c.key() for c in done))
+    return fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history)
 
 
 def done() -> list[Candidate]:
@@ -66,10 +66,10 @@ def test_effects_are_asked_but_beside_a_process_that_is_wary_of_what_lies_betwee
     assert ("effects" in believed(find, done()).models["gain"].describe()["models"]) == asked
 
 
-def wanted(belief: Belief) -> str:
+def wanted(belief: CampaignPosterior) -> str:
     measured = {c.key() for c in done()}
     left = [c for c in EVERYTHING if c.key() not in measured]
-    merits = Promise(belief, 0).wanted(belief.scorer.encoder.encode(left))
+    merits = ScreeningScore(belief, 0).wanted(belief.scorer.encoder.encode(left))
     return str(left[int(merits.argmax())].parameters["site"])
 
 
@@ -84,7 +84,7 @@ def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> N
     belief = believed({"share": 0.25}, done())
     rows = belief.scorer.encoder.encode(EVERYTHING)
     expected = belief.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
-    good = Promise(belief, 5).good
+    good = ScreeningScore(belief, 5).good
     assert good is not None
     assert int((expected >= good).sum()) == 10
     known = sorted(gain(c) for c in EVERYTHING if c.parameters["site"] != "new")
@@ -94,9 +94,9 @@ def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> N
 def test_without_a_share_the_better_the_score_the_better() -> None:
     belief = believed({}, done())
     rows = belief.scorer.encoder.encode(EVERYTHING)
-    assert Promise(belief, 0).good is None
+    assert ScreeningScore(belief, 0).good is None
     expected = belief.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
-    assert torch.allclose(Promise(belief, 0).wanted(rows), expected)
+    assert torch.allclose(ScreeningScore(belief, 0).wanted(rows), expected)
 
 
 def test_a_share_and_a_score_at_once_are_refused() -> None:

@@ -18,10 +18,10 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.core.pareto import hypervolume
 from loop.planning.acquisition import choose
-from loop.planning.fitting import believe
-from loop.planning.hypervolume_improvement import lower_corner, pushed
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
+from loop.planning.fitting import fit_posterior
+from loop.planning.hypervolume_improvement import log_hypervolume_improvement, lower_corner
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import ROOT, only_step, quick
 from tests.loop.planning.test_acquisition import World
@@ -32,15 +32,15 @@ TERMS = [
 ]
 
 
-def frontal(world: World, **changes: Any) -> Scorer:
+def frontal(world: World, **changes: Any) -> ObjectiveOnSamples:
     """The world's campaign, with capacity against purity, and affordable materials only."""
     data = world.scorer.campaign.model_dump()
     bound = [{"metric": "cost", "at_most": 50}]
     data["objective"] = {"find": {"kind": "pareto"}, "terms": TERMS, "constraints": bound} | changes
-    return Scorer(Campaign(**data), world.scorer.encoder)
+    return ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
 
 
-def box(axes: int = 2) -> Scorer:
+def box(axes: int = 2) -> ObjectiveOnSamples:
     """Parameters a and b in the unit square; as many metrics as axes."""
     metrics = [f"f{i}" for i in range(axes)]
     step = only_step(metrics, "ab")
@@ -55,16 +55,16 @@ def box(axes: int = 2) -> Scorer:
             workflow=[step],
         )
     )
-    return Scorer(campaign, Encoder(campaign.space, None))
+    return ObjectiveOnSamples(campaign, Encoder(campaign.space, None))
 
 
-def measured(candidates: list[Candidate], axes: int = 2) -> History:
+def measured(candidates: list[Candidate], axes: int = 2) -> TrainingData:
     """Squared distances to corners of the unit square: the front is the line, or the square, between these."""
     corners = np.array([(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)])[:axes]
     places = np.array([[c.parameters["a"], c.parameters["b"]] for c in candidates], dtype=float)
     values = ((places[:, None] - corners) ** 2).sum(axis=-1)
     metrics = {f"f{i}": [MetricValue(float(v), 0.01, "1") for v in values[:, i]] for i in range(axes)}
-    return History(candidates, metrics, [], frozenset(c.key() for c in candidates))
+    return TrainingData(candidates, metrics, [], frozenset(c.key() for c in candidates))
 
 
 def start(count: int, seed: int = 0) -> list[Candidate]:
@@ -72,7 +72,7 @@ def start(count: int, seed: int = 0) -> list[Candidate]:
     return [Candidate({"a": float(a), "b": float(b)}) for a, b in places]
 
 
-def theirs(belief: Belief, rows: torch.Tensor) -> torch.Tensor:
+def theirs(belief: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
     acquisition = qLogNoisyExpectedHypervolumeImprovement(
         model=ModelListGP(*(m.model() for m in belief.models.values())),
         ref_point=lower_corner(belief),
@@ -90,11 +90,11 @@ def test_candidates_are_ranked_as_botorch_does(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(logei, "_load_attempted", True)  # else it would compile
     world = World()
     scorer, done = frontal(world), world.start(16)
-    belief = believe(scorer, world.history(done))
+    belief = fit_posterior(scorer, world.history(done))
     fresh = [
         Candidate({"temperature": t}, str(i)) for i in np.flatnonzero(world.cost < 50)[:20] for t in (750.0, 850.0)
     ]
-    ours = pushed(belief, world.history(done), fresh, seed=0)
+    ours = log_hypervolume_improvement(belief, world.history(done), fresh, seed=0)
     others = theirs(belief, scorer.encoder.encode(fresh))
     high = others.topk(15).indices  # of the rest, both say that it is worthless
     assert spearmanr(ours[high].numpy(), others[high].numpy()).statistic > 0.9
@@ -107,7 +107,7 @@ def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
     chance = [c for seed in range(5) for c in start(6, seed + 100)]
     for number in range(6):
         history = measured(done, axes)
-        done.append(choose(believe(scorer, history), history, number).candidate)
+        done.append(choose(fit_posterior(scorer, history), history, number).candidate)
 
     def volume(candidates: list[Candidate]) -> float:
         metrics = measured(candidates, axes).metrics.values()
@@ -119,11 +119,11 @@ def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
 
 def test_what_is_under_way_is_not_wanted_again() -> None:
     scorer, history = box(), measured(start(12))
-    belief = believe(scorer, history)
+    belief = fit_posterior(scorer, history)
     first = choose(belief, history, 1).candidate
-    waiting = History(history.done, history.metrics, [first], history.seen | {first.key()})
+    waiting = TrainingData(history.done, history.metrics, [first], history.seen | {first.key()})
     here = [first, choose(belief, waiting, 1).candidate]
-    before, after = (pushed(belief, h, here, 1) for h in (history, waiting))
+    before, after = (log_hypervolume_improvement(belief, h, here, 1) for h in (history, waiting))
     assert float(before[0] - after[0]) > 1.0
     assert float(before[0] - before[1]) < float(before[0] - after[0])
 
@@ -135,7 +135,7 @@ def test_without_anything_feasible_feasible_volume_is_looked_for() -> None:
     done = [c for c in world.start(20) if world.measure(c)["purity"].value < 0.8][:8]
     for number in range(4):
         history = world.history(done)
-        done.append(choose(believe(scorer, history), history, number).candidate)
+        done.append(choose(fit_posterior(scorer, history), history, number).candidate)
     assert max(world.measure(c)["purity"].value for c in done) >= 0.9
 
 

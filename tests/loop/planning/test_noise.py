@@ -6,14 +6,14 @@ import numpy as np
 import torch
 
 from campaigns.values import Candidate, MetricValue
-from loop.planning.fitting import believe
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
 from tests.planned import campaign
 
 
-def repeated(high: float, times: int = 3) -> Belief:
+def repeated(high: float, times: int = 3) -> CampaignPosterior:
     """Return what is believed after thirty candidates were measured, with a noise of 0.05 to ``high`` along x0."""
     generator, plan = np.random.default_rng(1), campaign(2)
     places = np.repeat(generator.random((30, 2)), times, axis=0)
@@ -21,7 +21,7 @@ def repeated(high: float, times: int = 3) -> Belief:
     values = np.sin(3.0 * places[:, 1]) + noise
     done = [Candidate({"x0": float(x), "x1": float(y)}) for x, y in places]
     metrics = {"merit": [MetricValue(float(v), 0.0, "1") for v in values]}
-    return believe(Scorer(plan, Encoder(plan.space)), History(done, metrics, (), frozenset()))
+    return fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), TrainingData(done, metrics, (), frozenset()))
 
 
 ENDS = torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64)

@@ -25,17 +25,17 @@ def spiky(at: int) -> Lab:
 
 
 def with_doubts(lab: Lab) -> list[TrialRecord]:
-    doubts = lab.planner.doubts()
-    return [replace(t, doubt=doubts.get(t.number, "")) for t in lab.trials]
+    outliers = lab.planner.outliers()
+    return [replace(t, outlier=outliers.get(t.number, "")) for t in lab.trials]
 
 
 def test_a_spike_is_named_with_its_reason_and_is_not_the_best_trial() -> None:
     lab = spiky(9)
     lab.run(14)
-    doubts = lab.planner.doubts()
-    assert 9 in doubts
-    assert doubts[9].startswith("merit 50, but ")
-    assert "by the others" in doubts[9]
+    outliers = lab.planner.outliers()
+    assert 9 in outliers
+    assert outliers[9].startswith("merit 50, but ")
+    assert "by the others" in outliers[9]
     candidates = results(lab.campaign.build_objective(), with_doubts(lab))
     found = best(candidates)
     assert found is not None
@@ -67,11 +67,11 @@ def test_doubts_are_the_same_after_the_trials_were_recalled() -> None:
     lab.run(14)
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
     again.recall(lab.trials)
-    assert again.doubts() == lab.planner.doubts()
+    assert again.outliers() == lab.planner.outliers()
 
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_nothing_is_doubted_before_there_are_enough_measurements(count: int) -> None:
     lab = spiky(1)
     lab.run(count)
-    assert lab.planner.doubts() == {}
+    assert lab.planner.outliers() == {}

@@ -8,7 +8,7 @@ import pytest
 from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended, outline
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Scalar
-from loop.core.campaign_version import Edition
+from loop.core.campaign_version import CampaignVersion
 from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder
@@ -41,8 +41,8 @@ def amend(made: Lab, *changes: CampaignChange) -> None:
     made.planner.amend(in_force(made.campaign, changes, len(made.trials)))
 
 
-def in_force(found: Campaign, changes: Sequence[CampaignChange], first: int) -> Edition:
-    return Edition(amended(found, changes), outline(found, changes), 1, first)
+def in_force(found: Campaign, changes: Sequence[CampaignChange], first: int) -> CampaignVersion:
+    return CampaignVersion(amended(found, changes), outline(found, changes), 1, first)
 
 
 def fresh(found: Campaign, trials: Sequence[TrialRecord], *changes: CampaignChange) -> Planner:

@@ -18,7 +18,7 @@ from instruments.clock import WallClock
 from instruments.devices.furnace import Furnace
 from instruments.lab import Lab
 from loop.execution.lab_setup import build_instrument, build_lab, recipe
-from loop.planning.pool_data import build_materials, caveats_of
+from loop.planning.pool_data import build_pool_data, caveats_of
 from loop.validation.limit_checks import check_limits
 from simulators.virtual_clock import VirtualClock
 from tests.loop.conftest import quick
@@ -75,14 +75,14 @@ def pooled(**changes: Any) -> Campaign:
 @pytest.mark.usefixtures("own")
 def test_a_pool_of_the_user_s_own_with_a_metric_in_another_unit() -> None:
     progress: list[tuple[str, int, int]] = []
-    materials = build_materials(pooled(), lambda *far: progress.append(far))
+    materials = build_pool_data(pooled(), lambda *far: progress.append(far))
     assert materials is not None
     assert materials.pool.ids == ("NaCl-3.4", "NaCl-3.6")
     assert np.allclose(materials.computed["cost"], [1000.0, 2000.0])
     assert materials.computed_of("NaCl-3.6") == {"cost": pytest.approx(2000.0)}
     assert {("embedding with chgnet", 2, 2), ("embedding with composition", 2, 2)} <= set(progress)
     progress.clear()
-    build_materials(pooled(), lambda *far: progress.append(far))
+    build_pool_data(pooled(), lambda *far: progress.append(far))
     assert progress == []  # all of it was in the cache
 
 
@@ -91,16 +91,16 @@ def test_a_predictor_without_a_unit_and_one_that_is_missing_are_errors() -> None
     data = pooled().model_dump()
     data["metrics"]["cost"]["function"] = "own_pool:bare"
     with pytest.raises(CampaignError, match=r"declares no unit; decorate it with surrogates.pools.pool.in_unit"):
-        build_materials(Campaign(**data))
+        build_pool_data(Campaign(**data))
     data["metrics"]["cost"]["function"] = "own_pool:prize"
     with pytest.raises(CampaignError, match=r"metrics.cost.function: got 'own_pool:prize', but own_pool has no prize"):
-        build_materials(Campaign(**data))
+        build_pool_data(Campaign(**data))
 
 
 @pytest.mark.usefixtures("own")
 def test_each_view_that_the_campaign_names_is_there_under_its_name() -> None:
     data = pooled().model_dump() | {"surrogate": {"features": [{"kind": "chgnet"}, {"kind": "valence"}]}}
-    materials = build_materials(Campaign(**data))
+    materials = build_pool_data(Campaign(**data))
     assert materials is not None
     assert {name: len(view) for name, view in materials.views.items()} == {"chgnet": 2, "valence": 2}
 
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_pool_is_told_before_it_is_relied_upon(tmp_path: Pa
     data["space"]["pool"] = {"kind": "table", "file": str(tmp_path / "pool.csv"), "id": "name"}
     data["surrogate"] = {"features": [{"kind": "valence"}]}
     plan = Campaign(**data)
-    materials = build_materials(plan)
+    materials = build_pool_data(plan)
     assert materials is not None
     assert materials.pool.ids == ("a",)
     bad, folded = caveats_of(plan, materials)
@@ -130,7 +130,7 @@ def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     features = [{"kind": "matgl", "model": "MEGNet-MP-2018.6.1-Eform"}]
     with pytest.raises(ModelError, match=r"MEGNet-MP-2018.6.1-Eform.*folder"):
-        build_materials(Campaign(**(pooled().model_dump() | {"surrogate": {"features": features}})))
+        build_pool_data(Campaign(**(pooled().model_dump() | {"surrogate": {"features": features}})))
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_limits_are_checked_for_the_whole_space_and_every_problem_is_named(furna
 )
 def test_a_predictor_that_says_no_number_of_some_entry_is_refused(name: str, message: str) -> None:
     with pytest.raises(CampaignError, match=rf"metrics\.cost\.function: own_pool:{name} {message}"):
-        build_materials(pooled(metrics=quick()["metrics"] | {"cost": PRICE | {"function": f"own_pool:{name}"}}))
+        build_pool_data(pooled(metrics=quick()["metrics"] | {"cost": PRICE | {"function": f"own_pool:{name}"}}))
 
 
 DEVICE = """

@@ -2,7 +2,7 @@
 
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate
-from loop.planning.proposed import Proposed
+from loop.planning.proposed import ProposedCandidates
 
 
 def at(x: float) -> Candidate:
@@ -10,14 +10,14 @@ def at(x: float) -> Candidate:
 
 
 def test_a_trial_is_under_way_from_its_proposal_to_its_end() -> None:
-    proposed = Proposed()
+    proposed = ProposedCandidates()
     assert [proposed.add(at(x), FULL) for x in (0.0, 1.0)] == [0, 1]
     proposed.end(0)
     assert (proposed.under_way, proposed.pending, proposed.ended) == ((1,), [at(1.0)], {at(0.0).key()})
 
 
 def test_a_candidate_that_was_lost_twice_to_the_lab_counts_as_tried() -> None:
-    proposed = Proposed()
+    proposed = ProposedCandidates()
     for number in range(2):
         assert proposed.seen(FULL) == frozenset()
         proposed.add(at(0.0), FULL)
@@ -28,7 +28,7 @@ def test_a_candidate_that_was_lost_twice_to_the_lab_counts_as_tried() -> None:
 
 
 def test_fidelities_are_told_apart() -> None:
-    proposed = Proposed()
+    proposed = ProposedCandidates()
     for fidelity, x in (("quick", 0.0), (FULL, 1.0), ("quick", 2.0)):
         proposed.add(at(x), fidelity)
     assert proposed.under_way == (0, 1, 2)

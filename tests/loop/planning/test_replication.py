@@ -8,10 +8,10 @@ import torch
 
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
-from loop.planning.fitting import believe
-from loop.planning.mc_objective import Scorer
-from loop.planning.posterior import Belief, History
-from loop.planning.replication import Again, _knowledge_gradients, again
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.replication import Replicate, _knowledge_gradients, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder
 from tests.loop.planning.test_outlier_handling import hill, spiky
@@ -38,7 +38,7 @@ def test_what_would_be_the_best_and_is_not_believed_is_measured_once_more() -> N
     assert repeat.proposal.generator == "re-measure"
     assert repeat.proposal.reason.startswith("trial 9 once more: its score 50 would be the best")
     assert repeat.proposal.alternatives
-    assert 9 in lab.planner.doubts()
+    assert 9 in lab.planner.outliers()
 
 
 def test_a_discovery_that_is_measured_twice_is_believed() -> None:
@@ -49,7 +49,7 @@ def test_a_discovery_that_is_measured_twice_is_believed() -> None:
     lab = Lab(campaign(2), lambda p, _: 50.0 if p == needle else hill(p))
     (repeat,) = repeats(lab.run(13))
     assert repeat.candidate.parameters == needle
-    assert not {8, repeat.number} & set(lab.planner.doubts())
+    assert not {8, repeat.number} & set(lab.planner.outliers())
     assert lab.planner.belief().outcomes[0].max() == 50
 
 
@@ -69,30 +69,32 @@ def test_with_noise_the_best_candidates_are_measured_again_and_the_log_says_so()
     assert all(t.proposal.generator != "re-measure" for t in trials if t not in found)
 
 
-def noisy_belief(sd: float) -> tuple[Belief, History]:
-    scorer = Scorer(campaign(1), Encoder(campaign(1).space))
+def noisy_belief(sd: float) -> tuple[CampaignPosterior, TrainingData]:
+    scorer = ObjectiveOnSamples(campaign(1), Encoder(campaign(1).space))
     done = [Candidate({"x0": float(x)}) for x in np.linspace(0.02, 0.98, 25)]
     rng = np.random.default_rng(0)
     values = [hill(c.parameters) + float(rng.normal(0, sd)) for c in done]
-    history = History(done, {"merit": [MetricValue(v, sd, "1") for v in values]}, (), frozenset(c.key() for c in done))
-    return believe(scorer, history), history
+    history = TrainingData(
+        done, {"merit": [MetricValue(v, sd, "1") for v in values]}, (), frozenset(c.key() for c in done)
+    )
+    return fit_posterior(scorer, history), history
 
 
 @pytest.mark.parametrize(("sd", "repeated"), [(1.5, True), (0.001, False)])
 def test_in_a_well_known_space_noise_decides(sd: float, repeated: bool) -> None:
     belief, history = noisy_belief(sd)
     far = Candidate({"x0": 0.001})  # a new candidate that promises nothing
-    found = again(belief, history, far, seed=0)
+    found = choose_replicate(belief, history, far, seed=0)
     assert (found is not None) == repeated
-    if isinstance(found, Again):
+    if isinstance(found, Replicate):
         assert found.gain > 0
         assert abs(float(history.done[found.place].parameters["x0"]) - 0.7) < 0.35
 
 
 def test_what_is_under_way_is_not_measured_again() -> None:
     belief, history = noisy_belief(1.5)
-    waiting = History(history.done, history.metrics, history.done, history.seen)
-    assert again(belief, waiting, Candidate({"x0": 0.001}), seed=0) is None
+    waiting = TrainingData(history.done, history.metrics, history.done, history.seen)
+    assert choose_replicate(belief, waiting, Candidate({"x0": 0.001}), seed=0) is None
 
 
 def test_the_knowledge_gradient_of_one_against_a_known_value() -> None:

@@ -9,8 +9,8 @@ from campaigns.campaign import Campaign
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.core.records import Proposal, TrialRecord
-from loop.planning.mc_objective import Scorer
-from loop.planning.trust_region import Region, region
+from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.trust_region import TrustRegion, trust_region
 from surrogates.models.encoder import Encoder
 from tests.loop.core.test_stopping import trial
 from tests.planned import Lab, campaign
@@ -18,18 +18,18 @@ from tests.planned import Lab, campaign
 DIMENSIONS = 20
 
 
-def scorer(plan: Campaign) -> Scorer:
-    return Scorer(plan, Encoder(plan.space))
+def scorer(plan: Campaign) -> ObjectiveOnSamples:
+    return ObjectiveOnSamples(plan, Encoder(plan.space))
 
 
-def after(scores: list[float], started: int = 1, dimensions: int = DIMENSIONS, **changes: Any) -> Region | None:
+def after(scores: list[float], started: int = 1, dimensions: int = DIMENSIONS, **changes: Any) -> TrustRegion | None:
     """The region after trials with these scores, of which the first were the start."""
     plan = campaign(dimensions, **changes)
     at = Candidate({f"x{i}": 0.5 for i in range(dimensions)})
     trials: list[TrialRecord] = [trial(i, score, candidate=at) for i, score in enumerate(scores)]
     trials[:started] = [trial(i, scores[i], candidate=at, proposal=Proposal("space-filling")) for i in range(started)]
     outcomes = torch.tensor(scores).double(), torch.ones(len(scores), dtype=torch.bool)
-    return region(scorer(plan), outcomes, trials)
+    return trust_region(scorer(plan), outcomes, trials)
 
 
 def length(scores: list[float], started: int = 1) -> float:
@@ -60,10 +60,10 @@ def test_it_lies_around_the_best_that_keeps_the_constraints() -> None:
     plan = scorer(campaign(DIMENSIONS))
     trials = [trial(i, float(i)) for i in range(3)]
     outcomes = torch.tensor([0.0, 1.0, 2.0]).double(), torch.tensor([True, True, False])
-    found = region(plan, outcomes, trials)
+    found = trust_region(plan, outcomes, trials)
     assert found is not None
     assert found.trial == 1
-    assert region(plan, (outcomes[0], torch.zeros(3, dtype=torch.bool)), trials) is None
+    assert trust_region(plan, (outcomes[0], torch.zeros(3, dtype=torch.bool)), trials) is None
 
 
 def test_in_few_dimensions_or_where_many_are_wanted_there_is_none() -> None:
@@ -83,7 +83,7 @@ def test_its_settings_lie_in_it_and_in_the_space() -> None:
     }
     space = SpaceConfig.model_validate({"parameters": parameters, "constraints": ["x0 + x1 <= 1.05"]})
     centre = {f"x{i}": 0.5 for i in range(15)} | {"steps": 2, "hour": 10, "gas": "argon", "pressure": 1.0}
-    box = Region(Candidate(centre), 3, 0.1, 0)
+    box = TrustRegion(Candidate(centre), 3, 0.1, 0)
     found = [Candidate(setting) for setting in box.settings(space, 256, seed=1)]
     assert len(found) > 100
     assert all(space.allows(dict(c.parameters)) and box.holds(space, c) for c in found)
@@ -104,6 +104,6 @@ def test_a_planner_looks_there_says_so_and_does_it_again() -> None:
     last = lab.trials[-1]
     assert last.proposal.reason.startswith("in a box of 0.8 of each range around trial ")
     centre = lab.trials[int(last.proposal.reason.split("trial ")[1].split(",")[0])].candidate
-    assert Region(centre, 0, 0.8, 0).holds(lab.campaign.space, last.candidate)
+    assert TrustRegion(centre, 0, 0.8, 0).holds(lab.campaign.space, last.candidate)
     other.planner.recall(lab.trials[:-1])
     assert other.planner.suggest()[1] == last.candidate

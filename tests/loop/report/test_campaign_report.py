@@ -11,9 +11,9 @@ import yaml
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.formatting import outcome_text, state_text
-from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
+from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, TrialResult
 from loop.report.campaign_report import write_report
-from loop.report.style import fate
+from loop.report.style import state_mark
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from tests.offline import assert_offline
@@ -94,7 +94,7 @@ def keep(store: Store, one: TrialRecord) -> None:
     store.mark(token, TrialState.DISPATCHED, one.number * 3600.0)
     if not one.state.ended:
         return
-    verdict = Verdict(one.state, one.reason, one.metrics, one.flags, one.score, one.score_sd, one.feasible)
+    verdict = TrialResult(one.state, one.reason, one.metrics, one.flags, one.score, one.score_sd, one.feasible)
     if one.state in (TrialState.COMPLETED, TrialState.QUARANTINED):
         store.mark(token, TrialState.ACQUIRED, (one.number + 1) * 3600.0)
     else:
@@ -174,7 +174,7 @@ def test_a_trial_without_one_metric_is_completed_in_part_and_breaks_no_constrain
     partly = replace(completed(1, 40.0), score=None, score_sd=None, feasible=None)
     text = body(shop.report([completed(0, 100.0), partly]))
     assert "completed in part" in text
-    assert state_text(partly) == outcome_text(partly) == fate(partly) == "completed in part"
+    assert state_text(partly) == outcome_text(partly) == state_mark(partly) == "completed in part"
 
 
 def test_the_same_store_gives_the_same_bytes(shop: Shop) -> None:

@@ -6,23 +6,23 @@ import pytest
 from campaigns.values import Candidate, TrialState
 from loop.core.candidate_results import results
 from loop.core.records import TrialRecord
-from loop.report.pool_figures import Proposed, composition_figure, map_figure
-from loop.storage.pool_snapshot import MaterialPicture, PoolPicture
+from loop.report.pool_figures import ProposedMaterials, composition_figure, map_figure
+from loop.storage.pool_snapshot import MaterialSnapshot, PoolSnapshot
 from tests.pools import atlas, perovskites
 from tests.trials import campaign, completed, trial
 
 OBJECTIVE = campaign().build_objective()
-POOL = PoolPicture.of(atlas().summary())
+POOL = PoolSnapshot.of(atlas().summary())
 
 
 def of(material: str, temperature: float = 600.0) -> Candidate:
     return Candidate({"temperature": temperature}, material)
 
 
-def proposed(*trials: TrialRecord) -> Proposed:
+def proposed(*trials: TrialRecord) -> ProposedMaterials:
     materials = {str(t.candidate.material) for t in trials}
-    pictures = {name: MaterialPicture.read(atlas().material(name)) for name in materials}
-    return Proposed(pictures, trials, results(OBJECTIVE, trials), {"temperature": "degC"})
+    pictures = {name: MaterialSnapshot.read(atlas().material(name)) for name in materials}
+    return ProposedMaterials(pictures, trials, results(OBJECTIVE, trials), {"temperature": "degC"})
 
 
 SOME = proposed(
@@ -53,7 +53,7 @@ def test_measured_materials_are_coloured_by_their_best_score_and_the_best_is_rin
 def test_the_whole_pool_lies_beneath_and_says_so() -> None:
     traces = named(map_figure(POOL, SOME))
     assert traces["pool (all)"]["text"] == list(perovskites().ids)
-    sampled = PoolPicture.of(atlas().summary() | {"size": 100_000})
+    sampled = PoolSnapshot.of(atlas().summary() | {"size": 100_000})
     assert "pool (12 of 100,000)" in named(map_figure(sampled, SOME))
 
 
@@ -81,7 +81,7 @@ def test_the_elements_of_the_best_are_framed() -> None:
 
 
 @pytest.mark.parametrize("some", [proposed(), proposed(trial(0, TrialState.FAILED, candidate=of("SrTiO3")))])
-def test_a_pool_of_which_nothing_was_measured_is_shown_too(some: Proposed) -> None:
+def test_a_pool_of_which_nothing_was_measured_is_shown_too(some: ProposedMaterials) -> None:
     for figure in (map_figure(POOL, some), composition_figure(POOL, some)):
         go.Figure(figure)
         assert "measured" not in named(figure)

@@ -13,7 +13,7 @@ from loop.core.pareto import front
 from loop.core.records import OPERATOR, Proposal, TrialRecord
 from loop.diagnostics.calibration import metric_pairs
 from loop.report.html import chart
-from loop.report.style import MARKS, Figure, fate
+from loop.report.style import MARKS, Figure, state_mark
 from loop.report.trial_figures import (
     incumbent,
     parallel_figure,
@@ -39,7 +39,7 @@ ALL_FATES = [
     trial(5, TrialState.UNCERTAIN),
     trial(6, TrialState.RUNNING),
     completed(7, 90.0, proposal=predicted(100.0, 5.0)),
-    completed(8, 700.0, doubt="capacity 700 mAh/g, but 100 ± 5 by the others"),
+    completed(8, 700.0, outlier="capacity 700 mAh/g, but 100 ± 5 by the others"),
     trial(9, TrialState.WITHDRAWN, reason="ada: no powder left"),
 ]
 
@@ -69,7 +69,7 @@ def test_no_trial_is_hidden_from_the_score_figure() -> None:
     figure = valid(score_figure(trials, of(trials), UNITS))
     shown = sorted(x for mark in MARKS for t in traces(figure, mark.name) for x in t["x"])
     assert shown == list(range(12))
-    assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({fate(t) for t in trials})
+    assert len({(m.colour, m.symbol) for m in MARKS}) == len(MARKS) == len({state_mark(t) for t in trials})
 
 
 def test_scores_stand_with_their_uncertainty_and_the_others_in_lanes() -> None:

@@ -8,7 +8,7 @@ from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.sampling.candidates import near, sobol
 from loop.sampling.rounding import tidy
-from loop.sampling.space_filling import spread
+from loop.sampling.space_filling import k_centres
 
 SPACE = SpaceConfig.model_validate(
     {
@@ -71,8 +71,8 @@ def test_spread_covers_better_than_chance_and_repeats_nothing() -> None:
     def reach(rows: np.ndarray) -> float:
         return float(np.linalg.norm(points[:, None] - points[rows][None], axis=2).min(axis=1).max())
 
-    chosen = np.array(spread(points, 12, seed=1))
+    chosen = np.array(k_centres(points, 12, seed=1))
     assert len(set(chosen)) == 12
     by_chance = [reach(np.random.default_rng(s).choice(300, 12, replace=False)) for s in range(50)]
     assert reach(chosen) < np.quantile(by_chance, 0.1)
-    assert len(spread(points, 1000, seed=1)) == 300
+    assert len(k_centres(points, 1000, seed=1)) == 300

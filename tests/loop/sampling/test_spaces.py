@@ -13,7 +13,7 @@ from campaigns.relative_paths import PARENT
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.sampling.candidates import near, sobol, unseen
-from loop.sampling.space_filling import spaced
+from loop.sampling.space_filling import farthest_first
 from tests.strategies import rich_spaces
 
 Values = dict[str, Any]
@@ -90,7 +90,7 @@ def test_points_are_put_into_an_order_in_which_the_first_keep_apart() -> None:
         away = np.linalg.norm(points[rows][:, None] - points[rows][None], axis=2)
         return float(np.sort(away, axis=1)[:, 1].mean())
 
-    order = spaced(points, np.random.default_rng(1))
+    order = farthest_first(points, np.random.default_rng(1))
     assert sorted(order) == list(range(400))
     by_chance = [apart(np.random.default_rng(s).choice(400, 24, replace=False)) for s in range(50)]
     assert apart(order[:24]) > np.quantile(by_chance, 0.95)

@@ -17,7 +17,7 @@ from loop.core.records import IMPORTED
 from loop.storage.reader import Reader
 from loop.storage.store import Journal, Store
 from loop.validation.preflight import check_history
-from loop.validation.unreachable import prospects
+from loop.validation.unreachable import unreachable
 from tests.forks import forked
 from tests.loop.conftest import Bench, only_step
 from tests.stores import CAMPAIGN
@@ -135,7 +135,7 @@ def test_validate_says_what_of_the_history_is_new_and_refuses_what_run_refuses(b
     (bench.folder / "small.yaml").write_text(text + "planner: {initial: 10}\n")
     told = check_history(load_campaign(bench.folder / "small.yaml"), bench.folder / "small.yaml")
     assert told == ["measured.csv: 3 rows: 3 used, 0 left out"]
-    assert not list(prospects(load_campaign(bench.folder / "small.yaml")))  # the start may be measured already
+    assert not list(unreachable(load_campaign(bench.folder / "small.yaml")))  # the start may be measured already
     list(import_table(bench.folder / "measured.csv", bench.folder / "small.yaml", None, "x"))
     told = check_history(load_campaign(bench.folder / "small.yaml"), bench.folder / "small.yaml")
     assert told[-1] == "0 new, 3 already there"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from loop.storage.pool_snapshot import MATERIAL, POOL, Atlas, MaterialPicture, PoolPicture, keep_materials
+from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialSnapshot, PoolSnapshot, SnapshotMaker, keep_materials
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from surrogates.pools.pool import Pool, PoolEntry
@@ -14,7 +14,7 @@ from tests.pools import atlas, keep_pool, perovskite, perovskites
 
 def test_the_map_is_that_of_the_principal_components() -> None:
     vectors = np.random.default_rng(3).normal(size=(12, 4)) * [1.0, 5.0, 0.1, 2.0]
-    found = Atlas.of(perovskites(), "chgnet", vectors)
+    found = SnapshotMaker.of(perovskites(), "chgnet", vectors)
     centred = vectors - vectors.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     expected = left[:, :2] * values[:2] / (left[:, 0] * values[0]).std()
@@ -24,7 +24,7 @@ def test_the_map_is_that_of_the_principal_components() -> None:
 
 @pytest.mark.parametrize("vectors", [np.zeros((12, 3)), np.arange(12.0).reshape(12, 1)])
 def test_a_view_of_no_or_one_dimension_has_a_map_too(vectors: np.ndarray) -> None:
-    found = Atlas.of(perovskites(), "simple", vectors)
+    found = SnapshotMaker.of(perovskites(), "simple", vectors)
     assert found.places.shape == (12, 2)
     assert np.isfinite(found.places).all()
     assert not found.places[:, 1].any()
@@ -32,7 +32,7 @@ def test_a_view_of_no_or_one_dimension_has_a_map_too(vectors: np.ndarray) -> Non
 
 def test_the_summary_comes_back_from_the_store(tmp_path: Path) -> None:
     reader = Reader(keep_pool_in_campaign(tmp_path, ["SrTiO3"]))
-    pool = PoolPicture.of(reader.artefacts(POOL)["oxides"])
+    pool = PoolSnapshot.of(reader.artefacts(POOL)["oxides"])
     assert (pool.size, pool.formulas, pool.read, pool.bad, pool.duplicates) == (12, 12, 15, 2, 1)
     assert pool.elements == {"O": 12, "Ca": 4, "Sr": 4, "Ba": 4, "Ti": 3, "Zr": 3, "Hf": 3, "Sn": 3}
     assert pool.ids == perovskites().ids
@@ -44,12 +44,12 @@ def test_the_summary_comes_back_from_the_store(tmp_path: Path) -> None:
 
 def test_a_summary_that_is_older_than_lattices_can_be_read() -> None:
     kept = {k: v for k, v in atlas().summary().items() if k not in ("unsettled", "kept_lattices", "noted", "notes")}
-    assert PoolPicture.of(kept).unsettled == PoolPicture.of(kept).noted == 0
+    assert PoolSnapshot.of(kept).unsettled == PoolSnapshot.of(kept).noted == 0
 
 
 def test_a_material_comes_back_from_the_store(tmp_path: Path) -> None:
     reader = Reader(keep_pool_in_campaign(tmp_path, ["SrTiO3"]))
-    picture = MaterialPicture.read(reader.artefacts(MATERIAL)["SrTiO3"])
+    picture = MaterialSnapshot.read(reader.artefacts(MATERIAL)["SrTiO3"])
     entry = perovskites()["SrTiO3"]
     assert (picture.formula, picture.prototype) == ("SrTiO3", "ABC3 Pm-3m")
     assert picture.crystal.symbols == ("Sr", "Ti", "O", "O", "O")
@@ -74,7 +74,7 @@ def test_the_summary_of_a_large_pool_is_small(length: int) -> None:
     count = 20_000
     pool = Pool("large", tuple(PoolEntry(f"{i:0{length}d}", structure) for i in range(count)))
     pool.__dict__["index"] = _Index(("SrTiO3",) * count)  # hashing 20,000 cells takes seconds
-    summary = Atlas.of(pool, "chgnet", np.random.default_rng(0).normal(size=(count, 3))).summary()
+    summary = SnapshotMaker.of(pool, "chgnet", np.random.default_rng(0).normal(size=(count, 3))).summary()
     assert len(json.dumps(summary)) < 200_000
     assert summary["size"] == count
     assert 600 < len(summary["ids"]) <= 4000

@@ -12,9 +12,9 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
 from loop.cli.app import app
-from loop.core.records import CampaignRecord, Proposal, StepRecord, Verdict
+from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialResult
 from loop.storage.prior_campaigns import hold, of_pool, read_sources
-from loop.storage.reader import DOUBTS
+from loop.storage.reader import OUTLIERS
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
 from tests.stores import CAMPAIGN
@@ -35,7 +35,7 @@ def earlier(folder: Path, count: int, source: str = EARLIER, candidates: Sequenc
         store.mark(f"t{number}", TrialState.DISPATCHED, 0.0)
         store.document(f"t{number}", "event", {"data": {}}, 0.0)
         metrics = {"capacity": MetricValue(150.0 + number, 2.0, "mAh/g")}
-        store.end(number, Verdict(TrialState.COMPLETED, "", metrics, (), 1.0, 0.1, True), 0.0)
+        store.end(number, TrialResult(TrialState.COMPLETED, "", metrics, (), 1.0, 0.1, True), 0.0)
     store.close("")
 
 
@@ -93,7 +93,7 @@ def test_a_source_that_has_changed_is_refused(tmp_path: Path) -> None:
 def test_suspected_outliers_of_a_store_are_no_lesson(tmp_path: Path) -> None:
     earlier(tmp_path, 5)
     store = Store(f"sqlite:///{tmp_path / 'earlier.db'}")
-    store.keep(DOUBTS, "trials", {"2": "capacity 152.0 ± 2.0 mAh/g, but 9999 was expected"})
+    store.keep(OUTLIERS, "trials", {"2": "capacity 152.0 ± 2.0 mAh/g, but 9999 was expected"})
     store.close("")
     (source,) = read_sources(written(tmp_path))
     assert [r.metrics["capacity"].value for r in source.records] == [150.0, 151.0, 153.0, 154.0]

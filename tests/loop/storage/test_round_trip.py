@@ -17,8 +17,8 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Source
 from loop.cli.amendment_parser import candidate
 from loop.core.campaign_version import parameter_units
-from loop.core.formatting import candidate_text, with_sd
-from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, Verdict
+from loop.core.formatting import candidate_text, format_uncertain
+from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, TrialResult
 from loop.sampling.rounding import tidy
 from loop.storage.prior_campaigns import read_sources
 from loop.storage.reader import Reader
@@ -74,7 +74,7 @@ def trials(folder: Path) -> list[TrialRecord]:
         store.mark(f"t{number}", TrialState.DISPATCHED, 0.0)
         store.document(f"t{number}", "event", {"data": {}}, 0.0)
         metrics = {"output": MetricValue(-0.0 if number == 0 else 0.1 * number, 0.0 if number == 2 else 0.01, "1")}
-        store.end(number, Verdict(TrialState.COMPLETED, "", metrics, (), 1.0, 0.1, True), 0.0)
+        store.end(number, TrialResult(TrialState.COMPLETED, "", metrics, (), 1.0, 0.1, True), 0.0)
     store.close("")
     return Reader(f"sqlite:///{folder / 'odd.db'}").trials()
 
@@ -179,5 +179,5 @@ def test_a_rounded_zero_is_proposed_shown_and_sent_without_a_sign(value: float) 
     assert str(zero) == "0.0"
     found = Candidate({"a": -0.0, "b": 0})
     assert candidate_text(found, {"a": "percent"}) == "a 0 percent, b 0"
-    assert with_sd(-0.001, 0.12) == "0.00 ± 0.12"
+    assert format_uncertain(-0.001, 0.12) == "0.00 ± 0.12"
     assert str(convert(-0.0, "percent", "1")) == "0.0"

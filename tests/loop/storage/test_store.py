@@ -9,8 +9,8 @@ import pytest
 from campaigns.amendments import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, Verdict
-from loop.storage.reader import BEST, DOUBTS, OUTLOOK, POSTERIOR, Reader
+from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, TrialResult
+from loop.storage.reader import BEST, OUTLIERS, POSTERIOR, REGRET, Reader
 from loop.storage.store import Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
@@ -60,7 +60,7 @@ def test_the_whole_line_of_a_trial(store: Store) -> None:
     store.document("token-1", "event", {"data": {"counts": np.arange(3), "note": b"ok"}}, 20.0)
     store.document("token-1", "stop", {"exit_status": "success"}, 20.0)
     store.measure("token-1", {"capacity": MetricValue(150.0, 1.5, "mAh/g")})
-    trial = store.end(0, Verdict(TrialState.COMPLETED, score=1.5, score_sd=0.1, feasible=True), 20.0)
+    trial = store.end(0, TrialResult(TrialState.COMPLETED, score=1.5, score_sd=0.1, feasible=True), 20.0)
     assert trial.metrics == {"capacity": MetricValue(150.0, 1.5, "mAh/g")}
     assert (trial.score, trial.feasible, trial.completed_order) == (1.5, True, 0)
     (record,) = trial.steps
@@ -86,12 +86,12 @@ def test_a_trial_never_jumps_or_comes_back(store: Store, states: list[TrialState
     store.claim(0, step(), 10.0)
     for state in states:
         if state.ended:
-            store.end(0, Verdict(state), 12.0)
+            store.end(0, TrialResult(state), 12.0)
         else:
             store.mark("token-1", state, 11.0)
     before = store.trial(0)
     with pytest.raises(StoreError, match="allowed"):
-        store.end(0, Verdict(forbidden), 13.0)
+        store.end(0, TrialResult(forbidden), 13.0)
     assert store.trial(0) == before
 
 
@@ -149,10 +149,10 @@ def test_what_is_kept_for_the_report_comes_back_by_kind_and_is_replaced_by_name(
 
 
 def test_what_is_not_believed_is_told_with_its_trial_until_it_is_believed_again(store: Store) -> None:
-    store.keep(DOUBTS, "trials", {"0": "far too much"})
-    assert [t.doubt for t in store.trials()] == [store.trial(0).doubt] == ["far too much"]
-    store.keep(DOUBTS, "trials", {})
-    assert store.trial(0).doubt == ""
+    store.keep(OUTLIERS, "trials", {"0": "far too much"})
+    assert [t.outlier for t in store.trials()] == [store.trial(0).outlier] == ["far too much"]
+    store.keep(OUTLIERS, "trials", {})
+    assert store.trial(0).outlier == ""
 
 
 @pytest.mark.parametrize("decision", ["release", "withdraw", "reanalyse", "complete"])
@@ -164,21 +164,21 @@ def test_what_was_concluded_from_values_falls_with_them(store: Store, decision: 
     store.mark("token-1", TrialState.DISPATCHED, 11.0)
     store.document("token-1", "event", {"data": {}}, 20.0)
     store.measure("token-1", {"capacity": MetricValue(150.0, 1.5, "mAh/g")})
-    ended = store.end(0, Verdict(state), 20.0)
-    for kind, name in ((OUTLOOK, "0"), (POSTERIOR, BEST)):
+    ended = store.end(0, TrialResult(state), 20.0)
+    for kind, name in ((REGRET, "0"), (POSTERIOR, BEST)):
         store.keep(kind, name, {})
-    store.keep(DOUBTS, "trials", {"0": "too good", "1": "too bad"})
+    store.keep(OUTLIERS, "trials", {"0": "too good", "1": "too bad"})
     (asked,) = store.amend([ReleaseTrial(trial=0)], ("somebody", "looked at it"), {})
     match decision:
         case "release":
             store.release(0, {}, 30.0, asked)
         case "withdraw":
-            store.end(0, Verdict(TrialState.WITHDRAWN), 30.0, asked.number)
+            store.end(0, TrialResult(TrialState.WITHDRAWN), 30.0, asked.number)
         case "reanalyse":
             store.reanalyse(0, {}, 30.0, asked)
         case _:
             store.complete({0: ended}, asked.number, 30.0, {0: "more"})
-    assert not store.artefacts(OUTLOOK)
+    assert not store.artefacts(REGRET)
     assert not store.artefacts(POSTERIOR)
     still = {"0", "1"} if decision == "complete" else {"1"}
-    assert store.artefacts(DOUBTS)["trials"].keys() == still
+    assert store.artefacts(OUTLIERS)["trials"].keys() == still

@@ -16,15 +16,15 @@ from loop.core.candidate_results import CandidateResult
 from loop.core.events import (
     Amended,
     BestChanged,
-    Doubted,
     Event,
     Finished,
     FrontGrew,
-    LookedAhead,
+    OutlierFlagged,
     PoolReady,
     PosteriorBestChanged,
     Preparing,
     Proposed,
+    RegretEstimated,
     SessionEvent,
     SourceRead,
     Started,
@@ -37,9 +37,9 @@ from loop.core.events import (
     TrialEvent,
     Warned,
 )
-from loop.core.formatting import outlook_text
+from loop.core.formatting import regret_text
 from loop.core.pareto import Front
-from loop.core.records import Amendment, Outlook, PosteriorBest, Proposal, TrialRecord
+from loop.core.records import Amendment, PosteriorBest, Proposal, RegretEstimate, TrialRecord
 from loop.terminal.live import LiveView, PlainView, view_for
 from loop.terminal.log_lines import line
 from loop.terminal.progress import Progress, advance, keep_pace
@@ -68,11 +68,11 @@ def trial(
 AMENDMENT = Amendment(
     1, 1.7e9, "ada", "the heater is weak", SetBounds(parameter="temperature", low=500, high=700), first=4
 )
-OUTLOOK = Outlook(1, (17.0, 0.2), ((18.0, 1, 0.02),), ((0.5, 0.1),), 0.04)
+REGRET = RegretEstimate(1, (17.0, 0.2), ((18.0, 1, 0.02),), ((0.5, 0.1),), 0.04)
 
 
 def test_an_outlook_is_told_with_its_figures() -> None:
-    assert outlook_text(OUTLOOK) == (
+    assert regret_text(REGRET) == (
         "the best is expected to be trial 1 with score 17.00 ± 0.20; trial 1 reaches 18 with probability 0.02; "
         "one better by more than 0.5 exists with probability 0.1; expected gain 0.04"
     )
@@ -104,10 +104,10 @@ def events(campaign: Campaign) -> list[Event]:
         TrialEnded(bad),
         Proposed(3, candidate, Proposal("model")),
         StepStarted(3, "make", "furnace"),
-        Doubted(1, "far from what the others say"),
-        Doubted(1, ""),
+        OutlierFlagged(1, "far from what the others say"),
+        OutlierFlagged(1, ""),
         SurrogateChanged(2, "capacity", "too sure of itself"),
-        LookedAhead(2, OUTLOOK),
+        RegretEstimated(2, REGRET),
         FrontGrew(1, Front((only(trial(1)), only(trial(0))), ("capacity",), (10.0, 2.0), 3.5)),
         Amended(AMENDMENT, "temperature is 500 to 700 degC", (trial(0), trial(1, score=17.0), bad), campaign),
         SourceRead(HOSTILE),
@@ -148,7 +148,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 1 is a suspected outlier: far from what the others say",
         "trial 1 is no suspected outlier any more",
         "surrogate of capacity, after trial 2: too sure of itself",
-        f"outlook after trial 2: {outlook_text(OUTLOOK)}",
+        f"outlook after trial 2: {regret_text(REGRET)}",
         "trial 1 stands on the front: 2 candidates on the front, which dominates 3.5 points^2",
         "amendment 1 by ada: temperature is 500 to 700 degC, from trial 4 on (the heater is weak)",
         "learns from: [red]spike [2J in [/] the data",

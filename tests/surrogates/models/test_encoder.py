@@ -6,9 +6,9 @@ from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view
-from surrogates.models.fit import learn
+from surrogates.models.fit import fit_gp
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 SPACE = SpaceConfig.model_validate(
     {
@@ -136,7 +136,10 @@ def test_levels_that_are_alike_in_descriptors_share_knowledge() -> None:
     for described in (True, False):
         encoder = Encoder(solvents(described))
         rows = encoder.encode([Candidate({"solvent": f"s{i}"}) for i in range(12)])
-        gp = learn(Task(encoder), Observations(rows[tried], values[tried], torch.full((9,), 0.01, dtype=torch.float64)))
+        gp = fit_gp(
+            RegressionProblem(encoder),
+            Observations(rows[tried], values[tried], torch.full((9,), 0.01, dtype=torch.float64)),
+        )
         unseen = [2, 5, 8]
         wrong.append(float((gp.marginals(rows[unseen])[0] - values[unseen]).abs().mean()))
     assert wrong[0] < 0.3 * wrong[1]

@@ -8,14 +8,14 @@ import torch
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.encoder import Encoder
-from surrogates.models.ensemble import EFFECTS, GP, TREES, Ensemble, opinions, weigh
-from surrogates.models.extra_trees import Forest, grow
-from surrogates.models.fit import Memory, learn
+from surrogates.models.ensemble import EFFECTS, GP, TREES, Ensemble, alternative_models, average_models
+from surrogates.models.extra_trees import ExtraTrees, fit_extra_trees
+from surrogates.models.fit import FitCache, fit_gp
 from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import MATERN
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
-from surrogates.models.protocol import Believing, MetricModel
+from surrogates.models.problem import RegressionProblem
+from surrogates.models.protocol import Fantasized, MetricModel
 
 ENCODER = Encoder(
     SpaceConfig.model_validate(
@@ -42,12 +42,12 @@ def seen(at: torch.Tensor, values: torch.Tensor, sd: float = 1e-3) -> Observatio
 
 
 def weighed(observations: Observations, encoder: Encoder = ENCODER) -> MetricModel:
-    task = Task(encoder)
-    return weigh(learn(task, observations), opinions(task, (), observations, Memory()))
+    task = RegressionProblem(encoder)
+    return average_models(fit_gp(task, observations), alternative_models(task, (), observations, FitCache()))
 
 
-def forest(count: int = 40) -> Forest:
-    return grow(seen(rows(count), cliff(rows(count))), 3)
+def forest(count: int = 40) -> ExtraTrees:
+    return fit_extra_trees(seen(rows(count), cliff(rows(count))), 3)
 
 
 def test_trees_are_asked_where_a_metric_has_cliffs() -> None:
@@ -80,8 +80,8 @@ def of_levels(counts: Sequence[int]) -> Encoder:
 def test_one_parameter_has_no_effects_beside_others(counts: Sequence[int], others: set[str]) -> None:
     encoder = of_levels(counts)
     at = torch.eye(encoder.parameter_columns, dtype=torch.float64).repeat(2, 1)[:12]
-    assert set(opinions(Task(encoder), (), seen(at, at[:, 0]), Memory())) == others
-    assert set(opinions(Task(encoder), (), seen(at, at[:, 0]), None)) == {TREES}
+    assert set(alternative_models(RegressionProblem(encoder), (), seen(at, at[:, 0]), FitCache())) == others
+    assert set(alternative_models(RegressionProblem(encoder), (), seen(at, at[:, 0]), None)) == {TREES}
 
 
 def test_effects_tell_what_a_level_does_beside_others_with_which_it_was_not_tried() -> None:
@@ -137,7 +137,7 @@ def test_what_is_under_way_makes_only_its_surroundings_more_certain() -> None:
     model = weighed(seen(at, cliff(at)))
     near = torch.cat([pending, 1.0 - pending])
     mean, sd = model.marginals(near)
-    same, less = Believing(model, pending).marginals(near)
+    same, less = Fantasized(model, pending).marginals(near)
     assert torch.equal(mean, same)
     assert float(less[0]) < 0.75 * float(sd[0])
     assert float(less[1]) > 0.8 * float(sd[1])
@@ -158,7 +158,9 @@ def test_measurements_count_by_their_certainty() -> None:
     unsure[::4] = 5.0
     elsewhere = rows(200, seed=7)
     off = [
-        float((grow(Observations(at, wrong, s), 3).marginals(elsewhere)[0] - cliff(elsewhere)).square().mean())
+        float(
+            (fit_extra_trees(Observations(at, wrong, s), 3).marginals(elsewhere)[0] - cliff(elsewhere)).square().mean()
+        )
         for s in (unsure, sds)
     ]
     assert off[0] < 0.3 * off[1]
@@ -175,8 +177,8 @@ def test_noise_that_measurements_do_not_tell_of_is_learnt() -> None:
     generator = np.random.default_rng(9)
     at = rows(80)
     values = smooth(at) + 0.3 * torch.from_numpy(generator.normal(size=80))
-    model = learn(Task(ENCODER), seen(at, values))
+    model = fit_gp(RegressionProblem(ENCODER), seen(at, values))
     learnt = model.scale * model.describe()["hyper_parameters"]["noise"] ** 0.5
     assert learnt == pytest.approx(0.3, rel=0.35)
-    exact = learn(Task(ENCODER), seen(at, smooth(at)))
+    exact = fit_gp(RegressionProblem(ENCODER), seen(at, smooth(at)))
     assert exact.scale * exact.describe()["hyper_parameters"]["noise"] ** 0.5 < 0.03

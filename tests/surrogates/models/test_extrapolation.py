@@ -6,19 +6,19 @@ import torch
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.extrapolation import families, widening
-from surrogates.models.fit import Memory, learn
+from surrogates.models.extrapolation import chemical_families, extrapolation_factor
+from surrogates.models.fit import FitCache, fit_gp
 from surrogates.models.gp import MetricGP
 from surrogates.models.hyperparameters import Data, Factor, factorise
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
 ANIONS = ("O3", "N3", "F3", "S3", "Cl3", "Se3")
 FORMULAS = tuple(f"{a}{b}{x}" for x in ANIONS for a in ("Ba", "Sr", "Ca", "La", "Na") for b in ("Ti", "Zr", "Nb", "Ta"))
 
 
-def measured(offset: float, formulas: tuple[str, ...] = FORMULAS, memory: Memory | None = None) -> MetricGP:
+def measured(offset: float, formulas: tuple[str, ...] = FORMULAS, memory: FitCache | None = None) -> MetricGP:
     """What is learnt of 90 of 120 materials whose one view tells anions apart, but not by how much they matter."""
     rng = np.random.default_rng(1)
     anions = np.repeat(np.arange(6), 20)
@@ -29,7 +29,7 @@ def measured(offset: float, formulas: tuple[str, ...] = FORMULAS, memory: Memory
     encoder = Encoder(SPACE, MaterialTable(FORMULAS, {"seen": seen}, {}, formulas))
     rows = torch.from_numpy(rng.permutation(120)[:90]).unsqueeze(-1).double()
     known = torch.from_numpy(values)[rows[:, 0].long()]
-    return learn(Task(encoder), Observations(rows, known, torch.full_like(known, 0.02)), memory)
+    return fit_gp(RegressionProblem(encoder), Observations(rows, known, torch.full_like(known, 0.02)), memory)
 
 
 def factor_of(count: int) -> Factor:
@@ -43,14 +43,14 @@ def factor_of(count: int) -> Factor:
 
 def test_families_share_an_element_in_the_same_share() -> None:
     formulas = ["BaTiO3", "SrTiO3", "CaTiO3", "BaTaNO2", "SrTaNO2", "CaTaNO2", "LaZrF3", "NaZrF3", "KNbF3"]
-    found = {tuple(group.tolist()) for group in families(formulas)}
+    found = {tuple(group.tolist()) for group in chemical_families(formulas)}
     # Ti goes with O3, Ta with N and O2, and no other element is there three times in one share.
     assert found == {(0, 1, 2), (3, 4, 5), (6, 7, 8)}
 
 
 def test_what_most_materials_have_in_common_is_no_family() -> None:
-    assert families(["BaO", "SrO", "CaO", "NaCl"]) == ()
-    assert families([]) == ()
+    assert chemical_families(["BaO", "SrO", "CaO", "NaCl"]) == ()
+    assert chemical_families([]) == ()
 
 
 def test_leaving_out_in_closed_form_is_leaving_out() -> None:
@@ -63,11 +63,11 @@ def test_leaving_out_in_closed_form_is_leaving_out() -> None:
     alone = (factor.weights.square() / factor.inverse.diagonal()).mean()
     wanted = float((error.square() / spread).mean() / alone) ** 0.5
     assert 1.0 < wanted < 1.187
-    assert widening(factor, [group]) == pytest.approx(wanted)
+    assert extrapolation_factor(factor, [group]) == pytest.approx(wanted)
 
 
 def test_without_families_nothing_is_widened() -> None:
-    assert widening(factor_of(5), []) == 1.0
+    assert extrapolation_factor(factor_of(5), []) == 1.0
     assert measured(1.0, formulas=()).inflation == 1.0
 
 
@@ -82,7 +82,7 @@ def test_chemistries_that_do_not_matter_widen_nothing() -> None:
 
 
 def test_what_is_remembered_changes_nothing() -> None:
-    memory = Memory()
+    memory = FitCache()
     first, again = (measured(1.0, memory=memory) for _ in range(2))
     assert first.inflation == again.inflation == measured(1.0).inflation
 
@@ -90,4 +90,4 @@ def test_what_is_remembered_changes_nothing() -> None:
 def test_equal_measurements_widen_nothing() -> None:
     factor = factor_of(6)
     equal = replace(factor, weights=torch.zeros(6).double(), residual=torch.zeros(6).double())
-    assert widening(equal, [torch.tensor([0, 1, 2])]) == 1.0
+    assert extrapolation_factor(equal, [torch.tensor([0, 1, 2])]) == 1.0

@@ -5,13 +5,13 @@ import torch
 from campaigns.space import SpaceConfig
 from surrogates.models import fit
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.fit import Memory, learn
-from surrogates.models.gp import Prior
+from surrogates.models.fit import FitCache, fit_gp
+from surrogates.models.gp import PoolPrior
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
-PRIOR = Prior("prior:v")
+PRIOR = PoolPrior("prior:v")
 
 
 def world(count: int) -> tuple[Encoder, Observations]:
@@ -35,9 +35,9 @@ def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float |
     encoder, seen = world(40)
     if floor is not None:
         seen = Observations(seen.rows, seen.values.clamp_min(floor), seen.sds)
-    task, memory = Task(encoder, PRIOR, floor), Memory()
+    task, memory = RegressionProblem(encoder, PRIOR, floor), FitCache()
     for count in range(1, 41, 3):
-        grown, fresh = learn(task, first(seen, count), memory), learn(task, first(seen, count))
+        grown, fresh = fit_gp(task, first(seen, count), memory), fit_gp(task, first(seen, count))
         assert grown.describe() == fresh.describe()
         for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
             assert torch.equal(one, other)
@@ -53,9 +53,9 @@ def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monk
         return original(mixture)
 
     monkeypatch.setattr(fit, "views_verdict", counting)
-    memory = Memory()
+    memory = FitCache()
     for count in range(40, 61):
-        learn(Task(encoder, PRIOR), first(seen, count), memory)
+        fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), memory)
         assert 0.9 * count <= judged[-1] <= count
     assert len(judged) <= 6
     assert {key[0] for key in memory.verdicts} == set(judged)
@@ -63,11 +63,11 @@ def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monk
 
 def test_each_set_of_views_has_a_memory_of_its_own() -> None:
     encoder, seen = world(30)
-    memory = Memory()
-    both, simple = (learn(Task(encoder, views=views), seen, memory) for views in (None, ("noise",)))
+    memory = FitCache()
+    both, simple = (fit_gp(RegressionProblem(encoder, views=views), seen, memory) for views in (None, ("noise",)))
     assert "told" in both.account["features"]
     assert set(simple.account["features"]) == {"noise"}
-    assert simple.describe() == learn(Task(encoder, views=("noise",)), seen).describe()
+    assert simple.describe() == fit_gp(RegressionProblem(encoder, views=("noise",)), seen).describe()
 
 
 def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_else_extended(
@@ -84,14 +84,14 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
         return original(fitted)
 
     monkeypatch.setattr(fit.Fitted.factor, "func", counting)
-    memory = Memory()
+    memory = FitCache()
     for count in range(40, 61):
         whole.clear()
-        grown = learn(Task(encoder, PRIOR), first(seen, count), memory)
+        grown = fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), memory)
         assert all(size < count or size == fit.fitted_to(count) for size in whole)
         if fit.fitted_to(count) < count and count > 40:
             assert not whole
-        fresh = learn(Task(encoder, PRIOR), first(seen, count))
+        fresh = fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count))
         assert grown.describe() == fresh.describe()
         for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
             assert torch.equal(one, other)
@@ -99,9 +99,9 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
 
 def test_many_measurements_are_learnt_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
-    few = learn(Task(encoder, PRIOR), seen)
+    few = fit_gp(RegressionProblem(encoder, PRIOR), seen)
     monkeypatch.setattr(fit, "_MOST_TO_FIT", 59)
-    many = learn(Task(encoder, PRIOR), seen)
+    many = fit_gp(RegressionProblem(encoder, PRIOR), seen)
     everything = torch.arange(100).unsqueeze(-1).double()
     spread = float(few.marginals(everything)[0].std())
     for one, other in zip(few.marginals(everything), many.marginals(everything), strict=True):

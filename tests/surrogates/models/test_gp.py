@@ -8,12 +8,12 @@ from scipy.stats import norm
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.fit import learn
-from surrogates.models.gp import MetricGP, Prior
+from surrogates.models.fit import fit_gp
+from surrogates.models.gp import MetricGP, PoolPrior
 from surrogates.models.model_selection import MIXTURE
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
-from surrogates.models.protocol import Believing
+from surrogates.models.problem import RegressionProblem
+from surrogates.models.protocol import Fantasized
 
 SPACE = SpaceConfig.model_validate(
     {
@@ -21,7 +21,7 @@ SPACE = SpaceConfig.model_validate(
         "pool": {"kind": "generator", "function": "a.b:c"},
     }
 )
-PRIOR = Prior("prior:v")
+PRIOR = PoolPrior("prior:v")
 
 
 def world(count: int, seed: int = 0) -> tuple[Encoder, torch.Tensor, np.random.Generator]:
@@ -58,14 +58,14 @@ def test_marginals_and_joint_are_those_of_the_botorch_model(task: str) -> None:
     encoder, rows, rng = world(40)
     values = noisy(prior_of(encoder, rows), 0.1, rng)
     tasks = {
-        "plain": Task(encoder),
-        "prior": Task(encoder, PRIOR),
-        "factor": Task(encoder, Prior("prior:v", factor=True)),
-        "floor": Task(encoder, floor=float(values.median())),
-        "inflated": Task(encoder, inflation=2.0),
+        "plain": RegressionProblem(encoder),
+        "prior": RegressionProblem(encoder, PRIOR),
+        "factor": RegressionProblem(encoder, PoolPrior("prior:v", factor=True)),
+        "floor": RegressionProblem(encoder, floor=float(values.median())),
+        "inflated": RegressionProblem(encoder, inflation=2.0),
     }
     values = values.clamp_min(float(values.median())) if task == "floor" else values
-    gp = learn(tasks[task], observe(rows, values, 0.1))
+    gp = fit_gp(tasks[task], observe(rows, values, 0.1))
     _, fresh, _ = world(40, seed=1)
     with torch.no_grad():
         posterior = gp.model().posterior(fresh)
@@ -79,7 +79,7 @@ def test_marginals_and_joint_are_those_of_the_botorch_model(task: str) -> None:
 
 def test_single_precision_changes_nothing_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, rows, rng = world(60)
-    gp = learn(Task(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.05, rng), 0.05))
+    gp = fit_gp(RegressionProblem(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.05, rng), 0.05))
     exact = gp.marginals(rows)
     monkeypatch.setattr("surrogates.models.gp._EXACT", 0)
     for one, other in zip(exact, gp.marginals(rows), strict=True):
@@ -88,7 +88,7 @@ def test_single_precision_changes_nothing_that_counts(monkeypatch: pytest.Monkey
 
 def test_a_pool_is_scored_in_parts_as_it_is_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, rows, rng = world(60)
-    gp = learn(Task(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.05, rng), 0.05))
+    gp = fit_gp(RegressionProblem(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.05, rng), 0.05))
     whole = gp.marginals(rows)
     monkeypatch.setattr("surrogates.models.gp._FULLY", 10)
     monkeypatch.setattr("surrogates.models.gp._CHUNK", 7 * len(rows))
@@ -101,7 +101,7 @@ def test_materials_of_a_scored_pool_are_known_from_it_where_they_are_asked_with_
     monkeypatch: pytest.MonkeyPatch, elsewhere: float
 ) -> None:
     encoder, rows, rng = world(40)
-    process = learn(Task(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.1, rng), 0.1))
+    process = fit_gp(RegressionProblem(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.1, rng), 0.1))
     some = torch.tensor([[0.3 + elsewhere, 17.0], [0.3, 150.0], [0.3, 3.0]], dtype=torch.float64)
     alone = process.marginals(some)
     monkeypatch.setattr("surrogates.models.gp._LARGE", 3)
@@ -122,7 +122,7 @@ def test_a_good_prior_is_used_far_from_the_data() -> None:
     truth = 2.0 * prior_of(encoder, fresh) - 4.0
     errors = {}
     for prior in (None, PRIOR):
-        gp = learn(Task(encoder, prior), observe(rows, values, 0.1))
+        gp = fit_gp(RegressionProblem(encoder, prior), observe(rows, values, 0.1))
         errors[prior] = float((gp.marginals(fresh)[0] - truth).abs().mean())
     assert errors[PRIOR] < 0.5 * errors[None]
 
@@ -131,7 +131,7 @@ def test_a_good_prior_is_used_far_from_the_data() -> None:
 def test_a_prior_of_the_wrong_sign_and_a_useless_one_are_dropped(sign: float) -> None:
     encoder, rows, rng = world(20)
     values = noisy(sign * prior_of(encoder, rows) + torch.sin(9 * rows[:, 0]), 0.02, rng)
-    gp = learn(Task(encoder, PRIOR), observe(rows, values, 0.02))
+    gp = fit_gp(RegressionProblem(encoder, PRIOR), observe(rows, values, 0.02))
     assert not gp.account["prior"]["used"]
     assert gp.account["prior"]["slope"] == 0
     assert "without prior" in gp.account["loo"]
@@ -140,7 +140,7 @@ def test_a_prior_of_the_wrong_sign_and_a_useless_one_are_dropped(sign: float) ->
 def test_a_view_that_says_nothing_loses_its_weight() -> None:
     encoder, rows, rng = world(80)
     values = noisy(torch.sin(6 * told(encoder, rows)[:, 0]) + rows[:, 0], 0.05, rng)
-    account = learn(Task(encoder), observe(rows, values, 0.05)).account
+    account = fit_gp(RegressionProblem(encoder), observe(rows, values, 0.05)).account
     assert account["features"].get("noise", 0.0) < 0.2
     assert account["loo"]["told"] > account["loo"]["noise"]
 
@@ -153,7 +153,7 @@ def test_a_simple_feature_wins_by_itself_where_the_others_say_nothing() -> None:
     places = rng.choice(300, 60, replace=False)
     rows, fresh = torch.from_numpy(places[:, None].astype(float)), torch.arange(300).unsqueeze(-1).double()
     truth = torch.from_numpy((volume[:, 0] - 0.4) ** 2)
-    gp = learn(Task(Encoder(space, table)), observe(rows, truth[places], 0.01))
+    gp = fit_gp(RegressionProblem(Encoder(space, table)), observe(rows, truth[places], 0.01))
     error = (gp.marginals(fresh)[0] - truth).abs().mean() / (truth - truth.mean()).abs().mean()
     assert float(error) < 0.15
     assert gp.account["features"]["volume"] > 0.8
@@ -167,7 +167,7 @@ def test_intervals_cover_what_they_promise(level: float, off: float) -> None:
         encoder, rows, rng = world(120, seed)
         truth = prior_of(encoder, rows) + torch.sin(5 * rows[:, 0]) * (1 + told(encoder, rows)[:, 0])
         values = noisy(truth, 0.1, rng)
-        gp = learn(Task(encoder, PRIOR), observe(rows[:70], values[:70], 0.1))
+        gp = fit_gp(RegressionProblem(encoder, PRIOR), observe(rows[:70], values[:70], 0.1))
         mean, sd = gp.marginals(rows[70:])
         score = (values[70:] - mean) / (sd.square() + 0.01).sqrt()
         inside += (score.abs() < norm.ppf(0.5 + level / 2)).tolist()
@@ -183,14 +183,14 @@ def test_what_lies_at_the_floor_teaches_that_others_lie_beneath() -> None:
     truth = 3 * told(encoder, fresh)[:, 0] + fresh[:, 0] - 0.8
     found = {}
     for floor in (None, 0.0):
-        mean, _ = learn(Task(encoder, floor=floor), observe(rows, values, 0.02)).marginals(fresh)
+        mean, _ = fit_gp(RegressionProblem(encoder, floor=floor), observe(rows, values, 0.02)).marginals(fresh)
         found[floor] = float((mean.clamp_min(0.0) - truth.clamp_min(0.0)).abs().mean())
     assert found[0.0] < 0.8 * found[None]
 
 
 def test_a_metric_that_is_at_its_floor_everywhere_is_no_error() -> None:
     encoder, rows, _ = world(12)
-    gp = learn(Task(encoder, floor=0.0), observe(rows, torch.zeros(12, dtype=torch.float64), 0.05))
+    gp = fit_gp(RegressionProblem(encoder, floor=0.0), observe(rows, torch.zeros(12, dtype=torch.float64), 0.05))
     mean, sd = gp.marginals(rows)
     assert bool((mean < 0.05).all())
     assert bool(sd.isfinite().all())
@@ -203,7 +203,7 @@ def test_where_most_lie_at_the_floor_the_others_say_how_far_any_may_lie_above_it
     values = torch.zeros(20, dtype=torch.float64)
     values[7] = 4.0
     _, fresh, _ = world(100, seed=2)
-    sd = learn(Task(encoder, floor=0.0), observe(rows, values, 0.05)).marginals(fresh)[1]
+    sd = fit_gp(RegressionProblem(encoder, floor=0.0), observe(rows, values, 0.05)).marginals(fresh)[1]
     assert float(sd.median()) > 2.0  # the values' own spread is 0.9
 
 
@@ -212,14 +212,14 @@ def test_noise_is_taken_as_it_comes() -> None:
     rows = rows[:1].repeat(12, 1)
     values = torch.tensor([1.0, 3.0] * 6, dtype=torch.float64)
     sds = torch.tensor([0.1, 10.0] * 6, dtype=torch.float64)
-    mean, _ = learn(Task(encoder), Observations(rows, values, sds)).marginals(rows[:1])
+    mean, _ = fit_gp(RegressionProblem(encoder), Observations(rows, values, sds)).marginals(rows[:1])
     assert float(mean) == pytest.approx(1.0, abs=0.1)
 
 
 def test_learning_is_deterministic() -> None:
     encoder, rows, rng = world(30)
     data = observe(rows, torch.from_numpy(rng.normal(size=30)), 0.1)
-    one, two = (learn(Task(encoder, PRIOR), data).describe() for _ in range(2))
+    one, two = (fit_gp(RegressionProblem(encoder, PRIOR), data).describe() for _ in range(2))
     assert one == two
     assert one["observations"] == 30
     assert set(one["loo"]) >= {MIXTURE, "told", "noise", "without prior"}
@@ -227,7 +227,9 @@ def test_learning_is_deterministic() -> None:
 
 def test_equal_values_and_two_points_are_enough() -> None:
     encoder, rows, _ = world(2)
-    mean, sd = learn(Task(encoder), observe(rows, torch.ones(2, dtype=torch.float64), 0.0)).marginals(rows)
+    mean, sd = fit_gp(RegressionProblem(encoder), observe(rows, torch.ones(2, dtype=torch.float64), 0.0)).marginals(
+        rows
+    )
     assert torch.allclose(mean, torch.ones(2, dtype=torch.float64), atol=1e-3)
     assert bool(sd.isfinite().all())
 
@@ -236,7 +238,7 @@ def test_a_share_of_a_known_number_is_as_uncertain_as_the_number_is_large() -> N
     encoder, rows, rng = world(40)
     number = prior_of(encoder, rows)
     values = noisy(number * (0.6 + 0.3 * torch.sin(5 * rows[:, 0])), 0.01, rng)
-    gp = learn(Task(encoder, Prior("prior:v", factor=True)), observe(rows, values, 0.01))
+    gp = fit_gp(RegressionProblem(encoder, PoolPrior("prior:v", factor=True)), observe(rows, values, 0.01))
     _, fresh, _ = world(60, seed=5)
     mean, sd = gp.marginals(fresh)
     truth = prior_of(encoder, fresh) * (0.6 + 0.3 * torch.sin(5 * fresh[:, 0]))
@@ -247,10 +249,10 @@ def test_a_share_of_a_known_number_is_as_uncertain_as_the_number_is_large() -> N
 
 def test_believing_what_is_expected_leaves_the_mean_and_shrinks_the_rest() -> None:
     encoder, rows, rng = world(60)
-    gp = learn(Task(encoder), observe(rows[:40], noisy(prior_of(encoder, rows[:40]), 0.1, rng), 0.1))
+    gp = fit_gp(RegressionProblem(encoder), observe(rows[:40], noisy(prior_of(encoder, rows[:40]), 0.1, rng), 0.1))
     mean, sd = gp.marginals(rows)
     pending = rows[40:43]
-    same, less = Believing(gp, pending).marginals(rows)
+    same, less = Fantasized(gp, pending).marginals(rows)
     assert torch.equal(same, mean)
     assert bool((less <= sd + 1e-9).all())
     assert float(less[40:43].max()) < 0.2 * float(sd[40:43].min())
@@ -264,7 +266,7 @@ def test_believing_what_is_expected_leaves_the_mean_and_shrinks_the_rest() -> No
 def test_inflated_predictions_are_less_sure_and_no_different() -> None:
     encoder, rows, rng = world(40)
     data = observe(rows, noisy(prior_of(encoder, rows), 0.1, rng), 0.1)
-    plain, wide = (learn(Task(encoder, inflation=f), data).marginals(rows) for f in (1.0, 2.5))
+    plain, wide = (fit_gp(RegressionProblem(encoder, inflation=f), data).marginals(rows) for f in (1.0, 2.5))
     assert torch.equal(plain[0], wide[0])
     assert torch.allclose(2.5 * plain[1], wide[1])
 
@@ -274,7 +276,7 @@ def test_many_measurements_are_learnt_from_though_few_fit_the_hyper_parameters()
     rows = torch.cat([rows, rows, rows])
     rows[:, 0] = torch.from_numpy(rng.random(len(rows)))
     values = noisy(prior_of(encoder, rows), 0.1, rng)
-    gp = learn(Task(encoder), observe(rows, values, 0.1))
+    gp = fit_gp(RegressionProblem(encoder), observe(rows, values, 0.1))
     assert isinstance(gp, MetricGP)
     assert len(gp.rows) == 600
     assert float((gp.marginals(rows)[0] - prior_of(encoder, rows)).abs().mean()) < 0.1
@@ -290,6 +292,6 @@ def test_where_nothing_was_measured_not_as_much_is_expected_as_where_most_was() 
     rows, far = (
         encoder.encode([Candidate({"x": x, "y": y}) for x, y in at]) for at in (places, [(0.1, 0.1), (0.1, 0.9)])
     )
-    mean, _ = learn(Task(encoder, wary=True), observe(rows, values, 0.01)).marginals(far)
+    mean, _ = fit_gp(RegressionProblem(encoder, wary=True), observe(rows, values, 0.01)).marginals(far)
     assert values.mean() > 0.65
     assert float(mean.max()) < 0.25

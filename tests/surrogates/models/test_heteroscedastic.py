@@ -6,12 +6,12 @@ import torch
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder
-from surrogates.models.heteroscedastic import Unevenness, unevenness
+from surrogates.models.heteroscedastic import HeteroscedasticNoise, fit_heteroscedastic_noise
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 PARAMETERS = {f"x{i}": {"kind": "float", "unit": "1", "low": 0, "high": 1} for i in range(2)}
-TASK = Task(Encoder(SpaceConfig.model_validate({"parameters": PARAMETERS})))
+TASK = RegressionProblem(Encoder(SpaceConfig.model_validate({"parameters": PARAMETERS})))
 
 
 def measured(low: float, high: float, times: int = 3, seed: int = 0, told: float = 0.0) -> Observations:
@@ -23,13 +23,15 @@ def measured(low: float, high: float, times: int = 3, seed: int = 0, told: float
     return Observations(*map(torch.from_numpy, (rows, values, np.full(len(rows), told))))
 
 
-def along(found: Unevenness) -> list[float]:
+def along(found: HeteroscedasticNoise) -> list[float]:
     rows = torch.tensor([[0.1, 0.5], [0.5, 0.5], [0.9, 0.5]], dtype=torch.float64)
     return found.variance(rows).sqrt().tolist()
 
 
 def test_noise_is_found_where_it_is() -> None:
-    found = [f for seed in range(6) if (f := unevenness(TASK, measured(0.05, 1.0, seed=seed))) is not None]
+    found = [
+        f for seed in range(6) if (f := fit_heteroscedastic_noise(TASK, measured(0.05, 1.0, seed=seed))) is not None
+    ]
     assert len(found) >= 4
     for each in found:
         low, middle, high = along(each)
@@ -40,17 +42,17 @@ def test_noise_is_found_where_it_is() -> None:
 
 
 def test_one_noise_for_all_is_believed_where_it_explains_as_much() -> None:
-    assert sum(unevenness(TASK, measured(0.5, 0.5, seed=seed)) is not None for seed in range(10)) <= 1
+    assert sum(fit_heteroscedastic_noise(TASK, measured(0.5, 0.5, seed=seed)) is not None for seed in range(10)) <= 1
 
 
 def test_few_repetitions_say_nothing() -> None:
     seen = measured(0.05, 1.0)
-    assert unevenness(TASK, seen.only(torch.arange(21))) is None
-    assert unevenness(TASK, seen.only(torch.arange(0, 90, 3))) is None
+    assert fit_heteroscedastic_noise(TASK, seen.only(torch.arange(21))) is None
+    assert fit_heteroscedastic_noise(TASK, seen.only(torch.arange(0, 90, 3))) is None
 
 
 def test_the_noise_comes_on_top_of_what_measurements_tell_of() -> None:
-    found = unevenness(TASK, measured(0.05, 1.0, seed=1, told=0.3))
+    found = fit_heteroscedastic_noise(TASK, measured(0.05, 1.0, seed=1, told=0.3))
     assert found is not None
     seen = Observations(torch.tensor([[0.9, 0.5]]).double(), torch.zeros(1).double(), torch.full((1,), 0.3).double())
     assert float(found.noisier(seen).sds) == pytest.approx(np.hypot(0.3, along(found)[2]))

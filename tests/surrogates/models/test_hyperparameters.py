@@ -8,10 +8,10 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from campaigns.space import SpaceConfig
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.gp import MetricGP, Prior, Terms
+from surrogates.models.gp import GPPrior, MetricGP, PoolPrior
 from surrogates.models.hyperparameters import Data, _loss, _Packed, extend, factorise
 from surrogates.models.kernel import covariance, derivatives, variance
-from surrogates.models.kernel_spec import Shape
+from surrogates.models.kernel_spec import KernelSpec
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
 SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
@@ -25,7 +25,7 @@ SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
 }
 
 
-def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, Shape]:
+def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, KernelSpec]:
     rng = np.random.default_rng(5)
     parameters, views, kernel = SHAPES[kind]
     pool = {"kind": "generator", "function": "a.b:c"} if views else None
@@ -40,10 +40,10 @@ def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, Shape]:
         )
         columns.append(rng.integers(0, 40, (count, 1)))
     rows = torch.from_numpy(np.hstack(columns).astype(float))
-    return Encoder(space, table), rows, Shape(views, len(parameters), **kernel)
+    return Encoder(space, table), rows, KernelSpec(views, len(parameters), **kernel)
 
 
-def logs_of(shape: Shape) -> torch.Tensor:
+def logs_of(shape: KernelSpec) -> torch.Tensor:
     return torch.linspace(-1.5, 0.5, len(shape.names), dtype=torch.float64)
 
 
@@ -65,12 +65,12 @@ def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("prior", [None, Prior("prior:v"), Prior("prior:v", factor=True)])
-def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: Prior | None) -> None:
+@pytest.mark.parametrize("prior", [None, PoolPrior("prior:v"), PoolPrior("prior:v", factor=True)])
+def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: PoolPrior | None) -> None:
     encoder, rows, shape = setting(kind)
     prior = prior if shape.views else None
     logs = logs_of(shape)
-    terms = Terms(encoder, shape, logs, prior)
+    terms = GPPrior(encoder, shape, logs, prior)
     targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
     noise = torch.full_like(targets, 0.04)
     data = Data(distances(encoder, rows, rows, shape.views), targets, noise, *terms.known(rows))
@@ -103,11 +103,11 @@ def test_leaving_one_out_is_learning_from_the_others() -> None:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("prior", [None, Prior("prior:v"), Prior("prior:v", factor=True)])
-def test_extending_a_factor_is_factorising_anew(kind: str, prior: Prior | None) -> None:
+@pytest.mark.parametrize("prior", [None, PoolPrior("prior:v"), PoolPrior("prior:v", factor=True)])
+def test_extending_a_factor_is_factorising_anew(kind: str, prior: PoolPrior | None) -> None:
     encoder, rows, shape = setting(kind)
     logs, first = logs_of(shape), torch.arange(18)
-    terms = Terms(encoder, shape, logs, prior if shape.views else None)
+    terms = GPPrior(encoder, shape, logs, prior if shape.views else None)
     targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
     data = Data(
         distances(encoder, rows, rows, shape.views), targets, torch.full_like(targets, 0.04), *terms.known(rows)

@@ -6,7 +6,7 @@ from campaigns.values import Candidate
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
 from surrogates.models.kernel import covariance
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
 
@@ -15,7 +15,7 @@ def of_two_levels(levels: int, wary: bool) -> torch.Tensor:
     """Return the expected covariance of a candidate with one of which a number is another, and with another level."""
     colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(levels)]}
     encoder = Encoder(SpaceConfig.model_validate({"parameters": {"x": UNIT, "colour": colour, "y": UNIT}}))
-    shape = Task(encoder, wary=wary).shape(())
+    shape = RegressionProblem(encoder, wary=wary).shape(())
     apart = (1.0 / 6.0) ** 0.5  # of two random numbers, in the mean square
     candidates = [
         Candidate({"x": x, "colour": c, "y": 0.5}) for x, c in ((0.3, "c0"), (0.3 + apart, "c0"), (0.3, "c1"))
@@ -41,7 +41,7 @@ def test_more_levels_are_not_more_parameters() -> None:
     for count in (2, 8):
         colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(count)]}
         encoder = Encoder(SpaceConfig.model_validate({"parameters": {"colour": colour, "x": UNIT}}))
-        shape = Task(encoder).shape(())
+        shape = RegressionProblem(encoder).shape(())
         assert encoder.numeric == (count,)
         lengths.append(float(shape.beliefs()[0][count]))
     assert lengths[0] == lengths[1]

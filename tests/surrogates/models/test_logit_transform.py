@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.fit import learn
-from surrogates.models.logit_transform import Limits
+from surrogates.models.fit import fit_gp
+from surrogates.models.logit_transform import LogitTransform
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
-SHARE = Limits(0.0, 1.0)
+SHARE = LogitTransform(0.0, 1.0)
 
 
 def seen(values: list[float], sd: float) -> Observations:
@@ -23,7 +23,7 @@ def seen(values: list[float], sd: float) -> Observations:
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.lists(st.floats(0, 1), min_size=1))
 def test_logits_lead_back_to_the_values(low: float, width: float, places: list[float]) -> None:
-    limits = Limits(low, low + width)
+    limits = LogitTransform(low, low + width)
     values = [low + width * place for place in places]
     logits = limits.logits(seen(values, 0.01 * width)).values
     assert bool(logits.isfinite().all())
@@ -38,7 +38,7 @@ def test_uncertainties_are_those_of_finite_differences() -> None:
 
 
 def test_nothing_lies_beyond_the_limits() -> None:
-    limits = Limits(-2.0, 6.0)
+    limits = LogitTransform(-2.0, 6.0)
     assert limits.values(torch.tensor([-1e3, -4.7, 0.0, 4.7, 1e3], dtype=torch.float64)).tolist() == pytest.approx(
         [-2.0, -2.0, 2.0, 6.0, 6.0], abs=0.02
     )
@@ -70,7 +70,7 @@ def test_a_share_with_cliffs_is_predicted_better_and_more_honestly_by_its_logit(
         encoder, rows, truth = cliffs(seed)
         plain = Observations(rows[:40], truth[:40], torch.full((40,), 0.006, dtype=torch.float64))
         for within in (True, False):
-            gp = learn(Task(encoder, abrupt=within), SHARE.logits(plain) if within else plain)
+            gp = fit_gp(RegressionProblem(encoder, abrupt=within), SHARE.logits(plain) if within else plain)
             mean, sd = gp.marginals(rows[40:])
             drawn = mean + sd * quantiles
             drawn = SHARE.values(drawn) if within else drawn

@@ -13,9 +13,9 @@ from campaigns.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from loop.planning.pool_data import build_views
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.fit import learn
+from surrogates.models.fit import fit_gp
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 from surrogates.pools.pool import Pool, load_pool
 from tests.surrogates.pools.crystal_files import cif, table
 
@@ -64,11 +64,11 @@ def test_volume_per_atom_wins_over_an_embedding_that_does_not_see_it(pool: Pool,
     truth = np.log(pool.index.volumes)
     values = torch.from_numpy(truth[seen] + 0.02 * rng.normal(size=len(seen)))
     observed = Observations(rows(seen), values, torch.full_like(values, 0.02))
-    both = learn(Task(encoder), observed)
+    both = fit_gp(RegressionProblem(encoder), observed)
     account = both.account
     assert account["features"]["physical"] > 0.8, account
     assert account["loo"]["physical"] > account["loo"]["chgnet"] + 0.5
-    alone = learn(Task(encoder, views=("chgnet",)), observed)
+    alone = fit_gp(RegressionProblem(encoder, views=("chgnet",)), observed)
     said, embedded = (model.marginals(rows(rest))[0].numpy() for model in (both, alone))
     assert np.abs(said - truth[rest]).mean() < 0.5 * np.abs(embedded - truth[rest]).mean()
     assert spearmanr(said, truth[rest]).statistic > 0.9

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder
-from surrogates.models.fit import learn
+from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import GAUSSIAN, MATERN, WARPED
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
+from surrogates.models.problem import RegressionProblem
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
 COLOUR = {"kind": "categorical", "levels": ["red", "green"]}
@@ -43,7 +43,7 @@ def rows(count: int, seed: int) -> Tensor:
 def learnt(function: Callable[[Tensor], Tensor], count: int, wary: bool = False) -> MetricGP:
     at = rows(count, 0)
     values = function(at)
-    return learn(Task(Encoder(SPACE), wary=wary), Observations(at, values, torch.full_like(values, 1e-3)))
+    return fit_gp(RegressionProblem(Encoder(SPACE), wary=wary), Observations(at, values, torch.full_like(values, 1e-3)))
 
 
 @pytest.mark.parametrize(

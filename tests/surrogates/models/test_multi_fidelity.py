@@ -7,18 +7,18 @@ from torch import Tensor
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder
-from surrogates.models.fit import learn
+from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP
-from surrogates.models.multi_fidelity import Leaning, lean, leaning
+from surrogates.models.multi_fidelity import AutoregressiveModel, low_fidelity_of, with_low_fidelity
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
-from surrogates.models.protocol import Believing
-from surrogates.models.transfer import Lesson, taught
+from surrogates.models.problem import RegressionProblem
+from surrogates.models.protocol import Fantasized
+from surrogates.models.transfer import SourceModel, fit_with_sources
 
 SPACE = SpaceConfig.model_validate(
     {"parameters": {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in ("a", "b")}}
 )
-TASK = Task(Encoder(SPACE))
+TASK = RegressionProblem(Encoder(SPACE))
 
 
 def high(rows: Tensor) -> Tensor:
@@ -39,17 +39,19 @@ def measured(function: Callable[[Tensor], Tensor], rows: Tensor) -> Observations
 
 @pytest.fixture(scope="module")
 def cheap() -> MetricGP:
-    return learn(TASK, measured(low, points(7, 1)))
+    return fit_gp(TASK, measured(low, points(7, 1)))
 
 
 @pytest.fixture(scope="module")
-def model(cheap: MetricGP) -> Leaning:
-    found = lean(taught(TASK, (Lesson("quick", cheap),), measured(high, points(6, 2))), {"quick": cheap})
-    assert isinstance(found, Leaning)
+def model(cheap: MetricGP) -> AutoregressiveModel:
+    found = with_low_fidelity(
+        fit_with_sources(TASK, (SourceModel("quick", cheap),), measured(high, points(6, 2))), {"quick": cheap}
+    )
+    assert isinstance(found, AutoregressiveModel)
     return found
 
 
-def test_moments_agree_with_each_other(model: Leaning) -> None:
+def test_moments_agree_with_each_other(model: AutoregressiveModel) -> None:
     rows = points(9, 3)
     mean, sd = model.marginals(rows)
     together, spread = model.joint(rows)
@@ -59,19 +61,19 @@ def test_moments_agree_with_each_other(model: Leaning) -> None:
     assert float(torch.linalg.eigvalsh(spread).min()) > -1e-6 * float(spread.max())
 
 
-def test_what_is_measured_is_known_wherever_the_cheap_version_was_not(model: Leaning) -> None:
+def test_what_is_measured_is_known_wherever_the_cheap_version_was_not(model: AutoregressiveModel) -> None:
     seen = model.base.rows
     mean, sd = model.marginals(seen)
     assert torch.allclose(mean, high(seen), atol=3.0)
     assert float(sd.max()) < float(model.marginals(points(50, 4))[1].median())
 
 
-def test_doubt_about_the_cheap_version_makes_less_certain(model: Leaning) -> None:
+def test_doubt_about_the_cheap_version_makes_less_certain(model: AutoregressiveModel) -> None:
     rows = points(50, 4)
     assert bool((model.marginals(rows)[1] >= model.base.marginals(rows)[1] - 1e-9).all())
 
 
-def test_what_a_cheap_measurement_would_tell_is_what_it_tells(model: Leaning) -> None:
+def test_what_a_cheap_measurement_would_tell_is_what_it_tells(model: AutoregressiveModel) -> None:
     """Conditioning both levels by hand on one more cheap measurement shrinks variances as told."""
     rows, other = points(20, 5), points(1, 6)
     moved, variance = model.told(rows, other)
@@ -90,12 +92,12 @@ def test_what_a_cheap_measurement_would_tell_is_what_it_tells(model: Leaning) ->
     assert float(variance) == pytest.approx(float(after[-1, -1]) + noise, rel=1e-6)
 
 
-def test_what_is_under_way_can_be_believed(model: Leaning) -> None:
+def test_what_is_under_way_can_be_believed(model: AutoregressiveModel) -> None:
     rows, pending = points(20, 5), points(2, 6)
-    assert bool((Believing(model, pending).marginals(rows)[1] <= model.marginals(rows)[1] + 1e-9).all())
+    assert bool((Fantasized(model, pending).marginals(rows)[1] <= model.marginals(rows)[1] + 1e-9).all())
 
 
 def test_a_model_that_learns_from_nothing_cheap_stays_as_it_is(cheap: MetricGP) -> None:
-    alone = learn(TASK, measured(high, points(6, 2)))
-    assert lean(alone, {"quick": cheap}) is alone
-    assert leaning(alone) is None
+    alone = fit_gp(TASK, measured(high, points(6, 2)))
+    assert with_low_fidelity(alone, {"quick": cheap}) is alone
+    assert low_fidelity_of(alone) is None

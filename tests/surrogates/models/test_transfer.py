@@ -7,17 +7,17 @@ from torch import Tensor
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder
-from surrogates.models.ensemble import opinions, weigh
-from surrogates.models.fit import Memory, learn
+from surrogates.models.ensemble import alternative_models, average_models
+from surrogates.models.fit import FitCache, fit_gp
 from surrogates.models.gp import MetricGP
 from surrogates.models.observations import Observations
-from surrogates.models.problem import Task
-from surrogates.models.transfer import Lesson, taught
+from surrogates.models.problem import RegressionProblem
+from surrogates.models.transfer import SourceModel, fit_with_sources
 
 SPACE = SpaceConfig.model_validate(
     {"parameters": {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in ("a", "b")}}
 )
-TASK = Task(Encoder(SPACE))
+TASK = RegressionProblem(Encoder(SPACE))
 Truth = Callable[[Tensor], Tensor]
 
 
@@ -38,8 +38,8 @@ def measured(function: Truth, count: int, seed: int) -> Observations:
     return Observations(rows, function(rows), torch.full((count,), 0.01, dtype=torch.float64))
 
 
-def lesson(function: Truth) -> Lesson:
-    return Lesson("before", learn(TASK, measured(function, 40, 1)))
+def lesson(function: Truth) -> SourceModel:
+    return SourceModel("before", fit_gp(TASK, measured(function, 40, 1)))
 
 
 def error(model: MetricGP) -> float:
@@ -49,13 +49,13 @@ def error(model: MetricGP) -> float:
 
 def test_a_source_with_another_scale_and_shift_tells_what_few_measurements_do_not() -> None:
     seen = measured(truth, 6, 2)
-    helped = taught(TASK, (lesson(lambda rows: 0.01 * truth(rows) - 7.0),), seen)
+    helped = fit_with_sources(TASK, (lesson(lambda rows: 0.01 * truth(rows) - 7.0),), seen)
     assert helped.account["source"] == "before"
-    assert error(helped) < 0.2 * error(learn(TASK, seen))
+    assert error(helped) < 0.2 * error(fit_gp(TASK, seen))
 
 
 def test_an_opposite_source_gets_a_negative_slope() -> None:
-    model = taught(TASK, (lesson(opposite),), measured(truth, 20, 2))
+    model = fit_with_sources(TASK, (lesson(opposite),), measured(truth, 20, 2))
     assert model.account["sources"]["before"]["slope"] < 0.1
 
 
@@ -63,25 +63,28 @@ def test_an_opposite_source_gets_a_negative_slope() -> None:
 @pytest.mark.parametrize("count", [4, 8, 16, 32])
 def test_a_misleading_source_makes_predictions_hardly_worse(function: Truth, count: int) -> None:
     seen = measured(truth, count, 2)
-    assert error(taught(TASK, (lesson(function),), seen)) < 1.25 * error(learn(TASK, seen)) + 0.5
+    assert error(fit_with_sources(TASK, (lesson(function),), seen)) < 1.25 * error(fit_gp(TASK, seen)) + 0.5
 
 
 def test_the_better_of_two_sources_is_chosen() -> None:
-    lessons = (Lesson("noise", lesson(unrelated).model), Lesson("alike", lesson(truth).model))
-    model = taught(TASK, lessons, measured(truth, 10, 2))
+    lessons = (SourceModel("noise", lesson(unrelated).model), SourceModel("alike", lesson(truth).model))
+    model = fit_with_sources(TASK, lessons, measured(truth, 10, 2))
     assert model.account["source"] == "alike"
     assert set(model.account["sources"]) == {"noise", "alike"}
 
 
 def test_what_is_remembered_changes_nothing() -> None:
-    known, memory = lesson(truth), Memory()
+    known, memory = lesson(truth), FitCache()
     for count in (3, 7, 12, 20):
         seen = measured(truth, count, 2)
-        assert taught(TASK, (known,), seen, memory).describe() == taught(TASK, (lesson(truth),), seen).describe()
+        assert (
+            fit_with_sources(TASK, (known,), seen, memory).describe()
+            == fit_with_sources(TASK, (lesson(truth),), seen).describe()
+        )
 
 
 def test_botorch_predicts_the_same_with_a_lesson() -> None:
-    model = taught(TASK, (lesson(truth),), measured(truth, 8, 2))
+    model = fit_with_sources(TASK, (lesson(truth),), measured(truth, 8, 2))
     rows = measured(truth, 5, 4).rows
     mean, sd = model.marginals(rows)
     posterior = model.model().posterior(rows)
@@ -91,4 +94,9 @@ def test_botorch_predicts_the_same_with_a_lesson() -> None:
 
 def test_without_sources_nothing_is_told_of_them() -> None:
     seen = measured(truth, 6, 2)
-    assert "source" not in weigh(taught(TASK, (), seen), opinions(TASK, (), seen, Memory())).describe()
+    assert (
+        "source"
+        not in average_models(
+            fit_with_sources(TASK, (), seen), alternative_models(TASK, (), seen, FitCache())
+        ).describe()
+    )
