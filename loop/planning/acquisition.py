@@ -23,7 +23,7 @@ from loop.planning.hypervolume_improvement import log_hypervolume_improvement
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.screening import ScreeningScore
-from loop.planning.shortlist import fresh, neighbours, shortlist, within
+from loop.planning.shortlist import fresh, neighbours, shortlist
 
 _BEST = 4  # around which others are looked for
 _RADII = (0.08, 0.03, 0.01, 0.003, 0.001)  # of the range, within which they are, round after round
@@ -80,8 +80,7 @@ def choose(belief: CampaignPosterior, history: TrainingData, seed: int) -> Choic
     radii = _RADII if belief.scorer.campaign.space.table is None else ()  # of a table, all rows are seen
     for number, radius in enumerate(radii):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
-        near = within(belief.scorer, neighbours(belief.scorer, best, seed + number, radius), history.region)
-        more = fresh(near, history.seen | {c.key() for c in found})
+        more = fresh(neighbours(belief.scorer, best, seed + number, radius), history.seen | {c.key() for c in found})
         if not more:
             break
         found = found + more

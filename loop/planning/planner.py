@@ -40,7 +40,6 @@ from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.proposed import ProposedCandidates
 from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
-from loop.planning.trust_region import trust_region
 from surrogates.models.encoder import Encoder
 
 Suggestion = tuple[int, Candidate, Proposal]
@@ -194,13 +193,11 @@ class Planner:
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
         belief, history = self._known.heeding_failures(), self._history
-        outcomes = belief.pooled([trial.candidate for trial in self._known.trials])
-        box = trust_region(self._known.scorer, outcomes, self._known.trials)
-        choice = choose(belief, replace(history, region=box), seed)
+        choice = choose(belief, history, seed)
         found = choose_replicate(belief, history, choice.candidate, seed)
         if found is not None:
             return self._again(belief, found, (Alternative(choice.candidate, choice.acquisition), *choice.alternatives))
-        proposal = replace(self._explained(choice), reason=box.text if box else "")
+        proposal = self._explained(choice)
         cheaper = (
             FidelitySelector(belief, choice.considered).cheaper(self._proposed) if self._campaign.fidelities else None
         )

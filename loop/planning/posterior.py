@@ -14,7 +14,6 @@ from torch import Tensor
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.planning.mc_objective import ObjectiveOnSamples
-from loop.planning.trust_region import TrustRegion
 from surrogates.models.feasibility import Feasibility, feasibility
 from surrogates.models.gp import MetricGP
 from surrogates.models.logit_transform import LogitTransform
@@ -36,7 +35,6 @@ class TrainingData:
         pending: candidates under way.
         seen: keys of all candidates ever proposed.
         imported: keys of those among them that were measured elsewhere, at no cost to this campaign.
-        region: where candidates are looked for; None for everywhere.
         whole: which of them were completed, n, so that they have a score; all where nothing is said.
     """
 
@@ -44,7 +42,6 @@ class TrainingData:
     metrics: Mapping[str, Sequence[MetricValue | None]]
     pending: Sequence[Candidate]
     seen: frozenset[tuple[object, ...]]
-    region: TrustRegion | None = None
     imported: frozenset[tuple[object, ...]] = frozenset()
     whole: Sequence[bool] | None = None
 

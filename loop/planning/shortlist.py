@@ -20,7 +20,6 @@ from loop.planning.hypervolume_improvement import centres
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.screening import ScreeningScore
-from loop.planning.trust_region import TrustRegion
 from loop.sampling.candidates import near, sobol, unseen
 from loop.sampling.rounding import Setting
 
@@ -58,11 +57,8 @@ def shortlist(belief: CampaignPosterior, history: TrainingData, seed: int) -> li
     measured = [history.done[i] for i in _best_measured(belief)]
     found = fresh(found + neighbours(belief.scorer, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
-    found = within(belief.scorer, found, history.region)
     keep = belief.scorer.possible(belief.scorer.encoder.encode(found)).tolist() if found else []
     found = [c for c, kept in zip(found, keep, strict=True) if kept]
-    if not found and history.region is not None:
-        return shortlist(belief, replace(history, region=None), seed)
     if not found:
         raise SpaceExhaustedError("every candidate has been proposed")
     return found
@@ -124,7 +120,7 @@ def _clouds(promise: ScreeningScore, settled: frozenset[str | None], history: Tr
 def _settings(space: SpaceConfig, history: TrainingData, seed: int) -> Sequence[Setting]:
     if space.rows is not None:
         return unseen(space, history.seen)
-    return sobol(space, _CLOUD, seed) if history.region is None else history.region.settings(space, _CLOUD, seed)
+    return sobol(space, _CLOUD, seed)
 
 
 def _best(promise: ScreeningScore, cloud: _Cloud, without: Sequence[int], effort: CostPenalty) -> list[Candidate]:
@@ -185,11 +181,6 @@ def neighbours(
         return []
     generator = np.random.default_rng(seed)
     return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]
-
-
-def within(scorer: ObjectiveOnSamples, candidates: Sequence[Candidate], region: TrustRegion | None) -> list[Candidate]:
-    """Return the candidates of a region."""
-    return [c for c in candidates if region is None or region.holds(scorer.campaign.space, c)]
 
 
 def fresh(candidates: Sequence[Candidate], seen: frozenset[tuple[object, ...]]) -> list[Candidate]:
