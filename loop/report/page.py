@@ -11,7 +11,7 @@ from string import Template
 
 from loop.report.html import section
 
-_TEMPLATE = Path(__file__).with_name("report.html")
+_TEMPLATE = Path(__file__).with_name("template.html")
 _SERVER = re.compile(r'(plotlyServerURL:\{valType:"string",dflt:")[^"]*')
 """Where Plotly would send a chart that somebody shares."""
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from loop.storage.reader import Reader
     from loop.storage.store import Journal
 
-_READY = Path(__file__).parent.parent / "campaigns"
+_READY = Path(__file__).parents[2] / "campaigns"
 SCHEMA = _READY / "schema.json"
 
 
