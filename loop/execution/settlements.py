@@ -55,7 +55,7 @@ def analysing(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | No
 
 
 def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
-    campaign = as_scored(campaign, store.amendments()).campaign
+    scored = as_scored(campaign, store.amendments()).campaign
 
     @cache
     def loaded() -> tuple[Analyst, PoolData | None]:
@@ -73,9 +73,9 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
             yield f"amendment {one.number}: {refusal_text(one.change, why)}"
             continue
         done, trial = replace(one, first=one.change.trial), store.trial(one.change.trial)
-        yield f"amendment {one.number}: {change_text(campaign, one.change)}, {since_text(done)}"
+        yield f"amendment {one.number}: {change_text(scored, one.change)}, {since_text(done)}"
         if not trial.state.ended:
-            ending = ending or completion(campaign, trial, computed_of(loaded()[1])(trial.candidate.material))
+            ending = ending or completion(scored, trial, computed_of(loaded()[1])(trial.candidate.material))
             trial = trial if ending is None else store.end(trial.number, ending, lab)
         if not isinstance(one.change, WithdrawTrial):
             yield f"trial {trial.number}: {outcome_text(trial)}"

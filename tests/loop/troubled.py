@@ -301,6 +301,6 @@ def large(_data: Mapping[str, Any], _context: Any) -> Measurement:
     return Measurement({"height": MetricValue(1e100, 0.01, "1")})
 
 
-def outliers_among(_data: Mapping[str, Any], _context: Any) -> Measurement:
+def suspected(_data: Mapping[str, Any], _context: Any) -> Measurement:
     """Gives its only reason for distrust as text."""
     return Measurement({"height": MetricValue(1.0, 0.01, "1")}, "spike in data")  # type: ignore[arg-type]

@@ -207,7 +207,7 @@ def test_an_analysis_that_ends_the_program_or_gives_no_number_is_at_fault(bench:
     assert states(bench) == [TrialState.QUARANTINED] * 3 + [TrialState.QUEUED]
 
 
-@pytest.mark.parametrize(("analysis", "why"), [("enormous", "1e.308"), ("doubted", "make: spike in data$")])
+@pytest.mark.parametrize(("analysis", "why"), [("enormous", "1e.308"), ("suspected", "make: spike in data$")])
 def test_what_cannot_be_reckoned_with_lies_in_quarantine_with_the_reason(bench: Bench, analysis: str, why: str) -> None:
     trials = bench.run(analysed_by(analysis, budget={"trials": 2})).trials
     assert {(t.state, t.cause) for t in trials} == {(TrialState.QUARANTINED, Cause.DATA)}
