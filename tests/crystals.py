@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from pymatgen.core import Lattice, Structure
@@ -30,7 +31,15 @@ def lithium_cobalt_oxide() -> Material:
     return _material("LiCoO2", "R-3m", lattice, sites, 3.9, two_phase=False)
 
 
-def _material(name, group, lattice, sites, voltage, *, two_phase):
+def _material(
+    name: str,
+    group: str,
+    lattice: Lattice,
+    sites: Mapping[str, Sequence[Sequence[float]]],
+    voltage: float,
+    *,
+    two_phase: bool,
+) -> Material:
     species = [element for element, places in sites.items() for _ in places]
     coords = [place for places in sites.values() for place in places]
     structure = Structure.from_spacegroup(group, lattice, species, coords)

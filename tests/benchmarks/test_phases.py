@@ -16,7 +16,7 @@ DENSITIES = {  # g/cm^3, handbook of mineralogy
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_each_crystal_has_its_density_and_no_atoms_on_top_of_each_other(name):
+def test_each_crystal_has_its_density_and_no_atoms_on_top_of_each_other(name: str) -> None:
     structure = crystal(name)
     distances = structure.distance_matrix[np.triu_indices(len(structure), 1)]
 
@@ -27,14 +27,14 @@ def test_each_crystal_has_its_density_and_no_atoms_on_top_of_each_other(name):
         assert same_phase(structure, reference_structure(name))
 
 
-def test_partners_are_expected_and_strangers_are_not():
+def test_partners_are_expected_and_strangers_are_not() -> None:
     for target, partners in PARTNERS.items():
         expected = impurities(element.symbol for element in crystal(target).composition.elements)
         assert set(partners) <= set(expected)
         assert not any(same_phase(crystal(s), reference_structure(name)) for s in STRANGERS for name in expected)
 
 
-def test_patterns_hold_what_they_say():
+def test_patterns_hold_what_they_say() -> None:
     plain, none = Scene(peak=5000.0), {"LiCoO2": 1.0}
     flat, textured = (pattern(GRID, none, {"LiCoO2": Grain(march=march)}, plain) for march in (1.0, 0.6))
     above = flat - background(GRID, plain)
@@ -50,7 +50,7 @@ def test_patterns_hold_what_they_say():
 
 @pytest.mark.parametrize("arm", [Arm.TWO, Arm.THREE])
 @pytest.mark.parametrize("seed", [0, 1, 6])
-def test_fractions_of_known_mixtures_come_out(arm, seed):
+def test_fractions_of_known_mixtures_come_out(arm: Arm, seed: int) -> None:
     found = judge(draw(arm, seed))
 
     assert abs(found.error) < 0.03
@@ -58,23 +58,23 @@ def test_fractions_of_known_mixtures_come_out(arm, seed):
     assert found.flags == ()
 
 
-def test_a_fit_that_goes_astray_is_begun_anew():
+def test_a_fit_that_goes_astray_is_begun_anew() -> None:
     assert abs(judge(draw(Arm.THREE, 78)).error) < 0.03  # wide, textured and strained: 0.09 off from the first start
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_unknown_phases_are_flagged(seed):
+def test_unknown_phases_are_flagged(seed: int) -> None:
     assert judge(draw(Arm.UNKNOWN, seed)).flags
 
 
-def test_the_same_seed_draws_the_same_sample():
+def test_the_same_seed_draws_the_same_sample() -> None:
     one, other = draw(Arm.THREE, 3), draw(Arm.THREE, 3)
 
     assert one.weights == other.weights
     assert np.array_equal(one.counts, other.counts)
 
 
-def test_the_table_has_a_column_for_each_kind():
+def test_the_table_has_a_column_for_each_kind() -> None:
     outcomes = {arm: [judge(draw(arm, 0))] for arm in Arm}
 
     assert len(table(outcomes).columns) == 1 + len(Arm)

@@ -10,17 +10,17 @@ LABS = [{"kind": "virtual"}, {"kind": "epics"}, {"kind": "custom", "factory": "o
 
 
 @pytest.mark.parametrize("lab", LABS)
-def test_every_lab_may_name_a_cluster(lab):
+def test_every_lab_may_name_a_cluster(lab: dict[str, str]) -> None:
     assert LAB.validate_python(lab).compute == ProcessesConfig(kind="processes")
     named = LAB.validate_python(lab | {"compute": {"kind": "ray", "address": "head.lab:6379"}})
     assert named.compute == RayConfig(kind="ray", address="head.lab:6379")
 
 
-def test_without_an_address_it_is_the_cluster_of_this_machine():
+def test_without_an_address_it_is_the_cluster_of_this_machine() -> None:
     assert LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray"}}).compute.address == "auto"
 
 
 @pytest.mark.parametrize("address", ["", "head", "head:", ":6379", "http://head:6379", "head:port"])
-def test_what_is_no_address_is_refused(address):
+def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValidationError, match="address"):
         LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray", "address": address}})

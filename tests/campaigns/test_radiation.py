@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.analysis_settings import SETTINGS
+from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, UnitError
 from campaigns.load import parse_campaign
 from campaigns.radiation import radiation
@@ -18,13 +19,13 @@ from loop.execution.lab_setup import load_analysis
         "Cu Kα1/Kα2", "Cu Kα1 + Kα2", "CuKa1,CuKa2", "Cu K-Alpha 1 and 2",
     ],
 )  # fmt: skip
-def test_a_tube_has_two_lines_however_it_is_written(text):
+def test_a_tube_has_two_lines_however_it_is_written(text: str) -> None:
     assert radiation(text).wavelengths == (1.540593, 1.544427)
     assert sum(radiation(text).shares) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("text", ["CoKa1", "Co Kα1", "Co Kα₁", "co k-alpha 1", "CoK_alpha1", "CoKα_1"])
-def test_a_stripped_tube_has_one(text):
+def test_a_stripped_tube_has_one(text: str) -> None:
     assert radiation(text).wavelengths == (1.788996,)
 
 
@@ -32,7 +33,7 @@ def test_a_stripped_tube_has_one(text):
     "given",
     [0.4133, "0.4133", "0.4133 Å", "0.04133 nm", "29.9986 keV", "29998.6 eV", "0.4133 A", "0.4133A", "0.4133 Angstrom"],
 )
-def test_wavelengths_and_energies_are_converted(given):
+def test_wavelengths_and_energies_are_converted(given: float | str) -> None:
     assert radiation(given).wavelengths == pytest.approx((0.4133,), rel=1e-4)
 
 
@@ -48,7 +49,7 @@ def test_wavelengths_and_energies_are_converted(given):
         (True, "a tube such as CuKa"),
     ],
 )
-def test_what_is_no_radiation_is_refused(given, message):
+def test_what_is_no_radiation_is_refused(given: str | float | bool, message: str) -> None:
     with pytest.raises(UnitError, match=message):
         radiation(given)
 
@@ -58,11 +59,11 @@ DIFFRACTION = "    analysis: instruments.analyses.diffraction:phase_fraction\n"
 DISCHARGE = "    analysis: instruments.analyses.galvanostatic:discharge\n"
 
 
-def campaign_with(settings, analysis=DIFFRACTION):
+def campaign_with(settings: str, analysis: str = DIFFRACTION) -> Campaign:
     return parse_campaign(CATHODE.replace(analysis, f"{analysis}    analysis_settings: {settings}\n"), "cathode.yaml")
 
 
-def test_settings_reach_the_analysis():
+def test_settings_reach_the_analysis() -> None:
     step = campaign_with("{radiation: CoKa, exclude: [[37, 38.5]]}").step("diffract")
 
     assert load_analysis(step).keywords == {"radiation": "CoKa", "exclude": [[37, 38.5]]}
@@ -79,15 +80,15 @@ def test_settings_reach_the_analysis():
         ("{exclude: 38}", r"allowed: ranges of 2 theta in deg, such as \[\[37, 38.5\]\]"),
     ],
 )
-def test_wrong_settings_are_refused_with_their_line(settings, message):
+def test_wrong_settings_are_refused_with_their_line(settings: str, message: str) -> None:
     with pytest.raises(CampaignError, match=message):
         campaign_with(settings)
 
 
-def test_an_analysis_without_settings_says_so():
+def test_an_analysis_without_settings_says_so() -> None:
     with pytest.raises(CampaignError, match=r"analysis_settings\.radiation: unknown setting; allowed: none"):
         campaign_with("{radiation: CoKa}", DISCHARGE)
 
 
-def test_each_ready_analysis_tells_its_settings():
+def test_each_ready_analysis_tells_its_settings() -> None:
     assert set(SETTINGS) == SHIPPED[Use.ANALYSIS]

@@ -1,13 +1,17 @@
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from simulators.faults import Fault
 from simulators.virtual_lab import VirtualLab
 from tests.labs import Crew, LinePhysics, setup
 
 
 @pytest.fixture
-def no_leaks():
+def no_leaks() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
@@ -16,11 +20,11 @@ def no_leaks():
 
 
 @pytest.fixture
-def crew_of(tmp_path, no_leaks):
+def crew_of(tmp_path: Path, no_leaks: None) -> Iterator[Callable[..., Crew]]:
     """A function from faults to a crew in a virtual lab; everything is closed afterwards, and no thread is left."""
     crews = []
 
-    def make(*faults, **options):
+    def make(*faults: Fault, **options: Any) -> Crew:
         crews.append(Crew(VirtualLab(setup(tmp_path, *faults), LinePhysics()), **options))
         return crews[-1]
 

@@ -9,7 +9,7 @@ from simulators.virtual_clock import VirtualClock
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from(["a", "b"])), max_size=20))
-def test_timers_come_by_time_then_key_then_age(timers):
+def test_timers_come_by_time_then_key_then_age(timers: list[tuple[float, str]]) -> None:
     agenda = Agenda()
     for when, key in timers:
         agenda.add(when, lambda: None, key)
@@ -20,7 +20,7 @@ def test_timers_come_by_time_then_key_then_age(timers):
     assert times == sorted(when for when, _ in timers)
 
 
-def test_timers_of_one_time_come_by_key_and_of_one_key_by_age():
+def test_timers_of_one_time_come_by_key_and_of_one_key_by_age() -> None:
     agenda, seen = Agenda(), []
     for name in ("b1", "a1", "b2", "a2"):
         agenda.add(5.0, lambda name=name: seen.append(name), name[0])
@@ -29,13 +29,13 @@ def test_timers_of_one_time_come_by_key_and_of_one_key_by_age():
     assert seen == ["a1", "a2", "b1", "b2"]
 
 
-def test_a_cancelled_timer_never_comes():
+def test_a_cancelled_timer_never_comes() -> None:
     agenda = Agenda()
     agenda.add(1.0, lambda: None, "").cancel()
     assert agenda.next_time() is None
 
 
-def test_a_wall_clock_runs_timers_in_lab_time():
+def test_a_wall_clock_runs_timers_in_lab_time() -> None:
     clock, seen = WallClock(speed=1e5, start=100.0), queue.SimpleQueue()
     clock.call_later(2000.0, lambda: seen.put(("late", clock.now())))
     clock.call_later(1000.0, lambda: seen.put(("early", clock.now())))
@@ -46,7 +46,7 @@ def test_a_wall_clock_runs_timers_in_lab_time():
     assert clock.wall_time(1e5) == 1.0
 
 
-def test_a_closed_wall_clock_runs_nothing_more():
+def test_a_closed_wall_clock_runs_nothing_more() -> None:
     clock, seen = WallClock(speed=1e9), []
     clock.close()
     clock.call_later(0.0, lambda: seen.append(1))
@@ -58,15 +58,15 @@ class Counter(WallClock):
 
     at_work = 0
 
-    def enter(self):
+    def enter(self) -> None:
         self.at_work += 1
 
-    def leave(self):
+    def leave(self) -> None:
         self.at_work -= 1
 
 
 @given(st.lists(st.sampled_from(["enter", "leave"])))
-def test_a_party_is_never_counted_twice_and_never_after_its_end(actions):
+def test_a_party_is_never_counted_twice_and_never_after_its_end(actions: list[str]) -> None:
     clock = Counter()
     party = Party(clock)
     for action in actions:
@@ -80,7 +80,7 @@ def test_a_party_is_never_counted_twice_and_never_after_its_end(actions):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("make", [VirtualClock, WallClock])
-def test_a_callback_that_raises_does_not_stop_the_clock(make):
+def test_a_callback_that_raises_does_not_stop_the_clock(make: type[VirtualClock | WallClock]) -> None:
     clock, seen = make(), queue.SimpleQueue()
     clock.call_later(0.0, lambda: 1 / 0, "a")
     clock.call_later(0.0, lambda: seen.put("next"), "b")

@@ -1,13 +1,17 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from campaigns.errors import LabError, LimitError, StepError
 from instruments.job_instrument import readings
-from tests.labs import job
+from tests.labs import Crew, job
 
 
 @pytest.mark.parametrize(("station", "signal"), [("xrd", "counts"), ("cycler", "voltage")])
-def test_curves_that_are_torn_or_empty_are_not_believed(crew_of, station, signal):
+def test_curves_that_are_torn_or_empty_are_not_believed(
+    crew_of: Callable[..., Crew], station: str, signal: str
+) -> None:
     crew = crew_of()
     crew.run(job("oven"), job(station))
     instrument = crew.lab.instrument(station)
@@ -17,7 +21,7 @@ def test_curves_that_are_torn_or_empty_are_not_believed(crew_of, station, signal
             instrument.verify(job(station))
 
 
-def test_every_setting_is_written_so_that_none_is_left_over(crew_of):
+def test_every_setting_is_written_so_that_none_is_left_over(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.run(job("oven", recipe={"temperature": 500.0, "time": 1.0, "ramp_rate": 20.0, "atmosphere": "argon"}))
     crew.run(job("oven", trial=4, recipe={"temperature": 600.0, "time": 2.0}))
@@ -25,17 +29,17 @@ def test_every_setting_is_written_so_that_none_is_left_over(crew_of):
     assert (oven.ramp_rate.get(), oven.atmosphere.get(), oven.sample.get()) == (5.0, "air", "4")
 
 
-def test_a_recipe_without_what_is_needed_is_refused(crew_of):
+def test_a_recipe_without_what_is_needed_is_refused(crew_of: Callable[..., Crew]) -> None:
     with pytest.raises(LimitError, match="no value for temperature, time; add it to the step's recipe"):
         crew_of().lab.instrument("oven").complete({})
 
 
-def test_a_busy_instrument_is_not_told_anything_new(crew_of):
+def test_a_busy_instrument_is_not_told_anything_new(crew_of: Callable[..., Crew]) -> None:
     instrument = crew_of().lab.instrument("xrd")
     instrument.state.put("busy")
     with pytest.raises(LabError, match="xrd is at job ''; wait until it has ended"):
         instrument.check_ready()
 
 
-def test_readings_are_named_by_their_signal():
+def test_readings_are_named_by_their_signal() -> None:
     assert readings("xrd", {"xrd_two_theta": 1, "xrd_counts": 2}) == {"two_theta": 1, "counts": 2}

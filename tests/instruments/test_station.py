@@ -1,20 +1,23 @@
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import event_model
 import pytest
 from ophyd.status import Status
 
 from campaigns.errors import LabError, StoreError
+from instruments.job import Job
 from instruments.station import Station
 from simulators.faults import Fault
-from tests.labs import job
+from tests.labs import Crew, job
 
 
-def names(crew):
+def names(crew: Crew) -> list[str]:
     return [name for _, name, _ in crew.documents]
 
 
-def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of):
+def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     made, seen, cycled = crew.run(job("oven"), job("xrd"), job("cycler"))
     assert made.ok
@@ -28,7 +31,7 @@ def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of):
     ]
 
 
-def test_documents_follow_the_schema_and_carry_units(crew_of):
+def test_documents_follow_the_schema_and_carry_units(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.run(job("oven"), job("xrd"), job("cycler"))
     for _, name, document in crew.documents:
@@ -43,7 +46,7 @@ def test_documents_follow_the_schema_and_carry_units(crew_of):
     assert (units["cycler_voltage"], units["cycler_c_rate"]) == ("V", "1/h")
 
 
-def test_the_event_echoes_token_and_recipe(crew_of):
+def test_the_event_echoes_token_and_recipe(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.run(job("oven"))
     (event,) = crew.events()
@@ -52,11 +55,11 @@ def test_the_event_echoes_token_and_recipe(crew_of):
     assert event["data"]["oven_lithium_excess"] == 5.0
 
 
-def test_dispatch_comes_after_the_start_document_and_before_anything_moves(crew_of):
+def test_dispatch_comes_after_the_start_document_and_before_anything_moves(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     seen = []
 
-    def dispatch():
+    def dispatch() -> None:
         seen.append((names(crew), len(list(crew.lab.ledger))))
 
     (result,) = crew.run(job("oven", dispatch=dispatch))
@@ -64,10 +67,10 @@ def test_dispatch_comes_after_the_start_document_and_before_anything_moves(crew_
     assert result.dispatched
 
 
-def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of):
+def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
 
-    def dispatch():
+    def dispatch() -> None:
         raise StoreError("disk full")
 
     (result,) = crew.run(job("oven", dispatch=dispatch))
@@ -85,7 +88,9 @@ def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of):
         ({"temperature": 800.0, "time": 1.0, "atmosphere": "steam"}, "LimitError: oven: atmosphere got 'steam'"),
     ],
 )
-def test_no_recipe_outside_the_limits_moves_anything(crew_of, recipe, complaint):
+def test_no_recipe_outside_the_limits_moves_anything(
+    crew_of: Callable[..., Crew], recipe: dict[str, Any], complaint: str
+) -> None:
     crew = crew_of()
     (result,) = crew.run(job("oven", recipe=recipe))
     assert result.error.startswith(complaint)
@@ -94,7 +99,7 @@ def test_no_recipe_outside_the_limits_moves_anything(crew_of, recipe, complaint)
     assert crew.lab.instrument("oven").temperature.get() == 25.0
 
 
-def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(crew_of):
+def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.lab.instrument("oven").temperature._limits = (0, 0)
     (result,) = crew.run(job("oven"))
@@ -102,7 +107,7 @@ def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(crew_of):
     assert (result.dispatched, list(crew.lab.ledger)) == (False, [])
 
 
-def test_an_interlock_forbids_to_start(crew_of):
+def test_an_interlock_forbids_to_start(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.lab.instrument("oven").door.put("open")
     (result,) = crew.run(job("oven"))
@@ -110,7 +115,9 @@ def test_an_interlock_forbids_to_start(crew_of):
     assert (result.dispatched, list(crew.lab.ledger)) == (False, [])
 
 
-def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(crew_of, monkeypatch):
+def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(
+    crew_of: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
     crew = crew_of()
     signal = crew.lab.instrument("oven").temperature
     monkeypatch.setattr(signal, "put", lambda value, **_: type(signal).put(signal, value - 10.0))
@@ -126,7 +133,9 @@ def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(crew_of
         ("hang", "StepError: xrd did not end within 100 h of lab time"),
     ],
 )
-def test_a_failing_job_costs_itself_and_the_station_goes_on(crew_of, kind, complaint):
+def test_a_failing_job_costs_itself_and_the_station_goes_on(
+    crew_of: Callable[..., Crew], kind: str, complaint: str
+) -> None:
     crew = crew_of(Fault(3, "xrd", kind))
     crew.run(job("oven"), job("oven", trial=4))
     bad, good = crew.run(job("xrd"), job("xrd", trial=4))
@@ -135,14 +144,14 @@ def test_a_failing_job_costs_itself_and_the_station_goes_on(crew_of, kind, compl
     assert good.ok
 
 
-def test_a_furnace_that_does_not_heat_is_no_success(crew_of):
+def test_a_furnace_that_does_not_heat_is_no_success(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of(Fault(3, "oven", "cold"))
     (result,) = crew.run(job("oven"))
     assert result.error.startswith("StepError: oven: peak got 25.0 degC; allowed: 850 ± 10 degC")
     assert crew.events() == []
 
 
-def test_a_blocked_driver_loses_its_station_and_no_other(crew_of):
+def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of(Fault(3, "xrd", "block"), backstop=0.2)
     crew.run(job("oven"))
     crew.submit(job("oven", trial=4))
@@ -161,7 +170,9 @@ def test_a_blocked_driver_loses_its_station_and_no_other(crew_of):
     assert len(crew.documents) == recorded
 
 
-def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(crew_of, monkeypatch):
+def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(
+    crew_of: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
     crew = crew_of(backstop=0.2)
     monkeypatch.setattr(crew.lab.instrument("oven"), "set", lambda *_, **__: Status())
     (result,) = crew.run(job("oven"))
@@ -169,7 +180,7 @@ def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(crew_of
     assert not crew.stations["oven"].lost
 
 
-def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(crew_of):
+def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     oven = crew.lab.instrument("oven")
     crew.submit(job("oven", dispatch=lambda: crew.stations["oven"].abort("the user said so")))
@@ -180,7 +191,7 @@ def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(crew_of):
     assert [document["exit_status"] for _, name, document in crew.documents if name == "stop"] == ["abort"]
 
 
-def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of):
+def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     oven = crew.lab.instrument("oven")
     oven.state.put("busy")
@@ -190,10 +201,10 @@ def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of):
 
 
 @pytest.mark.parametrize("at", ["start", "descriptor", "event", "stop"])
-def test_a_document_that_cannot_be_stored_is_no_success(crew_of, at):
+def test_a_document_that_cannot_be_stored_is_no_success(crew_of: Callable[..., Crew], at: str) -> None:
     crew = crew_of()
 
-    def store(job, name, document):
+    def store(job: Job, name: str, document: dict[str, Any]) -> None:
         if name == at:
             raise StoreError(f"no room for the {name}")
 
@@ -203,10 +214,12 @@ def test_a_document_that_cannot_be_stored_is_no_success(crew_of, at):
     assert result.error == f"StoreError: no room for the {at}"
 
 
-def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(crew_of, monkeypatch):
+def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(
+    crew_of: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
     crew = crew_of()
 
-    def set_(token, timeout):
+    def set_(token: str, timeout: float) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -217,7 +230,7 @@ def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(crew_o
     assert good.ok
 
 
-def test_a_station_takes_one_job_at_a_time(crew_of):
+def test_a_station_takes_one_job_at_a_time(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.submit(job("oven"))
     with pytest.raises(LabError, match="station oven is busy"):
@@ -226,7 +239,7 @@ def test_a_station_takes_one_job_at_a_time(crew_of):
     assert not crew.stations["oven"].busy
 
 
-def test_a_station_says_what_it_does(crew_of):
+def test_a_station_says_what_it_does(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     assert crew.stations["oven"].describe() == "idle"
     said = []
@@ -235,7 +248,7 @@ def test_a_station_says_what_it_does(crew_of):
     assert said == ["oven trial 3: soak 850 degC, 40 %"]
 
 
-def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of):
+def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     started = threading.Event()
     crew.submit(job("oven", dispatch=started.set))
@@ -244,7 +257,7 @@ def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of):
     assert crew.lab.instrument("oven").state.get() in {"busy", "idle"}
 
 
-def test_a_station_stays_busy_until_its_result_is_handed_over(crew_of):
+def test_a_station_stays_busy_until_its_result_is_handed_over(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.submit(job("oven", recipe={}))
     assert crew.stopped.wait(10)

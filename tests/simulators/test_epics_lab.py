@@ -5,10 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from campaigns.errors import LimitError
+from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.devices.epics_signal import Channel
 from simulators.epics_lab import EpicsLab, FurnaceServer, unused_port
 from tests.labs import Crew, LinePhysics, job, setup
@@ -18,13 +22,13 @@ SLOW = {"temperature": 500.0, "time": 100.0, "ramp_rate": 20.0}
 
 
 @pytest.fixture
-def crew(tmp_path):
+def crew(tmp_path: Path) -> Iterator[Crew]:
     crew = Crew(EpicsLab(setup(tmp_path), LinePhysics(), speed=36000.0))
     yield crew
     crew.close()
 
 
-def begin(crew, **changes):
+def begin(crew: Crew, **changes: Any) -> EpicsFurnace:
     """Submit a job and return when the furnace is at it and the station waits."""
     oven = crew.lab.instrument("oven")
     crew.submit(job("oven", **changes))
@@ -33,11 +37,11 @@ def begin(crew, **changes):
     return oven
 
 
-def events(crew):
+def events(crew: Crew) -> list[dict[str, Any]]:
     return [event["data"] for event in crew.events()]
 
 
-def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measure(crew):
+def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measure(crew: Crew) -> None:
     made, seen = crew.run(job("oven", recipe=QUICK), job("xrd"))
     assert (made.ok, made.error) == (True, None)
     assert seen.ok
@@ -51,7 +55,7 @@ def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measur
     assert (keys["oven_temperature"]["units"], keys["oven_profile_time"]["units"]) == ("degC", "s")
 
 
-def test_limits_choices_and_interlocks_come_from_the_server(crew):
+def test_limits_choices_and_interlocks_come_from_the_server(crew: Crew) -> None:
     oven = crew.lab.instrument("oven")
     assert oven.limits.ranges["temperature"] == (100.0, 1200.0)
     assert oven.limits.choices["atmosphere"] == ("air", "oxygen", "argon")
@@ -68,7 +72,7 @@ def test_limits_choices_and_interlocks_come_from_the_server(crew):
     assert oven.state.get() == "idle"
 
 
-def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event(crew):
+def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event(crew: Crew) -> None:
     begin(crew, recipe=SLOW)
     crew.lab.server.kill()
     result = crew.wait()
@@ -77,7 +81,7 @@ def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event
     assert events(crew) == []
 
 
-def test_a_server_that_comes_back_cold_is_never_a_success(crew):
+def test_a_server_that_comes_back_cold_is_never_a_success(crew: Crew) -> None:
     oven = begin(crew, recipe=SLOW)
     port = crew.lab.server.port
     crew.lab.server.kill()
@@ -90,7 +94,7 @@ def test_a_server_that_comes_back_cold_is_never_a_success(crew):
     assert events(crew) == []
 
 
-def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew):
+def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew) -> None:
     oven, gone = crew.lab.instrument("oven"), threading.Event()
     oven.temperature.subscribe(
         lambda connected, **_: None if connected else gone.set(), event_type=oven.temperature.SUB_META
@@ -103,7 +107,7 @@ def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew):
     assert not result.dispatched
 
 
-def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew):
+def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew) -> None:
     oven = begin(crew, recipe=QUICK | {"time": 10.0})
     crew.stations["oven"].abort("look elsewhere")
     aborted = crew.wait()
@@ -115,7 +119,7 @@ def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew):
     assert [data["oven_token"] for data in events(crew)] == ["t3-oven", "t4-oven"]
 
 
-def test_the_server_dies_with_a_parent_that_is_killed():
+def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     program = (
         "from simulators.epics_lab import FurnaceServer, unused_port\n"
         "server = FurnaceServer(['a:'], 1.0, unused_port())\n"
@@ -133,11 +137,11 @@ def test_the_server_dies_with_a_parent_that_is_killed():
         os.close(watch)
 
 
-def test_an_unused_port_is_free():
+def test_an_unused_port_is_free() -> None:
     assert unused_port() != 5064
 
 
-def test_a_server_in_another_unit_than_its_driver_is_refused(crew):
+def test_a_server_in_another_unit_than_its_driver_is_refused(crew: Crew) -> None:
     oven = crew.lab.instrument("oven")
     assert oven.check_units()["temperature"] == oven.unit_of("temperature") == "degC"
     other = Channel(oven.temperature.pvname, name="other", unit="K")

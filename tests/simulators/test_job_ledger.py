@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,12 +10,12 @@ from simulators.job_ledger import JobLedger, LedgerEntry
 ENTRY = LedgerEntry("oven", "t1", "1", None, "calcine", 1, {"temperature": 850.0, "atmosphere": "air"}, 3600.0)
 
 
-def reopen(ledger, path):
+def reopen(ledger: JobLedger, path: Path) -> JobLedger:
     ledger.close()
     return JobLedger(path)
 
 
-def test_jobs_survive_the_process(tmp_path):
+def test_jobs_survive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "lab" / "jobs.jsonl"
     ledger = JobLedger(path)
     ledger.append(ENTRY)
@@ -26,7 +28,9 @@ def test_jobs_survive_the_process(tmp_path):
 
 
 @given(cut=st.integers(1, 150))
-def test_a_line_torn_by_a_crash_is_cut_and_the_next_job_follows(tmp_path_factory, cut):
+def test_a_line_torn_by_a_crash_is_cut_and_the_next_job_follows(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
     path = tmp_path_factory.mktemp("lab") / "jobs.jsonl"
     ledger = JobLedger(path)
     ledger.append(ENTRY)
@@ -40,7 +44,7 @@ def test_a_line_torn_by_a_crash_is_cut_and_the_next_job_follows(tmp_path_factory
     ledger.close()
 
 
-def test_a_damaged_line_in_the_middle_is_an_error(tmp_path):
+def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "jobs.jsonl"
     path.write_text('{"instrument": "oven"}\n')
     with pytest.raises(LabError, match=r"jobs.jsonl:1: got .* allowed: one job as JSON"):

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Composition
 
 from campaigns.errors import LabError
+from campaigns.values import Scalar
 from instruments.analyses.reference_phases import CELLS
 from simulators.materials import Material, chemistry, nickel_rich
 from simulators.synthesis import GASES, TARGET, Sample, synthesise
@@ -41,7 +43,7 @@ recipes = st.fixed_dictionaries(
 
 
 @given(name=st.sampled_from(sorted(MATERIALS)), recipe=recipes, seed=st.integers(0, 2**32 - 1))
-def test_whatever_the_recipe_the_powder_is_whole(name, recipe, seed):
+def test_whatever_the_recipe_the_powder_is_whole(name: str, recipe: dict[str, Scalar], seed: int) -> None:
     sample = synthesise(MATERIALS[name](), recipe, np.random.default_rng(seed))
 
     assert math.isclose(sum(sample.fractions.values()), 1.0)
@@ -51,27 +53,27 @@ def test_whatever_the_recipe_the_powder_is_whole(name, recipe, seed):
     assert 0 <= sample.disorder <= 1
 
 
-def test_iron_phosphate_wants_argon():
+def test_iron_phosphate_wants_argon() -> None:
     recipe = {"temperature": 700, "time": 12}
 
     assert target(lithium_iron_phosphate(), **recipe, atmosphere="argon") > 0.9
     assert target(lithium_iron_phosphate(), **recipe, atmosphere="air") < 0.4
 
 
-def test_iron_phosphate_fired_in_air_holds_ferric_oxide_and_lithium_phosphate():
+def test_iron_phosphate_fired_in_air_holds_ferric_oxide_and_lithium_phosphate() -> None:
     fractions = made(lithium_iron_phosphate(), 700, 12, "air").fractions
 
     assert fractions["Fe2O3"] > 0.2
     assert fractions["Li3PO4"] > 0.2
 
 
-def test_nickel_rich_oxide_wants_oxygen_and_turns_to_rock_salt_when_too_hot():
+def test_nickel_rich_oxide_wants_oxygen_and_turns_to_rock_salt_when_too_hot() -> None:
     assert target(nickel_rich(), 850, 12, "oxygen") > target(nickel_rich(), 850, 12, "air") + 0.03
     assert target(nickel_rich(), 850, 12, "argon") < 0.4
     assert made(nickel_rich(), 1000, 12, "oxygen").fractions["NiO"] > 0.1
 
 
-def test_nickel_rich_oxide_has_its_optimum_inside_the_furnaces_range():
+def test_nickel_rich_oxide_has_its_optimum_inside_the_furnaces_range() -> None:
     ridge = landscape(nickel_rich(), "oxygen").max(axis=1)
 
     assert 650 < TEMPERATURES[ridge.argmax()] < 950
@@ -79,8 +81,8 @@ def test_nickel_rich_oxide_has_its_optimum_inside_the_furnaces_range():
     assert ridge[-1] < ridge.max() - 0.2
 
 
-def test_cobalt_oxide_is_made_in_air_hotter_than_iron_phosphate_in_argon():
-    def coolest(material, atmosphere):
+def test_cobalt_oxide_is_made_in_air_hotter_than_iron_phosphate_in_argon() -> None:
+    def coolest(material: Material, atmosphere: str) -> float:
         good = landscape(material, atmosphere)[:, 5] > 0.9
         return TEMPERATURES[good.argmax()]
 
@@ -88,7 +90,7 @@ def test_cobalt_oxide_is_made_in_air_hotter_than_iron_phosphate_in_argon():
 
 
 @pytest.mark.parametrize("name", MATERIALS)
-def test_the_best_recipes_are_a_small_part_of_the_space(name):
+def test_the_best_recipes_are_a_small_part_of_the_space(name: str) -> None:
     everywhere = np.stack([landscape(MATERIALS[name](), gas) for gas in GASES])
 
     assert everywhere.max() > 0.95
@@ -97,20 +99,20 @@ def test_the_best_recipes_are_a_small_part_of_the_space(name):
 
 
 @pytest.mark.parametrize("name", MATERIALS)
-def test_below_evaporation_longer_is_better(name):
+def test_below_evaporation_longer_is_better(name: str) -> None:
     gas = {"LFP": "argon", "LCO": "air", "NMC": "oxygen"}[name]
     fractions = [target(MATERIALS[name](), 650, hours, gas) for hours in TIMES]
 
     assert fractions == sorted(fractions)
 
 
-def test_slow_ramps_react_as_they_go():
+def test_slow_ramps_react_as_they_go() -> None:
     args = (lithium_cobalt_oxide(), 800, 1, "air")
 
     assert target(*args, ramp_rate=1) > target(*args, ramp_rate=10)
 
 
-def test_surplus_lithium_makes_up_for_evaporation_when_hot_and_stays_as_carbonate_when_not():
+def test_surplus_lithium_makes_up_for_evaporation_when_hot_and_stays_as_carbonate_when_not() -> None:
     args = (lithium_cobalt_oxide(), 1000, 12, "air")
 
     assert target(*args, lithium_excess=10) > target(*args, lithium_excess=0) + 0.05
@@ -118,7 +120,7 @@ def test_surplus_lithium_makes_up_for_evaporation_when_hot_and_stays_as_carbonat
     assert cold[1] > cold[0]
 
 
-def test_crystals_grow_with_temperature_and_time():
+def test_crystals_grow_with_temperature_and_time() -> None:
     sizes = [made(nickel_rich(), t, h, "oxygen").crystallite for t, h in ((600, 4), (800, 4), (800, 40), (1000, 40))]
 
     assert sizes == sorted(sizes)
@@ -127,7 +129,7 @@ def test_crystals_grow_with_temperature_and_time():
 
 
 @pytest.mark.parametrize("formula", ["LiAlO2", "Li2S", "LiRuO2", "Li3N", "MgO", "LiCoMoNbO7", "FePO4"])
-def test_a_material_never_thought_of_makes_some_powder(formula):
+def test_a_material_never_thought_of_makes_some_powder(formula: str) -> None:
     plain = lithium_cobalt_oxide()
     stranger = Material(formula, plain.structure, 100.0, 3.0, two_phase=False)
     stranger.__dict__["chemistry"] = chemistry(Composition(formula))
@@ -149,7 +151,7 @@ def test_a_material_never_thought_of_makes_some_powder(formula):
         ({"ramp_rate": 0}, "positive"),
     ],
 )
-def test_a_recipe_that_cannot_be_read_says_why(change, message):
+def test_a_recipe_that_cannot_be_read_says_why(change: dict[str, Any], message: str) -> None:
     recipe = {"temperature": 800, "time": 12, "atmosphere": "air"} | change
 
     with pytest.raises(LabError, match=message):

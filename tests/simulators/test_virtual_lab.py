@@ -1,36 +1,41 @@
 import random
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from campaigns.errors import LabError
+from instruments.job import Job
+from instruments.lab import Lab
 from simulators.faults import Fault
 from simulators.virtual_lab import VirtualLab
 from tests.labs import STATIONS, Crew, LinePhysics, job, setup
 
 
-def data(crew, key):
+def data(crew: Crew, key: str) -> list[Any]:
     """Return the values of one signal, in the order of the events."""
     return [event["data"][key] for event in crew.events() if key in event["data"]]
 
 
-def begun(crew):
+def begun(crew: Crew) -> list[tuple[str, str]]:
     return [(entry.instrument, entry.token) for entry in crew.lab.ledger]
 
 
 class Jittery(Crew):
     """A crew whose documents take a random time to store."""
 
-    def __init__(self, lab, seed):
+    def __init__(self, lab: Lab, seed: int) -> None:
         self.random = random.Random(seed)
         super().__init__(lab, "oven", "oven2", "xrd", "xrd2")
 
-    def record(self, job, name, document):
+    def record(self, job: Job, name: str, document: dict[str, Any]) -> None:
         time.sleep(self.random.random() * 0.004)
         super().record(job, name, document)
 
-    def campaign(self, trials):
+    def campaign(self, trials: int) -> list[tuple[float, str, object]]:
         """Make and measure each trial's sample on whichever station is free first; return what happened when."""
         waiting, history, running = {"oven": list(range(trials)), "xrd": []}, [], 0
         while waiting["oven"] or waiting["xrd"] or running:
@@ -42,7 +47,7 @@ class Jittery(Crew):
                 waiting["xrd"].append(result.job.trial)
         return history
 
-    def dispatch(self, waiting):
+    def dispatch(self, waiting: dict[str, list[int]]) -> int:
         started = 0
         for name, station in self.stations.items():
             kind = name.rstrip("2")
@@ -54,7 +59,7 @@ class Jittery(Crew):
 
 
 @pytest.mark.parametrize("jitter", [1, 2, 3])
-def test_no_thread_scheduling_changes_what_happens_when(tmp_path, no_leaks, jitter):
+def test_no_thread_scheduling_changes_what_happens_when(tmp_path: Path, no_leaks: None, jitter: int) -> None:
     histories, counts = [], []
     for seed in (0, jitter):
         stations = STATIONS | {"oven2": "furnace", "xrd2": "diffractometer"}
@@ -68,7 +73,7 @@ def test_no_thread_scheduling_changes_what_happens_when(tmp_path, no_leaks, jitt
     assert counts[0] == counts[1]
 
 
-def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of):
+def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     crew.run(job("oven"), job("xrd"), job("xrd", token="t3-b"), job("xrd", token="t3-c", attempt=2))  # noqa: S106
     first, again, second = data(crew, "xrd_counts")
@@ -76,7 +81,7 @@ def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of):
     assert not np.array_equal(first, second)
 
 
-def test_two_jobs_of_one_token_are_one_job(crew_of):
+def test_two_jobs_of_one_token_are_one_job(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     first, second = crew.run(job("oven"), job("oven"))
     assert first.ok
@@ -85,7 +90,7 @@ def test_two_jobs_of_one_token_are_one_job(crew_of):
     assert begun(crew) == [("oven", "t3-oven")]
 
 
-def test_a_job_under_way_outlives_the_controller_and_is_adopted(tmp_path, no_leaks):
+def test_a_job_under_way_outlives_the_controller_and_is_adopted(tmp_path: Path, no_leaks: None) -> None:
     whole = Crew(VirtualLab(setup(tmp_path / "whole"), LinePhysics()))
     (undisturbed,) = whole.run(job("oven"))
     whole.close()
@@ -107,7 +112,9 @@ def test_a_job_under_way_outlives_the_controller_and_is_adopted(tmp_path, no_lea
     np.testing.assert_array_equal(data(back, "oven_profile_temperature"), data(whole, "oven_profile_temperature"))
 
 
-def test_a_job_that_ended_while_the_controller_was_dead_is_adopted_with_its_data(tmp_path, no_leaks):
+def test_a_job_that_ended_while_the_controller_was_dead_is_adopted_with_its_data(
+    tmp_path: Path, no_leaks: None
+) -> None:
     first = Crew(VirtualLab(setup(tmp_path), LinePhysics()))
     made, seen = first.run(job("oven"), job("xrd"))
     first.close()
@@ -120,7 +127,7 @@ def test_a_job_that_ended_while_the_controller_was_dead_is_adopted_with_its_data
     assert begun(back) == [("oven", "t3-oven"), ("xrd", "t3-xrd")]
 
 
-def test_the_lab_starts_no_earlier_than_it_remembers(tmp_path, no_leaks):
+def test_the_lab_starts_no_earlier_than_it_remembers(tmp_path: Path, no_leaks: None) -> None:
     first = Crew(VirtualLab(setup(tmp_path), LinePhysics()))
     made, seen = first.run(job("oven"), job("xrd"))
     first.close()
@@ -130,7 +137,9 @@ def test_the_lab_starts_no_earlier_than_it_remembers(tmp_path, no_leaks):
 
 
 @pytest.mark.parametrize("faults", [(), (Fault(3, "oven", "forget"),)])
-def test_a_job_that_the_instrument_does_not_know_is_not_adopted(crew_of, faults):
+def test_a_job_that_the_instrument_does_not_know_is_not_adopted(
+    crew_of: Callable[..., Crew], faults: tuple[Fault, ...]
+) -> None:
     crew = crew_of(*faults)
     if faults:
         crew.run(job("oven"))
@@ -140,7 +149,7 @@ def test_a_job_that_the_instrument_does_not_know_is_not_adopted(crew_of, faults)
     assert begun(crew) == before
 
 
-def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of):
+def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of(Fault(3, "xrd", "nan"), Fault(3, "cycler", "dead"))
     results = crew.run(job("oven"), job("xrd"), job("cycler"))
     assert all(result.ok for result in results)
@@ -149,13 +158,13 @@ def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of):
     assert np.isfinite(data(crew, "xrd_two_theta")[0]).all()
 
 
-def test_a_sample_that_nobody_made_cannot_be_measured(crew_of):
+def test_a_sample_that_nobody_made_cannot_be_measured(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     (result,) = crew.run(job("xrd", trial=99))
     assert result.error.startswith("LabError: there is no sample '99'")
 
 
-def test_the_thermocouple_is_right_at_any_lab_time(crew_of):
+def test_the_thermocouple_is_right_at_any_lab_time(crew_of: Callable[..., Crew]) -> None:
     crew = crew_of()
     oven, read = crew.lab.instrument("oven"), []
     for hours in (0.5, 8.0, 15.0):
@@ -165,6 +174,6 @@ def test_the_thermocouple_is_right_at_any_lab_time(crew_of):
     assert 55.0 < read[2] < 850.0
 
 
-def test_an_unknown_station_is_named_with_those_that_exist(crew_of):
+def test_an_unknown_station_is_named_with_those_that_exist(crew_of: Callable[..., Crew]) -> None:
     with pytest.raises(LabError, match="no station 'robot'; allowed: cycler, oven, xrd"):
         crew_of().lab.instrument("robot")

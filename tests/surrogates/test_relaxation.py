@@ -21,14 +21,14 @@ def lonely() -> Structure:
 
 
 @pytest.mark.parametrize("a", [3.6, 3.9, 4.3])
-def test_the_lattice_constant_is_found_from_afar(a):
+def test_the_lattice_constant_is_found_from_afar(a: float) -> None:
     (found,) = settle([perovskite(a)])
     assert found.problem is None
     assert found.structure.lattice.a == pytest.approx(3.94, abs=0.02)  # PBE; measured is 3.905
     assert found.structure.lattice.a == pytest.approx(a * found.scale)
 
 
-def test_the_energy_is_higher_on_both_sides():
+def test_the_energy_is_higher_on_both_sides() -> None:
     (found,) = settle([perovskite(4.1, "Ba")])
     cells = [found.structure.copy() for _ in range(3)]
     for cell, scale in zip(cells, (0.985, 1.0, 1.015), strict=True):
@@ -36,7 +36,7 @@ def test_the_energy_is_higher_on_both_sides():
     assert ChgnetModel().evaluate(cells).energy.argmin() == 1
 
 
-def test_shape_and_coordinates_stay():
+def test_shape_and_coordinates_stay() -> None:
     skewed = Structure(Lattice.from_parameters(4.0, 4.1, 4.2, 85, 95, 100), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.45, 0.5]])
     found = next(settle([skewed])).structure
     assert (found.frac_coords == skewed.frac_coords).all()
@@ -45,7 +45,7 @@ def test_shape_and_coordinates_stay():
     assert found.volume != pytest.approx(skewed.volume, rel=0.01)
 
 
-def test_a_cell_without_equilibrium_is_given_back_with_the_reason():
+def test_a_cell_without_equilibrium_is_given_back_with_the_reason() -> None:
     alone, too_small, fine = settle([lonely(), perovskite(2.6), perovskite(3.9)])
     assert "cannot evaluate Cu1 (atoms without a neighbour" in alone.problem
     assert "no equilibrium volume for Sr1 Ti1 O3: the energy still falls at 1.25 times the lengths" in too_small.problem
@@ -55,7 +55,7 @@ def test_a_cell_without_equilibrium_is_given_back_with_the_reason():
     assert fine.problem is None
 
 
-def test_many_cells_come_in_order_from_several_processes(monkeypatch):
+def test_many_cells_come_in_order_from_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling, "_WORTH_A_WORKER", 0.0)
     monkeypatch.setattr(scheduling, "cores", lambda: 2)
     edges = np.linspace(3.8, 4.1, 60)
@@ -64,7 +64,7 @@ def test_many_cells_come_in_order_from_several_processes(monkeypatch):
     assert found[40].structure == next(settle([perovskite(edges[40])])).structure
 
 
-def test_a_source_that_never_ends_is_not_waited_for(monkeypatch):
+def test_a_source_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("surrogates.relaxation._MANY", 20)
     monkeypatch.setattr(scheduling, "cores", lambda: 1)
 

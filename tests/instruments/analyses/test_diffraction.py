@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,10 +8,12 @@ from pymatgen.analysis.diffraction.xrd import XRDCalculator
 from pymatgen.core import Lattice, Structure
 
 from campaigns.errors import StepError
+from campaigns.values import MetricValue
 from instruments.analyses import calcination
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.diffraction import phase_fraction
 from instruments.analyses.reference_phases import reference_structure
+from instruments.analyses.scan import FloatArray
 from simulators.diffraction_pattern import diffract
 from simulators.materials import nickel_rich
 from simulators.synthesis import Sample
@@ -22,7 +26,7 @@ CASES = {
 }
 
 
-def powder(name: str, fraction: float, seed: int, **recipe: float):
+def powder(name: str, fraction: float, seed: int, **recipe: float) -> tuple[dict[str, FloatArray], AnalysisContext]:
     make, rest = CASES[name]
     rng = np.random.default_rng(seed)
     fractions = {"target": fraction} | {phase: part * (1 - fraction) for phase, part in rest.items()}
@@ -31,13 +35,13 @@ def powder(name: str, fraction: float, seed: int, **recipe: float):
     return {"two_theta": two_theta, "counts": counts}, AnalysisContext(name, make().structure)
 
 
-def fraction_of(data, context):
+def fraction_of(data: Mapping[str, Any], context: AnalysisContext) -> tuple[MetricValue, tuple[str, ...]]:
     found = phase_fraction(data, context)
     return found.metrics["phase_fraction"], found.flags
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_fractions_are_recovered_within_their_uncertainty(name):
+def test_fractions_are_recovered_within_their_uncertainty(name: str) -> None:
     errors = []
     for seed in range(10):
         true = 0.3 + 0.07 * seed
@@ -52,7 +56,7 @@ def test_fractions_are_recovered_within_their_uncertainty(name):
     assert np.std(errors) > 0.2
 
 
-def test_a_pure_powder_is_pure_and_one_without_the_target_has_none():
+def test_a_pure_powder_is_pure_and_one_without_the_target_has_none() -> None:
     pure, _ = fraction_of(*powder("LCO", 1.0, 1))
     absent, flags = fraction_of(*powder("LCO", 0.0, 1))
 
@@ -61,7 +65,7 @@ def test_a_pure_powder_is_pure_and_one_without_the_target_has_none():
     assert flags == ()
 
 
-def test_a_shorter_count_knows_less():
+def test_a_shorter_count_knows_less() -> None:
     data, context = powder("NMC", 0.7, 0, count_time=0.02)
     short, flags = fraction_of(data, context)
     long, _ = fraction_of(*powder("NMC", 0.7, 0))
@@ -71,7 +75,7 @@ def test_a_shorter_count_knows_less():
     assert abs(short.value - 0.7) < 4 * short.sd
 
 
-def spoil(change):
+def spoil(change: Callable[[FloatArray], FloatArray]) -> tuple[MetricValue, tuple[str, ...]]:
     data, context = powder("LCO", 0.8, 0)
     data["counts"] = change(data["counts"])
     return fraction_of(data, context)
@@ -90,7 +94,7 @@ def spoil(change):
         (lambda c: c - 1000, "negative counts"),
     ],
 )
-def test_bad_raw_data_are_flagged_and_give_no_number(change, flag):
+def test_bad_raw_data_are_flagged_and_give_no_number(change: Callable[[FloatArray], FloatArray], flag: str) -> None:
     metric, flags = spoil(change)
 
     assert math.isnan(metric.value)
@@ -98,14 +102,14 @@ def test_bad_raw_data_are_flagged_and_give_no_number(change, flag):
     assert flag in flags[0]
 
 
-def test_another_powder_than_the_intended_one_is_a_failed_fit():
+def test_another_powder_than_the_intended_one_is_a_failed_fit() -> None:
     data, _ = powder("LFP", 1.0, 0)
     _, flags = fraction_of(data, AnalysisContext("LCO", lithium_cobalt_oxide().structure))
 
     assert any("failed fit" in flag for flag in flags)
 
 
-def test_noise_without_lines_is_a_failed_fit():
+def test_noise_without_lines_is_a_failed_fit() -> None:
     noise = np.random.default_rng(0).poisson(50.0, 2101).astype(float)
     data = {"two_theta": np.linspace(10, 80, 2101), "counts": noise}
     _, flags = fraction_of(data, AnalysisContext("LCO", lithium_cobalt_oxide().structure))
@@ -113,7 +117,7 @@ def test_noise_without_lines_is_a_failed_fit():
     assert "no reflection" in flags[0]
 
 
-def test_angles_that_do_not_belong_to_their_counts_are_flagged():
+def test_angles_that_do_not_belong_to_their_counts_are_flagged() -> None:
     data, context = powder("LCO", 0.8, 0)
     data["two_theta"] = data["two_theta"][::-1]
 
@@ -135,7 +139,12 @@ BIXBYITE = Structure.from_spacegroup(
 COPPER, COBALT = ((1.540593, 1), (1.544427, 0.5)), ((1.788996, 1), (1.792835, 0.5))
 
 
-def gaussians(parts, width, level=1200.0, lines=COPPER):
+def gaussians(
+    parts: Sequence[tuple[Structure, float]],
+    width: float,
+    level: float = 1200.0,
+    lines: Sequence[tuple[float, float]] = COPPER,
+) -> dict[str, FloatArray]:
     """Return counts of a mixture of (structure, weight), n, made without any code of the analysis."""
     grid = np.arange(10, 80.0001, 0.02)
     sticks = [
@@ -149,13 +158,13 @@ def gaussians(parts, width, level=1200.0, lines=COPPER):
     return {"two_theta": grid, "counts": counts}
 
 
-def peaks(structure, wavelength):
+def peaks(structure: Structure, wavelength: float) -> tuple[FloatArray, FloatArray]:
     found = XRDCalculator(wavelength=wavelength).get_pattern(structure, scaled=False, two_theta_range=(9, 81))
     return found.x, found.y
 
 
 @pytest.mark.parametrize("write", [lambda s: s, lambda s: s.get_primitive_structure(), lambda s: s * (1, 2, 1)])
-def test_the_target_is_no_impurity_of_itself(write):
+def test_the_target_is_no_impurity_of_itself(write: Callable[[Structure], Structure]) -> None:
     data = gaussians([(MANGANESE_OXIDE, 1.0)], 0.2)
     metric, flags = fraction_of(data, AnalysisContext("MnO", write(MANGANESE_OXIDE)))
 
@@ -164,14 +173,14 @@ def test_the_target_is_no_impurity_of_itself(write):
 
 
 @pytest.mark.parametrize("level", [50.0, 1200.0, 20000.0])
-def test_a_pattern_that_is_mostly_of_an_unknown_phase_is_flagged_whatever_the_background(level):
+def test_a_pattern_that_is_mostly_of_an_unknown_phase_is_flagged_whatever_the_background(level: float) -> None:
     data = gaussians([(LITHIUM_MANGANATE, 0.2), (BIXBYITE, 0.8)], 0.12, level)
     _, flags = fraction_of(data, AnalysisContext("LiMnO2", LITHIUM_MANGANATE))
 
     assert flags
 
 
-def test_a_minority_of_an_unknown_phase_is_flagged_with_its_lines():
+def test_a_minority_of_an_unknown_phase_is_flagged_with_its_lines() -> None:
     data = gaussians([(LITHIUM_MANGANATE, 0.75), (BIXBYITE, 0.25)], 0.12, 5000.0)
     _, flags = fraction_of(data, AnalysisContext("LiMnO2", LITHIUM_MANGANATE))
 
@@ -179,7 +188,7 @@ def test_a_minority_of_an_unknown_phase_is_flagged_with_its_lines():
     assert "32.9" in flags[0]  # (222), the strongest
 
 
-def test_angles_with_three_digits_are_measured():
+def test_angles_with_three_digits_are_measured() -> None:
     data = gaussians([(LITHIUM_MANGANATE, 1.0)], 0.12)
     grid = np.round(10 + 0.0131303 * np.arange(5300), 3)
     data = {"two_theta": grid, "counts": np.interp(grid, data["two_theta"], data["counts"])}
@@ -190,7 +199,7 @@ def test_angles_with_three_digits_are_measured():
 
 
 @pytest.mark.parametrize("key", ["two_theta", "counts"])
-def test_a_missing_signal_is_an_error(key):
+def test_a_missing_signal_is_an_error(key: str) -> None:
     data, context = powder("LCO", 0.8, 0)
     del data[key]
 
@@ -198,14 +207,14 @@ def test_a_missing_signal_is_an_error(key):
         phase_fraction(data, context)
 
 
-def test_without_a_structure_the_message_names_the_way_out():
+def test_without_a_structure_the_message_names_the_way_out() -> None:
     data, _ = powder("LCO", 0.8, 0)
 
     with pytest.raises(StepError, match=r"instruments\.analyses\.calcination:phase_fraction"):
         phase_fraction(data, AnalysisContext())
 
 
-def test_the_calcination_analysis_needs_no_structure():
+def test_the_calcination_analysis_needs_no_structure() -> None:
     data, _ = powder("NMC", 0.8, 0)
     found = calcination.phase_fraction(data, AnalysisContext()).metrics["phase_fraction"]
 
@@ -227,7 +236,9 @@ CONTEXT = AnalysisContext("LiMnO2", LITHIUM_MANGANATE)
         (((0.8, 1),), 0.8),
     ],
 )
-def test_fractions_are_those_of_the_radiation_that_is_said(lines, radiation):
+def test_fractions_are_those_of_the_radiation_that_is_said(
+    lines: Sequence[tuple[float, float]], radiation: str | float | None
+) -> None:
     found = phase_fraction(gaussians(MIXTURE, 0.12, lines=lines), CONTEXT, radiation=radiation)
     metric = found.metrics["phase_fraction"]
 
@@ -236,11 +247,11 @@ def test_fractions_are_those_of_the_radiation_that_is_said(lines, radiation):
 
 
 @pytest.mark.parametrize(("lines", "radiation"), [(COBALT, None), (COPPER, "CoKa"), (COPPER, "MoKa"), (COPPER, 1.6)])
-def test_a_wrong_radiation_is_flagged(lines, radiation):
+def test_a_wrong_radiation_is_flagged(lines: Sequence[tuple[float, float]], radiation: str | float | None) -> None:
     assert phase_fraction(gaussians(MIXTURE, 0.12, lines=lines), CONTEXT, radiation=radiation).flags
 
 
-def test_an_instrument_that_names_another_wavelength_is_believed():
+def test_an_instrument_that_names_another_wavelength_is_believed() -> None:
     data = gaussians(MIXTURE, 0.12)
 
     assert phase_fraction(data | {"wavelength": 1.5406}, CONTEXT).flags == ()
@@ -248,7 +259,7 @@ def test_an_instrument_that_names_another_wavelength_is_believed():
     assert "wavelength is 0.7093 Å" in phase_fraction(data | {"wavelength": 0.7093}, CONTEXT).flags[0]
 
 
-def test_lines_of_the_holder_are_flagged_unless_they_are_left_out():
+def test_lines_of_the_holder_are_flagged_unless_they_are_left_out() -> None:
     data = gaussians(MIXTURE, 0.12)
     data["counts"] += np.rint(3000 * np.exp(-((data["two_theta"] - 38.2) ** 2) / 0.01))
     left_out = phase_fraction(data, CONTEXT, exclude=[[37.8, 38.6]])
@@ -258,7 +269,7 @@ def test_lines_of_the_holder_are_flagged_unless_they_are_left_out():
     assert left_out.metrics["phase_fraction"].value == pytest.approx(0.6, abs=0.02)
 
 
-def test_a_wide_hump_is_background_and_a_narrow_one_is_never_taken_for_a_phase():
+def test_a_wide_hump_is_background_and_a_narrow_one_is_never_taken_for_a_phase() -> None:
     data = gaussians(MIXTURE, 0.12)
     grid, counts = data["two_theta"], data["counts"]
     wide, narrow = (np.rint(3000 * np.exp(-0.5 * ((grid - 24) / width) ** 2)) for width in (4.0, 1.0))
@@ -270,7 +281,7 @@ def test_a_wide_hump_is_background_and_a_narrow_one_is_never_taken_for_a_phase()
 
 
 @pytest.mark.parametrize("change", [lambda y: y / y.max(), lambda y: np.round(100 * y / y.max(), 2), lambda y: y / 7.3])
-def test_intensities_need_not_be_counts(change):
+def test_intensities_need_not_be_counts(change: Callable[[FloatArray], FloatArray]) -> None:
     data = gaussians(MIXTURE, 0.12)
     plain, _ = fraction_of(data, CONTEXT)
     found, flags = fraction_of(data | {"counts": change(data["counts"])}, CONTEXT)
@@ -282,7 +293,7 @@ def test_intensities_need_not_be_counts(change):
 
 @pytest.mark.parametrize("strain", [-0.015, 0.01])
 @pytest.mark.parametrize("zero", [-0.1, 0.1])
-def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain, zero):
+def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain: float, zero: float) -> None:
     a, b, c = LITHIUM_MANGANATE.lattice.abc
     lattice = Lattice.orthorhombic(a * (1 + strain), b * (1 + strain), c * (1 - strain / 2))
     swollen = Structure(lattice, LITHIUM_MANGANATE.species, LITHIUM_MANGANATE.frac_coords)
@@ -293,7 +304,7 @@ def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain, zero):
     assert flags == ()
 
 
-def test_a_target_does_not_move_onto_an_impurity_of_its_type():
+def test_a_target_does_not_move_onto_an_impurity_of_its_type() -> None:
     ilmenite = Structure.from_spacegroup(
         "R-3",
         Lattice.hexagonal(5.0884, 14.0855),
@@ -320,14 +331,14 @@ LITHIUM_SPINEL = Structure.from_spacegroup(
 
 @pytest.mark.parametrize("foreign", [PERICLASE, LITHIUM_SPINEL])
 @pytest.mark.parametrize("share", [0.08, 0.1, 0.12, 0.2])
-def test_a_foreign_phase_is_not_taken_for_a_known_one_of_another_lattice(foreign, share):
+def test_a_foreign_phase_is_not_taken_for_a_known_one_of_another_lattice(foreign: Structure, share: float) -> None:
     data = gaussians([(COBALTATE, 1 - share), (foreign, share)], 0.12, 300.0)
 
     assert "unexplained reflections" in fraction_of(data, AnalysisContext("LiCoO2", COBALTATE))[1][0]
 
 
 @pytest.mark.parametrize("left", [0.02, 0.05, 0.15])
-def test_what_a_filter_leaves_of_the_beta_line_changes_no_fraction(left):
+def test_what_a_filter_leaves_of_the_beta_line_changes_no_fraction(left: float) -> None:
     lines = (*COPPER, (1.392235, 1.5 * left))
     spinel = reference_structure("Co3O4")
     found, flags = fraction_of(
@@ -350,7 +361,9 @@ HALITE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [
     [(NICKEL_OXIDE, PERICLASE), (reference_structure("ZnO"), HALITE), (COBALTATE, GRAPHITE)],
 )
 @pytest.mark.parametrize("share", [0.03, 0.05, 0.3])
-def test_the_uncertainty_holds_a_foreign_phase_whether_it_is_flagged_or_not(target, foreign, share):
+def test_the_uncertainty_holds_a_foreign_phase_whether_it_is_flagged_or_not(
+    target: Structure, foreign: Structure, share: float
+) -> None:
     data = gaussians([(target, 1 - share), (foreign, share)], 0.12, 300.0)
     found, flags = fraction_of(data, AnalysisContext("target", target))
 
@@ -360,7 +373,7 @@ def test_the_uncertainty_holds_a_foreign_phase_whether_it_is_flagged_or_not(targ
 
 
 @pytest.mark.parametrize("target", [NICKEL_OXIDE, COBALTATE])
-def test_the_uncertainty_of_a_clean_pattern_stays_small(target):
+def test_the_uncertainty_of_a_clean_pattern_stays_small(target: Structure) -> None:
     found, flags = fraction_of(gaussians([(target, 1.0)], 0.12, 300.0), AnalysisContext("target", target))
 
     assert found.value == pytest.approx(1.0, abs=0.01)
@@ -368,7 +381,7 @@ def test_the_uncertainty_of_a_clean_pattern_stays_small(target):
     assert flags == ()
 
 
-def test_a_target_at_the_end_of_its_lattice_range_is_flagged():
+def test_a_target_at_the_end_of_its_lattice_range_is_flagged() -> None:
     swollen = Structure(Lattice.cubic(4.1769 * 1.028), NICKEL_OXIDE.species, NICKEL_OXIDE.frac_coords)
     found, flags = fraction_of(gaussians([(swollen, 1.0)], 0.4, 300.0), AnalysisContext("NiO", NICKEL_OXIDE))
 

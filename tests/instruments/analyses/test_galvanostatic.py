@@ -1,9 +1,11 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from campaigns.errors import StepError
+from campaigns.values import Measurement
 from instruments.analyses.context import AnalysisContext
 from instruments.analyses.galvanostatic import discharge
 
@@ -14,11 +16,11 @@ def curve(seed: int = 0) -> dict[str, np.ndarray]:
     return {"capacity": capacity, "voltage": 4.2 - capacity / 150 + np.random.default_rng(seed).normal(0, 0.002, 300)}
 
 
-def analyse(**changes: np.ndarray):
+def analyse(**changes: np.ndarray) -> Measurement:
     return discharge(curve() | changes, AnalysisContext())
 
 
-def test_a_straight_line_has_the_mean_and_the_energy_of_a_trapezium():
+def test_a_straight_line_has_the_mean_and_the_energy_of_a_trapezium() -> None:
     found = analyse()
     capacity, voltage = found.metrics["capacity"], found.metrics["mean_voltage"]
 
@@ -29,14 +31,14 @@ def test_a_straight_line_has_the_mean_and_the_energy_of_a_trapezium():
     assert capacity.value * voltage.value == pytest.approx(648, rel=1e-3)
 
 
-def test_uncertainties_are_those_of_the_balance_and_of_the_voltmeter():
+def test_uncertainties_are_those_of_the_balance_and_of_the_voltmeter() -> None:
     found = analyse().metrics
 
     assert found["capacity"].sd == pytest.approx(1.9, abs=0.2)
     assert found["mean_voltage"].sd == pytest.approx(0.003, abs=0.0005)
 
 
-def test_noise_widens_the_voltages_uncertainty_and_slope_does_not():
+def test_noise_widens_the_voltages_uncertainty_and_slope_does_not() -> None:
     noisy = curve()["voltage"] + np.random.default_rng(1).normal(0, 0.05, 300)
 
     assert analyse(voltage=noisy).metrics["mean_voltage"].sd > 0.0038
@@ -57,7 +59,7 @@ def test_noise_widens_the_voltages_uncertainty_and_slope_does_not():
         ({"voltage": np.linspace(4, 3, 200)}, "too few points"),
     ],
 )
-def test_bad_curves_are_flagged_and_give_no_numbers(changes, flag):
+def test_bad_curves_are_flagged_and_give_no_numbers(changes: dict[str, Any], flag: str) -> None:
     found = analyse(**changes)
 
     assert flag in found.flags[0]
@@ -65,7 +67,7 @@ def test_bad_curves_are_flagged_and_give_no_numbers(changes, flag):
 
 
 @pytest.mark.parametrize("key", ["capacity", "voltage"])
-def test_a_missing_signal_is_an_error(key):
+def test_a_missing_signal_is_an_error(key: str) -> None:
     data = curve()
     del data[key]
 
@@ -73,6 +75,6 @@ def test_a_missing_signal_is_an_error(key):
         discharge(data, AnalysisContext())
 
 
-def test_a_signal_of_another_kind_is_an_error():
+def test_a_signal_of_another_kind_is_an_error() -> None:
     with pytest.raises(StepError, match="holds no numbers"):
         discharge({"capacity": "many", "voltage": [1.0]}, AnalysisContext())

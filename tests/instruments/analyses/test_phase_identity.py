@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -6,33 +8,33 @@ from instruments.analyses.phase_identity import distinct, same_phase
 from instruments.analyses.reference_phases import reference_structure
 
 
-def rock_salt(metal, a):
+def rock_salt(metal: str, a: float) -> Structure:
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [metal, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
-def moved(structure):
+def moved(structure: Structure) -> Structure:
     structure.translate_sites(range(len(structure)), [0.13, 0.27, 0.41])
     return structure
 
 
-def turned(structure):
+def turned(structure: Structure) -> Structure:
     """Return the crystal with its axes in another order."""
     lattice = Lattice(structure.lattice.matrix[[2, 0, 1]])
     return Structure(lattice, structure.species_and_occu, structure.frac_coords[:, [2, 0, 1]])
 
 
-def rounded(structure):
+def rounded(structure: Structure) -> Structure:
     lattice = Lattice.from_parameters(*np.round(structure.lattice.parameters, 2))
     return Structure(lattice, structure.species_and_occu, np.round(structure.frac_coords, 3))
 
 
-def larger(structure):
+def larger(structure: Structure) -> Structure:
     return Structure(
         structure.lattice.scale(1.03**3 * structure.volume), structure.species_and_occu, structure.frac_coords
     )
 
 
-def charged(structure):
+def charged(structure: Structure) -> Structure:
     structure.add_oxidation_state_by_guess()
     return structure
 
@@ -52,11 +54,11 @@ def charged(structure):
     ],
 )
 @pytest.mark.parametrize("name", ["MnO", "MoO3", "Mn3O4", "Li2CO3"])
-def test_a_phase_is_itself_however_it_is_written(name, write):
+def test_a_phase_is_itself_however_it_is_written(name: str, write: Callable[[Structure], Structure]) -> None:
     assert same_phase(reference_structure(name), write(reference_structure(name)))
 
 
-def test_vacancies_and_a_little_of_another_metal_leave_a_phase_what_it_is():
+def test_vacancies_and_a_little_of_another_metal_leave_a_phase_what_it_is() -> None:
     wustite = Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(4.30), [{"Fe": 0.95}, {"O": 1.0}], [[0, 0, 0], [0.5, 0.5, 0.5]]
     )
@@ -74,11 +76,11 @@ def test_vacancies_and_a_little_of_another_metal_leave_a_phase_what_it_is():
         (rock_salt("Mn", 5.0), "MnO"),  # far too large
     ],
 )  # fmt: skip
-def test_polymorphs_and_other_metals_are_other_phases(other, name):
+def test_polymorphs_and_other_metals_are_other_phases(other: Structure, name: str) -> None:
     assert not same_phase(other, reference_structure(name))
 
 
-def test_of_equal_phases_the_first_stays():
+def test_of_equal_phases_the_first_stays() -> None:
     named = [
         ("target", rock_salt("Mn", 4.44)),
         ("MnO", reference_structure("MnO")),

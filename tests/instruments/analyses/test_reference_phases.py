@@ -15,7 +15,7 @@ DENSITIES = {  # g/cm^3, CRC Handbook of Chemistry and Physics
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_each_cell_has_its_formula_its_density_and_no_atoms_on_top_of_each_other(name):
+def test_each_cell_has_its_formula_its_density_and_no_atoms_on_top_of_each_other(name: str) -> None:
     structure = reference_structure(name)
     distances = structure.distance_matrix[np.triu_indices(len(structure), 1)]
     shortest = 1.2 if {"C", "P", "Si", "V", "Mo"} & {e.symbol for e in structure.composition.elements} else 1.8
@@ -25,7 +25,7 @@ def test_each_cell_has_its_formula_its_density_and_no_atoms_on_top_of_each_other
     assert distances.min() > shortest
 
 
-def places(structure):
+def places(structure: Structure) -> set[tuple[object, ...]]:
     return {(site.species_string, *(np.round(site.frac_coords, 5) % 1)) for site in structure}
 
 
@@ -37,7 +37,9 @@ def places(structure):
         ("Fe3O4", "Fd-3m:2", {"Fe": (0.125, 0.125, 0.125), "Fe2+": (0.5, 0.5, 0.5), "O": (0.2549, 0.2549, 0.2549)}),
     ],
 )
-def test_cells_that_are_listed_whole_are_those_of_their_space_group(name, group, sites):
+def test_cells_that_are_listed_whole_are_those_of_their_space_group(
+    name: str, group: str, sites: dict[str, tuple[float, float, float]]
+) -> None:
     listed = reference_structure(name)
     expected = Structure.from_spacegroup(group, listed.lattice, list(sites), list(sites.values()))
     assert places(listed) == places(expected.remove_oxidation_states())
@@ -54,29 +56,29 @@ def test_cells_that_are_listed_whole_are_those_of_their_space_group(name, group,
         (reference_structure("Li2CO3"), (31.80, 30.60, 21.32)),
     ],
 )
-def test_the_strongest_lines_lie_where_powder_files_have_them(structure, lines):
+def test_the_strongest_lines_lie_where_powder_files_have_them(structure: Structure, lines: tuple[float, ...]) -> None:
     phase = reference("x", structure)
     strongest = phase.two_theta[np.argsort(phase.intensity)[::-1][: len(lines)]]
 
     assert sorted(strongest) == pytest.approx(sorted(lines), abs=0.12)
 
 
-def test_impurities_are_those_the_elements_allow():
+def test_impurities_are_those_the_elements_allow() -> None:
     assert set(impurities(["Li", "Fe", "P", "O"])) == {"Li2O", "FeO", "Fe2O3", "Fe3O4", "Li2CO3", "Li3PO4"}
     assert "NiO" in impurities(["Li", "Ni", "O"])
     assert "LiF" not in impurities(["Li", "Ni", "O"])
 
 
-def test_targets_are_no_impurities():
+def test_targets_are_no_impurities() -> None:
     assert "LiNi0.8Mn0.1Co0.1O2" not in impurities(["Li", "Ni", "Mn", "Co", "O"])
 
 
-def test_equal_structures_are_computed_once():
+def test_equal_structures_are_computed_once() -> None:
     structure = lithium_cobalt_oxide().structure
 
     assert reference("x", structure) is reference("x", structure.copy())
 
 
-def test_an_unknown_phase_is_named():
+def test_an_unknown_phase_is_named() -> None:
     with pytest.raises(LabError, match="no reference phase 'XO'; allowed: Al2O3"):
         reference_phase("XO")

@@ -4,50 +4,50 @@ import numpy as np
 import pytest
 
 from campaigns.errors import StepError
-from instruments.analyses.scan import Refusal, Scan, read_scan
+from instruments.analyses.scan import FloatArray, Refusal, Scan, read_scan
 
 GRID = np.arange(10, 80.001, 0.02)
 
 
-def counts(seed=0):
+def counts(seed: int = 0) -> FloatArray:
     rng = np.random.default_rng(seed)
     peaks = sum(a * np.exp(-0.5 * ((GRID - c) / 0.08) ** 2) for a, c in ((3000, 30.1), (1500, 45.3), (800, 62.7)))
     return rng.poisson(200 + peaks).astype(float)
 
 
-def read(**data):
+def read(**data: object) -> Scan | Refusal:
     return read_scan(data)
 
 
 @pytest.mark.parametrize("digits", [2, 3, 4])
-def test_angles_with_few_digits_are_read(digits):
+def test_angles_with_few_digits_are_read(digits: int) -> None:
     grid = np.round(10 + 0.0231303 * np.arange(3000), digits)
     assert isinstance(read(two_theta=grid, counts=np.interp(grid, GRID, counts())), Scan)
 
 
-def test_steps_that_are_uneven_on_purpose_are_read():
+def test_steps_that_are_uneven_on_purpose_are_read() -> None:
     grid = np.concatenate([np.arange(10, 40, 0.02), np.arange(40, 80, 0.04)])
     scan = read(two_theta=grid, counts=np.interp(grid, GRID, counts()))
     assert np.array_equal(scan.two_theta, grid)
 
 
-def test_a_scan_that_falls_is_turned_round():
+def test_a_scan_that_falls_is_turned_round() -> None:
     falling = read(two_theta=GRID[::-1], counts=counts()[::-1])
     assert np.array_equal(falling.two_theta, GRID)
     assert np.array_equal(falling.counts, read(two_theta=GRID, counts=counts()).counts)
 
 
 @pytest.mark.parametrize("unit", [1 / 3050, 100 / 3050, 7.3, 1e-12])
-def test_intensities_in_any_unit_scatter_like_counts(unit):
+def test_intensities_in_any_unit_scatter_like_counts(unit: float) -> None:
     scan = read(two_theta=GRID, counts=counts() * unit)
     assert scan.counts == pytest.approx(counts(), rel=0.2)
 
 
-def test_counts_stay_as_they_are():
+def test_counts_stay_as_they_are() -> None:
     assert np.array_equal(read(two_theta=GRID, counts=counts()).counts, counts())
 
 
-def swapped():
+def swapped() -> FloatArray:
     grid = GRID.copy()
     grid[[100, 101]] = grid[[101, 100]]
     return grid
@@ -64,18 +64,18 @@ def swapped():
         (np.linspace(-5, 70, len(GRID)), "between 0 and 180"),
     ],
 )
-def test_angles_that_cannot_be_used_are_refused_with_the_reason(grid, reason):
+def test_angles_that_cannot_be_used_are_refused_with_the_reason(grid: FloatArray, reason: str) -> None:
     found = read(two_theta=grid, counts=counts())
     assert isinstance(found, Refusal)
     assert re.search(reason, found.reason)
 
 
-def test_too_coarse_a_scan_is_refused():
+def test_too_coarse_a_scan_is_refused() -> None:
     grid = np.linspace(5, 165, 400)
     assert "steps of 0.4" in read(two_theta=grid, counts=np.interp(grid, GRID, counts())).reason
 
 
 @pytest.mark.parametrize("axis", ["q", "Q", "d", "d_spacing"])
-def test_another_axis_is_refused_with_the_reason(axis):
+def test_another_axis_is_refused_with_the_reason(axis: str) -> None:
     with pytest.raises(StepError, match=f"the event has '{axis}' and no 'two_theta'"):
         read(**{axis: GRID, "counts": counts()})

@@ -1,16 +1,19 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaigns.errors import LimitError, StepError, UnknownJobError
-from tests.labs import job
+from instruments.devices.furnace import Furnace
+from tests.labs import Crew, job
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 
 
 @pytest.fixture
-def oven(crew_of):
+def oven(crew_of: Callable[..., Crew]) -> Furnace:
     """A furnace that has done a job well."""
     crew = crew_of()
     crew.run(job("oven"))
@@ -29,21 +32,23 @@ def oven(crew_of):
         ("state", "fault", "job t3-oven is fault, not done"),
     ],
 )
-def test_a_furnace_is_believed_by_its_log_only(oven, signal, value, complaint):
+def test_a_furnace_is_believed_by_its_log_only(oven: Furnace, signal: str, value: object, complaint: str) -> None:
     oven.verify(job("oven"))
     getattr(oven, signal).put(value)
     with pytest.raises(StepError, match=complaint):
         oven.verify(job("oven"))
 
 
-def test_readings_of_another_job_are_not_believed(oven):
+def test_readings_of_another_job_are_not_believed(oven: Furnace) -> None:
     with pytest.raises(UnknownJobError, match="is at job 't3-oven', not at 't4-oven'"):
         oven.verify(job("oven", trial=4))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(temperature=NUMBERS, time=NUMBERS, ramp_rate=NUMBERS)
-def test_no_recipe_passes_that_leaves_the_limits(oven, temperature, time, ramp_rate):
+def test_no_recipe_passes_that_leaves_the_limits(
+    oven: Furnace, temperature: float, time: float, ramp_rate: float
+) -> None:
     recipe = {"temperature": temperature, "time": time, "ramp_rate": ramp_rate}
     ranges = oven.limits.ranges
     if all(ranges[key][0] <= value <= ranges[key][1] for key, value in recipe.items()):
@@ -53,7 +58,7 @@ def test_no_recipe_passes_that_leaves_the_limits(oven, temperature, time, ramp_r
             oven.complete(recipe)
 
 
-def test_stopping_leaves_the_furnace_as_it_is(oven):
+def test_stopping_leaves_the_furnace_as_it_is(oven: Furnace) -> None:
     before = oven.read()
     oven.stop(success=True)
     oven.stop(success=False)

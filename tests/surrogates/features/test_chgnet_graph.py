@@ -21,7 +21,7 @@ SKEWED = Structure(
 
 
 @pytest.mark.parametrize("crystal", [RUTILE, IRON, SKEWED])
-def test_edges_and_angles_are_those_of_stock_chgnet(crystal):
+def test_edges_and_angles_are_those_of_stock_chgnet(crystal: Structure) -> None:
     ours = crystal_graph(crystal, 6, 3)
     stock = CrystalGraphConverter(atom_graph_cutoff=6, bond_graph_cutoff=3)(crystal)
     assert sorted(map(tuple, ours.edges[:2].T)) == sorted(map(tuple, stock.atom_graph.tolist()))
@@ -32,7 +32,7 @@ def test_edges_and_angles_are_those_of_stock_chgnet(crystal):
 
 
 @pytest.mark.parametrize("crystal", [RUTILE, IRON, SKEWED])
-def test_each_pair_of_directions_makes_two_angles_of_the_same_size(crystal):
+def test_each_pair_of_directions_makes_two_angles_of_the_same_size(crystal: Structure) -> None:
     graph = crystal_graph(crystal, 6, 3)
     assert np.bincount(graph.pairs).tolist() == [2] * len(graph.spread)
     first, second, atom = graph.angles
@@ -42,7 +42,7 @@ def test_each_pair_of_directions_makes_two_angles_of_the_same_size(crystal):
     assert np.array_equal(atom[one], atom[other])
 
 
-def test_angles_are_right():
+def test_angles_are_right() -> None:
     square = Structure(Lattice.tetragonal(2.0, 5.0), ["C"], [[0, 0, 0]])
     graph = crystal_graph(square, 6, 2.5)
     assert graph.short == 2
@@ -50,7 +50,7 @@ def test_angles_are_right():
     assert dict(zip(degrees.tolist(), counts.tolist(), strict=True)) == {90: 4, 180: 2}
 
 
-def test_short_bonds_come_first():
+def test_short_bonds_come_first() -> None:
     graph = crystal_graph(RUTILE, 6, 3)
     assert (graph.lengths[: graph.short] < 3).all()
     assert (graph.lengths[graph.short :] >= 3).all()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -70,11 +71,11 @@ def assert_agrees(structure: Structure, weights: str = "0.3.0") -> None:
 
 @ALL_WEIGHTS
 @pytest.mark.parametrize("crystal", [layered, rock_salt, solid_xenon, dimers, chain, outside])
-def test_agrees_with_stock_chgnet(crystal, weights):
+def test_agrees_with_stock_chgnet(crystal: Callable[[], Structure], weights: str) -> None:
     assert_agrees(crystal(), weights)
 
 
-def test_agrees_with_stock_chgnet_to_six_digits_where_single_precision_has_them():
+def test_agrees_with_stock_chgnet_to_six_digits_where_single_precision_has_them() -> None:
     ours = ChgnetModel().evaluate([layered()])
     energy, vector = stock(layered())
     assert ours.energy[0] == pytest.approx(energy, rel=1e-6)
@@ -88,7 +89,9 @@ def test_agrees_with_stock_chgnet_to_six_digits_where_single_precision_has_them(
     st.tuples(*[st.floats(55, 125)] * 3),
     st.integers(0, 2**32 - 1),
 )
-def test_agrees_with_stock_chgnet_on_cells_without_symmetry(species, lengths, angles, seed):
+def test_agrees_with_stock_chgnet_on_cells_without_symmetry(
+    species: list[str], lengths: tuple[float, float, float], angles: tuple[float, float, float], seed: int
+) -> None:
     shape = np.cos(np.radians(angles))
     assume(1 - (shape**2).sum() + 2 * shape.prod() > 0.05)  # else there is no such cell, or a flat one
     lattice = Lattice.from_parameters(*lengths, *angles)
@@ -97,7 +100,7 @@ def test_agrees_with_stock_chgnet_on_cells_without_symmetry(species, lengths, an
     assert_agrees(crystal)
 
 
-def test_vector_is_the_mean_of_the_normalised_atom_features():
+def test_vector_is_the_mean_of_the_normalised_atom_features() -> None:
     network = CHGNet.load(use_device="cpu", verbose=False)
     seen = []
     network.readout_norm.register_forward_hook(lambda _module, _inputs, output: seen.append(output.detach().numpy()))
@@ -105,7 +108,7 @@ def test_vector_is_the_mean_of_the_normalised_atom_features():
     np.testing.assert_allclose(ChgnetModel().evaluate([layered()]).vectors[0], seen[0].mean(axis=0), atol=2e-5)
 
 
-def test_value_does_not_depend_on_what_else_is_evaluated_nor_on_threads():
+def test_value_does_not_depend_on_what_else_is_evaluated_nor_on_threads() -> None:
     alone = ChgnetModel().evaluate([layered()])
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
@@ -119,7 +122,7 @@ def test_value_does_not_depend_on_what_else_is_evaluated_nor_on_threads():
         assert np.array_equal(together.vectors[place], alone.vectors[0])
 
 
-def test_threads_do_not_disturb_each_other():
+def test_threads_do_not_disturb_each_other() -> None:
     pool = [layered(a=2.8 + 0.01 * i) for i in range(4)] + [rock_salt()]
     here = ChgnetModel().evaluate(pool)
     with ThreadPoolExecutor(2) as threads:
@@ -129,7 +132,7 @@ def test_threads_do_not_disturb_each_other():
         assert np.array_equal(each.vectors, here.vectors)
 
 
-def test_worker_processes_give_the_same_bits():
+def test_worker_processes_give_the_same_bits() -> None:
     pool = [layered(a=2.8 + 0.01 * i) for i in range(6)]
     here = ChgnetModel().evaluate(pool)
     there = dict(map_in_processes(ChgnetModel().evaluate, [pool[:3], pool[3:]], 2))
@@ -137,27 +140,27 @@ def test_worker_processes_give_the_same_bits():
     assert np.array_equal(np.concatenate([there[0].vectors, there[1].vectors]), here.vectors)
 
 
-def test_denormal_numbers_are_left_as_they_were():
+def test_denormal_numbers_are_left_as_they_were() -> None:
     for flushed in (True, False):
         torch.set_flush_denormal(flushed)
         ChgnetModel().evaluate([rock_salt()])
         assert (float(torch.tensor(1e-39) * 1.0) == 0.0) is flushed
 
 
-def test_versions_of_weights_differ():
+def test_versions_of_weights_differ() -> None:
     models = [ChgnetModel("0.3.0"), ChgnetModel("r2scan"), ChgnetModel("0.2.0")]
     assert len({model.name for model in models}) == 3
     assert len({model.version for model in models}) == 3
 
 
-def test_nothing_is_printed():
+def test_nothing_is_printed() -> None:
     code = "from surrogates.features.chgnet_model import ChgnetModel, _network; _network('0.3.0')"
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == ""
     assert ended.stderr == ""
 
 
-def test_unknown_weights_are_refused_by_name():
+def test_unknown_weights_are_refused_by_name() -> None:
     with pytest.raises(ModelError, match=r"no weights '0\.9\.9'; allowed: 0\.2\.0, 0\.3\.0, r2scan"):
         ChgnetModel("0.9.9")
 
@@ -171,6 +174,6 @@ def test_unknown_weights_are_refused_by_name():
         (Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]), "share a site"),
     ],
 )
-def test_what_cannot_be_represented_is_refused_by_formula(crystal, message):
+def test_what_cannot_be_represented_is_refused_by_formula(crystal: Callable[[], Structure], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         ChgnetModel().evaluate([rock_salt(), crystal])

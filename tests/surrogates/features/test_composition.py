@@ -12,7 +12,7 @@ def rock_salt(*elements: str, a: float = 4.2) -> Structure:
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), elements, [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
-def test_columns_are_named_and_hold_their_statistics():
+def test_columns_are_named_and_hold_their_statistics() -> None:
     vector = CompositionFeatures().evaluate([rock_salt("Mg", "O")]).vectors[0]
     row = dict(zip(COLUMNS, vector, strict=True))
     spread = column("electronegativity")[1:].std()
@@ -26,13 +26,13 @@ def test_columns_are_named_and_hold_their_statistics():
     assert row["norm of fractions"] == pytest.approx(0.5**0.5)
 
 
-def test_neither_structure_nor_size_of_the_cell_matters():
+def test_neither_structure_nor_size_of_the_cell_matters() -> None:
     small, large = rock_salt("Mg", "O").get_primitive_structure(), rock_salt("O", "Mg", a=5.0)
     vectors = CompositionFeatures().evaluate([small, large]).vectors
     np.testing.assert_array_equal(*vectors)
 
 
-def test_a_row_does_not_depend_on_the_others():
+def test_a_row_does_not_depend_on_the_others() -> None:
     rng = np.random.default_rng(0)
     cells = [rng.integers(1, 104, rng.integers(1, 40)) for _ in range(60)]
     together = statistics(cells)
@@ -41,6 +41,6 @@ def test_a_row_does_not_depend_on_the_others():
         assert np.array_equal(statistics([cell])[0], row)
 
 
-def test_the_version_names_the_library_and_the_code():
+def test_the_version_names_the_library_and_the_code() -> None:
     assert CompositionFeatures().version.startswith("pymatgen-")
     assert CompositionFeatures().version == CompositionFeatures().version

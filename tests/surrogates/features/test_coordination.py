@@ -25,14 +25,14 @@ def build(name: str) -> Structure:
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_coordination_numbers_are_those_of_the_structure_type(name):
+def test_coordination_numbers_are_those_of_the_structure_type(name: str) -> None:
     structure, expected = build(name), dict(zip(STRUCTURES[name][2], STRUCTURES[name][3], strict=True))
     found = bonds(structure).coordination()
     np.testing.assert_allclose(found, [expected[site.specie.symbol] for site in structure], atol=0.25)
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_neither_scale_nor_supercell_matters(name):
+def test_neither_scale_nor_supercell_matters(name: str) -> None:
     structure = build(name)
     expected = bonds(structure).coordination()
     wide = structure.copy()
@@ -42,12 +42,12 @@ def test_neither_scale_nor_supercell_matters(name):
     np.testing.assert_allclose(bonds(doubled).coordination()[::2], expected, atol=1e-9)
 
 
-def test_anions_are_told_from_cations_and_metals_have_none():
+def test_anions_are_told_from_cations_and_metals_have_none() -> None:
     perovskite = bonds(build("perovskite"))
     assert perovskite.anion.tolist() == [False, False, True, True, True]
     assert (perovskite.anion[perovskite.first] != perovskite.anion[perovskite.second]).all()
     assert not bonds(build("copper")).anion.any()
 
 
-def test_an_atom_without_neighbours_has_coordination_0():
+def test_an_atom_without_neighbours_has_coordination_0() -> None:
     assert bonds(Structure(Lattice.cubic(30), ["Xe"], [[0, 0, 0]])).coordination().tolist() == [0]

@@ -5,9 +5,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ class Counter:
     version: str = "1"
     asked: list[float] = field(default_factory=list)
 
-    def evaluate(self, structures):
+    def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
         volumes = [structure.volume for structure in structures]
         self.asked += volumes
         vectors = np.array([[volume / 2, len(cell)] for volume, cell in zip(volumes, structures, strict=True)])
@@ -44,7 +46,7 @@ class Volumes:
     name: str = "volumes"
     version: str = "1"
 
-    def evaluate(self, structures):
+    def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
         return Counter().evaluate(structures)
 
 
@@ -55,7 +57,7 @@ def cells(count: int, first: float = 4.0) -> list[Structure]:
 
 
 @pytest.fixture
-def small_commits(monkeypatch):
+def small_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "_MOST_STRUCTURES", 16)
     monkeypatch.setattr(embeddings, "_COMMIT_EVERY", 0.0)
 
@@ -65,7 +67,7 @@ def stored(folder: Path) -> int:
         return database.execute("SELECT count(*) FROM result").fetchone()[0]
 
 
-def test_rows_come_in_the_order_of_the_structures(tmp_path):
+def test_rows_come_in_the_order_of_the_structures(tmp_path: Path) -> None:
     pool = cells(40)
     result = embed(pool, Counter(), tmp_path)
     np.testing.assert_allclose(result.energy, [cell.volume for cell in pool])
@@ -73,7 +75,7 @@ def test_rows_come_in_the_order_of_the_structures(tmp_path):
     assert result.vectors.shape == (40, 2)
 
 
-def test_nothing_is_computed_twice(tmp_path):
+def test_nothing_is_computed_twice(tmp_path: Path) -> None:
     model = Counter()
     pool = cells(20)
     first = embed([*pool, pool[0]], model, tmp_path)
@@ -84,13 +86,13 @@ def test_nothing_is_computed_twice(tmp_path):
 
 
 @pytest.mark.parametrize("other", [Counter(version="2"), Counter(name="other")])
-def test_models_and_versions_do_not_mix(tmp_path, other):
+def test_models_and_versions_do_not_mix(tmp_path: Path, other: Counter) -> None:
     embed(cells(3), Counter(), tmp_path)
     embed(cells(3), other, tmp_path)
     assert len(other.asked) == 3
 
 
-def test_progress_counts_what_is_missing_and_safe(tmp_path, small_commits):
+def test_progress_counts_what_is_missing_and_safe(tmp_path: Path, small_commits: None) -> None:
     embed(cells(10), Counter(), tmp_path)
     seen = []
 
@@ -104,7 +106,7 @@ def test_progress_counts_what_is_missing_and_safe(tmp_path, small_commits):
     assert len(seen) == 4  # nothing was missing
 
 
-def test_an_interrupted_run_keeps_what_it_committed(tmp_path, small_commits):
+def test_an_interrupted_run_keeps_what_it_committed(tmp_path: Path, small_commits: None) -> None:
     def stop(done: int, _total: int) -> None:
         if done == 32:
             raise KeyboardInterrupt
@@ -140,7 +142,7 @@ def start(folder: Path, count: int, between: str = "pass") -> subprocess.Popen[s
     )
 
 
-def test_kill_loses_at_most_the_last_chunk(tmp_path):
+def test_kill_loses_at_most_the_last_chunk(tmp_path: Path) -> None:
     with start(tmp_path, 80, between="time.sleep(60) if done == 48 else None") as process:
         while process.stdout.readline().strip() != "48":
             assert process.poll() is None
@@ -151,7 +153,7 @@ def test_kill_loses_at_most_the_last_chunk(tmp_path):
     np.testing.assert_allclose(result.energy, [cell.volume for cell in cells(80)])
 
 
-def test_two_processes_may_write_the_same_rows_at_once(tmp_path):
+def test_two_processes_may_write_the_same_rows_at_once(tmp_path: Path) -> None:
     rivals = [start(tmp_path, 150) for _ in range(2)]
     for rival in rivals:
         with rival:
@@ -163,9 +165,9 @@ def test_two_processes_may_write_the_same_rows_at_once(tmp_path):
     np.testing.assert_allclose(result.energy, [cell.volume for cell in cells(150)])
 
 
-def test_a_value_that_is_not_finite_is_refused_and_not_kept(tmp_path):
+def test_a_value_that_is_not_finite_is_refused_and_not_kept(tmp_path: Path) -> None:
     class Broken(Counter):
-        def evaluate(self, structures):
+        def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
             return Embeddings(np.full(len(structures), np.nan), np.zeros((len(structures), 2), np.float32))
 
     with pytest.raises(ModelError, match="nothing finite of Cs1 Cl1"):
@@ -181,18 +183,18 @@ class Silent(Counter):
 
     name: str = "silent"
 
-    def evaluate(self, structures):
+    def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
         return Embeddings(None, super().evaluate(structures).vectors)
 
 
-def test_a_model_without_energies_gives_none_now_and_from_the_cache(tmp_path):
+def test_a_model_without_energies_gives_none_now_and_from_the_cache(tmp_path: Path) -> None:
     for _ in range(2):
         found = embed(cells(3), Silent(), tmp_path)
         assert found.energy is None
         assert found.vectors.shape == (3, 2)
 
 
-def test_what_is_cached_is_not_loaded(tmp_path):
+def test_what_is_cached_is_not_loaded(tmp_path: Path) -> None:
     pool = cells(12)
     keys = [structure_key(cell) for cell in pool]
     embed(pool[4:8], Counter(), tmp_path)
@@ -209,19 +211,21 @@ def test_what_is_cached_is_not_loaded(tmp_path):
     assert len(loaded) == 8
 
 
-def test_few_structures_are_held_at_a_time(tmp_path, small_commits):
+def test_few_structures_are_held_at_a_time(tmp_path: Path, small_commits: None) -> None:
     pool = cells(100)
     taken = []
 
     class Watching(Counter):
-        def evaluate(self, structures):
+        def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
             assert len(taken) - len(self.asked) <= 16
             return super().evaluate(structures)
 
     embed(Keyed(lambda i: taken.append(i) or pool[i], [structure_key(c) for c in pool]), Watching(), tmp_path)
 
 
-def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(tmp_path, monkeypatch, small_commits):
+def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_commits: None
+) -> None:
     here = embed(cells(150), Volumes(), tmp_path / "here")
     monkeypatch.setattr(scheduling, "_WORTH_A_WORKER", 0.0)
     monkeypatch.setattr(scheduling, "cores", lambda: 2)
@@ -246,18 +250,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("message", WRONG)
-def test_what_breaks_the_interface_is_refused(tmp_path, message):
+def test_what_breaks_the_interface_is_refused(tmp_path: Path, message: str) -> None:
     class Own(Counter):
-        def evaluate(self, structures):
+        def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
             return WRONG[message](len(structures))
 
     with pytest.raises(ModelError, match=message):
         embed(cells(3), Own(), tmp_path)
 
 
-def test_rows_of_different_lengths_and_of_different_kinds_are_refused(tmp_path, small_commits):
+def test_rows_of_different_lengths_and_of_different_kinds_are_refused(tmp_path: Path, small_commits: None) -> None:
     class Growing(Counter):
-        def evaluate(self, structures):
+        def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
             self.asked += structures
             return Embeddings(None, np.zeros((len(structures), len(self.asked))))
 
@@ -268,19 +272,19 @@ def test_rows_of_different_lengths_and_of_different_kinds_are_refused(tmp_path, 
         embed(cells(6), Silent(name="counter"), tmp_path / "mixed")
 
 
-def test_a_damaged_cache_says_what_to_do(tmp_path):
+def test_a_damaged_cache_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "embeddings.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(ModelError, match="delete the file if it is damaged"):
         embed(cells(1), Counter(), tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path):
+def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ModelError, match="ATHANOR_CACHE"):
         embed(cells(1), Counter(), tmp_path / "file" / "cache")
 
 
-def test_the_environment_names_the_folder(tmp_path, monkeypatch):
+def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
     assert cache_folder() == tmp_path / "cache"
     embed(cells(1), Counter())

@@ -1,8 +1,10 @@
 """Saved matgl models embed structures; what is not on this machine is refused at once."""
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import matgl
 import numpy as np
@@ -29,12 +31,12 @@ def megnet(seed: int = 0) -> MEGNet:
     return MEGNet(element_types=ELEMENTS, cutoff=4.0)
 
 
-def saved(model, folder):
+def saved(model: Any, folder: Path) -> str:
     model.eval().save(folder)
     return str(folder)
 
 
-def test_a_property_model_gives_its_property_and_its_readout(tmp_path):
+def test_a_property_model_gives_its_property_and_its_readout(tmp_path: Path) -> None:
     model = megnet()
     result = MatglModel(saved(model, tmp_path / "m")).evaluate([layered()])
     assert result.energy[0] == pytest.approx(float(model.predict_structure(layered())), abs=1e-6)
@@ -44,7 +46,9 @@ def test_a_property_model_gives_its_property_and_its_readout(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "options"), [(M3GNet, {"is_intensive": False}), (TensorNet, {"is_intensive": False}), (CHGNet, {})]
 )
-def test_a_potential_gives_energy_per_atom_and_a_vector_that_do_not_depend_on_the_cell(tmp_path, kind, options):
+def test_a_potential_gives_energy_per_atom_and_a_vector_that_do_not_depend_on_the_cell(
+    tmp_path: Path, kind: Callable[..., Any], options: dict[str, Any]
+) -> None:
     torch.manual_seed(0)
     potential = Potential(kind(element_types=ELEMENTS, **options), element_refs=[1.0, 2.0, 3.0])
     model = MatglModel(saved(potential, tmp_path / "m"))
@@ -57,13 +61,13 @@ def test_a_potential_gives_energy_per_atom_and_a_vector_that_do_not_depend_on_th
     assert result.vectors.shape == (2, 64)
 
 
-def graph(network, structure):
+def graph(network: Any, structure: Structure) -> tuple[Any, Any, torch.Tensor]:
     converter = matgl.ext.pymatgen.Structure2Graph(element_types=network.element_types, cutoff=network.cutoff)
     data, lattice, state = converter.get_graph(structure)
     return data, lattice, torch.tensor(state)
 
 
-def test_results_are_cached_by_the_weights_and_not_by_the_name(tmp_path):
+def test_results_are_cached_by_the_weights_and_not_by_the_name(tmp_path: Path) -> None:
     first = MatglModel(saved(megnet(0), tmp_path / "a"))
     copy = MatglModel(saved(megnet(0), tmp_path / "b"))
     other = MatglModel(saved(megnet(1), tmp_path / "c"))
@@ -72,7 +76,7 @@ def test_results_are_cached_by_the_weights_and_not_by_the_name(tmp_path):
     assert one.energy[0] != two.energy[0]
 
 
-def test_a_model_saved_over_another_is_another(tmp_path):
+def test_a_model_saved_over_another_is_another(tmp_path: Path) -> None:
     model = MatglModel(saved(megnet(0), tmp_path / "m"))
     before = model.evaluate([layered()]).energy[0]
     saved(megnet(1), tmp_path / "m")
@@ -80,14 +84,16 @@ def test_a_model_saved_over_another_is_another(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["MEGNet-MP-2018.6.1-Eform", "someone/some-model", "/no/such/folder", "./none"])
-def test_what_is_not_here_is_refused_without_touching_the_network(tmp_path, monkeypatch, name):
+def test_what_is_not_here_is_refused_without_touching_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("socket.socket", None)
     with pytest.raises(ModelError, match="nothing is downloaded here: on a machine with network, run"):
         MatglModel(name)
 
 
-def test_a_published_name_in_the_cache_is_loaded(tmp_path, monkeypatch):
+def test_a_published_name_in_the_cache_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     repository = tmp_path / ".cache" / "matgl" / "models--materialyze--MEGNet-Test"
     (repository / "refs").mkdir(parents=True)
@@ -97,26 +103,28 @@ def test_a_published_name_in_the_cache_is_loaded(tmp_path, monkeypatch):
     assert result.energy[0] == pytest.approx(float(megnet().eval().predict_structure(layered())), abs=1e-6)
 
 
-def test_an_element_that_the_model_lacks_is_named(tmp_path):
+def test_an_element_that_the_model_lacks_is_named(tmp_path: Path) -> None:
     model = MatglModel(saved(megnet(), tmp_path / "m"))
     with pytest.raises(ModelError, match="knows no Ni"):
         model.evaluate([layered().replace_species({"Co": "Ni"})])
 
 
-def test_a_model_that_the_check_of_files_refuses_is_refused(tmp_path):
+def test_a_model_that_the_check_of_files_refuses_is_refused(tmp_path: Path) -> None:
     folder = saved(QET(element_types=ELEMENTS), tmp_path / "m")
     with pytest.raises(ModelError, match="holds a QET; allowed: MEGNet, M3GNet, TensorNet, CHGNet"):
         MatglModel(folder)
 
 
-def test_weights_that_do_not_fit_their_description_are_refused(tmp_path):
+def test_weights_that_do_not_fit_their_description_are_refused(tmp_path: Path) -> None:
     folder = saved(megnet(), tmp_path / "m")
     torch.save({}, tmp_path / "m" / "state.pt")
     with pytest.raises(ModelError, match="matgl cannot load"):
         MatglModel(folder).evaluate([layered()])
 
 
-def test_a_folder_is_found_beside_the_campaign_and_in_worker_processes(tmp_path, monkeypatch):
+def test_a_folder_is_found_beside_the_campaign_and_in_worker_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved(megnet(), tmp_path / "m")
     model = MatglModel("m", tmp_path / "m")
     monkeypatch.chdir(tmp_path)
@@ -124,7 +132,7 @@ def test_a_folder_is_found_beside_the_campaign_and_in_worker_processes(tmp_path,
     assert MatglModel("m").place.is_absolute()
 
 
-def test_a_folder_that_names_other_code_is_refused_and_runs_none_of_it(tmp_path):
+def test_a_folder_that_names_other_code_is_refused_and_runs_none_of_it(tmp_path: Path) -> None:
     evil = {"@class": "Popen", "@module": "subprocess", "init_args": {"args": f"touch {tmp_path}/ran", "shell": True}}
     folder = Path(saved(megnet(), tmp_path / "m"))
     torch.save(torch.load(folder / "model.pt", weights_only=True) | {"activation": evil}, folder / "model.pt")
@@ -137,7 +145,7 @@ def test_a_folder_that_names_other_code_is_refused_and_runs_none_of_it(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_pickle_in_place_of_weights_is_refused(tmp_path):
+def test_a_pickle_in_place_of_weights_is_refused(tmp_path: Path) -> None:
     folder = Path(saved(megnet(), tmp_path / "m"))
     torch.save({"element_types": Fraction(1, 2)}, folder / "model.pt")
     with pytest.raises(ModelError, match="holds more than weights and names"):

@@ -53,7 +53,9 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
         return load_pool(table(folder, [{"cif": cif(crystal)} for crystal in carbons()]))
 
 
-def test_volume_per_atom_wins_over_an_embedding_that_does_not_see_it(pool: Pool, tmp_path: Path, monkeypatch) -> None:
+def test_volume_per_atom_wins_over_an_embedding_that_does_not_see_it(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path))
     assert set(pool.formulas) == {"C"}
     assert len(pool) > 50

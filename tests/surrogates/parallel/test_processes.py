@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,15 @@ from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.parallel.processes import map_in_processes
 
 
-def test_every_task_is_answered_once():
+def test_every_task_is_answered_once() -> None:
     answers = dict(map_in_processes(math.sqrt, [float(i * i) for i in range(20)], 2))
     assert answers == {i: float(i) for i in range(20)}
 
 
-def test_tasks_are_taken_a_few_ahead():
+def test_tasks_are_taken_a_few_ahead() -> None:
     taken = []
 
-    def tasks():
+    def tasks() -> Iterator[float]:
         for number in range(20):
             taken.append(number)
             yield float(number)
@@ -35,21 +36,21 @@ def test_tasks_are_taken_a_few_ahead():
     assert len(list(answers)) == 19
 
 
-def test_model_error_of_a_worker_is_raised_here():
+def test_model_error_of_a_worker_is_raised_here() -> None:
     with pytest.raises(ModelError, match="no weights 'none'"):
         list(map_in_processes(ChgnetModel, ["none"], 1))
 
 
-def test_death_of_a_worker_is_an_error_here():
+def test_death_of_a_worker_is_an_error_here() -> None:
     with pytest.raises(ModelError, match="died with exit code 3"):
         list(map_in_processes(os._exit, [3], 1))
 
 
-def test_prints_of_a_worker_do_not_garble_its_answers():
+def test_prints_of_a_worker_do_not_garble_its_answers() -> None:
     assert dict(map_in_processes(print, ["said by a worker"], 1)) == {0: None}
 
 
-def test_works_in_a_script_that_has_no_main_guard(tmp_path):
+def test_works_in_a_script_that_has_no_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import math\nfrom surrogates.parallel.processes import map_in_processes\n"
@@ -69,7 +70,7 @@ def alive(process_id: int) -> bool:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_worker_ends_when_its_parent_is_killed():
+def test_a_worker_ends_when_its_parent_is_killed() -> None:
     code = (
         "import os, time\nfrom surrogates.parallel.processes import map_in_processes\n"
         "answers = map_in_processes(eval, ['__import__(\"os\").getpid()', '__import__(\"os\").getpid()'], 1)\n"
@@ -87,7 +88,7 @@ def test_a_worker_ends_when_its_parent_is_killed():
         time.sleep(0.05)
 
 
-def test_a_worker_whose_parent_was_killed_meanwhile_ends_without_a_word():
+def test_a_worker_whose_parent_was_killed_meanwhile_ends_without_a_word() -> None:
     command = [sys.executable, "-c", "from surrogates.parallel.processes import serve; serve()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
         worker.stdout.close()

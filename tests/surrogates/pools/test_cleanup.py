@@ -41,7 +41,9 @@ def test_only_the_latest_versions_of_a_file_stay(tmp_path: Path, monkeypatch: py
     assert not first.exists()
 
 
-def test_what_stood_there_before_is_as_good_as_new_when_it_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_stood_there_before_is_as_good_as_new_when_it_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(upkeep, "_VERSIONS", 2)
     first, second = (aged(built(tmp_path, salt(a=a)).folder, days) for a, days in ((5.5, 3), (5.6, 2)))
     assert built(tmp_path, salt(a=5.5)).folder == first

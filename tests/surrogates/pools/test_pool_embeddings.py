@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class Counter:
     energies: bool = True
     asked: list[float] = field(default_factory=list)
 
-    def evaluate(self, structures):
+    def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
         volumes = np.array([structure.volume for structure in structures])
         self.asked += volumes.tolist()
         vectors = np.column_stack([volumes, volumes**2]).astype(np.float32)
@@ -42,10 +43,10 @@ class Watched(Sequence):
     entries: list[PoolEntry]
     read: list[int] = field(default_factory=list)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: int) -> PoolEntry:
         self.read.append(place)
         return self.entries[place]
 
@@ -59,11 +60,11 @@ def stored_pool(folder: Path, count: int = 30) -> Pool:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
 
 
-def test_the_rows_are_those_of_the_entries_and_the_vectors_a_map_of_one_file(tmp_path):
+def test_the_rows_are_those_of_the_entries_and_the_vectors_a_map_of_one_file(tmp_path: Path) -> None:
     pool, model = stored_pool(tmp_path), Counter()
     found = embed_pool(pool, model)
     volumes = [entry.structure.volume for entry in pool.entries]
@@ -74,7 +75,7 @@ def test_the_rows_are_those_of_the_entries_and_the_vectors_a_map_of_one_file(tmp
     np.testing.assert_allclose(found.vectors, np.column_stack([volumes, np.square(volumes)]), rtol=1e-6)
 
 
-def test_a_second_call_reads_neither_structures_nor_cache(tmp_path):
+def test_a_second_call_reads_neither_structures_nor_cache(tmp_path: Path) -> None:
     first = embed_pool(stored_pool(tmp_path), Counter())
     (tmp_path / "cache" / "embeddings.sqlite").unlink()
     pool, model, seen = stored_pool(tmp_path), Counter(), []
@@ -85,32 +86,32 @@ def test_a_second_call_reads_neither_structures_nor_cache(tmp_path):
 
 
 @pytest.mark.parametrize("other", [Counter(version="2"), Counter(name="another")])
-def test_models_and_versions_have_files_of_their_own(tmp_path, other):
+def test_models_and_versions_have_files_of_their_own(tmp_path: Path, other: Counter) -> None:
     embed_pool(stored_pool(tmp_path), Counter())
     embed_pool(stored_pool(tmp_path), other)
     assert len(other.asked) == 30
 
 
-def test_another_pool_in_the_same_folder_has_files_of_its_own(tmp_path):
+def test_another_pool_in_the_same_folder_has_files_of_its_own(tmp_path: Path) -> None:
     embed_pool(stored_pool(tmp_path, 30), Counter())
     model = Counter()
     assert len(embed_pool(stored_pool(tmp_path, 40), model).vectors) == 40
     assert len(model.asked) == 10  # the rest was in the cache
 
 
-def test_a_model_without_energies_has_none_in_the_file_either(tmp_path):
+def test_a_model_without_energies_has_none_in_the_file_either(tmp_path: Path) -> None:
     for _ in range(2):
         assert embed_pool(stored_pool(tmp_path), Counter(energies=False)).energy is None
 
 
-def test_a_pool_in_memory_leaves_no_files(tmp_path):
+def test_a_pool_in_memory_leaves_no_files(tmp_path: Path) -> None:
     pool = stored_pool(tmp_path)
     in_memory = Pool("p", tuple(pool.entries.entries))
     assert embed_pool(in_memory, Counter()).vectors.shape == (30, 2)
     assert [file.name for file in tmp_path.iterdir()] == ["cache"]
 
 
-def test_a_damaged_file_says_what_to_do(tmp_path):
+def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     embed_pool(stored_pool(tmp_path), Counter())
     for file in (tmp_path / "features").iterdir():
         file.write_bytes(b"damaged")
@@ -118,7 +119,7 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
         embed_pool(stored_pool(tmp_path), Counter())
 
 
-def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path):
+def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "features").write_text("in the way")
     with pytest.raises(ModelError, match="make its folder writable"):
         embed_pool(stored_pool(tmp_path), Counter())
@@ -139,7 +140,7 @@ embed_pool(stored_pool(Path({folder!r}), 80), Counter(), progress=report)
 """
 
 
-def test_kill_leaves_no_half_file_and_loses_nothing_that_was_reported(tmp_path):
+def test_kill_leaves_no_half_file_and_loses_nothing_that_was_reported(tmp_path: Path) -> None:
     script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-W", "ignore", "-c", script]

@@ -13,7 +13,7 @@ KNOWN = [Element.from_Z(z).symbol for z in range(1, 95) if Element.from_Z(z).sym
 
 
 @pytest.mark.parametrize("element", KNOWN)
-def test_atoms_keep_their_distance_at_a_sensible_volume(element):
+def test_atoms_keep_their_distance_at_a_sensible_volume(element: str) -> None:
     crystal = element_crystal(element)
     assert crystal.chemical_system == element
     assert 5 < crystal.volume / len(crystal) < 130
@@ -39,7 +39,7 @@ def test_atoms_keep_their_distance_at_a_sensible_volume(element):
         ("Sn", 3.02, 4),
     ],
 )
-def test_bonds_are_as_long_and_as_many_as_measured(element, bond, neighbours):
+def test_bonds_are_as_long_and_as_many_as_measured(element: str, bond: float, neighbours: int) -> None:
     crystal = element_crystal(element)
     centres, _, _, lengths = crystal.get_neighbor_list(r=8)
     assert lengths.min() == pytest.approx(bond, rel=0.04)
@@ -47,7 +47,7 @@ def test_bonds_are_as_long_and_as_many_as_measured(element, bond, neighbours):
     assert set(counts.tolist()) == {neighbours}
 
 
-def test_boron_has_twelve_atoms_in_an_icosahedron():
+def test_boron_has_twelve_atoms_in_an_icosahedron() -> None:
     crystal = element_crystal("B")
     assert len(crystal) == 12
     centres, _, _, lengths = crystal.get_neighbor_list(r=2.1)
@@ -56,6 +56,6 @@ def test_boron_has_twelve_atoms_in_an_icosahedron():
 
 
 @pytest.mark.parametrize("element", UNKNOWN)
-def test_an_element_without_crystal_is_named(element):
+def test_an_element_without_crystal_is_named(element: str) -> None:
     with pytest.raises(ModelError, match=f"no reference energy of {element},.*known are Ac, Ag, Al"):
         element_crystal(element)

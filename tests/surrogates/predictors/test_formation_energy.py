@@ -12,7 +12,7 @@ from surrogates.predictors.formation_energy import chgnet_formation_energy, elem
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path_factory.getbasetemp() / "formation"))
 
 
@@ -34,17 +34,17 @@ def rock_salt(cation: str, anion: str, a: float) -> Structure:
         (rock_salt("Ti", "N", 4.24), -1.75),
     ],
 )
-def test_is_near_the_measured_enthalpy(structure, measured):
+def test_is_near_the_measured_enthalpy(structure: Structure, measured: float) -> None:
     assert chgnet_formation_energy(pool(structure))[0] == pytest.approx(measured, abs=0.25)
 
 
-def test_elements_have_none():
+def test_elements_have_none() -> None:
     assert chgnet_formation_energy.unit == "eV/atom"
     copper = Structure(Lattice.cubic(3.63), ["Cu"] * 4, [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     assert chgnet_formation_energy(pool(copper))[0] == pytest.approx(0.0, abs=0.005)
 
 
-def test_is_the_energy_less_the_elements_shares():
+def test_is_the_energy_less_the_elements_shares() -> None:
     energies = chgnet_formation_energy(pool(rock_salt("Mg", "O", 4.21), rock_salt("Mg", "O", 5.0)))
     model = ChgnetModel()
     raw = model.evaluate([rock_salt("Mg", "O", 4.21), rock_salt("Mg", "O", 5.0)]).energy
@@ -54,7 +54,7 @@ def test_is_the_energy_less_the_elements_shares():
     )
 
 
-def test_the_elements_crystals_are_at_their_lowest_energy():
+def test_the_elements_crystals_are_at_their_lowest_energy() -> None:
     model = ChgnetModel()
     scaled = [element_crystal("Al").copy() for _ in range(25)]
     for cell, ratio in zip(scaled, np.linspace(0.9, 1.1, 25), strict=True):
@@ -62,6 +62,6 @@ def test_the_elements_crystals_are_at_their_lowest_energy():
     assert element_energy("Al", model) == pytest.approx(model.evaluate(scaled).energy.min(), abs=1e-3)
 
 
-def test_an_element_that_is_unknown_is_named():
+def test_an_element_that_is_unknown_is_named() -> None:
     with pytest.raises(ModelError, match="no reference energy of Po"):
         chgnet_formation_energy(pool(rock_salt("Po", "O", 4.9)))

@@ -1,5 +1,7 @@
 """Voltages follow from energies, agree with experiment for known cathodes, and refuse pairs that make no sense."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -11,7 +13,7 @@ from surrogates.predictors.voltage import chgnet_voltage, host_of, lithium_energ
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path))
 
 
@@ -35,7 +37,7 @@ def entry(structure: Structure) -> PoolEntry:
     return PoolEntry("known", structure, without_lithium(structure))
 
 
-def test_known_cathodes_have_about_their_known_voltage():
+def test_known_cathodes_have_about_their_known_voltage() -> None:
     pool = Pool(
         "known", (PoolEntry("lco", lco(), without_lithium(lco())), PoolEntry("lfp", lfp(), without_lithium(lfp())))
     )
@@ -43,29 +45,29 @@ def test_known_cathodes_have_about_their_known_voltage():
     np.testing.assert_allclose(chgnet_voltage(pool), [3.9, 3.45], atol=0.5)
 
 
-def test_voltage_is_the_energy_set_free_per_lithium():
+def test_voltage_is_the_energy_set_free_per_lithium() -> None:
     cells = (lco(), without_lithium(lco()))
     assert voltage(cells, [-2.0, -1.0], -1.5) == pytest.approx((2.0 * 12 - 1.0 * 9 - 1.5 * 3) / 3)
 
 
-def test_voltage_does_not_depend_on_the_size_of_the_cell():
+def test_voltage_does_not_depend_on_the_size_of_the_cell() -> None:
     pool = Pool("sizes", (PoolEntry("one", lco(), without_lithium(lco())), entry(lco() * (2, 1, 1))))
     small, large = chgnet_voltage(pool)
     assert small == pytest.approx(large, abs=1e-4)
 
 
-def test_lithium_is_at_its_equilibrium():
+def test_lithium_is_at_its_equilibrium() -> None:
     metal = Structure(Lattice.cubic(3.44), ["Li", "Li"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     cells = [metal.copy().scale_lattice(metal.volume * scale) for scale in np.linspace(0.9, 1.1, 41)]
     assert lithium_energy(ChgnetModel()) == pytest.approx(ChgnetModel().evaluate(cells).energy.min(), abs=2e-4)
 
 
-def test_an_entry_without_host_is_refused():
+def test_an_entry_without_host_is_refused() -> None:
     with pytest.raises(ModelError, match="'bare' has no host"):
         host_of(PoolEntry("bare", lco()))
 
 
 @pytest.mark.parametrize("host", [lco(), without_lithium(lco()) * (2, 1, 1), without_lithium(lfp())])
-def test_a_host_that_is_not_the_cell_with_less_lithium_is_refused(host):
+def test_a_host_that_is_not_the_cell_with_less_lithium_is_refused(host: Structure) -> None:
     with pytest.raises(ModelError, match="differ by the lithium taken out, alone"):
         host_of(PoolEntry("odd", lco(), host))

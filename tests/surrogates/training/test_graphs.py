@@ -13,7 +13,7 @@ KINDS = ["megnet", "m3gnet", "tensornet"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_gives_what_matgl_gives_for_each_structure(kind):
+def test_a_batch_gives_what_matgl_gives_for_each_structure(kind: str) -> None:
     network = build(kind, 0)
     structures = salts(5)
     together = values_of(network, [GraphMaker(network)(structure) for structure in structures])
@@ -22,7 +22,7 @@ def test_a_batch_gives_what_matgl_gives_for_each_structure(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_seed_determines_the_first_weights_and_disturbs_no_other_random_numbers(kind):
+def test_the_seed_determines_the_first_weights_and_disturbs_no_other_random_numbers(kind: str) -> None:
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
@@ -34,14 +34,14 @@ def test_the_seed_determines_the_first_weights_and_disturbs_no_other_random_numb
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rescaling_is_exact(kind):
+def test_rescaling_is_exact(kind: str) -> None:
     network = build(kind, 0)
     before = float(network.eval().predict_structure(salts(1)[0]))
     rescale(network, 3.0, -2.0)
     assert float(network.predict_structure(salts(1)[0])) == pytest.approx(3 * before - 2, abs=1e-5)
 
 
-def test_a_structure_without_bonds_or_with_a_strange_element_is_refused():
+def test_a_structure_without_bonds_or_with_a_strange_element_is_refused() -> None:
     maker = GraphMaker(build("megnet", 0))
     with pytest.raises(ModelError, match="no two atoms are closer than 4"):
         maker(salt("Li", "F", 20.0))
@@ -49,7 +49,7 @@ def test_a_structure_without_bonds_or_with_a_strange_element_is_refused():
         maker(salt("Na", "Po", 5.0))
 
 
-def test_an_unseen_element_looks_like_its_neighbour_on_pettifors_scale():
+def test_an_unseen_element_looks_like_its_neighbour_on_pettifors_scale() -> None:
     assert nearest("F", ["N", "O", "S"]) == "O"
     assert nearest("Br", ["O", "F", "Cl", "I"]) in ("Cl", "I")
     network = build("megnet", 0)

@@ -1,5 +1,7 @@
 """Rows are read as pools are; those that cannot be used are listed with their reason."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,11 @@ HEAT = Target("heat", "eV/atom")
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATHANOR_CACHE", str(tmp_path / "cache"))
 
 
-def test_structures_come_with_their_values(tmp_path):
+def test_structures_come_with_their_values(tmp_path: Path) -> None:
     data = read_table(write_table(tmp_path / "a.csv", salts(5), [0.1, 0.2, 0.3, 0.4, 0.5]), "cif", HEAT)
     assert data.source == "a.csv"
     assert data.values.tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
@@ -24,7 +26,7 @@ def test_structures_come_with_their_values(tmp_path):
     assert data.skipped == ()
 
 
-def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path):
+def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path: Path) -> None:
     structures = [*salts(4), salt("Na", "Cl", 0.5), salts(1)[0]]
     data = read_table(write_table(tmp_path / "a.csv", structures, [1, "", "nan", 4, 5, 6]), "cif", HEAT)
     assert data.values.tolist() == [1, 4]
@@ -43,14 +45,16 @@ def test_rows_that_cannot_be_used_are_listed_with_their_reason(tmp_path):
         ("a.txt", "cif", HEAT, r"got 'a.txt'; allowed: a table whose name ends in .csv, .csv.gz, .csv.xz, .parquet"),
     ],
 )
-def test_what_is_no_table_or_has_no_such_column_is_refused(tmp_path, name, structure, target, said):
+def test_what_is_no_table_or_has_no_such_column_is_refused(
+    tmp_path: Path, name: str, structure: str, target: Target, said: str
+) -> None:
     write_table(tmp_path / "a.csv", salts(2), [1, 2])
     with pytest.raises(CampaignError, match=said) as caught:
         read_table(tmp_path / name, structure, target)
     assert {problem.where for problem in caught.value.problems} == {"--data"}
 
 
-def test_progress_is_told(tmp_path):
+def test_progress_is_told(tmp_path: Path) -> None:
     told = []
     read_table(write_table(tmp_path / "a.csv", salts(5), np.arange(5)), "cif", HEAT, lambda *words: told.append(words))
     assert told
@@ -66,7 +70,9 @@ def test_progress_is_told(tmp_path):
         ("heat", "eV", "per atom, or of all"),
     ],
 )
-def test_the_unit_that_a_table_states_is_converted_or_refused(tmp_path, head, first, said):
+def test_the_unit_that_a_table_states_is_converted_or_refused(
+    tmp_path: Path, head: str, first: str | None, said: str | None
+) -> None:
     file = write_table(tmp_path / "a.csv", salts(4)[1:], [100, 200, 300])
     lines = file.read_text().replace("heat", head, 1)
     file.write_text(lines if first is None else lines.replace("\n", f"\n,{first}\n", 1))

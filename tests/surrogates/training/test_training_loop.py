@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from campaigns.errors import ModelError
+from instruments.analyses.scan import FloatArray
 from surrogates.training.networks import GraphMaker, build
 from surrogates.training.training_loop import Samples, Schedule, error_of, fit, values_of
 from tests.trained import heats, salts
 
 
-def samples(targets, weights=None):
+def samples(targets: FloatArray, weights: FloatArray | None = None) -> Samples:
     maker = GraphMaker(build("megnet", 0))
     graphs = [maker(structure) for structure in salts(len(targets))]
     scaled = torch.as_tensor(targets, dtype=torch.float32)
@@ -17,12 +18,12 @@ def samples(targets, weights=None):
 
 
 @pytest.fixture(scope="module")
-def data():
+def data() -> Samples:
     values = heats(salts(24))
     return samples((values - values.mean()) / values.std())
 
 
-def test_the_weights_of_the_best_epoch_are_kept(data):
+def test_the_weights_of_the_best_epoch_are_kept(data: Samples) -> None:
     network = build("megnet", 0)
     steps = fit(network, data, data, Schedule(6, 6, 0))
     assert error_of(network, data) == pytest.approx(min(step.validation for step in steps))
@@ -30,20 +31,22 @@ def test_the_weights_of_the_best_epoch_are_kept(data):
     assert best == sorted(best, reverse=True)
 
 
-def test_training_makes_the_error_smaller(data):
+def test_training_makes_the_error_smaller(data: Samples) -> None:
     network = build("megnet", 0)
     before = error_of(network, data)
     fit(network, data, data, Schedule(12, 12, 0))
     assert error_of(network, data) < 0.7 * before
 
 
-def test_the_same_training_gives_the_same_weights(data):
+def test_the_same_training_gives_the_same_weights(data: Samples) -> None:
     one, two = build("megnet", 0), build("megnet", 0)
     assert fit(one, data, data, Schedule(3, 3, 5)) == fit(two, data, data, Schedule(3, 3, 5))
     assert torch.equal(values_of(one, data.graphs), values_of(two, data.graphs))
 
 
-def test_a_batch_that_memory_has_no_room_for_is_learnt_in_parts_alike(data, monkeypatch):
+def test_a_batch_that_memory_has_no_room_for_is_learnt_in_parts_alike(
+    data: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, parts = build("megnet", 0), build("megnet", 0)
     steps = fit(whole, data, data, Schedule(2, 2, 0))
     monkeypatch.setattr("surrogates.training.training_loop._BONDS", 100)
@@ -51,7 +54,7 @@ def test_a_batch_that_memory_has_no_room_for_is_learnt_in_parts_alike(data, monk
     assert [step.validation for step in again] == pytest.approx([step.validation for step in steps], rel=1e-3)
 
 
-def test_it_stops_when_nothing_gets_better_and_keeps_the_first_weights(data):
+def test_it_stops_when_nothing_gets_better_and_keeps_the_first_weights(data: Samples) -> None:
     network = build("megnet", 0)
     first = values_of(network, data.graphs)
     steps = fit(network, data, Samples(data.graphs, first, data.weights), Schedule(50, 2, 0))
@@ -59,7 +62,7 @@ def test_it_stops_when_nothing_gets_better_and_keeps_the_first_weights(data):
     assert torch.equal(values_of(network, data.graphs), first)
 
 
-def test_rows_without_weight_are_not_learnt_from():
+def test_rows_without_weight_are_not_learnt_from() -> None:
     values = torch.tensor([1.0] * 6 + [50.0] * 6)
     network = build("megnet", 0)
     fit(network, samples(values, [1.0] * 6 + [0.0] * 6), samples(values, [1.0] * 6 + [0.0] * 6), Schedule(10, 10, 0))
@@ -67,6 +70,6 @@ def test_rows_without_weight_are_not_learnt_from():
     assert said.max() < 10
 
 
-def test_a_training_that_diverges_is_an_error():
+def test_a_training_that_diverges_is_an_error() -> None:
     with pytest.raises(ModelError, match="the training diverged"):
         fit(build("megnet", 0), samples([1.0, float("inf")] * 4), samples([0.0] * 8), Schedule(3, 3, 0))
