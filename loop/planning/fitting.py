@@ -21,7 +21,7 @@ from surrogates.models.model_selection import clearly_better
 from surrogates.models.observations import Observations
 from surrogates.models.outliers import Outlier, detect_outliers
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.protocol import MetricModel
+from surrogates.models.base import MetricModel
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing

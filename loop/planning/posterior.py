@@ -18,7 +18,7 @@ from surrogates.models.feasibility import Feasibility, feasibility
 from surrogates.models.gp import MetricGP
 from surrogates.models.logit_transform import LogitTransform
 from surrogates.models.outliers import Outlier
-from surrogates.models.protocol import Fantasized, MetricModel
+from surrogates.models.base import Fantasized, MetricModel
 
 _NOISE_SAMPLES = 128
 _HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen

@@ -19,7 +19,7 @@ from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import MATERN, clearly_better
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.protocol import MetricModel
+from surrogates.models.base import MetricModel
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
 GP, TREES, EFFECTS = "gp", "trees", "effects"

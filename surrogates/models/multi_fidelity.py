@@ -22,7 +22,7 @@ from surrogates.models.ensemble import Ensemble
 from surrogates.models.gp import MetricGP
 from surrogates.models.hyperparameters import Factor, factorise
 from surrogates.models.kernel import covariance
-from surrogates.models.protocol import MetricModel
+from surrogates.models.base import MetricModel
 from surrogates.models.transfer import SourceModel
 
 _CHUNK = 200_000  # pairs of rows worked on at once

@@ -15,7 +15,7 @@ from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import MATERN
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.protocol import Fantasized, MetricModel
+from surrogates.models.base import Fantasized, MetricModel
 
 ENCODER = Encoder(
     SpaceConfig.model_validate(

@@ -13,7 +13,7 @@ from surrogates.models.gp import MetricGP, PoolPrior
 from surrogates.models.model_selection import MIXTURE
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.protocol import Fantasized
+from surrogates.models.base import Fantasized
 
 SPACE = SpaceConfig.model_validate(
     {
