@@ -13,6 +13,7 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.objective import FindBestConfig
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData, limits_of
+from surrogates.models.base import MetricModel
 from surrogates.models.ensemble import alternative_models, average_models
 from surrogates.models.fit import FitCache
 from surrogates.models.gp import MetricGP, PoolPrior
@@ -21,7 +22,6 @@ from surrogates.models.model_selection import clearly_better
 from surrogates.models.observations import Observations
 from surrogates.models.outliers import Outlier, detect_outliers
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.base import MetricModel
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
 _LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
@@ -171,7 +171,7 @@ def _noisy(process: MetricGP, uneven: HeteroscedasticNoise | None) -> MetricGP:
     """Return a process that knows where its measurements are noisy."""
     if uneven is None:
         return process
-    return replace(process, uneven=uneven, account={**process.account, "uneven noise": uneven.account})
+    return process.noted(uneven=uneven, account={**process.account, "uneven noise": uneven.account})
 
 
 def observations(metric: MeasuredConfig, name: str, history: TrainingData, rows: Tensor) -> Observations:

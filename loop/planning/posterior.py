@@ -14,11 +14,11 @@ from torch import Tensor
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
 from loop.planning.mc_objective import ObjectiveOnSamples
+from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.feasibility import Feasibility, feasibility
 from surrogates.models.gp import MetricGP
 from surrogates.models.logit_transform import LogitTransform
 from surrogates.models.outliers import Outlier
-from surrogates.models.base import Fantasized, MetricModel
 
 _NOISE_SAMPLES = 128
 _HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen

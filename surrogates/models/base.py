@@ -1,67 +1,213 @@
-"""What every model of a metric can say, and the same model as if what is under way had given what is expected."""
+"""What every model of a metric is: a BoTorch model with one output, in the metric's unit and before its floor."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Self
 
 import torch
+from botorch.acquisition.objective import PosteriorTransform
+from botorch.exceptions.errors import UnsupportedError
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior, Posterior
+from gpytorch.distributions import MultivariateNormal
+from linear_operator import to_linear_operator
 from torch import Tensor
 
-_BELIEVED = 1e-4  # variance of an expectation that is taken for a measurement, as a share of the uncertainty there
+_EXPECTED = 1e-4  # variance of an expectation that stands for a measurement, as a share of the mean variance there
 _LEAST = 1e-9  # variance that rounding may leave, as a share of the largest
 
 
-class MetricModel(Protocol):
-    """A metric's posterior, in the metric's unit and before its floor."""
+class MetricModel(Model):
+    """A metric's posterior.
+
+    Subclasses give the moments of rows (``Encoder``) as ``marginals``, ``joint`` and ``cross``. ``posterior`` asks for
+    no more of them than the shape of its rows needs.
+    """
 
     @property
+    @abstractmethod
     def evidence(self) -> float:
         """The mean log density of each measurement by the others, of standardised values."""
-        ...
 
+    @abstractmethod
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation, n and n, of n rows one by one."""
-        ...
+        """Return mean and standard deviation, n and n, of n rows one by one, n x d."""
 
+    @abstractmethod
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, n, and covariance, n x n, of n rows together."""
-        ...
+        """Return mean, b x q, and covariance, b x q x q, of q rows together, b x q x d; b may be missing."""
 
+    @abstractmethod
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
-        """Return the covariance, n x q, of n rows with a few others."""
-        ...
+        """Return the covariance, n x q, of n rows, n x d, with a few others, q x d."""
 
+    @abstractmethod
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of the noise of one measurement of each of n rows, n x d."""
+
+    @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """Return what the log keeps."""
-        ...
+
+    @property
+    def num_outputs(self) -> int:
+        """One: the metric."""
+        return 1
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Empty: there is one model."""
+        return torch.Size()
+
+    def posterior(
+        self,
+        X: Tensor,  # noqa: N803 - BoTorch's name
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: PosteriorTransform | None = None,
+    ) -> Posterior:
+        """Return the posterior of q rows together, b x q x d or q x d.
+
+        Rows one by one (b x 1 x d) are scored as a pool is. What the last rows are in all of a batch, such as those of
+        a baseline and of pending candidates, is worked out once.
+
+        Args:
+            X: rows; there is a gradient along the parameters, and none along the place of a material.
+            output_indices: the metric is output 0.
+            observation_noise: whether to add the noise of one measurement, or the variances of it, b x q x 1.
+            posterior_transform: applied to the posterior.
+        """
+        self.subset_output(output_indices or [0])
+        self.eval()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and X.requires_grad):
+            mean, covariance = self._moments(X)
+            if isinstance(observation_noise, Tensor):
+                covariance = covariance + torch.diag_embed(observation_noise.squeeze(-1).expand(mean.shape))
+            elif observation_noise:
+                covariance = covariance + torch.diag_embed(self._each(self.noise, X))
+            found = GPyTorchPosterior(MultivariateNormal(mean, to_linear_operator(covariance)))
+        return found if posterior_transform is None else posterior_transform(found)
+
+    def subset_output(self, idcs: list[int]) -> Self:
+        """Return the model of the metric.
+
+        Raises:
+            UnsupportedError: another output than the first is asked for.
+        """
+        if any(place not in (0, -1) for place in idcs):
+            raise UnsupportedError(f"a model of one metric has output 0 alone, got outputs {list(idcs)}")
+        return self
+
+    def condition_on_observations(self, X: Tensor, Y: Tensor, **kwargs: Any) -> Model:  # noqa: ARG002, N803
+        """Refuse, unless a subclass can.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"{type(self).__name__} does not learn from single observations; fit it anew with them, or wrap it in "
+            "Fantasized to have uncertainty shrink where measurements are pending"
+        )
+
+    def noted(self, **notes: Any) -> Self:
+        """Return the same model with other attributes; none of them may be one that predictions depend on."""
+        found = copy(self)
+        for name, note in notes.items():
+            setattr(found, name, note)
+        return found
+
+    def _moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d."""
+        shared = 0 if rows.requires_grad else _shared(rows)
+        own = rows.shape[-2] - shared
+        if not shared:
+            return self._together(rows)
+        beside = rows.reshape(-1, *rows.shape[-2:])[0, own:]
+        mean, covariance = self._together(rows[..., :own, :])
+        theirs, among = self.joint(beside)
+        across = self._each(lambda flat: self.cross(flat, beside).double(), rows[..., :own, :])
+        batch = rows.shape[:-2]
+        upper = torch.cat([covariance, across], dim=-1)
+        lower = torch.cat([across.mT, among.expand(*batch, shared, shared)], dim=-1)
+        return torch.cat([mean, theirs.expand(*batch, shared)], dim=-1), torch.cat([upper, lower], dim=-2)
+
+    def _together(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d, of which nothing is shared."""
+        if rows.shape[-2] != 1:
+            return self.joint(rows)
+        mean, sd = self.marginals(rows.reshape(-1, rows.shape[-1]))
+        return mean.reshape(rows.shape[:-1]), sd.square().reshape(*rows.shape[:-1], 1)
+
+    @staticmethod
+    def _each(function: Any, rows: Tensor) -> Tensor:
+        """Return what a function of n x d rows gives for each of rows, b x q x d."""
+        found = function(rows.reshape(-1, rows.shape[-1]))
+        return found.reshape(*rows.shape[:-1], *found.shape[1:])
 
 
-@dataclass(frozen=True)
-class Fantasized:
+def _shared(rows: Tensor) -> int:
+    """Return how many of the last of q rows, b x q x d, are the same in all of a batch; one at least is not."""
+    flat = rows.reshape(-1, *rows.shape[-2:])
+    if len(flat) < 2 or rows.shape[-2] < 2:
+        return 0
+    same = (flat == flat[:1]).all(dim=-1).all(dim=0)
+    return min(int(same.flip(0).long().cumprod(0).sum()), rows.shape[-2] - 1)
+
+
+class Fantasized(MetricModel):
     """A model as if what it expects had been measured at some rows: only uncertainty shrinks.
 
-    Attributes:
+    Args:
         base: the model.
         pending: q x d, at least one row.
     """
 
-    base: MetricModel
-    pending: Tensor
+    def __init__(self, base: MetricModel, pending: Tensor) -> None:
+        super().__init__()
+        self.base, self.pending = base, pending
+
+    @property
+    def evidence(self) -> float:
+        """The evidence of the model."""
+        return self.base.evidence
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one."""
         mean, sd = self.base.marginals(rows)
+        variance = sd.square() - self._explained(rows).square().sum(dim=-1)
+        return mean, variance.clamp_min(_LEAST * float(sd.detach().max()) ** 2).sqrt()
+
+    def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, b x q, and covariance, b x q x q, of q rows together."""
+        mean, covariance = self.base.joint(rows)
+        known = self._each(self._explained, rows)
+        return mean, covariance - known @ known.mT
+
+    def cross(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of n rows with a few others."""
+        return self.base.cross(rows, others).double() - self._explained(rows) @ self._explained(others).mT
+
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of the noise of one measurement of each of n rows."""
+        return self.base.noise(rows)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what the log keeps."""
+        return self.base.describe()
+
+    def _explained(self, rows: Tensor) -> Tensor:
+        """Return the covariance of rows with what is pending times the inverse Cholesky factor of that, n x q."""
         cross = self.base.cross(rows, self.pending).double()
-        learnt = torch.linalg.solve_triangular(self._root, cross.mT, upper=False)
-        variance = sd.square() - learnt.square().sum(dim=0)
-        return mean, variance.clamp_min(_LEAST * float(sd.max()) ** 2).sqrt()
+        return torch.linalg.solve_triangular(self._root.mT, cross, upper=True, left=False)
 
     @cached_property
     def _root(self) -> Tensor:
-        """The Cholesky factor of the covariance of what is under way."""
-        own = self.base.cross(self.pending, self.pending).double()
-        own.diagonal().add_(_BELIEVED * float(own.diagonal().mean()) + _LEAST)
-        return torch.linalg.cholesky(own)
+        """The Cholesky factor of the covariance of what is pending."""
+        with torch.no_grad():
+            own = self.base.cross(self.pending, self.pending).double()
+            own.diagonal().add_(_EXPECTED * float(own.diagonal().mean()) + _LEAST)
+            return torch.linalg.cholesky(own)

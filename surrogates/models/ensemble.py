@@ -7,19 +7,19 @@ well are believed in equal parts (Hoeting, Madigan, Raftery & Volinsky 1999, Sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from surrogates.models.base import MetricModel
 from surrogates.models.extra_trees import ExtraTrees, fit_extra_trees
 from surrogates.models.fit import FitCache
 from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import MATERN, clearly_better
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.base import MetricModel
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
 GP, TREES, EFFECTS = "gp", "trees", "effects"
@@ -27,17 +27,17 @@ _FEWEST = 8  # measurements before any other model is asked
 Alternative = ExtraTrees | MetricGP
 
 
-@dataclass(frozen=True)
-class Ensemble:
+class Ensemble(MetricModel):
     """Models that are believed in equal parts; mean and covariance are those of their mixture.
 
-    Attributes:
-        members: name to model, at least two.
+    Args:
+        members: name to model, at least two, the first of which knows the noise.
         weighed: name of each model that was asked to its evidence.
     """
 
-    members: Mapping[str, MetricModel]
-    weighed: Mapping[str, float]
+    def __init__(self, members: Mapping[str, MetricModel], weighed: Mapping[str, float]) -> None:
+        super().__init__()
+        self.members, self.weighed = members, weighed
 
     @property
     def evidence(self) -> float:
@@ -51,16 +51,20 @@ class Ensemble:
         return means.mean(dim=0), variance.sqrt()
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, n, and covariance, n x n, of n rows together."""
+        """Return mean, b x q, and covariance, b x q x q, of q rows together."""
         means, spreads = map(torch.stack, zip(*(m.joint(rows) for m in self.members.values()), strict=True))
-        apart = means - means.mean(dim=0)
-        return means.mean(dim=0), spreads.mean(dim=0) + apart.mT @ apart / len(apart)
+        apart = (means - means.mean(dim=0)).movedim(0, -1)
+        return means.mean(dim=0), spreads.mean(dim=0) + apart @ apart.mT / len(means)
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""
         inside = torch.stack([m.cross(rows, others).double() for m in self.members.values()]).mean(dim=0)
         left, right = self._apart(rows), self._apart(others)
         return inside + left.mT @ right / len(left)
+
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of the noise of one measurement of each of n rows."""
+        return next(iter(self.members.values())).noise(rows)
 
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps: the account of the first member, and what each explains."""
@@ -90,7 +94,7 @@ def alternative_models(
     if encoder.materials is not None or len(seen.values) < _FEWEST:
         return {}
     trees = fit_extra_trees(seen, encoder.parameter_columns)
-    found: dict[str, Alternative] = {TREES: replace(trees, factor=trees.factor * task.inflation)}
+    found: dict[str, Alternative] = {TREES: trees.noted(factor=trees.factor * task.inflation)}
     if memory is not None and len(encoder.space.all_parameters) > 1:
         found[EFFECTS] = fit_with_sources(replace(task, effects=True, plain=True), lessons, seen, memory)
     return found
@@ -103,7 +107,7 @@ def average_models(gp: MetricGP, others: Mapping[str, Alternative]) -> MetricMod
     weighed = {GP: gp.evidence, **{name: model.evidence for name, model in others.items()}}
     count = len(gp.rows)
     kept = {n: m for n, m in others.items() if not clearly_better(_against(gp, m), m.evidence, count)}
-    return Ensemble({GP: gp, **kept}, weighed) if kept else replace(gp, account={**gp.account, "models": weighed})
+    return Ensemble({GP: gp, **kept}, weighed) if kept else gp.noted(account={**gp.account, "models": weighed})
 
 
 def _against(gp: MetricGP, other: Alternative) -> float:

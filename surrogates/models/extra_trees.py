@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from surrogates.models.base import MetricModel
 from surrogates.models.observations import Observations
 from surrogates.models.trees import Inputs, Numbers, Trees
 from surrogates.models.trees import grow as grow_trees
@@ -26,48 +27,71 @@ _FACTOR = (0.5, 3.0)  # within which the spread between trees is corrected
 
 
 @dataclass(frozen=True)
-class ExtraTrees:
-    """What trees believe of a metric after its measurements.
+class TreeStatistics:
+    """What is known of trees from the measurements that they have learnt from.
 
     Attributes:
-        trees: fitted trees.
-        columns: how many of the first columns of a row they see.
-        factor: of the spread between trees, by which it covers what they did not see.
         floor: least variance, in the metric's unit squared.
         evidence: mean log density of each measurement by the trees that did not see it, of standardised values.
         count: number of measurements.
+        noise: median variance of the measurements, in the metric's unit squared.
     """
 
-    trees: Trees
-    columns: int
-    factor: float
     floor: float
     evidence: float
     count: int
+    noise: float = 0.0
+
+
+class ExtraTrees(MetricModel):
+    """What trees believe of a metric after its measurements; there is no gradient along the parameters.
+
+    Args:
+        trees: fitted trees.
+        columns: how many of the first columns of a row they see.
+        factor: of the spread between trees, by which it covers what they did not see.
+        known: what is known of them.
+    """
+
+    def __init__(self, trees: Trees, columns: int, factor: float, known: TreeStatistics) -> None:
+        super().__init__()
+        self.trees, self.columns, self.factor, self.known = trees, columns, factor, known
+
+    @property
+    def evidence(self) -> float:
+        """The mean log density of each measurement by the trees that did not see it, of standardised values."""
+        return self.known.evidence
 
     def outputs(self, rows: Tensor) -> Tensor:
-        """Return what each tree says, t x n, of n rows."""
-        return torch.from_numpy(self.trees.outputs(_seen(rows, self.columns)))
+        """Return what each tree says, t x b x q, of rows, b x q x d; b may be missing."""
+        flat = _seen(rows.reshape(-1, rows.shape[-1]), self.columns)
+        return torch.from_numpy(self.trees.outputs(flat)).reshape(-1, *rows.shape[:-1])
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one."""
         said = self.outputs(rows)
-        return said.mean(dim=0), (self.factor**2 * said.var(dim=0, correction=0) + self.floor).sqrt()
+        return said.mean(dim=0), (self.factor**2 * said.var(dim=0, correction=0) + self.known.floor).sqrt()
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, n, and covariance, n x n, of n rows together."""
-        mean, spread = self.outputs(rows).mean(dim=0), self.cross(rows, rows)
-        spread.diagonal().add_(self.floor)
-        return mean, spread
+        """Return mean, b x q, and covariance, b x q x q, of q rows together."""
+        said = self.outputs(rows)
+        apart = (said - said.mean(dim=0)).movedim(0, -1)
+        spread = self.factor**2 * apart @ apart.mT / len(self.trees)
+        spread.diagonal(dim1=-2, dim2=-1).add_(self.known.floor)
+        return said.mean(dim=0), spread
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others: trees agree about what is alike."""
         left, right = self.outputs(rows), self.outputs(others)
         return self.factor**2 * (left - left.mean(dim=0)).mT @ (right - right.mean(dim=0)) / len(self.trees)
 
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of the noise of one measurement of each of n rows."""
+        return torch.full((len(rows),), self.known.noise, dtype=torch.float64)
+
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps."""
-        return {"kind": "trees", "observations": self.count, "trees": len(self.trees), "spread": self.factor}
+        return {"kind": "trees", "observations": self.known.count, "trees": len(self.trees), "spread": self.factor}
 
 
 def fit_extra_trees(seen: Observations, columns: int) -> ExtraTrees:
@@ -81,7 +105,8 @@ def fit_extra_trees(seen: Observations, columns: int) -> ExtraTrees:
     drawn = _bootstrap(floor / (floor + variances))
     trees = grow_trees(inputs, values, drawn, _SEED)
     factor, evidence = _judged(trees.outputs(inputs), drawn == 0, values, floor + variances)
-    return ExtraTrees(trees, columns, factor, floor, evidence, len(values))
+    known = TreeStatistics(floor, evidence, len(values), float(np.median(variances)))
+    return ExtraTrees(trees, columns, factor, known)
 
 
 def _bootstrap(weights: Numbers) -> Numbers:
@@ -113,4 +138,4 @@ def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, noise: Nu
 
 
 def _seen(rows: Tensor, columns: int) -> Inputs:
-    return np.ascontiguousarray(rows[..., :columns].numpy(), dtype=np.float32)
+    return np.ascontiguousarray(rows[..., :columns].detach().numpy(), dtype=np.float32)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from surrogates.models.censoring import first_guess, propagate
 from surrogates.models.extrapolation import chemical_families, extrapolation_factor
-from surrogates.models.gp import GPPrior, MetricGP, PriorMean
+from surrogates.models.gp import GPPrior, MetricGP, MetricUnits, PriorMean
 from surrogates.models.hyperparameters import Data, Factor, extend, factorise, fit
 from surrogates.models.kernel import covariance
 from surrogates.models.kernel_spec import KernelSpec
@@ -195,17 +195,10 @@ def _spread(count: int) -> Tensor:
 
 def _believed(start: Standardised, fitted: FittedKernel, verdict: Selection, widened: float) -> MetricGP:
     task = start.task
-    return MetricGP(
-        GPPrior(task.encoder, fitted.shape, fitted.logs, fitted.prior),
-        start.rows,
-        fitted.data,
-        fitted.factor,
-        start.shift,
-        start.scale,
-        task.floor,
-        {**_account(start, fitted, verdict), "widening": widened},
-        task.inflation * widened,
-    )
+    units = MetricUnits(start.shift, start.scale, task.floor, task.inflation * widened)
+    terms = GPPrior(task.encoder, fitted.shape, fitted.logs, fitted.prior)
+    model = MetricGP(terms, start.rows, fitted.data, fitted.factor, units)
+    return model.noted(account={**_account(start, fitted, verdict), "widening": widened})
 
 
 def _account(start: Standardised, fitted: FittedKernel, verdict: Selection) -> dict[str, Any]:

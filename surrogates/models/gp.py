@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from gpytorch.kernels import Kernel
 from gpytorch.means import Mean
 from torch import Tensor
 
+from surrogates.models.base import MetricModel
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
 from surrogates.models.hyperparameters import SLOPE, Data, Factor
@@ -105,9 +106,9 @@ class GPPrior:
         found = covariance(self.shape, self.logs, parts).add_(self.shape.constant)
         (prior, amplitude), (prior_, amplitude_) = self.known(rows), self.known(others)
         if prior is not None and prior_ is not None:
-            found += (SLOPE[1] ** 2 * prior.unsqueeze(-1) * prior_.unsqueeze(-2)).to(dtype)
+            found = found.add_((SLOPE[1] ** 2 * prior.unsqueeze(-1) * prior_.unsqueeze(-2)).to(dtype))
         if amplitude is not None and amplitude_ is not None:
-            found *= (amplitude.unsqueeze(-1) * amplitude_.unsqueeze(-2)).to(dtype)
+            found = found * (amplitude.unsqueeze(-1) * amplitude_.unsqueeze(-2)).to(dtype)
         return found
 
     def variance(self, rows: Tensor) -> Tensor:
@@ -125,35 +126,45 @@ class GPPrior:
 
 
 @dataclass(frozen=True)
-class MetricGP:
-    """What is believed of a metric after its measurements.
+class MetricUnits:
+    """From standardised units to the metric's: value = shift + scale * target.
 
     Attributes:
+        floor: the metric is the larger of this and the process; None without a floor.
+        inflation: factor by which predictions were found to be too sure of themselves.
+    """
+
+    shift: float = 0.0
+    scale: float = 1.0
+    floor: float | None = None
+    inflation: float = 1.0
+
+
+class MetricGP(MetricModel):
+    """An exact Gaussian process that has learnt from the measurements of a metric.
+
+    Args:
         terms: mean and covariance.
-        rows: n x d, where it was measured.
+        rows: n x d, where the metric was measured.
         data: standardised targets and noise at these rows.
         factor: the factorised covariance of the observations.
-        shift, scale: from standardised units to the metric's: value = shift + scale * target.
-        floor: the metric is the larger of this and the process; None without a floor.
+        units: of the metric.
+
+    Attributes:
         account: how it came about, for the log: candidates and their evidence, slope of the prior, views.
-        inflation: factor by which predictions were found to be too sure of themselves.
         uneven: noise that depends on the row, and is a part of that of the data; None where one noise is as likely.
     """
 
-    terms: GPPrior
-    rows: Tensor
-    data: Data
-    factor: Factor
-    shift: float
-    scale: float
-    floor: float | None = None
-    account: Mapping[str, Any] = field(default_factory=dict)
-    inflation: float = 1.0
-    uneven: NoiseModel | None = None
+    def __init__(self, terms: GPPrior, rows: Tensor, data: Data, factor: Factor, units: MetricUnits) -> None:
+        super().__init__()
+        self.terms, self.rows, self.data, self.factor = terms, rows, data, factor
+        self.shift, self.scale, self.floor, self.inflation = units.shift, units.scale, units.floor, units.inflation
+        self.account: Mapping[str, Any] = {}
+        self.uneven: NoiseModel | None = None
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
-        if len(rows) <= _FULLY:
+        if len(rows) <= _FULLY or rows.requires_grad:
             found = self.scored(rows)
             mean, variance_ = found.mean, found.variance
         else:
@@ -165,6 +176,8 @@ class MetricGP:
 
         Large pools are scored in single precision. The latest many rows and the latest few are remembered.
         """
+        if rows.requires_grad:
+            return PointwisePosterior(rows, *self._scored(rows, torch.float64))
         large = len(rows) >= _LARGE
         known = self._memory[large].at(rows, self.terms.encoder) if large in self._memory else None
         found = known or PointwisePosterior(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
@@ -200,11 +213,11 @@ class MetricGP:
         return (self.inflation * self.scale) ** 2 * known
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, n, and covariance, n x n, of n rows together, in the metric's unit, before the floor."""
+        """Return mean, b x q, and covariance, b x q x q, of q rows together, in the metric's unit, before the floor."""
         cross = self.terms.covariance(rows, self.rows)
         mean = self.terms.mean(rows) + cross @ self.factor.weights
-        explained = torch.linalg.solve_triangular(self.factor.root, cross.T, upper=False)
-        spread = self.terms.covariance(rows, rows) - explained.T @ explained
+        explained = torch.linalg.solve_triangular(self.factor.root, cross.mT, upper=False)
+        spread = self.terms.covariance(rows, rows) - explained.mT @ explained
         return self.shift + self.scale * mean, (self.inflation * self.scale) ** 2 * spread
 
     def noise(self, rows: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from surrogates.models.additive_kernel import by_each, mains_and_pairs
 from surrogates.models.distances import Distances, Pairs
 from surrogates.models.input_warping import HIGH, LOW, slopes, warped
 from surrogates.models.kernel_spec import KernelSpec
-from surrogates.models.matern import add_matern, decay, matern_slope
+from surrogates.models.matern import decay, matern, matern_slope
 
 
 def covariance(shape: KernelSpec, logs: Tensor, parts: Distances) -> Tensor:
@@ -31,13 +31,13 @@ def covariance(shape: KernelSpec, logs: Tensor, parts: Distances) -> Tensor:
         return mains.mul_(value["process"]).add_(together, alpha=value["pairs"])
     along = _along(shape, value, parts) if shape.parameters else None
     if not shape.views and along is not None:
-        return along.mul_(value["process"])
+        return along * value["process"]
     across = parts.same * value["nugget"]
     for name, squared in zip(shape.views, parts.views, strict=True):
-        add_matern(across, squared * (5.0 / value[f"length.{name}"] ** 2), value[f"scale.{name}"])
+        across.add_(matern(squared / value[f"length.{name}"] ** 2), alpha=value[f"scale.{name}"])
     if along is None:
         return across
-    return across.mul_(along * value["product"] + 1.0).add_(along, alpha=value["process"])
+    return across * (along * value["product"] + 1.0) + along * value["process"]
 
 
 def variance(shape: KernelSpec, logs: Tensor) -> float:
@@ -83,14 +83,7 @@ def _along(shape: KernelSpec, value: dict[str, float], parts: Distances) -> Tens
     if shape.warped:
         parts = replace(parts, left=_warped(shape, value, parts.left), right=_warped(shape, value, parts.right))
     scaled = parts.along(lengths)
-    return scaled.mul_(-0.5).exp_() if shape.smooth else _matern(scaled)
-
-
-def _matern(scaled: Tensor) -> Tensor:
-    """Return the Matérn 5/2 correlation at squared, scaled distances, which are lost."""
-    found = torch.zeros_like(scaled)
-    add_matern(found, scaled.mul_(5.0), 1.0)
-    return found
+    return torch.exp(-0.5 * scaled) if shape.smooth else matern(scaled)
 
 
 def _each(shape: KernelSpec, value: dict[str, float], parts: Distances) -> Iterator[Tensor]:
@@ -98,7 +91,7 @@ def _each(shape: KernelSpec, value: dict[str, float], parts: Distances) -> Itera
     for columns in shape.apiece:
         alone = replace(parts, left=parts.left[..., columns], right=parts.right[..., columns])
         lengths = torch.tensor([value[f"length.{column}"] for column in columns], dtype=torch.float64)
-        yield _matern(alone.along(lengths))
+        yield matern(alone.along(lengths))
 
 
 def _effects(shape: KernelSpec, value: dict[str, float], pairs: Pairs) -> tuple[Tensor, list[Tensor]]:

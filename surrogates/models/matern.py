@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _ROOT5 = math.sqrt(5.0)
 
 
-def add_matern(total: Tensor, scaled: Tensor, scale: float) -> None:
-    """Add the Matérn 5/2 covariance at five times squared, scaled distances (Rasmussen & Williams 2006, eq. 4.17).
+def matern(squared: Tensor) -> Tensor:
+    """Return the Matérn 5/2 correlation at squared, scaled distances (Rasmussen & Williams 2006, eq. 4.17)."""
+    found: Tensor = _Matern.apply(squared)
+    return found
 
-    Every operation is in place: for a large pool, going over memory takes as long as the arithmetic.
+
+class _Matern(torch.autograd.Function):
+    """The correlation, whose derivative is finite where the distance is zero, unlike that of its square root.
+
+    Operations are in place where they may be: for a large pool, going over memory takes as long as the arithmetic.
     """
-    root = scaled.sqrt()
-    polynomial = scaled.mul_(1.0 / 3.0).add_(root).add_(1.0)
-    total.addcmul_(polynomial, root.neg_().exp_(), value=scale)
+
+    @staticmethod
+    def forward(ctx: Any, squared: Tensor) -> Tensor:
+        scaled = squared * 5.0
+        root = scaled.sqrt()
+        fading = torch.exp(-root)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward((root + 1.0).mul_(fading).mul_(-5.0 / 6.0))
+        return scaled.mul_(1.0 / 3.0).add_(root).add_(1.0).mul_(fading)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, above: Tensor) -> Tensor:
+        (slope,) = ctx.saved_tensors
+        return above * slope
 
 
 def matern_slope(squared: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,39 +11,36 @@ level (Le Gratiet & Garnier 2014, Int. J. Uncertain. Quantif. 4, 365); the two l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from surrogates.models.base import MetricModel
 from surrogates.models.ensemble import Ensemble
 from surrogates.models.gp import MetricGP
 from surrogates.models.hyperparameters import Factor, factorise
 from surrogates.models.kernel import covariance
-from surrogates.models.base import MetricModel
 from surrogates.models.transfer import SourceModel
 
 _CHUNK = 200_000  # pairs of rows worked on at once
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
-@dataclass(frozen=True)
-class AutoregressiveModel:
+class AutoregressiveModel(MetricModel):
     """A metric's posterior with the uncertainty of the cheap version that it leans on.
 
-    Attributes:
+    Args:
         name: of the cheap version.
         base: learnt with the mean of the cheap version as prior mean.
         low: the cheap version.
         share: how much the metric moves, in its standardised units, where the cheap version moves by one of its own.
     """
 
-    name: str
-    base: MetricGP
-    low: MetricGP
-    share: float
+    def __init__(self, name: str, base: MetricGP, low: MetricGP, share: float) -> None:
+        super().__init__()
+        self.name, self.base, self.low, self.share = name, base, low, share
 
     @cached_property
     def factor(self) -> Factor:
@@ -62,7 +59,11 @@ class AutoregressiveModel:
         return base.shift + base.scale * means, base.inflation * base.scale * variances.clamp_min(_LEAST).sqrt()
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, n, and covariance, n x n, of n rows together."""
+        """Return mean, b x q, and covariance, b x q x q, of q rows together."""
+        if rows.dim() > 2:
+            found = [self.joint(each) for each in rows.reshape(-1, *rows.shape[-2:])]
+            mean, spread = map(torch.stack, zip(*found, strict=True))
+            return mean.reshape(rows.shape[:-1]), spread.reshape(*rows.shape[:-1], rows.shape[-2])
         mean = self.base.terms.mean(rows) + self._prior(rows, self.base.rows) @ self.factor.weights
         return self.base.shift + self.base.scale * mean, self.cross(rows, rows)
 
@@ -84,6 +85,10 @@ class AutoregressiveModel:
         spread = low.marginals(others)[1].square() - self._solved(at_others.mT).square().sum(dim=1) * self._unit**2
         noise = low.scale**2 * float(low.data.noise.median())
         return base.inflation * base.scale * self._unit * found, spread.clamp_min(0.0) + noise
+
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of the noise of one measurement of each of n rows."""
+        return self.base.noise(rows)
 
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps."""

@@ -59,7 +59,9 @@ class SourceModel:
 
     def mean(self, rows: Tensor) -> Tensor:
         """Return the source's mean, ..., of rows, ... x d, in the metric's unit; it is remembered."""
-        key = rows.detach().numpy().tobytes()
+        if rows.requires_grad:
+            return torch.cat(list(self._parts(rows.reshape(-1, rows.shape[-1])))).reshape(rows.shape[:-1])
+        key = rows.numpy().tobytes()
         if key not in self._memory:
             flat = rows.reshape(-1, rows.shape[-1])
             self._memory[key] = torch.cat(list(self._parts(flat)))
@@ -92,7 +94,7 @@ def fit_with_sources(
     model = found[name] if used else alone
     known = {k: v for k, v in model.account.items() if k != "prior" or not used}
     account = {**known, "source": name if used else None, "sources": _sources(found, alone)}
-    return replace(model, account=account)
+    return model.noted(account=account)
 
 
 def _is_used(model: MetricGP) -> bool:

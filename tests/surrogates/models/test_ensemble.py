@@ -7,6 +7,7 @@ import torch
 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
+from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.encoder import Encoder
 from surrogates.models.ensemble import EFFECTS, GP, TREES, Ensemble, alternative_models, average_models
 from surrogates.models.extra_trees import ExtraTrees, fit_extra_trees
@@ -15,7 +16,6 @@ from surrogates.models.gp import MetricGP
 from surrogates.models.model_selection import MATERN
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.base import Fantasized, MetricModel
 
 ENCODER = Encoder(
     SpaceConfig.model_validate(

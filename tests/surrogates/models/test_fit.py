@@ -46,13 +46,13 @@ def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float |
 def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
     judged: list[int] = []
-    original = fit.views_verdict
+    original = fit.select_views
 
-    def counting(mixture: fit.Fitted) -> fit.Verdict:
+    def counting(mixture: fit.FittedKernel) -> fit.Selection:
         judged.append(len(mixture.data.targets))
         return original(mixture)
 
-    monkeypatch.setattr(fit, "views_verdict", counting)
+    monkeypatch.setattr(fit, "select_views", counting)
     memory = FitCache()
     for count in range(40, 61):
         fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), memory)
@@ -76,14 +76,14 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
     encoder, seen = world(60)
     whole: list[int] = []
     monkeypatch.setattr(fit, "_MOST_TO_FIT", 20)
-    original = fit.Fitted.factor.func
+    original = fit.FittedKernel.factor.func
 
-    def counting(fitted: fit.Fitted) -> fit.Factor:
+    def counting(fitted: fit.FittedKernel) -> fit.Factor:
         if fitted.known is None:
             whole.append(len(fitted.data.targets))
         return original(fitted)
 
-    monkeypatch.setattr(fit.Fitted.factor, "func", counting)
+    monkeypatch.setattr(fit.FittedKernel.factor, "func", counting)
     memory = FitCache()
     for count in range(40, 61):
         whole.clear()

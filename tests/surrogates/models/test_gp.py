@@ -7,13 +7,13 @@ from scipy.stats import norm
 
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
+from surrogates.models.base import Fantasized
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP, PoolPrior
 from surrogates.models.model_selection import MIXTURE
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.base import Fantasized
 
 SPACE = SpaceConfig.model_validate(
     {

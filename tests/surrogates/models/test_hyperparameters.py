@@ -8,7 +8,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from campaigns.space import SpaceConfig
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.gp import GPPrior, MetricGP, PoolPrior
+from surrogates.models.gp import GPPrior, MetricGP, MetricUnits, PoolPrior
 from surrogates.models.hyperparameters import Data, _loss, _Packed, extend, factorise
 from surrogates.models.kernel import covariance, derivatives, variance
 from surrogates.models.kernel_spec import KernelSpec
@@ -76,7 +76,7 @@ def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: Po
     data = Data(distances(encoder, rows, rows, shape.views), targets, noise, *terms.known(rows))
     noisier = data.noisier(shape.excess(logs))
     factor = factorise(covariance(shape, logs, data.parts), noisier)
-    model = MetricGP(terms, rows, noisier, factor, 0.0, 1.0).model().train()
+    model = MetricGP(terms, rows, noisier, factor, MetricUnits()).model().train()
     theirs = ExactMarginalLogLikelihood(model.likelihood, model)(model(rows), targets)
     packed = _Packed.of(data)
     loss, slopes = _loss(shape, packed, logs)

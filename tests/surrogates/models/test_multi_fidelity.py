@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from campaigns.space import SpaceConfig
+from surrogates.models.base import Fantasized
 from surrogates.models.encoder import Encoder
 from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP
 from surrogates.models.multi_fidelity import AutoregressiveModel, low_fidelity_of, with_low_fidelity
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
-from surrogates.models.base import Fantasized
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
 SPACE = SpaceConfig.model_validate(
