@@ -94,7 +94,7 @@ def alternative_models(
     if encoder.materials is not None or len(seen.values) < _FEWEST:
         return {}
     trees = fit_extra_trees(seen, encoder.parameter_columns)
-    found: dict[str, Alternative] = {TREES: trees.noted(factor=trees.factor * task.inflation)}
+    found: dict[str, Alternative] = {TREES: trees.noted(spread=trees.spread * task.inflation)}
     if memory is not None and len(encoder.space.all_parameters) > 1:
         found[EFFECTS] = fit_with_sources(replace(task, effects=True, plain=True), lessons, seen, memory)
     return found

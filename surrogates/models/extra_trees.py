@@ -1,97 +1,124 @@
-"""An ensemble of extremely randomised trees: a second opinion where a metric has cliffs that no length scale fits.
+"""Extremely randomised trees as a BoTorch model: a second model where a metric has cliffs that no length scale fits.
 
-Geurts, Ernst & Wehenkel 2006, Mach. Learn. 63, 3. Each tree learns from a bootstrap sample of the measurements, so that
-those that it did not see tell how far the ensemble is to be believed (Breiman 2001, Mach. Learn. 45, 5).
+Geurts, Ernst & Wehenkel 2006, Mach. Learn. 63, 3; the trees are those of scikit-learn. Each learns from a bootstrap
+sample of the measurements, so that those outside it tell how good the predictions of the ensemble are (out-of-bag
+estimates; Breiman 2001, Mach. Learn. 45, 5).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from botorch.models.ensemble import EnsembleModel
 from numpy.typing import NDArray
 from torch import Tensor
 
 from surrogates.models.base import MetricModel
 from surrogates.models.observations import Observations
-from surrogates.models.trees import Inputs, Numbers, Trees
-from surrogates.models.trees import grow as grow_trees
 
+# Chosen on tables of real experiments and made-up ones: docs/benchmarks.md, "On tables of real experiments".
 _TREES = 48
-_SEED = 0  # the same measurements grow the same trees
-_FLOOR = 0.02  # least variance of an opinion, as a share of the metric's
-_FACTOR = (0.5, 3.0)  # within which the spread between trees is corrected
+_FLOOR = 0.02  # variance that is added to each prediction, as a share of the metric's
+_SPREADS = (0.5, 3.0)  # limits of the factor by which the spread between trees is corrected
+_SEED = 0  # not tuned: any fixed number, so that the same measurements grow the same trees
+
+Numbers = NDArray[np.float64]
+Inputs = NDArray[np.float32]
+
+
+class Tree(Protocol):
+    """A tree of scikit-learn (``sklearn.tree._tree.Tree``)."""
+
+    def predict(self, inputs: Inputs, /) -> Numbers:
+        """Return what it predicts, n x 1, of n rows."""
+        ...
 
 
 @dataclass(frozen=True)
-class TreeStatistics:
-    """What is known of trees from the measurements that they have learnt from.
+class OutOfBag:
+    """How good predictions of standardised values are, by the trees that did not see a measurement.
 
     Attributes:
-        floor: least variance, in the metric's unit squared.
-        evidence: mean log density of each measurement by the trees that did not see it, of standardised values.
-        count: number of measurements.
-        noise: median variance of the measurements, in the metric's unit squared.
+        spread: factor on the deviations of the trees from their mean, by which these cover the measurements.
+        evidence: mean log density of each measurement.
     """
 
-    floor: float
+    spread: float
     evidence: float
-    count: int
-    noise: float = 0.0
 
 
-class ExtraTrees(MetricModel):
-    """What trees believe of a metric after its measurements; there is no gradient along the parameters.
+class ExtraTrees(MetricModel, EnsembleModel):
+    """An ensemble of trees; its posterior is the Gaussian with the mean and the covariance of the ensemble.
+
+    Predictions are piecewise constant: gradients by rows are zero.
 
     Args:
-        trees: fitted trees.
-        columns: how many of the first columns of a row they see.
-        factor: of the spread between trees, by which it covers what they did not see.
-        known: what is known of them.
+        trees: of standardised values.
+        seen: the measurements that they learnt from.
+        columns: number of the first columns of a row that they use.
+        quality: of their predictions.
+
+    Attributes:
+        spread: factor on the deviations of the trees from their mean.
     """
 
-    def __init__(self, trees: Trees, columns: int, factor: float, known: TreeStatistics) -> None:
+    def __init__(self, trees: Sequence[Tree], seen: Observations, columns: int, quality: OutOfBag) -> None:
         super().__init__()
-        self.trees, self.columns, self.factor, self.known = trees, columns, factor, known
+        self.trees, self.columns, self.spread, self._evidence = tuple(trees), columns, quality.spread, quality.evidence
+        self._count, (self._shift, self._scale) = len(seen.values), _units(seen)
+        self._noise = float(seen.sds.square().median())
+        self.eval()
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return what each tree predicts, b x s x q x 1, in the metric's unit, of rows, b x q x d; b may be missing."""
+        outputs = torch.from_numpy(_outputs(self.trees, _inputs(rows, self.columns)))
+        mean = outputs.mean(dim=0)
+        found = self._shift + self._scale * (mean + self.spread * (outputs - mean))
+        found = found.reshape(len(self.trees), *rows.shape[:-1]).movedim(0, -2).unsqueeze(-1)
+        return found + 0.0 * rows.sum(dim=-1)[..., None, :, None] if rows.requires_grad else found
 
     @property
     def evidence(self) -> float:
         """The mean log density of each measurement by the trees that did not see it, of standardised values."""
-        return self.known.evidence
+        return self._evidence
 
-    def outputs(self, rows: Tensor) -> Tensor:
-        """Return what each tree says, t x b x q, of rows, b x q x d; b may be missing."""
-        flat = _seen(rows.reshape(-1, rows.shape[-1]), self.columns)
-        return torch.from_numpy(self.trees.outputs(flat)).reshape(-1, *rows.shape[:-1])
+    @property
+    def floor(self) -> float:
+        """The variance that is added to each prediction, in the metric's unit squared."""
+        return _FLOOR * self._scale**2
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one."""
-        said = self.outputs(rows)
-        return said.mean(dim=0), (self.factor**2 * said.var(dim=0, correction=0) + self.known.floor).sqrt()
+        mean, deviations = self._deviations(rows)
+        return mean, (deviations.square().sum(dim=0) + self.floor).sqrt()
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together."""
-        said = self.outputs(rows)
-        apart = (said - said.mean(dim=0)).movedim(0, -1)
-        spread = self.factor**2 * apart @ apart.mT / len(self.trees)
-        spread.diagonal(dim1=-2, dim2=-1).add_(self.known.floor)
-        return said.mean(dim=0), spread
+        mean, deviations = self._deviations(rows)
+        return mean, deviations.mT @ deviations + self.floor * torch.eye(rows.shape[-2], dtype=mean.dtype)
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
-        """Return the covariance, n x q, of n rows with a few others: trees agree about what is alike."""
-        left, right = self.outputs(rows), self.outputs(others)
-        return self.factor**2 * (left - left.mean(dim=0)).mT @ (right - right.mean(dim=0)) / len(self.trees)
+        """Return the covariance, n x q, of n rows with a few others."""
+        return self._deviations(rows)[1].mT @ self._deviations(others)[1]
 
     def noise(self, rows: Tensor) -> Tensor:
-        """Return the variance, n, of the noise of one measurement of each of n rows."""
-        return torch.full((len(rows),), self.known.noise, dtype=torch.float64)
+        """Return the variance, n, of the noise of one measurement of each of n rows: the median of what is stated."""
+        return torch.full((len(rows),), self._noise, dtype=torch.float64)
 
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps."""
-        return {"kind": "trees", "observations": self.known.count, "trees": len(self.trees), "spread": self.factor}
+        return {"kind": "trees", "observations": self._count, "trees": len(self.trees), "spread": self.spread}
+
+    def _deviations(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean, b x q, and the deviation of each tree over the root of their number, b x s x q."""
+        values = self.forward(rows).squeeze(-1)
+        mean = values.mean(dim=-2, keepdim=True)
+        return mean.squeeze(-2), (values - mean) / math.sqrt(len(self.trees))
 
 
 def fit_extra_trees(seen: Observations, columns: int) -> ExtraTrees:
@@ -99,14 +126,22 @@ def fit_extra_trees(seen: Observations, columns: int) -> ExtraTrees:
 
     Measurements count by their certainty: the less certain, the fewer trees see them.
     """
-    inputs, values = _seen(seen.rows, columns), seen.values.numpy()
-    floor = _FLOOR * max(float(values.var()), 1e-300)
-    variances = seen.sds.numpy() ** 2
-    drawn = _bootstrap(floor / (floor + variances))
-    trees = grow_trees(inputs, values, drawn, _SEED)
-    factor, evidence = _judged(trees.outputs(inputs), drawn == 0, values, floor + variances)
-    known = TreeStatistics(floor, evidence, len(values), float(np.median(variances)))
-    return ExtraTrees(trees, columns, factor, known)
+    inputs, (shift, scale) = _inputs(seen.rows, columns), _units(seen)
+    values, variances = ((seen.values - shift) / scale).numpy(), (seen.sds / scale).square().numpy()
+    counts = _bootstrap(_FLOOR / (_FLOOR + variances))
+    trees = _grow(inputs, values, counts)
+    quality = _out_of_bag(_outputs(trees, inputs), counts == 0, values, _FLOOR + variances)
+    return ExtraTrees(trees, seen, columns, quality)
+
+
+def _units(seen: Observations) -> tuple[float, float]:
+    """Return mean and standard deviation of the measurements, from which standardised values count."""
+    return float(seen.values.mean()), float(seen.values.std(correction=0)) or 1.0
+
+
+def _inputs(rows: Tensor, columns: int) -> Inputs:
+    """Return the first columns of rows, b x q x d, as scikit-learn wants them, n x c."""
+    return np.ascontiguousarray(rows.detach()[..., :columns].reshape(-1, columns).numpy(), dtype=np.float32)
 
 
 def _bootstrap(weights: Numbers) -> Numbers:
@@ -114,28 +149,42 @@ def _bootstrap(weights: Numbers) -> Numbers:
     return np.random.default_rng(_SEED).multinomial(len(weights), weights / weights.sum(), _TREES).astype(np.float64)
 
 
-def _judged(said: Numbers, hidden: NDArray[np.bool_], values: Numbers, noise: Numbers) -> tuple[float, float]:
+def _grow(inputs: Inputs, values: Numbers, counts: Numbers) -> list[Tree]:
+    """Return trees, each of which sees each measurement so often, t x n.
+
+    ``ExtraTreesRegressor`` grows the same trees in twice the time: it copies and checks the inputs of each.
+    """
+    from sklearn.tree import ExtraTreeRegressor  # a second that only campaigns of settings need
+
+    return [
+        ExtraTreeRegressor(random_state=_SEED + place).fit(inputs, values, count, check_input=False).tree_
+        for place, count in enumerate(counts)
+    ]
+
+
+def _outputs(trees: Sequence[Tree], inputs: Inputs) -> Numbers:
+    """Return what each tree predicts, t x n, of n rows."""
+    return np.stack([tree.predict(inputs)[:, 0] for tree in trees])
+
+
+def _out_of_bag(outputs: Numbers, unseen: NDArray[np.bool_], values: Numbers, noise: Numbers) -> OutOfBag:
     """Return the factor of the spread, and the evidence, from the trees that did not see a measurement.
 
     Args:
-        said: t x n.
-        hidden: which tree did not see which measurement, t x n.
-        values: n.
+        outputs: t x n.
+        unseen: which tree did not see which measurement, t x n.
+        values: n, standardised.
         noise: n variances.
     """
-    judged = hidden.sum(axis=0) >= 2
-    said, hidden, values, noise = said[:, judged], hidden[:, judged], values[judged], noise[judged]
+    judged = unseen.sum(axis=0) >= 2
+    outputs, unseen, values, noise = outputs[:, judged], unseen[:, judged], values[judged], noise[judged]
     if not len(values):
-        return 1.0, -math.inf
-    trees = hidden.sum(axis=0)
-    mean = np.where(hidden, said, 0.0).sum(axis=0) / trees
-    spread = np.where(hidden, np.square(said - mean), 0.0).sum(axis=0) / trees + noise
-    off = np.square(values - mean)
-    factor = float(np.clip(np.sqrt(np.mean(off / spread)), *_FACTOR))
+        return OutOfBag(1.0, -math.inf)
+    trees = unseen.sum(axis=0)
+    mean = np.where(unseen, outputs, 0.0).sum(axis=0) / trees
+    variance = np.where(unseen, np.square(outputs - mean), 0.0).sum(axis=0) / trees + noise
+    errors = np.square(values - mean)
+    spread = float(np.clip(np.sqrt(np.mean(errors / variance)), *_SPREADS))
     scale = values.std() or 1.0
-    density = -0.5 * (np.log(2.0 * np.pi * factor**2 * spread / scale**2) + off / (factor**2 * spread))
-    return factor, float(density.mean())
-
-
-def _seen(rows: Tensor, columns: int) -> Inputs:
-    return np.ascontiguousarray(rows[..., :columns].detach().numpy(), dtype=np.float32)
+    density = -0.5 * (np.log(2.0 * np.pi * spread**2 * variance / scale**2) + errors / (spread**2 * variance))
+    return OutOfBag(spread, float(density.mean()))
