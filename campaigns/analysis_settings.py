@@ -37,6 +37,14 @@ class DiffractionSettings(Config):
     """Ranges of 2 theta [deg] that are left out, such as the lines of a sample holder."""
 
 
+class ReadingsSettings(Config):
+    """Settings of ``instruments.analyses.repeated_readings``."""
+
+    calibration: Annotated[Number, Field(ge=0)] = 0.0
+    """Standard uncertainty of the instrument's calibration as a share of the value, 0.01 for 1 %; no repetition makes
+    it smaller."""
+
+
 class _None(Config):
     """Of analyses that have no settings."""
 
@@ -45,6 +53,7 @@ SETTINGS: Mapping[str, type[Config]] = {
     "instruments.analyses.calcination:phase_fraction": DiffractionSettings,
     "instruments.analyses.diffraction:phase_fraction": DiffractionSettings,
     "instruments.analyses.galvanostatic:discharge": _None,
+    "instruments.analyses.repeated_readings:means": ReadingsSettings,
 }
 """Analysis to the type of its settings."""
 

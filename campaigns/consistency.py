@@ -350,6 +350,12 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for name, station in sections.get("stations", {}).items():
         if (station.kind == "device") != (station.device is not None):
             yield Problem(f"stations.{name}.device", "kind: device and device: package.module:Class belong together")
+        if (station.kind == "simulated") != (station.experiment is not None):
+            message = "kind: simulated and experiment: package.module:function belong together"
+            yield Problem(f"stations.{name}.experiment", message)
+        if station.kind == "simulated" and getattr(sections.get("lab"), "kind", "") == "custom":
+            message = "got simulated in a laboratory of your own; allowed there: what its factory knows, and device"
+            yield Problem(f"stations.{name}.kind", message)
 
 
 def _unknown(got: str, allowed: Any) -> str:

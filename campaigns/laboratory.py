@@ -75,8 +75,11 @@ LabConfig = Annotated[VirtualLabConfig | EpicsLabConfig | CustomLabConfig, Field
 class StationConfig(Config):
     """One station: the sole owner of one instrument."""
 
-    kind: Literal["furnace", "diffractometer", "cycler", "device"]
-    """What stands there; device is an ophyd device of your own."""
+    kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device"]
+    """What stands there; simulated is an experiment that a function describes, device an ophyd device of your own."""
+    experiment: DottedPath | None = None
+    """What is simulated (kind: simulated): a function without arguments that returns a
+    simulators.experiment.Experiment."""
     device: DottedPath | None = None
     """Class of your own device (kind: device)."""
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from campaigns.campaign import Campaign
-from campaigns.laboratory import EpicsLabConfig, VirtualLabConfig
+from campaigns.errors import CampaignError, Problem, called
+from campaigns.laboratory import EpicsLabConfig, StationConfig, VirtualLabConfig
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
 from instruments.lab import Lab
 from simulators.epics_lab import EpicsLab
+from simulators.experiment import Experiment
 from simulators.faults import Fault
 from simulators.materials import Entry, cathode_materials
 from simulators.physics import CathodePhysics
-from simulators.shared_state import LabSetup
+from simulators.shared_state import LabSetup, StationKind
 from simulators.virtual_lab import VirtualLab
 
 
@@ -27,17 +31,49 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
 
     Raises:
         LabError: a virtual instrument would have to make a material of the pool that the virtual world does not know.
+        CampaignError: a function that a station names gives no experiment.
     """
     faults = campaign.lab.faults if isinstance(campaign.lab, VirtualLabConfig) else ()
     setup = LabSetup(
-        stations={name: station.kind for name, station in campaign.stations.items() if station.kind != "device"},
+        stations=_stations(campaign),
         state=state,
         seed=campaign.seed,
         faults=tuple(Fault(fault.trial, fault.station, fault.kind) for fault in faults),
         start=start,
+        structures={entry.id: entry.structure for entry in entries},
     )
-    # A lab whose instruments are all the user's own asks nothing of the virtual world.
-    physics = CathodePhysics(cathode_materials(entries) if setup.stations else {})
+    # A lab without furnaces, diffractometers and cyclers of ours asks nothing of the virtual world.
+    needed = any(not isinstance(kind, Experiment) for kind in setup.stations.values())
+    physics = CathodePhysics(cathode_materials(entries) if needed else {})
     if isinstance(campaign.lab, EpicsLabConfig):
         return EpicsLab(setup, physics, campaign.lab.speed)
     return VirtualLab(setup, physics)
+
+
+def _stations(campaign: Campaign) -> dict[str, StationKind | Experiment]:
+    """Return station to what is simulated there; a device of the user's own is not."""
+    found: dict[str, StationKind | Experiment] = {}
+    for name, station in campaign.stations.items():
+        if station.kind == "simulated":
+            found[name] = load_experiment(station, f"stations.{name}.experiment")
+        elif station.kind != "device":
+            found[name] = station.kind
+    return found
+
+
+def load_experiment(station: StationConfig, where: str) -> Experiment:
+    """Return the experiment that a station does.
+
+    Args:
+        station: of kind simulated.
+        where: key path in the campaign file, for errors.
+
+    Raises:
+        CampaignError: the function that it names cannot be loaded or called, or gives no experiment.
+    """
+    path = station.experiment or ""
+    made = called(load_object(path, where, Use.EXPERIMENT), path, where)
+    if not isinstance(made, Experiment):
+        message = f"{path} returned a {type(made).__name__}; needed: a simulators.experiment:Experiment"
+        raise CampaignError([Problem(where, message)])
+    return made

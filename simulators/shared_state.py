@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.clock import Clock
+from simulators.experiment import Experiment
 from simulators.faults import Fault, Kind, kinds
 from simulators.job_ledger import JobLedger, LedgerEntry
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 Array = NDArray[np.float64]
 StationKind = Literal["furnace", "diffractometer", "cycler"]
@@ -40,18 +44,20 @@ class LabSetup:
     """Which laboratory to simulate.
 
     Attributes:
-        stations: name of the station to the kind of its instrument.
+        stations: name of the station to the kind of its instrument, or to the experiment that it does.
         state: folder of what the instruments remember.
         seed: of all noise; each measurement's noise follows from it and from trial, step and attempt alone.
         faults: what is to go wrong.
         start: lab time at which the lab starts, in seconds; later when the instruments remember a later time.
+        structures: pool id to crystal, for the experiments.
     """
 
-    stations: Mapping[str, StationKind]
+    stations: Mapping[str, StationKind | Experiment]
     state: Path
     seed: int = 0
     faults: tuple[Fault, ...] = ()
     start: float = 0.0
+    structures: Mapping[str, Structure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

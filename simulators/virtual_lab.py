@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never
 
 import numpy as np
 from ophyd import Component, Kind
+from ophyd.device import create_device_from_components
 
-from campaigns.errors import LabError
+from campaigns.errors import LabError, SampleError
 from campaigns.values import Scalar
+from instruments.built_in import Setting
 from instruments.clock import Clock
 from instruments.devices.cycler import Cycler
 from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.furnace import Furnace
-from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
+from instruments.job_instrument import NO_MATERIAL, SPOILT, JobInstrument, Quantity
 from simulators.durations import job_duration, program_of
+from simulators.experiment import Experiment
 from simulators.furnace_thermal import ROOM, record, summary, temperature
 from simulators.job_ledger import JobLedger, LedgerEntry
 from simulators.shared_state import Array, LabSetup, LabState, Physics, StationKind
@@ -25,10 +28,15 @@ from simulators.virtual_clock import VirtualClock
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JobOutcome:
-    """What a job will have come to: how long it takes [s], and signal to value afterwards."""
+    """What a job will have come to: how long it takes [s], and signal to value afterwards.
+
+    Attributes:
+        failure: why the sample cannot be made or measured; empty where it can.
+    """
 
     duration: float
     values: Mapping[str, Any]
+    failure: str = ""
 
 
 class VirtualInstrument(JobInstrument):
@@ -142,7 +150,8 @@ class VirtualInstrument(JobInstrument):
     def _end(self) -> None:
         for key, value in self._outcome.values.items():
             getattr(self, key).put(value)
-        self.state.put("done")
+        self.message.put(self._outcome.failure)
+        self.state.put(SPOILT if self._outcome.failure else "done")
 
 
 class Thermocouple(Quantity):
@@ -212,9 +221,48 @@ class VirtualCycler(VirtualInstrument, Cycler):
         return JobOutcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
 
 
-def virtual_instrument(kind: StationKind, name: str, bench: LabState) -> JobInstrument:
+class VirtualExperiment(VirtualInstrument):
+    """An instrument that reads what a function of its recipe gives, with noise."""
+
+    experiment: ClassVar[Experiment]
+
+    @classmethod
+    def doing(cls, experiment: Experiment) -> type[VirtualExperiment]:
+        """Return the class of the instruments that do an experiment."""
+        told = {key: Component(Quantity, value=_idle(one), **one.stated) for key, one in experiment.settings.items()}
+        read = {key: Component(Quantity, value=np.zeros(0), unit=one.unit) for key, one in experiment.readings.items()}
+        made: type[VirtualExperiment] = create_device_from_components(cls.__name__, base_class=cls, **told, **read)
+        made.experiment, made.defaults = experiment, experiment.defaults
+        made.settings = tuple(experiment.settings)
+        made.texts = frozenset(key for key, one in experiment.settings.items() if one.choices)
+        return made
+
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        """Return how long a job takes [s]."""
+        return self.experiment.duration(recipe)
+
+    def outcome(self, entry: LedgerEntry) -> JobOutcome:
+        """Return the readings, or why there are none."""
+        structure = self.bench.setup.structures.get(entry.material or "")
+        duration, rng = self.job_duration(entry.recipe), self.bench.rng(entry)
+        try:
+            true = self.experiment.respond(entry.recipe, structure)
+        except SampleError as error:
+            return JobOutcome(duration, {}, str(error))
+        taken = {key: reading.take(true[key], rng) for key, reading in self.experiment.readings.items()}
+        return JobOutcome(duration, {key: self.spoilt(entry, values) for key, values in taken.items()})
+
+
+def _idle(setting: Setting) -> Scalar:
+    """Return what a setting shows before the first job."""
+    return setting.choices[0] if setting.choices else 0.0
+
+
+def virtual_instrument(kind: StationKind | Experiment, name: str, bench: LabState) -> JobInstrument:
     """Return the simulated instrument of a station."""
     match kind:
+        case Experiment():
+            return VirtualExperiment.doing(kind)(name=name, bench=bench)
         case "furnace":
             return VirtualFurnace(name=name, bench=bench)
         case "diffractometer":

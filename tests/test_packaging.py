@@ -14,6 +14,7 @@ FOLDERS = {"campaigns", "instruments", "surrogates", "simulators", "loop"}
 DATA = {
     "campaigns/cathode.yaml",
     "campaigns/calcination.yaml",
+    "campaigns/flow.yaml",
     "campaigns/schema.json",
     "campaigns/units.txt",
     "surrogates/predictors/precursors.csv",

@@ -22,6 +22,7 @@ class Use(StrEnum):
     POOL = "POOL"
     FEATURES = "FEATURES"
     COMPUTATION = "COMPUTATION"
+    EXPERIMENT = "EXPERIMENT"
 
 
 SHIPPED: Mapping[Use, frozenset[str]] = {
@@ -30,8 +31,10 @@ SHIPPED: Mapping[Use, frozenset[str]] = {
             "instruments.analyses.calcination:phase_fraction",
             "instruments.analyses.diffraction:phase_fraction",
             "instruments.analyses.galvanostatic:discharge",
+            "instruments.analyses.repeated_readings:means",
         }
     ),
+    Use.EXPERIMENT: frozenset({"simulators.flow_synthesis:reactor"}),
     Use.POOL: frozenset({"surrogates.pools.prototypes:cathodes"}),
     Use.PREDICTOR: frozenset(
         {
@@ -117,4 +120,5 @@ def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
         yield f"fidelities.{name}.function", getattr(config, "function", None), Use.COMPUTATION, {}
     for name, station in sections.get("stations", {}).items():
         yield f"stations.{name}.device", station.device, Use.DEVICE, station.settings
+        yield f"stations.{name}.experiment", station.experiment, Use.EXPERIMENT, {}
     yield "lab.factory", getattr(sections.get("lab"), "factory", None), Use.LAB, {}

@@ -84,6 +84,11 @@ class ObjectKind(Enum):
         2,
         "campaigns.values.MetricValue",
     )
+    EXPERIMENT = _Wanted(
+        "a function without arguments that returns a simulators.experiment:Experiment",
+        0,
+        "simulators.experiment.Experiment",
+    )
 
     @property
     def words(self) -> str:

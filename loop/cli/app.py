@@ -20,7 +20,7 @@ from loop.cli.amend import space, trial, weights
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
 from loop.cli.surrogate_app import app as surrogate
-from loop.storage.paths import SCHEMA, ready_campaigns
+from loop.storage.paths import SCHEMA
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
 
@@ -68,19 +68,24 @@ _STORE = Annotated[
 @app.command()
 def init(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help=f"The ready campaign to copy: {', '.join(ready_campaigns())}.")
-    ] = "cathode",
+        str | None, typer.Argument(metavar="NAME", help="Name of the new campaign; without --from, a ready one's.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--from", metavar="TEMPLATE", help="The ready campaign to copy; cathode if none.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Say what each ready campaign asks; write nothing.")] = False,
 ) -> None:
     """Write a commented campaign file, NAME.yaml, to begin from."""
-    ready, target = ready_campaigns(), Path(f"{name}.yaml")
-    if name not in ready:
-        raise typer.BadParameter(f"got {name!r}; allowed: {', '.join(ready)}", param_hint="NAME")
-    if target.exists():
-        raise typer.BadParameter(f"{target} exists already; move it away first", param_hint="NAME")
-    text = ready[name].read_text(encoding="utf-8")
-    # Editors complete from the schema of the installed version, wherever the new file stands.
-    target.write_text(text.replace("$schema=schema.json", f"$schema={SCHEMA.as_uri()}"), encoding="utf-8")
-    typer.echo(f"{target} written; next: athanor validate {target}, then athanor run {target}")
+    from loop.cli.templates import template_table, templates, write_campaign
+    from loop.terminal.trial_view import console
+
+    if listed:
+        console().print(template_table(templates()))
+        return
+    chosen = template or name or "cathode"
+    file, *others = write_campaign(chosen, name or chosen, Path())
+    beside = f", with {', '.join(map(str, others))}" if others else ""
+    typer.echo(f"{file} written{beside}; next: athanor validate {file}, then athanor run {file}")
 
 
 @app.command()

@@ -18,11 +18,13 @@ class AnalysisFacts:
         gives: metric to the unit that it is given in; empty where the source does not say the unit.
         needs: signals that it reads.
         structure: whether it needs the structure of a pool's entry.
+        same_name: whether each metric is taken from the signal of its name, in the signal's unit.
     """
 
     gives: Mapping[str, str]
     needs: frozenset[str] = field(default_factory=frozenset)
     structure: bool = False
+    same_name: bool = False
 
 
 _PATTERN = frozenset({"two_theta", "counts"})
@@ -32,6 +34,7 @@ BUILT_IN: Mapping[str, AnalysisFacts] = {
     "instruments.analyses.galvanostatic:discharge": AnalysisFacts(
         {"capacity": "mAh/g", "mean_voltage": "V"}, frozenset({"capacity", "voltage"})
     ),
+    "instruments.analyses.repeated_readings:means": AnalysisFacts({}, same_name=True),
 }
 """Athanor's own analyses."""
 

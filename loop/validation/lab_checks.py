@@ -5,15 +5,16 @@ What only the instruments themselves can tell is named, and checked by ``run`` b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
-from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, VirtualLabConfig
+from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, StepConfig, VirtualLabConfig
 from campaigns.load import located
 from campaigns.pool_source import GeneratorPoolConfig
 from campaigns.units import convert
@@ -25,6 +26,7 @@ from loop.validation.limit_checks import RecordedLimits, missing_settings, outsi
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import unreachable
 from simulators.durations import job_duration
+from simulators.experiment import shipped_experiment
 from simulators.shared_state import StationKind
 
 _WORLD = "surrogates.pools.prototypes:cathodes"
@@ -36,7 +38,8 @@ class Place:
     """What is known of a station before anything is there.
 
     Attributes:
-        kind: of the simulated instrument; empty where the instrument is not simulated.
+        kind: of the simulated instrument; empty where the instrument is not simulated, or is no kind of Athanor's.
+        takes: how long a job of a simulated instrument takes [s], by its recipe; None where that is not known.
         known: what its instrument may be told; None where only the instrument itself can tell.
         untold: settings whose limits only the instrument itself can tell.
         remote: what of it is read over EPICS.
@@ -47,6 +50,7 @@ class Place:
 
     kind: str = ""
     known: InstrumentFacts | None = None
+    takes: Callable[[Mapping[str, Scalar]], float] | None = None
     untold: tuple[str, ...] = ()
     remote: str = ""
     waits: tuple[str, ...] = ()
@@ -88,9 +92,9 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
 class _Simulated:
     """A simulated instrument, as far as it is known before it is there."""
 
-    kind: StationKind
     stated: RecordedLimits
     defaults: Mapping[str, Scalar]
+    takes: Callable[[Mapping[str, Scalar]], float]
 
     @property
     def limits(self) -> Limits:
@@ -100,24 +104,36 @@ class _Simulated:
         return self.stated.unit_of(setting)
 
     def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
-        return job_duration(self.kind, recipe)
+        return self.takes(recipe)
 
 
 def _simulated(stated: Mapping[str, RecordedLimits], places: Mapping[str, Place]) -> dict[str, _Simulated]:
-    kinds = {name: place for name, place in places.items() if place.kind and place.known is not None}
-    return {n: _Simulated(cast(StationKind, p.kind), stated[n], BUILT_IN[p.kind].defaults) for n, p in kinds.items()}
+    told = ((name, place.known, place.takes) for name, place in places.items())
+    return {name: _Simulated(stated[name], known.defaults, takes) for name, known, takes in told if known and takes}
 
 
 def _place(campaign: Campaign, name: str, folder: Path) -> Place:
     station = campaign.stations[name]
+    if station.experiment is not None:
+        experiment = shipped_experiment(station.experiment)
+        return Place() if experiment is None else Place("", experiment.facts, experiment.duration)
     if station.device is None:
-        simulated = not isinstance(campaign.lab, CustomLabConfig)
-        return Place(station.kind, BUILT_IN[station.kind]) if simulated else Place()
+        if isinstance(campaign.lab, CustomLabConfig):
+            return Place()
+        kind = cast(StationKind, station.kind)
+        return Place(kind, BUILT_IN[kind], partial(job_duration, kind))
     from campaigns.user_code.definitions import define  # a library that most campaigns need not
     from loop.validation.device_facts import read_device
 
     facts = read_device(define(station.device, folder))
-    return Place("", facts.known, facts.untold, facts.remote, facts.waits, facts.delay, facts.unsound)
+    return Place(
+        known=facts.known,
+        untold=facts.untold,
+        remote=facts.remote,
+        waits=facts.waits,
+        delay=facts.delay,
+        unsound=facts.unsound,
+    )
 
 
 def _stated(name: str, place: Place) -> RecordedLimits:
@@ -175,6 +191,9 @@ def _analyses(campaign: Campaign, places: Mapping[str, Place], folder: Path) -> 
         facts = None if step.analysis is None else read_analysis(step.analysis, folder)
         if facts is None:
             continue
+        if facts.same_name:
+            yield from _unread(where, step, places)
+            continue
         for i, name in enumerate(step.gives):
             if name not in facts.gives:
                 allowed = ", ".join(facts.gives) or "nothing"
@@ -190,6 +209,17 @@ def _analyses(campaign: Campaign, places: Mapping[str, Place], folder: Path) -> 
             if lacking:
                 got = f"{station} reads no {' and no '.join(lacking)}"
                 yield Problem(f"{where}.analysis", f"{step.analysis} needs {', '.join(sorted(facts.needs))}, but {got}")
+
+
+def _unread(where: str, step: StepConfig, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """Yield the metrics that no signal of their name is read for."""
+    for i, name in enumerate(step.gives):
+        for station in step.stations:
+            known = places[station].known
+            if known is not None and name not in known.signals:
+                allowed = ", ".join(sorted(known.signals))
+                message = f"{station} reads no {name}{suggestion(name, known.signals)}; it reads {allowed}"
+                yield Problem(f"{where}.gives[{i}]", message)
 
 
 def _unit_trouble(given: str, wanted: str) -> str:
@@ -235,7 +265,7 @@ def _slow(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
 
 def _world(campaign: Campaign) -> Iterator[str]:
     pool = campaign.space.pool
-    simulated = any(station.device is None for station in campaign.stations.values())
+    simulated = any(station.kind not in ("device", "simulated") for station in campaign.stations.values())
     if pool is None or not simulated or isinstance(campaign.lab, CustomLabConfig):
         return
     if not isinstance(pool, GeneratorPoolConfig) or pool.function != _WORLD:

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.laboratory import LabConfig, ProcessesConfig, RayConfig
+from campaigns.consistency import _devices as stations_problems
+from campaigns.laboratory import LabConfig, ProcessesConfig, RayConfig, StationConfig
 
 LAB: TypeAdapter[LabConfig] = TypeAdapter(LabConfig)
 LABS = [{"kind": "virtual"}, {"kind": "epics"}, {"kind": "custom", "factory": "own.lab:build"}]
@@ -24,3 +25,20 @@ def test_without_an_address_it_is_the_cluster_of_this_machine() -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValidationError, match="address"):
         LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray", "address": address}})
+
+
+SIMULATED = {"kind": "simulated", "experiment": "simulators.flow_synthesis:reactor"}
+
+
+@pytest.mark.parametrize(
+    ("station", "lab", "where"),
+    [
+        (SIMULATED, {"kind": "virtual"}, ""),
+        ({"kind": "simulated"}, {"kind": "virtual"}, "stations.reactor.experiment"),
+        (SIMULATED | {"kind": "furnace"}, {"kind": "virtual"}, "stations.reactor.experiment"),
+        (SIMULATED, LABS[2], "stations.reactor.kind"),
+    ],
+)
+def test_a_simulated_station_names_its_experiment_and_stands_in_a_simulated_lab(station, lab, where):
+    sections = {"stations": {"reactor": StationConfig(**station)}, "lab": LAB.validate_python(lab)}
+    assert [problem.where for problem in stations_problems(sections)] == ([where] if where else [])

@@ -102,9 +102,25 @@ def test_init_never_overwrites_and_names_what_it_has(tmp_path: Path, monkeypatch
     (tmp_path / "cathode.yaml").write_text("mine")
     assert athanor("init").exit_code == 2
     assert (tmp_path / "cathode.yaml").read_text() == "mine"
-    result = athanor("init", "perovskite")
+    result = athanor("init", "perofskite")
     assert result.exit_code == 2
     assert "calcination, cathode" in result.output
+
+
+def test_init_writes_a_template_under_a_name_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = athanor("init", "mine", "--from", "flow")
+    assert result.output == "mine.yaml written; next: athanor validate mine.yaml, then athanor run mine.yaml\n"
+    assert load_campaign(tmp_path / "mine.yaml").name == "mine"
+
+
+def test_init_lists_what_each_ready_campaign_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    heads, *lines = athanor("init", "--list").output.splitlines()
+    assert heads.split() == ["name", "question", "space", "lab"]
+    assert any(line.startswith("flow ") and "How much product can a flow reactor give" in line for line in lines)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_validate_says_ok_with_a_summary() -> None:

@@ -429,7 +429,7 @@ def test_the_analyses_give_what_is_said_of_them() -> None:
         module, _, name = path.partition(":")
         text = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
         assert f"def {name}(" in text
-        assert facts.gives
+        assert bool(facts.gives) != facts.same_name
 
 
 def test_a_bound_that_several_instruments_refuse_is_told_once(folder: Path) -> None:
@@ -438,3 +438,34 @@ def test_a_bound_that_several_instruments_refuse_is_told_once(folder: Path) -> N
     said = "furnace, oven: temperature got 1600 degC; allowed: 100 to 1200 degC; keep to that"
     assert text.splitlines()[0].startswith(f"campaign.yaml:5: space.parameters.temperature: {said}")
     assert len(text.splitlines()) == 1
+
+
+FLOW = (ROOT / "campaigns" / "flow.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("high: 120}", "high: 300}", "reactor: temperature got 300 degC; allowed: 20 to 150 degC"),
+        ("gives: [throughput, impurity, waste]", "gives: [throughput, waste]", ""),
+        ("timeout: 2 h", "timeout: 10 min", "reactor takes"),
+        ("recipe:\n", "recipe:\n      pressure: 2 bar\n", "reactor has no setting 'pressure'; allowed: concentration"),
+    ],
+)
+def test_what_a_simulated_experiment_may_be_told_is_known_beforehand(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    text = FLOW.replace(old, new)
+    text = text.replace("  impurity: {kind: measured", "  purity: {kind: measured") if not said else text
+    text = text.replace("metric: impurity", "metric: purity").replace("impurity, ", "purity, ") if not said else text
+    text = text.replace("gives: [throughput, waste]", "gives: [throughput, purity, waste]")
+    assert text != FLOW
+    expected = said or "reactor reads no purity, did you mean 'impurity'; it reads impurity, throughput, waste"
+    assert expected in refused(tmp_path, text)
+
+
+def test_an_experiment_of_ones_own_is_not_run_to_be_checked(tmp_path: Path) -> None:
+    code = "from simulators.experiment import Experiment\nprint('imported')\n"
+    (tmp_path / "mine.py").write_text(code + "def still() -> Experiment: raise OSError\n")
+    notes = checked(tmp_path, FLOW.replace("simulators.flow_synthesis:reactor", "mine:still"))
+    assert notes == ["reactor: its settings and limits are not written in its source; run asks the instrument for them"]
