@@ -23,7 +23,7 @@ from campaigns.values import Candidate, TrialState
 from loop.cli.memory import peak_memory
 from loop.core.campaign_version import CampaignVersion
 from loop.core.events import Event, TrialEnded
-from loop.core.records import PosteriorBest, Proposal, RegretEstimate, TrialRecord
+from loop.core.records import PosteriorBest, Proposal, TrialRecord
 from loop.diagnostics.model_health import HealthChange
 from loop.execution.options import RunOptions
 from loop.execution.session import CampaignResources
@@ -100,10 +100,23 @@ class Run:
     trials: list[dict[str, Any]]
 
 
+class NoModels:
+    """Stands where a planner has its models, and has learnt nothing."""
+
+    def posterior_best(self) -> PosteriorBest | None:
+        """Expect nothing of any candidate."""
+        return None
+
+    def outliers(self) -> dict[int, str]:
+        """Take no measurement for an outlier."""
+        return {}
+
+
 class RandomPlanner:
     """Suggests candidates at random and learns nothing."""
 
     def __init__(self, campaign: Campaign, ids: tuple[str, ...]) -> None:
+        self.models = NoModels()
         self._space, self._ids, self._next = campaign.space, ids, 0
         self._generator = np.random.default_rng(campaign.seed)
 
@@ -119,18 +132,6 @@ class RandomPlanner:
     def amend(self, now: CampaignVersion) -> None:
         """Heed no amendment: there is none."""
 
-    def regret(self) -> RegretEstimate | None:
-        """Hope for nothing in particular."""
-        return None
-
-    def posterior_best(self) -> PosteriorBest | None:
-        """Expect nothing of any candidate."""
-        return None
-
-    def outliers(self) -> dict[int, str]:
-        """Believe everything."""
-        return {}
-
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Go on after the trials of the store."""
         self._next = len(trials)
@@ -141,8 +142,8 @@ class Timed:
 
     def __init__(self, planner: Planner | RandomPlanner) -> None:
         self._planner = planner
-        self.ingest, self.recall, self.outliers = planner.ingest, planner.recall, planner.outliers
-        self.amend, self.regret, self.posterior_best = planner.amend, planner.regret, planner.posterior_best
+        self.ingest, self.recall = planner.ingest, planner.recall
+        self.amend, self.models = planner.amend, planner.models
         self.thinking: list[float] = []
 
     def suggest(self) -> tuple[int, Candidate, Proposal]:
@@ -199,7 +200,7 @@ def run_task(task: Task) -> Run:
     assert materials is not None
     planner = Timed(_planner(task.arm, campaign, materials))
     watch = _Watch(task, build_truth(campaign, materials))
-    # The manager needs no more of a planner than the three verbs.
+    # Where no stopping rule asks for a regret, the manager needs no more of a planner than this.
     parts = CampaignResources(campaign, materials, cast("Planner", planner))
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -157,4 +157,5 @@ def trials(problem: Problem, campaign: Campaign, sources: Sequence[Source] = ())
         value = problem.truth(candidate) + problem.noise * noise.standard_normal()
         trial = completed(number, candidate, proposal, {METRIC: MetricValue(value, 0.0, "1")})
         planner.ingest(trial)
-        yield replace(trial, regret=planner.regret() if campaign.stopping and proposal.modelled else None)
+        wanted = bool(campaign.stopping) and proposal.modelled
+        yield replace(trial, regret=planner.models.estimate_regret(planner.experiment.ended) if wanted else None)

@@ -141,7 +141,7 @@ def _retraining(parts: CampaignResources, store: Path) -> Retraining | None:
     rule = parts.campaign.surrogate.retrain
     if rule is None or parts.materials is None:
         return None
-    return Retraining(parts.campaign, rule, parts.materials.pool, store.with_suffix(".models"), parts.planner)
+    return Retraining(parts.campaign, rule, parts.materials.pool, store.with_suffix(".models"), parts.planner.models)
 
 
 def _keeping(materials: PoolData | None, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -254,15 +254,15 @@ def export(
 ) -> None:
     """Hand a campaign over to Ax: one JSON file, from which ax.api.client.Client.load_from_json_file goes on.
 
-    Each candidate is there once, with its pooled values. What Ax cannot hold is printed.
+    Each trial is there with its number, and a replicate is an arm that is repeated. What Ax does not hold is printed.
     """
-    from loop.planning.experiment import write_experiment
+    from loop.planning.export import write_experiment
     from loop.storage.paths import open_existing
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".ax.json")
     with _writing(target):
-        left_out = write_experiment(reader.shown_campaign(), reader.trials(), target)
+        left_out = write_experiment(reader.scored_campaign(), reader.trials(), target)
     for text in left_out:
         typer.echo(f"left out: {text}")
 

@@ -59,6 +59,8 @@ class Proposal:
         reason: why a candidate is measured once more or was asked for, in which region a new one was looked for, or
             from which row of which table it was imported, by whom and why; empty otherwise.
         version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
+        node: name of the node of the generation strategy that made it; empty where none did, and in stores of earlier
+            versions.
     """
 
     generator: str
@@ -76,6 +78,7 @@ class Proposal:
     duration: float | None = None
     fidelity: str = FULL
     version: int = 0
+    node: str = ""
 
     @property
     def modelled(self) -> bool:

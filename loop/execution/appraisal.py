@@ -31,7 +31,7 @@ class Appraisal:
 
     def outliers(self) -> Iterator[OutlierFlagged]:
         """Keep which trials are suspected outliers and why; yield those of which that has changed."""
-        outliers = self._planner.outliers()
+        outliers = self._planner.models.outliers()
         changed = [t for t in self._book.trials if t.outlier != outliers.get(t.number, "")]
         if not changed:
             return
@@ -47,7 +47,7 @@ class Appraisal:
         scored = sum(trial.score is not None for trial in completed(self._book.trials))
         if wants_front(campaign) or scored < FEWEST:
             return
-        found = self._planner.posterior_best()
+        found = self._planner.models.posterior_best()
         news = (found, weighed(a for a in self._store.amendments() if a.first is not None))
         if news != self._told or self._store.posterior_best() is None:
             self._told = news
@@ -58,7 +58,7 @@ class Appraisal:
     def regret(self, campaign: Campaign) -> Iterator[RegretEstimated]:
         """Keep and yield what is left to hope for, where a stopping rule wants to know and it is not in the store."""
         trial = trial_needing_regret_estimate(campaign, self._book.trials)
-        found = None if trial is None else self._planner.regret()
+        found = None if trial is None else self._planner.models.estimate_regret(self._planner.experiment.ended)
         if trial is not None and found is not None:
             self._store.keep(REGRET, str(trial.number), asdict(found))
             self._book.refresh(trial.number)

@@ -16,7 +16,7 @@ from campaigns.campaign import Campaign
 from campaigns.metrics import TrainedPriorConfig
 from campaigns.surrogate import RetrainConfig
 from loop.core.records import TrialRecord
-from loop.planning.planner import Planner
+from loop.planning.model_fitter import ModelFitter
 from surrogates.pools.pool import Pool
 from surrogates.predictors.trained import prior_values
 from surrogates.training.fine_tune_process import Tuning, TuningResult, TuningRow, TuningTask, start
@@ -44,19 +44,21 @@ class RetrainingRound:
 
 
 class Retraining:
-    """Tunes the model that is the prior of a metric, and gives the planner what predicts better.
+    """Tunes the model that is the prior of a metric, and gives the models what predicts better.
 
     Args:
         campaign: names metric, model and rule.
         config: the rule.
         pool: the materials.
         folder: where tuned models are kept.
-        planner: is told of a better model.
+        models: are told of a better prior.
     """
 
-    def __init__(self, campaign: Campaign, config: RetrainConfig, pool: Pool, folder: Path, planner: Planner) -> None:
+    def __init__(
+        self, campaign: Campaign, config: RetrainConfig, pool: Pool, folder: Path, models: ModelFitter
+    ) -> None:
         self._campaign, self._config, self._pool = campaign, config, pool
-        self._folder, self._planner = folder, planner
+        self._folder, self._models = folder, models
         prior = campaign.measured[config.metric].prior
         assert isinstance(prior, TrainedPriorConfig)  # noqa: S101 - the campaign was checked
         self._base = self._current = prior.place
@@ -93,7 +95,7 @@ class Retraining:
         return [RetrainingRound(k, k * every) for k in range(1, completed // every + 1)]
 
     def _task(self, each: RetrainingRound, completed: Sequence[TrialRecord]) -> TuningTask:
-        outliers = self._planner.outliers_among(self._config.metric, completed)
+        outliers = self._models.trust.outliers_among(self._config.metric, completed)
         trials = [trial for trial in completed if trial.number not in outliers]
         return TuningTask(
             base=self._base,
@@ -119,7 +121,7 @@ class Retraining:
             self._current = result.folder
             metric = self._config.metric
             unit = self._campaign.metrics[metric].unit
-            self._planner.adopt(metric, prior_values(result.folder, self._pool, unit))
+            self._models.adopt(metric, prior_values(result.folder, self._pool, unit))
         return _told(each, result)
 
 

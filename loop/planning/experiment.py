@@ -1,184 +1,368 @@
-"""A campaign as an experiment of Ax: what was searched, what was tried, and what came out. The one file that knows Ax.
+"""The campaign as an experiment of Ax: what may be searched, what was proposed, and what came of each trial.
 
-Ax's Client holds it from then on, with its analyses (sensitivities, contours, cross-validation) and suggestions.
-The planner keeps its trials itself: any part of Ax takes seconds and 250 MB to import, and the client a minute to take
-up 2,000 trials.
+It is rebuilt from the store's trials in bulk and kept in step with them; the store stays the only truth. What was
+proposed, what is pending and what counts as tried is asked of it and of nothing else.
 """
 
 from __future__ import annotations
 
+# ruff: noqa: E402
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+logging.getLogger("ax.storage.sqa_store.with_db_settings_base").disabled = True  # it greets whoever imports Ax
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ax.api.client import Client
-from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-from ax.api.utils.instantiation.from_struct import parameter_from_config, validate_constraint_parameters
+from ax.api.utils.instantiation.from_string import optimization_config_from_string
 from ax.core.arm import Arm
+from ax.core.base_trial import BaseTrial
+from ax.core.data import Data, DataRow
 from ax.core.experiment import Experiment
 from ax.core.generator_run import GeneratorRun
-from ax.core.parameter import Parameter
+from ax.core.metric import Metric
+from ax.core.optimization_config import OptimizationConfig
+from ax.core.parameter import ChoiceParameter, FixedParameter, Parameter, ParameterType, RangeParameter
 from ax.core.parameter_constraint import ParameterConstraint
 from ax.core.search_space import SearchSpace
 from ax.utils.common.logger import set_ax_logger_levels
 
+from campaigns.ax_space import inexpressible
 from campaigns.campaign import Campaign
 from campaigns.constraints import LinearConstraint
-from campaigns.objective import Bound, FindParetoConfig, Objective
+from campaigns.fidelity import FULL, cheap_name
+from campaigns.objective import FindParetoConfig, Objective
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar, TrialState
-from loop.core.candidate_results import CandidateResult, by_trial, results
-from loop.core.records import TrialRecord
+from loop.core.records import IMPORTED, Proposal, TrialRecord, fully_measured
+from loop.core.trial_scoring import score_trial
+from loop.planning.failures import lost
 
 MATERIAL = "material"
+"""Parameter of Ax that holds the row of a material in the pool, from 0."""
+MATERIALS = "materials"
+"""Property of the experiment that holds the ids of the pool's materials, row by row."""
 SCORE = "score"
 
-_Config: TypeAlias = RangeParameterConfig | ChoiceParameterConfig
+Keys: TypeAlias = frozenset[tuple[object, ...]]
+"""Of candidates; see ``Candidate.key``."""
+
+_MOST_LEVELS = 1000  # of ChoiceParameter, ax.core.parameter.MAX_VALUES_CHOICE_PARAM
+_TRIES = 2
+"""Trials that a candidate gets whose trials fail for a fault that is not its own."""
 
 
-@dataclass(frozen=True)
-class Handover:
-    """A campaign for Ax.
+class CampaignExperiment:
+    """All trials of a campaign; a trial of Ax has the index that is the trial's number.
 
-    Attributes:
-        client: knows the campaign and its candidates.
-        left_out: what Ax cannot hold, and what became of trials that are no observation of their own, in words.
-    """
-
-    client: Client
-    left_out: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The trials of one candidate, by number, with its pooled values if any was completed."""
-
-    trials: tuple[TrialRecord, ...]
-    result: CandidateResult | None
-
-    @property
-    def candidate(self) -> Candidate:
-        return self.trials[0].candidate
-
-    @property
-    def name(self) -> str:
-        numbers = "_".join(str(trial.number) for trial in self.trials)
-        return f"trial{'s' if len(self.trials) > 1 else ''}_{numbers}"
-
-    @property
-    def measured(self) -> CandidateResult | None:
-        """Its result, if Ax can learn from it."""
-        found = self.result
-        return None if found is None or found.outlier or found.score is None else found
-
-
-def write_experiment(campaign: Campaign, trials: Sequence[TrialRecord], path: Path) -> tuple[str, ...]:
-    """Write a campaign, see ``experiment``, for ``Client.load_from_json_file``; return what is left out.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    handover = experiment(campaign, trials)
-    handover.client.save_to_json_file(str(path))
-    return handover.left_out
-
-
-def experiment(campaign: Campaign, trials: Sequence[TrialRecord]) -> Handover:
-    """Return a client that knows a campaign and each of its candidates once, by the numbers of its trials.
-
-    Totals of mixtures and linear constraints are kept. Every parameter has a value there, and one that does not apply
-    its lowest. A material is one of those that were tried. A candidate is completed with its pooled metrics and their
-    standard errors; without any that count it runs, has failed or is abandoned, as its latest trial.
+    A candidate counts as tried once a trial of it has told something, or when several were lost to faults of the lab:
+    where the lab is broken, no candidate is tried without end. Imported trials count, but nobody proposed them.
 
     Args:
-        campaign: as its trials are scored, with room for all of them.
-        trials: in the order of their numbers.
+        campaign: in force.
+        materials: ids of the pool, row by row; empty without a pool.
     """
-    set_ax_logger_levels(logging.WARNING)
-    client, objective = Client(random_seed=campaign.seed), campaign.build_objective()
-    space, refused = _search_space(campaign.space, trials)
-    held = Experiment(space, campaign.name, description=campaign.description, properties={"owners": [None]})
-    client.set_experiment(held)
-    constraints = [*map(_outcome, objective.bounds), *_thresholds(objective)]
-    client.configure_optimization(", ".join(_axes(objective)), constraints)
-    constrained = {bound.metric for bound in objective.bounds}
-    client.configure_tracking_metrics([n for n in campaign.measured if n not in constrained])
-    client.configure_generation_strategy(initialization_budget=0)
-    groups = _groups(objective, trials)
-    outside = [group for group in groups if not _attach(client, held, campaign, group)]
-    return Handover(client, (*refused, *_unheld(campaign), *_tried(groups), *_outside(outside)))
 
+    def __init__(self, campaign: Campaign, materials: Sequence[str] = ()) -> None:
+        set_ax_logger_levels(logging.WARNING)
+        self._campaign, self._objective = campaign, campaign.build_objective()
+        self._rows = {material: row for row, material in enumerate(materials)}
+        self._candidates: list[Candidate] = []  # as they were proposed; the arms of Ax hold stand-in values, too
+        self._ended: dict[int, TrialRecord] = {}
+        self._outliers: dict[int, str] = {}
+        self.ax = self._empty()
 
-def _search_space(space: SpaceConfig, trials: Sequence[TrialRecord]) -> tuple[SearchSpace, list[str]]:
-    """Return the space with the constraints that Ax can hold, and those that it cannot."""
-    configs = [*_parameters(space), *_materials(trials)]
-    parameters: dict[str, Parameter] = {config.name: parameter_from_config(config) for config in configs}
-    held, refused = [], []
-    for text, constraint in _constraints(space):
-        try:
-            validate_constraint_parameters([parameters[name] for name in constraint.constraint_dict])
-        except ValueError as error:
-            refused.append(f"constraint {text}: {error}")
+    def __len__(self) -> int:
+        return len(self._candidates)
+
+    def amend(self, campaign: Campaign) -> None:
+        """Hold the same trials in an amended campaign: another space, or another objective."""
+        self._campaign, self._objective = campaign, campaign.build_objective()
+        self._rebuild()
+
+    def clear(self) -> None:
+        """Forget all trials."""
+        self._candidates, self._ended, self._outliers = [], {}, {}
+        self.ax = self._empty()
+
+    def restore(self, trials: Sequence[TrialRecord]) -> None:
+        """Take up more trials of the store, in the order of their numbers, in bulk."""
+        for trial in trials:
+            # What was imported in part may still be measured here, as may what was withdrawn.
+            whole = not trial.imported or fully_measured([trial], self._campaign.measured)
+            self.add(trial.candidate, trial.proposal, tried=bool(whole))
+        self.end([trial for trial in trials if trial.state.ended])
+
+    def add(self, candidate: Candidate, proposal: Proposal, *, tried: bool = True) -> int:
+        """Take note of a trial that runs from now on, and return its number.
+
+        Args:
+            candidate: of the trial.
+            proposal: which node made it, and at which fidelity.
+            tried: whether the candidate counts as tried once the trial has ended.
+        """
+        self._candidates.append(candidate)
+        about = {"fidelity": proposal.fidelity, "generator": proposal.generator, "node": proposal.node}
+        return self._attach(candidate, about | {"lost": False, "tried": tried})
+
+    def end(self, trials: Sequence[TrialRecord]) -> None:
+        """Take note of how trials ended, in bulk."""
+        self._ended |= {trial.number: trial for trial in trials}
+        self._outliers |= {trial.number: trial.outlier for trial in trials if trial.outlier}
+        self._settle(trials)
+
+    def flag_outliers(self, outliers: Mapping[int, str]) -> None:
+        """Take note of which completed trials are suspected outliers as of now, each with the reason."""
+        changed = [n for n in {*outliers, *self._outliers} if outliers.get(n) != self._outliers.get(n)]
+        back = any(n not in outliers for n in changed)
+        self._outliers = dict(outliers)
+        if back:  # Ax takes no failure back
+            self._rebuild()
+        for number in changed if not back else ():
+            self.ax.trials[number].mark_failed(reason=_suspected(outliers[number]), unsafe=True)
+
+    def save(self, path: Path) -> None:
+        """Write the experiment as a file, for ``Client.load_from_json_file``.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        client = Client(random_seed=self._campaign.seed)
+        client.set_experiment(self.ax)
+        client.configure_generation_strategy(initialization_budget=0)
+        client.save_to_json_file(str(path))
+
+    @property
+    def under_way(self) -> tuple[int, ...]:
+        """The numbers of the trials under way, at any fidelity."""
+        return tuple(number for number, trial in self.ax.trials.items() if not trial.status.is_terminal)
+
+    @property
+    def pending(self) -> list[Candidate]:
+        """The candidates under way at full fidelity."""
+        return [self._candidates[i] for i in self.under_way if self._about(i)["fidelity"] == FULL]
+
+    @property
+    def ended(self) -> Keys:
+        """The keys of the candidates whose trials at full fidelity have ended."""
+        return self._tried(FULL, self.under_way)
+
+    @property
+    def imported(self) -> Keys:
+        """The keys of the candidates that were measured elsewhere."""
+        numbers = [i for i in range(len(self)) if self._about(i)["generator"] == IMPORTED and self._about(i)["tried"]]
+        return frozenset(self._candidates[i].key() for i in numbers)
+
+    def own(self, before: int | None = None) -> int:
+        """Return how many trials were proposed, all of them or those with a number below ``before``."""
+        count = len(self) if before is None else min(before, len(self))
+        return sum(self._about(i)["generator"] != IMPORTED for i in range(count))
+
+    def seen(self, fidelity: str) -> Keys:
+        """Return the keys of all candidates that were tried, or are under way, at a fidelity."""
+        return self._tried(fidelity, frozenset())
+
+    def lost(self, candidate: Candidate, fidelity: str) -> tuple[int, ...]:
+        """Return the numbers of a candidate's trials at a fidelity that were lost to faults of the lab."""
+        key = candidate.key()
+        lost_ones = [i for i in range(len(self)) if self._about(i)["lost"] and self._about(i)["fidelity"] == fidelity]
+        return tuple(i for i in lost_ones if self._candidates[i].key() == key)
+
+    def count(self, fidelity: str) -> int:
+        """Return how many trials were proposed at a fidelity."""
+        return sum(self._about(i)["fidelity"] == fidelity for i in range(len(self)))
+
+    def _tried(self, fidelity: str, without: Collection[int]) -> Keys:
+        counting = [i for i in range(len(self)) if self._about(i)["fidelity"] == fidelity and self._about(i)["tried"]]
+        trials = [(i, self._candidates[i].key()) for i in counting if i not in without]
+        lost_ones = Counter(key for i, key in trials if self._about(i)["lost"])
+        return frozenset(key for i, key in trials if not self._about(i)["lost"] or lost_ones[key] >= _TRIES)
+
+    def _about(self, number: int) -> dict[str, Any]:
+        return self.ax.trials[number].run_metadata
+
+    def _empty(self) -> Experiment:
+        campaign = self._campaign
+        metrics = [*_axes(self._objective), *campaign.measured, *(b.metric for b in self._objective.bounds)]
+        return Experiment(
+            search_space(campaign.space, len(self._rows)),
+            campaign.name,
+            description=campaign.description,
+            optimization_config=_optimization(self._objective),
+            tracking_metrics=[Metric(name, lower_is_better=False) for name in dict.fromkeys(metrics)],
+            properties={"owners": [None]} | ({MATERIALS: list(self._rows)} if self._rows else {}),
+        )
+
+    def _rebuild(self) -> None:
+        abouts = [self._about(number) for number in range(len(self))]
+        self.ax = self._empty()
+        for candidate, about in zip(self._candidates, abouts, strict=True):
+            self._attach(candidate, about)
+        self._settle(list(self._ended.values()))
+
+    def _attach(self, candidate: Candidate, about: Mapping[str, Any]) -> int:
+        """Let a trial of Ax run; one that lies outside of the space stays, as Ax has it, out of design."""
+        arm = Arm(parameters_of(self._campaign.space, candidate, self._rows))
+        run = GeneratorRun([arm], generation_node_name=about["node"] or about["generator"])
+        # Not by Experiment.attach_trial, which refuses what breaks a constraint.
+        trial = self.ax.new_trial(run).mark_running(no_runner_required=True)
+        trial.update_run_metadata(dict(about))
+        return trial.index
+
+    def _settle(self, trials: Sequence[TrialRecord]) -> None:
+        """Give Ax what trials measured, all at once, and how they ended."""
+        rows = [row for trial in trials for row in self._data(trial)]
+        if rows:
+            self.ax.attach_data(Data(data_rows=rows))
+        for trial in trials:
+            held = self.ax.trials[trial.number]
+            held.update_run_metadata({"lost": lost(trial)})
+            self._mark(held, trial)
+
+    def _mark(self, held: BaseTrial, trial: TrialRecord) -> None:
+        """Mark how a trial ended. Ax takes abandoned trials for pending ones, so that there are none."""
+        suspected = self._outliers.get(trial.number, "")
+        if trial.state is not TrialState.COMPLETED:
+            held.mark_failed(reason=f"{trial.state}: {trial.reason}" if trial.reason else str(trial.state))
+        elif suspected:
+            held.mark_failed(reason=_suspected(suspected))
+        elif score_trial(self._objective, trial, {}).score is None:
+            what = f"at fidelity {trial.fidelity}" if trial.fidelity != FULL else "in part"
+            held.mark_early_stopped(reason=f"measured {what}: there is no score", unsafe=True)
         else:
-            held.append(constraint)
-    return SearchSpace(list(parameters.values()), held), refused
+            held.mark_completed()
+
+    def _data(self, trial: TrialRecord) -> Iterator[DataRow]:
+        """Yield what a trial measured with its standard errors, what is constrained, and what it is worth."""
+        values: dict[str, tuple[float, float]] = {n: (m.value, m.sd) for n, m in trial.metrics.items()}
+        if trial.state is TrialState.COMPLETED and trial.fidelity == FULL:
+            values |= self._worth(trial)
+        arm = self.ax.trials[trial.number].arms[0]
+        wanted = {*self.ax.metrics, *(cheap_name(trial.fidelity, name) for name in self._campaign.measured)}
+        for name, (value, sd) in values.items():
+            if name in wanted:
+                yield DataRow(trial.number, arm.name, name, name, value, sd)
+
+    def _worth(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
+        """Return what the objective in force makes of a trial: its score, or the points of each term of a front."""
+        scored = score_trial(self._objective, trial, {})
+        if scored.score is None:
+            return {}
+        metrics = {name: (m.value, m.sd) for name, m in scored.metrics.items()}
+        if not isinstance(self._objective.find, FindParetoConfig):
+            return metrics | {SCORE: (scored.score, scored.score_sd or 0.0)}
+        points = self._objective.points({name: value for name, (value, _) in metrics.items()})
+        return metrics | {n: (float(p), math.nan) for n, p in zip(_axes(self._objective), points, strict=True)}
 
 
-def _constraints(space: SpaceConfig) -> Iterator[tuple[str, ParameterConstraint]]:
-    """Yield the linear constraints and the totals of the mixtures, each with its text."""
-    for constraint in space.linear_constraints:
-        yield constraint.text, _constraint(constraint)
-    for name, mixture in space.mixtures.items():
-        total = " + ".join(f"1.0 * {component}" for component in mixture.components)
-        yield f"total of {name}", ParameterConstraint(equality=f"{total} == {mixture.total!r}")
+def search_space(space: SpaceConfig, materials: int = 0) -> SearchSpace:
+    """Return a space of Ax, with the constraints that Ax can express.
+
+    Every parameter has a value there, and one that does not apply its lowest. A material is a row of the pool.
+
+    Args:
+        space: in force.
+        materials: size of the pool.
+    """
+    found = [_parameter(name, parameter) for name, parameter in space.all_parameters.items()]
+    if materials:
+        found.append(_range(MATERIAL, ParameterType.INT, 0, materials - 1))
+    held = {p.name: float(p.value) for p in found if isinstance(p, FixedParameter) and p.parameter_type.is_numeric}
+    return SearchSpace(found, [c for c in _constraints(space, held) if c is not None])
 
 
-def _constraint(constraint: LinearConstraint) -> ParameterConstraint:
-    terms = " + ".join(f"{coefficient!r} * {name}" for name, coefficient in constraint.coefficients.items())
-    if constraint.equal:
-        return ParameterConstraint(equality=f"{terms} == {constraint.bound!r}")
-    return ParameterConstraint(inequality=f"{terms} <= {constraint.bound!r}")
+def parameters_of(space: SpaceConfig, candidate: Candidate, rows: Mapping[str, int]) -> dict[str, Scalar]:
+    """Return a candidate's value of each parameter of Ax; shares of a mixture add up exactly, as Ax wants them to.
+
+    Args:
+        space: in force.
+        candidate: in this space or not.
+        rows: material to its row in the pool; one that the pool does not have comes behind all others.
+    """
+    stand_ins = {name: p.at(0.0) for name, p in space.parameters.items() if p.when}
+    values = stand_ins | {n: _typed(space.all_parameters.get(n), v) for n, v in candidate.parameters.items()}
+    for mixture in space.mixtures.values():
+        shares = {name: float(values[name]) for name in mixture.components if name in values}
+        whole = sum(shares.values())
+        values |= {name: share * mixture.total / whole for name, share in shares.items()} if whole > 0.0 else {}
+    if candidate.material is not None:
+        values[MATERIAL] = rows.get(candidate.material, len(rows))
+    return values
 
 
-def _groups(objective: Objective, trials: Sequence[TrialRecord]) -> list[_Group]:
-    """Return the trials candidate by candidate, in the order in which they were first proposed."""
-    of = by_trial(results(objective, trials))
-    groups: dict[tuple[object, ...], list[TrialRecord]] = {}
-    for trial in trials:
-        groups.setdefault(trial.candidate.key(), []).append(trial)
-    return [_Group(tuple(g), next((of[t.number] for t in g if t.number in of), None)) for g in groups.values()]
+def _typed(parameter: ParameterConfig | None, value: Scalar) -> Scalar:
+    """Return a value with the type that Ax wants, whatever it is in the store."""
+    match parameter:
+        case FloatConfig() | OrdinalConfig():
+            return float(value)
+        case IntegerConfig():
+            return int(value)
+        case _:
+            return value
 
 
-def _attach(client: Client, held: Experiment, campaign: Campaign, group: _Group) -> bool:
-    """Tell of a candidate and how it ended, if it has; return whether it lies in the space of Ax."""
-    values = _values(campaign.space, group.candidate)
-    # Not by attach_trial, which refuses what has left the space since.
-    trial = held.new_trial(GeneratorRun([Arm(values, group.name)])).mark_running(no_runner_required=True)
-    latest, measured = group.trials[-1], group.measured
-    if measured is not None:
-        client.complete_trial(trial.index, raw_data=_data(campaign, measured))
-    elif any(not one.state.ended for one in group.trials):
-        pass  # for Ax, it runs
-    elif latest.state is TrialState.FAILED:
-        client.mark_trial_failed(trial.index, failed_reason=latest.reason)
-    else:
-        client.mark_trial_abandoned(trial.index)
-    return held.search_space.check_membership(values)
+def _parameter(name: str, parameter: ParameterConfig) -> Parameter:
+    match parameter:
+        case FloatConfig(low=low, high=high, scale=scale):
+            return _range(name, ParameterType.FLOAT, low, high, log_scale=scale == "log")
+        case IntegerConfig(low=low, high=high):
+            return _range(name, ParameterType.INT, int(low), int(high))
+        case OrdinalConfig(levels=levels):
+            return _choice(name, ParameterType.FLOAT, [float(level) for level in levels], ordered=True)
+        case CategoricalConfig(levels=levels):
+            return _choice(name, ParameterType.STRING, list(levels), ordered=False)
 
 
-def _data(campaign: Campaign, found: CandidateResult) -> dict[str, float | tuple[float, float]]:
-    """Return what was measured with its standard errors, what is constrained, and what it is worth."""
-    objective = campaign.build_objective()
-    names = [*campaign.measured, *(b.metric for b in objective.bounds)]
-    measured: dict[str, float | tuple[float, float]] = {
-        name: (found.metrics[name].value, found.metrics[name].sd) for name in names if name in found.metrics
-    }
-    if not isinstance(objective.find, FindParetoConfig):
-        return measured | {SCORE: (found.score or 0.0, found.score_sd or 0.0)}
-    return measured | dict(zip(_axes(objective), map(float, objective.points(found.values)), strict=True))
+def _range(name: str, kind: ParameterType, low: float, high: float, *, log_scale: bool = False) -> Parameter:
+    if low == high:
+        return FixedParameter(name, kind, low)
+    return RangeParameter(name, kind, low, high, log_scale=log_scale)
+
+
+def _choice(name: str, kind: ParameterType, levels: Sequence[Scalar], *, ordered: bool) -> Parameter:
+    if len(levels) == 1:
+        return FixedParameter(name, kind, levels[0])
+    many = len(levels) > _MOST_LEVELS  # Ax holds so many while a campaign runs, and refuses to write them into a file
+    return ChoiceParameter(
+        name, kind, list(levels), is_ordered=ordered, sort_values=ordered, bypass_cardinality_check=many
+    )
+
+
+def _constraints(space: SpaceConfig, held: Mapping[str, float]) -> Iterator[ParameterConstraint | None]:
+    """Yield the linear constraints and the totals of the mixtures, but for those that Ax cannot express."""
+    refused = {key for key, _ in inexpressible(space)}
+    for i, constraint in enumerate(space.parsed_constraints):
+        if f"constraints[{i}]" not in refused and isinstance(constraint, LinearConstraint):
+            yield _constraint(constraint.coefficients, constraint.bound, held, equal=constraint.equal)
+    for mixture in space.mixtures.values():
+        yield _constraint(dict.fromkeys(mixture.components, 1.0), mixture.total, held, equal=True)
+
+
+def _constraint(
+    coefficients: Mapping[str, float], bound: float, held: Mapping[str, float], *, equal: bool
+) -> ParameterConstraint | None:
+    """Return a constraint on what is not held at one value; None where nothing is left to constrain."""
+    rest = bound - sum(coefficient * held[name] for name, coefficient in coefficients.items() if name in held)
+    terms = [f"{coefficient!r} * {name}" for name, coefficient in coefficients.items() if name not in held]
+    if not terms:
+        return None
+    if equal:
+        return ParameterConstraint(equality=f"{' + '.join(terms)} == {rest!r}")
+    return ParameterConstraint(inequality=f"{' + '.join(terms)} <= {rest!r}")
+
+
+def _optimization(objective: Objective) -> OptimizationConfig:
+    """Return what is maximised, with the outcome constraints, and the references of a front as thresholds."""
+    bounds = [f"{b.metric} {'>=' if b.at_least else '<='} {b.limit!r}" for b in objective.bounds]
+    axes = _axes(objective)
+    if isinstance(objective.find, FindParetoConfig):
+        bounds += [f"{n} >= {x!r}" for n, x in zip(axes, objective.references, strict=True) if x is not None]
+    return optimization_config_from_string(", ".join(axes), bounds)
 
 
 def _axes(objective: Objective) -> list[str]:
@@ -188,95 +372,5 @@ def _axes(objective: Objective) -> list[str]:
     return [f"points_of_{term.metric}_{place}" for place, term in enumerate(objective.terms)]
 
 
-def _thresholds(objective: Objective) -> list[str]:
-    """Return the references of a front, where they are given."""
-    if not isinstance(objective.find, FindParetoConfig):
-        return []
-    return [f"{n} >= {x!r}" for n, x in zip(_axes(objective), objective.references, strict=True) if x is not None]
-
-
-def _outcome(bound: Bound) -> str:
-    return f"{bound.metric} {'>=' if bound.at_least else '<='} {bound.limit!r}"
-
-
-def _values(space: SpaceConfig, candidate: Candidate) -> dict[str, Scalar]:
-    """Return a candidate's value of each parameter; the shares of a mixture add up exactly, as Ax wants them to."""
-    rest = {} if candidate.material is None else {MATERIAL: candidate.material}
-    values = {name: p.at(0.0) for name, p in space.parameters.items() if p.when} | dict(candidate.parameters) | rest
-    for mixture in space.mixtures.values():
-        shares = {name: float(values[name]) for name in mixture.components if name in values}
-        whole = sum(shares.values())
-        values |= {name: share * mixture.total / whole for name, share in shares.items()} if whole > 0.0 else {}
-    return values
-
-
-def _parameters(space: SpaceConfig) -> list[_Config]:
-    return [_parameter(name, parameter) for name, parameter in space.all_parameters.items()]
-
-
-def _materials(trials: Sequence[TrialRecord]) -> list[_Config]:
-    """Return the choice among the materials that were tried; Ax refuses a choice of one."""
-    names = list(dict.fromkeys(t.candidate.material for t in trials if t.candidate.material is not None))
-    if not names:
-        return []
-    spare = [f"not {names[0]}"] * (len(names) == 1)
-    return [ChoiceParameterConfig(MATERIAL, [*names, *spare], parameter_type="str", is_ordered=False)]
-
-
-def _parameter(name: str, parameter: ParameterConfig) -> _Config:
-    match parameter:
-        case FloatConfig(low=low, high=high) if low == high:
-            return ChoiceParameterConfig(name=name, values=[low], parameter_type="float", is_ordered=True)
-        case FloatConfig(low=low, high=high, scale=scale):
-            return RangeParameterConfig(name=name, bounds=(low, high), parameter_type="float", scaling=scale)
-        case IntegerConfig(low=low, high=high) if low == high:
-            return ChoiceParameterConfig(name=name, values=[int(low)], parameter_type="int", is_ordered=True)
-        case IntegerConfig(low=low, high=high):
-            return RangeParameterConfig(name=name, bounds=(int(low), int(high)), parameter_type="int")
-        case OrdinalConfig(levels=levels):
-            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="float", is_ordered=True)
-        case CategoricalConfig(levels=levels):
-            return ChoiceParameterConfig(name=name, values=list(levels), parameter_type="str", is_ordered=False)
-
-
-def _unheld(campaign: Campaign) -> Iterator[str]:
-    """Yield what the campaign file says and Ax cannot hold."""
-    space = campaign.space
-    for constraint in space.parsed_constraints:
-        if not isinstance(constraint, LinearConstraint):
-            yield f"constraint {constraint.text}: it is not linear"
-    for name, mixture in space.mixtures.items():
-        if mixture.at_most is not None:
-            yield f"at_most {mixture.at_most} of mixture {name}: Ax's suggestions may hold more components"
-    for name, parameter in space.parameters.items():
-        if parameter.when:
-            yield f"condition of {name}: where it does not apply, it has its lowest value {parameter.at(0.0)}"
-        if isinstance(parameter, CategoricalConfig) and parameter.descriptors:
-            yield f"descriptors of {name}"
-    if space.rows is not None:
-        yield f"rows {space.rows.file}: Ax's suggestions may be none of them"
-    if space.pool is not None:
-        yield "the pool: Ax knows the materials that were tried, and no structures"
-    yield from (f"fidelity {name} and what it measured" for name in campaign.fidelities)
-    yield from (f"warm start from {source.name}" for source in campaign.warm_start)
-    yield "stations, workflow, budget and stopping rules: Ax has none"
-
-
-def _tried(groups: Sequence[_Group]) -> Iterator[str]:
-    """Yield what became of trials that are no observation of their own."""
-    for group in groups:
-        found = group.measured
-        if found is not None and len(found.readings) > 1:
-            yield f"single readings of {found.label}: Ax holds their mean"
-        for trial in group.trials:
-            if trial.outlier:
-                yield f"trial {trial.number}: a suspected outlier"
-            elif trial.state.ended and trial.state is not TrialState.COMPLETED:
-                yield f"measurement of trial {trial.number}: {trial.state}"
-            elif not trial.state.ended and found is not None:
-                yield f"trial {trial.number}, under way: its candidate is completed for Ax"
-
-
-def _outside(groups: Sequence[_Group]) -> Iterator[str]:
-    for group in groups:
-        yield f"{group.name.replace('_', ' ')}: outside of the space of Ax, whose models do not learn from it"
+def _suspected(reason: str) -> str:
+    return f"a suspected outlier: {reason}"

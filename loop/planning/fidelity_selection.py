@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from botorch.utils.sampling import draw_sobol_normal_samples
@@ -21,9 +22,11 @@ from campaigns.warm_start import FEWEST, Record, Source
 from loop.core.records import TrialRecord
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior
-from loop.planning.proposed import ProposedCandidates
 from loop.planning.source_models import Lessons, SourceModels
 from surrogates.models.multi_fidelity import low_fidelity_of, with_low_fidelity
+
+if TYPE_CHECKING:
+    from loop.planning.experiment import CampaignExperiment
 
 _DRAWS = 32
 _COMPARED = 16  # measured candidates among those that may turn out to be the best
@@ -110,7 +113,7 @@ class FidelitySelector:
     belief: CampaignPosterior
     considered: Sequence[Candidate]
 
-    def cheaper(self, proposed: ProposedCandidates) -> tuple[str, Candidate] | None:
+    def cheaper(self, proposed: CampaignExperiment) -> tuple[str, Candidate] | None:
         """Return the lower fidelity that adds more to the best per cost than the full one does, and where; or None.
 
         Lower fidelities never cost more than the full one has, so that a proxy that is believed in vain at most

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
 from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import metric_text
+from loop.core.records import FEWEST as FEWEST_SCORED
 from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord, fully_measured, learnable
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.failures import failures
@@ -22,11 +25,13 @@ from loop.planning.health_monitor import HealthMonitor
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.posterior_best import posterior_best
-from loop.planning.proposed import Keys
 from loop.planning.regret import estimate_regret
 from loop.planning.source_models import SourceModels
 from surrogates.models.encoder import Encoder
 from surrogates.models.outliers import FEWEST
+
+if TYPE_CHECKING:
+    from loop.planning.experiment import Keys
 
 
 class ModelFitter:
@@ -138,18 +143,22 @@ class ModelFitter:
                 found[trial.number] = "; ".join([*filter(None, [found.get(trial.number)]), words])
         return found
 
-    def estimate_regret(self, over: Keys, seed: int) -> RegretEstimate | None:
-        """Return what is left to hope for, whatever is under way.
+    def estimate_regret(self, over: Keys) -> RegretEstimate | None:
+        """Return what is left to hope for, whatever is under way; None before there is a model to ask.
 
         Args:
             over: the keys of the candidates of all trials that have ended.
-            seed: determines the samples.
         """
-        return estimate_regret(self.heeding_failures(), replace(self.measured, seen=over), self.trials, seed)
+        if self.scored < FEWEST_SCORED:
+            return None
+        belief, history = self.heeding_failures(), replace(self.measured, seen=over)
+        return estimate_regret(belief, history, self.trials, seed_of(self.scorer.campaign.seed, self.scored))
 
-    def posterior_best(self, seed: int) -> PosteriorBest | None:
-        """Return the best measured candidate by the posterior; ``seed`` determines the samples."""
-        return posterior_best(self.belief(), self.trials, seed)
+    def posterior_best(self) -> PosteriorBest | None:
+        """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
+        if self.scored < FEWEST_SCORED:
+            return None
+        return posterior_best(self.belief(), self.trials, seed_of(self.scorer.campaign.seed, self.scored))
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
@@ -176,3 +185,8 @@ class ModelFitter:
             self.trust.amend(now.outline)
         elif believed is not None:
             self._believed = (believed[0], replace(believed[1], scorer=self.scorer, memory={}))
+
+
+def seed_of(seed: int, number: int) -> int:
+    """Return the seed of one choice: a function of the campaign's seed and the number of trials alone."""
+    return zlib.crc32(f"{seed}/{number}".encode())

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from campaigns.campaign import Campaign
 from campaigns.costs import cost_of, duration_of
@@ -23,21 +19,17 @@ from loop.core.records import (
     MODEL,
     OPERATOR,
     Alternative,
-    PosteriorBest,
     Proposal,
-    RegretEstimate,
     TrialRecord,
-    fully_measured,
 )
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.acquisition import Choice, choose, explained
-from loop.planning.failures import lost
+from loop.planning.experiment import CampaignExperiment
 from loop.planning.fidelity_selection import FidelitySelector, plan
 from loop.planning.initial_design import InitialDesign
 from loop.planning.mc_objective import ObjectiveOnSamples
-from loop.planning.model_fitter import ModelFitter
+from loop.planning.model_fitter import ModelFitter, seed_of
 from loop.planning.posterior import CampaignPosterior, TrainingData
-from loop.planning.proposed import ProposedCandidates
 from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder
@@ -49,6 +41,10 @@ Suggestion = tuple[int, Candidate, Proposal]
 class Planner:
     """Suggests candidates and learns from trials.
 
+    Attributes:
+        models: what the trials have taught.
+        experiment: what was proposed, and how it ended.
+
     Args:
         campaign: space, metrics, objective and seed.
         encoder: layout of the rows, with the pool's table where there is a pool.
@@ -59,12 +55,14 @@ class Planner:
     """
 
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
-        self._known, self._proposed = ModelFitter(ObjectiveOnSamples(campaign, encoder), sources), ProposedCandidates()
+        self.models = ModelFitter(ObjectiveOnSamples(campaign, encoder), sources)
+        self.experiment = CampaignExperiment(campaign, () if encoder.materials is None else encoder.materials.ids)
         self._first, self._start = 0, self._begun(0)
 
     def amend(self, now: CampaignVersion) -> None:
         """Go by an amended campaign from now on."""
-        self._known.amend(now)
+        self.models.amend(now)
+        self.experiment.amend(now.campaign)
         self._first, self._start = now.first, self._begun(0)
 
     def take(self, candidate: Candidate, reason: str) -> Suggestion:
@@ -77,14 +75,14 @@ class Planner:
         Raises:
             SpaceExhaustedError: no candidate is left.
         """
-        begun, planned = self._proposed.own(), plan(self._campaign)
+        begun, planned = self.experiment.own(), plan(self._campaign)
         if begun < len(planned):
-            planned = plan(self._campaign, self._known.imported)
-        seed = _seed(self._campaign.seed, len(self._proposed))
+            planned = plan(self._campaign, self.models.imported)
+        seed = seed_of(self._campaign.seed, len(self.experiment))
         try:
             if begun < len(planned):
                 candidate, proposal = self._begin(planned[begun])
-            elif self._known.scored < FEWEST:
+            elif self.models.scored < FEWEST:
                 candidate, proposal = self._begin(FULL)
             else:
                 candidate, proposal = self._choose(seed)
@@ -95,92 +93,55 @@ class Planner:
             candidate, proposal = repeated
         return self._new(replace(candidate, parameters=self._campaign.space.present(candidate.parameters)), proposal)
 
-    def belief(self) -> CampaignPosterior:
-        """Return what the latest suggestion of a model believed; at least one must have been made."""
-        return self._known.belief()
-
-    def outliers(self) -> dict[int, str]:
-        """Return the completed trials with a measurement that is not believed as of now, each with the reason."""
-        return self._known.outliers()
-
-    def regret(self) -> RegretEstimate | None:
-        """Return what is left to hope for after the completed trials; None before there is a model to ask."""
-        count = self._known.scored
-        if count < FEWEST:
-            return None
-        return self._known.estimate_regret(self._proposed.ended, _seed(self._campaign.seed, count))
-
-    def posterior_best(self) -> PosteriorBest | None:
-        """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
-        count = self._known.scored
-        return None if count < FEWEST else self._known.posterior_best(_seed(self._campaign.seed, count))
-
-    def outliers_among(self, metric: str, trials: Sequence[TrialRecord]) -> frozenset[int]:
-        """Return the numbers of those completed trials, in order, whose measurement of a metric the others contradict.
-
-        It depends on these trials alone.
-        """
-        return self._known.trust.outliers_among(metric, trials)
-
-    def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
-        """Use other values, n, of a metric's prior from now on, in the metric's unit."""
-        self._known.adopt(metric, prior)
-
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
-        self._proposed.end(trial.number, lost=lost(trial))
-        return self._known.learn(trial)
+        self.experiment.end([trial])
+        return self.models.learn(trial)
 
     def recall(self, trials: Sequence[TrialRecord]) -> None:
         """Learn more trials of the store, in the order of their numbers: all of them, or those that were imported."""
-        for trial in trials:
-            self._proposed.add(trial.candidate, trial.fidelity, imported=trial.imported)
-            partly = trial.imported and not fully_measured([trial], self._campaign.measured)
-            if partly:  # or it was withdrawn
-                self._proposed.drop(trial.number)
-        ended = sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number))
-        for trial in ended:
-            self._proposed.end(trial.number, lost=lost(trial))
-        self._known.recall(ended)
+        self.experiment.restore(trials)
+        ended = (trial for trial in trials if trial.state.ended)
+        self.models.recall(sorted(ended, key=lambda t: (t.completed_order or 0, t.number)))
 
     def relearn(self, trials: Sequence[TrialRecord]) -> None:
         """Learn all trials of the store anew, as people have decided otherwise of some of them."""
-        self._proposed = ProposedCandidates()
-        self._known.forget()
+        self.experiment.clear()
+        self.models.forget()
         self.recall(trials)
 
     @property
     def _campaign(self) -> Campaign:
-        return self._known.scorer.campaign
+        return self.models.scorer.campaign
 
     def _begun(self, count: int) -> InitialDesign:
         """Return the start of the campaign that is in force after so many proposals."""
-        return InitialDesign(self._known.scorer, self._known.teaching, count)
+        return InitialDesign(self.models.scorer, self.models.teaching, count)
 
     def _starting(self) -> InitialDesign:
         """Return the start, as far as it had come when the campaign became what it is."""
-        count = self._proposed.own(before=self._first)
+        count = self.experiment.own(before=self._first)
         if self._start.begun != count:
             self._start = self._begun(count)
         return self._start
 
     def _new(self, candidate: Candidate, proposal: Proposal) -> Suggestion:
         """Return a new trial, which is under way from now on."""
-        if before := self._proposed.lost(candidate, proposal.fidelity):
+        if before := self.experiment.lost(candidate, proposal.fidelity):
             why = f"its {trials_text(before)} failed for a fault of the lab, which says nothing of the candidate"
             proposal = replace(proposal, reason="; ".join(filter(None, [proposal.reason, why])))
-        number = self._proposed.add(candidate, proposal.fidelity)
+        number = self.experiment.add(candidate, proposal)
         return number, candidate, _priced(self._campaign, candidate, proposal)
 
     def _begin(self, fidelity: str) -> tuple[Candidate, Proposal]:
         """Return a candidate of the start, advised by sources or filling the space."""
-        seen = self._proposed.seen(fidelity)
-        advised = self._advising().advised(len(seen), self._known.measured, seen) if fidelity == FULL else None
+        seen = self.experiment.seen(fidelity)
+        advised = self._advising().advised(len(seen), self.models.measured, seen) if fidelity == FULL else None
         generator = "space-filling" if advised is None else "sources"
-        candidate = advised or self._starting().candidate(self._proposed.own(), seen)
+        candidate = advised or self._starting().candidate(self.experiment.own(), seen)
         if candidate is None:
             raise SpaceExhaustedError("every candidate has been proposed")
-        learnt_from, pending = self._known.learnt_from, self._proposed.under_way
+        learnt_from, pending = self.models.learnt_from, self.experiment.under_way
         return candidate, Proposal(generator, learnt_from=learnt_from, pending=pending, fidelity=fidelity)
 
     def _advising(self) -> InitialDesign:
@@ -188,18 +149,18 @@ class Planner:
         start = self._starting()
         if not self._campaign.fidelities:
             return start
-        return replace(start, teaching=self._known.ladder.teaching(self._known.scorer))
+        return replace(start, teaching=self.models.ladder.teaching(self.models.scorer))
 
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
-        belief, history = self._known.heeding_failures(), self._history
+        belief, history = self.models.heeding_failures(), self._history
         choice = choose(belief, history, seed)
         found = choose_replicate(belief, history, choice.candidate, seed)
         if found is not None:
             return self._again(belief, found, (Alternative(choice.candidate, choice.acquisition), *choice.alternatives))
         proposal = self._explained(choice)
         cheaper = (
-            FidelitySelector(belief, choice.considered).cheaper(self._proposed) if self._campaign.fidelities else None
+            FidelitySelector(belief, choice.considered).cheaper(self.experiment) if self._campaign.fidelities else None
         )
         if cheaper is None:
             return choice.candidate, proposal
@@ -208,10 +169,10 @@ class Planner:
 
     def _repeated(self, seed: int) -> tuple[Candidate, Proposal] | None:
         """Return what is worth measuring once more where nothing new is left, or None."""
-        if not self._known.scored:
+        if not self.models.scored:
             return None
-        belief = self._known.heeding_failures()
-        left = self._campaign.budget.trials - self._proposed.own()
+        belief = self.models.heeding_failures()
+        left = self._campaign.budget.trials - self.experiment.own()
         found = choose_only_replicate(belief, self._history, seed, max(left, 1))
         return None if found is None else self._again(belief, found, ())
 
@@ -219,19 +180,19 @@ class Planner:
         self, belief: CampaignPosterior, found: Replicate, others: tuple[Alternative, ...]
     ) -> tuple[Candidate, Proposal]:
         choice = explained(belief, self._history.done[found.place], math.log(found.gain), others)
-        reason = f"trial {self._known.trials[found.place].number} once more: {found.why}"
+        reason = f"trial {self.models.trials[found.place].number} once more: {found.why}"
         return choice.candidate, replace(self._explained(choice), generator=AGAIN, reason=reason)
 
     @property
     def _history(self) -> TrainingData:
         """What was measured, and what was proposed."""
-        proposed = self._proposed
+        proposed = self.experiment
         return replace(
-            self._known.measured, pending=proposed.pending, seen=proposed.seen(FULL), imported=proposed.imported
+            self.models.measured, pending=proposed.pending, seen=proposed.seen(FULL), imported=proposed.imported
         )
 
     def _explained(self, choice: Choice) -> Proposal:
-        health = self._known.trust.describe
+        health = self.models.trust.describe
         return Proposal(
             MODEL,
             acquisition=choice.acquisition,
@@ -239,8 +200,8 @@ class Planner:
             score=choice.score,
             feasibility=choice.feasibility,
             success=choice.success,
-            learnt_from=self._known.learnt_from,
-            pending=self._proposed.under_way,
+            learnt_from=self.models.learnt_from,
+            pending=self.experiment.under_way,
             models={name: {**model, "health": health(name)} for name, model in choice.models.items()},
             alternatives=choice.alternatives,
         )
@@ -252,8 +213,3 @@ def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Pro
         return replace(proposal, cost=campaign.cost_of(proposal.fidelity))
     duration = duration_of(campaign, candidate.parameters)
     return replace(proposal, cost=cost_of(campaign, candidate.parameters), duration=duration or None)
-
-
-def _seed(seed: int, number: int) -> int:
-    """Return the seed of one choice: a function of campaign seed and trial number alone."""
-    return zlib.crc32(f"{seed}/{number}".encode())

@@ -15,7 +15,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.values import TrialState
 from campaigns.yaml_lines import read_document
-from loop.core.campaign_version import as_shown
+from loop.core.campaign_version import as_scored, as_shown
 from loop.core.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
 from loop.storage.tables import (
     AmendmentRow,
@@ -257,6 +257,14 @@ class Reader:
                 f"{self.path} holds a campaign file with {error.error_count()} keys that this version does not know; "
                 f"use the version that ran it (athanor-sdl {writer})"
             ) from error
+
+    def scored_campaign(self) -> Campaign:
+        """Return the campaign of the store that is in force, with the weights by which its trials are scored.
+
+        Raises:
+            StoreError: the store holds no campaign, or one of a version with another format.
+        """
+        return as_scored(self.stored_campaign(), self.amendments()).campaign
 
     def shown_campaign(self) -> Campaign:
         """Return the campaign of the store as its trials are scored and shown.

@@ -53,11 +53,12 @@ class Session:
         encoder = Encoder(self.campaign.space, MaterialTable(pool().ids, views, {"prior:heat": prior}))
         self.planner = Planner(self.campaign, encoder)
         assert isinstance(self.campaign.surrogate.retrain, RetrainConfig)
-        self.retraining = Retraining(self.campaign, self.campaign.surrogate.retrain, pool(), folder, self.planner)
+        rule, models = self.campaign.surrogate.retrain, self.planner.models
+        self.retraining = Retraining(self.campaign, rule, pool(), folder, models)
 
     def prior(self) -> np.ndarray:
         self.planner.suggest()
-        materials = self.planner.belief().scorer.encoder.materials
+        materials = self.planner.models.belief().scorer.encoder.materials
         assert materials is not None
         return materials.numbers["prior:heat"]
 
@@ -96,7 +97,7 @@ def test_a_model_that_predicts_held_back_data_better_is_taken_over_when_it_is_du
     again.planner.recall(done)
     again.retraining.advance(done)
     assert np.array_equal(again.prior(), after)
-    assert again.planner.belief().describe() == session.planner.belief().describe()
+    assert again.planner.models.belief().describe() == session.planner.models.belief().describe()
 
 
 def test_a_tuning_that_is_killed_is_told_and_the_campaign_goes_on(session: Session) -> None:

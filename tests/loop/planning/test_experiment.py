@@ -1,102 +1,24 @@
-import warnings
+"""The campaign as Ax holds it: in step with the store's trials, whatever becomes of them."""
+
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ax.api.client import Client
+from ax.core.trial_status import TrialStatus
+from ax.core.utils import extract_pending_observations
 
+from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended
 from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL
 from campaigns.load import load_campaign, parse_campaign
-from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Proposal, TrialRecord
-from loop.planning.experiment import MATERIAL, SCORE, experiment, write_experiment
+from campaigns.values import Candidate, Cause, MetricValue, TrialState
+from loop.core.records import IMPORTED, Proposal, TrialRecord
+from loop.planning.experiment import MATERIAL, MATERIALS, SCORE, CampaignExperiment
 from loop.storage.paths import ready_campaigns
-from loop.storage.reader import Reader
-from tests.stores import fill
-
-SETTINGS = {"temperature": 800.0, "time": 10.0, "ramp_rate": 5.0, "lithium_excess": 3, "atmosphere": "air"}
-METRICS = {
-    "capacity": MetricValue(150.0, 2.0, "mAh/g"),
-    "mean_voltage": MetricValue(3.8, 0.01, "V"),
-    "phase_fraction": MetricValue(0.9, 0.01, "1"),
-}
-
-
-def trial(number: int, state: TrialState, candidate: Candidate) -> TrialRecord:
-    return TrialRecord(number, candidate, state, "", Proposal("model"), {}, (), None, None, None, None, 0.0, None, ())
-
-
-def completed(number: int, candidate: Candidate, outlier: str = "") -> TrialRecord:
-    ended = trial(number, TrialState.COMPLETED, candidate)
-    metrics = {name: replace(metric, value=metric.value * (1.0 - 0.02 * number)) for name, metric in METRICS.items()}
-    return replace(
-        ended,
-        metrics=metrics,
-        score=1.0 - 0.3 * number,
-        score_sd=0.1,
-        feasible=True,
-        completed_order=0,
-        outlier=outlier,
-    )
-
-
-@pytest.fixture
-def calcination() -> Campaign:
-    return load_campaign(ready_campaigns()["calcination"])
-
-
-def test_ax_takes_up_a_campaign_with_the_fate_of_each_trial(tmp_path: Path) -> None:
-    fill(tmp_path)
-    reader = Reader(f"sqlite:///{tmp_path / 'small.db'}")
-    write_experiment(reader.shown_campaign(), reader.trials(), tmp_path / "small.ax.json")
-    client = Client.load_from_json_file(str(tmp_path / "small.ax.json"))
-    table = client.summarize()
-    assert list(table["trial_status"]) == ["COMPLETED", "ABANDONED", "RUNNING", "RUNNING"]
-    assert list(table["temperature"]) == [600.0, 601.0, 602.0, 603.0]
-    assert (table["capacity"][0], table[SCORE][0]) == (150.0, 15.0)
-
-
-def test_ax_goes_on_where_the_campaign_was(calcination: Campaign) -> None:
-    hotter = [{**SETTINGS, "temperature": 800.0 + 20.0 * number, "time": 10.0 + number % 3} for number in range(6)]
-    client = experiment(calcination, [completed(number, Candidate(s)) for number, s in enumerate(hotter)]).client
-    best, values, number, _ = client.get_best_parameterization(use_model_predictions=False)
-    assert (dict(best), number) == (SETTINGS, 0)
-    assert values[SCORE] == pytest.approx((1.0, 0.1**2))  # Ax tells variances
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Ax and scipy, about each other
-        ((following, parameters),) = client.get_next_trials(max_trials=1).items()
-    assert following == 6
-    assert calcination.space.allows(parameters)
-
-
-def test_what_is_not_believed_is_no_optimum_of_ax(calcination: Campaign) -> None:
-    outliers_among = completed(0, Candidate(SETTINGS), outlier="a spike")
-    failed = trial(1, TrialState.FAILED, Candidate({**SETTINGS, "time": 11.0}))
-    assert list(experiment(calcination, [outliers_among, failed]).client.summarize()["trial_status"]) == [
-        "ABANDONED",
-        "FAILED",
-    ]
-
-
-def test_materials_are_those_that_were_tried() -> None:
-    cathode = load_campaign(ready_campaigns()["cathode"])
-    settings = {name: parameter.at(0.0) for name, parameter in cathode.space.all_parameters.items()}
-    client = experiment(cathode, [trial(0, TrialState.QUEUED, Candidate(settings, "LiCoO2-layered"))]).client
-    assert list(client.summarize()[MATERIAL]) == ["LiCoO2-layered"]
-
-
-def test_a_front_has_an_objective_for_each_term(calcination: Campaign) -> None:
-    data = calcination.model_dump(mode="json")
-    data["objective"]["find"] = {"kind": "pareto"}
-    data["stopping"] = []
-    data["objective"]["terms"] = [{**term, "weight": 1.0} for term in data["objective"]["terms"]]
-    front = Campaign.model_validate(data)
-    client = experiment(front, [completed(0, Candidate(SETTINGS))]).client
-    table = client.summarize()
-    assert table["points_of_capacity_0"][0] == pytest.approx(150.0 / 20.0)
-    assert "points_of_phase_fraction_1" in table
-
+from tests.planned import campaign
 
 BATTER = """\
 name: batter
@@ -126,69 +48,193 @@ budget: {trials: 10}
 """
 
 
+def trial(number: int, candidate: Candidate, state: TrialState = TrialState.COMPLETED, **changes: Any) -> TrialRecord:
+    fields: dict[str, Any] = {
+        "reason": "", "proposal": Proposal("model"), "metrics": {}, "flags": (), "score": None, "score_sd": None,
+        "feasible": None, "completed_order": None, "created": 0.0, "ended": 1.0, "steps": (),
+    }  # fmt: skip
+    return TrialRecord(number=number, candidate=candidate, state=state, **(fields | changes))
+
+
+def at(x: float) -> Candidate:
+    return Candidate({"x0": x})
+
+
+def measured(number: int, x: float, merit: float, **changes: Any) -> TrialRecord:
+    return trial(number, at(x), metrics={"merit": MetricValue(merit, 0.5, "1")}, **changes)
+
+
 def baked(number: int, flour: float, milk: float, rise: float, **changes: Any) -> TrialRecord:
     parameters = {"heat": 200.0, "fan": "off", "flour": flour, "milk": milk, "egg": 100.0 - flour - milk}
     metrics = {"rise": MetricValue(rise, 0.5, "mm"), "price": MetricValue(2 * rise, 1.0, "mm")}
-    ended = trial(number, TrialState.COMPLETED, Candidate(parameters))
-    merit = {"score": rise, "score_sd": 0.5, "feasible": True, "completed_order": number}
-    return replace(ended, **(merit | {"metrics": metrics} | changes))
+    return trial(number, Candidate(parameters), **({"metrics": metrics, "score": rise} | changes))
 
 
-def test_what_ax_cannot_hold_is_said() -> None:
-    handed = experiment(
-        parse_campaign(BATTER, "batter.yaml"), [baked(i, 20.0 + 5 * i, 50.0, 5.0 + i) for i in range(5)]
-    )
-    assert [text.split(":")[0] for text in handed.left_out] == [
-        "constraint heat + flour <= 390",
-        "constraint flour * milk <= 2400",
-        "condition of speed",
-        "stations, workflow, budget and stopping rules",
+def held(plan: Campaign, trials: Sequence[TrialRecord]) -> CampaignExperiment:
+    found = CampaignExperiment(plan)
+    found.restore(trials)
+    return found
+
+
+def statuses(experiment: CampaignExperiment) -> list[str]:
+    return [one.status.name for one in experiment.ax.trials.values()]
+
+
+def values(experiment: CampaignExperiment, number: int) -> dict[str, tuple[float, float]]:
+    table = experiment.ax.lookup_data().df
+    table = table[table["trial_index"] == number]
+    return {name: (mean, sd) for name, mean, sd in zip(table["metric_name"], table["mean"], table["sem"], strict=True)}
+
+
+def test_a_trial_runs_from_its_proposal_to_its_end() -> None:
+    found = CampaignExperiment(campaign(1))
+    assert [found.add(at(x), Proposal("model")) for x in (0.0, 1.0)] == [0, 1]
+    assert (found.under_way, statuses(found)) == ((0, 1), ["RUNNING", "RUNNING"])
+    found.end([measured(0, 0.0, 2.0)])
+    assert (found.under_way, found.pending, found.ended) == ((1,), [at(1.0)], {at(0.0).key()})
+    assert statuses(found) == ["COMPLETED", "RUNNING"]
+    assert values(found, 0) == {"merit": (2.0, 0.5), SCORE: (2.0, 0.5)}
+
+
+def test_a_candidate_that_was_lost_twice_to_the_lab_counts_as_tried() -> None:
+    found = CampaignExperiment(campaign(1))
+    for number in range(2):
+        assert found.seen(FULL) == frozenset()
+        found.add(at(0.0), Proposal("model"))
+        assert found.seen(FULL) == {at(0.0).key()}
+        found.end([trial(number, at(0.0), TrialState.FAILED, cause=Cause.LAB)])
+    assert found.lost(at(0.0), FULL) == (0, 1)
+    assert found.seen(FULL) == found.ended == {at(0.0).key()}
+
+
+def test_fidelities_are_told_apart() -> None:
+    found = CampaignExperiment(campaign(1))
+    for fidelity, x in (("quick", 0.0), (FULL, 1.0), ("quick", 2.0)):
+        found.add(at(x), Proposal("model", fidelity=fidelity))
+    assert found.under_way == (0, 1, 2)
+    assert found.pending == [at(1.0)]
+    assert found.seen("quick") == {at(0.0).key(), at(2.0).key()}
+    assert (found.count(FULL), found.count("quick"), len(found)) == (1, 2, 3)
+    cheap = {"quick_merit": MetricValue(1.0, 0.1, "1")}
+    found.end([trial(0, at(0.0), proposal=Proposal("model", fidelity="quick"), metrics=cheap)])
+    assert not found.ended
+    assert statuses(found)[0] == "EARLY_STOPPED"
+
+
+def test_what_gives_no_observation_fails_with_its_reason_and_nothing_of_it_is_pending() -> None:
+    ends = [
+        (TrialState.FAILED, "it melts", "failed: it melts"),
+        (TrialState.QUARANTINED, "a spike", "quarantined: a spike"),
+        (TrialState.UNCERTAIN, "", "uncertain"),
+        (TrialState.WITHDRAWN, "no time", "withdrawn: no time"),
     ]
+    found = held(campaign(1), [trial(i, at(i / 9), state, reason=r) for i, (state, r, _) in enumerate(ends)])
+    assert statuses(found) == ["FAILED"] * 4
+    assert [one.status_reason for one in found.ax.trials.values()] == [told for _, _, told in ends]
+    assert extract_pending_observations(found.ax) is None
 
 
-def test_the_total_of_a_mixture_is_kept_by_what_ax_suggests(tmp_path: Path) -> None:
-    data = parse_campaign(BATTER, "batter.yaml").model_dump(mode="json")
-    data["space"] |= {"parameters": {}, "constraints": ["flour - 2 * milk <= 50"]}
-    data["workflow"][0]["recipe"] = {name: f"${name}" for name in ("flour", "milk", "egg")}
-    campaign = Campaign.model_validate(data)
-    trials = [baked(i, 20.0 + 5 * i, 50.0, 5.0 + i) for i in range(5)]
-    shares = [{n: x for n, x in t.candidate.parameters.items() if n not in ("heat", "fan")} for t in trials]
-    plain = [replace(t, candidate=Candidate(each)) for t, each in zip(trials, shares, strict=True)]
-    experiment(campaign, plain).client.save_to_json_file(str(tmp_path / "batter.json"))
-    client = Client.load_from_json_file(str(tmp_path / "batter.json"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        (suggested,) = client.get_next_trials(max_trials=1).values()
-    flour, milk, egg = (float(suggested[name]) for name in ("flour", "milk", "egg"))
-    assert flour + milk + egg == pytest.approx(100.0)
-    assert flour - 2 * milk <= 50.0 + 1e-6
-    assert egg <= 40.0 + 1e-6
+def test_a_replicate_is_an_arm_that_is_repeated() -> None:
+    found = held(campaign(1), [measured(0, 0.5, 1.0), measured(1, 0.2, 2.0), measured(2, 0.5, 1.4)])
+    assert [one.arms[0].name for one in found.ax.trials.values()] == ["0_0", "1_0", "0_0"]
+    assert [values(found, n)["merit"][0] for n in (0, 2)] == [1.0, 1.4]
 
 
-def test_shares_that_were_rounded_add_up_for_ax() -> None:
-    campaign = parse_campaign(BATTER, "batter.yaml")
+def test_a_suspected_outlier_is_no_observation_until_it_is_none_any_more() -> None:
+    found = held(campaign(1), [measured(0, 0.5, 90.0, outlier="a spike"), measured(1, 0.2, 2.0)])
+    assert statuses(found) == ["FAILED", "COMPLETED"]
+    assert "a spike" in found.ax.trials[0].status_reason
+    found.flag_outliers({1: "far off"})
+    assert statuses(found) == ["COMPLETED", "FAILED"]
+    assert found.ax.trials[0].status_reason is None
+    found.flag_outliers({0: "a spike", 1: "far off"})
+    assert statuses(found) == ["FAILED", "FAILED"]
+
+
+def test_imported_trials_are_held_and_were_proposed_by_nobody() -> None:
+    elsewhere = Proposal(IMPORTED)
+    partly = trial(1, at(0.7), proposal=elsewhere)
+    found = held(campaign(1), [measured(0, 0.5, 1.0, proposal=elsewhere), partly])
+    assert (found.own(), len(found), statuses(found)) == (0, 2, ["COMPLETED", "EARLY_STOPPED"])
+    assert found.imported == found.seen(FULL) == {at(0.5).key()}
+
+
+@pytest.mark.parametrize(
+    ("change", "inside"),
+    [
+        (SetBounds(parameter="temperature", low=700.0, high=750.0), [False, False]),
+        (SetBounds(parameter="temperature", low=100.0, high=1500.0), [True, True]),
+        (FixParameter(parameter="time", value=10.0), [True, False]),
+        (AddLevel(parameter="atmosphere", level="nitrogen"), [True, True]),
+        (FixParameter(parameter="atmosphere", value="air"), [True, True]),
+    ],
+    ids=["narrower", "wider", "fixed", "level", "one level"],
+)
+def test_a_changed_space_holds_all_trials_and_says_which_lie_outside(
+    change: CampaignChange, inside: list[bool]
+) -> None:
+    plan = load_campaign(ready_campaigns()["calcination"])
+    settings = {"temperature": 800.0, "time": 10.0, "ramp_rate": 5.0, "lithium_excess": 3, "atmosphere": "air"}
+    candidates = [Candidate(settings), Candidate({**settings, "time": 11.0})]
+    found = held(plan, [trial(i, c, TrialState.QUEUED) for i, c in enumerate(candidates)])
+    found.amend(amended(plan, [change]))
+    arms = [one.arms[0].parameters for one in found.ax.trials.values()]
+    assert [found.ax.search_space.check_membership(arm) for arm in arms] == inside
+    assert found.under_way == (0, 1)
+    assert found.pending == candidates
+
+
+def test_other_weights_score_all_trials_anew() -> None:
+    terms = [{"goal": goal, "metric": "merit", "scale": 1.0} for goal in ("maximise", "minimise")]
+    plan = campaign(1, objective={"terms": terms})
+    found = held(plan, [measured(0, 0.5, 3.0)])
+    assert values(found, 0)[SCORE][0] == 0.0
+    found.amend(amended(plan, [SetWeights(weights={1: 3.0})]))
+    assert values(found, 0)[SCORE][0] == -1.5  # a quarter of 3, less three quarters
+
+
+def test_a_material_is_a_row_of_the_pool() -> None:
+    plan = load_campaign(ready_campaigns()["cathode"])
+    settings = {name: parameter.at(0.0) for name, parameter in plan.space.all_parameters.items()}
+    found = CampaignExperiment(plan, [f"material {i}" for i in range(5_000)])
+    found.restore([trial(0, Candidate(settings, "material 4999"), TrialState.QUEUED)])
+    arm = found.ax.trials[0].arms[0].parameters
+    assert arm[MATERIAL] == 4999
+    assert found.ax.search_space.check_membership(arm)
+    assert found.ax._properties[MATERIALS][4999] == "material 4999"
+
+
+def test_a_front_has_an_objective_for_each_term_with_its_reference() -> None:
+    terms = [
+        {"goal": "maximise", "metric": "merit", "scale": 2.0, "reference": 1.0},
+        {"goal": "minimise", "metric": "merit", "scale": 1.0},
+    ]
+    plan = campaign(1, objective={"terms": terms, "find": {"kind": "pareto"}})
+    found = held(plan, [measured(0, 0.5, 3.0)])
+    assert {n: mean for n, (mean, _) in values(found, 0).items() if n != "merit"} == {
+        "points_of_merit_0": 1.5,
+        "points_of_merit_1": -3.0,
+    }
+    config = found.ax.optimization_config
+    assert config.objective.metric_names == ["points_of_merit_0", "points_of_merit_1"]
+    assert len(config.objective_thresholds) == 1
+
+
+def test_totals_and_linear_constraints_are_in_the_space_and_shares_that_were_rounded_add_up() -> None:
+    plan = parse_campaign(BATTER, "batter.yaml")
     thirds = baked(0, 33.3, 33.3, 5.0)
-    parameters = {**thirds.candidate.parameters, "egg": 33.3}
-    handed = experiment(campaign, [replace(thirds, candidate=Candidate(parameters))])
-    assert sum(handed.client.summarize()[["flour", "milk", "egg"]].iloc[0]) == pytest.approx(100.0)
-    assert not any("outside" in text for text in handed.left_out)
+    found = held(plan, [replace(thirds, candidate=Candidate({**thirds.candidate.parameters, "egg": 33.3}))])
+    arm = found.ax.trials[0].arms[0].parameters
+    assert math.fsum(float(arm[name]) for name in ("flour", "milk", "egg")) == pytest.approx(100.0)
+    assert arm["speed"] == 1.0  # where it does not apply
+    assert found.ax.search_space.check_membership(arm)
+    assert [c.is_equality for c in found.ax.search_space.parameter_constraints] == [False, True]
+    assert [c.expression for c in found.ax.optimization_config.outcome_constraints] == ["price <= 30.0"]
 
 
-def test_a_candidate_is_one_trial_of_ax_with_its_pooled_values() -> None:
-    campaign = parse_campaign(BATTER, "batter.yaml")
-    spike = baked(3, 20.0, 50.0, 99.0, outlier="far from the others")
-    bad = replace(baked(4, 30.0, 50.0, 1.0), state=TrialState.QUARANTINED, score=None, completed_order=None)
-    handed = experiment(
-        campaign, [baked(0, 20.0, 50.0, 4.0), baked(1, 25.0, 50.0, 5.0), baked(2, 20.0, 50.0, 8.0), spike, bad]
-    )
-    table = handed.client.summarize()
-    assert list(table["arm_name"]) == ["trials_0_2_3", "trial_1", "trial_4"]
-    assert list(table["trial_status"]) == ["COMPLETED", "COMPLETED", "ABANDONED"]
-    assert list(table["rise"])[:2] == [6.0, 5.0]
-    assert list(table["price"])[:2] == [12.0, 10.0]
-    _, values, number, _ = handed.client.get_best_parameterization(use_model_predictions=False)
-    assert (number, values["rise"]) == (0, (6.0, pytest.approx(4.0)))  # the standard error of two readings is 2
-    told = "; ".join(handed.left_out)
-    assert "single readings of trials 0, 2 (n = 2)" in told
-    assert "trial 3: a suspected outlier" in told
-    assert "measurement of trial 4: quarantined" in told
+def test_two_thousand_trials_are_taken_up_at_once() -> None:
+    trials = [measured(i, i / 2000, float(i)) for i in range(2000)]
+    began = time.process_time()
+    found = held(campaign(1), trials)
+    assert time.process_time() - began < 2.0
+    assert len(found.ax.trials_by_status[TrialStatus.COMPLETED]) == 2000

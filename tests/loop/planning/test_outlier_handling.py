@@ -25,14 +25,14 @@ def spiky(at: int) -> Lab:
 
 
 def with_doubts(lab: Lab) -> list[TrialRecord]:
-    outliers = lab.planner.outliers()
+    outliers = lab.planner.models.outliers()
     return [replace(t, outlier=outliers.get(t.number, "")) for t in lab.trials]
 
 
 def test_a_spike_is_named_with_its_reason_and_is_not_the_best_trial() -> None:
     lab = spiky(9)
     lab.run(14)
-    outliers = lab.planner.outliers()
+    outliers = lab.planner.models.outliers()
     assert 9 in outliers
     assert outliers[9].startswith("merit 50, but ")
     assert "by the others" in outliers[9]
@@ -48,7 +48,7 @@ def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
     lab = spiky(9)
     proposal = lab.run(16)[-1].proposal
     assert proposal.predictions["merit"].value < 15
-    belief = lab.planner.belief()
+    belief = lab.planner.models.belief()
     score, feasible = belief.outcomes
     assert float(score.max()) < 11
     assert not bool(feasible[9])
@@ -67,11 +67,11 @@ def test_doubts_are_the_same_after_the_trials_were_recalled() -> None:
     lab.run(14)
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
     again.recall(lab.trials)
-    assert again.outliers() == lab.planner.outliers()
+    assert again.models.outliers() == lab.planner.models.outliers()
 
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_nothing_is_doubted_before_there_are_enough_measurements(count: int) -> None:
     lab = spiky(1)
     lab.run(count)
-    assert lab.planner.outliers() == {}
+    assert lab.planner.models.outliers() == {}

@@ -30,16 +30,16 @@ def noisy(sd: float, seed: int) -> Lab:
 def test_before_three_measurements_there_is_no_model_to_ask() -> None:
     lab = noisy(0.1, 1)
     lab.run(2)
-    assert lab.planner.posterior_best() is None
+    assert lab.planner.models.posterior_best() is None
     lab.run(1)
-    assert lab.planner.posterior_best() is not None
+    assert lab.planner.models.posterior_best() is not None
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_best_by_the_model_is_no_maximum_of_noise(seed: int) -> None:
     lab = noisy(0.5, seed)
     lab.run(20)
-    found = lab.planner.posterior_best()
+    found = lab.planner.models.posterior_best()
     top = best(results(lab.campaign.build_objective(), lab.trials))
     assert found is not None
     assert top is not None
@@ -52,14 +52,14 @@ def test_the_best_by_the_model_is_no_maximum_of_noise(seed: int) -> None:
 def test_readings_of_the_same_candidate_are_asked_about_once_and_narrow_the_interval() -> None:
     lab = noisy(0.3, 4)
     lab.run(8)
-    before = lab.planner.posterior_best()
+    before = lab.planner.models.posterior_best()
     assert before is not None
     place = lab.trials[before.trial].candidate
     for _ in range(6):
         number, candidate, proposal = lab.planner.take(Candidate(place.parameters), "again")
         lab.trials.append(lab._ended(number, candidate, proposal))
         lab.planner.ingest(lab.trials[-1])
-    after = lab.planner.posterior_best()
+    after = lab.planner.models.posterior_best()
     assert after is not None
     assert after.trial < 8, "named by its first reading"
     assert after.interval[1] - after.interval[0] < before.interval[1] - before.interval[0]
@@ -73,7 +73,7 @@ def test_the_planner_pools_as_the_ranking_does() -> None:
         lab.trials.append(lab._ended(number, candidate, proposal))
         lab.planner.ingest(lab.trials[-1])
     of = by_trial(results(lab.campaign.build_objective(), lab.trials))
-    score, feasible = lab.planner.belief().pooled([t.candidate for t in lab.trials])
+    score, feasible = lab.planner.models.belief().pooled([t.candidate for t in lab.trials])
     assert score.tolist() == pytest.approx([of[t.number].score for t in lab.trials])
     assert feasible.all()
 
@@ -85,14 +85,14 @@ def test_a_candidate_that_likely_breaks_a_constraint_is_not_the_best() -> None:
     }
     lab = Lab(campaign(1, objective=bound, planner={"initial": 20}), lambda p, _: hill(p), sd=0.01)
     lab.run(16)
-    found = lab.planner.posterior_best()
+    found = lab.planner.models.posterior_best()
     assert found is not None
     assert found.feasibility >= 0.5
     assert hill(lab.trials[found.trial].candidate.parameters) < 1.55
     unreachable = bound | {"constraints": [{"metric": "merit", "at_least": 9}]}
     none = Lab(campaign(1, objective=unreachable), lab.answer, sd=0.01)
     none.run(6)
-    assert none.planner.posterior_best() is None
+    assert none.planner.models.posterior_best() is None
 
 
 def test_it_is_the_same_after_the_trials_were_recalled() -> None:
@@ -100,7 +100,7 @@ def test_it_is_the_same_after_the_trials_were_recalled() -> None:
     lab.run(12)
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
     again.recall(lab.trials)
-    assert again.posterior_best() == lab.planner.posterior_best()
+    assert again.models.posterior_best() == lab.planner.models.posterior_best()
 
 
 def test_status_tells_it_with_its_interval_as_the_run_has_kept_it(bench: Bench) -> None:

@@ -38,7 +38,7 @@ def test_what_would_be_the_best_and_is_not_believed_is_measured_once_more() -> N
     assert repeat.proposal.generator == "re-measure"
     assert repeat.proposal.reason.startswith("trial 9 once more: its score 50 would be the best")
     assert repeat.proposal.alternatives
-    assert 9 in lab.planner.outliers()
+    assert 9 in lab.planner.models.outliers()
 
 
 def test_a_discovery_that_is_measured_twice_is_believed() -> None:
@@ -49,8 +49,8 @@ def test_a_discovery_that_is_measured_twice_is_believed() -> None:
     lab = Lab(campaign(2), lambda p, _: 50.0 if p == needle else hill(p))
     (repeat,) = repeats(lab.run(13))
     assert repeat.candidate.parameters == needle
-    assert not {8, repeat.number} & set(lab.planner.outliers())
-    assert lab.planner.belief().outcomes[0].max() == 50
+    assert not {8, repeat.number} & set(lab.planner.models.outliers())
+    assert lab.planner.models.belief().outcomes[0].max() == 50
 
 
 def test_without_noise_nothing_is_measured_twice() -> None:

@@ -1,0 +1,38 @@
+"""What a search space of Ax cannot express of a campaign's space; known without importing Ax, for ``validate``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaigns.constraints import LinearConstraint
+from campaigns.parameters import FloatConfig
+from campaigns.space import SpaceConfig
+
+
+def inexpressible(space: SpaceConfig) -> Iterator[tuple[str, str]]:
+    """Yield what Ax cannot express: the key within ``space``, and what it is and why, in words.
+
+    Ax 1.3 has linear constraints and equalities between numbers that are not on a logarithmic scale.
+    """
+    for i, constraint in enumerate(space.parsed_constraints):
+        if not isinstance(constraint, LinearConstraint):
+            yield f"constraints[{i}]", f"constraint {constraint.text}: it is not linear"
+        elif logarithmic := [name for name in constraint.coefficients if _logarithmic(space, name)]:
+            yield (
+                f"constraints[{i}]",
+                f"constraint {constraint.text}: {', '.join(logarithmic)} has a logarithmic scale",
+            )
+    for name, mixture in space.mixtures.items():
+        if mixture.at_most is not None:
+            yield (
+                f"mixtures.{name}.at_most",
+                f"at_most {mixture.at_most} of mixture {name}: Ax's suggestions may hold more components",
+            )
+    if space.rows is not None:
+        yield "rows", f"rows {space.rows.file}: Ax's suggestions may be none of them"
+
+
+def _logarithmic(space: SpaceConfig, name: str) -> bool:
+    """Return whether a parameter that is not held at one value has a logarithmic scale."""
+    parameter = space.all_parameters[name]
+    return isinstance(parameter, FloatConfig) and parameter.scale == "log" and parameter.low < parameter.high
