@@ -16,11 +16,11 @@ from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
 from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
-from loop.execution.amendment_log import author
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.execution.manager import Manager
 from loop.execution.options import RunOptions, SessionResult
+from loop.execution.pending_amendments import author
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of, with_imports

@@ -18,7 +18,7 @@ from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.records import changes_of
-from loop.execution.amendment_log import author, check_candidate, check_settlement, checked, rescored
+from loop.execution.pending_amendments import author, check_candidate, check_settlement, checked, rescored
 from loop.storage.paths import open_journal
 from loop.storage.store import Journal
 from loop.validation.limit_checks import kept_limits

@@ -9,7 +9,7 @@ from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import JournalEditor, numbers
 from loop.cli.amendment_parser import wrong
 from loop.core.records import TrialRecord
-from loop.execution.amendment_log import author, check_settlement
+from loop.execution.pending_amendments import author, check_settlement
 from loop.execution.settlements import analysing, settled
 
 

@@ -10,7 +10,7 @@ from loop.core.events import OutlierFlagged, PosteriorBestChanged, RegretEstimat
 from loop.core.pareto import wants_front
 from loop.core.records import FEWEST, PosteriorBest, completed, weighed
 from loop.core.stopping import trial_needing_regret_estimate
-from loop.execution.trial_cache import TrialCache
+from loop.execution.campaign_state import TrialCache
 from loop.planning.planner import Planner
 from loop.storage.reader import BEST, OUTLIERS, POSTERIOR, REGRET
 from loop.storage.store import Store

@@ -9,11 +9,11 @@ from loop.core.events import BestChanged, Event, FrontGrew, SurrogateChanged, Tr
 from loop.core.pareto import front, wants_front
 from loop.core.records import TrialRecord, TrialResult, completed
 from loop.core.trial_scoring import completion
-from loop.execution.amendment_log import AmendmentLog
 from loop.execution.appraisal import Appraisal
+from loop.execution.campaign_state import TrialCache
+from loop.execution.pending_amendments import AmendmentLog
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
-from loop.execution.trial_cache import TrialCache
 
 
 class TrialCompletion:

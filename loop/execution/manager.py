@@ -19,15 +19,15 @@ from loop.core.pareto import front_of
 from loop.core.records import AGAIN, OPERATOR, Amendment, StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import condemned
 from loop.diagnostics.model_changes import model_changes
-from loop.execution.amendment_log import AmendmentLog
+from loop.execution.campaign_state import TrialCache
 from loop.execution.completion import TrialCompletion, changes
 from loop.execution.dispatcher import COMPUTER, Dispatcher
 from loop.execution.options import SessionResult
+from loop.execution.pending_amendments import AmendmentLog
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.settling import TrialSettlement
 from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
-from loop.execution.trial_cache import TrialCache
 from loop.execution.trial_import import TrialImport
 from loop.planning.failures import in_a_row, never_had
 from loop.planning.planner import Suggestion

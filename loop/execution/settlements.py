@@ -15,7 +15,7 @@ from loop.core.campaign_version import as_scored
 from loop.core.formatting import change_text, outcome_text, since_text
 from loop.core.records import Amendment, TrialRecord, TrialResult
 from loop.core.trial_scoring import completion
-from loop.execution.amendment_log import check_settlement
+from loop.execution.pending_amendments import check_settlement
 from loop.execution.step_analysis import Analyst
 from loop.execution.trial_import import computed_of
 from loop.planning.pool_data import PoolData, load_pool_data

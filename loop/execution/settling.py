@@ -9,10 +9,10 @@ from campaigns.campaign import Campaign
 from loop.core.events import Amended
 from loop.core.formatting import change_text
 from loop.core.records import Amendment
-from loop.execution.amendment_log import AmendmentLog
+from loop.execution.campaign_state import TrialCache
 from loop.execution.dispatcher import Dispatcher
+from loop.execution.pending_amendments import AmendmentLog
 from loop.execution.settlements import carry_out
-from loop.execution.trial_cache import TrialCache
 from loop.planning.planner import Planner
 from loop.storage.store import Store
 

@@ -8,9 +8,9 @@ from loop.core.events import Stopping
 from loop.core.formatting import trials_text
 from loop.core.records import time_spent
 from loop.core.stopping import spent, stop_reason
-from loop.execution.amendment_log import AmendmentLog
+from loop.execution.campaign_state import TrialCache
+from loop.execution.pending_amendments import AmendmentLog
 from loop.execution.session import Session
-from loop.execution.trial_cache import TrialCache
 from loop.planning.failures import in_a_row
 
 INTERRUPTED = "interrupted by the user"

@@ -20,7 +20,7 @@ from loop.storage.row_matching import added
 from loop.storage.store import Store
 
 if TYPE_CHECKING:
-    from loop.execution.amendment_log import AmendmentLog
+    from loop.execution.pending_amendments import AmendmentLog
     from loop.execution.session import CampaignResources
     from loop.planning.pool_data import PoolData
 

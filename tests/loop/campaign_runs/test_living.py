@@ -11,8 +11,8 @@ from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.core.events import Amended
 from loop.core.records import OPERATOR, Amendment
-from loop.execution.amendment_log import rescored
 from loop.execution.options import SessionResult
+from loop.execution.pending_amendments import rescored
 from loop.report.campaign_report import read_content, write_report
 from loop.storage.reader import Reader
 from loop.storage.store import Journal

@@ -7,7 +7,7 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate
 from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode
-from loop.execution.amendment_log import check_candidate
+from loop.execution.pending_amendments import check_candidate
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from loop.validation.limit_checks import LIMITS
