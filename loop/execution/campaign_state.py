@@ -1,4 +1,4 @@
-"""The trials of a session, as the store has them, and what each of them waits for."""
+"""What a session knows of its campaign: the version in force, the journal, and the trials, each as the store has it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,35 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
-from loop.core.records import StepRecord, TrialRecord, told
+from loop.core.campaign_version import campaign_version
+from loop.core.records import Amendment, StepRecord, TrialRecord, told
 from loop.storage.store import Store
 
 
-class TrialCache:
-    """The trials of a store, held in memory.
+class CampaignState:
+    """The campaign of a store, held in memory: the one place that all of a session reads.
 
     Args:
-        campaign: says which steps a trial goes through.
+        campaign: of the file.
         store: the only memory.
+
+    Attributes:
+        file_campaign: of the file.
+        store: the only memory; who writes to it has the state read again what has changed.
+        journal: the amendments, as they were read last.
+        version: the version of the campaign that is in force.
     """
 
     def __init__(self, campaign: Campaign, store: Store) -> None:
-        self._campaign, self._store = campaign, store
+        self.file_campaign, self.store = campaign, store
+        self.journal = store.amendments()
+        self.version = campaign_version(campaign, self.journal)
         self._trials = {trial.number: trial for trial in store.trials()}
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign in force."""
+        return self.version.campaign
 
     @property
     def trials(self) -> list[TrialRecord]:
@@ -30,34 +44,45 @@ class TrialCache:
 
     @property
     def open(self) -> list[TrialRecord]:
-        """The trials without a verdict, in the order of their numbers."""
+        """The trials that have not ended, in the order of their numbers."""
         return [trial for trial in self.trials if not trial.state.ended]
 
     def __getitem__(self, number: int) -> TrialRecord:
         return self._trials[number]
 
-    def refresh(self, number: int) -> TrialRecord:
-        """Read a trial from the store again."""
-        self._trials[number] = self._store.trial(number)
-        return self._trials[number]
+    def read_journal(self) -> list[Amendment]:
+        """Read the journal again; return it."""
+        journal = self.store.amendments()
+        if journal != self.journal:
+            self.journal, self.version = journal, campaign_version(self.file_campaign, journal)
+        return self.journal
 
-    def reread(self) -> None:
+    def read_trials(self) -> None:
         """Read all trials from the store again, as their scores may have changed."""
-        self._trials = {trial.number: trial for trial in self._store.trials()}
+        self._trials = {trial.number: trial for trial in self.store.trials()}
 
-    def note_outlier(self, number: int, reason: str) -> None:
-        """Take note of why a trial's measurements are not believed; empty if they are."""
-        self._trials[number] = replace(self._trials[number], outlier=reason)
+    def read_trial(self, number: int) -> TrialRecord:
+        """Read a trial from the store again."""
+        return self.put(self.store.trial(number))
 
-    def step(self, number: int, token: str) -> StepRecord:
+    def read_step(self, number: int, token: str) -> StepRecord:
         """Read from the store how a job stands."""
-        return next(s for s in self.refresh(number).steps if s.token == token)
+        return next(s for s in self.read_trial(number).steps if s.token == token)
+
+    def put(self, trial: TrialRecord) -> TrialRecord:
+        """Hold a trial as the store has just returned it."""
+        self._trials[trial.number] = trial
+        return trial
+
+    def set_outlier(self, number: int, reason: str) -> None:
+        """Take note of why a trial is a suspected outlier, as it was stored; empty if it is none."""
+        self._trials[number] = replace(self._trials[number], outlier=reason)
 
     def next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the first step that a trial has not gone through; None when all are done."""
         done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
-        return next((step for step in self._campaign.workflow_of(trial.fidelity) if step.name not in done), None)
+        return next((step for step in self.campaign.workflow_of(trial.fidelity) if step.name not in done), None)
 
-    def measured(self, trial: TrialRecord, record: StepRecord) -> bool:
-        """Return whether the step's analysis is in the store."""
-        return all(told(trial, name) in trial.metrics for name in self._campaign.step(record.name).gives)
+    def is_analysed(self, trial: TrialRecord, record: StepRecord) -> bool:
+        """Return whether all metrics of a step's analysis are in the store."""
+        return all(told(trial, name) in trial.metrics for name in self.campaign.step(record.name).gives)

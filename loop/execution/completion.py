@@ -1,111 +1,145 @@
-"""What becomes of a trial: its verdict goes to the store, then to the planner, then to everybody else."""
+"""What becomes of a trial: how it ended goes to the store, then to the planner, then to everybody else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from loop.core.candidate_results import CandidateResult, best, results
-from loop.core.events import BestChanged, Event, FrontGrew, SurrogateChanged, TrialEnded
+from loop.core.events import (
+    BestChanged,
+    Event,
+    FrontGrew,
+    OutlierFlagged,
+    PosteriorBestChanged,
+    RegretEstimated,
+    SurrogateChanged,
+    TrialEnded,
+)
 from loop.core.pareto import front, wants_front
-from loop.core.records import TrialRecord, TrialResult, completed
+from loop.core.records import FEWEST, PosteriorBest, TrialRecord, TrialResult, completed, weighed
+from loop.core.stopping import trial_needing_regret_estimate
 from loop.core.trial_scoring import completion
-from loop.execution.appraisal import Appraisal
-from loop.execution.campaign_state import TrialCache
-from loop.execution.pending_amendments import AmendmentLog
+from loop.execution.campaign_state import CampaignState
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
+from loop.execution.trial_import import computed_of
+from loop.storage.reader import BEST, OUTLIERS, POSTERIOR, REGRET
 
 
 class TrialCompletion:
-    """Ends trials.
+    """Ends trials, and keeps what the planner concludes from all of them whenever one has ended.
 
     Args:
         parts: the planner, who learns, and what was computed of each material.
         session: where it is recorded, and who is told.
-        amending: knows the objective in force.
-        book: the trials.
+        state: the trials, and the objective in force.
         retraining: tunes a model meanwhile, or None.
     """
 
     def __init__(
-        self,
-        parts: CampaignResources,
-        session: Session,
-        amending: AmendmentLog,
-        book: TrialCache,
-        retraining: Retraining | None,
+        self, parts: CampaignResources, session: Session, state: CampaignState, retraining: Retraining | None
     ) -> None:
-        self._planner, self._materials, self._session = parts.planner, parts.materials, session
-        self._amending, self._book, self._retraining = amending, book, retraining
-        self._appraising = Appraisal(parts.planner, book, session.store)
+        self._planner, self._computed = parts.planner, computed_of(parts.materials)
+        self._session, self._state, self._retraining = session, state, retraining
+        self._announced: tuple[PosteriorBest | None, int] | None = None  # in this session
 
     def complete(self, number: int) -> None:
         """End a trial that has gone through all steps."""
-        trial, campaign = self._book[number], self._amending.edition.campaign
+        trial = self._state[number]
         if trial.state.ended:
             return
-        computed = {} if self._materials is None else self._materials.computed_of(trial.candidate.material)
-        ending = completion(campaign, trial, computed)
+        ending = completion(self._state.campaign, trial, self._computed(trial.candidate.material))
         if ending is not None:
             self.end(number, ending)
 
     def end(self, number: int, ending: TrialResult) -> None:
         """End a trial."""
         previous = self.best
-        self._session.store.end(number, ending, self._session.clock.now())
-        trial = self._book.refresh(number)
+        trial = self._state.put(self._session.store.end(number, ending, self._session.clock.now()))
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._session.store.beat()
         self._session.on_event(TrialEnded(trial))
-        self.appraise()
-        self.look_ahead()
-        self._session.tell(changes(number, changed + self._retrained()))
-        self._tell_of_progress(trial, previous)
+        self.review_measurements()
+        self.estimate_regret()
+        self._session.tell(model_events(number, changed + self._retrained()))
+        self._session.tell(self._progress(trial, previous))
 
     @property
     def found(self) -> list[CandidateResult]:
         """The candidates that were measured so far, by what is in force."""
-        return results(self._amending.edition.campaign.build_objective(), self._book.trials)
+        return results(self._state.campaign.build_objective(), self._state.trials)
 
     @property
     def best(self) -> CandidateResult | None:
         """The best measured candidate so far."""
         return best(self.found)
 
-    def tune(self) -> None:
+    def retrain(self) -> None:
         """Begin or settle the tuning of a model, if that is due."""
-        latest = max((trial.number for trial in self._book.trials), default=0)
-        self._session.tell(changes(latest, self._retrained()))
+        latest = max((trial.number for trial in self._state.trials), default=0)
+        self._session.tell(model_events(latest, self._retrained()))
 
-    def appraise(self) -> None:
+    def review_measurements(self) -> None:
         """Keep and tell which trials are suspected outliers, and which candidate is the best by the posterior."""
-        self._session.tell(self._appraising.outliers())
-        self._session.tell(self._appraising.posterior_best(self._amending.edition.campaign))
+        self._session.tell(self._outliers())
+        self._session.tell(self._posterior_best())
 
-    def look_ahead(self) -> None:
-        """Keep and tell what is left to hope for, where a stopping rule wants to know."""
-        self._session.tell(self._appraising.regret(self._amending.edition.campaign))
+    def estimate_regret(self) -> None:
+        """Keep and tell the expected regret, where a stopping rule asks for it and the store does not have it yet."""
+        trial = trial_needing_regret_estimate(self._state.campaign, self._state.trials)
+        found = None if trial is None else self._planner.models.estimate_regret(self._planner.experiment.ended)
+        if trial is not None and found is not None:
+            self._session.store.keep(REGRET, str(trial.number), asdict(found))
+            self._state.read_trial(trial.number)
+            self._session.on_event(RegretEstimated(trial.number, found))
+
+    def _outliers(self) -> Iterator[OutlierFlagged]:
+        outliers = self._planner.models.outliers()
+        changed = [t for t in self._state.trials if t.outlier != outliers.get(t.number, "")]
+        if not changed:
+            return
+        self._session.store.keep(OUTLIERS, "trials", {str(number): reason for number, reason in outliers.items()})
+        for trial in changed:
+            reason = outliers.get(trial.number, "")
+            self._state.set_outlier(trial.number, reason)
+            if bool(reason) != bool(trial.outlier):
+                yield OutlierFlagged(trial.number, reason)
+
+    def _posterior_best(self) -> Iterator[PosteriorBestChanged]:
+        """Keep and yield the best measured candidate by the posterior, where one is looked for and it is news."""
+        scored = sum(trial.score is not None for trial in completed(self._state.trials))
+        if wants_front(self._state.campaign) or scored < FEWEST:
+            return
+        found, store = self._planner.models.posterior_best(), self._session.store
+        news = (found, weighed(a for a in store.amendments() if a.first is not None))
+        if news != self._announced or store.posterior_best() is None:
+            self._announced = news
+            body = None if found is None else asdict(found)
+            store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1]})
+            yield PosteriorBestChanged(found)
 
     def _retrained(self) -> list[tuple[str, str]]:
         if self._retraining is None:
             return []
-        return self._retraining.advance(completed(self._book.trials))
+        return self._retraining.advance(completed(self._state.trials))
 
-    def _tell_of_progress(self, trial: TrialRecord, previous: CandidateResult | None) -> None:
-        campaign, incumbent = self._amending.edition.campaign, self.best
+    def _progress(self, trial: TrialRecord, previous: CandidateResult | None) -> Iterator[Event]:
+        """Yield what a trial has changed about the best, or the front."""
+        campaign, incumbent = self._state.campaign, self.best
         if wants_front(campaign):
-            grown = front(campaign.build_objective(), self._book.trials)
+            grown = front(campaign.build_objective(), self._state.trials)
             if trial.number in grown.numbers:
-                self._session.on_event(FrontGrew(trial.number, grown))
-        elif _told(incumbent) != _told(previous):
-            self._session.on_event(BestChanged(incumbent))
+                yield FrontGrew(trial.number, grown)
+        elif _shown(incumbent) != _shown(previous):
+            yield BestChanged(incumbent)
 
 
-def _told(one: CandidateResult | None) -> object:
-    """Return what there is to tell of the best candidate."""
+def _shown(one: CandidateResult | None) -> object:
+    """Return what is shown of the best candidate."""
     return None if one is None else (one.numbers, one.score)
 
 
-def changes(trial: int, found: Sequence[tuple[str, str]]) -> list[Event]:
+def model_events(trial: int, found: Sequence[tuple[str, str]]) -> list[Event]:
     """Return what has changed about the models of metrics, with a trial, as events."""
     return [SurrogateChanged(trial, metric, text) for metric, text in found]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import SampleError
+from campaigns.errors import LabError, SampleError
 from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.laboratory import StepConfig
 from campaigns.user_code.dotted_paths import Use
@@ -63,18 +63,17 @@ class Dispatcher:
         """Station to a function that says what it does now."""
         return {name: station.describe for name, station in self._stations.items()}
 
-    @property
-    def busy(self) -> bool:
-        """Whether any station has a job."""
-        return any(s.busy and not s.lost for s in self._stations.values())
-
     def usable(self, name: str) -> bool:
         """Return whether a station still answers and does not fail time after time."""
         return not self._stations[name].lost and self._failures[name] < _MOST_FAILURES
 
-    def complaint(self, name: str) -> str:
-        """Return what a station failed with the last time; empty when it went well."""
-        return self._latest[name]
+    def unusable_error(self, step: StepConfig) -> LabError:
+        """Return the error of a step that has no usable station left, with what each failed with the last time."""
+        why = "; ".join(f"{name}: {self._latest[name]}" for name in step.stations)
+        return LabError(
+            f"step {step.name} has no usable station left of {', '.join(step.stations)} ({why}); what waits for it is "
+            "kept: mend the instrument and go on with 'athanor run', or withdraw a trial with 'athanor trial withdraw'"
+        )
 
     def free(self, step: StepConfig) -> str | None:
         """Return the first free station of a step, or None."""

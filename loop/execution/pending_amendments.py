@@ -1,6 +1,6 @@
 """What a run makes of the journal: which campaign is in force, and what somebody has asked for.
 
-Amendments are taken over at defined points only, before a proposal and between results, each with the number of the
+Amendments are put in force at defined points only, before a proposal and between results, each with the number of the
 first trial that it holds for: so the same campaign with the same journal proposes the same, killed or not.
 """
 
@@ -22,11 +22,10 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.core.campaign_version import campaign_version
 from loop.core.records import Amendment, TrialRecord, TrialResult, changes_of, completed
 from loop.core.trial_scoring import score_trial
 from loop.execution.bound_expansion import expand_bounds
-from loop.execution.trial_import import waiting_imports
+from loop.execution.campaign_state import CampaignState
 from loop.sampling.nonempty import check_not_empty
 from loop.storage.store import Store
 from loop.validation.limit_checks import HasLimits, check_limits
@@ -96,74 +95,55 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
     return ""
 
 
-class AmendmentLog:
-    """Takes over what was written into the journal, which is read anew at each ``take_over``.
+def apply_pending(state: CampaignState, limits: Mapping[str, HasLimits]) -> list[Amendment]:
+    """Put in force what was written into the journal since, from the next trial on, with the scores that follow.
 
     Args:
-        campaign: of the file.
-        store: holds the journal.
-        limits: station to its instrument.
+        state: of the session.
+        limits: station to what its instrument states.
+
+    Returns:
+        What changes the campaign, with what was refused and why.
     """
+    waiting = [a for a in state.read_journal() if a.waiting and changes_of([a])]
+    if not waiting:
+        return []
+    held, refused = [a for a in state.journal if a.first is not None], dict[int, str]()
+    for one in waiting:
+        try:
+            checked(state.file_campaign, changes_of([*held, one]), limits)
+        except CampaignError as error:
+            refused[one.number] = "; ".join(problem.message for problem in error.problems)
+        else:
+            held.append(one)
+    trials = state.trials
+    first = {a.number: len(trials) for a in waiting if a.number not in refused}
+    scores = rescored(amended(state.file_campaign, changes_of(held)), trials)
+    state.store.take_over(first, refused, scores)
+    return [a for a in state.read_journal() if a.number in {*first, *refused}]
 
-    def __init__(self, campaign: Campaign, store: Store, limits: Mapping[str, HasLimits]) -> None:
-        self._campaign, self._store, self._limits = campaign, store, limits
-        self._read()
 
-    def take_over(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
-        """Take over what changes the campaign from the next trial on; return it, with what was refused and why."""
-        self._known = self._store.amendments()
-        waiting = [a for a in self._known if a.waiting and changes_of([a])]
-        if not waiting:
-            return []
-        held, refused = list(self._held), dict[int, str]()
-        for one in waiting:
-            changes = changes_of([*held, one])
-            try:
-                checked(self._campaign, changes, self._limits)
-            except CampaignError as error:
-                refused[one.number] = "; ".join(problem.message for problem in error.problems)
-            else:
-                held.append(one)
-        first = {a.number: len(trials) for a in waiting if a.number not in refused}
-        self._store.take_over(first, refused, self._rescored(held, trials))
-        self._read()
-        return [a for a in self._known if a.number in {*first, *refused}]
+def expand(state: CampaignState) -> list[Amendment]:
+    """Let a bound grow against which the optimum presses, from the next trial on; return what was done."""
+    found = expand_bounds(state.campaign, state.trials)
+    if found is None:
+        return []
+    change, reason = found
+    grown = state.store.amend([change], (_GROWTH, reason), {}, first=len(state.trials))
+    state.read_journal()
+    return grown
 
-    def asked(self) -> Amendment | None:
-        """Return the first trial that somebody waits for, with what speaks against it if it may not be run any more."""
-        for one in self._known:
-            if one.waiting and isinstance(one.change, AddTrial):
-                why = check_candidate(self.edition.campaign, one.change.candidate)
-                return self.refuse(one, why) if why else one
-        return None
 
-    def imports(self) -> list[Amendment]:
-        """Return what is to be imported."""
-        return waiting_imports(self._known)
+def requested_trial(state: CampaignState) -> Amendment | None:
+    """Return the first trial that somebody waits for; with the refusal, if it may not be run any more."""
+    for one in state.journal:
+        if one.waiting and isinstance(one.change, AddTrial):
+            why = check_candidate(state.campaign, one.change.candidate)
+            return refuse(state.store, one, why) if why else one
+    return None
 
-    def settlements(self) -> list[Amendment]:
-        """Return what is to be settled."""
-        return [a for a in self._known if a.waiting and isinstance(a.change, Settlement)]
 
-    def refuse(self, one: Amendment, why: str) -> Amendment:
-        """Record why an amendment is not taken over; return it with that."""
-        self._store.take_over({}, {one.number: why}, {})
-        return replace(one, refused=why)
-
-    def grow(self, trials: Sequence[TrialRecord]) -> list[Amendment]:
-        """Let a bound grow against which the optimum presses, from the next trial on; return what was done."""
-        found = expand_bounds(self.edition.campaign, trials)
-        if found is None:
-            return []
-        change, reason = found
-        grown = self._store.amend([change], (_GROWTH, reason), {}, first=len(trials))
-        self._read()
-        return grown
-
-    def _rescored(self, held: Sequence[Amendment], trials: Sequence[TrialRecord]) -> dict[int, TrialResult]:
-        return rescored(amended(self._campaign, changes_of(held)), trials)
-
-    def _read(self) -> None:
-        self._known = self._store.amendments()
-        self.edition = campaign_version(self._campaign, self._known)
-        self._held = [a for a in self._known if a.first is not None]
+def refuse(store: Store, one: Amendment, why: str) -> Amendment:
+    """Record why an amendment is not put in force; return it with that."""
+    store.take_over({}, {one.number: why}, {})
+    return replace(one, refused=why)

@@ -1,4 +1,7 @@
-"""Carries out what people decide about single trials; ``Settling`` does so in a run, ``settled`` where none goes on."""
+"""Carry out what people decide about single trials: one in quarantine counts after all, or one is never run, or rests.
+
+``settle_pending`` does so in a run, ``settled`` where none goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from campaigns.amendments import ReanalyseTrial, ReleaseTrial, Settlement, WithdrawTrial
 from campaigns.campaign import Campaign
 from campaigns.errors import AnalysisError, StoreError
 from campaigns.values import TrialState
 from loop.core.campaign_version import as_scored
+from loop.core.events import Amended
 from loop.core.formatting import change_text, outcome_text, since_text
 from loop.core.records import Amendment, TrialRecord, TrialResult
 from loop.core.trial_scoring import completion
-from loop.execution.pending_amendments import check_settlement
+from loop.execution.pending_amendments import check_settlement, refuse
 from loop.execution.step_analysis import Analyst
 from loop.execution.trial_import import computed_of
 from loop.planning.pool_data import PoolData, load_pool_data
 from loop.storage.reader import Reader
 from loop.storage.store import Store
+
+if TYPE_CHECKING:
+    from loop.execution.campaign_state import CampaignState
+    from loop.planning.planner import Planner
 
 Analysts = Callable[[], Analyst]
 """Makes what analyses raw data; asked only where that is needed."""
@@ -54,6 +63,35 @@ def analysing(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | No
     return Analyst(campaign, store, None if materials is None else materials.pool), materials
 
 
+def settle_pending(state: CampaignState, analyst: Analyst, planner: Planner, now: float) -> list[Amended]:
+    """Settle all trials that the journal asks for in a run; return what was done, or refused and why.
+
+    Args:
+        state: of the session.
+        analyst: analyses once more what is released.
+        planner: learns from it.
+        now: lab time in seconds.
+    """
+    asked = [a for a in state.journal if a.waiting and isinstance(a.change, Settlement)]
+    return [_settle(state, analyst, planner, one, now) for one in asked]
+
+
+def _settle(state: CampaignState, analyst: Analyst, planner: Planner, one: Amendment, now: float) -> Amended:
+    assert isinstance(one.change, Settlement)  # noqa: S101 - nothing else is among them
+    number = one.change.trial
+    why, _ = carry_out(state.store, lambda: analyst, one, now)
+    if why:
+        done = refuse(state.store, one, why)
+    elif state[number].state.ended:
+        done = replace(one, first=number)
+        state.read_trials()  # without what was concluded from it before
+        planner.relearn(state.trials)
+    else:
+        done = replace(one, first=number)
+        planner.ingest(state.read_trial(number))
+    return Amended(done, change_text(state.campaign, one.change), tuple(state.trials), state.campaign)
+
+
 def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
     scored = as_scored(campaign, store.amendments()).campaign
 
@@ -69,7 +107,7 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
         why, ending = carry_out(store, lambda: loaded()[0], one, lab)
         refused.append(bool(why))
         if why:
-            store.take_over({}, {one.number: why}, {})
+            refuse(store, one, why)
             yield f"amendment {one.number}: {refusal_text(one.change, why)}"
             continue
         done, trial = replace(one, first=one.change.trial), store.trial(one.change.trial)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from loop.core.events import Stopping
+from loop.core.events import Stopping, Warned
 from loop.core.formatting import trials_text
 from loop.core.records import time_spent
 from loop.core.stopping import spent, stop_reason
-from loop.execution.campaign_state import TrialCache
-from loop.execution.pending_amendments import AmendmentLog
+from loop.execution.campaign_state import CampaignState
 from loop.execution.session import Session
+from loop.execution.step_analysis import Analyst
 from loop.planning.failures import in_a_row
 
 INTERRUPTED = "interrupted by the user"
@@ -21,8 +21,7 @@ class StopMonitor:
 
     Args:
         session: whose user may interrupt, and whose time is limited.
-        amending: knows the budget and the stopping rules in force.
-        book: the trials.
+        state: the trials, with the budget and the stopping rules in force.
 
     Attributes:
         interrupted: whether the user wants the session to end.
@@ -30,8 +29,8 @@ class StopMonitor:
         fault: why the session ends with an error, as soon as what is under way has ended; empty if it does not.
     """
 
-    def __init__(self, session: Session, amending: AmendmentLog, book: TrialCache) -> None:
-        self._session, self._amending, self._book = session, amending, book
+    def __init__(self, session: Session, state: CampaignState) -> None:
+        self._session, self._state = session, state
         self._started, self._earlier = time.time(), time_spent(session.store.sessions())
         self._reason: str | None = None
         self.interrupted = self.aborted = False
@@ -40,7 +39,7 @@ class StopMonitor:
     def reason(self) -> str | None:
         """Return why nothing new is begun, or None; tell it when it is found."""
         if self._reason is None:
-            trials, now = self._book.trials, self._amending.edition
+            trials, now = self._state.trials, self._state.version
             reason = stop_reason(now.campaign, trials, spent(trials, self.wall_time), now.first)
             if self._session.options.stop.is_set() or self._session.options.abort.is_set():
                 self.interrupted, reason = True, reason or INTERRUPTED
@@ -51,8 +50,18 @@ class StopMonitor:
     @property
     def last_of_budget(self) -> bool:
         """Whether the campaign stops only because its trials are all proposed: the queued ones still count."""
-        full = sum(trial.counted for trial in self._book.trials)
-        return not self.interrupted and full >= self._amending.edition.campaign.budget.trials
+        full = sum(trial.counted for trial in self._state.trials)
+        return not self.interrupted and full >= self._state.campaign.budget.trials
+
+    @property
+    def halted(self) -> bool:
+        """Whether not even what was begun goes on: the user has aborted, or a program fails trial after trial."""
+        return self.aborted or bool(self.fault)
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a trial that waits may be begun."""
+        return not self.interrupted and (self.reason() is None or self.last_of_budget)
 
     @property
     def finished(self) -> bool:
@@ -64,15 +73,27 @@ class StopMonitor:
         """Seconds spent over all sessions."""
         return self._earlier + time.time() - self._started
 
-    def heed_faults(self) -> None:
+    def check_repeated_faults(self) -> None:
         """Begin nothing new once the same program has failed in the same way several times in a row."""
-        if same := in_a_row(self._book.trials):
+        if same := in_a_row(self._state.trials):
             which = trials_text([trial.number for trial in same])
             self.fault = (
                 f"{same[-1].reason}, which is the same for {which}; their raw data are kept: correct the program, then "
                 "go on with 'athanor trial reanalyse --reason WHY' and 'athanor run'"
             )
             self._session.on_event(Stopping(self.fault))
+
+    def check_earlier_faults(self, analyst: Analyst) -> None:
+        """Stop at once where an analysis that had failed trial after trial in an earlier session still does."""
+        same = in_a_row(self._state.trials)
+        if not same or not same[-1].acquired:
+            return
+        if analyst.anew(same[-1])[2]:
+            self.check_repeated_faults()
+        else:
+            numbers = trials_text([t.number for t in same])
+            told = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' takes them up again"
+            self._session.on_event(Warned(told))
 
     def stop(self, reason: str) -> None:
         """Begin nothing new from now on."""

@@ -16,12 +16,13 @@ from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import metrics_text
 from loop.core.records import IMPORTED, Amendment, Proposal, TrialRecord
 from loop.core.trial_scoring import score_trial
+from loop.execution.pending_amendments import refuse
 from loop.storage.row_matching import added
 from loop.storage.store import Store
 
 if TYPE_CHECKING:
-    from loop.execution.pending_amendments import AmendmentLog
-    from loop.execution.session import CampaignResources
+    from loop.execution.campaign_state import CampaignState
+    from loop.planning.planner import Planner
     from loop.planning.pool_data import PoolData
 
 Computed = Callable[[str | None], Mapping[str, float]]
@@ -158,7 +159,7 @@ def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
 def take_in(store: Store, one: Amendment, edition: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
     if why := _twin(one, store.amendments()) or check_import(one, edition, computed):
-        return _refused(store, one, why)
+        return refuse(store, one, why)
     if isinstance(one.change, CompleteTrials):
         return _complete(store, one, edition, computed, lab)
     trials = imported_trials(one, edition, store.count(), computed)
@@ -173,7 +174,7 @@ def _complete(store: Store, one: Amendment, edition: CampaignVersion, computed: 
     try:
         found = completed_trials(one, edition, store.amendments(), trials, computed)
     except MisfitError as error:
-        return _refused(store, one, str(error))
+        return refuse(store, one, str(error))
     reasons = {}
     for row, number in zip(one.change.rows, found, strict=True):
         more = added(trials[number].metrics, row.measured)
@@ -183,32 +184,28 @@ def _complete(store: Store, one: Amendment, edition: CampaignVersion, computed: 
     return replace(one, first=min(found))
 
 
-def _refused(store: Store, one: Amendment, why: str) -> Amendment:
-    store.take_over({}, {one.number: why}, {})
-    return replace(one, refused=why)
-
-
-class TrialImport:
-    """Takes over what is imported while a campaign lives.
+def import_pending(state: CampaignState, planner: Planner, computed: Computed, lab: float) -> list[Amendment]:
+    """Make trials of all that operators have imported since, for the planner too; return it, refused or not.
 
     Args:
-        parts: the planner, who learns, and what was computed of each material.
-        amending: knows the campaign in force.
-        store: where it is recorded.
+        state: of the session, whose trials are read again.
+        planner: learns from them.
+        computed: tells what needs no experiment.
+        lab: lab time in seconds.
     """
+    done = [_import(state, planner, one, computed, lab) for one in waiting_imports(state.journal)]
+    if any(not one.refused for one in done):
+        state.read_trials()
+    return done
 
-    def __init__(self, parts: CampaignResources, amending: AmendmentLog, store: Store) -> None:
-        self._planner, self._amending, self._store = parts.planner, amending, store
-        self._computed = computed_of(parts.materials)
 
-    def take_over(self, one: Amendment, lab: float) -> Amendment:
-        """Take in measurements at a lab time in seconds, or refuse them; return what was done."""
-        done = take_in(self._store, one, self._amending.edition, self._computed, lab)
-        if done.first is not None and isinstance(one.change, CompleteTrials):
-            self._planner.relearn(self._store.trials())
-        elif done.first is not None:
-            self._planner.recall(self._store.trials()[done.first :])
-        return done
+def _import(state: CampaignState, planner: Planner, one: Amendment, computed: Computed, lab: float) -> Amendment:
+    done = take_in(state.store, one, state.version, computed, lab)
+    if done.first is not None and isinstance(one.change, CompleteTrials):
+        planner.relearn(state.store.trials())
+    elif done.first is not None:
+        planner.recall(state.store.trials()[done.first :])
+    return done
 
 
 def computed_of(materials: PoolData | None) -> Computed:

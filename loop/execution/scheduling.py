@@ -1,0 +1,56 @@
+"""Decisions about what waits in the queue, as functions of the trials alone: what may begin, what is withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from campaigns.fidelity import FULL
+from campaigns.space import SpaceConfig
+from campaigns.values import TrialState
+from loop.core.records import AGAIN, OPERATOR, TrialRecord, TrialResult
+
+_AHEAD = 1
+"""Trials that wait in the queue, so that a station that falls free never waits for the planner.
+
+Not tuned: it is the fewest that does so, as each further one is proposed without a measurement more.
+"""
+
+
+def queue_is_full(trials: Iterable[TrialRecord]) -> bool:
+    """Return whether enough of the trials that have not ended wait to be begun."""
+    return sum(not trial.begun for trial in trials) >= _AHEAD
+
+
+def has_capacity(trials: Iterable[TrialRecord], stations: int) -> bool:
+    """Return whether a new trial may be begun beside those that have not ended.
+
+    Fewer are under way than there are stations (constant work in process: Spearman, Woodruff & Hopp 1990, Int. J. Prod.
+    Res. 28, 879): a slow last step would else make the planner propose without its results.
+    """
+    return sum(trial.begun for trial in trials) < stations
+
+
+def requested_first(waiting: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return waiting trials in the order in which they take their step: those first that somebody asked for."""
+    return sorted(waiting, key=lambda trial: trial.proposal.generator != OPERATOR)
+
+
+def outside_space(waiting: Iterable[TrialRecord], space: SpaceConfig) -> Iterator[tuple[int, TrialResult]]:
+    """Yield the trials that were not begun and are not allowed any more, each with how it ends."""
+    for trial in waiting:
+        if not trial.begun and not space.contains(trial.candidate):
+            yield trial.number, TrialResult(TrialState.WITHDRAWN, "it lies outside of the space in force")
+
+
+def already_measured(trials: Sequence[TrialRecord]) -> Iterator[tuple[int, TrialResult]]:
+    """Yield the waiting trials whose candidate was imported meanwhile, each with how it ends, but for requested ones.
+
+    Args:
+        trials: all of the campaign.
+    """
+    imported = {t.candidate.key(): t.number for t in trials if t.imported}
+    for trial in trials:
+        deliberate = trial.proposal.generator in (OPERATOR, AGAIN) or trial.fidelity != FULL
+        if not trial.state.ended and not trial.steps and not deliberate and trial.candidate.key() in imported:
+            number = imported[trial.candidate.key()]
+            yield trial.number, TrialResult(TrialState.WITHDRAWN, f"it is measured: trial {number}")

@@ -1,0 +1,129 @@
+"""The steps under way: begun on stations or computed, waited for, tried again where nothing was moved."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+
+from campaigns.laboratory import StepConfig
+from campaigns.values import TrialState
+from instruments.job import StepResult
+from loop.core.events import StepEnded, StepStarted, Warned
+from loop.core.records import StepRecord, TrialRecord, TrialResult
+from loop.execution.campaign_state import CampaignState
+from loop.execution.dispatcher import COMPUTER, Dispatcher
+from loop.execution.session import Session
+
+_POLL = 0.1
+"""Wall time in seconds between two looks at Ctrl-C while the lab works; it decides about no result."""
+
+
+class StepRunner:
+    """Knows which step is under way on which station.
+
+    Args:
+        state: the trials.
+        session: where it is recorded, whose time counts, and who is told.
+        dispatcher: the stations.
+    """
+
+    def __init__(self, state: CampaignState, session: Session, dispatcher: Dispatcher) -> None:
+        self._state, self._session, self._dispatcher = state, session, dispatcher
+        self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
+        self._under_way: dict[str, str] = {}  # token to station
+
+    @property
+    def busy(self) -> bool:
+        """Whether any step is under way."""
+        return bool(self._under_way)
+
+    def awaited_step(self, trial: TrialRecord) -> StepConfig | None:
+        """Return the step that a trial waits for; None while one is under way or when all are done."""
+        if any(record.token in self._under_way for record in trial.steps):
+            return None
+        return self._state.next_step(trial)
+
+    def begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
+        """Have a station take a step of a trial."""
+        token = self._dispatcher.begin(trial, step, station, self._inbox.put)
+        self._under_way[token] = station
+        attempt = self._state.read_step(trial.number, token).attempt
+        self._session.on_event(StepStarted(trial.number, step.name, station, attempt))
+
+    def adopt(self, trial: TrialRecord) -> None:
+        """Take up the steps of a trial that an earlier session has begun."""
+        for record in trial.steps:
+            if record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
+                self.begin(trial, self._state.campaign.step(record.name), record.station)
+
+    def compute(self, trial: TrialRecord) -> TrialResult:
+        """Compute what a trial waits for that no station is needed for; return how it ends."""
+        number, fidelity = trial.number, trial.fidelity
+        self._session.on_event(StepStarted(number, fidelity, COMPUTER, 1))
+        analysed = self._dispatcher.compute(trial)
+        reason = "; ".join(analysed.flags)
+        cost = self._state.read_trial(number).steps[-1].cost
+        self._session.on_event(StepEnded(number, fidelity, COMPUTER, not analysed.flags, reason, cost))
+        state = TrialState.FAILED if analysed.flags else TrialState.COMPLETED
+        return TrialResult(state, reason, analysed.metrics, analysed.flags, cause=analysed.cause, fault=analysed.fault)
+
+    def next_result(self, interrupted: Callable[[], bool]) -> StepResult | None:
+        """Wait for a station; return None when the user interrupts, or a station may be tried again."""
+        if interrupted():
+            return None
+        self._session.clock.leave()
+        while True:
+            try:
+                return self._inbox.get(timeout=_POLL)  # its sender has entered the clock on our behalf
+            except queue.Empty:
+                if interrupted():
+                    self._session.clock.enter()
+                    return None
+
+    def conclude(self, result: StepResult, *, aborted: bool) -> StepRecord | TrialResult | None:
+        """Take the result of a step.
+
+        Args:
+            result: what the station says.
+            aborted: whether the session ends by force: the store then says how far the step came, and the next session
+                asks the instrument.
+
+        Returns:
+            The step where its raw data are stored, how its trial ends where it failed, and None where it is left open
+            or tried again.
+        """
+        job, station = result.job, self._under_way.pop(result.job.token)
+        record = self._state.read_step(job.trial, job.token)
+        if not result.ok and aborted:
+            return None
+        self._session.on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))
+        if self._dispatcher.count(station, result):
+            self._session.on_event(
+                Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
+            )
+        if result.ok or record.state is TrialState.ACQUIRED:
+            return record
+        return self._failed(result, station)
+
+    def _failed(self, result: StepResult, station: str) -> TrialResult | None:
+        """Return how a trial ends whose step has failed; None where the step is tried again."""
+        state, reason = self._dispatcher.settle(result, station), f"{station}: {result.error}"
+        job, now, store = result.job, self._session.clock.now(), self._session.store
+        if state is None:
+            store.claim(job.trial, self._state.read_step(job.trial, job.token), now)
+            self.begin(self._state.read_trial(job.trial), self._state.campaign.step(job.step), station)
+            return None
+        if state is TrialState.QUEUED:  # nothing was moved, so that nothing is repeated
+            store.requeue(job.token, now, reason)
+            self._state.read_trial(job.trial)
+            self._rest(job.trial, station)
+            return None
+        store.mark(job.token, state, now, reason)
+        return TrialResult(state, reason, cause=result.cause)
+
+    def _rest(self, trial: int, station: str) -> None:
+        """Leave a station alone for a while that was not ready for a trial."""
+        if self._dispatcher.usable(station):
+            pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
+            told = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
+            self._session.on_event(Warned(told))
