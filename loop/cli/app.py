@@ -94,7 +94,7 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     from campaigns.load import load_campaign
     from loop.sampling.nonempty import check_not_empty
     from loop.terminal.campaign_summary import summary_rows
-    from loop.terminal.trial_view import print_rows
+    from loop.terminal.console import print_rows
     from loop.validation.lab_checks import check_lab
     from loop.validation.preflight import check_history, check_models
 
@@ -136,7 +136,8 @@ def run(
 def status(file: _FILE = None, store: _STORE = None) -> None:
     """Say how a campaign stands: progress, cost, best so far, trials under way."""
     from loop.storage.paths import open_existing
-    from loop.terminal.trial_view import print_rows, status_rows
+    from loop.terminal.console import print_rows
+    from loop.terminal.trial_view import status_rows
 
     print_rows(status_rows(open_existing(file, store)))
 
@@ -154,8 +155,8 @@ def ranking(
     from loop.core.campaign_version import metric_order, parameter_units
     from loop.storage.campaign_status import model_text, stored_front, stored_results
     from loop.storage.paths import open_existing
+    from loop.terminal.console import console
     from loop.terminal.trial_tables import front_table, ranking_csv, ranking_table
-    from loop.terminal.trial_view import console
 
     if readings and csv:
         raise typer.BadParameter(
@@ -187,8 +188,8 @@ def trials(
     from loop.core.campaign_version import metric_order, parameter_units
     from loop.storage.campaign_status import stored_front
     from loop.storage.paths import open_existing
+    from loop.terminal.console import console
     from loop.terminal.trial_tables import trials_csv, trials_json, trials_table
-    from loop.terminal.trial_view import console
 
     if json and csv:
         raise typer.BadParameter("got --json and --csv; allowed: one of them", param_hint="--json")
@@ -213,7 +214,8 @@ def show(
 ) -> None:
     """Show a trial's whole life: proposal with predictions, steps, documents, measurement, verdict."""
     from loop.storage.paths import open_existing
-    from loop.terminal.trial_view import console, trial_parts
+    from loop.terminal.console import console
+    from loop.terminal.trial_view import trial_parts
 
     console().print(trial_parts(open_existing(file, store), trial))
 

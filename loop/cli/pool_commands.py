@@ -59,8 +59,8 @@ def build(
     file: _FILE, structure: _STRUCTURE = None, id_: _ID = None, property_: _PROPERTY = None, strict: _STRICT = False
 ) -> None:
     """Read and check a pool, fold duplicates, and keep it on disk, ready for campaigns."""
+    from loop.terminal.console import print_rows
     from loop.terminal.pool_tables import summary_rows
-    from loop.terminal.trial_view import print_rows
 
     request = _Request(file, structure, id_, tuple(property_ or ()), strict)
     print_rows(summary_rows(_load(request, _config(request))))
@@ -71,8 +71,8 @@ def check(
     file: _FILE, structure: _STRUCTURE = None, id_: _ID = None, property_: _PROPERTY = None, strict: _STRICT = False
 ) -> None:
     """List bad entries, duplicates, and lattices that were not set; exit code 2 if a strict pool has bad entries."""
+    from loop.terminal.console import console, print_rows
     from loop.terminal.pool_tables import bad_table, finding_parts, summary_rows
-    from loop.terminal.trial_view import console, print_rows
     from surrogates.pools.build_report import RefusedError
 
     request = _Request(file, structure, id_, tuple(property_ or ()), strict)
@@ -94,8 +94,8 @@ def show(
     file: _FILE, structure: _STRUCTURE = None, id_: _ID = None, property_: _PROPERTY = None, strict: _STRICT = False
 ) -> None:
     """Show what a pool holds: elements, prototypes, sizes, volumes, ranges of properties."""
+    from loop.terminal.console import console, print_rows
     from loop.terminal.pool_tables import composition_parts, summary_rows
-    from loop.terminal.trial_view import console, print_rows
 
     request = _Request(file, structure, id_, tuple(property_ or ()), strict)
     pool = _load(request, _config(request))
@@ -109,8 +109,8 @@ def clean(
     older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Days for which nobody has opened it.")] = 30,
 ) -> None:
     """Remove built pools that have long not been opened; they are built anew when they are asked for."""
+    from loop.terminal.console import console
     from loop.terminal.pool_tables import removed_table
-    from loop.terminal.trial_view import console
     from surrogates.pools.cleanup import remove, unused_since
 
     removed = [(pool, remove(pool)) for pool in unused_since(older_than)]

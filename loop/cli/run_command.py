@@ -23,9 +23,9 @@ from loop.sampling.nonempty import check_not_empty
 from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
+from loop.terminal.console import console, print_rows
 from loop.terminal.live import view_for
 from loop.terminal.trial_tables import front_table, ranking_table
-from loop.terminal.trial_view import console, print_rows
 from loop.validation.lab_checks import check_lab
 from loop.validation.preflight import check_models
 

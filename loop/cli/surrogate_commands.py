@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from campaigns.errors import ModelError
-from loop.cli.surrogate_view import epochs_shown, steps_shown
-from loop.report.training_text import SHOWN, amount, cautions, model_rows, percent, score_rows
-from loop.terminal.trial_view import Rows, console, print_rows
+from loop.core.formatting import unit_text
+from loop.report.training_text import SHOWN, amount, cautions, model_rows, number, percent, score_rows
+from loop.terminal.console import Rows, console, new_table, print_rows
 from surrogates.training.model_folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
 from surrogates.training.record import Kind, TrainingRecord, read_record
 
 if TYPE_CHECKING:
     from surrogates.training.dataset import Dataset, Skipped, Target
     from surrogates.training.evaluate import Evaluation
+    from surrogates.training.train import Report
 
 _LISTED = 10
+_LINES = 10  # into a pipe, of one training
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,7 @@ def print_models(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise ModelError(f"got {folder}, which is no folder; name one in which to look for trained models")
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("folder", "model", "target", "error", "of the mean", "rows"):
-        table.add_column(Text(head))
+    table = new_table("folder", "model", "target", "error", "of the mean", "rows")
     for place, found in trained_models(folder):
         table.add_row(*(Text(text) for text in _line(place, found)))
     out = console()
@@ -195,3 +196,58 @@ def _evaluation(found: Evaluation, record: TrainingRecord, data: Dataset) -> Row
     if not found.scores.useful:
         rows.append(("warning", "on these rows the model is no better than always saying the mean of its training"))
     return rows
+
+
+@contextmanager
+def epochs_shown(unit: str) -> Iterator[Callable[[Report], None]]:
+    """Yield what shows an epoch that has ended."""
+    if not console().is_terminal:
+        yield lambda report: _print_epoch(report, unit)
+        return
+    with _bars() as bars:
+        tasks: dict[int, TaskID] = {}
+
+        def show(report: Report) -> None:
+            if report.training not in tasks:
+                tasks[report.training] = bars.add_task("", total=report.epochs)
+            bars.update(tasks[report.training], completed=report.epoch.number, description=_words(report, unit))
+
+        yield show
+
+
+@contextmanager
+def steps_shown() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what shows how much of something is done; it is told what, how much, and of how much."""
+    if not console().is_terminal:
+        yield lambda _doing, _done, _total: None
+        return
+    with _bars() as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(doing: str, done: int, total: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bars.add_task(doing, total=total)
+            bars.update(tasks[doing], completed=done, total=total)
+
+        yield show
+
+
+def _bars() -> Progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(16))
+    counts = TextColumn("{task.completed:.0f} of {task.total:.0f}")
+    return Progress(*columns, counts, TimeRemainingColumn(), console=console())
+
+
+def _print_epoch(report: Report, unit: str) -> None:
+    at, training = report.epoch.number, amount(report.epoch.training, unit)
+    if at == 1 or at % max(report.epochs // _LINES, 1) == 0:
+        print(f"epoch {at} of {report.epochs}, {_words(report, unit)}, of the training rows {training}", flush=True)
+
+
+def _words(report: Report, unit: str) -> str:
+    best = "" if report.best is None else f" (best {number(report.best.validation)})"
+    return f"{_title(report)}: error {number(report.epoch.validation)}{best}{unit_text(unit)}"
+
+
+def _title(report: Report) -> str:
+    return "training" if report.trainings == 1 else f"training {report.training} of {report.trainings}"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from campaigns.values import MetricValue
 from loop.core.formatting import format_uncertain
 from loop.core.records import TrialRecord, learnable
-from loop.diagnostics.ranks import ranks
 
 LEVELS = (0.5, 0.8, 0.95)
 """The central intervals that are counted."""
@@ -94,3 +94,9 @@ def calibration_summary(pairs: Sequence[Pair]) -> str:
     r = rank_correlation(pairs)
     order = "too few to rank" if r is None else f"rank correlation {format_uncertain(r.value, r.se)}"
     return f"{levels} % intervals hold {' / '.join(held)} % of {len(pairs)}; {order}"
+
+
+def ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Return the rank of each number, from 1; equal numbers share their mean rank."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray(np.cumsum(counts) - 0.5 * (counts - 1))[place]

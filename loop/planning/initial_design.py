@@ -11,7 +11,7 @@ import numpy as np
 
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
-from loop.diagnostics.ranks import ranks
+from loop.diagnostics.calibration import ranks
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import TrainingData
 from loop.planning.source_models import SourceModels, WarmStartDesign

@@ -19,7 +19,7 @@ from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
 from loop.diagnostics.calibration import Pair, calibration_summary, metric_pairs, score_pairs
-from loop.report.html import captioned, chart, details, facts, grid, paragraph, preformatted, tiles
+from loop.report.html import Page, captioned, chart, details, facts, grid, paragraph, preformatted, tiles, write_page
 from loop.report.html_tables import (
     amendments_table,
     budget_meters,
@@ -37,7 +37,6 @@ from loop.report.html_tables import (
     versions_table,
 )
 from loop.report.model_section import surrogate_parts
-from loop.report.page import Page, write_page
 from loop.report.pareto_figures import front_figures, volume_figure
 from loop.report.pool_section import PoolContent, pool_parts, structure_parts
 from loop.report.style import Figure

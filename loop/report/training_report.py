@@ -7,8 +7,7 @@ from html import escape
 from pathlib import Path
 
 from loop.core.formatting import duration
-from loop.report.html import Cell, captioned, chart, facts, grid, paragraph, sortable, tiles
-from loop.report.page import Page, write_page
+from loop.report.html import Cell, Page, captioned, chart, facts, grid, paragraph, sortable, tiles, write_page
 from loop.report.training_figures import calibration_figure, learning_figure, loss_figure, parity_figure
 from loop.report.training_text import amount, cautions, model_rows, number, percent
 from surrogates.training.predictions import Prediction, read_predictions

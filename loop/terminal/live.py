@@ -41,6 +41,7 @@ from loop.core.formatting import (
 )
 from loop.core.pareto import Front, axes_of, some
 from loop.core.records import TrialRecord
+from loop.terminal.console import labelled
 from loop.terminal.log_lines import line
 from loop.terminal.progress import Pace, Progress, advance, keep_pace
 
@@ -222,10 +223,7 @@ def _left(limit: float | None, spent: float, words: Callable[[float], str]) -> s
 
 
 def _stations(progress: Progress) -> RenderableType:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, describe in progress.describe.items():
-        table.add_row(Text(name, style="cyan"), Text(one_line(describe())))
-    return table
+    return labelled((name, one_line(describe())) for name, describe in progress.describe.items())
 
 
 def _best(progress: Progress) -> RenderableType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loop.core.formatting import moment, one_line
+from loop.terminal.console import new_table
 from surrogates.pools.build_report import BadEntry, Duplicate, Note, Unsettled
 from surrogates.pools.cleanup import BuiltPool
 from surrogates.pools.pool import Pool
@@ -55,7 +56,7 @@ def finding_parts(pool: Pool) -> Iterator[Part]:
 
 def bad_table(bad: Iterable[BadEntry]) -> Table:
     """Return where bad entries stand, and what is wrong with them."""
-    table = _table("file", "row", "reason")
+    table = new_table("file", "row", "reason")
     for each in bad:
         table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.reason))
     return table
@@ -63,7 +64,7 @@ def bad_table(bad: Iterable[BadEntry]) -> Table:
 
 def duplicates_table(duplicates: Iterable[Duplicate]) -> Table:
     """Return which entries were folded into which."""
-    table = _table("file", "row", "id", "same as")
+    table = new_table("file", "row", "id", "same as")
     for each in duplicates:
         table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.id), one_line(each.kept))
     return table
@@ -71,7 +72,7 @@ def duplicates_table(duplicates: Iterable[Duplicate]) -> Table:
 
 def unsettled_table(unsettled: Iterable[Unsettled]) -> Table:
     """Return which entries have the lattice that they were given, though it was to be set, and why."""
-    table = _table("file", "row", "id", "reason")
+    table = new_table("file", "row", "id", "reason")
     for each in unsettled:
         table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.id), one_line(each.reason))
     return table
@@ -79,7 +80,7 @@ def unsettled_table(unsettled: Iterable[Unsettled]) -> Table:
 
 def notes_table(notes: Iterable[Note]) -> Table:
     """Return what was not taken as it stands, or was taken on trust."""
-    table = _table("file", "row", "id", "note")
+    table = new_table("file", "row", "id", "note")
     for each in notes:
         table.add_row(one_line(each.place.file), _row(each.place.row), one_line(each.id), one_line(each.text))
     return table
@@ -87,7 +88,7 @@ def notes_table(notes: Iterable[Note]) -> Table:
 
 def removed_table(removed: Iterable[tuple[BuiltPool, bool]]) -> Table:
     """Return which built pools were to go, and whether they are gone."""
-    table = _table("pool", "last used", "MB", "")
+    table = new_table("pool", "last used", "MB", "")
     for pool, gone in removed:
         sources = ", ".join(pool.sources.values()) or pool.folder.name
         table.add_row(
@@ -107,7 +108,7 @@ def composition_parts(pool: Pool) -> Iterator[Part]:
 
 def _counts_table(head: str, counts: Counter[str], total: int) -> Table:
     """Return the most frequent names, with bars for their share of all entries."""
-    table = _table(head, "entries", "share", "")
+    table = new_table(head, "entries", "share", "")
     largest = max(counts.values())
     for name, count in counts.most_common(_MOST):
         bar = Text("█" * max(1, round(_BAR * count / largest)), style="cyan")
@@ -119,7 +120,7 @@ def _counts_table(head: str, counts: Counter[str], total: int) -> Table:
 
 
 def _ranges_table(pool: Pool) -> Table:
-    table = _table("quantity", "smallest", "median", "largest", "missing")
+    table = new_table("quantity", "smallest", "median", "largest", "missing")
     columns: dict[str, NDArray[np.float64]] = {
         "atoms in the cell": pool.index.sites.astype(float),
         "volume per atom [Å3]": pool.index.volumes,
@@ -137,11 +138,3 @@ def _count(number: int, one: str, several: str) -> str:
 
 def _row(number: int | None) -> str:
     return "" if number is None else str(number)
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in heads:
-        right: Sequence[str] = ("row", "entries", "MB", "share", "smallest", "median", "largest", "missing")
-        table.add_column(head, justify="right" if head in right else "left")
-    return table

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.table import Table
-from rich.text import Text
 
 from campaigns.tables.columns import (
     COST,
@@ -33,6 +32,7 @@ from loop.core.formatting import candidate_text, format_uncertain, one_line, sco
 from loop.core.pareto import Front
 from loop.core.records import TrialRecord
 from loop.core.serialization import plain, positive_zero
+from loop.terminal.console import new_table
 
 Cell = str | int | float | bool | None
 
@@ -56,7 +56,7 @@ def ranking_table(
     best = listing(found)[:count]
     metrics = _metric_units([one if one.metrics else one.readings[0] for one in best], order)
     heads = [_headed(n, u) for n, u in metrics.items()]
-    table = _table("rank", "trials", "readings", "candidate", *heads, "score", "feasible")
+    table = new_table("rank", "trials", "readings", "candidate", *heads, "score", "feasible")
     for rank, one in enumerate(best, 1):
         name = candidate_text(one.candidate, units)
         place = "–" if one.disputed else str(rank)
@@ -131,7 +131,7 @@ def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) ->
 def front_table(front: Front, units: Mapping[str, str]) -> Table:
     """Return the candidates of a front with their pooled values, best in the first term first."""
     metrics = _metric_units(front.candidates)
-    table = _table("trials", "n", "candidate", *(_headed(n, u) for n, u in metrics.items()))
+    table = new_table("trials", "n", "candidate", *(_headed(n, u) for n, u in metrics.items()))
     for one in front.candidates:
         values = [_metric_cell(one.metrics.get(name)) for name in metrics]
         table.add_row(one.named, str(len(one.readings)), candidate_text(one.candidate, units), *values)
@@ -142,7 +142,7 @@ def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front:
     """Return all trials in the order of their numbers, with the metrics of a front in place of a score."""
     metrics = _metric_units(trials)
     heads = ["score"] if front is None else ["front", *(_headed(n, metrics.get(n, "")) for n in front.metrics)]
-    table = _table("trial", "state", *heads, "candidate", "reason")
+    table = new_table("trial", "state", *heads, "candidate", "reason")
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
         merit = [score_text(trial)] if front is None else _merit(trial, front)
@@ -218,12 +218,3 @@ def _fate(trial: TrialRecord) -> str:
     if trial.outlier:
         return "completed, suspected outlier"
     return "completed, breaks a constraint" if trial.feasible is False else state_text(trial)
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in heads:
-        table.add_column(
-            Text(head), justify="right" if head in ("rank", "trial", "trials", "n", "readings") else "left"
-        )
-    return table

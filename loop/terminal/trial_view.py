@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -46,36 +45,12 @@ from loop.core.records import (
     weighed,
 )
 from loop.storage.campaign_status import model_text, stored_front, stored_results
+from loop.terminal.console import Rows, labelled, new_table
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
 
-Rows = list[tuple[str, str]]
 _SHOWN = 12  # trials of a front
-
-
-def console() -> Console:
-    """Return a console for standard output; into a pipe it never wraps a line."""
-    width = None if sys.stdout.isatty() else 1000
-    return Console(markup=False, emoji=False, highlight=False, width=width)
-
-
-def labelled(rows: Iterable[tuple[str, str]]) -> RenderableType:
-    """Return rows of a label and a text."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for label, text in rows:
-        table.add_row(Text(label, style="cyan", no_wrap=True), Text(text))
-    return table
-
-
-def print_rows(rows: Rows) -> None:
-    """Print a table in a terminal, and one ``label: text`` per line anywhere else."""
-    out = console()
-    if out.is_terminal:
-        out.print(labelled(rows))
-        return
-    for label, text in rows:
-        print(f"{label}: {text}")
 
 
 def status_rows(store: Reader) -> Rows:
@@ -294,7 +269,7 @@ def _short(value: Any) -> str:
 
 
 def _metrics_table(trial: TrialRecord) -> Table:
-    table = _table("metric", "predicted", "measured", "deviation")
+    table = new_table("metric", "predicted", "measured", "deviation")
     predictions = trial.proposal.predictions
     for name in dict.fromkeys([*predictions, *trial.metrics]):
         predicted, measured = predictions.get(name), trial.metrics.get(name)
@@ -308,7 +283,7 @@ def _metrics_table(trial: TrialRecord) -> Table:
 
 
 def _steps_table(steps: Sequence[StepRecord]) -> Table:
-    table = _table("step", "attempt", "station", "state", "lab time", "cost", "token", "reason")
+    table = new_table("step", "attempt", "station", "state", "lab time", "cost", "token", "reason")
     for step in steps:
         took = "–" if step.started is None or step.ended is None else duration(step.ended - step.started)
         cost = f"{step.cost:.0f} USD"
@@ -318,7 +293,7 @@ def _steps_table(steps: Sequence[StepRecord]) -> Table:
 
 
 def _transitions_table(transitions: Sequence[Transition]) -> Table:
-    table = _table("time", "lab time", "step", "state", "reason")
+    table = new_table("time", "lab time", "step", "state", "reason")
     for change in transitions:
         lab = duration(change.lab)
         table.add_row(moment(change.wall), lab, change.step or "–", str(change.state), one_line(change.reason))
@@ -334,10 +309,3 @@ def _document_rows(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
 
 def _data(value: Any) -> str:
     return f"({len(value)} values)" if isinstance(value, list) and len(value) > 4 else _short(value)
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in heads:
-        table.add_column(head)
-    return table

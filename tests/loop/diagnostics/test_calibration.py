@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from campaigns.values import MetricValue, TrialState
 from loop.diagnostics.calibration import (
@@ -11,6 +11,7 @@ from loop.diagnostics.calibration import (
     coverage,
     metric_pairs,
     rank_correlation,
+    ranks,
     score_pairs,
 )
 from tests.trials import completed, predicted, trial
@@ -74,3 +75,8 @@ def test_an_exact_prediction_deviates_by_nothing_or_by_all() -> None:
     exact = MetricValue(1.0, 0.0, "V")
     assert Pair(completed(0, 1.0), exact, exact).deviation == 0.0
     assert Pair(completed(0, 1.0), exact, MetricValue(2.0, 0.0, "V")).deviation == math.inf
+
+
+def test_ranks_are_those_of_scipy():
+    values = np.random.default_rng(0).integers(0, 8, 30)
+    assert np.array_equal(ranks(values), rankdata(values))

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from loop.cli import surrogate_view
-from loop.cli.surrogate_view import epochs_shown, steps_shown
+from loop.cli import surrogate_commands
+from loop.cli.surrogate_commands import epochs_shown, steps_shown
 from surrogates.training.record import Epoch
 from surrogates.training.train import Report
 
@@ -20,7 +20,7 @@ def reports(count: int) -> list[Report]:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     found = io.StringIO()
     made = Console(file=found, width=80, force_terminal=True, color_system=None)
-    monkeypatch.setattr(surrogate_view, "console", lambda: made)
+    monkeypatch.setattr(surrogate_commands, "console", lambda: made)
     return found
 
 

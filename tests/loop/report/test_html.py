@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from loop.report.html import chart
-from loop.report.page import Page, write_page
+from loop.report.html import Page, chart, write_page
 from tests.offline import assert_offline
 from tests.snippets import ROOT
 
@@ -17,5 +16,5 @@ def test_a_page_of_charts_asks_nothing_of_any_network(tmp_path: Path) -> None:
 
 def test_nobody_else_writes_pages() -> None:
     modules = [file for name in ("loop", "surrogates", "instruments") for file in ROOT.glob(f"{name}/**/*.py")]
-    assert [file.name for file in modules if "plotly.offline" in file.read_text(encoding="utf-8")] == ["page.py"]
+    assert [file.name for file in modules if "plotly.offline" in file.read_text(encoding="utf-8")] == ["html.py"]
     assert [file.name for file in ROOT.glob("loop/**/*.html")] == ["template.html"]
