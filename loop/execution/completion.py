@@ -24,7 +24,7 @@ from loop.execution.campaign_state import CampaignState
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of
-from loop.storage.reader import BEST, OUTLIERS, POSTERIOR, REGRET
+from loop.storage.reader import BEST, POSTERIOR, REGRET
 
 
 class TrialCompletion:
@@ -99,7 +99,7 @@ class TrialCompletion:
         changed = [t for t in self._state.trials if t.outlier != outliers.get(t.number, "")]
         if not changed:
             return
-        self._session.store.keep(OUTLIERS, "trials", {str(number): reason for number, reason in outliers.items()})
+        self._session.store.set_outliers(outliers)
         for trial in changed:
             reason = outliers.get(trial.number, "")
             self._state.set_outlier(trial.number, reason)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Engine, event, inspect
@@ -23,6 +24,7 @@ from loop.storage.tables import (
     CampaignRow,
     DocumentRow,
     FindingRow,
+    OutlierRow,
     SessionRow,
     StepRow,
     TransitionRow,
@@ -33,9 +35,6 @@ from loop.storage.tables import (
     trial_record,
 )
 
-OUTLIERS = "doubts"
-"""Kind of the artefact that holds, by trial, why a measurement is not believed as of now."""
-
 POSTERIOR = "posterior best"
 """Kind of the artefact that holds the best measured candidate by the models' posterior, and by which weights."""
 
@@ -44,6 +43,8 @@ BEST = "best"
 
 REGRET = "outlook"
 """Kind of the artefacts that hold, by trial, what was left to hope for when it was completed."""
+
+_Row = TypeVar("_Row", FindingRow, OutlierRow)
 
 
 class Reader:
@@ -83,24 +84,24 @@ class Reader:
 
     def trials(self) -> list[TrialRecord]:
         """Return every trial, in the order of their numbers."""
-        outliers, regrets = self._outliers(), self.artefacts(REGRET)
+        regrets = self.artefacts(REGRET)
         with Session(self._engine) as session:
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
             rows = session.exec(select(TrialRow).order_by(col(TrialRow.number))).all()
-            findings = self._findings(session)
-            names = [str(row.number) for row in rows]
-            return [
-                trial_record(
-                    row,
-                    steps.get(row.number, []),
-                    findings.get(row.number),
-                    outliers.get(name, ""),
-                    regrets.get(name),
-                )
-                for row, name in zip(rows, names, strict=True)
-            ]
+            findings = {row.trial: row for row in self._rows(session, FindingRow)}
+            outliers = {row.trial: row.reason for row in self._rows(session, OutlierRow)}
+        return [
+            trial_record(
+                row,
+                steps.get(row.number, []),
+                findings.get(row.number),
+                outliers.get(row.number, ""),
+                regrets.get(str(row.number)),
+            )
+            for row in rows
+        ]
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial.
@@ -114,10 +115,11 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-            finding = self._findings(session).get(number)
-        name = str(number)
-        regret = self.artefacts(REGRET, name).get(name)
-        return trial_record(row, list(steps), finding, self._outliers().get(name, ""), regret)
+            findings = self._rows(session, FindingRow, number)
+            outliers = self._rows(session, OutlierRow, number)
+        reason = outliers[0].reason if outliers else ""
+        regret = self.artefacts(REGRET, str(number)).get(str(number))
+        return trial_record(row, list(steps), findings[0] if findings else None, reason, regret)
 
     def count(self) -> int:
         """Return how many trials there are."""
@@ -159,11 +161,12 @@ class Reader:
                 amendment(row) for row in session.exec(select(AmendmentRow).order_by(col(AmendmentRow.number))).all()
             ]
 
-    def _findings(self, session: Session) -> dict[int, FindingRow]:
-        """Return trial to what its end says; nothing from a store that is older than that."""
-        if not inspect(self._engine).has_table("finding"):
-            return {}
-        return {row.trial: row for row in session.exec(select(FindingRow)).all()}
+    def _rows(self, session: Session, table: type[_Row], number: int | None = None) -> Sequence[_Row]:
+        """Return what a table says of all trials, or of one; nothing from a store that is older than the table."""
+        if not inspect(self._engine).has_table(str(table.__tablename__)):
+            return []
+        query = select(table)
+        return session.exec(query if number is None else query.where(col(table.trial) == number)).all()
 
     def posterior_best(self) -> tuple[PosteriorBest | None, int] | None:
         """Return the best measured candidate by the models' posterior, and the amendment of the weights that it is by.
@@ -176,10 +179,6 @@ class Reader:
         found = kept["found"]
         best = None if found is None else PosteriorBest(**(found | {"interval": tuple(found["interval"])}))
         return best, kept["weighed"]
-
-    def _outliers(self) -> dict[str, str]:
-        """Return trial to why its measurement is not believed."""
-        return self.artefacts(OUTLIERS).get("trials", {})
 
     def event(self, token: str) -> Document | None:
         """Return the last event of the job with this token, or None."""

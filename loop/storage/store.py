@@ -32,13 +32,14 @@ from loop.core.records import (
     TrialRecord,
     TrialResult,
 )
-from loop.storage.reader import OUTLIERS, POSTERIOR, REGRET, Reader, store_path
+from loop.storage.reader import POSTERIOR, REGRET, Reader, store_path
 from loop.storage.tables import (
     AmendmentRow,
     ArtefactRow,
     CampaignRow,
     DocumentRow,
     FindingRow,
+    OutlierRow,
     SessionRow,
     StepRow,
     TransitionRow,
@@ -108,6 +109,12 @@ class Journal(Reader):
         """Keep something that the report shows, in the place of what had that kind and name."""
         with self._transaction() as session:
             session.merge(ArtefactRow(kind=kind, name=name, body=dict(body)))
+
+    def set_outliers(self, reasons: Mapping[int, str]) -> None:
+        """Record which trials are suspected outliers, each with the reason, in the place of those that were before."""
+        with self._transaction() as session:
+            session.execute(delete(OutlierRow))
+            session.add_all(OutlierRow(trial=number, reason=reason) for number, reason in reasons.items())
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -440,9 +447,7 @@ def _forget(session: Session, revised: int | None = None) -> None:
             the next run has looked at them anew, lest an outlier is shown as the best meanwhile.
     """
     session.execute(delete(ArtefactRow).where(col(ArtefactRow.kind).in_((REGRET, POSTERIOR))))
-    outliers = session.get(ArtefactRow, (OUTLIERS, "trials"))
-    if outliers is not None and revised is not None:
-        outliers.body = {number: why for number, why in outliers.body.items() if number != str(revised)}
+    session.execute(delete(OutlierRow).where(col(OutlierRow.trial) == revised))
 
 
 def _rescore(session: Session, verdicts: Mapping[int, TrialResult]) -> None:

@@ -86,6 +86,14 @@ class FindingRow(SQLModel, table=True):
     fault: str = ""
 
 
+class OutlierRow(SQLModel, table=True):
+    """Why a trial is a suspected outlier, as of now."""
+
+    __tablename__ = "outlier"
+    trial: int = Field(foreign_key="trial.number", primary_key=True)
+    reason: str
+
+
 class TransitionRow(SQLModel, table=True):
     """One change of state."""
 

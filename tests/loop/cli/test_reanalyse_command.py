@@ -17,7 +17,7 @@ from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.reanalyse_command import reanalyse
 from loop.core.events import Warned
 from loop.planning.planner import Planner
-from loop.storage.reader import OUTLIERS, Reader
+from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
 from tests.loop import troubled as benches
 from tests.loop.conftest import Bench, troubled
@@ -176,7 +176,7 @@ def test_a_value_that_is_gone_is_suspected_no_more(bench: Bench) -> None:
     benches.SCALE[0] = 1.0
     bench.run(analysed_by("scaled"))
     desk = open_journal_editor(None, bench.url, "corrected it")
-    desk.journal.keep(OUTLIERS, "trials", {"2": "far from the others", "4": "far from the others"})
+    desk.journal.set_outliers({2: "far from the others", 4: "far from the others"})
     told(bench, "2")
     assert [t.number for t in Reader(bench.url).trials() if t.outlier] == [4]
 

@@ -20,7 +20,7 @@ from loop.core.events import Event, Proposed
 from loop.core.fingerprint import campaign_record
 from loop.core.records import IMPORTED
 from loop.planning.planner import Planner
-from loop.storage.reader import OUTLIERS, Reader
+from loop.storage.reader import Reader
 from loop.storage.store import Journal, Store
 from surrogates.models.encoder import Encoder
 from tests.forks import forked
@@ -335,7 +335,7 @@ def test_what_comes_to_be_suspected_in_an_earlier_store_stays_imported(tmp_path:
     (tmp_path / "next.yaml").write_text(CAMPAIGN)
     first = list(import_table(tmp_path / "small.db", tmp_path / "next.yaml", None, "x"))
     assert first[-2] == "1 new, 0 already there"
-    store.keep(OUTLIERS, "trials", {"0": "a spike"})
+    store.set_outliers({0: "a spike"})
     store.close("")
     assert list(import_table(tmp_path / "small.db", tmp_path / "next.yaml", None, "x"))[-1] == "0 new, 0 already there"
     (trial,) = Reader(f"sqlite:///{tmp_path / 'next.db'}").trials()

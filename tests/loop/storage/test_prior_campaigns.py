@@ -14,7 +14,6 @@ from campaigns.warm_start import Record, Source
 from loop.cli.app import app
 from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialResult
 from loop.storage.prior_campaigns import hold, of_pool, read_sources
-from loop.storage.reader import OUTLIERS
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
 from tests.stores import CAMPAIGN
@@ -93,7 +92,7 @@ def test_a_source_that_has_changed_is_refused(tmp_path: Path) -> None:
 def test_suspected_outliers_of_a_store_are_no_lesson(tmp_path: Path) -> None:
     earlier(tmp_path, 5)
     store = Store(f"sqlite:///{tmp_path / 'earlier.db'}")
-    store.keep(OUTLIERS, "trials", {"2": "capacity 152.0 ± 2.0 mAh/g, but 9999 was expected"})
+    store.set_outliers({2: "capacity 152.0 ± 2.0 mAh/g, but 9999 was expected"})
     store.close("")
     (source,) = read_sources(written(tmp_path))
     assert [r.metrics["capacity"].value for r in source.records] == [150.0, 151.0, 153.0, 154.0]

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from campaigns.amendments import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, TrialResult
-from loop.storage.reader import BEST, OUTLIERS, POSTERIOR, REGRET, Reader
+from loop.storage.reader import BEST, POSTERIOR, REGRET, Reader
 from loop.storage.store import Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
@@ -149,9 +150,9 @@ def test_what_is_kept_for_the_report_comes_back_by_kind_and_is_replaced_by_name(
 
 
 def test_what_is_not_believed_is_told_with_its_trial_until_it_is_believed_again(store: Store) -> None:
-    store.keep(OUTLIERS, "trials", {"0": "far too much"})
+    store.set_outliers({0: "far too much"})
     assert [t.outlier for t in store.trials()] == [store.trial(0).outlier] == ["far too much"]
-    store.keep(OUTLIERS, "trials", {})
+    store.set_outliers({})
     assert store.trial(0).outlier == ""
 
 
@@ -167,7 +168,8 @@ def test_what_was_concluded_from_values_falls_with_them(store: Store, decision: 
     ended = store.end(0, TrialResult(state), 20.0)
     for kind, name in ((REGRET, "0"), (POSTERIOR, BEST)):
         store.keep(kind, name, {})
-    store.keep(OUTLIERS, "trials", {"0": "too good", "1": "too bad"})
+    store.propose(1, CANDIDATE, PROPOSAL, 5.0)
+    store.set_outliers({0: "too good", 1: "too bad"})
     (asked,) = store.amend([ReleaseTrial(trial=0)], ("somebody", "looked at it"), {})
     match decision:
         case "release":
@@ -180,5 +182,12 @@ def test_what_was_concluded_from_values_falls_with_them(store: Store, decision: 
             store.complete({0: ended}, asked.number, 30.0, {0: "more"})
     assert not store.artefacts(REGRET)
     assert not store.artefacts(POSTERIOR)
-    still = {"0", "1"} if decision == "complete" else {"1"}
-    assert store.artefacts(OUTLIERS)["trials"].keys() == still
+    still = {0, 1} if decision == "complete" else {1}
+    assert {trial.number for trial in store.trials() if trial.outlier} == still
+
+
+def test_a_killed_change_of_suspicions_leaves_those_of_before(tmp_path: Path, store: Store) -> None:
+    store.set_outliers({0: "far too much"})
+    with pytest.raises(IntegrityError):
+        store.set_outliers({0: "too little", 7: "there is no such trial"})
+    assert Reader(url(tmp_path)).trial(0).outlier == "far too much"
