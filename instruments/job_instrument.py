@@ -25,7 +25,7 @@ from instruments.status import LabStatus
 NO_MATERIAL = "-"
 """What an instrument is told in a campaign without materials: EPICS servers may refuse an empty text."""
 
-SPOILT = "spoilt"
+SAMPLE_FAILED = "sample failed"
 """State of an instrument that is well, but cannot make or measure the sample: the candidate is to blame."""
 
 
@@ -107,7 +107,7 @@ class JobInstrument(Device):
         return "_mistake" in vars(self)
 
     @abstractmethod
-    def knows(self, token: str) -> bool:
+    def has_job(self, token: str) -> bool:
         """Return whether a job of this token runs or has run."""
 
     @abstractmethod
@@ -155,11 +155,11 @@ class JobInstrument(Device):
         """Return whether the instrument can rule out that a job of this token was ever begun."""
         return False
 
-    def settled(self, token: str) -> bool:
+    def has_finished(self, token: str) -> bool:
         """Return whether the instrument itself says that a job is over, well or badly."""
-        return bool(self.token.get() == token and self.state.get() in ("done", "fault", SPOILT))
+        return bool(self.token.get() == token and self.state.get() in ("done", "fault", SAMPLE_FAILED))
 
-    def complete(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def with_defaults(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a value for every setting, so that none is left over from an earlier job.
 
         Raises:
@@ -218,7 +218,7 @@ class JobInstrument(Device):
                 f"{self.name} is at job {token!r}, not at {job.token!r}; its readings are another job's"
             )
         if (state := self.state.get()) != "done":
-            error = SampleError if state == SPOILT else StepError
+            error = SampleError if state == SAMPLE_FAILED else StepError
             raise error(f"{self.name}: job {job.token} is {state}, not done: {self.message.get()}")
 
     def _driver_failed(self, error: BaseException) -> None:
@@ -244,7 +244,7 @@ class JobInstrument(Device):
         elif state == "done":
             status.end()
         elif state != "busy":
-            error = SampleError if state == SPOILT else StepError
+            error = SampleError if state == SAMPLE_FAILED else StepError
             status.end(error(f"{self.name}: job {token} ended as {state}: {self.message.get()}"))
 
 

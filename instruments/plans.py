@@ -50,7 +50,7 @@ def _perform(instrument: JobInstrument, job: Job) -> Plan:
     yield from bps.clear_checkpoint()
     if not job.adopt:
         yield from _prepare(instrument, job)
-    elif not instrument.knows(job.token):
+    elif not instrument.has_job(job.token):
         raise UnknownJobError(
             f"{instrument.name} does not know job {job.token}; decide what became of sample {job.sample}"
         )
@@ -61,7 +61,7 @@ def _perform(instrument: JobInstrument, job: Job) -> Plan:
 
 
 def _prepare(instrument: JobInstrument, job: Job) -> Plan:
-    recipe = instrument.complete(job.recipe)
+    recipe = instrument.with_defaults(job.recipe)
     instrument.check_ready()
     header: dict[str, Scalar] = {
         "sample": job.sample,

@@ -93,7 +93,7 @@ class RecordedFurnace(EpicsFurnace):
         """
         super().verify(job)
         if self.bench.ledger.find(self.name, job.token) is None:
-            recipe = self.complete(job.recipe) | {"temperature": float(self.soak_mean_temperature.get())}
+            recipe = self.with_defaults(job.recipe) | {"temperature": float(self.soak_mean_temperature.get())}
             now = self.clock.now()
             entry = LedgerEntry(self.name, job.token, job.sample, job.material, job.step, job.attempt, recipe, now)
             self.bench.ledger.append(entry)

@@ -59,7 +59,7 @@ class VirtualInstrument(JobInstrument):
         """Return what a job will have come to."""
         raise NotImplementedError
 
-    def knows(self, token: str) -> bool:
+    def has_job(self, token: str) -> bool:
         """Return whether a job of this token runs or has run."""
         entry = self.bench.ledger.find(self.name, token)
         return entry is not None and "forget" not in self.bench.faults(entry)
@@ -99,7 +99,7 @@ class VirtualInstrument(JobInstrument):
         """Return what the instrument does ``elapsed`` seconds after a job's start."""
         return "running"
 
-    def spoilt(self, entry: LedgerEntry, readings: Array) -> Array:
+    def corrupted(self, entry: LedgerEntry, readings: Array) -> Array:
         """Return a detector's readings (``n``) as the job's faults leave them."""
         faults = self.bench.faults(entry)
         if "nan" in faults:
@@ -172,7 +172,7 @@ class VirtualFurnace(VirtualInstrument, Furnace):
         program = program_of(entry.recipe)
         log = record(program, self.bench.rng(entry))
         readings = log.temperature if "cold" not in self.bench.faults(entry) else np.full_like(log.temperature, ROOM)
-        log = summary(program, log.time, self.spoilt(entry, readings))
+        log = summary(program, log.time, self.corrupted(entry, readings))
         values = {"profile_time": log.time, "profile_temperature": log.temperature, "peak_temperature": log.peak}
         return JobOutcome(program.duration, {**values, "soak_mean_temperature": log.soak_mean, "soak_sd": log.soak_sd})
 
@@ -203,7 +203,7 @@ class VirtualDiffractometer(VirtualInstrument, Diffractometer):
         sample = self.bench.sample(entry.sample)
         two_theta, counts = self.bench.physics.diffract(sample, entry.recipe, self.bench.rng(entry))
         duration = self.job_duration(entry.recipe)
-        return JobOutcome(duration, {"two_theta": two_theta, "counts": self.spoilt(entry, counts)})
+        return JobOutcome(duration, {"two_theta": two_theta, "counts": self.corrupted(entry, counts)})
 
 
 class VirtualCycler(VirtualInstrument, Cycler):
@@ -218,7 +218,7 @@ class VirtualCycler(VirtualInstrument, Cycler):
         sample = self.bench.sample(entry.sample)
         capacity, voltage = self.bench.physics.discharge(sample, entry.recipe, self.bench.rng(entry))
         duration = self.job_duration(entry.recipe)
-        return JobOutcome(duration, {"capacity": capacity, "voltage": self.spoilt(entry, voltage)})
+        return JobOutcome(duration, {"capacity": capacity, "voltage": self.corrupted(entry, voltage)})
 
 
 class VirtualExperiment(VirtualInstrument):

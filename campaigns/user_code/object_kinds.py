@@ -23,7 +23,7 @@ from campaigns.user_code.results import fruitless
 INSTRUMENT = "instruments.job_instrument.JobInstrument"
 CONTEXT = "instruments.analyses.context.AnalysisContext"
 IN_UNIT = "surrogates.pools.pool.in_unit"
-_DUTIES = ("knows", "start", "progress")
+_DUTIES = ("has_job", "start", "progress")
 """Methods that a job instrument of one's own has to have."""
 _DEVICE_SETTINGS = ("prefix", "kind", "read_attrs", "configuration_attrs", "labels", "connection_timeout")
 """Arguments of an ophyd device that a campaign file may give."""
@@ -172,7 +172,9 @@ def _no_instrument(definition: Definition) -> str:
         names.update(ancestor.found.members if isinstance(ancestor.found, griffe.Class) else ())
     bases = [one if isinstance(one, str) else one.path for one in definition.bases()]
     what = f"is a {bases[0]}" if bases else "derives from nothing"
-    return f"{what}, which starts no jobs; a station needs a JobInstrument, with knows(token), start(token), progress()"
+    return (
+        f"{what}, which starts no jobs; a station needs a JobInstrument, with has_job(token), start(token), progress()"
+    )
 
 
 def _unknown_settings(definition: Definition, settings: Mapping[str, object]) -> str:

@@ -55,7 +55,7 @@ class EpicsFurnace(Furnace):
         self._said = "idle"
         super().__init__(prefix, name=name, **kwargs)
 
-    def knows(self, token: str) -> bool:
+    def has_job(self, token: str) -> bool:
         """Return whether the controller is at the job, or has just done it: it remembers one."""
         return bool(self.token.get() == token)
 

@@ -124,7 +124,7 @@ class Dispatcher:
                 if result.job.adopt:
                     return None
                 return TrialState.QUEUED if result.job.attempt < _ATTEMPTS else TrialState.FAILED
-            return TrialState.FAILED if instrument.settled(token) else TrialState.UNCERTAIN
+            return TrialState.FAILED if instrument.has_finished(token) else TrialState.UNCERTAIN
         except Exception:  # noqa: BLE001 - dispatch: a link that is down may raise anything; nobody can tell, then
             return TrialState.UNCERTAIN
 

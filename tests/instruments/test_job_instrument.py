@@ -31,7 +31,7 @@ def test_every_setting_is_written_so_that_none_is_left_over(crew_of: Callable[..
 
 def test_a_recipe_without_what_is_needed_is_refused(crew_of: Callable[..., Crew]) -> None:
     with pytest.raises(LimitError, match="no value for temperature, time; add it to the step's recipe"):
-        crew_of().lab.instrument("oven").complete({})
+        crew_of().lab.instrument("oven").with_defaults({})
 
 
 def test_a_busy_instrument_is_not_told_anything_new(crew_of: Callable[..., Crew]) -> None:

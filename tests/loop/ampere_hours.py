@@ -15,14 +15,14 @@ class Cell(JobInstrument):
     x = Component(Quantity, value=0.0, unit="K", limits=(0, 2000))
     out = Component(Quantity, value=0.0, unit="Ah/g")
 
-    def knows(self, token: str) -> bool:
+    def has_job(self, token: str) -> bool:
         return bool(token == self.token.get())
 
     def progress(self) -> str:
         return str(self.state.get())
 
     def start(self, token: str) -> None:
-        if self.knows(token):
+        if self.has_job(token):
             return
         self.token.put(token)
         self.state.put("busy")

@@ -1,11 +1,11 @@
 """A cycler of the user's own that is well, and finds no sample that can be measured."""
 
 from instruments.devices.cycler import Cycler
-from instruments.job_instrument import SPOILT
+from instruments.job_instrument import SAMPLE_FAILED
 
 
 class Picky(Cycler):
-    def knows(self, token: str) -> bool:
+    def has_job(self, token: str) -> bool:
         return bool(token == self.token.get())
 
     def start(self, token: str) -> None:
@@ -18,4 +18,4 @@ class Picky(Cycler):
 
     def _end(self) -> None:
         self.message.put("the pellet is cracked")
-        self.state.put(SPOILT)
+        self.state.put(SAMPLE_FAILED)

@@ -27,14 +27,14 @@ class Bench(JobInstrument):
     curve = Component(Quantity, value=np.zeros(POINTS))
     height = Component(Quantity, value=0.0, unit="1")
 
-    def knows(self, token: str) -> bool:
+    def has_job(self, token: str) -> bool:
         return bool(token == self.token.get())
 
     def progress(self) -> str:
         return str(self.state.get())
 
     def start(self, token: str) -> None:
-        if not self.knows(token):
+        if not self.has_job(token):
             self.token.put(token)
             self.state.put("busy")
             self.clock.call_later(3600.0, self._end, self.name)
@@ -119,7 +119,7 @@ class Cracked(Bench):
 
     def finish(self) -> None:
         self.message.put("the pellet is cracked")
-        self.state.put("spoilt" if self.number == 3 else "done")
+        self.state.put("sample failed" if self.number == 3 else "done")
 
 
 class Forming(Bench):
@@ -192,7 +192,7 @@ class Tearing(Bench):
 
     def finish(self) -> None:
         self.message.put("the film tore")
-        self.state.put("spoilt" if self.number in (1, 4) else "done")
+        self.state.put("sample failed" if self.number in (1, 4) else "done")
 
 
 def shattered(data: Mapping[str, Any], context: Any) -> Measurement:

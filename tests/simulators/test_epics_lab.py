@@ -112,7 +112,7 @@ def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew) -
     crew.stations["oven"].abort("look elsewhere")
     aborted = crew.wait()
     assert aborted.error == "aborted: look elsewhere"
-    assert oven.knows("t3-oven")
+    assert oven.has_job("t3-oven")
     adopted, other = crew.run(job("oven", recipe=QUICK, adopt=True), job("oven", trial=4, recipe=QUICK))
     assert adopted.ok
     assert other.ok

@@ -104,7 +104,7 @@ def test_a_job_under_way_outlives_the_controller_and_is_adopted(tmp_path: Path, 
 
     back = Crew(VirtualLab(setup(tmp_path / "killed", start=7200.0), LinePhysics()))
     assert back.lab.clock.now() == 7200.0
-    assert back.lab.instrument("oven").knows("t3-oven")
+    assert back.lab.instrument("oven").has_job("t3-oven")
     (adopted,) = back.run(job("oven", adopt=True, dispatch=lambda: pytest.fail("adopting moves nothing")))
     back.close()
     assert (adopted.ok, adopted.dispatched, adopted.ended) == (True, True, undisturbed.ended)

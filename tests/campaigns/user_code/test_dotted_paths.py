@@ -35,7 +35,7 @@ number = 3
 
 
 class Duties:
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
     def progress(self): return ""
 
@@ -48,7 +48,7 @@ class Bench(Duties, JobInstrument):
 
 
 class Idle(JobInstrument):
-    def knows(self, token): return False
+    def has_job(self, token): return False
 
 
 class Own(Duties, Cycler): pass
@@ -221,7 +221,7 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
         ("instruments.analyses.unexplained:unexplained", Use.ANALYSIS, "which it says is a"),
         ("bench:Shell", Use.DEVICE, "is a subprocess.Popen"),
         ("bench:Idle", Use.DEVICE, "derives from JobInstrument, but has no start and no progress"),
-        ("bench:Late", Use.DEVICE, "has no knows"),  # JobInstrument comes before Duties
+        ("bench:Late", Use.DEVICE, "has no has_job"),  # JobInstrument comes before Duties
         ("bench:build", Use.DEVICE, "is a function, no class"),
         ("bench:build_in", Use.LAB, "needs port, but is called with no arguments"),
         ("bench:build_in", Use.POOL, "needs port, but is called with no arguments"),
@@ -333,7 +333,7 @@ def test_relative_imports_of_a_package_beside_the_campaign_are_followed(tmp_path
     (tmp_path / "ours" / "parts" / "__init__.py").write_text("from .duties import Duties\n")
     (tmp_path / "ours" / "parts" / "again.py").write_text("from ..ovens import Oven\n")
     (tmp_path / "ours" / "parts" / "duties.py").write_text(
-        "class Duties:\n    def knows(self, t): pass\n    def start(self, t): pass\n    def progress(self): pass\n"
+        "class Duties:\n    def has_job(self, t): pass\n    def start(self, t): pass\n    def progress(self): pass\n"
     )
     for path in ("ours:Oven", "ours.ovens:Oven", "ours.parts.again:Oven"):
         assert said(tmp_path, path, Use.DEVICE) == ""
@@ -382,14 +382,14 @@ def test_a_whole_file_says_it_with_its_line(folder: Path) -> None:
 
 DUTIFUL = """
 class Tool(JobInstrument):
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
     def progress(self): return ""
 """
 HONEST = {
     "mro": """
 class Start(JobInstrument):
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
 class Tell(JobInstrument):
     def progress(self): return ""
@@ -401,12 +401,12 @@ def tells(cls):
     return cls
 @tells
 class Tool(JobInstrument):
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
 """,
     "assigned": """
 class Tool(JobInstrument):
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
 Tool.progress = lambda self: ""
 """,

@@ -52,10 +52,10 @@ def test_no_recipe_passes_that_leaves_the_limits(
     recipe = {"temperature": temperature, "time": time, "ramp_rate": ramp_rate}
     ranges = oven.limits.ranges
     if all(ranges[key][0] <= value <= ranges[key][1] for key, value in recipe.items()):
-        assert oven.complete(recipe) == {**oven.defaults, **recipe}
+        assert oven.with_defaults(recipe) == {**oven.defaults, **recipe}
     else:
         with pytest.raises(LimitError):
-            oven.complete(recipe)
+            oven.with_defaults(recipe)
 
 
 def test_stopping_leaves_the_furnace_as_it_is(oven: Furnace) -> None:

@@ -21,7 +21,7 @@ from instruments.devices.cycler import Cycler
 
 
 class Calorimeter(Cycler):
-    def knows(self, token):
+    def has_job(self, token):
         return token == self.token.get()
 
     def start(self, token):

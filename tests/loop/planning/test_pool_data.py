@@ -198,7 +198,7 @@ class Oven(Furnace):
     def __init__(self, *, name, clock, door):
         raise OSError(f"no answer from {door}")
 
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
     def progress(self): return ""
 """

@@ -62,7 +62,7 @@ RANGE = (0, 1)
 
 
 class Duties:
-    def knows(self, token): return False
+    def has_job(self, token): return False
     def start(self, token): pass
     def progress(self): return ""
 
