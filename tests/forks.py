@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["loop.cli.run_command", "loop.report.campaign_report", "loop.run", "simulators.factory", "sklearn.tree"]
+    ["loop.cli.run_command", "loop.report.campaign_report", "loop.run", "simulators.lab_factory", "sklearn.tree"]
 )
 
 

@@ -32,7 +32,7 @@ def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start
     """
     match campaign.lab:
         case VirtualLabConfig() | EpicsLabConfig():
-            from simulators.factory import build_simulated_lab
+            from simulators.lab_factory import build_simulated_lab
 
             return build_simulated_lab(campaign, () if materials is None else materials.pool.entries, state, start)
         case CustomLabConfig(factory=factory):

@@ -13,7 +13,7 @@ import numpy as np
 
 from loop.core.candidate_results import CandidateResult, best, ranking
 from loop.core.records import TrialRecord
-from loop.report.elements import ELEMENTS
+from loop.report.element_style import ELEMENTS
 from loop.report.style import GREY, ORANGE, Figure, Mark, Trace, by_state, hover, label, layout
 from loop.storage.pool_snapshot import MaterialSnapshot, PoolSnapshot
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loop.report.elements import ELEMENTS, Element
+from loop.report.element_style import ELEMENTS, Element
 from loop.report.style import GREY, Figure, Trace
 from loop.storage.pool_snapshot import Crystal
 

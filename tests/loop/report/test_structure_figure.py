@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from pymatgen.core import Lattice, Structure
 
-from loop.report.elements import ELEMENTS
+from loop.report.element_style import ELEMENTS
 from loop.report.structure_figure import structure_figure
 from loop.storage.pool_snapshot import Crystal
 from tests.crystals import lithium_iron_phosphate

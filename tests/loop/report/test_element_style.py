@@ -1,7 +1,7 @@
 import pytest
 from pymatgen.core import Element
 
-from loop.report.elements import ELEMENTS
+from loop.report.element_style import ELEMENTS
 
 
 def test_every_element_stands_where_it_belongs() -> None:
