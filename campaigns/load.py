@@ -18,7 +18,7 @@ from campaigns.pool_source import GeneratorPoolConfig, missing_source
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.dotted_paths import unfit_objects
 from campaigns.validation_messages import explain, shown
-from campaigns.yaml_lines import Document, parts, read_document
+from campaigns.yaml_lines import YamlDocument, parts, read_document
 from campaigns.yaml_words import yaml_problem
 
 
@@ -79,7 +79,7 @@ def parse_campaign(text: str, source: str, folder: Path | None = None) -> Campai
     return campaign
 
 
-def _read(text: str, source: str) -> Document:
+def _read(text: str, source: str) -> YamlDocument:
     try:
         return read_document(text)
     except yaml.MarkedYAMLError as error:
@@ -138,5 +138,5 @@ def _fields(campaign: Campaign) -> dict[str, Any]:
     return {name: getattr(campaign, name) for name in Campaign.model_fields}
 
 
-def _placed(problem: Problem, document: Document) -> Problem:
+def _placed(problem: Problem, document: YamlDocument) -> Problem:
     return replace(problem, line=document.line(parts(problem.where)))

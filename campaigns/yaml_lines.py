@@ -39,7 +39,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """A YAML document.
 
     Attributes:
@@ -65,7 +65,7 @@ class Document:
         return int(line) + 1
 
 
-def read_document(text: str) -> Document:
+def read_document(text: str) -> YamlDocument:
     """Read one YAML document.
 
     Raises:
@@ -79,7 +79,7 @@ def read_document(text: str) -> Document:
         data = None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
-    return Document(data, root, problems)
+    return YamlDocument(data, root, problems)
 
 
 def dotted(path: Loc) -> str:

@@ -45,10 +45,10 @@ def dataset(structures: Sequence[Structure], values: np.ndarray) -> Dataset:
 
 def trained(folder: Path, *, epochs: int = 12, seed: int = 0) -> TrainingRecord:
     """Train a MEGNet on all salts and write it into a new folder."""
-    from surrogates.training.train import Settings, train  # torch, which a parent of a tuning does not load
+    from surrogates.training.train import TrainingSettings, train  # torch, which a parent of a tuning does not load
 
     structures = salts()
-    result = train(dataset(structures, heats(structures)), Settings("megnet", epochs, seed), lambda _: None)
+    result = train(dataset(structures, heats(structures)), TrainingSettings("megnet", epochs, seed), lambda _: None)
     folder.mkdir()
     return result.write(folder)
 

@@ -69,9 +69,9 @@ def train_model(request: TrainRequest) -> None:
     print(f"{len(data.ids)} rows with a structure and a value, {len(data.skipped)} left out", flush=True)
 
     from loop.report.training_report import write_training_report
-    from surrogates.training.train import Settings, train
+    from surrogates.training.train import TrainingSettings, train
 
-    settings = Settings(request.kind, request.epochs, request.seed, request.learning_curve)
+    settings = TrainingSettings(request.kind, request.epochs, request.seed, request.learning_curve)
     with epochs_shown(data.target.unit) as on_epoch:
         trained = train(data, settings, on_epoch)
     with fresh_folder(request.out) as partial:

@@ -20,8 +20,8 @@ from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import apply_pending, expand, requested_trial
+from loop.execution.queue_rules import already_measured, has_capacity, outside_space, queue_is_full, requested_first
 from loop.execution.retraining import Retraining
-from loop.execution.scheduling import already_measured, has_capacity, outside_space, queue_is_full, requested_first
 from loop.execution.session import CampaignResources, Session
 from loop.execution.settlements import settle_pending
 from loop.execution.step_runner import StepRunner

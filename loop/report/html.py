@@ -39,7 +39,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A cell of a sortable table: its text, and the number that it is sorted by where that is not the text."""
 
     text: str
@@ -86,7 +86,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def sortable(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+def sortable(heads: Sequence[str], rows: Iterable[Sequence[TableCell]]) -> str:
     """Return a table that the page sorts by a click on a head, with a field that filters its rows."""
     head = "".join(f'<th><button type="button">{escape(text)}</button></th>' for text in heads)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
@@ -145,7 +145,7 @@ def _plotly() -> str:
     return _SERVER.sub(r"\1", get_plotlyjs())
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     key = "" if cell.key is None else f' data-key="{cell.key!r}"'
     return f"<td{_class(cell.style)}{key}>{escape(cell.text)}</td>"
 

@@ -26,12 +26,12 @@ from loop.core.records import Amendment, SessionRecord, TrialRecord
 from loop.core.stopping import Spent
 from loop.core.term_contributions import term_contributions, term_label
 from loop.diagnostics.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation
-from loop.report.html import Cell, facts, meter, sortable, table
+from loop.report.html import TableCell, facts, meter, sortable, table
 from loop.report.style import state_mark
 from loop.report.timeline_figure import busy
 
 _HOUR = 3600.0
-_NONE = Cell("–")
+_NONE = TableCell("–")
 
 
 def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], tops: Mapping[int, str]) -> str:
@@ -196,35 +196,35 @@ def _headed(units: Mapping[str, str]) -> list[str]:
 
 def _trial_row(
     trial: TrialRecord, columns: tuple[Sequence[str], Sequence[str]], material: bool, top: str
-) -> Iterator[Cell]:
+) -> Iterator[TableCell]:
     bad = "bad" if trial.state.ended and trial.state is not TrialState.COMPLETED else "best" if top else ""
-    yield Cell(str(trial.number), trial.number)
-    yield Cell(top or state_mark(trial), style=bad)
+    yield TableCell(str(trial.number), trial.number)
+    yield TableCell(top or state_mark(trial), style=bad)
     if material:
-        yield Cell(one_line(trial.candidate.material or "–"))
+        yield TableCell(one_line(trial.candidate.material or "–"))
     parameters, metrics = columns
     yield from (_value(trial.candidate.parameters.get(name)) for name in parameters)
     yield from (_metric(trial.metrics.get(name)) for name in metrics)
-    yield Cell(score_text(trial), trial.score)
-    yield Cell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
-    yield Cell(trial.proposal.origin)
-    yield Cell(one_line("; ".join([*filter(None, [trial.reason, trial.outlier]), *trial.flags])), style="reason")
+    yield TableCell(score_text(trial), trial.score)
+    yield TableCell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
+    yield TableCell(trial.proposal.origin)
+    yield TableCell(one_line("; ".join([*filter(None, [trial.reason, trial.outlier]), *trial.flags])), style="reason")
 
 
-def _value(value: float | int | str | None) -> Cell:
+def _value(value: float | int | str | None) -> TableCell:
     match value:
         case None:
             return _NONE
         case str():
-            return Cell(one_line(value))
+            return TableCell(one_line(value))
         case _:
-            return Cell(f"{value:z.4g}", value)
+            return TableCell(f"{value:z.4g}", value)
 
 
-def _metric(metric: MetricValue | None) -> Cell:
+def _metric(metric: MetricValue | None) -> TableCell:
     if metric is None:
         return _NONE
-    return Cell(format_uncertain(metric.value, metric.sd), metric.value if metric.finite else None)
+    return TableCell(format_uncertain(metric.value, metric.sd), metric.value if metric.finite else None)
 
 
 def _sd(value: MetricValue) -> str:

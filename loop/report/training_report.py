@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from loop.core.formatting import duration
-from loop.report.html import Cell, Page, captioned, chart, facts, grid, paragraph, sortable, tiles, write_page
+from loop.report.html import Page, TableCell, captioned, chart, facts, grid, paragraph, sortable, tiles, write_page
 from loop.report.training_figures import calibration_figure, learning_figure, loss_figure, parity_figure
 from loop.report.training_text import amount, cautions, model_rows, number, percent
 from surrogates.training.predictions import Prediction, read_predictions
@@ -98,7 +98,7 @@ def _elements(record: TrainingRecord, predictions: Sequence[Prediction]) -> list
             errors.setdefault(element.symbol, []).append(abs(prediction.predicted - prediction.value))
     heads = ["element", "held-out rows", f"mean absolute error [{record.unit}]", f"largest [{record.unit}]"]
     rows = [
-        [Cell(symbol), _count(len(found)), _number(sum(found) / len(found)), _number(max(found))]
+        [TableCell(symbol), _count(len(found)), _number(sum(found) / len(found)), _number(max(found))]
         for symbol, found in sorted(errors.items(), key=lambda item: -sum(item[1]) / len(item[1]))
     ]
     return [paragraph("Where the model is weak: rows count for each of their elements.", "note"), sortable(heads, rows)]
@@ -109,7 +109,7 @@ def _rows(record: TrainingRecord, predictions: Sequence[Prediction]) -> list[str
     heads = ["id", "formula", f"{record.target} [{unit}]", f"predicted [{unit}]", f"error [{unit}]"]
     worst = sorted(predictions, key=lambda p: -abs(p.predicted - p.value))
     rows = [
-        [Cell(p.id), Cell(p.formula), _number(p.value), _number(p.predicted), _number(p.predicted - p.value)]
+        [TableCell(p.id), TableCell(p.formula), _number(p.value), _number(p.predicted), _number(p.predicted - p.value)]
         for p in worst
     ]
     return [paragraph("The largest errors first; held_out.csv has the same rows.", "note"), sortable(heads, rows)]
@@ -119,9 +119,9 @@ def _footer(record: TrainingRecord) -> str:
     return f"Athanor {record.versions.get('athanor-sdl', '')}, matgl {record.versions.get('matgl', '')}"
 
 
-def _number(value: float) -> Cell:
-    return Cell(number(value), value)
+def _number(value: float) -> TableCell:
+    return TableCell(number(value), value)
 
 
-def _count(value: int) -> Cell:
-    return Cell(str(value), float(value))
+def _count(value: int) -> TableCell:
+    return TableCell(str(value), float(value))

@@ -34,7 +34,7 @@ from loop.core.records import TrialRecord
 from loop.core.serialization import plain, positive_zero
 from loop.terminal.console import new_table
 
-Cell = str | int | float | bool | None
+CsvValue = str | int | float | bool | None
 
 
 def ranking_table(
@@ -98,7 +98,7 @@ def ranking_csv(
     heads = [RANK, NUMBERS, COUNT, STATE, MATERIAL, *parameters, *values, *merit]
     writer.writerow(heads)
     for rank, one in enumerate(best, 1):
-        row: list[Cell] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
+        row: list[CsvValue] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
         # Not completed, so that no campaign learns from it that begins with this table.
         row += [OUTLIER if one.outlier else one.state.value, one.candidate.material]
         row += [positive_zero(one.candidate.parameters.get(name)) for name in units]
@@ -122,7 +122,7 @@ def _stated(sd: float | None) -> float | None:
     return sd or None
 
 
-def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> Iterator[Cell]:
+def _metric_cells(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> Iterator[CsvValue]:
     for name in metrics:
         metric = one.metrics.get(name)
         yield from (None, None) if metric is None else (positive_zero(metric.value), _stated(metric.sd))
@@ -179,13 +179,15 @@ def trials_json(trials: Sequence[TrialRecord]) -> str:
     return json.dumps(plain(trials), indent=2, ensure_ascii=False)
 
 
-def _csv_row(trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None) -> list[Cell]:
-    row: list[Cell] = [trial.number, trial.state.value, trial.candidate.material]
+def _csv_row(
+    trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None
+) -> list[CsvValue]:
+    row: list[CsvValue] = [trial.number, trial.state.value, trial.candidate.material]
     row += [positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
     row += _metric_cells(trial, metrics)
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
-    on_it: list[Cell] = [] if front is None else [str(trial.number in front.numbers).lower()]
+    on_it: list[CsvValue] = [] if front is None else [str(trial.number in front.numbers).lower()]
     reason = one_line(trial.reason or trial.outlier)
     return [*row, *(on_it or [trial.score, _stated(trial.score_sd)]), feasible, cost, trial.proposal.origin, reason]
 

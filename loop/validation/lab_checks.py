@@ -34,7 +34,7 @@ _WORLD = "surrogates.pools.prototypes:cathodes"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StationFacts:
     """What is known of a station before anything is there.
 
     Attributes:
@@ -107,26 +107,26 @@ class _Simulated:
         return self.takes(recipe)
 
 
-def _simulated(stated: Mapping[str, RecordedLimits], places: Mapping[str, Place]) -> dict[str, _Simulated]:
+def _simulated(stated: Mapping[str, RecordedLimits], places: Mapping[str, StationFacts]) -> dict[str, _Simulated]:
     told = ((name, place.known, place.takes) for name, place in places.items())
     return {name: _Simulated(stated[name], known.defaults, takes) for name, known, takes in told if known and takes}
 
 
-def _place(campaign: Campaign, name: str, folder: Path) -> Place:
+def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
     station = campaign.stations[name]
     if station.experiment is not None:
         experiment = shipped_experiment(station.experiment)
-        return Place() if experiment is None else Place("", experiment.facts, experiment.duration)
+        return StationFacts() if experiment is None else StationFacts("", experiment.facts, experiment.duration)
     if station.device is None:
         if isinstance(campaign.lab, CustomLabConfig):
-            return Place()
+            return StationFacts()
         kind = cast(StationKind, station.kind)
-        return Place(kind, BUILT_IN[kind], partial(job_duration, kind))
+        return StationFacts(kind, BUILT_IN[kind], partial(job_duration, kind))
     from campaigns.user_code.definitions import define  # a library that most campaigns need not
     from loop.validation.device_facts import read_device
 
     facts = read_device(define(station.device, folder))
-    return Place(
+    return StationFacts(
         known=facts.known,
         untold=facts.untold,
         remote=facts.remote,
@@ -136,7 +136,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> Place:
     )
 
 
-def _stated(name: str, place: Place) -> RecordedLimits:
+def _stated(name: str, place: StationFacts) -> RecordedLimits:
     known = place.known or InstrumentFacts({})
     told = {key: one for key, one in known.settings.items() if key not in place.untold}
     ranges = {key: one.limits for key, one in told.items() if not one.choices}
@@ -145,7 +145,7 @@ def _stated(name: str, place: Place) -> RecordedLimits:
     return RecordedLimits(Limits(name, ranges, choices), units, frozenset(place.untold))
 
 
-def _clock(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
+def _clock(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield that real devices stand in a lab whose clock does not go as theirs."""
     lab = campaign.lab
     if isinstance(lab, CustomLabConfig) or (isinstance(lab, EpicsLabConfig) and lab.speed == 1):
@@ -162,14 +162,14 @@ def _clock(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]
             )
 
 
-def _unsound(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
+def _unsound(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield that an instrument cannot state what it may be told."""
     for name, place in places.items():
         if place.unsound:
             yield Problem(f"stations.{name}.device", f"{campaign.stations[name].device}: {place.unsound}")
 
 
-def _samples(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
+def _samples(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield that a simulated instrument would have to measure what no furnace has made."""
     flows = {"workflow": campaign.workflow}
     for name, config in campaign.fidelities.items():
@@ -185,7 +185,7 @@ def _samples(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Proble
             made = made or "furnace" in kinds
 
 
-def _analyses(campaign: Campaign, places: Mapping[str, Place], folder: Path) -> Iterator[Problem]:
+def _analyses(campaign: Campaign, places: Mapping[str, StationFacts], folder: Path) -> Iterator[Problem]:
     """Yield that an analysis does not give what its step promises, or needs what is not there."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         facts = None if step.analysis is None else read_analysis(step.analysis, folder)
@@ -211,7 +211,7 @@ def _analyses(campaign: Campaign, places: Mapping[str, Place], folder: Path) -> 
                 yield Problem(f"{where}.analysis", f"{step.analysis} needs {', '.join(sorted(facts.needs))}, but {got}")
 
 
-def _unread(where: str, step: StepConfig, places: Mapping[str, Place]) -> Iterator[Problem]:
+def _unread(where: str, step: StepConfig, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield the metrics that no signal of their name is read for."""
     for i, name in enumerate(step.gives):
         for station in step.stations:
@@ -238,7 +238,7 @@ def _faults(campaign: Campaign) -> Iterator[Problem]:
             yield Problem(f"lab.faults[{i}].station", message)
 
 
-def _untold(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:
+def _untold(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[str]:
     """Yield what is left to the instruments themselves."""
     for name, place in places.items():
         if place.known is None:
@@ -253,7 +253,7 @@ def _untold(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[str]:
             )
 
 
-def _slow(campaign: Campaign, places: Mapping[str, Place]) -> Iterator[Problem]:
+def _slow(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield that an instrument of the user's own asks the lab's clock for more time than its step has."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for station in step.stations:

@@ -16,7 +16,7 @@ from surrogates.pools.duplicates import Likeness, describe
 from surrogates.pools.packing import pack, plain, unpack
 from surrogates.pools.sources.item import Item
 from surrogates.pools.structure_checks import crowding, defect
-from surrogates.pools.structure_parsing import Reading, read_noted
+from surrogates.pools.structure_parsing import ParsedStructure, read_noted
 from surrogates.structures import PoolEntry, structure_key
 
 os.environ.setdefault("SPGLIB_WARNING", "OFF")  # its C code writes to standard error when it finds no symmetry
@@ -89,7 +89,7 @@ def prototype_of(structure: Structure) -> str:
 
 def _read(item: Item) -> Read | BadEntry:
     try:
-        found = Reading(unpack(item.content)) if isinstance(item.content, bytes) else read_noted(item.content)
+        found = ParsedStructure(unpack(item.content)) if isinstance(item.content, bytes) else read_noted(item.content)
     except UnreadableError as error:
         return BadEntry(item.place, str(error))
     trouble = defect(found.structure)

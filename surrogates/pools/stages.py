@@ -27,7 +27,7 @@ from surrogates.pools.duplicates import Likeness, duplicates
 from surrogates.pools.entry_reading import Read, likeness_of, read_all, read_entry
 from surrogates.pools.packing import pack, plain
 from surrogates.pools.pool_store import Writer
-from surrogates.pools.sources.item import Item, Source
+from surrogates.pools.sources.item import Item, PoolFiles
 from surrogates.structures import PoolEntry, structure_key
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _Known:
     notes: tuple[str, ...]
 
 
-def read_source(source: Source, progress: Progress) -> Numbered:
+def read_source(source: PoolFiles, progress: Progress) -> Numbered:
     """Read and check the entries of a source, on all cores where there are many."""
     bad: dict[int, BadEntry] = {}
     numbers: dict[int, list[int]] = {}  # of the entries of each task

@@ -23,7 +23,7 @@ _UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedStructure:
     """What a text was read as.
 
     Attributes:
@@ -43,7 +43,7 @@ def read_text(text: str) -> Structure:
     return read_noted(text).structure
 
 
-def read_noted(text: str) -> Reading:
+def read_noted(text: str) -> ParsedStructure:
     """Return the one structure of a text, with what was not taken as it stands.
 
     Raises:
@@ -70,7 +70,7 @@ def is_cif(text: str) -> bool:
     return has_blocks(text) or "_cell_length_a" in text.lower() or "_cell.length_a" in text.lower()
 
 
-def _reader(text: str) -> tuple[str, Callable[[str], Reading]]:
+def _reader(text: str) -> tuple[str, Callable[[str], ParsedStructure]]:
     if text.lstrip().startswith(("{", "[", '"')):
         return "pymatgen's JSON", _from_json
     return ("CIF", _from_cif) if is_cif(text) else ("POSCAR", _from_poscar)
@@ -82,7 +82,7 @@ def _has_lattice(text: str) -> bool:
     return len(lines) == 3 and all(_NUMBER.match(line) for line in lines)
 
 
-def _from_json(text: str) -> Reading:
+def _from_json(text: str) -> ParsedStructure:
     data = json.loads(text)
     if isinstance(data, Mapping) and "structure" in data and "sites" not in data:
         found = _from_json_value(data["structure"])
@@ -90,7 +90,7 @@ def _from_json(text: str) -> Reading:
     return _from_json_value(data)
 
 
-def _from_json_value(data: object) -> Reading:
+def _from_json_value(data: object) -> ParsedStructure:
     if isinstance(data, str):
         return read_noted(data)
     if not (isinstance(data, Mapping) and {"lattice", "sites"} <= set(data)):
@@ -98,24 +98,26 @@ def _from_json_value(data: object) -> Reading:
     check_twice(data)
     structure = structure_of(data)
     whole = all(structure.lattice.pbc)
-    return Reading(structure, () if whole else ("says that it is not periodic in all directions; read as a crystal",))
+    return ParsedStructure(
+        structure, () if whole else ("says that it is not periodic in all directions; read as a crystal",)
+    )
 
 
-def _from_poscar(text: str) -> Reading:
-    return Reading(*read_poscar(text))
+def _from_poscar(text: str) -> ParsedStructure:
+    return ParsedStructure(*read_poscar(text))
 
 
-def _from_cif(text: str) -> Reading:
+def _from_cif(text: str) -> ParsedStructure:
     found = blocks(text)
     if len(found) > 1:
         names = ", ".join(name or "unnamed" for name, _ in found[:5])
         raise UnreadableError(f"holds {len(found)} structures ({names}); give each an entry of its own")
     if found:
-        return Reading(*read_cif(found[0][1]))
+        return ParsedStructure(*read_cif(found[0][1]))
     if has_blocks(text):
         raise UnreadableError("is a CIF without atoms")
     structure, notes = read_cif(f"data_\n{text}")
-    return Reading(structure, ("has no data_ line; read as one data block", *notes))
+    return ParsedStructure(structure, ("has no data_ line; read as one data block", *notes))
 
 
 def _short(error: BaseException) -> str:

@@ -102,7 +102,7 @@ def tune(work: Work, folder: Path) -> TuningResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ModelComparison:
     """Two models on the same held-back rows.
 
     Attributes:
@@ -132,12 +132,12 @@ class Verdict:
         return f"{errors}; gain {self.gain:.2g} ± {self.sd:.2g}"
 
 
-def compare(before: Numbers, after: Numbers, groups: list[str]) -> Verdict:
+def compare(before: Numbers, after: Numbers, groups: list[str]) -> ModelComparison:
     """Compare absolute errors, n each, of two models; rows of one group are no independent evidence."""
     names = np.array(groups)
     gains = np.array([np.mean((before - after)[names == name]) for name in dict.fromkeys(groups)])
     sd = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    return Verdict(float(before.mean()), float(after.mean()), float(gains.mean()), sd)
+    return ModelComparison(float(before.mean()), float(after.mean()), float(gains.mean()), sd)
 
 
 class _Tuner:

@@ -39,7 +39,7 @@ _DISTRIBUTIONS = ("athanor-sdl", "matgl", "torch", "pymatgen")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TrainingSettings:
     """How to train.
 
     Attributes:
@@ -98,7 +98,7 @@ class Trained:
         return record
 
 
-def train(data: Dataset, settings: Settings, on_epoch: OnEpoch) -> Trained:
+def train(data: Dataset, settings: TrainingSettings, on_epoch: OnEpoch) -> Trained:
     """Train a network that gives the target in its unit.
 
     The same rows and settings give the same weights, whatever the order of the rows.
@@ -128,7 +128,7 @@ class _Course:
 class _Bench:
     """Everything that the trainings on one table share: graphs, split, scaled targets."""
 
-    def __init__(self, data: Dataset, settings: Settings, on_epoch: OnEpoch) -> None:
+    def __init__(self, data: Dataset, settings: TrainingSettings, on_epoch: OnEpoch) -> None:
         self.settings, self._on_epoch = settings, on_epoch
         self.data, self.graphs = with_graphs(data.in_order(), GraphMaker(build(settings.kind, settings.seed)))
         self.split = split_rows(self.data.labels, settings.seed)

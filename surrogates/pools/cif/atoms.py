@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice
 
 from surrogates.pools.cif.block import Block
-from surrogates.pools.cif.number import Number, number
+from surrogates.pools.cif.number import CifNumber, number
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.structure_checks import unknown
 
@@ -47,7 +47,7 @@ class Atom:
     element: str
     place: NDArray[np.float64]
     slack: NDArray[np.float64]
-    occupancy: Number
+    occupancy: CifNumber
     multiplicity: int = 0
     charge: float | None = None
 
@@ -198,19 +198,19 @@ def _third(value: float) -> float:
     return next((third for third in (1 / 3, 2 / 3) if abs(value / third - 1) <= _THIRDS), value)
 
 
-def _slack(written: Number) -> float:
+def _slack(written: CifNumber) -> float:
     if written.unit == 0:
         return 0.0
     return min(max(written.unit, 3 * written.error), _COARSEST)
 
 
-def _occupancy(rows: _Rows, row: int, found: Atoms) -> Number:
+def _occupancy(rows: _Rows, row: int, found: Atoms) -> CifNumber:
     """Return an occupancy, 1 where the file leaves it to the dictionary."""
     word = rows.cell("_atom_site_occupancy", row)
     if word in _UNKNOWN:
         if word == "?":
             found.outliers.append(f"the occupancy of {rows.label(row)} is '?', which was read as 1")
-        return Number(1.0)
+        return CifNumber(1.0)
     occupancy = number(word, f"occupancy of {rows.label(row)}")
     if not 0 <= occupancy.value < np.inf:
         raise UnreadableError(f"got {word} as occupancy of {rows.label(row)}; allowed: 0 to 1")

@@ -9,7 +9,7 @@ from typing import cast
 
 from gemmi import cif
 
-from surrogates.pools.cif.number import Number, number
+from surrogates.pools.cif.number import CifNumber, number
 from surrogates.pools.cif.problems import UnreadableError
 
 _BLOCK = re.compile(r"^[ \t]*data_(\S*)", flags=re.MULTILINE | re.IGNORECASE)
@@ -93,7 +93,7 @@ def parse(text: str) -> Block:
     return Block(_columns(found))
 
 
-def claimed(block: Block, tag: str) -> Number | None:
+def claimed(block: Block, tag: str) -> CifNumber | None:
     """Return a number that a file says of the whole crystal; None where it says none that can be read."""
     word = block.word(tag)
     try:

@@ -10,7 +10,7 @@ from pymatgen.core import Composition, Structure
 
 from surrogates.pools.cif.block import Block, claimed
 from surrogates.pools.cif.formulas import SUM, compared
-from surrogates.pools.cif.number import Number
+from surrogates.pools.cif.number import CifNumber
 from surrogates.pools.cif.orbits import Site
 from surrogates.pools.cif.problems import UnreadableError
 
@@ -20,7 +20,7 @@ _GRAMS = 1.66053906660  # g/cm3 of one unit of mass in 1 Å3; the atomic mass co
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConsistencyCheck:
     """What holding a file against its atoms has shown.
 
     Attributes:
@@ -36,27 +36,27 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def verdict(block: Block, structure: Structure, sites: Sequence[Site], operations: int) -> Verdict:
+def verdict(block: Block, structure: Structure, sites: Sequence[Site], operations: int) -> ConsistencyCheck:
     """Return whether the atoms are those that a file says that it holds; no verdict on disordered ones.
 
     Args:
         operations: how many there are in the group.
     """
     if not structure.is_ordered:
-        return Verdict(())
+        return ConsistencyCheck(())
     held = structure.composition.remove_charges()
     formulas, units = compared(block, held), _units(block)
     if formulas.said is not None and not formulas.confirmed:
-        return Verdict(formulas.against)
+        return ConsistencyCheck(formulas.against)
     count = None if units is None else _counted(units.value, formulas.said, held)
     against = [*formulas.against, *([_miscounted(block, held)] if count is False else [])]
     proven = formulas.confirmed and bool(count)
     weak = () if proven else (_mass(block, structure, units), _density(block, structure), _odd(sites, operations))
     every = (*against, *(text for text in weak if text))
-    return Verdict(every, formulas.confirmed, bool(count), formulas.notes)
+    return ConsistencyCheck(every, formulas.confirmed, bool(count), formulas.notes)
 
 
-def _units(block: Block) -> Number | None:
+def _units(block: Block) -> CifNumber | None:
     """Return Z; None where it is 0, as pymatgen writes it for cells that are smaller than its formula."""
     units = claimed(block, "_cell_formula_units_z")
     return units if units is not None and units.value > 0 else None
@@ -83,7 +83,7 @@ def _miscounted(block: Block, held: Composition) -> str:
     )
 
 
-def _mass(block: Block, structure: Structure, units: Number | None) -> str:
+def _mass(block: Block, structure: Structure, units: CifNumber | None) -> str:
     """Return how the mass of the formula contradicts the atoms; empty if it does not."""
     said = claimed(block, "_chemical_formula_weight")
     if said is None or units is None:
@@ -115,7 +115,7 @@ def _odd(sites: Sequence[Site], operations: int) -> str:
     return ""
 
 
-def check_doubts(outliers: Sequence[str], found: Verdict) -> None:
+def check_doubts(outliers: Sequence[str], found: ConsistencyCheck) -> None:
     """Refuse what is to be believed only where the formula confirms it.
 
     Raises:

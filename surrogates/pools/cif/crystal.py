@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from surrogates.pools.cif.atoms import Atoms, atoms_of
 from surrogates.pools.cif.block import Block, parse
 from surrogates.pools.cif.cell import lattice_of, readings
-from surrogates.pools.cif.claims import Verdict, check_doubts, verdict
+from surrogates.pools.cif.claims import ConsistencyCheck, check_doubts, verdict
 from surrogates.pools.cif.filling import filled
 from surrogates.pools.cif.group import Group
 from surrogates.pools.cif.hints import hints
@@ -34,7 +34,7 @@ class _Draft:
 
     group: Group
     structure: Structure
-    verdict: Verdict
+    verdict: ConsistencyCheck
     notes: tuple[str, ...]
 
 

@@ -12,7 +12,7 @@ _FRACTION = re.compile(r"([-+]?\d+)/([1-9]\d*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class CifNumber:
     """A number with what its digits say of it.
 
     Attributes:
@@ -25,7 +25,7 @@ class Number:
     error: float = 0.0
 
 
-def number(text: str, what: str) -> Number:
+def number(text: str, what: str) -> CifNumber:
     """Return a number.
 
     Raises:
@@ -33,7 +33,7 @@ def number(text: str, what: str) -> Number:
     """
     text = text.strip()
     if found := _FRACTION.fullmatch(text):
-        return Number(int(found[1]) / int(found[2]))
+        return CifNumber(int(found[1]) / int(found[2]))
     found = _NUMBER.fullmatch(text)
     if found is None:
         hint = "; write decimals with a point" if "," in text else ""
@@ -41,4 +41,4 @@ def number(text: str, what: str) -> Number:
     scale = 10.0 ** int(found[2] or 0)
     decimals = len(found[1].partition(".")[2])
     last = 10.0**-decimals * scale
-    return Number(float(found[1]) * scale, last if decimals else 0.0, float(found[3] or 0) * last)
+    return CifNumber(float(found[1]) * scale, last if decimals else 0.0, float(found[3] or 0) * last)

@@ -17,7 +17,7 @@ from campaigns.pool_source import AsePoolConfig
 from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.packing import pack
 from surrogates.pools.sources.data_table import damaged
-from surrogates.pools.sources.item import Item, Source
+from surrogates.pools.sources.item import Item, PoolFiles
 from surrogates.pools.structure_checks import HEAVIEST
 
 _DAMAGED = (
@@ -29,7 +29,7 @@ _DAMAGED = (
 _ID_DIGITS = 10
 
 
-def ase_source(config: AsePoolConfig) -> Source:
+def ase_source(config: AsePoolConfig) -> PoolFiles:
     """Return the rows of an ASE database.
 
     Raises:
@@ -38,7 +38,7 @@ def ase_source(config: AsePoolConfig) -> Source:
     _check_kind(config.path)
     try:
         database = connect(config.path, type=config.path.suffix.lower().removeprefix("."), use_lock_file=False)
-        return Source(database.count(), _items(config.path, database))
+        return PoolFiles(database.count(), _items(config.path, database))
     except _DAMAGED as error:
         raise damaged(config.path, error) from error
 

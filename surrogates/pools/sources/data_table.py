@@ -14,12 +14,12 @@ from campaigns.tables.files import Line, read_lines
 from campaigns.tables.headers import bare_unit, split_head
 from campaigns.units import is_unit
 from surrogates.pools.build_report import BadEntry, Place, pool_error
-from surrogates.pools.sources.item import Item, Source, name_of
+from surrogates.pools.sources.item import Item, PoolFiles, name_of
 
 _HEADS_WITHIN = 30  # lines from the top of a table
 
 
-def csv_source(config: TablePoolConfig) -> Source:
+def csv_source(config: TablePoolConfig) -> PoolFiles:
     """Return the rows of a table.
 
     Raises:
@@ -32,7 +32,7 @@ def csv_source(config: TablePoolConfig) -> Source:
         for key, texts in cells.items():
             place = columns.index(key) if key in columns else len(line.cells)
             texts.update(line.cells[place : place + 1])
-    return Source(count, _items(config, {key: Marks.of(texts) for key, texts in cells.items()}))
+    return PoolFiles(count, _items(config, {key: Marks.of(texts) for key, texts in cells.items()}))
 
 
 def check_header(config: TablePoolConfig) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from campaigns.pool_source import FolderPoolConfig
 from surrogates.pools.build_report import BadEntry, Place, pool_error
-from surrogates.pools.sources.item import Item, Source
+from surrogates.pools.sources.item import Item, PoolFiles
 
 _SUFFIXES = (".cif", ".vasp", ".poscar", ".mcif")
 _OTHERS = (".xyz", ".extxyz", ".pdb", ".xsf", ".cssr")  # told rather than passed over
@@ -18,7 +18,7 @@ _NAMES = ("POSCAR", "CONTCAR")
 _PACKED = re.compile(r"\.(gz|bz2|xz|zip)$", flags=re.IGNORECASE)
 
 
-def folder_source(config: FolderPoolConfig) -> Source:
+def folder_source(config: FolderPoolConfig) -> PoolFiles:
     """Return the structure files of a folder, by name.
 
     Raises:
@@ -28,7 +28,7 @@ def folder_source(config: FolderPoolConfig) -> Source:
     if not files:
         wanted = ", ".join((*(f"*{suffix}" for suffix in _SUFFIXES), *(f"{name}*" for name in _NAMES)))
         raise pool_error(f"{config.path} holds no structures; files that count, here and in folders below: {wanted}")
-    return Source(len(files), _items(config.path, files))
+    return PoolFiles(len(files), _items(config.path, files))
 
 
 def structure_files(folder: Path) -> list[Path]:

@@ -30,7 +30,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PoolFiles:
     """The entries of a pool's files.
 
     Attributes:

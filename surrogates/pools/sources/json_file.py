@@ -13,7 +13,7 @@ from pathlib import Path
 from campaigns.pool_source import JsonPoolConfig
 from surrogates.pools.build_report import BadEntry, Place, pool_error
 from surrogates.pools.sources.data_table import damaged
-from surrogates.pools.sources.item import Item, Source, name_of
+from surrogates.pools.sources.item import Item, PoolFiles, name_of
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -28,7 +28,7 @@ class _Span:
     name: object
 
 
-def json_source(config: JsonPoolConfig) -> Source:
+def json_source(config: JsonPoolConfig) -> PoolFiles:
     """Return the entries of a JSON file; the text is kept, but never all of it as objects.
 
     Raises:
@@ -44,7 +44,7 @@ def json_source(config: JsonPoolConfig) -> Source:
         raise pool_error(f"{config.path} is a database of ASE; name it with kind: ase")
     if {"lattice", "sites"} <= names:
         raise pool_error(f"{config.path} is one structure; a pool is a list of them, or a mapping of ids to them")
-    return Source(len(spans), _items(config, text, spans))
+    return PoolFiles(len(spans), _items(config, text, spans))
 
 
 def _read(path: Path) -> str:

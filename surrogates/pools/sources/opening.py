@@ -13,10 +13,10 @@ from campaigns.pool_source import (
     missing_source,
 )
 from surrogates.pools.build_report import pool_error
-from surrogates.pools.sources.item import Source
+from surrogates.pools.sources.item import PoolFiles
 
 
-def open_source(config: SourcePoolConfig) -> Source:
+def open_source(config: SourcePoolConfig) -> PoolFiles:
     """Return the entries of the files that a configuration names.
 
     Raises:

@@ -8,10 +8,10 @@ from campaigns.errors import ModelError
 from campaigns.pool_source import TablePoolConfig
 from surrogates.pools.build_report import BadEntry, Place
 from surrogates.pools.sources.data_table import check_columns, damaged, row_item
-from surrogates.pools.sources.item import Item, Source
+from surrogates.pools.sources.item import Item, PoolFiles
 
 
-def parquet_source(config: TablePoolConfig) -> Source:
+def parquet_source(config: TablePoolConfig) -> PoolFiles:
     """Return the rows of a Parquet file.
 
     Raises:
@@ -31,7 +31,7 @@ def parquet_source(config: TablePoolConfig) -> Source:
     except (OSError, arrow.ArrowException) as error:
         raise damaged(config.path, error) from error
     check_columns(config, file.schema_arrow.names)
-    return Source(file.metadata.num_rows, _items(config, file, arrow.ArrowException))
+    return PoolFiles(file.metadata.num_rows, _items(config, file, arrow.ArrowException))
 
 
 def _items(config: TablePoolConfig, file: object, trouble: type[Exception]) -> Iterator[Item | BadEntry]:

@@ -14,13 +14,13 @@ from surrogates.features.matgl_model import MatglModel
 from surrogates.training.dataset import Dataset
 from surrogates.training.predictions import read_predictions
 from surrogates.training.record import RECORD, Epoch, read_record
-from surrogates.training.train import Settings, Trained, train
+from surrogates.training.train import Trained, TrainingSettings, train
 from tests.trained import dataset, heats, salt, salts
 
 
 def quick(data: Dataset, **settings: Any) -> tuple[Trained, list[Epoch]]:
     reports = []
-    return train(data, Settings(**({"epochs": 2} | settings)), reports.append), reports
+    return train(data, TrainingSettings(**({"epochs": 2} | settings)), reports.append), reports
 
 
 def test_the_folder_is_a_model_of_matgl_in_the_targets_unit(model: Path) -> None:
