@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from campaigns.base import Config
 from campaigns.campaign import Campaign
+from campaigns.config import Config
 from campaigns.errors import CampaignError, Problem
 from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
 from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from campaigns.base import Config, Number
+from campaigns.config import Config, Number
 from campaigns.errors import suggestion
 from campaigns.radiation import radiation
 

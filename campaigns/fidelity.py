@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from campaigns.base import Config, Dollars, DottedPath, Name
+from campaigns.config import Config, Dollars, DottedPath, Name
 from campaigns.laboratory import StepConfig
 
 FULL = "full"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from campaigns.base import Config, Constant, Count, DollarsOrSum, DottedPath, Name, Number, Seconds, SecondsOrSum
+from campaigns.config import Config, Constant, Count, DollarsOrSum, DottedPath, Name, Number, Seconds, SecondsOrSum
 from campaigns.constraints import LinearSum, linear_sum
 
 

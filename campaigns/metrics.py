@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from campaigns.base import Config, DottedPath, Name, OwnQuantity, OwnRange, Unit
+from campaigns.config import Config, DottedPath, Name, OwnQuantity, OwnRange, Unit
 from campaigns.expressions import Product
 from campaigns.relative_paths import RelativePathConfig
 

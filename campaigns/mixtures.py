@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from campaigns.base import Config, Count, Name, Number, OwnQuantity, Unit
+from campaigns.config import Config, Count, Name, Number, OwnQuantity, Unit
 from campaigns.parameters import FloatConfig
 
 EXACT = 1e-9

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, assert_never
 
 from pydantic import Field, model_validator
 
-from campaigns.base import Config, Name, Number, Quantity
+from campaigns.config import Config, Name, Number, Quantity
 from campaigns.errors import UnitError
 from campaigns.expressions import Product
 from campaigns.metrics import DerivedConfig, MetricConfig

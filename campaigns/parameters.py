@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from campaigns.base import Config, Name, Number, OwnQuantity, Unit
+from campaigns.config import Config, Name, Number, OwnQuantity, Unit
 from campaigns.values import Scalar
 
 When = Annotated[

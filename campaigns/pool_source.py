@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from campaigns.base import Config, DottedPath
+from campaigns.config import Config, DottedPath
 from campaigns.relative_paths import RelativePathConfig
 
 TABLES = (".csv", ".csv.gz", ".csv.xz", ".parquet", ".tsv", ".tsv.gz", ".tsv.xz", ".xlsx")

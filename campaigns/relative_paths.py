@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
-from campaigns.base import Config
+from campaigns.config import Config
 
 PARENT = "folder of the campaign file"
 """Key of the validation context that says where the campaign file stands."""

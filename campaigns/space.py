@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from campaigns.allowed_settings import RowsConfig, read_rows
-from campaigns.base import Config, Name
+from campaigns.config import Config, Name
 from campaigns.constraints import Constraint, LinearConstraint, constraint
 from campaigns.errors import PlacedError
 from campaigns.linear_system import LinearSystem, sum_of

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from campaigns.base import Config, Count, DottedPath, Number
+from campaigns.config import Config, Count, DottedPath, Number
 from campaigns.relative_paths import RelativePathConfig
 
 Share = Annotated[Number, Field(ge=0, le=1)]

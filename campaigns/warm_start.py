@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from campaigns.base import Name
+from campaigns.config import Name
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.metrics import MeasuredConfig
 from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
