@@ -25,7 +25,7 @@ HEADER = frozenset({"sample", "material", "step", "attempt", "token"})
 
 
 @dataclass(frozen=True)
-class Reading:
+class SampleReading:
     """What a station gave for one sample.
 
     Attributes:
@@ -45,7 +45,7 @@ class Reading:
         return self.since is not None and self.times.get(name, 0.0) > self.since
 
 
-def stale(now: Reading, last: Reading, first: Sequence[Reading]) -> tuple[str, ...]:
+def stale(now: SampleReading, last: SampleReading, first: Sequence[SampleReading]) -> tuple[str, ...]:
     """Return why the data of a sample are no news; empty if they are.
 
     Args:
@@ -64,7 +64,7 @@ def stale(now: Reading, last: Reading, first: Sequence[Reading]) -> tuple[str, .
     return (f"stale data: {_names(frozen)} the same as for the sample before",) if frozen else ()
 
 
-def _repeated(now: Reading, last: Reading, first: Sequence[Reading]) -> Iterator[str]:
+def _repeated(now: SampleReading, last: SampleReading, first: Sequence[SampleReading]) -> Iterator[str]:
     """Yield the arrays that are the same as those of another candidate, although they are none by nature."""
     arrays = [name for name, value in now.values.items() if is_data(value)]
     arrays = arrays or [n for n, value in now.values.items() if is_array(value) and not is_constant(value)]

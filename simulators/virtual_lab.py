@@ -17,7 +17,7 @@ from instruments.clock import Clock
 from instruments.devices.cycler import Cycler
 from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.furnace import Furnace
-from instruments.job_instrument import NO_MATERIAL, SPOILT, JobInstrument, Quantity
+from instruments.job_instrument import NO_MATERIAL, SAMPLE_FAILED, JobInstrument, Quantity
 from simulators.durations import job_duration, program_of
 from simulators.experiment import Experiment
 from simulators.furnace_thermal import ROOM, record, summary, temperature
@@ -151,7 +151,7 @@ class VirtualInstrument(JobInstrument):
         for key, value in self._outcome.values.items():
             getattr(self, key).put(value)
         self.message.put(self._outcome.failure)
-        self.state.put(SPOILT if self._outcome.failure else "done")
+        self.state.put(SAMPLE_FAILED if self._outcome.failure else "done")
 
 
 class Thermocouple(Quantity):
@@ -250,7 +250,7 @@ class VirtualExperiment(VirtualInstrument):
         except SampleError as error:
             return JobOutcome(duration, {}, str(error))
         taken = {key: reading.take(true[key], rng) for key, reading in self.experiment.readings.items()}
-        return JobOutcome(duration, {key: self.spoilt(entry, values) for key, values in taken.items()})
+        return JobOutcome(duration, {key: self.corrupted(entry, values) for key, values in taken.items()})
 
 
 def _idle(setting: Setting) -> Scalar:

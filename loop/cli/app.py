@@ -77,7 +77,7 @@ def init(
 ) -> None:
     """Write a commented campaign file, NAME.yaml, to begin from."""
     from loop.cli.templates import template_table, templates, write_campaign
-    from loop.terminal.trial_view import console
+    from loop.terminal.console import console
 
     if listed:
         console().print(template_table(templates()))

@@ -19,7 +19,7 @@ from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument, readings
 from instruments.quality_gate import GateResult, judge
 from instruments.signal_units import in_expected_units, passed_on
-from instruments.staleness import Reading, stale
+from instruments.staleness import SampleReading, stale
 from instruments.unusable import dead, not_finite
 from loop.core.records import Analysed, Document, StepRecord, TrialRecord, TrialResult, told
 from loop.core.trial_scoring import condemned
@@ -122,13 +122,13 @@ class Analyst:
             return ()
         candidates = {trial.number: trial.candidate.key()}
 
-        def reading(document: Document) -> Reading:
+        def reading(document: Document) -> SampleReading:
             if document.trial not in candidates:
                 candidates[document.trial] = self._store.trial(document.trial).candidate.key()
             body = document.body
             since = self._store.dispatched(document.trial, document.step, float(body.get("time", math.inf)))
             times = readings(record.station, body.get("timestamps", {}))
-            return Reading(self._values(step, record, document), times, since, candidates[document.trial])
+            return SampleReading(self._values(step, record, document), times, since, candidates[document.trial])
 
         return stale(reading(event), reading(last), [reading(one) for one in first])
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from instruments.staleness import Reading, stale
+from instruments.staleness import SampleReading, stale
 
 RNG = np.random.default_rng(3)
 ANGLES = np.linspace(10.0, 80.0, 141)
@@ -17,13 +17,13 @@ def counts() -> list[float]:
     return [float(x) for x in RNG.poisson(100.0, 141)]
 
 
-def sample(number: int, candidate: object = None, *, late: bool = True, **values: Any) -> Reading:
+def sample(number: int, candidate: object = None, *, late: bool = True, **values: Any) -> SampleReading:
     """Return a reading of a job that was dispatched at 100 times its number, updated a second later or before."""
     times = dict.fromkeys(values, 100.0 * number + (1.0 if late else -50.0))
-    return Reading(values, times, 100.0 * number, candidate or number)
+    return SampleReading(values, times, 100.0 * number, candidate or number)
 
 
-def judged(*samples: Reading) -> tuple[str, ...]:
+def judged(*samples: SampleReading) -> tuple[str, ...]:
     return stale(samples[-1], samples[-2], samples[:-1][:4])
 
 
@@ -35,7 +35,7 @@ def test_an_array_that_a_frozen_detector_gives_once_more_is_stale() -> None:
 
 
 def test_axes_constants_and_dark_frames_are_the_same_for_every_sample() -> None:
-    def whole(number: int) -> Reading:
+    def whole(number: int) -> SampleReading:
         fixed = {"angles": ANGLES, "frequencies": FREQUENCIES, "dark": DARK, "gain": np.full(40, 2.0)}
         return sample(number, counts=counts(), **fixed)
 
@@ -55,13 +55,13 @@ def test_a_candidate_that_is_measured_twice_may_give_the_same() -> None:
 
 def test_what_a_job_has_not_updated_is_stale_even_for_the_same_candidate() -> None:
     seen = [sample(i, "a", mass=float(i)) for i in range(2)]
-    old = Reading(dict(seen[1].values), dict(seen[1].times), 200.0, "a")
+    old = SampleReading(dict(seen[1].values), dict(seen[1].times), 200.0, "a")
     assert judged(*seen, old) == ("stale data: mass is not updated since before the job began",)
 
 
 def test_a_number_that_is_not_updated_beside_others_that_are_may_just_not_have_changed() -> None:
     seen = [sample(i, door=0.0, mass=float(i)) for i in range(2)]
-    now = Reading({"door": 0.0, "mass": 7.0}, {"door": 101.0, "mass": 201.0}, 200.0, 2)
+    now = SampleReading({"door": 0.0, "mass": 7.0}, {"door": 101.0, "mass": 201.0}, 200.0, 2)
     assert judged(*seen, now) == ()
 
 
@@ -73,7 +73,7 @@ def test_drivers_and_servers_whose_times_tell_nothing_are_not_held_to_them(value
 def test_an_array_that_is_not_updated_is_stale_beside_others_that_are() -> None:
     seen = [sample(i, "a", counts=counts(), mass=1.0) for i in range(2)]
     values = {"counts": seen[1].values["counts"], "mass": 2.0}
-    now = Reading(values, {"counts": 101.0, "mass": 201.0}, 200.0, "a")
+    now = SampleReading(values, {"counts": 101.0, "mass": 201.0}, 200.0, "a")
     assert judged(*seen, now) == ("stale data: counts is the same as for the sample before",)
 
 
