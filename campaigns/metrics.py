@@ -47,7 +47,9 @@ class MeasuredConfig(Config):
     within: tuple[OwnQuantity, OwnQuantity] | None = None
     """The limits between which it lies, such as [0, 1] for a yield: its logit is learnt, which settings may change
     abruptly. Not together with floor, proportional_to, or a prior as factor."""
-
+    model: DottedPath | None = None
+    """A model of your own instead of Athanor's: a BoTorch model class, or a function that returns a model, of train_X,
+    train_Y and train_Yvar. Not together with prior, proportional_to or within."""
     plausible: OwnRange | None = None
     """Between which values a measurement is believed, such as [0, 400], [0 mAh/g, 0.4 Ah/g] or "0 to 400 mAh/g": one
     outside goes into quarantine. It changes nothing in what is learnt, and may be changed while the campaign lives."""
@@ -95,6 +97,20 @@ class MeasuredConfig(Config):
             raise ValueError(f"{got}, which excludes the floor of {self.floor:g}; allowed: a range that holds it")
         if self.within is not None and (high <= self.within[0] or self.within[1] <= low):
             raise ValueError(f"{got}, which excludes all that lies within {list(self.within)}; allowed: what overlaps")
+        return self
+
+    @model_validator(mode="after")
+    def _own_model_learns_alone(self) -> Self:
+        others = {
+            "prior": self.prior is not None,
+            "proportional_to": self.proportional_to is not None,
+            "within": self.within is not None,
+        }
+        if self.model is not None and any(others.values()):
+            given = " and ".join(name for name, is_given in others.items() if is_given)
+            raise ValueError(
+                f"got model together with {given}; a model of your own learns the metric as it is measured"
+            )
         return self
 
     @model_validator(mode="after")

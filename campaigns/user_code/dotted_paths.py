@@ -23,6 +23,7 @@ class Use(StrEnum):
     FEATURES = "FEATURES"
     COMPUTATION = "COMPUTATION"
     EXPERIMENT = "EXPERIMENT"
+    MODEL = "MODEL"
 
 
 SHIPPED: Mapping[Use, frozenset[str]] = {
@@ -106,6 +107,7 @@ def _material_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     for name, metric in sections.get("metrics", {}).items():
         for key in ("prior", "function"):
             yield f"metrics.{name}.{key}", getattr(metric, key, None), Use.PREDICTOR, {}
+        yield f"metrics.{name}.model", getattr(metric, "model", None), Use.MODEL, {}
     pool = getattr(sections.get("space"), "pool", None)
     yield "space.pool.function", getattr(pool, "function", None), Use.POOL, {}
     for i, features in enumerate(getattr(sections.get("surrogate"), "features", ())):

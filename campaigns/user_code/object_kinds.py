@@ -89,6 +89,12 @@ class ObjectKind(Enum):
         0,
         "simulators.experiment.Experiment",
     )
+    MODEL = _Wanted(
+        "a BoTorch model class, or a function of train_X, train_Y and train_Yvar that returns a botorch.models:Model",
+        3,
+        "botorch.models.model.Model",
+        ("posterior",),
+    )
 
     @property
     def words(self) -> str:
@@ -224,7 +230,7 @@ def _keywords(definition: Definition) -> list[str] | None:
 
 
 def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, object]) -> str:
-    if kind not in (ObjectKind.LAB, ObjectKind.FEATURES):
+    if kind not in (ObjectKind.LAB, ObjectKind.FEATURES, ObjectKind.MODEL):
         return f"is a class; wanted: {kind.words}"
     members, known = _members(definition)
     lacking = [name for name in kind.value.members if name not in members]

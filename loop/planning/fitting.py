@@ -14,6 +14,7 @@ from campaigns.objective import FindBestConfig
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData, limits_of
 from surrogates.models.base import MetricModel
+from surrogates.models.custom_model import ModelPath, fit_custom_model
 from surrogates.models.ensemble import alternative_models, average_models
 from surrogates.models.fit import FitCache
 from surrogates.models.gp import MetricGP, PoolPrior
@@ -72,6 +73,12 @@ def fit_posterior(
         if not places:
             continue  # nobody asks for it, and it was never obtained
         seen = observations(metric, name, history, rows)
+        if metric.model is not None:
+            own = fit_custom_model(
+                ModelPath(metric.model, f"metrics.{name}.model"), scorer.encoder, seen, heed.inflation
+            )
+            found[name] = _FittedMetric(own, {}, own)
+            continue
         further = memories.setdefault(f"{name}, further", FitCache())
         wary, effects = (further, None) if _is_conservative(scorer) else (None, further)
         known = _FitInputs(
@@ -96,13 +103,13 @@ class _FittedMetric:
 
     Attributes:
         outliers: place of each measurement that is not believed to the reason.
-        process: the Gaussian process of the model, or of the calm one.
+        process: the Gaussian process of the model, or of the calm one; a model of the user's own itself.
         calm: what was learnt without a wary process, where the model's is one.
     """
 
     model: MetricModel
     outliers: Mapping[int, Outlier]
-    process: MetricGP
+    process: MetricModel
     calm: MetricModel | None = None
 
     def at(self, places: Sequence[int]) -> _FittedMetric:

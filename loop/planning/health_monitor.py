@@ -84,7 +84,7 @@ class HealthMonitor:
             [t.candidate for t in trials], {n: [t.metrics.get(n) for t in trials] for n in names}, (), frozenset()
         )
         places = history.known(*names)
-        if not places:
+        if not places or config.model is not None:  # a model of the user's own judges by itself
             return frozenset()
         seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
         task = replace(problem_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])

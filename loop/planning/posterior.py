@@ -16,7 +16,6 @@ from campaigns.values import Candidate, MetricValue
 from loop.planning.mc_objective import ObjectiveOnSamples
 from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.feasibility import Feasibility, feasibility
-from surrogates.models.gp import MetricGP
 from surrogates.models.logit_transform import LogitTransform
 from surrogates.models.outliers import Outlier
 
@@ -66,7 +65,7 @@ class CampaignPosterior:
         measured: measured metric to its n values, without uncertainties; nan where it is not known.
         rows: n x d, what was measured.
         outliers: metric to the places among the rows where its measurement is not believed, and why.
-        processes: metric to the Gaussian process that knows the noise.
+        processes: metric to the Gaussian process, or the model of the user's own, that knows the noise.
         calmer: metric to what was learnt without a wary process; empty where none is wary.
         prospects: what trials that failed say of other candidates; None where none has.
         pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
@@ -80,7 +79,7 @@ class CampaignPosterior:
     measured: Mapping[str, Tensor]
     rows: Tensor
     outliers: Mapping[str, Mapping[int, Outlier]] = field(default_factory=dict)
-    processes: Mapping[str, MetricGP] = field(default_factory=dict)
+    processes: Mapping[str, MetricModel] = field(default_factory=dict)
     calmer: Mapping[str, MetricModel] = field(default_factory=dict)
     prospects: Feasibility | None = None
     pending: Tensor | None = None

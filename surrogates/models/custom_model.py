@@ -1,0 +1,224 @@
+"""A metric's model of the user's own: a BoTorch model that a dotted path names, fitted, checked and asked like ours."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from botorch.exceptions.warnings import BotorchWarning
+from botorch.fit import fit_gpytorch_mll
+from botorch.models.gpytorch import GPyTorchModel
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior, Posterior
+from botorch.posteriors.fully_bayesian import GaussianMixturePosterior
+from botorch.sampling.get_sampler import get_sampler
+from botorch.utils.sampling import manual_seed
+from gpytorch.mlls import ExactMarginalLogLikelihood
+from gpytorch.models import ExactGP
+from torch import Tensor
+
+from campaigns.errors import CampaignError, Problem, called
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
+from surrogates.models.base import MetricModel
+from surrogates.models.encoder import Encoder
+from surrogates.models.observations import Observations
+
+_SEED = 0  # not tuned: any fixed number, so that the same measurements give the same model
+_TOGETHER = 512  # rows that are asked about at once: the covariance of these stays small
+_ROUNDING = 1e-9  # share of a variance that says nothing
+_SAMPLES = 512  # of a posterior that is no Gaussian, by which its covariance is known to a twentieth
+
+
+@dataclass(frozen=True)
+class ModelPath:
+    """Where a campaign file names a model.
+
+    Attributes:
+        path: package.module:name of a BoTorch model class, or of a function that returns a model.
+        where: key path in the campaign file, for errors.
+    """
+
+    path: str
+    where: str
+
+    def refuse(self, message: str) -> CampaignError:
+        """Return an error that names the path and the key."""
+        return CampaignError([Problem(self.where, f"{self.path} {message}")])
+
+
+class CustomModel(MetricModel):
+    """A BoTorch model of the user's own; where its posterior is no Gaussian, mean and covariance of that are used.
+
+    Args:
+        inner: with one output.
+        named: what it is called in the campaign file.
+        encoder: layout of rows.
+        seen: the measurements that it learnt from.
+    """
+
+    def __init__(self, inner: Model, named: ModelPath, encoder: Encoder, seen: Observations) -> None:
+        super().__init__()
+        self.inner, self._named, self._encoder = inner, named, encoder
+        self._count, self._stated = len(seen.values), float(seen.sds.square().median())
+        self.inflation, self._evidence = 1.0, -math.inf
+
+    @property
+    def evidence(self) -> float:
+        """The mean log density of each measurement by the others, of standardised values; -inf where none is known."""
+        return self._evidence
+
+    def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n and n, of n rows one by one."""
+        found = [self._marginal(part) for part in rows.split(_TOGETHER)]
+        mean, variance = map(torch.cat, zip(*found, strict=True))
+        return mean, self.inflation * variance.sqrt()
+
+    def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean, b x q, and covariance, b x q x q, of q rows together."""
+        mean, covariance = _moments(self._ask(rows))
+        return self._checked(mean, rows.shape[:-1]), self.inflation**2 * covariance
+
+    def cross(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, of n rows with a few others."""
+        parts = [(len(part), self.joint(torch.cat([part, others]))[1]) for part in rows.split(_TOGETHER)]
+        return torch.cat([covariance[:count, count:] for count, covariance in parts])
+
+    def noise(self, rows: Tensor) -> Tensor:
+        """Return the variance, n, of the noise of one measurement of each of n rows, by the model if it knows any."""
+        stated = torch.full((len(rows),), self._stated, dtype=torch.float64)
+        try:
+            noisy = torch.cat([self._marginal(part, observation_noise=True)[1] for part in rows.split(_TOGETHER)])
+        except CampaignError:
+            return stated
+        found = noisy - (self.marginals(rows)[1] / self.inflation).square()
+        return found.clamp_min(0.0) if bool((found > _ROUNDING * noisy).any()) else stated
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the log keeps."""
+        path = self._named.path
+        known = {} if math.isinf(self.evidence) else {"choice": path, "loo": {path: self.evidence}}
+        return {"kind": "custom", "model": path, "observations": self._count, **known}
+
+    def calibrated(self, seen: Observations, inflation: float) -> CustomModel:
+        """Return the model with its evidence by leave-one-out, if GPyTorch has that, and with wider intervals."""
+        found = self.noted(inflation=inflation)
+        if isinstance(self.inner, GPyTorchModel) and isinstance(self.inner, ExactGP) and len(seen.values) > 1:
+            found._evidence = _leave_one_out(self.inner, seen)
+        return found
+
+    def _marginal(self, rows: Tensor, **how: Any) -> tuple[Tensor, Tensor]:
+        posterior = self._ask(rows, **how)
+        mixture = isinstance(posterior, GaussianMixturePosterior)
+        mean, variance = (posterior.mixture_mean, posterior.mixture_variance) if mixture else _by_point(posterior)
+        return self._checked(mean.squeeze(-1), rows.shape[:-1]), variance.squeeze(-1).clamp_min(0.0)
+
+    def _ask(self, rows: Tensor, **how: Any) -> Posterior:
+        inputs = model_inputs(self._encoder, rows)
+        found = called(self.inner.posterior, f"{self._named.path}, posterior()", self._named.where, inputs, **how)
+        if not isinstance(found, Posterior):
+            kind = type(found).__name__
+            raise self._named.refuse(f"gave a {kind} as posterior; needed: a botorch.posteriors.Posterior")
+        return found
+
+    def _checked(self, mean: Tensor, shape: torch.Size) -> Tensor:
+        """Return a mean that has the right shape and is finite.
+
+        Raises:
+            CampaignError: it is not.
+        """
+        if mean.shape != shape:
+            raise self._named.refuse(
+                f"gave a mean of shape {(*mean.shape, 1)} for rows of shape {(*shape, 'd')}; needed: {(*shape, 1)}"
+            )
+        if not bool(torch.isfinite(mean).all()):
+            count = int((~torch.isfinite(mean)).sum())
+            raise self._named.refuse(f"predicts {count} values of {mean.numel()} that are no finite numbers")
+        return mean
+
+
+def fit_custom_model(named: ModelPath, encoder: Encoder, seen: Observations, inflation: float = 1.0) -> CustomModel:
+    """Return a model of the user's own that learnt from measurements.
+
+    It is called with train_X, n x d (``model_inputs``), train_Y, n x 1, and train_Yvar, n x 1, in the metric's unit. A
+    model of GPyTorch that comes back in training mode, as its initialiser leaves it, is fitted with
+    ``fit_gpytorch_mll``; any other is used as it is.
+
+    Args:
+        named: where the campaign file names it.
+        encoder: layout of rows.
+        seen: at least one measurement, in the order in which they came.
+        inflation: factor by which its predictions were found to be too sure of themselves.
+
+    Raises:
+        CampaignError: it cannot be loaded, raises something, is no model with one output, or predicts nothing finite.
+    """
+    make = load_object(named.path, named.where, Use.MODEL)
+    data = model_inputs(encoder, seen.rows), seen.values.unsqueeze(-1), seen.sds.square().unsqueeze(-1)
+    with warnings.catch_warnings(), manual_seed(_SEED):
+        warnings.simplefilter("ignore", BotorchWarning)
+        inner = called(make, named.path, named.where, *data)
+        if not isinstance(inner, Model):
+            raise named.refuse(f"gave a {type(inner).__name__}; needed: a botorch.models.model.Model")
+        if inner.num_outputs != 1:
+            raise named.refuse(f"gave a model with {inner.num_outputs} outputs; needed: one, the metric")
+        if inner.training and isinstance(inner, GPyTorchModel) and isinstance(inner, ExactGP):
+            called(fit_gpytorch_mll, named.path, named.where, ExactMarginalLogLikelihood(inner.likelihood, inner))
+        found = CustomModel(inner.eval().requires_grad_(False), named, encoder, seen)
+        found.marginals(seen.rows)
+        return found.calibrated(seen, inflation)
+
+
+def model_inputs(encoder: Encoder, rows: Tensor) -> Tensor:
+    """Return what a model of the user's own sees of rows, b x q x d: the parameters, then the material's first view.
+
+    A place in the pool tells nothing by itself; the view is that of the first of ``surrogate.features``.
+    """
+    if encoder.materials is None:
+        return rows
+    view = torch.from_numpy(next(iter(encoder.materials.views.values())))
+    return torch.cat([rows[..., : encoder.parameter_columns], view[torch.from_numpy(encoder.places(rows))]], dim=-1)
+
+
+def _by_point(posterior: Posterior) -> tuple[Tensor, Tensor]:
+    """Return mean and variance, b x q x 1, of a posterior; of samples where it tells neither."""
+    try:
+        return posterior.mean, posterior.variance
+    except NotImplementedError:
+        drawn = _samples(posterior)
+        return drawn.mean(dim=0), drawn.var(dim=0)
+
+
+def _moments(posterior: Posterior) -> tuple[Tensor, Tensor]:
+    """Return mean, b x q, and covariance, b x q x q, of a posterior; correlations by samples unless it is Gaussian."""
+    if isinstance(posterior, GPyTorchPosterior):
+        mean, covariance = posterior.distribution.mean, posterior.distribution.covariance_matrix
+        if not isinstance(posterior, GaussianMixturePosterior):
+            return mean, covariance
+        deviations = mean - mean.mean(dim=-2, keepdim=True)  # the members stand before the last dimension
+        return mean.mean(dim=-2), covariance.mean(dim=-3) + deviations.mT @ deviations / mean.shape[-2]
+    mean, variance = (each.squeeze(-1) for each in _by_point(posterior))
+    drawn = _samples(posterior).squeeze(-1).movedim(0, -2)
+    deviations = drawn - drawn.mean(dim=-2, keepdim=True)
+    correlated = torch.nn.functional.normalize(deviations, dim=-2) * variance.clamp_min(0.0).sqrt().unsqueeze(-2)
+    return mean, correlated.mT @ correlated
+
+
+def _samples(posterior: Posterior) -> Tensor:
+    """Return samples, s x b x q x 1, the same ones each time."""
+    drawn: Tensor = get_sampler(posterior, torch.Size([_SAMPLES]), seed=_SEED)(posterior)
+    return drawn
+
+
+def _leave_one_out(inner: GPyTorchModel, seen: Observations) -> float:
+    """Return the mean log density of each measurement by the others, of standardised values."""
+    from botorch.cross_validation import loo_cv  # only a campaign with a model of its own needs it
+
+    posterior = loo_cv(inner).posterior
+    mean, variance = posterior.mean.flatten(), posterior.variance.flatten()
+    scale = float(seen.values.std(correction=0)) or 1.0
+    error = (seen.values - mean).square() / variance
+    return float((-0.5 * (error + (2.0 * math.pi * variance / scale**2).log())).mean())

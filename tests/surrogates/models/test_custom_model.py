@@ -1,0 +1,208 @@
+"""A model of the user's own: found by its path, fitted, checked in words, and asked by the planner like ours."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from campaigns.errors import CampaignError
+from campaigns.metrics import MeasuredConfig
+from campaigns.space import SpaceConfig
+from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
+from campaigns.user_code.module_files import open_folder
+from loop.planning.planner import Planner
+from surrogates.models.custom_model import CustomModel, ModelPath, fit_custom_model, model_inputs
+from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.observations import Observations
+from tests.planned import Lab, campaign
+
+MODULE = """
+    import torch
+    from botorch.models import SingleTaskGP
+    from botorch.models.deterministic import GenericDeterministicModel
+    from botorch.models.ensemble import EnsembleModel
+    from botorch.models.model import Model
+
+    class Own(SingleTaskGP):
+        pass
+
+    def own(train_X, train_Y, train_Yvar) -> Model:
+        return SingleTaskGP(train_X, train_Y, train_Yvar)
+
+    def ready(train_X, train_Y, train_Yvar):
+        return SingleTaskGP(train_X, train_Y, train_Yvar).eval()
+
+    class Lines(EnsembleModel):
+        def __init__(self, train_X, train_Y, train_Yvar):
+            super().__init__()
+            self._num_outputs, self.slopes = 1, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+
+        def forward(self, X):
+            return self.slopes.view(-1, 1, 1) * X[..., :1].unsqueeze(-3)
+
+    class Plain:
+        def __init__(self, train_X, train_Y, train_Yvar):
+            self.mean = train_Y.mean()
+
+    def nothing(train_X, train_Y, train_Yvar):
+        return SingleTaskGP if len(train_X) else None
+
+    def two(train_X, train_Y, train_Yvar):
+        return SingleTaskGP(train_X, train_Y.repeat(1, 2))
+
+    def nan(train_X, train_Y, train_Yvar):
+        return GenericDeterministicModel(lambda X: 0.0 * X[..., :1] / 0.0, num_outputs=1)
+
+    def wide(train_X, train_Y, train_Yvar):
+        return GenericDeterministicModel(lambda X: X, num_outputs=1)
+
+    def failing(train_X, train_Y, train_Yvar):
+        raise RuntimeError("no licence")
+
+    def short(train_X, train_Y):
+        return SingleTaskGP(train_X, train_Y)
+"""
+NAMES = ("x0", "x1")
+ENCODER = Encoder(
+    SpaceConfig.model_validate(
+        {"parameters": {name: {"kind": "float", "unit": "1", "low": 0, "high": 1} for name in NAMES}}
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def _module(tmp_path: Path) -> None:
+    (tmp_path / "own_models.py").write_text(textwrap.dedent(MODULE))
+    open_folder(tmp_path)
+
+
+def rows(count: int, seed: int = 0) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).random((count, 2)))
+
+
+def truth(at: Tensor) -> Tensor:
+    return 200.0 + 30.0 * torch.sin(4.0 * at[:, 0]) + 10.0 * at[:, 1]
+
+
+def fitted(name: str, count: int = 20, inflation: float = 1.0) -> CustomModel:
+    at = rows(count)
+    seen = Observations(at, truth(at), torch.full((count,), 0.5, dtype=torch.float64))
+    return fit_custom_model(ModelPath(f"own_models:{name}", "metrics.merit.model"), ENCODER, seen, inflation)
+
+
+@pytest.mark.parametrize("name", ["Own", "own"])
+def test_a_class_or_a_function_is_called_with_the_measurements_and_fitted(name: str) -> None:
+    model, elsewhere = fitted(name), rows(50, seed=1)
+    mean, sd = model.marginals(elsewhere)
+    assert float((mean - truth(elsewhere)).abs().mean()) < 3.0
+    assert bool((sd > 0.0).all())
+    assert model.describe() == {
+        "kind": "custom",
+        "model": f"own_models:{name}",
+        "observations": 20,
+        "choice": f"own_models:{name}",
+        "loo": {f"own_models:{name}": model.evidence},
+    }
+    assert float(model.noise(elsewhere).mean()) == pytest.approx(0.25, rel=0.01)
+
+
+def test_a_model_that_comes_back_in_evaluation_mode_is_not_fitted() -> None:
+    fixed, learnt = (fitted(name).inner.covar_module.lengthscale for name in ("ready", "own"))
+    assert not torch.allclose(fixed, learnt)
+
+
+def test_the_same_measurements_give_the_same_model() -> None:
+    at = rows(30, seed=1)
+    assert torch.equal(fitted("own").marginals(at)[0], fitted("own").marginals(at)[0])
+
+
+@pytest.mark.parametrize("name", ["own", "Lines"])
+def test_moments_agree_with_each_other(name: str) -> None:
+    model, at, others = fitted(name), rows(5, seed=1), rows(2, seed=2)
+    mean, covariance = model.joint(torch.cat([at, others]))
+    marginal, sd = model.marginals(at)
+    assert torch.allclose(marginal, mean[:5])
+    assert torch.allclose(sd.square(), covariance.diagonal()[:5], rtol=1e-6)
+    assert torch.allclose(model.cross(at, others), covariance[:5, 5:])
+    batches = torch.stack([at, at.flip(0)])
+    assert torch.allclose(model.posterior(batches).mean[1, :, 0], marginal.flip(0))
+
+
+def test_intervals_that_proved_too_narrow_are_widened() -> None:
+    at = rows(5, seed=1)
+    assert torch.allclose(fitted("own", inflation=2.0).marginals(at)[1], 2.0 * fitted("own").marginals(at)[1])
+
+
+def test_an_ensemble_has_no_evidence_and_the_noise_that_is_stated() -> None:
+    model = fitted("Lines")
+    assert "loo" not in model.describe()
+    assert model.noise(rows(3)).tolist() == [0.25] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "gave a .*; needed: a botorch.models.model.Model"),
+        ("two", "gave a model with 2 outputs; needed: one"),
+        ("nan", "predicts 20 values of 20 that are no finite numbers"),
+        ("wide", r"gave a mean of shape \(20, 2.*; needed: \(20, 1\)"),
+        ("failing", r"raised RuntimeError: no licence \(.*own_models.py:\d+\)"),
+        ("short", "needs|takes 2 arguments, but is called with 3"),
+        ("absent", "own_models has no absent"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_words(name: str, message: str) -> None:
+    with pytest.raises(CampaignError, match=rf"metrics.merit.model: .*{message}"):
+        fitted(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("own_models:Own", ""),
+        ("own_models:own", ""),
+        ("botorch.models:SingleTaskGP", ""),
+        ("own_models:short", "takes 2 arguments, but is called with 3 arguments"),
+        ("own_models:Plain", "is a class without posterior"),
+    ],
+)
+def test_validate_tells_without_importing(tmp_path: Path, path: str, message: str) -> None:
+    found = trouble(NamedObject("metrics.merit.model", path, Use.MODEL), tmp_path)
+    assert (message in found) if message else found == ""
+
+
+@pytest.mark.parametrize("other", [{"prior": "a:b"}, {"within": [0, 1]}, {"proportional_to": "mass"}])
+def test_a_model_of_ones_own_learns_the_metric_as_it_is_measured(other: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"got model together with {next(iter(other))}"):
+        MeasuredConfig.model_validate({"kind": "measured", "unit": "1", "model": "own_models:Own", **other})
+
+
+def test_a_material_is_seen_by_its_first_view() -> None:
+    views = {"one": np.arange(6.0).reshape(3, 2), "other": np.ones((3, 4))}
+    encoder = Encoder(ENCODER.space, MaterialTable(("a", "b", "c"), views, {}))
+    at = torch.tensor([[0.1, 0.2, 2.0], [0.3, 0.4, 0.0]], dtype=torch.float64)
+    assert model_inputs(encoder, at).tolist() == [[0.1, 0.2, 4.0, 5.0], [0.3, 0.4, 0.0, 1.0]]
+
+
+def test_the_planner_asks_it_and_a_restart_changes_nothing() -> None:
+    metric = {"merit": {"kind": "measured", "unit": "1", "model": "own_models:own"}}
+    plan = campaign(2, planner={"initial": 4}, metrics=metric)
+
+    def hill(parameters: object, number: int) -> float:
+        return -sum((float(value) - 0.3) ** 2 for value in parameters.values())
+
+    lab = Lab(plan, hill, sd=0.01)
+    trials = lab.run(7)
+    assert trials[-1].proposal.models["merit"]["kind"] == "custom"
+    assert trials[-1].proposal.predictions["merit"].sd > 0.0
+    again = Planner(plan, Encoder(plan.space))
+    again.recall(trials)
+    _, candidate, proposal = again.suggest()
+    _, same, before = lab.planner.suggest()
+    assert candidate == same
+    assert proposal.acquisition == before.acquisition
+    assert lab.planner.models.posterior_best() is not None
+    assert lab.planner.models.outliers() == {}
