@@ -14,7 +14,7 @@ from simulators.materials import Material, theoretical_capacity
 def lithium_iron_phosphate() -> Material:
     """Return LiFePO4; cell of Streltsov et al., Acta Cryst. B 49, 147 (1993)."""
     lattice = Lattice.orthorhombic(10.332, 6.010, 4.692)
-    sites = {
+    sites: Sites = {
         "Li": [(0, 0, 0)],
         "Fe": [(0.2822, 0.25, 0.9747)],
         "P": [(0.0948, 0.25, 0.4182)],
@@ -27,15 +27,19 @@ def lithium_iron_phosphate() -> Material:
 def lithium_cobalt_oxide() -> Material:
     """Return LiCoO2; cell of Orman, Wiseman, Acta Cryst. C 40, 12 (1984)."""
     lattice = Lattice.hexagonal(2.8161, 14.0536)
-    sites = {"Li": [(0, 0, 0.5)], "Co": [(0, 0, 0)], "O": [(0, 0, 0.2605)]}
+    sites: Sites = {"Li": [(0, 0, 0.5)], "Co": [(0, 0, 0)], "O": [(0, 0, 0.2605)]}
     return _material("LiCoO2", "R-3m", lattice, sites, 3.9, two_phase=False)
+
+
+Sites = Mapping[str, Sequence[Sequence[float]]]
+"""Fractional coordinates by element."""
 
 
 def _material(
     name: str,
     group: str,
     lattice: Lattice,
-    sites: Mapping[str, Sequence[Sequence[float]]],
+    sites: Sites,
     voltage: float,
     *,
     two_phase: bool,

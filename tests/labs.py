@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,14 +15,16 @@ from instruments.job import Job, StepResult
 from instruments.lab import Lab
 from instruments.station import Station
 from simulators.faults import Fault
-from simulators.shared_state import LabSetup
+from simulators.shared_state import LabSetup, StationKind
 
-STATIONS = {"oven": "furnace", "xrd": "diffractometer", "cycler": "cycler"}
+STATIONS: Mapping[str, StationKind] = {"oven": "furnace", "xrd": "diffractometer", "cycler": "cycler"}
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "oven": {"temperature": 850.0, "time": 12.0, "ramp_rate": 5.0, "atmosphere": "oxygen"},
     "xrd": {"count_time": 1.0},
     "cycler": {"c_rate": 0.5},
 }
+
+AnyLab = TypeVar("AnyLab", bound=Lab)
 
 
 class LinePhysics:
@@ -54,10 +56,10 @@ def job(station: str = "oven", trial: int = 3, **changes: Any) -> Job:
     return dataclasses.replace(plain, **changes)
 
 
-class Crew:
+class Crew(Generic[AnyLab]):
     """All stations of a lab, and the thread that gives them work: it is at work except in ``wait``."""
 
-    def __init__(self, lab: Lab, *names: str, backstop: float = 120.0) -> None:
+    def __init__(self, lab: AnyLab, *names: str, backstop: float = 120.0) -> None:
         self.lab = lab
         self.documents: list[tuple[Job, str, dict[str, Any]]] = []
         self.stopped = threading.Event()

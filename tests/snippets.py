@@ -52,7 +52,7 @@ def with_sections(campaign: str, fragment: str) -> str:
     for key in yaml.safe_load(fragment):
         section = rf"^{key}:.*?(?=^[a-z#]|\Z)"
         (new,) = re.findall(section, fragment, flags=re.MULTILINE | re.DOTALL)
-        campaign, count = re.subn(section, lambda _, new=new: new, campaign, flags=re.MULTILINE | re.DOTALL)
+        campaign, count = re.subn(section, new.replace("\\", r"\\"), campaign, flags=re.MULTILINE | re.DOTALL)
         assert count <= 1, key
         campaign += "" if count else f"\n{new}"
     return campaign

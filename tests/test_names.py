@@ -35,9 +35,9 @@ def repeated(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {name: where for name, where in places.items() if len(where) > 1 and name not in SHARED}
 
 
-def test_no_two_modules_have_one_file_name():
+def test_no_two_modules_have_one_file_name() -> None:
     assert not repeated((module.rpartition("/")[2], module) for module in modules())
 
 
-def test_no_two_public_classes_have_one_name():
+def test_no_two_public_classes_have_one_name() -> None:
     assert not repeated(public_classes())

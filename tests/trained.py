@@ -71,7 +71,15 @@ def tuning_task(base: Path, out: Path, **changes: Any) -> TuningTask:
         TuningRow(f"row{i}", structure, scale * float(value), scale * sd)
         for i, (structure, value, sd) in enumerate(zip(structures, values, sds, strict=True))
     ]
-    usual = {"base": base, "current": base, "out": out, "rows": rows, "unit": "eV/atom", "epochs": 15, "seed": 0}
+    usual: dict[str, Any] = {
+        "base": base,
+        "current": base,
+        "out": out,
+        "rows": rows,
+        "unit": "eV/atom",
+        "epochs": 15,
+        "seed": 0,
+    }
     return TuningTask(**usual | changes)
 
 

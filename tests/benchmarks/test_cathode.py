@@ -17,7 +17,8 @@ from benchmarks.results import Results
 from benchmarks.tables import comparison, conclusions
 from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
-from campaigns.values import Candidate, MetricValue
+from campaigns.parameters import FloatConfig
+from campaigns.values import Candidate, MetricValue, Scalar
 from instruments.analyses.context import AnalysisContext
 from loop.execution.lab_setup import load_analysis
 from loop.execution.options import RunOptions
@@ -97,7 +98,7 @@ def measured(truth: Truth, materials: PoolData, candidate: Candidate, seed: int)
 def test_the_truth_is_what_the_lab_measures_on_average(
     truth: Truth, materials: PoolData, material: str, temperature: float, time: float, atmosphere: str
 ) -> None:
-    parameters = {"temperature": temperature, "time": time, "atmosphere": atmosphere}
+    parameters: dict[str, Scalar] = {"temperature": temperature, "time": time, "atmosphere": atmosphere}
     candidate = Candidate(parameters, f"Li{material}O2-layered")
     true = truth.metrics(candidate)
     samples = [measured(truth, materials, candidate, seed) for seed in range(6)]
@@ -133,7 +134,9 @@ def test_random_candidates_follow_from_the_seed_and_fill_the_space(campaign: Cam
     assert candidates == [two.suggest()[1] for _ in range(300)]
     assert all(campaign.space.contains(c) for c in candidates)
     assert {c.material for c in candidates} == set(NAMES)
-    fractions = [campaign.space.parameters["time"].fraction(c.parameters["time"]) for c in candidates]
+    time = campaign.space.parameters["time"]
+    assert isinstance(time, FloatConfig)
+    fractions = [time.fraction(c.parameters["time"]) for c in candidates]
     assert np.mean(fractions) == pytest.approx(0.5, abs=0.06)
 
 

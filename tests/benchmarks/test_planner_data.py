@@ -31,7 +31,7 @@ def test_categories_stay_categories_and_constants_are_no_parameters(tmp_path: Pa
     write(tmp_path / "one", ["Pd,3,1,0.1", "Cu,3,2,0.2"], ("categorical", "continuous", "continuous"), "maximize")
     (table,) = read_tables(tmp_path, quiet)
     assert table.task.parameters == (Choice("p0", ("Cu", "Pd")), Real("p2", 1.0, 2.0))
-    assert table.task.named(table.task.rows[0]) == {"p0": "Cu", "p2": 2.0}  # type: ignore[index]
+    assert table.task.named(table.task.rows[0]) == {"p0": "Cu", "p2": 2.0}
 
 
 def test_rows_with_gaps_are_left_out_and_that_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from benchmarks.pools import jobs
 from benchmarks.pools.arms import ARMS, RandomEngine
 from benchmarks.pools.calibration import MODELS, Model, Trial, chemistry, conduct_trial
 from benchmarks.pools.engine import Arm, Engine, Plan, Record
-from benchmarks.pools.jobs import Campaign, Fitting, Unfit, World, work
+from benchmarks.pools.jobs import Campaign, Fitting, Job, Unfit, World, work
 from benchmarks.pools.report import Compared, arrivals, calibration, campaign_calibration, ratios, shares, zero_label
 from benchmarks.pools.suite import HEAT
 from benchmarks.pools.tasks import Setting
@@ -52,7 +53,7 @@ def world() -> World:
 
 @pytest.mark.timeout(120)
 def test_what_is_on_record_is_not_computed_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [Campaign(RANDOM, 0, 0), Campaign(UNFIT, 0, 0), Fitting(composition(), 0, Trial(HEAT, 30, 0))]
+    wanted: list[Job] = [Campaign(RANDOM, 0, 0), Campaign(UNFIT, 0, 0), Fitting(composition(), 0, Trial(HEAT, 30, 0))]
     file = tmp_path / "results.jsonl"
     first = compute(work(world), wanted, Office(world, Ledger(file), console(), 1, "jobs"))
     assert isinstance(first[wanted[1]], Unfit)
@@ -130,8 +131,8 @@ def test_a_model_is_judged_on_the_chemistry_that_it_has_not_seen() -> None:
     table = type(table)(table.name, table.ids, mixed, table.columns, table.views)
     seen: list[int] = []
 
-    def fit(_quantity: object, rows: object, values: object) -> object:
-        seen.extend(rows)  # type: ignore[call-overload]
+    def fit(_quantity: object, rows: Iterable[int], values: object) -> object:
+        seen.extend(rows)
         return lambda wanted: np.zeros((10, len(wanted)))
 
     conduct_trial(fit, table, Trial(HEAT, 20, 0))  # type: ignore[arg-type]

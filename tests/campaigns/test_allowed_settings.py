@@ -97,7 +97,7 @@ def test_thirds_are_what_they_mean_and_what_is_no_rounding_is_refused_with_how_m
 
 def test_units_of_the_heads_hold_for_rows_too(tmp_path: Path) -> None:
     head = HEAD.replace("temperature", "temperature [degC]")
-    (row,) = space(tmp_path, "x;726,85;3;argon;2,5;0,3;0,7\n", head.replace(",", ";")).table or ()
+    (row,) = space(tmp_path, "x;726,85;3;argon;2,5;0,3;0,7\n", head.replace(",", ";")).table or [None]
     assert row == {"temperature": 1000.0, "turns": 3, "gas": "argon", "flow": 2.5, "pvdf": 0.3, "cmc": 0.7}
     with pytest.raises(CampaignError, match=r"column B \('temperature \[h\]'\): got '1 h', which is a time"):
         _ = space(tmp_path, "x,1000,3,argon,1,0.3,0.7\n", HEAD.replace("temperature", "temperature [h]")).table

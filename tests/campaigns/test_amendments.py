@@ -18,6 +18,7 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
+from campaigns.parameters import FloatConfig
 from campaigns.values import Candidate
 from tests.trials import campaign
 
@@ -54,7 +55,9 @@ def test_bounds_change_what_may_be_chosen_and_the_outline_keeps_room_for_what_wa
     candidate = Candidate({"temperature": 720.0, "time": 2.0, "atmosphere": "air"})
     assert not now.contains(candidate)
     assert widest.contains(candidate)
-    assert (widest.parameters["temperature"].low, widest.parameters["temperature"].high) == (500, 1000)
+    temperature = widest.parameters["temperature"]
+    assert isinstance(temperature, FloatConfig)
+    assert (temperature.low, temperature.high) == (500, 1000)
 
 
 def test_what_is_fixed_can_be_nothing_else_until_it_is_released() -> None:

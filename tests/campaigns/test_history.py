@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.history import MisfitError, beyond, placed, wide
 from campaigns.space import SpaceConfig
-from campaigns.values import Candidate
+from campaigns.values import Candidate, Scalar
 from campaigns.warm_start import TableSourceConfig, Wanted, read_table
 
 
@@ -24,7 +24,7 @@ def space(**changes: Any) -> SpaceConfig:
     return SpaceConfig.model_validate(data | changes)
 
 
-GOOD = {"temperature": 700.0, "time": 10.0, "rate": 5.0, "count": 3, "gas": "air"}
+GOOD: dict[str, Scalar] = {"temperature": 700.0, "time": 10.0, "rate": 5.0, "count": 3, "gas": "air"}
 
 
 def test_levels_and_whole_numbers_are_exactly_as_the_space_has_them() -> None:

@@ -1,5 +1,7 @@
 """Where a lab computes: on this machine unless it says otherwise, and only at an address that can be one."""
 
+from typing import Any
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,7 +20,9 @@ def test_every_lab_may_name_a_cluster(lab: dict[str, str]) -> None:
 
 
 def test_without_an_address_it_is_the_cluster_of_this_machine() -> None:
-    assert LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray"}}).compute.address == "auto"
+    compute = LAB.validate_python({"kind": "virtual", "compute": {"kind": "ray"}}).compute
+    assert isinstance(compute, RayConfig)
+    assert compute.address == "auto"
 
 
 @pytest.mark.parametrize("address", ["", "head", "head:", ":6379", "http://head:6379", "head:port"])
@@ -39,6 +43,8 @@ SIMULATED = {"kind": "simulated", "experiment": "simulators.flow_synthesis:react
         (SIMULATED, LABS[2], "stations.reactor.kind"),
     ],
 )
-def test_a_simulated_station_names_its_experiment_and_stands_in_a_simulated_lab(station, lab, where):
+def test_a_simulated_station_names_its_experiment_and_stands_in_a_simulated_lab(
+    station: dict[str, Any], lab: dict[str, Any], where: str
+) -> None:
     sections = {"stations": {"reactor": StationConfig(**station)}, "lab": LAB.validate_python(lab)}
     assert [problem.where for problem in stations_problems(sections)] == ([where] if where else [])

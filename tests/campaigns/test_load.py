@@ -200,7 +200,7 @@ def test_a_broken_file_is_a_campaign_error_and_never_a_crash(data: st.DataObject
 def test_a_campaign_cannot_be_changed_after_it_was_checked() -> None:
     campaign = parse_campaign(SMALL, "small.yaml")
     with pytest.raises(ValidationError, match="frozen"):
-        campaign.seed = 2  # type: ignore[misc]  # that is the point
+        campaign.seed = 2
 
 
 def test_an_item_that_is_wrong_does_not_make_its_list_too_short() -> None:

@@ -184,7 +184,7 @@ _OTHERWISE = {"gauss", "G", "oersted", "Oe", "Nm"}  # in SI here; "Nm" is newton
 
 
 def test_the_unit_list_agrees_with_pint() -> None:
-    full = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    full: pint.UnitRegistry[float] = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     full.define("ppb = 1e-9")
     apart = (
         "currency",

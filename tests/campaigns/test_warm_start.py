@@ -8,7 +8,6 @@ from campaigns.errors import CampaignError
 from campaigns.load import parse_campaign
 from campaigns.relative_paths import PARENT
 from campaigns.space import SpaceConfig
-from campaigns.values import Candidate
 from campaigns.warm_start import TableSourceConfig, Wanted, checked, read_table
 from tests.stores import CAMPAIGN
 
@@ -34,7 +33,7 @@ def config(folder: Path, text: str | None, **changes: Any) -> TableSourceConfig:
 def test_a_table_is_converted_to_the_units_of_the_campaign(tmp_path: Path) -> None:
     source = read_table(config(tmp_path, TABLE), WANTED, "warm_start[0]")
     first, second = source.records
-    assert first.candidate == Candidate({"temperature": pytest.approx(600.0), "gas": "air"})
+    assert first.candidate.parameters == {"temperature": pytest.approx(600.0), "gas": "air"}
     assert first.metrics["gap"].value == pytest.approx(0.5)
     assert (first.metrics["gap"].sd, first.metrics["gap"].unit) == (pytest.approx(0.02), "eV")
     assert second.metrics["gap"].sd == 0.0

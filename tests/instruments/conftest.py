@@ -20,11 +20,11 @@ def no_leaks() -> Iterator[None]:
 
 
 @pytest.fixture
-def crew_of(tmp_path: Path, no_leaks: None) -> Iterator[Callable[..., Crew]]:
+def crew_of(tmp_path: Path, no_leaks: None) -> Iterator[Callable[..., Crew[VirtualLab]]]:
     """A function from faults to a crew in a virtual lab; everything is closed afterwards, and no thread is left."""
-    crews = []
+    crews: list[Crew[VirtualLab]] = []
 
-    def make(*faults: Fault, **options: Any) -> Crew:
+    def make(*faults: Fault, **options: Any) -> Crew[VirtualLab]:
         crews.append(Crew(VirtualLab(setup(tmp_path, *faults), LinePhysics()), **options))
         return crews[-1]
 

@@ -1,4 +1,5 @@
 import queue
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -21,9 +22,9 @@ def test_timers_come_by_time_then_key_then_age(timers: list[tuple[float, str]]) 
 
 
 def test_timers_of_one_time_come_by_key_and_of_one_key_by_age() -> None:
-    agenda, seen = Agenda(), []
+    agenda, seen = Agenda(), list[str]()
     for name in ("b1", "a1", "b2", "a2"):
-        agenda.add(5.0, lambda name=name: seen.append(name), name[0])
+        agenda.add(5.0, partial(seen.append, name), name[0])
     while agenda.next_time() is not None:
         agenda.pop().run()
     assert seen == ["a1", "a2", "b1", "b2"]
@@ -36,7 +37,7 @@ def test_a_cancelled_timer_never_comes() -> None:
 
 
 def test_a_wall_clock_runs_timers_in_lab_time() -> None:
-    clock, seen = WallClock(speed=1e5, start=100.0), queue.SimpleQueue()
+    clock, seen = WallClock(speed=1e5, start=100.0), queue.SimpleQueue[tuple[str, float]]()
     clock.call_later(2000.0, lambda: seen.put(("late", clock.now())))
     clock.call_later(1000.0, lambda: seen.put(("early", clock.now())))
     (first, at), (second, _) = seen.get(timeout=10), seen.get(timeout=10)
@@ -78,11 +79,15 @@ def test_a_party_is_never_counted_twice_and_never_after_its_end(actions: list[st
     assert clock.at_work == 0
 
 
+def fail() -> None:
+    raise ZeroDivisionError
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("make", [VirtualClock, WallClock])
 def test_a_callback_that_raises_does_not_stop_the_clock(make: type[VirtualClock | WallClock]) -> None:
-    clock, seen = make(), queue.SimpleQueue()
-    clock.call_later(0.0, lambda: 1 / 0, "a")
+    clock, seen = make(), queue.SimpleQueue[str]()
+    clock.call_later(0.0, fail, "a")
     clock.call_later(0.0, lambda: seen.put("next"), "b")
     if make is VirtualClock:
         clock.leave()

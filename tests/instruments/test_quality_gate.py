@@ -53,7 +53,7 @@ def test_an_unknown_unit_is_an_error() -> None:
 
 
 def test_what_is_implausible_speaks_against_the_whole_measurement_in_whatever_unit() -> None:
-    capacity = MeasuredConfig(kind="measured", unit="mAh/g", plausible="0 to 400 mAh/g")
+    capacity = MeasuredConfig.model_validate({"kind": "measured", "unit": "mAh/g", "plausible": "0 to 400 mAh/g"})
     ranges = {"capacity": capacity.implausible}
     assert judge(measurement(0.2, unit="Ah/g"), UNITS, ranges) == GateResult()
     found = judge(measurement(200.0, unit="Ah/g"), UNITS, ranges)

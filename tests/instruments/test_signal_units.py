@@ -56,13 +56,13 @@ def test_a_server_and_its_driver_must_agree() -> None:
 
 
 def test_signals_state_their_units_in_their_own_ways() -> None:
-    class Described(Signal):  # type: ignore[misc]
+    class Described(Signal):
         def describe(self) -> dict[str, Any]:
             found: dict[str, Any] = super().describe()
             found[self.name]["units"] = "bar"
             return found
 
-    class Box(Device):  # type: ignore[misc]
+    class Box(Device):
         own = Component(Quantity, value=0.0, unit="K")
         plain = Component(Signal, value=0.0, metadata={"units": "mV"})
         described = Component(Described, value=0.0)

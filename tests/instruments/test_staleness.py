@@ -36,7 +36,7 @@ def test_an_array_that_a_frozen_detector_gives_once_more_is_stale() -> None:
 
 def test_axes_constants_and_dark_frames_are_the_same_for_every_sample() -> None:
     def whole(number: int) -> SampleReading:
-        fixed = {"angles": ANGLES, "frequencies": FREQUENCIES, "dark": DARK, "gain": np.full(40, 2.0)}
+        fixed: dict[str, Any] = {"angles": ANGLES, "frequencies": FREQUENCIES, "dark": DARK, "gain": np.full(40, 2.0)}
         return sample(number, counts=counts(), **fixed)
 
     seen = [whole(i) for i in range(5)]

@@ -9,15 +9,16 @@ from ophyd.status import Status
 from campaigns.errors import LabError, StoreError
 from instruments.job import Job
 from instruments.station import Station
-from simulators.faults import Fault
+from simulators.faults import Fault, Kind
+from simulators.virtual_lab import VirtualLab
 from tests.labs import Crew, job
 
 
-def names(crew: Crew) -> list[str]:
+def names(crew: Crew[VirtualLab]) -> list[str]:
     return [name for _, name, _ in crew.documents]
 
 
-def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of: Callable[..., Crew]) -> None:
+def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     made, seen, cycled = crew.run(job("oven"), job("xrd"), job("cycler"))
     assert made.ok
@@ -31,12 +32,12 @@ def test_a_trial_goes_through_its_stations_in_no_wall_time(crew_of: Callable[...
     ]
 
 
-def test_documents_follow_the_schema_and_carry_units(crew_of: Callable[..., Crew]) -> None:
+def test_documents_follow_the_schema_and_carry_units(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     crew.run(job("oven"), job("xrd"), job("cycler"))
     for _, name, document in crew.documents:
         event_model.schema_validators[event_model.DocumentNames[name]].validate(document)
-    keys = {}
+    keys: dict[str, Any] = {}
     for _, name, document in crew.documents:
         keys |= document["data_keys"] if name == "descriptor" else {}
     units = {name: key["units"] for name, key in keys.items() if "units" in key}
@@ -46,7 +47,7 @@ def test_documents_follow_the_schema_and_carry_units(crew_of: Callable[..., Crew
     assert (units["cycler_voltage"], units["cycler_c_rate"]) == ("V", "1/h")
 
 
-def test_the_event_echoes_token_and_recipe(crew_of: Callable[..., Crew]) -> None:
+def test_the_event_echoes_token_and_recipe(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     crew.run(job("oven"))
     (event,) = crew.events()
@@ -55,7 +56,9 @@ def test_the_event_echoes_token_and_recipe(crew_of: Callable[..., Crew]) -> None
     assert event["data"]["oven_lithium_excess"] == 5.0
 
 
-def test_dispatch_comes_after_the_start_document_and_before_anything_moves(crew_of: Callable[..., Crew]) -> None:
+def test_dispatch_comes_after_the_start_document_and_before_anything_moves(
+    crew_of: Callable[..., Crew[VirtualLab]],
+) -> None:
     crew = crew_of()
     seen = []
 
@@ -67,7 +70,7 @@ def test_dispatch_comes_after_the_start_document_and_before_anything_moves(crew_
     assert result.dispatched
 
 
-def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of: Callable[..., Crew]) -> None:
+def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
 
     def dispatch() -> None:
@@ -89,7 +92,7 @@ def test_when_dispatch_cannot_be_committed_nothing_moves(crew_of: Callable[..., 
     ],
 )
 def test_no_recipe_outside_the_limits_moves_anything(
-    crew_of: Callable[..., Crew], recipe: dict[str, Any], complaint: str
+    crew_of: Callable[..., Crew[VirtualLab]], recipe: dict[str, Any], complaint: str
 ) -> None:
     crew = crew_of()
     (result,) = crew.run(job("oven", recipe=recipe))
@@ -99,7 +102,9 @@ def test_no_recipe_outside_the_limits_moves_anything(
     assert crew.lab.instrument("oven").temperature.get() == 25.0
 
 
-def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(crew_of: Callable[..., Crew]) -> None:
+def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(
+    crew_of: Callable[..., Crew[VirtualLab]],
+) -> None:
     crew = crew_of()
     crew.lab.instrument("oven").temperature._limits = (0, 0)
     (result,) = crew.run(job("oven"))
@@ -107,7 +112,7 @@ def test_limits_that_the_device_does_not_state_mean_that_nothing_moves(crew_of: 
     assert (result.dispatched, list(crew.lab.ledger)) == (False, [])
 
 
-def test_an_interlock_forbids_to_start(crew_of: Callable[..., Crew]) -> None:
+def test_an_interlock_forbids_to_start(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     crew.lab.instrument("oven").door.put("open")
     (result,) = crew.run(job("oven"))
@@ -116,7 +121,7 @@ def test_an_interlock_forbids_to_start(crew_of: Callable[..., Crew]) -> None:
 
 
 def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(
-    crew_of: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+    crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crew = crew_of()
     signal = crew.lab.instrument("oven").temperature
@@ -134,7 +139,7 @@ def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(
     ],
 )
 def test_a_failing_job_costs_itself_and_the_station_goes_on(
-    crew_of: Callable[..., Crew], kind: str, complaint: str
+    crew_of: Callable[..., Crew[VirtualLab]], kind: Kind, complaint: str
 ) -> None:
     crew = crew_of(Fault(3, "xrd", kind))
     crew.run(job("oven"), job("oven", trial=4))
@@ -144,14 +149,14 @@ def test_a_failing_job_costs_itself_and_the_station_goes_on(
     assert good.ok
 
 
-def test_a_furnace_that_does_not_heat_is_no_success(crew_of: Callable[..., Crew]) -> None:
+def test_a_furnace_that_does_not_heat_is_no_success(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of(Fault(3, "oven", "cold"))
     (result,) = crew.run(job("oven"))
     assert result.error.startswith("StepError: oven: peak got 25.0 degC; allowed: 850 ± 10 degC")
     assert crew.events() == []
 
 
-def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., Crew]) -> None:
+def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of(Fault(3, "xrd", "block"), backstop=0.2)
     crew.run(job("oven"))
     crew.submit(job("oven", trial=4))
@@ -171,7 +176,7 @@ def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., 
 
 
 def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(
-    crew_of: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+    crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crew = crew_of(backstop=0.2)
     monkeypatch.setattr(crew.lab.instrument("oven"), "set", lambda *_, **__: Status())
@@ -180,7 +185,9 @@ def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(
     assert not crew.stations["oven"].lost
 
 
-def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(crew_of: Callable[..., Crew]) -> None:
+def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(
+    crew_of: Callable[..., Crew[VirtualLab]],
+) -> None:
     crew = crew_of()
     oven = crew.lab.instrument("oven")
     crew.submit(job("oven", dispatch=lambda: crew.stations["oven"].abort("the user said so")))
@@ -191,7 +198,7 @@ def test_an_abort_from_another_thread_ends_the_job_but_not_the_furnace(crew_of: 
     assert [document["exit_status"] for _, name, document in crew.documents if name == "stop"] == ["abort"]
 
 
-def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of: Callable[..., Crew]) -> None:
+def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     oven = crew.lab.instrument("oven")
     oven.state.put("busy")
@@ -201,7 +208,7 @@ def test_a_job_is_not_started_on_an_instrument_that_is_still_busy(crew_of: Calla
 
 
 @pytest.mark.parametrize("at", ["start", "descriptor", "event", "stop"])
-def test_a_document_that_cannot_be_stored_is_no_success(crew_of: Callable[..., Crew], at: str) -> None:
+def test_a_document_that_cannot_be_stored_is_no_success(crew_of: Callable[..., Crew[VirtualLab]], at: str) -> None:
     crew = crew_of()
 
     def store(job: Job, name: str, document: dict[str, Any]) -> None:
@@ -215,7 +222,7 @@ def test_a_document_that_cannot_be_stored_is_no_success(crew_of: Callable[..., C
 
 
 def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(
-    crew_of: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+    crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crew = crew_of()
 
@@ -230,7 +237,7 @@ def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(
     assert good.ok
 
 
-def test_a_station_takes_one_job_at_a_time(crew_of: Callable[..., Crew]) -> None:
+def test_a_station_takes_one_job_at_a_time(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     crew.submit(job("oven"))
     with pytest.raises(LabError, match="station oven is busy"):
@@ -239,7 +246,7 @@ def test_a_station_takes_one_job_at_a_time(crew_of: Callable[..., Crew]) -> None
     assert not crew.stations["oven"].busy
 
 
-def test_a_station_says_what_it_does(crew_of: Callable[..., Crew]) -> None:
+def test_a_station_says_what_it_does(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     assert crew.stations["oven"].describe() == "idle"
     said = []
@@ -248,7 +255,7 @@ def test_a_station_says_what_it_does(crew_of: Callable[..., Crew]) -> None:
     assert said == ["oven trial 3: soak 850 degC, 40 %"]
 
 
-def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of: Callable[..., Crew]) -> None:
+def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     started = threading.Event()
     crew.submit(job("oven", dispatch=started.set))
@@ -257,7 +264,7 @@ def test_closing_in_the_middle_of_a_job_ends_all_threads(crew_of: Callable[..., 
     assert crew.lab.instrument("oven").state.get() in {"busy", "idle"}
 
 
-def test_a_station_stays_busy_until_its_result_is_handed_over(crew_of: Callable[..., Crew]) -> None:
+def test_a_station_stays_busy_until_its_result_is_handed_over(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     crew.submit(job("oven", recipe={}))
     assert crew.stopped.wait(10)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from simulators import cathode_truth
-from simulators.cathode_truth import MEASURED, TABLE, compute, offsets, read, write
+from simulators.cathode_truth import MEASURED, TABLE, Truth, compute, offsets, read, write
 from surrogates.pools.pool import Pool, structure_key
 from surrogates.pools.prototypes import cathodes
+from surrogates.structures import PoolEntry
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +78,14 @@ def test_only_what_is_missing_or_has_changed_is_computed(
     del changed["LiMn2O4-spinel"]
     path = tmp_path / "table.csv"
     write(path, [row if row.id == name else replace(row, id=name) for name, row in changed.items()], pool)
-    asked = []
+    asked: list[str] = []
+
+    def known(entry: PoolEntry) -> Truth:
+        asked.append(entry.id)
+        return rows[entry.id]
+
     monkeypatch.setattr(cathode_truth, "TABLE", path)
-    monkeypatch.setattr(cathode_truth, "compute", lambda entry: asked.append(entry.id) or rows[entry.id])
+    monkeypatch.setattr(cathode_truth, "compute", known)
     cathode_truth.main()
     assert sorted(asked) == ["LiMn2O4-spinel", "LiNiO2-layered"]
     assert path.read_text(encoding="utf-8") == TABLE.read_text(encoding="utf-8")

@@ -22,13 +22,13 @@ SLOW = {"temperature": 500.0, "time": 100.0, "ramp_rate": 20.0}
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Iterator[Crew]:
+def crew(tmp_path: Path) -> Iterator[Crew[EpicsLab]]:
     crew = Crew(EpicsLab(setup(tmp_path), LinePhysics(), speed=36000.0))
     yield crew
     crew.close()
 
 
-def begin(crew: Crew, **changes: Any) -> EpicsFurnace:
+def begin(crew: Crew[EpicsLab], **changes: Any) -> EpicsFurnace:
     """Submit a job and return when the furnace is at it and the station waits."""
     oven = crew.lab.instrument("oven")
     crew.submit(job("oven", **changes))
@@ -37,11 +37,11 @@ def begin(crew: Crew, **changes: Any) -> EpicsFurnace:
     return oven
 
 
-def events(crew: Crew) -> list[dict[str, Any]]:
+def events(crew: Crew[EpicsLab]) -> list[dict[str, Any]]:
     return [event["data"] for event in crew.events()]
 
 
-def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measure(crew: Crew) -> None:
+def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measure(crew: Crew[EpicsLab]) -> None:
     made, seen = crew.run(job("oven", recipe=QUICK), job("xrd"))
     assert (made.ok, made.error) == (True, None)
     assert seen.ok
@@ -55,7 +55,7 @@ def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measur
     assert (keys["oven_temperature"]["units"], keys["oven_profile_time"]["units"]) == ("degC", "s")
 
 
-def test_limits_choices_and_interlocks_come_from_the_server(crew: Crew) -> None:
+def test_limits_choices_and_interlocks_come_from_the_server(crew: Crew[EpicsLab]) -> None:
     oven = crew.lab.instrument("oven")
     assert oven.limits.ranges["temperature"] == (100.0, 1200.0)
     assert oven.limits.choices["atmosphere"] == ("air", "oxygen", "argon")
@@ -72,7 +72,7 @@ def test_limits_choices_and_interlocks_come_from_the_server(crew: Crew) -> None:
     assert oven.state.get() == "idle"
 
 
-def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event(crew: Crew) -> None:
+def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event(crew: Crew[EpicsLab]) -> None:
     begin(crew, recipe=SLOW)
     crew.lab.server.kill()
     result = crew.wait()
@@ -81,7 +81,7 @@ def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event
     assert events(crew) == []
 
 
-def test_a_server_that_comes_back_cold_is_never_a_success(crew: Crew) -> None:
+def test_a_server_that_comes_back_cold_is_never_a_success(crew: Crew[EpicsLab]) -> None:
     oven = begin(crew, recipe=SLOW)
     port = crew.lab.server.port
     crew.lab.server.kill()
@@ -94,7 +94,7 @@ def test_a_server_that_comes_back_cold_is_never_a_success(crew: Crew) -> None:
     assert events(crew) == []
 
 
-def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew) -> None:
+def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew[EpicsLab]) -> None:
     oven, gone = crew.lab.instrument("oven"), threading.Event()
     oven.temperature.subscribe(
         lambda connected, **_: None if connected else gone.set(), event_type=oven.temperature.SUB_META
@@ -107,7 +107,7 @@ def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew) -> Non
     assert not result.dispatched
 
 
-def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew) -> None:
+def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew[EpicsLab]) -> None:
     oven = begin(crew, recipe=QUICK | {"time": 10.0})
     crew.stations["oven"].abort("look elsewhere")
     aborted = crew.wait()
@@ -141,7 +141,7 @@ def test_an_unused_port_is_free() -> None:
     assert unused_port() != 5064
 
 
-def test_a_server_in_another_unit_than_its_driver_is_refused(crew: Crew) -> None:
+def test_a_server_in_another_unit_than_its_driver_is_refused(crew: Crew[EpicsLab]) -> None:
     oven = crew.lab.instrument("oven")
     assert oven.check_units()["temperature"] == oven.unit_of("temperature") == "degC"
     other = Channel(oven.temperature.pvname, name="other", unit="K")

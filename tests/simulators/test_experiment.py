@@ -1,19 +1,24 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
 from campaigns.errors import SampleError
 from instruments.built_in import Setting
+from instruments.job import StepResult
 from simulators.experiment import Experiment, Reading
-from simulators.faults import Fault
+from simulators.faults import Fault, Kind
 from simulators.shared_state import LabSetup
 from simulators.virtual_lab import VirtualLab
 from tests.labs import Crew, LinePhysics, job
 
 
-def bath():
+def bath() -> Experiment:
     """Return a plating bath whose film is as thick as time and current say, in a gas by name."""
 
-    def respond(recipe, structure):
+    def respond(recipe: Any, structure: object) -> dict[str, float]:
         if recipe["current"] > 8:
             raise SampleError("the film has burnt")
         return {"thickness": recipe["current"] * recipe["time"] * (1.0 if structure is None else 2.0)}
@@ -26,7 +31,7 @@ def bath():
         },
         {"thickness": Reading("µm", relative=0.02, between_samples=0.05, count=6)},
         respond,
-        lambda recipe: 3600.0 * recipe["time"] + 60.0,
+        lambda recipe: 3600.0 * float(recipe["time"]) + 60.0,
         {"gas": "air"},
     )
 
@@ -35,10 +40,10 @@ RECIPE = {"current": 5.0, "time": 2.0}
 
 
 @pytest.fixture
-def crew_with(tmp_path, no_leaks):
-    crews = []
+def crew_with(tmp_path: Path, no_leaks: None) -> Iterator[Callable[..., Crew[VirtualLab]]]:
+    crews: list[Crew[VirtualLab]] = []
 
-    def make(*faults, **changes):
+    def make(*faults: Fault, **changes: Any) -> Crew[VirtualLab]:
         setup = LabSetup({"bath": bath()}, tmp_path, seed=5, faults=faults, **changes)
         crews.append(Crew(VirtualLab(setup, LinePhysics()), "bath"))
         return crews[-1]
@@ -48,15 +53,19 @@ def crew_with(tmp_path, no_leaks):
         crew.close()
 
 
-def plated(crew, recipe=None, trial=3, **changes):
+def plated(
+    crew: Crew[VirtualLab], recipe: dict[str, float] | None = None, trial: int = 3, **changes: Any
+) -> tuple[StepResult, list[Any]]:
     """Return what comes of a job, and the readings of all so far."""
-    named = {"token": f"t{trial}", "sample": str(trial), "step": "bath", "recipe": recipe or RECIPE}
+    named: dict[str, Any] = {"token": f"t{trial}", "sample": str(trial), "step": "bath", "recipe": recipe or RECIPE}
     crew.submit(job(trial=trial, **named | changes), "bath")
     result = crew.wait()
     return result, [event["data"]["bath_thickness"] for event in crew.events() if "bath_thickness" in event["data"]]
 
 
-def test_an_experiment_takes_as_long_as_it_says_and_reads_what_it_responds(crew_with):
+def test_an_experiment_takes_as_long_as_it_says_and_reads_what_it_responds(
+    crew_with: Callable[..., Crew[VirtualLab]],
+) -> None:
     crew = crew_with()
     result, (first,) = plated(crew)
     assert result.ok
@@ -66,7 +75,9 @@ def test_an_experiment_takes_as_long_as_it_says_and_reads_what_it_responds(crew_
     assert np.std(first) > 0
 
 
-def test_two_samples_of_one_recipe_differ_by_more_than_their_readings_scatter(crew_with):
+def test_two_samples_of_one_recipe_differ_by_more_than_their_readings_scatter(
+    crew_with: Callable[..., Crew[VirtualLab]],
+) -> None:
     crew = crew_with()
     for trial in range(20):
         plated(crew, trial=trial)
@@ -75,7 +86,9 @@ def test_two_samples_of_one_recipe_differ_by_more_than_their_readings_scatter(cr
     assert np.mean(readings.std(axis=1)) == pytest.approx(0.2, rel=0.3)
 
 
-def test_a_job_is_not_done_twice_and_its_readings_are_the_same_after_a_crash(crew_with):
+def test_a_job_is_not_done_twice_and_its_readings_are_the_same_after_a_crash(
+    crew_with: Callable[..., Crew[VirtualLab]],
+) -> None:
     _, (before,) = plated(crew_with(), material="A")
     again = crew_with()
     _, (after,) = plated(again, material="A", adopt=True)
@@ -83,14 +96,16 @@ def test_a_job_is_not_done_twice_and_its_readings_are_the_same_after_a_crash(cre
     assert len(list(again.lab.ledger)) == 1
 
 
-def test_the_structure_of_the_material_is_told(crew_with):
+def test_the_structure_of_the_material_is_told(crew_with: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_with(structures={"A": object()})
     plated(crew, material="B")
     _, (plain, doubled) = plated(crew, material="A", trial=4)
     assert np.mean(doubled) == pytest.approx(2 * np.mean(plain), rel=0.3)
 
 
-def test_what_cannot_be_made_is_the_samples_fault_and_the_instrument_stays_in_use(crew_with):
+def test_what_cannot_be_made_is_the_samples_fault_and_the_instrument_stays_in_use(
+    crew_with: Callable[..., Crew[VirtualLab]],
+) -> None:
     crew = crew_with()
     spoilt, _ = plated(crew, {"current": 9.0, "time": 2.0})
     assert not spoilt.ok
@@ -101,12 +116,14 @@ def test_what_cannot_be_made_is_the_samples_fault_and_the_instrument_stays_in_us
 
 
 @pytest.mark.parametrize(("kind", "flaw"), [("nan", np.isnan), ("dead", lambda values: values == 0)])
-def test_faults_meet_experiments_too(crew_with, kind, flaw):
+def test_faults_meet_experiments_too(
+    crew_with: Callable[..., Crew[VirtualLab]], kind: Kind, flaw: Callable[[Any], Any]
+) -> None:
     _, (readings,) = plated(crew_with(Fault(3, "bath", kind)))
     assert flaw(np.array(readings)).any()
 
 
-def test_a_recipe_outside_the_limits_moves_nothing(crew_with):
+def test_a_recipe_outside_the_limits_moves_nothing(crew_with: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_with()
     result, readings = plated(crew, {"current": 20.0, "time": 2.0})
     assert not result.ok

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,20 @@ from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
 
 TEMPERATURES = np.linspace(500, 1050, 23)
 TIMES = np.geomspace(1, 48, 9)
-MATERIALS = {"LFP": lithium_iron_phosphate, "LCO": lithium_cobalt_oxide, "NMC": nickel_rich}
+MATERIALS: dict[str, Callable[[], Material]] = {
+    "LFP": lithium_iron_phosphate,
+    "LCO": lithium_cobalt_oxide,
+    "NMC": nickel_rich,
+}
 
 
 def made(material: Material, temperature: float, time: float, atmosphere: str, **more: float) -> Sample:
-    recipe = {"temperature": temperature, "time": time, "atmosphere": atmosphere, **more}
+    recipe: dict[str, Scalar] = {"temperature": temperature, "time": time, "atmosphere": atmosphere, **more}
     return synthesise(material, recipe, np.random.default_rng(0))
 
 
-def target(*args: object, **more: float) -> float:
-    return made(*args, **more).fractions[TARGET]
+def target(material: Material, temperature: float, time: float, atmosphere: str, **more: float) -> float:
+    return made(material, temperature, time, atmosphere, **more).fractions[TARGET]
 
 
 def landscape(material: Material, atmosphere: str) -> np.ndarray:
@@ -54,7 +59,7 @@ def test_whatever_the_recipe_the_powder_is_whole(name: str, recipe: dict[str, Sc
 
 
 def test_iron_phosphate_wants_argon() -> None:
-    recipe = {"temperature": 700, "time": 12}
+    recipe: dict[str, Any] = {"temperature": 700, "time": 12}
 
     assert target(lithium_iron_phosphate(), **recipe, atmosphere="argon") > 0.9
     assert target(lithium_iron_phosphate(), **recipe, atmosphere="air") < 0.4
@@ -152,7 +157,7 @@ def test_a_material_never_thought_of_makes_some_powder(formula: str) -> None:
     ],
 )
 def test_a_recipe_that_cannot_be_read_says_why(change: dict[str, Any], message: str) -> None:
-    recipe = {"temperature": 800, "time": 12, "atmosphere": "air"} | change
+    recipe: dict[str, Any] = {"temperature": 800, "time": 12, "atmosphere": "air"} | change
 
     with pytest.raises(LabError, match=message):
         synthesise(lithium_cobalt_oxide(), recipe, np.random.default_rng(0))

@@ -22,14 +22,14 @@ def test_lab_time_stands_still_while_somebody_is_at_work(clock: VirtualClock) ->
 
 
 def test_lab_time_jumps_to_the_next_timer_when_nobody_is(clock: VirtualClock) -> None:
-    times = queue.SimpleQueue()
+    times = queue.SimpleQueue[float]()
     clock.call_later(1e9, lambda: times.put(clock.now()))
     clock.leave()
     assert times.get(timeout=10) == 1e9 + 50.0
 
 
 def test_a_receiver_of_a_post_is_at_work_until_it_leaves(clock: VirtualClock) -> None:
-    times = queue.SimpleQueue()
+    times = queue.SimpleQueue[float]()
     clock.post(lambda: times.put(clock.now()), "b")
     clock.post(lambda: times.put(clock.now()), "a")
     clock.leave()
@@ -41,7 +41,7 @@ def test_a_receiver_of_a_post_is_at_work_until_it_leaves(clock: VirtualClock) ->
 
 
 def test_a_timer_in_the_past_runs_now(clock: VirtualClock) -> None:
-    times = queue.SimpleQueue()
+    times = queue.SimpleQueue[float]()
     clock.call_at(3.0, lambda: times.put(clock.now()))
     clock.leave()
     assert times.get(timeout=10) == 50.0

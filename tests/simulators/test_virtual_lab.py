@@ -9,25 +9,25 @@ import pytest
 
 from campaigns.errors import LabError
 from instruments.job import Job
-from instruments.lab import Lab
 from simulators.faults import Fault
+from simulators.shared_state import StationKind
 from simulators.virtual_lab import VirtualLab
 from tests.labs import STATIONS, Crew, LinePhysics, job, setup
 
 
-def data(crew: Crew, key: str) -> list[Any]:
+def data(crew: Crew[VirtualLab], key: str) -> list[Any]:
     """Return the values of one signal, in the order of the events."""
     return [event["data"][key] for event in crew.events() if key in event["data"]]
 
 
-def begun(crew: Crew) -> list[tuple[str, str]]:
+def begun(crew: Crew[VirtualLab]) -> list[tuple[str, str]]:
     return [(entry.instrument, entry.token) for entry in crew.lab.ledger]
 
 
-class Jittery(Crew):
+class Jittery(Crew[VirtualLab]):
     """A crew whose documents take a random time to store."""
 
-    def __init__(self, lab: Lab, seed: int) -> None:
+    def __init__(self, lab: VirtualLab, seed: int) -> None:
         self.random = random.Random(seed)
         super().__init__(lab, "oven", "oven2", "xrd", "xrd2")
 
@@ -35,7 +35,7 @@ class Jittery(Crew):
         time.sleep(self.random.random() * 0.004)
         super().record(job, name, document)
 
-    def campaign(self, trials: int) -> list[tuple[float, str, object]]:
+    def campaign(self, trials: int) -> list[tuple[float, str, str | None]]:
         """Make and measure each trial's sample on whichever station is free first; return what happened when."""
         waiting, history, running = {"oven": list(range(trials)), "xrd": []}, [], 0
         while waiting["oven"] or waiting["xrd"] or running:
@@ -62,7 +62,7 @@ class Jittery(Crew):
 def test_no_thread_scheduling_changes_what_happens_when(tmp_path: Path, no_leaks: None, jitter: int) -> None:
     histories, counts = [], []
     for seed in (0, jitter):
-        stations = STATIONS | {"oven2": "furnace", "xrd2": "diffractometer"}
+        stations: dict[str, StationKind] = {**STATIONS, "oven2": "furnace", "xrd2": "diffractometer"}
         lab_setup = setup(tmp_path / str(seed), Fault(2, "xrd", "hang"))
         crew = Jittery(VirtualLab(type(lab_setup)(stations, lab_setup.state, 5, lab_setup.faults), LinePhysics()), seed)
         histories.append(crew.campaign(8))
@@ -73,7 +73,7 @@ def test_no_thread_scheduling_changes_what_happens_when(tmp_path: Path, no_leaks
     assert counts[0] == counts[1]
 
 
-def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of: Callable[..., Crew]) -> None:
+def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     crew.run(job("oven"), job("xrd"), job("xrd", token="t3-b"), job("xrd", token="t3-c", attempt=2))  # noqa: S106
     first, again, second = data(crew, "xrd_counts")
@@ -81,7 +81,7 @@ def test_noise_belongs_to_the_attempt_and_not_to_the_order(crew_of: Callable[...
     assert not np.array_equal(first, second)
 
 
-def test_two_jobs_of_one_token_are_one_job(crew_of: Callable[..., Crew]) -> None:
+def test_two_jobs_of_one_token_are_one_job(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     first, second = crew.run(job("oven"), job("oven"))
     assert first.ok
@@ -138,7 +138,7 @@ def test_the_lab_starts_no_earlier_than_it_remembers(tmp_path: Path, no_leaks: N
 
 @pytest.mark.parametrize("faults", [(), (Fault(3, "oven", "forget"),)])
 def test_a_job_that_the_instrument_does_not_know_is_not_adopted(
-    crew_of: Callable[..., Crew], faults: tuple[Fault, ...]
+    crew_of: Callable[..., Crew[VirtualLab]], faults: tuple[Fault, ...]
 ) -> None:
     crew = crew_of(*faults)
     if faults:
@@ -149,7 +149,7 @@ def test_a_job_that_the_instrument_does_not_know_is_not_adopted(
     assert begun(crew) == before
 
 
-def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of: Callable[..., Crew]) -> None:
+def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of(Fault(3, "xrd", "nan"), Fault(3, "cycler", "dead"))
     results = crew.run(job("oven"), job("xrd"), job("cycler"))
     assert all(result.ok for result in results)
@@ -158,13 +158,13 @@ def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of: Callable[...
     assert np.isfinite(data(crew, "xrd_two_theta")[0]).all()
 
 
-def test_a_sample_that_nobody_made_cannot_be_measured(crew_of: Callable[..., Crew]) -> None:
+def test_a_sample_that_nobody_made_cannot_be_measured(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     (result,) = crew.run(job("xrd", trial=99))
     assert result.error.startswith("LabError: there is no sample '99'")
 
 
-def test_the_thermocouple_is_right_at_any_lab_time(crew_of: Callable[..., Crew]) -> None:
+def test_the_thermocouple_is_right_at_any_lab_time(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     oven, read = crew.lab.instrument("oven"), []
     for hours in (0.5, 8.0, 15.0):
@@ -174,6 +174,6 @@ def test_the_thermocouple_is_right_at_any_lab_time(crew_of: Callable[..., Crew])
     assert 55.0 < read[2] < 850.0
 
 
-def test_an_unknown_station_is_named_with_those_that_exist(crew_of: Callable[..., Crew]) -> None:
+def test_an_unknown_station_is_named_with_those_that_exist(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     with pytest.raises(LabError, match="no station 'robot'; allowed: cycler, oven, xrd"):
         crew_of().lab.instrument("robot")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.styles import Font
 
 from campaigns.errors import TableError
 from campaigns.tables.sheet import Sheet, read_sheet
@@ -141,7 +142,7 @@ def test_workbooks_are_read_as_they_show(tmp_path: Path) -> None:
     assert [n and n.value for n in (found.number(row, "gap", "percent") for row in found.rows)] == [12.5, 1.5, None]
     with pytest.raises(TableError, match="is an error of the spreadsheet"):
         found.number(found.rows[2], "temperature", "K")
-    assert found.number(found.rows[0], "temperature", "degC").value == 800.0  # type: ignore[union-attr]
+    assert found.number(found.rows[0], "temperature", "degC").value == 800.0
     page.parent.create_sheet("more").append(["temperature [K]", "gap"])
     book.save(tmp_path / "lab.xlsx")
     with pytest.raises(TableError, match="several sheets that may be meant: 'Sheet', 'more'"):
@@ -290,7 +291,7 @@ def test_two_sheets_of_data_are_refused(tmp_path: Path) -> None:
 
 def test_formulas_that_nobody_has_calculated_and_what_is_struck_through_are_not_used(tmp_path: Path) -> None:
     book = workbook(tmp_path, {"data": [*DATA, ["=A2+10", "air", 2], [820, "air", 3]]})
-    book["data"]["C4"].font = openpyxl.styles.Font(strike=True)
+    book["data"]["C4"].font = Font(strike=True)
     book["data"].row_dimensions[2].hidden = True
     book.save(tmp_path / "lab.xlsx")
     found = read_sheet(tmp_path / "lab.xlsx", NUMBERS, TEXTS)

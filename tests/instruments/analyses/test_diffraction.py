@@ -15,11 +15,11 @@ from instruments.analyses.diffraction import phase_fraction
 from instruments.analyses.reference_phases import reference_structure
 from instruments.analyses.scan import FloatArray
 from simulators.diffraction_pattern import diffract
-from simulators.materials import nickel_rich
+from simulators.materials import Material, nickel_rich
 from simulators.synthesis import Sample
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
 
-CASES = {
+CASES: dict[str, tuple[Callable[[], Material], dict[str, float]]] = {
     "LFP": (lithium_iron_phosphate, {"Fe2O3": 0.5, "Li3PO4": 0.4, "Li2CO3": 0.1}),
     "LCO": (lithium_cobalt_oxide, {"Co3O4": 0.8, "Li2CO3": 0.2}),
     "NMC": (nickel_rich, {"NiO": 0.6, "Li2CO3": 0.25, "Mn3O4": 0.1, "CoO": 0.05}),
@@ -262,7 +262,7 @@ def test_an_instrument_that_names_another_wavelength_is_believed() -> None:
 def test_lines_of_the_holder_are_flagged_unless_they_are_left_out() -> None:
     data = gaussians(MIXTURE, 0.12)
     data["counts"] += np.rint(3000 * np.exp(-((data["two_theta"] - 38.2) ** 2) / 0.01))
-    left_out = phase_fraction(data, CONTEXT, exclude=[[37.8, 38.6]])
+    left_out = phase_fraction(data, CONTEXT, exclude=[(37.8, 38.6)])
 
     assert "2 theta = 38.20" in phase_fraction(data, CONTEXT).flags[0]
     assert left_out.flags == ()

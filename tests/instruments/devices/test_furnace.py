@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from campaigns.errors import LimitError, StepError, UnknownJobError
 from instruments.devices.furnace import Furnace
+from simulators.virtual_lab import VirtualLab
 from tests.labs import Crew, job
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 
 
 @pytest.fixture
-def oven(crew_of: Callable[..., Crew]) -> Furnace:
+def oven(crew_of: Callable[..., Crew[VirtualLab]]) -> Furnace:
     """A furnace that has done a job well."""
     crew = crew_of()
     crew.run(job("oven"))

@@ -51,7 +51,7 @@ def test_an_instrument_that_is_never_ready_ends_the_session_and_what_waits_is_ke
         bench.run(troubled("Shut"))
     waiting = Reader(bench.url).trial(2)
     assert (waiting.state, waiting.begun, len(waiting.steps)) == (TrialState.QUEUED, False, 3)
-    pauses = [later.started - sooner.ended for sooner, later in pairwise(waiting.steps)]  # type: ignore[operator]
+    pauses = [later.started - sooner.ended for sooner, later in pairwise(waiting.steps)]
     assert pauses == [60.0, 1800.0]
     outcome = bench.run(troubled("Shut", budget={"trials": 4}))
     assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 4

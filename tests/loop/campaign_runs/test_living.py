@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.amendments import AddTrial, FixParameter, SetBounds
+from campaigns.amendments import AddTrial, Change, FixParameter, SetBounds
 from campaigns.campaign import Campaign
-from campaigns.values import TrialState
+from campaigns.values import Scalar, TrialState
 from loop.core.events import Amended
 from loop.core.records import OPERATOR, Amendment
 from loop.execution.options import SessionResult
@@ -109,8 +109,14 @@ def test_the_report_shows_all_trials_by_the_latest_weights(whole: tuple[Bench, S
 def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench: Bench) -> None:
     data = quick(budget={"trials": 2}, planner={"initial": 2})
     bench.run(data, max_trials=1)
-    asked = {"temperature": 700, "time": 9, "ramp_rate": 5, "lithium_excess": 1, "atmosphere": "argon"}
-    changes = [
+    asked: dict[str, Scalar] = {
+        "temperature": 700,
+        "time": 9,
+        "ramp_rate": 5,
+        "lithium_excess": 1,
+        "atmosphere": "argon",
+    }
+    changes: list[Change] = [
         SetBounds(parameter="temperature", low=700, high=2000),  # as if the furnace had stated other limits before
         FixParameter(parameter="atmosphere", value="air"),
         AddTrial(parameters=asked),

@@ -2,7 +2,15 @@ from typing import Any
 
 import pytest
 
-from campaigns.amendments import AddLevel, FixParameter, ReleaseParameter, SetBounds, SetWeights, amended
+from campaigns.amendments import (
+    AddLevel,
+    CampaignChange,
+    FixParameter,
+    ReleaseParameter,
+    SetBounds,
+    SetWeights,
+    amended,
+)
 from campaigns.errors import CampaignError, UnitError
 from campaigns.values import Candidate
 from loop.cli.amendment_parser import AmendmentParser, candidate, pairs
@@ -33,7 +41,10 @@ def test_bounds_have_units_and_an_end_that_is_left_out_stays(text: str, low: flo
 
 
 def test_what_is_left_out_is_what_was_set_before_whether_fixed_or_not() -> None:
-    before = [SetBounds(parameter="time", low=2, high=50), FixParameter(parameter="time", value=10.0)]
+    before: list[CampaignChange] = [
+        SetBounds(parameter="time", low=2, high=50),
+        FixParameter(parameter="time", value=10.0),
+    ]
     assert AmendmentParser(campaign(), before).bounds({"time": "..40 h"}) == [
         SetBounds(parameter="time", low=2, high=40)
     ]

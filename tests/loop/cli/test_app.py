@@ -204,8 +204,8 @@ def test_trials_are_json_or_csv_but_not_both(small: Path) -> None:
 
 
 def test_text_from_the_lab_is_neither_markup_nor_control(small: Path) -> None:
-    for words in (["trials", small], ["show", "1", small], ["trials", small, "--csv"]):
-        output = athanor(*words).output
+    for words in (["trials"], ["show", "1"], ["trials", "--csv"]):
+        output = athanor(*words, small).output
         assert "[red]spike [2J in the data" in output
         assert "\x1b" not in output
 

@@ -54,7 +54,8 @@ def test_a_wrong_name_is_told_in_words(template: str, name: str, words: str, tmp
 
 def test_what_a_campaign_names_comes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf, here = tmp_path / "shelf", tmp_path / "here"
-    shelf.mkdir(), here.mkdir()
+    shelf.mkdir()
+    here.mkdir()
     file = shutil.copy(ready_campaigns()["flow"], shelf / "flow.yaml")
     text = Path(file).read_text() + "\nhistory: [{name: old, kind: table, file: old.csv}]\n"
     Path(file).write_text(text.replace("instruments.analyses.repeated_readings:means", "own:means"))

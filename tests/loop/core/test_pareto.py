@@ -1,5 +1,6 @@
 import csv
 import io
+from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ TERMS = [
 AREA = [{**TERMS[0], "reference": 80}, {**TERMS[1], "reference": 3.0}]
 
 
-def two_terms(terms: list[dict[str, object]] = TERMS) -> Campaign:
+def two_terms(terms: Sequence[Mapping[str, object]] = TERMS) -> Campaign:
     bound = [{"metric": "capacity", "at_least": 50}]
     return campaign(objective={"find": {"kind": "pareto"}, "terms": terms, "constraints": bound})
 

@@ -77,6 +77,6 @@ def test_an_exact_prediction_deviates_by_nothing_or_by_all() -> None:
     assert Pair(completed(0, 1.0), exact, MetricValue(2.0, 0.0, "V")).deviation == math.inf
 
 
-def test_ranks_are_those_of_scipy():
+def test_ranks_are_those_of_scipy() -> None:
     values = np.random.default_rng(0).integers(0, 8, 30)
     assert np.array_equal(ranks(values), rankdata(values))

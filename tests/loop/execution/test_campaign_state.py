@@ -9,6 +9,7 @@ import pytest
 
 from campaigns.amendments import SetBounds
 from campaigns.load import load_campaign
+from campaigns.parameters import FloatConfig
 from campaigns.values import TrialState
 from loop.core.records import TrialResult
 from loop.execution.campaign_state import CampaignState
@@ -30,23 +31,25 @@ def amend(state: CampaignState) -> None:
     state.store.amend([change], ("kim", "it melts"), {})
 
 
-def test_an_amendment_holds_once_it_is_applied_and_from_the_next_trial_on(state: CampaignState):
+def test_an_amendment_holds_once_it_is_applied_and_from_the_next_trial_on(state: CampaignState) -> None:
     amend(state)
     assert state.read_journal()[0].waiting
     assert state.version.version == 0
     [applied] = apply_pending(state, {})
     assert applied.first == len(state.trials) == state.version.first
-    assert state.campaign.space.parameters["temperature"].low == 550.0
+    temperature = state.campaign.space.parameters["temperature"]
+    assert isinstance(temperature, FloatConfig)
+    assert temperature.low == 550.0
     assert not apply_pending(state, {})
 
 
-def test_the_campaign_in_force_is_the_same_object_until_the_journal_changes(state: CampaignState):
+def test_the_campaign_in_force_is_the_same_object_until_the_journal_changes(state: CampaignState) -> None:
     version = state.version
     state.read_journal()
     assert state.version is version
 
 
-def test_what_the_store_returns_is_what_it_would_be_read_as(state: CampaignState):
+def test_what_the_store_returns_is_what_it_would_be_read_as(state: CampaignState) -> None:
     number = state.open[0].number
     ended = state.put(state.store.end(number, TrialResult(TrialState.FAILED, "it broke"), 0.0))
     assert ended == state.read_trial(number) == state[number]

@@ -105,7 +105,7 @@ def test_a_tuning_that_is_killed_is_told_and_the_campaign_goes_on(session: Sessi
     session.planner.recall(done)
     session.retraining.advance(done[:EVERY])
     (tuning,) = session.retraining._under_way.values()
-    tuning._process.kill()  # type: ignore[union-attr]
+    tuning._process.kill()
     ((_, text),) = session.retraining.advance(done)
     assert text.startswith("tuning 1 of the prior is not taken over:")
     assert "killed" in text

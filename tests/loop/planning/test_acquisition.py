@@ -20,6 +20,7 @@ from loop.planning.shortlist import SpaceExhaustedError
 from loop.planning.source_models import SourceModels
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.gp import MetricGP
 from tests.loop.conftest import only_step, quick
 
 MATERIALS = 60
@@ -169,7 +170,7 @@ def test_the_improvement_ranks_candidates_as_botorch_does() -> None:
     fresh = [Candidate({"temperature": 850.0}, str(i)) for i in np.flatnonzero(world.cost < 50)]
     ours = _improvement(belief, world.history(done), fresh, seed=0)
     theirs = qLogNoisyExpectedImprovement(
-        model=ModelListGP(*(m.model() for m in belief.models.values())),
+        model=ModelListGP(*(m.model() for m in belief.models.values() if isinstance(m, MetricGP))),
         X_baseline=belief.rows,
         sampler=SobolQMCNormalSampler(torch.Size([1024]), seed=0),
         objective=LinearMCObjective(torch.tensor([0.1, 0.0], dtype=torch.float64)),

@@ -14,7 +14,7 @@ from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBoun
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.load import load_campaign, parse_campaign
-from campaigns.values import Candidate, Cause, MetricValue, TrialState
+from campaigns.values import Candidate, Cause, MetricValue, Scalar, TrialState
 from loop.core.records import IMPORTED, Proposal, TrialRecord
 from loop.planning.experiment import MATERIAL, MATERIALS, SCORE, CampaignExperiment
 from loop.storage.paths import ready_campaigns
@@ -65,9 +65,16 @@ def measured(number: int, x: float, merit: float, **changes: Any) -> TrialRecord
 
 
 def baked(number: int, flour: float, milk: float, rise: float, **changes: Any) -> TrialRecord:
-    parameters = {"heat": 200.0, "fan": "off", "flour": flour, "milk": milk, "egg": 100.0 - flour - milk}
+    parameters: dict[str, Scalar] = {
+        "heat": 200.0,
+        "fan": "off",
+        "flour": flour,
+        "milk": milk,
+        "egg": 100.0 - flour - milk,
+    }
     metrics = {"rise": MetricValue(rise, 0.5, "mm"), "price": MetricValue(2 * rise, 1.0, "mm")}
-    return trial(number, Candidate(parameters), **({"metrics": metrics, "score": rise} | changes))
+    found: dict[str, Any] = {"metrics": metrics, "score": rise}
+    return trial(number, Candidate(parameters), **found | changes)
 
 
 def held(plan: Campaign, trials: Sequence[TrialRecord]) -> CampaignExperiment:
@@ -174,7 +181,13 @@ def test_a_changed_space_holds_all_trials_and_says_which_lie_outside(
     change: CampaignChange, inside: list[bool]
 ) -> None:
     plan = load_campaign(ready_campaigns()["calcination"])
-    settings = {"temperature": 800.0, "time": 10.0, "ramp_rate": 5.0, "lithium_excess": 3, "atmosphere": "air"}
+    settings: dict[str, Scalar] = {
+        "temperature": 800.0,
+        "time": 10.0,
+        "ramp_rate": 5.0,
+        "lithium_excess": 3,
+        "atmosphere": "air",
+    }
     candidates = [Candidate(settings), Candidate({**settings, "time": 11.0})]
     found = held(plan, [trial(i, c, TrialState.QUEUED) for i, c in enumerate(candidates)])
     found.amend(amended(plan, [change]))

@@ -9,7 +9,7 @@ from ax.api.client import Client
 
 from campaigns.campaign import Campaign
 from campaigns.load import load_campaign, parse_campaign
-from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.core.records import TrialRecord
 from loop.planning.experiment import SCORE
 from loop.planning.export import left_out, write_experiment
@@ -18,7 +18,13 @@ from loop.storage.reader import Reader
 from tests.loop.planning.test_experiment import BATTER, baked, trial
 from tests.stores import fill
 
-SETTINGS = {"temperature": 800.0, "time": 10.0, "ramp_rate": 5.0, "lithium_excess": 3, "atmosphere": "air"}
+SETTINGS: dict[str, Scalar] = {
+    "temperature": 800.0,
+    "time": 10.0,
+    "ramp_rate": 5.0,
+    "lithium_excess": 3,
+    "atmosphere": "air",
+}
 METRICS = {
     "capacity": MetricValue(150.0, 2.0, "mAh/g"),
     "mean_voltage": MetricValue(3.8, 0.01, "V"),
@@ -45,7 +51,7 @@ def test_ax_goes_on_where_the_campaign_was(tmp_path: Path) -> None:
     trials = []
     for i in range(6):
         metrics = {name: replace(m, value=m.value * (1.0 - 0.02 * i)) for name, m in METRICS.items()}
-        settings = {**SETTINGS, "temperature": 800.0 + 20.0 * i, "time": 10.0 + i % 3}
+        settings: dict[str, Scalar] = {**SETTINGS, "temperature": 800.0 + 20.0 * i, "time": 10.0 + i % 3}
         trials.append(trial(i, Candidate(settings), metrics=metrics))
     client = handed(calcination, trials, tmp_path)
     best, values, number, _ = client.get_best_parameterization(use_model_predictions=False)
@@ -77,7 +83,7 @@ def test_the_total_of_a_mixture_is_kept_by_what_ax_suggests(tmp_path: Path) -> N
 
 def test_the_materials_that_were_tried_are_held_where_the_pool_is_gone(tmp_path: Path) -> None:
     data = load_campaign(ready_campaigns()["cathode"])
-    gone = data.space.pool.model_copy(update={"function": "no.such:pool"})  # type: ignore[union-attr]
+    gone = data.space.pool.model_copy(update={"function": "no.such:pool"})
     cathode = data.model_copy(update={"space": data.space.model_copy(update={"pool": gone})})
     settings = {name: parameter.at(0.0) for name, parameter in cathode.space.all_parameters.items()}
     tried = trial(0, Candidate(settings, "LiCoO2-layered"), TrialState.QUEUED)

@@ -63,14 +63,14 @@ def test_where_the_best_lies_in_the_failing_corner_only_its_edge_is_still_tried(
     lab.run(36)
     inside = [all(float(x) > 0.85 for x in t.candidate.parameters.values()) for t in lab.trials]
     assert sum(inside[-12:]) == 0
-    assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 19  # type: ignore[union-attr]
+    assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 19
 
 
 def test_a_power_cut_at_the_optimum_does_not_hide_it() -> None:
     cuts = {9, 12}
     lab = Lab(campaign(2), lambda p, number: "oven: no power" if number in cuts else hill(p), cause=Cause.LAB)
     lab.run(26)
-    assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 9.9  # type: ignore[union-attr]
+    assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 9.9
     assert {t.proposal.success for t in lab.trials if t.proposal.modelled} == {1.0}
 
 

@@ -23,6 +23,7 @@ from loop.planning.hypervolume_improvement import log_hypervolume_improvement, l
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
+from surrogates.models.gp import MetricGP
 from tests.loop.conftest import ROOT, only_step, quick
 from tests.loop.planning.test_acquisition import World
 
@@ -74,7 +75,7 @@ def start(count: int, seed: int = 0) -> list[Candidate]:
 
 def theirs(belief: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
     acquisition = qLogNoisyExpectedHypervolumeImprovement(
-        model=ModelListGP(*(m.model() for m in belief.models.values())),
+        model=ModelListGP(*(m.model() for m in belief.models.values() if isinstance(m, MetricGP))),
         ref_point=lower_corner(belief),
         X_baseline=belief.rows,
         sampler=SobolQMCNormalSampler(torch.Size([256]), seed=0),

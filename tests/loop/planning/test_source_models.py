@@ -64,7 +64,8 @@ def source(truth: Truth, name: str = "before", count: int = 40) -> Source:
 def search(seed: int, sources: Sequence[Source], most: int = 30) -> tuple[int, list[str], dict[str, Any]]:
     """Return how many experiments it took to come near the peak, who proposed them, and the last model of all."""
     plan = campaign(seed)
-    planner, proposed, model = Planner(plan, Encoder(plan.space), sources), [], {}
+    planner, proposed = Planner(plan, Encoder(plan.space), sources), list[str]()
+    model: dict[str, Any] = {}
     for count in range(1, most + 1):
         number, candidate, proposal = planner.suggest()
         proposed.append(proposal.generator)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, cast
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Converting a tensor with requires_grad=True:UserWarning"  # stock CHGNet outside of inference mode
 )
 
+ChgnetWeights = Literal["0.3.0", "r2scan", "0.2.0"]
 ALL_WEIGHTS = pytest.mark.parametrize("weights", ["0.3.0", "r2scan", "0.2.0"])
 STOCK: dict[str, CHGNet] = {}
 
@@ -53,7 +55,7 @@ def outside() -> Structure:
     return Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[-2.0, 1.0, 3.0], [7.5, -0.5, 0.5]])
 
 
-def stock(structure: Structure, weights: str = "0.3.0") -> tuple[float, np.ndarray]:
+def stock(structure: Structure, weights: ChgnetWeights = "0.3.0") -> tuple[float, np.ndarray]:
     """Return energy and vector as CHGNet's own code gives them."""
     if weights not in STOCK:
         STOCK[weights] = CHGNet.load(model_name=weights, use_device="cpu", verbose=False)
@@ -61,7 +63,7 @@ def stock(structure: Structure, weights: str = "0.3.0") -> tuple[float, np.ndarr
     return float(said["e"]), said["crystal_fea"] / len(structure)
 
 
-def assert_agrees(structure: Structure, weights: str = "0.3.0") -> None:
+def assert_agrees(structure: Structure, weights: ChgnetWeights = "0.3.0") -> None:
     """Compare within 1e-4: stock's single precision is itself off by nearly as much in cells that do not exist."""
     ours = ChgnetModel(weights).evaluate([structure])
     energy, vector = stock(structure, weights)
@@ -71,7 +73,7 @@ def assert_agrees(structure: Structure, weights: str = "0.3.0") -> None:
 
 @ALL_WEIGHTS
 @pytest.mark.parametrize("crystal", [layered, rock_salt, solid_xenon, dimers, chain, outside])
-def test_agrees_with_stock_chgnet(crystal: Callable[[], Structure], weights: str) -> None:
+def test_agrees_with_stock_chgnet(crystal: Callable[[], Structure], weights: ChgnetWeights) -> None:
     assert_agrees(crystal(), weights)
 
 
@@ -162,7 +164,7 @@ def test_nothing_is_printed() -> None:
 
 def test_unknown_weights_are_refused_by_name() -> None:
     with pytest.raises(ModelError, match=r"no weights '0\.9\.9'; allowed: 0\.2\.0, 0\.3\.0, r2scan"):
-        ChgnetModel("0.9.9")
+        ChgnetModel(cast(ChgnetWeights, "0.9.9"))
 
 
 @pytest.mark.parametrize(

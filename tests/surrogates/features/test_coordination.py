@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from surrogates.features.coordination import bonds
 
 F, H = 0.5, 0.25
-STRUCTURES = {
+STRUCTURES: dict[str, tuple[str, Lattice, dict[str, tuple[float, ...]], tuple[int, ...]]] = {
     "rock salt": ("Fm-3m", Lattice.cubic(4.2), {"Mg": (0, 0, 0), "O": (F, F, F)}, (6, 6)),
     "fluorite": ("Fm-3m", Lattice.cubic(5.46), {"Ca": (0, 0, 0), "F": (H, H, H)}, (8, 4)),
     "caesium chloride": ("Pm-3m", Lattice.cubic(4.12), {"Cs": (0, 0, 0), "Cl": (F, F, F)}, (8, 8)),

@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,14 +213,18 @@ def test_what_is_cached_is_not_loaded(tmp_path: Path) -> None:
 
 def test_few_structures_are_held_at_a_time(tmp_path: Path, small_commits: None) -> None:
     pool = cells(100)
-    taken = []
+    taken: list[int] = []
+
+    def take(place: int) -> Structure:
+        taken.append(place)
+        return pool[place]
 
     class Watching(Counter):
         def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
             assert len(taken) - len(self.asked) <= 16
             return super().evaluate(structures)
 
-    embed(Keyed(lambda i: taken.append(i) or pool[i], [structure_key(c) for c in pool]), Watching(), tmp_path)
+    embed(Keyed(take, [structure_key(c) for c in pool]), Watching(), tmp_path)
 
 
 def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(
@@ -229,22 +233,30 @@ def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(
     here = embed(cells(150), Volumes(), tmp_path / "here")
     monkeypatch.setattr(scheduling, "_WORTH_A_WORKER", 0.0)
     monkeypatch.setattr(scheduling, "cores", lambda: 2)
-    processes = []
-    monkeypatch.setattr(
-        scheduling, "map_in_processes", lambda *args: processes.append(args[2]) or map_in_processes(*args)
-    )
+    processes: list[int] = []
+
+    def counting(*args: Any) -> Iterable[Any]:
+        processes.append(args[2])
+        return map_in_processes(*args)
+
+    monkeypatch.setattr(scheduling, "map_in_processes", counting)
     there = embed(cells(150), Volumes(), tmp_path / "there")
     assert processes == [2]
     assert np.array_equal(there.energy, here.energy)
     assert np.array_equal(there.vectors, here.vectors)
 
 
-WRONG = {
+def doubles(count: int) -> Any:
+    vectors: Any = np.zeros((count + 1, 2))
+    return Embeddings(None, vectors)
+
+
+WRONG: dict[str, Callable[[int], Any]] = {
     "got list; evaluate must return": lambda n: [1.0] * n,
-    r"vectors of shape \(3,\)": lambda n: Embeddings(None, np.zeros(n)),
-    r"vectors of shape \(4, 2\) and type float64 for 3 structures": lambda n: Embeddings(None, np.zeros((n + 1, 2))),
+    r"vectors of shape \(3,\)": lambda n: Embeddings(None, np.zeros(n, np.float32)),
+    r"vectors of shape \(4, 2\) and type float64 for 3 structures": doubles,
     "type <U1 for 3 structures": lambda n: Embeddings(None, np.full((n, 2), "a")),
-    r"energies of shape \(1,\) for 3 structures": lambda n: Embeddings(np.zeros(1), np.zeros((n, 2))),
+    r"energies of shape \(1,\) for 3 structures": lambda n: Embeddings(np.zeros(1), np.zeros((n, 2), np.float32)),
     "nothing finite of Cs1 Cl1": lambda n: Embeddings(None, np.full((n, 2), 1e300)),
 }
 
@@ -253,7 +265,8 @@ WRONG = {
 def test_what_breaks_the_interface_is_refused(tmp_path: Path, message: str) -> None:
     class Own(Counter):
         def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
-            return WRONG[message](len(structures))
+            found: Embeddings[Any] = WRONG[message](len(structures))
+            return found
 
     with pytest.raises(ModelError, match=message):
         embed(cells(3), Own(), tmp_path)
@@ -263,7 +276,7 @@ def test_rows_of_different_lengths_and_of_different_kinds_are_refused(tmp_path: 
     class Growing(Counter):
         def evaluate(self, structures: Sequence[Structure]) -> Embeddings[Any]:
             self.asked += structures
-            return Embeddings(None, np.zeros((len(structures), len(self.asked))))
+            return Embeddings(None, np.zeros((len(structures), len(self.asked)), np.float32))
 
     with pytest.raises(ModelError, match="vectors of 16 and 20 numbers; all need the same length"):
         embed(cells(20), Growing(), tmp_path)

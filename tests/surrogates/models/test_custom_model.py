@@ -1,6 +1,7 @@
 """A model of the user's own: found by its path, fitted, checked in words, and asked by the planner like ours."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.space import SpaceConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
 from campaigns.user_code.module_files import open_folder
+from campaigns.values import Scalar
 from loop.planning.planner import Planner
 from surrogates.models.custom_model import CustomModel, ModelPath, fit_custom_model, model_inputs
 from surrogates.models.encoder import Encoder, MaterialTable
@@ -191,7 +193,7 @@ def test_the_planner_asks_it_and_a_restart_changes_nothing() -> None:
     metric = {"merit": {"kind": "measured", "unit": "1", "model": "own_models:own"}}
     plan = campaign(2, planner={"initial": 4}, metrics=metric)
 
-    def hill(parameters: object, number: int) -> float:
+    def hill(parameters: Mapping[str, Scalar], number: int) -> float:
         return -sum((float(value) - 0.3) ** 2 for value in parameters.values())
 
     lab = Lab(plan, hill, sd=0.01)

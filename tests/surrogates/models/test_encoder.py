@@ -4,7 +4,7 @@ import torch
 
 from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
-from campaigns.values import Candidate
+from campaigns.values import Candidate, Scalar
 from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from surrogates.models.fit import fit_gp
 from surrogates.models.observations import Observations
@@ -104,9 +104,9 @@ def test_every_kind_of_parameter_has_its_columns() -> None:
         }
     )
     encoder = Encoder(space)
-    shares = {"pvdf": 0.2, "cmc": 0.5, "sbr": 0.3}
+    shares: dict[str, Scalar] = {"pvdf": 0.2, "cmc": 0.5, "sbr": 0.3}
     rows = encoder.encode(
-        [Candidate({"gas": "air"} | shares), Candidate({"gas": "argon", "flow": 5.0, "valve": "shut"} | shares)]
+        [Candidate({"gas": "air", **shares}), Candidate({"gas": "argon", "flow": 5.0, "valve": "shut", **shares})]
     )
     assert rows.tolist() == [[1, 0, 0.5, 0.5, 0.5, 0.2, 0.5, 0.3], [0, 1, 1, 0, 1, 0.2, 0.5, 0.3]]
     assert encoder.parameter_columns == rows.shape[1]

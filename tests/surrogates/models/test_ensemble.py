@@ -113,8 +113,8 @@ def test_the_mixture_has_the_moments_of_samples_of_its_members() -> None:
     generator = np.random.default_rng(3)
     drawn = []
     for member in model.members.values():
-        mean, spread = (part.numpy() for part in member.joint(wanted))
-        drawn.append(generator.multivariate_normal(mean, spread, 200_000))
+        centre, covariance = (part.numpy() for part in member.joint(wanted))
+        drawn.append(generator.multivariate_normal(centre, covariance, 200_000))
     samples = np.concatenate(drawn)
     mean, spread = model.joint(wanted)
     assert np.allclose(mean, samples.mean(axis=0), atol=0.01)

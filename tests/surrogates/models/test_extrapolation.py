@@ -38,7 +38,7 @@ def factor_of(count: int) -> Factor:
     kernel = torch.exp(-0.5 * torch.cdist(points, points).square())
     none = torch.zeros(count, dtype=torch.float64)
     targets, noise = torch.from_numpy(rng.normal(size=count)), none + 0.1
-    return factorise(kernel, Data(None, targets, noise))  # type: ignore[arg-type]  # distances are not needed
+    return factorise(kernel, Data(None, targets, noise))  # distances are not needed
 
 
 def test_families_share_an_element_in_the_same_share() -> None:

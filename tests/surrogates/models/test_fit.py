@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from surrogates.models import fit
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.fit import FitCache, fit_gp
 from surrogates.models.gp import PoolPrior
+from surrogates.models.hyperparameters import Factor
+from surrogates.models.model_selection import Selection, select_views
 from surrogates.models.observations import Observations
-from surrogates.models.problem import RegressionProblem
+from surrogates.models.problem import FittedKernel, RegressionProblem
 
 SPACE = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
 PRIOR = PoolPrior("prior:v")
@@ -46,11 +50,10 @@ def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float |
 def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
     judged: list[int] = []
-    original = fit.select_views
 
-    def counting(mixture: fit.FittedKernel) -> fit.Selection:
+    def counting(mixture: FittedKernel) -> Selection:
         judged.append(len(mixture.data.targets))
-        return original(mixture)
+        return select_views(mixture)
 
     monkeypatch.setattr(fit, "select_views", counting)
     memory = FitCache()
@@ -76,14 +79,16 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
     encoder, seen = world(60)
     whole: list[int] = []
     monkeypatch.setattr(fit, "_MOST_TO_FIT", 20)
-    original = fit.FittedKernel.factor.func
+    factor: Any = FittedKernel.factor
+    original = factor.func
 
-    def counting(fitted: fit.FittedKernel) -> fit.Factor:
+    def counting(fitted: FittedKernel) -> Factor:
         if fitted.known is None:
             whole.append(len(fitted.data.targets))
-        return original(fitted)
+        found: Factor = original(fitted)
+        return found
 
-    monkeypatch.setattr(fit.FittedKernel.factor, "func", counting)
+    monkeypatch.setattr(factor, "func", counting)
     memory = FitCache()
     for count in range(40, 61):
         whole.clear()

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,7 +110,12 @@ def test_materials_of_a_scored_pool_are_known_from_it_where_they_are_asked_with_
     process.marginals(pool)
     scored: list[int] = []
     plainly = MetricGP._scored
-    monkeypatch.setattr(MetricGP, "_scored", lambda *asked: (scored.append(len(asked[1])), plainly(*asked))[1])
+
+    def counting(*asked: Any) -> Any:
+        scored.append(len(asked[1]))
+        return plainly(*asked)
+
+    monkeypatch.setattr(MetricGP, "_scored", counting)
     for known, afresh in zip(process.marginals(some), alone, strict=True):
         torch.testing.assert_close(known, afresh, rtol=1e-9, atol=1e-12)
     assert scored == ([3] if elsewhere else [])

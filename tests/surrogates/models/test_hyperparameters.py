@@ -38,7 +38,7 @@ def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, KernelSp
             {name: rng.normal(size=(40, 3)) for name in views},
             {"prior:v": rng.normal(size=40) + 5},
         )
-        columns.append(rng.integers(0, 40, (count, 1)))
+        columns.append(rng.integers(0, 40, (count, 1)).astype(float))
     rows = torch.from_numpy(np.hstack(columns).astype(float))
     return Encoder(space, table), rows, KernelSpec(views, len(parameters), **kernel)
 

@@ -78,4 +78,4 @@ def test_a_share_with_cliffs_is_predicted_better_and_more_honestly_by_its_logit(
             errors[within] += gap.tolist()
             inside[within] += (gap < 1.96 * drawn.std(dim=0).hypot(torch.tensor(0.006))).tolist()
     assert np.mean(errors[True]) < 0.85 * np.mean(errors[False])
-    assert np.mean(inside[True]) > max(0.88, np.mean(inside[False]))
+    assert np.mean(inside[True]) > max(0.88, float(np.mean(inside[False])))

@@ -26,7 +26,7 @@ SPACE = SpaceConfig.model_validate({"parameters": {}, "pool": {"kind": "generato
 def carbons(count: int = 80) -> list[Structure]:
     """Return layers, slabs and chains of carbon, each with pores of another width between them."""
     rng = np.random.default_rng(0)
-    diamond = [[0, 0, 0], [0.5, 0.5, 0], [0.25, 0.25, 0.25], [0.75, 0.75, 0.25]]
+    diamond: list[list[float]] = [[0, 0, 0], [0.5, 0.5, 0], [0.25, 0.25, 0.25], [0.75, 0.75, 0.25]]
     found = []
     for i in range(count):
         pore = rng.uniform(3.2, 12.0)

@@ -54,7 +54,9 @@ def main(folder: Path) -> None:
         [sys.executable, "-W", "ignore", "-c", HEAD, str(folder / "r")], stdin=-1, stdout=-1, text=True
     )
     address = head.stdout.readline().strip()
-    here, progress, again = CompositionFeatures().evaluate(cells(300)).vectors, [], []
+    here = CompositionFeatures().evaluate(cells(300)).vectors
+    progress: list[tuple[int, int]] = []
+    again: list[tuple[int, int]] = []
 
     def on_cluster(name: str, seen: list[tuple[int, int]], cache: str) -> bool:
         compute = RayConfig(kind="ray", address=name)

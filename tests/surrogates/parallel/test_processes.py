@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_tasks_are_taken_a_few_ahead() -> None:
 
 def test_model_error_of_a_worker_is_raised_here() -> None:
     with pytest.raises(ModelError, match="no weights 'none'"):
-        list(map_in_processes(ChgnetModel, ["none"], 1))
+        list(map_in_processes(cast(Callable[[str], ChgnetModel], ChgnetModel), ["none"], 1))
 
 
 def test_death_of_a_worker_is_an_error_here() -> None:

@@ -118,8 +118,8 @@ def test_another_formula_beside_a_structure_is_noted(key: str) -> None:
     for said in ("K0.2 Na0.8 Cl", {"K": 0.2, "Na": 0.8, "Cl": 1}):
         notes = read_noted(json.dumps({key: said, "structure": salt().as_dict()})).notes
         assert [note.partition(", but")[2] for note in notes] == [" was read as NaCl, as its sites say"]
-    for said in ("Na4 Cl4", {"Na": 1, "Cl": 1}, None, "x"):
-        assert read_noted(json.dumps({key: said, "structure": salt().as_dict()})).notes == ()
+    for same in ("Na4 Cl4", {"Na": 1, "Cl": 1}, None, "x"):
+        assert read_noted(json.dumps({key: same, "structure": salt().as_dict()})).notes == ()
 
 
 @pytest.mark.parametrize(

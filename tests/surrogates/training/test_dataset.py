@@ -41,7 +41,7 @@ def test_thinning_takes_rows_from_everywhere() -> None:
 
 
 def test_values_are_given_in_another_unit() -> None:
-    data = dataset(salts(2), [1.0, -2.0])
+    data = dataset(salts(2), np.array([1.0, -2.0]))
     assert data.in_unit("meV/atom").values == pytest.approx([1000, -2000])
     with pytest.raises(UnitError):
         data.in_unit("mAh/g")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from surrogates.training.evaluate import evaluate
@@ -25,7 +26,7 @@ def test_data_like_the_training_rows_are_predicted(model: Path) -> None:
 
 def test_elements_that_were_never_seen_are_counted_and_scored_apart(model: Path) -> None:
     new = [salt("Na", "Cl", 5.0), salt("Na", "Br", 5.2), salt("K", "I", 5.4), salt("Li", "I", 5.2)]
-    found = evaluate(model, dataset(new, [3.0, 3.0, 3.0, 4.0]))
+    found = evaluate(model, dataset(new, np.array([3.0, 3.0, 3.0, 4.0])))
     assert found.unseen == {"Br": 1, "I": 2}
     assert found.familiar.rows == 1
 

@@ -8,14 +8,14 @@ import pytest
 
 from campaigns.errors import ModelError, UnitError
 from surrogates.pools.pool import structure_key
-from surrogates.training.fine_tune import compare, read_task, tune
-from surrogates.training.fine_tune_process import TuningResult, TuningTask, task_text
+from surrogates.training.fine_tune import Work, compare, read_task, tune
+from surrogates.training.fine_tune_process import TuningResult, task_text
 from surrogates.training.out_of_fold import Folds, read_folds, write_folds
 from surrogates.training.record import read_record
 from tests.trained import copy_of, heats, salts, tuning_task
 
 
-def work(base: Path, **changes: Any) -> TuningTask:
+def work(base: Path, **changes: Any) -> Work:
     return read_task(task_text(tuning_task(base, base / "unused", **changes)))
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from campaigns.errors import CampaignError
@@ -56,7 +55,7 @@ def test_what_is_no_table_or_has_no_such_column_is_refused(
 
 def test_progress_is_told(tmp_path: Path) -> None:
     told = []
-    read_table(write_table(tmp_path / "a.csv", salts(5), np.arange(5)), "cif", HEAT, lambda *words: told.append(words))
+    read_table(write_table(tmp_path / "a.csv", salts(5), [*range(5)]), "cif", HEAT, lambda *words: told.append(words))
     assert told
     assert told[-1][1] == told[-1][2]
 

@@ -8,6 +8,7 @@ import pytest
 from campaigns.errors import ModelError
 from surrogates.training import model_folders as folders
 from surrogates.training.model_folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
+from surrogates.training.record import TrainingRecord
 
 
 def test_a_folder_takes_its_name_when_all_is_written(tmp_path: Path) -> None:
@@ -42,7 +43,9 @@ def test_models_are_found_in_folders_below_and_broken_ones_are_told(model: Path,
     shutil.copytree(model, tmp_path / "bad")
     (tmp_path / "bad" / "state.pt").unlink()
     found = dict(trained_models(tmp_path))
-    assert found[tmp_path / "deep" / "good"].target == "heat"
+    good = found[tmp_path / "deep" / "good"]
+    assert isinstance(good, TrainingRecord)
+    assert good.target == "heat"
     assert isinstance(found[tmp_path / "bad"], ModelError)
 
 

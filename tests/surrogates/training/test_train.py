@@ -13,13 +13,13 @@ from surrogates.features.embeddings import embed
 from surrogates.features.matgl_model import MatglModel
 from surrogates.training.dataset import Dataset
 from surrogates.training.predictions import read_predictions
-from surrogates.training.record import RECORD, Epoch, read_record
-from surrogates.training.train import Trained, TrainingSettings, train
+from surrogates.training.record import RECORD, read_record
+from surrogates.training.train import Report, Trained, TrainingSettings, train
 from tests.trained import dataset, heats, salt, salts
 
 
-def quick(data: Dataset, **settings: Any) -> tuple[Trained, list[Epoch]]:
-    reports = []
+def quick(data: Dataset, **settings: Any) -> tuple[Trained, list[Report]]:
+    reports: list[Report] = []
     return train(data, TrainingSettings(**({"epochs": 2} | settings)), reports.append), reports
 
 

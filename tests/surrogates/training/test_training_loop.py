@@ -1,16 +1,17 @@
 """Training keeps the best weights, is repeatable, and heeds weights of rows."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from campaigns.errors import ModelError
-from instruments.analyses.scan import FloatArray
 from surrogates.training.networks import GraphMaker, build
 from surrogates.training.training_loop import Samples, Schedule, error_of, fit, values_of
 from tests.trained import heats, salts
 
 
-def samples(targets: FloatArray, weights: FloatArray | None = None) -> Samples:
+def samples(targets: Any, weights: Any = None) -> Samples:
     maker = GraphMaker(build("megnet", 0))
     graphs = [maker(structure) for structure in salts(len(targets))]
     scaled = torch.as_tensor(targets, dtype=torch.float32)
