@@ -207,7 +207,7 @@ class CampaignPosterior:
 
     def success(self, rows: Tensor) -> Tensor:
         """Return the probability, n, that n rows can be made and measured."""
-        return torch.ones(len(rows)).double() if self.prospects is None else self.prospects.probability(rows)
+        return torch.ones(len(rows)).double() if self.prospects is None else self.prospects(rows)
 
     def hope(self, rows: Tensor) -> Tensor:
         """Return by how much, n, to value n rows: by the probability of success, or hardly where that is small.

@@ -1,8 +1,9 @@
-"""How likely a candidate can be made and measured at all, learnt from trials that failed.
+"""The probability that a candidate can be made and measured at all, learnt from trials that failed.
 
-A Gaussian process behind a logistic function, by Laplace's approximation (Rasmussen & Williams 2006, algorithms 3.1 and
-3.2; the probability by MacKay 1992, Neural Comput. 4, 720). Its mean lies towards success, and part of its variance is
-each trial's own, so that a single failure, such as a power cut, condemns nothing but its own place.
+A Gaussian process classifier with a logistic likelihood, by Laplace's approximation (Rasmussen & Williams 2006,
+algorithms 3.1 and 3.2; the probability by MacKay 1992, Neural Comput. 4, 720), which GPyTorch does not have: its
+classifiers are variational. The mean lies towards success, and a part of the variance is each trial's own, so that a
+single failure, such as a power cut, condemns nothing but its own place.
 """
 
 from __future__ import annotations
@@ -15,66 +16,76 @@ from itertools import product
 
 import torch
 from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import logsigmoid
 
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
 from surrogates.models.kernel import covariance, variance
 from surrogates.models.kernel_spec import KernelSpec
 
-_SUCCESS = 2.2  # log odds of success before any trial: nine in ten
-_OWN = 1.0  # variance of the log odds that is each trial's own
-_LENGTHS = (0.15, 0.3, 0.6)  # of the unit cube's diagonal, or of the distance between two materials
-_SPREADS = (1.0, 4.0, 16.0, 64.0)  # variances of the log odds over the space
-_MOST = 400  # trials that are learnt from
-_STEPS = 50
-_HALVINGS = 8
-_CLOSE = 1e-8
+_SUCCESS = 2.2  # not tuned: log odds of success before any trial, nine in ten
+_OWN = 1.0  # not tuned: variance of the log odds that is each trial's own, so that one failure leaves them even
+_LENGTHS = (0.15, 0.3, 0.6)  # not tuned: of the unit cube's diagonal, or of the distance between two materials
+_SPREADS = (1.0, 4.0, 16.0, 64.0)  # not tuned: variances of the log odds over the space, up to certainty
+_MOST = 400  # not tuned: trials of either kind that are learnt from, so that a fit takes less than a second
+_STEPS = 50  # of Newton's method, which takes about ten
+_HALVINGS = 8  # of a step that does not climb
+_CONVERGED = 1e-8  # rise of the log posterior below which a step is the last
+
+
+class Feasibility(Module):
+    """The probability of success; a ``prior_module`` of BoTorch's ``PriorGuidedAcquisitionFunction``.
+
+    Args:
+        kernel: covariance of the log odds.
+        rows: n x d, what was tried.
+        mode: the log odds that are the most probable.
+    """
+
+    def __init__(self, kernel: _Kernel, rows: Tensor, mode: _Mode) -> None:
+        super().__init__()
+        self._kernel, self.rows, self._mode = kernel, rows, mode
+
+    @property
+    def evidence(self) -> float:
+        """The log marginal likelihood of the outcomes."""
+        return self._mode.evidence
+
+    def forward(self, X: Tensor) -> Tensor:  # noqa: N803 - BoTorch's name
+        """Return the probability of success, b x q, of rows, b x q x d; b may be missing."""
+        cross = self._kernel.between(X, self.rows)
+        mean = _SUCCESS + cross @ self._mode.weights
+        root = self._mode.root.mT
+        explained = torch.linalg.solve_triangular(root, cross * self._mode.curvature, upper=True, left=False)
+        variance = (self._kernel.spread - explained.square().sum(dim=-1)).clamp_min(0.0)
+        return torch.sigmoid(mean / (1.0 + math.pi / 8.0 * variance).sqrt())
+
+    def describe(self) -> Mapping[str, float]:
+        """Return what the log keeps."""
+        return {
+            "length": self._kernel.length,
+            "spread": self._kernel.spread,
+            "trials": float(len(self.rows)),
+            "evidence": self.evidence,
+        }
 
 
 @dataclass(frozen=True)
-class Feasibility:
-    """What the failures say of other candidates.
+class _Mode:
+    """The mode of the log odds, and the Gaussian about it.
 
     Attributes:
-        encoder: layout of rows.
-        length: over which failures carry.
-        spread: variance of the log odds over the space.
-        rows: n x d, what was tried.
-        weights: derivative of the log likelihood at the mode, n.
+        weights: derivative of the log likelihood, n.
         root: Cholesky factor of I + W^1/2 K W^1/2, n x n.
         curvature: square roots of the negative second derivatives, W^1/2, n.
         evidence: log marginal likelihood of the outcomes.
     """
 
-    encoder: Encoder
-    length: float
-    spread: float
-    rows: Tensor
     weights: Tensor
     root: Tensor
     curvature: Tensor
     evidence: float
-
-    def probability(self, rows: Tensor) -> Tensor:
-        """Return the probability of success, n, of n rows."""
-        cross = self._kernel.between(rows, self.rows)
-        mean = _SUCCESS + cross @ self.weights
-        known = torch.linalg.solve_triangular(self.root, self.curvature.unsqueeze(-1) * cross.mT, upper=False)
-        left = (self.spread - known.square().sum(dim=0)).clamp_min(0.0)
-        return torch.sigmoid(mean / (1.0 + math.pi / 8.0 * left).sqrt())
-
-    def describe(self) -> Mapping[str, float]:
-        """Return what the log keeps."""
-        return {
-            "length": self.length,
-            "spread": self.spread,
-            "trials": float(len(self.rows)),
-            "evidence": self.evidence,
-        }
-
-    @cached_property
-    def _kernel(self) -> _Kernel:
-        return _Kernel(self.encoder, self.length, self.spread)
 
 
 @dataclass(frozen=True)
@@ -105,65 +116,68 @@ class _Kernel:
 
 
 def feasibility(encoder: Encoder, made: Tensor, failed: Tensor) -> Feasibility | None:
-    """Return what failures teach, or None where nothing has failed.
+    """Return the probability of success after some trials, or None where nothing has failed.
+
+    Length and variance are those of a small grid that make the outcomes the most probable.
 
     Args:
         encoder: layout of rows.
-        made: n x d rows of the trials that went well.
-        failed: m x d rows of the trials that failed.
+        made: n x d, of the trials that went well.
+        failed: m x d, of the trials that failed.
     """
     if not len(failed):
         return None
     made = made[torch.linspace(0, len(made) - 1, min(len(made), _MOST)).round().long()] if len(made) else made
     rows = torch.cat([made, failed[-_MOST:]])
     signs = torch.cat([torch.ones(len(made)), -torch.ones(len(rows) - len(made))]).double()
-    tried = [_laplace(_Kernel(encoder, *each), rows, signs) for each in product(_LENGTHS, _SPREADS)]
+    kernels = [_Kernel(encoder, *each) for each in product(_LENGTHS, _SPREADS)]
+    tried = [Feasibility(kernel, rows, _laplace(kernel, rows, signs)) for kernel in kernels]
     return max(tried, key=lambda each: each.evidence)
 
 
-def _laplace(kernel: _Kernel, rows: Tensor, signs: Tensor) -> Feasibility:
+def _laplace(kernel: _Kernel, rows: Tensor, signs: Tensor) -> _Mode:
     """Return the approximation about the mode of the log odds, found by Newton's method (ibid., algorithm 3.1)."""
     prior = kernel.between(rows, rows)
     prior.diagonal().add_(_OWN)
     weights = torch.zeros_like(signs)
-    height = _height(prior, weights, signs)
+    height = _log_posterior(prior, weights, signs)
     for _ in range(_STEPS):
-        better = _climbed(prior, weights, signs)
-        before, height = height, _height(prior, better, signs)
-        if height - before < _CLOSE:
+        better = _newton_step(prior, weights, signs)
+        before, height = height, _log_posterior(prior, better, signs)
+        if height - before < _CONVERGED:
             break
         weights = better
-    curvature, root = _curved(prior, prior @ weights)
-    evidence = _height(prior, weights, signs) - float(root.diagonal().log().sum())
-    return Feasibility(kernel.encoder, kernel.length, kernel.spread, rows, weights, root, curvature, evidence)
+    curvature, root = _curvature_at(prior, prior @ weights)
+    evidence = _log_posterior(prior, weights, signs) - float(root.diagonal().log().sum())
+    return _Mode(weights, root, curvature, evidence)
 
 
-def _climbed(prior: Tensor, weights: Tensor, signs: Tensor) -> Tensor:
+def _newton_step(prior: Tensor, weights: Tensor, signs: Tensor) -> Tensor:
     """Return the weights after one step of Newton's method, shortened until it climbs."""
     log_odds = prior @ weights
-    curvature, root = _curved(prior, log_odds)
+    curvature, root = _curvature_at(prior, log_odds)
     slope = (signs + 1.0) / 2.0 - torch.sigmoid(_SUCCESS + log_odds)
     target = curvature.square() * log_odds + slope
     inner = torch.cholesky_solve((curvature * (prior @ target)).unsqueeze(-1), root).squeeze(-1)
-    step, height = target - curvature * inner - weights, _height(prior, weights, signs)
+    step, height = target - curvature * inner - weights, _log_posterior(prior, weights, signs)
     for _ in range(_HALVINGS):
-        if _height(prior, weights + step, signs) > height:
+        if _log_posterior(prior, weights + step, signs) > height:
             break
         step = 0.5 * step
     return weights + step
 
 
-def _height(prior: Tensor, weights: Tensor, signs: Tensor) -> float:
+def _log_posterior(prior: Tensor, weights: Tensor, signs: Tensor) -> float:
     """Return the log posterior of the log odds, but for a constant (ibid., equation 3.12)."""
     log_odds = prior @ weights
-    likelihood = torch.nn.functional.logsigmoid(signs * (_SUCCESS + log_odds)).sum()
+    likelihood = logsigmoid(signs * (_SUCCESS + log_odds)).sum()
     return float(likelihood - 0.5 * weights @ log_odds)
 
 
-def _curved(prior: Tensor, log_odds: Tensor) -> tuple[Tensor, Tensor]:
+def _curvature_at(prior: Tensor, log_odds: Tensor) -> tuple[Tensor, Tensor]:
     """Return W^1/2, n, and the Cholesky factor of I + W^1/2 K W^1/2, n x n."""
-    chance = torch.sigmoid(_SUCCESS + log_odds)
-    curvature = (chance * (1.0 - chance)).sqrt()
+    probability = torch.sigmoid(_SUCCESS + log_odds)
+    curvature = (probability * (1.0 - probability)).sqrt()
     inner = curvature.unsqueeze(-1) * prior * curvature
     inner.diagonal().add_(1.0)
     return curvature, torch.linalg.cholesky(inner)

@@ -1,5 +1,10 @@
+import pickle
+
 import pytest
 import torch
+from botorch.acquisition import PosteriorMean
+from botorch.acquisition.prior_guided import PriorGuidedAcquisitionFunction
+from botorch.models import SingleTaskGP
 from torch import Tensor
 
 from campaigns.space import SpaceConfig
@@ -17,7 +22,7 @@ def spread(count: int, seed: int = 0) -> Tensor:
 def chance(made: Tensor, failed: Tensor, at: tuple[float, float]) -> float:
     found = feasibility(ENCODER, made, failed)
     assert found is not None
-    return float(found.probability(torch.tensor([at], dtype=torch.float64)))
+    return float(found(torch.tensor([at], dtype=torch.float64)))
 
 
 def test_nothing_is_learnt_where_nothing_has_failed() -> None:
@@ -58,3 +63,20 @@ def test_the_order_of_trials_does_not_matter() -> None:
 
 def test_a_space_where_nothing_went_well_is_still_judged() -> None:
     assert chance(torch.zeros(0, 2), spread(3), (0.5, 0.5)) < 0.9
+
+
+def test_it_weighs_an_acquisition_function_of_botorch() -> None:
+    found = feasibility(ENCODER, spread(40), 0.7 + 0.3 * spread(12, seed=1))
+    assert found is not None
+    gp = SingleTaskGP(spread(10), spread(10, seed=2)[:, :1])
+    rows = spread(5, seed=3).unsqueeze(1)
+    weighed = PriorGuidedAcquisitionFunction(PosteriorMean(gp), prior_module=found)
+    assert torch.allclose(weighed(rows), PosteriorMean(gp)(rows) * found(rows).squeeze(-1))
+
+
+def test_its_gradients_are_those_of_finite_differences_and_it_survives_pickling() -> None:
+    found = feasibility(ENCODER, spread(40), 0.7 + 0.3 * spread(12, seed=1))
+    assert found is not None
+    rows = spread(6, seed=3).reshape(2, 3, 2).requires_grad_()
+    assert torch.autograd.gradcheck(found, (rows,))
+    assert torch.equal(pickle.loads(pickle.dumps(found))(rows), found(rows))
