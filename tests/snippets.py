@@ -84,7 +84,7 @@ class Reader:
             case [] | ["source", ".venv/bin/activate"] | ["pip", "install", "."] | ["pre-commit", "install"]:
                 return ""
             case ["make", *targets]:
-                assert set(targets) <= make_targets(), where
+                assert {target for target in targets if "=" not in target} <= make_targets(), where
                 return ""
             case ["cp", source, target]:
                 shutil.copy(self.folder / source, self.folder / target)

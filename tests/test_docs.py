@@ -77,17 +77,26 @@ def test_the_readme_shows_the_two_commands_and_a_picture_of_a_finished_campaign(
     assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def recipe(target: str) -> list[str]:
+    """Return the commands of a target of the Makefile."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (lines,) = re.findall(rf"^{target}: .*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    return [line.strip().replace("$(BIN)", ".venv/bin") for line in lines.splitlines()]
+
+
 def test_the_hooks_are_the_gate() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
-    (gate,) = re.findall(r"^test: .*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert [hook["entry"] for hook in hooks] == [
-        line.strip().replace("$(BIN)", ".venv/bin") for line in gate.splitlines()
-    ]
+    assert [hook["entry"] for hook in hooks] == recipe("static") + recipe("test")
+
+
+def test_what_is_run_while_working_is_the_gate_without_the_slow_tests() -> None:
+    (whole,) = recipe("test")
+    assert recipe("check") == [f'{whole} -m "not slow"']
 
 
 def test_continuous_integration_runs_the_gate() -> None:
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "exec make test"
-    assert {"demo", "test", "bench", "check-install", "clean"} <= make_targets()
+    assert {"demo", "check", "test", "bench", "check-install", "clean"} <= make_targets()
 
 
 def test_the_changelog_begins_with_this_version() -> None:

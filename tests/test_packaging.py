@@ -83,4 +83,3 @@ def test_every_dependency_is_pinned_by_the_constraints() -> None:
     pins = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
     names = {name.split(">")[0].strip().lower() for name in wanted}
     assert names <= set(pins)
-    assert pins["torch"] == "2.13.0", "other versions draw several GB of CUDA packages"

@@ -27,6 +27,8 @@ from loop.run import run
 from loop.storage.paths import ready_campaigns
 from tests.benchmarks.pools import NAMES
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(planned=9, random=12)
 EASY = Goal(threshold=-100.0, feasible=0.3, best=2.0, materials=NAMES)
 

@@ -7,6 +7,8 @@ from benchmarks.phases import GRID, Arm, draw, judge, table
 from instruments.analyses.phase_identity import same_phase
 from instruments.analyses.reference_phases import impurities, reference_structure
 
+pytestmark = pytest.mark.slow
+
 DENSITIES = {  # g/cm^3, handbook of mineralogy
     "LiCoO2": 5.05, "MgAl2O4": 3.58, "LiMn2O4": 4.28, "ZrSiO4": 4.67, "FeTiO3": 4.79, "MgTiO3": 3.9, "LiFePO4": 3.6,
     "CuFeO2": 5.5, "Mg2SiO4": 3.22, "SrTiO3": 5.12, "LiMnO2": 4.2, "quartz": 2.65, "calcite": 2.71, "bixbyite": 5.03,

@@ -14,6 +14,8 @@ from benchmarks.planner.probe import measure
 from benchmarks.planner.run import Benchmark, Chosen, show
 from tests.benchmarks.experiment_tables import write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def benchmark(tmp_path: Path) -> Benchmark:

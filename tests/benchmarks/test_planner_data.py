@@ -81,6 +81,7 @@ def test_the_top_is_rounded_up_and_holds_ties() -> None:
     assert table.merit[table.top(0.01)].min() == table.merit.max()
 
 
+@pytest.mark.slow
 def test_a_tenth_of_faulty_readings_are_wrong_whenever_they_are_taken() -> None:
     table = bowl(side=20)
     read, again = faulty_readings(0, 0), faulty_readings(50, 0)

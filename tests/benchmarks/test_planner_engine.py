@@ -21,7 +21,7 @@ from benchmarks.planner.space import Numbers, Occasion, Readings, Task
 from benchmarks.planner.tables import Table, with_faults
 from tests.benchmarks.experiment_tables import bowl, turned
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the peers' own, of which there are many kinds
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the peers' own, of which there are many kinds
 
 RANDOM = Arm("random", RandomEngine, "for this test")
 NAMES = [arm.name for arm in ARMS if not arm.missing and arm.initial]

@@ -11,7 +11,7 @@ from benchmarks.pools.run import Benchmark, Chosen, show
 from tests.benchmarks.crystal_tables import METALS, write_carbon, write_table
 
 # CHGNet's weights are read by a function of torch's that is on its way out.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
 
 @pytest.fixture

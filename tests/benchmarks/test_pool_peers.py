@@ -11,7 +11,7 @@ from benchmarks.pools.arms import ARMS
 from benchmarks.pools.engine import Arm, Plan, conduct
 from tests.benchmarks.crystal_tables import constant, setting
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, of which there are many kinds
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # theirs, of which there are many kinds
 
 PEERS = [
     pytest.param(arm, id=arm.name, marks=pytest.mark.skipif(

@@ -26,6 +26,8 @@ from benchmarks.pools.zero_label import Prior, judge_prior
 from benchmarks.workers import Office, compute
 from tests.benchmarks.crystal_tables import crystals, perovskite, setting
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(initial=5, batch=5, total=20)
 
 

@@ -17,6 +17,7 @@ def test_the_ratio_of_medians_lies_in_its_interval_and_is_the_same_every_time() 
     assert median_ratio(above, below) == ratio
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_ratio_about_as_often_as_it_says() -> None:
     generator = np.random.default_rng(1)
     samples = [generator.geometric(0.02, (2, 20)) for _ in range(100)]

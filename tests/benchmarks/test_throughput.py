@@ -6,9 +6,12 @@ from rich.console import Console
 
 from benchmarks.throughput import ATOMS, agreement, by_stock, by_us, compare, crystals, in_double, operations, speed
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Converting a tensor with requires_grad=True:UserWarning"  # stock CHGNet
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore:Converting a tensor with requires_grad=True:UserWarning"  # stock CHGNet
+    ),
+]
 
 
 @pytest.mark.parametrize("atoms", ATOMS)

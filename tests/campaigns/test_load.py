@@ -57,6 +57,7 @@ def test_every_ready_campaign_is_valid(path: Path) -> None:
     assert load_campaign(path).name == path.stem
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(campaigns())
 def test_a_campaign_survives_being_written_and_read(data: dict[str, Any]) -> None:
@@ -185,6 +186,7 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         load_campaign(tmp_path / "latin.yaml")
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_a_broken_file_is_a_campaign_error_and_never_a_crash(data: st.DataObject) -> None:

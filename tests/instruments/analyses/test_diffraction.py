@@ -40,6 +40,7 @@ def fraction_of(data: Mapping[str, Any], context: AnalysisContext) -> tuple[Metr
     return found.metrics["phase_fraction"], found.flags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_fractions_are_recovered_within_their_uncertainty(name: str) -> None:
     errors = []
@@ -188,6 +189,7 @@ def test_a_minority_of_an_unknown_phase_is_flagged_with_its_lines() -> None:
     assert "32.9" in flags[0]  # (222), the strongest
 
 
+@pytest.mark.slow
 def test_angles_with_three_digits_are_measured() -> None:
     data = gaussians([(LITHIUM_MANGANATE, 1.0)], 0.12)
     grid = np.round(10 + 0.0131303 * np.arange(5300), 3)
@@ -225,6 +227,7 @@ MIXTURE = [(LITHIUM_MANGANATE, 0.6), (MANGANESE_OXIDE, 0.4)]
 CONTEXT = AnalysisContext("LiMnO2", LITHIUM_MANGANATE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "radiation"),
     [
@@ -246,11 +249,13 @@ def test_fractions_are_those_of_the_radiation_that_is_said(
     assert found.flags == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lines", "radiation"), [(COBALT, None), (COPPER, "CoKa"), (COPPER, "MoKa"), (COPPER, 1.6)])
 def test_a_wrong_radiation_is_flagged(lines: Sequence[tuple[float, float]], radiation: str | float | None) -> None:
     assert phase_fraction(gaussians(MIXTURE, 0.12, lines=lines), CONTEXT, radiation=radiation).flags
 
 
+@pytest.mark.slow
 def test_an_instrument_that_names_another_wavelength_is_believed() -> None:
     data = gaussians(MIXTURE, 0.12)
 
@@ -259,6 +264,7 @@ def test_an_instrument_that_names_another_wavelength_is_believed() -> None:
     assert "wavelength is 0.7093 Å" in phase_fraction(data | {"wavelength": 0.7093}, CONTEXT).flags[0]
 
 
+@pytest.mark.slow
 def test_lines_of_the_holder_are_flagged_unless_they_are_left_out() -> None:
     data = gaussians(MIXTURE, 0.12)
     data["counts"] += np.rint(3000 * np.exp(-((data["two_theta"] - 38.2) ** 2) / 0.01))
@@ -269,6 +275,7 @@ def test_lines_of_the_holder_are_flagged_unless_they_are_left_out() -> None:
     assert left_out.metrics["phase_fraction"].value == pytest.approx(0.6, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_wide_hump_is_background_and_a_narrow_one_is_never_taken_for_a_phase() -> None:
     data = gaussians(MIXTURE, 0.12)
     grid, counts = data["two_theta"], data["counts"]
@@ -329,6 +336,7 @@ LITHIUM_SPINEL = Structure.from_spacegroup(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("foreign", [PERICLASE, LITHIUM_SPINEL])
 @pytest.mark.parametrize("share", [0.08, 0.1, 0.12, 0.2])
 def test_a_foreign_phase_is_not_taken_for_a_known_one_of_another_lattice(foreign: Structure, share: float) -> None:
@@ -356,6 +364,7 @@ GRAPHITE = Structure.from_spacegroup(
 HALITE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "foreign"),
     [(NICKEL_OXIDE, PERICLASE), (reference_structure("ZnO"), HALITE), (COBALTATE, GRAPHITE)],

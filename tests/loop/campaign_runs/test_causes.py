@@ -15,6 +15,8 @@ from loop.terminal.log_lines import line
 from loop.terminal.trial_view import _trial_rows, status_rows
 from tests.loop.conftest import Bench, troubled
 
+pytestmark = pytest.mark.slow
+
 
 def short(seconds: float) -> list[dict[str, Any]]:
     (step,) = troubled("Bench")["workflow"]

@@ -15,6 +15,8 @@ from loop.storage.reader import Reader
 from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick
 
+pytestmark = pytest.mark.slow
+
 MOMENTS = ("trial 2: calcine begins", "trial 3: diffract at", "trial 6: proposed")
 
 

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.loop.conftest import quick
+
+pytestmark = pytest.mark.slow
 
 LAB = {"kind": "epics", "speed": 20000.0}
 

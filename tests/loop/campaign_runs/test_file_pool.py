@@ -14,6 +14,8 @@ from loop.storage.reader import Reader
 from tests.loop.conftest import Bench
 from tests.surrogates.pools.crystal_files import cif, salt, table_text
 
+pytestmark = pytest.mark.slow
+
 CALORIMETER = """
 import numpy as np
 from campaigns.values import Measurement, MetricValue

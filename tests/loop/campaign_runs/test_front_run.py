@@ -18,6 +18,8 @@ from loop.storage.reader import Reader
 from tests.loop.campaign_runs.test_run import facts
 from tests.loop.conftest import Bench, quick
 
+pytestmark = pytest.mark.slow
+
 FRONT = {
     "find": {"kind": "pareto"},
     "terms": [

@@ -8,6 +8,8 @@ import pytest
 from loop.storage.paths import ready_campaigns
 from tests.snippets import ROOT, Reader, Snippet
 
+pytestmark = pytest.mark.slow
+
 TRIALS = {"cathode": 3, "calcination": 4}
 """Trials that make the others' models choose at least once; these two run longer in other tests."""
 

@@ -22,6 +22,8 @@ from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick
 from tests.loop.living import WHEN, growing, run
 
+pytestmark = pytest.mark.slow
+
 KILLS = (f"trial {WHEN}: proposed", "amendment 1 by", f"trial {WHEN + 1}: proposed (operator", "grows to", "(model)")
 
 

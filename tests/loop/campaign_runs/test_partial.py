@@ -18,6 +18,8 @@ from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import Bench, troubled
 
+pytestmark = pytest.mark.slow
+
 
 def forming(**changes: Any) -> dict[str, Any]:
     """A campaign for much of what is pure, where nothing forms in a quarter of the space."""

@@ -17,6 +17,8 @@ from loop.storage.reader import Reader
 from simulators.job_ledger import JobLedger
 from tests.loop.conftest import Bench, quick
 
+pytestmark = pytest.mark.slow
+
 
 def facts(trials: tuple[TrialRecord, ...]) -> list[Any]:
     """What has to be equal in two runs: all but wall times and tokens."""

@@ -8,6 +8,8 @@ from campaigns.errors import CampaignError
 from campaigns.values import TrialState
 from tests.loop.conftest import Bench
 
+pytestmark = pytest.mark.slow
+
 NAME = "tests.loop.ampere_hours"
 
 

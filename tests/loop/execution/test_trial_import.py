@@ -158,6 +158,7 @@ def without_phases(rows: list[str]) -> list[str]:
     return [one.replace(",0.9\n", ",\n") for one in rows]
 
 
+@pytest.mark.slow
 def test_a_column_that_is_filled_in_later_completes_the_trials(bench: Bench) -> None:
     rows = [row(n) for n in range(8)]
     data = with_history(table(bench.folder, *without_phases(rows)))
@@ -177,6 +178,7 @@ def test_a_column_that_is_filled_in_later_completes_the_trials(bench: Bench) -> 
     assert planner.suggest()[1] == own.candidate
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_completes_trials(bench: Bench) -> None:
     rows = [row(n) for n in range(8)]
     file = table(bench.folder, *without_phases(rows))
@@ -201,6 +203,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "small.yaml"
 
 
+@pytest.mark.slow
 def test_a_run_forgets_what_was_imported_and_is_withdrawn(bench: Bench) -> None:
     rows = [row(n) for n in range(8)]
     data = with_history(table(bench.folder, row(9, capacity=999.0), *rows))

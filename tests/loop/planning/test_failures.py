@@ -36,6 +36,7 @@ def lab() -> Lab:
     return lab
 
 
+@pytest.mark.slow
 def test_the_corner_is_left_and_the_optimum_beside_it_is_found(lab: Lab) -> None:
     failed = [cracked(t.candidate.parameters) for t in lab.trials]
     assert sum(failed[-12:]) <= 1
@@ -58,6 +59,7 @@ def test_what_failed_is_recalled(lab: Lab) -> None:
     assert (candidate, proposal.success) == (lambda known: (known[1], known[2].success))(lab.planner.suggest())
 
 
+@pytest.mark.slow
 def test_where_the_best_lies_in_the_failing_corner_only_its_edge_is_still_tried() -> None:
     lab = Lab(campaign(2), lambda p, _: "oven: the sample cracked" if cracked(p) else slope(p))
     lab.run(36)
@@ -66,6 +68,7 @@ def test_where_the_best_lies_in_the_failing_corner_only_its_edge_is_still_tried(
     assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 19
 
 
+@pytest.mark.slow
 def test_a_power_cut_at_the_optimum_does_not_hide_it() -> None:
     cuts = {9, 12}
     lab = Lab(campaign(2), lambda p, number: "oven: no power" if number in cuts else hill(p), cause=Cause.LAB)

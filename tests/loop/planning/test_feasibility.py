@@ -40,6 +40,7 @@ def history(candidates: list[Candidate]) -> TrainingData:
     return TrainingData(candidates, values, [], frozenset(c.key() for c in candidates))
 
 
+@pytest.mark.slow
 def test_a_small_feasible_region_is_found_and_searched() -> None:
     scorer = constrained()
     done = [Candidate({"a": a, "b": b}) for a, b in [(0.1, 0.2), (0.9, 0.1), (0.3, 0.9), (0.2, 0.5), (0.5, 0.3)]]

@@ -19,6 +19,8 @@ from surrogates.models.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick
 
+pytestmark = pytest.mark.slow
+
 Truth = Callable[..., float]
 SEEDS = range(8)
 FOUND = -0.6

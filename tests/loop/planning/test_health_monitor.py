@@ -74,6 +74,7 @@ def taken_up(world: World, done: list[TrialRecord], network: np.ndarray) -> Plan
     return planner
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_shuffled_in_mid_campaign_are_noticed_and_dropped() -> None:
     lengths: dict[str, list[int]] = {"spoilt": [], "without": []}
     for seed in range(3):

@@ -102,6 +102,7 @@ def test_candidates_are_ranked_as_botorch_does(monkeypatch: pytest.MonkeyPatch) 
     assert int(ours.argmax()) in others.topk(3).indices.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [2, 3])
 def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
     scorer, done = box(axes), start(8)
@@ -152,6 +153,7 @@ print(time.process_time() - begun)
 """
 
 
+@pytest.mark.slow
 def test_the_first_choice_compiles_nothing_and_waits_for_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / "logei_fused_ext" / "lock"
     lock.parent.mkdir()

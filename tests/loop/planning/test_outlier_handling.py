@@ -44,6 +44,7 @@ def test_a_spike_is_named_with_its_reason_and_is_not_the_best_trial() -> None:
     assert 9 not in by_trial(candidates)[9].numbers, "it was measured again, and that counts alone"
 
 
+@pytest.mark.slow
 def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
     lab = spiky(9)
     proposal = lab.run(16)[-1].proposal
@@ -54,6 +55,7 @@ def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
     assert not bool(feasible[9])
 
 
+@pytest.mark.slow
 def test_the_optimum_is_found_beside_a_spike() -> None:
     lab = spiky(9)
     lab.run(22)

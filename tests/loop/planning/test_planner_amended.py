@@ -53,6 +53,7 @@ def fresh(found: Campaign, trials: Sequence[TrialRecord], *changes: CampaignChan
     return planner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -89,6 +90,7 @@ def test_the_start_goes_on_in_other_bounds_rather_than_come_again() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_new_level_that_is_better_is_found() -> None:
     made = lab(mixed())
     amend(made, AddLevel(parameter="gas", level="oxygen", descriptors={"share": 1.0}))
@@ -96,6 +98,7 @@ def test_a_new_level_that_is_better_is_found() -> None:
     assert sum(t.candidate.parameters["gas"] == "oxygen" for t in after) >= 3
 
 
+@pytest.mark.slow
 def test_other_weights_steer_without_a_model_being_fitted_again() -> None:
     terms = [
         {"goal": "maximise", "metric": "merit", "scale": 1.0},

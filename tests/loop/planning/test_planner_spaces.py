@@ -18,6 +18,8 @@ from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 from tests.trials import trial
 
+pytestmark = pytest.mark.slow
+
 Values = dict[str, Any]
 ATMOSPHERE = {"kind": "categorical", "levels": ["air", "argon", "nitrogen"]}
 

@@ -103,6 +103,7 @@ def test_it_is_the_same_after_the_trials_were_recalled() -> None:
     assert again.models.posterior_best() == lab.planner.models.posterior_best()
 
 
+@pytest.mark.slow
 def test_status_tells_it_with_its_interval_as_the_run_has_kept_it(bench: Bench) -> None:
     bench.run(quick(), max_trials=2)
     text = CliRunner().invoke(app, ["status", "--store", bench.url]).stdout
@@ -117,6 +118,7 @@ def test_status_tells_it_with_its_interval_as_the_run_has_kept_it(bench: Bench) 
         assert "95 % interval" in text
 
 
+@pytest.mark.slow
 def test_what_a_kill_has_kept_from_the_store_is_found_again_at_the_start(bench: Bench) -> None:
     bench.run(quick(), max_trials=5)
     kept = Reader(bench.url).posterior_best()

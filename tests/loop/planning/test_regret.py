@@ -29,6 +29,7 @@ def after(lab: Lab, count: int) -> RegretEstimate:
     return found
 
 
+@pytest.mark.slow
 def test_hope_fades_as_the_best_is_found() -> None:
     lab = Lab(campaign(1, stopping=RULES, planner={"initial": 3}), hill)
     early = after(lab, 4)
@@ -60,6 +61,7 @@ def test_a_reading_that_is_high_by_luck_reaches_no_target() -> None:
     assert found.reached[0][2] < 0.5
 
 
+@pytest.mark.slow
 def test_the_same_measurements_leave_the_same_hope_whatever_is_under_way() -> None:
     lab, other = (Lab(campaign(2, stopping=RULES), hill) for _ in range(2))
     found = after(lab, 10)
@@ -68,6 +70,7 @@ def test_the_same_measurements_leave_the_same_hope_whatever_is_under_way() -> No
     assert left(other.planner) == found
 
 
+@pytest.mark.slow
 def test_what_is_bound_to_fail_is_no_hope() -> None:
     def cliff(parameters: Mapping[str, Scalar], number: int) -> float | str:
         x = float(parameters["x0"])
