@@ -30,10 +30,10 @@ class GateResult:
 
 
 Implausible = Callable[[float, float], str]
-"""From a value and its standard uncertainty, in the expected unit, to why it is not believed; empty where it is."""
+"""From a value and its standard uncertainty, in the expected unit, to why it is implausible; empty where it is not."""
 
 
-def judge(
+def check_quality(
     measurement: Measurement, units: Mapping[str, str], implausible: Mapping[str, Implausible] | None = None
 ) -> GateResult:
     """Return which metrics of a measurement may be learnt from, and why the others may not.
@@ -44,7 +44,7 @@ def judge(
     Args:
         measurement: what the analysis returned.
         units: expected metric name to unit; a metric outside this mapping is let through unjudged.
-        implausible: metric to what knows the values that are believed of it, where anything is known of that.
+        implausible: metric to what says why a value is implausible, where a range is given.
 
     Raises:
         UnitError: a unit is unknown.

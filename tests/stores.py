@@ -1,4 +1,4 @@
-"""A campaign file with a store beside it: four trials, each with another fate."""
+"""A campaign file with a store beside it: four trials, each with another outcome."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def set_weights(words: Annotated[list[str], _words("METRIC=WEIGHT")], reason: _R
     from loop.cli.amendment_parser import pairs
 
     rest, file = split_file_argument(words)
-    desk = open_journal_editor(file, store, reason)
-    _say(amend(desk, desk.words.weights(pairs(rest))))
+    editor = open_journal_editor(file, store, reason)
+    _say(amend(editor, editor.parser.weights(pairs(rest))))
 
 
 @space.command("set")
@@ -49,8 +49,8 @@ def set_bounds(words: Annotated[list[str], _words("NAME=LOW..HIGH")], reason: _R
     from loop.cli.amendment_parser import pairs
 
     rest, file = split_file_argument(words)
-    desk = open_journal_editor(file, store, reason)
-    _say(amend(desk, desk.words.bounds(pairs(rest))))
+    editor = open_journal_editor(file, store, reason)
+    _say(amend(editor, editor.parser.bounds(pairs(rest))))
 
 
 @space.command()
@@ -60,8 +60,8 @@ def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, stor
     from loop.cli.amendment_parser import pairs
 
     rest, file = split_file_argument(words)
-    desk = open_journal_editor(file, store, reason)
-    _say(amend(desk, desk.words.fixed(pairs(rest))))
+    editor = open_journal_editor(file, store, reason)
+    _say(amend(editor, editor.parser.fixed(pairs(rest))))
 
 
 @space.command()
@@ -70,8 +70,8 @@ def release(words: Annotated[list[str], _words("NAME")], reason: _REASON, store:
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)
-    desk = open_journal_editor(file, store, reason)
-    _say(amend(desk, desk.words.released(rest)))
+    editor = open_journal_editor(file, store, reason)
+    _say(amend(editor, editor.parser.released(rest)))
 
 
 @space.command()
@@ -88,8 +88,8 @@ def add(
     from loop.cli.amendment_parser import pairs
 
     rest, file = split_file_argument(words)
-    desk = open_journal_editor(file, store, reason)
-    _say(amend(desk, desk.words.level(pairs(rest), pairs(descriptor or []))))
+    editor = open_journal_editor(file, store, reason)
+    _say(amend(editor, editor.parser.level(pairs(rest), pairs(descriptor or []))))
 
 
 @trial.command("add")
@@ -122,7 +122,7 @@ def import_trials(
 
 @trial.command("release")
 def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
-    """Believe measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and are learnt from."""
+    """Accept measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and are learnt from."""
     from campaigns.amendments import ReleaseTrial
     from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
 

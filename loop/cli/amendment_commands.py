@@ -42,7 +42,7 @@ class JournalEditor:
     folder: Path
 
     @property
-    def words(self) -> AmendmentParser:
+    def parser(self) -> AmendmentParser:
         """What reads the operator's words."""
         return AmendmentParser(self.campaign, self.before)
 
@@ -81,7 +81,7 @@ def open_journal_editor(file: Path | None, store: str | None, reason: str) -> Jo
     return JournalEditor(journal, campaign, changes_of(journal.amendments()), reason, folder)
 
 
-def amend(desk: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]:
+def amend(editor: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]:
     """Check changes one after the other, write them into the journal, and say what was done.
 
     Where the score changes, past trials are scored anew at once.
@@ -89,38 +89,38 @@ def amend(desk: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]:
     Raises:
         CampaignError: a change is impossible, or leads out of the limits of an instrument.
     """
-    limits, held, campaign = kept_limits(desk.journal), list(desk.before), desk.campaign
+    limits, held, campaign = kept_limits(editor.journal), list(editor.before), editor.campaign
     for change in changes:
         held.append(change)
-        campaign = checked(desk.campaign, held, limits)
+        campaign = checked(editor.campaign, held, limits)
     ranked = any(isinstance(change, SetWeights) for change in changes)
-    verdicts = rescored(campaign, desk.journal.trials()) if ranked else {}
-    written = desk.journal.amend(changes, (author(), desk.reason), verdicts)
+    scores = rescored(campaign, editor.journal.trials()) if ranked else {}
+    written = editor.journal.amend(changes, (author(), editor.reason), scores)
     said = [f"amendment {one.number}: {change_text(campaign, one.change)}" for one in written]
     if ranked:
-        found = best(results(campaign.build_objective(), desk.journal.trials()))
-        said += [f"{len(verdicts)} trials scored anew; {best_text(found)}"]
+        found = best(results(campaign.build_objective(), editor.journal.trials()))
+        said += [f"{len(scores)} trials scored anew; {best_text(found)}"]
     if not limits:
         said += ["the limits of the instruments are not known yet: the next run checks them"]
     return [*said, "holds from the next proposal on, of a run that goes on or of the next one"]
 
 
-def add_trial(desk: JournalEditor, given: Mapping[str, str]) -> list[str]:
+def add_trial(editor: JournalEditor, given: Mapping[str, str]) -> list[str]:
     """Ask for a trial, and say what was done.
 
     Raises:
         CampaignError: there is no such candidate in the space in force.
     """
-    asked = candidate(desk.words.now, given)
-    if why := check_candidate(desk.words.now, asked) or _unknown(desk.campaign, asked.material):
+    asked = candidate(editor.parser.now, given)
+    if why := check_candidate(editor.parser.now, asked) or _unknown(editor.campaign, asked.material):
         raise wrong("trial", why)
     change: Change = AddTrial(parameters=dict(asked.parameters), material=asked.material)
-    (written,) = desk.journal.amend([change], (author(), desk.reason), {})
-    text = f"amendment {written.number}: {change_text(desk.words.now, change)}"
+    (written,) = editor.journal.amend([change], (author(), editor.reason), {})
+    text = f"amendment {written.number}: {change_text(editor.parser.now, change)}"
     return [text, "is run next, by a run that goes on or by the next one, as long as the budget lasts"]
 
 
-def settle(desk: JournalEditor, *changes: Settlement) -> Iterator[str]:
+def settle(editor: JournalEditor, *changes: Settlement) -> Iterator[str]:
     """Ask for trials to be settled, all or none; what is returned does so where no run goes on, and tells of it.
 
     Raises:
@@ -128,16 +128,16 @@ def settle(desk: JournalEditor, *changes: Settlement) -> Iterator[str]:
     """
     if not changes:
         raise wrong("TRIALS", "got nothing; allowed: numbers of trials, such as 3, or 5-8 for several")
-    trials = desk.journal.trials()
+    trials = editor.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
         raise wrong("TRIAL", why)
     from loop.execution.settlements import analysing, settled  # slow: it loads what analyses
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
-        analysing(desk.campaign, desk.journal)  # what cannot be loaded leaves nothing that waits
-    desk.journal.amend(changes, (author(), desk.reason), {})
+        analysing(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
+    editor.journal.amend(changes, (author(), editor.reason), {})
 
-    return settled(desk.campaign, desk.journal.path)
+    return settled(editor.campaign, editor.journal.path)
 
 
 def numbers(words: Sequence[str]) -> list[int]:

@@ -212,7 +212,7 @@ def show(
     file: _FILE = None,
     store: _STORE = None,
 ) -> None:
-    """Show a trial's whole life: proposal with predictions, steps, documents, measurement, verdict."""
+    """Show a trial's whole life: proposal with predictions, steps, documents, measurement, result."""
     from loop.storage.paths import open_existing
     from loop.terminal.console import console
     from loop.terminal.trial_view import trial_parts

@@ -51,18 +51,18 @@ def import_table(table: Path, file: Path | None, url: str | None, reason: str) -
     check_reason(reason)
     if file is not None and not store_path(url or default_store(file)).exists():
         _begin(table, file, url or default_store(file))
-    desk = open_journal_editor(file, url, reason)
-    amendments, materials = desk.journal.amendments(), _materials(desk)
-    campaign = as_shown(desk.campaign, amendments)
+    editor = open_journal_editor(file, url, reason)
+    amendments, materials = editor.journal.amendments(), _materials(editor)
+    campaign = as_shown(editor.campaign, amendments)
     lacks = None if materials is None else materials.pool.lacks
-    found = read_measurements(_config(table, desk.folder), campaign, "TABLE", lacks)
+    found = read_measurements(_config(table, editor.folder), campaign, "TABLE", lacks)
     yield from found.text
-    desk.journal.keep(HISTORY, found.table, {"tally": found.text})
-    new = news(found, amendments, desk.journal.trials())
+    editor.journal.keep(HISTORY, found.table, {"tally": found.text})
+    new = news(found, amendments, editor.journal.trials())
     yield from new.text
     if new.changes:
-        desk.journal.amend(new.changes, (author(), desk.reason), {})
-    yield from _taken(desk, materials)
+        editor.journal.amend(new.changes, (author(), editor.reason), {})
+    yield from _taken(editor, materials)
 
 
 def _begin(table: Path, file: Path, url: str) -> None:
@@ -74,12 +74,12 @@ def _begin(table: Path, file: Path, url: str) -> None:
     store.close("")
 
 
-def _materials(desk: JournalEditor) -> PoolData | None:
-    if desk.campaign.space.pool is None:
+def _materials(editor: JournalEditor) -> PoolData | None:
+    if editor.campaign.space.pool is None:
         return None
     from loop.planning.pool_data import load_pool_data  # slow, and only for campaigns with a pool
 
-    return load_pool_data(desk.campaign)
+    return load_pool_data(editor.campaign)
 
 
 def _config(table: Path, folder: Path) -> StoreSourceConfig | TableSourceConfig:
@@ -89,27 +89,27 @@ def _config(table: Path, folder: Path) -> StoreSourceConfig | TableSourceConfig:
     return kind.model_validate(data, context={PARENT: folder})
 
 
-def _taken(desk: JournalEditor, materials: PoolData | None) -> Iterator[str]:
+def _taken(editor: JournalEditor, materials: PoolData | None) -> Iterator[str]:
     """Make trials of all that waits to be imported, unless a run does that; yield what was done."""
-    journal = desk.journal.amendments()
+    journal = editor.journal.amendments()
     if not waiting_imports(journal):
         return
     if any(one.waiting for one in journal if changes_of([one])):
         yield "they will be trials as soon as a run has taken over the amendments before them"
         return
     try:
-        store = Store(f"sqlite:///{desk.journal.path}")
+        store = Store(f"sqlite:///{editor.journal.path}")
     except StoreError:
         yield "the run that goes on makes trials of them before its next proposal"
         return
     try:
         for one in waiting_imports(store.amendments()):  # a run may have made them meanwhile
-            done = _take(store, desk, one, materials)
-            yield f"amendment {done.number}: {change_text(desk.campaign, done.change)}, {since_text(done)}"
+            done = _take(store, editor, one, materials)
+            yield f"amendment {done.number}: {change_text(editor.campaign, done.change)}, {since_text(done)}"
     finally:
         store.close("")
 
 
-def _take(store: Store, desk: JournalEditor, one: Amendment, materials: PoolData | None) -> Amendment:
+def _take(store: Store, editor: JournalEditor, one: Amendment, materials: PoolData | None) -> Amendment:
     lab = max((change.lab for change in store.transitions()), default=0.0)
-    return take_in(store, one, campaign_version(desk.campaign, store.amendments()), computed_of(materials), lab)
+    return take_in(store, one, campaign_version(editor.campaign, store.amendments()), computed_of(materials), lab)

@@ -13,11 +13,11 @@ from loop.execution.pending_amendments import author, check_settlement
 from loop.execution.settlements import analysing, settled
 
 
-def reanalyse(desk: JournalEditor, words: Sequence[str]) -> Iterator[str]:
+def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:
     """Ask for trials to be analysed anew, and do so at once where no run goes on; yield what there is to say.
 
     Args:
-        desk: where to write.
+        editor: where to write.
         words: numbers of trials; none for all that are in quarantine because of their analysis, or failed as it gave no
             number.
 
@@ -25,7 +25,7 @@ def reanalyse(desk: JournalEditor, words: Sequence[str]) -> Iterator[str]:
         CampaignError: there is no such trial, or no raw data of it.
         AnalysisError: none of them can be analysed.
     """
-    trials = desk.journal.trials()
+    trials = editor.journal.trials()
     chosen = numbers(words) or [t.number for t in trials if _faulty(t)]
     if not chosen:
         yield "no trial is in quarantine or has failed because of its analysis; name those that are to be analysed anew"
@@ -34,9 +34,9 @@ def reanalyse(desk: JournalEditor, words: Sequence[str]) -> Iterator[str]:
     for change in changes:
         if why := check_settlement(change, trials):
             raise wrong("TRIALS", why)
-    analysing(desk.campaign, desk.journal)  # what cannot be loaded leaves nothing that waits
-    desk.journal.amend(changes, (author(), desk.reason), {})
-    yield from settled(desk.campaign, desk.journal.path)
+    analysing(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
+    editor.journal.amend(changes, (author(), editor.reason), {})
+    yield from settled(editor.campaign, editor.journal.path)
 
 
 def _faulty(trial: TrialRecord) -> bool:

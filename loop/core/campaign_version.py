@@ -18,7 +18,7 @@ class CampaignVersion:
     """The campaign in force.
 
     Attributes:
-        outline: the space in which every trial, of any edition, has a place.
+        outline: the space in which every trial, of any version, has a place.
         version: number of the latest amendment that is in it; 0 for the file as it stands.
         first: number of the first trial that it holds for.
     """

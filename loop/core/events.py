@@ -98,7 +98,7 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial has its verdict."""
+    """A trial has ended."""
 
     trial: TrialRecord
 
@@ -139,7 +139,7 @@ class OutlierFlagged:
 
 @dataclass(frozen=True, slots=True)
 class RegretEstimated:
-    """What is left to hope for, after a trial that was completed."""
+    """The regret that is expected after a trial was completed."""
 
     trial: int
     regret: RegretEstimate

@@ -98,7 +98,7 @@ def front_text(front: Front) -> str:
 
 
 def regret_text(regret: RegretEstimate) -> str:
-    """Return what is left to hope for, with its figures."""
+    """Return the expected regret, with its figures."""
     best = f"the best is expected to be trial {regret.incumbent} with score {format_uncertain(*regret.score)}"
     reached = [f"trial {number} reaches {score:g} with probability {p:.2g}" for score, number, p in regret.reached]
     better = [f"one better by more than {least:g} exists with probability {p:.2g}" for least, p in regret.better]
@@ -208,7 +208,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-def moment(epoch: float | None) -> str:
+def date_time(epoch: float | None) -> str:
     """Return a time as ``2026-01-31 12:00:00`` in this machine's zone, or a dash."""
     return "–" if epoch is None else f"{datetime.fromtimestamp(epoch, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 

@@ -135,7 +135,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class RegretEstimate:
-    """What was left to hope for after a trial was completed, by what was then believed.
+    """The regret expected after a trial was completed, by the models' posterior at that time.
 
     Attributes:
         incumbent: number of the trial whose candidate was expected to be the best.
@@ -173,7 +173,7 @@ class PosteriorBest:
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """One candidate's life, from proposal to verdict.
+    """One candidate's life, from proposal to result.
 
     Attributes:
         number: from 0, in the order of the proposals.
@@ -184,8 +184,8 @@ class TrialRecord:
         completed_order: position among the trials that were completed or ended with some metrics known, the order in
             which the models learn; None of others.
         created, ended: seconds since the epoch.
-        outlier: why the models do not believe the measurement, as of now; empty when they do.
-        regret: what was left to hope for when it was completed; None where no stopping rule asks.
+        outlier: why it is a suspected outlier, as of now; empty where it is none.
+        regret: the regret that was expected when it was completed; None where no stopping rule asks.
         cause: what a failure, or a quarantine, speaks of; None of others, and of those in stores of earlier versions.
         missing: metrics that cannot be had of the sample, as the analysis says.
         fault: where a program failed, the same for the same fault; empty where none has.
@@ -225,6 +225,10 @@ class TrialRecord:
     def fidelity(self) -> str:
         """At which fidelity the trial is."""
         return self.proposal.fidelity
+
+    def metric_key(self, metric: str) -> str:
+        """Return what its record calls a metric: at a lower fidelity, not by the metric's own name."""
+        return metric if self.fidelity == FULL else cheap_name(self.fidelity, metric)
 
     @property
     def counted(self) -> bool:
@@ -380,11 +384,6 @@ class TrialResult:
     cause: Cause | None = None
     missing: tuple[str, ...] = ()
     fault: str = ""
-
-
-def told(trial: TrialRecord, metric: str) -> str:
-    """Return what the record of a trial calls a metric: at a lower fidelity, not by its own name."""
-    return metric if trial.fidelity == FULL else cheap_name(trial.fidelity, metric)
 
 
 def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:

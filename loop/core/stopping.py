@@ -57,7 +57,7 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
         trials: all trials, by number.
         used: what they have used up.
         first: number of the first trial that the campaign holds for; those before could not improve what it
-            wants, and what was then hoped for was another campaign's hope.
+            wants, and the regret that was expected then was that of another campaign.
     """
     budget = campaign.budget
     if used.trials >= budget.trials:
@@ -85,10 +85,12 @@ def _held(rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRe
             return None
         case StagnationRuleConfig(trials=patience, improvement=improvement):
             done = completed(trials)
-            since, merit = _since_improvement(_merits(campaign, trials), [t.imported for t in done], improvement)
+            since, value = _since_improvement(
+                _objective_values(campaign, trials), [t.imported for t in done], improvement
+            )
             since = min(since, sum(t.number >= first and not t.imported for t in done))
             if since >= patience:
-                return f"no improvement by more than {improvement:g} on {merit:.4g} in {since} trials"
+                return f"no improvement by more than {improvement:g} on {value:.4g} in {since} trials"
             return None
         case _:
             assert_never(rule)
@@ -102,7 +104,7 @@ def asked(campaign: Campaign) -> tuple[list[float], list[float]]:
 
 
 def trial_needing_regret_estimate(campaign: Campaign, trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """Return the latest completed trial, if what was then left to hope for is not known as the rules ask for it."""
+    """Return the latest completed trial, if its expected regret is not known as the rules ask for it."""
     targets, improvements = asked(campaign)
     done = completed(trials)
     if not done or not (targets or improvements):
@@ -166,7 +168,7 @@ def _chosen(done: Sequence[TrialRecord]) -> bool:
     return any(trial.proposal.modelled for trial in done)
 
 
-def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
+def _objective_values(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
     """Return what may improve, after each completed trial.
 
     It is the pooled score of the trial's candidate if feasible, the volume below the front, or how many candidates
@@ -185,17 +187,17 @@ def _merits(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | N
 
 
 def _since_improvement(
-    merits: Sequence[float | None], imported: Sequence[bool], improvement: float
+    values: Sequence[float | None], imported: Sequence[bool], improvement: float
 ) -> tuple[int, float]:
-    """Return for how many trials the best merit has not risen by more than ``improvement``, and that merit.
+    """Return for how many trials the best value has not risen by more than ``improvement``, and that value.
 
-    Trials before the first feasible one do not count: there is nothing yet to improve on. One that is not believed
+    Trials before the first feasible one do not count: there is nothing yet to improve on. A suspected outlier
     improves nothing, and one that was measured elsewhere is no attempt.
     """
     incumbent: float | None = None
     since = 0
-    for merit, elsewhere in zip(merits, imported, strict=True):
+    for value, elsewhere in zip(values, imported, strict=True):
         since += incumbent is not None and not elsewhere
-        if merit is not None and (incumbent is None or merit > incumbent + improvement):
-            incumbent, since = merit, 0
+        if value is not None and (incumbent is None or value > incumbent + improvement):
+            incumbent, since = value, 0
     return since, incumbent or 0.0

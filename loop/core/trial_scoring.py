@@ -1,4 +1,4 @@
-"""The verdict on a trial: by its score once it has gone through all steps, or by what speaks against one of these."""
+"""How a trial ends: by its score once it has gone through all steps, or by what speaks against one of these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.objective import Objective
 from campaigns.values import LARGEST, Cause, MetricValue, TrialState
-from loop.core.records import Analysed, TrialRecord, TrialResult, told
+from loop.core.records import Analysed, TrialRecord, TrialResult
 
 
 def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> TrialResult | None:
@@ -23,7 +23,7 @@ def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analy
         return TrialResult(
             TrialState.QUARANTINED, reason, flags=analysed.flags, cause=analysed.cause, fault=analysed.fault
         )
-    vital = {told(trial, name) for name in campaign.needed}
+    vital = {trial.metric_key(name) for name in campaign.needed}
     lacking = {name: given for name, given in analysed.missing.items() if name in vital}
     if not lacking:
         return None
@@ -32,7 +32,7 @@ def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analy
 
 
 def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, float]) -> TrialResult | None:
-    """Return the verdict on a trial that has gone through all steps of its fidelity; None while one is to come.
+    """Return how a trial ends that has gone through all steps of its fidelity; None while one is to come.
 
     Args:
         campaign: in force.
@@ -42,7 +42,7 @@ def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, fl
     workflow, done = campaign.workflow_of(trial.fidelity), {record.name for record in trial.acquired}
     if not workflow or any(step.name not in done for step in workflow):
         return None
-    given = {told(trial, name) for step in workflow for name in step.gives}
+    given = {trial.metric_key(name) for step in workflow for name in step.gives}
     ending = score_trial(campaign.build_objective(), trial, computed)
     if ending.reason:
         return TrialResult(TrialState.QUARANTINED, ending.reason, flags=(ending.reason,), cause=Cause.DATA)

@@ -1,6 +1,6 @@
 """Whether a metric's model still predicts: a fold over the trials, so that a campaign taken up again knows the same.
 
-Only predictions that were made before their measurement count. A model goes down a ladder:
+Only predictions that were made before their measurement count. A model goes through these states:
 
 - *healthy* until too few of the latest measurements lie inside their 95 % interval; then
 - *recalibrated*: its standard deviations are multiplied by a factor, estimated anew after every measurement; back to
@@ -29,11 +29,11 @@ from loop.diagnostics.prediction_history import ROBUST, PredictionHistory
 
 
 class HealthState(StrEnum):
-    """The rungs of the ladder."""
+    """The states, from the best to the worst."""
 
     HEALTHY = "healthy"
     RECALIBRATED = "recalibrated"
-    SIMPLE = "simple"
+    FALLBACK = "simple"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class HealthChange:
-    """A step on the ladder.
+    """A change of state.
 
     Attributes:
         trial: number of the trial whose measurement caused it.
         state: the state from then on.
         reason: why, in words.
-        figures: of the predictions that were judged.
+        figures: of the predictions that were tested.
     """
 
     trial: int
@@ -77,7 +77,7 @@ class HealthChange:
                 return f"the model is honest again: {self.reason}"
             case HealthState.RECALIBRATED:
                 return f"the model is recalibrated: {self.reason}"
-            case HealthState.SIMPLE:
+            case HealthState.FALLBACK:
                 return f"the model is dropped for one on simple features: {self.reason}"
 
 
@@ -86,7 +86,7 @@ class MetricHealth:
     """The health of one metric's model.
 
     Attributes:
-        state: where on the ladder it stands.
+        state: as of now.
         sd_factor: what the standard deviations of its predictions have to be multiplied by, at least 1.
         figures: of the latest predictions; None before the first one is measured.
         transitions: every change of the state, oldest first.
@@ -129,8 +129,8 @@ def health(
     Args:
         config: window and thresholds.
         trials: in any order; those without measurement or prediction change nothing.
-        outliers: measured metric to the numbers of trials whose measurement counts for nothing, as it is not believed.
-        droppable: whether there is a model on simple features to fall back to; else the ladder ends at recalibrated.
+        outliers: measured metric to the numbers of its suspected outliers, which count for nothing.
+        droppable: whether there is a model on simple features to fall back to; else recalibrated is the last state.
     """
     done = learnable(trials)
     return {
@@ -155,13 +155,13 @@ def figures_of(pairs: Sequence[Pair]) -> Figures:
 def _fold(config: HealthConfig, track: PredictionHistory, droppable: bool) -> MetricHealth:
     found = MetricHealth()
     for now in range(len(track.pairs)):
-        found = _step(_Judge(config, track, now, droppable), found)
+        found = _step(_WindowTest(config, track, now, droppable), found)
     latest = track.pairs[-config.window :]
     return replace(found, figures=figures_of(latest)) if latest else found
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class _WindowTest:
     """What is known once prediction ``now`` is measured."""
 
     config: HealthConfig
@@ -207,54 +207,54 @@ class _Judge:
         return HealthChange(self.track.pairs[self.now].trial.number, state, reason, figures_of(pairs))
 
 
-def _step(judge: _Judge, found: MetricHealth) -> MetricHealth:
+def _step(test: _WindowTest, found: MetricHealth) -> MetricHealth:
     """Return the health after one more measurement."""
     match found.state:
         case HealthState.HEALTHY:
-            return _while_healthy(judge, found)
+            return _while_healthy(test, found)
         case HealthState.RECALIBRATED:
-            return _while_recalibrated(judge, found)
-        case HealthState.SIMPLE:
-            places = judge.since(found.transitions[-1])
-            stretch = found.sd_factor > 1 or judge.dishonest(places)
-            return replace(found, sd_factor=judge.factor(places) if stretch else 1.0)
+            return _while_recalibrated(test, found)
+        case HealthState.FALLBACK:
+            places = test.since(found.transitions[-1])
+            stretch = found.sd_factor > 1 or test.dishonest(places)
+            return replace(found, sd_factor=test.factor(places) if stretch else 1.0)
 
 
-def _while_healthy(judge: _Judge, found: MetricHealth) -> MetricHealth:
-    places = judge.window()
-    if not judge.dishonest(places):
+def _while_healthy(test: _WindowTest, found: MetricHealth) -> MetricHealth:
+    places = test.window()
+    if not test.dishonest(places):
         return found
-    missed, factor = int(judge.track.raw_missed[places].sum()), judge.factor(places)
+    missed, factor = int(test.track.raw_missed[places].sum()), test.factor(places)
     reason = (
         f"{missed} of the latest {len(places)} measurements lie outside their 95 % interval; "
         f"standard deviations are multiplied by {factor:.2g} for now"
     )
-    change = judge.change(HealthState.RECALIBRATED, reason, places)
+    change = test.change(HealthState.RECALIBRATED, reason, places)
     return replace(found, state=change.state, sd_factor=factor, transitions=(*found.transitions, change))
 
 
-def _while_recalibrated(judge: _Judge, found: MetricHealth) -> MetricHealth:
-    since = judge.since(found.transitions[-1])
-    if judge.droppable and len(since) >= judge.half and (reason := _still_bad(judge, since)):
-        change = judge.change(HealthState.SIMPLE, reason, since)
+def _while_recalibrated(test: _WindowTest, found: MetricHealth) -> MetricHealth:
+    since = test.since(found.transitions[-1])
+    if test.droppable and len(since) >= test.half and (reason := _still_bad(test, since)):
+        change = test.change(HealthState.FALLBACK, reason, since)
         return replace(found, state=change.state, sd_factor=1.0, transitions=(*found.transitions, change))
-    places = judge.window()
-    factor = judge.factor(places)
-    if factor > 1 or judge.dishonest(places):
+    places = test.window()
+    factor = test.factor(places)
+    if factor > 1 or test.dishonest(places):
         return replace(found, sd_factor=factor)
     reason = f"the latest {len(places)} predictions needed no wider intervals"
-    change = judge.change(HealthState.HEALTHY, reason, places)
+    change = test.change(HealthState.HEALTHY, reason, places)
     return replace(found, state=change.state, sd_factor=1.0, transitions=(*found.transitions, change))
 
 
-def _still_bad(judge: _Judge, since: NDArray[np.int64]) -> str:
+def _still_bad(test: _WindowTest, since: NDArray[np.int64]) -> str:
     """Return why recalibration did not help; nothing if it did."""
-    missed = int(judge.track.missed[since].sum())
-    if judge.too_many(missed, len(since)):
+    missed = int(test.track.missed[since].sum())
+    if test.too_many(missed, len(since)):
         return f"{missed} of {len(since)} measurements lie outside their 95 % interval even after recalibration"
-    rank = rank_correlation([judge.track.pairs[i] for i in since])
+    rank = rank_correlation([test.track.pairs[i] for i in since])
     order = 0.0 if rank is None else rank.value
-    if order >= judge.config.rank or not judge.track.no_better_than_mean(since):
+    if order >= test.config.rank or not test.track.no_better_than_mean(since):
         return ""
     return (
         f"the rank correlation of {len(since)} predictions since its recalibration is {order:.2f}, and they are no "

@@ -28,7 +28,7 @@ class PredictionHistory:
     Attributes:
         order: n, the place of each among the completed trials.
         known: n, how many trials were completed when it was made; the models learn in that order.
-        means: mean of what is believed of the metric over the first k completed trials, for k from 0.
+        means: mean of the metric's prediction over the first k completed trials, for k from 0.
     """
 
     pairs: Sequence[Pair]

@@ -8,7 +8,7 @@ from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from loop.core.campaign_version import campaign_version
-from loop.core.records import Amendment, StepRecord, TrialRecord, told
+from loop.core.records import Amendment, StepRecord, TrialRecord
 from loop.storage.store import Store
 
 
@@ -85,4 +85,4 @@ class CampaignState:
 
     def is_analysed(self, trial: TrialRecord, record: StepRecord) -> bool:
         """Return whether all metrics of a step's analysis are in the store."""
-        return all(told(trial, name) in trial.metrics for name in self.campaign.step(record.name).gives)
+        return all(trial.metric_key(name) in trial.metrics for name in self.campaign.step(record.name).gives)

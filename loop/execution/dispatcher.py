@@ -14,9 +14,9 @@ from campaigns.user_code.loading import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.job import Job, StepResult
 from instruments.lab import Lab
-from instruments.quality_gate import judge
+from instruments.quality_gate import check_quality
 from instruments.station import Station
-from loop.core.records import Analysed, StepRecord, TrialRecord, told
+from loop.core.records import Analysed, StepRecord, TrialRecord
 from loop.execution.lab_setup import build_instrument, recipe
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.storage.store import Store
@@ -151,8 +151,8 @@ class Dispatcher:
         fault = ""
         try:
             value: MetricValue = self.computers[trial.fidelity](trial.candidate, self.analyst.structure(trial))
-            judged = judge(Measurement({name: value}), {name: self._campaign.metrics[name].unit})
-            flags = (*judged.wrong, *judged.held.values(), *(f"{name}: got {x}" for x in judged.missing.values()))
+            gate = check_quality(Measurement({name: value}), {name: self._campaign.metrics[name].unit})
+            flags = (*gate.wrong, *gate.held.values(), *(f"{name}: got {x}" for x in gate.missing.values()))
             cause = Cause.DATA if flags else None
         except SampleError as error:
             flags, cause = (f"{name} cannot be had of this sample: {error}",), Cause.SAMPLE
@@ -162,7 +162,7 @@ class Dispatcher:
         self._store.mark(record.token, TrialState.FAILED if flags else TrialState.ACQUIRED, now, "; ".join(flags))
         if flags:
             return Analysed(flags=flags, cause=cause, fault=fault)
-        return Analysed({told(trial, name): in_unit(value, self._campaign.metrics[name].unit)})
+        return Analysed({trial.metric_key(name): in_unit(value, self._campaign.metrics[name].unit)})
 
     def abort(self, reason: str) -> None:
         """Give up all jobs; instruments finish what they have begun, and can be asked about it later."""

@@ -31,7 +31,7 @@ class RetrainingRound:
 
     Attributes:
         number: from 1.
-        rows: completed trials that it learns from, but for measurements that are not believed.
+        rows: completed trials that it learns from, but for suspected outliers.
     """
 
     number: int
@@ -126,5 +126,5 @@ class Retraining:
 
 
 def _told(each: RetrainingRound, result: TuningResult) -> str:
-    verdict = "taken over" if result.folder is not None else "not taken over"
-    return f"tuning {each.number} of the prior is {verdict}: {result.reason}"
+    result_text = "taken over" if result.folder is not None else "not taken over"
+    return f"tuning {each.number} of the prior is {result_text}: {result.reason}"

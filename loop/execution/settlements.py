@@ -124,7 +124,7 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
 def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tuple[str, TrialResult | None]:
     """Settle a trial as an amendment asks; return why it cannot be done, empty if it was, and how the trial ends.
 
-    A trial that was released or analysed anew has no ending yet, where the verdict is None.
+    A trial that was released or analysed anew has no ending yet, where that is None.
 
     Args:
         store: where it is recorded, in one transaction.
@@ -139,11 +139,11 @@ def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tu
     trial = trials[one.change.trial]
     match one.change:
         case WithdrawTrial():
-            verdict = TrialResult(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
-            store.end(trial.number, verdict, lab, one.number)
+            withdrawn = TrialResult(TrialState.WITHDRAWN, f"{one.author}: {one.reason}", flags=trial.flags)
+            store.end(trial.number, withdrawn, lab, one.number)
             return "", None
         case ReanalyseTrial():
-            metrics, ending, why = analyst().anew(trial)
+            metrics, ending, why = analyst().reanalyse(trial)
             if not why:
                 store.reanalyse(trial.number, metrics, lab, one)
             return why, ending

@@ -17,11 +17,11 @@ from campaigns.units import convert, convert_difference
 from campaigns.values import Cause, Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument, readings
-from instruments.quality_gate import GateResult, judge
+from instruments.quality_gate import GateResult, check_quality
 from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import SampleReading, stale
 from instruments.unusable import dead, not_finite
-from loop.core.records import Analysed, Document, StepRecord, TrialRecord, TrialResult, told
+from loop.core.records import Analysed, Document, StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import condemned
 from loop.execution.lab_setup import load_analysis
 from loop.storage.reader import Reader
@@ -64,28 +64,28 @@ class Analyst:
             if not isinstance(found, Measurement):
                 return _no_measurement(step, found)
             if trusting:
-                judged = judge(replace(found, flags=()), units)
+                gate = check_quality(replace(found, flags=()), units)
             else:
                 measured = self._campaign.measured
-                judged = judge(found, units, {name: measured[name].implausible for name in step.gives})
+                gate = check_quality(found, units, {name: measured[name].implausible for name in step.gives})
             relabelled = () if trusting else passed_on(found, data, stated)
         except SampleError as error:
-            return Analysed(missing={told(trial, name): f"no value: {error}" for name in units})
+            return Analysed(missing={trial.metric_key(name): f"no value: {error}" for name in units})
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an analysis may raise anything, exit() too
             return self._judged(step, record, failed(f"analysis of {step.name}", error))
-        if why := "; ".join((*judged.wrong, *relabelled)) or _misnamed(found, units):
+        if why := "; ".join((*gate.wrong, *relabelled)) or _misnamed(found, units):
             return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
-        analysed = _analysed(trial, found, judged, units)
+        analysed = _analysed(trial, found, gate, units)
         return analysed if trusting or not analysed.missing else self._judged(step, record, analysed)
 
     def step(self, name: str) -> StepConfig:
         """Return the step of a name."""
         return self._campaign.step(name)
 
-    def anew(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], TrialResult | None, str]:
+    def reanalyse(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], TrialResult | None, str]:
         """Return the metrics that all raw data of a trial come to now, and what speaks against it.
 
-        The verdict is None where nothing does; the text, empty else, tells that an analysis still raises an error.
+        The result is None where nothing does; the text, empty else, tells that an analysis still raises an error.
         """
         metrics: dict[str, MetricValue] = {}
         for record in trial.acquired:
@@ -150,7 +150,7 @@ class Analyst:
         return [
             self._values(step, record, event)
             for event, trial in known
-            if any(told(trial, name) in trial.metrics for name in step.gives)
+            if any(trial.metric_key(name) in trial.metrics for name in step.gives)
         ]
 
     def _values(self, step: StepConfig, record: StepRecord, event: Document) -> dict[str, Any]:
@@ -188,16 +188,16 @@ def _misnamed(found: Measurement, units: Mapping[str, str]) -> str:
     return "; ".join(f"it gives no {name}{like}; correct the name" for name, like in near.items() if like)
 
 
-def _analysed(trial: TrialRecord, found: Measurement, judged: GateResult, units: Mapping[str, str]) -> Analysed:
+def _analysed(trial: TrialRecord, found: Measurement, gate: GateResult, units: Mapping[str, str]) -> Analysed:
     """Return what is known after the quality gate, in the campaign's units."""
-    if judged.flags:
-        return Analysed(flags=judged.flags, cause=Cause.DATA)
-    good = [name for name in units if name not in judged.held and name not in judged.missing]
+    if gate.flags:
+        return Analysed(flags=gate.flags, cause=Cause.DATA)
+    good = [name for name in units if name not in gate.held and name not in gate.missing]
     return Analysed(
-        {told(trial, name): in_unit(found.metrics[name], units[name]) for name in good},
-        tuple(judged.held.values()),
-        Cause.DATA if judged.held else None,
-        {told(trial, name): given for name, given in judged.missing.items()},
+        {trial.metric_key(name): in_unit(found.metrics[name], units[name]) for name in good},
+        tuple(gate.held.values()),
+        Cause.DATA if gate.held else None,
+        {trial.metric_key(name): given for name, given in gate.missing.items()},
     )
 
 

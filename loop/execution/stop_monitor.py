@@ -88,7 +88,7 @@ class StopMonitor:
         same = in_a_row(self._state.trials)
         if not same or not same[-1].acquired:
             return
-        if analyst.anew(same[-1])[2]:
+        if analyst.reanalyse(same[-1])[2]:
             self.check_repeated_faults()
         else:
             numbers = trials_text([t.number for t in same])

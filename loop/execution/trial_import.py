@@ -34,17 +34,17 @@ def waiting_imports(amendments: Sequence[Amendment]) -> list[Amendment]:
     return [one for one in amendments if one.waiting and isinstance(one.change, Import)]
 
 
-def check_import(one: Amendment, edition: CampaignVersion, computed: Computed) -> str:
+def check_import(one: Amendment, in_force: CampaignVersion, computed: Computed) -> str:
     """Return why measurements cannot be trials of a campaign; empty if they can.
 
     They were checked when they were read. The file may have changed since, and an amendment before them been refused.
     """
     assert isinstance(one.change, Import)  # noqa: S101 - nothing else is asked about
-    units = {name: metric.unit for name, metric in edition.campaign.measured.items()}
+    units = {name: metric.unit for name, metric in in_force.campaign.measured.items()}
     for row in one.change.rows:
         told = {name: unit for name, (_, _, unit) in row.metrics.items()}
         try:
-            placed(edition.outline, row.candidate)
+            placed(in_force.outline, row.candidate)
             computed(row.material)
         except MisfitError as error:
             return f"row {row.row}: {error}; import the table again"
@@ -55,22 +55,22 @@ def check_import(one: Amendment, edition: CampaignVersion, computed: Computed) -
     return ""
 
 
-def imported_trials(one: Amendment, edition: CampaignVersion, first: int, computed: Computed) -> list[TrialRecord]:
+def imported_trials(one: Amendment, in_force: CampaignVersion, first: int, computed: Computed) -> list[TrialRecord]:
     """Return the trials that measurements become.
 
     Args:
         one: asks for them.
-        edition: the campaign in force.
+        in_force: the campaign in force.
         first: number of the first of them.
         computed: tells what needs no experiment.
     """
     assert isinstance(one.change, ImportTrials)  # noqa: S101 - nothing else is asked about
-    objective, table, now = edition.campaign.build_objective(), one.change.table, time.time()
+    objective, table, now = in_force.campaign.build_objective(), one.change.table, time.time()
     by = f"imported by {one.author}: {one.reason}"
     found = []
     for number, row in enumerate(one.change.rows, first):
         place = f"{'measurement' if table.endswith('.db') else 'row'} {row.row} of {table}"
-        proposal = Proposal(IMPORTED, reason=f"{place}, {by}", version=edition.version)
+        proposal = Proposal(IMPORTED, reason=f"{place}, {by}", version=in_force.version)
         trial = TrialRecord(
             number=number,
             candidate=row.candidate,
@@ -94,13 +94,13 @@ def imported_trials(one: Amendment, edition: CampaignVersion, first: int, comput
 def _judged(objective: Objective, trial: TrialRecord, computed: Mapping[str, float]) -> TrialRecord:
     """Return a trial with all of its metrics and its score."""
     said = score_trial(objective, trial, computed)
-    judged = replace(trial, metrics=said.metrics, reason=said.reason)
-    return replace(judged, score=said.score, score_sd=said.score_sd, feasible=said.feasible)
+    gate = replace(trial, metrics=said.metrics, reason=said.reason)
+    return replace(gate, score=said.score, score_sd=said.score_sd, feasible=said.feasible)
 
 
 def completed_trials(
     one: Amendment,
-    edition: CampaignVersion,
+    in_force: CampaignVersion,
     amendments: Sequence[Amendment],
     trials: Sequence[TrialRecord],
     computed: Computed,
@@ -109,7 +109,7 @@ def completed_trials(
 
     Args:
         one: brings it.
-        edition: the campaign in force.
+        in_force: the campaign in force.
         amendments: the journal.
         trials: by their numbers.
         computed: tells what needs no experiment.
@@ -118,7 +118,7 @@ def completed_trials(
         MisfitError: a trial is not there any more, or was completed meanwhile.
     """
     assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is asked about
-    objective, measured = edition.campaign.build_objective(), edition.campaign.measured
+    objective, measured = in_force.campaign.build_objective(), in_force.campaign.measured
     first = {amendment.number: amendment.first for amendment in amendments}
     found: dict[int, TrialRecord] = {}
     for row, (number, place) in zip(one.change.rows, one.change.completes, strict=True):
@@ -135,17 +135,17 @@ def completed_trials(
 
 
 def with_imports(
-    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], edition: CampaignVersion, computed: Computed
+    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], in_force: CampaignVersion, computed: Computed
 ) -> list[TrialRecord]:
     """Return trials with what the journal has yet to import, as a run would make them; nothing is stored."""
     found, known = list(trials), list(amendments)
     for one in waiting_imports(known):
         if isinstance(one.change, ImportTrials):
             known[known.index(one)] = replace(one, first=len(found))
-            found += imported_trials(one, edition, len(found), computed)
+            found += imported_trials(one, in_force, len(found), computed)
         else:
             with suppress(MisfitError):  # a run would refuse it
-                for number, trial in completed_trials(one, edition, known, found, computed).items():
+                for number, trial in completed_trials(one, in_force, known, found, computed).items():
                     found[number] = trial
     return found
 
@@ -156,23 +156,23 @@ def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
     return f"amendment {before[0]} imports the same rows" if before else ""
 
 
-def take_in(store: Store, one: Amendment, edition: CampaignVersion, computed: Computed, lab: float) -> Amendment:
+def take_in(store: Store, one: Amendment, in_force: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
-    if why := _twin(one, store.amendments()) or check_import(one, edition, computed):
+    if why := _twin(one, store.amendments()) or check_import(one, in_force, computed):
         return refuse(store, one, why)
     if isinstance(one.change, CompleteTrials):
-        return _complete(store, one, edition, computed, lab)
-    trials = imported_trials(one, edition, store.count(), computed)
+        return _complete(store, one, in_force, computed, lab)
+    trials = imported_trials(one, in_force, store.count(), computed)
     store.take_in(trials, one.number, lab)
     return replace(one, first=trials[0].number)
 
 
-def _complete(store: Store, one: Amendment, edition: CampaignVersion, computed: Computed, lab: float) -> Amendment:
+def _complete(store: Store, one: Amendment, in_force: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Add to trials what was measured of them later, or refuse it; return what was done."""
     assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is given
     trials = store.trials()
     try:
-        found = completed_trials(one, edition, store.amendments(), trials, computed)
+        found = completed_trials(one, in_force, store.amendments(), trials, computed)
     except MisfitError as error:
         return refuse(store, one, str(error))
     reasons = {}

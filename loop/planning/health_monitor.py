@@ -109,7 +109,7 @@ class HealthMonitor:
     def _care(self, found: MetricHealth) -> ModelRestrictions:
         named, simple = view_names(self._campaign.surrogate)
         return ModelRestrictions(
-            min(found.sd_factor, _MOST), named, simple if found.state is HealthState.SIMPLE else None
+            min(found.sd_factor, _MOST), named, simple if found.state is HealthState.FALLBACK else None
         )
 
     def _judged(self) -> Mapping[str, MetricHealth]:

@@ -13,7 +13,7 @@ from loop.diagnostics.model_health import Figures, HealthChange, HealthState, fi
 from loop.report.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, Figure, Trace, label, layout, line
 
 _LEVEL_COLOURS = (GREEN, ORANGE, BLUE)
-_CHANGE_COLOURS = {HealthState.HEALTHY: GREEN, HealthState.RECALIBRATED: ORANGE, HealthState.SIMPLE: RED}
+_CHANGE_COLOURS = {HealthState.HEALTHY: GREEN, HealthState.RECALIBRATED: ORANGE, HealthState.FALLBACK: RED}
 _REST = "not seen by any"
 
 Running = Sequence[tuple[int, Figures]]

@@ -154,10 +154,10 @@ def _used(told: _Told) -> list[str]:
 def _evidence(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return what kernels or views explain, then what the process and the models beside it do."""
     loo, models = model.get("loo", {}), model.get("models", {})
-    believed = model.get("members", list(models)[:1])
+    used = model.get("members", list(models)[:1])
     ways = [(n, loo[n], "chosen" if n == model.get("choice") else "") for n in _by_value(loo)]
-    heard = [(n, models[n], "believed" if n in believed else "") for n in _by_value(models)]
-    return [(metric, one_line(name), f"{value:.3f}", word) for name, value, word in ways + heard]
+    listed = [(n, models[n], "in use" if n in used else "") for n in _by_value(models)]
+    return [(metric, one_line(name), f"{value:.3f}", word) for name, value, word in ways + listed]
 
 
 def _by_value(found: Mapping[str, float]) -> list[str]:

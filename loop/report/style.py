@@ -1,4 +1,4 @@
-"""What all figures of the report share: one mark per fate of a trial, labels with units, hover texts, layouts.
+"""What all figures of the report share: one mark per outcome of a trial, labels with units, hover texts, layouts.
 
 A figure is a plain dict in Plotly's JSON format. Colours are those of Okabe & Ito (2008, Color Universal Design), which
 people with any kind of colour vision can tell apart, in the light and on the dark page; text, grid and background come
@@ -30,7 +30,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, "#B8A800", GREY)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How trials of one fate are drawn."""
+    """How trials of one outcome are drawn."""
 
     name: str
     colour: str
@@ -49,7 +49,7 @@ MARKS = (
     Mark("withdrawn", GREY, "x-thin-open"),
     Mark("under way", GREY, "triangle-right-open"),
 )
-"""Every fate of a trial, in the order of legends."""
+"""Every outcome of a trial, in the order of legends."""
 
 
 def state_mark(trial: TrialRecord | CandidateResult) -> str:
@@ -66,7 +66,7 @@ def state_mark(trial: TrialRecord | CandidateResult) -> str:
 
 
 def by_state(trials: Iterable[Shown]) -> list[tuple[Mark, list[Shown]]]:
-    """Return the trials, or the candidates, of each fate that occurs."""
+    """Return the trials, or the candidates, of each outcome that occurs."""
     known = list(trials)
     groups = [(mark, [t for t in known if state_mark(t) == mark.name]) for mark in MARKS]
     return [(mark, group) for mark, group in groups if group]
@@ -89,7 +89,7 @@ def hover(trial: TrialRecord | CandidateResult, units: Mapping[str, str]) -> str
 
 
 def scatter(mark: Mark, x: Sequence[Any], y: Sequence[MetricValue], texts: Sequence[str]) -> Trace:
-    """Return points of one fate with their error bars."""
+    """Return points of one outcome with their error bars."""
     return {
         "type": "scatter",
         "mode": "markers",

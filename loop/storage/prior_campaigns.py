@@ -109,7 +109,7 @@ def _read_store(config: StoreSourceConfig, wanted: Wanted, where: str) -> Source
 def _record(
     trial: TrialRecord, units: dict[str, str], asked: tuple[Wanted, Sequence[str]], remarks: list[Remark]
 ) -> Record | None:
-    """Return what a trial has of the metrics that are asked for, or None; add to the remarks what is not believed."""
+    """Return what a trial has of the metrics that are asked for, or None; add to the remarks what is implausible."""
     wanted, metrics = asked
     candidate = wanted.candidate(trial.candidate.parameters, units, trial.candidate.material or "")
     known = {n: trial.metrics[n] for n in metrics if n in trial.metrics}

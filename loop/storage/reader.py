@@ -42,7 +42,7 @@ BEST = "best"
 """Name of that artefact."""
 
 REGRET = "outlook"
-"""Kind of the artefacts that hold, by trial, what was left to hope for when it was completed."""
+"""Kind of the artefacts that hold, by trial, the regret that was expected when it was completed."""
 
 _Row = TypeVar("_Row", FindingRow, OutlierRow)
 

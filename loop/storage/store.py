@@ -83,7 +83,7 @@ class Journal(Reader):
         self,
         changes: Sequence[Change],
         by: tuple[str, str],
-        verdicts: Mapping[int, TrialResult],
+        results: Mapping[int, TrialResult],
         first: int | None = None,
     ) -> list[Amendment]:
         """Append changes, with their author and the reason, and score the trials by what is then in force.
@@ -91,7 +91,7 @@ class Journal(Reader):
         Args:
             changes: what is changed.
             by: author and reason.
-            verdicts: number of a completed trial to its score.
+            results: number of a completed trial to its score.
             first: number of the first trial that they hold for, where the running process writes.
         """
         author, reason = by
@@ -101,7 +101,7 @@ class Journal(Reader):
                 for c in changes
             ]
             session.add_all(rows)
-            _rescore(session, verdicts)
+            _rescore(session, results)
             session.flush()
             return [amendment(row) for row in rows]
 
@@ -196,21 +196,21 @@ class Store(Journal):
             row.ended, row.outcome = time.time(), outcome
 
     def take_over(
-        self, first: Mapping[int, int], refused: Mapping[int, str], verdicts: Mapping[int, TrialResult]
+        self, first: Mapping[int, int], refused: Mapping[int, str], results: Mapping[int, TrialResult]
     ) -> None:
         """Record from which trial on amendments hold, or why they do not, and score the trials accordingly.
 
         Args:
             first: amendment to the number of the first trial that it holds for.
             refused: amendment to what speaks against it.
-            verdicts: number of a completed trial to its score.
+            results: number of a completed trial to its score.
         """
         with self._transaction() as session:
             for number, trial in first.items():
                 _amendment_row(session, number).first = trial
             for number, reason in refused.items():
                 _amendment_row(session, number).refused = reason
-            _rescore(session, verdicts)
+            _rescore(session, results)
 
     def propose(
         self, number: int, candidate: Candidate, proposal: Proposal, lab: float, asked: int | None = None
@@ -354,21 +354,21 @@ class Store(Journal):
             if finding is not None:
                 session.delete(finding)
 
-    def end(self, number: int, verdict: TrialResult, lab: float, asked: int | None = None) -> TrialRecord:
+    def end(self, number: int, result: TrialResult, lab: float, asked: int | None = None) -> TrialRecord:
         """Record how a trial ended and return it; ``asked`` is the amendment that asks for it."""
         with self._transaction() as session:
             if asked is not None:
                 _amendment_row(session, asked).first = number
-            _move(session, _transition(number, verdict.state, lab, reason=verdict.reason))
+            _move(session, _transition(number, result.state, lab, reason=result.reason))
             row = _trial_row(session, number)
-            if verdict.state is TrialState.WITHDRAWN and row.completed_order is not None:
+            if result.state is TrialState.WITHDRAWN and row.completed_order is not None:
                 _forget(session, number)  # it was learnt from
-            row.metrics = row.metrics | dump_metrics(verdict.metrics)
-            row.flags, row.ended = list(verdict.flags), time.time()
-            missing = list(verdict.missing)
-            session.merge(FindingRow(trial=number, cause=verdict.cause, missing=missing, fault=verdict.fault))
-            _rescore(session, {number: verdict})
-            teaches = verdict.state is TrialState.COMPLETED or (verdict.state in PARTIAL and bool(row.metrics))
+            row.metrics = row.metrics | dump_metrics(result.metrics)
+            row.flags, row.ended = list(result.flags), time.time()
+            missing = list(result.missing)
+            session.merge(FindingRow(trial=number, cause=result.cause, missing=missing, fault=result.fault))
+            _rescore(session, {number: result})
+            teaches = result.state is TrialState.COMPLETED or (result.state in PARTIAL and bool(row.metrics))
             row.completed_order = _next_order(session) if teaches else None
         return self.trial(number)
 
@@ -440,7 +440,7 @@ def _amendment_row(session: Session, number: int) -> AmendmentRow:
 
 
 def _forget(session: Session, revised: int | None = None) -> None:
-    """Drop what was concluded from values that are other ones now: what is left to hope for, and the best by a model.
+    """Drop what was concluded from values that are other ones now: expected regrets, and the best by a model.
 
     Args:
         revised: trial whose own values are other ones, so that nobody suspects them yet; others stay suspected until
@@ -450,10 +450,10 @@ def _forget(session: Session, revised: int | None = None) -> None:
     session.execute(delete(OutlierRow).where(col(OutlierRow.trial) == revised))
 
 
-def _rescore(session: Session, verdicts: Mapping[int, TrialResult]) -> None:
-    for number, verdict in verdicts.items():
+def _rescore(session: Session, results: Mapping[int, TrialResult]) -> None:
+    for number, result in results.items():
         row = _trial_row(session, number)
-        row.score, row.score_sd, row.feasible = verdict.score, verdict.score_sd, verdict.feasible
+        row.score, row.score_sd, row.feasible = result.score, result.score_sd, result.feasible
 
 
 def _move(session: Session, change: TransitionRow) -> None:

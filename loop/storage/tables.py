@@ -165,8 +165,8 @@ def trial_record(
         row: its own row.
         steps: the rows of its steps.
         finding: what its end says, or None.
-        outlier: why it is not believed; empty if it is.
-        regret: what was left to hope for when it was completed, as JSON values, or None.
+        outlier: why it is a suspected outlier; empty if it is none.
+        regret: the regret that was expected when it was completed, as JSON values, or None.
     """
     return TrialRecord(
         number=row.number,

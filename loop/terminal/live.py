@@ -110,10 +110,10 @@ class PlainView:
         """Print the event with the time of day."""
         if self._broken or self._too_soon(event) or self._known(event):
             return
-        moment = datetime.now().astimezone()
+        now = datetime.now().astimezone()
         try:
             text = f"{line(event, self._units, self._axes)}{_time_left(self._pace, self._clock())}"
-            print(f"{moment:%H:%M:%S} {text}", file=self._stream, flush=True)
+            print(f"{now:%H:%M:%S} {text}", file=self._stream, flush=True)
         except BrokenPipeError:
             self._broken = True
             self._on_broken()
@@ -260,12 +260,12 @@ def _trials(progress: Progress) -> RenderableType:
         table.add_row(str(number), Text(one_line(opened.doing)), "", candidate_text(opened.candidate, progress.units))
     for trial in sorted(progress.ended.values(), key=lambda t: t.ended or 0.0, reverse=True)[:_LAST]:
         table.add_row(
-            str(trial.number), _state(trial), _merit(trial, axes), candidate_text(trial.candidate, progress.units)
+            str(trial.number), _state(trial), _value_text(trial, axes), candidate_text(trial.candidate, progress.units)
         )
     return table
 
 
-def _merit(trial: TrialRecord, axes: Sequence[str]) -> str:
+def _value_text(trial: TrialRecord, axes: Sequence[str]) -> str:
     if not axes:
         return score_text(trial)
     return ", ".join(metric_text(trial.metrics[name]) for name in axes if name in trial.metrics) or "–"

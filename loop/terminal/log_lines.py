@@ -136,5 +136,5 @@ def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:
     """Return how a trial ended: its score, or why it has none."""
     if trial.score is None:
         return f"{state_text(trial)}: {trial.reason or 'no reason given'}"
-    merit = metrics_text(trial.metrics, axes) if axes else f"score {score_text(trial)}"
-    return f"{trial.state}: {merit}{'' if trial.feasible else ', breaks a constraint'}"
+    value = metrics_text(trial.metrics, axes) if axes else f"score {score_text(trial)}"
+    return f"{trial.state}: {value}{'' if trial.feasible else ', breaks a constraint'}"

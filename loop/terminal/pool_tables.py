@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.core.formatting import moment, one_line
+from loop.core.formatting import date_time, one_line
 from loop.terminal.console import new_table
 from surrogates.pools.build_report import BadEntry, Duplicate, Note, Unsettled
 from surrogates.pools.cleanup import BuiltPool
@@ -92,7 +92,7 @@ def removed_table(removed: Iterable[tuple[BuiltPool, bool]]) -> Table:
     for pool, gone in removed:
         sources = ", ".join(pool.sources.values()) or pool.folder.name
         table.add_row(
-            one_line(sources), moment(pool.used), f"{pool.size / 1e6:,.2f}", "removed" if gone else "in use, stays"
+            one_line(sources), date_time(pool.used), f"{pool.size / 1e6:,.2f}", "removed" if gone else "in use, stays"
         )
     return table
 

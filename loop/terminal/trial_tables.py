@@ -94,8 +94,8 @@ def ranking_csv(
     writer = csv.writer(out, lineterminator="\n")
     values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
     parameters = [_column(n, u) for n, u in units.items()]
-    merit = [SCORE, SCORE_SD, *([] if front is None else [FRONT]), FEASIBLE, REASON]
-    heads = [RANK, NUMBERS, COUNT, STATE, MATERIAL, *parameters, *values, *merit]
+    score_cells = [SCORE, SCORE_SD, *([] if front is None else [FRONT]), FEASIBLE, REASON]
+    heads = [RANK, NUMBERS, COUNT, STATE, MATERIAL, *parameters, *values, *score_cells]
     writer.writerow(heads)
     for rank, one in enumerate(best, 1):
         row: list[CsvValue] = [rank, " ".join(map(str, one.numbers)), len(one.readings)]
@@ -145,12 +145,14 @@ def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front:
     table = new_table("trial", "state", *heads, "candidate", "reason")
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
-        merit = [score_text(trial)] if front is None else _merit(trial, front)
-        table.add_row(str(trial.number), _state(trial), *merit, candidate, one_line(trial.reason or trial.outlier))
+        score_cells = [score_text(trial)] if front is None else _front_cells(trial, front)
+        table.add_row(
+            str(trial.number), _state(trial), *score_cells, candidate, one_line(trial.reason or trial.outlier)
+        )
     return table
 
 
-def _merit(trial: TrialRecord, front: Front) -> list[str]:
+def _front_cells(trial: TrialRecord, front: Front) -> list[str]:
     mark = "yes" if trial.number in front.numbers else "–"
     return [mark, *(_metric_cell(trial.metrics.get(name)) for name in front.metrics)]
 
@@ -167,8 +169,8 @@ def trials_csv(
     writer = csv.writer(out, lineterminator="\n")
     values = [_column(name, unit) for n, unit in metrics.items() for name in (n, sd_name(n))]
     parameters = [_column(n, u) for n, u in units.items()]
-    merit = (SCORE, SCORE_SD) if front is None else (FRONT,)
-    ends = (*merit, FEASIBLE, _column(COST, "USD"), GENERATOR, REASON)
+    score_cells = (SCORE, SCORE_SD) if front is None else (FRONT,)
+    ends = (*score_cells, FEASIBLE, _column(COST, "USD"), GENERATOR, REASON)
     writer.writerow([TRIAL, STATE, MATERIAL, *parameters, *values, *ends])
     writer.writerows(_csv_row(trial, list(units), list(metrics), front) for trial in trials)
     return out.getvalue()

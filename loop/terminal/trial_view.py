@@ -18,12 +18,12 @@ from loop.core.candidate_results import CandidateResult, best, by_trial
 from loop.core.formatting import (
     candidate_text,
     change_text,
+    date_time,
     duration,
     format_uncertain,
     front_text,
     metric_text,
     metrics_text,
-    moment,
     one_line,
     regret_text,
     score_text,
@@ -62,7 +62,7 @@ def status_rows(store: Reader) -> Rows:
     full = sum(trial.counted for trial in trials)
     spent = sum(step.cost for trial in trials for step in trial.steps)
     rows = [
-        ("campaign", f"{campaign.name}, seed {campaign.seed}, since {moment(campaign.created)}"),
+        ("campaign", f"{campaign.name}, seed {campaign.seed}, since {date_time(campaign.created)}"),
         (
             "trials",
             f"{full} of {budget['trials']}" + "".join(f", {n} {s}" for s, n in counts.items()),
@@ -103,11 +103,11 @@ def amendment_rows(source: str, amendments: Sequence[Amendment]) -> Rows:
 
 
 def _by(one: Amendment) -> str:
-    return f"{one.author}, {moment(one.written)}: {one.reason}"
+    return f"{one.author}, {date_time(one.written)}: {one.reason}"
 
 
 def trial_parts(store: Reader, number: int) -> RenderableType:
-    """Return a trial's whole life: why it was proposed, its steps, documents, measurement and verdict."""
+    """Return a trial's whole life: why it was proposed, its steps, documents, measurement and result."""
     trial = store.trial(number)
     source = store.campaign().source
     trials = store.trials()
@@ -133,7 +133,7 @@ def _session(sessions: Sequence[SessionRecord]) -> str:
         return "none yet"
     last = sessions[-1]
     if last.outcome:
-        return f"{last.number}, ended {moment(last.ended)}: {one_line(last.outcome)}"
+        return f"{last.number}, ended {date_time(last.ended)}: {one_line(last.outcome)}"
     if _alive(last.pid):
         return f"{last.number}, running as process {last.pid}, last sign of life {_ago(last.ended)}"
     return f"{last.number}, was killed, last sign of life {_ago(last.ended)}; 'athanor run' goes on"
@@ -199,8 +199,8 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
     if trial.regret is not None:
         yield "outlook then", regret_text(trial.regret)
-    yield "created", moment(trial.created)
-    yield "ended", moment(trial.ended)
+    yield "created", date_time(trial.created)
+    yield "ended", date_time(trial.ended)
 
 
 def _candidate_rows(one: CandidateResult | None) -> Iterator[tuple[str, str]]:
@@ -220,22 +220,22 @@ def _candidate_rows(one: CandidateResult | None) -> Iterator[tuple[str, str]]:
 
 
 def _merit(store: Reader, trial: TrialRecord, front: Front | None) -> str:
-    """Return what the prediction of a trial's merit is called; empty where it has no score."""
+    """Return what the prediction of a trial's score is called; empty where it has no score."""
     if front is not None:
         return ""
     old = trial.proposal.version < weighed(store.amendments())
     return "predicted score, by the weights of then" if old else "predicted score"
 
 
-def _proposal_rows(proposal: Proposal, units: Mapping[str, str], merit: str) -> Iterator[tuple[str, str]]:
+def _proposal_rows(proposal: Proposal, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
     yield "generator", proposal.origin
     yield "campaign", f"with amendment {proposal.version}" if proposal.version else "as the file says"
     if proposal.reason:
         yield "reason", one_line(proposal.reason)
     if proposal.acquisition is not None:
-        yield f"log expected improvement{'' if merit else ' of the front'}", f"{proposal.acquisition:.4g}"
-    if proposal.score is not None and merit:
-        yield merit, format_uncertain(*proposal.score)
+        yield f"log expected improvement{'' if score_label else ' of the front'}", f"{proposal.acquisition:.4g}"
+    if proposal.score is not None and score_label:
+        yield score_label, format_uncertain(*proposal.score)
     if proposal.feasibility is not None:
         yield "probability of being feasible", f"{proposal.feasibility:.2f}"
     if proposal.cost is not None:
@@ -296,7 +296,7 @@ def _transitions_table(transitions: Sequence[Transition]) -> Table:
     table = new_table("time", "lab time", "step", "state", "reason")
     for change in transitions:
         lab = duration(change.lab)
-        table.add_row(moment(change.wall), lab, change.step or "–", str(change.state), one_line(change.reason))
+        table.add_row(date_time(change.wall), lab, change.step or "–", str(change.state), one_line(change.reason))
     return table
 
 

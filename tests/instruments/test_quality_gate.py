@@ -5,7 +5,7 @@ import pytest
 from campaigns.errors import UnitError
 from campaigns.metrics import MeasuredConfig
 from campaigns.values import Measurement, MetricValue
-from instruments.quality_gate import GateResult, judge
+from instruments.quality_gate import GateResult, check_quality
 
 UNITS = {"capacity": "mAh/g"}
 
@@ -16,45 +16,45 @@ def measurement(value: float = 150.0, sd: float = 1.0, unit: str = "mAh/g", flag
 
 @pytest.mark.parametrize("unit", ["mAh/g", "Ah/kg", "C/g"])
 def test_a_good_measurement_passes_in_any_unit_of_its_kind(unit: str) -> None:
-    assert judge(measurement(unit=unit), UNITS) == GateResult()
+    assert check_quality(measurement(unit=unit), UNITS) == GateResult()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
 def test_what_is_no_number_cannot_be_had(value: float | None) -> None:
-    found = judge(measurement(value), UNITS)
+    found = check_quality(measurement(value), UNITS)
     assert (found.flags, found.held) == ((), {})
     assert list(found.missing) == ["capacity"]
 
 
 def test_an_absent_metric_cannot_be_had_and_the_others_can() -> None:
-    found = judge(measurement(), {**UNITS, "purity": "1"})
+    found = check_quality(measurement(), {**UNITS, "purity": "1"})
     assert found == GateResult(missing={"purity": "nothing"})
 
 
 @pytest.mark.parametrize("sd", [math.nan, -1.0])
 def test_an_impossible_uncertainty_holds_back_its_metric_alone(sd: float) -> None:
-    found = judge(measurement(sd=sd), UNITS)
+    found = check_quality(measurement(sd=sd), UNITS)
     assert (found.flags, found.missing) == ((), {})
     assert "allowed: a standard uncertainty that is a number" in found.held["capacity"]
 
 
 def test_a_unit_of_another_kind_speaks_against_the_whole_measurement() -> None:
-    found = judge(measurement(unit="V"), {**UNITS, "purity": "1"})
+    found = check_quality(measurement(unit="V"), {**UNITS, "purity": "1"})
     assert found.wrong == ("capacity: unit is V, expected one like mAh/g",)
 
 
 def test_beside_a_flag_nothing_counts_as_impossible_to_have() -> None:
-    assert judge(measurement(math.nan, flags=("dead detector",)), UNITS) == GateResult(("dead detector",))
+    assert check_quality(measurement(math.nan, flags=("dead detector",)), UNITS) == GateResult(("dead detector",))
 
 
 def test_an_unknown_unit_is_an_error() -> None:
     with pytest.raises(UnitError):
-        judge(measurement(unit="parsnips"), UNITS)
+        check_quality(measurement(unit="parsnips"), UNITS)
 
 
 def test_what_is_implausible_speaks_against_the_whole_measurement_in_whatever_unit() -> None:
     capacity = MeasuredConfig.model_validate({"kind": "measured", "unit": "mAh/g", "plausible": "0 to 400 mAh/g"})
     ranges = {"capacity": capacity.implausible}
-    assert judge(measurement(0.2, unit="Ah/g"), UNITS, ranges) == GateResult()
-    found = judge(measurement(200.0, unit="Ah/g"), UNITS, ranges)
+    assert check_quality(measurement(0.2, unit="Ah/g"), UNITS, ranges) == GateResult()
+    found = check_quality(measurement(200.0, unit="Ah/g"), UNITS, ranges)
     assert found.flags == ("capacity: 200000 mAh/g is implausible; the campaign file says 0 to 400 mAh/g",)

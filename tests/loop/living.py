@@ -28,10 +28,10 @@ def growing() -> dict[str, Any]:
 
 def write(url: str) -> None:
     """Do what an operator does."""
-    desk = open_journal_editor(None, url, "voltage is settled")
-    amend(desk, desk.words.weights(pairs(["capacity=1", "phase_fraction=3"])))
-    desk = open_journal_editor(None, url, "argon is used up")
-    amend(desk, desk.words.fixed(pairs(["atmosphere=oxygen"])))
+    editor = open_journal_editor(None, url, "voltage is settled")
+    amend(editor, editor.parser.weights(pairs(["capacity=1", "phase_fraction=3"])))
+    editor = open_journal_editor(None, url, "argon is used up")
+    amend(editor, editor.parser.fixed(pairs(["atmosphere=oxygen"])))
     asked = ["temperature=698", "time=1.5 day", "ramp_rate=5", "lithium_excess=4"]
     add_trial(open_journal_editor(None, url, "as in the paper"), pairs(asked))
 

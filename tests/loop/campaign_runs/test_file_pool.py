@@ -90,10 +90,10 @@ def test_a_virtual_furnace_still_wants_the_truth_of_what_it_makes(campaign: dict
 
 def test_a_material_may_be_asked_for(bench: Bench, campaign: dict[str, Any]) -> None:
     bench.run(campaign, max_trials=1)
-    desk = open_journal_editor(None, bench.url, "it stands on the shelf")
+    editor = open_journal_editor(None, bench.url, "it stands on the shelf")
     with pytest.raises(CampaignError, match="the pool has no material 'NaCl'"):
-        add_trial(desk, {"material": "NaCl"})
+        add_trial(editor, {"material": "NaCl"})
     with pytest.raises(CampaignError, match="names the entry of the pool"):
-        add_trial(desk, {})
-    add_trial(desk, {"material": "RbBr-11"})
+        add_trial(editor, {})
+    add_trial(editor, {"material": "RbBr-11"})
     assert bench.run(campaign, max_trials=1).trials[1].candidate.material == "RbBr-11"

@@ -85,8 +85,8 @@ def test_once_it_is_corrected_all_are_completed_by_the_command_and_the_campaign_
 
 def test_a_run_takes_over_what_was_asked_for_beside_it(stopped: Bench) -> None:
     benches.SCALE[0] = 1.0
-    desk = open_journal_editor(None, stopped.url, "corrected it")
-    desk.journal.amend([ReanalyseTrial(trial=n) for n in range(3)], ("somebody", desk.reason), {})
+    editor = open_journal_editor(None, stopped.url, "corrected it")
+    editor.journal.amend([ReanalyseTrial(trial=n) for n in range(3)], ("somebody", editor.reason), {})
     outcome = stopped.run(analysed_by("scaled"))
     assert {t.state for t in outcome.trials} == {TrialState.COMPLETED}
     assert not any(isinstance(event, Warned) for event in stopped.events)
@@ -175,8 +175,8 @@ def test_stopping_rules_go_by_the_new_values(bench: Bench) -> None:
 def test_a_value_that_is_gone_is_suspected_no_more(bench: Bench) -> None:
     benches.SCALE[0] = 1.0
     bench.run(analysed_by("scaled"))
-    desk = open_journal_editor(None, bench.url, "corrected it")
-    desk.journal.set_outliers({2: "far from the others", 4: "far from the others"})
+    editor = open_journal_editor(None, bench.url, "corrected it")
+    editor.journal.set_outliers({2: "far from the others", 4: "far from the others"})
     told(bench, "2")
     assert [t.number for t in Reader(bench.url).trials() if t.outlier] == [4]
 
@@ -184,8 +184,8 @@ def test_a_value_that_is_gone_is_suspected_no_more(bench: Bench) -> None:
 def test_trials_are_scored_by_the_weights_that_the_others_are_shown_by(bench: Bench) -> None:
     benches.SCALE[0] = 1.0
     bench.run(analysed_by("scaled"))
-    desk = open_journal_editor(None, bench.url, "it matters more")
-    amend(desk, [SetWeights(weights={0: 2.0})])
+    editor = open_journal_editor(None, bench.url, "it matters more")
+    amend(editor, [SetWeights(weights={0: 2.0})])
     before = [t.score for t in Reader(bench.url).trials()]
     told(bench, "0")
     assert [t.score for t in Reader(bench.url).trials()] == pytest.approx(before)

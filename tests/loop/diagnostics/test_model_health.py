@@ -107,7 +107,7 @@ def test_a_model_that_orders_badly_is_dropped(spoil: Spoil) -> None:
     for seed in range(6):
         means, sds, values = honest(seed, 100)
         means[60:], sds[60:] = spoil(means[60:], sds[60:])
-        dropped += [number for number, state in changed(conduct(means, sds, values)) if state is HealthState.SIMPLE]
+        dropped += [number for number, state in changed(conduct(means, sds, values)) if state is HealthState.FALLBACK]
     assert len(dropped) == 6
     assert np.median(dropped) < 85
 
@@ -157,7 +157,7 @@ def test_the_simple_model_is_judged_by_its_own_predictions_alone() -> None:
     means[20:60], sds[20:60] = mirrored(means[20:60], sds[20:60])
     trials = conduct(means, sds, values)
     number, state = changed(trials)[-1]
-    assert (state, number < 60) == (HealthState.SIMPLE, True)
+    assert (state, number < 60) == (HealthState.FALLBACK, True)
     assert health(CONFIG, trials, BELIEVED)[METRIC].sd_factor == 1.0
     sds[70:] /= 4
     assert health(CONFIG, conduct(means, sds, values), BELIEVED)[METRIC].sd_factor > 2.0

@@ -91,7 +91,7 @@ def test_embeddings_that_are_shuffled_in_mid_campaign_are_noticed_and_dropped() 
 
 
 def _dropped(model: Any) -> bool:
-    return model["features"].get("chgnet", 0.0) < 0.3 or model["health"]["state"] == HealthState.SIMPLE
+    return model["features"].get("chgnet", 0.0) < 0.3 or model["health"]["state"] == HealthState.FALLBACK
 
 
 @pytest.mark.parametrize("sign", [-1.0, 0.0])

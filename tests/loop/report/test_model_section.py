@@ -52,8 +52,8 @@ def test_the_models_that_are_believed_beside_the_process_are_told() -> None:
     assert told == [
         ("matern", "-0.500", "chosen"),
         ("warped", "-0.700", ""),
-        ("effects", "-0.400", "believed"),
-        ("gp", "-0.500", "believed"),
+        ("effects", "-0.400", "in use"),
+        ("gp", "-0.500", "in use"),
         ("trees", "-0.900", ""),
     ]
 
