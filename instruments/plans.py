@@ -19,8 +19,10 @@ Plan = Generator[Msg, Any, None]
 EVENTS = 1
 """Events of a complete run."""
 READS = 3
-"""Times that the data of a job that has ended are asked for: they still lie at the instrument."""
-_PAUSE = 0.5  # wall time in seconds between two of them, at first
+"""Times that the data of a job that has ended are asked for: they still lie at the instrument. Not tuned, as the pause:
+a network that is silent for longer than a second and a half is a fault that people should see."""
+_PAUSE = 0.5
+"""Wall time in seconds between two of them, at first; then twice as long."""
 
 
 def perform(instrument: JobInstrument, job: Job) -> Plan:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 FEWEST = 16
-"""Points of an array from which it cannot be the same by chance."""
-_EVEN = 1e-6  # deviation of steps from their mean, as a share
+"""Points of an array from which it cannot be the same by chance: with two values as likely in each, once in 65,000."""
+_EVEN = 1e-6
+"""Deviation of an axis' steps from their mean, as a share: single precision, in which detectors may state an axis."""
 _SHOWN = 4  # names in a message
 HEADER = frozenset({"sample", "material", "step", "attempt", "token"})
 """Signals that say which job it is."""

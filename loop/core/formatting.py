@@ -29,7 +29,7 @@ from loop.core.candidate_results import CandidateResult
 from loop.core.pareto import Front
 from loop.core.records import Amendment, PosteriorBest, RegretEstimate, TrialRecord
 
-_SURE = 0.995  # probability of being feasible that goes without saying
+_SURE = 0.995  # probability of being feasible that goes without saying, as it would be printed as 1.00
 
 
 def one_line(text: str) -> str:

@@ -8,8 +8,11 @@ from typing import Any
 from loop.core.records import Proposal
 from surrogates.models.model_selection import GAUSSIAN, MATERN, WARPED
 
-_RELIED = 0.5  # share of what is known of materials from which a view is relied upon
-_DROPPED = 0.25  # below, a view that was relied upon is dropped
+_RELIED = 0.5
+"""Share of what is known of materials from which a view is relied upon. Not tuned: most of it; it decides what is
+logged, and nothing else."""
+_DROPPED = 0.25
+"""Share below which it is dropped: half as much, so that the log does not go back and forth."""
 _KERNELS = {MATERN: "Matérn", GAUSSIAN: "Gaussian", WARPED: "Matérn of warped parameters"}
 
 

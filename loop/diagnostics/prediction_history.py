@@ -16,9 +16,13 @@ from loop.diagnostics.calibration import Pair, metric_pairs
 REACH = NormalDist().inv_cdf(0.975)
 """Standard deviations within which 95 % of all measurements are expected."""
 ROBUST = 0.8
-"""Level at which it is told by what standard deviations had to be multiplied: a fifth of predictions may be wild."""
+"""Level at which it is told by what standard deviations had to be multiplied: a fifth of predictions may be wild.
+
+Not tuned: one of the three levels that reports show, low enough for half a window of five to determine it."""
 _ROBUST_REACH = NormalDist().inv_cdf(0.5 + ROBUST / 2)
-_MOST = 10.0  # beyond this a factor means that the model says nothing
+_MOST = 10.0
+"""Largest factor of standard deviations. Not tuned: beyond it a model says nothing that the spread of the measurements
+does not say, and one wild reading may not make all predictions as wide."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,14 @@ from loop.core.pareto import front_of
 from loop.core.records import TrialRecord, trusted
 
 _LEADERS = 5
-"""The best candidates that are looked at; of a front, all that stand on it."""
+"""The best candidates that are looked at; of a front, all that stand on it. Not tuned, as the next two: a bound that
+grows needlessly costs a few trials at most, and grows only as far as the campaign allows."""
 _NEAR = 0.1
 """Share of the range, at its end, in which a candidate presses against the bound."""
 _STEP = 0.5
 """Share of the range by which it grows at a time."""
 _DIGITS = 3
+"""Significant digits of a new bound, so that people read it with ease."""
 
 Growing = FloatConfig | IntegerConfig
 

@@ -25,13 +25,17 @@ from surrogates.pools.pool import Pool
 COMPUTER = "computer"
 """What the record of a computation has in the place of a station."""
 _MOST_FAILURES = 3
-"""Failures in a row after which a station is no longer used."""
+"""Failures in a row after which a station is no longer used. Not tuned: two may be chance, and each costs a sample."""
 
 _ATTEMPTS = 2
-"""Attempts at a step whose driver fails as it is to begin, although the instrument was ready."""
+"""Attempts at a step whose driver fails as it is to begin, although the instrument was ready. Not tuned: one more, as
+with a link that was down once; a driver with a bug fails again."""
 
 _PAUSES = (60.0, 1800.0)
-"""Lab time in s for which a station that was not ready is left alone, after its first failure in a row and later."""
+"""Lab time in s for which a station that was not ready is left alone, after its first failure in a row and later.
+
+Not tuned: a minute lets a door be closed, and half an hour is short beside a furnace's step. Both end before
+``_MOST_FAILURES``."""
 
 
 class Dispatcher:

@@ -22,7 +22,8 @@ from surrogates.predictors.trained import prior_values
 from surrogates.training.fine_tune_process import Tuning, TuningResult, TuningRow, TuningTask, start
 
 _DUE = 5
-"""Further completed trials after which the result of a tuning counts."""
+"""Further completed trials after which the result of a tuning counts. Not tuned: on one core a tuning takes as long as
+a few trials of the virtual lab, and a result that is late is waited for."""
 
 
 @dataclass(frozen=True, slots=True)

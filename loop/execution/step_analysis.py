@@ -28,7 +28,8 @@ from loop.storage.reader import Reader
 from surrogates.pools.pool import Pool
 
 _FIRST = 4
-"""Samples by which it is seen what a station's signals are by nature."""
+"""Samples by which it is seen what a station's signals are by nature. Not tuned: a constant is taken for one only
+where other signals changed meanwhile, so that few samples do."""
 
 
 class Analyst:

@@ -18,10 +18,16 @@ from loop.validation.limit_checks import HasLimits, constant, converted, extreme
 
 Setting = Mapping[str, Scalar]
 _MOST_CORNERS = 4096
+"""Corners of a space that are all tried; of a larger one, samples are. This and the next four are not tuned: they keep
+``athanor validate`` below half a second."""
 _SAMPLES = 512
+"""Sobol points of a space with too many corners."""
 _PUSHED = 16
+"""Slowest of these points that are pushed to the space's boundary."""
 _BISECTIONS = 20
+"""Halvings of the way to the boundary, which find it to a millionth of the range."""
 _ROWS = 20000
+"""Rows of a table that are tried."""
 
 
 class HasDuration(HasLimits, Protocol):
