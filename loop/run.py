@@ -27,7 +27,7 @@ from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.planner import Planner
 from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
 from loop.storage.external_measurements import Measurements, news, read_history
-from loop.storage.pool_snapshot import POOL, SnapshotMaker, keep_materials
+from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import hold, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
@@ -145,21 +145,11 @@ def _retraining(parts: CampaignResources, store: Path) -> Retraining | None:
 
 
 def _keeping(materials: PoolData | None, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Return a view that also keeps what the report will show of the pool, and of each material that is proposed."""
+    """Return a view that also keeps what the report will show of the pool; nothing is added where there is none."""
     if materials is None:
         return on_event
     name = next(iter(materials.views))
-    atlas = SnapshotMaker.of(materials.pool, name, materials.views[name])
-    if not store.artefacts(POOL):
-        store.keep(POOL, materials.pool.name, atlas.summary())
-    keep_materials(store, atlas, (trial.candidate.material for trial in store.trials()))
-
-    def keeping(event: Event) -> None:
-        on_event(event)
-        if isinstance(event, Proposed):
-            keep_materials(store, atlas, [event.candidate.material])
-
-    return keeping
+    return keeping_snapshots(SnapshotMaker.of(materials.pool, name, materials.views[name]), store, on_event)
 
 
 def _rehearse(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:

@@ -111,7 +111,7 @@ class Dispatcher:
         self._stations[station].submit(self._job(trial, step, record, adopt), done)
         return record.token
 
-    def settle(self, result: StepResult, station: str) -> TrialState | None:
+    def state_after_failure(self, result: StepResult, station: str) -> TrialState | None:
         """Return how a failed step leaves its trial: failed, uncertain, or queued where nothing was moved.
 
         None is returned of what was to be adopted and never began: the same attempt is simply begun again.
@@ -132,7 +132,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 - dispatch: a link that is down may raise anything; nobody can tell, then
             return TrialState.UNCERTAIN
 
-    def count(self, station: str, result: StepResult) -> bool:
+    def record_result(self, station: str, result: StepResult) -> bool:
         """Take note of a step's success; return whether the station has just failed for the last time.
 
         A sample that cannot be made does not speak against the station that says so.

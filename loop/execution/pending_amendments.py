@@ -119,7 +119,7 @@ def apply_pending(state: CampaignState, limits: Mapping[str, HasLimits]) -> list
     trials = state.trials
     first = {a.number: len(trials) for a in waiting if a.number not in refused}
     scores = rescored(amended(state.file_campaign, changes_of(held)), trials)
-    state.store.take_over(first, refused, scores)
+    state.store.decide_amendments(first, refused, scores)
     return [a for a in state.read_journal() if a.number in {*first, *refused}]
 
 
@@ -145,5 +145,5 @@ def requested_trial(state: CampaignState) -> Amendment | None:
 
 def refuse(store: Store, one: Amendment, why: str) -> Amendment:
     """Record why an amendment is not put in force; return it with that."""
-    store.take_over({}, {one.number: why}, {})
+    store.decide_amendments({}, {one.number: why}, {})
     return replace(one, refused=why)

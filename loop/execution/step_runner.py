@@ -97,7 +97,7 @@ class StepRunner:
         if not result.ok and aborted:
             return None
         self._session.on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))
-        if self._dispatcher.count(station, result):
+        if self._dispatcher.record_result(station, result):
             self._session.on_event(
                 Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
             )
@@ -107,7 +107,7 @@ class StepRunner:
 
     def _failed(self, result: StepResult, station: str) -> TrialResult | None:
         """Return how a trial ends whose step has failed; None where the step is tried again."""
-        state, reason = self._dispatcher.settle(result, station), f"{station}: {result.error}"
+        state, reason = self._dispatcher.state_after_failure(result, station), f"{station}: {result.error}"
         job, now, store = result.job, self._session.clock.now(), self._session.store
         if state is None:
             store.claim(job.trial, self._state.read_step(job.trial, job.token), now)

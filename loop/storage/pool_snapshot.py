@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from loop.core.events import Event, Proposed
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -201,11 +203,31 @@ class SnapshotMaker:
         return np.sort(np.random.default_rng(0).permutation(size)[:count])
 
 
-def keep_materials(store: Store, atlas: SnapshotMaker, materials: Iterable[str | None]) -> None:
+def keeping_snapshots(maker: SnapshotMaker, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Keep what a report shows of a pool and of its trials' materials; return a view that adds each proposed one.
+
+    Args:
+        maker: of the pool.
+        store: where it is kept.
+        on_event: told of each event first.
+    """
+    if not store.artefacts(POOL):
+        store.keep(POOL, maker.pool.name, maker.summary())
+    keep_materials(store, maker, (trial.candidate.material for trial in store.trials()))
+
+    def keeping(event: Event) -> None:
+        on_event(event)
+        if isinstance(event, Proposed):
+            keep_materials(store, maker, [event.candidate.material])
+
+    return keeping
+
+
+def keep_materials(store: Store, maker: SnapshotMaker, materials: Iterable[str | None]) -> None:
     """Keep what the report shows of proposed materials, of those that the store does not hold yet."""
     wanted = {material for material in materials if material is not None} - store.artefacts(MATERIAL).keys()
     for material in sorted(wanted):
-        store.keep(MATERIAL, material, atlas.material(material))
+        store.keep(MATERIAL, material, maker.material(material))
 
 
 def _cell(structure: Structure) -> dict[str, Any]:

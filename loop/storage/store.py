@@ -195,7 +195,7 @@ class Store(Journal):
                 raise StoreError("no session has begun; call begin first")
             row.ended, row.outcome = time.time(), outcome
 
-    def take_over(
+    def decide_amendments(
         self, first: Mapping[int, int], refused: Mapping[int, str], results: Mapping[int, TrialResult]
     ) -> None:
         """Record from which trial on amendments hold, or why they do not, and score the trials accordingly.
