@@ -1,0 +1,132 @@
+"""What a station's answers make of a trial, and when a station is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from campaigns.campaign import Campaign
+from campaigns.laboratory import StepConfig
+from campaigns.values import Cause, TrialState
+from instruments.job import Job, StepResult
+from loop.core.records import CampaignRecord
+from loop.execution.dispatcher import Dispatcher
+from loop.execution.lab_setup import build_lab
+from loop.storage.store import Store
+from tests.loop.conftest import quick
+
+STATION = "furnace_1"
+
+
+@pytest.fixture
+def dispatcher(tmp_path: Path) -> Iterator[Dispatcher]:
+    """The stations of the calcination campaign on the virtual lab."""
+    campaign = Campaign(**quick())
+    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
+    store.begin(CampaignRecord("test", "", 1, "print", 0.0), {})
+    found = Dispatcher(campaign, build_lab(campaign, None, tmp_path / "lab", 0.0), store, None)
+    yield found
+    found.close()
+    store.close("")
+
+
+def step(dispatcher: Dispatcher) -> StepConfig:
+    return Campaign(**quick()).workflow[0]
+
+
+def answer(cause: Cause | None = Cause.LAB, attempt: int = 1, *, moved: bool = True, adopt: bool = False) -> StepResult:
+    """Return how the first step of trial 0 ended: badly, but where there is no cause."""
+    job = Job(0, "synthesise", attempt, f"t0-{attempt}", "0", None, {}, 3600.0, adopt)
+    return StepResult(job, cause is None, None if cause is None else "StepError: no", moved, None, 0.0, 1.0, cause)
+
+
+@pytest.fixture
+def says(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the furnace say of every job that it never began, or that it has finished, or nothing."""
+
+    def say(what: str) -> None:
+        furnace = type(dispatcher.instruments[STATION])
+        monkeypatch.setattr(furnace, "never_began", lambda *_: what == "never began")
+        monkeypatch.setattr(furnace, "has_finished", lambda *_: what == "finished")
+
+    return say
+
+
+def test_a_sample_that_cannot_be_made_is_a_failure_whatever_moved(dispatcher: Dispatcher) -> None:
+    assert dispatcher.settle(answer(Cause.SAMPLE), STATION) is TrialState.FAILED
+    assert dispatcher.settle(answer(Cause.SAMPLE, moved=False), STATION) is TrialState.FAILED
+
+
+def test_what_moved_nothing_waits_again(dispatcher: Dispatcher) -> None:
+    assert dispatcher.settle(answer(moved=False), STATION) is TrialState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [("finished", TrialState.FAILED), ("nothing", TrialState.UNCERTAIN), ("never began", TrialState.QUEUED)],
+)
+def test_what_may_have_moved_is_what_the_instrument_says_of_it(
+    dispatcher: Dispatcher, says: Callable[[str], None], said: str, state: TrialState
+) -> None:
+    says(said)
+    assert dispatcher.settle(answer(), STATION) is state
+
+
+def test_a_job_that_never_begins_is_tried_twice_and_no_more(
+    dispatcher: Dispatcher, says: Callable[[str], None]
+) -> None:
+    says("never began")
+    states = [dispatcher.settle(answer(attempt=attempt), STATION) for attempt in (1, 2, 3)]
+    assert states == [TrialState.QUEUED, TrialState.FAILED, TrialState.FAILED]
+
+
+def test_an_attempt_that_was_to_be_adopted_and_never_began_is_begun_again(
+    dispatcher: Dispatcher, says: Callable[[str], None]
+) -> None:
+    says("never began")
+    assert dispatcher.settle(answer(attempt=2, adopt=True), STATION) is None
+
+
+def test_a_link_that_is_down_leaves_a_trial_uncertain(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: object) -> bool:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(type(dispatcher.instruments[STATION]), "never_began", cut)
+    assert dispatcher.settle(answer(), STATION) is TrialState.UNCERTAIN
+
+
+def test_a_station_is_given_up_after_three_failures_in_a_row(dispatcher: Dispatcher) -> None:
+    assert [dispatcher.count(STATION, answer()) for _ in range(2)] == [False, False]
+    assert dispatcher.usable(STATION)
+    assert dispatcher.count(STATION, answer()), "told once, when it happens"
+    assert not dispatcher.usable(STATION)
+    assert not dispatcher.count(STATION, answer())
+    assert "StepError: no" in str(dispatcher.unusable_error(step(dispatcher)))
+
+
+@pytest.mark.parametrize("cause", [None, Cause.SAMPLE])
+def test_a_success_and_a_bad_sample_end_the_row_of_failures(dispatcher: Dispatcher, cause: Cause | None) -> None:
+    for _ in range(4):
+        assert not dispatcher.count(STATION, answer())
+        assert not dispatcher.count(STATION, answer())
+        assert not dispatcher.count(STATION, answer(cause))
+    assert dispatcher.usable(STATION)
+
+
+def test_the_first_station_of_a_step_that_is_free_and_not_resting_is_taken(dispatcher: Dispatcher) -> None:
+    first, *others = step(dispatcher).stations
+    assert dispatcher.free(step(dispatcher)) == first
+    dispatcher.count(first, answer())
+    assert dispatcher.rest(first, lambda: None) == 60.0
+    assert dispatcher.waiting(step(dispatcher))
+    assert dispatcher.free(step(dispatcher)) == (others[0] if others else None)
+
+
+def test_a_station_rests_longer_after_its_second_failure(dispatcher: Dispatcher) -> None:
+    pauses = []
+    for _ in range(3):
+        dispatcher.count(STATION, answer())
+        pauses.append(dispatcher.rest(STATION, lambda: None))
+    assert pauses == [60.0, 1800.0, 1800.0]
