@@ -55,12 +55,12 @@ def says(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
 
 def test_a_sample_that_cannot_be_made_is_a_failure_whatever_moved(dispatcher: Dispatcher) -> None:
-    assert dispatcher.settle(answer(Cause.SAMPLE), STATION) is TrialState.FAILED
-    assert dispatcher.settle(answer(Cause.SAMPLE, moved=False), STATION) is TrialState.FAILED
+    assert dispatcher.state_after_failure(answer(Cause.SAMPLE), STATION) is TrialState.FAILED
+    assert dispatcher.state_after_failure(answer(Cause.SAMPLE, moved=False), STATION) is TrialState.FAILED
 
 
 def test_what_moved_nothing_waits_again(dispatcher: Dispatcher) -> None:
-    assert dispatcher.settle(answer(moved=False), STATION) is TrialState.QUEUED
+    assert dispatcher.state_after_failure(answer(moved=False), STATION) is TrialState.QUEUED
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_what_may_have_moved_is_what_the_instrument_says_of_it(
     dispatcher: Dispatcher, says: Callable[[str], None], said: str, state: TrialState
 ) -> None:
     says(said)
-    assert dispatcher.settle(answer(), STATION) is state
+    assert dispatcher.state_after_failure(answer(), STATION) is state
 
 
 def test_a_job_that_never_begins_is_tried_twice_and_no_more(
     dispatcher: Dispatcher, says: Callable[[str], None]
 ) -> None:
     says("never began")
-    states = [dispatcher.settle(answer(attempt=attempt), STATION) for attempt in (1, 2, 3)]
+    states = [dispatcher.state_after_failure(answer(attempt=attempt), STATION) for attempt in (1, 2, 3)]
     assert states == [TrialState.QUEUED, TrialState.FAILED, TrialState.FAILED]
 
 
@@ -86,7 +86,7 @@ def test_an_attempt_that_was_to_be_adopted_and_never_began_is_begun_again(
     dispatcher: Dispatcher, says: Callable[[str], None]
 ) -> None:
     says("never began")
-    assert dispatcher.settle(answer(attempt=2, adopt=True), STATION) is None
+    assert dispatcher.state_after_failure(answer(attempt=2, adopt=True), STATION) is None
 
 
 def test_a_link_that_is_down_leaves_a_trial_uncertain(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,31 +94,31 @@ def test_a_link_that_is_down_leaves_a_trial_uncertain(dispatcher: Dispatcher, mo
         raise ConnectionError("no route")
 
     monkeypatch.setattr(type(dispatcher.instruments[STATION]), "never_began", cut)
-    assert dispatcher.settle(answer(), STATION) is TrialState.UNCERTAIN
+    assert dispatcher.state_after_failure(answer(), STATION) is TrialState.UNCERTAIN
 
 
 def test_a_station_is_given_up_after_three_failures_in_a_row(dispatcher: Dispatcher) -> None:
-    assert [dispatcher.count(STATION, answer()) for _ in range(2)] == [False, False]
+    assert [dispatcher.record_result(STATION, answer()) for _ in range(2)] == [False, False]
     assert dispatcher.usable(STATION)
-    assert dispatcher.count(STATION, answer()), "told once, when it happens"
+    assert dispatcher.record_result(STATION, answer()), "told once, when it happens"
     assert not dispatcher.usable(STATION)
-    assert not dispatcher.count(STATION, answer())
+    assert not dispatcher.record_result(STATION, answer())
     assert "StepError: no" in str(dispatcher.unusable_error(step(dispatcher)))
 
 
 @pytest.mark.parametrize("cause", [None, Cause.SAMPLE])
 def test_a_success_and_a_bad_sample_end_the_row_of_failures(dispatcher: Dispatcher, cause: Cause | None) -> None:
     for _ in range(4):
-        assert not dispatcher.count(STATION, answer())
-        assert not dispatcher.count(STATION, answer())
-        assert not dispatcher.count(STATION, answer(cause))
+        assert not dispatcher.record_result(STATION, answer())
+        assert not dispatcher.record_result(STATION, answer())
+        assert not dispatcher.record_result(STATION, answer(cause))
     assert dispatcher.usable(STATION)
 
 
 def test_the_first_station_of_a_step_that_is_free_and_not_resting_is_taken(dispatcher: Dispatcher) -> None:
     first, *others = step(dispatcher).stations
     assert dispatcher.free(step(dispatcher)) == first
-    dispatcher.count(first, answer())
+    dispatcher.record_result(first, answer())
     assert dispatcher.rest(first, lambda: None) == 60.0
     assert dispatcher.waiting(step(dispatcher))
     assert dispatcher.free(step(dispatcher)) == (others[0] if others else None)
@@ -127,6 +127,6 @@ def test_the_first_station_of_a_step_that_is_free_and_not_resting_is_taken(dispa
 def test_a_station_rests_longer_after_its_second_failure(dispatcher: Dispatcher) -> None:
     pauses = []
     for _ in range(3):
-        dispatcher.count(STATION, answer())
+        dispatcher.record_result(STATION, answer())
         pauses.append(dispatcher.rest(STATION, lambda: None))
     assert pauses == [60.0, 1800.0, 1800.0]
