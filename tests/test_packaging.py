@@ -14,7 +14,11 @@ FOLDERS = {"campaigns", "instruments", "surrogates", "simulators", "loop"}
 DATA = {
     "campaigns/cathode.yaml",
     "campaigns/calcination.yaml",
+    "campaigns/electrolyte.yaml",
     "campaigns/flow.yaml",
+    "campaigns/oxide.yaml",
+    "campaigns/perovskite.yaml",
+    "campaigns/perovskites.csv",
     "campaigns/schema.json",
     "campaigns/units.txt",
     "surrogates/predictors/precursors.csv",

@@ -35,10 +35,20 @@ SHIPPED: Mapping[Use, frozenset[str]] = {
             "instruments.analyses.repeated_readings:means",
         }
     ),
-    Use.EXPERIMENT: frozenset({"simulators.flow_synthesis:reactor"}),
+    Use.COMPUTATION: frozenset({"simulators.electrolyte:walden_estimate"}),
+    Use.EXPERIMENT: frozenset(
+        {
+            "simulators.electrolyte:cold_cell",
+            "simulators.electrolyte:probe",
+            "simulators.flow_synthesis:reactor",
+            "simulators.high_entropy_oxide:hot_stage",
+            "simulators.perovskites:film",
+        }
+    ),
     Use.POOL: frozenset({"surrogates.pools.prototypes:cathodes"}),
     Use.PREDICTOR: frozenset(
         {
+            "surrogates.predictors.columns:tolerance_factor",
             "surrogates.predictors.electrodes:precursor_cost",
             "surrogates.predictors.electrodes:supply_risk",
             "surrogates.predictors.electrodes:theoretical_capacity",

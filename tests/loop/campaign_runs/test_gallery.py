@@ -26,7 +26,8 @@ def test_a_ready_campaign_runs_and_writes_its_report(template: str, tmp_path: Pa
     Reader(tmp_path).follow(Snippet(template, "bash", "", "\n".join(commands)))
     with sqlite3.connect(tmp_path / "mine.db") as store:
         states = [state for (state,) in store.execute("select state from trial")]
-    assert states.count("completed") >= trials - 2, "what a campaign rehearses, and one that cannot be made"
+    assert states.count("completed") >= min(trials - 1, 4), "some samples cannot be made, and some faults are rehearsed"
+    assert set(states) <= {"completed", "failed", "quarantined", "queued"}
     assert f"<title>{'mine'}" in (tmp_path / "mine.html").read_text(encoding="utf-8")
 
 
