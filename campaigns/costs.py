@@ -21,7 +21,7 @@ def duration_of(campaign: Campaign, settings: Settings) -> float:
     return sum(step.duration_of(settings) for step in campaign.workflow)
 
 
-def dearest(campaign: Campaign) -> float:
+def most_expensive_trial(campaign: Campaign) -> float:
     """Return what a trial costs at most, in USD, between the bounds of all parameters."""
     total = 0.0
     for step in campaign.workflow:

@@ -1,4 +1,8 @@
-"""From a raw powder pattern to the weight fraction of the intended phase."""
+"""From a raw powder pattern to the weight fraction of the intended phase.
+
+The thresholds of flags and the parts of the stated uncertainty were chosen on the two-phase patterns and the pairs of
+phases of ``benchmarks.phases``, and are measured there on others (docs/benchmarks.md, Phase fractions).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ PASSED = 0.008  # of that area, at most, of foreign phases that no flag tells, s
 BROAD = (2.0, 1.5)  # deg; widths of the target's and of other lines, up to which they are no humps
 TRACE = 0.02  # of the weight
 WORST_SD = 0.15  # of a fraction that is worth learning from
-DOUBTFUL = 1.4  # reduced chi squared, above which the fit may have gone astray
+SUSPECT = 1.4  # reduced chi squared, above which the fit may have gone astray
 BETTER = 0.8  # of the misfit, that makes another start the right one
 SHOWN = 4  # unexplained reflections that are named
 SAME_WAVELENGTH = 0.003  # relative; K-alpha-1 and the mean of both lines are one tube
@@ -98,8 +102,8 @@ def _fit(scan: Scan, phases: Sequence[ReferencePhase]) -> tuple[ProfileFit, Unex
     """Return the fit, and what it leaves; where something may be wrong, another start is tried."""
     fit = fit_profile(scan, phases)
     left = unexplained(scan, fit)
-    doubtful = fit.goodness > DOUBTFUL or _flags(fit, left, phases)
-    if doubtful and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
+    suspect = fit.goodness > SUSPECT or _flags(fit, left, phases)
+    if suspect and (again := fit_profile(scan, phases, moved=True)).cost < BETTER * fit.cost:
         return again, unexplained(scan, again)
     return fit, left
 

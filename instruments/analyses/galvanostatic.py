@@ -1,4 +1,8 @@
-"""From a raw discharge curve to capacity and mean voltage."""
+"""From a raw discharge curve to capacity and mean voltage.
+
+The limits of a usable curve are not tuned: each lies outside of what a lithium cell does. The uncertainties of balance
+and voltmeter are assumed: of usual instruments, not of a certain one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Whether two crystals are one phase, however they are written."""
+"""Whether two crystals are one phase, however they are written.
+
+The tolerances are not tuned: each has room for the rounding of CIFs and for the lattices of density functionals, and
+none for a polymorph; ``DISPLACEMENT`` is half the default of pymatgen's StructureMatcher.
+"""
 
 from __future__ import annotations
 

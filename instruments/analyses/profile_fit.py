@@ -1,4 +1,8 @@
-"""Full-profile fit of a powder pattern: phase weights with uncertainties, from reference reflections."""
+"""Full-profile fit of a powder pattern: phase weights with uncertainties, from reference reflections.
+
+Where a fit starts, what it tries and which phases it keeps is not tuned by any search; what it comes to is measured by
+``benchmarks.phases`` (docs/benchmarks.md, Phase fractions).
+"""
 
 from __future__ import annotations
 

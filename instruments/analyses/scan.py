@@ -1,4 +1,7 @@
-"""A powder scan as instruments write it: read into angles and counts, or refused with the reason."""
+"""A powder scan as instruments write it: read into angles and counts, or refused with the reason.
+
+The limits of a usable scan are not tuned: they keep out what no fit can use.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Reflections of a pattern that no phase of a fit explains."""
+"""Reflections of a pattern that no phase of a fit explains.
+
+What is clear, and what is misfit of a known reflection, was chosen with the thresholds of flags, on patterns of
+``benchmarks.phases`` (docs/benchmarks.md, Phase fractions).
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from campaigns.campaign import (
     StoppingRuleConfig,
     TargetRuleConfig,
 )
-from campaigns.costs import dearest
+from campaigns.costs import most_expensive_trial
 from campaigns.objective import FindManyConfig, Objective
 from campaigns.values import TrialState
 from loop.core.candidate_results import best, by_trial, results
@@ -66,7 +66,7 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
         return f"all {budget.trials} trials of the budget are spent"
     if budget.wall_time is not None and used.wall_time >= budget.wall_time:
         return f"the budget's wall time of {budget.wall_time:g} s is spent"
-    trial_cost = dearest(campaign)
+    trial_cost = most_expensive_trial(campaign)
     up_to = "up to " if any("cost" in step.sums for step in campaign.workflow) else ""
     if budget.cost is not None and used.cost + trial_cost > budget.cost:
         return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {up_to}{trial_cost:g} USD"

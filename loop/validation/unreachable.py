@@ -12,9 +12,9 @@ def unreachable(campaign: Campaign) -> Iterator[str]:
     budget, initial = campaign.budget, campaign.planner.initial
     if initial >= budget.trials and not campaign.history:  # which counts as a start
         yield f"planner.initial: {initial} trials fill the space, and the budget is {budget.trials}: no model chooses"
-    dearest = sum(step.fixed_cost for step in campaign.workflow)
-    if budget.cost is not None and dearest > budget.cost:
-        yield f"budget.cost: one trial costs {dearest:g} USD, and the budget is {budget.cost:g} USD: one trial is run"
+    cost = sum(step.fixed_cost for step in campaign.workflow)
+    if budget.cost is not None and cost > budget.cost:
+        yield f"budget.cost: one trial costs {cost:g} USD, and the budget is {budget.cost:g} USD: one trial is run"
     for i, rule in enumerate(campaign.stopping):
         if why := _never(campaign, rule):
             yield f"stopping[{i}]: {rule.kind} can never hold: {why}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from campaigns.campaign import Campaign
-from campaigns.costs import cost_of, dearest, duration_of, weighs_cost
+from campaigns.costs import cost_of, duration_of, most_expensive_trial, weighs_cost
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue
 from loop.core.stopping import Spent, stop_reason
@@ -46,7 +46,7 @@ def test_cost_and_duration_of_a_step_may_be_sums_of_parameters() -> None:
     settings = {"a": 0.5, "b": 0.1}
     assert cost_of(campaign, settings) == pytest.approx(19.0)
     assert duration_of(campaign, settings) == pytest.approx(2400.0)
-    assert dearest(campaign) == pytest.approx(100.0)
+    assert most_expensive_trial(campaign) == pytest.approx(100.0)
     assert cost_of(box("5 - 10 * b"), {"a": 0.0, "b": 1.0}) == 0.0, "nobody is paid for an experiment"
 
 
@@ -64,7 +64,7 @@ def test_what_is_usual_is_found_a_few_times_for_a_choice(monkeypatch: pytest.Mon
 
 def test_a_quantity_stays_a_quantity() -> None:
     campaign = box("40 USD")
-    assert (cost_of(campaign, {}), dearest(campaign), weighs_cost(campaign)) == (40.0, 40.0, False)
+    assert (cost_of(campaign, {}), most_expensive_trial(campaign), weighs_cost(campaign)) == (40.0, 40.0, False)
 
 
 @pytest.mark.parametrize(
