@@ -134,7 +134,7 @@ def test_a_run_that_goes_on_takes_over_what_is_imported_meanwhile(bench: Bench) 
     (imported,) = Reader(bench.url).amendments()
     assert imported.first == 2
     assert [t.number for t in outcome.trials if t.imported] == list(range(2, 10))
-    assert [t.proposal.generator for t in outcome.trials[10:]] == ["model"] * 3
+    assert [t.proposal.modelled for t in outcome.trials[10:]] == [True] * 3
     assert sum(t.counted for t in outcome.trials) == 5
 
 
