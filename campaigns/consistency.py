@@ -16,7 +16,7 @@ from campaigns.laboratory import StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.surrogate import SurrogateConfig
-from campaigns.tables.columns import RESERVED
+from campaigns.tables.named_columns import RESERVED
 from campaigns.units import to_unit
 
 

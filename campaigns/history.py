@@ -23,7 +23,7 @@ from campaigns.parameters import (
 )
 from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
-from campaigns.tables.columns import is_ranking
+from campaigns.tables.named_columns import is_ranking
 from campaigns.tables.settings import broken_mixture
 from campaigns.tables.sheet import read_sheet
 from campaigns.values import Candidate, Scalar

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from campaigns.tables.columns import (
+from campaigns.tables.named_columns import (
     COST,
     COUNT,
     FEASIBLE,
