@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from campaigns.config import Config, Count, Dollars, Name, Number, Seconds
+from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, Name, Number, Seconds
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
@@ -77,6 +77,10 @@ class PlannerConfig(Config):
 
     initial: Annotated[Count, Field(gt=1)] = 10
     """Space-filling trials before the models choose."""
+    strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)] | None = None
+    """ax: Ax's own default generation strategy. Or a function such as mylab:strategy, which takes the campaign's
+    ax.core.experiment:Experiment and returns a GenerationStrategy of Ax, or a list of its nodes. Without it, the nodes
+    of Athanor choose."""
     cost: Literal["aware", "blind"] | None = None
     """aware: gains are weighed against what a candidate costs and how long it takes, less and less as the budget is
     spent. Without it, that is so where cost or duration of a step depends on parameters, unless many are wanted."""

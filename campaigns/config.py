@@ -176,6 +176,8 @@ Constant = Annotated[float | str, BeforeValidator(_number_or_text)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_no_keyword)]
 """A name that can stand in an expression."""
 
+STRATEGY_PATTERN = r"^(ax|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
+"""Of a generation strategy: Ax's own, or the dotted path of one."""
 DottedPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A Python object, written package.module:name."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.analysis_settings import bad_settings
+from campaigns.ax_space import inexpressible
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.laboratory import StepConfig
@@ -45,6 +46,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _fidelities,
         _step_sums,
         _cost_aware,
+        _strategy,
         _faults,
         _devices,
     )
@@ -360,3 +362,21 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _unknown(got: str, allowed: Any) -> str:
     return f"unknown name {got!r}{suggestion(got, allowed)}; allowed: {', '.join(allowed) or 'none'}"
+
+
+def _strategy(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what a generation strategy that the campaign names cannot search, or does not use."""
+    named = getattr(sections.get("planner"), "strategy", None)
+    if named is None:
+        return
+    unused = {
+        "fidelities": "proposes measurements at full fidelity alone",
+        "warm_start": "learns from the trials of this campaign alone, those of its history among them",
+    }
+    for key, why in unused.items():
+        if sections.get(key):
+            yield Problem(key, f"planner.strategy {named} {why}; remove {key}, or planner.strategy")
+    if getattr(sections["planner"], "cost", None) == "aware":
+        yield Problem("planner.cost", f"planner.strategy {named} weighs no costs; remove cost, or strategy")
+    for key, what in inexpressible(sections["space"]) if named == "ax" and "space" in sections else ():
+        yield Problem(f"space.{key}", f"{what}; Ax's strategy cannot search such a space: remove planner.strategy")

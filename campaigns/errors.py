@@ -11,6 +11,7 @@ AthanorError
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
+├── PlannerError       a generation strategy fails, or proposes nothing that is allowed (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
 """
 
@@ -102,6 +103,10 @@ class AnalysisError(LabError):
 
 class ModelError(AthanorError):
     """A surrogate, or the weights that it needs, cannot be had."""
+
+
+class PlannerError(AthanorError):
+    """A generation strategy that the campaign names fails, or proposes nothing that is allowed."""
 
 
 class StoreError(AthanorError):

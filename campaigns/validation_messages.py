@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from campaigns.config import STRATEGY_PATTERN
 from campaigns.errors import PlacedError, Problem, suggestion
 from campaigns.yaml_lines import Loc, dotted
 
@@ -29,6 +30,7 @@ _BOUNDS = {
 _PATTERNS = {
     "^[A-Za-z_][A-Za-z0-9_]*$": "a name of letters, digits and _, not beginning with a digit",
     r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "package.module:name",
+    STRATEGY_PATTERN: "ax, or package.module:name",
 }
 
 

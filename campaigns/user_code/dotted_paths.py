@@ -24,6 +24,7 @@ class Use(StrEnum):
     COMPUTATION = "COMPUTATION"
     EXPERIMENT = "EXPERIMENT"
     MODEL = "MODEL"
+    STRATEGY = "STRATEGY"
 
 
 SHIPPED: Mapping[Use, frozenset[str]] = {
@@ -133,4 +134,6 @@ def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     for name, station in sections.get("stations", {}).items():
         yield f"stations.{name}.device", station.device, Use.DEVICE, station.settings
         yield f"stations.{name}.experiment", station.experiment, Use.EXPERIMENT, {}
+    strategy = getattr(sections.get("planner"), "strategy", None)
+    yield "planner.strategy", None if strategy == "ax" else strategy, Use.STRATEGY, {}
     yield "lab.factory", getattr(sections.get("lab"), "factory", None), Use.LAB, {}

@@ -95,6 +95,11 @@ class ObjectKind(Enum):
         "botorch.models.model.Model",
         ("posterior",),
     )
+    STRATEGY = _Wanted(
+        "a function of an ax.core.experiment:Experiment that returns a GenerationStrategy, or a list of its nodes",
+        1,
+        "ax.generation_strategy.generation_strategy.GenerationStrategy",
+    )
 
     @property
     def words(self) -> str:
@@ -128,7 +133,7 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         return ""
     if trouble := _arguments(definition.found.parameters, kind, settings):
         return f"{_called(definition)} {trouble}"
-    if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition)):
+    if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition, lists=kind is ObjectKind.STRATEGY)):
         return f"{_called(definition)} {trouble}; wanted: {kind.words}"
     if kind is ObjectKind.PREDICTOR:
         return _without_unit(definition)

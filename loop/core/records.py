@@ -19,6 +19,8 @@ OPERATOR = "operator"
 """Generator of the proposals that somebody asked for."""
 IMPORTED = "imported"
 """Generator of what was measured elsewhere, and was made a trial of the campaign."""
+STRATEGY = "strategy"
+"""Generator of the proposals of a generation strategy that the campaign names; their node says more."""
 PARTIAL = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 """States of trials that ended early: what was measured before, and can be trusted, is learnt from."""
 
@@ -42,8 +44,9 @@ class Proposal:
 
     Attributes:
         generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement), ``model``,
-            ``re-measure`` for a candidate that was measured before, ``operator`` for one that somebody asked for, or
-            ``imported`` for what was measured elsewhere.
+            ``re-measure`` for a candidate that was measured before, ``strategy`` for the node of a strategy that the
+            campaign names, ``operator`` for one that somebody asked for, or ``imported`` for what was measured
+            elsewhere.
         acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
         predictions: measured and derived metric to its prediction, made before the measurement.
         score: predicted score with its standard deviation; None unless a model chose.

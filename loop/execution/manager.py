@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from campaigns.amendments import AddTrial
-from campaigns.errors import AnalysisError
+from campaigns.errors import AnalysisError, PlannerError
 from campaigns.laboratory import StepConfig
 from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
@@ -58,6 +58,7 @@ class Manager:
 
         Raises:
             LabError: a step has no usable station left, or the same analysis fails trial after trial.
+            PlannerError: the generation strategy that the campaign names proposes nothing that is allowed.
         """
         self._take_up()
         while True:
@@ -102,6 +103,10 @@ class Manager:
         except SpaceExhaustedError as error:
             if not self._state.open:  # what is under way may tell that a repetition is worthwhile
                 self._stop.stop(str(error))
+            return False
+        except PlannerError:
+            if not self._state.open:  # what was begun is finished first
+                raise
             return False
         self._queue(suggestion, asked)
         return True

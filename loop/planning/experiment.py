@@ -26,25 +26,17 @@ from ax.core.experiment import Experiment
 from ax.core.generator_run import GeneratorRun
 from ax.core.metric import Metric
 from ax.core.optimization_config import OptimizationConfig
-from ax.core.parameter import ChoiceParameter, FixedParameter, Parameter, ParameterType, RangeParameter
-from ax.core.parameter_constraint import ParameterConstraint
-from ax.core.search_space import SearchSpace
 from ax.utils.common.logger import set_ax_logger_levels
 
-from campaigns.ax_space import inexpressible
 from campaigns.campaign import Campaign
-from campaigns.constraints import LinearConstraint
 from campaigns.fidelity import FULL, cheap_name
 from campaigns.objective import FindParetoConfig, Objective
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
-from campaigns.values import Candidate, Scalar, TrialState
+from campaigns.values import Candidate, TrialState
 from loop.core.records import IMPORTED, Proposal, TrialRecord, fully_measured
 from loop.core.trial_scoring import score_trial
 from loop.planning.failures import lost
+from loop.planning.search_space import candidate_of, parameters_of, search_space
 
-MATERIAL = "material"
-"""Parameter of Ax that holds the row of a material in the pool, from 0."""
 MATERIALS = "materials"
 """Property of the experiment that holds the ids of the pool's materials, row by row."""
 SCORE = "score"
@@ -52,7 +44,6 @@ SCORE = "score"
 Keys: TypeAlias = frozenset[tuple[object, ...]]
 """Of candidates; see ``Candidate.key``."""
 
-_MOST_LEVELS = 1000  # of ChoiceParameter, ax.core.parameter.MAX_VALUES_CHOICE_PARAM
 _TRIES = 2
 """Trials that a candidate gets whose trials fail for a fault that is not its own."""
 
@@ -71,10 +62,12 @@ class CampaignExperiment:
     def __init__(self, campaign: Campaign, materials: Sequence[str] = ()) -> None:
         set_ax_logger_levels(logging.WARNING)
         self._campaign, self._objective = campaign, campaign.build_objective()
+        self._materials = tuple(materials)
         self._rows = {material: row for row, material in enumerate(materials)}
         self._candidates: list[Candidate] = []  # as they were proposed; the arms of Ax hold stand-in values, too
         self._ended: dict[int, TrialRecord] = {}
         self._outliers: dict[int, str] = {}
+        self._unstated: set[str] = set()  # metrics of which a measurement states no uncertainty
         self.ax = self._empty()
 
     def __len__(self) -> int:
@@ -83,12 +76,20 @@ class CampaignExperiment:
     def amend(self, campaign: Campaign) -> None:
         """Hold the same trials in an amended campaign: another space, or another objective."""
         self._campaign, self._objective = campaign, campaign.build_objective()
-        self._rebuild()
+        self.rebuild()
 
     def clear(self) -> None:
         """Forget all trials."""
-        self._candidates, self._ended, self._outliers = [], {}, {}
+        self._candidates, self._ended, self._outliers, self._unstated = [], {}, {}, set()
         self.ax = self._empty()
+
+    def rebuild(self) -> None:
+        """Hold the same trials anew, in the order of their numbers."""
+        abouts = [self._about(number) for number in range(len(self))]
+        self.ax = self._empty()
+        for candidate, about in zip(self._candidates, abouts, strict=True):
+            self._attach(candidate, about)
+        self._settle([self._ended[number] for number in sorted(self._ended)])
 
     def restore(self, trials: Sequence[TrialRecord]) -> None:
         """Take up more trials of the store, in the order of their numbers, in bulk."""
@@ -122,9 +123,17 @@ class CampaignExperiment:
         back = any(n not in outliers for n in changed)
         self._outliers = dict(outliers)
         if back:  # Ax takes no failure back
-            self._rebuild()
+            self.rebuild()
         for number in changed if not back else ():
             self.ax.trials[number].mark_failed(reason=_suspected(outliers[number]), unsafe=True)
+
+    def candidate_of(self, parameters: Mapping[str, Any]) -> Candidate:
+        """Return the candidate that parameters of Ax stand for, whether it is allowed or not."""
+        return candidate_of(self._campaign.space, parameters, self._materials)
+
+    def parameters_of(self, candidate: Candidate) -> dict[str, Any]:
+        """Return a candidate's value of each parameter of Ax."""
+        return parameters_of(self._campaign.space, candidate, self._rows)
 
     def save(self, path: Path) -> None:
         """Write the experiment as a file, for ``Client.load_from_json_file``.
@@ -198,16 +207,9 @@ class CampaignExperiment:
             properties={"owners": [None]} | ({MATERIALS: list(self._rows)} if self._rows else {}),
         )
 
-    def _rebuild(self) -> None:
-        abouts = [self._about(number) for number in range(len(self))]
-        self.ax = self._empty()
-        for candidate, about in zip(self._candidates, abouts, strict=True):
-            self._attach(candidate, about)
-        self._settle(list(self._ended.values()))
-
     def _attach(self, candidate: Candidate, about: Mapping[str, Any]) -> int:
         """Let a trial of Ax run; one that lies outside of the space stays, as Ax has it, out of design."""
-        arm = Arm(parameters_of(self._campaign.space, candidate, self._rows))
+        arm = Arm(self.parameters_of(candidate))
         run = GeneratorRun([arm], generation_node_name=about["node"] or about["generator"])
         # Not by Experiment.attach_trial, which refuses what breaks a constraint.
         trial = self.ax.new_trial(run).mark_running(no_runner_required=True)
@@ -216,6 +218,11 @@ class CampaignExperiment:
 
     def _settle(self, trials: Sequence[TrialRecord]) -> None:
         """Give Ax what trials measured, all at once, and how they ended."""
+        unstated = {name for t in trials for name, m in t.metrics.items() if m.sd == 0.0} - self._unstated
+        self._unstated |= unstated
+        if unstated and len(trials) < len(self._ended):
+            self.rebuild()  # Ax infers the noise of a metric for all of its measurements, or for none
+            return
         rows = [row for trial in trials for row in self._data(trial)]
         if rows:
             self.ax.attach_data(Data(data_rows=rows))
@@ -246,7 +253,7 @@ class CampaignExperiment:
         wanted = {*self.ax.metrics, *(cheap_name(trial.fidelity, name) for name in self._campaign.measured)}
         for name, (value, sd) in values.items():
             if name in wanted:
-                yield DataRow(trial.number, arm.name, name, name, value, sd)
+                yield DataRow(trial.number, arm.name, name, name, value, math.nan if name in self._unstated else sd)
 
     def _worth(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
         """Return what the objective in force makes of a trial: its score, or the points of each term of a front."""
@@ -255,105 +262,9 @@ class CampaignExperiment:
             return {}
         metrics = {name: (m.value, m.sd) for name, m in scored.metrics.items()}
         if not isinstance(self._objective.find, FindParetoConfig):
-            return metrics | {SCORE: (scored.score, scored.score_sd or 0.0)}
+            return metrics | {SCORE: (scored.score, math.nan if self._unstated else scored.score_sd or 0.0)}
         points = self._objective.points({name: value for name, (value, _) in metrics.items()})
         return metrics | {n: (float(p), math.nan) for n, p in zip(_axes(self._objective), points, strict=True)}
-
-
-def search_space(space: SpaceConfig, materials: int = 0) -> SearchSpace:
-    """Return a space of Ax, with the constraints that Ax can express.
-
-    Every parameter has a value there, and one that does not apply its lowest. A material is a row of the pool.
-
-    Args:
-        space: in force.
-        materials: size of the pool.
-    """
-    found = [_parameter(name, parameter) for name, parameter in space.all_parameters.items()]
-    if materials:
-        found.append(_range(MATERIAL, ParameterType.INT, 0, materials - 1))
-    held = {p.name: float(p.value) for p in found if isinstance(p, FixedParameter) and p.parameter_type.is_numeric}
-    return SearchSpace(found, [c for c in _constraints(space, held) if c is not None])
-
-
-def parameters_of(space: SpaceConfig, candidate: Candidate, rows: Mapping[str, int]) -> dict[str, Scalar]:
-    """Return a candidate's value of each parameter of Ax; shares of a mixture add up exactly, as Ax wants them to.
-
-    Args:
-        space: in force.
-        candidate: in this space or not.
-        rows: material to its row in the pool; one that the pool does not have comes behind all others.
-    """
-    stand_ins = {name: p.at(0.0) for name, p in space.parameters.items() if p.when}
-    values = stand_ins | {n: _typed(space.all_parameters.get(n), v) for n, v in candidate.parameters.items()}
-    for mixture in space.mixtures.values():
-        shares = {name: float(values[name]) for name in mixture.components if name in values}
-        whole = sum(shares.values())
-        values |= {name: share * mixture.total / whole for name, share in shares.items()} if whole > 0.0 else {}
-    if candidate.material is not None:
-        values[MATERIAL] = rows.get(candidate.material, len(rows))
-    return values
-
-
-def _typed(parameter: ParameterConfig | None, value: Scalar) -> Scalar:
-    """Return a value with the type that Ax wants, whatever it is in the store."""
-    match parameter:
-        case FloatConfig() | OrdinalConfig():
-            return float(value)
-        case IntegerConfig():
-            return int(value)
-        case _:
-            return value
-
-
-def _parameter(name: str, parameter: ParameterConfig) -> Parameter:
-    match parameter:
-        case FloatConfig(low=low, high=high, scale=scale):
-            return _range(name, ParameterType.FLOAT, low, high, log_scale=scale == "log")
-        case IntegerConfig(low=low, high=high):
-            return _range(name, ParameterType.INT, int(low), int(high))
-        case OrdinalConfig(levels=levels):
-            return _choice(name, ParameterType.FLOAT, [float(level) for level in levels], ordered=True)
-        case CategoricalConfig(levels=levels):
-            return _choice(name, ParameterType.STRING, list(levels), ordered=False)
-
-
-def _range(name: str, kind: ParameterType, low: float, high: float, *, log_scale: bool = False) -> Parameter:
-    if low == high:
-        return FixedParameter(name, kind, low)
-    return RangeParameter(name, kind, low, high, log_scale=log_scale)
-
-
-def _choice(name: str, kind: ParameterType, levels: Sequence[Scalar], *, ordered: bool) -> Parameter:
-    if len(levels) == 1:
-        return FixedParameter(name, kind, levels[0])
-    many = len(levels) > _MOST_LEVELS  # Ax holds so many while a campaign runs, and refuses to write them into a file
-    return ChoiceParameter(
-        name, kind, list(levels), is_ordered=ordered, sort_values=ordered, bypass_cardinality_check=many
-    )
-
-
-def _constraints(space: SpaceConfig, held: Mapping[str, float]) -> Iterator[ParameterConstraint | None]:
-    """Yield the linear constraints and the totals of the mixtures, but for those that Ax cannot express."""
-    refused = {key for key, _ in inexpressible(space)}
-    for i, constraint in enumerate(space.parsed_constraints):
-        if f"constraints[{i}]" not in refused and isinstance(constraint, LinearConstraint):
-            yield _constraint(constraint.coefficients, constraint.bound, held, equal=constraint.equal)
-    for mixture in space.mixtures.values():
-        yield _constraint(dict.fromkeys(mixture.components, 1.0), mixture.total, held, equal=True)
-
-
-def _constraint(
-    coefficients: Mapping[str, float], bound: float, held: Mapping[str, float], *, equal: bool
-) -> ParameterConstraint | None:
-    """Return a constraint on what is not held at one value; None where nothing is left to constrain."""
-    rest = bound - sum(coefficient * held[name] for name, coefficient in coefficients.items() if name in held)
-    terms = [f"{coefficient!r} * {name}" for name, coefficient in coefficients.items() if name not in held]
-    if not terms:
-        return None
-    if equal:
-        return ParameterConstraint(equality=f"{' + '.join(terms)} == {rest!r}")
-    return ParameterConstraint(inequality=f"{' + '.join(terms)} <= {rest!r}")
 
 
 def _optimization(objective: Objective) -> OptimizationConfig:

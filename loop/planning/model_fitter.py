@@ -187,6 +187,6 @@ class ModelFitter:
             self._believed = (believed[0], replace(believed[1], scorer=self.scorer, memory={}))
 
 
-def seed_of(seed: int, number: int) -> int:
-    """Return the seed of one choice: a function of the campaign's seed and the number of trials alone."""
-    return zlib.crc32(f"{seed}/{number}".encode())
+def seed_of(seed: int, number: int, attempt: int = 0) -> int:
+    """Return the seed of one choice: a function of the campaign's seed, the number of trials and the attempt alone."""
+    return zlib.crc32((f"{seed}/{number}/{attempt}" if attempt else f"{seed}/{number}").encode())

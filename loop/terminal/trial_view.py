@@ -227,8 +227,14 @@ def _merit(store: Reader, trial: TrialRecord, front: Front | None) -> str:
     return "predicted score, by the weights of then" if old else "predicted score"
 
 
-def _proposal_rows(proposal: Proposal, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
+def _origin_rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
     yield "generator", proposal.origin
+    if proposal.node:
+        yield "node", proposal.node
+
+
+def _proposal_rows(proposal: Proposal, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
+    yield from _origin_rows(proposal)
     yield "campaign", f"with amendment {proposal.version}" if proposal.version else "as the file says"
     if proposal.reason:
         yield "reason", one_line(proposal.reason)

@@ -63,6 +63,8 @@ class Wired(Duties, JobInstrument):
 
 def build(): return None
 def build_in(port): return None
+def nodes(experiment) -> list: return [experiment]
+def node_names(experiment): return {'node': experiment}
 def analyse(data, context): return None
 def analyse_all(data, context, *more, deep=True): return None
 first, second = analyse, analyse
@@ -196,6 +198,7 @@ def test_what_is_no_part_of_a_laboratory_is_refused_and_never_imported(folder: P
         ("bench:Features", Use.FEATURES),
         ("surrogates.features.composition:CompositionFeatures", Use.FEATURES),
         ("bench:analyse", Use.COMPUTATION),
+        ("bench:nodes", Use.STRATEGY),
     ],
 )
 def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -> None:
@@ -225,6 +228,9 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
         ("bench:build", Use.DEVICE, "is a function, no class"),
         ("bench:build_in", Use.LAB, "needs port, but is called with no arguments"),
         ("bench:build_in", Use.POOL, "needs port, but is called with no arguments"),
+        ("bench:build", Use.STRATEGY, "takes no arguments, but is called with one argument"),
+        ("bench:node_names", Use.STRATEGY, "returns a dict in line"),
+        ("bench:nodes", Use.POOL, "needs experiment, but is called with no arguments"),
         ("bench:analyse_one", Use.ANALYSIS, "takes one argument, but is called with 2 arguments"),
         ("bench:analyse_more", Use.ANALYSIS, "needs data, context, extra, but is called with 2 arguments"),
         ("bench:analyse_with", Use.ANALYSIS, "needs data, context, extra"),

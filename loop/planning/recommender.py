@@ -1,0 +1,158 @@
+"""Athanor's own generation strategy: by which node the next candidate comes, and which it is.
+
+A pure function of the campaign, its seed, the number of trials, and what the store says of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from campaigns.campaign import Campaign
+from campaigns.fidelity import FULL
+from campaigns.values import Candidate
+from loop.core.records import AGAIN, FEWEST, MODEL, Alternative, Proposal
+from loop.planning.acquisition import Choice, choose, explained
+from loop.planning.experiment import CampaignExperiment
+from loop.planning.fidelity_selection import FidelitySelector, plan
+from loop.planning.initial_design import InitialDesign
+from loop.planning.model_fitter import ModelFitter, seed_of
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
+from loop.planning.shortlist import SpaceExhaustedError
+
+NODES = {"space-filling": "InitialDesign", "sources": "PriorData", MODEL: "BoTorch", AGAIN: "Replication"}
+"""Generator of a proposal, as the store has it, to the node of the generation strategy that makes such proposals."""
+
+Recommendation = tuple[Candidate, Proposal]
+"""A candidate, and why it was chosen."""
+
+
+class Recommender:
+    """Recommends candidates.
+
+    Args:
+        models: what the trials have taught.
+        experiment: what was proposed, and how it ended.
+    """
+
+    def __init__(self, models: ModelFitter, experiment: CampaignExperiment) -> None:
+        self._models, self._experiment = models, experiment
+        self.amend(0)
+
+    def amend(self, first: int) -> None:
+        """Go by an amended campaign, which holds from the trial with number ``first``."""
+        self._first, self._design = first, self._design_after(0)
+
+    def recommend(self) -> Recommendation:
+        """Return the next candidate; the node that it comes by follows from its proposal.
+
+        Raises:
+            SpaceExhaustedError: no candidate is left.
+        """
+        begun, planned = self._experiment.own(), plan(self._campaign)
+        if begun < len(planned):
+            planned = plan(self._campaign, self._models.imported)
+        seed = seed_of(self._campaign.seed, len(self._experiment))
+        try:
+            if begun < len(planned):
+                candidate, proposal = self._initial(planned[begun])
+            elif self._models.scored < FEWEST:
+                candidate, proposal = self._initial(FULL)
+            else:
+                candidate, proposal = self._choose(seed)
+        except SpaceExhaustedError:
+            repeated = self._replicate_alone(seed)
+            if repeated is None:
+                raise
+            candidate, proposal = repeated
+        present = self._campaign.space.present(candidate.parameters)
+        return replace(candidate, parameters=present), replace(proposal, node=NODES[proposal.generator])
+
+    @property
+    def _campaign(self) -> Campaign:
+        return self._models.scorer.campaign
+
+    def _design_after(self, count: int) -> InitialDesign:
+        """Return the initial design of the campaign in force, which goes on after so many proposals."""
+        return InitialDesign(self._models.scorer, self._models.teaching, count)
+
+    def _current_design(self) -> InitialDesign:
+        """Return the initial design, as far as it had come when the campaign became what it is."""
+        count = self._experiment.own(before=self._first)
+        if self._design.begun != count:
+            self._design = self._design_after(count)
+        return self._design
+
+    def _initial(self, fidelity: str) -> tuple[Candidate, Proposal]:
+        """Return a candidate of the initial design, advised by sources or filling the space."""
+        seen = self._experiment.seen(fidelity)
+        advised = self._advised_design().advised(len(seen), self._models.measured, seen) if fidelity == FULL else None
+        generator = "space-filling" if advised is None else "sources"
+        candidate = advised or self._current_design().candidate(self._experiment.own(), seen)
+        if candidate is None:
+            raise SpaceExhaustedError("every candidate has been proposed")
+        learnt_from, pending = self._models.learnt_from, self._experiment.under_way
+        return candidate, Proposal(generator, learnt_from=learnt_from, pending=pending, fidelity=fidelity)
+
+    def _advised_design(self) -> InitialDesign:
+        """Return the initial design, advised by cheap measurements where there are any."""
+        design = self._current_design()
+        if not self._campaign.fidelities:
+            return design
+        return replace(design, teaching=self._models.ladder.teaching(self._models.scorer))
+
+    def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
+        """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
+        posterior, history = self._models.heeding_failures(), self._history
+        choice = choose(posterior, history, seed)
+        found = choose_replicate(posterior, history, choice.candidate, seed)
+        if found is not None:
+            new = Alternative(choice.candidate, choice.acquisition)
+            return self._replicated(posterior, found, (new, *choice.alternatives))
+        proposal, cheaper = self._explained(choice), None
+        if self._campaign.fidelities:
+            cheaper = FidelitySelector(posterior, choice.considered).cheaper(self._experiment)
+        if cheaper is None:
+            return choice.candidate, proposal
+        fidelity, candidate = cheaper
+        return candidate, replace(proposal, fidelity=fidelity, predictions={}, score=None, feasibility=None)
+
+    def _replicate_alone(self, seed: int) -> tuple[Candidate, Proposal] | None:
+        """Return what is worth measuring once more where nothing new is left, or None."""
+        if not self._models.scored:
+            return None
+        posterior = self._models.heeding_failures()
+        left = self._campaign.budget.trials - self._experiment.own()
+        found = choose_only_replicate(posterior, self._history, seed, max(left, 1))
+        return None if found is None else self._replicated(posterior, found, ())
+
+    def _replicated(
+        self, posterior: CampaignPosterior, found: Replicate, others: tuple[Alternative, ...]
+    ) -> tuple[Candidate, Proposal]:
+        choice = explained(posterior, self._history.done[found.place], math.log(found.gain), others)
+        reason = f"trial {self._models.trials[found.place].number} once more: {found.why}"
+        return choice.candidate, replace(self._explained(choice), generator=AGAIN, reason=reason)
+
+    @property
+    def _history(self) -> TrainingData:
+        """What was measured, and what was proposed."""
+        proposed = self._experiment
+        return replace(
+            self._models.measured, pending=proposed.pending, seen=proposed.seen(FULL), imported=proposed.imported
+        )
+
+    def _explained(self, choice: Choice) -> Proposal:
+        health = self._models.trust.describe
+        return Proposal(
+            MODEL,
+            acquisition=choice.acquisition,
+            predictions=choice.predictions,
+            score=choice.score,
+            feasibility=choice.feasibility,
+            success=choice.success,
+            learnt_from=self._models.learnt_from,
+            pending=self._experiment.under_way,
+            models={name: {**model, "health": health(name)} for name, model in choice.models.items()},
+            alternatives=choice.alternatives,
+        )
