@@ -1,6 +1,7 @@
 """The fenced blocks of a page, and a folder in which they are played as a reader would.
 
-``bash``: ``athanor`` and ``cp`` are run, a comment says which exit code is expected; ``make`` must have the target.
+``bash``: ``athanor``, ``python`` and ``cp`` are run, a comment says which exit code is expected; ``make`` must have the
+target.
 ``text``: the lines stand in this order in the output of the block before it; ``...`` stands for anything, a number for
 any number. ``yaml``, ``python`` and ``csv`` with a title go into that file: YAML replaces the top-level keys that it
 has, and adds those that the file has not.
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +92,16 @@ class Reader:
             case ["cp", source, target]:
                 shutil.copy(self.folder / source, self.folder / target)
                 return ""
+            case ["python", script]:
+                return self._forked(_script, [script], 0, where)
             case ["athanor", *arguments]:
                 expected = re.search(r"# exit code (\d+)", line)
-                return self._athanor(arguments, int(expected[1]) if expected else 0, where)
-        raise AssertionError(f"{where}: nobody checks {line!r}; allowed: athanor, cp, make, and a few more")
+                return self._forked(_athanor, arguments, int(expected[1]) if expected else 0, where)
+        raise AssertionError(f"{where}: nobody checks {line!r}; allowed: athanor, python, cp, make, and a few more")
 
-    def _athanor(self, arguments: list[str], code: int, where: str) -> str:
+    def _forked(self, program: Callable[..., None], arguments: list[str], code: int, where: str) -> str:
         output = self.folder / ".output"
-        ended = forked(_athanor, arguments, self.folder, output)
+        ended = forked(program, arguments, self.folder, output)
         text = output.read_text(encoding="utf-8")
         output.unlink()
         assert ended == code, f"{where}: {arguments} ended with {ended}\n{text[-3000:]}"
@@ -125,12 +130,23 @@ class Reader:
 
 def _athanor(arguments: list[str], folder: Path, output: Path) -> None:
     """Be the command: in a folder, with a file for what it prints."""
+    _enter(folder, output)
+    sys.argv = ["athanor", *arguments]
+    main()
+
+
+def _script(arguments: list[str], folder: Path, output: Path) -> None:
+    """Be Python with a script: in a folder, with a file for what it prints."""
+    _enter(folder, output)
+    runpy.run_path(arguments[0], run_name="__main__")
+    sys.stdout.flush()
+
+
+def _enter(folder: Path, output: Path) -> None:
     with output.open("wb") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.chdir(folder)
-    sys.argv = ["athanor", *arguments]
-    main()
 
 
 def _normal(line: str) -> str:

@@ -74,10 +74,9 @@ def fit_posterior(
             continue  # nobody asks for it, and it was never obtained
         seen = observations(metric, name, history, rows)
         if metric.model is not None:
-            own = fit_custom_model(
-                ModelPath(metric.model, f"metrics.{name}.model"), scorer.encoder, seen, heed.inflation
-            )
-            found[name] = _FittedMetric(own, {}, own)
+            path = ModelPath(metric.model, f"metrics.{name}.model")
+            own = fit_custom_model(path, scorer.encoder, seen, heed.inflation)
+            found[name] = _FittedMetric(own, {}, own, own if _is_conservative(scorer) else None)
             continue
         further = memories.setdefault(f"{name}, further", FitCache())
         wary, effects = (further, None) if _is_conservative(scorer) else (None, further)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from botorch.exceptions.errors import ModelFittingError
 from botorch.exceptions.warnings import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models.gpytorch import GPyTorchModel
@@ -20,7 +21,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.models import ExactGP
 from torch import Tensor
 
-from campaigns.errors import CampaignError, Problem, called
+from campaigns.errors import CampaignError, Problem, called, raised_by
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from surrogates.models.base import MetricModel
@@ -58,13 +59,17 @@ class CustomModel(MetricModel):
         named: what it is called in the campaign file.
         encoder: layout of rows.
         seen: the measurements that it learnt from.
+
+    Attributes:
+        inflation: factor by which its predictions were found to be too sure of themselves.
+        converged: whether its fit did.
     """
 
     def __init__(self, inner: Model, named: ModelPath, encoder: Encoder, seen: Observations) -> None:
         super().__init__()
         self.inner, self._named, self._encoder = inner, named, encoder
         self._count, self._stated = len(seen.values), float(seen.sds.square().median())
-        self.inflation, self._evidence = 1.0, -math.inf
+        self.inflation, self._evidence, self.converged = 1.0, -math.inf, True
 
     @property
     def evidence(self) -> float:
@@ -101,7 +106,8 @@ class CustomModel(MetricModel):
         """Return what the log keeps."""
         path = self._named.path
         known = {} if math.isinf(self.evidence) else {"choice": path, "loo": {path: self.evidence}}
-        return {"kind": "custom", "model": path, "observations": self._count, **known}
+        fit = {} if self.converged else {"fit": "did not converge; hyper-parameters are those that it began with"}
+        return {"kind": "custom", "model": path, "observations": self._count, **known, **fit}
 
     def calibrated(self, seen: Observations, inflation: float) -> CustomModel:
         """Return the model with its evidence by leave-one-out, if GPyTorch has that, and with wider intervals."""
@@ -165,11 +171,26 @@ def fit_custom_model(named: ModelPath, encoder: Encoder, seen: Observations, inf
             raise named.refuse(f"gave a {type(inner).__name__}; needed: a botorch.models.model.Model")
         if inner.num_outputs != 1:
             raise named.refuse(f"gave a model with {inner.num_outputs} outputs; needed: one, the metric")
-        if inner.training and isinstance(inner, GPyTorchModel) and isinstance(inner, ExactGP):
-            called(fit_gpytorch_mll, named.path, named.where, ExactMarginalLogLikelihood(inner.likelihood, inner))
-        found = CustomModel(inner.eval().requires_grad_(False), named, encoder, seen)
+        converged = _fit(inner, named)
+        found = CustomModel(inner.eval().requires_grad_(False), named, encoder, seen).noted(converged=converged)
         found.marginals(seen.rows)
         return found.calibrated(seen, inflation)
+
+
+def _fit(inner: Model, named: ModelPath) -> bool:
+    """Fit a model of GPyTorch in training mode; return whether it, or any other model, is what it was meant to be.
+
+    A run at night does not end because an optimiser did not converge: the hyper-parameters stay where they began.
+    """
+    if inner.training and isinstance(inner, GPyTorchModel) and isinstance(inner, ExactGP):
+        likelihood = ExactMarginalLogLikelihood(inner.likelihood, inner)
+        try:
+            fit_gpytorch_mll(likelihood)
+        except ModelFittingError:
+            return False
+        except Exception as error:
+            raise named.refuse(f"cannot be fitted: {raised_by(error)}") from error
+    return True
 
 
 def model_inputs(encoder: Encoder, rows: Tensor) -> Tensor:

@@ -14,8 +14,11 @@ from campaigns.metrics import MeasuredConfig
 from campaigns.space import SpaceConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
 from campaigns.user_code.module_files import open_folder
-from campaigns.values import Scalar
+from campaigns.values import Candidate, MetricValue, Scalar
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.planner import Planner
+from loop.planning.posterior import TrainingData
 from surrogates.models.custom_model import CustomModel, ModelPath, fit_custom_model, model_inputs
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.observations import Observations
@@ -27,6 +30,7 @@ MODULE = """
     from botorch.models.deterministic import GenericDeterministicModel
     from botorch.models.ensemble import EnsembleModel
     from botorch.models.model import Model
+    from linear_operator.utils.errors import NotPSDError
 
     class Own(SingleTaskGP):
         pass
@@ -36,6 +40,12 @@ MODULE = """
 
     def ready(train_X, train_Y, train_Yvar):
         return SingleTaskGP(train_X, train_Y, train_Yvar).eval()
+
+    class Unfit(SingleTaskGP):
+        def forward(self, X):
+            if self.training:
+                raise NotPSDError("no Cholesky factor")
+            return super().forward(X)
 
     class Lines(EnsembleModel):
         def __init__(self, train_X, train_Y, train_Yvar):
@@ -67,6 +77,7 @@ MODULE = """
     def short(train_X, train_Y):
         return SingleTaskGP(train_X, train_Y)
 """
+ONE = {"kind": "measured", "unit": "1"}
 NAMES = ("x0", "x1")
 ENCODER = Encoder(
     SpaceConfig.model_validate(
@@ -114,6 +125,12 @@ def test_a_class_or_a_function_is_called_with_the_measurements_and_fitted(name: 
 def test_a_model_that_comes_back_in_evaluation_mode_is_not_fitted() -> None:
     fixed, learnt = (fitted(name).inner.covar_module.lengthscale for name in ("ready", "own"))
     assert not torch.allclose(fixed, learnt)
+
+
+def test_a_fit_that_does_not_converge_is_told_and_ends_no_run() -> None:
+    model = fitted("Unfit")
+    assert "did not converge" in model.describe()["fit"]
+    assert bool(model.marginals(rows(5))[0].isfinite().all())
 
 
 def test_the_same_measurements_give_the_same_model() -> None:
@@ -187,6 +204,20 @@ def test_a_material_is_seen_by_its_first_view() -> None:
     encoder = Encoder(ENCODER.space, MaterialTable(("a", "b", "c"), views, {}))
     at = torch.tensor([[0.1, 0.2, 2.0], [0.3, 0.4, 0.0]], dtype=torch.float64)
     assert model_inputs(encoder, at).tolist() == [[0.1, 0.2, 4.0, 5.0], [0.3, 0.4, 0.0, 1.0]]
+
+
+def test_it_stands_beside_models_of_ours_also_where_these_are_conservative() -> None:
+    metrics = {"merit": {"kind": "measured", "unit": "1", "model": "own_models:own"}, "other": ONE}
+    step = {"name": "look", "stations": ["eye"], "analysis": "tests.planned:campaign", "gives": list(metrics)}
+    recipe = {"recipe": {"x0": "$x0"}, "timeout": "1 h"}
+    plan = campaign(1, metrics=metrics, workflow=[{**step, **recipe}])
+    places = [Candidate({"x0": place / 10.0}) for place in range(8)]
+    values = {name: [MetricValue(float(place), 0.1, "1") for place in range(8)] for name in metrics}
+    scorer = ObjectiveOnSamples(plan, Encoder(plan.space))
+    posterior = fit_posterior(scorer, TrainingData(places, values, (), frozenset()))
+    for each in (posterior, posterior.calm):
+        assert set(each.models) == set(metrics)
+        assert isinstance(each.models["merit"], CustomModel)
 
 
 def test_the_planner_asks_it_and_a_restart_changes_nothing() -> None:
