@@ -1,0 +1,94 @@
+"""Every model survives what a user's script does with a model of BoTorch: pickling, lists, samples, optimisers."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from botorch.acquisition import qLogNoisyExpectedImprovement
+from botorch.models.model import Model, ModelList
+from botorch.optim import optimize_acqf, optimize_acqf_discrete
+from botorch.sampling import SobolQMCNormalSampler
+from botorch.sampling.get_sampler import get_sampler
+from torch import Tensor
+
+from surrogates.models.custom_model import ModelPath, fit_custom_model
+from surrogates.models.logit_transform import Floor, LogitTransform
+from surrogates.models.transformed import TransformedModel
+from tests.surrogates.models.test_base import BOX, KINDS, model, rows_for, seen
+
+ALL = (*KINDS, "limits", "above a floor", "custom")
+
+
+def built(kind: str) -> Model:
+    match kind:
+        case "limits":
+            return TransformedModel(model("box"), LogitTransform(0.0, 100.0))
+        case "above a floor":
+            return TransformedModel(model("floor"), Floor(0.3))
+        case "custom":
+            return fit_custom_model(ModelPath("botorch.models:SingleTaskGP", "metrics.merit.model"), BOX, seen(25))
+        case _:
+            return model(kind)
+
+
+def in_pool(kind: str) -> bool:
+    return kind.startswith(("pool", "share"))
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_model_survives_pickling_and_copying(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 3, 2)
+    expected = found.posterior(rows)
+    for again in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):
+        assert torch.equal(again.posterior(rows).mean, expected.mean)
+        assert torch.equal(again.posterior(rows).variance, expected.variance)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_samples_of_a_seed_are_the_same_and_batches_do_not_change_them(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 4, 2)
+    posterior = found.posterior(rows)
+    sampler = get_sampler(posterior, torch.Size([16]), seed=1)
+    assert isinstance(sampler, SobolQMCNormalSampler)
+    samples = sampler(posterior)
+    assert samples.shape == (16, 4, 2, 1)
+    one = sampler(found.posterior(rows[2:3]))
+    assert torch.allclose(one[:, 0], samples[:, 2], atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:A not p.d.")  # a start beside a measured row
+@pytest.mark.parametrize("kind", ALL)
+def test_an_acquisition_function_of_botorch_is_maximised_on_it(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 7)
+    improvement = qLogNoisyExpectedImprovement(
+        found, X_baseline=rows[:6], X_pending=rows[6:], prune_baseline=False, cache_root=False
+    )
+    if in_pool(kind):
+        choices = rows_for(kind, 40)
+        best, value = optimize_acqf_discrete(improvement, q=1, choices=choices)
+        assert bool((choices == best).all(dim=1).any())
+    else:
+        bounds = torch.tensor([[0.0] * 3, [1.0] * 3], dtype=torch.float64)
+        best, value = optimize_acqf(
+            improvement, bounds, q=1, num_restarts=2, raw_samples=16, options={"maxiter": 5, "seed": 0}
+        )
+        assert best.shape == (1, 3)
+    assert bool(torch.isfinite(value).all())
+
+
+@pytest.mark.parametrize("kind", ["box", "trees", "average", "autoregressive"])
+def test_it_stands_in_a_list_of_models_with_stated_noise(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 4)
+    noise = torch.full((4, 1), 0.5, dtype=torch.float64)
+    plain, noisy = (found.posterior(rows, observation_noise=given).variance for given in (False, noise))
+    assert torch.allclose(noisy, plain + 0.5)
+    assert ModelList(found, found).posterior(rows).mean.shape == (4, 2)
+
+
+@pytest.mark.parametrize("kind", ["trees", "average"])
+def test_rows_in_batches_of_batches_are_those_of_flat_ones(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 2, 3, 4)
+    flat: Tensor = found.posterior(rows.reshape(6, 4, 3)).mean
+    np.testing.assert_allclose(found.posterior(rows).mean.reshape(6, 4, 1), flat, rtol=1e-9)
