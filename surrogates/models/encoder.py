@@ -9,6 +9,7 @@ however many features there are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from campaigns.parameters import CategoricalConfig, ParameterConfig
+from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
@@ -153,6 +154,40 @@ class Encoder:
             return parameters
         known = torch.as_tensor(np.asarray(places), dtype=torch.float64).repeat_interleave(len(settings))
         return torch.cat([parameters.repeat(len(places), 1), known.unsqueeze(-1)], dim=1)
+
+    def encode_columns(self, values: Mapping[str, Tensor], places: Tensor | None = None) -> Tensor:
+        """Return the rows, n x d, of n settings that are given as columns; there is a gradient along every number.
+
+        Args:
+            values: parameter to n values: numbers in their unit, of a categorical the places of its levels, and
+                anything where it does not apply.
+            places: n places in the pool; None in a campaign without one.
+        """
+        codes = {name: column.detach().numpy() for name, column in values.items()}
+        columns = [self._relaxed(name, values[name], codes) for name in self.space.all_parameters]
+        return torch.cat([*columns, *([] if places is None else [places.unsqueeze(-1)])], dim=-1)
+
+    def _relaxed(self, name: str, values: Tensor, codes: Mapping[str, Vector]) -> Tensor:
+        """Return the columns of one parameter, n x c."""
+        parameter = self.space.all_parameters[name]
+        if isinstance(parameter, CategoricalConfig):
+            known = torch.from_numpy(level_features(parameter))
+            found, middle = known[values.detach().long()], known.mean(dim=0)
+        else:
+            found, middle = self._number(name, parameter, values).unsqueeze(-1), torch.tensor([0.5]).double()
+        if not parameter.when:
+            return found
+        applies = torch.from_numpy(self.space.applies(name, codes)).unsqueeze(-1)
+        return torch.where(applies, found, middle)
+
+    def _number(self, name: str, parameter: ParameterConfig, values: Tensor) -> Tensor:
+        """Return the column, n, of a number."""
+        if name in self._scales:
+            return values / self._scales[name]
+        low, high = float(parameter.at(0.0)), float(parameter.at(1.0))
+        if isinstance(parameter, FloatConfig) and parameter.scale == "log":
+            return (values.log() - math.log(low)) / (math.log(high) - math.log(low))
+        return (values - low) / (high - low)
 
     def _parameters(self, settings: Sequence[Mapping[str, Scalar]]) -> Tensor:
         """Return the columns of the parameters, n x p."""

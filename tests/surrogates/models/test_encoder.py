@@ -44,6 +44,36 @@ def test_all_pairs_are_encoded_as_one_by_one() -> None:
     assert torch.equal(without.encode_product(settings, ()), without.encode([Candidate(s) for s in settings]))
 
 
+def test_columns_are_encoded_as_settings_are_and_have_a_gradient() -> None:
+    space = SpaceConfig.model_validate(
+        {
+            "parameters": {
+                "time": {"kind": "float", "unit": "h", "low": 1, "high": 100, "scale": "log"},
+                "rate": {"kind": "ordinal", "unit": "degC/min", "levels": [1, 2, 5]},
+                "excess": {"kind": "integer", "unit": "percent", "low": 0, "high": 10, "when": {"gas": ["argon"]}},
+                "gas": {"kind": "categorical", "levels": ["air", "argon", "oxygen"]},
+            },
+            "mixtures": {"melt": {"components": {"a": {}, "b": {"high": 0.5}}}},
+        }
+    )
+    encoder, gases = Encoder(space, TABLE), ["air", "argon", "oxygen"]
+    settings: list[dict[str, Scalar]] = [
+        {"time": 3.0, "rate": 2.0, "excess": 4, "gas": "argon", "a": 0.6, "b": 0.4},
+        {"time": 50.0, "rate": 5.0, "gas": "air", "a": 1.0, "b": 0.0},
+    ]
+    columns = {name: [float(s.get(name, 0)) for s in settings] for name in ("time", "rate", "excess", "a", "b")}
+    values = {name: torch.tensor(column).double().requires_grad_() for name, column in columns.items()}
+    values["gas"] = torch.tensor([float(gases.index(str(s["gas"]))) for s in settings]).double()
+    rows = encoder.encode_columns(values, torch.tensor([1.0, 0.0]).double())
+    expected = encoder.encode([Candidate(s, m) for s, m in zip(settings, ("b", "a"), strict=True)])
+    assert torch.allclose(rows, expected)
+    rows.sum().backward()
+    assert values["time"].grad is not None
+    assert bool((values["time"].grad > 0).all())
+    assert values["excess"].grad is not None
+    assert values["excess"].grad.tolist() == [pytest.approx(0.1), 0.0], "none where it does not apply"
+
+
 def test_a_campaign_without_parameters_has_rows_of_places_alone() -> None:
     space = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
     encoder = Encoder(space, TABLE)
