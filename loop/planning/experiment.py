@@ -6,11 +6,7 @@ proposed, what is pending and what counts as tried is asked of it and of nothing
 
 from __future__ import annotations
 
-# ruff: noqa: E402
 import logging
-
-logging.getLogger("ax.storage.sqa_store.with_db_settings_base").disabled = True  # it greets whoever imports Ax
-
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence

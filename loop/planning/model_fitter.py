@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -112,12 +112,20 @@ class ModelFitter:
     def belief(self) -> CampaignPosterior:
         """Return what is believed after the completed trials."""
         if self._believed is None or self._believed[0] != self.learnt_from:
-            cheap = self.ladder.teaching(self.scorer).lessons
-            lessons = {name: (*each, *cheap[name]) for name, each in self.teaching.lessons.items()}
-            belief = fit_posterior(self.scorer, self.measured, self.trust.care(), self._memories, lessons)
-            belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
-            self._believed = (self.learnt_from, with_low_fidelities(belief, cheap))
+            self._believed = (self.learnt_from, self._fitted(self.measured, self._memories))
         return self._believed[1]
+
+    def without(self, left_out: Collection[tuple[object, ...]]) -> CampaignPosterior:
+        """Return what is believed without what was measured, at full fidelity, of candidates with some keys."""
+        places = [i for i, trial in enumerate(self.trials) if trial.candidate.key() not in left_out]
+        return self._fitted(self.measured.only(places), {})
+
+    def _fitted(self, measured: TrainingData, memories: Memories) -> CampaignPosterior:
+        cheap = self.ladder.teaching(self.scorer).lessons
+        lessons = {name: (*each, *cheap[name]) for name, each in self.teaching.lessons.items()}
+        belief = fit_posterior(self.scorer, measured, self.trust.care(), memories, lessons)
+        belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
+        return with_low_fidelities(belief, cheap)
 
     def heeding_failures(self) -> CampaignPosterior:
         """Return what is believed, with what failures teach."""

@@ -49,6 +49,12 @@ class TrainingData:
         """The keys of the candidates that this campaign has paid for."""
         return self.seen - self.imported
 
+    def only(self, places: Sequence[int]) -> TrainingData:
+        """Return what was measured at some places, of n."""
+        metrics = {name: [column[place] for place in places] for name, column in self.metrics.items()}
+        whole = None if self.whole is None else [self.whole[place] for place in places]
+        return replace(self, done=[self.done[place] for place in places], metrics=metrics, whole=whole)
+
     def known(self, *names: str) -> list[int]:
         """Return the places, of n, where some metrics are all known."""
         columns = [self.metrics[name] for name in names]
