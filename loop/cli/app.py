@@ -226,14 +226,17 @@ def report(
     store: _STORE = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; without it, NAME.html beside the store.")] = None,
 ) -> None:
-    """Write a campaign's report: one HTML file that needs no network."""
-    from loop.report.campaign_report import write_report
+    """Write a campaign's report: one HTML file that needs no network.
+
+    The models are fitted once more to what the store holds, and asked what matters, which takes some seconds.
+    """
+    from loop.cli.report_command import report_campaign
     from loop.storage.paths import open_existing
 
     reader = open_existing(file, store)
     target = out or reader.path.with_suffix(".html")
     with _writing(target):
-        write_report(reader, target)
+        report_campaign(reader, (file or reader.path).absolute().parent, target)
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from campaigns.parameters import CategoricalConfig
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import duration, interval_texts, one_line, score_text
+from loop.core.model_analyses import ModelAnalyses
 from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
 from loop.diagnostics.calibration import Pair, calibration_summary, metric_pairs, score_pairs
+from loop.report.analysis_section import analysis_parts
 from loop.report.html import Page, captioned, chart, details, facts, grid, paragraph, preformatted, tiles, write_page
 from loop.report.html_tables import (
     amendments_table,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from loop.storage.reader import Reader
 
 _DAY = 86400.0
+_NOT_ASKED = ModelAnalyses(missing="this report was written without them")
 _NONE_FEASIBLE = "No candidate has been measured yet that keeps every constraint."
 _POOLED = (
     "Several readings are pooled: their mean, with the larger of the standard error of their scatter and that of their "
@@ -63,14 +66,19 @@ _POOLED = (
 )
 
 
-def write_report(reader: Reader, path: Path) -> Path:
+def write_report(reader: Reader, path: Path, analyses: ModelAnalyses = _NOT_ASKED) -> Path:
     """Write the report of a store to ``path`` and return it; the same store gives the same bytes.
+
+    Args:
+        reader: of the store.
+        path: of the file.
+        analyses: what the models say of the store's trials.
 
     Raises:
         StoreError: the store holds no campaign.
         OSError: the file cannot be written.
     """
-    content = read_content(reader)
+    content = replace(read_content(reader), analyses=analyses)
     page = Page(f"{content.record.name}: report", _header(content), _sections(content), _footer(content))
     return write_page(page, path)
 
@@ -86,6 +94,7 @@ class Content:
         amendments: what was changed while the campaign lived.
         model: what is said of the best measured candidate by the models' posterior; empty where a front is looked for.
         posterior: that candidate, with the 95 % interval of its score; None while there is none.
+        analyses: what the models say of the space.
     """
 
     record: CampaignRecord
@@ -98,6 +107,7 @@ class Content:
     amendments: Sequence[Amendment] = ()
     model: str = ""
     posterior: PosteriorBest | None = None
+    analyses: ModelAnalyses = _NOT_ASKED
 
     @cached_property
     def objective(self) -> Objective:
@@ -174,6 +184,7 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
         ("score", "Score over trials", _score(content)) if front is None else _volume(content),
         *([("pool", "Pool", pool_parts(shown))] if pooled else []),
         ("predictions", "Predicted against measured", _predictions(content)),
+        ("models", "What the models say", analysis_parts(content.campaign, content.trials, content.analyses)),
         ("surrogates", "Surrogates", surrogate_parts(content.campaign, content.trials)),
         ("trials", "Parameters and metrics of all trials", _trials(content)),
         *([] if front else [("trade-offs", "Trade-offs", _trade_offs(content))]),

@@ -25,6 +25,7 @@ SECTIONS = [
     "best",
     "score",
     "predictions",
+    "models",
     "surrogates",
     "trials",
     "trade-offs",

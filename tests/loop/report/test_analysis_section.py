@@ -1,0 +1,114 @@
+"""What the models said, drawn in the report's own style."""
+
+import json
+import re
+
+import pytest
+
+from campaigns.values import Candidate
+from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.report.analysis_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
+from loop.report.analysis_section import analysis_parts
+from tests.trials import campaign, completed
+
+IMPORTANCE = AnalysisCard(
+    AnalysisKind.IMPORTANCE,
+    SCORE,
+    ("temperature", "atmosphere", "time"),
+    {
+        "parameter": ("temperature", "atmosphere", "time"),
+        "importance": (0.7, 0.3, 0.1),
+        "slope": (1.0, 0.0, -1.0),
+    },
+    {},
+)
+SLICE = AnalysisCard(
+    AnalysisKind.SLICE,
+    SCORE,
+    ("time",),
+    {
+        "time": (1.0, 10.0, 50.0, 100.0),
+        "mean": (1.0, 2.0, 3.0, 4.0),
+        "sd": (0.1,) * 4,
+        "allowed": (True, True, False, True),
+    },
+    {},
+)
+CONTOUR = AnalysisCard(
+    AnalysisKind.CONTOUR,
+    SCORE,
+    ("temperature", "time"),
+    {
+        "temperature": (500.0, 500.0, 900.0, 900.0),
+        "time": (1.0, 100.0, 1.0, 100.0),
+        "mean": (1.0, 2.0, 3.0, 4.0),
+        "sd": (0.1,) * 4,
+        "allowed": (True, True, True, False),
+    },
+    {},
+)
+FIT = AnalysisCard(
+    AnalysisKind.CROSS_VALIDATION,
+    "capacity",
+    (),
+    {
+        "trial": (0, 1),
+        "measured": (150.0, 170.0),
+        "measured sd": (2.0, 2.0),
+        "predicted": (152.0, 160.0),
+        "predicted sd": (5.0, 7.0),
+    },
+    {"r2": 0.42},
+)
+UNITS = {"temperature": "degC", "time": "h", "capacity": "mAh/g", SCORE: "points"}
+
+
+def test_bars_stand_in_their_order_and_say_which_way_they_act() -> None:
+    figure = importance_figure(IMPORTANCE)
+    assert figure["layout"]["yaxis"]["categoryarray"] == ["time", "atmosphere", "temperature"], "the first on top"
+    names = {trace["y"][0]: trace["name"] for trace in figure["data"]}
+    assert names == {
+        "temperature": "more of it gives more", "atmosphere": "a choice", "time": "more of it gives less"
+    }  # fmt: skip
+
+
+def test_a_slice_has_a_gap_where_a_constraint_forbids_it() -> None:
+    figure = slice_figure(SLICE, UNITS, {"time": 10.0}, ("time",))
+    *bands, curve = figure["data"]
+    assert curve["y"] == [1.0, 2.0, None, 4.0]
+    assert [trace["x"] for trace in bands[::2]] == [[1.0, 10.0], [100.0]]
+    assert bands[1]["y"] == pytest.approx([1.1, 2.1])
+    assert figure["layout"]["xaxis"]["title"]["text"] == "time [h]"
+    assert figure["layout"]["xaxis"]["type"] == "log"
+    assert figure["layout"]["shapes"][0]["x0"] == 10.0, "where the best candidate lies"
+
+
+def test_a_contour_is_a_grid_with_gaps_and_the_best_candidate() -> None:
+    levels, best = contour_figure(CONTOUR, UNITS, {"temperature": 700.0, "time": 10.0})["data"]
+    assert levels["z"] == [[1.0, 3.0], [2.0, None]]
+    assert (best["x"], best["y"]) == ([700.0], [10.0])
+
+
+def test_predictions_stand_against_measurements_with_the_diagonal() -> None:
+    diagonal, points = cross_validation_figure(FIT, UNITS)["data"]
+    assert (points["x"], points["y"]) == ([152.0, 160.0], [150.0, 170.0])
+    assert points["error_x"]["array"] == [5.0, 7.0]
+    assert diagonal["x"] == [147.0, 172.0]
+    assert points["text"][1] == "trial 1: predicted 160.0 ± 7.0, measured 170.0 ± 2.0 mAh/g"
+
+
+def test_the_section_says_what_each_figure_means() -> None:
+    trials = [completed(0, 150.0, candidate=Candidate({"temperature": 700.0, "time": 10.0, "atmosphere": "air"}))]
+    said = ModelAnalyses((IMPORTANCE, SLICE, CONTOUR, FIT), 0, ("slices along <x>: no order",))
+    text = "".join(analysis_parts(campaign(), trials, said))
+    assert "most of all by temperature: 0.70" in text
+    assert "everything else as in the best candidate, that of trial 0" in text
+    assert "R² = 0.42 over 2 measurements" in text
+    assert "<li>slices along &lt;x&gt;: no order</li>" in text
+    figures = re.findall(r'<script type="application/json">(.*?)</script>', text)
+    assert [len(json.loads(figure)["data"]) for figure in figures] == [3, 5, 2, 2]
+
+
+def test_a_section_without_models_says_why() -> None:
+    (text,) = analysis_parts(campaign(), [], ModelAnalyses(missing="<pool> is gone"))
+    assert text == '<p class="note">The models cannot be asked: &lt;pool&gt; is gone.</p>'
