@@ -44,6 +44,7 @@ SHIPPED: Mapping[Use, frozenset[str]] = {
             "simulators.flow_synthesis:reactor",
             "simulators.high_entropy_oxide:hot_stage",
             "simulators.perovskites:film",
+            "simulators.sintering:furnace",
         }
     ),
     Use.POOL: frozenset({"surrogates.pools.prototypes:cathodes"}),
