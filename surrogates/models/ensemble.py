@@ -1,7 +1,7 @@
-"""Several models of one metric: which of them are believed, and what they say together.
+"""Several models of one metric: which of them are averaged, and the average.
 
 No single model is best on every table of real measurements, so that models that explain the measurements about equally
-well are believed in equal parts (Hoeting, Madigan, Raftery & Volinsky 1999, Stat. Sci. 14, 382).
+well are averaged in equal parts (Hoeting, Madigan, Raftery & Volinsky 1999, Stat. Sci. 14, 382).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from surrogates.models.problem import RegressionProblem
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
 GP, TREES, EFFECTS = "gp", "trees", "effects"
-_FEWEST = 8  # measurements before any other model is asked
+_FEWEST = 8  # not tuned: measurements before any other model is asked
 Alternative = ExtraTrees | MetricGP
 
 
 class Ensemble(MetricModel):
-    """Models that are believed in equal parts; mean and covariance are those of their mixture.
+    """The average of models in equal parts: the Gaussian with mean and covariance of their mixture.
 
     Args:
         members: name to model, at least two, the first of which knows the noise.
-        weighed: name of each model that was asked to its evidence.
+        weighed: name of each model that was compared to its evidence.
     """
 
     def __init__(self, members: Mapping[str, MetricModel], weighed: Mapping[str, float]) -> None:
@@ -52,26 +52,27 @@ class Ensemble(MetricModel):
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together."""
-        means, spreads = map(torch.stack, zip(*(m.joint(rows) for m in self.members.values()), strict=True))
-        apart = (means - means.mean(dim=0)).movedim(0, -1)
-        return means.mean(dim=0), spreads.mean(dim=0) + apart @ apart.mT / len(means)
+        means, covariances = map(torch.stack, zip(*(m.joint(rows) for m in self.members.values()), strict=True))
+        deviations = (means - means.mean(dim=0)).movedim(0, -1)
+        return means.mean(dim=0), covariances.mean(dim=0) + deviations @ deviations.mT / len(means)
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""
-        inside = torch.stack([m.cross(rows, others).double() for m in self.members.values()]).mean(dim=0)
-        left, right = self._apart(rows), self._apart(others)
-        return inside + left.mT @ right / len(left)
+        within = torch.stack([m.cross(rows, others).double() for m in self.members.values()]).mean(dim=0)
+        left, right = self._deviations(rows), self._deviations(others)
+        return within + left.mT @ right / len(left)
 
     def noise(self, rows: Tensor) -> Tensor:
         """Return the variance, n, of the noise of one measurement of each of n rows."""
         return next(iter(self.members.values())).noise(rows)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the log keeps: the account of the first member, and what each explains."""
+        """Return what the log keeps: the account of the first member, and the evidence of each."""
         first = next(iter(self.members.values())).describe()
         return {**first, "members": list(self.members), "models": dict(self.weighed)}
 
-    def _apart(self, rows: Tensor) -> Tensor:
+    def _deviations(self, rows: Tensor) -> Tensor:
+        """Return by how much the mean of each member, k x n, lies off their average."""
         means = torch.stack([m.marginals(rows)[0] for m in self.members.values()])
         return means - means.mean(dim=0)
 
@@ -79,16 +80,16 @@ class Ensemble(MetricModel):
 def alternative_models(
     task: RegressionProblem, lessons: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None
 ) -> dict[str, Alternative]:
-    """Return what else is made of the measurements; nothing where these are too few, or materials are chosen.
+    """Return other models of a metric; none where measurements are too few, or materials are chosen.
 
-    Trees are at home where a small step along a number changes everything, and effects where what one level or value
-    showed is to be expected of it beside others with which it was not tried. Neither knows anything of materials.
+    Trees suit metrics with cliffs, and an additive kernel expects of a level beside others with which it was not tried
+    what it did elsewhere. Neither has features of materials.
 
     Args:
         task: what there is to learn.
-        lessons: what earlier campaigns teach of it.
+        lessons: the metric's source models.
         seen: its measurements.
-        memory: of the effects alone; it is added to. Without one, they are not asked.
+        memory: cache of the additive model, which is added to; None for no such model.
     """
     encoder = task.encoder
     if encoder.materials is not None or len(seen.values) < _FEWEST:
@@ -101,15 +102,18 @@ def alternative_models(
 
 
 def average_models(gp: MetricGP, others: Mapping[str, Alternative]) -> MetricModel:
-    """Return what is believed of a metric: a Gaussian process, with others that explain it about as well."""
+    """Return the average of a Gaussian process and the models than which it is not clearly better; or it alone."""
     if not others:
         return gp
-    weighed = {GP: gp.evidence, **{name: model.evidence for name, model in others.items()}}
+    evidences = {GP: gp.evidence, **{name: model.evidence for name, model in others.items()}}
     count = len(gp.rows)
-    kept = {n: m for n, m in others.items() if not clearly_better(_against(gp, m), m.evidence, count)}
-    return Ensemble({GP: gp, **kept}, weighed) if kept else gp.noted(account={**gp.account, "models": weighed})
+    kept = {n: m for n, m in others.items() if not clearly_better(_evidence_against(gp, m), m.evidence, count)}
+    return Ensemble({GP: gp, **kept}, evidences) if kept else gp.noted(account={**gp.account, "models": evidences})
 
 
-def _against(gp: MetricGP, other: Alternative) -> float:
-    """Return the process's evidence when another is held against it: a warp explains cliffs that were seen too well."""
+def _evidence_against(gp: MetricGP, other: Alternative) -> float:
+    """Return the process's evidence in comparison with another model.
+
+    Trees are compared with the plain Matérn kernel: a warp explains the cliffs that were measured too well.
+    """
     return min(gp.evidence, gp.account["loo"][MATERN]) if isinstance(other, ExtraTrees) else gp.evidence
