@@ -1,4 +1,4 @@
-"""A metric that leans on a cheaper version of itself, of which more is measured all the time.
+"""A metric and a cheaper version of itself, of which more is measured all the time: an autoregressive model.
 
     high = offset + slope * E[low] + share * (low - E[low]) + difference
 
@@ -24,12 +24,12 @@ from surrogates.models.hyperparameters import Factor, factorise
 from surrogates.models.kernel import covariance
 from surrogates.models.transfer import SourceModel
 
-_CHUNK = 200_000  # pairs of rows worked on at once
+_CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
 _LEAST = 1e-9  # variance that rounding may leave, in standardised units
 
 
 class AutoregressiveModel(MetricModel):
-    """A metric's posterior with the uncertainty of the cheap version that it leans on.
+    """A metric's posterior with the uncertainty of the cheap version that is its prior mean.
 
     Args:
         name: of the cheap version.

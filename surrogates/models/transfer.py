@@ -1,10 +1,10 @@
-"""What earlier measurements teach of a metric: the mean of a Gaussian process of their own becomes a prior mean.
+"""Transfer from earlier measurements of a metric: the mean of a Gaussian process fitted to them becomes a prior mean.
 
 The metric is a slope times that mean, plus an offset and a process of its own; slope and offset are integrated out
 together with the process (Kennedy & O'Hagan 2000, Biometrika 87, 1, with a source in the place of the simple code). A
-source that says nothing of the metric has a slope about zero, and one that says the opposite a negative one. One with
-which the measurements are not more probable by each other than without it, by more than chance may do, is not used: of
-many parameters and few measurements, anything explains something.
+source that is unrelated to the metric has a slope about zero, and one that is opposite to it a negative one. A source
+with which the measurements are not more probable by leave-one-out, by more than chance explains, is not used: of many
+parameters and few measurements, anything explains something.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from surrogates.models.gp import MetricGP
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 
-_LEAST = 0.05  # spread over the measured rows, as a share of the source's own, below which a source says nothing there
-_CHANCE = 1.0  # nats in all by which a source that says nothing may explain measurements better
-_CHUNK = 200_000  # pairs of rows worked on at once
-_REMEMBERED = 256  # sets of rows
+_LEAST = 0.05  # not tuned: spread over the measured rows, as a share of its own, below which a source is flat there
+_CHANCE = 1.0  # nats by which an unrelated source may seem to help: docs/benchmarks.md, "Earlier measurements"
+_CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
+_REMEMBERED = 256  # sets of rows whose means are kept
 
 
 @dataclass(frozen=True)
 class SourceModel:
-    """What one source teaches of a metric.
+    """A Gaussian process that is fitted to the measurements of a source alone.
 
     Attributes:
         name: of the source.
-        model: learnt from the source's measurements alone.
+        model: of the metric.
         shift, scale: of its mean over the rows to which it is standardised, in the metric's unit.
     """
 
@@ -48,7 +48,7 @@ class SourceModel:
     _memory: OrderedDict[bytes, Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)
 
     def over(self, rows: Tensor) -> SourceModel:
-        """Return the lesson, standardised over some rows, n x d: there, its slope is about a correlation."""
+        """Return the model, standardised over some rows, n x d: there, its slope is about a correlation."""
         values, spread = self.mean(rows), self.model.scale
         scale = float(values.std()) if len(values) > 1 else spread
         return replace(self, shift=float(values.mean()), scale=max(scale, _LEAST * spread))
@@ -77,17 +77,17 @@ class SourceModel:
 
 
 def fit_with_sources(
-    task: RegressionProblem, lessons: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None = None
+    task: RegressionProblem, sources: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None = None
 ) -> MetricGP:
-    """Return what is learnt of a metric, with the lesson by which its measurements are the most probable, if any.
+    """Return the process of a metric, with the source by which its measurements are the most probable, if any.
 
-    Lessons are judged as views are: by the density of each measurement by the others (leave-one-out).
+    Sources are compared as views are: by the density of each measurement given the others (leave-one-out).
     """
     alone = fit_gp(task, seen, memory)
-    if not lessons:
+    if not sources:
         return alone
     decisive = seen.rows[: fitted_to(len(seen.rows))]
-    found = {each.name: fit_gp(replace(task, prior=each.over(decisive)), seen, memory) for each in lessons}
+    found = {each.name: fit_gp(replace(task, prior=each.over(decisive)), seen, memory) for each in sources}
     name = max(found, key=lambda each: _density(found[each]))
     clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
     used = _is_used(found[name]) and clearly
