@@ -61,7 +61,8 @@ class OwnStrategy:
     """
 
     def __init__(self, models: ModelFitter, experiment: CampaignExperiment) -> None:
-        self._experiment, self._recommender = experiment, Recommender(models, experiment)
+        self._models, self._experiment = models, experiment
+        self._recommender = Recommender(models, experiment)
         self._next: Recommendation | None = None
         self.ax = GenerationStrategy(name="Athanor", nodes=[RecommenderNode(name, self) for name in NODES.values()])
 
@@ -82,6 +83,8 @@ class OwnStrategy:
             SpaceExhaustedError: no candidate is left.
         """
         self._next = self._recommender.recommend()
+        if self._next[1].modelled:  # so that there is a posterior, which need not be worked out for this
+            self._experiment.flag_outliers(self._models.outliers())
         self.ax.experiment = self._experiment.ax
         self.ax.current_generator_run_limit()  # moves on to the node whose turn it is
         # GenerationStrategy.gen works out all pending points once more, which the recommender knows.

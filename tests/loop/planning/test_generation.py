@@ -43,6 +43,15 @@ def test_a_candidate_that_is_measured_once_more_comes_by_the_node_of_replication
     assert nodes(lab.run(5))[-1] == "re-measure: Replication"
 
 
+def test_a_suspected_outlier_is_no_observation_of_the_experiment() -> None:
+    lab = Lab(campaign(2), lambda parameters, number: 50.0 if number == 9 else 20.0 * hill(parameters, number))
+    lab.run(10)
+    lab.planner.suggest()
+    held = lab.planner.experiment.ax.trials[9]
+    assert held.status.name == "FAILED"
+    assert held.status_reason.startswith("a suspected outlier: merit 50, but")
+
+
 def test_a_strategy_of_nodes_takes_over_from_node_to_node() -> None:
     lab = foreign("two_nodes")
     assert nodes(lab.run(4)) == ["strategy: Sobol"] * 2 + ["strategy: Diagonal"] * 2
