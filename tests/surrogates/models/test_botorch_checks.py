@@ -78,7 +78,7 @@ def test_an_acquisition_function_of_botorch_is_maximised_on_it(kind: str) -> Non
     assert bool(torch.isfinite(value).all())
 
 
-@pytest.mark.parametrize("kind", ["box", "trees", "average", "autoregressive"])
+@pytest.mark.parametrize("kind", ["trees", "average", "autoregressive"])
 def test_it_stands_in_a_list_of_models_with_stated_noise(kind: str) -> None:
     found, rows = built(kind), rows_for(kind, 4)
     noise = torch.full((4, 1), 0.5, dtype=torch.float64)
