@@ -14,6 +14,7 @@ TRIALS = {"cathode": 3, "calcination": 4}
 """Trials that make the others' models choose at least once; these two run longer in other tests."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ready_campaigns())
 def test_a_ready_campaign_runs_and_writes_its_report(template: str, tmp_path: Path) -> None:
     trials = TRIALS.get(template, 10)
