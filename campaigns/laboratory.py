@@ -79,7 +79,7 @@ class StationConfig(Config):
     """What stands there; simulated is an experiment that a function describes, device an ophyd device of your own."""
     experiment: DottedPath | None = None
     """What is simulated (kind: simulated): a function without arguments that returns a
-    simulators.experiment.Experiment."""
+    simulators.simulated_experiment.SimulatedExperiment."""
     device: DottedPath | None = None
     """Class of your own device (kind: device)."""
     settings: dict[str, Any] = Field(default_factory=dict)

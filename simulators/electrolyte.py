@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from campaigns.errors import SampleError
 from campaigns.values import Candidate, MetricValue
 from instruments.built_in import Setting
-from simulators.experiment import Experiment, Reading, Recipe
+from simulators.simulated_experiment import Reading, Recipe, SimulatedExperiment
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -71,19 +71,19 @@ SALTS: Mapping[str, Salt] = {
 }
 
 
-def cold_cell() -> Experiment:
+def cold_cell() -> SimulatedExperiment:
     """Return the impedance spectrometer with a cell in a cold bath, at -10 degC."""
     return _conductometer(COLD, Reading("mS/cm", relative=0.01, between_samples=0.005), 4 * 3600.0)
 
 
-def probe() -> Experiment:
+def probe() -> SimulatedExperiment:
     """Return a probe that is dipped into a vial on the bench: quick, at room temperature, whatever that is today."""
     return _conductometer(ROOM, Reading("mS/cm", relative=0.02, between_samples=0.03, count=3), 600.0)
 
 
-def _conductometer(kelvin: float, reading: Reading, duration: float) -> Experiment:
+def _conductometer(kelvin: float, reading: Reading, duration: float) -> SimulatedExperiment:
     share = Setting("percent", (0.0, 100.0))
-    return Experiment(
+    return SimulatedExperiment(
         settings={"salt": Setting(choices=tuple(SALTS)), "concentration": Setting("mol/L", (0.05, 3.0))}
         | dict.fromkeys(SOLVENTS, share),
         readings={"conductivity": reading},

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from campaigns.errors import SampleError
 from instruments.built_in import Setting
-from simulators.experiment import Experiment, Reading, Recipe
+from simulators.simulated_experiment import Reading, Recipe, SimulatedExperiment
 
 GAS_CONSTANT = 8.314e-3  # kJ/(mol K)
 REFERENCE = 363.15  # K
@@ -26,9 +26,9 @@ RUN = 900.0  # s, one chromatogram with its injection
 LEAST = 1e-3  # mol/L of product below which the detector sees none
 
 
-def reactor() -> Experiment:
+def reactor() -> SimulatedExperiment:
     """Return the reactor with its chromatograph."""
-    return Experiment(
+    return SimulatedExperiment(
         settings={
             "residence_time": Setting("min", (0.2, 10.0)),
             "equivalents": Setting("1", (0.5, 10.0)),

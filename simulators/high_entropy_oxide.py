@@ -21,7 +21,7 @@ from itertools import combinations
 
 from campaigns.errors import SampleError
 from instruments.built_in import Setting
-from simulators.experiment import Experiment, Reading, Recipe
+from simulators.simulated_experiment import Reading, Recipe, SimulatedExperiment
 
 GAS_CONSTANT = 8.314e-3  # kJ/(mol K)
 MISFIT = 416.0  # kJ/mol per relative difference of volumes, four times that of Davies and Navrotsky
@@ -52,10 +52,10 @@ OXIDES: Mapping[str, Oxide] = {
 """Metal to its oxide; the edges of CuO and ZnO are those of rock salt, as Rost et al. have them."""
 
 
-def hot_stage() -> Experiment:
+def hot_stage() -> SimulatedExperiment:
     """Return the diffractometer with a hot stage, to which a ball mill brings pellets."""
     share = Setting("1", (0.0, 1.0))
-    return Experiment(
+    return SimulatedExperiment(
         settings=dict.fromkeys(OXIDES, share),
         readings={
             # Patterns are taken every 5 K; the cell of a pellet is known to some 1e-4 of its edge.

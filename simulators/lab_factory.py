@@ -12,11 +12,11 @@ from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from instruments.lab import Lab
 from simulators.epics_lab import EpicsLab
-from simulators.experiment import Experiment
 from simulators.faults import Fault
 from simulators.materials import Entry, cathode_materials
 from simulators.physics import CathodePhysics
 from simulators.shared_state import LabSetup, StationKind
+from simulators.simulated_experiment import SimulatedExperiment
 from simulators.virtual_lab import VirtualLab
 
 
@@ -43,16 +43,16 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         structures={entry.id: entry.structure for entry in entries},
     )
     # A lab without furnaces, diffractometers and cyclers of ours asks nothing of the virtual world.
-    needed = any(not isinstance(kind, Experiment) for kind in setup.stations.values())
+    needed = any(not isinstance(kind, SimulatedExperiment) for kind in setup.stations.values())
     physics = CathodePhysics(cathode_materials(entries) if needed else {})
     if isinstance(campaign.lab, EpicsLabConfig):
         return EpicsLab(setup, physics, campaign.lab.speed)
     return VirtualLab(setup, physics)
 
 
-def _stations(campaign: Campaign) -> dict[str, StationKind | Experiment]:
+def _stations(campaign: Campaign) -> dict[str, StationKind | SimulatedExperiment]:
     """Return station to what is simulated there; a device of the user's own is not."""
-    found: dict[str, StationKind | Experiment] = {}
+    found: dict[str, StationKind | SimulatedExperiment] = {}
     for name, station in campaign.stations.items():
         if station.kind == "simulated":
             found[name] = load_experiment(station, f"stations.{name}.experiment")
@@ -61,7 +61,7 @@ def _stations(campaign: Campaign) -> dict[str, StationKind | Experiment]:
     return found
 
 
-def load_experiment(station: StationConfig, where: str) -> Experiment:
+def load_experiment(station: StationConfig, where: str) -> SimulatedExperiment:
     """Return the experiment that a station does.
 
     Args:
@@ -73,7 +73,7 @@ def load_experiment(station: StationConfig, where: str) -> Experiment:
     """
     path = station.experiment or ""
     made = called(load_object(path, where, Use.EXPERIMENT), path, where)
-    if not isinstance(made, Experiment):
-        message = f"{path} returned a {type(made).__name__}; needed: a simulators.experiment:Experiment"
+    if not isinstance(made, SimulatedExperiment):
+        message = f"{path} returned a {type(made).__name__}; needed: a SimulatedExperiment"
         raise CampaignError([Problem(where, message)])
     return made

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from campaigns.errors import LabError, SampleError
 from instruments.built_in import Setting
-from simulators.experiment import Experiment, Reading, Recipe
+from simulators.simulated_experiment import Reading, Recipe, SimulatedExperiment
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -101,9 +101,9 @@ def band_gap(ions: MeanIons) -> float:
     return max(gap + TILTED * (1 - upright**2), 0.0)
 
 
-def film() -> Experiment:
+def film() -> SimulatedExperiment:
     """Return the spin coater with its spectrometer, which reads the gap from the absorption edge of three spots."""
-    return Experiment(
+    return SimulatedExperiment(
         settings={"annealing": Setting("degC", (60.0, 250.0))},
         # Tauc plots of one film agree to 10 to 20 meV; films of one solution differ by as much again.
         readings={"band_gap": Reading("eV", noise=0.015, between_samples=0.006, count=3)},

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.clock import Clock
-from simulators.experiment import Experiment
 from simulators.faults import Fault, Kind, kinds
 from simulators.job_ledger import JobLedger, LedgerEntry
+from simulators.simulated_experiment import SimulatedExperiment
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -52,7 +52,7 @@ class LabSetup:
         structures: pool id to crystal, for the experiments.
     """
 
-    stations: Mapping[str, StationKind | Experiment]
+    stations: Mapping[str, StationKind | SimulatedExperiment]
     state: Path
     seed: int = 0
     faults: tuple[Fault, ...] = ()

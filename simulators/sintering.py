@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping
 
 from instruments.built_in import Setting
-from simulators.experiment import Experiment, Reading, Recipe
+from simulators.simulated_experiment import Reading, Recipe, SimulatedExperiment
 
 GAS_CONSTANT = 8.314e-3  # kJ/(mol K)
 REFERENCE = 1673.15  # K, 1400 degC
@@ -30,9 +30,9 @@ STABLE, SOFT = 0.75, 0.02  # density from which the second step closes pores, an
 RAMP = 300.0  # K/h, up and down
 
 
-def furnace() -> Experiment:
+def furnace() -> SimulatedExperiment:
     """Return a furnace with a balance and a microscope."""
-    return Experiment(
+    return SimulatedExperiment(
         settings={
             "schedule": Setting(choices=("one_step", "two_step")),
             "temperature": Setting("degC", (900.0, 1600.0)),

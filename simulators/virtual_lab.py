@@ -19,10 +19,10 @@ from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.furnace import Furnace
 from instruments.job_instrument import NO_MATERIAL, SAMPLE_FAILED, JobInstrument, Quantity
 from simulators.durations import job_duration, program_of
-from simulators.experiment import Experiment
 from simulators.furnace_thermal import ROOM, record, summary, temperature
 from simulators.job_ledger import JobLedger, LedgerEntry
 from simulators.shared_state import Array, LabSetup, LabState, Physics, StationKind
+from simulators.simulated_experiment import SimulatedExperiment
 from simulators.virtual_clock import VirtualClock
 
 
@@ -224,10 +224,10 @@ class VirtualCycler(VirtualInstrument, Cycler):
 class VirtualExperiment(VirtualInstrument):
     """An instrument that reads what a function of its recipe gives, with noise."""
 
-    experiment: ClassVar[Experiment]
+    experiment: ClassVar[SimulatedExperiment]
 
     @classmethod
-    def doing(cls, experiment: Experiment) -> type[VirtualExperiment]:
+    def doing(cls, experiment: SimulatedExperiment) -> type[VirtualExperiment]:
         """Return the class of the instruments that do an experiment."""
         told = {key: Component(Quantity, value=_idle(one), **one.stated) for key, one in experiment.settings.items()}
         read = {key: Component(Quantity, value=np.zeros(0), unit=one.unit) for key, one in experiment.readings.items()}
@@ -258,10 +258,10 @@ def _idle(setting: Setting) -> Scalar:
     return setting.choices[0] if setting.choices else 0.0
 
 
-def virtual_instrument(kind: StationKind | Experiment, name: str, bench: LabState) -> JobInstrument:
+def virtual_instrument(kind: StationKind | SimulatedExperiment, name: str, bench: LabState) -> JobInstrument:
     """Return the simulated instrument of a station."""
     match kind:
-        case Experiment():
+        case SimulatedExperiment():
             return VirtualExperiment.doing(kind)(name=name, bench=bench)
         case "furnace":
             return VirtualFurnace(name=name, bench=bench)

@@ -85,9 +85,9 @@ class ObjectKind(Enum):
         "campaigns.values.MetricValue",
     )
     EXPERIMENT = _Wanted(
-        "a function without arguments that returns a simulators.experiment:Experiment",
+        "a function without arguments that returns simulators.simulated_experiment:SimulatedExperiment",
         0,
-        "simulators.experiment.Experiment",
+        "simulators.simulated_experiment.SimulatedExperiment",
     )
     MODEL = _Wanted(
         "a BoTorch model class, or a function of train_X, train_Y and train_Yvar that returns a botorch.models:Model",

@@ -26,8 +26,8 @@ from loop.validation.limit_checks import RecordedLimits, missing_settings, outsi
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import unreachable
 from simulators.durations import job_duration
-from simulators.experiment import shipped_experiment
 from simulators.shared_state import StationKind
+from simulators.simulated_experiment import shipped_experiment
 
 _WORLD = "surrogates.pools.prototypes:cathodes"
 """The pool whose materials the virtual lab can make."""

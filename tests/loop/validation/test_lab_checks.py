@@ -465,7 +465,7 @@ def test_what_a_simulated_experiment_may_be_told_is_known_beforehand(
 
 
 def test_an_experiment_of_ones_own_is_not_run_to_be_checked(tmp_path: Path) -> None:
-    code = "from simulators.experiment import Experiment\nprint('imported')\n"
-    (tmp_path / "mine.py").write_text(code + "def still() -> Experiment: raise OSError\n")
+    code = "from simulators.simulated_experiment import SimulatedExperiment\nprint('imported')\n"
+    (tmp_path / "mine.py").write_text(code + "def still() -> SimulatedExperiment: raise OSError\n")
     notes = checked(tmp_path, FLOW.replace("simulators.flow_synthesis:reactor", "mine:still"))
     assert notes == ["reactor: its settings and limits are not written in its source; run asks the instrument for them"]

@@ -1,7 +1,8 @@
 """An experiment that one instrument does from beginning to end, simulated by a function of its recipe.
 
 Where the laboratory of a campaign is no furnace, diffractometer or cycler, its stations are of ``kind: simulated`` and
-name a function that returns an ``Experiment``: what the instrument may be told, what it reads, and the law behind it.
+name a function that returns a ``SimulatedExperiment``: what the instrument may be told, what it reads, and the law
+behind it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class SimulatedExperiment:
     """A simulated instrument.
 
     Attributes:
@@ -75,10 +76,10 @@ class Experiment:
         return InstrumentFacts(self.settings, self.defaults, frozenset(self.readings))
 
 
-def shipped_experiment(path: str) -> Experiment | None:
+def shipped_experiment(path: str) -> SimulatedExperiment | None:
     """Return an experiment of Athanor's own; None for one of the user's, whose code is not run before it is needed."""
     if path not in SHIPPED[Use.EXPERIMENT]:
         return None
     module, _, name = path.partition(":")
-    found: Experiment = getattr(importlib.import_module(module), name)()
+    found: SimulatedExperiment = getattr(importlib.import_module(module), name)()
     return found

@@ -8,14 +8,14 @@ import pytest
 from campaigns.errors import SampleError
 from instruments.built_in import Setting
 from instruments.job import StepResult
-from simulators.experiment import Experiment, Reading
 from simulators.faults import Fault, Kind
 from simulators.shared_state import LabSetup
+from simulators.simulated_experiment import Reading, SimulatedExperiment
 from simulators.virtual_lab import VirtualLab
 from tests.labs import Crew, LinePhysics, job
 
 
-def bath() -> Experiment:
+def bath() -> SimulatedExperiment:
     """Return a plating bath whose film is as thick as time and current say, in a gas by name."""
 
     def respond(recipe: Any, structure: object) -> dict[str, float]:
@@ -23,7 +23,7 @@ def bath() -> Experiment:
             raise SampleError("the film has burnt")
         return {"thickness": recipe["current"] * recipe["time"] * (1.0 if structure is None else 2.0)}
 
-    return Experiment(
+    return SimulatedExperiment(
         {
             "current": Setting("mA", (0.0, 10.0)),
             "time": Setting("h", (0.1, 5.0)),
