@@ -154,12 +154,13 @@ def _grow(inputs: Inputs, values: Numbers, counts: Numbers) -> list[Tree]:
 
     ``ExtraTreesRegressor`` grows the same trees in twice the time: it copies and checks the inputs of each.
     """
-    from sklearn.tree import ExtraTreeRegressor  # a second that only campaigns of settings need
+    from sklearn import config_context  # a second that only campaigns of settings need
+    from sklearn.tree import ExtraTreeRegressor
 
-    return [
-        ExtraTreeRegressor(random_state=_SEED + place).fit(inputs, values, count, check_input=False).tree_
-        for place, count in enumerate(counts)
-    ]
+    with config_context(skip_parameter_validation=True):  # a quarter of the time
+        trees = [ExtraTreeRegressor(random_state=_SEED + place) for place in range(len(counts))]
+        pairs = zip(trees, counts, strict=True)
+        return [tree.fit(inputs, values, count, check_input=False).tree_ for tree, count in pairs]
 
 
 def _outputs(trees: Sequence[Tree], inputs: Inputs) -> Numbers:
