@@ -106,7 +106,7 @@ def volumes(objective: Objective, trials: Sequence[TrialRecord]) -> list[float]:
 def dominates(one: Point, other: Point) -> bool:
     """Return whether one candidate is at least as good as another in every term, and better in one; more is better.
 
-    ``hypervolume.non_dominated`` says the same of tensors.
+    BoTorch's ``is_non_dominated`` says the same of tensors.
     """
     pairs = list(zip(one, other, strict=True))
     return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)

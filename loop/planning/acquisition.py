@@ -1,28 +1,36 @@
-"""Which candidate next: the objective on samples of the metrics' posteriors, for one best candidate or for many.
+"""Which candidate next: BoTorch's acquisition functions on the posterior of all metrics, and the best by them.
 
-Candidates are scored directly, never snapped to: the whole pool, or a cloud of settings, each for itself; then the
-most promising by samples of all of them together, with the pending trials in place.
+Candidates are scored directly, never snapped to: the most promising of the whole pool, or of a cloud of settings, are
+shortlisted, each for itself; then they, and what lies near the best of them, are compared together with what was
+measured and what is under way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, assert_never
 
 import torch
-from botorch.utils.safe_math import log_fatplus, logmeanexp
+from botorch.acquisition import AcquisitionFunction
+from botorch.acquisition.prior_guided import PriorGuidedAcquisitionFunction
+from botorch.sampling import SobolQMCNormalSampler
 from torch import Tensor
+from torch.nn import Module
 
 from campaigns.campaign import StagnationRuleConfig
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import Alternative
-from loop.planning.cost_weighting import CostPenalty
-from loop.planning.hypervolume_improvement import log_hypervolume_improvement
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning import gradient_search
+from loop.planning.baseline_sampling import NoisyExpectedImprovement
+from loop.planning.cost_weighting import CostPenalty, CostWeightedAcquisition
+from loop.planning.hypervolume_improvement import hypervolume_improvement
+from loop.planning.mc_objective import ObjectiveOnSamples, ScoreObjective
 from loop.planning.posterior import CampaignPosterior, TrainingData
-from loop.planning.screening import ScreeningScore
+from loop.planning.row_decoder import RowDecoder
+from loop.planning.screening import screening
 from loop.planning.shortlist import fresh, neighbours, shortlist
 
 _BEST = 4  # around which others are looked for
@@ -32,7 +40,7 @@ _SAMPLES = 256
 _SHOWN_SAMPLES = 1024
 _SHOWN = 5  # alternatives that are kept
 _CONSIDERED = 64  # of which a cheaper measurement may be bought
-_SOFT = 1e-3  # standard deviations of the score over which an improvement fades
+_SOFT = 1e-3  # standard deviations of the measured scores over which an improvement fades
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Choice:
     Attributes:
         acquisition: log expected improvement of the score (best) or of the volume below the front (pareto), or expected
             score with a little optimism (many); less the log of what the candidate costs, where that is weighed. Where
-            it is measured once more, the log of the expected gain, or of the gain if what is doubted is true.
+            it is measured once more, the log of the expected gain, or of the gain if a suspected outlier is true.
         predictions: measured and derived metric to prediction.
         score: mean and standard deviation of the predicted score.
         feasibility: predicted probability that all outcome constraints hold.
@@ -63,39 +71,59 @@ class Choice:
     considered: tuple[Candidate, ...] = ()
 
 
-def choose(belief: CampaignPosterior, history: TrainingData, seed: int) -> Choice:
-    """Return the best candidate by what is believed.
+def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Choice:
+    """Return the best candidate by the posterior.
 
     Args:
-        belief: learnt from the history's measurements.
+        posterior: learnt from the history's measurements.
         history: what was measured and what is under way.
         seed: determines everything random in the choice.
 
     Raises:
         SpaceExhaustedError: no candidate is left.
     """
-    pending = belief.believing(history.pending)
-    found = shortlist(pending, history, seed)
-    values = _acquisition(belief, pending, history, found, seed)
-    radii = _RADII if belief.scorer.campaign.space.table is None else ()  # of a table, all rows are seen
-    for number, radius in enumerate(radii):
+    scorer, acquisition = posterior.scorer, acquisition_function(posterior, history, seed)
+    found = shortlist(posterior, history, seed)
+    values = _values(acquisition, scorer, found)
+    for move in _moves(scorer, acquisition, seed):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
-        more = fresh(neighbours(belief.scorer, best, seed + number, radius), history.seen | {c.key() for c in found})
-        if not more:
-            break
-        found = found + more
-        values = torch.cat([values, _acquisition(belief, pending, history, more, seed)])
+        more = fresh(move(best), history.seen | {c.key() for c in found})
+        if more:
+            found = found + more
+            values = torch.cat([values, _values(acquisition, scorer, more)])
     order = [int(i) for i in values.argsort(descending=True)]
-    order.sort(key=_spent(belief.scorer, history, found, values).__getitem__)
+    order.sort(key=_exploited(scorer, history, found, values).__getitem__)
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
-    chosen = explained(belief, found[order[0]], float(values[order[0]]), alternatives)
+    chosen = explained(posterior, found[order[0]], float(values[order[0]]), alternatives)
     return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]))
 
 
-def predictions(belief: CampaignPosterior, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:
+def _moves(
+    scorer: ObjectiveOnSamples, acquisition: AcquisitionFunction, seed: int
+) -> list[Callable[[list[Candidate]], list[Candidate]]]:
+    """Return the steps by which better candidates are looked for: each from the best so far to others.
+
+    In a box, gradients lead to what is best; else ever nearer neighbours do. Of a table, all rows were seen.
+    """
+    if scorer.campaign.space.table is not None:
+        return []
+    if gradient_search.applies(scorer):
+        near = partial(neighbours, scorer, seed=seed, radius=_RADII[0])  # they have other levels, too
+        return [near, partial(gradient_search.local_maxima, acquisition, scorer)]
+    return [partial(neighbours, scorer, seed=seed + number, radius=radius) for number, radius in enumerate(_RADII)]
+
+
+def _values(acquisition: AcquisitionFunction, scorer: ObjectiveOnSamples, candidates: Sequence[Candidate]) -> Tensor:
+    """Return the acquisition value of candidates, n."""
+    with torch.no_grad():
+        found: Tensor = acquisition(scorer.encoder.encode(candidates).unsqueeze(-2))
+    return found
+
+
+def predictions(posterior: CampaignPosterior, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:
     """Return what is predicted of each measured and derived metric of some candidates."""
-    values = belief.marginal(belief.scorer.encoder.encode(candidates), _SHOWN_SAMPLES, seed=0)
-    return [_predicted(belief.scorer, values, place) for place in range(len(candidates))]
+    values = posterior.marginal(posterior.scorer.encoder.encode(candidates), _SHOWN_SAMPLES, seed=0)
+    return [_predicted(posterior.scorer, values, place) for place in range(len(candidates))]
 
 
 def _predicted(scorer: ObjectiveOnSamples, values: Mapping[str, Tensor], place: int) -> dict[str, MetricValue]:
@@ -104,76 +132,69 @@ def _predicted(scorer: ObjectiveOnSamples, values: Mapping[str, Tensor], place: 
     return {n: MetricValue(float(v.mean()), float(v.std()), units[n]) for n, v in drawn.items()}
 
 
-def _acquisition(
-    belief: CampaignPosterior,
-    pending: CampaignPosterior,
-    history: TrainingData,
-    candidates: Sequence[Candidate],
-    seed: int,
-) -> Tensor:
-    """Return how much each candidate is wanted, n, less what it costs."""
-    return _gain(belief, pending, history, candidates, seed) - _effort(belief, history).of(candidates)
+def acquisition_function(posterior: CampaignPosterior, history: TrainingData, seed: int) -> AcquisitionFunction:
+    """Return what candidates are compared by, less what they cost where that is weighed.
 
-
-def _effort(belief: CampaignPosterior, history: TrainingData) -> CostPenalty:
-    return CostPenalty.after(belief.scorer.campaign, history.paid)
-
-
-def _gain(
-    belief: CampaignPosterior,
-    pending: CampaignPosterior,
-    history: TrainingData,
-    candidates: Sequence[Candidate],
-    seed: int,
-) -> Tensor:
-    """Return what is expected of each candidate, n: the log of an improvement, or a score where many are wanted."""
-    match belief.scorer.objective.find:
-        case FindBestConfig():
-            return _improvement(belief, history, candidates, seed)
-        case FindManyConfig():
-            rows = belief.scorer.encoder.encode(candidates)
-            return ScreeningScore(pending, seed).wanted(rows)
-        case FindParetoConfig():
-            hope = belief.hope(belief.scorer.encoder.encode(candidates)).log()
-            return log_hypervolume_improvement(belief, history, candidates, seed) + hope
-        case _:
-            assert_never(belief.scorer.objective.find)
-
-
-def _improvement(
-    belief: CampaignPosterior, history: TrainingData, candidates: Sequence[Candidate], seed: int
-) -> Tensor:
-    """Return the log of the noisy expected improvement, n, by samples of all candidates together.
-
-    Letham et al. 2019, Bayesian Anal. 14, 495; the logarithm and the soft edges, of the improvement and of what is
-    feasible, after Ament et al. 2023, NeurIPS 36: so that candidates differ even where nothing feasible is in sight.
+    Args:
+        posterior: learnt from the history's measurements.
+        history: what was measured and what is under way.
+        seed: determines the samples.
     """
-    scorer = belief.scorer
-    rows = scorer.encoder.encode(candidates)
-    values = belief.beside(rows, _baseline(belief, history), _SAMPLES, seed)
-    score, count = scorer.score(values), len(candidates)
-    chance = scorer.log_chance(values).expand_as(score)
-    known = torch.where(scorer.feasible(values), score, belief.worst)
-    gain = score[:, :count] - known[:, count:].max(dim=1, keepdim=True).values
-    soft = _SOFT * float(score.std()) or _SOFT
-    hope = belief.hope(rows).log()
-    return logmeanexp(log_fatplus(gain, tau=soft) + chance[:, :count], dim=0) + hope
+    campaign, encoder = posterior.scorer.campaign, posterior.scorer.encoder
+    gain = _gain(posterior, encoder.encode(history.pending), seed)
+    penalty = CostPenalty.after(campaign, history.paid)
+    return CostWeightedAcquisition(gain, penalty, RowDecoder(encoder)) if penalty.share else gain
 
 
-def _baseline(belief: CampaignPosterior, history: TrainingData) -> Tensor:
-    """Return the rows of the best measured candidates, and of all that are under way."""
-    score, feasible = belief.outcomes
+def _gain(posterior: CampaignPosterior, pending: Tensor, seed: int) -> AcquisitionFunction:
+    """Return the log of what is expected of candidates, by chance of success; a score where many are wanted."""
+    match posterior.scorer.objective.find:
+        case FindBestConfig():
+            found = _improvement(posterior, pending, seed)
+        case FindManyConfig():
+            return screening(posterior, pending, seed)
+        case FindParetoConfig():
+            found = hypervolume_improvement(posterior, pending, seed)
+        case _:
+            assert_never(posterior.scorer.objective.find)
+    return (
+        found if posterior.prospects is None else PriorGuidedAcquisitionFunction(found, _Success(posterior), log=True)
+    )
+
+
+class _Success(Module):
+    """The log of how likely rows can be made and measured."""
+
+    def __init__(self, posterior: CampaignPosterior) -> None:
+        super().__init__()
+        self._posterior = posterior
+
+    def forward(self, X: Tensor) -> Tensor:  # noqa: N803 - BoTorch's name
+        """Return the log of the weight, b x q, of rows, b x q x d."""
+        return self._posterior.success_weight(X.reshape(-1, X.shape[-1])).log().reshape(X.shape[:-1])
+
+
+def _improvement(posterior: CampaignPosterior, pending: Tensor, seed: int) -> AcquisitionFunction:
+    """Return the log of the noisy expected improvement of the score (Letham et al. 2019; Ament et al. 2023)."""
+    score, feasible = posterior.outcomes
     ranked = torch.where(feasible, score, score - float(score.max() - score.min()) - 1.0)
-    best = belief.rows[ranked.topk(min(_BASELINE, len(ranked))).indices]
-    if not history.pending:
-        return best
-    return torch.cat([best, belief.scorer.encoder.encode(history.pending)])
+    return NoisyExpectedImprovement(
+        posterior.worst,
+        model=posterior.model,
+        X_baseline=posterior.rows[ranked.topk(min(_BASELINE, len(ranked))).indices],
+        sampler=SobolQMCNormalSampler(torch.Size([_SAMPLES]), seed=seed),
+        objective=ScoreObjective(posterior.layout),
+        constraints=posterior.layout.constraints(posterior.slack_spreads),
+        X_pending=pending if len(pending) else None,
+        prune_baseline=False,  # it costs more than it saves
+        tau_relu=_SOFT * float(score.std(correction=0)) or _SOFT,
+    )
 
 
-def _spent(
+def _exploited(
     scorer: ObjectiveOnSamples, history: TrainingData, candidates: Sequence[Candidate], values: Tensor
 ) -> list[bool]:
-    """Return which candidates are of a material that was tried, and promise less than what counts as an improvement.
+    """Return which candidates are of a material that was tried, and are expected to gain less than what counts as one.
 
     Such candidates come after all others: a model that is too sure of itself would else polish one material forever.
     """
@@ -182,23 +203,27 @@ def _spent(
     tried = {c.material for c in (*history.done, *history.pending)}
     rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
-    gains = (values + CostPenalty.after(scorer.campaign, history.paid).of(candidates)).exp().tolist()
+    gains = (
+        (values + CostPenalty.after(scorer.campaign, history.paid).of_settings([c.parameters for c in candidates]))
+        .exp()
+        .tolist()
+    )
     return [c.material in tried and gain < worthwhile for c, gain in zip(candidates, gains, strict=True)]
 
 
 def explained(
-    belief: CampaignPosterior, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]
+    posterior: CampaignPosterior, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]
 ) -> Choice:
     """Return the choice of a candidate with what is predicted of it."""
-    values = belief.marginal(belief.scorer.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
-    score = belief.scorer.score(values)
+    values = posterior.marginal(posterior.scorer.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
+    score = posterior.scorer.score(values)
     return Choice(
         candidate=chosen,
         acquisition=value,
-        predictions=_predicted(belief.scorer, values, 0),
+        predictions=_predicted(posterior.scorer, values, 0),
         score=(float(score.mean()), float(score.std())),
-        feasibility=float(belief.scorer.feasible(values).double().mean()),
-        success=float(belief.success(belief.scorer.encoder.encode([chosen]))),
-        models=belief.describe(),
+        feasibility=float(posterior.scorer.feasible(values).double().mean()),
+        success=float(posterior.success(posterior.scorer.encoder.encode([chosen]))),
+        models=posterior.describe(),
         alternatives=alternatives,
     )

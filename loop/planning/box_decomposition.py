@@ -4,9 +4,6 @@ The coordinates of the front's points cut space into a grid. In each cell, all i
 undominated volume below a point is a sum over cells that is kept at the grid's vertices (a summed-area table:
 Crow 1984, Comput. Graph. 18(3), 207), and linear along each axis between them.
 
-Nothing is compiled, and no acquisition function of BoTorch is made: its logarithmic ones of several objectives build a
-C++ kernel when they are first made, and wait forever for the lock of a build that was killed.
-
 Everything is maximised. Shapes: s samples, f points of a front, n points, m axes.
 """
 
@@ -17,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import torch
+from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
 _CELLS = 4_000_000  # of all the grids that are held at once
@@ -35,12 +33,6 @@ def gains(front: Tensor, points: Tensor, reference: Tensor) -> Tensor:
     size = max(1, _CELLS // each)
     parts = zip(kept.split(size), points.split(size), strict=True)
     return torch.cat([NondominatedBoxes.above(reference, some).volume(these) for some, these in parts])
-
-
-def non_dominated(points: Tensor) -> Tensor:
-    """Return which points no other point dominates, ... x n, of ... x n x m; of equal points, all or none."""
-    one, other = points.unsqueeze(-2), points.unsqueeze(-3)
-    return ~((other >= one).all(dim=-1) & (other > one).any(dim=-1)).any(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -109,7 +101,7 @@ def _dominated(ranks: Tensor, cells: int) -> Tensor:
 
 def _thinned(front: Tensor, reference: Tensor) -> Tensor:
     """Return the fronts without points that do not count, filled up with the reference to the same length."""
-    counts = non_dominated(front) & (front > reference).all(dim=-1)
+    counts = is_non_dominated(front, deduplicate=False) & (front > reference).all(dim=-1)
     length = int(counts.sum(dim=1).max()) if front.shape[1] else 0
     order = counts.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :length]
     kept = torch.where(counts.unsqueeze(-1), front, reference)

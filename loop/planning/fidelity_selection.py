@@ -182,5 +182,6 @@ class FidelitySelector:
 
     def _best(self, drawn: Sequence[Tensor]) -> Tensor:
         """Return the best score, k, of metrics, k x n each."""
-        scorer, values = self.belief.scorer, self.belief.complete(drawn, self._everywhere)
-        return torch.where(scorer.feasible(values), scorer.score(values), self.belief.worst).max(dim=1).values
+        known = self.belief.model.pointwise(self._everywhere)[0].mT[len(drawn) :]
+        outputs = torch.stack([*drawn, *(number.expand(drawn[0].shape) for number in known)], dim=-1)
+        return self.belief.feasible_score(self.belief.layout.metrics(outputs)).max(dim=1).values

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.objective import FindBestConfig
-from loop.planning.mc_objective import ObjectiveOnSamples
-from loop.planning.posterior import CampaignPosterior, TrainingData, limits_of
+from loop.planning.mc_objective import ObjectiveOnSamples, limits_of
+from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.base import MetricModel
 from surrogates.models.custom_model import ModelPath, fit_custom_model
 from surrogates.models.ensemble import alternative_models, average_models
@@ -91,7 +91,7 @@ def fit_posterior(
         rows=rows,
         outliers={name: learnt.outliers for name, learnt in found.items()},
         processes={name: learnt.process for name, learnt in found.items()},
-        calmer={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
+        standard_models={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
         whole=None if history.whole is None else torch.tensor(list(history.whole), dtype=torch.bool),
     )
 

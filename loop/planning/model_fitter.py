@@ -127,14 +127,14 @@ class ModelFitter:
         belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
         return with_low_fidelities(belief, cheap)
 
-    def heeding_failures(self) -> CampaignPosterior:
+    def posterior_with_failures(self) -> CampaignPosterior:
         """Return what is believed, with what failures teach."""
         failed, belief = failures(self._failed), self.belief()
         if not failed:
             return belief
         known = self._heeding
         if known is None or known[0] != failed or known[1].models is not belief.models:
-            self._heeding = known = (failed, belief.heeding(failed))
+            self._heeding = known = (failed, belief.with_failures(failed))
         return known[1]
 
     def outliers(self) -> dict[int, str]:
@@ -159,7 +159,7 @@ class ModelFitter:
         """
         if self.scored < FEWEST_SCORED:
             return None
-        belief, history = self.heeding_failures(), replace(self.measured, seen=over)
+        belief, history = self.posterior_with_failures(), replace(self.measured, seen=over)
         return estimate_regret(belief, history, self.trials, seed_of(self.scorer.campaign.seed, self.scored))
 
     def posterior_best(self) -> PosteriorBest | None:
@@ -192,7 +192,7 @@ class ModelFitter:
             self.teaching = replace(self.teaching, scorer=self.scorer)
             self.trust.amend(now.outline)
         elif believed is not None:
-            self._believed = (believed[0], replace(believed[1], scorer=self.scorer, memory={}))
+            self._believed = (believed[0], replace(believed[1], scorer=self.scorer))
 
 
 def seed_of(seed: int, number: int, attempt: int = 0) -> int:

@@ -1,27 +1,33 @@
-"""What is believed of every metric after the measurements so far, and samples of it."""
+"""The posterior of every metric after the measurements so far, samples of it, and what was measured by the objective.
+
+Whatever follows from a posterior alone is worked out once and kept with it: a posterior never changes, and another one
+takes its place after the next measurement.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
+from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.sampling import draw_sobol_normal_samples
 from torch import Tensor
 
-from campaigns.metrics import MeasuredConfig
 from campaigns.values import Candidate, MetricValue
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.campaign_model import CampaignModel
+from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
 from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.feasibility import Feasibility, feasibility
-from surrogates.models.logit_transform import LogitTransform
 from surrogates.models.outliers import Outlier
 
-_NOISE_SAMPLES = 128
-_HOPELESS = 0.25  # probability of success below which nothing else must be left for a candidate to be chosen
-_JITTER = 1e-8  # of the mean variance
+T = TypeVar("T")
+
+_NOISE_SAMPLES = 128  # not tuned: the variance of the score to an eighth
+_UNLIKELY = 0.25  # not tuned: probability of success below which nothing else must be left for a candidate to be chosen
+_NEGLIGIBLE = 1e-9  # weight of such a candidate: below all others, and in order
 
 
 @dataclass(frozen=True)
@@ -66,17 +72,15 @@ class CampaignPosterior:
     """The posterior of every measured metric.
 
     Attributes:
-        models: measured metric to what was learnt of it, of its ratio to the metric that it is proportional to, or of
-            its logit between its limits.
+        models: measured metric to the model of it, of its ratio to the metric that it is proportional to, or of its
+            logit between its limits.
         measured: measured metric to its n values, without uncertainties; nan where it is not known.
         rows: n x d, what was measured.
-        outliers: metric to the places among the rows where its measurement is not believed, and why.
+        outliers: metric to the places among the rows where its measurement is a suspected outlier, and why.
         processes: metric to the Gaussian process, or the model of the user's own, that knows the noise.
-        calmer: metric to what was learnt without a wary process; empty where none is wary.
+        standard_models: metric to its model without a conservative process; empty where none is conservative.
         prospects: what trials that failed say of other candidates; None where none has.
-        pending: q x d, what is under way, if that is to count as if it had given what is expected of it.
         whole: which rows were completed, n, so that they have a score; all where nothing is said.
-        memory: what was found out about the pool, shared with copies that differ in what is under way.
         imported: how many of the rows were measured elsewhere.
     """
 
@@ -86,103 +90,86 @@ class CampaignPosterior:
     rows: Tensor
     outliers: Mapping[str, Mapping[int, Outlier]] = field(default_factory=dict)
     processes: Mapping[str, MetricModel] = field(default_factory=dict)
-    calmer: Mapping[str, MetricModel] = field(default_factory=dict)
+    standard_models: Mapping[str, MetricModel] = field(default_factory=dict)
     prospects: Feasibility | None = None
-    pending: Tensor | None = None
     whole: Tensor | None = None
-    memory: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
     imported: int = 0
+    _derived: dict[object, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def once(self, function: Callable[[CampaignPosterior], T]) -> T:
+        """Return what a function of this posterior alone gives; it is called once."""
+        if function not in self._derived:
+            self._derived[function] = function(self)
+        found: T = self._derived[function]
+        return found
+
+    @cached_property
+    def model(self) -> CampaignModel:
+        """All metrics as one BoTorch model."""
+        return CampaignModel(self.scorer, self.models)
+
+    def model_with(self, pending: Tensor) -> CampaignModel:
+        """Return the model as if what is under way, q x d, had given what is expected of it."""
+        if not len(pending):
+            return self.model
+        return CampaignModel(self.scorer, {name: Fantasized(m, pending) for name, m in self.models.items()})
+
+    @property
+    def layout(self) -> OutputLayout:
+        """Which output of the model stands for which metric."""
+        return self.model.layout
 
     def marginal(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
         """Return samples of every metric, count x n, of n rows one by one."""
-        return next(self.marginals(rows, count, seed, len(rows)))
-
-    def marginals(self, rows: Tensor, count: int, seed: int, size: int) -> Iterator[dict[str, Tensor]]:
-        """Yield samples of every metric, count x size, of n rows one by one, ``size`` of them at a time."""
-        noise = _noise(len(self.models), count, seed)
-        moments = [model.marginals(rows) for model in self._heeding]
-        for start in range(0, len(rows), size):
-            part = slice(start, start + size)
-            drawn = [mean[part] + sd[part] * noise[:, place].unsqueeze(-1) for place, (mean, sd) in enumerate(moments)]
-            yield self.complete(drawn, rows[part])
-
-    @cached_property
-    def _heeding(self) -> list[MetricModel | Fantasized]:
-        """The models, as if what is under way had given what is expected of it."""
-        models = self.models.values()
-        return list(models) if self.pending is None else [Fantasized(model, self.pending) for model in models]
+        return self.layout.metrics(next(pointwise_samples(self.model, rows, count, seed, len(rows))))
 
     def joint(self, rows: Tensor, count: int, seed: int) -> dict[str, Tensor]:
-        """Return samples of every metric, count x n, of n rows together; pending ones may be among them."""
-        size = len(rows)
-        noise = _noise(size * len(self.models), count, seed)
-
-        drawn = []
-        for model, part in zip(self.models.values(), noise.split(size, dim=1), strict=True):
-            mean, spread = model.joint(rows)
-            spread.diagonal().add_(_JITTER * float(spread.diagonal().mean()))
-            drawn.append(mean + part @ _root(spread).T)
-        return self.complete(drawn, rows)
-
-    def beside(self, rows: Tensor, others: Tensor, count: int, seed: int) -> dict[str, Tensor]:
-        """Return samples of every metric, count x (n + q), of n rows and of q others: the others together.
-
-        Each row is drawn with the others, but not with other rows: what the others do not tell of it is drawn alike for
-        all rows, so that which of them promises most is not left to chance.
-        """
-        noise = _noise((1 + len(others)) * len(self.models), count, seed)
-        own, shared = noise[:, : len(self.models)], noise[:, len(self.models) :]
-        drawn = []
-        for alone, together, model in zip(own.T, shared.split(len(others), dim=1), self.models.values(), strict=True):
-            (mean, sd), (theirs, spread) = model.marginals(rows), model.joint(others)
-            values, vectors = torch.linalg.eigh(spread)
-            root = values.clamp_min(_JITTER * float(values[-1])).sqrt()
-            told = vectors.mT @ model.cross(rows, others).double().mT / root.unsqueeze(-1)
-            left = (sd.square() - told.square().sum(dim=0)).clamp_min(0.0).sqrt()
-            mine = mean + together @ told + alone.unsqueeze(-1) * left
-            drawn.append(torch.cat([mine, theirs + together @ (vectors * root).mT], dim=1))
-        return self.complete(drawn, torch.cat([rows, others]))
-
-    def believing(self, pending: Sequence[Candidate]) -> CampaignPosterior:
-        """Return the belief as if the pending candidates had given what is expected of them."""
-        if not pending:
-            return self
-        return replace(self, pending=self.scorer.encoder.encode(pending))
+        """Return samples of every metric, count x n, of n rows together."""
+        with torch.no_grad():
+            samples = SobolQMCNormalSampler(torch.Size([count]), seed=seed)(self.model.posterior(rows))
+        return self.layout.metrics(samples)
 
     @cached_property
     def outcomes(self) -> tuple[Tensor, Tensor]:
-        """The measured scores, n, and where all constraints held; of what is not believed, the worst, and not."""
+        """The measured scores, n, and where all constraints held; of suspected outliers, the worst, and not."""
         score, feasible = self.scored
-        return torch.where(self.believed, score, score[self.believed].min()), feasible & self.believed
+        return torch.where(self.trusted, score, score[self.trusted].min()), feasible & self.trusted
 
     @cached_property
     def scored(self) -> tuple[Tensor, Tensor]:
-        """The measured scores, n, and where all constraints held, whether believed or not."""
-        values = self.scorer.values(self.measured, self.rows)
-        score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
-        return score, feasible
+        """The measured scores, n, and where all constraints held, suspected outliers like all others."""
+        return self._scores(self.scorer.values(self.measured, self.rows))
 
     def pooled(self, candidates: Sequence[Candidate]) -> tuple[Tensor, Tensor]:
         """Return the score of each row's candidate by the mean of its readings, n, and where all constraints hold.
 
-        Readings that are not believed are left out; a candidate without another has the worst score, and breaks them.
+        Suspected outliers are left out; a candidate without another reading has the worst score, and breaks them.
 
         Args:
             candidates: n, of the rows.
         """
         places: dict[tuple[object, ...], int] = {}
         group = torch.tensor([places.setdefault(c.key(), len(places)) for c in candidates], dtype=torch.long)
-        counts = torch.zeros(len(places), dtype=torch.float64).index_add_(0, group, self.believed.double())
+        counts = torch.zeros(len(places), dtype=torch.float64).index_add_(0, group, self.trusted.double())
         known = counts[group] > 0
-        used = self.believed | ~known
+        used = self.trusted | ~known
         means = {}
         for name, values in self.measured.items():
             total = torch.zeros(len(places), dtype=torch.float64)
             total.index_add_(0, group, torch.where(used & known, values, 0.0))
             means[name] = torch.where(known, (total / counts.clamp_min(1.0))[group], values)
-        found = self.scorer.values(means, self.rows)
-        score, feasible = torch.broadcast_tensors(self.scorer.score(found), self.scorer.feasible(found))
+        score, feasible = self._scores(self.scorer.values(means, self.rows))
         return torch.where(known, score, score[known].min()), feasible & known
+
+    def _scores(self, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the score of metrics, and where all constraints hold, of the same shape."""
+        score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
+        return score, feasible
+
+    def feasible_score(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the score of samples of all metrics, samples x n: the worst measured one where a constraint breaks."""
+        score, feasible = self._scores(values)
+        return torch.where(feasible, score, torch.minimum(score, self.worst))
 
     @cached_property
     def complete_rows(self) -> Tensor:
@@ -191,51 +178,50 @@ class CampaignPosterior:
         return known if self.whole is None else known & self.whole
 
     @cached_property
-    def believed(self) -> Tensor:
-        """Which rows have a score, and measurements that are all believed, n."""
+    def trusted(self) -> Tensor:
+        """Which rows have a score, and no suspected outlier, n."""
         found = self.complete_rows.clone()
         found[sorted({place for outliers in self.outliers.values() for place in outliers})] = False
         return found if bool(found.any()) else self.complete_rows  # with many metrics, each trial may lack one
 
     @property
-    def calm(self) -> CampaignPosterior:
-        """The belief in which no process is wary; it knows what is noise."""
-        return replace(self, models=self.calmer, memory={}) if self.calmer else self
+    def standard(self) -> CampaignPosterior:
+        """The posterior in which no process is conservative; it knows what is noise."""
+        return replace(self, models=self.standard_models) if self.standard_models else self
 
-    def heeding(self, failed: Sequence[Candidate]) -> CampaignPosterior:
-        """Return the belief with what failures teach."""
+    def with_failures(self, failed: Sequence[Candidate]) -> CampaignPosterior:
+        """Return the posterior with what failures teach."""
         if not failed:
             return self
         encoder = self.scorer.encoder
-        rows = encoder.encode(failed)
-        prospects = feasibility(encoder, self.rows[self.complete_rows], rows)
-        return replace(self, prospects=prospects, memory={})
+        prospects = feasibility(encoder, self.rows[self.complete_rows], encoder.encode(failed))
+        return replace(self, prospects=prospects)
 
     def success(self, rows: Tensor) -> Tensor:
         """Return the probability, n, that n rows can be made and measured."""
         return torch.ones(len(rows)).double() if self.prospects is None else self.prospects(rows)
 
-    def hope(self, rows: Tensor) -> Tensor:
+    def success_weight(self, rows: Tensor) -> Tensor:
         """Return by how much, n, to value n rows: by the probability of success, or hardly where that is small.
 
         What is expected of a region where all fails would else be worth another failure time after time.
         """
         chance = self.success(rows)
-        return torch.where(chance < _HOPELESS, 1e-9 * chance, chance)
+        return torch.where(chance < _UNLIKELY, _NEGLIGIBLE * chance, chance)
 
     def score_noise(self, rows: Tensor, seed: int) -> Tensor:
         """Return the variance of the score, n, that the noise of one measurement of each of n rows gives it."""
-        noise = _noise(len(self.models), _NOISE_SAMPLES, seed)
-        drawn = [
-            model.marginals(rows)[0] + self.processes[name].noise(rows).sqrt() * noise[:, place].unsqueeze(-1)
-            for place, (name, model) in enumerate(self.models.items())
-        ]
-        score: Tensor = self.scorer.score(self.complete(drawn, rows))
+        mean, _ = self.model.pointwise(rows)
+        noise = draw_sobol_normal_samples(len(self.models), _NOISE_SAMPLES, dtype=torch.float64, seed=seed)
+        outputs = mean.expand(_NOISE_SAMPLES, -1, -1).clone()
+        for place, name in enumerate(self.models):
+            outputs[..., place] += self.processes[name].noise(rows).sqrt() * noise[:, place].unsqueeze(-1)
+        score: Tensor = self.scorer.score(self.layout.metrics(outputs))
         return score.var(dim=0)
 
     @cached_property
     def points(self) -> Tensor:
-        """The measured points of each term, n x m; of what has no score, the worst."""
+        """The measured points of each term, n x k; of what has no score, the worst."""
         points = self.scorer.points(self.scorer.values(self.measured, self.rows))
         complete = self.complete_rows.unsqueeze(-1)
         return torch.where(complete, points, points[self.complete_rows].amin(dim=0))
@@ -245,39 +231,24 @@ class CampaignPosterior:
         """The score of what breaks a constraint: as bad as the worst that was measured."""
         return self.outcomes[0].min()
 
+    @cached_property
+    def slack_spreads(self) -> list[float]:
+        """The standard deviation of the measured slack of each outcome constraint; one where it does not vary."""
+        values = self.scorer.values(self.measured, self.rows)
+        slacks = [bound.slack(values[bound.metric])[self.complete_rows] for bound in self.scorer.objective.bounds]
+        return [float(slack.std(correction=0)) or 1.0 for slack in slacks]
+
     def describe(self) -> dict[str, dict[str, Any]]:
         """Return each model's description."""
         return {name: dict(model.describe()) for name, model in self.models.items()}
 
-    def complete(self, drawn: Sequence[Tensor], rows: Tensor) -> dict[str, Tensor]:
-        """Return all metrics from the samples of what each model learnt."""
-        metrics = self.scorer.campaign.measured
-        found = {}
-        for name, samples in zip(self.models, drawn, strict=True):
-            floor, limits = metrics[name].floor, limits_of(metrics[name])
-            within = samples if limits is None else limits.values(samples)
-            found[name] = within if floor is None else within.clamp_min(floor)
-        for name, metric in metrics.items():
-            if name in found and metric.proportional_to is not None:
-                found[name] = found[name] * found[metric.proportional_to]
-        return self.scorer.values(found, rows)
 
+def pointwise_samples(model: CampaignModel, rows: Tensor, count: int, seed: int, size: int) -> Iterator[Tensor]:
+    """Yield samples of a model's outputs, count x size x m, of n rows one by one, ``size`` of them at a time.
 
-@lru_cache(maxsize=4)
-def _noise(size: int, count: int, seed: int) -> Tensor:
-    """Return standard normal samples, count x size, of a quasi-random sequence."""
-    return draw_sobol_normal_samples(size, count, dtype=torch.float64, seed=seed)
-
-
-def _root(spread: Tensor) -> Tensor:
-    """Return a factor of a covariance; its symmetric root where rounding has made it indefinite."""
-    root, failed = torch.linalg.cholesky_ex(spread)
-    if not int(failed):
-        return root
-    values, vectors = torch.linalg.eigh(spread)
-    return vectors * values.clamp_min(0.0).sqrt()
-
-
-def limits_of(metric: MeasuredConfig) -> LogitTransform | None:
-    """Return the limits between which a metric lies, or None."""
-    return None if metric.within is None else LogitTransform(*metric.within)
+    All rows are drawn with the same quasi-random numbers, so that which of them looks best is not left to chance.
+    """
+    mean, sd = (each.mT.contiguous() for each in model.pointwise(rows))
+    noise = draw_sobol_normal_samples(len(mean), count, dtype=torch.float64, seed=seed).unsqueeze(-1)
+    for centre, spread in zip(mean.split(size, dim=1), sd.split(size, dim=1), strict=True):
+        yield (centre + spread * noise).mT

@@ -40,7 +40,7 @@ def posterior_best(belief: CampaignPosterior, trials: Sequence[TrialRecord], see
     chance = kept.double().mean(dim=0)
     if not bool((chance >= _LIKELY).any()):
         return None
-    expected = torch.where(kept, score, torch.minimum(score, belief.worst)).mean(dim=0)
+    expected = belief.feasible_score(values).mean(dim=0)
     top = int(torch.where(chance >= _LIKELY, expected, -torch.inf).argmax())
     low, high = score[:, top].quantile(torch.tensor(_INTERVAL, dtype=score.dtype)).tolist()
     return PosteriorBest(
@@ -55,7 +55,7 @@ def posterior_best(belief: CampaignPosterior, trials: Sequence[TrialRecord], see
 def _places(belief: CampaignPosterior, trials: Sequence[TrialRecord]) -> list[int]:
     """Return where the best measured candidates are among the trials, each once, by its first trusted reading."""
     first: dict[tuple[object, ...], int] = {}
-    for place, sound in enumerate(belief.believed.tolist()):
+    for place, sound in enumerate(belief.trusted.tolist()):
         if sound:
             first.setdefault(trials[place].candidate.key(), place)
     score, feasible = belief.pooled([trial.candidate for trial in trials])

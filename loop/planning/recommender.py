@@ -104,7 +104,7 @@ class Recommender:
 
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
-        posterior, history = self._models.heeding_failures(), self._history
+        posterior, history = self._models.posterior_with_failures(), self._history
         choice = choose(posterior, history, seed)
         found = choose_replicate(posterior, history, choice.candidate, seed)
         if found is not None:
@@ -122,7 +122,7 @@ class Recommender:
         """Return what is worth measuring once more where nothing new is left, or None."""
         if not self._models.scored:
             return None
-        posterior = self._models.heeding_failures()
+        posterior = self._models.posterior_with_failures()
         left = self._campaign.budget.trials - self._experiment.own()
         found = choose_only_replicate(posterior, self._history, seed, max(left, 1))
         return None if found is None else self._replicated(posterior, found, ())

@@ -83,7 +83,7 @@ def _scores(belief: CampaignPosterior, rows: Tensor, measured: int, seed: int) -
     """
     values = belief.joint(rows, _SAMPLES, seed)
     score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
-    chance = belief.hope(rows)
+    chance = belief.success_weight(rows)
     chance[:measured] = 1.0
     drawn = torch.rand(len(score), 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)  # fail alike
     return torch.where(feasible & (drawn < chance), score, -math.inf)

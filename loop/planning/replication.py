@@ -52,7 +52,7 @@ def choose_replicate(belief: CampaignPosterior, history: TrainingData, new: Cand
         new: the best new candidate.
         seed: determines the samples.
     """
-    return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(new), seed)
+    return _suspicious(belief, history) or _uncertain(belief.standard, history, _Other(new), seed)
 
 
 def choose_only_replicate(belief: CampaignPosterior, history: TrainingData, seed: int, left: int) -> Replicate | None:
@@ -67,7 +67,7 @@ def choose_only_replicate(belief: CampaignPosterior, history: TrainingData, seed
         seed: determines the samples.
         left: number of trials.
     """
-    return _suspicious(belief, history) or _uncertain(belief.calm, history, _Other(None, left), seed)
+    return _suspicious(belief, history) or _uncertain(belief.standard, history, _Other(None, left), seed)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _suspicious(belief: CampaignPosterior, history: TrainingData) -> Replicate |
     times = Counter(c.key() for c in (*history.done, *history.pending))
     would = [
         place
-        for place in torch.nonzero(~belief.believed & feasible & (score > lowest)).ravel().tolist()
+        for place in torch.nonzero(~belief.trusted & feasible & (score > lowest)).ravel().tolist()
         if times[history.done[place].key()] == 1 and _allowed(belief, history.done[place])
     ]
     if not would:
@@ -106,7 +106,7 @@ def _uncertain(belief: CampaignPosterior, history: TrainingData, other: _Other, 
     if not isinstance(belief.scorer.objective.find, FindBestConfig):
         return None
     score, feasible = belief.outcomes
-    known = torch.nonzero(feasible & belief.believed).ravel()
+    known = torch.nonzero(feasible & belief.trusted).ravel()
     if len(known) < 2:
         return None
     places = known[score[known].topk(min(_BEST, len(known))).indices]
@@ -135,9 +135,7 @@ def _allowed(belief: CampaignPosterior, candidate: Candidate) -> bool:
 
 def _scores(belief: CampaignPosterior, rows: Tensor, seed: int) -> Tensor:
     """Return samples of the score, samples x n, of rows together."""
-    values = belief.joint(rows, _SAMPLES, seed)
-    score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
-    return torch.where(feasible, score, belief.worst)
+    return belief.feasible_score(belief.joint(rows, _SAMPLES, seed))
 
 
 def _knowledge_gradients(scores: Tensor, noise: Tensor) -> Tensor:

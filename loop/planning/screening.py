@@ -1,129 +1,189 @@
-"""What candidates promise, each for itself: by it, the most promising of a whole pool are found."""
+"""Acquisition functions of many candidates, each for itself: by them, the most promising of a whole pool are found.
+
+They need nothing but means and variances, and so take milliseconds where BoTorch's noisy expected improvement, which
+draws each candidate together with the measured ones, takes seconds (docs/benchmarks.md).
+"""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
 import torch
+from botorch.acquisition import AcquisitionFunction
+from botorch.utils.transforms import t_batch_mode_transform
 from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
-from loop.planning.hypervolume_improvement import screened_improvement
+from loop.planning.box_decomposition import NondominatedBoxes
+from loop.planning.campaign_model import CampaignModel
+from loop.planning.hypervolume_improvement import front_places, reference_of
 from loop.planning.mc_objective import ObjectiveOnSamples
-from loop.planning.posterior import CampaignPosterior
+from loop.planning.posterior import CampaignPosterior, pointwise_samples
 from loop.sampling.candidates import sobol
 from loop.sampling.rounding import Setting
 
-_SAMPLES = 32
+_SAMPLES = 32  # not tuned: a shortlist needs no more, and 100,000 rows take a second with as many
 _TOGETHER = 2048  # rows whose samples stay in a core's cache
-_CURIOSITY = 0.6  # standard deviations of the score that are worth as much as one of its mean, where many are wanted
-_AT_FIRST = 1.2  # the same for settings, of which few measurements tell less; it fades with the budget
-_LIKELY = 0.1  # probability to be good from which a candidate is one of those that are wanted for their score
-_HELD = 16  # candidates of the best share among those that tell from which score on it begins
-_SURVEYED = 4096  # how many those are at most
-_SETTINGS = 4  # of each material among them, where settings are chosen, too
-_GOOD = "good"
+_OPTIMISM = 2.0  # standard deviations: the usual upper confidence bound of about 95 %
+_POSSIBLE = 1e-3  # probability of being feasible that is added, so that some order is left where nothing is
+_EXPLORATION = 0.6  # of materials: docs/benchmarks.md, many good candidates
+_AT_FIRST = 1.2  # the same of settings, which fades with the budget: docs/benchmarks.md
+_LIKELY = 0.1  # probability of a hit from which a candidate is wanted for its score: docs/benchmarks.md
+_HELD = 16  # not tuned: candidates of the best share among those that tell where it begins
+_SURVEYED = 4096  # not tuned: how many those are at most
+_SETTINGS = 4  # not tuned: of each material among them, where settings are chosen, too
 _LEAST = 1e-12  # standard deviation of a score that is known
 
 
-@dataclass(frozen=True)
-class ScreeningScore:
-    """What candidates promise, each for itself, by samples of the metrics' marginal posteriors."""
+class PointwiseAcquisition(AcquisitionFunction):
+    """An acquisition function of rows one by one, by samples of the metrics' marginal posteriors.
 
-    belief: CampaignPosterior
-    seed: int
+    Args:
+        posterior: of all metrics.
+        pending: q x d, what is under way.
+        seed: determines the samples.
+    """
 
-    def of(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return the merits, n each, by which rows, n x d, are shortlisted."""
-        match self.belief.scorer.objective.find:
-            case FindBestConfig():
-                return self._improvement(rows)
-            case FindManyConfig():
-                return (self.wanted(rows),)
-            case FindParetoConfig():
-                sure, hoped = screened_improvement(
-                    self.belief, self.belief.marginals(rows, _SAMPLES, self.seed, _TOGETHER)
-                )
-                possible = self.belief.scorer.possible(rows)
-                return sure * possible, hoped * possible
-            case _:
-                assert_never(self.belief.scorer.objective.find)
+    def __init__(self, posterior: CampaignPosterior, pending: Tensor, seed: int) -> None:
+        super().__init__(posterior.model_with(pending))
+        self.learnt, self.seed = posterior, seed
 
-    def wanted(self, rows: Tensor) -> Tensor:
-        """Return the expected merit of rows, n x d, with a little optimism, where many good candidates are wanted.
+    @t_batch_mode_transform(expected_q=1)
+    def forward(self, X: Tensor) -> Tensor:  # noqa: N803 - BoTorch's name
+        """Return the acquisition value, b, of rows, b x 1 x d."""
+        return self.merits(X.squeeze(-2))[0]
 
-        Infeasible candidates have the merit of the worst measured one. Those that are hardly ever good come after all
-        others, by the probability that they are: what is surely next to good would else be wanted before what nothing
-        is known of.
-        """
-        mean, sd = self._expected(rows)
-        chance, good, worst = self.belief.hope(rows), self.good, self.belief.worst
-        merit = chance * (mean + self._curiosity * sd) + (1.0 - chance) * worst
-        if good is None:
-            return merit
-        surely = torch.special.log_ndtr((mean - good) / sd) + chance.log()
-        return torch.where(surely >= math.log(_LIKELY), merit.clamp_min(worst), worst + surely)
-
-    @property
-    def good(self) -> float | None:
-        """The score from which a candidate counts as good, where many are wanted; None if better is always better.
-
-        That of the best share of all candidates is what they are expected to have. What they truly have varies more, so
-        that this is a low estimate as long as little is known.
-        """
-        match self.belief.scorer.objective.find:
-            case FindManyConfig(above=float(above)):
-                return above
-            case FindManyConfig(share=float(share)):
-                if _GOOD not in self.belief.memory:
-                    alone = ScreeningScore(replace(self.belief, pending=None), seed=0)
-                    count = min(math.ceil(_HELD / share), _SURVEYED)
-                    mean, _ = alone._expected(_survey(self.belief.scorer, count))
-                    self.belief.memory[_GOOD] = mean.topk(math.ceil(share * len(mean))).values[-1]
-                return float(self.belief.memory[_GOOD])
-            case _:
-                return None
-
-    def _expected(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of the merit, n and n, which is the worst score where infeasible."""
-        merits = (torch.where(feasible, score, self.belief.worst) for score, feasible in self._scores(rows))
-        means, variances = zip(*map(_moments, merits), strict=True)
-        return torch.cat(means), torch.cat(variances).sqrt().clamp_min(_LEAST)
-
-    @property
-    def _curiosity(self) -> float:
-        """How many standard deviations are worth as much as one of the mean."""
-        scorer = self.belief.scorer
-        if scorer.encoder.materials is not None:
-            return _CURIOSITY
-        own = len(self.belief.rows) - self.belief.imported
-        return _AT_FIRST * max(1.0 - own / scorer.campaign.budget.trials, 0.0)
-
-    def _improvement(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the expected feasible improvement and the optimistic score by chance of feasibility, n and n."""
-        measured, held = self.belief.outcomes
-        threshold = float(measured[held].max()) if held.any() else float(measured.min())
-        gains, hopes, chances, least = [], [], [], math.inf
-        for score, feasible in self._scores(rows):
-            mean, variance = _moments(score)
-            gains.append(((score - threshold).clamp_min_(0.0) * feasible).mean(dim=0))
-            hopes.append(mean + 2.0 * variance.sqrt())
-            chances.append(feasible.double().mean(dim=0) + 1e-3)
-            least = min(least, float(score.min()))
-        possible = self.belief.scorer.possible(rows) * self.belief.hope(rows)
-        return torch.cat(gains) * possible, (torch.cat(hopes) - least) * torch.cat(chances) * possible
+    @abstractmethod
+    def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Return the merits, n each, by which rows, n x d, are shortlisted; the first one is the acquisition value."""
 
     def _scores(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples of the score, and where they are feasible, samples x m, of some rows at a time."""
-        scorer = self.belief.scorer
-        for values in self.belief.marginals(rows, _SAMPLES, self.seed, _TOGETHER):
+        scorer = self.learnt.scorer
+        for values in self._metrics(rows):
             score, feasible = torch.broadcast_tensors(scorer.score(values), scorer.feasible(values))
             yield score, feasible
+
+    def _metrics(self, rows: Tensor) -> Iterator[dict[str, Tensor]]:
+        """Yield samples of all metrics, samples x m, of some rows at a time."""
+        assert isinstance(self.model, CampaignModel)  # noqa: S101 - as it was made
+        with torch.no_grad():
+            for outputs in pointwise_samples(self.model, rows, _SAMPLES, self.seed, _TOGETHER):
+                yield self.model.layout.metrics(outputs)
+
+
+class ScreenedImprovement(PointwiseAcquisition):
+    """The expected feasible improvement, and an optimistic score by chance of feasibility."""
+
+    def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Return both merits, n and n, of rows, n x d."""
+        measured, held = self.learnt.outcomes
+        best = float(measured[held].max()) if held.any() else float(measured.min())
+        gains, bounds, chances, least = [], [], [], math.inf
+        for score, feasible in self._scores(rows):
+            mean, variance = _moments(score)
+            gains.append(((score - best).clamp_min_(0.0) * feasible).mean(dim=0))
+            bounds.append(mean + _OPTIMISM * variance.sqrt())
+            chances.append(feasible.double().mean(dim=0) + _POSSIBLE)
+            least = min(least, float(score.min()))
+        possible = self.learnt.scorer.possible(rows) * self.learnt.success_weight(rows)
+        return torch.cat(gains) * possible, (torch.cat(bounds) - least) * torch.cat(chances) * possible
+
+
+class ScreenedHypervolumeImprovement(PointwiseAcquisition):
+    """The expected improvement of the volume that the measured front dominates, and that of optimistic points."""
+
+    def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Return both merits, n and n, of rows, n x d."""
+        learnt, reference = self.learnt, reference_of(self.learnt)
+        free = NondominatedBoxes.above(reference, learnt.points[front_places(learnt)].unsqueeze(0))
+        expected, optimistic = [], []
+        for values in self._metrics(rows):
+            points = learnt.scorer.points(values)
+            feasible = learnt.scorer.feasible(values).expand(points.shape[:2])
+            gain = free.volume(points.reshape(1, -1, len(reference))).reshape(points.shape[:2])
+            expected.append((gain * feasible).mean(dim=0))
+            high = points.mean(dim=0) + _OPTIMISM * points.std(dim=0)
+            optimistic.append(free.volume(high.unsqueeze(0))[0] * (feasible.double().mean(dim=0) + _POSSIBLE))
+        possible = learnt.scorer.possible(rows)
+        return torch.cat(expected) * possible, torch.cat(optimistic) * possible
+
+
+class ScoreUpperConfidenceBound(PointwiseAcquisition):
+    """The expected score with a little optimism, where many good candidates are wanted.
+
+    Infeasible candidates have the score of the worst measured one. Those that are hardly ever good come after all
+    others, by the probability that they are: what is surely next to good would else be wanted before what nothing is
+    known of. Against expected improvement: docs/benchmarks.md, tables of real experiments.
+    """
+
+    def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """Return the upper confidence bound of rows, n x d."""
+        mean, sd = self.expected(rows)
+        chance, good, worst = self.learnt.success_weight(rows), hit_threshold(self.learnt), self.learnt.worst
+        bound = chance * (mean + self._exploration * sd) + (1.0 - chance) * worst
+        if good is None:
+            return (bound,)
+        hit = torch.special.log_ndtr((mean - good) / sd) + chance.log()
+        return (torch.where(hit >= math.log(_LIKELY), bound.clamp_min(worst), worst + hit),)
+
+    def expected(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of the score, n and n, which is the worst one where infeasible."""
+        scores = (torch.where(feasible, score, self.learnt.worst) for score, feasible in self._scores(rows))
+        means, variances = zip(*map(_moments, scores), strict=True)
+        return torch.cat(means), torch.cat(variances).sqrt().clamp_min(_LEAST)
+
+    @property
+    def _exploration(self) -> float:
+        """How many standard deviations are worth as much as one of the mean."""
+        scorer = self.learnt.scorer
+        if scorer.encoder.materials is not None:
+            return _EXPLORATION
+        own = len(self.learnt.rows) - self.learnt.imported
+        return _AT_FIRST * max(1.0 - own / scorer.campaign.budget.trials, 0.0)
+
+
+def screening(posterior: CampaignPosterior, pending: Tensor, seed: int) -> PointwiseAcquisition:
+    """Return the acquisition function by which candidates are shortlisted."""
+    match posterior.scorer.objective.find:
+        case FindBestConfig():
+            return ScreenedImprovement(posterior, pending, seed)
+        case FindManyConfig():
+            return ScoreUpperConfidenceBound(posterior, pending, seed)
+        case FindParetoConfig():
+            return ScreenedHypervolumeImprovement(posterior, pending, seed)
+        case _:
+            assert_never(posterior.scorer.objective.find)
+
+
+def hit_threshold(posterior: CampaignPosterior) -> float | None:
+    """Return the score from which a candidate counts as good, where many are wanted; None if more is always better.
+
+    That of the best share of all candidates is what they are expected to have. What they truly have varies more, so
+    that this is a low estimate as long as little is known.
+    """
+    match posterior.scorer.objective.find:
+        case FindManyConfig(above=float(above)):
+            return above
+        case FindManyConfig(share=float()):
+            return posterior.once(_best_share)
+        case _:
+            return None
+
+
+def _best_share(posterior: CampaignPosterior) -> float:
+    """Return the expected score from which on the best share of all candidates begins."""
+    find = posterior.scorer.objective.find
+    assert isinstance(find, FindManyConfig)  # noqa: S101 - as asked by hit_threshold
+    assert find.share is not None  # noqa: S101 - the same
+    rows = _survey(posterior.scorer, min(math.ceil(_HELD / find.share), _SURVEYED))
+    mean, _ = ScoreUpperConfidenceBound(posterior, posterior.rows[:0], seed=0).expected(rows)
+    return float(mean.topk(math.ceil(find.share * len(mean))).values[-1])
 
 
 def _survey(scorer: ObjectiveOnSamples, whole: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from loop.planning.cost_weighting import CostPenalty
 from loop.planning.hypervolume_improvement import centres
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
-from loop.planning.screening import ScreeningScore
+from loop.planning.screening import PointwiseAcquisition, hit_threshold, screening
 from loop.sampling.candidates import near, sobol, unseen
 from loop.sampling.rounding import Setting
 
@@ -33,14 +33,13 @@ _NEIGHBOURS = 32  # around each of the best few
 _RADIUS = 0.08
 _BEST = 4
 _KEPT = 2048  # materials of a large pool that are looked at for each choice
-_PROMISING = "promising"
 
 
 class SpaceExhaustedError(Exception):
     """Every candidate of the space has been proposed."""
 
 
-def shortlist(belief: CampaignPosterior, history: TrainingData, seed: int) -> list[Candidate]:
+def shortlist(posterior: CampaignPosterior, history: TrainingData, seed: int) -> list[Candidate]:
     """Return the most promising candidates of the whole space, by samples of each for itself.
 
     All materials are tried with a few settings, then the best of them with many, and the best measured candidates with
@@ -49,70 +48,78 @@ def shortlist(belief: CampaignPosterior, history: TrainingData, seed: int) -> li
     Raises:
         SpaceExhaustedError: no candidate is left.
     """
-    promise = ScreeningScore(belief, seed)
-    settled = _settled(promise, history)
-    effort = CostPenalty.after(belief.scorer.campaign, history.paid)
-    clouds = _clouds(promise, settled, history, seed)
-    found = [c for cloud in clouds for c in _best(promise, cloud, cloud.rows_of(settled), effort)]
-    measured = [history.done[i] for i in _best_measured(belief)]
-    found = fresh(found + neighbours(belief.scorer, measured, seed + 2), history.seen)
+    screen = screening(posterior, posterior.scorer.encoder.encode(history.pending), seed)
+    settled = _settled(posterior, history)
+    penalty = CostPenalty.after(posterior.scorer.campaign, history.paid)
+    clouds = _clouds(screen, settled, history, seed)
+    found = [c for cloud in clouds for c in _best(screen, cloud, cloud.rows_of(settled), penalty)]
+    measured = [history.done[i] for i in _best_measured(posterior)]
+    found = fresh(found + neighbours(posterior.scorer, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
-    keep = belief.scorer.possible(belief.scorer.encoder.encode(found)).tolist() if found else []
+    keep = posterior.scorer.possible(posterior.scorer.encoder.encode(found)).tolist() if found else []
     found = [c for c, kept in zip(found, keep, strict=True) if kept]
     if not found:
         raise SpaceExhaustedError("every candidate has been proposed")
     return found
 
 
-def _settled(promise: ScreeningScore, history: TrainingData) -> frozenset[str | None]:
+def _settled(posterior: CampaignPosterior, history: TrainingData) -> frozenset[str | None]:
     """Return the materials of which nothing more is to be learnt.
 
     Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
     that were found good, and those under way: once more with other settings would not be one more.
     """
-    belief, scorer = promise.belief, promise.belief.scorer
+    scorer = posterior.scorer
     if scorer.encoder.materials is None:
         return frozenset()
     if not scorer.campaign.space.all_parameters:
         return frozenset(str(key[0]) for key in history.seen)
     if not isinstance(scorer.objective.find, FindManyConfig):
         return frozenset()
-    score, feasible = belief.outcomes
-    good = feasible if promise.good is None else feasible & (score >= promise.good)
+    score, feasible = posterior.outcomes
+    threshold = hit_threshold(posterior)
+    good = feasible if threshold is None else feasible & (score >= threshold)
     found = {c.material for c, well in zip(history.done, good.tolist(), strict=True) if well}
     return frozenset(found | {c.material for c in history.pending})
 
 
-def _worthwhile(belief: CampaignPosterior, settled: frozenset[str | None]) -> NDArray[np.int64]:
+def _worthwhile(posterior: CampaignPosterior, settled: frozenset[str | None]) -> NDArray[np.int64]:
     """Return the places of the materials that may be chosen next: of a large pool, the most promising.
 
-    They are found once for all choices by the same belief. What is under way only makes others look more certain, and
-    so lifts no material above these.
+    They are found once for all choices by the same posterior. What is under way only makes others look more certain,
+    and so lifts no material above these.
     """
-    everything = np.arange(len(belief.scorer.encoder.materials.ids)) if belief.scorer.encoder.materials else None
+    everything = np.arange(len(posterior.scorer.encoder.materials.ids)) if posterior.scorer.encoder.materials else None
     assert everything is not None  # noqa: S101 - asked only in a campaign with a pool
     if len(everything) <= _KEPT:
         return everything
-    if _PROMISING not in belief.memory:
-        alone = ScreeningScore(replace(belief, pending=None), seed=0)
-        merits = alone.of(_Cloud(belief.scorer, [{}], everything).rows)
-        belief.memory[_PROMISING] = torch.cat([m.topk(_KEPT // len(merits)).indices for m in merits]).unique()
-    kept = np.asarray(belief.memory[_PROMISING].numpy())
-    places = [belief.scorer.encoder.place(str(name)) for name in settled]
+    kept = posterior.once(_most_promising)
+    places = [posterior.scorer.encoder.place(str(name)) for name in settled]
     return everything if np.isin(kept, places).all() else kept
 
 
-def _clouds(promise: ScreeningScore, settled: frozenset[str | None], history: TrainingData, seed: int) -> list[_Cloud]:
-    scorer = promise.belief.scorer
+def _most_promising(posterior: CampaignPosterior) -> NDArray[np.int64]:
+    """Return the places of the most promising materials of a large pool, whatever is under way."""
+    materials = posterior.scorer.encoder.materials
+    assert materials is not None  # noqa: S101 - asked only in a campaign with a pool
+    everything = _Cloud(posterior.scorer, [{}], np.arange(len(materials.ids)))
+    merits = screening(posterior, posterior.rows[:0], seed=0).merits(everything.rows)
+    return torch.cat([m.topk(_KEPT // len(merits)).indices for m in merits]).unique().numpy()
+
+
+def _clouds(
+    screen: PointwiseAcquisition, settled: frozenset[str | None], history: TrainingData, seed: int
+) -> list[_Cloud]:
+    scorer = screen.learnt.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
         settings = _settings(space, history, seed)
         return [_Cloud(scorer, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
     if not space.all_parameters:
-        return [_Cloud(scorer, [{}], _worthwhile(promise.belief, settled))]
+        return [_Cloud(scorer, [{}], _worthwhile(screen.learnt, settled))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
     wide = _Cloud(scorer, sobol(space, few, seed), np.arange(len(table.ids)))
-    top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in promise.of(wide.rows)])
+    top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in screen.merits(wide.rows)])
     materials = list(dict.fromkeys(int(i) // few for i in top))[:_MATERIALS]
     return [wide, _Cloud(scorer, sobol(space, _MANY, seed + 1), np.array(materials))]
 
@@ -123,12 +130,12 @@ def _settings(space: SpaceConfig, history: TrainingData, seed: int) -> Sequence[
     return sobol(space, _CLOUD, seed)
 
 
-def _best(promise: ScreeningScore, cloud: _Cloud, without: Sequence[int], effort: CostPenalty) -> list[Candidate]:
+def _best(screen: PointwiseAcquisition, cloud: _Cloud, without: Sequence[int], penalty: CostPenalty) -> list[Candidate]:
     """Return the best of a cloud, but for some rows, by each merit for its cost: of all, and one of each material."""
     picked: list[int] = []
-    merits = promise.of(cloud.rows)
-    if effort.share:
-        worth = (-effort.penalties(cloud.settings)).exp()
+    merits = screen.merits(cloud.rows)
+    if penalty.share:
+        worth = (-penalty.of_settings(cloud.settings)).exp()
         merits = tuple((m.reshape(-1, len(worth)) * worth).flatten() for m in merits)
     share = _LENGTH // (4 * len(merits))
     for part in merits:
@@ -167,10 +174,10 @@ class _Cloud:
         return Candidate(setting, table.ids[self.materials[index // len(self.settings)]] if table else None)
 
 
-def _best_measured(belief: CampaignPosterior) -> list[int]:
-    if isinstance(belief.scorer.objective.find, FindParetoConfig):
-        return centres(belief)
-    return [int(i) for i in belief.outcomes[0].argsort(descending=True)[:_BEST]]
+def _best_measured(posterior: CampaignPosterior) -> list[int]:
+    if isinstance(posterior.scorer.objective.find, FindParetoConfig):
+        return centres(posterior)
+    return [int(i) for i in posterior.outcomes[0].argsort(descending=True)[:_BEST]]
 
 
 def neighbours(

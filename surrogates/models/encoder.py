@@ -95,7 +95,7 @@ class Encoder:
         return tuple(column for column in range(self.parameter_columns) if column not in known)
 
     @cached_property
-    def _scales(self) -> dict[str, float]:
+    def scales(self) -> dict[str, float]:
         """Component to the width of its mixture, from the smallest share to the largest."""
         spans = [(mixture, mixture.spans.values()) for mixture in self.space.mixtures.values()]
         widths = [(m, max(high for _, high in each) - min(low for low, _ in each)) for m, each in spans]
@@ -182,8 +182,8 @@ class Encoder:
 
     def _number(self, name: str, parameter: ParameterConfig, values: Tensor) -> Tensor:
         """Return the column, n, of a number."""
-        if name in self._scales:
-            return values / self._scales[name]
+        if name in self.scales:
+            return values / self.scales[name]
         low, high = float(parameter.at(0.0)), float(parameter.at(1.0))
         if isinstance(parameter, FloatConfig) and parameter.scale == "log":
             return (values.log() - math.log(low)) / (math.log(high) - math.log(low))
@@ -199,7 +199,7 @@ class Encoder:
         """Return the columns of one parameter, n x c."""
         parameter = table.parameters[name]
         if not isinstance(parameter, CategoricalConfig):
-            numbers = table.column(name) / self._scales[name] if name in self._scales else table.fractions(name)
+            numbers = table.column(name) / self.scales[name] if name in self.scales else table.fractions(name)
             return np.nan_to_num(numbers, nan=0.5)[:, None]
         known = level_features(parameter)
         places = table.column(name)

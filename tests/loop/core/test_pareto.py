@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
+from botorch.utils.multi_objective.pareto import is_non_dominated
 
 from campaigns.campaign import Campaign
 from campaigns.values import TrialState
 from loop.core.candidate_results import results
 from loop.core.pareto import dominates, front, front_of, reference_point, some, volumes
-from loop.planning.box_decomposition import non_dominated
 from loop.terminal.trial_tables import ranking_csv
 from tests.trials import campaign, completed, trial
 
@@ -55,10 +55,12 @@ def test_equals_do_not_beat_each_other() -> None:
     assert not dominates((1.0, 2.0), (2.0, 1.0))
 
 
-def test_tensors_are_dominated_as_numbers_are() -> None:
+def test_botorch_means_the_same_by_dominated() -> None:
     points = torch.randint(0, 4, (40, 3), generator=torch.Generator().manual_seed(1)).double()
     each = [tuple(row) for row in points.tolist()]
-    assert non_dominated(points).tolist() == [not any(dominates(o, p) for o in each) for p in each]
+    assert is_non_dominated(points, deduplicate=False).tolist() == [
+        not any(dominates(o, p) for o in each) for p in each
+    ]
 
 
 def test_a_campaign_for_one_best_candidate_has_no_front() -> None:

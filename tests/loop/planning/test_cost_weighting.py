@@ -96,15 +96,15 @@ def test_cost_counts_less_and_less_as_the_budget_is_spent() -> None:
     keys = [Candidate({"a": 0.1 * i, "b": 0.5}).key() for i in range(3)]  # 55 USD each
     shares = [CostPenalty.after(campaign, keys[:count]).share for count in range(4)]
     assert shares == pytest.approx([1.0, 0.725, 0.45, 0.175])
-    dear = [Candidate({"a": 0.5, "b": 1.0})]
-    penalties = [float(CostPenalty(campaign, share).of(dear)) for share in shares]
+    expensive = [{"a": 0.5, "b": 1.0}]
+    penalties = [float(CostPenalty(campaign, share).of_settings(expensive)) for share in shares]
     assert penalties == sorted(penalties, reverse=True)
     assert CostPenalty.after(box(), keys).share == pytest.approx(17 / 20)
 
 
 def test_a_usual_candidate_has_no_penalty() -> None:
     campaign = box(step={"duration": "600 + 3600 * a"})
-    assert float(CostPenalty(campaign, 1.0).of([Candidate({"a": 0.5, "b": 0.5})])) == pytest.approx(0.0, abs=0.05)
+    assert float(CostPenalty(campaign, 1.0).of_settings([{"a": 0.5, "b": 0.5}])) == pytest.approx(0.0, abs=0.05)
 
 
 def test_no_trial_is_begun_that_could_exceed_the_budget() -> None:

@@ -8,7 +8,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planning.acquisition import choose
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
 from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
@@ -53,17 +53,16 @@ def test_a_small_feasible_region_is_found_and_searched() -> None:
     assert min(feasible) < 1.3 - 0.1 * 2**0.5 + 0.05
 
 
-def test_the_chance_is_certain_inside_half_at_the_edge_and_falls_outside() -> None:
-    slack = torch.tensor([[1.0, 0.0, -0.5, -1.0]], dtype=torch.float64)
-    found = constrained().log_chance({"f": slack, "slack": slack}).exp()[0].tolist()
-    assert found[0] == pytest.approx(1.0, abs=1e-3)
-    assert found[1] == pytest.approx(0.5)
-    assert 0.0 < found[3] < found[2] < 1e-3
+def test_constraints_are_below_zero_where_they_hold_and_measured_in_their_spread() -> None:
+    slack = torch.tensor([1.0, 0.0, -0.5], dtype=torch.float64)
+    outputs = torch.stack([slack, slack], dim=-1)
+    (excess,) = OutputLayout(constrained(), ("f", "slack")).constraints([0.5]) or []
+    assert excess(outputs).tolist() == [-2.0, 0.0, 1.0]
 
 
-def test_without_constraints_everything_is_certain() -> None:
+def test_without_constraints_there_are_none() -> None:
     scorer = constrained()
     data = scorer.campaign.model_dump()
     data["objective"]["constraints"] = []
-    values = {name: torch.zeros(2, 3, dtype=torch.float64) for name in ("f", "slack")}
-    assert ObjectiveOnSamples(Campaign(**data), scorer.encoder).log_chance(values).abs().max() == 0.0
+    free = ObjectiveOnSamples(Campaign(**data), scorer.encoder)
+    assert OutputLayout(free, ("f", "slack")).constraints([]) is None

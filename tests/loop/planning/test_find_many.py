@@ -14,7 +14,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.planning.fitting import fit_posterior
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
-from loop.planning.screening import ScreeningScore
+from loop.planning.screening import ScoreUpperConfidenceBound, hit_threshold
 from loop.terminal.campaign_summary import summary_rows
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
@@ -66,10 +66,14 @@ def test_effects_are_asked_but_beside_a_process_that_is_wary_of_what_lies_betwee
     assert ("effects" in believed(find, done()).models["gain"].describe()["models"]) == asked
 
 
+def upper_confidence_bound(belief: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
+    return ScoreUpperConfidenceBound(belief, belief.rows[:0], 0)(rows.unsqueeze(-2))
+
+
 def wanted(belief: CampaignPosterior) -> str:
     measured = {c.key() for c in done()}
     left = [c for c in EVERYTHING if c.key() not in measured]
-    merits = ScreeningScore(belief, 0).wanted(belief.scorer.encoder.encode(left))
+    merits = upper_confidence_bound(belief, belief.scorer.encoder.encode(left))
     return str(left[int(merits.argmax())].parameters["site"])
 
 
@@ -84,7 +88,7 @@ def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> N
     belief = believed({"share": 0.25}, done())
     rows = belief.scorer.encoder.encode(EVERYTHING)
     expected = belief.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
-    good = ScreeningScore(belief, 5).good
+    good = hit_threshold(belief)
     assert good is not None
     assert int((expected >= good).sum()) == 10
     known = sorted(gain(c) for c in EVERYTHING if c.parameters["site"] != "new")
@@ -94,9 +98,9 @@ def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> N
 def test_without_a_share_the_better_the_score_the_better() -> None:
     belief = believed({}, done())
     rows = belief.scorer.encoder.encode(EVERYTHING)
-    assert ScreeningScore(belief, 0).good is None
+    assert hit_threshold(belief) is None
     expected = belief.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
-    assert torch.allclose(ScreeningScore(belief, 0).wanted(rows), expected)
+    assert torch.allclose(upper_confidence_bound(belief, rows), expected)
 
 
 def test_a_share_and_a_score_at_once_are_refused() -> None:

@@ -5,7 +5,8 @@ import torch
 from loop.planning import screening
 from loop.planning.fitting import fit_posterior
 from loop.planning.posterior import CampaignPosterior
-from loop.planning.screening import ScreeningScore
+from loop.planning.screening import ScoreUpperConfidenceBound
+from loop.planning.screening import screening as screened
 from tests.loop.planning.test_acquisition import MATERIALS, World
 
 
@@ -19,9 +20,9 @@ def believed() -> tuple[World, CampaignPosterior, torch.Tensor]:
 
 def test_merits_do_not_depend_on_how_many_candidates_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     _, belief, rows = believed()
-    whole = ScreeningScore(belief, 3).of(rows)
+    whole = screened(belief, belief.rows[:0], 3).merits(rows)
     monkeypatch.setattr(screening, "_TOGETHER", 7)
-    for one, other in zip(whole, ScreeningScore(belief, 3).of(rows), strict=True):
+    for one, other in zip(whole, screened(belief, belief.rows[:0], 3).merits(rows), strict=True):
         assert torch.allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
@@ -30,12 +31,12 @@ def test_many_are_wanted_by_expected_score_and_some_uncertainty() -> None:
     values = belief.marginal(rows, 32, seed=3)
     score = torch.where(belief.scorer.feasible(values), belief.scorer.score(values), belief.worst)
     expected = score.mean(dim=0) + 0.6 * score.std(dim=0)
-    assert torch.allclose(ScreeningScore(belief, 3).wanted(rows), expected)
+    assert torch.allclose(ScoreUpperConfidenceBound(belief, belief.rows[:0], 3)(rows.unsqueeze(-2)), expected)
 
 
 def test_what_breaks_a_known_bound_promises_nothing() -> None:
     world, belief, rows = believed()
     dear = torch.from_numpy(world.cost[rows[:, -1].long().numpy()] > 50)
-    for merit in ScreeningScore(belief, 1).of(rows):
+    for merit in screened(belief, belief.rows[:0], 1).merits(rows):
         assert float(merit[dear].abs().max()) == 0
         assert float(merit[~dear].max()) > 0

@@ -215,7 +215,7 @@ def test_it_stands_beside_models_of_ours_also_where_these_are_conservative() -> 
     values = {name: [MetricValue(float(place), 0.1, "1") for place in range(8)] for name in metrics}
     scorer = ObjectiveOnSamples(plan, Encoder(plan.space))
     posterior = fit_posterior(scorer, TrainingData(places, values, (), frozenset()))
-    for each in (posterior, posterior.calm):
+    for each in (posterior, posterior.standard):
         assert set(each.models) == set(metrics)
         assert isinstance(each.models["merit"], CustomModel)
 

@@ -1,0 +1,117 @@
+"""All metrics of a campaign as one BoTorch model.
+
+The outputs are what the models of the measured metrics predict (a metric itself, its logit between limits, or its ratio
+to the metric that it is proportional to), and then the numbers of the pool that are known without any experiment, so
+that constraints on samples see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from botorch.acquisition.objective import PosteriorTransform
+from botorch.models.gpytorch import GPyTorchModel
+from botorch.posteriors import GPyTorchPosterior
+from gpytorch.distributions import MultitaskMultivariateNormal
+from linear_operator.operators import BlockDiagLinearOperator, DenseLinearOperator
+from torch import Tensor
+
+from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
+from surrogates.models.base import MetricModel
+
+_JITTER = 1e-8  # of the mean variance: the smallest that BoTorch adds to a Cholesky factor that fails without
+_KNOWN = 1e-12  # variance of a number that is known, as a share of its square: none, but for a Cholesky factor
+_LEAST = 1e-30  # of that square
+
+
+class CampaignModel(GPyTorchModel):
+    """The joint posterior of all metrics of a campaign; its outputs are independent.
+
+    Args:
+        scorer: objective and layout of the rows.
+        models: measured metric to its model.
+    """
+
+    def __init__(self, scorer: ObjectiveOnSamples, models: Mapping[str, MetricModel]) -> None:
+        super().__init__()
+        self.models, self.layout = dict(models), OutputLayout(scorer, tuple(models))
+
+    @property
+    def num_outputs(self) -> int:
+        """The number of outputs, m."""
+        return len(self.models) + len(self._known)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """The shape of batches of models: none."""
+        return torch.Size()
+
+    def posterior(
+        self,
+        X: Tensor,  # noqa: N803 - BoTorch's name
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: PosteriorTransform | None = None,
+    ) -> Any:
+        """Return the joint posterior of all outputs at rows, b x q x d or q x d."""
+        if output_indices is not None or observation_noise is not False:
+            raise NotImplementedError("all outputs are predicted together, and without the noise of a measurement")
+        moments = [_moments(model, X) for model in self.models.values()]
+        moments += [(number, _none(number)) for number in self._numbers(X)]
+        means, covariances = zip(*moments, strict=True)
+        covariance = BlockDiagLinearOperator(DenseLinearOperator(torch.stack(covariances, dim=-3)))
+        distribution = MultitaskMultivariateNormal(torch.stack(means, dim=-1), covariance, interleaved=False)
+        found = GPyTorchPosterior(distribution)
+        return found if posterior_transform is None else posterior_transform(found)
+
+    def pointwise(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, n x m each, of n rows one by one."""
+        moments = [model.marginals(rows) for model in self.models.values()]
+        moments += [(number, torch.zeros_like(number)) for number in self._numbers(rows)]
+        mean, sd = (torch.stack(each, dim=-1) for each in zip(*moments, strict=True))
+        return mean, sd
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        return tuple(self.layout.scorer.campaign.computed)
+
+    def _numbers(self, rows: Tensor) -> Iterator[Tensor]:
+        """Yield what is known of rows, ... x d."""
+        return (self.layout.scorer.encoder.number(name, rows) for name in self._known)
+
+
+def _none(number: Tensor) -> Tensor:
+    """Return the covariance, ... x q x q, of numbers that are known, ... x q."""
+    return (
+        _KNOWN
+        * number.square().mean().clamp_min(_LEAST)
+        * torch.eye(number.shape[-1]).double().expand(*number.shape, number.shape[-1])
+    )
+
+
+def _moments(model: MetricModel, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d, or of one batch of them, q x d.
+
+    Candidates beside one baseline, which all rows but the last of each batch are, cost no more than their number.
+    """
+    if rows.shape[-2] == 1:
+        mean, sd = model.marginals(rows.reshape(-1, rows.shape[-1]))
+        return mean.reshape(rows.shape[:-1]), sd.square().reshape(*rows.shape[:-1], 1)
+    if rows.dim() == 3 and bool((rows[1:, :-1] == rows[:1, :-1]).all()):
+        mean, covariance = _beside(model, rows[:, -1], rows[0, :-1].detach())
+    else:
+        mean, covariance = model.joint(rows)
+    jitter = _JITTER * covariance.diagonal(dim1=-2, dim2=-1).detach().mean()
+    return mean, covariance + jitter * torch.eye(rows.shape[-2], dtype=torch.float64)
+
+
+def _beside(model: MetricModel, rows: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean, b x (n + 1), and covariance, b x (n + 1) x (n + 1), of a baseline, n x d, and each of b rows."""
+    (mean, sd), (theirs, among) = model.marginals(rows), model.joint(baseline)
+    across, size = model.cross(rows, baseline).double(), len(baseline)
+    upper = torch.cat([among.expand(len(rows), size, size), across.unsqueeze(-1)], dim=-1)
+    lower = torch.cat([across, sd.square().unsqueeze(-1)], dim=-1).unsqueeze(-2)
+    mean = torch.cat([theirs.expand(len(rows), size), mean.unsqueeze(-1)], dim=-1)
+    return mean, torch.cat([upper, lower], dim=-2)
