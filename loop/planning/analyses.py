@@ -28,7 +28,7 @@ from torch import Tensor
 from campaigns.campaign import Campaign
 from campaigns.parameters import CategoricalConfig, IntegerConfig
 from loop.core.candidate_results import results
-from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, Column, ModelAnalyses
 from loop.core.pareto import front_of, wants_front
 from loop.core.records import FEWEST, TrialRecord, trusted
 from loop.core.trial_scoring import score_trial
@@ -225,11 +225,14 @@ class _Analyst:
         found = found.astype(dict.fromkeys(whole, int)).drop_duplicates(list(names))  # Ax predicts whole numbers
         points = [dict(zip(names, row, strict=True)) for row in found[list(names)].astype(object).to_numpy().tolist()]
         settings = [completed_mixtures(space, self.settings | point, self.settings) for point in points]
-        columns = {name: tuple(point[name] for point in points) for name in names} | {
-            "mean": _rounded(found[f"{outcome}_mean"]),
-            "sd": _rounded(found[f"{outcome}_sem"]),
-            "allowed": tuple(bool(one) for one in space.keeping(settings)),
-        }
+        allowed = [bool(one) for one in space.keeping(settings)]
+        if not all(len({p[name] for p, keeps in zip(points, allowed, strict=True) if keeps}) > 1 for name in names):
+            text = f"{kind} of {outcome} along {' and '.join(names)}"
+            self.left_out.append(f"{text}: with the rest as it is, what the space allows leaves no choice")
+            return
+        columns: dict[str, Column] = {name: tuple(point[name] for point in points) for name in names}
+        columns |= {"mean": _rounded(found[f"{outcome}_mean"]), "sd": _rounded(found[f"{outcome}_sem"])}
+        columns["allowed"] = tuple(allowed)
         yield AnalysisCard(kind, outcome, names, columns, {})
 
     def _cross_validation(self) -> Iterator[AnalysisCard]:

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from campaigns.space import SpaceConfig
 from campaigns.values import Scalar
 from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
 from loop.planning.analyses import analyse
-from loop.planning.ax_adapter import completed_mixtures
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.planned import Lab, campaign
@@ -137,20 +135,21 @@ def test_every_kind_of_parameter_is_asked_for_as_far_as_it_has_an_order() -> Non
     assert slices["x2"].columns["allowed"][-1] is False, "no hour is left"
 
 
-def test_along_a_share_the_others_keep_their_proportions() -> None:
-    space = SpaceConfig.model_validate({"mixtures": {"melt": {"components": {"a": {}, "b": {}, "c": {}}}}})
-    held = {"a": 0.5, "b": 0.3, "c": 0.2}
-    moved = completed_mixtures(space, held | {"a": 0.0}, held)
-    assert moved == {"a": 0.0, "b": pytest.approx(0.6), "c": pytest.approx(0.4)}
-    assert completed_mixtures(space, held, held) == {name: pytest.approx(share) for name, share in held.items()}
-
-
 def test_shares_of_a_mixture_are_asked_for_within_its_total() -> None:
     space: dict[str, Any] = {"mixtures": {"melt": {"components": {"x0": {}, "x1": {}, "x2": {}}}}}
     said = asked(filling(3, 10, lambda p, _: 2.0 * float(p["x0"]) + float(p["x1"]), space=space))
     card = next(card for card in cards(said, AnalysisKind.SLICE, "merit") if card.parameters == ("x0",))
     assert all(card.columns["allowed"])
     assert float(card.columns["mean"][-1]) == pytest.approx(2.0, abs=0.4), "x0 alone"
+
+
+def test_a_slice_along_which_nothing_else_is_allowed_is_left_out() -> None:
+    components = {f"x{i}": {"high": 0.9} for i in range(3)}
+    space = {"mixtures": {"melt": {"components": components, "at_most": 2}}}
+    said = asked(filling(3, 8, lambda p, _: float(p["x0"]) + 0.5 * float(p["x1"]), space=space))
+    sliced = {card.parameters[0] for card in cards(said, AnalysisKind.SLICE, "merit")}
+    (absent,) = {"x0", "x1", "x2"} - sliced
+    assert any(text.startswith(f"slice of merit along {absent}: ") for text in said.left_out)
 
 
 def test_before_there_is_a_model_nothing_is_asked() -> None:
