@@ -11,6 +11,7 @@ from loop.cli.app import app
 from tests.loop.conftest import Bench, quick
 from tests.offline import assert_offline
 
+pytestmark = pytest.mark.slow  # each fits models many times
 SECTION = re.compile(r'<section id="models">(.*?)</section>', re.DOTALL)
 
 

@@ -14,6 +14,8 @@ from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.planned import Lab, campaign
 
+pytestmark = pytest.mark.slow  # each fits models many times
+
 
 def silent(_doing: str, _done: int, _total: int) -> None:
     """Show nothing."""
