@@ -14,33 +14,34 @@ import torch
 from loop.core.records import PosteriorBest, TrialRecord
 from loop.planning.posterior import CampaignPosterior
 
+# Not tuned, but for the usual 95 % interval: what bounds the time.
 _MOST = 256  # candidates that are asked about, the best measured ones
 _SAMPLES = 512
 _INTERVAL = (0.025, 0.975)
 _LIKELY = 0.5  # probability of being feasible below which a candidate is not called the best
 
 
-def posterior_best(belief: CampaignPosterior, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:
+def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:
     """Return the measured candidate whose score is expected to be the highest; None where none is likely feasible.
 
     A sample that breaks a constraint is worth as little as the worst that was measured, as it is when candidates are
     chosen. The score is that of the candidate, without the noise of a further measurement.
 
     Args:
-        belief: learnt from the trials.
-        trials: in the order in which the belief has learnt from them.
+        posterior: learnt from the trials.
+        trials: in the order in which the posterior has learnt from them.
         seed: determines the samples.
     """
-    places = _places(belief, trials)
+    places = _places(posterior, trials)
     if not places:
         return None
-    rows = belief.rows[places]
-    values = replace(belief, models=belief.processes).marginal(rows, _SAMPLES, seed)
-    score, kept = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
+    rows = posterior.rows[places]
+    values = replace(posterior, models=posterior.processes).marginal(rows, _SAMPLES, seed)
+    score, kept = torch.broadcast_tensors(posterior.scorer.score(values), posterior.scorer.feasible(values))
     chance = kept.double().mean(dim=0)
     if not bool((chance >= _LIKELY).any()):
         return None
-    expected = belief.feasible_score(values).mean(dim=0)
+    expected = posterior.feasible_score(values).mean(dim=0)
     top = int(torch.where(chance >= _LIKELY, expected, -torch.inf).argmax())
     low, high = score[:, top].quantile(torch.tensor(_INTERVAL, dtype=score.dtype)).tolist()
     return PosteriorBest(
@@ -52,11 +53,11 @@ def posterior_best(belief: CampaignPosterior, trials: Sequence[TrialRecord], see
     )
 
 
-def _places(belief: CampaignPosterior, trials: Sequence[TrialRecord]) -> list[int]:
+def _places(posterior: CampaignPosterior, trials: Sequence[TrialRecord]) -> list[int]:
     """Return where the best measured candidates are among the trials, each once, by its first trusted reading."""
     first: dict[tuple[object, ...], int] = {}
-    for place, sound in enumerate(belief.trusted.tolist()):
+    for place, sound in enumerate(posterior.trusted.tolist()):
         if sound:
             first.setdefault(trials[place].candidate.key(), place)
-    score, feasible = belief.pooled([trial.candidate for trial in trials])
+    score, feasible = posterior.pooled([trial.candidate for trial in trials])
     return sorted(first.values(), key=lambda i: (not bool(feasible[i]), -float(score[i])))[:_MOST]

@@ -25,6 +25,7 @@ from loop.planning.shortlist import SpaceExhaustedError, fresh, neighbours, shor
 from loop.sampling.candidates import sobol, unseen
 from loop.sampling.rounding import Setting
 
+# Not tuned: what bounds the time of an estimate; docs/benchmarks.md, stopping, was measured with these.
 _SAMPLES = 256
 _MEASURED = 48  # the best measured candidates, of which one is the incumbent
 _COVER = 256  # candidates that cover the space
@@ -33,26 +34,26 @@ _RADII = (0.03, 0.01)  # of the range, within which they are; the shortlist has 
 
 
 def estimate_regret(
-    belief: CampaignPosterior, history: TrainingData, trials: Sequence[TrialRecord], seed: int
+    posterior: CampaignPosterior, history: TrainingData, trials: Sequence[TrialRecord], seed: int
 ) -> RegretEstimate | None:
     """Return what is left to hope for; None while no measured candidate that is believed keeps the constraints.
 
     Args:
-        belief: learnt from the history's measurements, heeding failures.
+        posterior: learnt from the history's measurements, heeding failures.
         history: what was measured, and the keys of all that is not left.
         trials: those that were measured.
         seed: determines the samples.
     """
-    targets, improvements = asked(belief.scorer.campaign)
+    targets, improvements = asked(posterior.scorer.campaign)
     improvements = improvements if any(trial.proposal.modelled for trial in trials) else []
-    score, feasible = belief.outcomes
+    score, feasible = posterior.outcomes
     known = torch.nonzero(feasible).ravel()
     if not len(known):
         return None
     places = known[score[known].topk(min(_MEASURED, len(known))).indices]
-    rows = [belief.rows[places]] + [_left(belief, history, seed)] * bool(improvements)
-    scores = _scores(replace(belief, models=belief.processes), torch.cat(rows), len(places), seed)
-    measured, least = scores[:, : len(places)], scores.clamp_min(belief.worst)
+    rows = [posterior.rows[places]] + [_left(posterior, history, seed)] * bool(improvements)
+    scores = _scores(replace(posterior, models=posterior.processes), torch.cat(rows), len(places), seed)
+    measured, least = scores[:, : len(places)], scores.clamp_min(posterior.worst)
     numbers = [trials[place].number for place in places.tolist()]
     best = int(least[:, : len(places)].mean(dim=0).argmax())
     gains = least.max(dim=1).values - least[:, best]
@@ -72,31 +73,31 @@ def _surest(scores: Tensor, numbers: Sequence[int], target: float) -> tuple[int,
     return numbers[best], float(chances[best])
 
 
-def _scores(belief: CampaignPosterior, rows: Tensor, measured: int, seed: int) -> Tensor:
+def _scores(posterior: CampaignPosterior, rows: Tensor, measured: int, seed: int) -> Tensor:
     """Return samples of the score, samples x n, of rows together; minus infinity where it fails or is infeasible.
 
     Args:
-        belief: of processes.
+        posterior: of processes.
         rows: n x d.
         measured: how many of the first rows were made and measured, and so cannot fail.
         seed: determines the samples.
     """
-    values = belief.joint(rows, _SAMPLES, seed)
-    score, feasible = torch.broadcast_tensors(belief.scorer.score(values), belief.scorer.feasible(values))
-    chance = belief.success_weight(rows)
+    values = posterior.joint(rows, _SAMPLES, seed)
+    score, feasible = torch.broadcast_tensors(posterior.scorer.score(values), posterior.scorer.feasible(values))
+    chance = posterior.success_weight(rows)
     chance[:measured] = 1.0
     drawn = torch.rand(len(score), 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)  # fail alike
     return torch.where(feasible & (drawn < chance), score, -math.inf)
 
 
-def _left(belief: CampaignPosterior, history: TrainingData, seed: int) -> Tensor:
+def _left(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Tensor:
     """Return rows, n x d, of what may still be chosen: what promises most, what is next to the best, and a cover."""
-    scorer = belief.scorer
+    scorer = posterior.scorer
     try:
-        found = shortlist(belief, history, seed)
+        found = shortlist(posterior, history, seed)
     except SpaceExhaustedError:
-        return belief.rows[:0]
-    best = [history.done[i] for i in belief.outcomes[0].topk(min(_BEST, len(belief.rows))).indices.tolist()]
+        return posterior.rows[:0]
+    best = [history.done[i] for i in posterior.outcomes[0].topk(min(_BEST, len(posterior.rows))).indices.tolist()]
     near = [c for number, radius in enumerate(_RADII) for c in neighbours(scorer, best, seed + number, radius)]
     rows = scorer.encoder.encode(fresh([*found, *near, *_cover(scorer, history, seed)], history.seen))
     return rows[scorer.possible(rows)]

@@ -19,6 +19,7 @@ from campaigns.objective import FindBestConfig
 from campaigns.values import Candidate
 from loop.planning.posterior import CampaignPosterior, TrainingData
 
+# Not tuned: docs/benchmarks.md, one noise and noise that depends on the input, was measured with these.
 _BEST = 16  # measured candidates that may be measured once more
 _SAMPLES = 256
 _DRAWS = 64  # of what one more measurement may say
@@ -43,31 +44,35 @@ class Replicate:
     gain: float
 
 
-def choose_replicate(belief: CampaignPosterior, history: TrainingData, new: Candidate, seed: int) -> Replicate | None:
+def choose_replicate(
+    posterior: CampaignPosterior, history: TrainingData, new: Candidate, seed: int
+) -> Replicate | None:
     """Return what to measure once more rather than a new candidate, or None.
 
     Args:
-        belief: learnt from the history's measurements.
+        posterior: learnt from the history's measurements.
         history: what was measured, and what is under way.
         new: the best new candidate.
         seed: determines the samples.
     """
-    return _suspicious(belief, history) or _uncertain(belief.standard, history, _Other(new), seed)
+    return _suspicious(posterior, history) or _uncertain(posterior.standard, history, _Other(new), seed)
 
 
-def choose_only_replicate(belief: CampaignPosterior, history: TrainingData, seed: int, left: int) -> Replicate | None:
+def choose_only_replicate(
+    posterior: CampaignPosterior, history: TrainingData, seed: int, left: int
+) -> Replicate | None:
     """Return what to measure once more where no candidate is new, or None where that is not worthwhile.
 
     There, all the trials that are left may go to it: a candidate is worth what all of them would tell of it (Frazier &
     Powell 2010, Decis. Anal. 7, 378), as a single one may tell nothing.
 
     Args:
-        belief: learnt from the history's measurements.
+        posterior: learnt from the history's measurements.
         history: what was measured, and what is under way.
         seed: determines the samples.
         left: number of trials.
     """
-    return _suspicious(belief, history) or _uncertain(belief.standard, history, _Other(None, left), seed)
+    return _suspicious(posterior, history) or _uncertain(posterior.standard, history, _Other(None, left), seed)
 
 
 @dataclass(frozen=True)
@@ -83,16 +88,16 @@ class _Other:
     times: int = 1
 
 
-def _suspicious(belief: CampaignPosterior, history: TrainingData) -> Replicate | None:
+def _suspicious(posterior: CampaignPosterior, history: TrainingData) -> Replicate | None:
     """Return the best of what is not believed, if it would be the best of all and was measured once."""
-    score, feasible = belief.scored
-    known, held = belief.outcomes
+    score, feasible = posterior.scored
+    known, held = posterior.outcomes
     lowest = float(known[held].max()) if bool(held.any()) else float(known.min())
     times = Counter(c.key() for c in (*history.done, *history.pending))
     would = [
         place
-        for place in torch.nonzero(~belief.trusted & feasible & (score > lowest)).ravel().tolist()
-        if times[history.done[place].key()] == 1 and _allowed(belief, history.done[place])
+        for place in torch.nonzero(~posterior.trusted & feasible & (score > lowest)).ravel().tolist()
+        if times[history.done[place].key()] == 1 and _allowed(posterior, history.done[place])
     ]
     if not would:
         return None
@@ -101,24 +106,24 @@ def _suspicious(belief: CampaignPosterior, history: TrainingData) -> Replicate |
     return Replicate(place, why, float(score[place]) - lowest)
 
 
-def _uncertain(belief: CampaignPosterior, history: TrainingData, other: _Other, seed: int) -> Replicate | None:
+def _uncertain(posterior: CampaignPosterior, history: TrainingData, other: _Other, seed: int) -> Replicate | None:
     """Return the measured candidate that is worth more when measured once more than what else may be done."""
-    if not isinstance(belief.scorer.objective.find, FindBestConfig):
+    if not isinstance(posterior.scorer.objective.find, FindBestConfig):
         return None
-    score, feasible = belief.outcomes
-    known = torch.nonzero(feasible & belief.trusted).ravel()
+    score, feasible = posterior.outcomes
+    known = torch.nonzero(feasible & posterior.trusted).ravel()
     if len(known) < 2:
         return None
     places = known[score[known].topk(min(_BEST, len(known))).indices]
-    rows = torch.cat([belief.rows[places], belief.scorer.encoder.encode([other.new] if other.new else [])])
-    noise = belief.score_noise(rows, seed)
+    rows = torch.cat([posterior.rows[places], posterior.scorer.encoder.encode([other.new] if other.new else [])])
+    noise = posterior.score_noise(rows, seed)
     if float(noise[: len(places)].median().sqrt()) < _NOISY * float(score[known].std()):
         return None
-    gains = _knowledge_gradients(_scores(belief, rows, seed), noise / other.times)
+    gains = _knowledge_gradients(_scores(posterior, rows, seed), noise / other.times)
     under_way = {c.key() for c in history.pending}
     measured = [history.done[i] for i in places.tolist()]
     old, fresh = gains[: len(places)], float(gains[-1]) if other.new else 0.0
-    old[[c.key() in under_way or not _allowed(belief, c) for c in measured]] = 0.0
+    old[[c.key() in under_way or not _allowed(posterior, c) for c in measured]] = 0.0
     best = int(old.argmax())
     least = (_WORTHWHILE if other.new else _LEAST) * float(noise[best].sqrt())
     if float(old[best]) <= max(fresh, least):
@@ -128,14 +133,14 @@ def _uncertain(belief: CampaignPosterior, history: TrainingData, other: _Other, 
     return Replicate(int(places[best]), why, float(old[best]))
 
 
-def _allowed(belief: CampaignPosterior, candidate: Candidate) -> bool:
+def _allowed(posterior: CampaignPosterior, candidate: Candidate) -> bool:
     """Return whether a candidate still lies in the space, which may have changed since it was measured."""
-    return belief.scorer.campaign.space.contains(candidate)
+    return posterior.scorer.campaign.space.contains(candidate)
 
 
-def _scores(belief: CampaignPosterior, rows: Tensor, seed: int) -> Tensor:
+def _scores(posterior: CampaignPosterior, rows: Tensor, seed: int) -> Tensor:
     """Return samples of the score, samples x n, of rows together."""
-    return belief.feasible_score(belief.joint(rows, _SAMPLES, seed))
+    return posterior.feasible_score(posterior.joint(rows, _SAMPLES, seed))
 
 
 def _knowledge_gradients(scores: Tensor, noise: Tensor) -> Tensor:
