@@ -207,3 +207,33 @@ def test_what_is_not_believed_is_held_against_no_model() -> None:
     assert left.transitions == ()
     assert left.figures is not None
     assert left.figures.rmsd < 30
+
+
+def sized(gaps: Sequence[float]) -> list[TrialRecord]:
+    """Return trials that were predicted with a standard deviation of 1, each off by so many of those."""
+    return [measured(n, 100.0 + 1.5 * gap, MetricValue(100.0, 1.0, UNIT)) for n, gap in enumerate(gaps)]
+
+
+def needed(gap: float) -> float:
+    """Return the factor that makes the 80 % interval of a prediction of ``sized`` reach its measurement."""
+    return math.sqrt(max((1.5 * gap / 1.2815515655446004) ** 2 - NOISE**2, 0.0))
+
+
+def test_the_factor_catches_up_with_the_latest_half_window() -> None:
+    gaps = [0.1] * (CONFIG.window - 6) + [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    found = health(CONFIG, sized(gaps), BELIEVED)[METRIC]
+    assert found.state is HealthState.RECALIBRATED
+    half, whole = (np.quantile([needed(gap) for gap in part], 0.8) for part in (gaps[-CONFIG.window // 2 :], gaps))
+    assert found.sd_factor == pytest.approx(half) != pytest.approx(whole, rel=0.1)
+
+
+def test_no_deviation_however_wild_multiplies_standard_deviations_by_more_than_ten() -> None:
+    found = health(CONFIG, sized([0.1] * (CONFIG.window - 6) + [1e6] * 6), BELIEVED)[METRIC]
+    assert found.sd_factor == 10.0
+
+
+def test_half_a_window_of_predictions_since_its_recalibration_condemns_a_model() -> None:
+    gaps = [30.0 * (-3.0) ** (number % 5) for number in range(60)]
+    found = health(CONFIG, sized(gaps), BELIEVED)[METRIC]
+    dropped = next(change for change in found.transitions if change.state is not HealthState.RECALIBRATED)
+    assert dropped.figures.predictions == CONFIG.window // 2

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from campaigns.campaign import Campaign
@@ -11,15 +12,13 @@ from campaigns.errors import SampleError
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.candidate_results import best, results
-from loop.core.records import TrialRecord
+from loop.core.records import Proposal, TrialRecord
 from loop.planning.fidelity_selection import plan
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
 from tests import trials
 from tests.loop.conftest import Bench, quick
-
-pytestmark = pytest.mark.slow
 
 Truth = Callable[..., float]
 SEEDS = range(8)
@@ -89,10 +88,12 @@ def alone() -> float:
     return sum(cost(seed, None) for seed in SEEDS)
 
 
+@pytest.mark.slow
 def test_a_rough_but_cheap_version_saves_money(alone: float) -> None:
     assert sum(cost(seed, rough) for seed in SEEDS) < 0.85 * alone
 
 
+@pytest.mark.slow
 def test_a_proxy_that_tells_nothing_costs_little(alone: float) -> None:
     assert sum(cost(seed, unrelated) for seed in SEEDS) <= 1.2 * alone
 
@@ -103,6 +104,28 @@ def test_the_start_is_cheap_first_and_costs_less_than_without() -> None:
     assert plan(two) == ("quick",) * 16 + (FULL,) * 4
 
 
+def bought(cheap: int, full: int) -> str:
+    """Return the fidelity that is chosen next after so many measurements of a proxy for a fifth of the cost."""
+    plan_ = campaign(3, fidelities={"quick": SCAN["quick"] | {"cost": 2}})
+    planner, rng = Planner(plan_, Encoder(plan_.space)), np.random.default_rng(0)
+    for number in range(cheap + full):
+        at = [float(x) for x in rng.random(2)]
+        given: dict[str, Any] = {"candidate": Candidate({"a": at[0], "b": at[1]}), "completed_order": number}
+        y = MetricValue(rough(*at) if number < cheap else branin(*at), 0.0, "eV")
+        if number < cheap:
+            given |= {"metrics": {"quick.y": y}, "proposal": Proposal("model", fidelity="quick")}
+        else:
+            given |= {"metrics": {"y": y}, "score": y.value, "score_sd": 0.0, "feasible": True}
+        planner.recall([trials.trial(number, TrialState.COMPLETED, **given)])
+    return planner.suggest()[2].fidelity
+
+
+def test_cheap_measurements_never_cost_more_than_full_ones_have() -> None:
+    assert bought(cheap=20, full=5) == "quick"
+    assert bought(cheap=20, full=4) == FULL, "one more would make 42 USD, when full ones have cost 40"
+
+
+@pytest.mark.slow
 def test_a_planner_that_was_rebuilt_goes_on_as_before() -> None:
     plan_ = campaign(2, fidelities=SCAN)
     first, done = Planner(plan_, Encoder(plan_.space)), []
@@ -149,6 +172,7 @@ def calcination(**changes: Any) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_through_all_fidelities(bench: Bench) -> None:
     outcome = bench.run(calcination(budget={"trials": 6}))
     by_fidelity = {name: [t for t in outcome.trials if t.fidelity == name] for name in (FULL, "formation", "guess")}
@@ -165,6 +189,7 @@ def test_a_campaign_goes_through_all_fidelities(bench: Bench) -> None:
     assert sum(s.cost for t in guesses for s in t.steps) == len(guesses)
 
 
+@pytest.mark.slow
 def test_a_campaign_that_was_interrupted_buys_the_same(bench_of: Callable[[str], Bench]) -> None:
     one, two = bench_of("one"), bench_of("two")
     data = calcination(budget={"trials": 4})
@@ -175,6 +200,7 @@ def test_a_campaign_that_was_interrupted_buys_the_same(bench_of: Callable[[str],
     assert [(t.fidelity, t.candidate) for t in whole] == [(t.fidelity, t.candidate) for t in parts]
 
 
+@pytest.mark.slow
 def test_a_report_tells_of_all_fidelities(bench: Bench, tmp_path: Path) -> None:
     from loop.report.campaign_report import write_report
 

@@ -7,14 +7,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from campaigns.values import Candidate, Scalar
+from campaigns.campaign import Campaign
+from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.cli.app import app
 from loop.core.candidate_results import best, by_trial, results
+from loop.core.records import TrialRecord
+from loop.planning.fitting import fit_posterior
+from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.planner import Planner
+from loop.planning.posterior import CampaignPosterior, TrainingData
+from loop.planning.posterior_best import posterior_best
 from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
-from tests.loop.conftest import Bench, quick
+from tests.loop.conftest import Bench, only_step, quick
 from tests.planned import Lab, campaign
+from tests.trials import trial
 
 
 def hill(parameters: Mapping[str, Scalar]) -> float:
@@ -128,3 +135,43 @@ def test_what_a_kill_has_kept_from_the_store_is_found_again_at_the_start(bench: 
     assert Reader(bench.url).posterior_best() is None
     bench.run(quick(budget={"trials": 5}))
     assert Reader(bench.url).posterior_best() == kept
+
+
+def bounded(merits: list[float], margins: list[float]) -> tuple[CampaignPosterior, list[TrialRecord]]:
+    """Return what is known after some trials of a campaign in which the metric g has to be at least 0.5."""
+    step = only_step(["f", "g"], "a")
+    data = quick(
+        space={"parameters": {"a": {"kind": "float", "unit": "1", "low": 0, "high": 1}}},
+        metrics={name: {"kind": "measured", "unit": "1"} for name in "fg"},
+        objective={
+            "terms": [{"goal": "maximise", "metric": "f", "scale": 1}],
+            "constraints": [{"metric": "g", "at_least": 0.5}],
+        },
+        workflow=[step],
+    )
+    plan = Campaign(**data)
+    done = [Candidate({"a": place / (len(merits) - 1)}) for place in range(len(merits))]
+    found = {
+        "f": [MetricValue(value, 0.01, "1") for value in merits],
+        "g": [MetricValue(0.5 + value, 0.1, "1") for value in margins],
+    }
+    history = TrainingData(done, found, [], frozenset(c.key() for c in done))
+    posterior = fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history)
+    return posterior, [trial(i, TrialState.COMPLETED, candidate=c, score=merits[i]) for i, c in enumerate(done)]
+
+
+def test_a_score_that_may_well_be_infeasible_is_worth_less_than_a_sure_one_that_is_a_little_lower() -> None:
+    posterior, trials = bounded(
+        [1.5, 1.4, 1.3, 1.2, 1.15, 1.1, 1.0, 0.9], [-0.3, -0.2, -0.1, 0.03, 0.15, 0.25, 0.35, 0.45]
+    )
+    found = posterior_best(posterior, trials, 1)
+    assert found is not None
+    assert (found.trial, found.feasibility) == (4, pytest.approx(1.0, abs=0.01))
+
+
+def test_where_not_all_can_be_asked_about_feasible_candidates_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.planning.posterior_best._MOST", 2)
+    posterior, trials = bounded([3.0, 0.0, 3.0, 0.5, 3.0, 1.0], [-2.0, 2.0, -2.0, 2.0, -2.0, 2.0])
+    found = posterior_best(posterior, trials, 1)
+    assert found is not None
+    assert found.trial == 5

@@ -139,6 +139,15 @@ def test_the_pareto_front_is_ringed() -> None:
     assert "3 to 4 is best" in figure["layout"]["yaxis"]["title"]["text"]
 
 
+def test_a_suspected_outlier_stands_among_the_trade_offs_as_one_and_never_on_the_front() -> None:
+    (figure,) = trade_offs(ALL_FATES, OBJECTIVE)
+    (doubted,) = traces(valid(figure), "suspected outlier")
+    assert doubted["x"] == [700.0], "it would be the best of all"
+    (ring,) = traces(figure, "Pareto front")
+    assert 700.0 not in ring["x"]
+    assert all(700.0 not in t["x"] for mark in MARKS[:4] for t in traces(figure, mark.name))
+
+
 def test_one_metric_has_no_trade_off() -> None:
     one = campaign(objective={"terms": [{"goal": "maximise", "metric": "capacity", "scale": 10}]})
     assert trade_offs(ALL_FATES, one.build_objective()) == []

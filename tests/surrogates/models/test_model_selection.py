@@ -58,6 +58,15 @@ def test_a_kernel_is_chosen_where_measurements_speak_for_it(
     assert set(account["loo"]) == ({MATERN} if count < 8 else {MATERN, GAUSSIAN, WARPED})
 
 
+def test_a_warp_has_to_earn_its_exponents() -> None:
+    account = learnt(near_the_end, 10).account
+    gain = 10 * (account["loo"][WARPED] - account["loo"][MATERN])
+    assert 4.0 < gain < 10.0, (
+        "more than chance gives to a kernel without further numbers, and less than four exponents cost"
+    )
+    assert account["choice"] == MATERN
+
+
 @pytest.mark.parametrize(("function", "count"), [(near_the_end, 25), (waves, 50)])
 def test_the_chosen_kernel_predicts_what_it_has_not_seen(
     function: Callable[[Tensor], Tensor], count: int, monkeypatch: pytest.MonkeyPatch
