@@ -41,7 +41,7 @@ from loop.planning.search_space import MATERIAL, parameters_of
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-_POINTS = 4096  # at each of (parameters + 2) mixtures of two samples; with 16,384, indices change by .01 and less
+_POINTS = 4096  # random, and as often again for two and each parameter; seeds change Ishigami's indices by about .02
 _SAMPLES = 64  # quasi-random, of each metric at each point; not tuned: little beside what a posterior is unsure of
 _SEED = 0  # of all samples
 _SLICED = 6  # parameters that are sliced, the most important first; not tuned: what a page shows at a glance
