@@ -17,8 +17,9 @@ from surrogates.models.base import MetricModel
 from surrogates.models.custom_model import ModelPath, fit_custom_model
 from surrogates.models.ensemble import alternative_models, average_models
 from surrogates.models.fit import FitCache
-from surrogates.models.gp import MetricGP, PoolPrior
+from surrogates.models.gp import MetricGP
 from surrogates.models.heteroscedastic import HeteroscedasticNoise, fit_heteroscedastic_noise
+from surrogates.models.means import PoolPrior
 from surrogates.models.model_selection import clearly_better
 from surrogates.models.observations import Observations
 from surrogates.models.outliers import Outlier, detect_outliers

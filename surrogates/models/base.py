@@ -65,7 +65,7 @@ class MetricModel(Model):
 
     def posterior(
         self,
-        X: Tensor,  # noqa: N803 - BoTorch's name
+        X: Tensor,
         output_indices: list[int] | None = None,
         observation_noise: bool | Tensor = False,
         posterior_transform: PosteriorTransform | None = None,
@@ -82,14 +82,14 @@ class MetricModel(Model):
             posterior_transform: applied to the posterior.
         """
         self.subset_output(output_indices or [0])
-        self.eval()
-        with torch.set_grad_enabled(torch.is_grad_enabled() and X.requires_grad):
-            mean, covariance = self._moments(X)
-            if isinstance(observation_noise, Tensor):
-                covariance = covariance + torch.diag_embed(observation_noise.squeeze(-1).expand(mean.shape))
-            elif observation_noise:
-                covariance = covariance + torch.diag_embed(self._each(self.noise, X))
-            found = GPyTorchPosterior(MultivariateNormal(mean, to_linear_operator(covariance)))
+        if self.training:
+            self.eval()
+        mean, covariance = self._moments(X)
+        if isinstance(observation_noise, Tensor):
+            covariance = covariance + torch.diag_embed(observation_noise.squeeze(-1).expand(mean.shape))
+        elif observation_noise:
+            covariance = covariance + torch.diag_embed(self._each(self.noise, X))
+        found = GPyTorchPosterior(MultivariateNormal(mean, to_linear_operator(covariance)))
         return found if posterior_transform is None else posterior_transform(found)
 
     def subset_output(self, idcs: list[int]) -> Self:
@@ -102,7 +102,7 @@ class MetricModel(Model):
             raise UnsupportedError(f"a model of one metric has output 0 alone, got outputs {list(idcs)}")
         return self
 
-    def condition_on_observations(self, X: Tensor, Y: Tensor, **kwargs: Any) -> Model:  # noqa: ARG002, N803
+    def condition_on_observations(self, X: Tensor, Y: Tensor, **kwargs: Any) -> Model:  # noqa: ARG002
         """Refuse, unless a subclass can.
 
         Raises:
@@ -207,7 +207,6 @@ class Fantasized(MetricModel):
     @cached_property
     def _root(self) -> Tensor:
         """The Cholesky factor of the covariance of what is pending."""
-        with torch.no_grad():
-            own = self.base.cross(self.pending, self.pending).double()
-            own.diagonal().add_(_EXPECTED * float(own.diagonal().mean()) + _LEAST)
-            return torch.linalg.cholesky(own)
+        own = self.base.cross(self.pending, self.pending).double()
+        own.diagonal().add_(_EXPECTED * float(own.diagonal().mean()) + _LEAST)
+        return torch.linalg.cholesky(own)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from surrogates.models.hyperparameters import Data, factorise
+from surrogates.models.exact_inference import Data, factorise
 
 _SWEEPS = 8
 _DAMPING = 0.7

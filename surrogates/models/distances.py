@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from surrogates.models.encoder import Encoder
-from surrogates.models.lifted_points import apart, lifted
+if TYPE_CHECKING:
+    from surrogates.models.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -26,45 +28,34 @@ class Distances:
     right: Tensor
     same: Tensor
 
-    def along(self, lengths: Tensor) -> Tensor:
-        """Return the squared distances, batch x n x m, along the parameters, p, each in units of its length."""
-        return apart(lifted(self.left / lengths), lifted(self.right / lengths)).to(self.same.dtype)
+    def along(self, lengths: Tensor, columns: list[int] | None = None) -> Tensor:
+        """Return the squared distances, batch x n x m, along some parameters, k, each in units of its length, k."""
+        left, right = (side if columns is None else side[..., columns] for side in (self.left, self.right))
+        return squared_distances(lifted(left / lengths), lifted(right / lengths)).to(self.same.dtype)
+
+    def split(self) -> SplitDistances:
+        """Return the same with the differences along each parameter; there is no batch."""
+        return SplitDistances(self.views, self.left, self.right, self.same)
 
     def between(self, rows: Tensor, others: Tensor) -> Distances:
         """Return the distances between some of n rows and some of m others, by their places."""
         views = tuple(view[rows][:, others] for view in self.views)
         return Distances(views, self.left[rows], self.right[others], self.same[rows][:, others])
 
-    def listed(self, rows: Tensor, others: Tensor) -> Pairs:
-        """Return the distances of m pairs, by the places, m and m, of their rows; there is no batch."""
-        near, far = self.left[rows], self.right[others]
-        parameters = tuple((near - far).square().to(self.same.dtype).unbind(dim=-1))
-        views = tuple(view[rows, others] for view in self.views)
-        return Pairs(views, parameters, self.same[rows, others], self.left, self.right, (rows, others))
 
+class SplitDistances(Distances):
+    """The same where many lengths are tried: the squared differences along each parameter are worked out once."""
 
-@dataclass(frozen=True)
-class Pairs:
-    """What the derivatives of a kernel need of m pairs of rows.
+    @cached_property
+    def squares(self) -> Tensor:
+        """The squared differences along each parameter, p x n x m."""
+        return (self.left.mT.unsqueeze(-1) - self.right.mT.unsqueeze(-2)).square()
 
-    Attributes:
-        views: squared distances, m, one for each view.
-        parameters: squared differences, m, one for each column of the parameters.
-        same: whether both rows are of one material, m; zeros without a pool.
-        left, right: columns of the parameters of all rows, n x p and k x p.
-        places: of each pair's rows among these, m and m.
-    """
-
-    views: tuple[Tensor, ...]
-    parameters: tuple[Tensor, ...]
-    same: Tensor
-    left: Tensor
-    right: Tensor
-    places: tuple[Tensor, Tensor]
-
-    def apart(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return the difference, m, of something that all rows have, n and k."""
-        return left[self.places[0]] - right[self.places[1]]
+    def along(self, lengths: Tensor, columns: list[int] | None = None) -> Tensor:
+        """Return the squared distances, n x m, along some parameters, k, each in units of its length, k."""
+        squares = self.squares if columns is None else self.squares[columns]
+        weights = lengths.square().reciprocal()
+        return (weights @ squares.reshape(len(squares), -1)).view(squares.shape[1:])
 
 
 def distances(
@@ -73,9 +64,24 @@ def distances(
     """Return the distances between rows, batch x n x d, and others, batch x m x d, by the views of those names."""
     left, right = rows[..., : encoder.parameter_columns], others[..., : encoder.parameter_columns]
     if encoder.materials is None:
-        nothing = torch.zeros((), dtype=dtype).expand(*rows.shape[:-1], others.shape[-2])
-        return Distances((), left, right, nothing)
+        batch = torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2])
+        return Distances((), left, right, torch.zeros((), dtype=dtype).expand(*batch, rows.shape[-2], others.shape[-2]))
     at, to = rows[..., -1].long(), others[..., -1].long()
     points = encoder.materials.single if dtype == torch.float32 else encoder.materials.double
-    found = tuple(apart(points[name][at], points[name][to]) for name in views)
+    found = tuple(squared_distances(points[name][at], points[name][to]) for name in views)
     return Distances(found, left, right, (at.unsqueeze(-1) == to.unsqueeze(-2)).to(dtype))
+
+
+def lifted(points: Tensor) -> Tensor:
+    """Return points, ... x n x e, with their squared norms and ones as further columns, ... x n x (e + 2)."""
+    norms = points.square().sum(dim=-1, keepdim=True)
+    return torch.cat([points, norms, torch.ones_like(norms)], dim=-1)
+
+
+def squared_distances(left: Tensor, right: Tensor) -> Tensor:
+    """Return the squared Euclidean distances, batch x n x m, of lifted points, batch x n x e and batch x m x e.
+
+    One product of matrices gives them, as the norms are columns of these: one and a half times as fast as ``cdist``.
+    """
+    points, norms, ones = right.split([right.shape[-1] - 2, 1, 1], dim=-1)
+    return (left @ torch.cat([-2.0 * points, ones, norms], dim=-1).mT).clamp_min_(0.0)

@@ -23,7 +23,7 @@ from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.settings_table import Table
 from campaigns.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
-from surrogates.models.lifted_points import lifted
+from surrogates.models.distances import lifted
 
 Vector = NDArray[np.float64]
 

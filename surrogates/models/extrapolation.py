@@ -14,7 +14,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
-from surrogates.models.hyperparameters import Factor
+from surrogates.models.exact_inference import Factor
 
 _FEWEST = 3  # measurements of a family
 _DIGITS = 3  # of an element's share of the atoms

@@ -21,7 +21,7 @@ from torch.nn.functional import logsigmoid
 
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
-from surrogates.models.kernel import covariance, variance
+from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
 
 _SUCCESS = 2.2  # not tuned: log odds of success before any trial, nine in ten
@@ -99,7 +99,8 @@ class _Kernel:
     def between(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x m."""
         parts = distances(self.encoder, rows, others, self._shape.views)
-        return covariance(self._shape, self._logs, parts) * (self.spread / variance(self._shape, self._logs))
+        kernel = self._kernel
+        return kernel.at(parts) * (self.spread / kernel.variance)
 
     @cached_property
     def _shape(self) -> KernelSpec:
@@ -107,12 +108,13 @@ class _Kernel:
         return KernelSpec(views, self.encoder.parameter_columns, self.encoder.levels)
 
     @cached_property
-    def _logs(self) -> Tensor:
+    def _kernel(self) -> MetricKernel:
         diagonal = math.sqrt(max(self.encoder.parameter_columns, 1))
         lengths = {f"length.{i}": self.length * diagonal for i in range(self.encoder.parameter_columns)}
         lengths |= {f"length.{view}": self.length for view in self._shape.views}
         values = [lengths.get(name, 1e-6 if name in ("nugget", "noise") else 1.0) for name in self._shape.names]
-        return torch.tensor(values, dtype=torch.float64).log()
+        logs = torch.tensor(values, dtype=torch.float64).log()
+        return MetricKernel(self.encoder, self._shape, logs)
 
 
 def feasibility(encoder: Encoder, made: Tensor, failed: Tensor) -> Feasibility | None:

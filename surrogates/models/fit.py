@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates.models.censoring import first_guess, propagate
+from surrogates.models.censoring import first_guess
+from surrogates.models.exact_inference import Data, Factor, extend, factorise
 from surrogates.models.extrapolation import chemical_families, extrapolation_factor
-from surrogates.models.gp import GPPrior, MetricGP, MetricUnits, PriorMean
-from surrogates.models.hyperparameters import Data, Factor, extend, factorise, fit
-from surrogates.models.kernel import covariance
+from surrogates.models.gp import MetricGP, MetricUnits
+from surrogates.models.hyperparameters import fit
+from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
+from surrogates.models.means import PriorMean
 from surrogates.models.model_selection import FEWEST, Selection, kernels_beside, select_kernel, select_views, slope_of
 from surrogates.models.observations import Observations
 from surrogates.models.problem import FittedKernel, RegressionProblem, Standardised, digest
@@ -35,9 +37,9 @@ class FitCache:
     """What was found out about one metric, by what it was found from: some measurements, views and prior.
 
     Attributes:
-        logs: logarithms of hyper-parameters, by the shape and the prior that they belong to.
+        logs: logarithms of hyper-parameters, by the spec and the prior that they belong to.
         verdicts: by the views and the prior that might be used.
-        widenings: what standard deviations are multiplied by, by the shape and the prior that are used.
+        widenings: what standard deviations are multiplied by, by the spec and the prior that are used.
         factors: latest factorised covariances of the observations that decide, by a digest of all they depend on.
         models: latest models, by views, prior and inflation that might be used.
     """
@@ -85,10 +87,10 @@ def _learnt(start: Standardised, memory: FitCache) -> MetricGP:
     if many:  # in the units of those that decide, so that these stay as they are
         start = Standardised(start.task, start.seen, (decisive.shift, decisive.scale))
     verdict = _verdict(decisive, memory)
-    shape = verdict.shape
-    logs = _logs(decisive, shape, verdict.prior, memory)
-    widened = _widened(decisive, shape, verdict.prior, memory)
-    fitted = FittedKernel.at(start, shape, verdict.prior, logs)
+    spec = verdict.spec
+    logs = _logs(decisive, spec, verdict.prior, memory)
+    widened = _widened(decisive, spec, verdict.prior, memory)
+    fitted = FittedKernel.at(start, spec, verdict.prior, logs)
     if many:
         fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], memory))
     return _believed(start, fitted, verdict, widened)
@@ -101,12 +103,12 @@ def _extended(fitted: FittedKernel, first: Tensor, memory: FitCache) -> Factor:
     """
     data, count = fitted.data, len(first)
     known = [each[:count] for each in (data.noise, data.prior, data.amplitude) if each is not None]
-    key = (fitted.shape, fitted.prior, digest(first, fitted.logs, *known))
+    key = (fitted.spec, fitted.prior, digest(first, fitted.logs, *known))
     if key not in memory.factors:
         begun = replace(fitted, data=data.only(torch.arange(count)))
         _remember(memory.factors, key, begun.factor)
     rest = data.parts.between(torch.arange(count, len(data.targets)), torch.arange(len(data.targets)))
-    return extend(memory.factors[key], covariance(fitted.shape, fitted.logs, rest), data)
+    return extend(memory.factors[key], fitted.covariance(rest), data)
 
 
 def _remember(found: dict[Any, Any], key: Any, value: Any) -> None:
@@ -128,35 +130,36 @@ def _verdict(start: Standardised, memory: FitCache) -> Selection:
 def _judged(start: Standardised, memory: FitCache) -> Selection:
     task = start.task
 
-    def fitted(shape: KernelSpec) -> FittedKernel:
-        return FittedKernel.at(start, shape, task.prior, _logs(start, shape, task.prior, memory))
+    def fitted(spec: KernelSpec) -> FittedKernel:
+        return FittedKernel.at(start, spec, task.prior, _logs(start, spec, task.prior, memory))
 
-    first = fitted(task.shape(task.usable))
-    if first.shape.views:
+    first = fitted(task.spec(task.usable))
+    if first.spec.views:
         return select_views(first)
-    kernels = {} if task.plain else kernels_beside(first.shape, task.encoder.numeric)
+    kernels = {} if task.plain else kernels_beside(first.spec, task.encoder.numeric)
     return select_kernel(first, kernels, fitted)
 
 
-def _logs(start: Standardised, shape: KernelSpec, prior: PriorMean | None, memory: FitCache) -> Tensor:
+def _logs(start: Standardised, spec: KernelSpec, prior: PriorMean | None, memory: FitCache) -> Tensor:
     """Return the logarithms of the hyper-parameters that are fitted to the observations."""
-    key = (len(start.rows), start.digest, shape, prior)
+    key = (len(start.rows), start.digest, spec, prior)
     if key not in memory.logs:
-        memory.logs[key] = _fit(start, shape, prior)
+        memory.logs[key] = _fit(start, spec, prior)
     return memory.logs[key]
 
 
-def _widened(start: Standardised, shape: KernelSpec, prior: PriorMean | None, memory: FitCache) -> float:
+def _widened(start: Standardised, spec: KernelSpec, prior: PriorMean | None, memory: FitCache) -> float:
     """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
     count = len(start.rows)
     formulas = start.task.encoder.formulas(start.rows[_spread(count)])
     if count < FEWEST or not formulas:
         return 1.0
-    key = (count, start.digest, shape, prior)
+    key = (count, start.digest, spec, prior)
     if key not in memory.widenings:
         logs = memory.logs[key]
-        data = _thinned(FittedKernel.at(start, shape, prior, logs).data)
-        factor = factorise(covariance(shape, logs, data.parts), data)
+        fitted = FittedKernel.at(start, spec, prior, logs)
+        data = _thinned(fitted.data)
+        factor = factorise(fitted.covariance(data.parts), data)
         memory.widenings[key] = extrapolation_factor(factor, chemical_families(formulas))
     return memory.widenings[key]
 
@@ -169,15 +172,15 @@ def fitted_to(count: int, growth: float = _GROWTH) -> int:
     return fitted
 
 
-def _fit(start: Standardised, shape: KernelSpec, prior: PriorMean | None) -> Tensor:
+def _fit(start: Standardised, spec: KernelSpec, prior: PriorMean | None) -> Tensor:
     """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
-    data = start.data(shape, prior)
+    data, kernel = start.data(spec, prior), MetricKernel(start.task.encoder, spec)
     if not bool(start.censored.any()):
-        return fit(shape, _thinned(data))
-    logs = fit(shape, _thinned(first_guess(data, start.censored)))
-    sites = propagate(covariance(shape, logs, data.parts), data.noisier(shape.excess(logs)), start.censored)
+        return fit(kernel, _thinned(data))
+    logs = fit(kernel, _thinned(first_guess(data, start.censored)))
+    sites = FittedKernel.at(start, spec, prior, logs).data
     known = torch.where(start.censored, sites.noise, data.noise)  # the rest is for the hyper-parameters to say
-    return fit(shape, _thinned(replace(sites, noise=known)), logs)
+    return fit(kernel, _thinned(replace(sites, noise=known)), logs)
 
 
 def _thinned(data: Data) -> Data:
@@ -196,14 +199,12 @@ def _spread(count: int) -> Tensor:
 def _believed(start: Standardised, fitted: FittedKernel, verdict: Selection, widened: float) -> MetricGP:
     task = start.task
     units = MetricUnits(start.shift, start.scale, task.floor, task.inflation * widened)
-    terms = GPPrior(task.encoder, fitted.shape, fitted.logs, fitted.prior)
-    model = MetricGP(terms, start.rows, fitted.data, fitted.factor, units)
-    return model.noted(account={**_account(start, fitted, verdict), "widening": widened})
+    return MetricGP(fitted, start.rows, units).noted(account={**_account(start, fitted, verdict), "widening": widened})
 
 
 def _account(start: Standardised, fitted: FittedKernel, verdict: Selection) -> dict[str, Any]:
-    values = dict(zip(fitted.shape.names, fitted.logs.exp().tolist(), strict=True))
-    scales = {name: values[f"scale.{name}"] for name in fitted.shape.views}
+    values = dict(zip(fitted.spec.names, fitted.logs.exp().tolist(), strict=True))
+    scales = {name: values[f"scale.{name}"] for name in fitted.spec.views}
     found: dict[str, Any] = {"choice": verdict.name, "loo": dict(verdict.evidence)}
     if scales:
         total = sum(scales.values()) + values["nugget"]

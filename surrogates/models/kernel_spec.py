@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor
 
-from surrogates.models.input_warping import HIGH, LOW
-
+NOISE = "noise"
+"""The group of hyper-parameters that is the likelihood's rather than the kernel's."""
+SEVERAL = ("view_outputscale", "view_lengthscale", "low", "high")
+"""Groups of hyper-parameters with one number for each view, or for each warped column."""
 OFFSET = 0.25
 """Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
 _FREE = 4.0  # the same to a wary model
@@ -50,15 +54,27 @@ class KernelSpec:
         known = {column for columns in self.levels for column in columns}
         return (*self.levels, *((column,) for column in range(self.parameters) if column not in known))
 
-    @property
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The hyper-parameters: GPyTorch's name of each group to their names in the log; the noise is last."""
+        found: dict[str, Sequence[str]] = {
+            "view_outputscale": [f"scale.{name}" for name in self.views],
+            "view_lengthscale": [f"length.{name}" for name in self.views],
+            "lengthscale": [f"length.{i}" for i in range(self.parameters)],
+            "outputscale": ["process"] * bool(self.parameters),
+            "pair_outputscale": ["pairs"] * self.effects,
+            "low": [f"low.{i}" for i in self.warped],
+            "high": [f"high.{i}" for i in self.warped],
+            "interaction": ["product"] * bool(self.parameters and self.views),
+            "nugget": ["nugget"] * bool(self.views),
+            NOISE: ["noise"] * (not self.views),
+        }
+        return {group: tuple(names) for group, names in found.items() if names}
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """Return the names of the hyper-parameters in the order of the vector."""
-        material = [f"{part}.{name}" for name in self.views for part in ("scale", "length")]
-        process = [f"length.{i}" for i in range(self.parameters)] + ["process"] * bool(self.parameters)
-        process += ["pairs"] * self.effects
-        process += [f"{end}.{i}" for i in self.warped for end in (LOW, HIGH)]
-        both = ["product"] * bool(self.parameters and self.views)
-        return (*material, *process, *both, "nugget" if self.views else "noise")
+        """The names of the hyper-parameters in the order of the vector."""
+        return tuple(chain.from_iterable(self.groups.values()))
 
     def excess(self, logs: Tensor) -> float:
         """Return the variance of the noise that measurements do not tell of; with materials, the nugget covers it."""
@@ -72,8 +88,9 @@ class KernelSpec:
         """
         return _FREE if self.wary else OFFSET
 
-    def beliefs(self) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of each logarithm before any data.
+    @cached_property
+    def priors(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each logarithm before any data.
 
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
-from surrogates.models.gp import PriorMean
-from surrogates.models.hyperparameters import SLOPE
+from surrogates.models.exact_inference import Data
+from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
+from surrogates.models.means import SLOPE, PriorMean
 from surrogates.models.problem import FittedKernel
 
 MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
@@ -35,13 +35,13 @@ class Selection:
 
     Attributes:
         name: of this way.
-        shape: the views that are used, and the kernel of the parameters.
+        spec: the views that are used, and the kernel of the parameters.
         prior: the prior that is used, or None.
         evidence: way to see the measurements to their mean log density by each other.
     """
 
     name: str
-    shape: KernelSpec
+    spec: KernelSpec
     prior: PriorMean | None
     evidence: Mapping[str, float]
 
@@ -60,20 +60,20 @@ def select_kernel(
     """
     count, seen = len(matern.data.targets), {MATERN: matern}
     if count >= FEWEST:
-        seen |= {name: fitted(shape) for name, shape in kernels.items()}
+        seen |= {name: fitted(spec) for name, spec in kernels.items()}
     evidence = {name: each.factor.evidence for name, each in seen.items()}
     further = {name: len(each.logs) - len(matern.logs) for name, each in seen.items()}
     worth = {name: evidence[name] - _EARNED * further[name] / count for name in seen}
     best = max(worth, key=lambda name: worth[name])
     name = best if clearly_better(worth[best], worth[MATERN], count) else MATERN
-    return Selection(name, seen[name].shape, matern.prior, evidence)
+    return Selection(name, seen[name].spec, matern.prior, evidence)
 
 
 def kernels_beside(matern: KernelSpec, numeric: tuple[int, ...]) -> dict[str, KernelSpec]:
     """Return the kernels beside the Matérn one; a wary process may not be sure of what lies between measurements.
 
     Args:
-        matern: the shape with that kernel.
+        matern: the spec with that kernel.
         numeric: columns of the parameters that hold numbers, which may be warped.
     """
     gaussian = {} if matern.wary else {GAUSSIAN: replace(matern, smooth=True)}
@@ -83,30 +83,31 @@ def kernels_beside(matern: KernelSpec, numeric: tuple[int, ...]) -> dict[str, Ke
 def _rivals(mixture: FittedKernel) -> Iterator[tuple[str, FittedKernel]]:
     """Yield other ways to see the same observations, not yet fitted."""
     if mixture.prior is not None and not mixture.prior.factor:
-        yield WITHOUT_PRIOR, replace(mixture, data=replace(mixture.data, prior=None), prior=None)
-    views = mixture.shape.views
+        kernel = MetricKernel(mixture.kernel.encoder, mixture.spec, mixture.logs)
+        yield WITHOUT_PRIOR, FittedKernel(kernel, mixture.logs, replace(mixture.data, prior=None))
+    views = mixture.spec.views
     if len(views) < 2:
         return
     for view, squared in zip(views, mixture.data.parts.views, strict=True):
-        shape = replace(mixture.shape, views=(view,))
         data = replace(mixture.data, parts=replace(mixture.data.parts, views=(squared,)))
-        tried = [FittedKernel(shape, _lone(shape, mixture, length), data, mixture.prior) for length in _LENGTHS]
+        tried = [_lone(replace(mixture.spec, views=(view,)), mixture, length, data) for length in _LENGTHS]
         yield view, max(tried, key=lambda each: each.factor.evidence)
 
 
-def _lone(shape: KernelSpec, mixture: FittedKernel, length: float) -> Tensor:
-    """Return hyper-parameters of a view alone: its own a guess, those of the parameters from the mixture."""
-    known = dict(zip(mixture.shape.names, mixture.logs.exp().tolist(), strict=True))
-    known |= {f"scale.{shape.views[0]}": 1.0, f"length.{shape.views[0]}": length, "nugget": _LONE_NUGGET}
-    return torch.tensor([known[name] for name in shape.names], dtype=torch.float64).log()
+def _lone(spec: KernelSpec, mixture: FittedKernel, length: float, data: Data) -> FittedKernel:
+    """Return a view alone: its own hyper-parameters a guess, those of the parameters from the mixture."""
+    known = dict(zip(mixture.spec.names, mixture.logs.exp().tolist(), strict=True))
+    known |= {f"scale.{spec.views[0]}": 1.0, f"length.{spec.views[0]}": length, "nugget": _LONE_NUGGET}
+    logs = torch.tensor([known[name] for name in spec.names], dtype=torch.float64).log()
+    return FittedKernel(MetricKernel(mixture.kernel.encoder, spec, logs, mixture.prior), logs, data)
 
 
 def select_views(mixture: FittedKernel) -> Selection:
     """Return the mixture of views, or what explains the measurements clearly better."""
-    chosen, views, prior, count = MIXTURE, mixture.shape.views, mixture.prior, len(mixture.data.targets)
+    chosen, views, prior, count = MIXTURE, mixture.spec.views, mixture.prior, len(mixture.data.targets)
     evidence = {MIXTURE: mixture.factor.evidence}
     if count < FEWEST:
-        return Selection(chosen, mixture.shape, prior, evidence)
+        return Selection(chosen, mixture.spec, prior, evidence)
     evidence |= {name: rival.factor.evidence for name, rival in _rivals(mixture)}
     if WITHOUT_PRIOR in evidence:
         slope, sd = slope_of(mixture)
@@ -116,7 +117,7 @@ def select_views(mixture: FittedKernel) -> Selection:
     if single is not None and clearly_better(single[0], evidence[MIXTURE], count):
         chosen = single[1]
         views = (chosen,)
-    return Selection(chosen, replace(mixture.shape, views=views), prior, evidence)
+    return Selection(chosen, replace(mixture.spec, views=views), prior, evidence)
 
 
 def clearly_better(evidence: float, rival: float, count: int) -> bool:

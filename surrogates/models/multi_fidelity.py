@@ -19,9 +19,8 @@ from torch import Tensor
 
 from surrogates.models.base import MetricModel
 from surrogates.models.ensemble import Ensemble
+from surrogates.models.exact_inference import Factor, factorise
 from surrogates.models.gp import MetricGP
-from surrogates.models.hyperparameters import Factor, factorise
-from surrogates.models.kernel import covariance
 from surrogates.models.transfer import SourceModel
 
 _CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
@@ -56,7 +55,7 @@ class AutoregressiveModel(MetricModel):
         """Return mean and standard deviation, n and n, of n rows one by one."""
         base = self.base
         means, variances = map(torch.cat, zip(*self._parts(rows), strict=True))
-        return base.shift + base.scale * means, base.inflation * base.scale * variances.clamp_min(_LEAST).sqrt()
+        return base.shift + base.scale * means, base.sd_unit * variances.clamp_min(_LEAST).sqrt()
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together."""
@@ -64,13 +63,13 @@ class AutoregressiveModel(MetricModel):
             found = [self.joint(each) for each in rows.reshape(-1, *rows.shape[-2:])]
             mean, spread = map(torch.stack, zip(*found, strict=True))
             return mean.reshape(rows.shape[:-1]), spread.reshape(*rows.shape[:-1], rows.shape[-2])
-        mean = self.base.terms.mean(rows) + self._prior(rows, self.base.rows) @ self.factor.weights
+        mean = self.base.mean_module(rows) + self._prior(rows, self.base.rows) @ self.factor.weights
         return self.base.shift + self.base.scale * mean, self.cross(rows, rows)
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""
         known = self._root(rows) @ self._root(others).mT
-        return (self.base.inflation * self.base.scale) ** 2 * (self._prior(rows, others) - known)
+        return (self.base.sd_unit) ** 2 * (self._prior(rows, others) - known)
 
     def told(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         """Return what cheap measurements at others would tell.
@@ -84,7 +83,7 @@ class AutoregressiveModel(MetricModel):
         found = at_rows - self._root(rows) @ self._solved(at_others.mT).mT
         spread = low.marginals(others)[1].square() - self._solved(at_others.mT).square().sum(dim=1) * self._unit**2
         noise = low.scale**2 * float(low.data.noise.median())
-        return base.inflation * base.scale * self._unit * found, spread.clamp_min(0.0) + noise
+        return base.sd_unit * self._unit * found, spread.clamp_min(0.0) + noise
 
     def noise(self, rows: Tensor) -> Tensor:
         """Return the variance, n, of the noise of one measurement of each of n rows."""
@@ -105,15 +104,13 @@ class AutoregressiveModel(MetricModel):
 
     def _prior(self, rows: Tensor, others: Tensor, inner: bool = False) -> Tensor:
         """Return the covariance, n x q, given the cheap measurements alone; inner without what ``factorise`` adds."""
-        terms = self.base.terms
         if not inner:
-            return terms.covariance(rows, others) + self._low_covariance(rows, others)
+            return self.base.covar_module.between(rows, others) + self._low_covariance(rows, others)
         return self._bare + self._low_covariance(rows, others)
 
     @property
     def _bare(self) -> Tensor:
-        terms = self.base.terms
-        return covariance(terms.shape, terms.logs, self.base.data.parts)
+        return self.base.covar_module.at(self.base.data.parts)
 
     def _root(self, rows: Tensor) -> Tensor:
         """Return the covariance of rows with the observations times their inverse Cholesky factor, n x m."""
@@ -126,9 +123,9 @@ class AutoregressiveModel(MetricModel):
         for part in rows.split(max(1, _CHUNK // (len(self.base.rows) + len(self.low.rows)))):
             cross = self._prior(part, self.base.rows)
             low_variance = self.share**2 * self.low.marginals(part)[1].square()
-            prior = self.base.terms.variance(part) + low_variance
+            prior = self.base.covar_module.diagonal(part) + low_variance
             yield (
-                self.base.terms.mean(part) + cross @ self.factor.weights,
+                self.base.mean_module(part) + cross @ self.factor.weights,
                 prior - self._solved(cross).square().sum(dim=1),
             )
 
@@ -139,11 +136,8 @@ def with_low_fidelity(model: MetricModel, cheap: dict[str, MetricGP]) -> MetricM
         case Ensemble():
             members = {name: with_low_fidelity(member, cheap) for name, member in model.members.items()}
             return Ensemble(members, model.weighed)
-        case MetricGP(terms=terms, account=account):
-            if not isinstance(terms.prior, SourceModel) or terms.prior.name not in cheap:
-                return model
-            slope = account["sources"][terms.prior.name]["slope"]
-            return AutoregressiveModel(terms.prior.name, model, cheap[terms.prior.name], slope / terms.prior.scale)
+        case MetricGP(prior=SourceModel(name=name, scale=scale), account=account) if name in cheap:
+            return AutoregressiveModel(name, model, cheap[name], account["sources"][name]["slope"] / scale)
         case _:
             return model
 

@@ -23,7 +23,6 @@ from torch import Tensor
 from surrogates.models.distances import distances
 from surrogates.models.fit import FitCache, fit_gp, fitted_to
 from surrogates.models.gp import MetricGP
-from surrogates.models.kernel import covariance
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 
@@ -165,8 +164,7 @@ class _Judge:
     @cached_property
     def noise(self) -> Tensor:
         """The variances of the measurements in standardised units, n."""
-        excess = self.model.terms.shape.excess(self.model.terms.logs)
-        return (self.seen.sds / self.model.scale).square() + excess
+        return (self.seen.sds / self.model.scale).square() + self.model.excess
 
     def outliers(self) -> dict[int, Outlier]:
         """Return the places of the measurements that cannot be believed, the worst first, with reasons."""
@@ -242,8 +240,8 @@ class _Judge:
     @cached_property
     def _alike(self) -> Tensor:
         """The correlation of the measurements, n x n, but for that of each with itself."""
-        terms, rows = self.model.terms, self.seen.rows
-        alike = covariance(terms.shape, terms.logs, distances(terms.encoder, rows, rows, terms.shape.views))
+        kernel, rows = self.model.covar_module, self.seen.rows
+        alike = kernel.at(distances(kernel.encoder, rows, rows, kernel.spec.views))
         return (alike / alike.diagonal().max()).fill_diagonal_(-torch.inf)
 
 

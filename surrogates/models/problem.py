@@ -12,10 +12,10 @@ from torch import Tensor
 from surrogates.models.censoring import propagate
 from surrogates.models.distances import Distances, distances
 from surrogates.models.encoder import Encoder
-from surrogates.models.gp import GPPrior, PriorMean
-from surrogates.models.hyperparameters import Data, Factor, factorise
-from surrogates.models.kernel import covariance
+from surrogates.models.exact_inference import Data, Factor, factorise
+from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
+from surrogates.models.means import PriorMean, prior_values
 from surrogates.models.observations import Observations
 
 _RESOLVED = 20.0  # standard uncertainties over which a metric is expected to vary before anything else is known
@@ -47,7 +47,7 @@ class RegressionProblem:
     plain: bool = False
     effects: bool = False
 
-    def shape(self, views: tuple[str, ...]) -> KernelSpec:
+    def spec(self, views: tuple[str, ...]) -> KernelSpec:
         """Return which hyper-parameters a model by these views has."""
         columns, levels = self.encoder.parameter_columns, self.encoder.levels
         return KernelSpec(views, columns, levels, self.abrupt, self.wary, effects=self.effects)
@@ -84,7 +84,7 @@ class Standardised:
         more.
         """
         seen, floor = self.seen, self.task.floor
-        _, amplitude = GPPrior(self.task.encoder, KernelSpec((), 0), torch.zeros(0), self.prior).known(seen.rows)
+        _, amplitude = prior_values(self.prior, self.task.encoder, seen.rows)
         shift, scale = _standard(seen.values, amplitude)
         if floor is None or not bool(self.censored.any()):
             return shift, scale
@@ -107,12 +107,12 @@ class Standardised:
         """Return the first of the observations."""
         return Standardised(self.task, self.seen.only(torch.arange(count)))
 
-    def data(self, shape: KernelSpec, prior: PriorMean | None) -> Data:
+    def data(self, spec: KernelSpec, prior: PriorMean | None) -> Data:
         """Return the observations as seen by some of the views."""
-        kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in shape.views)
+        kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in spec.views)
         parts = replace(self.parts, views=kept)
-        known = GPPrior(self.task.encoder, shape, torch.zeros(0), prior).known(self.rows)
-        return Data(parts, self.targets, self.noise, *known, shape.constant)
+        known = prior_values(prior, self.task.encoder, self.rows)
+        return Data(parts, self.targets, self.noise, *known, spec.constant)
 
 
 def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
@@ -125,26 +125,52 @@ def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class FittedKernel:
-    """One way to see the observations."""
+    """One way to see the observations.
 
-    shape: KernelSpec
+    Attributes:
+        kernel: with its hyper-parameters.
+        logs: logarithms of these, in the order of ``kernel.spec.names``: that of the noise, too.
+        data: the observations, with the noise that they do not tell of.
+        known: their factorised covariance, where it is known.
+    """
+
+    kernel: MetricKernel
     logs: Tensor
     data: Data
-    prior: PriorMean | None
     known: Factor | None = None
+
+    @property
+    def spec(self) -> KernelSpec:
+        """Which hyper-parameters there are."""
+        return self.kernel.spec
+
+    @property
+    def prior(self) -> PriorMean | None:
+        """What serves as prior mean, or None."""
+        return self.kernel.known
+
+    @property
+    def excess(self) -> float:
+        """The variance of the noise that measurements do not tell of."""
+        return self.spec.excess(self.logs)
+
+    def covariance(self, parts: Distances) -> Tensor:
+        """Return the covariance, n x m, at distances, but for constant and prior."""
+        return self.kernel.at(parts)
 
     @cached_property
     def factor(self) -> Factor:
         """The factorised covariance of the observations."""
-        return self.known or factorise(covariance(self.shape, self.logs, self.data.parts), self.data)
+        return self.known or factorise(self.covariance(self.data.parts), self.data)
 
     @classmethod
-    def at(cls, start: Standardised, shape: KernelSpec, prior: PriorMean | None, logs: Tensor) -> FittedKernel:
+    def at(cls, start: Standardised, spec: KernelSpec, prior: PriorMean | None, logs: Tensor) -> FittedKernel:
         """Return the observations as seen with given hyper-parameters."""
-        data = start.data(shape, prior).noisier(shape.excess(logs))
+        data = start.data(spec, prior).noisier(spec.excess(logs))
+        found = cls(MetricKernel(start.task.encoder, spec, logs, prior), logs, data)
         if bool(start.censored.any()):
-            data = propagate(covariance(shape, logs, data.parts), data, start.censored)
-        return cls(shape, logs, data, prior)
+            found = replace(found, data=propagate(found.covariance(data.parts), data, start.censored))
+        return found
 
 
 def digest(*numbers: Tensor) -> bytes:

@@ -72,8 +72,8 @@ class SourceModel:
     def _parts(self, rows: Tensor) -> Iterator[Tensor]:
         model = self.model
         for part in rows.split(max(1, _CHUNK // len(model.rows))):
-            cross = model.terms.covariance(part, model.rows)
-            yield model.shift + model.scale * (model.terms.mean(part) + cross @ model.factor.weights)
+            cross = model.covar_module.between(part, model.rows)
+            yield model.shift + model.scale * (model.mean_module(part) + cross @ model.factor.weights)
 
 
 def fit_with_sources(
@@ -98,7 +98,7 @@ def fit_with_sources(
 
 
 def _is_used(model: MetricGP) -> bool:
-    return isinstance(model.terms.prior, SourceModel)
+    return isinstance(model.prior, SourceModel)
 
 
 def _density(model: MetricGP) -> float:

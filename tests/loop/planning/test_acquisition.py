@@ -20,7 +20,6 @@ from loop.planning.shortlist import SpaceExhaustedError
 from loop.planning.source_models import SourceModels
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.gp import MetricGP
 from tests.loop.conftest import only_step, quick
 
 MATERIALS = 60
@@ -186,7 +185,7 @@ def test_the_acquisition_is_botorchs_noisy_expected_improvement() -> None:
     rows = world.scorer.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
     with torch.no_grad():
         ours = acquisition_function(belief, world.history(done), 0)(rows.unsqueeze(-2))
-    models = ModelListGP(*(m.model() for m in belief.models.values() if isinstance(m, MetricGP)))
+    models = ModelListGP(*belief.models.values())
     objective = LinearMCObjective(torch.tensor([0.1, 0.0], dtype=torch.float64))
     apart = theirs(belief, rows, model=models, objective=objective, constraints=[lambda samples: 0.5 - samples[..., 1]])
     affordable = torch.from_numpy(world.cost < 50)

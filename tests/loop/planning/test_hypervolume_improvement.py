@@ -23,7 +23,6 @@ from loop.planning.hypervolume_improvement import reference_of
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
-from surrogates.models.gp import MetricGP
 from tests.loop.conftest import ROOT, only_step, quick
 from tests.loop.planning.test_acquisition import World
 
@@ -82,7 +81,7 @@ def values(belief: CampaignPosterior, history: TrainingData, candidates: list[Ca
 
 def theirs(belief: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
     acquisition = qLogNoisyExpectedHypervolumeImprovement(
-        model=ModelListGP(*(m.model() for m in belief.models.values() if isinstance(m, MetricGP))),
+        model=ModelListGP(*belief.models.values()),
         ref_point=reference_of(belief),
         X_baseline=belief.rows,
         sampler=SobolQMCNormalSampler(torch.Size([256]), seed=0),

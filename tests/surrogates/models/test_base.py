@@ -1,5 +1,7 @@
 """Every model of a metric is a BoTorch model."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.ensemble import Ensemble
 from surrogates.models.extra_trees import fit_extra_trees
 from surrogates.models.fit import fit_gp
-from surrogates.models.gp import PoolPrior
+from surrogates.models.means import PoolPrior
 from surrogates.models.multi_fidelity import AutoregressiveModel
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
@@ -181,3 +183,11 @@ def test_there_is_one_output(kind: str) -> None:
 def test_what_cannot_learn_from_single_observations_says_what_to_do(kind: str) -> None:
     with pytest.raises(UnsupportedError, match="fit it anew with them, or wrap it in Fantasized"):
         model(kind).condition_on_observations(rows_for(kind, 2), torch.zeros(2, 1).double())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_can_be_stored(kind: str) -> None:
+    found, rows = model(kind), rows_for(kind, 5)
+    again = pickle.loads(pickle.dumps(found))
+    assert torch.equal(again.posterior(rows).mean, found.posterior(rows).mean)
+    assert again.describe() == found.describe()

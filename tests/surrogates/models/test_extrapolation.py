@@ -6,10 +6,10 @@ import torch
 
 from campaigns.space import SpaceConfig
 from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.exact_inference import Data, Factor, factorise
 from surrogates.models.extrapolation import chemical_families, extrapolation_factor
 from surrogates.models.fit import FitCache, fit_gp
 from surrogates.models.gp import MetricGP
-from surrogates.models.hyperparameters import Data, Factor, factorise
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 
@@ -68,23 +68,23 @@ def test_leaving_out_in_closed_form_is_leaving_out() -> None:
 
 def test_without_families_nothing_is_widened() -> None:
     assert extrapolation_factor(factor_of(5), []) == 1.0
-    assert measured(1.0, formulas=()).inflation == 1.0
+    assert measured(1.0, formulas=()).outcome_transform.inflation == 1.0
 
 
 def test_unknown_chemistries_that_go_astray_widen_the_intervals_within_bounds() -> None:
     gp = measured(1.0)
-    assert gp.inflation == pytest.approx(1.187, abs=1e-3)
-    assert gp.account["widening"] == gp.inflation
+    assert gp.outcome_transform.inflation == pytest.approx(1.187, abs=1e-3)
+    assert gp.account["widening"] == gp.outcome_transform.inflation
 
 
 def test_chemistries_that_do_not_matter_widen_nothing() -> None:
-    assert measured(0.0).inflation < 1.05
+    assert measured(0.0).outcome_transform.inflation < 1.05
 
 
 def test_what_is_remembered_changes_nothing() -> None:
     memory = FitCache()
-    first, again = (measured(1.0, memory=memory) for _ in range(2))
-    assert first.inflation == again.inflation == measured(1.0).inflation
+    first, again, fresh = (measured(1.0, memory=each).outcome_transform for each in (memory, memory, None))
+    assert first.inflation == again.inflation == fresh.inflation
 
 
 def test_equal_measurements_widen_nothing() -> None:

@@ -7,9 +7,9 @@ import torch
 from campaigns.space import SpaceConfig
 from surrogates.models import fit
 from surrogates.models.encoder import Encoder, MaterialTable
+from surrogates.models.exact_inference import Factor
 from surrogates.models.fit import FitCache, fit_gp
-from surrogates.models.gp import PoolPrior
-from surrogates.models.hyperparameters import Factor
+from surrogates.models.means import PoolPrior
 from surrogates.models.model_selection import Selection, select_views
 from surrogates.models.observations import Observations
 from surrogates.models.problem import FittedKernel, RegressionProblem

@@ -4,6 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+from botorch.models import SingleTaskGP
+from botorch.models.gpytorch import GPyTorchModel
+from botorch.optim import optimize_acqf
+from botorch.sampling import SobolQMCNormalSampler
+from botorch.test_functions import Hartmann
+from botorch.utils.sampling import draw_sobol_samples
+from gpytorch.kernels import ConstantKernel, MaternKernel, ScaleKernel
+from gpytorch.means import ZeroMean
+from gpytorch.mlls import ExactMarginalLogLikelihood
 from scipy.stats import norm
 
 from campaigns.space import SpaceConfig
@@ -11,10 +21,11 @@ from campaigns.values import Candidate
 from surrogates.models.base import Fantasized
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.fit import fit_gp
-from surrogates.models.gp import MetricGP, PoolPrior
+from surrogates.models.gp import MetricGP, MetricUnits
+from surrogates.models.means import PoolPrior
 from surrogates.models.model_selection import MIXTURE
 from surrogates.models.observations import Observations
-from surrogates.models.problem import RegressionProblem
+from surrogates.models.problem import FittedKernel, RegressionProblem, Standardised
 
 SPACE = SpaceConfig.model_validate(
     {
@@ -55,7 +66,7 @@ def noisy(values: torch.Tensor, sd: float, rng: np.random.Generator) -> torch.Te
 
 
 @pytest.mark.parametrize("task", ["plain", "prior", "factor", "floor", "inflated"])
-def test_marginals_and_joint_are_those_of_the_botorch_model(task: str) -> None:
+def test_marginals_and_joint_are_what_gpytorch_says_of_the_same_model(task: str) -> None:
     encoder, rows, rng = world(40)
     values = noisy(prior_of(encoder, rows), 0.1, rng)
     tasks = {
@@ -69,7 +80,7 @@ def test_marginals_and_joint_are_those_of_the_botorch_model(task: str) -> None:
     gp = fit_gp(tasks[task], observe(rows, values, 0.1))
     _, fresh, _ = world(40, seed=1)
     with torch.no_grad():
-        posterior = gp.model().posterior(fresh)
+        posterior = GPyTorchModel.posterior(gp, fresh)
     mean, sd = gp.marginals(fresh)
     together, spread = gp.joint(fresh)
     assert torch.allclose(mean, posterior.mean.squeeze(-1), atol=1e-8)
@@ -301,3 +312,98 @@ def test_where_nothing_was_measured_not_as_much_is_expected_as_where_most_was() 
     mean, _ = fit_gp(RegressionProblem(encoder, wary=True), observe(rows, values, 0.01)).marginals(far)
     assert values.mean() > 0.65
     assert float(mean.max()) < 0.25
+
+
+BOX = Encoder(SpaceConfig.model_validate({"parameters": {f"x{i}": SPACE.parameters["x"] for i in range(6)}}))
+
+
+def hartmann(rows: torch.Tensor) -> torch.Tensor:
+    return Hartmann(6, negate=True).evaluate_true(rows).double().neg()
+
+
+def in_the_box(count: int) -> MetricGP:
+    rows = draw_sobol_samples(torch.tensor([[0.0] * 6, [1.0] * 6]).double(), count, 1, seed=1).squeeze(1)
+    return fit_gp(RegressionProblem(BOX, plain=True), observe(rows, hartmann(rows), 0.01))
+
+
+def test_a_plain_botorch_model_with_the_same_kernel_says_the_same() -> None:
+    gp = in_the_box(30)
+    kernel, values = gp.covar_module, gp.describe()["hyper_parameters"]
+    matern = MaternKernel(2.5, ard_num_dims=6).double()
+    matern.lengthscale = kernel.lengthscale.detach()
+    constant, scaled = ConstantKernel().double(), ScaleKernel(matern).double()
+    constant.constant = torch.tensor([kernel.spec.constant]).double()
+    scaled.outputscale = values["process"]
+    plain = SingleTaskGP(
+        gp.rows,
+        gp.data.targets.unsqueeze(-1),
+        gp.data.noise.unsqueeze(-1),
+        covar_module=scaled + constant,
+        mean_module=ZeroMean(),
+        outcome_transform=None,
+    )
+    fresh = torch.from_numpy(np.random.default_rng(2).random((7, 3, 6)))
+    ours, theirs = gp.posterior(fresh), plain.posterior(fresh)
+    torch.testing.assert_close(ours.mean, gp.shift + gp.scale * theirs.mean, rtol=1e-6, atol=1e-8)
+    expected = gp.scale**2 * theirs.distribution.covariance_matrix
+    torch.testing.assert_close(ours.distribution.covariance_matrix, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_conditioning_is_learning_at_the_same_hyper_parameters() -> None:
+    gp = in_the_box(30)
+    rng = np.random.default_rng(5)
+    new, fresh = torch.from_numpy(rng.random((4, 6))), torch.from_numpy(rng.random((9, 6)))
+    noise = gp.noise(new).unsqueeze(-1)
+    values = hartmann(new).unsqueeze(-1)
+    found = gp.condition_on_observations(new, values, noise / gp.scale**2).posterior(fresh)
+    logs = torch.tensor(list(gp.describe()["hyper_parameters"].values()), dtype=torch.float64).log()
+    seen = Observations(
+        torch.cat([gp.rows, new]),
+        torch.cat([gp.shift + gp.scale * gp.data.targets, values.squeeze(-1)]),
+        torch.cat([(gp.data.noise - gp.excess).sqrt() * gp.scale, noise.squeeze(-1).sqrt()]),
+    )
+    start = Standardised(RegressionProblem(BOX), seen, (gp.shift, gp.scale))
+    again = FittedKernel.at(start, gp.covar_module.spec, None, logs)
+    units = MetricUnits(gp.shift, gp.scale)
+    mean, sd = MetricGP(again, seen.rows, units).marginals(fresh)
+    torch.testing.assert_close(found.mean.squeeze(-1), mean, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found.variance.squeeze(-1).sqrt(), sd, rtol=5e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_fantasies_are_models_whose_uncertainty_has_shrunk(batch: tuple[int, ...]) -> None:
+    gp = in_the_box(30)
+    at = torch.from_numpy(np.random.default_rng(5).random((*batch, 3, 6)))
+    fantasy = gp.fantasize(at, SobolQMCNormalSampler(torch.Size([4]), seed=0))
+    after = fantasy.posterior(at)
+    assert after.mean.shape == (4, *batch, 3, 1)
+    assert bool((after.variance < 0.2 * gp.posterior(at).variance).all())
+
+
+def test_botorch_maximises_its_own_acquisition_function_on_it() -> None:
+    gp = in_the_box(40)
+    bounds = torch.tensor([[0.0] * 6, [1.0] * 6]).double()
+    acquisition = qLogNoisyExpectedImprovement(
+        gp, gp.rows, SobolQMCNormalSampler(torch.Size([32]), seed=0), prune_baseline=False
+    )
+    torch.manual_seed(0)
+    best, value = optimize_acqf(acquisition, bounds, q=1, num_restarts=4, raw_samples=64)
+    random = torch.from_numpy(np.random.default_rng(0).random((4096, 1, 6)))
+    with torch.no_grad():
+        assert float(value) > float(torch.cat([acquisition(part) for part in random.split(512)]).max())
+    assert best.shape == (1, 6)
+
+
+def test_fitted_anew_by_botorch_it_says_what_its_new_hyper_parameters_say() -> None:
+    gp = in_the_box(25)
+    before = gp.marginals(gp.rows + 0.05)[0]
+    mll = ExactMarginalLogLikelihood(gp.likelihood, gp)
+    mll.train()
+    with torch.no_grad():
+        gp.covar_module.raw_lengthscale += 0.5
+    mll.eval()
+    after = gp.marginals(gp.rows + 0.05)[0]
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(
+        after, GPyTorchModel.posterior(gp, gp.rows + 0.05).mean.squeeze(-1), rtol=1e-5, atol=1e-7
+    )

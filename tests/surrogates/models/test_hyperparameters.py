@@ -3,15 +3,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from botorch import fit_gpytorch_mll
 from gpytorch.mlls import ExactMarginalLogLikelihood
+from torch.nn.utils import parameters_to_vector
 
 from campaigns.space import SpaceConfig
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.gp import GPPrior, MetricGP, MetricUnits, PoolPrior
-from surrogates.models.hyperparameters import Data, _loss, _Packed, extend, factorise
-from surrogates.models.kernel import covariance, derivatives, variance
+from surrogates.models.exact_inference import Data, extend, factorise, log_likelihood
+from surrogates.models.fit import fit_gp
+from surrogates.models.gp import MetricGP, MetricUnits
+from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
+from surrogates.models.means import PoolPrior, prior_values
+from surrogates.models.observations import Observations
+from surrogates.models.problem import FittedKernel, RegressionProblem
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
 SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
@@ -43,82 +49,102 @@ def setting(kind: str, count: int = 25) -> tuple[Encoder, torch.Tensor, KernelSp
     return Encoder(space, table), rows, KernelSpec(views, len(parameters), **kernel)
 
 
-def logs_of(shape: KernelSpec) -> torch.Tensor:
-    return torch.linspace(-1.5, 0.5, len(shape.names), dtype=torch.float64)
+def logs_of(spec: KernelSpec) -> torch.Tensor:
+    return torch.linspace(-1.5, 0.5, len(spec.names), dtype=torch.float64)
+
+
+def data_of(encoder: Encoder, rows: torch.Tensor, spec: KernelSpec, prior: PoolPrior | None = None) -> Data:
+    targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
+    known = prior_values(prior, encoder, rows)
+    return Data(distances(encoder, rows, rows, spec.views), targets, torch.full_like(targets, 0.04), *known)
+
+
+def with_logs(kernel: MetricKernel, logs: torch.Tensor) -> MetricKernel:
+    return MetricKernel(kernel.encoder, kernel.spec, logs, kernel.known)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
-    encoder, rows, shape = setting(kind)
-    parts = distances(encoder, rows, rows, shape.views)
-    logs = logs_of(shape)
-    near, far = torch.arange(len(rows)).repeat_interleave(len(rows)), torch.arange(len(rows)).repeat(len(rows))
-    listed, slopes = derivatives(shape, logs, parts.listed(near, far))
-    total = listed.reshape(len(rows), -1)
-    assert torch.allclose(total, covariance(shape, logs, parts))
-    assert torch.allclose(total.diagonal(), torch.full((len(rows),), variance(shape, logs)).double())
+    encoder, rows, spec = setting(kind)
+    logs, parts = logs_of(spec), distances(encoder, rows, rows, spec.views)
+    kernel = MetricKernel(encoder, spec, logs).train()
+    weight = torch.from_numpy(np.random.default_rng(2).normal(size=(len(rows), len(rows))))
+    total = kernel.at(parts)
+    assert torch.allclose(total, kernel.at(parts.split()))
+    assert torch.allclose(total.diagonal(), kernel.variance)
+    slopes = parameters_to_vector(torch.autograd.grad((weight * total).sum(), [*kernel.parameters()]))
+    assert torch.equal(kernel.logs, logs[: len(slopes)])
     for i in range(len(slopes)):
         step = torch.zeros_like(logs)
         step[i] = 1e-5
-        above, below = (covariance(shape, logs + s, parts) for s in (step, -step))
-        assert torch.allclose(slopes[i].reshape_as(total), (above - below) / 2e-5, atol=1e-6), shape.names[i]
+        above, below = (float((weight * with_logs(kernel, logs + s).at(parts)).sum()) for s in (step, -step))
+        assert float(slopes[i]) == pytest.approx((above - below) / 2e-5, rel=1e-4, abs=1e-5), spec.names[i]
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("prior", [None, PoolPrior("prior:v"), PoolPrior("prior:v", factor=True)])
 def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: PoolPrior | None) -> None:
-    encoder, rows, shape = setting(kind)
-    prior = prior if shape.views else None
-    logs = logs_of(shape)
-    terms = GPPrior(encoder, shape, logs, prior)
-    targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
-    noise = torch.full_like(targets, 0.04)
-    data = Data(distances(encoder, rows, rows, shape.views), targets, noise, *terms.known(rows))
-    noisier = data.noisier(shape.excess(logs))
-    factor = factorise(covariance(shape, logs, data.parts), noisier)
-    model = MetricGP(terms, rows, noisier, factor, MetricUnits()).model().train()
-    theirs = ExactMarginalLogLikelihood(model.likelihood, model)(model(rows), targets)
-    packed = _Packed.of(data)
-    loss, slopes = _loss(shape, packed, logs)
-    assert -loss / len(rows) == pytest.approx(float(theirs), rel=1e-6)
-    for i in range(len(slopes)):
-        step = torch.zeros_like(logs)
-        step[i] = 1e-5
-        change = (_loss(shape, packed, logs + step)[0] - _loss(shape, packed, logs - step)[0]) / 2e-5
-        assert float(slopes[i]) == pytest.approx(change, rel=1e-4, abs=1e-6), shape.names[i]
+    encoder, rows, spec = setting(kind)
+    prior = prior if spec.views else None
+    logs, data = logs_of(spec), data_of(encoder, rows, spec, prior)
+    fitted = FittedKernel(MetricKernel(encoder, spec, logs, prior), logs, data.noisier(spec.excess(logs)))
+    model = MetricGP(fitted, rows, MetricUnits()).train()
+    theirs = model.likelihood(model(rows)).log_prob(data.targets)
+    assert fitted.factor.log_likelihood == pytest.approx(theirs.item(), rel=1e-6)
+    noise = torch.tensor(spec.excess(logs)).double().requires_grad_(not spec.views)
+    ours = log_likelihood(model.covar_module.at(data.parts), data, noise)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    parameters = [*model.covar_module.parameters()]
+    slopes, same = (torch.autograd.grad(value, parameters, retain_graph=True) for value in (ours, theirs))
+    for one, other in zip(slopes, same, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    if not spec.views:
+        (by_log,) = torch.autograd.grad(theirs, [model.likelihood.second_noise_covar.raw_noise])
+        (by_noise,) = torch.autograd.grad(ours, [noise])
+        assert (by_noise * noise).item() == pytest.approx(by_log.item(), rel=1e-4)
+
+
+def test_the_fit_is_the_one_that_botorch_finds_by_itself() -> None:
+    rng = np.random.default_rng(4)
+    encoder = Encoder(SpaceConfig.model_validate({"parameters": dict.fromkeys("xy", UNIT)}))
+    rows = torch.from_numpy(rng.random((30, 2)))
+    values = torch.sin(5 * rows[:, 0]) + rows[:, 1] + 0.1 * torch.from_numpy(rng.normal(size=30))
+    seen = Observations(rows, values, torch.full((30,), 0.02).double())
+    ours, theirs = (fit_gp(RegressionProblem(encoder, plain=True), seen) for _ in range(2))
+    mll = ExactMarginalLogLikelihood(theirs.likelihood, theirs)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.fill_(-1.0)
+    fit_gpytorch_mll(mll)
+    before, after = (model.describe()["hyper_parameters"] for model in (ours, theirs))
+    assert before == pytest.approx(after, rel=0.05)
+    fresh = torch.from_numpy(rng.random((20, 2)))
+    for one, other in zip(ours.marginals(fresh), theirs.marginals(fresh), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.02, atol=5e-3)
 
 
 def test_leaving_one_out_is_learning_from_the_others() -> None:
-    encoder, rows, shape = setting("both")
-    targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
-    noise = torch.full_like(targets, 0.04)
-    parts = distances(encoder, rows, rows, shape.views)
-    whole = covariance(shape, logs_of(shape), parts)
-    mean, spread = factorise(whole, Data(parts, targets, noise)).leave_one_out()
+    encoder, rows, spec = setting("both")
+    data = data_of(encoder, rows, spec)
+    whole = MetricKernel(encoder, spec, logs_of(spec)).at(data.parts)
+    mean, spread = factorise(whole, data).leave_one_out()
     others = torch.arange(len(rows)) != 3
-    full = whole + 0.25 + torch.diag(noise)
+    full = whole + 0.25 + torch.diag(data.noise)
     weights = torch.linalg.solve(full[others][:, others], full[others, 3])
-    assert float(mean[3]) == pytest.approx(float(weights @ targets[others]), rel=1e-9)
+    assert float(mean[3]) == pytest.approx(float(weights @ data.targets[others]), rel=1e-9)
     assert float(spread[3]) == pytest.approx(float(full[3, 3] - weights @ full[others, 3]), rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("prior", [None, PoolPrior("prior:v"), PoolPrior("prior:v", factor=True)])
 def test_extending_a_factor_is_factorising_anew(kind: str, prior: PoolPrior | None) -> None:
-    encoder, rows, shape = setting(kind)
-    logs, first = logs_of(shape), torch.arange(18)
-    terms = GPPrior(encoder, shape, logs, prior if shape.views else None)
-    targets = torch.from_numpy(np.random.default_rng(1).normal(size=len(rows)))
-    data = Data(
-        distances(encoder, rows, rows, shape.views), targets, torch.full_like(targets, 0.04), *terms.known(rows)
-    )
-    begun = factorise(covariance(shape, logs, data.parts.between(first, first)), data.only(first))
-    rest = data.parts.between(torch.arange(18, len(rows)), torch.arange(len(rows)))
-    grown, whole = (
-        extend(begun, covariance(shape, logs, rest), data),
-        factorise(covariance(shape, logs, data.parts), data),
-    )
+    encoder, rows, spec = setting(kind)
+    kernel, first, everything = MetricKernel(encoder, spec, logs_of(spec)), torch.arange(18), torch.arange(len(rows))
+    data = data_of(encoder, rows, spec, prior if spec.views else None)
+    begun = factorise(kernel.at(data.parts.between(first, first)), data.only(first))
+    rest = data.parts.between(everything[18:], everything)
+    grown, whole = extend(begun, kernel.at(rest), data), factorise(kernel.at(data.parts), data)
     for name in ("root", "inverse", "weights", "residual"):
         assert torch.allclose(getattr(grown, name), getattr(whole, name), atol=1e-9), name
-    same = extend(whole, covariance(shape, logs, data.parts.between(first[:0], torch.arange(len(rows)))), data)
+    same = extend(whole, kernel.at(data.parts.between(first[:0], everything)), data)
     assert torch.allclose(same.weights, whole.weights)

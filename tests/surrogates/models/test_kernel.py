@@ -5,7 +5,7 @@ from campaigns.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
-from surrogates.models.kernel import covariance
+from surrogates.models.kernel import MetricKernel
 from surrogates.models.problem import RegressionProblem
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
@@ -15,13 +15,13 @@ def of_two_levels(levels: int, wary: bool) -> torch.Tensor:
     """Return the expected covariance of a candidate with one of which a number is another, and with another level."""
     colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(levels)]}
     encoder = Encoder(SpaceConfig.model_validate({"parameters": {"x": UNIT, "colour": colour, "y": UNIT}}))
-    shape = RegressionProblem(encoder, wary=wary).shape(())
+    kernel = MetricKernel(encoder, RegressionProblem(encoder, wary=wary).spec(()))
     apart = (1.0 / 6.0) ** 0.5  # of two random numbers, in the mean square
     candidates = [
         Candidate({"x": x, "colour": c, "y": 0.5}) for x, c in ((0.3, "c0"), (0.3 + apart, "c0"), (0.3, "c1"))
     ]
     rows = encoder.encode(candidates)
-    return covariance(shape, shape.beliefs()[0], distances(encoder, rows, rows, ()))[0]
+    return kernel.at(distances(encoder, rows, rows, ()))[0]
 
 
 @pytest.mark.parametrize("levels", [2, 6])
@@ -41,7 +41,7 @@ def test_more_levels_are_not_more_parameters() -> None:
     for count in (2, 8):
         colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(count)]}
         encoder = Encoder(SpaceConfig.model_validate({"parameters": {"colour": colour, "x": UNIT}}))
-        shape = RegressionProblem(encoder).shape(())
+        spec = RegressionProblem(encoder).spec(())
         assert encoder.numeric == (count,)
-        lengths.append(float(shape.beliefs()[0][count]))
+        lengths.append(float(spec.priors[0][count]))
     assert lengths[0] == lengths[1]

@@ -80,8 +80,8 @@ def test_the_chosen_kernel_predicts_what_it_has_not_seen(
 
 
 def test_only_numbers_are_warped() -> None:
-    names = learnt(near_the_end, 25).terms.shape.names
-    assert [n for n in names if n.startswith(("low", "high"))] == ["low.0", "high.0", "low.3", "high.3"]
+    names = learnt(near_the_end, 25).covar_module.spec.names
+    assert [n for n in names if n.startswith(("low", "high"))] == ["low.0", "low.3", "high.0", "high.3"]
 
 
 def test_a_wary_process_is_never_sure_of_what_lies_between_measurements() -> None:

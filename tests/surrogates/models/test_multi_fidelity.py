@@ -78,7 +78,7 @@ def test_what_a_cheap_measurement_would_tell_is_what_it_tells(model: Autoregress
     rows, other = points(20, 5), points(1, 6)
     moved, variance = model.told(rows, other)
     everything = torch.cat([model.base.rows, rows])
-    inner = (model.base.inflation * model.base.scale) ** 2
+    inner = model.base.sd_unit**2
     prior = inner * model._prior(everything, everything)
     with_low = model.base.scale * model.share * model.low.cross(everything, other)
     own = model.low.cross(other, other)

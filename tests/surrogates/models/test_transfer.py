@@ -87,7 +87,7 @@ def test_botorch_predicts_the_same_with_a_lesson() -> None:
     model = fit_with_sources(TASK, (lesson(truth),), measured(truth, 8, 2))
     rows = measured(truth, 5, 4).rows
     mean, sd = model.marginals(rows)
-    posterior = model.model().posterior(rows)
+    posterior = model.posterior(rows)
     assert torch.allclose(posterior.mean.squeeze(-1), mean, rtol=1e-6)
     assert torch.allclose(posterior.variance.squeeze(-1).sqrt(), sd, rtol=1e-3)
 
