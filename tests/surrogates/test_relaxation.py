@@ -55,6 +55,7 @@ def test_a_cell_without_equilibrium_is_given_back_with_the_reason() -> None:
     assert fine.problem is None
 
 
+@pytest.mark.slow
 def test_many_cells_come_in_order_from_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling, "_WORTH_A_WORKER", 0.0)
     monkeypatch.setattr(scheduling, "cores", lambda: 2)

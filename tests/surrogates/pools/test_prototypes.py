@@ -93,6 +93,7 @@ def test_ids_depend_on_nothing_but_the_compound() -> None:
         assert Composition(entry.id.rsplit("-", 1)[0]).reduced_formula == entry.structure.composition.reduced_formula
 
 
+@pytest.mark.slow
 def test_two_builds_have_one_fingerprint() -> None:
     config = GeneratorPoolConfig(kind="generator", function="surrogates.pools.prototypes:cathodes")
     assert load_pool(config).fingerprint() == pool().fingerprint()

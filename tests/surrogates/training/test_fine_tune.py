@@ -14,6 +14,8 @@ from surrogates.training.out_of_fold import Folds, read_folds, write_folds
 from surrogates.training.record import read_record
 from tests.trained import copy_of, heats, salts, tuning_task
 
+pytestmark = pytest.mark.slow
+
 
 def work(base: Path, **changes: Any) -> Work:
     return read_task(task_text(tuning_task(base, base / "unused", **changes)))

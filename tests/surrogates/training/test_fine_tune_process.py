@@ -17,6 +17,8 @@ from surrogates.training.fine_tune_process import RESULT, TuningResult, TuningTa
 from surrogates.training.record import read_record
 from tests.trained import tuning_task
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 240
 FOREVER = 100_000  # epochs
 
