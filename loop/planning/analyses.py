@@ -41,9 +41,9 @@ from loop.planning.search_space import MATERIAL, parameters_of
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-_POINTS = 4096  # random, and as often again for two and each parameter; seeds change Ishigami's indices by about .02
-_SAMPLES = 64  # quasi-random, of each metric at each point; not tuned: little beside what a posterior is unsure of
-_SEED = 0  # of all samples
+_POINTS = 4096  # not tuned: random points, and as many again for each parameter and two; indices to about .02
+_SAMPLES = 64  # not tuned: quasi-random, of each metric at each point; little beside what a posterior is unsure of
+_SEED = 0  # not tuned: any fixed number, so that the same store gives the same report
 _SLICED = 6  # parameters that are sliced, the most important first; not tuned: what a page shows at a glance
 _PARTS = 10  # in which candidates are left out; not tuned: the usual ten-fold cross-validation, half a second each
 

@@ -41,7 +41,7 @@ Keys: TypeAlias = frozenset[tuple[object, ...]]
 """Of candidates; see ``Candidate.key``."""
 
 _TRIES = 2
-"""Trials that a candidate gets whose trials fail for a fault that is not its own."""
+"""Trials that a candidate gets whose trials fail for a fault that is not its own; not tuned."""
 
 
 class CampaignExperiment:

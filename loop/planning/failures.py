@@ -24,7 +24,7 @@ def failures(trials: Iterable[TrialRecord]) -> tuple[Candidate, ...]:
 
 
 FAULTS = 3
-"""Trials in a row with the same fault of an analysis, or of a computation, after which a session stops."""
+"""Trials in a row with the same fault of an analysis, or of a computation, after which a session stops; not tuned."""
 
 
 def in_a_row(trials: Iterable[TrialRecord]) -> list[TrialRecord]:

@@ -28,7 +28,8 @@ from surrogates.models.multi_fidelity import low_fidelity_of, with_low_fidelity
 if TYPE_CHECKING:
     from loop.planning.experiment import CampaignExperiment
 
-_DRAWS = 32
+# Not tuned. Campaigns by these values: docs/benchmarks.md, "Cheaper versions".
+_DRAWS = 32  # of what a measurement may say
 _COMPARED = 16  # measured candidates among those that may turn out to be the best
 _SHARE = 0.25  # of what the full start would cost, for the cheap measurements of the start
 _TIMES = 2  # cheap measurements of the start for each one that the full start would have, at most

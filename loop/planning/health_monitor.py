@@ -19,7 +19,7 @@ from surrogates.models.encoder import Encoder
 from surrogates.models.outliers import detect_outliers
 
 _MOST = 3.0
-"""Largest factor on standard deviations: beyond, a model would choose by its ignorance alone."""
+"""Largest factor on standard deviations, not tuned: beyond, a model would choose by its uncertainty alone."""
 
 
 class HealthMonitor:

@@ -1,7 +1,8 @@
 """Which candidates push the front: noisy expected hypervolume improvement (Daulton et al. 2021, NeurIPS 34).
 
 An exact volume takes the place of the boxes that BoTorch makes of each sample's front, as candidates are compared by
-the hundred: it takes 30 to 60 ms where BoTorch's takes 0.9 to 2.5 s (docs/benchmarks.md, volumes).
+the hundred: of two terms, it takes 30 to 50 ms where BoTorch's take 0.9 to 2.5 s (docs/benchmarks.md, "Acquisition
+functions").
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from loop.planning.posterior import CampaignPosterior
 from loop.sampling.space_filling import k_centres
 
 _CENTRES = 8  # not tuned: places of the front around which others are looked for
-_EFFORT = {2: (256, 48), 3: (128, 32), 4: (64, 20)}  # terms: samples, and measured candidates that they hold; by time
+_EFFORT = {2: (256, 48), 3: (128, 32), 4: (64, 20)}
+"""Number of terms to samples, and measured candidates in each, so that a choice takes a second or two: times in
+docs/benchmarks.md, "Acquisition functions"."""
 _FAINT = 1e-6  # not tuned: share of the volume above the reference that a dominated candidate still counts for
 
 

@@ -19,7 +19,7 @@ from loop.sampling.candidates import sobol
 from loop.sampling.space_filling import k_centres
 
 _PROMISING = 0.25
-"""Share of the materials that the start covers, those that look best by what is known of them."""
+"""Share of the materials that the initial design covers, those with the best predicted score; not tuned."""
 
 
 @dataclass(frozen=True)

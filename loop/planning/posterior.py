@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 _NOISE_SAMPLES = 128  # not tuned: the variance of the score to an eighth
 _UNLIKELY = 0.25  # not tuned: probability of success below which nothing else must be left for a candidate to be chosen
-_NEGLIGIBLE = 1e-9  # weight of such a candidate: below all others, and in order
+_NEGLIGIBLE = 1e-9  # not tuned: weight of such a candidate; below all others, and in order
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ import torch
 from loop.core.records import PosteriorBest, TrialRecord
 from loop.planning.posterior import CampaignPosterior
 
-# Not tuned, but for the usual 95 % interval: what bounds the time.
-_MOST = 256  # candidates that are asked about, the best measured ones
-_SAMPLES = 512
-_INTERVAL = (0.025, 0.975)
-_LIKELY = 0.5  # probability of being feasible below which a candidate is not called the best
+_MOST = 256  # not tuned, bounds the time: candidates that are compared, the best measured ones
+_SAMPLES = 512  # not tuned, bounds the time
+_INTERVAL = (0.025, 0.975)  # the usual 95 %
+_LIKELY = 0.5  # not tuned: probability of being feasible below which a candidate is not called the best
 
 
 def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:

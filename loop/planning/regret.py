@@ -25,7 +25,8 @@ from loop.planning.shortlist import SpaceExhaustedError, fresh, neighbours, shor
 from loop.sampling.candidates import sobol, unseen
 from loop.sampling.rounding import Setting
 
-# Not tuned: what bounds the time of an estimate; docs/benchmarks.md, stopping, was measured with these.
+# Not tuned: what bounds the time of an estimate. How often rules by these values end too early: docs/benchmarks.md,
+# "Stopping".
 _SAMPLES = 256
 _MEASURED = 48  # the best measured candidates, of which one is the incumbent
 _COVER = 256  # candidates that cover the space

@@ -19,7 +19,7 @@ from campaigns.objective import FindBestConfig
 from campaigns.values import Candidate
 from loop.planning.posterior import CampaignPosterior, TrainingData
 
-# Not tuned: docs/benchmarks.md, one noise and noise that depends on the input, was measured with these.
+# Not tuned. Campaigns by these values: docs/benchmarks.md, "One noise, and noise that depends on the input".
 _BEST = 16  # measured candidates that may be measured once more
 _SAMPLES = 256
 _DRAWS = 64  # of what one more measurement may say

@@ -1,7 +1,8 @@
 """Acquisition functions of many candidates, each for itself: by them, the most promising of a whole pool are found.
 
 They need nothing but means and variances, and so take milliseconds where BoTorch's noisy expected improvement, which
-draws each candidate together with the measured ones, takes seconds (docs/benchmarks.md).
+draws each candidate together with the measured ones, takes ten times as long (docs/benchmarks.md, "Acquisition
+functions").
 """
 
 from __future__ import annotations
@@ -27,17 +28,18 @@ from loop.planning.posterior import CampaignPosterior, pointwise_samples
 from loop.sampling.candidates import sobol
 from loop.sampling.rounding import Setting
 
-_SAMPLES = 32  # not tuned: a shortlist needs no more, and 100,000 rows take a second with as many
-_TOGETHER = 2048  # rows whose samples stay in a core's cache
-_OPTIMISM = 2.0  # standard deviations: the usual upper confidence bound of about 95 %
-_POSSIBLE = 1e-3  # probability of being feasible that is added, so that some order is left where nothing is
-_EXPLORATION = 0.6  # of materials: docs/benchmarks.md, many good candidates
-_AT_FIRST = 1.2  # the same of settings, which fades with the budget: docs/benchmarks.md
-_LIKELY = 0.1  # probability of a hit from which a candidate is wanted for its score: docs/benchmarks.md
+_SAMPLES = 32  # not tuned, bounds the time: docs/benchmarks.md, "One iteration of the planner"
+_TOGETHER = 2048  # not tuned: rows whose samples stay in a core's cache
+_OPTIMISM = 2.0  # not tuned: standard deviations, the usual upper confidence bound of about 95 %
+_POSSIBLE = 1e-3  # not tuned: probability of being feasible that is added, so that some order is left where nothing is
+_EXPLORATION = 0.6  # not tuned: standard deviations, of materials; the campaigns of "Pools of crystals" went by it
+# Both are compared with others, or chosen, in docs/benchmarks.md, "On tables of real experiments":
+_AT_FIRST = 1.2  # standard deviations, of settings; they fade with the budget
+_LIKELY = 0.1  # probability of a hit from which on a candidate is ranked by its score
 _HELD = 16  # not tuned: candidates of the best share among those that tell where it begins
 _SURVEYED = 4096  # not tuned: how many those are at most
 _SETTINGS = 4  # not tuned: of each material among them, where settings are chosen, too
-_LEAST = 1e-12  # standard deviation of a score that is known
+_LEAST = 1e-12  # not tuned: standard deviation of a score without uncertainty
 
 
 class PointwiseAcquisition(AcquisitionFunction):
@@ -119,7 +121,7 @@ class ScoreUpperConfidenceBound(PointwiseAcquisition):
 
     Infeasible candidates have the score of the worst measured one. Those that are hardly ever good come after all
     others, by the probability that they are: what is surely next to good would else be wanted before what nothing is
-    known of. Against expected improvement: docs/benchmarks.md, tables of real experiments.
+    known of. What was tried instead: docs/benchmarks.md, "On tables of real experiments".
     """
 
     def merits(self, rows: Tensor) -> tuple[Tensor, ...]:

@@ -23,16 +23,16 @@ from loop.planning.screening import PointwiseAcquisition, hit_threshold, screeni
 from loop.sampling.candidates import near, sobol, unseen
 from loop.sampling.rounding import Setting
 
-# Not tuned: what bounds the time of a shortlist to about a tenth of a second for 1,000 rows.
+# Not tuned: what bounds the time of a shortlist; docs/benchmarks.md, "Acquisition functions", has times for 1,000 rows.
 _FEW = 16  # settings tried with every material of a small pool
 _WIDE = 40_000  # pairs of materials and settings tried at most
 _MANY = 128  # settings tried with the most promising materials
 _MATERIALS = 40  # how many those are
 _CLOUD = 4096  # settings tried in a campaign without materials
-_LENGTH = 160
+_LENGTH = 160  # candidates of a shortlist, without those near the best measured ones
 _NEIGHBOURS = 32  # around each of the best few
-_RADIUS = 0.08
-_BEST = 4
+_RADIUS = 0.08  # of the range, within which they are
+_BEST = 4  # how many those are
 _KEPT = 2048  # materials of a large pool that are looked at for each choice
 
 

@@ -19,8 +19,9 @@ from loop.sampling.candidates import sobol
 from surrogates.models.fit import fit_gp
 from surrogates.models.transfer import SourceModel
 
-_CLOUD = 4096  # pairs of materials and settings that are looked at for the start
-_TOP = 0.05  # share of them, the best by a source, that the start covers
+# Not tuned. Campaigns by these values: docs/benchmarks.md, "Earlier measurements".
+_CLOUD = 4096  # pairs of materials and settings that the first candidates are taken from
+_TOP = 0.05  # share of them, the best by a source, that the first candidates cover
 _AGREED = 0.5  # rank correlation of expected and measured scores from which a source is followed further
 
 Lessons = Mapping[str, tuple[SourceModel, ...]]

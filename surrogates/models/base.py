@@ -17,6 +17,7 @@ from gpytorch.distributions import MultivariateNormal
 from linear_operator import to_linear_operator
 from torch import Tensor
 
+# Not tuned: small beside any variance, and large beside rounding.
 _EXPECTED = 1e-4  # variance of an expectation that stands for a measurement, as a share of the mean variance there
 _LEAST = 1e-9  # variance that rounding may leave, as a share of the largest
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from surrogates.models.exact_inference import Data, factorise
 
-_SWEEPS = 8
-_DAMPING = 0.7
+# Not tuned: how expectation propagation is run.
+_SWEEPS = 8  # over all censored observations
+_DAMPING = 0.7  # share of the new Gaussian in each update; below one, so that sweeps do not swing
 _VAGUE = 1e4  # variance of a Gaussian that says nothing, in units of the data's
 
 

@@ -29,9 +29,9 @@ from surrogates.models.encoder import Encoder
 from surrogates.models.observations import Observations
 
 _SEED = 0  # not tuned: any fixed number, so that the same measurements give the same model
-_TOGETHER = 512  # rows that are asked about at once: the covariance of these stays small
-_ROUNDING = 1e-9  # share of a variance that says nothing
-_SAMPLES = 512  # of a posterior that is no Gaussian, by which its covariance is known to a twentieth
+_TOGETHER = 512  # not tuned: rows whose posterior is asked for at once; their covariance stays small
+_ROUNDING = 1e-9  # not tuned: share of a variance that is rounding
+_SAMPLES = 512  # not tuned: of a posterior that is no Gaussian, for its covariance to a twentieth
 
 
 @dataclass(frozen=True)

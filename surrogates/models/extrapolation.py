@@ -16,10 +16,11 @@ from torch import Tensor
 
 from surrogates.models.exact_inference import Factor
 
-_FEWEST = 3  # measurements of a family
-_DIGITS = 3  # of an element's share of the atoms
+_FEWEST = 3  # not tuned: measurements of a family
+_DIGITS = 3  # not tuned: of an element's share of the atoms, by which shares count as equal
 _MOST = NormalDist().inv_cdf(0.99) / NormalDist().inv_cdf(0.975)
-"""Largest factor: with it an honest 95 % interval covers 98 %, so that well-known chemistries stay believable."""
+"""Largest factor, not tuned: with it an honest 95 % interval covers 98 %. What the factor is worth: docs/benchmarks.md,
+"Intervals"."""
 
 
 def chemical_families(formulas: Sequence[str]) -> tuple[Tensor, ...]:

@@ -29,9 +29,9 @@ _OWN = 1.0  # not tuned: variance of the log odds that is each trial's own, so t
 _LENGTHS = (0.15, 0.3, 0.6)  # not tuned: of the unit cube's diagonal, or of the distance between two materials
 _SPREADS = (1.0, 4.0, 16.0, 64.0)  # not tuned: variances of the log odds over the space, up to certainty
 _MOST = 400  # not tuned: trials of either kind that are learnt from, so that a fit takes less than a second
-_STEPS = 50  # of Newton's method, which takes about ten
-_HALVINGS = 8  # of a step that does not climb
-_CONVERGED = 1e-8  # rise of the log posterior below which a step is the last
+_STEPS = 50  # not tuned: of Newton's method at most; it takes about ten
+_HALVINGS = 8  # not tuned: of a step that does not climb
+_CONVERGED = 1e-8  # not tuned: rise of the log posterior below which a step is the last
 
 
 class Feasibility(Module):

@@ -24,8 +24,8 @@ from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 from surrogates.models.replicates import Replicates, replicates
 
-_FEWEST = 8  # candidates that were measured several times, before the noise is asked where it is large
-_LEAST = 1e-4  # of the pooled variance: less cannot be told from nothing
+_FEWEST = 8  # not tuned: candidates with replicates, from which on the noise may depend on the input
+_LEAST = 1e-4  # not tuned: of the pooled variance; less cannot be told from nothing
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def fit_heteroscedastic_noise(task: RegressionProblem, seen: Observations) -> He
     shown = Observations(groups.rows, values, torch.polygamma(1, half).sqrt())
     model = fit_gp(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False, plain=True), shown)
     account = _account(groups, model)
-    if not clearly_better(account["evidence"], account["even"], len(groups.counts)):
+    if not clearly_better(account["evidence"], account["homoscedastic"], len(groups.counts)):
         return None
     found = HeteroscedasticNoise(model, told, account)
     return replace(found, account={**account, "sds": _range(found.variance(seen.rows))})
@@ -83,7 +83,7 @@ def _account(groups: Replicates, model: MetricGP) -> dict[str, Any]:
     return {
         "replicated": len(groups.counts),
         "evidence": float(_density(groups, expected).mean()),
-        "even": float(_density(groups, others).mean()),
+        "homoscedastic": float(_density(groups, others).mean()),
     }
 
 

@@ -16,11 +16,14 @@ NOISE = "noise"
 SEVERAL = ("view_outputscale", "view_lengthscale", "low", "high")
 """Groups of hyper-parameters with one number for each view, or for each warped column."""
 OFFSET = 0.25
-"""Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7)."""
-_FREE = 4.0  # the same to a wary model
-_SHORTER = 2.0  # logarithm by which parameters that make cliffs act over shorter distances than Hvarfner et al. say
-_MODE = 3.0  # the same from the median of their belief to its mode
-_ALONE = math.log(0.6)  # of levels to a wary model: their correlation is then a tenth
+"""Prior variance of the constant, in standardised units (Rasmussen & Williams 2006, section 2.7); not tuned."""
+_CONSERVATIVE_OFFSET = 4.0  # the same of a conservative model: docs/benchmarks.md, "In boxes"
+_SHORTER = 2.0
+"""By how much the logarithm of a length scale is smaller than Hvarfner et al. have it: without materials (chosen on the
+tables that are not held out: docs/benchmarks.md, "The planner against other engines"), and with them where short length
+scales are expected (docs/benchmarks.md, "The phase fraction between its limits")."""
+_MODE = 3.0  # from the median to the mode of their log-normal prior, whose logarithm has the variance 3
+_APART = math.log(0.6)  # of levels, by which a conservative model has them correlate by a tenth: "In boxes"
 _LEVELS = 0.5 * math.log(12.0)  # two levels are sqrt(2) apart, two random numbers sqrt(1/6), in the mean square
 
 
@@ -86,7 +89,7 @@ class KernelSpec:
 
         A campaign measures good candidates most. To a wary model, their mean says nothing of what was not measured.
         """
-        return _FREE if self.wary else OFFSET
+        return _CONSERVATIVE_OFFSET if self.wary else OFFSET
 
     @cached_property
     def priors(self) -> tuple[Tensor, Tensor]:
@@ -129,7 +132,7 @@ class KernelSpec:
         median = math.sqrt(2.0) + 0.5 * math.log(count)
         level = any(column in columns for columns in self.levels)
         if self.wary:
-            return _ALONE if level else median - _MODE, 0.6
+            return _APART if level else median - _MODE, 0.6
         median += _LEVELS * level
         return median - (_SHORTER if self.abrupt or not self.views else 1.0), 1.0
 

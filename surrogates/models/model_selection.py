@@ -21,12 +21,12 @@ MIXTURE, WITHOUT_PRIOR = "mixture", "without prior"
 MATERN, GAUSSIAN, WARPED = "matern", "gaussian", "warped"
 """Kernels of the parameters."""
 FEWEST = 8
-"""Measurements before anything but what is expected is considered."""
-_MARGIN = 0.02  # nats per measurement, and
-_DOUBT = 3.0  # nats in all, by which a single view must be better than the mixture, or no prior than a prior
-_EARNED = 2.0  # nats in all that each exponent of a warp must add: by chance it adds half a nat to a likelihood
-_LENGTHS = (0.4, 1.0)  # of a view alone, before it is fitted
-_LONE_NUGGET = 0.05
+"""Measurements from which on anything but the default is considered; not tuned."""
+_MARGIN = 0.02  # not tuned: nats per measurement, and
+_EVIDENCE = 3.0  # not tuned: nats in all by which one model must beat another; strong evidence to Kass & Raftery (1995)
+_EARNED = 2.0  # nats that each exponent of a warp must add: docs/benchmarks.md, "On tables of real experiments"
+_LENGTHS = (0.4, 1.0)  # not tuned: length scales that are tried of a single view
+_SINGLE_NUGGET = 0.05  # not tuned: its nugget
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _rivals(mixture: FittedKernel) -> Iterator[tuple[str, FittedKernel]]:
 def _lone(spec: KernelSpec, mixture: FittedKernel, length: float, data: Data) -> FittedKernel:
     """Return a view alone: its own hyper-parameters a guess, those of the parameters from the mixture."""
     known = dict(zip(mixture.spec.names, mixture.logs.exp().tolist(), strict=True))
-    known |= {f"scale.{spec.views[0]}": 1.0, f"length.{spec.views[0]}": length, "nugget": _LONE_NUGGET}
+    known |= {f"scale.{spec.views[0]}": 1.0, f"length.{spec.views[0]}": length, "nugget": _SINGLE_NUGGET}
     logs = torch.tensor([known[name] for name in spec.names], dtype=torch.float64).log()
     return FittedKernel(MetricKernel(mixture.kernel.encoder, spec, logs, mixture.prior), logs, data)
 
@@ -122,7 +122,7 @@ def select_views(mixture: FittedKernel) -> Selection:
 
 def clearly_better(evidence: float, rival: float, count: int) -> bool:
     """Return whether one way to see ``count`` measurements explains them so much better that it is no chance."""
-    return evidence > rival + _MARGIN + _DOUBT / count
+    return evidence > rival + _MARGIN + _EVIDENCE / count
 
 
 def slope_of(fitted: FittedKernel) -> tuple[float, float]:

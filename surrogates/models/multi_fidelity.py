@@ -23,8 +23,8 @@ from surrogates.models.exact_inference import Factor, factorise
 from surrogates.models.gp import MetricGP
 from surrogates.models.transfer import SourceModel
 
-_CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
-_LEAST = 1e-9  # variance that rounding may leave, in standardised units
+_CHUNK = 200_000  # not tuned: pairs of rows worked on at once; they stay in a core's cache
+_LEAST = 1e-9  # not tuned: variance that rounding may leave, in standardised units
 
 
 class AutoregressiveModel(MetricModel):

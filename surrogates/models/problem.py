@@ -18,8 +18,8 @@ from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.means import PriorMean, prior_values
 from surrogates.models.observations import Observations
 
-_RESOLVED = 20.0  # standard uncertainties over which a metric is expected to vary before anything else is known
-_QUIET = 1.1e-3  # standard deviations; with less noise Cholesky factors are unreliable
+_RESOLVED = 20.0  # not tuned: standard uncertainties over which a metric is expected to vary while all lie at its floor
+_QUIET = 1.1e-3  # not tuned: standard deviations; with less noise Cholesky factors are unreliable
 
 
 @dataclass(frozen=True)

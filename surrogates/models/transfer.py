@@ -24,10 +24,11 @@ from surrogates.models.gp import MetricGP
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 
-_LEAST = 0.05  # not tuned: spread over the measured rows, as a share of its own, below which a source is flat there
-_CHANCE = 1.0  # nats by which an unrelated source may seem to help: docs/benchmarks.md, "Earlier measurements"
-_CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
-_REMEMBERED = 256  # sets of rows whose means are kept
+# Not tuned. Campaigns with a related and an unrelated source: docs/benchmarks.md, "Earlier measurements".
+_LEAST = 0.05  # spread over the measured rows, as a share of its own, below which a source is flat there
+_CHANCE = 1.0  # nats by which an unrelated source may seem to help
+_CHUNK = 200_000  # pairs of rows worked on at once; they stay in a core's cache
+_CACHED = 256  # sets of rows whose means are kept
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class SourceModel:
         if key not in self._memory:
             flat = rows.reshape(-1, rows.shape[-1])
             self._memory[key] = torch.cat(list(self._parts(flat)))
-            if len(self._memory) > _REMEMBERED:
+            if len(self._memory) > _CACHED:
                 self._memory.popitem(last=False)
         return self._memory[key].reshape(rows.shape[:-1])
 
