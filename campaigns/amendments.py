@@ -191,7 +191,7 @@ def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
     return campaign.model_copy(update={"space": _with(campaign.space, held), "objective": objective})
 
 
-def outline(campaign: Campaign, changes: Sequence[CampaignChange]) -> SpaceConfig:
+def enclosing_space(campaign: Campaign, changes: Sequence[CampaignChange]) -> SpaceConfig:
     """Return the smallest space that holds all that could ever be chosen, so that every trial has a place in it."""
     widest = dict(campaign.space.parameters)
     for change in changes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from campaigns.amendments import amended, outline
+from campaigns.amendments import amended, enclosing_space
 from campaigns.campaign import Campaign
 from campaigns.space import SpaceConfig
 from campaigns.yaml_lines import read_document
@@ -18,13 +18,13 @@ class CampaignVersion:
     """The campaign in force.
 
     Attributes:
-        outline: the space in which every trial, of any version, has a place.
+        enclosing_space: the space in which every trial, of any version, has a place.
         version: number of the latest amendment that is in it; 0 for the file as it stands.
         first: number of the first trial that it holds for.
     """
 
     campaign: Campaign
-    outline: SpaceConfig
+    enclosing_space: SpaceConfig
     version: int = 0
     first: int = 0
 
@@ -34,7 +34,7 @@ def campaign_version(campaign: Campaign, amendments: Iterable[Amendment]) -> Cam
     held = [a for a in amendments if a.first is not None and changes_of([a])]
     changes = changes_of(held)
     first = max((a.first or 0 for a in held), default=0)
-    return CampaignVersion(amended(campaign, changes), outline(campaign, changes), version_of(held), first)
+    return CampaignVersion(amended(campaign, changes), enclosing_space(campaign, changes), version_of(held), first)
 
 
 def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> CampaignVersion:
@@ -46,7 +46,7 @@ def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> CampaignVe
 def as_shown(campaign: Campaign, amendments: Sequence[Amendment]) -> Campaign:
     """Return a campaign as its trials are scored and shown: with the latest weights, and room for every trial."""
     changes = changes_of(amendments)
-    return amended(campaign, changes).model_copy(update={"space": outline(campaign, changes)})
+    return amended(campaign, changes).model_copy(update={"space": enclosing_space(campaign, changes)})
 
 
 def parameter_units(source: str) -> dict[str, str]:

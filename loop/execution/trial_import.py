@@ -44,7 +44,7 @@ def check_import(one: Amendment, in_force: CampaignVersion, computed: Computed) 
     for row in one.change.rows:
         told = {name: unit for name, (_, _, unit) in row.metrics.items()}
         try:
-            placed(in_force.outline, row.candidate)
+            placed(in_force.enclosing_space, row.candidate)
             computed(row.material)
         except MisfitError as error:
             return f"row {row.row}: {error}; import the table again"

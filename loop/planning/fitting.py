@@ -26,7 +26,7 @@ from surrogates.models.outliers import Outlier, detect_outliers
 from surrogates.models.problem import RegressionProblem
 from surrogates.models.transfer import SourceModel, fit_with_sources
 
-_LEAST_SHARE = 0.05  # of what a metric is proportional to: below, the ratio says nothing
+_LEAST_SHARE = 0.05  # not tuned: of what a metric is proportional to; below, the ratio says nothing
 
 
 @dataclass(frozen=True)
@@ -156,29 +156,29 @@ def _fit_metric(task: RegressionProblem, seen: Observations, known: _FitInputs) 
     used where the model has failed and the measurements do not speak for it.
     """
     sifted = detect_outliers(task, seen, known.memory)
-    uneven = fit_heteroscedastic_noise(task, sifted.seen)
-    believed = sifted.seen if uneven is None else uneven.noisier(sifted.seen)
-    process = _noisy(fit_with_sources(task, known.lessons, believed, known.memory), uneven)
+    heteroscedastic = fit_heteroscedastic_noise(task, sifted.seen)
+    believed = sifted.seen if heteroscedastic is None else heteroscedastic.noisier(sifted.seen)
+    process = _noisy(fit_with_sources(task, known.lessons, believed, known.memory), heteroscedastic)
     others = alternative_models(task, known.lessons, believed, known.effects)
     model = average_models(process, others)
     if known.wary is not None:
         wary = fit_with_sources(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _FittedMetric(average_models(_noisy(wary, uneven), others), sifted.outliers, process, model)
+        return _FittedMetric(average_models(_noisy(wary, heteroscedastic), others), sifted.outliers, process, model)
     if known.fallback is None:
         return _FittedMetric(model, sifted.outliers, process)
     fewer = replace(task, views=known.fallback)
-    simpler = _noisy(fit_with_sources(fewer, known.lessons, believed, known.memory), uneven)
+    simpler = _noisy(fit_with_sources(fewer, known.lessons, believed, known.memory), heteroscedastic)
     simple = average_models(simpler, others)
     if clearly_better(model.evidence, simple.evidence, len(believed.values)):
         return _FittedMetric(model, sifted.outliers, process)
     return _FittedMetric(simple, sifted.outliers, simpler)
 
 
-def _noisy(process: MetricGP, uneven: HeteroscedasticNoise | None) -> MetricGP:
+def _noisy(process: MetricGP, noise: HeteroscedasticNoise | None) -> MetricGP:
     """Return a process that knows where its measurements are noisy."""
-    if uneven is None:
+    if noise is None:
         return process
-    return process.noted(uneven=uneven, account={**process.account, "uneven noise": uneven.account})
+    return process.noted(heteroscedastic=noise, account={**process.account, "heteroscedastic noise": noise.account})
 
 
 def observations(metric: MeasuredConfig, name: str, history: TrainingData, rows: Tensor) -> Observations:

@@ -181,16 +181,17 @@ class ModelFitter:
     def amend(self, now: CampaignVersion) -> None:
         """Go by an amended campaign from now on.
 
-        The models learn metrics: what they have learnt stays, unless there is more in the outline to tell apart.
+        The models are of metrics: they stay, unless the enclosing space has become wider.
         """
         encoder, believed = self.scorer.encoder, self._believed
-        wider = now.outline != encoder.space
-        self.scorer = ObjectiveOnSamples(now.campaign, Encoder(now.outline, encoder.materials) if wider else encoder)
+        wider = now.enclosing_space != encoder.space
+        layout = Encoder(now.enclosing_space, encoder.materials) if wider else encoder
+        self.scorer = ObjectiveOnSamples(now.campaign, layout)
         self._believed = self._heeding = None
         if wider:
             self._memories = {}
             self.teaching = replace(self.teaching, scorer=self.scorer)
-            self.trust.amend(now.outline)
+            self.trust.amend(now.enclosing_space)
         elif believed is not None:
             self._believed = (believed[0], replace(believed[1], scorer=self.scorer))
 

@@ -41,7 +41,7 @@ POSTERIOR = "posterior best"
 BEST = "best"
 """Name of that artefact."""
 
-REGRET = "outlook"
+REGRET = "regret estimate"
 """Kind of the artefacts that hold, by trial, the regret that was expected when it was completed."""
 
 _Row = TypeVar("_Row", FindingRow, OutlierRow)

@@ -110,7 +110,7 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
         case FrontGrew(trial=number, front=front):
             return f"trial {number} stands on the front: {front_text(front)}"
         case RegretEstimated(trial=number, regret=regret):
-            return f"outlook after trial {number}: {regret_text(regret)}"
+            return f"regret estimate after trial {number}: {regret_text(regret)}"
 
 
 def _best_so_far(event: BestChanged | PosteriorBestChanged) -> str:

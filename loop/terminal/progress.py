@@ -121,7 +121,7 @@ def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
         case FrontGrew(front=front):
             return replace(progress, front=front)
         case RegretEstimated(regret=regret):
-            return replace(progress, note=f"outlook: {regret_text(regret)}")
+            return replace(progress, note=f"regret estimate: {regret_text(regret)}")
 
 
 def _started(progress: Progress, event: Started) -> Progress:

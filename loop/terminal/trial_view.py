@@ -167,7 +167,7 @@ def _best_rows(found: CandidateResult | None, units: Mapping[str, str]) -> Rows:
 
 def _regret_rows(trials: Sequence[TrialRecord]) -> Rows:
     known = [(t.number, t.regret) for t in completed(trials) if t.regret is not None]
-    return [("outlook", f"after trial {number}: {regret_text(regret)}") for number, regret in known[-1:]]
+    return [("regret estimate", f"after trial {number}: {regret_text(regret)}") for number, regret in known[-1:]]
 
 
 def _front_rows(front: Front, units: Mapping[str, str]) -> Rows:
@@ -198,7 +198,7 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
             yield "on the front", "yes" if trial.number in front.numbers else "no"
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
     if trial.regret is not None:
-        yield "outlook then", regret_text(trial.regret)
+        yield "regret estimate then", regret_text(trial.regret)
     yield "created", date_time(trial.created)
     yield "ended", date_time(trial.ended)
 

@@ -91,7 +91,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
 
     Attributes:
         account: how it came about, for the log: candidates and their evidence, slope of the prior, views.
-        uneven: noise that depends on the row, and is a part of that of the data; None where one noise is as likely.
+        heteroscedastic: noise that depends on the row, a part of that of the data; None where one noise is as likely.
     """
 
     def __init__(self, fitted: FittedKernel, rows: Tensor, units: MetricUnits) -> None:
@@ -100,7 +100,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         self.covar_module, self.mean_module = fitted.kernel, MetricMean(fitted.kernel.encoder, fitted.prior)
         self.outcome_transform = units
         self.account: Mapping[str, Any] = {}
-        self.uneven: NoiseModel | None = None
+        self.heteroscedastic: NoiseModel | None = None
         self._conditioned = self._fitting = False
         self.eval()
 
@@ -229,9 +229,9 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         Candidates that were measured several times tell what measurements do not, and where; without any, the fitted
         noise does, which covers cliffs, too.
         """
-        if self.uneven is not None:
-            known = (self.data.noise - self.excess) * self.scale**2 - self.uneven.variance(self.rows)
-            return self.uneven.variance(rows) + float(known.median().clamp_min(0.0))
+        if self.heteroscedastic is not None:
+            known = (self.data.noise - self.excess) * self.scale**2 - self.heteroscedastic.variance(self.rows)
+            return self.heteroscedastic.variance(rows) + float(known.median().clamp_min(0.0))
         told = float(self.data.noise.median()) - self.excess
         shown = replicates(self.rows, self.data.targets).pooled
         variance = told + self.excess if shown is None else max(told, shown)

@@ -14,7 +14,7 @@ from campaigns.amendments import (
     SetWeights,
     amended,
     check_amended,
-    outline,
+    enclosing_space,
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
@@ -37,7 +37,7 @@ def spaced(**changes: Any) -> Campaign:
 
 def test_without_changes_the_campaign_is_that_of_the_file() -> None:
     assert amended(campaign(), []) == campaign()
-    assert outline(campaign(), []) == campaign().space
+    assert enclosing_space(campaign(), []) == campaign().space
 
 
 def test_weights_are_those_of_the_last_change_and_rank_anew() -> None:
@@ -49,9 +49,9 @@ def test_weights_are_those_of_the_last_change_and_rank_anew() -> None:
     assert after.score(one) < after.score(other)
 
 
-def test_bounds_change_what_may_be_chosen_and_the_outline_keeps_room_for_what_was() -> None:
+def test_bounds_change_what_may_be_chosen_and_the_enclosing_space_keeps_room_for_what_was() -> None:
     changes = [HOT, SetBounds(parameter="temperature", low=750, high=800)]
-    now, widest = amended(campaign(), changes).space, outline(campaign(), changes)
+    now, widest = amended(campaign(), changes).space, enclosing_space(campaign(), changes)
     candidate = Candidate({"temperature": 720.0, "time": 2.0, "atmosphere": "air"})
     assert not now.contains(candidate)
     assert widest.contains(candidate)

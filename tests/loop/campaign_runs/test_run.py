@@ -253,7 +253,7 @@ def test_what_is_left_to_hope_for_is_kept_and_decides_the_same_after_a_kill(benc
     assert kept == {e.trial: e.regret for e in ahead}
     assert all(regret.reached[0][0] == 100.0 for regret in kept.values())
     with closing(sqlite3.connect(bench.folder / "test.db")) as store, store:  # as if it was killed before that was kept
-        store.execute("DELETE FROM artefact WHERE kind = 'outlook' AND name = ?", (str(ahead[-1].trial),))
+        store.execute("DELETE FROM artefact WHERE kind = 'regret estimate' AND name = ?", (str(ahead[-1].trial),))
     again = bench.run(data)
     assert again.finished
     assert again.reason.startswith("a candidate better than trial")

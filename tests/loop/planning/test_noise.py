@@ -39,9 +39,9 @@ def test_even_noise_is_expected_everywhere() -> None:
 
 
 def test_what_is_learnt_of_noise_is_told() -> None:
-    told = repeated(1.0).describe()["merit"]["uneven noise"]
+    told = repeated(1.0).describe()["merit"]["heteroscedastic noise"]
     assert told["replicated"] >= 25
-    assert told["evidence"] > told["even"]
+    assert told["evidence"] > told["homoscedastic"]
     low, high = told["sds"]
     assert low < 0.5 * high
-    assert "uneven noise" not in repeated(0.05).describe()["merit"]
+    assert "heteroscedastic noise" not in repeated(0.05).describe()["merit"]

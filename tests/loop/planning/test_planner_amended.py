@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended, outline
+from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended, enclosing_space
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Scalar
 from loop.core.campaign_version import CampaignVersion
@@ -42,7 +42,7 @@ def amend(made: Lab, *changes: CampaignChange) -> None:
 
 
 def in_force(found: Campaign, changes: Sequence[CampaignChange], first: int) -> CampaignVersion:
-    return CampaignVersion(amended(found, changes), outline(found, changes), 1, first)
+    return CampaignVersion(amended(found, changes), enclosing_space(found, changes), 1, first)
 
 
 def fresh(found: Campaign, trials: Sequence[TrialRecord], *changes: CampaignChange) -> Planner:

@@ -71,7 +71,7 @@ AMENDMENT = Amendment(
 REGRET = RegretEstimate(1, (17.0, 0.2), ((18.0, 1, 0.02),), ((0.5, 0.1),), 0.04)
 
 
-def test_an_outlook_is_told_with_its_figures() -> None:
+def test_a_regret_estimate_has_its_figures() -> None:
     assert regret_text(REGRET) == (
         "the best is expected to be trial 1 with score 17.00 ± 0.20; trial 1 reaches 18 with probability 0.02; "
         "one better by more than 0.5 exists with probability 0.1; expected gain 0.04"
@@ -148,7 +148,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "trial 1 is a suspected outlier: far from what the others say",
         "trial 1 is no suspected outlier any more",
         "surrogate of capacity, after trial 2: too sure of itself",
-        f"outlook after trial 2: {regret_text(REGRET)}",
+        f"regret estimate after trial 2: {regret_text(REGRET)}",
         "trial 1 stands on the front: 2 candidates on the front, which dominates 3.5 points^2",
         "amendment 1 by ada: temperature is 500 to 700 degC, from trial 4 on (the heater is weak)",
         "learns from: [red]spike [2J in [/] the data",

@@ -38,7 +38,7 @@ def test_noise_is_found_where_it_is() -> None:
         assert low < 0.6 * high
         assert middle < high
         assert 0.5 < high < 1.8
-        assert each.account["evidence"] > each.account["even"]
+        assert each.account["evidence"] > each.account["homoscedastic"]
 
 
 def test_one_noise_for_all_is_believed_where_it_explains_as_much() -> None:
