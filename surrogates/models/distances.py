@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,29 +32,10 @@ class Distances:
         left, right = (side if columns is None else side[..., columns] for side in (self.left, self.right))
         return squared_distances(lifted(left / lengths), lifted(right / lengths)).to(self.same.dtype)
 
-    def split(self) -> SplitDistances:
-        """Return the same with the differences along each parameter; there is no batch."""
-        return SplitDistances(self.views, self.left, self.right, self.same)
-
     def between(self, rows: Tensor, others: Tensor) -> Distances:
         """Return the distances between some of n rows and some of m others, by their places."""
         views = tuple(view[rows][:, others] for view in self.views)
         return Distances(views, self.left[rows], self.right[others], self.same[rows][:, others])
-
-
-class SplitDistances(Distances):
-    """The same where many lengths are tried: the squared differences along each parameter are worked out once."""
-
-    @cached_property
-    def squares(self) -> Tensor:
-        """The squared differences along each parameter, p x n x m."""
-        return (self.left.mT.unsqueeze(-1) - self.right.mT.unsqueeze(-2)).square()
-
-    def along(self, lengths: Tensor, columns: list[int] | None = None) -> Tensor:
-        """Return the squared distances, n x m, along some parameters, k, each in units of its length, k."""
-        squares = self.squares if columns is None else self.squares[columns]
-        weights = lengths.square().reciprocal()
-        return (weights @ squares.reshape(len(squares), -1)).view(squares.shape[1:])
 
 
 def distances(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from surrogates.models.distances import Distances
 from surrogates.models.kernel_spec import OFFSET
@@ -145,35 +143,3 @@ def extend(factor: Factor, covariance: Tensor, data: Data) -> Factor:
     inverse[:m, m:], inverse[m:, :m], inverse[m:, m:] = -spread, -spread.mT, rest
     residual = data.targets - data.mean()
     return Factor(root, inverse, inverse @ residual, residual)
-
-
-def log_likelihood(covariance: Tensor, data: Data, noise: Tensor) -> Tensor:
-    """Return the log marginal likelihood of observations with more noise, with gradients.
-
-    Args:
-        covariance: of the n observations, without noise, n x n.
-        data: the observations.
-        noise: further variance.
-
-    Raises:
-        torch.linalg.LinAlgError: the covariance is not positive definite even with the noise.
-    """
-    found: Tensor = _LogLikelihood.apply(covariance, noise, data)
-    return found
-
-
-class _LogLikelihood(torch.autograd.Function):
-    """The log marginal likelihood, whose derivative by the covariance is known (ibid., equation 5.9)."""
-
-    @staticmethod
-    def forward(ctx: Any, covariance: Tensor, noise: Tensor, data: Data) -> Tensor:
-        ctx.data, ctx.factor = data, factorise(covariance, replace(data, noise=data.noise + noise))
-        return covariance.new_tensor(ctx.factor.log_likelihood)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor, Tensor, None]:
-        weights, amplitude = ctx.factor.weights, ctx.data.amplitude
-        slope = torch.outer(weights, weights).sub_(ctx.factor.inverse).mul_(0.5 * above)
-        by_noise = slope.diagonal().sum()
-        return slope if amplitude is None else slope * torch.outer(amplitude, amplitude), by_noise, None

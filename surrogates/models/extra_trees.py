@@ -157,10 +157,12 @@ def _grow(inputs: Inputs, values: Numbers, counts: Numbers) -> list[Tree]:
     from sklearn import config_context  # a second that only campaigns of settings need
     from sklearn.tree import ExtraTreeRegressor
 
-    with config_context(skip_parameter_validation=True):  # a quarter of the time
-        trees = [ExtraTreeRegressor(random_state=_SEED + place) for place in range(len(counts))]
-        pairs = zip(trees, counts, strict=True)
-        return [tree.fit(inputs, values, count, check_input=False).tree_ for tree, count in pairs]
+    state, trees = np.random.RandomState(), []  # making one for each tree takes a fifth of the time
+    with config_context(skip_parameter_validation=True, assume_finite=True):  # these checks take a third of it
+        for place, count in enumerate(counts):
+            state.seed(_SEED + place)
+            trees.append(ExtraTreeRegressor(random_state=state).fit(inputs, values, count, check_input=False).tree_)
+    return trees
 
 
 def _outputs(trees: Sequence[Tree], inputs: Inputs) -> Numbers:

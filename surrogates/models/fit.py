@@ -19,7 +19,6 @@ from surrogates.models.exact_inference import Data, Factor, extend, factorise
 from surrogates.models.extrapolation import chemical_families, extrapolation_factor
 from surrogates.models.gp import MetricGP, MetricUnits
 from surrogates.models.hyperparameters import fit
-from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.means import PriorMean
 from surrogates.models.model_selection import FEWEST, Selection, kernels_beside, select_kernel, select_views, slope_of
@@ -174,13 +173,13 @@ def fitted_to(count: int, growth: float = _GROWTH) -> int:
 
 def _fit(start: Standardised, spec: KernelSpec, prior: PriorMean | None) -> Tensor:
     """Fit the hyper-parameters, and the Gaussians in the place of what lies beneath the floor."""
-    data, kernel = start.data(spec, prior), MetricKernel(start.task.encoder, spec)
+    data = start.data(spec, prior)
     if not bool(start.censored.any()):
-        return fit(kernel, _thinned(data))
-    logs = fit(kernel, _thinned(first_guess(data, start.censored)))
+        return fit(spec, _thinned(data))
+    logs = fit(spec, _thinned(first_guess(data, start.censored)))
     sites = FittedKernel.at(start, spec, prior, logs).data
     known = torch.where(start.censored, sites.noise, data.noise)  # the rest is for the hyper-parameters to say
-    return fit(kernel, _thinned(replace(sites, noise=known)), logs)
+    return fit(spec, _thinned(replace(sites, noise=known)), logs)
 
 
 def _thinned(data: Data) -> Data:

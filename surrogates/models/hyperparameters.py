@@ -7,11 +7,10 @@ import math
 import torch
 from botorch.optim.core import scipy_minimize
 from torch import Tensor
-from torch.nn import Parameter
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from surrogates.models.exact_inference import Data, log_likelihood
-from surrogates.models.kernel import MetricKernel
+from surrogates.models.closed_form import PairCovariance
+from surrogates.models.exact_inference import Data, factorise
+from surrogates.models.kernel_spec import KernelSpec
 
 _ROUNDS = 40  # steps of a fit at most; not tuned
 _CLOSE = 1e-5  # relative gain of log likelihood at which fitting ends; not tuned
@@ -20,37 +19,49 @@ _NOISY = math.log(0.1)  # variance of noise, in standardised units, with which f
 _IMPOSSIBLE = 1e10
 
 
-def fit(kernel: MetricKernel, data: Data, start: Tensor | None = None) -> Tensor:
+def fit(spec: KernelSpec, data: Data, start: Tensor | None = None) -> Tensor:
     """Return the logarithms of the hyper-parameters that are most probable a posteriori.
 
     Args:
-        kernel: which there are; it is fitted, too.
+        spec: which there are.
         data: what they are fitted to.
         start: where to begin; by default, where they are expected to be. A wary model also begins with much noise:
             what differs may be noise or structure, and between these two explanations lies a ridge.
     """
-    mean, sd = kernel.train().spec.priors
+    mean, sd = spec.priors
     starts = [mean if start is None else start]
-    if start is None and kernel.spec.wary:
+    if start is None and spec.wary:
         starts.append(torch.cat([mean[:-1], torch.tensor([_NOISY], dtype=torch.float64)]))
-    noise = [] if kernel.spec.views else [Parameter(torch.zeros((), dtype=torch.float64))]
-    parameters, parts, logs = [*kernel.parameters(), *noise], data.parts.split(), mean.clone()
+    pairs, logs = PairCovariance.of(spec, data.parts), mean.clone()
 
     def loss() -> tuple[Tensor, list[Tensor]]:
-        vector_to_parameters(logs, parameters)
-        extra = noise[0].exp() if noise else torch.zeros(())
         try:
-            value = -log_likelihood(kernel.at(parts), data, extra)
+            value, slopes = log_likelihood(pairs, data, logs)
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch's stubs leave it out
             return torch.tensor(_IMPOSSIBLE), [torch.zeros_like(logs)]
         away = (logs - mean) / sd
-        slopes = torch.autograd.grad(value, parameters)
-        return value.detach() + 0.5 * away.square().sum(), [parameters_to_vector(slopes) + away / sd]
+        return 0.5 * away.square().sum() - value, [away / sd - slopes]
 
     found = []
     options = {"maxiter": _ROUNDS, "ftol": _CLOSE}
     for each in starts:
         result = scipy_minimize(loss, {"logs": logs}, {"logs": _BOUNDS}, x0=each.numpy(), options=options)
         found.append((float(result.fval), logs.clone()))
-    kernel.eval()
     return min(found, key=lambda each: each[0])[1]
+
+
+def log_likelihood(pairs: PairCovariance, data: Data, logs: Tensor) -> tuple[float, Tensor]:
+    """Return the log marginal likelihood, and its derivative by each logarithm (Rasmussen & Williams 2006,
+    equation 5.9).
+
+    Raises:
+        torch.linalg.LinAlgError: the covariance is not positive definite even with the noise.
+    """
+    excess = pairs.spec.excess(logs)
+    covariance, by_logs = pairs.at(logs)
+    factor = factorise(covariance, data.noisier(excess))
+    weight = torch.outer(factor.weights, factor.weights).sub_(factor.inverse).mul_(0.5)
+    noise = [] if pairs.spec.views else [excess * weight.diagonal().sum(dim=0, keepdim=True)]
+    if data.amplitude is not None:
+        weight = weight * torch.outer(data.amplitude, data.amplitude)
+    return factor.log_likelihood, torch.cat([by_logs(weight), *noise])

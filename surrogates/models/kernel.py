@@ -33,7 +33,8 @@ from surrogates.models.encoder import Encoder
 from surrogates.models.kernel_spec import NOISE, SEVERAL, KernelSpec
 from surrogates.models.means import SLOPE, PriorMean, prior_values
 
-_EDGE = 1e-6  # distance from the ends of a warped parameter at which logarithms are still finite; not tuned
+EDGE = 1e-6
+"""Distance from the ends of a warped parameter at which logarithms are still finite; not tuned."""
 
 
 class MetricKernel(Kernel):
@@ -137,19 +138,23 @@ class MetricKernel(Kernel):
             yield matern(parts.along(lengths[columns], columns))
 
     def _warped(self, columns: Tensor) -> Tensor:
-        """Return the columns of the parameters, batch x n x p, some of them warped.
-
-        A parameter of whose range a part makes all the difference is stretched there, and pressed elsewhere: in [0, 1],
-        it becomes the distribution function of Kumaraswamy (1980, J. Hydrol. 46, 79), with exponents that are learnt
-        (Snoek, Swersky, Zemel & Adams 2014, ICML 31). Outside, where bounds were once wider, it stays as it is, which
-        is why BoTorch's ``Warp`` is not used.
-        """
-        chosen = columns[..., self.spec.warped]
-        inside = chosen.clamp(_EDGE, 1.0 - _EDGE)
-        bent = 1.0 - (1.0 - inside ** self.value("low")) ** self.value("high")
+        """Return the columns of the parameters, batch x n x p, some of them warped."""
         found = columns.clone()
-        found[..., self.spec.warped] = torch.where((chosen > 0.0) & (chosen < 1.0), bent, chosen)
+        chosen = columns[..., self.spec.warped]
+        found[..., self.spec.warped] = kumaraswamy(chosen, self.value("low"), self.value("high"))
         return found
+
+
+def kumaraswamy(columns: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Return columns, ... x k, warped by their exponents, k and k.
+
+    A parameter of whose range a part makes all the difference is stretched there, and pressed elsewhere: in [0, 1], it
+    becomes the distribution function of Kumaraswamy (1980, J. Hydrol. 46, 79), with exponents that are learnt (Snoek,
+    Swersky, Zemel & Adams 2014, ICML 31). Outside, where bounds were once wider, it stays as it is, which is why
+    BoTorch's ``Warp`` is not used.
+    """
+    bent = 1.0 - (1.0 - columns.clamp(EDGE, 1.0 - EDGE) ** low) ** high
+    return torch.where((columns > 0.0) & (columns < 1.0), bent, columns)
 
 
 @lru_cache(maxsize=256)

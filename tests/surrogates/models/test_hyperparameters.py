@@ -8,11 +8,13 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch.nn.utils import parameters_to_vector
 
 from campaigns.space import SpaceConfig
+from surrogates.models.closed_form import PairCovariance
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder, MaterialTable
-from surrogates.models.exact_inference import Data, extend, factorise, log_likelihood
+from surrogates.models.exact_inference import Data, extend, factorise
 from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP, MetricUnits
+from surrogates.models.hyperparameters import log_likelihood
 from surrogates.models.kernel import MetricKernel
 from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.means import PoolPrior, prior_values
@@ -70,10 +72,12 @@ def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
     kernel = MetricKernel(encoder, spec, logs).train()
     weight = torch.from_numpy(np.random.default_rng(2).normal(size=(len(rows), len(rows))))
     total = kernel.at(parts)
-    assert torch.allclose(total, kernel.at(parts.split()))
+    closed, by_logs = PairCovariance.of(spec, parts).at(logs)
+    torch.testing.assert_close(closed, total)
     assert torch.allclose(total.diagonal(), kernel.variance)
     slopes = parameters_to_vector(torch.autograd.grad((weight * total).sum(), [*kernel.parameters()]))
     assert torch.equal(kernel.logs, logs[: len(slopes)])
+    torch.testing.assert_close(by_logs(0.5 * (weight + weight.mT)), slopes)
     for i in range(len(slopes)):
         step = torch.zeros_like(logs)
         step[i] = 1e-5
@@ -91,17 +95,11 @@ def test_likelihood_and_its_derivatives_agree_with_gpytorch(kind: str, prior: Po
     model = MetricGP(fitted, rows, MetricUnits()).train()
     theirs = model.likelihood(model(rows)).log_prob(data.targets)
     assert fitted.factor.log_likelihood == pytest.approx(theirs.item(), rel=1e-6)
-    noise = torch.tensor(spec.excess(logs)).double().requires_grad_(not spec.views)
-    ours = log_likelihood(model.covar_module.at(data.parts), data, noise)
-    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
-    parameters = [*model.covar_module.parameters()]
-    slopes, same = (torch.autograd.grad(value, parameters, retain_graph=True) for value in (ours, theirs))
-    for one, other in zip(slopes, same, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-    if not spec.views:
-        (by_log,) = torch.autograd.grad(theirs, [model.likelihood.second_noise_covar.raw_noise])
-        (by_noise,) = torch.autograd.grad(ours, [noise])
-        assert (by_noise * noise).item() == pytest.approx(by_log.item(), rel=1e-4)
+    ours, slopes = log_likelihood(PairCovariance.of(spec, data.parts), data, logs)
+    assert ours == pytest.approx(theirs.item(), rel=1e-6)
+    noise = [] if spec.views else [model.likelihood.second_noise_covar.raw_noise]
+    same = torch.autograd.grad(theirs, [*model.covar_module.parameters(), *noise])
+    torch.testing.assert_close(slopes, parameters_to_vector(same), rtol=1e-4, atol=1e-6)
 
 
 def test_the_fit_is_the_one_that_botorch_finds_by_itself() -> None:
