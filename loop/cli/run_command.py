@@ -65,6 +65,7 @@ def run_campaign(request: Request) -> ExitCode:
         # Importing the loop takes seconds: the view and Ctrl-C are there before.
         from loop.run import run
 
+        gc.freeze()  # else a collection, in the middle of a suggestion, goes for 0.1 s through what modules hold
         try:
             outcome = run(campaign, options, view)
         except CampaignError as error:
