@@ -1,7 +1,7 @@
 """The covariance of the measurements and its derivatives by the hyper-parameters in closed form.
 
-``MetricKernel`` gives the same by automatic differentiation, which takes two to three times as long for a hundred
-measurements or fewer (docs/benchmarks.md, "What a fit costs"): a fit is many small operations.
+``MetricKernel`` gives the same by automatic differentiation, with which a fit takes 1.4 to 3 times as long for up to a
+hundred measurements (docs/benchmarks.md, "What a fit costs"), as it is many small operations.
 """
 
 from __future__ import annotations
