@@ -27,7 +27,7 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.cli.memory import peak_memory
 from loop.planning.acquisition import choose
-from loop.planning.fitting import Memories, fit_posterior
+from loop.planning.fitting import FitCaches, fit_posterior
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder, MaterialTable
@@ -79,17 +79,19 @@ def _seconds(world: World, measured: int, iterations: int, batch: int) -> list[f
     """Return the processor seconds of each iteration."""
     places = [int(i) for i in np.random.default_rng(1).permutation(len(world.truth))[:measured]]
     metrics = [world.measure(place) for place in places]
-    memories: Memories = {}
-    fit_posterior(world.scorer, world.history(places, metrics), memories=memories)  # libraries warm up
+    caches: FitCaches = {}
+    fit_posterior(world.scorer, world.history(places, metrics), caches=caches)  # libraries warm up
     found = []
     for number in range(iterations):
         started = time.process_time()
         history = world.history(places, metrics)
-        belief = fit_posterior(world.scorer, history, memories=memories)
+        posterior = fit_posterior(world.scorer, history, caches=caches)
         chosen: list[Candidate] = []
         for _ in range(batch):
             seen = history.seen | {c.key() for c in chosen}
-            chosen.append(choose(belief, TrainingData(history.done, history.metrics, chosen, seen), number).candidate)
+            chosen.append(
+                choose(posterior, TrainingData(history.done, history.metrics, chosen, seen), number).candidate
+            )
         found.append(time.process_time() - started)
         places += [int(str(c.material)) for c in chosen]
         metrics += [world.measure(place) for place in places[-batch:]]

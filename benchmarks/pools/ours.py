@@ -111,9 +111,9 @@ class PlannerEngine:
 
     def predict(self, rows: Sequence[int]) -> Mapping[str, Numbers]:
         """Return samples, s x n, of each quantity as the latest suggestion saw them."""
-        belief = self._planner.models.belief()
+        posterior = self._planner.models.posterior()
         places = torch.tensor(list(rows)).unsqueeze(-1).double()
-        values = belief.marginal(places, _SAMPLES, seed=0)
+        values = posterior.marginal(places, _SAMPLES, seed=0)
         return {q.column: values[name].numpy() for name, q in _named(self._setting).items()}
 
     def _record(self, row: int, number: int, proposal: Proposal, metrics: Mapping[str, MetricValue]) -> TrialRecord:

@@ -57,7 +57,7 @@ def fitted_models(file: Path, store: str | None = None) -> FittedModels:
     planner = Planner(campaign, encoder, read_sources(campaign))
     planner.amend(campaign_version(campaign, reader.amendments()))
     planner.recall(reader.trials())
-    posterior = planner.models.belief()
+    posterior = planner.models.posterior()
     metrics = campaign.measured
     models = {name: in_metric_unit(model, metrics[name]) for name, model in posterior.models.items()}
     return FittedModels(posterior.scorer.encoder, models, posterior.rows)

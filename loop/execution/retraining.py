@@ -96,7 +96,7 @@ class Retraining:
         return [RetrainingRound(k, k * every) for k in range(1, completed // every + 1)]
 
     def _task(self, each: RetrainingRound, completed: Sequence[TrialRecord]) -> TuningTask:
-        outliers = self._models.trust.outliers_among(self._config.metric, completed)
+        outliers = self._models.health.outliers_among(self._config.metric, completed)
         trials = [trial for trial in completed if trial.number not in outliers]
         return TuningTask(
             base=self._base,

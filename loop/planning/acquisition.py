@@ -33,12 +33,13 @@ from loop.planning.row_decoder import RowDecoder
 from loop.planning.screening import screening
 from loop.planning.shortlist import fresh, neighbours, shortlist
 
-_BEST = 4  # not tuned: around which others are looked for
+# Searches by these values, and by others: docs/benchmarks.md, "Acquisition functions".
+_BEST = 4  # candidates around which others are looked for
 _RADII = (0.08, 0.03, 0.01, 0.003, 0.001)  # of the range, within which they are, round after round
 _BASELINE = 48  # not tuned, bounds the time: measured candidates that the joint samples hold
 _SAMPLES = 256  # not tuned, bounds the time
 _SHOWN_SAMPLES = 1024  # not tuned: predictions to 3 % of their deviation
-_SHOWN = 5  # alternatives that are kept
+_SHOWN = 5  # not tuned: alternatives that are kept
 _CONSIDERED = 64  # not tuned: of which a cheaper measurement may be bought
 _SOFT = 1e-3  # not tuned: standard deviations of the measured scores over which an improvement fades
 

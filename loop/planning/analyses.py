@@ -52,7 +52,7 @@ def analyse(fitter: ModelFitter, trials: Sequence[TrialRecord], progress: Progre
     """Return what the fitted models say, by Ax's own analyses.
 
     Args:
-        fitter: has learnt from the trials.
+        fitter: of the models, fitted to the trials.
         trials: all of the store, in the order of their numbers.
         progress: told of each analysis.
     """
@@ -88,8 +88,8 @@ class _Analyst:
 
     @cached_property
     def posterior(self) -> CampaignPosterior:
-        """What all trials have taught."""
-        return self.fitter.belief()
+        """The posterior after all trials."""
+        return self.fitter.posterior()
 
     @cached_property
     def outcomes(self) -> dict[str, Moments]:
@@ -137,7 +137,7 @@ class _Analyst:
 
     @cached_property
     def adapter(self) -> CampaignAdapter:
-        """The adapter to the models, with what was measured in full and is trusted."""
+        """The adapter to the models, with what was measured in full and is no suspected outlier."""
         experiment = self._experiment(self.trials)
         data = Data(data_rows=[row for trial in trusted(self.trials) for row in self._data(experiment, trial)])
         models = CampaignModels(list(self.outcomes), self._model, self.campaign.space, self.settings)
@@ -169,7 +169,7 @@ class _Analyst:
         return OutcomeModel(self._fitted_without(left_out), layout, self.outcomes)
 
     def _fitted_without(self, left_out: frozenset[int]) -> CampaignPosterior:
-        """Return what is learnt without a candidate's trials: up to ten candidates one by one, more in ten parts."""
+        """Return the posterior without a candidate's trials: up to ten candidates one by one, more in ten parts."""
         if not left_out:
             return self.posterior
         keys = list(dict.fromkeys(trial.candidate.key() for trial in self.fitter.trials))

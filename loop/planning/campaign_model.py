@@ -22,8 +22,8 @@ from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
 from surrogates.models.base import MetricModel
 
 _JITTER = 1e-8  # of the mean variance: the smallest that BoTorch adds to a Cholesky factor that fails without
-_KNOWN = 1e-12  # variance of a number that is known, as a share of its square: none, but for a Cholesky factor
-_LEAST = 1e-30  # of that square
+_EXACT = 1e-12  # not tuned: variance of a computed number, as a share of its square; none, but for a Cholesky factor
+_LEAST = 1e-30  # not tuned: of that square
 
 
 class CampaignModel(GPyTorchModel):
@@ -41,7 +41,7 @@ class CampaignModel(GPyTorchModel):
     @property
     def num_outputs(self) -> int:
         """The number of outputs, m."""
-        return len(self.models) + len(self._known)
+        return len(self.models) + len(self._computed)
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -74,18 +74,18 @@ class CampaignModel(GPyTorchModel):
         return mean, sd
 
     @property
-    def _known(self) -> tuple[str, ...]:
+    def _computed(self) -> tuple[str, ...]:
         return tuple(self.layout.scorer.campaign.computed)
 
     def _numbers(self, rows: Tensor) -> Iterator[Tensor]:
         """Yield what is known of rows, ... x d."""
-        return (self.layout.scorer.encoder.number(name, rows) for name in self._known)
+        return (self.layout.scorer.encoder.number(name, rows) for name in self._computed)
 
 
 def _none(number: Tensor) -> Tensor:
     """Return the covariance, ... x q x q, of numbers that are known, ... x q."""
     return (
-        _KNOWN
+        _EXACT
         * number.square().mean().clamp_min(_LEAST)
         * torch.eye(number.shape[-1]).double().expand(*number.shape, number.shape[-1])
     )

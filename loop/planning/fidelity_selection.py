@@ -22,7 +22,7 @@ from campaigns.warm_start import FEWEST, Record, Source
 from loop.core.records import TrialRecord
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior
-from loop.planning.source_models import Lessons, SourceModels
+from loop.planning.source_models import ModelsByMetric, SourceModels
 from surrogates.models.multi_fidelity import low_fidelity_of, with_low_fidelity
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def plan(campaign: Campaign, imported: int = 0) -> tuple[str, ...]:
 
 
 class LowFidelityData:
-    """What was measured at lower fidelities, and what it teaches."""
+    """What was measured at lower fidelities, and the source models fitted to it."""
 
     def __init__(self, scorer: ObjectiveOnSamples) -> None:
         self._done: list[TrialRecord] = []
-        self._teaching = SourceModels(scorer, ())
-        self._taught: tuple[int, ...] = ()
+        self._source_models = SourceModels(scorer, ())
+        self._fitted_to: tuple[int, ...] = ()
 
     @property
     def learnt(self) -> tuple[int, ...]:
@@ -72,13 +72,13 @@ class LowFidelityData:
 
     def forget(self) -> None:
         """Forget all trials."""
-        self._done, self._taught = [], ()
+        self._done, self._fitted_to = [], ()
 
-    def teaching(self, scorer: ObjectiveOnSamples) -> SourceModels:
-        """Return what the cheap measurements teach; it is learnt once for each set of them and layout of rows."""
-        if self.learnt != self._taught or scorer.encoder is not self._teaching.scorer.encoder:
-            self._teaching, self._taught = SourceModels(scorer, self._sources(scorer.campaign)), self.learnt
-        return self._teaching
+    def source_models(self, scorer: ObjectiveOnSamples) -> SourceModels:
+        """Return the models of the cheap measurements, fitted once for each set of them and layout of rows."""
+        if self.learnt != self._fitted_to or scorer.encoder is not self._source_models.scorer.encoder:
+            self._source_models, self._fitted_to = SourceModels(scorer, self._sources(scorer.campaign)), self.learnt
+        return self._source_models
 
     def _sources(self, campaign: Campaign) -> list[Source]:
         found = []
@@ -95,11 +95,11 @@ class LowFidelityData:
         return found
 
 
-def with_low_fidelities(belief: CampaignPosterior, lessons: Lessons) -> CampaignPosterior:
-    """Return the belief with the doubt about the cheap versions that metrics lean on."""
-    cheap = {name: {lesson.name: lesson.model for lesson in each} for name, each in lessons.items()}
-    models = {name: with_low_fidelity(model, cheap.get(name, {})) for name, model in belief.models.items()}
-    return replace(belief, models=models)
+def with_low_fidelities(posterior: CampaignPosterior, by_metric: ModelsByMetric) -> CampaignPosterior:
+    """Return the posterior with the uncertainty of the cheap versions that are prior means of metrics."""
+    cheap = {name: {source.name: source.model for source in each} for name, each in by_metric.items()}
+    models = {name: with_low_fidelity(model, cheap.get(name, {})) for name, model in posterior.models.items()}
+    return replace(posterior, models=models)
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,20 @@ class FidelitySelector:
     """What it is worth to buy at each fidelity, near the candidate that was chosen.
 
     Attributes:
-        belief: with models that lean on cheap versions.
+        posterior: with autoregressive models of the metrics that have cheap versions.
         considered: candidates that may be bought.
     """
 
-    belief: CampaignPosterior
+    posterior: CampaignPosterior
     considered: Sequence[Candidate]
 
     def cheaper(self, proposed: CampaignExperiment) -> tuple[str, Candidate] | None:
         """Return the lower fidelity that adds more to the best per cost than the full one does, and where; or None.
 
-        Lower fidelities never cost more than the full one has, so that a proxy that is believed in vain at most
+        Lower fidelities never cost more than the full one has, so that an unrelated one at most
         doubles the cost.
         """
-        campaign = self.belief.scorer.campaign
+        campaign = self.posterior.scorer.campaign
         rate = float(self._full.max()) / max(campaign.cost_of(FULL), 1e-9)
         found: tuple[str, Candidate] | None = None
         spent = {name: proposed.count(name) * campaign.cost_of(name) for name in (FULL, *campaign.fidelities)}
@@ -136,18 +136,18 @@ class FidelitySelector:
 
     @cached_property
     def _rows(self) -> Tensor:
-        return self.belief.scorer.encoder.encode(self.considered)
+        return self.posterior.scorer.encoder.encode(self.considered)
 
     @cached_property
     def _everywhere(self) -> Tensor:
         """Where the best may turn out to be: what is considered, and the best that was measured."""
-        best = self.belief.outcomes[0].topk(min(_COMPARED, len(self.belief.rows))).indices
-        return torch.cat([self._rows, self.belief.rows[best]])
+        best = self.posterior.outcomes[0].topk(min(_COMPARED, len(self.posterior.rows))).indices
+        return torch.cat([self._rows, self.posterior.rows[best]])
 
     @cached_property
     def _full(self) -> Tensor:
         shifts = []
-        for model in self.belief.models.values():
+        for model in self.posterior.models.values():
             sd = model.marginals(self._rows)[1]
             shifts.append(model.cross(self._everywhere, self._rows).double() / sd)
         return self._gains(shifts)
@@ -155,13 +155,13 @@ class FidelitySelector:
     def _cheap(self, fidelity: str) -> list[Tensor]:
         """Return by how much each metric's mean moves, n x q, with one standard deviation of a cheap measurement."""
         found = []
-        given = self.belief.scorer.campaign.fidelities[fidelity].gives
-        for name, model in self.belief.models.items():
+        given = self.posterior.scorer.campaign.fidelities[fidelity].gives
+        for name, model in self.posterior.models.items():
             leans = low_fidelity_of(model)
             if leans is None or name not in given or leans.name != fidelity:
                 found.append(torch.zeros(len(self._everywhere), len(self._rows), dtype=torch.float64))
                 continue
-            moved, variance = leans.told(self._everywhere, self._rows)
+            moved, variance = leans.low_fidelity_covariance(self._everywhere, self._rows)
             found.append(moved / variance.sqrt())
         return found
 
@@ -179,10 +179,10 @@ class FidelitySelector:
 
     @cached_property
     def _means(self) -> list[Tensor]:
-        return [model.marginals(self._everywhere)[0] for model in self.belief.models.values()]
+        return [model.marginals(self._everywhere)[0] for model in self.posterior.models.values()]
 
     def _best(self, drawn: Sequence[Tensor]) -> Tensor:
         """Return the best score, k, of metrics, k x n each."""
-        known = self.belief.model.pointwise(self._everywhere)[0].mT[len(drawn) :]
+        known = self.posterior.model.pointwise(self._everywhere)[0].mT[len(drawn) :]
         outputs = torch.stack([*drawn, *(number.expand(drawn[0].shape) for number in known)], dim=-1)
-        return self.belief.feasible_score(self.belief.layout.metrics(outputs)).max(dim=1).values
+        return self.posterior.feasible_score(self.posterior.layout.metrics(outputs)).max(dim=1).values

@@ -1,4 +1,4 @@
-"""From what was measured to a belief: which measurements are believed, what is noise, and which models are asked."""
+"""From measurements to a posterior: which of them are outliers, what is noise, and which models are averaged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEAST_SHARE = 0.05  # not tuned: of what a metric is proportional to; below, th
 
 @dataclass(frozen=True)
 class ModelRestrictions:
-    """What the models of one metric must heed, as their predictions were found wanting.
+    """What the models of one metric may use, by how well they have predicted.
 
     Attributes:
         inflation: factor on their standard deviations.
@@ -44,45 +44,49 @@ class ModelRestrictions:
     fallback: tuple[str, ...] | None = None
 
 
-Memories = dict[str, FitCache]
-"""Metric to what was found out about its hyper-parameters."""
+FitCaches = dict[str, FitCache]
+"""Metric to what is kept of earlier fits."""
 
 
 def fit_posterior(
     scorer: ObjectiveOnSamples,
     history: TrainingData,
-    care: Mapping[str, ModelRestrictions] | None = None,
-    memories: Memories | None = None,
-    lessons: Mapping[str, tuple[SourceModel, ...]] | None = None,
+    restrictions: Mapping[str, ModelRestrictions] | None = None,
+    caches: FitCaches | None = None,
+    sources: Mapping[str, tuple[SourceModel, ...]] | None = None,
 ) -> CampaignPosterior:
     """Learn every metric anew from all measurements.
 
     Args:
         scorer: objective and layout of rows.
         history: what was measured, in the order in which it came.
-        care: metric to what its models must heed.
-        memories: of earlier calls with a part of the history; they save time and change nothing.
-        lessons: metric to what earlier campaigns teach of it.
+        restrictions: metric to what its models may use.
+        caches: of earlier calls with a part of the history; they save time and change nothing.
+        sources: metric to its models of earlier campaigns.
     """
-    care, memories = care or {}, {} if memories is None else memories
+    restrictions, caches = restrictions or {}, {} if caches is None else caches
     rows = scorer.encoder.encode(history.done)
     found: dict[str, _FittedMetric] = {}
     for name, metric in scorer.campaign.measured.items():
-        heed = care.get(name, ModelRestrictions())
-        task = replace(problem_of(scorer, name, metric), views=heed.views, inflation=heed.inflation)
-        places = history.known(*needed(name, metric))
+        restricted = restrictions.get(name, ModelRestrictions())
+        task = replace(problem_of(scorer, name, metric), views=restricted.views, inflation=restricted.inflation)
+        places = history.places_with(*needed(name, metric))
         if not places:
             continue  # nobody asks for it, and it was never obtained
         seen = observations(metric, name, history, rows)
         if metric.model is not None:
             path = ModelPath(metric.model, f"metrics.{name}.model")
-            own = fit_custom_model(path, scorer.encoder, seen, heed.inflation)
+            own = fit_custom_model(path, scorer.encoder, seen, restricted.inflation)
             found[name] = _FittedMetric(own, {}, own, own if _is_conservative(scorer) else None)
             continue
-        further = memories.setdefault(f"{name}, further", FitCache())
-        wary, effects = (further, None) if _is_conservative(scorer) else (None, further)
+        further = caches.setdefault(f"{name}, further", FitCache())
+        conservative, effects = (further, None) if _is_conservative(scorer) else (None, further)
         known = _FitInputs(
-            heed.fallback, memories.setdefault(name, FitCache()), effects, wary, (lessons or {}).get(name, ())
+            restricted.fallback,
+            caches.setdefault(name, FitCache()),
+            effects,
+            conservative,
+            (sources or {}).get(name, ()),
         )
         found[name] = _fit_metric(task, seen, known).at(places)
     return CampaignPosterior(
@@ -92,55 +96,55 @@ def fit_posterior(
         rows=rows,
         outliers={name: learnt.outliers for name, learnt in found.items()},
         processes={name: learnt.process for name, learnt in found.items()},
-        standard_models={name: learnt.calm for name, learnt in found.items() if learnt.calm is not None},
+        standard_models={name: learnt.standard for name, learnt in found.items() if learnt.standard is not None},
         whole=None if history.whole is None else torch.tensor(list(history.whole), dtype=torch.bool),
     )
 
 
 @dataclass(frozen=True)
 class _FittedMetric:
-    """What was learnt of one metric.
+    """The models of one metric.
 
     Attributes:
-        outliers: place of each measurement that is not believed to the reason.
-        process: the Gaussian process of the model, or of the calm one; a model of the user's own itself.
-        calm: what was learnt without a wary process, where the model's is one.
+        outliers: place of each suspected outlier to the reason.
+        process: the Gaussian process of the model, or of the standard one; a model of the user's own itself.
+        standard: the model without a conservative process, where the other has one.
     """
 
     model: MetricModel
     outliers: Mapping[int, Outlier]
     process: MetricModel
-    calm: MetricModel | None = None
+    standard: MetricModel | None = None
 
     def at(self, places: Sequence[int]) -> _FittedMetric:
-        """Return the same with doubts at the places of its measurements among all trials."""
+        """Return the same with outliers at the places of its measurements among all trials."""
         return replace(self, outliers={places[place]: outlier for place, outlier in self.outliers.items()})
 
 
 @dataclass(frozen=True)
 class _FitInputs:
-    """What is known of a metric beside its measurements.
+    """What a metric is fitted with beside its measurements.
 
     Attributes:
         fallback: views to use instead, or None.
-        memory: what was found out about its hyper-parameters.
-        effects: the same of its model of effects; None beside a wary one, as they are sure of what lies between
-            measurements.
-        wary: the same of its wary model; None where there is none.
-        lessons: what earlier campaigns teach of it.
+        cache: of its standard model.
+        effects: of its additive model; None beside a conservative one, as additive models are sure of what lies
+            between measurements.
+        conservative: of its conservative model; None where there is none.
+        sources: its models of earlier campaigns.
     """
 
     fallback: tuple[str, ...] | None
-    memory: FitCache
+    cache: FitCache
     effects: FitCache | None
-    wary: FitCache | None
-    lessons: tuple[SourceModel, ...]
+    conservative: FitCache | None
+    sources: tuple[SourceModel, ...]
 
 
 def problem_of(scorer: ObjectiveOnSamples, name: str, metric: MeasuredConfig) -> RegressionProblem:
-    """Return what there is to learn of a metric, before anything is held against its models."""
+    """Return what there is to learn of a metric, before any restriction of its models."""
     prior = PoolPrior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-    return RegressionProblem(scorer.encoder, prior, metric.floor, abrupt=metric.within is not None)
+    return RegressionProblem(scorer.encoder, prior, metric.floor, short_length_scale=metric.within is not None)
 
 
 def _is_conservative(scorer: ObjectiveOnSamples) -> bool:
@@ -150,28 +154,30 @@ def _is_conservative(scorer: ObjectiveOnSamples) -> bool:
 
 
 def _fit_metric(task: RegressionProblem, seen: Observations, known: _FitInputs) -> _FittedMetric:
-    """Return what is learnt, and which measurements are not believed.
+    """Return the model of a metric, and which measurements are suspected outliers.
 
-    Where there is a wary process, it chooses; what is noise, and what is wrong, is judged by the other. Fewer views are
-    used where the model has failed and the measurements do not speak for it.
+    Where there is a conservative process, it chooses; noise and outliers are estimated by the standard one. Fewer views
+    are used where the model has failed and the measurements are not clearly more probable by it.
     """
-    sifted = detect_outliers(task, seen, known.memory)
-    heteroscedastic = fit_heteroscedastic_noise(task, sifted.seen)
-    believed = sifted.seen if heteroscedastic is None else heteroscedastic.noisier(sifted.seen)
-    process = _noisy(fit_with_sources(task, known.lessons, believed, known.memory), heteroscedastic)
-    others = alternative_models(task, known.lessons, believed, known.effects)
+    screened = detect_outliers(task, seen, known.cache)
+    heteroscedastic = fit_heteroscedastic_noise(task, screened.seen)
+    kept = screened.seen if heteroscedastic is None else heteroscedastic.noisier(screened.seen)
+    process = _noisy(fit_with_sources(task, known.sources, kept, known.cache), heteroscedastic)
+    others = alternative_models(task, known.sources, kept, known.effects)
     model = average_models(process, others)
-    if known.wary is not None:
-        wary = fit_with_sources(replace(task, wary=True), known.lessons, believed, known.wary)
-        return _FittedMetric(average_models(_noisy(wary, heteroscedastic), others), sifted.outliers, process, model)
+    if known.conservative is not None:
+        conservative = fit_with_sources(replace(task, conservative=True), known.sources, kept, known.conservative)
+        return _FittedMetric(
+            average_models(_noisy(conservative, heteroscedastic), others), screened.outliers, process, model
+        )
     if known.fallback is None:
-        return _FittedMetric(model, sifted.outliers, process)
+        return _FittedMetric(model, screened.outliers, process)
     fewer = replace(task, views=known.fallback)
-    simpler = _noisy(fit_with_sources(fewer, known.lessons, believed, known.memory), heteroscedastic)
+    simpler = _noisy(fit_with_sources(fewer, known.sources, kept, known.cache), heteroscedastic)
     simple = average_models(simpler, others)
-    if clearly_better(model.evidence, simple.evidence, len(believed.values)):
-        return _FittedMetric(model, sifted.outliers, process)
-    return _FittedMetric(simple, sifted.outliers, simpler)
+    if clearly_better(model.evidence, simple.evidence, len(kept.values)):
+        return _FittedMetric(model, screened.outliers, process)
+    return _FittedMetric(simple, screened.outliers, simpler)
 
 
 def _noisy(process: MetricGP, noise: HeteroscedasticNoise | None) -> MetricGP:
@@ -182,11 +188,11 @@ def _noisy(process: MetricGP, noise: HeteroscedasticNoise | None) -> MetricGP:
 
 
 def observations(metric: MeasuredConfig, name: str, history: TrainingData, rows: Tensor) -> Observations:
-    """Return what is learnt of a metric: its measurements, their logits between its limits, or their ratio to another.
+    """Return what a metric's model is fitted to: measurements, their logits between limits, or their ratio to another.
 
-    The other is the metric that it is proportional to. They are those of ``history.known(*needed(name, metric))``.
+    The other is the metric that it is proportional to. Their places: ``history.places_with(*needed(name, metric))``.
     """
-    places = history.known(*needed(name, metric))
+    places = history.places_with(*needed(name, metric))
     rows, (values, sds) = rows[places], _numbers(history, name, places)
     if metric.proportional_to is None:
         seen, limits = Observations(rows, values, sds), limits_of(metric)
@@ -198,7 +204,7 @@ def observations(metric: MeasuredConfig, name: str, history: TrainingData, rows:
 
 
 def needed(name: str, metric: MeasuredConfig) -> list[str]:
-    """Return the metrics that must be known where a metric is to be learnt."""
+    """Return the metrics that must be measured where a metric is to be fitted."""
     return [name] if metric.proportional_to is None else [name, metric.proportional_to]
 
 

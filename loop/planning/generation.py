@@ -56,7 +56,7 @@ class OwnStrategy:
     Its nodes share the recommender, whose rules say whose turn it is.
 
     Args:
-        models: what the trials have taught.
+        models: fitted to the trials.
         experiment: what was proposed, and how it ended.
     """
 
@@ -137,7 +137,7 @@ class ForeignStrategy:
     campaign that was killed goes on as one that was not. What it proposes is checked before anything is queued.
 
     Args:
-        models: what the trials have taught; they say which are suspected outliers.
+        models: fitted to the trials; they say which are suspected outliers.
         experiment: what was proposed, and how it ended.
 
     Raises:

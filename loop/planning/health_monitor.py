@@ -1,4 +1,4 @@
-"""How far each metric's model is trusted: what its predictions were worth decides what it may use from then on."""
+"""The health of each metric's model: how good its predictions were decides what it may use from then on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 3.0
 class HealthMonitor:
     """The health of every metric's model after the completed trials, a pure function of these.
 
-    A measurement that none of the others support when it comes is not held against a model, whatever is found later.
+    A measurement that is an outlier when it comes does not count against a model, whatever is found later.
 
     Args:
         scorer: layout of rows, whatever priors are adopted later.
@@ -83,16 +83,16 @@ class HealthMonitor:
         history = TrainingData(
             [t.candidate for t in trials], {n: [t.metrics.get(n) for t in trials] for n in names}, (), frozenset()
         )
-        places = history.known(*names)
-        if not places or config.model is not None:  # a model of the user's own judges by itself
+        places = history.places_with(*names)
+        if not places or config.model is not None:  # a model of the user's own has no outliers
             return frozenset()
         seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
         task = replace(problem_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
         return frozenset(trials[places[place]].number for place in detect_outliers(task, seen).outliers)
 
-    def care(self) -> dict[str, ModelRestrictions]:
-        """Return what each metric's model must heed."""
-        return {name: self._care(found) for name, found in self._health.items()}
+    def restrictions(self) -> dict[str, ModelRestrictions]:
+        """Return what each metric's model may use."""
+        return {name: self._restricted(found) for name, found in self._health.items()}
 
     def describe(self, metric: str) -> dict[str, Any]:
         """Return the health of a metric's model, to be kept with a proposal."""
@@ -106,7 +106,7 @@ class HealthMonitor:
             if missed and trial.number in self.outliers_among(metric, self._trials):
                 self._outlying[metric] |= {trial.number}
 
-    def _care(self, found: MetricHealth) -> ModelRestrictions:
+    def _restricted(self, found: MetricHealth) -> ModelRestrictions:
         named, simple = view_names(self._campaign.surrogate)
         return ModelRestrictions(
             min(found.sd_factor, _MOST), named, simple if found.state is HealthState.FALLBACK else None

@@ -27,12 +27,12 @@ class InitialDesign:
     """Space-filling candidates, the same for the same seed; they cover the promising materials.
 
     Attributes:
-        teaching: what sources teach; they advise some of the candidates if they tell of every metric.
+        source_models: of earlier campaigns; they give some of the candidates if they have every metric.
         begun: trials before the space became what it is: the sequence goes on, rather than come again in new bounds.
     """
 
     scorer: ObjectiveOnSamples
-    teaching: SourceModels
+    source_models: SourceModels
     begun: int = 0
 
     def advised(self, number: int, history: TrainingData, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
@@ -47,7 +47,7 @@ class InitialDesign:
 
     @cached_property
     def _advice(self) -> WarmStartDesign:
-        return WarmStartDesign(self.scorer, self.teaching.lessons)
+        return WarmStartDesign(self.scorer, self.source_models.by_metric)
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""

@@ -1,4 +1,4 @@
-"""What the trials that have ended have taught; whatever takes time to learn is learnt once for each set of them."""
+"""The models fitted to the trials that have ended; what takes time is fitted once for each set of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord, fully_
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.failures import failures
 from loop.planning.fidelity_selection import LowFidelityData, with_low_fidelities
-from loop.planning.fitting import Memories, fit_posterior
+from loop.planning.fitting import FitCaches, fit_posterior
 from loop.planning.health_monitor import HealthMonitor
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ModelFitter:
-    """What is known of a campaign's metrics.
+    """The models of a campaign's metrics.
 
     Args:
         scorer: objective and layout of rows.
@@ -46,17 +46,17 @@ class ModelFitter:
     """
 
     def __init__(self, scorer: ObjectiveOnSamples, sources: Sequence[Source]) -> None:
-        self.scorer, self.teaching = scorer, SourceModels(scorer, sources)
-        self.trust, self.ladder = HealthMonitor(scorer), LowFidelityData(scorer)
+        self.scorer, self.source_models = scorer, SourceModels(scorer, sources)
+        self.health, self.low_fidelities = HealthMonitor(scorer), LowFidelityData(scorer)
         self._failed: list[TrialRecord] = []
-        self._memories: Memories = {}
-        self._believed: tuple[tuple[int, ...], CampaignPosterior] | None = None
-        self._heeding: tuple[tuple[Candidate, ...], CampaignPosterior] | None = None
+        self._caches: FitCaches = {}
+        self._posterior: tuple[tuple[int, ...], CampaignPosterior] | None = None
+        self._posterior_beside_failures: tuple[tuple[Candidate, ...], CampaignPosterior] | None = None
 
     @property
     def trials(self) -> Sequence[TrialRecord]:
         """The trials at full fidelity that there is anything to learn from, in the order in which they ended."""
-        return self.trust.trials
+        return self.health.trials
 
     @property
     def scored(self) -> int:
@@ -70,7 +70,7 @@ class ModelFitter:
     @property
     def learnt_from(self) -> tuple[int, ...]:
         """The numbers of all trials that there is anything to learn from, those at full fidelity first."""
-        return (*self.trust.learnt, *self.ladder.learnt)
+        return (*self.health.learnt, *self.low_fidelities.learnt)
 
     @property
     def imported(self) -> int:
@@ -86,19 +86,19 @@ class ModelFitter:
         return TrainingData([t.candidate for t in self.trials], metrics, (), frozenset(), whole=whole)
 
     def learn(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
-        """Learn how a trial ended; return by metric whose model is trusted less, or more, from now on."""
+        """Learn how a trial ended; return by metric whose model's health has changed."""
         self._note(trial)
-        return self.trust.learn(trial) if learnable([trial]) else []
+        return self.health.learn(trial) if learnable([trial]) else []
 
     def forget(self) -> None:
         """Forget all trials."""
-        self._failed, self._memories, self._believed, self._heeding = [], {}, None, None
-        self.trust.forget()
-        self.ladder.forget()
+        self._failed, self._caches, self._posterior, self._posterior_beside_failures = [], {}, None, None
+        self.health.forget()
+        self.low_fidelities.forget()
 
     def recall(self, ended: Sequence[TrialRecord]) -> None:
         """Learn how many trials ended, given in the order in which they ended."""
-        self.trust.recall(learnable(ended))
+        self.health.recall(learnable(ended))
         for trial in ended:
             self._note(trial)
 
@@ -107,42 +107,42 @@ class ModelFitter:
         if trial.state is TrialState.FAILED:
             self._failed.append(trial)
         if trial.fidelity != FULL and learnable([trial], trial.fidelity):
-            self.ladder.learn(trial)
+            self.low_fidelities.learn(trial)
 
-    def belief(self) -> CampaignPosterior:
-        """Return what is believed after the completed trials."""
-        if self._believed is None or self._believed[0] != self.learnt_from:
-            self._believed = (self.learnt_from, self._fitted(self.measured, self._memories))
-        return self._believed[1]
+    def posterior(self) -> CampaignPosterior:
+        """Return the posterior after the completed trials."""
+        if self._posterior is None or self._posterior[0] != self.learnt_from:
+            self._posterior = (self.learnt_from, self._fitted(self.measured, self._caches))
+        return self._posterior[1]
 
     def without(self, left_out: Collection[tuple[object, ...]]) -> CampaignPosterior:
-        """Return what is believed without what was measured, at full fidelity, of candidates with some keys."""
+        """Return the posterior without what was measured, at full fidelity, of candidates with some keys."""
         places = [i for i, trial in enumerate(self.trials) if trial.candidate.key() not in left_out]
         return self._fitted(self.measured.only(places), {})
 
-    def _fitted(self, measured: TrainingData, memories: Memories) -> CampaignPosterior:
-        cheap = self.ladder.teaching(self.scorer).lessons
-        lessons = {name: (*each, *cheap[name]) for name, each in self.teaching.lessons.items()}
-        belief = fit_posterior(self.scorer, measured, self.trust.care(), memories, lessons)
-        belief = replace(belief, imported=sum(trial.imported for trial in self.trials))
-        return with_low_fidelities(belief, cheap)
+    def _fitted(self, measured: TrainingData, caches: FitCaches) -> CampaignPosterior:
+        cheap = self.low_fidelities.source_models(self.scorer).by_metric
+        by_metric = {name: (*each, *cheap[name]) for name, each in self.source_models.by_metric.items()}
+        posterior = fit_posterior(self.scorer, measured, self.health.restrictions(), caches, by_metric)
+        posterior = replace(posterior, imported=sum(trial.imported for trial in self.trials))
+        return with_low_fidelities(posterior, cheap)
 
     def posterior_with_failures(self) -> CampaignPosterior:
-        """Return what is believed, with what failures teach."""
-        failed, belief = failures(self._failed), self.belief()
+        """Return the posterior, with the probability of success by the failures."""
+        failed, posterior = failures(self._failed), self.posterior()
         if not failed:
-            return belief
-        known = self._heeding
-        if known is None or known[0] != failed or known[1].models is not belief.models:
-            self._heeding = known = (failed, belief.with_failures(failed))
+            return posterior
+        known = self._posterior_beside_failures
+        if known is None or known[0] != failed or known[1].models is not posterior.models:
+            self._posterior_beside_failures = known = (failed, posterior.with_failures(failed))
         return known[1]
 
     def outliers(self) -> dict[int, str]:
-        """Return the completed trials with a measurement that is not believed, each with the reason."""
+        """Return the completed trials with a suspected outlier, each with the reason."""
         if len(self.trials) < FEWEST:
             return {}
         found: dict[int, str] = {}
-        for name, outliers in self.belief().outliers.items():
+        for name, outliers in self.posterior().outliers.items():
             for place, outlier in outliers.items():
                 trial = self.trials[place]
                 if trial.state is not TrialState.COMPLETED:
@@ -152,21 +152,21 @@ class ModelFitter:
         return found
 
     def estimate_regret(self, over: Keys) -> RegretEstimate | None:
-        """Return what is left to hope for, whatever is under way; None before there is a model to ask.
+        """Return the regret estimate, whatever is under way; None before there is a model.
 
         Args:
             over: the keys of the candidates of all trials that have ended.
         """
         if self.scored < FEWEST_SCORED:
             return None
-        belief, history = self.posterior_with_failures(), replace(self.measured, seen=over)
-        return estimate_regret(belief, history, self.trials, seed_of(self.scorer.campaign.seed, self.scored))
+        posterior, history = self.posterior_with_failures(), replace(self.measured, seen=over)
+        return estimate_regret(posterior, history, self.trials, seed_of(self.scorer.campaign.seed, self.scored))
 
     def posterior_best(self) -> PosteriorBest | None:
         """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
         if self.scored < FEWEST_SCORED:
             return None
-        return posterior_best(self.belief(), self.trials, seed_of(self.scorer.campaign.seed, self.scored))
+        return posterior_best(self.posterior(), self.trials, seed_of(self.scorer.campaign.seed, self.scored))
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
@@ -174,26 +174,26 @@ class ModelFitter:
         assert encoder.materials is not None  # noqa: S101 - only a campaign with a pool has priors
         table = replace(encoder.materials, numbers={**encoder.materials.numbers, f"prior:{metric}": prior})
         self.scorer = ObjectiveOnSamples(self.scorer.campaign, Encoder(encoder.space, table))
-        self._believed = None
-        self._memories.pop(metric, None)
-        self.teaching = replace(self.teaching, scorer=self.scorer)
+        self._posterior = None
+        self._caches.pop(metric, None)
+        self.source_models = replace(self.source_models, scorer=self.scorer)
 
     def amend(self, now: CampaignVersion) -> None:
         """Go by an amended campaign from now on.
 
         The models are of metrics: they stay, unless the enclosing space has become wider.
         """
-        encoder, believed = self.scorer.encoder, self._believed
+        encoder, before = self.scorer.encoder, self._posterior
         wider = now.enclosing_space != encoder.space
         layout = Encoder(now.enclosing_space, encoder.materials) if wider else encoder
         self.scorer = ObjectiveOnSamples(now.campaign, layout)
-        self._believed = self._heeding = None
+        self._posterior = self._posterior_beside_failures = None
         if wider:
-            self._memories = {}
-            self.teaching = replace(self.teaching, scorer=self.scorer)
-            self.trust.amend(now.enclosing_space)
-        elif believed is not None:
-            self._believed = (believed[0], replace(believed[1], scorer=self.scorer))
+            self._caches = {}
+            self.source_models = replace(self.source_models, scorer=self.scorer)
+            self.health.amend(now.enclosing_space)
+        elif before is not None:
+            self._posterior = (before[0], replace(before[1], scorer=self.scorer))
 
 
 def seed_of(seed: int, number: int, attempt: int = 0) -> int:

@@ -28,7 +28,7 @@ class Planner:
     """Suggests candidates and learns from trials.
 
     Attributes:
-        models: what the trials have taught.
+        models: fitted to the trials.
         experiment: what was proposed, and how it ended.
 
     Args:
@@ -67,7 +67,7 @@ class Planner:
         return self._new(*self._strategy.recommend())
 
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
-        """Learn how a suggested trial ended; return by metric whose model is trusted less, or more, from now on."""
+        """Learn how a suggested trial ended; return by metric whose model's health has changed."""
         self.experiment.end([trial])
         return self.models.learn(trial)
 

@@ -32,7 +32,7 @@ _NEGLIGIBLE = 1e-9  # not tuned: weight of such a candidate; below all others, a
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the models may know.
+    """What the models are fitted to.
 
     Attributes:
         done: candidates that were measured, n, in the order in which the measurements came.
@@ -61,8 +61,8 @@ class TrainingData:
         whole = None if self.whole is None else [self.whole[place] for place in places]
         return replace(self, done=[self.done[place] for place in places], metrics=metrics, whole=whole)
 
-    def known(self, *names: str) -> list[int]:
-        """Return the places, of n, where some metrics are all known."""
+    def places_with(self, *names: str) -> list[int]:
+        """Return the places, of n, where some metrics are all measured."""
         columns = [self.metrics[name] for name in names]
         return [place for place in range(len(self.done)) if all(column[place] is not None for column in columns)]
 
@@ -79,7 +79,7 @@ class CampaignPosterior:
         outliers: metric to the places among the rows where its measurement is a suspected outlier, and why.
         processes: metric to the Gaussian process, or the model of the user's own, that knows the noise.
         standard_models: metric to its model without a conservative process; empty where none is conservative.
-        prospects: what trials that failed say of other candidates; None where none has.
+        prospects: probability of success, by the trials that failed; None where none has.
         whole: which rows were completed, n, so that they have a score; all where nothing is said.
         imported: how many of the rows were measured elsewhere.
     """
@@ -190,7 +190,7 @@ class CampaignPosterior:
         return replace(self, models=self.standard_models) if self.standard_models else self
 
     def with_failures(self, failed: Sequence[Candidate]) -> CampaignPosterior:
-        """Return the posterior with what failures teach."""
+        """Return the posterior with a model of the probability of success, by the failures."""
         if not failed:
             return self
         encoder = self.scorer.encoder

@@ -1,4 +1,4 @@
-"""The best of the measured candidates by the models' posterior: no reading that is high by luck can be it by itself.
+"""The best of the measured candidates by the models' posterior: a single reading that is high by chance is not.
 
 What is measured several times, and what lies near to other measurements, is known better than any single reading says.
 As in ``regret``, the metrics' processes alone are asked: trees smooth over what was measured.
@@ -27,8 +27,8 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
     chosen. The score is that of the candidate, without the noise of a further measurement.
 
     Args:
-        posterior: learnt from the trials.
-        trials: in the order in which the posterior has learnt from them.
+        posterior: fitted to the trials.
+        trials: in the order of the posterior's rows.
         seed: determines the samples.
     """
     places = _places(posterior, trials)
@@ -53,7 +53,7 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
 
 
 def _places(posterior: CampaignPosterior, trials: Sequence[TrialRecord]) -> list[int]:
-    """Return where the best measured candidates are among the trials, each once, by its first trusted reading."""
+    """Return where the best measured candidates are among the trials, each once, by its first sound reading."""
     first: dict[tuple[object, ...], int] = {}
     for place, sound in enumerate(posterior.trusted.tolist()):
         if sound:

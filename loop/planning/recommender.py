@@ -32,7 +32,7 @@ class Recommender:
     """Recommends candidates.
 
     Args:
-        models: what the trials have taught.
+        models: fitted to the trials.
         experiment: what was proposed, and how it ended.
     """
 
@@ -75,7 +75,7 @@ class Recommender:
 
     def _design_after(self, count: int) -> InitialDesign:
         """Return the initial design of the campaign in force, which goes on after so many proposals."""
-        return InitialDesign(self._models.scorer, self._models.teaching, count)
+        return InitialDesign(self._models.scorer, self._models.source_models, count)
 
     def _current_design(self) -> InitialDesign:
         """Return the initial design, as far as it had come when the campaign became what it is."""
@@ -100,7 +100,7 @@ class Recommender:
         design = self._current_design()
         if not self._campaign.fidelities:
             return design
-        return replace(design, teaching=self._models.ladder.teaching(self._models.scorer))
+        return replace(design, source_models=self._models.low_fidelities.source_models(self._models.scorer))
 
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
@@ -143,7 +143,7 @@ class Recommender:
         )
 
     def _explained(self, choice: Choice) -> Proposal:
-        health = self._models.trust.describe
+        health = self._models.health.describe
         return Proposal(
             MODEL,
             acquisition=choice.acquisition,

@@ -1,8 +1,8 @@
-"""What is left to hope for: whether the target is reached, and whether something better exists, by what is believed.
+"""The regret estimate: the probabilities that the target is reached, and that something better exists.
 
-Both are asked of the metrics' processes alone: trees, which help to choose, smooth over what was measured. What is left
-is seen through the most promising candidates, some near the best measured ones, and many that cover the space; in each
-sample of all of them together the best one counts, so that many small hopes add up as they should.
+Both are estimated by the metrics' processes alone: trees, which help to choose, smooth over what was measured. The rest
+of the space is represented by a shortlist, some candidates near the best measured ones, and many that cover it; in
+each joint sample of all of them the best one counts, so that many small probabilities add up.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _RADII = (0.03, 0.01)  # of the range, within which they are; the shortlist has 
 def estimate_regret(
     posterior: CampaignPosterior, history: TrainingData, trials: Sequence[TrialRecord], seed: int
 ) -> RegretEstimate | None:
-    """Return what is left to hope for; None while no measured candidate that is believed keeps the constraints.
+    """Return the regret estimate; None while no measured candidate without outliers keeps the constraints.
 
     Args:
-        posterior: learnt from the history's measurements, heeding failures.
+        posterior: fitted to the history's measurements, with the probability of success.
         history: what was measured, and the keys of all that is not left.
         trials: those that were measured.
         seed: determines the samples.
@@ -92,7 +92,7 @@ def _scores(posterior: CampaignPosterior, rows: Tensor, measured: int, seed: int
 
 
 def _left(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Tensor:
-    """Return rows, n x d, of what may still be chosen: what promises most, what is next to the best, and a cover."""
+    """Return rows, n x d, that may still be chosen: a shortlist, neighbours of the best, and a cover of the space."""
     scorer = posterior.scorer
     try:
         found = shortlist(posterior, history, seed)

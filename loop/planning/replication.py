@@ -1,10 +1,9 @@
 """When measuring a candidate once more is worth more than measuring a new one.
 
-No experiment is repeated by accident: a repetition is proposed as such, with its reason. There are two. A measurement
-that is not believed would be the best: a second one tells a discovery from a spike. Or the measurements are noisy, and
-to know better which of the best candidates is the best is worth more than what a new one promises: the knowledge
-gradient (Frazier, Powell & Dayanik 2009, INFORMS J. Comput. 21, 599) of one more measurement, by the same samples for
-both.
+No experiment is repeated by accident: a replicate is proposed as such, with its reason. There are two. A suspected
+outlier would be the best: a second measurement tells a discovery from a spike. Or the measurements are noisy, and to
+know better which of the best candidates is the best is worth more than a new one: the knowledge gradient (Frazier,
+Powell & Dayanik 2009, INFORMS J. Comput. 21, 599) of one more measurement, by the same samples for both.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Replicate:
     Attributes:
         place: among what was measured.
         why: what speaks for it.
-        gain: expected gain of the score, or what it gains if a doubted measurement is true; above zero.
+        gain: expected gain of the score, or what it gains if a suspected outlier is true; above zero.
     """
 
     place: int
@@ -50,7 +49,7 @@ def choose_replicate(
     """Return what to measure once more rather than a new candidate, or None.
 
     Args:
-        posterior: learnt from the history's measurements.
+        posterior: fitted to the history's measurements.
         history: what was measured, and what is under way.
         new: the best new candidate.
         seed: determines the samples.
@@ -67,7 +66,7 @@ def choose_only_replicate(
     Powell 2010, Decis. Anal. 7, 378), as a single one may tell nothing.
 
     Args:
-        posterior: learnt from the history's measurements.
+        posterior: fitted to the history's measurements.
         history: what was measured, and what is under way.
         seed: determines the samples.
         left: number of trials.
@@ -89,7 +88,7 @@ class _Other:
 
 
 def _suspicious(posterior: CampaignPosterior, history: TrainingData) -> Replicate | None:
-    """Return the best of what is not believed, if it would be the best of all and was measured once."""
+    """Return the best suspected outlier, if it would be the best of all and was measured once."""
     score, feasible = posterior.scored
     known, held = posterior.outcomes
     lowest = float(known[held].max()) if bool(held.any()) else float(known.min())

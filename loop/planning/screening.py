@@ -53,7 +53,7 @@ class PointwiseAcquisition(AcquisitionFunction):
 
     def __init__(self, posterior: CampaignPosterior, pending: Tensor, seed: int) -> None:
         super().__init__(posterior.model_with(pending))
-        self.learnt, self.seed = posterior, seed
+        self.posterior, self.seed = posterior, seed
 
     @t_batch_mode_transform(expected_q=1)
     def forward(self, X: Tensor) -> Tensor:  # noqa: N803 - BoTorch's name
@@ -66,7 +66,7 @@ class PointwiseAcquisition(AcquisitionFunction):
 
     def _scores(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples of the score, and where they are feasible, samples x m, of some rows at a time."""
-        scorer = self.learnt.scorer
+        scorer = self.posterior.scorer
         for values in self._metrics(rows):
             score, feasible = torch.broadcast_tensors(scorer.score(values), scorer.feasible(values))
             yield score, feasible
@@ -84,7 +84,7 @@ class ScreenedImprovement(PointwiseAcquisition):
 
     def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Return both merits, n and n, of rows, n x d."""
-        measured, held = self.learnt.outcomes
+        measured, held = self.posterior.outcomes
         best = float(measured[held].max()) if held.any() else float(measured.min())
         gains, bounds, chances, least = [], [], [], math.inf
         for score, feasible in self._scores(rows):
@@ -93,7 +93,7 @@ class ScreenedImprovement(PointwiseAcquisition):
             bounds.append(mean + _OPTIMISM * variance.sqrt())
             chances.append(feasible.double().mean(dim=0) + _POSSIBLE)
             least = min(least, float(score.min()))
-        possible = self.learnt.scorer.possible(rows) * self.learnt.success_weight(rows)
+        possible = self.posterior.scorer.possible(rows) * self.posterior.success_weight(rows)
         return torch.cat(gains) * possible, (torch.cat(bounds) - least) * torch.cat(chances) * possible
 
 
@@ -102,17 +102,17 @@ class ScreenedHypervolumeImprovement(PointwiseAcquisition):
 
     def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Return both merits, n and n, of rows, n x d."""
-        learnt, reference = self.learnt, reference_of(self.learnt)
-        free = NondominatedBoxes.above(reference, learnt.points[front_places(learnt)].unsqueeze(0))
+        posterior, reference = self.posterior, reference_of(self.posterior)
+        free = NondominatedBoxes.above(reference, posterior.points[front_places(posterior)].unsqueeze(0))
         expected, optimistic = [], []
         for values in self._metrics(rows):
-            points = learnt.scorer.points(values)
-            feasible = learnt.scorer.feasible(values).expand(points.shape[:2])
+            points = posterior.scorer.points(values)
+            feasible = posterior.scorer.feasible(values).expand(points.shape[:2])
             gain = free.volume(points.reshape(1, -1, len(reference))).reshape(points.shape[:2])
             expected.append((gain * feasible).mean(dim=0))
             high = points.mean(dim=0) + _OPTIMISM * points.std(dim=0)
             optimistic.append(free.volume(high.unsqueeze(0))[0] * (feasible.double().mean(dim=0) + _POSSIBLE))
-        possible = learnt.scorer.possible(rows)
+        possible = posterior.scorer.possible(rows)
         return torch.cat(expected) * possible, torch.cat(optimistic) * possible
 
 
@@ -127,7 +127,7 @@ class ScoreUpperConfidenceBound(PointwiseAcquisition):
     def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Return the upper confidence bound of rows, n x d."""
         mean, sd = self.expected(rows)
-        chance, good, worst = self.learnt.success_weight(rows), hit_threshold(self.learnt), self.learnt.worst
+        chance, good, worst = self.posterior.success_weight(rows), hit_threshold(self.posterior), self.posterior.worst
         bound = chance * (mean + self._exploration * sd) + (1.0 - chance) * worst
         if good is None:
             return (bound,)
@@ -136,17 +136,17 @@ class ScoreUpperConfidenceBound(PointwiseAcquisition):
 
     def expected(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the score, n and n, which is the worst one where infeasible."""
-        scores = (torch.where(feasible, score, self.learnt.worst) for score, feasible in self._scores(rows))
+        scores = (torch.where(feasible, score, self.posterior.worst) for score, feasible in self._scores(rows))
         means, variances = zip(*map(_moments, scores), strict=True)
         return torch.cat(means), torch.cat(variances).sqrt().clamp_min(_LEAST)
 
     @property
     def _exploration(self) -> float:
         """How many standard deviations are worth as much as one of the mean."""
-        scorer = self.learnt.scorer
+        scorer = self.posterior.scorer
         if scorer.encoder.materials is not None:
             return _EXPLORATION
-        own = len(self.learnt.rows) - self.learnt.imported
+        own = len(self.posterior.rows) - self.posterior.imported
         return _AT_FIRST * max(1.0 - own / scorer.campaign.budget.trials, 0.0)
 
 

@@ -65,7 +65,7 @@ def shortlist(posterior: CampaignPosterior, history: TrainingData, seed: int) ->
 
 
 def _settled(posterior: CampaignPosterior, history: TrainingData) -> frozenset[str | None]:
-    """Return the materials of which nothing more is to be learnt.
+    """Return the materials that are not proposed any more.
 
     Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
     that were found good, and those under way: once more with other settings would not be one more.
@@ -111,13 +111,13 @@ def _most_promising(posterior: CampaignPosterior) -> NDArray[np.int64]:
 def _clouds(
     screen: PointwiseAcquisition, settled: frozenset[str | None], history: TrainingData, seed: int
 ) -> list[_Cloud]:
-    scorer = screen.learnt.scorer
+    scorer = screen.posterior.scorer
     table, space = scorer.encoder.materials, scorer.campaign.space
     if table is None:
         settings = _settings(space, history, seed)
         return [_Cloud(scorer, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
     if not space.all_parameters:
-        return [_Cloud(scorer, [{}], _worthwhile(screen.learnt, settled))]
+        return [_Cloud(scorer, [{}], _worthwhile(screen.posterior, settled))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
     wide = _Cloud(scorer, sobol(space, few, seed), np.arange(len(table.ids)))
     top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in screen.merits(wide.rows)])

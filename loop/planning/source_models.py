@@ -1,4 +1,4 @@
-"""What is learnt from earlier campaigns: a model of each metric, and where these say that it is worth to begin."""
+"""Source models: a model of each metric of each earlier campaign, and the candidates that are best by them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _CLOUD = 4096  # pairs of materials and settings that the first candidates are t
 _TOP = 0.05  # share of them, the best by a source, that the first candidates cover
 _AGREED = 0.5  # rank correlation of expected and measured scores from which a source is followed further
 
-Lessons = Mapping[str, tuple[SourceModel, ...]]
-"""Metric to what each source teaches of it."""
+ModelsByMetric = Mapping[str, tuple[SourceModel, ...]]
+"""Metric to its model of each source."""
 
 
 @dataclass(frozen=True, eq=False)
 class SourceModels:
-    """What sources teach: a model of each metric of each by itself, learnt when it is first asked for.
+    """A model of each metric of each source, fitted when it is first asked for.
 
     Raises:
         CampaignError: fewer measurements of a source are of materials of the pool than are needed.
@@ -45,16 +45,16 @@ class SourceModels:
                 _usable(self.scorer, name, source)
 
     @cached_property
-    def lessons(self) -> Lessons:
-        """Metric to what each source teaches of it, as it would be learnt in a campaign."""
+    def by_metric(self) -> ModelsByMetric:
+        """Metric to its model of each source, fitted as in a campaign."""
         measured = self.scorer.campaign.measured
-        return {name: tuple(_lesson(self.scorer, name, source) for source in self._of(name)) for name in measured}
+        return {name: tuple(_source_model(self.scorer, name, source) for source in self._of(name)) for name in measured}
 
     def _of(self, metric: str) -> list[Source]:
         return [source for source in self.sources if metric in source.metrics]
 
 
-def _lesson(scorer: ObjectiveOnSamples, name: str, source: Source) -> SourceModel:
+def _source_model(scorer: ObjectiveOnSamples, name: str, source: Source) -> SourceModel:
     metric, records = scorer.campaign.measured[name], _usable(scorer, name, source)
     done = [r.candidate for r in records]
     metrics = {n: [r.metrics[n] for r in records] for n in (name, metric.proportional_to) if n is not None}
@@ -63,7 +63,7 @@ def _lesson(scorer: ObjectiveOnSamples, name: str, source: Source) -> SourceMode
 
 
 def _usable(scorer: ObjectiveOnSamples, name: str, source: Source) -> list[Record]:
-    """Return the measurements of a source that a metric can be learnt from.
+    """Return the measurements of a source that a metric's model can be fitted to.
 
     Raises:
         CampaignError: there are too few.
@@ -86,22 +86,22 @@ class WarmStartDesign:
     """Candidates that look good by the sources alone: those that cover the best of the space, best first."""
 
     scorer: ObjectiveOnSamples
-    lessons: Lessons
+    by_metric: ModelsByMetric
 
     @property
     def given(self) -> bool:
-        """Whether the sources tell of every measured metric, so that they can tell a score."""
-        return all(self.lessons.get(name) for name in self.scorer.campaign.measured)
+        """Whether the sources have every measured metric, so that they predict a score."""
+        return all(self.by_metric.get(name) for name in self.scorer.campaign.measured)
 
     def candidate(self, turn: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the best fresh candidate of the source whose turn it is, or None."""
-        count = max(len(each) for each in self.lessons.values())
+        count = max(len(each) for each in self.by_metric.values())
         found = self._covers[turn % count]
         return next((c for c in found if c.key() not in seen), None)
 
     def agrees(self, turn: int, history: TrainingData) -> bool:
         """Return whether the source whose turn it is has ranked well what was measured so far."""
-        places = history.known(*history.metrics)
+        places = history.places_with(*history.metrics)
         if len(places) < FEWEST:
             return False
         rows = self.scorer.encoder.encode([history.done[place] for place in places])
@@ -117,7 +117,7 @@ class WarmStartDesign:
     def _covers(self) -> list[list[Candidate]]:
         candidates = self._cloud()
         rows = self.scorer.encoder.encode(candidates)
-        count = max(len(each) for each in self.lessons.values())
+        count = max(len(each) for each in self.by_metric.values())
         wanted = self.scorer.campaign.planner.initial
         return [
             [candidates[i] for i in _cover(self._score(rows, turn), self._places(rows), wanted)]
@@ -133,10 +133,10 @@ class WarmStartDesign:
 
     def _score(self, rows: Tensor, turn: int) -> Tensor:
         """Return the score that a source expects, n, of rows, n x d; the least where a constraint breaks."""
-        lessons = {name: each[turn % len(each)] for name, each in self.lessons.items()}
+        by_metric = {name: each[turn % len(each)] for name, each in self.by_metric.items()}
         found: dict[str, Tensor] = {}
         for name, metric in self.scorer.campaign.measured.items():
-            mean = lessons[name].mean(rows)
+            mean = by_metric[name].mean(rows)
             found[name] = mean if metric.floor is None else mean.clamp_min(metric.floor)
         for name, metric in self.scorer.campaign.measured.items():
             if metric.proportional_to is not None:

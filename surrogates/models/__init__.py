@@ -1,1 +1,1 @@
-"""What is believed of a metric after some measurements: Gaussian processes, and the choice of what they see."""
+"""Models of one metric, each a BoTorch model: Gaussian processes, trees, and what is made of them."""

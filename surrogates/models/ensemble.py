@@ -32,12 +32,12 @@ class Ensemble(MetricModel):
 
     Args:
         members: name to model, at least two, the first of which knows the noise.
-        weighed: name of each model that was compared to its evidence.
+        evidences: name of each model that was compared to its evidence.
     """
 
-    def __init__(self, members: Mapping[str, MetricModel], weighed: Mapping[str, float]) -> None:
+    def __init__(self, members: Mapping[str, MetricModel], evidences: Mapping[str, float]) -> None:
         super().__init__()
-        self.members, self.weighed = members, weighed
+        self.members, self.evidences = members, evidences
 
     @property
     def evidence(self) -> float:
@@ -69,7 +69,7 @@ class Ensemble(MetricModel):
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps: the account of the first member, and the evidence of each."""
         first = next(iter(self.members.values())).describe()
-        return {**first, "members": list(self.members), "models": dict(self.weighed)}
+        return {**first, "members": list(self.members), "models": dict(self.evidences)}
 
     def _deviations(self, rows: Tensor) -> Tensor:
         """Return by how much the mean of each member, k x n, lies off their average."""
@@ -78,7 +78,7 @@ class Ensemble(MetricModel):
 
 
 def alternative_models(
-    task: RegressionProblem, lessons: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None
+    task: RegressionProblem, sources: tuple[SourceModel, ...], seen: Observations, cache: FitCache | None
 ) -> dict[str, Alternative]:
     """Return other models of a metric; none where measurements are too few, or materials are chosen.
 
@@ -87,17 +87,17 @@ def alternative_models(
 
     Args:
         task: what there is to learn.
-        lessons: the metric's source models.
+        sources: the metric's source models.
         seen: its measurements.
-        memory: cache of the additive model, which is added to; None for no such model.
+        cache: cache of the additive model, which is added to; None for no such model.
     """
     encoder = task.encoder
     if encoder.materials is not None or len(seen.values) < _FEWEST:
         return {}
     trees = fit_extra_trees(seen, encoder.parameter_columns)
     found: dict[str, Alternative] = {TREES: trees.noted(spread=trees.spread * task.inflation)}
-    if memory is not None and len(encoder.space.all_parameters) > 1:
-        found[EFFECTS] = fit_with_sources(replace(task, effects=True, plain=True), lessons, seen, memory)
+    if cache is not None and len(encoder.space.all_parameters) > 1:
+        found[EFFECTS] = fit_with_sources(replace(task, effects=True, plain=True), sources, seen, cache)
     return found
 
 

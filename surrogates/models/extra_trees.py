@@ -21,7 +21,7 @@ from torch import Tensor
 from surrogates.models.base import MetricModel
 from surrogates.models.observations import Observations
 
-# Chosen on tables of real experiments and made-up ones: docs/benchmarks.md, "On tables of real experiments".
+# Chosen on tables that are not held out, and made-up ones: docs/benchmarks.md, "The planner against other engines".
 _TREES = 48
 _FLOOR = 0.02  # variance that is added to each prediction, as a share of the metric's
 _SPREADS = (0.5, 3.0)  # limits of the factor by which the spread between trees is corrected

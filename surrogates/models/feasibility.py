@@ -1,4 +1,4 @@
-"""The probability that a candidate can be made and measured at all, learnt from trials that failed.
+"""The probability that a candidate can be made and measured at all, fitted to trials that failed.
 
 A Gaussian process classifier with a logistic likelihood, by Laplace's approximation (Rasmussen & Williams 2006,
 algorithms 3.1 and 3.2; the probability by MacKay 1992, Neural Comput. 4, 720), which GPyTorch does not have: its
@@ -28,7 +28,7 @@ _SUCCESS = 2.2  # not tuned: log odds of success before any trial, nine in ten
 _OWN = 1.0  # not tuned: variance of the log odds that is each trial's own, so that one failure leaves them even
 _LENGTHS = (0.15, 0.3, 0.6)  # not tuned: of the unit cube's diagonal, or of the distance between two materials
 _SPREADS = (1.0, 4.0, 16.0, 64.0)  # not tuned: variances of the log odds over the space, up to certainty
-_MOST = 400  # not tuned: trials of either kind that are learnt from, so that a fit takes less than a second
+_MOST = 400  # not tuned: trials of either kind that it is fitted to, so that a fit takes less than a second
 _STEPS = 50  # not tuned: of Newton's method at most; it takes about ten
 _HALVINGS = 8  # not tuned: of a step that does not climb
 _CONVERGED = 1e-8  # not tuned: rise of the log posterior below which a step is the last

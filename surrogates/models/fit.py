@@ -25,15 +25,16 @@ from surrogates.models.model_selection import FEWEST, Selection, kernels_beside,
 from surrogates.models.observations import Observations
 from surrogates.models.problem import FittedKernel, RegressionProblem, Standardised, digest
 
+# Not tuned: what bounds the time; docs/benchmarks.md, "What it costs", has times by these values.
 _GROWTH = 1.1  # of the measurements between two fits of hyper-parameters
 _KERNEL_GROWTH = 1.3  # of the measurements between two choices of a kernel
-_MOST_TO_FIT = 400  # measurements that decide about hyper-parameters
-_REMEMBERED = 3  # models and factors of one metric
+_MOST_TO_FIT = 400  # measurements that hyper-parameters are fitted to
+_CACHED = 3  # models and factors of one metric
 
 
 @dataclass(frozen=True)
 class FitCache:
-    """What was found out about one metric, by what it was found from: some measurements, views and prior.
+    """What is kept of the fits of one metric, by what they depend on: some measurements, views and prior.
 
     Attributes:
         logs: logarithms of hyper-parameters, by the spec and the prior that they belong to.
@@ -56,23 +57,23 @@ _ShapeKey = tuple[int, bytes, KernelSpec, PriorMean | None]
 """The same with what was made of them."""
 
 
-def fit_gp(task: RegressionProblem, seen: Observations, memory: FitCache | None = None) -> MetricGP:
-    """Return what is believed of a metric after its measurements.
+def fit_gp(task: RegressionProblem, seen: Observations, cache: FitCache | None = None) -> MetricGP:
+    """Return the Gaussian process of a metric after its measurements.
 
     Views, prior and hyper-parameters are those of the first measurements, nine tenths of all at least, so that they
-    change only as these grow by a tenth; whether they are remembered changes nothing but the time it takes.
+    change only as these grow by a tenth; whether they are cached changes nothing but the time it takes.
 
     Args:
         task: what may be used.
         seen: at least one measurement, in the order in which they came.
-        memory: of one metric; it is added to.
+        cache: of one metric; it is added to.
     """
-    memory = FitCache() if memory is None else memory
+    cache = FitCache() if cache is None else cache
     start = Standardised(task, seen)
     key = (_key(start), task.inflation)
-    if key not in memory.models:
-        _remember(memory.models, key, _learnt(start, memory))
-    return memory.models[key]
+    if key not in cache.models:
+        _remember(cache.models, key, _learnt(start, cache))
+    return cache.models[key]
 
 
 def _key(start: Standardised) -> _Key:
@@ -80,57 +81,57 @@ def _key(start: Standardised) -> _Key:
     return len(start.rows), start.digest, task.usable, task.prior, task.plain or bool(task.usable)
 
 
-def _learnt(start: Standardised, memory: FitCache) -> MetricGP:
+def _learnt(start: Standardised, cache: FitCache) -> MetricGP:
     decisive = start.first(fitted_to(len(start.rows)))
     many = len(start.rows) > _MOST_TO_FIT
     if many:  # in the units of those that decide, so that these stay as they are
         start = Standardised(start.task, start.seen, (decisive.shift, decisive.scale))
-    verdict = _verdict(decisive, memory)
+    verdict = _verdict(decisive, cache)
     spec = verdict.spec
-    logs = _logs(decisive, spec, verdict.prior, memory)
-    widened = _widened(decisive, spec, verdict.prior, memory)
+    logs = _logs(decisive, spec, verdict.prior, cache)
+    widened = _widened(decisive, spec, verdict.prior, cache)
     fitted = FittedKernel.at(start, spec, verdict.prior, logs)
     if many:
-        fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], memory))
+        fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], cache))
     return _believed(start, fitted, verdict, widened)
 
 
-def _extended(fitted: FittedKernel, first: Tensor, memory: FitCache) -> Factor:
-    """Return the factorised covariance of many observations; that of the first of them, at these rows, is remembered.
+def _extended(fitted: FittedKernel, first: Tensor, cache: FitCache) -> Factor:
+    """Return the factorised covariance of many observations; that of the first of them, at these rows, is cached.
 
-    It is always made of these two parts, so that it does not matter whether the first part was remembered.
+    It is always made of these two parts, so that it does not matter whether the first part was cached.
     """
     data, count = fitted.data, len(first)
     known = [each[:count] for each in (data.noise, data.prior, data.amplitude) if each is not None]
     key = (fitted.spec, fitted.prior, digest(first, fitted.logs, *known))
-    if key not in memory.factors:
+    if key not in cache.factors:
         begun = replace(fitted, data=data.only(torch.arange(count)))
-        _remember(memory.factors, key, begun.factor)
+        _remember(cache.factors, key, begun.factor)
     rest = data.parts.between(torch.arange(count, len(data.targets)), torch.arange(len(data.targets)))
-    return extend(memory.factors[key], fitted.covariance(rest), data)
+    return extend(cache.factors[key], fitted.covariance(rest), data)
 
 
 def _remember(found: dict[Any, Any], key: Any, value: Any) -> None:
     """Keep a value, and forget the oldest where there are many."""
     found[key] = value
-    if len(found) > _REMEMBERED:
+    if len(found) > _CACHED:
         del found[next(iter(found))]
 
 
-def _verdict(start: Standardised, memory: FitCache) -> Selection:
+def _verdict(start: Standardised, cache: FitCache) -> Selection:
     """Return which way to see the observations explains them; without views, the first of them tell, for a while."""
     start = start if start.task.usable else start.first(fitted_to(len(start.rows), _KERNEL_GROWTH))
     key = _key(start)
-    if key not in memory.verdicts:
-        memory.verdicts[key] = _judged(start, memory)
-    return memory.verdicts[key]
+    if key not in cache.verdicts:
+        cache.verdicts[key] = _judged(start, cache)
+    return cache.verdicts[key]
 
 
-def _judged(start: Standardised, memory: FitCache) -> Selection:
+def _judged(start: Standardised, cache: FitCache) -> Selection:
     task = start.task
 
     def fitted(spec: KernelSpec) -> FittedKernel:
-        return FittedKernel.at(start, spec, task.prior, _logs(start, spec, task.prior, memory))
+        return FittedKernel.at(start, spec, task.prior, _logs(start, spec, task.prior, cache))
 
     first = fitted(task.spec(task.usable))
     if first.spec.views:
@@ -139,28 +140,28 @@ def _judged(start: Standardised, memory: FitCache) -> Selection:
     return select_kernel(first, kernels, fitted)
 
 
-def _logs(start: Standardised, spec: KernelSpec, prior: PriorMean | None, memory: FitCache) -> Tensor:
+def _logs(start: Standardised, spec: KernelSpec, prior: PriorMean | None, cache: FitCache) -> Tensor:
     """Return the logarithms of the hyper-parameters that are fitted to the observations."""
     key = (len(start.rows), start.digest, spec, prior)
-    if key not in memory.logs:
-        memory.logs[key] = _fit(start, spec, prior)
-    return memory.logs[key]
+    if key not in cache.logs:
+        cache.logs[key] = _fit(start, spec, prior)
+    return cache.logs[key]
 
 
-def _widened(start: Standardised, spec: KernelSpec, prior: PriorMean | None, memory: FitCache) -> float:
+def _widened(start: Standardised, spec: KernelSpec, prior: PriorMean | None, cache: FitCache) -> float:
     """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
     count = len(start.rows)
     formulas = start.task.encoder.formulas(start.rows[_spread(count)])
     if count < FEWEST or not formulas:
         return 1.0
     key = (count, start.digest, spec, prior)
-    if key not in memory.widenings:
-        logs = memory.logs[key]
+    if key not in cache.widenings:
+        logs = cache.logs[key]
         fitted = FittedKernel.at(start, spec, prior, logs)
         data = _thinned(fitted.data)
         factor = factorise(fitted.covariance(data.parts), data)
-        memory.widenings[key] = extrapolation_factor(factor, chemical_families(formulas))
-    return memory.widenings[key]
+        cache.widenings[key] = extrapolation_factor(factor, chemical_families(formulas))
+    return cache.widenings[key]
 
 
 def fitted_to(count: int, growth: float = _GROWTH) -> int:

@@ -27,12 +27,12 @@ from surrogates.models.means import MetricMean, PriorMean
 from surrogates.models.problem import FittedKernel
 from surrogates.models.replicates import replicates
 
-# Sizes that decide about time and memory, not about what is chosen; by the timings of docs/benchmarks.md.
+# Not tuned: sizes that bound time and memory.
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
 _LARGE = 512  # rows of a pool, as against those of a few candidates
-_FULLY = 8192  # rows of which more than mean and variance is remembered
+_FULLY = 8192  # rows of which more than mean and variance is cached
 _CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
-_LEAST = 1e-9  # variance that rounding may leave, in standardised units
+_LEAST = 1e-9  # not tuned: variance that rounding may leave, in standardised units
 _QUIETEST = 1e-6  # variance of noise below which GPyTorch warns
 
 
@@ -78,7 +78,7 @@ class MetricUnits(OutcomeTransform):
 
 
 class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
-    """An exact Gaussian process that has learnt from the measurements of a metric.
+    """An exact Gaussian process that is fitted to the measurements of a metric.
 
     It is a BoTorch model as ``SingleTaskGP`` is one: ``mean_module``, ``covar_module``, ``likelihood`` and
     ``outcome_transform`` say all, and fitting it anew by ``fit_gpytorch_mll`` is possible. What it says of rows follows
@@ -198,20 +198,20 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
     def scored(self, rows: Tensor) -> PointwisePosterior:
         """Return the posterior of n rows one by one in standardised units (Rasmussen & Williams 2006, algorithm 2.1).
 
-        Large pools are scored in single precision. The latest many rows and the latest few are remembered.
+        Large pools are scored in single precision. The latest many rows and the latest few are cached.
         """
         if rows.requires_grad:
             return PointwisePosterior(rows, *self._scored(rows, torch.float64))
         large = len(rows) >= _LARGE
-        known = self._memory[large].at(rows, self.covar_module.encoder) if large in self._memory else None
+        known = self._cache[large].at(rows, self.covar_module.encoder) if large in self._cache else None
         found = known or PointwisePosterior(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
-        self._memory[large] = found
+        self._cache[large] = found
         return found
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others, in the metric's unit squared, before the floor."""
         scored = self.scored(rows)
-        _, _, root = self._scored(others, scored.root.dtype)  # not remembered, so that the pool's scores stay
+        _, _, root = self._scored(others, scored.root.dtype)  # not cached, so that the pool's scores stay
         known = self.covar_module.between(rows, others, scored.root.dtype) - scored.root @ root.mT
         return self.sd_unit**2 * known
 
@@ -253,7 +253,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         """Return the model with the covariance factorised anew, after its hyper-parameters were fitted."""
         self.data = replace(self.data, noise=self.likelihood.noise.detach())
         self.factor = factorise(self.covar_module.at(self.data.parts), self.data)
-        self._memory.clear()
+        self._cache.clear()
         return self
 
     def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -269,7 +269,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         return mean, left.clamp_min(_LEAST), root
 
     @cached_property
-    def _memory(self) -> dict[bool, PointwisePosterior]:
+    def _cache(self) -> dict[bool, PointwisePosterior]:
         return {}
 
 

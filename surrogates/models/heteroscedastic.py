@@ -2,9 +2,9 @@
 
 The logarithm of a variance that n measurements show is that of the true one plus the logarithm of a chi-square variable
 of n - 1 degrees of freedom over these, whose mean and variance are known (Bartlett & Kendall 1946, Suppl. J. R. Stat.
-Soc. 8, 128): few measurements say little. So a Gaussian process learns the logarithm of the variance over the space. It
-is believed where it makes what each candidate's measurements show clearly more probable, by all other candidates, than
-one noise for all does.
+Soc. 8, 128): few measurements say little. So a Gaussian process is fitted to the logarithm of the variance over the
+space. It is used where the replicates of each candidate are clearly more probable by it, given those of all other
+candidates, than by one noise for all.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from surrogates.models.problem import RegressionProblem
 from surrogates.models.replicates import Replicates, replicates
 
 _FEWEST = 8  # not tuned: candidates with replicates, from which on the noise may depend on the input
-_LEAST = 1e-4  # not tuned: of the pooled variance; less cannot be told from nothing
+_LEAST = 1e-4  # not tuned: of the pooled variance; less cannot be told from zero
 
 
 @dataclass(frozen=True)
 class HeteroscedasticNoise:
-    """The variance that measurements have beyond what they tell of.
+    """The variance that measurements have beyond the stated one.
 
     Attributes:
-        logarithm: what is learnt of the logarithm of the whole variance.
-        told: variance that measurements tell of, in the median.
+        logarithm: posterior of the logarithm of the whole variance.
+        stated: median of the stated variances.
         account: how it explains what measurements of the same candidates show, for the log.
     """
 
     logarithm: MetricGP
-    told: float
+    stated: float
     account: Mapping[str, Any]
 
     def variance(self, rows: Tensor) -> Tensor:
-        """Return the variance, n, that one measurement of each of n rows has beyond what it tells of."""
-        return (_expected(*self.logarithm.marginals(rows)) - self.told).clamp_min(0.0)
+        """Return the variance, n, that one measurement of each of n rows has beyond the stated one."""
+        return (_expected(*self.logarithm.marginals(rows)) - self.stated).clamp_min(0.0)
 
     def noisier(self, seen: Observations) -> Observations:
         """Return measurements with the noise that they have."""
@@ -56,21 +56,21 @@ def fit_heteroscedastic_noise(task: RegressionProblem, seen: Observations) -> He
 
     Args:
         task: what the metric's model may use.
-        seen: measurements that are believed.
+        seen: measurements without suspected outliers.
     """
     groups = replicates(seen.rows, seen.values)
-    told = float(seen.sds.square().median())
-    if len(groups.counts) < _FEWEST or not groups.pooled or groups.pooled <= told:
+    stated = float(seen.sds.square().median())
+    if len(groups.counts) < _FEWEST or not groups.pooled or groups.pooled <= stated:
         return None
     variances = groups.variances.clamp_min(_LEAST * groups.pooled)
     half = groups.freedom / 2.0
     values = variances.log() - torch.digamma(half) + half.log()
     shown = Observations(groups.rows, values, torch.polygamma(1, half).sqrt())
-    model = fit_gp(replace(task, prior=None, floor=None, inflation=1.0, abrupt=False, plain=True), shown)
+    model = fit_gp(replace(task, prior=None, floor=None, inflation=1.0, short_length_scale=False, plain=True), shown)
     account = _account(groups, model)
     if not clearly_better(account["evidence"], account["homoscedastic"], len(groups.counts)):
         return None
-    found = HeteroscedasticNoise(model, told, account)
+    found = HeteroscedasticNoise(model, stated, account)
     return replace(found, account={**account, "sds": _range(found.variance(seen.rows))})
 
 

@@ -15,7 +15,7 @@ from surrogates.models.kernel_spec import KernelSpec
 _ROUNDS = 40  # steps of a fit at most; not tuned
 _CLOSE = 1e-5  # relative gain of log likelihood at which fitting ends; not tuned
 _BOUNDS = (-12.0, 8.0)  # of logarithms; not tuned: far outside of what priors expect
-_NOISY = math.log(0.1)  # variance of noise, in standardised units, with which fitting begins a second time
+_NOISY = math.log(0.1)  # not tuned: variance of noise, in standardised units, with which fitting begins a second time
 _IMPOSSIBLE = 1e10
 
 
@@ -25,12 +25,12 @@ def fit(spec: KernelSpec, data: Data, start: Tensor | None = None) -> Tensor:
     Args:
         spec: which there are.
         data: what they are fitted to.
-        start: where to begin; by default, where they are expected to be. A wary model also begins with much noise:
-            what differs may be noise or structure, and between these two explanations lies a ridge.
+        start: where to begin; by default, where they are expected to be. A conservative model begins with much noise,
+            too: what differs may be noise or structure, and between these two explanations lies a ridge.
     """
     mean, sd = spec.priors
     starts = [mean if start is None else start]
-    if start is None and spec.wary:
+    if start is None and spec.conservative:
         starts.append(torch.cat([mean[:-1], torch.tensor([_NOISY], dtype=torch.float64)]))
     pairs, logs = PairCovariance.of(spec, data.parts), mean.clone()
 

@@ -1,4 +1,4 @@
-"""The hyper-parameters of a metric's covariance, and what is believed of them before any data."""
+"""The hyper-parameters of a metric's covariance, and their priors."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class KernelSpec:
         views: names of the views of the material; empty without a pool.
         parameters: number of columns of the parameters.
         levels: columns of each categorical.
-        abrupt: whether a part of a parameter's range is expected to make all the difference, another for each material.
-        wary: whether what lies between measurements is expected to be as unknown as it may be.
+        short_length_scale: whether short length scales are expected, and a strong interaction with the material.
+        conservative: whether the posterior between measurements is to stay as uncertain as it may be.
         smooth: whether all derivatives by the parameters exist: P is Gaussian.
         warped: columns of the parameters that are warped.
         effects: whether P is a sum of what each parameter does, and of what every two of them do together.
@@ -45,8 +45,8 @@ class KernelSpec:
     views: tuple[str, ...]
     parameters: int
     levels: tuple[tuple[int, ...], ...] = ()
-    abrupt: bool = False
-    wary: bool = False
+    short_length_scale: bool = False
+    conservative: bool = False
     smooth: bool = False
     warped: tuple[int, ...] = ()
     effects: bool = False
@@ -87,9 +87,9 @@ class KernelSpec:
     def constant(self) -> float:
         """The prior variance of the constant, in standardised units.
 
-        A campaign measures good candidates most. To a wary model, their mean says nothing of what was not measured.
+        A campaign measures good candidates most: to a conservative model, their mean says nothing of other candidates.
         """
-        return _CONSERVATIVE_OFFSET if self.wary else OFFSET
+        return _CONSERVATIVE_OFFSET if self.conservative else OFFSET
 
     @cached_property
     def priors(self) -> tuple[Tensor, Tensor]:
@@ -98,43 +98,43 @@ class KernelSpec:
         The first view is expected to say as much as all others together. Length scales of views are of the order of the
         distance between two materials; those of parameters grow with their number (Hvarfner, Hellsten & Nardi 2024,
         ICML 41), in which a categorical counts once, and with how far apart two of their values are; each effect is of
-        one parameter, however many there are. Those of a wary model are near the mode of that belief, one level tells
-        hardly anything of another, and the variance is that of the measurements: a model that smooths over what lies
-        between them, or takes what one level showed for what another will, stays at the first good one (as in BayBE;
-        Fitzner et al. 2025, Digital Discovery 4, 1991).
+        one parameter, however many there are. Those of a conservative model are near the mode of that prior, levels are
+        hardly correlated, and the variance is that of the measurements: a model that smooths over what lies between
+        them, or predicts one level by another, stays at the first good candidate (as in BayBE; Fitzner et al. 2025,
+        Digital Discovery 4, 1991). That of the noise was chosen together with ``_SHORTER``; the others are not tuned.
         """
         mean, sd = [], []
         for name in self.names:
             match name.split("."):
                 case ["scale", view]:
-                    belief = (math.log(self._share(view)), 1.5)
+                    prior = (math.log(self._share(view)), 1.5)
                 case ["length", str(which)]:
-                    belief = self._reach(int(which)) if which.isdigit() else (0.0, 0.7)
-                case ["process"] if self.wary:
-                    belief = (0.0, 0.1)
+                    prior = self._reach(int(which)) if which.isdigit() else (0.0, 0.7)
+                case ["process"] if self.conservative:
+                    prior = (0.0, 0.1)
                 case ["nugget"]:
-                    belief = (math.log(0.01), 2.0)
+                    prior = (math.log(0.01), 2.0)
                 case ["noise"]:
-                    belief = (math.log(0.001), 2.0)
+                    prior = (math.log(0.001), 2.0)
                 case ["low" | "high", _]:
-                    belief = (0.0, 0.5)
-                case ["product"] if self.abrupt:
-                    belief = (math.log(2.0), 1.0)
+                    prior = (0.0, 0.5)
+                case ["product"] if self.short_length_scale:
+                    prior = (math.log(2.0), 1.0)
                 case _:
-                    belief = (math.log(0.5), 1.0)
-            mean.append(belief[0])
-            sd.append(belief[1])
+                    prior = (math.log(0.5), 1.0)
+            mean.append(prior[0])
+            sd.append(prior[1])
         return torch.tensor(mean, dtype=torch.float64), torch.tensor(sd, dtype=torch.float64)
 
     def _reach(self, column: int) -> tuple[float, float]:
-        """Return what is believed of the logarithm of a column's length scale: mean and standard deviation."""
+        """Return the prior of the logarithm of a column's length scale: mean and standard deviation."""
         count = 1 if self.effects else len(self.apiece)
         median = math.sqrt(2.0) + 0.5 * math.log(count)
         level = any(column in columns for columns in self.levels)
-        if self.wary:
+        if self.conservative:
             return _APART if level else median - _MODE, 0.6
         median += _LEVELS * level
-        return median - (_SHORTER if self.abrupt or not self.views else 1.0), 1.0
+        return median - (_SHORTER if self.short_length_scale or not self.views else 1.0), 1.0
 
     def _share(self, view: str) -> float:
         """Return how much of the variance a view is expected to explain."""

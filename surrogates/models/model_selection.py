@@ -1,4 +1,4 @@
-"""Which way to see the measurements explains them: by the density of each by the others (leave-one-out).
+"""Selection of views, prior mean and kernel by the density of each measurement given the others (leave-one-out).
 
 Of several ways, the one that is expected beforehand holds unless another is better by more than chance may do.
 """
@@ -70,13 +70,13 @@ def select_kernel(
 
 
 def kernels_beside(matern: KernelSpec, numeric: tuple[int, ...]) -> dict[str, KernelSpec]:
-    """Return the kernels beside the Matérn one; a wary process may not be sure of what lies between measurements.
+    """Return the kernels beside the Matérn one; none is Gaussian for a conservative process.
 
     Args:
         matern: the spec with that kernel.
         numeric: columns of the parameters that hold numbers, which may be warped.
     """
-    gaussian = {} if matern.wary else {GAUSSIAN: replace(matern, smooth=True)}
+    gaussian = {} if matern.conservative else {GAUSSIAN: replace(matern, smooth=True)}
     return gaussian | ({WARPED: replace(matern, warped=numeric)} if numeric else {})
 
 
@@ -95,7 +95,7 @@ def _rivals(mixture: FittedKernel) -> Iterator[tuple[str, FittedKernel]]:
 
 
 def _lone(spec: KernelSpec, mixture: FittedKernel, length: float, data: Data) -> FittedKernel:
-    """Return a view alone: its own hyper-parameters a guess, those of the parameters from the mixture."""
+    """Return a view alone: its own hyper-parameters at a start, those of the parameters from the mixture."""
     known = dict(zip(mixture.spec.names, mixture.logs.exp().tolist(), strict=True))
     known |= {f"scale.{spec.views[0]}": 1.0, f"length.{spec.views[0]}": length, "nugget": _SINGLE_NUGGET}
     logs = torch.tensor([known[name] for name in spec.names], dtype=torch.float64).log()

@@ -3,8 +3,8 @@
     high = offset + slope * E[low] + share * (low - E[low]) + difference
 
 The first two terms and the difference are those of a metric that learns from a source (``transfer``), the cheap
-measurements being the source; the third is what is not yet known of the cheap version, and so what a further cheap
-measurement would tell. It is the autoregressive model of Kennedy & O'Hagan (2000, Biometrika 87, 1), learnt level by
+measurements being the source; the third is the uncertainty of the cheap version, and so what a further cheap
+measurement would change. It is the autoregressive model of Kennedy & O'Hagan (2000, Biometrika 87, 1), learnt level by
 level (Le Gratiet & Garnier 2014, Int. J. Uncertain. Quantif. 4, 365); the two levels need not share their points.
 """
 
@@ -32,7 +32,7 @@ class AutoregressiveModel(MetricModel):
 
     Args:
         name: of the cheap version.
-        base: learnt with the mean of the cheap version as prior mean.
+        base: fitted with the mean of the cheap version as prior mean.
         low: the cheap version.
         share: how much the metric moves, in its standardised units, where the cheap version moves by one of its own.
     """
@@ -71,8 +71,8 @@ class AutoregressiveModel(MetricModel):
         known = self._root(rows) @ self._root(others).mT
         return (self.base.sd_unit) ** 2 * (self._prior(rows, others) - known)
 
-    def told(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what cheap measurements at others would tell.
+    def low_fidelity_covariance(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the moments by which cheap measurements at others would change the posterior.
 
         Returns:
             The covariance, n x q, of the metric at n rows with the cheap version at q others, and the variance, q, of
@@ -95,11 +95,11 @@ class AutoregressiveModel(MetricModel):
 
     @property
     def _unit(self) -> float:
-        """What one of the standardised units of the doubt is in the cheap version's unit."""
+        """What one of the standardised units of its uncertainty is in the cheap version's unit."""
         return 1.0 / self.share if self.share else 0.0
 
     def _low_covariance(self, rows: Tensor, others: Tensor) -> Tensor:
-        """Return the covariance, n x q, of what is not known of the cheap version, in standardised units."""
+        """Return the posterior covariance, n x q, of the cheap version, in standardised units."""
         return self.share**2 * self.low.cross(rows, others).double()
 
     def _prior(self, rows: Tensor, others: Tensor, inner: bool = False) -> Tensor:
@@ -131,11 +131,11 @@ class AutoregressiveModel(MetricModel):
 
 
 def with_low_fidelity(model: MetricModel, cheap: dict[str, MetricGP]) -> MetricModel:
-    """Return a model with the doubt about the cheap version that it learnt from, if it did learn from one."""
+    """Return a model with the uncertainty of the cheap version that is its prior mean, if one is."""
     match model:
         case Ensemble():
             members = {name: with_low_fidelity(member, cheap) for name, member in model.members.items()}
-            return Ensemble(members, model.weighed)
+            return Ensemble(members, model.evidences)
         case MetricGP(prior=SourceModel(name=name, scale=scale), account=account) if name in cheap:
             return AutoregressiveModel(name, model, cheap[name], account["sources"][name]["slope"] / scale)
         case _:
@@ -143,7 +143,7 @@ def with_low_fidelity(model: MetricModel, cheap: dict[str, MetricGP]) -> MetricM
 
 
 def low_fidelity_of(model: MetricModel) -> AutoregressiveModel | None:
-    """Return the model that leans on a cheap version, itself or among the members of a mixture."""
+    """Return the autoregressive model, itself or among the members of an average."""
     match model:
         case AutoregressiveModel():
             return model

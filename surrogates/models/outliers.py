@@ -1,12 +1,12 @@
-"""Measurements that cannot be believed: those that the others contradict, such as spikes and zeros.
+"""Suspected outliers: measurements that the others contradict, such as spikes and zeros.
 
-A measurement is doubted when it lies too far from what the model expects there without it (leave-one-out; Rasmussen &
+One is suspected when it lies too far from what the model expects there without it (leave-one-out; Rasmussen &
 Williams 2006, equation 5.12), in units of the uncertainty of that expectation, and when no near neighbour says about
 the same. At fixed hyper-parameters this ranks measurements as relevance pursuit does (Ament et al. 2024, NeurIPS 37):
-what the likelihood gains when a measurement is given noise of its own grows with this distance alone. One wild value
-hides another, so that the worst is left out before the next is looked at, and the model is fitted again without all of
-them, until no verdict changes. Wild values spoil the hyper-parameters, too, so that there are two beginnings: with all
-measurements, and without those far off the bulk. Which of these verdicts holds, or that nothing is wrong, is what makes
+what the likelihood gains when a measurement is given noise of its own grows with this distance alone. Outliers mask
+each other, so that the worst is left out before the next is looked at, and the model is fitted again without all of
+them, until they stay the same. They distort the hyper-parameters, too, so that there are two starts: with all
+measurements, and without those far off the bulk. Of the results, or that there is no outlier, the one holds that makes
 the measurements most probable: a few wrong ones among many that agree, or a metric that has such extremes.
 """
 
@@ -43,7 +43,7 @@ _WRONG = 0.01  # prior probability that a measurement is wrong
 
 @dataclass(frozen=True)
 class Outlier:
-    """Why a measurement is not believed.
+    """Why a measurement is a suspected outlier.
 
     Attributes:
         expected, sd: what the others say, in the metric's unit, with standard deviation.
@@ -56,18 +56,18 @@ class Outlier:
 
     @property
     def text(self) -> str:
-        """The doubt in words."""
+        """The reason in words."""
         return f"{self.expected:.4g} ± {self.sd:.2g} by the others, {abs(self.distance):.0f} standard deviations off"
 
 
 @dataclass(frozen=True)
 class OutlierScreening:
-    """What is believed of some measurements.
+    """Some measurements, and which of them are suspected outliers.
 
     Attributes:
-        seen: the measurements that are believed.
-        model: what was learnt from them.
-        outliers: place of each other measurement to the reason.
+        seen: the other measurements.
+        model: fitted to these.
+        outliers: place of each suspected outlier to the reason.
     """
 
     seen: Observations
@@ -75,37 +75,37 @@ class OutlierScreening:
     outliers: Mapping[int, Outlier] = field(default_factory=dict)
 
 
-def detect_outliers(task: RegressionProblem, seen: Observations, memory: FitCache | None = None) -> OutlierScreening:
-    """Return which measurements are believed: a pure function of them, judged anew with every further one.
+def detect_outliers(task: RegressionProblem, seen: Observations, cache: FitCache | None = None) -> OutlierScreening:
+    """Return which measurements are suspected outliers: a pure function of all of them.
 
     Args:
-        task: what the model may use; of kernels, the plain one judges.
+        task: what the model may use; of kernels, the plain one is used.
         seen: at least one measurement, in the order in which they came.
-        memory: of the same metric; it is added to.
+        cache: of the same metric; it is added to.
     """
-    memory, task = FitCache() if memory is None else memory, replace(task, plain=True)
-    trusting = OutlierScreening(seen, fit_gp(task, seen, memory))
+    cache, task = FitCache() if cache is None else cache, replace(task, plain=True)
+    complete = OutlierScreening(seen, fit_gp(task, seen, cache))
     if len(seen.values) < FEWEST:
-        return trusting
+        return complete
     bulk = _Bulk.of(seen)
-    found = [trusting]
+    found = [complete]
     for start in bulk.starts(seen, task.floor):
-        settled = _settled(task, seen, memory, start)
-        found += [settled] if settled.outliers else []
+        found_from_start = _screened_from(task, seen, cache, start)
+        found += [found_from_start] if found_from_start.outliers else []
     return max(found, key=lambda each: bulk.support(each, seen))
 
 
-def _settled(task: RegressionProblem, seen: Observations, memory: FitCache, start: Tensor) -> OutlierScreening:
-    """Return a verdict that holds by the model that learns from what it believes, beginning with some measurements."""
+def _screened_from(task: RegressionProblem, seen: Observations, cache: FitCache, start: Tensor) -> OutlierScreening:
+    """Return outliers that stay the same by the model that is fitted without them, starting from some measurements."""
     kept, outliers = start, dict[int, Outlier]()
     for number in range(_ROUNDS):
-        outliers = _Judge(fit_gp(task, seen.only(kept), memory), seen, kept).outliers()
-        believed = torch.ones_like(kept)
-        believed[list(outliers)] = False
-        if number and torch.equal(kept, believed):
+        outliers = _OutlierTest(fit_gp(task, seen.only(kept), cache), seen, kept).outliers()
+        inliers = torch.ones_like(kept)
+        inliers[list(outliers)] = False
+        if number and torch.equal(kept, inliers):
             break
-        kept = believed
-    return OutlierScreening(seen.only(kept), fit_gp(task, seen.only(kept), memory), outliers)
+        kept = inliers
+    return OutlierScreening(seen.only(kept), fit_gp(task, seen.only(kept), cache), outliers)
 
 
 @dataclass(frozen=True)
@@ -137,21 +137,21 @@ class _Bulk:
         if floor is None and not bool(within.all()):  # many lie at a floor, which says nothing of the others
             yield within
 
-    def support(self, sifted: OutlierScreening, seen: Observations) -> float:
-        """Return the log probability of all measurements if those that are not believed are wrong.
+    def support(self, screened: OutlierScreening, seen: Observations) -> float:
+        """Return the log probability of all measurements if the suspected outliers are wrong.
 
         A wrong one is expected anywhere (Cauchy distribution about the bulk).
         """
-        model, right = sifted.model, len(sifted.seen.values)
+        model, right = screened.model, len(screened.seen.values)
         known = model.factor.log_likelihood - right * math.log(model.scale) + right * math.log(1.0 - _WRONG)
-        off = (seen.values[list(sifted.outliers)] - self.centre) / self.spread
+        off = (seen.values[list(screened.outliers)] - self.centre) / self.spread
         anywhere = _WRONG / (math.pi * self.spread * (1.0 + off.square()))
         return known + float(anywhere.log().sum())
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """A model that has learnt from some of the measurements, and all of them, n."""
+class _OutlierTest:
+    """A model that is fitted to some of the measurements, and all of them, n."""
 
     model: MetricGP
     seen: Observations
@@ -168,7 +168,7 @@ class _Judge:
         return (self.seen.sds / self.model.scale).square() + self.model.excess
 
     def outliers(self) -> dict[int, Outlier]:
-        """Return the places of the measurements that cannot be believed, the worst first, with reasons."""
+        """Return the places of the suspected outliers, the worst first, with reasons."""
         most = int(_SHARE * len(self.values))
         rest, found = _Rest.of(self), dict[int, Outlier]()
         while True:
@@ -177,14 +177,16 @@ class _Judge:
             worst = int(distance.abs().argmax())
             if abs(float(distance[worst])) < _FAR * spread or len(found) == most:
                 break
-            found[int(rest.places[worst])] = self._doubt(expected[worst], sd[worst] * spread, distance[worst] / spread)
+            found[int(rest.places[worst])] = self._outlier(
+                expected[worst], sd[worst] * spread, distance[worst] / spread
+            )
             rest = rest.without(worst)
         found |= self._outside(spread)
-        lone = [(place, found[place]) for place in self._lone(found)]
-        return dict(sorted(lone, key=lambda item: -abs(item[1].distance))[:most])
+        unsupported = [(place, found[place]) for place in self._unsupported(found)]
+        return dict(sorted(unsupported, key=lambda item: -abs(item[1].distance))[:most])
 
     def _outside(self, spread: float) -> dict[int, Outlier]:
-        """Return which of the measurements that the model has not learnt from it still cannot believe."""
+        """Return which of the measurements that the model was not fitted to are still suspected."""
         places = torch.nonzero(~self.kept).ravel()
         if not len(places):
             return {}
@@ -192,7 +194,7 @@ class _Judge:
         standardised = (mean - self.model.shift) / self.model.scale
         distance, expected, sd = self._apart(places, standardised, (known / self.model.scale).square())
         far = torch.nonzero(distance.abs() >= _FAR * spread).ravel().tolist()
-        return {int(places[i]): self._doubt(expected[i], sd[i] * spread, distance[i] / spread) for i in far}
+        return {int(places[i]): self._outlier(expected[i], sd[i] * spread, distance[i] / spread) for i in far}
 
     def _apart(self, places: Tensor, expected: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return how far measurements are from what is expected, and that with its standard deviation."""
@@ -204,17 +206,19 @@ class _Judge:
             distance = torch.where(lowest, distance.clamp_max(0.0), distance)
         return distance, expected, sd
 
-    def _doubt(self, expected: Tensor, sd: Tensor, distance: Tensor) -> Outlier:
+    def _outlier(self, expected: Tensor, sd: Tensor, distance: Tensor) -> Outlier:
         model = self.model
         return Outlier(model.shift + model.scale * float(expected), model.scale * float(sd), float(distance))
 
-    def _lone(self, outliers: Mapping[int, Outlier]) -> set[int]:
+    def _unsupported(self, outliers: Mapping[int, Outlier]) -> set[int]:
         """Return the places that nothing supports but others that nothing supports, either."""
         supporters = {place: self._supporters(place, outlier) for place, outlier in outliers.items()}
-        lone: set[int] = set()
-        while more := {place for place, others in supporters.items() if place not in lone and others <= lone}:
-            lone |= more
-        return lone
+        unsupported: set[int] = set()
+        while more := {
+            place for place, others in supporters.items() if place not in unsupported and others <= unsupported
+        }:
+            unsupported |= more
+        return unsupported
 
     def _supporters(self, place: int, outlier: Outlier) -> set[int]:
         """Return which of the nearest measurements, if they are near, say about the same as this one.
@@ -248,12 +252,12 @@ class _Judge:
 
 @dataclass(frozen=True)
 class _Rest:
-    """The measurements that are still believed, m, and what each is expected to be by the others.
+    """The measurements that are not suspected, m, and what each is expected to be by the others.
 
     Attributes:
         places: among all measurements, m.
         inverse: of their covariance, m x m.
-        residual, mean, noise: of what the model has learnt from, in standardised units, m each.
+        residual, mean, noise: of what the model is fitted to, in standardised units, m each.
     """
 
     places: Tensor
@@ -263,10 +267,10 @@ class _Rest:
     noise: Tensor
 
     @classmethod
-    def of(cls, judge: _Judge) -> _Rest:
-        """Return what the model has learnt from."""
-        factor, data = judge.model.factor, judge.model.data
-        places = torch.nonzero(judge.kept).ravel()
+    def of(cls, test: _OutlierTest) -> _Rest:
+        """Return what the model is fitted to."""
+        factor, data = test.model.factor, test.model.data
+        places = torch.nonzero(test.kept).ravel()
         return cls(places, factor.inverse, factor.residual, data.mean(), data.noise)
 
     def expected(self) -> tuple[Tensor, Tensor]:

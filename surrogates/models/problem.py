@@ -32,7 +32,7 @@ class RegressionProblem:
         floor: value that many materials have and none falls below, or None.
         views: names of the views that may be used; all by default.
         inflation: factor by which predictions were found to be too sure of themselves.
-        abrupt, wary: see Shape.
+        short_length_scale, conservative: see KernelSpec.
         plain: whether no kernel of the parameters is tried but the one that is expected.
         effects: whether the parameters are expected to act one by one, and two by two.
     """
@@ -42,15 +42,15 @@ class RegressionProblem:
     floor: float | None = None
     views: tuple[str, ...] | None = None
     inflation: float = 1.0
-    abrupt: bool = False
-    wary: bool = False
+    short_length_scale: bool = False
+    conservative: bool = False
     plain: bool = False
     effects: bool = False
 
     def spec(self, views: tuple[str, ...]) -> KernelSpec:
         """Return which hyper-parameters a model by these views has."""
         columns, levels = self.encoder.parameter_columns, self.encoder.levels
-        return KernelSpec(views, columns, levels, self.abrupt, self.wary, effects=self.effects)
+        return KernelSpec(views, columns, levels, self.short_length_scale, self.conservative, effects=self.effects)
 
     @property
     def usable(self) -> tuple[str, ...]:

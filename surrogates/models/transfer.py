@@ -46,7 +46,7 @@ class SourceModel:
     shift: float = 0.0
     scale: float = 1.0
     factor: ClassVar[bool] = False
-    _memory: OrderedDict[bytes, Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)
+    _cache: OrderedDict[bytes, Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)
 
     def over(self, rows: Tensor) -> SourceModel:
         """Return the model, standardised over some rows, n x d: there, its slope is about a correlation."""
@@ -59,16 +59,16 @@ class SourceModel:
         return (self.mean(rows) - self.shift) / self.scale, None
 
     def mean(self, rows: Tensor) -> Tensor:
-        """Return the source's mean, ..., of rows, ... x d, in the metric's unit; it is remembered."""
+        """Return the source's mean, ..., of rows, ... x d, in the metric's unit; it is cached."""
         if rows.requires_grad:
             return torch.cat(list(self._parts(rows.reshape(-1, rows.shape[-1])))).reshape(rows.shape[:-1])
         key = rows.numpy().tobytes()
-        if key not in self._memory:
+        if key not in self._cache:
             flat = rows.reshape(-1, rows.shape[-1])
-            self._memory[key] = torch.cat(list(self._parts(flat)))
-            if len(self._memory) > _CACHED:
-                self._memory.popitem(last=False)
-        return self._memory[key].reshape(rows.shape[:-1])
+            self._cache[key] = torch.cat(list(self._parts(flat)))
+            if len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return self._cache[key].reshape(rows.shape[:-1])
 
     def _parts(self, rows: Tensor) -> Iterator[Tensor]:
         model = self.model
@@ -78,17 +78,17 @@ class SourceModel:
 
 
 def fit_with_sources(
-    task: RegressionProblem, sources: tuple[SourceModel, ...], seen: Observations, memory: FitCache | None = None
+    task: RegressionProblem, sources: tuple[SourceModel, ...], seen: Observations, cache: FitCache | None = None
 ) -> MetricGP:
     """Return the process of a metric, with the source by which its measurements are the most probable, if any.
 
     Sources are compared as views are: by the density of each measurement given the others (leave-one-out).
     """
-    alone = fit_gp(task, seen, memory)
+    alone = fit_gp(task, seen, cache)
     if not sources:
         return alone
     decisive = seen.rows[: fitted_to(len(seen.rows))]
-    found = {each.name: fit_gp(replace(task, prior=each.over(decisive)), seen, memory) for each in sources}
+    found = {each.name: fit_gp(replace(task, prior=each.over(decisive)), seen, cache) for each in sources}
     name = max(found, key=lambda each: _density(found[each]))
     clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
     used = _is_used(found[name]) and clearly

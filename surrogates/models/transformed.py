@@ -1,4 +1,4 @@
-"""A model of a metric in the metric's unit, where what is learnt is its logit between limits, or knows no floor.
+"""A model of a metric in the metric's unit, where what is fitted is its logit between limits, or has no floor.
 
 The posterior is no Gaussian any more: BoTorch's ``TransformedPosterior``, which samples of the model's posterior go
 through.

@@ -58,7 +58,7 @@ class Session:
 
     def prior(self) -> np.ndarray:
         self.planner.suggest()
-        materials = self.planner.models.belief().scorer.encoder.materials
+        materials = self.planner.models.posterior().scorer.encoder.materials
         assert materials is not None
         return materials.numbers["prior:heat"]
 
@@ -97,7 +97,7 @@ def test_a_model_that_predicts_held_back_data_better_is_taken_over_when_it_is_du
     again.planner.recall(done)
     again.retraining.advance(done)
     assert np.array_equal(again.prior(), after)
-    assert again.planner.models.belief().describe() == session.planner.models.belief().describe()
+    assert again.planner.models.posterior().describe() == session.planner.models.posterior().describe()
 
 
 def test_a_tuning_that_is_killed_is_told_and_the_campaign_goes_on(session: Session) -> None:

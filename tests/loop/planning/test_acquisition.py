@@ -162,12 +162,12 @@ def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
     assert places == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
 
 
-def theirs(belief: CampaignPosterior, rows: torch.Tensor, **changes: Any) -> torch.Tensor:
+def theirs(posterior: CampaignPosterior, rows: torch.Tensor, **changes: Any) -> torch.Tensor:
     """Return BoTorch's acquisition values of rows, with the world's objective written anew."""
-    slack = float(belief.measured["purity"].std(correction=0))
+    slack = float(posterior.measured["purity"].std(correction=0))
     options = {
-        "model": belief.model,
-        "X_baseline": belief.rows[belief.outcomes[0].argsort(descending=True)],
+        "model": posterior.model,
+        "X_baseline": posterior.rows[posterior.outcomes[0].argsort(descending=True)],
         "sampler": SobolQMCNormalSampler(torch.Size([256]), seed=0),
         "objective": LinearMCObjective(torch.tensor([0.1, 0.0, 0.0], dtype=torch.float64)),
         "constraints": [lambda samples: (0.5 - samples[..., 1]) / slack, lambda samples: samples[..., 2] - 50],
@@ -181,16 +181,18 @@ def theirs(belief: CampaignPosterior, rows: torch.Tensor, **changes: Any) -> tor
 def test_the_acquisition_is_botorchs_noisy_expected_improvement() -> None:
     world = World()
     done = world.start(16)
-    belief = fit_posterior(world.scorer, world.history(done))
+    posterior = fit_posterior(world.scorer, world.history(done))
     rows = world.scorer.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
     with torch.no_grad():
-        ours = acquisition_function(belief, world.history(done), 0)(rows.unsqueeze(-2))
-    models = ModelListGP(*belief.models.values())
+        ours = acquisition_function(posterior, world.history(done), 0)(rows.unsqueeze(-2))
+    models = ModelListGP(*posterior.models.values())
     objective = LinearMCObjective(torch.tensor([0.1, 0.0], dtype=torch.float64))
-    apart = theirs(belief, rows, model=models, objective=objective, constraints=[lambda samples: 0.5 - samples[..., 1]])
+    apart = theirs(
+        posterior, rows, model=models, objective=objective, constraints=[lambda samples: 0.5 - samples[..., 1]]
+    )
     affordable = torch.from_numpy(world.cost < 50)
     assert spearmanr(ours[affordable].numpy(), apart[affordable].numpy()).statistic > 0.9
-    assert spearmanr(ours.numpy(), theirs(belief, rows).numpy()).statistic > 0.99
+    assert spearmanr(ours.numpy(), theirs(posterior, rows).numpy()).statistic > 0.99
     assert float(ours[~affordable].max()) < float(ours[affordable].max()) - 10.0
 
 
@@ -241,8 +243,8 @@ def test_what_is_proportional_to_another_metric_is_predicted_through_it() -> Non
     capacity = [
         MetricValue(m.value * s, 0.5, "mAh/g") for m, s in zip(history.metrics["capacity"], shares, strict=True)
     ]
-    belief = fit_posterior(scorer, TrainingData(done, {**history.metrics, "capacity": capacity}, [], history.seen))
-    good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
+    posterior = fit_posterior(scorer, TrainingData(done, {**history.metrics, "capacity": capacity}, [], history.seen))
+    good, bad = predictions(posterior, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
     truth = 150 + 60 * world.features[7, 0]
     assert good["capacity"].value == pytest.approx(truth, rel=0.15)
     assert bad["capacity"].value < 0.5 * good["capacity"].value
@@ -253,17 +255,17 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
     data = campaign().model_dump()
     data["metrics"]["purity"]["within"] = [0, 1]
     scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
-    belief = fit_posterior(scorer, world.history(world.start(20)))
+    posterior = fit_posterior(scorer, world.history(world.start(20)))
     rows = scorer.encoder.encode(
         [Candidate({"temperature": t}, str(m)) for t in (600.0, 800.0, 1000.0) for m in (1, 7)]
     )
-    for drawn in (belief.marginal(rows, 64, 0)["purity"], belief.joint(rows, 64, 0)["purity"]):
+    for drawn in (posterior.marginal(rows, 64, 0)["purity"], posterior.joint(rows, 64, 0)["purity"]):
         assert 0.0 <= float(drawn.min()) < float(drawn.max()) <= 1.0
-    good, bad = predictions(belief, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
+    good, bad = predictions(posterior, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
     assert good["purity"].value > 0.5 > bad["purity"].value
 
 
-def test_a_material_that_promises_nothing_worth_while_is_left_for_untried_ones() -> None:
+def test_a_material_without_a_worthwhile_gain_is_left_for_untried_ones() -> None:
     world = World()
     demanding = ObjectiveOnSamples(
         campaign(stopping=[{"kind": "stagnation", "trials": 30, "improvement": 1e6}]), world.scorer.encoder

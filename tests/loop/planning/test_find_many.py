@@ -46,7 +46,7 @@ def gain(candidate: Candidate) -> float:
     return WORTH[str(candidate.parameters["site"])] + 0.02 * float(candidate.parameters["dose"])
 
 
-def believed(find: dict[str, Any], done: Sequence[Candidate]) -> CampaignPosterior:
+def fitted(find: dict[str, Any], done: Sequence[Candidate]) -> CampaignPosterior:
     plan = campaign(find, len(done))
     metrics = {"gain": [MetricValue(gain(c), 0.01, "1") for c in done]}
     history = TrainingData(done, metrics, [], frozenset(c.key() for c in done))
@@ -60,35 +60,33 @@ def done() -> list[Candidate]:
 
 
 @pytest.mark.parametrize(("find", "asked"), [({"share": 0.2}, True), ({"kind": "best"}, False)])
-def test_effects_are_asked_but_beside_a_process_that_is_wary_of_what_lies_between(
-    find: dict[str, Any], asked: bool
-) -> None:
-    assert ("effects" in believed(find, done()).models["gain"].describe()["models"]) == asked
+def test_effects_are_averaged_but_beside_a_conservative_process(find: dict[str, Any], asked: bool) -> None:
+    assert ("effects" in fitted(find, done()).models["gain"].describe()["models"]) == asked
 
 
-def upper_confidence_bound(belief: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
-    return ScoreUpperConfidenceBound(belief, belief.rows[:0], 0)(rows.unsqueeze(-2))
+def upper_confidence_bound(posterior: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
+    return ScoreUpperConfidenceBound(posterior, posterior.rows[:0], 0)(rows.unsqueeze(-2))
 
 
-def wanted(belief: CampaignPosterior) -> str:
+def wanted(posterior: CampaignPosterior) -> str:
     measured = {c.key() for c in done()}
     left = [c for c in EVERYTHING if c.key() not in measured]
-    merits = upper_confidence_bound(belief, belief.scorer.encoder.encode(left))
+    merits = upper_confidence_bound(posterior, posterior.scorer.encoder.encode(left))
     return str(left[int(merits.argmax())].parameters["site"])
 
 
 def test_what_is_surely_no_good_is_wanted_after_what_nobody_knows() -> None:
-    assert wanted(believed({}, done())) == "fair"
-    assert wanted(believed({"share": 0.2}, done())) == "new"
-    assert wanted(believed({"above": 1.9}, done())) == "new"
-    assert wanted(believed({"above": 1.4}, done())) == "fair"  # good enough
+    assert wanted(fitted({}, done())) == "fair"
+    assert wanted(fitted({"share": 0.2}, done())) == "new"
+    assert wanted(fitted({"above": 1.9}, done())) == "new"
+    assert wanted(fitted({"above": 1.4}, done())) == "fair"  # good enough
 
 
 def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> None:
-    belief = believed({"share": 0.25}, done())
-    rows = belief.scorer.encoder.encode(EVERYTHING)
-    expected = belief.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
-    good = hit_threshold(belief)
+    posterior = fitted({"share": 0.25}, done())
+    rows = posterior.scorer.encoder.encode(EVERYTHING)
+    expected = posterior.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
+    good = hit_threshold(posterior)
     assert good is not None
     assert int((expected >= good).sum()) == 10
     known = sorted(gain(c) for c in EVERYTHING if c.parameters["site"] != "new")
@@ -96,11 +94,11 @@ def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> N
 
 
 def test_without_a_share_the_better_the_score_the_better() -> None:
-    belief = believed({}, done())
-    rows = belief.scorer.encoder.encode(EVERYTHING)
-    assert hit_threshold(belief) is None
-    expected = belief.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
-    assert torch.allclose(upper_confidence_bound(belief, rows), expected)
+    posterior = fitted({}, done())
+    rows = posterior.scorer.encoder.encode(EVERYTHING)
+    assert hit_threshold(posterior) is None
+    expected = posterior.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
+    assert torch.allclose(upper_confidence_bound(posterior, rows), expected)
 
 
 def test_a_share_and_a_score_at_once_are_refused() -> None:

@@ -108,7 +108,7 @@ def test_a_prior_of_the_wrong_sign_or_without_meaning_is_dropped_and_costs_littl
     assert np.mean(lengths["spoilt"]) <= 1.25 * np.mean(lengths["without"]) + 2
 
 
-def test_a_campaign_taken_up_again_trusts_its_models_as_before() -> None:
+def test_model_health_is_the_same_after_a_restart() -> None:
     world = World(1)
     planner = world.planner(world.network)
     done = search(world, planner, [], 25)

@@ -72,18 +72,18 @@ def start(count: int, seed: int = 0) -> list[Candidate]:
     return [Candidate({"a": float(a), "b": float(b)}) for a, b in places]
 
 
-def values(belief: CampaignPosterior, history: TrainingData, candidates: list[Candidate]) -> torch.Tensor:
-    rows = belief.scorer.encoder.encode(candidates)
+def values(posterior: CampaignPosterior, history: TrainingData, candidates: list[Candidate]) -> torch.Tensor:
+    rows = posterior.scorer.encoder.encode(candidates)
     with torch.no_grad():
-        found: torch.Tensor = acquisition_function(belief, history, seed=0)(rows.unsqueeze(-2))
+        found: torch.Tensor = acquisition_function(posterior, history, seed=0)(rows.unsqueeze(-2))
     return found
 
 
-def theirs(belief: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
+def theirs(posterior: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
     acquisition = qLogNoisyExpectedHypervolumeImprovement(
-        model=ModelListGP(*belief.models.values()),
-        ref_point=reference_of(belief),
-        X_baseline=belief.rows,
+        model=ModelListGP(*posterior.models.values()),
+        ref_point=reference_of(posterior),
+        X_baseline=posterior.rows,
         sampler=SobolQMCNormalSampler(torch.Size([256]), seed=0),
         objective=WeightedMCMultiOutputObjective(torch.tensor([0.1, 10.0], dtype=torch.float64)),
         prune_baseline=False,
@@ -97,12 +97,12 @@ def test_candidates_are_ranked_as_botorch_does(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(logei, "_load_attempted", True)  # else it would compile
     world = World()
     scorer, done = frontal(world), world.start(16)
-    belief = fit_posterior(scorer, world.history(done))
+    posterior = fit_posterior(scorer, world.history(done))
     fresh = [
         Candidate({"temperature": t}, str(i)) for i in np.flatnonzero(world.cost < 50)[:20] for t in (750.0, 850.0)
     ]
-    ours = values(belief, world.history(done), fresh)
-    others = theirs(belief, scorer.encoder.encode(fresh))
+    ours = values(posterior, world.history(done), fresh)
+    others = theirs(posterior, scorer.encoder.encode(fresh))
     high = others.topk(15).indices  # of the rest, both say that it is worthless
     assert spearmanr(ours[high].numpy(), others[high].numpy()).statistic > 0.9
     assert int(ours.argmax()) in others.topk(3).indices.tolist()
@@ -127,11 +127,11 @@ def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
 
 def test_what_is_under_way_is_not_wanted_again() -> None:
     scorer, history = box(), measured(start(12))
-    belief = fit_posterior(scorer, history)
-    first = choose(belief, history, 1).candidate
+    posterior = fit_posterior(scorer, history)
+    first = choose(posterior, history, 1).candidate
     waiting = TrainingData(history.done, history.metrics, [first], history.seen | {first.key()})
-    here = [first, choose(belief, waiting, 1).candidate]
-    before, after = (values(belief, h, here) for h in (history, waiting))
+    here = [first, choose(posterior, waiting, 1).candidate]
+    before, after = (values(posterior, h, here) for h in (history, waiting))
     assert float(before[0] - after[0]) > 1.0
     assert float(before[0] - before[1]) < float(before[0] - after[0])
 

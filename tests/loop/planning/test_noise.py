@@ -38,7 +38,7 @@ def test_even_noise_is_expected_everywhere() -> None:
     assert 0.8 < quiet / loud < 1.25
 
 
-def test_what_is_learnt_of_noise_is_told() -> None:
+def test_the_noise_model_is_described() -> None:
     told = repeated(1.0).describe()["merit"]["heteroscedastic noise"]
     assert told["replicated"] >= 25
     assert told["evidence"] > told["homoscedastic"]

@@ -49,8 +49,8 @@ def test_a_spike_neither_raises_predictions_nor_the_incumbent() -> None:
     lab = spiky(9)
     proposal = lab.run(16)[-1].proposal
     assert proposal.predictions["merit"].value < 15
-    belief = lab.planner.models.belief()
-    score, feasible = belief.outcomes
+    posterior = lab.planner.models.posterior()
+    score, feasible = posterior.outcomes
     assert float(score.max()) < 11
     assert not bool(feasible[9])
 
@@ -64,7 +64,7 @@ def test_the_optimum_is_found_beside_a_spike() -> None:
     assert hill(found.candidate.parameters) > 9.9
 
 
-def test_doubts_are_the_same_after_the_trials_were_recalled() -> None:
+def test_outliers_are_the_same_after_the_trials_were_recalled() -> None:
     lab = spiky(9)
     lab.run(14)
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
@@ -73,7 +73,7 @@ def test_doubts_are_the_same_after_the_trials_were_recalled() -> None:
 
 
 @pytest.mark.parametrize("count", [3, 4])
-def test_nothing_is_doubted_before_there_are_enough_measurements(count: int) -> None:
+def test_nothing_is_suspected_before_there_are_enough_measurements(count: int) -> None:
     lab = spiky(1)
     lab.run(count)
     assert lab.planner.models.outliers() == {}

@@ -106,11 +106,11 @@ def test_other_weights_steer_without_a_model_being_fitted_again() -> None:
     ]
     made = lab(mixed(objective={"terms": terms, "find": {"kind": "best"}}))
     made.planner.suggest()
-    before = dict(made.planner.models.belief().models)
-    high = float(made.planner.models.belief().outcomes[0].argmax())
+    before = dict(made.planner.models.posterior().models)
+    high = float(made.planner.models.posterior().outcomes[0].argmax())
     amend(made, SetWeights(weights={1: 1000.0}))
-    assert all(model is before[name] for name, model in made.planner.models.belief().models.items())
-    assert float(made.planner.models.belief().outcomes[0].argmin()) == high
+    assert all(model is before[name] for name, model in made.planner.models.posterior().models.items())
+    assert float(made.planner.models.posterior().outcomes[0].argmin()) == high
     _, candidate, _ = made.planner.suggest()
     assert merit(candidate.parameters, 0) < 0.0
 

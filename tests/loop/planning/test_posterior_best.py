@@ -80,7 +80,7 @@ def test_the_planner_pools_as_the_ranking_does() -> None:
         lab.trials.append(lab._ended(number, candidate, proposal))
         lab.planner.ingest(lab.trials[-1])
     of = by_trial(results(lab.campaign.build_objective(), lab.trials))
-    score, feasible = lab.planner.models.belief().pooled([t.candidate for t in lab.trials])
+    score, feasible = lab.planner.models.posterior().pooled([t.candidate for t in lab.trials])
     assert score.tolist() == pytest.approx([of[t.number].score for t in lab.trials])
     assert feasible.all()
 

@@ -30,7 +30,7 @@ def repeats(trials: list[TrialRecord]) -> list[TrialRecord]:
     return found
 
 
-def test_what_would_be_the_best_and_is_not_believed_is_measured_once_more() -> None:
+def test_a_suspected_outlier_that_would_be_the_best_is_measured_once_more() -> None:
     lab = spiky(9)
     trials = lab.run(16)
     (repeat,) = repeats(trials)
@@ -41,7 +41,7 @@ def test_what_would_be_the_best_and_is_not_believed_is_measured_once_more() -> N
     assert 9 in lab.planner.models.outliers()
 
 
-def test_a_discovery_that_is_measured_twice_is_believed() -> None:
+def test_a_discovery_that_is_measured_twice_is_no_outlier() -> None:
     """A needle that only two measurements at the same place can prove."""
     lab = Lab(campaign(2), lambda p, _: hill(p))
     trials = lab.run(9)
@@ -50,7 +50,7 @@ def test_a_discovery_that_is_measured_twice_is_believed() -> None:
     (repeat,) = repeats(lab.run(13))
     assert repeat.candidate.parameters == needle
     assert not {8, repeat.number} & set(lab.planner.models.outliers())
-    assert lab.planner.models.belief().outcomes[0].max() == 50
+    assert lab.planner.models.posterior().outcomes[0].max() == 50
 
 
 def test_without_noise_nothing_is_measured_twice() -> None:
@@ -69,7 +69,7 @@ def test_with_noise_the_best_candidates_are_measured_again_and_the_log_says_so()
     assert all(t.proposal.generator != "re-measure" for t in trials if t not in found)
 
 
-def noisy_belief(sd: float) -> tuple[CampaignPosterior, TrainingData]:
+def noisy_posterior(sd: float) -> tuple[CampaignPosterior, TrainingData]:
     scorer = ObjectiveOnSamples(campaign(1), Encoder(campaign(1).space))
     done = [Candidate({"x0": float(x)}) for x in np.linspace(0.02, 0.98, 25)]
     rng = np.random.default_rng(0)
@@ -82,9 +82,9 @@ def noisy_belief(sd: float) -> tuple[CampaignPosterior, TrainingData]:
 
 @pytest.mark.parametrize(("sd", "repeated"), [(1.5, True), (0.001, False)])
 def test_in_a_well_known_space_noise_decides(sd: float, repeated: bool) -> None:
-    belief, history = noisy_belief(sd)
+    posterior, history = noisy_posterior(sd)
     far = Candidate({"x0": 0.001})  # a new candidate that promises nothing
-    found = choose_replicate(belief, history, far, seed=0)
+    found = choose_replicate(posterior, history, far, seed=0)
     assert (found is not None) == repeated
     if isinstance(found, Replicate):
         assert found.gain > 0
@@ -92,9 +92,9 @@ def test_in_a_well_known_space_noise_decides(sd: float, repeated: bool) -> None:
 
 
 def test_what_is_under_way_is_not_measured_again() -> None:
-    belief, history = noisy_belief(1.5)
+    posterior, history = noisy_posterior(1.5)
     waiting = TrainingData(history.done, history.metrics, history.done, history.seen)
-    assert choose_replicate(belief, waiting, Candidate({"x0": 0.001}), seed=0) is None
+    assert choose_replicate(posterior, waiting, Candidate({"x0": 0.001}), seed=0) is None
 
 
 def test_the_knowledge_gradient_of_one_against_a_known_value() -> None:

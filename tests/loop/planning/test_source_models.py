@@ -138,8 +138,8 @@ def test_materials_that_are_not_in_the_pool_teach_nothing() -> None:
         records = [Record(Candidate({}, n), {"y": MetricValue(float(i), 0.1, "eV")}) for i, n in enumerate(names)]
         return Source("before", ("y",), tuple(records))
 
-    (lesson,) = SourceModels(scorer, [known(["1", "2", "3", "MgO"])]).lessons["y"]
-    assert len(lesson.model.rows) == 3
+    (source,) = SourceModels(scorer, [known(["1", "2", "3", "MgO"])]).by_metric["y"]
+    assert len(source.model.rows) == 3
     with pytest.raises(CampaignError, match="got 1 measurements of y in before that can be used; needed: 3"):
         SourceModels(scorer, [known(["1", "MgO", "CaO"])])
 

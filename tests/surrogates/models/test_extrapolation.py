@@ -18,7 +18,7 @@ ANIONS = ("O3", "N3", "F3", "S3", "Cl3", "Se3")
 FORMULAS = tuple(f"{a}{b}{x}" for x in ANIONS for a in ("Ba", "Sr", "Ca", "La", "Na") for b in ("Ti", "Zr", "Nb", "Ta"))
 
 
-def measured(offset: float, formulas: tuple[str, ...] = FORMULAS, memory: FitCache | None = None) -> MetricGP:
+def measured(offset: float, formulas: tuple[str, ...] = FORMULAS, cache: FitCache | None = None) -> MetricGP:
     """What is learnt of 90 of 120 materials whose one view tells anions apart, but not by how much they matter."""
     rng = np.random.default_rng(1)
     anions = np.repeat(np.arange(6), 20)
@@ -29,7 +29,7 @@ def measured(offset: float, formulas: tuple[str, ...] = FORMULAS, memory: FitCac
     encoder = Encoder(SPACE, MaterialTable(FORMULAS, {"seen": seen}, {}, formulas))
     rows = torch.from_numpy(rng.permutation(120)[:90]).unsqueeze(-1).double()
     known = torch.from_numpy(values)[rows[:, 0].long()]
-    return fit_gp(RegressionProblem(encoder), Observations(rows, known, torch.full_like(known, 0.02)), memory)
+    return fit_gp(RegressionProblem(encoder), Observations(rows, known, torch.full_like(known, 0.02)), cache)
 
 
 def factor_of(count: int) -> Factor:
@@ -81,9 +81,9 @@ def test_chemistries_that_do_not_matter_widen_nothing() -> None:
     assert measured(0.0).outcome_transform.inflation < 1.05
 
 
-def test_what_is_remembered_changes_nothing() -> None:
-    memory = FitCache()
-    first, again, fresh = (measured(1.0, memory=each).outcome_transform for each in (memory, memory, None))
+def test_the_cache_changes_nothing() -> None:
+    cache = FitCache()
+    first, again, fresh = (measured(1.0, cache=each).outcome_transform for each in (cache, cache, None))
     assert first.inflation == again.inflation == fresh.inflation
 
 

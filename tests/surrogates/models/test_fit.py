@@ -35,13 +35,13 @@ def first(seen: Observations, count: int) -> Observations:
 
 
 @pytest.mark.parametrize("floor", [None, 0.0])
-def test_what_is_remembered_of_fewer_measurements_changes_nothing(floor: float | None) -> None:
+def test_what_is_cached_of_fewer_measurements_changes_nothing(floor: float | None) -> None:
     encoder, seen = world(40)
     if floor is not None:
         seen = Observations(seen.rows, seen.values.clamp_min(floor), seen.sds)
-    task, memory = RegressionProblem(encoder, PRIOR, floor), FitCache()
+    task, cache = RegressionProblem(encoder, PRIOR, floor), FitCache()
     for count in range(1, 41, 3):
-        grown, fresh = fit_gp(task, first(seen, count), memory), fit_gp(task, first(seen, count))
+        grown, fresh = fit_gp(task, first(seen, count), cache), fit_gp(task, first(seen, count))
         assert grown.describe() == fresh.describe()
         for one, other in zip(grown.marginals(seen.rows), fresh.marginals(seen.rows), strict=True):
             assert torch.equal(one, other)
@@ -56,18 +56,18 @@ def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monk
         return select_views(mixture)
 
     monkeypatch.setattr(fit, "select_views", counting)
-    memory = FitCache()
+    cache = FitCache()
     for count in range(40, 61):
-        fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), memory)
+        fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), cache)
         assert 0.9 * count <= judged[-1] <= count
     assert len(judged) <= 6
-    assert {key[0] for key in memory.verdicts} == set(judged)
+    assert {key[0] for key in cache.verdicts} == set(judged)
 
 
-def test_each_set_of_views_has_a_memory_of_its_own() -> None:
+def test_each_set_of_views_has_a_cache_of_its_own() -> None:
     encoder, seen = world(30)
-    memory = FitCache()
-    both, simple = (fit_gp(RegressionProblem(encoder, views=views), seen, memory) for views in (None, ("noise",)))
+    cache = FitCache()
+    both, simple = (fit_gp(RegressionProblem(encoder, views=views), seen, cache) for views in (None, ("noise",)))
     assert "told" in both.account["features"]
     assert set(simple.account["features"]) == {"noise"}
     assert simple.describe() == fit_gp(RegressionProblem(encoder, views=("noise",)), seen).describe()
@@ -89,10 +89,10 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
         return found
 
     monkeypatch.setattr(factor, "func", counting)
-    memory = FitCache()
+    cache = FitCache()
     for count in range(40, 61):
         whole.clear()
-        grown = fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), memory)
+        grown = fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), cache)
         assert all(size < count or size == fit.fitted_to(count) for size in whole)
         if fit.fitted_to(count) < count and count > 40:
             assert not whole

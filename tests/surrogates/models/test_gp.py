@@ -178,7 +178,7 @@ def test_a_simple_feature_wins_by_itself_where_the_others_say_nothing() -> None:
 
 
 @pytest.mark.parametrize(("level", "off"), [(0.5, 0.15), (0.95, 0.05)])
-def test_intervals_cover_what_they_promise(level: float, off: float) -> None:
+def test_intervals_cover_their_share(level: float, off: float) -> None:
     inside: list[bool] = []
     for seed in range(6):
         encoder, rows, rng = world(120, seed)
@@ -264,7 +264,7 @@ def test_a_share_of_a_known_number_is_as_uncertain_as_the_number_is_large() -> N
     assert float(torch.corrcoef(torch.stack([sd, size]))[0, 1]) > 0.5
 
 
-def test_believing_what_is_expected_leaves_the_mean_and_shrinks_the_rest() -> None:
+def test_fantasizing_what_is_expected_leaves_the_mean_and_shrinks_the_rest() -> None:
     encoder, rows, rng = world(60)
     gp = fit_gp(RegressionProblem(encoder), observe(rows[:40], noisy(prior_of(encoder, rows[:40]), 0.1, rng), 0.1))
     mean, sd = gp.marginals(rows)
@@ -309,7 +309,7 @@ def test_where_nothing_was_measured_not_as_much_is_expected_as_where_most_was() 
     rows, far = (
         encoder.encode([Candidate({"x": x, "y": y}) for x, y in at]) for at in (places, [(0.1, 0.1), (0.1, 0.9)])
     )
-    mean, _ = fit_gp(RegressionProblem(encoder, wary=True), observe(rows, values, 0.01)).marginals(far)
+    mean, _ = fit_gp(RegressionProblem(encoder, conservative=True), observe(rows, values, 0.01)).marginals(far)
     assert values.mean() > 0.65
     assert float(mean.max()) < 0.25
 

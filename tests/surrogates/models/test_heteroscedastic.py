@@ -41,7 +41,7 @@ def test_noise_is_found_where_it_is() -> None:
         assert each.account["evidence"] > each.account["homoscedastic"]
 
 
-def test_one_noise_for_all_is_believed_where_it_explains_as_much() -> None:
+def test_one_noise_for_all_is_used_where_it_explains_as_much() -> None:
     assert sum(fit_heteroscedastic_noise(TASK, measured(0.5, 0.5, seed=seed)) is not None for seed in range(10)) <= 1
 
 

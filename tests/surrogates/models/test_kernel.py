@@ -11,11 +11,11 @@ from surrogates.models.problem import RegressionProblem
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
 
 
-def of_two_levels(levels: int, wary: bool) -> torch.Tensor:
+def of_two_levels(levels: int, conservative: bool) -> torch.Tensor:
     """Return the expected covariance of a candidate with one of which a number is another, and with another level."""
     colour = {"kind": "categorical", "levels": [f"c{i}" for i in range(levels)]}
     encoder = Encoder(SpaceConfig.model_validate({"parameters": {"x": UNIT, "colour": colour, "y": UNIT}}))
-    kernel = MetricKernel(encoder, RegressionProblem(encoder, wary=wary).spec(()))
+    kernel = MetricKernel(encoder, RegressionProblem(encoder, conservative=conservative).spec(()))
     apart = (1.0 / 6.0) ** 0.5  # of two random numbers, in the mean square
     candidates = [
         Candidate({"x": x, "colour": c, "y": 0.5}) for x, c in ((0.3, "c0"), (0.3 + apart, "c0"), (0.3, "c1"))
@@ -26,13 +26,13 @@ def of_two_levels(levels: int, wary: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize("levels", [2, 6])
 def test_another_level_is_expected_to_matter_as_much_as_another_number(levels: int) -> None:
-    found = of_two_levels(levels, wary=False)
+    found = of_two_levels(levels, conservative=False)
     assert torch.allclose(found[1], found[2])
 
 
 @pytest.mark.parametrize("levels", [2, 6, 20])
-def test_a_wary_process_takes_little_of_one_level_for_another(levels: int) -> None:
-    found = of_two_levels(levels, wary=True)
+def test_a_conservative_process_takes_little_of_one_level_for_another(levels: int) -> None:
+    found = of_two_levels(levels, conservative=True)
     assert found[2] < 0.15 * found[0]
 
 

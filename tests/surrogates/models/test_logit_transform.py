@@ -70,7 +70,7 @@ def test_a_share_with_cliffs_is_predicted_better_and_more_honestly_by_its_logit(
         encoder, rows, truth = cliffs(seed)
         plain = Observations(rows[:40], truth[:40], torch.full((40,), 0.006, dtype=torch.float64))
         for within in (True, False):
-            gp = fit_gp(RegressionProblem(encoder, abrupt=within), SHARE.logits(plain) if within else plain)
+            gp = fit_gp(RegressionProblem(encoder, short_length_scale=within), SHARE.logits(plain) if within else plain)
             mean, sd = gp.marginals(rows[40:])
             drawn = mean + sd * quantiles
             drawn = SHARE.values(drawn) if within else drawn

@@ -40,10 +40,13 @@ def rows(count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.column_stack([rng.random(count), level, 1 - level, rng.random(count)]))
 
 
-def learnt(function: Callable[[Tensor], Tensor], count: int, wary: bool = False) -> MetricGP:
+def learnt(function: Callable[[Tensor], Tensor], count: int, conservative: bool = False) -> MetricGP:
     at = rows(count, 0)
     values = function(at)
-    return fit_gp(RegressionProblem(Encoder(SPACE), wary=wary), Observations(at, values, torch.full_like(values, 1e-3)))
+    return fit_gp(
+        RegressionProblem(Encoder(SPACE), conservative=conservative),
+        Observations(at, values, torch.full_like(values, 1e-3)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,5 +87,5 @@ def test_only_numbers_are_warped() -> None:
     assert [n for n in names if n.startswith(("low", "high"))] == ["low.0", "low.3", "high.0", "high.3"]
 
 
-def test_a_wary_process_is_never_sure_of_what_lies_between_measurements() -> None:
-    assert GAUSSIAN not in learnt(waves, 50, wary=True).account["loo"]
+def test_a_conservative_process_is_never_sure_of_what_lies_between_measurements() -> None:
+    assert GAUSSIAN not in learnt(waves, 50, conservative=True).account["loo"]

@@ -68,7 +68,7 @@ def test_what_is_measured_is_known_wherever_the_cheap_version_was_not(model: Aut
     assert float(sd.max()) < float(model.marginals(points(50, 4))[1].median())
 
 
-def test_doubt_about_the_cheap_version_makes_less_certain(model: AutoregressiveModel) -> None:
+def test_uncertainty_of_the_cheap_version_adds_to_the_metric_s(model: AutoregressiveModel) -> None:
     rows = points(50, 4)
     assert bool((model.marginals(rows)[1] >= model.base.marginals(rows)[1] - 1e-9).all())
 
@@ -76,7 +76,7 @@ def test_doubt_about_the_cheap_version_makes_less_certain(model: AutoregressiveM
 def test_what_a_cheap_measurement_would_tell_is_what_it_tells(model: AutoregressiveModel) -> None:
     """Conditioning both levels by hand on one more cheap measurement shrinks variances as told."""
     rows, other = points(20, 5), points(1, 6)
-    moved, variance = model.told(rows, other)
+    moved, variance = model.low_fidelity_covariance(rows, other)
     everything = torch.cat([model.base.rows, rows])
     inner = model.base.sd_unit**2
     prior = inner * model._prior(everything, everything)
@@ -92,7 +92,7 @@ def test_what_a_cheap_measurement_would_tell_is_what_it_tells(model: Autoregress
     assert float(variance) == pytest.approx(float(after[-1, -1]) + noise, rel=1e-6)
 
 
-def test_what_is_under_way_can_be_believed(model: AutoregressiveModel) -> None:
+def test_what_is_under_way_can_be_fantasized(model: AutoregressiveModel) -> None:
     rows, pending = points(20, 5), points(2, 6)
     assert bool((Fantasized(model, pending).marginals(rows)[1] <= model.marginals(rows)[1] + 1e-9).all())
 

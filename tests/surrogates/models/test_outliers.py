@@ -37,14 +37,14 @@ def outliers_among(rows: Numbers, values: Numbers, sd: float = 0.0) -> dict[int,
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_spikes_and_zeros_are_doubted_and_nothing_else(seed: int) -> None:
+def test_spikes_and_zeros_are_suspected_and_nothing_else(seed: int) -> None:
     rows = places(30, 2, seed)
     values = hill(rows)
     values[4], values[11], values[20] = SPIKE, 0.0, 25.0
     assert set(outliers_among(rows, values)) == {4, 11, 20}
 
 
-def test_a_doubt_says_what_was_expected() -> None:
+def test_an_outlier_says_what_was_expected() -> None:
     rows = places(30, 2)
     values = hill(rows)
     truth, values[4] = values[4], SPIKE
@@ -61,26 +61,26 @@ def test_one_wild_value_does_not_hide_another() -> None:
     assert set(outliers_among(rows, values)) == {4, 11}
 
 
-def test_clean_measurements_are_believed() -> None:
+def test_clean_measurements_are_not_suspected() -> None:
     flagged = [len(outliers_among(rows := places(30, 3, seed), hill(rows))) for seed in range(8)]
     assert sum(flagged) <= 2
 
 
-def test_noise_that_is_told_excuses_a_deviation() -> None:
+def test_stated_noise_excuses_a_deviation() -> None:
     rows = places(30, 2)
     values = hill(rows) + np.random.default_rng(1).normal(0.0, 1.0, 30)
     values[4] += 2.5
     assert outliers_among(rows, values, sd=1.0) == {}
 
 
-def test_no_more_than_a_share_is_doubted() -> None:
+def test_no_more_than_a_share_is_suspected() -> None:
     rows = places(30, 2)
     values = hill(rows)
     values[::3] = np.linspace(100, 1000, 10)
     assert len(outliers_among(rows, values)) <= 6
 
 
-def test_few_measurements_are_all_believed() -> None:
+def test_of_few_measurements_none_is_suspected() -> None:
     rows = places(5, 2)
     values = hill(rows)
     values[3] = SPIKE
@@ -88,7 +88,7 @@ def test_few_measurements_are_all_believed() -> None:
     assert set(outliers_among(rows, values)) == {3}
 
 
-def test_a_surprise_where_little_is_known_is_believed() -> None:
+def test_a_surprise_where_little_is_measured_is_not_suspected() -> None:
     """All but one measurement lie in a corner, and the surprise is better than the best of them by all they span."""
     rows = np.concatenate([0.35 * places(20, 3), [[0.95, 0.95, 0.95]]])
     values = hill(rows)
@@ -98,7 +98,7 @@ def test_a_surprise_where_little_is_known_is_believed() -> None:
     assert set(outliers_among(rows, values)) == {20}
 
 
-def test_a_discovery_is_believed_again_once_a_second_good_point_is_found_beside_it() -> None:
+def test_a_discovery_is_no_longer_suspected_once_a_second_good_point_is_found_beside_it() -> None:
     rows = places(40, 2)
     rows[7] = (0.2, 0.2)
     values = hill(rows)
@@ -109,7 +109,7 @@ def test_a_discovery_is_believed_again_once_a_second_good_point_is_found_beside_
     assert set(outliers_among(beside, np.append(values, hill(beside[40:])))) == {7}
 
 
-def test_of_a_spike_and_its_repetition_the_repetition_is_believed() -> None:
+def test_of_a_spike_and_its_repetition_the_repetition_is_not_suspected() -> None:
     rows = places(30, 2)
     values = hill(rows)
     again = np.concatenate([rows, rows[4:5]])
@@ -124,14 +124,14 @@ def test_zeros_are_no_outliers_of_a_metric_that_has_its_floor_there() -> None:
     assert not detect_outliers(task(2, floor=0.0), observations(rows, values, 0.01)).outliers
 
 
-def test_verdicts_are_a_function_of_the_measurements_alone() -> None:
+def test_outliers_are_a_function_of_the_measurements_alone() -> None:
     rows = places(36, 2)
     values = hill(rows)
     values[3], values[17] = SPIKE, 0.0
-    memory = FitCache()
+    cache = FitCache()
     for count in range(8, 37, 4):
         seen = observations(rows[:count], values[:count])
-        assert detect_outliers(task(2), seen, memory).outliers == detect_outliers(task(2), seen).outliers
+        assert detect_outliers(task(2), seen, cache).outliers == detect_outliers(task(2), seen).outliers
 
 
 def test_materials_are_judged_by_what_is_alike() -> None:
@@ -146,7 +146,7 @@ def test_materials_are_judged_by_what_is_alike() -> None:
     assert len(outliers) <= 2
 
 
-def test_the_model_learns_from_what_is_believed() -> None:
+def test_the_model_is_fitted_without_outliers() -> None:
     rows = places(30, 2)
     clean, values = hill(rows), hill(rows)
     values[4] = SPIKE

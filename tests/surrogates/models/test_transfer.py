@@ -38,7 +38,7 @@ def measured(function: Truth, count: int, seed: int) -> Observations:
     return Observations(rows, function(rows), torch.full((count,), 0.01, dtype=torch.float64))
 
 
-def lesson(function: Truth) -> SourceModel:
+def source_of(function: Truth) -> SourceModel:
     return SourceModel("before", fit_gp(TASK, measured(function, 40, 1)))
 
 
@@ -49,13 +49,13 @@ def error(model: MetricGP) -> float:
 
 def test_a_source_with_another_scale_and_shift_tells_what_few_measurements_do_not() -> None:
     seen = measured(truth, 6, 2)
-    helped = fit_with_sources(TASK, (lesson(lambda rows: 0.01 * truth(rows) - 7.0),), seen)
+    helped = fit_with_sources(TASK, (source_of(lambda rows: 0.01 * truth(rows) - 7.0),), seen)
     assert helped.account["source"] == "before"
     assert error(helped) < 0.2 * error(fit_gp(TASK, seen))
 
 
 def test_an_opposite_source_gets_a_negative_slope() -> None:
-    model = fit_with_sources(TASK, (lesson(opposite),), measured(truth, 20, 2))
+    model = fit_with_sources(TASK, (source_of(opposite),), measured(truth, 20, 2))
     assert model.account["sources"]["before"]["slope"] < 0.1
 
 
@@ -63,28 +63,28 @@ def test_an_opposite_source_gets_a_negative_slope() -> None:
 @pytest.mark.parametrize("count", [4, 8, 16, 32])
 def test_a_misleading_source_makes_predictions_hardly_worse(function: Truth, count: int) -> None:
     seen = measured(truth, count, 2)
-    assert error(fit_with_sources(TASK, (lesson(function),), seen)) < 1.25 * error(fit_gp(TASK, seen)) + 0.5
+    assert error(fit_with_sources(TASK, (source_of(function),), seen)) < 1.25 * error(fit_gp(TASK, seen)) + 0.5
 
 
 def test_the_better_of_two_sources_is_chosen() -> None:
-    lessons = (SourceModel("noise", lesson(unrelated).model), SourceModel("alike", lesson(truth).model))
-    model = fit_with_sources(TASK, lessons, measured(truth, 10, 2))
+    sources = (SourceModel("noise", source_of(unrelated).model), SourceModel("alike", source_of(truth).model))
+    model = fit_with_sources(TASK, sources, measured(truth, 10, 2))
     assert model.account["source"] == "alike"
     assert set(model.account["sources"]) == {"noise", "alike"}
 
 
-def test_what_is_remembered_changes_nothing() -> None:
-    known, memory = lesson(truth), FitCache()
+def test_the_cache_changes_nothing() -> None:
+    known, cache = source_of(truth), FitCache()
     for count in (3, 7, 12, 20):
         seen = measured(truth, count, 2)
         assert (
-            fit_with_sources(TASK, (known,), seen, memory).describe()
-            == fit_with_sources(TASK, (lesson(truth),), seen).describe()
+            fit_with_sources(TASK, (known,), seen, cache).describe()
+            == fit_with_sources(TASK, (source_of(truth),), seen).describe()
         )
 
 
-def test_botorch_predicts_the_same_with_a_lesson() -> None:
-    model = fit_with_sources(TASK, (lesson(truth),), measured(truth, 8, 2))
+def test_botorch_predicts_the_same_with_a_source() -> None:
+    model = fit_with_sources(TASK, (source_of(truth),), measured(truth, 8, 2))
     rows = measured(truth, 5, 4).rows
     mean, sd = model.marginals(rows)
     posterior = model.posterior(rows)
@@ -92,7 +92,7 @@ def test_botorch_predicts_the_same_with_a_lesson() -> None:
     assert torch.allclose(posterior.variance.squeeze(-1).sqrt(), sd, rtol=1e-3)
 
 
-def test_without_sources_nothing_is_told_of_them() -> None:
+def test_without_sources_none_is_described() -> None:
     seen = measured(truth, 6, 2)
     assert (
         "source"
