@@ -20,6 +20,7 @@ from torch import Tensor
 # Not tuned: small beside any variance, and large beside rounding.
 _EXPECTED = 1e-4  # variance of an expectation that stands for a measurement, as a share of the mean variance there
 _LEAST = 1e-9  # variance that rounding may leave, as a share of the largest
+_PAIRS = 200_000  # not tuned: pairs of rows worked on at once; they stay in a core's cache
 
 
 class MetricModel(Model):
@@ -148,6 +149,11 @@ class MetricModel(Model):
         """Return what a function of n x d rows gives for each of rows, b x q x d."""
         found = function(rows.reshape(-1, rows.shape[-1]))
         return found.reshape(*rows.shape[:-1], *found.shape[1:])
+
+
+def in_parts(rows: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Return rows, n x d, in parts whose covariance with ``count`` others stays in a core's cache."""
+    return rows.split(max(1, _PAIRS // count))
 
 
 def _shared(rows: Tensor) -> int:

@@ -72,7 +72,7 @@ def fit_gp(task: RegressionProblem, seen: Observations, cache: FitCache | None =
     start = Standardised(task, seen)
     key = (_key(start), task.inflation)
     if key not in cache.models:
-        _remember(cache.models, key, _learnt(start, cache))
+        keep_latest(cache.models, key, _learnt(start, cache), _CACHED)
     return cache.models[key]
 
 
@@ -106,15 +106,15 @@ def _extended(fitted: FittedKernel, first: Tensor, cache: FitCache) -> Factor:
     key = (fitted.spec, fitted.prior, digest(first, fitted.logs, *known))
     if key not in cache.factors:
         begun = replace(fitted, data=data.only(torch.arange(count)))
-        _remember(cache.factors, key, begun.factor)
+        keep_latest(cache.factors, key, begun.factor, _CACHED)
     rest = data.parts.between(torch.arange(count, len(data.targets)), torch.arange(len(data.targets)))
     return extend(cache.factors[key], fitted.covariance(rest), data)
 
 
-def _remember(found: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep a value, and forget the oldest where there are many."""
+def keep_latest(found: dict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Keep a value, and forget the oldest where there are more than so many."""
     found[key] = value
-    if len(found) > _CACHED:
+    if len(found) > most:
         del found[next(iter(found))]
 
 

@@ -18,7 +18,7 @@ from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from gpytorch.models import ExactGP
 from torch import Tensor
 
-from surrogates.models.base import MetricModel
+from surrogates.models.base import MetricModel, in_parts
 from surrogates.models.encoder import Encoder
 from surrogates.models.exact_inference import factorise
 from surrogates.models.kernel import add_hyper_parameter, normal_priors
@@ -31,7 +31,6 @@ from surrogates.models.replicates import replicates
 _EXACT = 400_000  # pairs of rows up to which a pool is scored in double precision
 _LARGE = 512  # rows of a pool, as against those of a few candidates
 _FULLY = 8192  # rows of which more than mean and variance is cached
-_CHUNK = 200_000  # pairs of rows worked on at once: they stay in a core's cache
 _LEAST = 1e-9  # not tuned: variance that rounding may leave, in standardised units
 _QUIETEST = 1e-6  # variance of noise below which GPyTorch warns
 
@@ -258,7 +257,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
 
     def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         dtype = torch.float64 if len(rows) * len(self.rows) <= _EXACT else torch.float32
-        for part in rows.split(max(1, _CHUNK // len(self.rows))):
+        for part in in_parts(rows, len(self.rows)):
             yield self._scored(part, dtype)
 
     def _scored(self, rows: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:

@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from surrogates.models.base import MetricModel
+from surrogates.models.base import MetricModel, in_parts
 from surrogates.models.ensemble import Ensemble
 from surrogates.models.exact_inference import Factor, factorise
 from surrogates.models.gp import MetricGP
 from surrogates.models.transfer import SourceModel
 
-_CHUNK = 200_000  # not tuned: pairs of rows worked on at once; they stay in a core's cache
 _LEAST = 1e-9  # not tuned: variance that rounding may leave, in standardised units
 
 
@@ -120,7 +119,7 @@ class AutoregressiveModel(MetricModel):
         return torch.linalg.solve_triangular(self.factor.root.mT, cross, upper=True, left=False)
 
     def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        for part in rows.split(max(1, _CHUNK // (len(self.base.rows) + len(self.low.rows)))):
+        for part in in_parts(rows, len(self.base.rows) + len(self.low.rows)):
             cross = self._prior(part, self.base.rows)
             low_variance = self.share**2 * self.low.marginals(part)[1].square()
             prior = self.base.covar_module.diagonal(part) + low_variance

@@ -10,7 +10,6 @@ parameters and few measurements, anything explains something.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -18,8 +17,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from surrogates.models.base import in_parts
 from surrogates.models.encoder import Encoder
-from surrogates.models.fit import FitCache, fit_gp, fitted_to
+from surrogates.models.fit import FitCache, fit_gp, fitted_to, keep_latest
 from surrogates.models.gp import MetricGP
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
@@ -27,7 +27,6 @@ from surrogates.models.problem import RegressionProblem
 # Not tuned. Campaigns with a related and an unrelated source: docs/benchmarks.md, "Earlier measurements".
 _LEAST = 0.05  # spread over the measured rows, as a share of its own, below which a source is flat there
 _CHANCE = 1.0  # nats by which an unrelated source may seem to help
-_CHUNK = 200_000  # pairs of rows worked on at once; they stay in a core's cache
 _CACHED = 256  # sets of rows whose means are kept
 
 
@@ -46,7 +45,7 @@ class SourceModel:
     shift: float = 0.0
     scale: float = 1.0
     factor: ClassVar[bool] = False
-    _cache: OrderedDict[bytes, Tensor] = field(default_factory=OrderedDict, compare=False, repr=False)
+    _cache: dict[bytes, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def over(self, rows: Tensor) -> SourceModel:
         """Return the model, standardised over some rows, n x d: there, its slope is about a correlation."""
@@ -65,14 +64,12 @@ class SourceModel:
         key = rows.numpy().tobytes()
         if key not in self._cache:
             flat = rows.reshape(-1, rows.shape[-1])
-            self._cache[key] = torch.cat(list(self._parts(flat)))
-            if len(self._cache) > _CACHED:
-                self._cache.popitem(last=False)
+            keep_latest(self._cache, key, torch.cat(list(self._parts(flat))), _CACHED)
         return self._cache[key].reshape(rows.shape[:-1])
 
     def _parts(self, rows: Tensor) -> Iterator[Tensor]:
         model = self.model
-        for part in rows.split(max(1, _CHUNK // len(model.rows))):
+        for part in in_parts(rows, len(model.rows)):
             cross = model.covar_module.between(part, model.rows)
             yield model.shift + model.scale * (model.mean_module(part) + cross @ model.factor.weights)
 

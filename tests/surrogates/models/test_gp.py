@@ -103,7 +103,7 @@ def test_a_pool_is_scored_in_parts_as_it_is_as_a_whole(monkeypatch: pytest.Monke
     gp = fit_gp(RegressionProblem(encoder, PRIOR), observe(rows, noisy(prior_of(encoder, rows), 0.05, rng), 0.05))
     whole = gp.marginals(rows)
     monkeypatch.setattr("surrogates.models.gp._FULLY", 10)
-    monkeypatch.setattr("surrogates.models.gp._CHUNK", 7 * len(rows))
+    monkeypatch.setattr("surrogates.models.base._PAIRS", 7 * len(rows))
     for one, other in zip(whole, gp.marginals(rows), strict=True):
         assert torch.allclose(one, other, rtol=1e-10)
 
