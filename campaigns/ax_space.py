@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from campaigns.constraints import LinearConstraint
 from campaigns.parameters import FloatConfig
@@ -12,7 +12,8 @@ from campaigns.space import SpaceConfig
 def inexpressible(space: SpaceConfig) -> Iterator[tuple[str, str]]:
     """Yield what Ax cannot express: the key within ``space``, and what it is and why, in words.
 
-    Ax 1.3 has linear constraints and equalities between numbers that are not on a logarithmic scale.
+    Ax 1.3 has linear constraints and equalities between numbers that are not on a logarithmic scale. It reads them as
+    texts, by sympy, which has functions of its own by names such as ``N``, ``Li`` or ``gamma``.
     """
     for i, constraint in enumerate(space.parsed_constraints):
         if not isinstance(constraint, LinearConstraint):
@@ -22,7 +23,11 @@ def inexpressible(space: SpaceConfig) -> Iterator[tuple[str, str]]:
                 f"constraints[{i}]",
                 f"constraint {constraint.text}: {', '.join(logarithmic)} has a logarithmic scale",
             )
+        elif names := reserved(constraint.coefficients):
+            yield f"constraints[{i}]", f"constraint {constraint.text}: {_misread(names)}"
     for name, mixture in space.mixtures.items():
+        if names := reserved(mixture.components):
+            yield f"mixtures.{name}", f"total of mixture {name}: {_misread(names)}"
         if mixture.at_most is not None:
             yield (
                 f"mixtures.{name}.at_most",
@@ -30,6 +35,23 @@ def inexpressible(space: SpaceConfig) -> Iterator[tuple[str, str]]:
             )
     if space.rows is not None:
         yield "rows", f"rows {space.rows.file}: Ax's suggestions may be none of them"
+
+
+def inexpressible_bounds(metrics: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the metrics, of those that are constrained, whose constraint Ax cannot read, each with the reason."""
+    for metric in reserved(dict.fromkeys(metrics)):
+        yield metric, f"outcome constraint on {metric}: {_misread([metric])}"
+
+
+def reserved(names: Iterable[str]) -> list[str]:
+    """Return which names Ax takes for functions or constants where they stand in a constraint."""
+    import sympy  # slow, and asked only where there are constraints
+
+    return [name for name in names if name in dir(sympy)]
+
+
+def _misread(names: Iterable[str]) -> str:
+    return f"Ax takes {', '.join(names)} for functions of sympy; a name such as {next(iter(names))}_ is read right"
 
 
 def _logarithmic(space: SpaceConfig, name: str) -> bool:

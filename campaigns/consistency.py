@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.analysis_settings import bad_settings
-from campaigns.ax_space import inexpressible
+from campaigns.ax_space import inexpressible, inexpressible_bounds
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.laboratory import StepConfig
@@ -380,3 +380,6 @@ def _strategy(sections: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("planner.cost", f"planner.strategy {named} weighs no costs; remove cost, or strategy")
     for key, what in inexpressible(sections["space"]) if named == "ax" and "space" in sections else ():
         yield Problem(f"space.{key}", f"{what}; Ax's strategy cannot search such a space: remove planner.strategy")
+    bounds = sections["objective"].constraints if named == "ax" and "objective" in sections else ()
+    for metric, what in inexpressible_bounds(bound.metric for bound in bounds):
+        yield Problem("objective.constraints", f"{what}; rename {metric}, or remove planner.strategy")

@@ -24,6 +24,7 @@ from ax.core.metric import Metric
 from ax.core.optimization_config import OptimizationConfig
 from ax.utils.common.logger import set_ax_logger_levels
 
+from campaigns.ax_space import inexpressible_bounds
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL, cheap_name
 from campaigns.objective import FindParetoConfig, Objective
@@ -265,7 +266,9 @@ class CampaignExperiment:
 
 def _optimization(objective: Objective) -> OptimizationConfig:
     """Return what is maximised, with the outcome constraints, and the references of a front as thresholds."""
-    bounds = [f"{b.metric} {'>=' if b.at_least else '<='} {b.limit!r}" for b in objective.bounds]
+    refused = {metric for metric, _ in inexpressible_bounds(bound.metric for bound in objective.bounds)}
+    held = [bound for bound in objective.bounds if bound.metric not in refused]
+    bounds = [f"{b.metric} {'>=' if b.at_least else '<='} {b.limit!r}" for b in held]
     axes = _axes(objective)
     if isinstance(objective.find, FindParetoConfig):
         bounds += [f"{n} >= {x!r}" for n, x in zip(axes, objective.references, strict=True) if x is not None]

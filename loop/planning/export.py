@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from campaigns.ax_space import inexpressible
+from campaigns.ax_space import inexpressible, inexpressible_bounds
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.parameters import CategoricalConfig
@@ -62,6 +62,7 @@ def _unheld(campaign: Campaign) -> Iterator[str]:
     """Yield what the campaign file says and Ax does not hold."""
     space = campaign.space
     yield from (text for _, text in inexpressible(space))
+    yield from (text for _, text in inexpressible_bounds(bound.metric for bound in campaign.build_objective().bounds))
     for name, parameter in space.parameters.items():
         if parameter.when:
             yield f"condition of {name}: where it does not apply, it has its lowest value {parameter.at(0.0)}"

@@ -105,8 +105,9 @@ def _constraints(space: SpaceConfig, held: Mapping[str, float]) -> Iterator[Para
     for i, constraint in enumerate(space.parsed_constraints):
         if f"constraints[{i}]" not in refused and isinstance(constraint, LinearConstraint):
             yield _constraint(constraint.coefficients, constraint.bound, held, equal=constraint.equal)
-    for mixture in space.mixtures.values():
-        yield _constraint(dict.fromkeys(mixture.components, 1.0), mixture.total, held, equal=True)
+    for name, mixture in space.mixtures.items():
+        if f"mixtures.{name}" not in refused:
+            yield _constraint(dict.fromkeys(mixture.components, 1.0), mixture.total, held, equal=True)
 
 
 def _constraint(

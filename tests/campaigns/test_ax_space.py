@@ -37,9 +37,17 @@ def problems(space: dict[str, Any], folder: Path, strategy: str = "ax", **change
             "space.constraints[0]: constraint x + y <= 12: x has a logarithmic scale",
         ),
         ({"mixtures": {"m": {**MIXTURE, "at_most": 2}}}, "space.mixtures.m.at_most: at_most 2 of mixture m"),
+        (
+            {"mixtures": {"m": {"components": {"Li": {}, "Mg": {}, "O": {}}}}},
+            "space.mixtures.m: total of mixture m: Ax takes Li, O for functions of sympy",
+        ),
+        (
+            {"parameters": {"x": NUMBER, "y": NUMBER, "N": NUMBER}, "constraints": ["x + N <= 12"]},
+            "space.constraints[0]: constraint x + N <= 12: Ax takes N for functions of sympy",
+        ),
         ({"rows": {"file": "rows.csv"}}, "space.rows: rows rows.csv: Ax's suggestions may be none of them"),
     ],
-    ids=["nonlinear", "logarithmic", "at_most", "rows"],
+    ids=["nonlinear", "logarithmic", "at_most", "elements", "a function", "rows"],
 )
 def test_what_ax_cannot_search_is_refused_with_the_reason(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("x,y\n1,2\n3,4\n5,6\n")

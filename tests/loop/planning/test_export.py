@@ -107,3 +107,18 @@ def test_what_ax_cannot_hold_is_said() -> None:
         "measurement of trial 4",
         "trial 5",
     ]
+
+
+def test_names_that_ax_takes_for_functions_cost_constraints_in_ax_and_nothing_else(tmp_path: Path) -> None:
+    text = BATTER
+    for word, name in (("flour", "Li"), ("milk", "O"), ("price", "gamma")):
+        text = text.replace(word, name)
+    plan = parse_campaign(text, "batter.yaml")
+    client = handed(plan, [], tmp_path)
+    config = client._experiment.optimization_config
+    assert config is not None
+    assert config.outcome_constraints == []
+    assert not any(c.is_equality for c in client._experiment.search_space.parameter_constraints)
+    told = list(left_out(plan, []))
+    assert any(line.startswith("total of mixture") and "Li, O for functions of sympy" in line for line in told)
+    assert any(line.startswith("outcome constraint on gamma") for line in told)
