@@ -235,8 +235,9 @@ class CampaignPosterior:
     def slack_spreads(self) -> list[float]:
         """The standard deviation of the measured slack of each outcome constraint; one where it does not vary."""
         values = self.scorer.values(self.measured, self.rows)
-        slacks = [bound.slack(values[bound.metric])[self.complete_rows] for bound in self.scorer.objective.bounds]
-        return [float(slack.std(correction=0)) or 1.0 for slack in slacks]
+        slacks = [bound.slack(values[bound.metric]) for bound in self.scorer.objective.bounds]
+        stated = [slack[torch.isfinite(slack)] for slack in slacks]  # a trial may lack what a constraint is on
+        return [float(slack.std(correction=0)) or 1.0 if len(slack) else 1.0 for slack in stated]
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """Return each model's description."""
