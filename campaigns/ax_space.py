@@ -47,7 +47,8 @@ def reserved(names: Iterable[str]) -> list[str]:
     """Return which names Ax takes for functions or constants where they stand in a constraint."""
     import sympy  # slow, and asked only where there are constraints
 
-    return [name for name in names if name in dir(sympy)]
+    functions = frozenset(dir(sympy))  # a thousand names: listed once for all that are asked about
+    return [name for name in names if name in functions]
 
 
 def _misread(names: Iterable[str]) -> str:
