@@ -10,7 +10,7 @@ from campaigns.load import parse_campaign
 from campaigns.user_code.module_files import open_folder
 from loop.core.campaign_version import CampaignVersion, as_scored
 from loop.core.formatting import one_line
-from loop.core.model_analyses import ModelAnalyses
+from loop.core.inspection_cards import ModelAnalyses
 from loop.core.records import FEWEST, TrialRecord, fully_measured, learnable
 from loop.report.campaign_report import write_report
 from loop.storage.prior_campaigns import read_sources
@@ -54,9 +54,9 @@ def _asked(campaign: Campaign, now: CampaignVersion, trials: list[TrialRecord], 
     # torch and Ax take seconds to import: a report without models does without them.
     import torch
 
-    from loop.planning.analyses import analyse
     from loop.planning.mc_objective import ObjectiveOnSamples
     from loop.planning.model_fitter import ModelFitter
+    from loop.planning.model_inspection import analyse
     from loop.planning.pool_data import build_encoder, build_pool_data
 
     torch.set_num_threads(1)  # sums then have one order

@@ -15,12 +15,11 @@ from campaigns.parameters import CategoricalConfig
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import duration, interval_texts, one_line, score_text
-from loop.core.model_analyses import ModelAnalyses
+from loop.core.inspection_cards import ModelAnalyses
 from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
 from loop.diagnostics.calibration import Pair, calibration_summary, metric_pairs, score_pairs
-from loop.report.analysis_section import analysis_parts
 from loop.report.html import Page, captioned, chart, details, facts, grid, paragraph, preformatted, tiles, write_page
 from loop.report.html_tables import (
     amendments_table,
@@ -38,6 +37,7 @@ from loop.report.html_tables import (
     utc,
     versions_table,
 )
+from loop.report.inspection_section import analysis_parts
 from loop.report.model_section import surrogate_parts
 from loop.report.pareto_figures import front_figures, volume_figure
 from loop.report.pool_section import PoolContent, pool_parts, structure_parts

@@ -10,10 +10,10 @@ from html import escape
 from campaigns.campaign import Campaign
 from campaigns.parameters import FloatConfig
 from campaigns.values import Scalar
-from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
 from loop.core.records import TrialRecord
-from loop.report.analysis_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
 from loop.report.html import captioned, chart, details, grid, paragraph
+from loop.report.inspection_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
 from loop.report.style import Figure
 
 _IMPORTANCE = (

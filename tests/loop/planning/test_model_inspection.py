@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from campaigns.values import Scalar
-from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
-from loop.planning.analyses import analyse
+from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.planning.model_inspection import analyse
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.planned import Lab, campaign

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.values import MetricValue, Scalar
 from loop.core.formatting import format_uncertain
-from loop.core.model_analyses import AnalysisCard
+from loop.core.inspection_cards import AnalysisCard
 from loop.report.style import (
     BLUE,
     GREY,

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from campaigns.values import Candidate
-from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
-from loop.report.analysis_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
-from loop.report.analysis_section import analysis_parts
+from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.report.inspection_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
+from loop.report.inspection_section import analysis_parts
 from tests.trials import campaign, completed
 
 IMPORTANCE = AnalysisCard(

@@ -28,7 +28,7 @@ from torch import Tensor
 from campaigns.campaign import Campaign
 from campaigns.parameters import CategoricalConfig, IntegerConfig
 from loop.core.candidate_results import results
-from loop.core.model_analyses import SCORE, AnalysisCard, AnalysisKind, Column, ModelAnalyses
+from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, Column, ModelAnalyses
 from loop.core.pareto import front_of, wants_front
 from loop.core.records import FEWEST, TrialRecord, trusted
 from loop.core.trial_scoring import score_trial
