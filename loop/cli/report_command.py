@@ -10,7 +10,7 @@ from campaigns.load import parse_campaign
 from campaigns.user_code.module_files import open_folder
 from loop.core.campaign_version import CampaignVersion, as_scored
 from loop.core.formatting import one_line
-from loop.core.inspection_cards import ModelAnalyses
+from loop.core.inspection_cards import ModelInspection
 from loop.core.records import FEWEST, TrialRecord, fully_measured, learnable
 from loop.report.campaign_report import write_report
 from loop.storage.prior_campaigns import read_sources
@@ -32,31 +32,31 @@ def report_campaign(reader: Reader, folder: Path, path: Path) -> None:
     """
     trials = reader.trials()
     with Waiting() as waiting:
-        write_report(reader, path, _analyses(reader, folder, trials, waiting))
+        write_report(reader, path, _inspection(reader, folder, trials, waiting))
 
 
-def _analyses(reader: Reader, folder: Path, trials: list[TrialRecord], waiting: Waiting) -> ModelAnalyses:
-    """Return what the models say; where these cannot be had, why."""
+def _inspection(reader: Reader, folder: Path, trials: list[TrialRecord], waiting: Waiting) -> ModelInspection:
+    """Return what the models say; where there are none, why."""
     measured = reader.stored_campaign().measured
     if (count := len(fully_measured(learnable(trials), measured))) < FEWEST:
-        return ModelAnalyses(missing=f"there is no model before {FEWEST} trials are completed; {count} are")
+        return ModelInspection(missing=f"there is no model before {FEWEST} trials are completed; {count} are")
     open_folder(folder)
     try:
         campaign = parse_campaign(reader.campaign().source, str(reader.path), folder)
         campaign = campaign.model_copy(update={"seed": reader.campaign().seed})
         return _asked(campaign, as_scored(campaign, reader.amendments()), trials, waiting)
     except AthanorError as error:
-        return ModelAnalyses(missing=one_line(str(error)))
+        return ModelInspection(missing=one_line(str(error)))
 
 
-def _asked(campaign: Campaign, now: CampaignVersion, trials: list[TrialRecord], waiting: Waiting) -> ModelAnalyses:
+def _asked(campaign: Campaign, now: CampaignVersion, trials: list[TrialRecord], waiting: Waiting) -> ModelInspection:
     """Fit the models to all trials, as a run that goes on would, and ask them."""
     # torch and Ax take seconds to import: a report without models does without them.
     import torch
 
     from loop.planning.mc_objective import ObjectiveOnSamples
     from loop.planning.model_fitter import ModelFitter
-    from loop.planning.model_inspection import analyse
+    from loop.planning.model_inspection import inspect_models
     from loop.planning.pool_data import build_encoder, build_pool_data
 
     torch.set_num_threads(1)  # sums then have one order
@@ -64,4 +64,4 @@ def _asked(campaign: Campaign, now: CampaignVersion, trials: list[TrialRecord], 
     fitter = ModelFitter(ObjectiveOnSamples(campaign, build_encoder(campaign, materials)), read_sources(campaign))
     fitter.amend(now)
     fitter.recall(sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number)))
-    return analyse(fitter, trials, waiting)
+    return inspect_models(fitter, trials, waiting)

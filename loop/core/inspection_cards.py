@@ -15,7 +15,7 @@ SCORE = "score"
 Column: TypeAlias = tuple[Scalar, ...]
 
 
-class AnalysisKind(StrEnum):
+class InspectionKind(StrEnum):
     """What is asked of a model."""
 
     IMPORTANCE = "importance"
@@ -25,7 +25,7 @@ class AnalysisKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisCard:
+class InspectionCard:
     """One answer of the models.
 
     Attributes:
@@ -36,7 +36,7 @@ class AnalysisCard:
         numbers: what is told in one number, such as a coefficient of determination.
     """
 
-    kind: AnalysisKind
+    kind: InspectionKind
     outcome: str
     parameters: tuple[str, ...]
     columns: Mapping[str, Column]
@@ -44,7 +44,7 @@ class AnalysisCard:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAnalyses:
+class ModelInspection:
     """The answers of a campaign's models.
 
     Attributes:
@@ -54,7 +54,7 @@ class ModelAnalyses:
         missing: why there is no answer at all; empty where there is any.
     """
 
-    cards: Sequence[AnalysisCard] = ()
+    cards: Sequence[InspectionCard] = ()
     reference: int | None = None
     left_out: Sequence[str] = ()
     missing: str = ""

@@ -1,8 +1,8 @@
 """The campaign's models in the hands of Ax: an adapter whose predictions are those of our posterior.
 
-Ax's analyses ask an adapter for predictions at settings of its search space, for a BoTorch model of what it transforms
-these into, and for predictions of what was left out of the measurements. All three are answered by the models that the
-planner has fitted; Ax fits none of its own.
+To inspect models, Ax asks an adapter for predictions at settings of its search space, for a BoTorch model of what it
+transforms these into, and for predictions of what was left out of the measurements. All three are answered by the
+models that the planner has fitted; Ax fits none of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the fitted models say of the space: Ax's analyses (sensitivity, slices, contours, cross-validation) on them."""
+"""What the fitted models say of the space: sensitivity, slices, contours and cross-validation, computed by Ax."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from torch import Tensor
 from campaigns.campaign import Campaign
 from campaigns.parameters import CategoricalConfig, IntegerConfig
 from loop.core.candidate_results import results
-from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, Column, ModelAnalyses
+from loop.core.inspection_cards import SCORE, Column, InspectionCard, InspectionKind, ModelInspection
 from loop.core.pareto import front_of, wants_front
 from loop.core.records import FEWEST, TrialRecord, trusted
 from loop.core.trial_scoring import score_trial
@@ -48,25 +48,25 @@ _SLICED = 6  # parameters that are sliced, the most important first; not tuned: 
 _PARTS = 10  # in which candidates are left out; not tuned: the usual ten-fold cross-validation, half a second each
 
 
-def analyse(fitter: ModelFitter, trials: Sequence[TrialRecord], progress: Progress) -> ModelAnalyses:
-    """Return what the fitted models say, by Ax's own analyses.
+def inspect_models(fitter: ModelFitter, trials: Sequence[TrialRecord], progress: Progress) -> ModelInspection:
+    """Return what the fitted models say, as Ax computes it.
 
     Args:
         fitter: of the models, fitted to the trials.
         trials: all of the store, in the order of their numbers.
-        progress: told of each analysis.
+        progress: told of each computation.
     """
     if fitter.scored < FEWEST:
-        return ModelAnalyses(missing=f"there is no model before {FEWEST} trials are completed; {fitter.scored} are")
+        return ModelInspection(missing=f"there is no model before {FEWEST} trials are completed; {fitter.scored} are")
     set_ax_logger_levels(logging.CRITICAL)  # what fails is told by the cards
     with torch.random.fork_rng():
         torch.manual_seed(_SEED)
-        return _Analyst(fitter, trials, progress).analyses()
+        return _Inspector(fitter, trials, progress).inspection()
 
 
 @dataclass(frozen=True)
-class _Analyst:
-    """Asks the models of a campaign, one analysis of Ax after the other."""
+class _Inspector:
+    """Asks the models of a campaign, one computation of Ax after the other."""
 
     fitter: ModelFitter
     trials: Sequence[TrialRecord]
@@ -74,12 +74,12 @@ class _Analyst:
     left_out: list[str] = field(default_factory=list)
     _parts: dict[int, CampaignPosterior] = field(default_factory=dict)
 
-    def analyses(self) -> ModelAnalyses:
+    def inspection(self) -> ModelInspection:
         """Return the cards, and what is left out."""
         self.left_out.extend(_caveats(self.campaign))
         importances = list(self._importances())
         cards = (*importances, *self._surfaces(importances), *self._cross_validation())
-        return ModelAnalyses(cards, None if self.reference is None else self.reference.number, tuple(self.left_out))
+        return ModelInspection(cards, None if self.reference is None else self.reference.number, tuple(self.left_out))
 
     @property
     def campaign(self) -> Campaign:
@@ -180,7 +180,7 @@ class _Analyst:
             self._parts[part] = self.fitter.without(keys[part::count])
         return self._parts[part]
 
-    def _importances(self) -> Iterator[AnalysisCard]:
+    def _importances(self) -> Iterator[InspectionCard]:
         """Yield the total Sobol index of each parameter for each outcome, signed by the average slope."""
         for done, outcome in enumerate(self.outcomes):
             self.progress("sensitivity of the metrics", done, len(self.outcomes))
@@ -195,26 +195,26 @@ class _Analyst:
                 "importance": _rounded(abs(float(found[name])) for name in ranked),
                 "slope": tuple(0.0 if name in named else math.copysign(1.0, found[name]) for name in ranked),
             }
-            yield AnalysisCard(AnalysisKind.IMPORTANCE, outcome, tuple(ranked), columns, {})
+            yield InspectionCard(InspectionKind.IMPORTANCE, outcome, tuple(ranked), columns, {})
 
     def _unordered(self, name: str) -> bool:
         return isinstance(self.campaign.space.all_parameters.get(name), CategoricalConfig)
 
-    def _surfaces(self, importances: Sequence[AnalysisCard]) -> Iterator[AnalysisCard]:
+    def _surfaces(self, importances: Sequence[InspectionCard]) -> Iterator[InspectionCard]:
         """Yield slices along the most important numbers for each outcome, and a contour over the first two of them."""
         ranked = {card.outcome: card.parameters for card in importances}
         for outcome in self.outcomes:
             of = ranked.get(outcome, tuple(self.adapter.parameters))
             numbers = [name for name in of if name != MATERIAL and not self._unordered(name)]
             for name in numbers[:_SLICED]:
-                yield from self._surface(AnalysisKind.SLICE, outcome, (name,), SlicePlot(name, outcome))
+                yield from self._surface(InspectionKind.SLICE, outcome, (name,), SlicePlot(name, outcome))
             if len(numbers) > 1:
                 plot = ContourPlot(*numbers[:2], outcome)
-                yield from self._surface(AnalysisKind.CONTOUR, outcome, tuple(numbers[:2]), plot)
+                yield from self._surface(InspectionKind.CONTOUR, outcome, tuple(numbers[:2]), plot)
 
     def _surface(
-        self, kind: AnalysisKind, outcome: str, names: tuple[str, ...], plot: SlicePlot | ContourPlot
-    ) -> Iterator[AnalysisCard]:
+        self, kind: InspectionKind, outcome: str, names: tuple[str, ...], plot: SlicePlot | ContourPlot
+    ) -> Iterator[InspectionCard]:
         try:
             found = plot.compute(experiment=self.space, adapter=self.adapter).df
         except AxError as error:
@@ -233,9 +233,9 @@ class _Analyst:
         columns: dict[str, Column] = {name: tuple(point[name] for point in points) for name in names}
         columns |= {"mean": _rounded(found[f"{outcome}_mean"]), "sd": _rounded(found[f"{outcome}_sem"])}
         columns["allowed"] = tuple(allowed)
-        yield AnalysisCard(kind, outcome, names, columns, {})
+        yield InspectionCard(kind, outcome, names, columns, {})
 
-    def _cross_validation(self) -> Iterator[AnalysisCard]:
+    def _cross_validation(self) -> Iterator[InspectionCard]:
         """Yield what the models predict of each candidate when they have not seen it."""
         plot = CrossValidationPlot(list(self.outcomes), untransform=True)
         try:
@@ -255,11 +255,11 @@ class _Analyst:
                 "predicted sd": _rounded(rows["predicted_95_ci"] / Z_SCORE_95_CI),
             }
             fit = float(coefficient_of_determination(observed, predicted))
-            yield AnalysisCard(AnalysisKind.CROSS_VALIDATION, outcome, (), columns, {"r2": fit})
+            yield InspectionCard(InspectionKind.CROSS_VALIDATION, outcome, (), columns, {"r2": fit})
 
 
 def _caveats(campaign: Campaign) -> Iterator[str]:
-    """Yield what the analyses do not know of a space, or are not asked."""
+    """Yield what is computed without, or not at all."""
     space = campaign.space
     if space.parsed_constraints:
         yield "constraints between parameters: importance is that over the whole box, forbidden settings included"

@@ -15,7 +15,7 @@ from campaigns.parameters import CategoricalConfig
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import duration, interval_texts, one_line, score_text
-from loop.core.inspection_cards import ModelAnalyses
+from loop.core.inspection_cards import ModelInspection
 from loop.core.pareto import Front, front, front_of
 from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
 from loop.core.stopping import Spent, spent, stop_reason
@@ -37,7 +37,7 @@ from loop.report.html_tables import (
     utc,
     versions_table,
 )
-from loop.report.inspection_section import analysis_parts
+from loop.report.inspection_section import inspection_parts
 from loop.report.model_section import surrogate_parts
 from loop.report.pareto_figures import front_figures, volume_figure
 from loop.report.pool_section import PoolContent, pool_parts, structure_parts
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from loop.storage.reader import Reader
 
 _DAY = 86400.0
-_NOT_ASKED = ModelAnalyses(missing="this report was written without them")
+_NOT_ASKED = ModelInspection(missing="this report was written without them")
 _NONE_FEASIBLE = "No candidate has been measured yet that keeps every constraint."
 _POOLED = (
     "Several readings are pooled: their mean, with the larger of the standard error of their scatter and that of their "
@@ -66,19 +66,19 @@ _POOLED = (
 )
 
 
-def write_report(reader: Reader, path: Path, analyses: ModelAnalyses = _NOT_ASKED) -> Path:
+def write_report(reader: Reader, path: Path, inspection: ModelInspection = _NOT_ASKED) -> Path:
     """Write the report of a store to ``path`` and return it; the same store gives the same bytes.
 
     Args:
         reader: of the store.
         path: of the file.
-        analyses: what the models say of the store's trials.
+        inspection: what the models say of the store's trials.
 
     Raises:
         StoreError: the store holds no campaign.
         OSError: the file cannot be written.
     """
-    content = replace(read_content(reader), analyses=analyses)
+    content = replace(read_content(reader), inspection=inspection)
     page = Page(f"{content.record.name}: report", _header(content), _sections(content), _footer(content))
     return write_page(page, path)
 
@@ -94,7 +94,7 @@ class Content:
         amendments: what was changed while the campaign lived.
         model: what is said of the best measured candidate by the models' posterior; empty where a front is looked for.
         posterior: that candidate, with the 95 % interval of its score; None while there is none.
-        analyses: what the models say of the space.
+        inspection: what the models say of the space.
     """
 
     record: CampaignRecord
@@ -107,7 +107,7 @@ class Content:
     amendments: Sequence[Amendment] = ()
     model: str = ""
     posterior: PosteriorBest | None = None
-    analyses: ModelAnalyses = _NOT_ASKED
+    inspection: ModelInspection = _NOT_ASKED
 
     @cached_property
     def objective(self) -> Objective:
@@ -184,7 +184,7 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
         ("score", "Score over trials", _score(content)) if front is None else _volume(content),
         *([("pool", "Pool", pool_parts(shown))] if pooled else []),
         ("predictions", "Predicted against measured", _predictions(content)),
-        ("models", "What the models say", analysis_parts(content.campaign, content.trials, content.analyses)),
+        ("models", "What the models say", inspection_parts(content.campaign, content.trials, content.inspection)),
         ("surrogates", "Surrogates", surrogate_parts(content.campaign, content.trials)),
         ("trials", "Parameters and metrics of all trials", _trials(content)),
         *([] if front else [("trade-offs", "Trade-offs", _trade_offs(content))]),

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.values import MetricValue, Scalar
 from loop.core.formatting import format_uncertain
-from loop.core.inspection_cards import AnalysisCard
+from loop.core.inspection_cards import InspectionCard
 from loop.report.style import (
     BLUE,
     GREY,
@@ -29,7 +29,7 @@ _DIRECTIONS = ((1.0, "more of it gives more", BLUE), (-1.0, "more of it gives le
 _SCALE = "Viridis"  # reads the same in grey, in the light and on the dark page
 
 
-def importance_figure(card: AnalysisCard) -> Figure:
+def importance_figure(card: InspectionCard) -> Figure:
     """Return a bar for each parameter, the most important on top, coloured by the direction in which it acts."""
     rows = list(zip(*(card.columns[name] for name in ("parameter", "importance", "slope")), strict=True))
     traces = []
@@ -45,7 +45,7 @@ def importance_figure(card: AnalysisCard) -> Figure:
 
 
 def slice_figure(
-    card: AnalysisCard, units: Mapping[str, str], held: Mapping[str, Scalar], log: Sequence[str] = ()
+    card: InspectionCard, units: Mapping[str, str], held: Mapping[str, Scalar], log: Sequence[str] = ()
 ) -> Figure:
     """Return the mean along one parameter with a band of one standard deviation, and where the best candidate lies.
 
@@ -70,7 +70,7 @@ def slice_figure(
 
 
 def contour_figure(
-    card: AnalysisCard, units: Mapping[str, str], held: Mapping[str, Scalar], log: Sequence[str] = ()
+    card: InspectionCard, units: Mapping[str, str], held: Mapping[str, Scalar], log: Sequence[str] = ()
 ) -> Figure:
     """Return the mean over two parameters as coloured levels, and the best candidate; see ``slice_figure``."""
     across, up = card.parameters
@@ -102,7 +102,7 @@ def contour_figure(
     return {"data": [levels, best], "layout": shown}
 
 
-def cross_validation_figure(card: AnalysisCard, units: Mapping[str, str]) -> Figure:
+def cross_validation_figure(card: InspectionCard, units: Mapping[str, str]) -> Figure:
     """Return what was predicted of each candidate without its measurements against what was measured."""
     unit = units.get(card.outcome, "1")
     predicted, measured = _values(card, "predicted", unit), _values(card, "measured", unit)
@@ -133,7 +133,7 @@ def _bars(rows: Sequence[tuple[Any, Any]], name: str, colour: str) -> Trace:
     }
 
 
-def _allowed(card: AnalysisCard, name: str) -> list[float | None]:
+def _allowed(card: InspectionCard, name: str) -> list[float | None]:
     """Return a column with gaps where a constraint forbids the settings."""
     pairs = zip(card.columns[name], card.columns["allowed"], strict=True)
     return [float(value) if allowed else None for value, allowed in pairs]
@@ -163,6 +163,6 @@ def _marked(value: Scalar | None) -> dict[str, Any]:
     return {"shapes": [across | {"line": {"color": GREY, "width": 1.2, "dash": "dot"}}]}
 
 
-def _values(card: AnalysisCard, name: str, unit: str) -> list[MetricValue]:
+def _values(card: InspectionCard, name: str, unit: str) -> list[MetricValue]:
     pairs = zip(card.columns[name], card.columns[f"{name} sd"], strict=True)
     return [MetricValue(float(value), float(sd), unit) for value, sd in pairs]

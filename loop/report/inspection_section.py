@@ -10,7 +10,7 @@ from html import escape
 from campaigns.campaign import Campaign
 from campaigns.parameters import FloatConfig
 from campaigns.values import Scalar
-from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.core.inspection_cards import SCORE, InspectionCard, InspectionKind, ModelInspection
 from loop.core.records import TrialRecord
 from loop.report.html import captioned, chart, details, grid, paragraph
 from loop.report.inspection_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
@@ -33,7 +33,7 @@ _CROSS_VALIDATION = (
 )
 
 
-def analysis_parts(campaign: Campaign, trials: Sequence[TrialRecord], said: ModelAnalyses) -> list[str]:
+def inspection_parts(campaign: Campaign, trials: Sequence[TrialRecord], said: ModelInspection) -> list[str]:
     """Return the pieces of the section."""
     if said.missing:
         return [paragraph(f"The models cannot be asked: {said.missing}.", "note")]
@@ -47,17 +47,17 @@ class _Shown:
 
     campaign: Campaign
     trials: Sequence[TrialRecord]
-    said: ModelAnalyses
+    said: ModelInspection
 
     def importances(self) -> list[str]:
         """Return which parameters matter."""
-        cards = self._of(AnalysisKind.IMPORTANCE)
+        cards = self._of(InspectionKind.IMPORTANCE)
         charts = [captioned(card.outcome, _ranked(card), chart(importance_figure(card))) for card in cards]
         return [paragraph(_IMPORTANCE, "note"), grid(charts)] if charts else []
 
     def surfaces(self) -> list[str]:
         """Return slices and contours: of what the campaign looks for at once, of other metrics folded away."""
-        names = dict.fromkeys(card.outcome for card in self._of(AnalysisKind.SLICE, AnalysisKind.CONTOUR))
+        names = dict.fromkeys(card.outcome for card in self._of(InspectionKind.SLICE, InspectionKind.CONTOUR))
         if not names:
             return []
         reference = self.said.reference
@@ -69,23 +69,23 @@ class _Shown:
 
     def cross_validation(self) -> list[str]:
         """Return how well the models predict what they have not seen."""
-        cards = self._of(AnalysisKind.CROSS_VALIDATION)
+        cards = self._of(InspectionKind.CROSS_VALIDATION)
         charts = [
             captioned(card.outcome, _fit(card), chart(cross_validation_figure(card, self._units))) for card in cards
         ]
         return [paragraph(_CROSS_VALIDATION, "note"), grid(charts)] if charts else []
 
-    def _of(self, *kinds: AnalysisKind) -> list[AnalysisCard]:
+    def _of(self, *kinds: InspectionKind) -> list[InspectionCard]:
         return [card for card in self.said.cards if card.kind in kinds]
 
     def _surfaces(self, outcome: str) -> list[str]:
-        cards = [card for card in self._of(AnalysisKind.SLICE, AnalysisKind.CONTOUR) if card.outcome == outcome]
+        cards = [card for card in self._of(InspectionKind.SLICE, InspectionKind.CONTOUR) if card.outcome == outcome]
         return [
             captioned(outcome, f"along {' and '.join(card.parameters)}", chart(self._figure(card))) for card in cards
         ]
 
-    def _figure(self, card: AnalysisCard) -> Figure:
-        draw = slice_figure if card.kind is AnalysisKind.SLICE else contour_figure
+    def _figure(self, card: InspectionCard) -> Figure:
+        draw = slice_figure if card.kind is InspectionKind.SLICE else contour_figure
         return draw(card, self._units, self._held, self._logs)
 
     @cached_property
@@ -106,17 +106,17 @@ class _Shown:
         return tuple(name for name, p in parameters if isinstance(p, FloatConfig) and p.scale == "log")
 
 
-def _ranked(card: AnalysisCard) -> str:
+def _ranked(card: InspectionCard) -> str:
     first, share = card.columns["parameter"][0], float(card.columns["importance"][0])
     return f"most of all by {first}: {share:.2f}" if share > 0 else "by no parameter, as far as the models can tell"
 
 
-def _fit(card: AnalysisCard) -> str:
+def _fit(card: InspectionCard) -> str:
     count = len(card.columns["trial"])
     return f"R² = {card.numbers['r2']:.2f} over {count} measurements"
 
 
-def _left_out(said: ModelAnalyses) -> list[str]:
+def _left_out(said: ModelInspection) -> list[str]:
     if not said.left_out:
         return []
     items = "".join(f"<li>{escape(text)}</li>" for text in said.left_out)

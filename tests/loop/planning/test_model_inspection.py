@@ -1,4 +1,4 @@
-"""What the models say of a space, by Ax's analyses on them, held against what is known of it."""
+"""What the models say of a space, as Ax computes it, held against what is known of it."""
 
 import math
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from campaigns.values import Scalar
-from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
-from loop.planning.model_inspection import analyse
+from loop.core.inspection_cards import SCORE, InspectionCard, InspectionKind, ModelInspection
+from loop.planning.model_inspection import inspect_models
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.planned import Lab, campaign
@@ -21,16 +21,16 @@ def silent(_doing: str, _done: int, _total: int) -> None:
     """Show nothing."""
 
 
-def asked(lab: Lab) -> ModelAnalyses:
-    return analyse(lab.planner.models, lab.trials, silent)
+def asked(lab: Lab) -> ModelInspection:
+    return inspect_models(lab.planner.models, lab.trials, silent)
 
 
-def cards(said: ModelAnalyses, kind: AnalysisKind, outcome: str) -> list[AnalysisCard]:
+def cards(said: ModelInspection, kind: InspectionKind, outcome: str) -> list[InspectionCard]:
     return [card for card in said.cards if card.kind is kind and card.outcome == outcome]
 
 
-def importance(said: ModelAnalyses, outcome: str) -> dict[Any, Any]:
-    (card,) = cards(said, AnalysisKind.IMPORTANCE, outcome)
+def importance(said: ModelInspection, outcome: str) -> dict[Any, Any]:
+    (card,) = cards(said, InspectionKind.IMPORTANCE, outcome)
     return dict(zip(card.columns["parameter"], card.columns["importance"], strict=True))
 
 
@@ -47,12 +47,12 @@ def filling(dimensions: int, count: int, answer: Any, **changes: Any) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def plane() -> tuple[Lab, ModelAnalyses]:
+def plane() -> tuple[Lab, ModelInspection]:
     lab = filling(3, 24, crossed)
     return lab, asked(lab)
 
 
-def test_importance_is_the_total_sobol_index(plane: tuple[Lab, ModelAnalyses]) -> None:
+def test_importance_is_the_total_sobol_index(plane: tuple[Lab, ModelInspection]) -> None:
     found = importance(plane[1], "merit")
     alone, together = {"x0": 9 / 12, "x1": 4 / 12, "x2": 0.0}, 36 / 144
     whole = sum(alone.values()) + together
@@ -60,33 +60,33 @@ def test_importance_is_the_total_sobol_index(plane: tuple[Lab, ModelAnalyses]) -
     assert found == {name: pytest.approx(share, abs=0.05) for name, share in expected.items()}
 
 
-def test_importance_has_the_direction_of_the_average_slope(plane: tuple[Lab, ModelAnalyses]) -> None:
-    (card,) = cards(plane[1], AnalysisKind.IMPORTANCE, SCORE)
+def test_importance_has_the_direction_of_the_average_slope(plane: tuple[Lab, ModelInspection]) -> None:
+    (card,) = cards(plane[1], InspectionKind.IMPORTANCE, SCORE)
     slopes = dict(zip(card.columns["parameter"], card.columns["slope"], strict=True))
     assert (slopes["x0"], slopes["x1"]) == (1.0, -1.0)
     assert card.parameters[:2] == ("x0", "x1"), "the most important first"
 
 
-def test_slices_hold_the_settings_of_the_best_candidate(plane: tuple[Lab, ModelAnalyses]) -> None:
+def test_slices_hold_the_settings_of_the_best_candidate(plane: tuple[Lab, ModelInspection]) -> None:
     lab, said = plane
     assert said.reference is not None
     held = lab.trials[said.reference].candidate.parameters
-    card = next(card for card in cards(said, AnalysisKind.SLICE, "merit") if card.parameters == ("x0",))
+    card = next(card for card in cards(said, InspectionKind.SLICE, "merit") if card.parameters == ("x0",))
     for x, mean, sd in zip(card.columns["x0"], card.columns["mean"], card.columns["sd"], strict=True):
         truth = crossed({**held, "x0": x}, 0)
         assert abs(float(mean) - truth) < 4.0 * float(sd) + 0.1
-    (contour,) = cards(said, AnalysisKind.CONTOUR, "merit")
+    (contour,) = cards(said, InspectionKind.CONTOUR, "merit")
     assert contour.parameters == ("x0", "x1")
 
 
-def test_the_same_trials_give_the_same_numbers(plane: tuple[Lab, ModelAnalyses]) -> None:
+def test_the_same_trials_give_the_same_numbers(plane: tuple[Lab, ModelInspection]) -> None:
     lab, said = plane
     assert asked(lab) == said
 
 
 def test_predictions_of_what_is_left_out_are_those_of_our_own_models() -> None:
     lab = filling(2, 9, crossed)
-    (card,) = cards(asked(lab), AnalysisKind.CROSS_VALIDATION, "merit")
+    (card,) = cards(asked(lab), InspectionKind.CROSS_VALIDATION, "merit")
     assert card.columns["trial"] == tuple(range(9))
     for trial, predicted, sd in zip(lab.trials, card.columns["predicted"], card.columns["predicted sd"], strict=True):
         posterior = lab.planner.models.without([trial.candidate.key()])
@@ -100,7 +100,7 @@ def test_readings_of_one_candidate_are_left_out_together() -> None:
     number, candidate, proposal = lab.planner.take(lab.trials[2].candidate, "again")
     lab.trials.append(lab._ended(number, candidate, proposal))
     lab.planner.ingest(lab.trials[-1])
-    (card,) = cards(asked(lab), AnalysisKind.CROSS_VALIDATION, "merit")
+    (card,) = cards(asked(lab), InspectionKind.CROSS_VALIDATION, "merit")
     again = [p for trial, p in zip(card.columns["trial"], card.columns["predicted"], strict=True) if trial == 2]
     assert len(again) == 2
     assert again[0] == again[1]
@@ -124,13 +124,13 @@ def kinds(parameters: Mapping[str, Scalar], _number: int) -> float:
 
 def test_every_kind_of_parameter_is_asked_for_as_far_as_it_has_an_order() -> None:
     said = asked(filling(4, 16, kinds, space=MIXED))
-    (card,) = cards(said, AnalysisKind.IMPORTANCE, "merit")
+    (card,) = cards(said, InspectionKind.IMPORTANCE, "merit")
     slopes = dict(zip(card.columns["parameter"], card.columns["slope"], strict=True))
     assert card.parameters[0] == "x1"
     assert (slopes["x0"], slopes["x1"], slopes["x2"]) == (1.0, 0.0, -1.0)
     assert "slices along x1: its levels have no order" in said.left_out
     assert any(text.startswith("constraints between parameters") for text in said.left_out)
-    slices = {card.parameters[0]: card for card in cards(said, AnalysisKind.SLICE, "merit")}
+    slices = {card.parameters[0]: card for card in cards(said, InspectionKind.SLICE, "merit")}
     assert set(slices) == {"x0", "x2", "x3"}
     assert slices["x2"].columns["x2"] == (0, 1, 2, 3, 4)
     assert slices["x3"].columns["x3"] == (1.0, 2.0, 5.0)
@@ -140,7 +140,7 @@ def test_every_kind_of_parameter_is_asked_for_as_far_as_it_has_an_order() -> Non
 def test_shares_of_a_mixture_are_asked_for_within_its_total() -> None:
     space: dict[str, Any] = {"mixtures": {"melt": {"components": {"x0": {}, "x1": {}, "x2": {}}}}}
     said = asked(filling(3, 10, lambda p, _: 2.0 * float(p["x0"]) + float(p["x1"]), space=space))
-    card = next(card for card in cards(said, AnalysisKind.SLICE, "merit") if card.parameters == ("x0",))
+    card = next(card for card in cards(said, InspectionKind.SLICE, "merit") if card.parameters == ("x0",))
     assert all(card.columns["allowed"])
     assert float(card.columns["mean"][-1]) == pytest.approx(2.0, abs=0.4), "x0 alone"
 
@@ -149,7 +149,7 @@ def test_a_slice_along_which_nothing_else_is_allowed_is_left_out() -> None:
     components = {f"x{i}": {"high": 0.9} for i in range(3)}
     space = {"mixtures": {"melt": {"components": components, "at_most": 2}}}
     said = asked(filling(3, 8, lambda p, _: float(p["x0"]) + 0.5 * float(p["x1"]), space=space))
-    sliced = {card.parameters[0] for card in cards(said, AnalysisKind.SLICE, "merit")}
+    sliced = {card.parameters[0] for card in cards(said, InspectionKind.SLICE, "merit")}
     (absent,) = {"x0", "x1", "x2"} - sliced
     assert any(text.startswith(f"slice of merit along {absent}: ") for text in said.left_out)
 
@@ -162,8 +162,8 @@ def test_before_there_is_a_model_nothing_is_asked() -> None:
 
 def test_a_single_parameter_is_all_there_is_and_two_candidates_are_enough_to_leave_one_out() -> None:
     said = asked(filling(1, 4, lambda p, _: float(p["x0"])))
-    assert not cards(said, AnalysisKind.IMPORTANCE, SCORE)
-    assert len(cards(said, AnalysisKind.SLICE, SCORE)) == 1
+    assert not cards(said, InspectionKind.IMPORTANCE, SCORE)
+    assert len(cards(said, InspectionKind.SLICE, SCORE)) == 1
 
 
 class Shelf(Lab):
@@ -190,13 +190,13 @@ def test_of_a_pool_the_choice_of_the_material_is_weighed_against_the_settings() 
         lab.trials.append(lab._ended(number, candidate, proposal))
         lab.planner.ingest(lab.trials[-1])
     said = asked(lab)
-    (card,) = cards(said, AnalysisKind.IMPORTANCE, "merit")
+    (card,) = cards(said, InspectionKind.IMPORTANCE, "merit")
     assert card.parameters == ("material", "x0")
     assert card.columns["slope"] == (0.0, 1.0)
     shares = importance(said, "merit")
     assert shares["material"] == pytest.approx(0.9, abs=0.1)
     assert shares["x0"] == pytest.approx(0.1, abs=0.1)
-    assert {card.parameters for card in cards(said, AnalysisKind.SLICE, "merit")} == {("x0",)}
+    assert {card.parameters for card in cards(said, InspectionKind.SLICE, "merit")} == {("x0",)}
     assert any("material" in text for text in said.left_out)
 
 

@@ -6,13 +6,13 @@ import re
 import pytest
 
 from campaigns.values import Candidate
-from loop.core.inspection_cards import SCORE, AnalysisCard, AnalysisKind, ModelAnalyses
+from loop.core.inspection_cards import SCORE, InspectionCard, InspectionKind, ModelInspection
 from loop.report.inspection_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
-from loop.report.inspection_section import analysis_parts
+from loop.report.inspection_section import inspection_parts
 from tests.trials import campaign, completed
 
-IMPORTANCE = AnalysisCard(
-    AnalysisKind.IMPORTANCE,
+IMPORTANCE = InspectionCard(
+    InspectionKind.IMPORTANCE,
     SCORE,
     ("temperature", "atmosphere", "time"),
     {
@@ -22,8 +22,8 @@ IMPORTANCE = AnalysisCard(
     },
     {},
 )
-SLICE = AnalysisCard(
-    AnalysisKind.SLICE,
+SLICE = InspectionCard(
+    InspectionKind.SLICE,
     SCORE,
     ("time",),
     {
@@ -34,8 +34,8 @@ SLICE = AnalysisCard(
     },
     {},
 )
-CONTOUR = AnalysisCard(
-    AnalysisKind.CONTOUR,
+CONTOUR = InspectionCard(
+    InspectionKind.CONTOUR,
     SCORE,
     ("temperature", "time"),
     {
@@ -47,8 +47,8 @@ CONTOUR = AnalysisCard(
     },
     {},
 )
-FIT = AnalysisCard(
-    AnalysisKind.CROSS_VALIDATION,
+FIT = InspectionCard(
+    InspectionKind.CROSS_VALIDATION,
     "capacity",
     (),
     {
@@ -99,8 +99,8 @@ def test_predictions_stand_against_measurements_with_the_diagonal() -> None:
 
 def test_the_section_says_what_each_figure_means() -> None:
     trials = [completed(0, 150.0, candidate=Candidate({"temperature": 700.0, "time": 10.0, "atmosphere": "air"}))]
-    said = ModelAnalyses((IMPORTANCE, SLICE, CONTOUR, FIT), 0, ("slices along <x>: no order",))
-    text = "".join(analysis_parts(campaign(), trials, said))
+    said = ModelInspection((IMPORTANCE, SLICE, CONTOUR, FIT), 0, ("slices along <x>: no order",))
+    text = "".join(inspection_parts(campaign(), trials, said))
     assert "most of all by temperature: 0.70" in text
     assert "everything else as in the best candidate, that of trial 0" in text
     assert "R² = 0.42 over 2 measurements" in text
@@ -110,5 +110,5 @@ def test_the_section_says_what_each_figure_means() -> None:
 
 
 def test_a_section_without_models_says_why() -> None:
-    (text,) = analysis_parts(campaign(), [], ModelAnalyses(missing="<pool> is gone"))
+    (text,) = inspection_parts(campaign(), [], ModelInspection(missing="<pool> is gone"))
     assert text == '<p class="note">The models cannot be asked: &lt;pool&gt; is gone.</p>'
