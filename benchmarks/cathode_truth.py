@@ -14,7 +14,7 @@ import numpy as np
 
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument

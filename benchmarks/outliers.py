@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.errors import start
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder
 from surrogates.models.observations import Observations
 from surrogates.models.outliers import detect_outliers

@@ -15,10 +15,10 @@ from campaigns.campaign import Campaign
 from campaigns.config import Config
 from campaigns.errors import CampaignError, Problem
 from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
-from campaigns.space_validation import unkept
-from campaigns.validation_messages import explain
+from campaigns.parsing.validation_messages import explain
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
+from campaigns.spaces.space_validation import unkept
 from campaigns.values import Candidate, MetricValue, Scalar
 
 Parameters = dict[str, ParameterConfig]

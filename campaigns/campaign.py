@@ -13,7 +13,7 @@ from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredF
 from campaigns.laboratory import LabConfig, StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.warm_start import WarmStartConfig
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.analysis_settings import bad_settings
-from campaigns.ax_space import inexpressible, inexpressible_bounds
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.laboratory import StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
+from campaigns.spaces.ax_space import inexpressible, inexpressible_bounds
 from campaigns.surrogate import SurrogateConfig
 from campaigns.tables.named_columns import RESERVED
 from campaigns.units import to_unit

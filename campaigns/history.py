@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from campaigns.errors import CampaignError, Problem, TableError
-from campaigns.mixtures import ComponentConfig, MixtureConfig
-from campaigns.parameters import (
+from campaigns.spaces.mixtures import ComponentConfig, MixtureConfig
+from campaigns.spaces.parameters import (
     CategoricalConfig,
     FloatConfig,
     IntegerConfig,
@@ -21,10 +21,10 @@ from campaigns.parameters import (
     ParameterConfig,
     allowed_values,
 )
-from campaigns.settings_table import Table
-from campaigns.space import SpaceConfig
+from campaigns.spaces.settings_columns import broken_mixture
+from campaigns.spaces.settings_table import Table
+from campaigns.spaces.space import SpaceConfig
 from campaigns.tables.named_columns import is_ranking
-from campaigns.tables.settings import broken_mixture
 from campaigns.tables.sheet import read_sheet
 from campaigns.values import Candidate, Scalar
 from campaigns.warm_start import TableSourceConfig

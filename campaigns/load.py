@@ -14,12 +14,12 @@ from pydantic.fields import FieldInfo
 from campaigns.campaign import Campaign
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError, Problem
+from campaigns.parsing.validation_messages import explain, shown
+from campaigns.parsing.yaml_lines import YamlDocument, parts, read_document
+from campaigns.parsing.yaml_words import yaml_problem
 from campaigns.pool_source import GeneratorPoolConfig, missing_source
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.dotted_paths import unfit_objects
-from campaigns.validation_messages import explain, shown
-from campaigns.yaml_lines import YamlDocument, parts, read_document
-from campaigns.yaml_words import yaml_problem
 
 
 def load_campaign(path: Path) -> Campaign:

@@ -20,13 +20,13 @@ from pydantic import Field
 from campaigns.config import Name
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
 from campaigns.metrics import MeasuredConfig
-from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.pool_source import ending
 from campaigns.relative_paths import RelativePathConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, ParameterConfig
+from campaigns.spaces.settings_columns import Settings, broken_mixture, read_settings
+from campaigns.spaces.space import SpaceConfig
 from campaigns.tables.files import TABLES, Line
 from campaigns.tables.named_columns import GENERATOR, MATERIAL, REASON, STATE, is_written, sd_name
-from campaigns.tables.settings import Settings, broken_mixture, read_settings
 from campaigns.tables.sheet import Sheet, read_sheet
 from campaigns.tables.unused_rows import Remark, folded
 from campaigns.units import convert, convert_difference

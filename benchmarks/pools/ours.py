@@ -17,7 +17,7 @@ from benchmarks.pools.tasks import Extreme, Quantity, Score, Setting, Term
 from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.laboratory import ProcessesConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import Proposal, TrialRecord

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from campaigns.amendments import AddTrial, CampaignChange, Change, ReleaseTrial, Settlement, SetWeights
 from campaigns.campaign import Campaign
+from campaigns.parsing.yaml_lines import read_document
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.module_files import open_folder
-from campaigns.yaml_lines import read_document
 from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text

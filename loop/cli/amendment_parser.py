@@ -18,9 +18,9 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
-from campaigns.mixtures import MixtureConfig
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.tables.settings import broken_mixture
+from campaigns.spaces.mixtures import MixtureConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.settings_columns import broken_mixture
 from campaigns.units import last_digit, split_quantity, to_unit
 from campaigns.values import Candidate, Scalar
 

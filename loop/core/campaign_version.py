@@ -8,8 +8,8 @@ from typing import Any
 
 from campaigns.amendments import amended, enclosing_space
 from campaigns.campaign import Campaign
-from campaigns.space import SpaceConfig
-from campaigns.yaml_lines import read_document
+from campaigns.parsing.yaml_lines import read_document
+from campaigns.spaces.space import SpaceConfig
 from loop.core.records import Amendment, changes_of, version_of
 
 

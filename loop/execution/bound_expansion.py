@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
-from campaigns.parameters import FloatConfig, IntegerConfig
+from campaigns.spaces.parameters import FloatConfig, IntegerConfig
 from loop.core.candidate_results import CandidateResult, ranking, results
 from loop.core.formatting import unit_text
 from loop.core.pareto import front_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from campaigns.fidelity import FULL
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import TrialState
 from loop.core.records import AGAIN, OPERATOR, TrialRecord, TrialResult
 

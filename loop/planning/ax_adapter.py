@@ -32,8 +32,8 @@ from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNorm
 from linear_operator.operators import DiagLinearOperator
 from torch import Tensor
 
-from campaigns.parameters import CategoricalConfig, FloatConfig, OrdinalConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, OrdinalConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar
 from loop.planning.posterior import CampaignPosterior
 from loop.planning.search_space import MATERIAL

@@ -24,10 +24,10 @@ from ax.core.metric import Metric
 from ax.core.optimization_config import OptimizationConfig
 from ax.utils.common.logger import set_ax_logger_levels
 
-from campaigns.ax_space import inexpressible_bounds
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL, cheap_name
 from campaigns.objective import FindParetoConfig, Objective
+from campaigns.spaces.ax_space import inexpressible_bounds
 from campaigns.values import Candidate, TrialState
 from loop.core.records import IMPORTED, Proposal, TrialRecord, fully_measured
 from loop.core.trial_scoring import score_trial

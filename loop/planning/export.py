@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from campaigns.ax_space import inexpressible, inexpressible_bounds
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from campaigns.parameters import CategoricalConfig
+from campaigns.spaces.ax_space import inexpressible, inexpressible_bounds
+from campaigns.spaces.parameters import CategoricalConfig
 from campaigns.values import TrialState
 from loop.core.records import TrialRecord
 from loop.planning.experiment import CampaignExperiment

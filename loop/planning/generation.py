@@ -29,7 +29,7 @@ from ax.utils.common.random import with_rng_seed
 from campaigns.amendments import allowed_text
 from campaigns.errors import AthanorError, CampaignError, PlannerError, Problem, called
 from campaigns.fidelity import FULL
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from campaigns.values import Candidate

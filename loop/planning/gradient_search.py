@@ -9,7 +9,7 @@ from botorch.acquisition import AcquisitionFunction
 from botorch.optim import optimize_acqf
 
 from campaigns.objective import FindBestConfig
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Candidate
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.row_decoder import RowDecoder

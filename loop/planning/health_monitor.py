@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import view_names
 from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import metric_pairs

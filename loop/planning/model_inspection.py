@@ -26,7 +26,7 @@ from ax.utils.stats.model_fit_stats import coefficient_of_determination
 from torch import Tensor
 
 from campaigns.campaign import Campaign
-from campaigns.parameters import CategoricalConfig, IntegerConfig
+from campaigns.spaces.parameters import CategoricalConfig, IntegerConfig
 from loop.core.candidate_results import results
 from loop.core.inspection_cards import SCORE, Column, InspectionCard, InspectionKind, ModelInspection
 from loop.core.pareto import front_of, wants_front

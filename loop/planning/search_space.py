@@ -9,10 +9,10 @@ from ax.core.parameter import ChoiceParameter, FixedParameter, Parameter, Parame
 from ax.core.parameter_constraint import ParameterConstraint
 from ax.core.search_space import SearchSpace
 
-from campaigns.ax_space import inexpressible
 from campaigns.constraints import LinearConstraint
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.ax_space import inexpressible
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from loop.sampling.candidates import sobol
 from loop.sampling.rounding import Setting, satisfy_equalities

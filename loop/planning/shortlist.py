@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from campaigns.objective import FindManyConfig, FindParetoConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from loop.planning.cost_weighting import CostPenalty
 from loop.planning.hypervolume_improvement import centres

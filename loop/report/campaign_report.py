@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
-from campaigns.parameters import CategoricalConfig
+from campaigns.spaces.parameters import CategoricalConfig
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import duration, interval_texts, one_line, score_text

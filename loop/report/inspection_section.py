@@ -8,7 +8,7 @@ from functools import cached_property
 from html import escape
 
 from campaigns.campaign import Campaign
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Scalar
 from loop.core.inspection_cards import SCORE, InspectionCard, InspectionKind, ModelInspection
 from loop.core.records import TrialRecord

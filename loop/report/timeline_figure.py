@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from campaigns.parameters import CategoricalConfig, ParameterConfig
+from campaigns.spaces.parameters import CategoricalConfig, ParameterConfig
 from campaigns.values import TrialState
 from loop.core.formatting import one_line
 from loop.core.records import StepRecord, TrialRecord

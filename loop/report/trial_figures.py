@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.objective import Objective, Term
-from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult, best, ranking
 from loop.core.formatting import format_uncertain, one_line

@@ -10,8 +10,8 @@ from itertools import chain, islice
 import numpy as np
 
 from campaigns.errors import CampaignError, Problem
-from campaigns.settings_table import Table
-from campaigns.space import SpaceConfig
+from campaigns.spaces.settings_table import Table
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.sampling.perturbation import Perturbation, nearest_rows
 from loop.sampling.polytope import interior

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from campaigns.mixtures import MixtureConfig
-from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
-from campaigns.settings_table import Table
-from campaigns.space import SpaceConfig
+from campaigns.spaces.mixtures import MixtureConfig
+from campaigns.spaces.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.settings_table import Table
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar
 from loop.sampling.rounding import Setting, satisfy_equalities, tidied, tidy
 

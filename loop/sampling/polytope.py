@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.linalg import null_space
 from scipy.optimize import linprog
 
-from campaigns.linear_system import LinearSystem
-from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.linear_system import LinearSystem
+from campaigns.spaces.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar
 from loop.sampling.rounding import Setting, Vector, satisfy_equalities, tidied
 from loop.sampling.space_filling import farthest_first

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.parameters import FloatConfig, ParameterConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import FloatConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar
 
 Vector = NDArray[np.float64]

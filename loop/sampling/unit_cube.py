@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.mixtures import MixtureConfig
-from campaigns.parameters import FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.mixtures import MixtureConfig
+from campaigns.spaces.parameters import FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar
 from loop.sampling.rounding import Setting, Vector, satisfy_equalities, tidied, tidy
 

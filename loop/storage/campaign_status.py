@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from campaigns.yaml_lines import read_document
+from campaigns.parsing.yaml_lines import read_document
 from loop.core.candidate_results import CandidateResult, by_trial, replicated, results
 from loop.core.formatting import candidate_text, posterior_text
 from loop.core.pareto import Front, front_of

@@ -14,8 +14,8 @@ from sqlmodel import Session, SQLModel, create_engine, func, select
 
 from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
+from campaigns.parsing.yaml_lines import read_document
 from campaigns.values import TrialState
-from campaigns.yaml_lines import read_document
 from loop.core.campaign_version import as_scored, as_shown
 from loop.core.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
 from loop.storage.tables import (

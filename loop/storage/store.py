@@ -20,8 +20,8 @@ from sqlmodel import Session, SQLModel, col, delete, func, select
 
 from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
+from campaigns.parsing.yaml_lines import read_document
 from campaigns.values import Candidate, MetricValue, TrialState
-from campaigns.yaml_lines import read_document
 from loop.core.records import (
     IMPORTED,
     PARTIAL,

@@ -8,7 +8,6 @@ from itertools import zip_longest
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.metrics import ComputedConfig, DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
-from campaigns.mixtures import MixtureConfig
 from campaigns.objective import (
     DesirabilityTermConfig,
     FindBestConfig,
@@ -19,7 +18,6 @@ from campaigns.objective import (
     TargetTermConfig,
     TermConfig,
 )
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.pool_source import (
     AsePoolConfig,
     FolderPoolConfig,
@@ -28,7 +26,9 @@ from campaigns.pool_source import (
     PoolConfig,
     TablePoolConfig,
 )
-from campaigns.space import SpaceConfig
+from campaigns.spaces.mixtures import MixtureConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.warm_start import Source
 from loop.core.formatting import duration, one_line, unit_text
 from loop.storage.row_outcomes import tally

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from campaigns.yaml_lines import read_document
+from campaigns.parsing.yaml_lines import read_document
 from loop.core.campaign_version import parameter_units
 from loop.core.candidate_results import CandidateResult, best, by_trial
 from loop.core.formatting import (

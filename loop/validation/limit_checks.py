@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.fidelity import all_steps
-from campaigns.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
 from campaigns.units import convert, to_unit
 from campaigns.values import Scalar
 from instruments.limits import Limits

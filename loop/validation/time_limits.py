@@ -11,8 +11,8 @@ from campaigns.campaign import Campaign
 from campaigns.errors import Problem
 from campaigns.fidelity import all_steps
 from campaigns.laboratory import StepConfig
-from campaigns.parameters import FloatConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import FloatConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Scalar, lab_time
 from loop.validation.limit_checks import HasLimits, constant, converted, extremes
 

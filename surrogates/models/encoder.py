@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from campaigns.parameters import CategoricalConfig, FloatConfig, ParameterConfig
-from campaigns.settings_table import Table
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, ParameterConfig
+from campaigns.spaces.settings_table import Table
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from surrogates.models.distances import lifted
 

@@ -17,7 +17,7 @@ from benchmarks.results import Results
 from benchmarks.tables import comparison, conclusions
 from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Candidate, MetricValue, Scalar
 from instruments.analyses.context import AnalysisContext
 from loop.execution.lab_setup import load_analysis

@@ -18,7 +18,7 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Candidate
 from tests.trials import campaign
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from campaigns.history import MisfitError, beyond, placed, wide
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from campaigns.warm_start import TableSourceConfig, Wanted, read_table
 

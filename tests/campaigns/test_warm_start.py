@@ -7,7 +7,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import parse_campaign
 from campaigns.relative_paths import PARENT
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.warm_start import TableSourceConfig, Wanted, checked, read_table
 from tests.stores import CAMPAIGN
 

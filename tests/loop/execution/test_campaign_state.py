@@ -9,7 +9,7 @@ import pytest
 
 from campaigns.amendments import SetBounds
 from campaigns.load import load_campaign
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import TrialState
 from loop.core.records import TrialResult
 from loop.execution.campaign_state import CampaignState

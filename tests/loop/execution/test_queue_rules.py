@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, TrialState
 from loop.core.records import AGAIN, IMPORTED, OPERATOR, Proposal, TrialRecord
 from loop.execution.queue_rules import already_measured, has_capacity, outside_space, queue_is_full, requested_first

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.planning.ax_adapter import Layout, completed_mixtures
 from surrogates.models.encoder import Encoder

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.planning.row_decoder import RowDecoder
 from loop.sampling.candidates import sobol

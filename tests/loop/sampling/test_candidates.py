@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import CampaignError
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.sampling.candidates import near, sobol
 from loop.sampling.rounding import tidy

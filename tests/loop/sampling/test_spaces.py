@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from campaigns.errors import CampaignError
 from campaigns.relative_paths import PARENT
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.sampling.candidates import near, sobol, unseen
 from loop.sampling.space_filling import farthest_first

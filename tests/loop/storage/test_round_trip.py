@@ -11,7 +11,7 @@ import yaml
 
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign, parse_campaign
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 from campaigns.units import convert
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Source

@@ -10,7 +10,7 @@ from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model, ModelList
 from torch import Tensor
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.ensemble import Ensemble

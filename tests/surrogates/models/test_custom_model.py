@@ -11,7 +11,7 @@ from torch import Tensor
 
 from campaigns.errors import CampaignError
 from campaigns.metrics import MeasuredConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import Candidate, MetricValue, Scalar

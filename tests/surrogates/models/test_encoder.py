@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from campaigns.settings_table import Table
-from campaigns.space import SpaceConfig
+from campaigns.spaces.settings_table import Table
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from surrogates.models.encoder import Encoder, MaterialTable, embedding_view, feature_view
 from surrogates.models.fit import fit_gp

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.encoder import Encoder

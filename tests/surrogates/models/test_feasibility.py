@@ -7,7 +7,7 @@ from botorch.acquisition.prior_guided import PriorGuidedAcquisitionFunction
 from botorch.models import SingleTaskGP
 from torch import Tensor
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder
 from surrogates.models.feasibility import feasibility
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models import fit
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.exact_inference import Factor

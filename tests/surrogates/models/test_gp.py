@@ -16,7 +16,7 @@ from gpytorch.means import ZeroMean
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from scipy.stats import norm
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.base import Fantasized
 from surrogates.models.encoder import Encoder, MaterialTable

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder
 from surrogates.models.heteroscedastic import HeteroscedasticNoise, fit_heteroscedastic_noise
 from surrogates.models.observations import Observations

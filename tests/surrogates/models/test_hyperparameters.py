@@ -7,7 +7,7 @@ from botorch import fit_gpytorch_mll
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch.nn.utils import parameters_to_vector
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.closed_form import PairCovariance
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder, MaterialTable

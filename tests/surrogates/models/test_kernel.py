@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder

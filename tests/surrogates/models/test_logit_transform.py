@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.fit import fit_gp
 from surrogates.models.logit_transform import LogitTransform

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder
 from surrogates.models.fit import fit_gp
 from surrogates.models.gp import MetricGP

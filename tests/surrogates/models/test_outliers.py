@@ -3,7 +3,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.fit import FitCache
 from surrogates.models.observations import Observations

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
 
 from campaigns.laboratory import ProcessesConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from loop.planning.pool_data import build_views
 from surrogates.models.encoder import Encoder, MaterialTable

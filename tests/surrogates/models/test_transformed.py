@@ -8,7 +8,7 @@ from botorch.optim import optimize_acqf
 from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from loop.execution.fitted_models import in_metric_unit
 from surrogates.models.encoder import Encoder
 from surrogates.models.fit import fit_gp

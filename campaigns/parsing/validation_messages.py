@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from campaigns.config import STRATEGY_PATTERN
 from campaigns.errors import PlacedError, Problem, suggestion
-from campaigns.yaml_lines import Loc, dotted
+from campaigns.parsing.yaml_lines import Loc, dotted
 
 _WANTED = {
     "int_type": "a whole number",

@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.parameters import CategoricalConfig, FloatConfig, IntegerConfig, ParameterConfig
+from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, IntegerConfig, ParameterConfig
 from campaigns.values import Scalar
 
 Vector = NDArray[np.float64]

@@ -4,7 +4,7 @@ import pytest
 
 from campaigns.errors import CampaignError
 from campaigns.load import parse_campaign
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 from tests.campaigns.test_load import SMALL
 
 FLOW = "flow: {kind: float, unit: ml/min, low: 1, high: 5, when: {gas: [argon]}, otherwise: 0}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from campaigns.errors import TableError, suggestion
-from campaigns.mixtures import MixtureConfig
-from campaigns.parameters import (
+from campaigns.spaces.mixtures import MixtureConfig
+from campaigns.spaces.parameters import (
     CategoricalConfig,
     IntegerConfig,
     OrdinalConfig,
@@ -22,7 +22,7 @@ from campaigns.tables.unused_rows import Remark
 from campaigns.values import Scalar
 
 if TYPE_CHECKING:
-    from campaigns.space import SpaceConfig
+    from campaigns.spaces.space import SpaceConfig
 
 _SAME = 1e-9
 """Relative difference below which a converted number is the level, or the bound, that is meant."""

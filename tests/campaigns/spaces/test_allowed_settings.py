@@ -6,7 +6,7 @@ import pytest
 
 from campaigns.errors import CampaignError
 from campaigns.relative_paths import PARENT
-from campaigns.space import SpaceConfig
+from campaigns.spaces.space import SpaceConfig
 
 SPACE = {
     "parameters": {

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from campaigns.constraints import Constraint, LinearConstraint
 from campaigns.errors import suggestion
-from campaigns.linear_system import solvable
-from campaigns.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
+from campaigns.spaces.linear_system import solvable
+from campaigns.spaces.parameters import CategoricalConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.values import Scalar
 
 if TYPE_CHECKING:
-    from campaigns.space import SpaceConfig
+    from campaigns.spaces.space import SpaceConfig
 
 Placed = tuple[str, str]
 """The key within the space, and what is wrong there."""

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from campaigns.config import Config, Count, Name, Number, OwnQuantity, Unit
-from campaigns.parameters import FloatConfig
+from campaigns.spaces.parameters import FloatConfig
 
 EXACT = 1e-9
 """How exactly the shares add up, of the total."""

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from campaigns.parameters import CategoricalConfig, ParameterConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import CategoricalConfig, ParameterConfig
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from tests.strategies import fractions, parameters, spaces
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.constraints import LinearConstraint
-from campaigns.mixtures import MixtureConfig
+from campaigns.spaces.mixtures import MixtureConfig
 
 Vector = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from campaigns.constraints import LinearConstraint
-from campaigns.parameters import FloatConfig
-from campaigns.space import SpaceConfig
+from campaigns.spaces.parameters import FloatConfig
+from campaigns.spaces.space import SpaceConfig
 
 
 def inexpressible(space: SpaceConfig) -> Iterator[tuple[str, str]]:

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from campaigns.allowed_settings import RowsConfig, read_rows
 from campaigns.config import Config, Name
 from campaigns.constraints import Constraint, LinearConstraint, constraint
 from campaigns.errors import PlacedError
-from campaigns.linear_system import LinearSystem, sum_of
-from campaigns.mixtures import MixtureConfig
-from campaigns.parameters import CategoricalConfig, ParameterConfig
 from campaigns.pool_source import PoolConfig
-from campaigns.settings_table import Table
-from campaigns.space_validation import contradictions
+from campaigns.spaces.allowed_settings import RowsConfig, read_rows
+from campaigns.spaces.linear_system import LinearSystem, sum_of
+from campaigns.spaces.mixtures import MixtureConfig
+from campaigns.spaces.parameters import CategoricalConfig, ParameterConfig
+from campaigns.spaces.settings_table import Table
+from campaigns.spaces.space_validation import contradictions
 from campaigns.values import Candidate, Scalar
 
 

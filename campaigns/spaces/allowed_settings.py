@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from campaigns.errors import CampaignError, Problem, TableError, UnitError, suggestion
-from campaigns.parameters import CategoricalConfig, ParameterConfig, allowed_values
 from campaigns.pool_source import FileConfig, ending
-from campaigns.settings_table import Table, Vector
+from campaigns.spaces.parameters import CategoricalConfig, ParameterConfig, allowed_values
+from campaigns.spaces.settings_columns import Settings, broken_mixture, read_settings
+from campaigns.spaces.settings_table import Table, Vector
 from campaigns.tables.cells import missing
 from campaigns.tables.files import TABLES
-from campaigns.tables.settings import Settings, broken_mixture, read_settings
 from campaigns.tables.sheet import Sheet, read_sheet
 from campaigns.tables.unused_rows import Remark
 from campaigns.values import Scalar
 
 if TYPE_CHECKING:
-    from campaigns.space import SpaceConfig
+    from campaigns.spaces.space import SpaceConfig
 
 _SHOWN = 10  # bad rows that are named
 _WHERE = "space.rows.file"
