@@ -9,7 +9,9 @@ FOLDERS = ["campaigns", "instruments", "surrogates", "simulators", "loop"]
 PACKAGES = sorted(
     ".".join(file.parent.relative_to(ROOT).parts) for name in FOLDERS for file in ROOT.glob(f"{name}/**/__init__.py")
 )
-VOCABULARY = sorted(f"campaigns.{file.stem}" for file in ROOT.glob("campaigns/[a-z]*.py"))
+VOCABULARY = sorted(
+    ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in ROOT.glob("campaigns/**/[a-z]*.py")
+)
 ENGINES = {"torch", "ax", "botorch", "gpytorch", "chgnet", "matgl", "bluesky", "ophyd", "caproto", "sqlmodel", "plotly"}
 HEAVY = ENGINES | {"pymatgen", "pandas", "scipy", "numpy", "pydantic", "pint"}
 
