@@ -62,8 +62,9 @@ def test_samples_of_a_seed_are_the_same_and_batches_do_not_change_them(kind: str
 @pytest.mark.parametrize("kind", ALL)
 def test_an_acquisition_function_of_botorch_is_maximised_on_it(kind: str) -> None:
     found, rows = built(kind), rows_for(kind, 7)
+    drawn = SobolQMCNormalSampler(torch.Size([128]), seed=0)
     improvement = qLogNoisyExpectedImprovement(
-        found, X_baseline=rows[:6], X_pending=rows[6:], prune_baseline=False, cache_root=False
+        found, X_baseline=rows[:6], sampler=drawn, X_pending=rows[6:], prune_baseline=False, cache_root=False
     )
     if in_pool(kind):
         choices = rows_for(kind, 40)
