@@ -19,7 +19,7 @@ from linear_operator.operators import BlockDiagLinearOperator, DenseLinearOperat
 from torch import Tensor
 
 from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
-from surrogates.models.base import MetricModel
+from surrogates.models.base import MetricModel, shared_rows
 
 _JITTER = 1e-8  # of the mean variance: the smallest that BoTorch adds to a Cholesky factor that fails without
 _EXACT = 1e-12  # not tuned: variance of a computed number, as a share of its square; none, but for a Cholesky factor
@@ -58,7 +58,8 @@ class CampaignModel(GPyTorchModel):
         """Return the joint posterior of all outputs at rows, b x q x d or q x d."""
         if output_indices is not None or observation_noise is not False:
             raise NotImplementedError("all outputs are predicted together, and without the noise of a measurement")
-        moments = [_moments(model, X) for model in self.models.values()]
+        constant = shared_rows(X)  # the baseline: candidates beside it are all that there is a gradient along
+        moments = [_moments(model, X, constant) for model in self.models.values()]
         moments += [(number, _none(number)) for number in self._numbers(X)]
         means, covariances = zip(*moments, strict=True)
         covariance = BlockDiagLinearOperator(DenseLinearOperator(torch.stack(covariances, dim=-3)))
@@ -91,27 +92,10 @@ def _none(number: Tensor) -> Tensor:
     )
 
 
-def _moments(model: MetricModel, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d, or of one batch of them, q x d.
-
-    Candidates beside one baseline, which all rows but the last of each batch are, cost no more than their number.
-    """
+def _moments(model: MetricModel, rows: Tensor, constant: int) -> tuple[Tensor, Tensor]:
+    """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d, of which the first ones are constant."""
+    mean, covariance = model.moments(rows, constant)
     if rows.shape[-2] == 1:
-        mean, sd = model.marginals(rows.reshape(-1, rows.shape[-1]))
-        return mean.reshape(rows.shape[:-1]), sd.square().reshape(*rows.shape[:-1], 1)
-    if rows.dim() == 3 and bool((rows[1:, :-1] == rows[:1, :-1]).all()):
-        mean, covariance = _beside(model, rows[:, -1], rows[0, :-1].detach())
-    else:
-        mean, covariance = model.joint(rows)
+        return mean, covariance
     jitter = _JITTER * covariance.diagonal(dim1=-2, dim2=-1).detach().mean()
     return mean, covariance + jitter * torch.eye(rows.shape[-2], dtype=torch.float64)
-
-
-def _beside(model: MetricModel, rows: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean, b x (n + 1), and covariance, b x (n + 1) x (n + 1), of a baseline, n x d, and each of b rows."""
-    (mean, sd), (theirs, among) = model.marginals(rows), model.joint(baseline)
-    across, size = model.cross(rows, baseline).double(), len(baseline)
-    upper = torch.cat([among.expand(len(rows), size, size), across.unsqueeze(-1)], dim=-1)
-    lower = torch.cat([across, sd.square().unsqueeze(-1)], dim=-1).unsqueeze(-2)
-    mean = torch.cat([theirs.expand(len(rows), size), mean.unsqueeze(-1)], dim=-1)
-    return mean, torch.cat([upper, lower], dim=-2)

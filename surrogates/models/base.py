@@ -74,8 +74,8 @@ class MetricModel(Model):
     ) -> Posterior:
         """Return the posterior of q rows together, b x q x d or q x d.
 
-        Rows one by one (b x 1 x d) are scored as a pool is. What the last rows are in all of a batch, such as those of
-        a baseline and of pending candidates, is worked out once.
+        Rows one by one (b x 1 x d) are scored as a pool is. What the first rows are in all of a batch, as BoTorch's
+        noisy acquisition functions have their baseline and pending candidates there, is worked out once.
 
         Args:
             X: rows; there is a gradient along the parameters, and none along the place of a material.
@@ -86,7 +86,7 @@ class MetricModel(Model):
         self.subset_output(output_indices or [0])
         if self.training:
             self.eval()
-        mean, covariance = self._moments(X)
+        mean, covariance = self.moments(X, 0 if X.requires_grad else shared_rows(X))
         if isinstance(observation_noise, Tensor):
             covariance = covariance + torch.diag_embed(observation_noise.squeeze(-1).expand(mean.shape))
         elif observation_noise:
@@ -122,20 +122,25 @@ class MetricModel(Model):
             setattr(found, name, note)
         return found
 
-    def _moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d."""
-        shared = 0 if rows.requires_grad else _shared(rows)
-        own = rows.shape[-2] - shared
-        if not shared:
-            return self._together(rows)
-        beside = rows.reshape(-1, *rows.shape[-2:])[0, own:]
-        mean, covariance = self._together(rows[..., :own, :])
+    def moments(self, rows: Tensor, constant: int = 0) -> tuple[Tensor, Tensor]:
+        """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d; b may be missing.
+
+        Args:
+            rows: in batches.
+            constant: how many of the first rows are the same in all of a batch, and need no gradient: candidates
+                beside a baseline cost no more than their number.
+        """
+        own = rows[..., constant:, :]
+        mean, covariance = self._together(own)
+        if not constant:
+            return mean, covariance
+        beside = rows.reshape(-1, *rows.shape[-2:])[0, :constant].detach()
         theirs, among = self.joint(beside)
-        across = self._each(lambda flat: self.cross(flat, beside).double(), rows[..., :own, :])
+        across = self._each(lambda flat: self.cross(flat, beside).double(), own)
         batch = rows.shape[:-2]
-        upper = torch.cat([covariance, across], dim=-1)
-        lower = torch.cat([across.mT, among.expand(*batch, shared, shared)], dim=-1)
-        return torch.cat([mean, theirs.expand(*batch, shared)], dim=-1), torch.cat([upper, lower], dim=-2)
+        upper = torch.cat([among.expand(*batch, constant, constant), across.mT], dim=-1)
+        lower = torch.cat([across, covariance], dim=-1)
+        return torch.cat([theirs.expand(*batch, constant), mean], dim=-1), torch.cat([upper, lower], dim=-2)
 
     def _together(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d, of which nothing is shared."""
@@ -156,13 +161,13 @@ def in_parts(rows: Tensor, count: int) -> tuple[Tensor, ...]:
     return rows.split(max(1, _PAIRS // count))
 
 
-def _shared(rows: Tensor) -> int:
-    """Return how many of the last of q rows, b x q x d, are the same in all of a batch; one at least is not."""
-    flat = rows.reshape(-1, *rows.shape[-2:])
-    if len(flat) < 2 or rows.shape[-2] < 2:
+def shared_rows(rows: Tensor) -> int:
+    """Return how many of the first of q rows, b x q x d, are the same in all of a batch; one at least is not."""
+    if rows.dim() < 3 or not rows.numel():
         return 0
-    same = (flat == flat[:1]).all(dim=-1).all(dim=0)
-    return min(int(same.flip(0).long().cumprod(0).sum()), rows.shape[-2] - 1)
+    flat = rows.reshape(-1, *rows.shape[-2:])
+    same = (flat[:, :-1] == flat[:1, :-1]).all(dim=-1).all(dim=0)
+    return int(same.long().cumprod(0).sum())
 
 
 class Fantasized(MetricModel):

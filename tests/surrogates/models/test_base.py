@@ -5,13 +5,14 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from botorch.acquisition import qLogNoisyExpectedImprovement
 from botorch.acquisition.objective import ScalarizedPosteriorTransform
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model, ModelList
 from torch import Tensor
 
 from campaigns.spaces.space import SpaceConfig
-from surrogates.models.base import Fantasized, MetricModel
+from surrogates.models.base import Fantasized, MetricModel, shared_rows
 from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.ensemble import Ensemble
 from surrogates.models.extra_trees import fit_extra_trees
@@ -113,14 +114,33 @@ def test_the_posterior_has_the_shapes_that_botorch_asks_for(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_rows_of_a_batch_share_changes_nothing_but_the_time(kind: str) -> None:
     found, rows = model(kind), rows_for(kind, 6, 5)
-    rows[:, 2:] = rows[0, 2:]
-    for own in (rows, rows[:, 1:]):
+    rows[:, :3] = rows[0, :3]
+    for own in (rows, rows[:, :4]):
         together = found.posterior(own).distribution.covariance_matrix
         for each, alone in zip(own, together, strict=True):
             mean, covariance = found.joint(each)
             torch.testing.assert_close(alone, covariance, rtol=1e-6, atol=1e-8)
             torch.testing.assert_close(found.posterior(each).mean.squeeze(-1), mean)
     torch.testing.assert_close(found.posterior(rows).mean[3].squeeze(-1), found.joint(rows[3])[0])
+
+
+def test_a_baseline_is_found_where_botorch_puts_it() -> None:
+    asked: list[int] = []
+
+    class Watched(Fantasized):
+        def moments(self, rows: Tensor, constant: int = 0) -> tuple[Tensor, Tensor]:
+            asked.append(constant)
+            return super().moments(rows, constant)
+
+    watched = Watched(model("box"), rows_for("box", 1))
+    improvement = qLogNoisyExpectedImprovement(
+        watched, X_baseline=rows_for("box", 7), prune_baseline=False, cache_root=False
+    )
+    with torch.no_grad():
+        improvement(1.0 - rows_for("box", 5, 2))
+    assert asked[-1] == 7
+    for shape, count in {(4,): 0, (4, 3): 0, (1, 3): 2, (0, 3): 0, (3, 0): 0, (2, 1): 0}.items():
+        assert shared_rows(rows_for("box", *shape)) == count
 
 
 @pytest.mark.parametrize("kind", KINDS)
