@@ -23,7 +23,8 @@ from campaigns.values import Candidate, TrialState
 from loop.cli.memory import peak_memory
 from loop.core.campaign_version import CampaignVersion
 from loop.core.events import Event, TrialEnded
-from loop.core.records import PosteriorBest, Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import PosteriorBest, TrialRecord
 from loop.diagnostics.model_health import HealthChange
 from loop.execution.options import RunOptions
 from loop.execution.session import CampaignResources

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 
 
 def completed(number: int, candidate: Candidate, proposal: Proposal, metrics: Mapping[str, MetricValue]) -> TrialRecord:

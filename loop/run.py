@@ -12,10 +12,12 @@ import torch
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
+from loop.core.campaign_records import time_spent
 from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
-from loop.core.records import HISTORY, Amendment, TrialRecord, time_spent
+from loop.core.journal import Amendment
+from loop.core.records import TrialRecord
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.execution.manager import Manager
@@ -26,6 +28,7 @@ from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.planner import Planner
 from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
+from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import Measurements, news, read_history
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import hold, of_pool, read_sources

@@ -8,7 +8,8 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Cause, MetricValue, Scalar, TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, TrialResult
+from loop.core.campaign_records import CampaignRecord
+from loop.core.proposals import Alternative, Proposal
+from loop.core.records import StepRecord, TrialResult
 from loop.storage.store import Store
 
 CAMPAIGN = """\

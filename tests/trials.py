@@ -6,7 +6,8 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Proposal, StepRecord, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import StepRecord, TrialRecord
 
 MODELS = {
     "capacity": {

@@ -17,7 +17,7 @@ from benchmarks.trials import completed
 from campaigns.campaign import Campaign
 from campaigns.relative_paths import PARENT
 from campaigns.values import Candidate, MetricValue
-from loop.core.records import Proposal
+from loop.core.proposals import Proposal
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder
 

@@ -20,7 +20,8 @@ from campaigns.laboratory import ProcessesConfig
 from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.values import Candidate, MetricValue
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.pool_data import build_views
 from surrogates.models.encoder import Encoder, MaterialTable

@@ -17,7 +17,7 @@ from campaigns.user_code.module_files import open_folder
 from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
-from loop.core.records import changes_of
+from loop.core.journal import changes_of
 from loop.execution.pending_amendments import author, check_candidate, check_settlement, checked, rescored
 from loop.storage.paths import open_journal
 from loop.storage.store import Journal

@@ -18,9 +18,10 @@ from loop.cli.amendment_parser import wrong
 from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text
-from loop.core.records import HISTORY, Amendment, changes_of
+from loop.core.journal import Amendment, changes_of
 from loop.execution.pending_amendments import author
 from loop.execution.trial_import import computed_of, take_in, waiting_imports
+from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import news, read_measurements
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path

@@ -11,7 +11,8 @@ from campaigns.user_code.module_files import open_folder
 from loop.core.campaign_version import CampaignVersion, as_scored
 from loop.core.formatting import one_line
 from loop.core.inspection_cards import ModelInspection
-from loop.core.records import FEWEST, TrialRecord, fully_measured, learnable
+from loop.core.records import FEWEST, TrialRecord
+from loop.core.trial_selection import fully_measured, learnable
 from loop.report.campaign_report import write_report
 from loop.storage.prior_campaigns import read_sources
 from loop.storage.reader import Reader

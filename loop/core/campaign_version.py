@@ -10,7 +10,7 @@ from campaigns.amendments import amended, enclosing_space
 from campaigns.campaign import Campaign
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.spaces.space import SpaceConfig
-from loop.core.records import Amendment, changes_of, version_of
+from loop.core.journal import Amendment, changes_of, version_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from statistics import fmean, stdev
 
 from campaigns.objective import Objective
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import TrialRecord, completed
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import completed
 
 _NAMED = 4  # trials of a candidate that are named before the rest is counted
 

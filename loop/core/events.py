@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.core.candidate_results import CandidateResult
+from loop.core.journal import Amendment
 from loop.core.pareto import Front
-from loop.core.records import Amendment, PosteriorBest, Proposal, RegretEstimate, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

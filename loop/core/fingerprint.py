@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaigns.campaign import Campaign
-from loop.core.records import CampaignRecord
+from loop.core.campaign_records import CampaignRecord
 
 _NOT_IN_IT: Mapping[str, Any] = {
     **dict.fromkeys(("description", "budget", "stopping", "history", "lab"), True),

@@ -26,8 +26,9 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.core.candidate_results import CandidateResult
+from loop.core.journal import Amendment
 from loop.core.pareto import Front
-from loop.core.records import Amendment, PosteriorBest, RegretEstimate, TrialRecord
+from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
 
 _SURE = 0.995  # probability of being feasible that goes without saying, as it would be printed as 1.00
 

@@ -1,97 +1,17 @@
-"""What the store gives back: frozen records of a campaign's life, free of any database."""
+"""What the store gives back of trials: frozen records, free of any database."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.amendments import CampaignChange, Change, SetWeights
 from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import Candidate, Cause, MetricValue, TrialState
+from loop.core.proposals import IMPORTED, Proposal
 
-MODEL, AGAIN = "model", "re-measure"
-"""The generators of proposals that a model chose: new candidates, and ones that were measured before."""
 FEWEST = 3
 """Measurements before there is a model."""
-OPERATOR = "operator"
-"""Generator of the proposals that somebody asked for."""
-IMPORTED = "imported"
-"""Generator of what was measured elsewhere, and was made a trial of the campaign."""
-STRATEGY = "strategy"
-"""Generator of the proposals of a generation strategy that the campaign names; their node says more."""
-PARTIAL = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
-"""States of trials that ended early: what was measured before, and can be trusted, is learnt from."""
-
-HISTORY = "history"
-"""Kind of the artefacts that hold, by table, what became of its rows when they were last imported."""
-SOURCE = "source"
-"""Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """A candidate that was considered and not chosen."""
-
-    candidate: Candidate
-    acquisition: float
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """Why a candidate was chosen.
-
-    Attributes:
-        generator: ``space-filling``, ``sources`` (advised by earlier campaigns, before any measurement), ``model``,
-            ``re-measure`` for a candidate that was measured before, ``strategy`` for the node of a strategy that the
-            campaign names, ``operator`` for one that somebody asked for, or ``imported`` for what was measured
-            elsewhere.
-        acquisition: value of the acquisition function, log expected improvement; None unless a model chose.
-        predictions: measured and derived metric to its prediction, made before the measurement.
-        score: predicted score with its standard deviation; None unless a model chose.
-        feasibility: predicted probability that all outcome constraints hold; None unless a model chose.
-        learnt_from: numbers of the trials whose measurements the models had seen.
-        pending: numbers of the trials that were under way.
-        models: metric to the hyper-parameters and version of its model.
-        alternatives: the best candidates that were not chosen, best first.
-        fidelity: what is to be measured: the metrics, or cheaper versions of them.
-        cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
-        duration: how long its steps were expected to take, in s; None where nothing was said of that.
-        success: predicted probability that it can be made and measured; None when space-filling.
-        reason: why a candidate is measured once more or was asked for, in which region a new one was looked for, or
-            from which row of which table it was imported, by whom and why; empty otherwise.
-        version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
-        node: name of the node of the generation strategy that made it; empty where none did, and in stores of earlier
-            versions.
-    """
-
-    generator: str
-    acquisition: float | None = None
-    predictions: Mapping[str, MetricValue] = field(default_factory=dict)
-    score: tuple[float, float] | None = None
-    feasibility: float | None = None
-    learnt_from: tuple[int, ...] = ()
-    pending: tuple[int, ...] = ()
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    alternatives: tuple[Alternative, ...] = ()
-    success: float | None = None
-    reason: str = ""
-    cost: float | None = None
-    duration: float | None = None
-    fidelity: str = FULL
-    version: int = 0
-    node: str = ""
-
-    @property
-    def modelled(self) -> bool:
-        """Whether a model chose it."""
-        return self.generator in (MODEL, AGAIN)
-
-    @property
-    def origin(self) -> str:
-        """Who proposed it, and for which fidelity if not for the full one."""
-        return self.generator if self.fidelity == FULL else f"{self.generator}, {self.fidelity}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,85 +177,6 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRecord:
-    """One start of ``athanor run`` on a campaign.
-
-    Attributes:
-        started, ended: seconds since the epoch; ``ended`` is the last sign of life.
-        outcome: how it ended; empty while it runs or after a kill.
-        versions: distribution to version.
-    """
-
-    number: int
-    started: float
-    ended: float
-    outcome: str
-    pid: int
-    versions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignRecord:
-    """The campaign that a store holds.
-
-    Attributes:
-        source: the campaign file's text, as validated at the first start.
-        seed: the seed in force.
-        fingerprint: hash of everything that determines the trials.
-    """
-
-    name: str
-    source: str
-    seed: int
-    fingerprint: str
-    created: float
-
-
-@dataclass(frozen=True, slots=True)
-class Amendment:
-    """A line of the journal: what was changed while the campaign lived.
-
-    Attributes:
-        number: from 1, in the order in which they were written.
-        written: seconds since the epoch.
-        author: who wrote it.
-        first: number of the first trial that it holds for, or of the one that it asks for or settles; None until a run
-            has taken it over.
-        refused: why it is not taken over; empty when nothing speaks against it.
-    """
-
-    number: int
-    written: float
-    author: str
-    reason: str
-    change: Change
-    first: int | None = None
-    refused: str = ""
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a run has yet to take it over."""
-        return self.first is None and not self.refused
-
-
-def changes_of(amendments: Iterable[Amendment]) -> list[CampaignChange]:
-    """Return what some amendments change in the campaign, as they were taken over, but for those that were refused."""
-    held = (a for a in amendments if not a.refused)
-    order = sorted(held, key=lambda a: (math.inf if a.first is None else a.first, a.number))
-    return [a.change for a in order if isinstance(a.change, CampaignChange)]
-
-
-def weighed(amendments: Iterable[Amendment]) -> int:
-    """Return the number of the last amendment of the weights, by which all trials are scored; 0 without one."""
-    return max((a.number for a in amendments if isinstance(a.change, SetWeights) and not a.refused), default=0)
-
-
-def version_of(amendments: Iterable[Amendment]) -> int:
-    """Return the number of the last amendment that changes the campaign; 0 without one."""
-    return max((a.number for a in amendments if changes_of([a])), default=0)
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     """One Bluesky document."""
 
@@ -387,40 +228,3 @@ class TrialResult:
     cause: Cause | None = None
     missing: tuple[str, ...] = ()
     fault: str = ""
-
-
-def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:
-    """Return the completed trials of a fidelity, in the order in which they were completed.
-
-    This and ``trusted`` say which trials count; nothing else does.
-    """
-    done = [t for t in trials if t.state is TrialState.COMPLETED and t.fidelity == fidelity]
-    return sorted(done, key=lambda t: (t.completed_order or 0, t.number))
-
-
-def fully_measured(trials: Iterable[TrialRecord], metrics: Collection[str]) -> list[TrialRecord]:
-    """Return the completed trials of which every one of some metrics is known: what a score can be told of."""
-    return [t for t in completed(trials) if all(name in t.metrics for name in metrics)]
-
-
-def learnable(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:
-    """Return the trials of a fidelity that have given any measurement to learn from, in the order in which they ended.
-
-    Beside the completed ones, these are trials that ended early, of which some metrics are known and can be trusted.
-    """
-    ended = [t for t in trials if t.fidelity == fidelity and (t.state is TrialState.COMPLETED or _partial(t))]
-    return sorted(ended, key=lambda t: (t.completed_order or 0, t.number))
-
-
-def _partial(trial: TrialRecord) -> bool:
-    return trial.state in PARTIAL and bool(trial.metrics)
-
-
-def trusted(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the completed trials that are no suspected outliers: what may rank, stop a campaign, or teach another."""
-    return [t for t in completed(trials) if not t.outlier]
-
-
-def time_spent(sessions: list[SessionRecord]) -> float:
-    """Return the wall time in seconds of all sessions but the last, which is the one under way."""
-    return sum(session.ended - session.started for session in sessions[:-1])

@@ -20,7 +20,8 @@ from campaigns.objective import FindManyConfig, Objective
 from campaigns.values import TrialState
 from loop.core.candidate_results import best, by_trial, results
 from loop.core.pareto import front_of, volumes, wants_front
-from loop.core.records import TrialRecord, completed
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import completed
 
 _TIMES = 3
 """Trials in succession after which next to no improvement must be expected, as a model that is too sure of itself is

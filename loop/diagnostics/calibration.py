@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from campaigns.values import MetricValue
 from loop.core.formatting import format_uncertain
-from loop.core.records import TrialRecord, learnable
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import learnable
 
 LEVELS = (0.5, 0.8, 0.95)
 """The central intervals that are counted."""

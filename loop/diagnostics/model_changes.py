@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loop.core.records import Proposal
+from loop.core.proposals import Proposal
 from surrogates.models.model_selection import GAUSSIAN, MATERN, WARPED
 
 _RELIED = 0.5

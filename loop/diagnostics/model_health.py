@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
-from loop.core.records import TrialRecord, learnable
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import learnable
 from loop.diagnostics.calibration import LEVELS, Pair, coverage, rank_correlation
 from loop.diagnostics.prediction_history import ROBUST, PredictionHistory
 

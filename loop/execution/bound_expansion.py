@@ -11,7 +11,8 @@ from campaigns.spaces.parameters import FloatConfig, IntegerConfig
 from loop.core.candidate_results import CandidateResult, ranking, results
 from loop.core.formatting import unit_text
 from loop.core.pareto import front_of
-from loop.core.records import TrialRecord, trusted
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import trusted
 
 _LEADERS = 5
 """The best candidates that are looked at; of a front, all that stand on it. Not tuned, as the next two: a bound that

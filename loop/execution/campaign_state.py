@@ -8,7 +8,8 @@ from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from loop.core.campaign_version import campaign_version
-from loop.core.records import Amendment, StepRecord, TrialRecord
+from loop.core.journal import Amendment
+from loop.core.records import StepRecord, TrialRecord
 from loop.storage.store import Store
 
 

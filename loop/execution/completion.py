@@ -16,10 +16,12 @@ from loop.core.events import (
     SurrogateChanged,
     TrialEnded,
 )
+from loop.core.journal import weighed
 from loop.core.pareto import front, wants_front
-from loop.core.records import FEWEST, PosteriorBest, TrialRecord, TrialResult, completed, weighed
+from loop.core.records import FEWEST, PosteriorBest, TrialRecord, TrialResult
 from loop.core.stopping import trial_needing_regret_estimate
 from loop.core.trial_scoring import completion
+from loop.core.trial_selection import completed
 from loop.execution.campaign_state import CampaignState
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session

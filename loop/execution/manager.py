@@ -11,8 +11,9 @@ from campaigns.laboratory import StepConfig
 from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
 from loop.core.formatting import change_text
+from loop.core.journal import Amendment
 from loop.core.pareto import front_of
-from loop.core.records import Amendment, StepRecord, TrialRecord, TrialResult
+from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import condemned
 from loop.diagnostics.model_changes import model_changes
 from loop.execution.campaign_state import CampaignState

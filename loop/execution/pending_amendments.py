@@ -22,8 +22,10 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.core.records import Amendment, TrialRecord, TrialResult, changes_of, completed
+from loop.core.journal import Amendment, changes_of
+from loop.core.records import TrialRecord, TrialResult
 from loop.core.trial_scoring import score_trial
+from loop.core.trial_selection import completed
 from loop.execution.bound_expansion import expand_bounds
 from loop.execution.campaign_state import CampaignState
 from loop.sampling.nonempty import check_not_empty

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from campaigns.fidelity import FULL
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import TrialState
-from loop.core.records import AGAIN, OPERATOR, TrialRecord, TrialResult
+from loop.core.proposals import AGAIN, OPERATOR
+from loop.core.records import TrialRecord, TrialResult
 
 _AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner.

@@ -18,7 +18,8 @@ from campaigns.values import TrialState
 from loop.core.campaign_version import as_scored
 from loop.core.events import Amended
 from loop.core.formatting import change_text, outcome_text, since_text
-from loop.core.records import Amendment, TrialRecord, TrialResult
+from loop.core.journal import Amendment
+from loop.core.records import TrialRecord, TrialResult
 from loop.core.trial_scoring import completion
 from loop.execution.pending_amendments import check_settlement, refuse
 from loop.execution.step_analysis import Analyst

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from loop.core.campaign_records import time_spent
 from loop.core.events import Stopping, Warned
 from loop.core.formatting import trials_text
-from loop.core.records import time_spent
 from loop.core.stopping import spent, stop_reason
 from loop.execution.campaign_state import CampaignState
 from loop.execution.session import Session

@@ -14,7 +14,9 @@ from campaigns.objective import Objective
 from campaigns.values import TrialState
 from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import metrics_text
-from loop.core.records import IMPORTED, Amendment, Proposal, TrialRecord
+from loop.core.journal import Amendment
+from loop.core.proposals import IMPORTED, Proposal
+from loop.core.records import TrialRecord
 from loop.core.trial_scoring import score_trial
 from loop.execution.pending_amendments import refuse
 from loop.storage.row_matching import added

@@ -22,7 +22,7 @@ from torch.nn import Module
 from campaigns.campaign import StagnationRuleConfig
 from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from campaigns.values import Candidate, MetricValue
-from loop.core.records import Alternative
+from loop.core.proposals import Alternative
 from loop.planning import gradient_search
 from loop.planning.baseline_sampling import NoisyExpectedImprovement
 from loop.planning.cost_weighting import CostPenalty, CostWeightedAcquisition

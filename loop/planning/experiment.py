@@ -29,8 +29,10 @@ from campaigns.fidelity import FULL, cheap_name
 from campaigns.objective import FindParetoConfig, Objective
 from campaigns.spaces.ax_space import inexpressible_bounds
 from campaigns.values import Candidate, TrialState
-from loop.core.records import IMPORTED, Proposal, TrialRecord, fully_measured
+from loop.core.proposals import IMPORTED, Proposal
+from loop.core.records import TrialRecord
 from loop.core.trial_scoring import score_trial
+from loop.core.trial_selection import fully_measured
 from loop.planning.failures import lost
 from loop.planning.search_space import candidate_of, parameters_of, search_space
 

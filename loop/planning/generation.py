@@ -34,7 +34,7 @@ from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from campaigns.values import Candidate
 from loop.core.formatting import candidate_text
-from loop.core.records import STRATEGY, Proposal
+from loop.core.proposals import STRATEGY, Proposal
 from loop.planning.experiment import CampaignExperiment
 from loop.planning.model_fitter import ModelFitter, seed_of
 from loop.planning.recommender import NODES, Recommendation, Recommender

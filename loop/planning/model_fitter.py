@@ -16,7 +16,8 @@ from campaigns.warm_start import Source
 from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import metric_text
 from loop.core.records import FEWEST as FEWEST_SCORED
-from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord, fully_measured, learnable
+from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
+from loop.core.trial_selection import fully_measured, learnable
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.failures import failures
 from loop.planning.fidelity_selection import LowFidelityData, with_low_fidelities

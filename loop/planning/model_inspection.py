@@ -30,8 +30,9 @@ from campaigns.spaces.parameters import CategoricalConfig, IntegerConfig
 from loop.core.candidate_results import results
 from loop.core.inspection_cards import SCORE, Column, InspectionCard, InspectionKind, ModelInspection
 from loop.core.pareto import front_of, wants_front
-from loop.core.records import FEWEST, TrialRecord, trusted
+from loop.core.records import FEWEST, TrialRecord
 from loop.core.trial_scoring import score_trial
+from loop.core.trial_selection import trusted
 from loop.planning.ax_adapter import CampaignAdapter, CampaignModels, Layout, Moments, OutcomeModel, completed_mixtures
 from loop.planning.experiment import CampaignExperiment
 from loop.planning.model_fitter import ModelFitter

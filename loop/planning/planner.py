@@ -12,7 +12,8 @@ from campaigns.values import Candidate
 from campaigns.warm_start import Source
 from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import trials_text
-from loop.core.records import OPERATOR, Proposal, TrialRecord
+from loop.core.proposals import OPERATOR, Proposal
+from loop.core.records import TrialRecord
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.experiment import CampaignExperiment
 from loop.planning.generation import ForeignStrategy, OwnStrategy

@@ -11,7 +11,8 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate
-from loop.core.records import AGAIN, FEWEST, MODEL, Alternative, Proposal
+from loop.core.proposals import AGAIN, MODEL, Alternative, Proposal
+from loop.core.records import FEWEST
 from loop.planning.acquisition import Choice, choose, explained
 from loop.planning.experiment import CampaignExperiment
 from loop.planning.fidelity_selection import FidelitySelector, plan

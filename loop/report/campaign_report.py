@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.spaces.parameters import CategoricalConfig
+from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import duration, interval_texts, one_line, score_text
 from loop.core.inspection_cards import ModelInspection
+from loop.core.journal import Amendment, changes_of, weighed
 from loop.core.pareto import Front, front, front_of
-from loop.core.records import Amendment, CampaignRecord, PosteriorBest, SessionRecord, TrialRecord, changes_of, weighed
+from loop.core.records import PosteriorBest, TrialRecord
 from loop.core.stopping import Spent, spent, stop_reason
 from loop.diagnostics.calibration import Pair, calibration_summary, metric_pairs, score_pairs
 from loop.report.html import Page, captioned, chart, details, facts, grid, paragraph, preformatted, tiles, write_page

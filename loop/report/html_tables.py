@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.values import MetricValue, TrialState
+from loop.core.campaign_records import SessionRecord
 from loop.core.candidate_results import CandidateResult, listing
 from loop.core.formatting import (
     candidate_text,
@@ -21,8 +22,9 @@ from loop.core.formatting import (
     since_text,
     unit_text,
 )
+from loop.core.journal import Amendment
 from loop.core.pareto import Front
-from loop.core.records import Amendment, SessionRecord, TrialRecord
+from loop.core.records import TrialRecord
 from loop.core.stopping import Spent
 from loop.core.term_contributions import term_contributions, term_label
 from loop.diagnostics.calibration import LEVELS, Estimate, Pair, coverage, rank_correlation

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from campaigns.parsing.yaml_lines import read_document
 from loop.core.candidate_results import CandidateResult, by_trial, replicated, results
 from loop.core.formatting import candidate_text, posterior_text
+from loop.core.journal import weighed
 from loop.core.pareto import Front, front_of
-from loop.core.records import FEWEST, TrialRecord, weighed
+from loop.core.records import FEWEST, TrialRecord
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader

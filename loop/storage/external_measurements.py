@@ -16,7 +16,8 @@ from campaigns.history import Lacks, MisfitError, beyond, narrowed, placed, wide
 from campaigns.tables.unused_rows import Remark, folded
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted
 from loop.core.campaign_version import as_shown
-from loop.core.records import Amendment, TrialRecord
+from loop.core.journal import Amendment
+from loop.core.records import TrialRecord
 from loop.storage.prior_campaigns import read_source
 from loop.storage.reader import Reader
 from loop.storage.row_matching import KnownRow, RowMatch, Steps, imported, matched, measured_here

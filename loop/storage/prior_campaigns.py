@@ -11,7 +11,9 @@ from campaigns.history import Lacks
 from campaigns.tables.unused_rows import Remark
 from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
 from loop.core.campaign_version import parameter_units
-from loop.core.records import SOURCE, TrialRecord, trusted
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import trusted
+from loop.storage.artefacts import SOURCE
 from loop.storage.reader import Reader
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store

@@ -16,8 +16,10 @@ from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.values import TrialState
+from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_scored, as_shown
-from loop.core.records import Amendment, CampaignRecord, Document, PosteriorBest, SessionRecord, Transition, TrialRecord
+from loop.core.journal import Amendment
+from loop.core.records import Document, PosteriorBest, Transition, TrialRecord
 from loop.storage.tables import (
     AmendmentRow,
     ArtefactRow,

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from campaigns.amendments import CompleteTrials, ImportTrials, MeasuredRow, WithdrawTrial
 from campaigns.values import Candidate, MetricValue
-from loop.core.records import Amendment, TrialRecord, completed
+from loop.core.journal import Amendment
+from loop.core.records import TrialRecord
+from loop.core.trial_selection import completed
 
 _ROUNDED = 1e-9
 """Relative difference of two numbers that are the same but for arithmetic: no two readings are so close by chance."""

@@ -22,16 +22,11 @@ from campaigns.amendments import Change, Import
 from campaigns.errors import StoreError
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import (
-    IMPORTED,
-    PARTIAL,
-    Amendment,
-    CampaignRecord,
-    Proposal,
-    StepRecord,
-    TrialRecord,
-    TrialResult,
-)
+from loop.core.campaign_records import CampaignRecord
+from loop.core.journal import Amendment
+from loop.core.proposals import IMPORTED, Proposal
+from loop.core.records import StepRecord, TrialRecord, TrialResult
+from loop.core.trial_selection import PARTIAL
 from loop.storage.reader import POSTERIOR, REGRET, Reader, store_path
 from loop.storage.tables import (
     AmendmentRow,

@@ -12,7 +12,9 @@ from sqlmodel import Field, SQLModel
 from campaigns.amendments import CHANGES
 from campaigns.errors import SampleError
 from campaigns.values import Candidate, Cause, MetricValue, TrialState
-from loop.core.records import Alternative, Amendment, Proposal, RegretEstimate, StepRecord, TrialRecord
+from loop.core.journal import Amendment
+from loop.core.proposals import Alternative, Proposal
+from loop.core.records import RegretEstimate, StepRecord, TrialRecord
 
 
 class CampaignRow(SQLModel, table=True):

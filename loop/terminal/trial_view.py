@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.parsing.yaml_lines import read_document
+from loop.core.campaign_records import SessionRecord
 from loop.core.campaign_version import parameter_units
 from loop.core.candidate_results import CandidateResult, best, by_trial
 from loop.core.formatting import (
@@ -30,20 +31,12 @@ from loop.core.formatting import (
     since_text,
     state_text,
 )
+from loop.core.journal import Amendment, weighed
 from loop.core.pareto import Front, some
-from loop.core.records import (
-    HISTORY,
-    SOURCE,
-    Amendment,
-    Document,
-    Proposal,
-    SessionRecord,
-    StepRecord,
-    Transition,
-    TrialRecord,
-    completed,
-    weighed,
-)
+from loop.core.proposals import Proposal
+from loop.core.records import Document, StepRecord, Transition, TrialRecord
+from loop.core.trial_selection import completed
+from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.terminal.console import Rows, labelled, new_table
 

@@ -10,7 +10,8 @@ from campaigns.amendments import AddTrial, Change, FixParameter, SetBounds
 from campaigns.campaign import Campaign
 from campaigns.values import Scalar, TrialState
 from loop.core.events import Amended
-from loop.core.records import OPERATOR, Amendment
+from loop.core.journal import Amendment
+from loop.core.proposals import OPERATOR
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import rescored
 from loop.report.campaign_report import read_content, write_report

@@ -11,7 +11,7 @@ from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.core.candidate_results import best
 from loop.core.events import Warned
-from loop.core.records import completed, learnable
+from loop.core.trial_selection import completed, learnable
 from loop.planning.planner import Planner
 from loop.storage.external_measurements import read_history
 from loop.storage.reader import Reader

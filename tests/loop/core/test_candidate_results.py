@@ -14,7 +14,8 @@ from campaigns.campaign import Campaign, StagnationRuleConfig, TargetRuleConfig
 from campaigns.values import Candidate, MetricValue
 from loop.core.candidate_results import CandidateResult, best, by_trial, pooled, ranking, results
 from loop.core.pareto import front, volumes
-from loop.core.records import IMPORTED, Proposal, TrialRecord
+from loop.core.proposals import IMPORTED, Proposal
+from loop.core.records import TrialRecord
 from loop.core.stopping import Spent, stop_reason
 from loop.execution.bound_expansion import expand_bounds
 from loop.report.trial_figures import incumbent, score_figure

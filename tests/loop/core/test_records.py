@@ -1,7 +1,8 @@
 from dataclasses import replace
 
 from campaigns.values import TrialState
-from loop.core.records import Proposal, completed, trusted
+from loop.core.proposals import Proposal
+from loop.core.trial_selection import completed, trusted
 from tests.trials import completed as done
 from tests.trials import trial
 

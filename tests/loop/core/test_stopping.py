@@ -6,7 +6,8 @@ import pytest
 from campaigns.campaign import Campaign, HypervolumeRuleConfig
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, TrialState
-from loop.core.records import Proposal, RegretEstimate, StepRecord, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import RegretEstimate, StepRecord, TrialRecord
 from loop.core.stopping import Spent, spent, stop_reason, trial_needing_regret_estimate
 from tests.loop.conftest import quick
 from tests.loop.core.test_pareto import AREA, TRIALS, two_terms

@@ -1,6 +1,6 @@
 from typing import Any
 
-from loop.core.records import Proposal
+from loop.core.proposals import Proposal
 from loop.diagnostics.model_changes import model_changes
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.diagnostics.model_health import HealthState, MetricHealth, changes, health
 from tests.trials import trial
 

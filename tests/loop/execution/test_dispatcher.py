@@ -11,7 +11,7 @@ from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
 from campaigns.values import Cause, TrialState
 from instruments.job import Job, StepResult
-from loop.core.records import CampaignRecord
+from loop.core.campaign_records import CampaignRecord
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.storage.store import Store

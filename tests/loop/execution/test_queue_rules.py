@@ -8,7 +8,8 @@ import pytest
 
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, TrialState
-from loop.core.records import AGAIN, IMPORTED, OPERATOR, Proposal, TrialRecord
+from loop.core.proposals import AGAIN, IMPORTED, OPERATOR, Proposal
+from loop.core.records import TrialRecord
 from loop.execution.queue_rules import already_measured, has_capacity, outside_space, queue_is_full, requested_first
 from tests.trials import attempt, completed, trial
 

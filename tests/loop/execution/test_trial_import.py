@@ -18,7 +18,7 @@ from loop.cli.exit_codes import ExitCode
 from loop.cli.import_command import import_table
 from loop.core.events import Event, Proposed
 from loop.core.fingerprint import campaign_record
-from loop.core.records import IMPORTED
+from loop.core.proposals import IMPORTED
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
 from loop.storage.store import Journal, Store

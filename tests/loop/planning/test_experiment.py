@@ -15,7 +15,8 @@ from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.load import load_campaign, parse_campaign
 from campaigns.values import Candidate, Cause, MetricValue, Scalar, TrialState
-from loop.core.records import IMPORTED, Proposal, TrialRecord
+from loop.core.proposals import IMPORTED, Proposal
+from loop.core.records import TrialRecord
 from loop.planning.experiment import MATERIALS, SCORE, CampaignExperiment
 from loop.planning.search_space import MATERIAL
 from loop.storage.paths import ready_campaigns

@@ -7,7 +7,8 @@ import pytest
 
 from campaigns.values import Cause, Scalar, TrialState
 from loop.core.candidate_results import best, results
-from loop.core.records import IMPORTED, Proposal, TrialRecord
+from loop.core.proposals import IMPORTED, Proposal
+from loop.core.records import TrialRecord
 from loop.planning.failures import failures, in_a_row, lost, never_had
 from loop.planning.planner import Planner
 from surrogates.models.encoder import Encoder

@@ -12,7 +12,8 @@ from campaigns.errors import SampleError
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.candidate_results import best, results
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.planning.fidelity_selection import plan
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader

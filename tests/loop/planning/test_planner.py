@@ -8,7 +8,8 @@ import pytest
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import MODEL, OPERATOR, Proposal, TrialRecord
+from loop.core.proposals import MODEL, OPERATOR, Proposal
+from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder

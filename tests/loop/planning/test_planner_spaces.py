@@ -11,7 +11,8 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.relative_paths import PARENT
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder

@@ -9,7 +9,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
-from loop.core.records import Proposal
+from loop.core.proposals import Proposal
 from loop.diagnostics.model_changes import model_changes
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.planner import Planner

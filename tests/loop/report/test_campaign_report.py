@@ -10,8 +10,10 @@ import yaml
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
+from loop.core.campaign_records import CampaignRecord
 from loop.core.formatting import outcome_text, state_text
-from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialRecord, TrialResult
+from loop.core.proposals import Proposal
+from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.report.campaign_report import write_report
 from loop.report.style import state_mark
 from loop.storage.reader import Reader

@@ -6,7 +6,8 @@ import pytest
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import Pair
 from loop.diagnostics.model_health import Figures, HealthChange, HealthState
 from loop.report.model_figures import features_figure, health_figure, prior_figure, running

@@ -5,7 +5,8 @@ import numpy as np
 
 from campaigns.surrogate import HealthConfig
 from campaigns.values import MetricValue, TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.diagnostics.model_health import health
 from loop.report.model_section import surrogate_parts
 from tests.trials import MODELS, campaign, completed, predicted, trial

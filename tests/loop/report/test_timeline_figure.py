@@ -4,7 +4,8 @@ import plotly.graph_objects as go
 import pytest
 
 from campaigns.values import TrialState
-from loop.core.records import Proposal, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import TrialRecord
 from loop.report.timeline_figure import busy, model_figure, timeline_figure
 from tests.trials import attempt, campaign, completed, predicted, trial
 

@@ -10,7 +10,8 @@ from campaigns.objective import Objective
 from campaigns.values import Candidate, TrialState
 from loop.core.candidate_results import CandidateResult, results
 from loop.core.pareto import front
-from loop.core.records import OPERATOR, Proposal, TrialRecord
+from loop.core.proposals import OPERATOR, Proposal
+from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import metric_pairs
 from loop.report.html import chart
 from loop.report.style import MARKS, Figure, state_mark

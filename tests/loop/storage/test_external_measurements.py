@@ -13,7 +13,7 @@ from campaigns.errors import CampaignError
 from campaigns.load import load_campaign
 from loop.cli.import_command import import_table
 from loop.core.events import Proposed, SourceRead
-from loop.core.records import IMPORTED
+from loop.core.proposals import IMPORTED
 from loop.storage.reader import Reader
 from loop.storage.store import Journal, Store
 from loop.validation.preflight import check_history

@@ -12,7 +12,9 @@ from campaigns.load import load_campaign
 from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
 from loop.cli.app import app
-from loop.core.records import CampaignRecord, Proposal, StepRecord, TrialResult
+from loop.core.campaign_records import CampaignRecord
+from loop.core.proposals import Proposal
+from loop.core.records import StepRecord, TrialResult
 from loop.storage.prior_campaigns import hold, of_pool, read_sources
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store

@@ -6,7 +6,8 @@ import pytest
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate
-from loop.core.records import CampaignRecord, Proposal
+from loop.core.campaign_records import CampaignRecord
+from loop.core.proposals import Proposal
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 

@@ -10,7 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from campaigns.amendments import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
-from loop.core.records import Alternative, CampaignRecord, Proposal, StepRecord, TrialResult
+from loop.core.campaign_records import CampaignRecord
+from loop.core.proposals import Alternative, Proposal
+from loop.core.records import StepRecord, TrialResult
 from loop.storage.reader import BEST, POSTERIOR, REGRET, Reader
 from loop.storage.store import Store
 

@@ -38,8 +38,10 @@ from loop.core.events import (
     Warned,
 )
 from loop.core.formatting import regret_text
+from loop.core.journal import Amendment
 from loop.core.pareto import Front
-from loop.core.records import Amendment, PosteriorBest, Proposal, RegretEstimate, TrialRecord
+from loop.core.proposals import Proposal
+from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
 from loop.terminal.live import LiveView, PlainView, view_for
 from loop.terminal.log_lines import line
 from loop.terminal.progress import Progress, advance, keep_pace

@@ -1,0 +1,7 @@
+"""Kinds of what a store keeps beside trials: by name, the latest of each."""
+
+HISTORY = "history"
+"""Kind of the artefacts that hold, by table, what became of its rows when they were last imported."""
+
+SOURCE = "source"
+"""Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
