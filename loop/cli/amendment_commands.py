@@ -19,8 +19,8 @@ from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.journal import changes_of
 from loop.execution.pending_amendments import author, check_candidate, check_settlement, checked, rescored
+from loop.storage.journal_writer import Journal
 from loop.storage.paths import open_journal
-from loop.storage.store import Journal
 from loop.validation.limit_checks import kept_limits
 
 

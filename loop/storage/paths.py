@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from campaigns.errors import StoreError
 
 if TYPE_CHECKING:
+    from loop.storage.journal_writer import Journal
     from loop.storage.reader import Reader
-    from loop.storage.store import Journal
 
 _READY = Path(__file__).parents[2] / "campaigns"
 SCHEMA = _READY / "schema.json"
@@ -42,7 +42,7 @@ def open_existing(file: Path | None, url: str | None) -> Reader:
 
 def open_journal(file: Path | None, url: str | None) -> Journal:
     """Open the journal of a store that is there; see ``open_existing``."""
-    from loop.storage.store import Journal
+    from loop.storage.journal_writer import Journal
 
     return Journal(url or default_store(file or _only_campaign(Path.cwd())))
 

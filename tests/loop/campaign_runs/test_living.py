@@ -15,8 +15,8 @@ from loop.core.proposals import OPERATOR
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import rescored
 from loop.report.campaign_report import read_content, write_report
+from loop.storage.journal_writer import Journal
 from loop.storage.reader import Reader
-from loop.storage.store import Journal
 from loop.terminal.log_lines import line
 from tests.forks import forked
 from tests.loop.campaign_runs.test_run import begun_once, facts

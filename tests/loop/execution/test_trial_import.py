@@ -20,8 +20,9 @@ from loop.core.events import Event, Proposed
 from loop.core.fingerprint import campaign_record
 from loop.core.proposals import IMPORTED
 from loop.planning.planner import Planner
+from loop.storage.journal_writer import Journal
 from loop.storage.reader import Reader
-from loop.storage.store import Journal, Store
+from loop.storage.store import Store
 from surrogates.models.encoder import Encoder
 from tests.forks import forked
 from tests.loop.campaign_runs.test_run import facts

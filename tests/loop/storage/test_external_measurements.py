@@ -14,8 +14,9 @@ from campaigns.load import load_campaign
 from loop.cli.import_command import import_table
 from loop.core.events import Proposed, SourceRead
 from loop.core.proposals import IMPORTED
+from loop.storage.journal_writer import Journal
 from loop.storage.reader import Reader
-from loop.storage.store import Journal, Store
+from loop.storage.store import Store
 from loop.validation.preflight import check_history
 from loop.validation.unreachable import unreachable
 from tests.forks import forked

@@ -1,0 +1,56 @@
+"""Single rows of an open transaction, found or refused, and what several writes share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlmodel import Session, col, delete, func, select
+
+from campaigns.errors import StoreError
+from loop.core.records import TrialResult
+from loop.storage.reader import POSTERIOR, REGRET
+from loop.storage.tables import AmendmentRow, ArtefactRow, OutlierRow, StepRow, TrialRow
+
+
+def step_row(session: Session, token: str) -> StepRow:
+    row = session.get(StepRow, token)
+    if row is None:
+        raise StoreError(f"the store knows no job {token}")
+    return row
+
+
+def trial_row(session: Session, number: int) -> TrialRow:
+    row = session.get(TrialRow, number)
+    if row is None:
+        raise StoreError(f"the store knows no trial {number}")
+    return row
+
+
+def amendment_row(session: Session, number: int) -> AmendmentRow:
+    row = session.get(AmendmentRow, number)
+    if row is None:
+        raise StoreError(f"the journal has no amendment {number}")
+    return row
+
+
+def next_order(session: Session) -> int:
+    """Return the position of the next completed trial among them."""
+    latest = session.exec(select(func.max(TrialRow.completed_order))).one()
+    return 0 if latest is None else latest + 1
+
+
+def rescore(session: Session, results: Mapping[int, TrialResult]) -> None:
+    for number, result in results.items():
+        row = trial_row(session, number)
+        row.score, row.score_sd, row.feasible = result.score, result.score_sd, result.feasible
+
+
+def drop_conclusions(session: Session, revised: int | None = None) -> None:
+    """Drop what was concluded from values that are other ones now: expected regrets, and the best by a model.
+
+    Args:
+        revised: trial whose own values are other ones, so that nobody suspects them yet; others stay suspected until
+            the next run has looked at them anew, lest an outlier is shown as the best meanwhile.
+    """
+    session.execute(delete(ArtefactRow).where(col(ArtefactRow.kind).in_((REGRET, POSTERIOR))))
+    session.execute(delete(OutlierRow).where(col(OutlierRow.trial) == revised))
