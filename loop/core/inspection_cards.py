@@ -20,6 +20,7 @@ class InspectionKind(StrEnum):
 
     IMPORTANCE = "importance"
     SLICE = "slice"
+    LEVELS = "levels"
     CONTOUR = "contour"
     CROSS_VALIDATION = "cross-validation"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,11 +19,13 @@ from ax.core.arm import Arm
 from ax.core.data import Data, DataRow
 from ax.core.experiment import Experiment
 from ax.core.metric import Metric
+from ax.core.observation import ObservationFeatures
 from ax.core.parameter import ChoiceParameter, FixedParameter, Parameter
 from ax.exceptions.core import AxError
 from ax.utils.common.logger import set_ax_logger_levels
 from ax.utils.sensitivity.sobol_measures import ax_parameter_sens
 from ax.utils.stats.model_fit_stats import coefficient_of_determination
+from pandas import DataFrame
 from torch import Tensor
 
 from campaigns.campaign import Campaign
@@ -202,28 +205,24 @@ class _Inspector:
         return isinstance(self.campaign.space.all_parameters.get(name), CategoricalConfig)
 
     def _surfaces(self, importances: Sequence[InspectionCard]) -> Iterator[InspectionCard]:
-        """Yield slices along the most important numbers for each outcome, and a contour over the first two of them."""
+        """Yield what is predicted along the most important parameters, and over the first two numbers of them."""
         ranked = {card.outcome: card.parameters for card in importances}
         for outcome in self.outcomes:
-            of = ranked.get(outcome, tuple(self.adapter.parameters))
-            numbers = [name for name in of if name != MATERIAL and not self._unordered(name)]
-            for name in numbers[:_SLICED]:
-                yield from self._surface(InspectionKind.SLICE, outcome, (name,), SlicePlot(name, outcome))
+            names = [name for name in ranked.get(outcome, tuple(self.adapter.parameters)) if name != MATERIAL]
+            for name in names[:_SLICED]:
+                kind = InspectionKind.LEVELS if self._unordered(name) else InspectionKind.SLICE
+                yield from self._surface(kind, outcome, (name,))
+            numbers = [name for name in names if not self._unordered(name)]
             if len(numbers) > 1:
-                plot = ContourPlot(*numbers[:2], outcome)
-                yield from self._surface(InspectionKind.CONTOUR, outcome, tuple(numbers[:2]), plot)
+                yield from self._surface(InspectionKind.CONTOUR, outcome, (numbers[0], numbers[1]))
 
-    def _surface(
-        self, kind: InspectionKind, outcome: str, names: tuple[str, ...], plot: SlicePlot | ContourPlot
-    ) -> Iterator[InspectionCard]:
+    def _surface(self, kind: InspectionKind, outcome: str, names: tuple[str, ...]) -> Iterator[InspectionCard]:
         try:
-            found = plot.compute(experiment=self.space, adapter=self.adapter).df
+            found = self._predicted(kind, outcome, names)
         except AxError as error:
             self.left_out.append(f"{kind} of {outcome} along {' and '.join(names)}: {error}")
             return
         space = self.campaign.space
-        whole = [name for name in names if isinstance(space.all_parameters[name], IntegerConfig)]
-        found = found.astype(dict.fromkeys(whole, int)).drop_duplicates(list(names))  # Ax predicts whole numbers
         points = [dict(zip(names, row, strict=True)) for row in found[list(names)].astype(object).to_numpy().tolist()]
         settings = [completed_mixtures(space, self.settings | point, self.settings) for point in points]
         allowed = [bool(one) for one in space.keeping(settings)]
@@ -234,7 +233,35 @@ class _Inspector:
         columns: dict[str, Column] = {name: tuple(point[name] for point in points) for name in names}
         columns |= {"mean": _rounded(found[f"{outcome}_mean"]), "sd": _rounded(found[f"{outcome}_sem"])}
         columns["allowed"] = tuple(allowed)
+        if kind is InspectionKind.LEVELS:
+            columns["measured"] = self._measured(names[0], columns[names[0]])
         yield InspectionCard(kind, outcome, names, columns, {})
+
+    def _predicted(self, kind: InspectionKind, outcome: str, names: tuple[str, ...]) -> DataFrame:
+        """Return what Ax predicts along parameters, with the others as in the best candidate."""
+        if kind is InspectionKind.LEVELS:
+            return self._with_each_level(outcome, names[0])
+        plot = ContourPlot(*names, outcome) if kind is InspectionKind.CONTOUR else SlicePlot(*names, outcome)
+        found = plot.compute(experiment=self.space, adapter=self.adapter).df
+        whole = [name for name in names if isinstance(self.campaign.space.all_parameters[name], IntegerConfig)]
+        # Ax predicts between whole numbers, too.
+        return found.astype(dict.fromkeys(whole, int)).drop_duplicates(list(names))
+
+    def _with_each_level(self, outcome: str, name: str) -> DataFrame:
+        """Return what is predicted with each level of a categorical parameter.
+
+        Ax has no plot of it: its slices want an order, and its marginal effects are of the measured arms.
+        """
+        levels = list(self.space.search_space.parameters[name].values)
+        points = [ObservationFeatures(dict(self.settings) | {name: level}) for level in levels]
+        means, covariances = self.adapter.predict(points)
+        sds = [math.sqrt(variance) for variance in covariances[outcome][outcome]]
+        return DataFrame({name: levels, f"{outcome}_mean": means[outcome], f"{outcome}_sem": sds})
+
+    def _measured(self, name: str, levels: Column) -> Column:
+        """Return how many of the trials that the models know have each level of a parameter."""
+        counts = Counter(trial.candidate.parameters.get(name) for trial in trusted(self.trials))
+        return tuple(counts[level] for level in levels)
 
     def _cross_validation(self) -> Iterator[InspectionCard]:
         """Yield what the models predict of each candidate when they have not seen it."""
@@ -272,9 +299,6 @@ def _caveats(campaign: Campaign) -> Iterator[str]:
         yield "slices along the material: it has no order, and its features are too many to be shown one by one"
     if campaign.surrogate.retrain is not None:
         yield "tunings of the prior while the campaign ran: the models have the prior of the campaign file"
-    for name, parameter in space.all_parameters.items():
-        if isinstance(parameter, CategoricalConfig):
-            yield f"slices along {name}: its levels have no order"
 
 
 def _rounded(values: Iterable[float]) -> tuple[float, ...]:

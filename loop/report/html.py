@@ -52,6 +52,11 @@ def paragraph(text: str, style: str = "") -> str:
     return f"<p{_class(style)}>{escape(text)}</p>"
 
 
+def finding(name: str, text: str) -> str:
+    """Return what is found of something, beside its name."""
+    return f"<p><b>{escape(name)}</b>: {escape(text)}</p>"
+
+
 def section(name: str, title: str, *parts: str) -> str:
     """Return a section that the page's index links to."""
     return f'<section id="{escape(name)}"><h2>{escape(title)}</h2>{"".join(parts)}</section>'

@@ -25,7 +25,11 @@ from loop.report.style import (
     scatter,
 )
 
-_DIRECTIONS = ((1.0, "more of it gives more", BLUE), (-1.0, "more of it gives less", ORANGE), (0.0, "a choice", GREY))
+_DIRECTIONS = (
+    (1.0, "outcome rises with it", BLUE),
+    (-1.0, "outcome falls with it", ORANGE),
+    (0.0, "categorical", GREY),
+)
 _SCALE = "Viridis"  # reads the same in grey, in the light and on the dark page
 
 
@@ -67,6 +71,34 @@ def slice_figure(
     if name in log:
         shown["xaxis"] |= LOG_AXIS
     return {"data": [*_bands(x, low, high), curve], "layout": shown}
+
+
+def levels_figure(card: InspectionCard, units: Mapping[str, str], held: Mapping[str, Scalar]) -> Figure:
+    """Return what is predicted with each level of a categorical parameter, the highest on top; see ``slice_figure``.
+
+    Behind a level stands how many measurements there are with it.
+    """
+    (name,) = card.parameters
+    unit = units.get(card.outcome, "1")
+    columns = (card.columns[key] for key in (name, "mean", "sd", "measured", "allowed"))
+    rows = [row for row in zip(*columns, strict=True) if row[-1]]
+    rows.sort(key=lambda row: float(row[1]))
+    names = [f"{escape(str(level))} ({count})" for level, _, _, count, _ in rows]
+    values = [MetricValue(float(mean), float(sd), unit) for _, mean, sd, _, _ in rows]
+    symbols = ["circle-open" if level == held.get(name) else "circle" for level, *_ in rows]
+    points: Trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [value.value for value in values],
+        "y": names,
+        "error_x": error_bars(values, BLUE) | {"thickness": 2},
+        "marker": {"color": BLUE, "symbol": symbols, "size": 11, "line": {"width": 3, "color": BLUE}},
+        "hoverinfo": "text",
+        "text": [f"{one}: {format_uncertain(v.value, v.sd)} {unit}" for one, v in zip(names, values, strict=True)],
+    }
+    shown = layout(label(card.outcome, unit), label(name, None), max(280, 110 + 30 * len(rows))) | {"showlegend": False}
+    shown["yaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": names}
+    return {"data": [points], "layout": shown}
 
 
 def contour_figure(

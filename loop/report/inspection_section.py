@@ -12,24 +12,27 @@ from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Scalar
 from loop.core.inspection_cards import SCORE, InspectionCard, InspectionKind, ModelInspection
 from loop.core.records import TrialRecord
-from loop.report.html import captioned, chart, details, grid, paragraph
-from loop.report.inspection_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
+from loop.report.html import captioned, chart, details, facts, finding, grid, paragraph
+from loop.report.inspection_figures import (
+    contour_figure,
+    cross_validation_figure,
+    importance_figure,
+    levels_figure,
+    slice_figure,
+)
+from loop.report.inspection_text import MEANINGS, importance_sentence, quality_sentence
 from loop.report.style import Figure
 
-_IMPORTANCE = (
-    "Which parameters matter: the share of an outcome's variance over the whole space that would be left if every "
-    "other parameter were known (total Sobol index). Where parameters act together, the bars add up to more than one. "
-    "The colour says which way the outcome goes on average; a choice, such as a material, has no direction."
-)
+_WAYS = {InspectionKind.LEVELS: "by", InspectionKind.SLICE: "along", InspectionKind.CONTOUR: "over"}
+_IMPORTANCE = "The longer the bar, the more a parameter matters. Its colour says which way the outcome goes on average."
 _SURFACE = (
-    "What the models expect along the most important parameters, with everything else as in {held}: the mean, and a "
-    "band of one standard deviation, which is narrow near to what was measured. What a constraint forbids is left out."
+    "What the models predict along the most important parameters, with everything else as in {held}; bands and bars "
+    "are one standard deviation. Dotted line and ring: the best candidate. The number behind a level is how many "
+    "measurements there are with it. What a constraint forbids is left blank."
 )
 _CROSS_VALIDATION = (
-    "How far the models can be trusted: each candidate as it is predicted by models that have not seen it, with one "
-    "standard deviation. Candidates are left out one by one, or in ten parts where there are more than ten. Points on "
-    "the dashed line are predicted exactly; a column of points says that the models have learnt nothing. R² is 1 for "
-    "exact predictions, and 0 for predictions no better than the mean."
+    "Each candidate as models predict it that have not seen it. Points on the dashed line are predicted exactly; a "
+    "column of points shows a model that predicts the same for all."
 )
 
 
@@ -38,7 +41,9 @@ def inspection_parts(campaign: Campaign, trials: Sequence[TrialRecord], said: Mo
     if said.missing:
         return [paragraph(f"The models cannot be asked: {said.missing}.", "note")]
     shown = _Shown(campaign, trials, said)
-    return [*shown.importances(), *shown.surfaces(), *shown.cross_validation(), *_left_out(said)]
+    figures = [*shown.importances(), *shown.surfaces(), *shown.cross_validation()]
+    meanings = details("what the numbers mean", facts(MEANINGS.items()))
+    return [*shown.verdict(), *figures, *_left_out(said), meanings]
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,15 @@ class _Shown:
     trials: Sequence[TrialRecord]
     said: ModelInspection
 
+    def verdict(self) -> list[str]:
+        """Return a paragraph for each outcome that the campaign looks for: what matters, and how good its model is."""
+        kinds = {InspectionKind.IMPORTANCE: importance_sentence, InspectionKind.CROSS_VALIDATION: quality_sentence}
+        said: dict[str, list[str]] = {name: [] for name in self._outcomes if name in self._wanted}
+        for card in self._of(*kinds):
+            if card.outcome in said:
+                said[card.outcome].append(kinds[card.kind](card))
+        return [finding(name, " ".join(texts)) for name, texts in said.items() if texts]
+
     def importances(self) -> list[str]:
         """Return which parameters matter."""
         cards = self._of(InspectionKind.IMPORTANCE)
@@ -56,22 +70,24 @@ class _Shown:
         return [paragraph(_IMPORTANCE, "note"), grid(charts)] if charts else []
 
     def surfaces(self) -> list[str]:
-        """Return slices and contours: of what the campaign looks for at once, of other metrics folded away."""
-        names = dict.fromkeys(card.outcome for card in self._of(InspectionKind.SLICE, InspectionKind.CONTOUR))
+        """Return levels, slices and contours: of what the campaign looks for at once, of other metrics folded away."""
+        names = dict.fromkeys(card.outcome for card in self._of(*_WAYS))
         if not names:
             return []
         reference = self.said.reference
         held = "the middle of the space" if reference is None else f"the best candidate, that of trial {reference}"
-        wanted = {SCORE} | {term.metric for term in self.campaign.objective.terms if SCORE not in names}
-        open_ = [chart_ for name in names if name in wanted for chart_ in self._surfaces(name)]
-        folded = [details(f"along the parameters: {n}", grid(self._surfaces(n))) for n in names if n not in wanted]
+        open_ = [chart_ for name in names if name in self._wanted for chart_ in self._surfaces(name)]
+        folded = [
+            details(f"along the parameters: {n}", grid(self._surfaces(n))) for n in names if n not in self._wanted
+        ]
         return [paragraph(_SURFACE.format(held=held), "note"), grid(open_), *folded]
 
     def cross_validation(self) -> list[str]:
         """Return how well the models predict what they have not seen."""
         cards = self._of(InspectionKind.CROSS_VALIDATION)
         charts = [
-            captioned(card.outcome, _fit(card), chart(cross_validation_figure(card, self._units))) for card in cards
+            captioned(card.outcome, quality_sentence(card), chart(cross_validation_figure(card, self._units)))
+            for card in cards
         ]
         return [paragraph(_CROSS_VALIDATION, "note"), grid(charts)] if charts else []
 
@@ -79,14 +95,30 @@ class _Shown:
         return [card for card in self.said.cards if card.kind in kinds]
 
     def _surfaces(self, outcome: str) -> list[str]:
-        cards = [card for card in self._of(InspectionKind.SLICE, InspectionKind.CONTOUR) if card.outcome == outcome]
+        cards = [card for card in self._of(*_WAYS) if card.outcome == outcome]
         return [
-            captioned(outcome, f"along {' and '.join(card.parameters)}", chart(self._figure(card))) for card in cards
+            captioned(outcome, f"{_WAYS[card.kind]} {' and '.join(card.parameters)}", chart(self._figure(card)))
+            for card in cards
         ]
 
     def _figure(self, card: InspectionCard) -> Figure:
-        draw = slice_figure if card.kind is InspectionKind.SLICE else contour_figure
-        return draw(card, self._units, self._held, self._logs)
+        match card.kind:
+            case InspectionKind.LEVELS:
+                return levels_figure(card, self._units, self._held)
+            case InspectionKind.SLICE:
+                return slice_figure(card, self._units, self._held, self._logs)
+            case _:
+                return contour_figure(card, self._units, self._held, self._logs)
+
+    @property
+    def _outcomes(self) -> list[str]:
+        """What was asked of, in the order of the cards."""
+        return list(dict.fromkeys(card.outcome for card in self.said.cards))
+
+    @property
+    def _wanted(self) -> set[str]:
+        """What the campaign looks for: the score, or the metrics of the terms of a front."""
+        return {SCORE} if SCORE in self._outcomes else {term.metric for term in self.campaign.objective.terms}
 
     @cached_property
     def _held(self) -> Mapping[str, Scalar]:
@@ -109,11 +141,6 @@ class _Shown:
 def _ranked(card: InspectionCard) -> str:
     first, share = card.columns["parameter"][0], float(card.columns["importance"][0])
     return f"most of all by {first}: {share:.2f}" if share > 0 else "by no parameter, as far as the models can tell"
-
-
-def _fit(card: InspectionCard) -> str:
-    count = len(card.columns["trial"])
-    return f"R² = {card.numbers['r2']:.2f} over {count} measurements"
 
 
 def _left_out(said: ModelInspection) -> list[str]:

@@ -128,13 +128,25 @@ def test_every_kind_of_parameter_is_asked_for_as_far_as_it_has_an_order() -> Non
     slopes = dict(zip(card.columns["parameter"], card.columns["slope"], strict=True))
     assert card.parameters[0] == "x1"
     assert (slopes["x0"], slopes["x1"], slopes["x2"]) == (1.0, 0.0, -1.0)
-    assert "slices along x1: its levels have no order" in said.left_out
     assert any(text.startswith("constraints between parameters") for text in said.left_out)
     slices = {card.parameters[0]: card for card in cards(said, InspectionKind.SLICE, "merit")}
     assert set(slices) == {"x0", "x2", "x3"}
     assert slices["x2"].columns["x2"] == (0, 1, 2, 3, 4)
     assert slices["x3"].columns["x3"] == (1.0, 2.0, 5.0)
     assert slices["x2"].columns["allowed"][-1] is False, "no hour is left"
+
+
+def test_each_level_of_a_choice_is_predicted_with_the_rest_as_in_the_best_candidate() -> None:
+    lab = filling(4, 16, kinds, space=MIXED)
+    said = asked(lab)
+    assert said.reference is not None
+    held = lab.trials[said.reference].candidate.parameters
+    (card,) = cards(said, InspectionKind.LEVELS, "merit")
+    assert card.columns["x1"] == ("air", "argon", "oxygen")
+    for level, mean, sd in zip(*(card.columns[name] for name in ("x1", "mean", "sd")), strict=True):
+        assert abs(float(mean) - kinds({**held, "x1": level}, 0)) < 4.0 * float(sd) + 0.1
+    levels = [trial.candidate.parameters["x1"] for trial in lab.trials]
+    assert card.columns["measured"] == tuple(levels.count(level) for level in ("air", "argon", "oxygen"))
 
 
 def test_shares_of_a_mixture_are_asked_for_within_its_total() -> None:

@@ -7,7 +7,13 @@ import pytest
 
 from campaigns.values import Candidate
 from loop.core.inspection_cards import SCORE, InspectionCard, InspectionKind, ModelInspection
-from loop.report.inspection_figures import contour_figure, cross_validation_figure, importance_figure, slice_figure
+from loop.report.inspection_figures import (
+    contour_figure,
+    cross_validation_figure,
+    importance_figure,
+    levels_figure,
+    slice_figure,
+)
 from loop.report.inspection_section import inspection_parts
 from tests.trials import campaign, completed
 
@@ -31,6 +37,19 @@ SLICE = InspectionCard(
         "mean": (1.0, 2.0, 3.0, 4.0),
         "sd": (0.1,) * 4,
         "allowed": (True, True, False, True),
+    },
+    {},
+)
+LEVELS = InspectionCard(
+    InspectionKind.LEVELS,
+    SCORE,
+    ("atmosphere",),
+    {
+        "atmosphere": ("air", "argon", "oxygen", "<vacuum>"),
+        "mean": (6.0, -8.5, 8.25, 1.0),
+        "sd": (1.5, 2.0, 0.5, 9.0),
+        "allowed": (True, True, True, False),
+        "measured": (3, 2, 13, 0),
     },
     {},
 )
@@ -68,7 +87,7 @@ def test_bars_stand_in_their_order_and_say_which_way_they_act() -> None:
     assert figure["layout"]["yaxis"]["categoryarray"] == ["time", "atmosphere", "temperature"], "the first on top"
     names = {trace["y"][0]: trace["name"] for trace in figure["data"]}
     assert names == {
-        "temperature": "more of it gives more", "atmosphere": "a choice", "time": "more of it gives less"
+        "temperature": "outcome rises with it", "atmosphere": "categorical", "time": "outcome falls with it"
     }  # fmt: skip
 
 
@@ -81,6 +100,16 @@ def test_a_slice_has_a_gap_where_a_constraint_forbids_it() -> None:
     assert figure["layout"]["xaxis"]["title"]["text"] == "time [h]"
     assert figure["layout"]["xaxis"]["type"] == "log"
     assert figure["layout"]["shapes"][0]["x0"] == 10.0, "where the best candidate lies"
+
+
+def test_levels_stand_in_the_order_of_what_is_predicted_with_them() -> None:
+    figure = levels_figure(LEVELS, UNITS, {"atmosphere": "oxygen"})
+    (points,) = figure["data"]
+    assert points["y"] == ["argon (2)", "air (3)", "oxygen (13)"], "the highest on top; none that is forbidden"
+    assert points["x"] == [-8.5, 6.0, 8.25]
+    assert points["error_x"]["array"] == [2.0, 1.5, 0.5]
+    assert points["marker"]["symbol"][2] == "circle-open", "the best candidate's"
+    assert points["text"][2] == "oxygen (13): 8.25 ± 0.50 points"
 
 
 def test_a_contour_is_a_grid_with_gaps_and_the_best_candidate() -> None:
@@ -97,16 +126,22 @@ def test_predictions_stand_against_measurements_with_the_diagonal() -> None:
     assert points["text"][1] == "trial 1: predicted 160.0 ± 7.0, measured 170.0 ± 2.0 mAh/g"
 
 
-def test_the_section_says_what_each_figure_means() -> None:
+def test_the_section_begins_with_what_matters_and_how_good_the_model_is() -> None:
     trials = [completed(0, 150.0, candidate=Candidate({"temperature": 700.0, "time": 10.0, "atmosphere": "air"}))]
-    said = ModelInspection((IMPORTANCE, SLICE, CONTOUR, FIT), 0, ("slices along <x>: no order",))
-    text = "".join(inspection_parts(campaign(), trials, said))
-    assert "most of all by temperature: 0.70" in text
+    fit = InspectionCard(FIT.kind, SCORE, (), FIT.columns, {"r2": 0.42})
+    said = ModelInspection((IMPORTANCE, LEVELS, SLICE, CONTOUR, fit, FIT), 0, ("contour of <x>: no choice",))
+    first, *rest = inspection_parts(campaign(), trials, said)
+    assert first == (
+        "<p><b>score</b>: temperature matters most (70 % of the variance), then atmosphere (30 %) and time (10 %). "
+        "The model is good enough to rank candidates, but not to read exact values (R² 0.42, rank correlation 1.00, "
+        "2 measurements; that may still change much).</p>"
+    )
+    text = "".join(rest)
     assert "everything else as in the best candidate, that of trial 0" in text
-    assert "R² = 0.42 over 2 measurements" in text
-    assert "<li>slices along &lt;x&gt;: no order</li>" in text
+    assert "<li>contour of &lt;x&gt;: no choice</li>" in text
     figures = re.findall(r'<script type="application/json">(.*?)</script>', text)
-    assert [len(json.loads(figure)["data"]) for figure in figures] == [3, 5, 2, 2]
+    assert [len(json.loads(figure)["data"]) for figure in figures] == [3, 1, 5, 2, 2, 2]
+    assert "Sobol" not in text.partition("what the numbers mean")[0], "definitions come last"
 
 
 def test_a_section_without_models_says_why() -> None:
