@@ -29,6 +29,7 @@ from botorch.acquisition.objective import PosteriorTransform
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
+from gpytorch.settings import min_variance
 from linear_operator.operators import DiagLinearOperator
 from torch import Tensor
 
@@ -140,7 +141,9 @@ class OutcomeModel(Model):
         rows = self._layout.rows(X)
         found = [moments(self._posterior, rows) for moments in self._outcomes.values()]
         flat = 0.0 * X.double().sum(dim=-1)  # a gradient of zero where an outcome depends on names alone
-        each = [MultivariateNormal(mean + flat, DiagLinearOperator(variance)) for mean, variance in found]
+        # What is exact, such as the points of a target that all samples meet: GPyTorch takes zero for an error.
+        least = min_variance.value(torch.float64)
+        each = [MultivariateNormal(m + flat, DiagLinearOperator(v.clamp_min(least))) for m, v in found]
         joint = each[0] if len(each) == 1 else MultitaskMultivariateNormal.from_independent_mvns(each)
         return GPyTorchPosterior(joint)
 

@@ -5,8 +5,11 @@ import torch
 
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
-from loop.planning.ax_adapter import Layout, completed_mixtures
+from loop.planning.ax_adapter import Layout, OutcomeModel, completed_mixtures
+from loop.planning.planner import Planner
+from loop.planning.posterior import CampaignPosterior
 from surrogates.models.encoder import Encoder
+from tests.planned import campaign
 
 
 def furnace(low: float, high: float, gases: list[str], rates: list[float]) -> SpaceConfig:
@@ -34,6 +37,19 @@ def test_what_ax_varies_are_the_rows_of_the_same_candidates_in_a_space_that_was_
         ]
     )
     assert torch.allclose(layout.rows(columns), expected)
+
+
+def test_an_outcome_that_is_exact_is_predicted_without_a_warning() -> None:
+    space = furnace(1, 100, ["air", "argon"], [1, 2])
+    planner = Planner(campaign(2), Encoder(space))
+    layout = Layout(Encoder(space), space, ("time", "gas", "rate"), {"excess": 4})
+
+    def exact(_: CampaignPosterior, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.ones(len(rows)).double(), torch.zeros(len(rows)).double()
+
+    model = OutcomeModel(planner.models.posterior(), layout, {"score": exact})
+    found = model.posterior(torch.zeros(2, 3)).variance  # warnings are errors
+    assert float(found.max()) < 1e-8
 
 
 def test_along_a_share_the_others_keep_their_proportions() -> None:
