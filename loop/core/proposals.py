@@ -48,8 +48,8 @@ class Proposal:
         cost: what the trial was expected to cost, in USD; None in stores of earlier versions.
         duration: how long its steps were expected to take, in s; None where nothing was said of that.
         success: predicted probability that it can be made and measured; None when space-filling.
-        reason: why a candidate is measured once more or was asked for, in which region a new one was looked for, or
-            from which row of which table it was imported, by whom and why; empty otherwise.
+        reason: why a candidate is measured once more or was asked for, which numerics failed on the way to it, or from
+            which row of which table it was imported, by whom and why; empty otherwise.
         version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
         node: name of the node of the generation strategy that made it; empty where none did, and in stores of earlier
             versions.

@@ -15,6 +15,7 @@ from loop.core.events import (
     RegretEstimated,
     SurrogateChanged,
     TrialEnded,
+    Warned,
 )
 from loop.core.journal import weighed
 from loop.core.pareto import front, wants_front
@@ -26,6 +27,7 @@ from loop.execution.campaign_state import CampaignState
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
 from loop.storage.reader import BEST, POSTERIOR, REGRET
 
 
@@ -84,17 +86,28 @@ class TrialCompletion:
 
     def review_measurements(self) -> None:
         """Keep and tell which trials are suspected outliers, and which candidate is the best by the posterior."""
-        self._session.tell(self._outliers())
-        self._session.tell(self._posterior_best())
+        self._ask_models(self._outliers())
+        self._ask_models(self._posterior_best())
 
     def estimate_regret(self) -> None:
         """Keep and tell the expected regret, where a stopping rule asks for it and the store does not have it yet."""
+        self._ask_models(self._regret())
+
+    def _ask_models(self, answers: Iterator[Event]) -> None:
+        """Tell what the models say; where their numerics fail, warn, and what they said before stands."""
+        try:
+            found = list(answers)
+        except NUMERICAL_ERRORS as error:
+            found = [Warned(f"the models could not be asked ({told(error)}); what they said before stands")]
+        self._session.tell(found)
+
+    def _regret(self) -> Iterator[RegretEstimated]:
         trial = trial_needing_regret_estimate(self._state.campaign, self._state.trials)
         found = None if trial is None else self._planner.models.estimate_regret(self._planner.experiment.ended)
         if trial is not None and found is not None:
             self._session.store.keep(REGRET, str(trial.number), asdict(found))
             self._state.read_trial(trial.number)
-            self._session.on_event(RegretEstimated(trial.number, found))
+            yield RegretEstimated(trial.number, found)
 
     def _outliers(self) -> Iterator[OutlierFlagged]:
         outliers = self._planner.models.outliers()
@@ -110,8 +123,7 @@ class TrialCompletion:
 
     def _posterior_best(self) -> Iterator[PosteriorBestChanged]:
         """Keep and yield the best measured candidate by the posterior, where one is looked for and it is news."""
-        scored = sum(trial.score is not None for trial in completed(self._state.trials))
-        if wants_front(self._state.campaign) or scored < FEWEST:
+        if wants_front(self._state.campaign) or self._planner.models.scored < FEWEST:
             return
         found, store = self._planner.models.posterior_best(), self._session.store
         news = (found, weighed(a for a in store.amendments() if a.first is not None))

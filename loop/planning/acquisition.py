@@ -28,6 +28,7 @@ from loop.planning.baseline_sampling import NoisyExpectedImprovement
 from loop.planning.cost_weighting import CostPenalty, CostWeightedAcquisition
 from loop.planning.hypervolume_improvement import hypervolume_improvement
 from loop.planning.mc_objective import ObjectiveOnSamples, ScoreObjective
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.row_decoder import RowDecoder
 from loop.planning.screening import screening
@@ -59,6 +60,7 @@ class Choice:
         models: metric to the description of its model.
         alternatives: next best candidates, best first.
         considered: the best candidates, the chosen one among them.
+        caveat: what failed on the way to it; empty otherwise.
     """
 
     candidate: Candidate
@@ -70,6 +72,7 @@ class Choice:
     models: Mapping[str, Mapping[str, Any]]
     alternatives: tuple[Alternative, ...]
     considered: tuple[Candidate, ...] = ()
+    caveat: str = ""
 
 
 def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Choice:
@@ -82,43 +85,58 @@ def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Ch
 
     Raises:
         SpaceExhaustedError: no candidate is left.
+        ArithmeticError: the acquisition function is a finite number nowhere.
     """
     scorer, acquisition = posterior.scorer, acquisition_function(posterior, history, seed)
-    found = shortlist(posterior, history, seed)
+    found, caveats = shortlist(posterior, history, seed), list[str]()
     values = _values(acquisition, scorer, found)
-    for move in _moves(scorer, acquisition, seed):
+    for move in _moves(scorer, acquisition, seed, caveats):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
         more = fresh(move(best), history.seen | {c.key() for c in found})
         if more:
             found = found + more
             values = torch.cat([values, _values(acquisition, scorer, more)])
+    if not bool(torch.isfinite(values).any()):
+        raise ArithmeticError(f"the acquisition function is a finite number for none of {len(values)} candidates")
     order = [int(i) for i in values.argsort(descending=True)]
     order.sort(key=_exploited(scorer, history, found, values).__getitem__)
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
     chosen = explained(posterior, found[order[0]], float(values[order[0]]), alternatives)
-    return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]))
+    return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]), caveat="; ".join(caveats))
+
+
+Move = Callable[[list[Candidate]], list[Candidate]]
+"""From the best candidates so far to others."""
 
 
 def _moves(
-    scorer: ObjectiveOnSamples, acquisition: AcquisitionFunction, seed: int
-) -> list[Callable[[list[Candidate]], list[Candidate]]]:
+    scorer: ObjectiveOnSamples, acquisition: AcquisitionFunction, seed: int, caveats: list[str]
+) -> Sequence[Move]:
     """Return the steps by which better candidates are looked for: each from the best so far to others.
 
     In a box, gradients lead to what is best; else ever nearer neighbours do. Of a table, all rows were seen.
     """
     if scorer.campaign.space.table is not None:
         return []
-    if gradient_search.applies(scorer):
-        near = partial(neighbours, scorer, seed=seed, radius=_RADII[0])  # they have other levels, too
-        return [near, partial(gradient_search.local_maxima, acquisition, scorer)]
-    return [partial(neighbours, scorer, seed=seed + number, radius=radius) for number, radius in enumerate(_RADII)]
+    rounds = [partial(neighbours, scorer, seed=seed + number, radius=radius) for number, radius in enumerate(_RADII)]
+    if not gradient_search.applies(scorer):
+        return rounds
+
+    def uphill(best: list[Candidate]) -> list[Candidate]:
+        try:
+            return gradient_search.local_maxima(acquisition, scorer, best)
+        except NUMERICAL_ERRORS as error:
+            caveats.append(f"gradients of the acquisition function failed ({told(error)}), neighbours were compared")
+            return [candidate for nearer in rounds[1:] for candidate in nearer(best)]
+
+    return [rounds[0], uphill]  # neighbours have other levels, too
 
 
 def _values(acquisition: AcquisitionFunction, scorer: ObjectiveOnSamples, candidates: Sequence[Candidate]) -> Tensor:
-    """Return the acquisition value of candidates, n."""
+    """Return the acquisition value of candidates, n; minus infinity where it is no number."""
     with torch.no_grad():
         found: Tensor = acquisition(scorer.encoder.encode(candidates).unsqueeze(-2))
-    return found
+    return torch.where(torch.isfinite(found), found, -torch.inf)
 
 
 def predictions(posterior: CampaignPosterior, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:

@@ -18,6 +18,7 @@ from loop.planning.experiment import CampaignExperiment
 from loop.planning.fidelity_selection import FidelitySelector, plan
 from loop.planning.initial_design import InitialDesign
 from loop.planning.model_fitter import ModelFitter, seed_of
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
@@ -61,7 +62,7 @@ class Recommender:
             elif self._models.scored < FEWEST:
                 candidate, proposal = self._initial(FULL)
             else:
-                candidate, proposal = self._choose(seed)
+                candidate, proposal = self._choose_safely(seed)
         except SpaceExhaustedError:
             repeated = self._replicate_alone(seed)
             if repeated is None:
@@ -102,6 +103,14 @@ class Recommender:
         if not self._campaign.fidelities:
             return design
         return replace(design, source_models=self._models.low_fidelities.source_models(self._models.scorer))
+
+    def _choose_safely(self, seed: int) -> tuple[Candidate, Proposal]:
+        """Return what a model chooses, or where its numerics fail, a candidate of the initial design, and say so."""
+        try:
+            return self._choose(seed)
+        except NUMERICAL_ERRORS as error:
+            candidate, proposal = self._initial(FULL)
+            return candidate, replace(proposal, reason=f"the models could not choose ({told(error)})")
 
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""
@@ -156,4 +165,5 @@ class Recommender:
             pending=self._experiment.under_way,
             models={name: {**model, "health": health(name)} for name, model in choice.models.items()},
             alternatives=choice.alternatives,
+            reason=choice.caveat,
         )
