@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 
 from loop.core.records import PosteriorBest, TrialRecord
+from loop.core.trial_selection import fully_measured
 from loop.planning.posterior import CampaignPosterior
 
 _MOST = 256  # not tuned, bounds the time: candidates that are compared, the best measured ones
@@ -48,7 +49,7 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
         score=float(score[:, top].mean()),
         interval=(low, high),
         feasibility=float(chance[top]),
-        after=sum(trial.score is not None for trial in trials),
+        after=len(fully_measured(trials, posterior.scorer.campaign.measured)),
     )
 
 

@@ -11,6 +11,7 @@ from loop.core.formatting import candidate_text, posterior_text
 from loop.core.journal import weighed
 from loop.core.pareto import Front, front_of
 from loop.core.records import FEWEST, TrialRecord
+from loop.core.trial_selection import fully_measured
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -42,7 +43,9 @@ def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[
     """
     kept = reader.posterior_best()
     if kept is None:
-        few = sum(t.score is not None for one in found for t in one.trials) < FEWEST
+        metrics = dict(read_document(reader.campaign().source).data["metrics"])
+        measured = [name for name, metric in metrics.items() if dict(metric)["kind"] == "measured"]
+        few = len(fully_measured((t for one in found for t in one.trials), measured)) < FEWEST
         return f"there is no model before {FEWEST} trials are completed" if few else "not known before the next run"
     top, version = kept
     if top is None:
