@@ -34,6 +34,7 @@ _GIVEN = ("name", "clock")
 
 
 _BY_POSITION = (griffe.ParameterKind.positional_only, griffe.ParameterKind.positional_or_keyword)
+_SEQUENCES = ("list", "List", "Sequence")
 _VARIADIC = (griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword)
 
 
@@ -46,12 +47,14 @@ class _Wanted:
         arguments: how many arguments it is called with, by position.
         returns: dotted name of the class that it gives.
         members: what an object of another class must have to stand for that one.
+        parts: dotted name of a class of which a list will do.
     """
 
     words: str
     arguments: int
     returns: str
     members: tuple[str, ...] = ()
+    parts: str = ""
 
 
 class ObjectKind(Enum):
@@ -99,6 +102,7 @@ class ObjectKind(Enum):
         "a function of an ax.core.experiment:Experiment that returns a GenerationStrategy, or a list of its nodes",
         1,
         "ax.generation_strategy.generation_strategy.GenerationStrategy",
+        parts="ax.generation_strategy.generation_node.GenerationNode",
     )
 
     @property
@@ -133,7 +137,7 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         return ""
     if trouble := _arguments(definition.found.parameters, kind, settings):
         return f"{_called(definition)} {trouble}"
-    if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition, lists=kind is ObjectKind.STRATEGY)):
+    if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition, lists=bool(kind.value.parts))):
         return f"{_called(definition)} {trouble}; wanted: {kind.words}"
     if kind is ObjectKind.PREDICTOR:
         return _without_unit(definition)
@@ -358,15 +362,31 @@ def _undeclared(definition: Definition, kind: ObjectKind) -> str:
     """Return that a function which is not of the user's own does not say that it gives what is wanted."""
     function = definition.found
     declared = function.returns if isinstance(function, griffe.Function) else None
+    if _declares(definition, declared, kind.value):
+        return ""
+    got = f"says that it returns {declared}" if declared is not None else "does not say what it returns"
+    return f"is a function of {definition.module.name} that {got}; wanted there: {kind.words}, as its annotation says"
+
+
+def _declares(definition: Definition, declared: object, wanted: _Wanted) -> bool:
+    """Return whether an annotation says what is wanted, or a list of its parts; of a union, each member has to."""
+    if isinstance(declared, griffe.ExprBinOp) and declared.operator == "|":
+        return all(_declares(definition, side, wanted) for side in (declared.left, declared.right))
+    if isinstance(declared, griffe.ExprSubscript):
+        listed = getattr(declared.left, "canonical_path", "").rsplit(".", maxsplit=1)[-1] in _SEQUENCES
+        return listed and bool(wanted.parts) and _is_a(definition, declared.slice, wanted.parts)
+    return _is_a(definition, declared, wanted.returns, wanted.members)
+
+
+def _is_a(definition: Definition, declared: object, path: str, members: Collection[str] = ()) -> bool:
+    """Return whether an annotation names a class, one that derives from it, or one that has what stands for it."""
     try:
         given = definition.follow(declared)
     except ForbiddenModuleError:
-        given = None
-    if given is not None and given.path == kind.value.returns:
-        return ""
-    if given is not None and kind.value.members and isinstance(given.found, griffe.Class):
-        members, _ = _members(given)
-        if set(kind.value.members) <= set(members):
-            return ""
-    got = f"says that it returns {declared}" if declared is not None else "does not say what it returns"
-    return f"is a function of {definition.module.name} that {got}; wanted there: {kind.words}, as its annotation says"
+        return False
+    if given is None:
+        return False
+    ancestry = given.ancestors() if isinstance(given.found, griffe.Class) else iter([given])
+    if any(path == (one if isinstance(one, str) else one.path) for one in ancestry):
+        return True
+    return bool(members) and isinstance(given.found, griffe.Class) and set(members) <= set(_members(given)[0])

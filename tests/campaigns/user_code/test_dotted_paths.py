@@ -246,6 +246,46 @@ def test_a_refusal_says_what_it_is_and_what_is_wanted(folder: Path, path: str, u
     assert words in said(folder, path, use)
 
 
+@pytest.mark.parametrize(
+    ("declared", "fits"),
+    [
+        ("GenerationStrategy", True),
+        ("list[GenerationNode]", True),
+        ("Sequence[GenerationNode]", True),
+        ("list[Sweep]", True),
+        ("Own", True),
+        ("GenerationStrategy | list[GenerationNode]", True),
+        ("'list[GenerationNode]'", True),
+        ("list[str]", False),
+        ("list", False),
+        ("dict[str, GenerationNode]", False),
+        ("GenerationStrategy | None", False),
+        ("GenerationNode", False),
+    ],
+)
+def test_an_installed_strategy_says_that_it_gives_a_strategy_or_a_list_of_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str, fits: bool
+) -> None:
+    text = """\
+from collections.abc import Sequence
+from ax.generation_strategy.external_generation_node import ExternalGenerationNode
+from ax.generation_strategy.generation_node import GenerationNode
+from ax.generation_strategy.generation_strategy import GenerationStrategy
+class Sweep(ExternalGenerationNode): ...
+class Own(GenerationStrategy): ...
+"""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "their_strategies.py").write_text(f"{text}def strategy(experiment) -> {declared}: ...\n")
+    monkeypatch.syspath_prepend(elsewhere)
+    found = said(tmp_path, "their_strategies:strategy", Use.STRATEGY)
+    if fits:
+        assert found == ""
+    else:
+        assert "their_strategies that says that it returns" in found
+        assert found.endswith("returns a GenerationStrategy, or a list of its nodes, as its annotation says")
+
+
 @pytest.mark.parametrize("use", Use)
 def test_what_stands_elsewhere_on_the_search_path_must_say_what_it_gives(
     tmp_path: Path, folder: Path, use: Use, monkeypatch: pytest.MonkeyPatch
