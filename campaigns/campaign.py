@@ -81,6 +81,9 @@ class PlannerConfig(Config):
     """ax: Ax's own default generation strategy. Or a function such as mylab:strategy, which takes the campaign's
     ax.core.experiment:Experiment and returns a GenerationStrategy of Ax, or a list of its nodes. Without it, the nodes
     of Athanor choose."""
+    timeout: Seconds | None = None
+    """Longest time that the strategy may take whenever it is asked, on the clock of this machine; 10 min unless
+    given."""
     cost: Literal["aware", "blind"] | None = None
     """aware: gains are weighed against what a candidate costs and how long it takes, less and less as the budget is
     spent. Without it, that is so where cost or duration of a step depends on parameters, unless many are wanted."""

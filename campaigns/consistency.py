@@ -368,6 +368,8 @@ def _strategy(sections: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what a generation strategy that the campaign names cannot search, or does not use."""
     named = getattr(sections.get("planner"), "strategy", None)
     if named is None:
+        if getattr(sections.get("planner"), "timeout", None) is not None:
+            yield Problem("planner.timeout", "it is that of planner.strategy, and there is none; remove timeout")
         return
     unused = {
         "fidelities": "proposes measurements at full fidelity alone",

@@ -11,15 +11,24 @@ AthanorError
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
-├── PlannerError       a generation strategy fails, or proposes nothing that is allowed (exit code 4)
+├── PlannerError       a generation strategy fails, is too slow, or proposes nothing that is allowed (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
 """
 
 import difflib
+import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+_ATHANOR = Path(__file__).parents[1]
+_LIBRARIES = (
+    *(Path(sysconfig.get_path(key)) for key in ("stdlib", "platstdlib")),
+    *(_ATHANOR / name for name in ("campaigns", "instruments", "surrogates", "simulators", "loop")),
+)
 
 
 class AthanorError(Exception):
@@ -106,7 +115,7 @@ class ModelError(AthanorError):
 
 
 class PlannerError(AthanorError):
-    """A generation strategy that the campaign names fails, or proposes nothing that is allowed."""
+    """A generation strategy that the campaign names fails, is too slow, or proposes nothing that is allowed."""
 
 
 class StoreError(AthanorError):
@@ -127,15 +136,39 @@ def called(function: Callable[..., Any], path: str, where: str, *values: Any, **
     except AthanorError:
         raise
     except (Exception, SystemExit) as error:
-        raise CampaignError([Problem(where, f"{path} raised {raised_by(error)}")]) from error
+        raise CampaignError([Problem(where, f"{path} raised {raised_by(error, path, where)}")]) from error
 
 
-def raised_by(error: BaseException) -> str:
-    """Return what an error of somebody else's function says, and in which line of that function it came."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames[1:] if "importlib" not in frame.filename]  # the first is our own call
-    frame = theirs[0] if theirs else frames[-1]
-    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}); correct it there"
+def raised_by(error: BaseException, path: str = "", where: str = "") -> str:
+    """Return what an error of somebody else's function says, and the last line of their own code that it came through.
+
+    Args:
+        path: dotted path of the function: its package is their own code, wherever it is installed.
+        where: the key of the campaign file that names it, to be corrected where no line of theirs is known.
+    """
+    said = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split()).rstrip(".")]))
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is our own call
+    own = [frame for frame in frames if is_own(frame.filename, path)]
+    if where and not own:
+        return f"{said}; correct {where}"
+    others = [frame for frame in frames if "importlib" not in frame.filename]
+    frame = own[-1] if own else (others or traceback.extract_tb(error.__traceback__))[0]
+    return f"{said} ({frame.filename}:{frame.lineno}); correct it there"
+
+
+def is_own(file: str, path: str) -> bool:
+    """Return whether a file of code is the user's: not Python's, not Athanor's, not installed.
+
+    Args:
+        file: as Python names it in a traceback.
+        path: dotted path of an object; the package that it is in is the user's, wherever it is.
+    """
+    top = getattr(sys.modules.get(path.partition(":")[0].partition(".")[0]), "__file__", None)
+    if top is not None and (file == top or (Path(top).stem == "__init__" and Path(top).parent in Path(file).parents)):
+        return True
+    place = Path(file)
+    library = {"site-packages", "dist-packages"}.intersection(place.parts) or file.startswith("<")
+    return not library and not any(home in place.parents for home in _LIBRARIES)
 
 
 def suggestion(got: str, allowed: Iterable[str]) -> str:

@@ -76,3 +76,13 @@ class Lab:
         metrics = {"merit": MetricValue(found, self.sd, "1")}
         score = {"score": found, "score_sd": self.sd, "feasible": True, "completed_order": order}
         return TrialRecord(**(fields | score | {"metrics": metrics}))
+
+
+def hill(parameters: Mapping[str, Scalar], _number: int) -> float:
+    """Return the height of a smooth hill whose top is at 0.3 in each number."""
+    return 1.0 - sum((float(value) - 0.3) ** 2 for value in parameters.values() if isinstance(value, float))
+
+
+def nodes(trials: list[TrialRecord]) -> list[str]:
+    """Return the generator and the node of each proposal."""
+    return [f"{t.proposal.generator}: {t.proposal.node}" for t in trials]

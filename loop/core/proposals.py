@@ -9,6 +9,8 @@ from typing import Any
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue
 
+SPACE_FILLING, SOURCES = "space-filling", "sources"
+"""The generators of the initial design: candidates that fill the space, and ones that earlier campaigns advise."""
 MODEL, AGAIN = "model", "re-measure"
 """The generators of proposals that a model chose: new candidates, and ones that were measured before."""
 OPERATOR = "operator"

@@ -59,7 +59,7 @@ class Manager:
 
         Raises:
             LabError: a step has no usable station left, or the same analysis fails trial after trial.
-            PlannerError: the generation strategy that the campaign names proposes nothing that is allowed.
+            PlannerError: the generation strategy that the campaign names fails, or is too slow.
         """
         self._take_up()
         while True:

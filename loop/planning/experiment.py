@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -47,6 +48,33 @@ _TRIES = 2
 """Trials that a candidate gets whose trials fail for a fault that is not its own; not tuned."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    """A trial as it was proposed, in the words of the campaign; the arm of Ax holds stand-in values, too.
+
+    Attributes:
+        candidate: of the trial.
+        proposal: which node made it, and at which fidelity.
+        tried: whether the candidate counts as tried once the trial has ended.
+        lost: whether a fault of the lab ended it.
+    """
+
+    candidate: Candidate
+    proposal: Proposal
+    tried: bool
+    lost: bool = False
+
+    @property
+    def fidelity(self) -> str:
+        """At which fidelity it is measured."""
+        return self.proposal.fidelity
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was measured elsewhere."""
+        return self.proposal.generator == IMPORTED
+
+
 class CampaignExperiment:
     """All trials of a campaign; a trial of Ax has the index that is the trial's number.
 
@@ -63,32 +91,31 @@ class CampaignExperiment:
         self._campaign, self._objective = campaign, campaign.build_objective()
         self._materials = tuple(materials)
         self._rows = {material: row for row, material in enumerate(materials)}
-        self._candidates: list[Candidate] = []  # as they were proposed; the arms of Ax hold stand-in values, too
+        self.clear()
+
+    def __len__(self) -> int:
+        return len(self._proposed)
+
+    def amend(self, campaign: Campaign) -> None:
+        """Hold the same trials in an amended campaign: another space, or another objective."""
+        self._campaign, self._objective = campaign, campaign.build_objective()
+        self.ax = self.built()
+
+    def clear(self) -> None:
+        """Forget all trials."""
+        self._proposed: list[_Proposed] = []
         self._ended: dict[int, TrialRecord] = {}
         self._outliers: dict[int, str] = {}
         self._unstated: set[str] = set()  # metrics of which a measurement states no uncertainty
         self.ax = self._empty()
 
-    def __len__(self) -> int:
-        return len(self._candidates)
-
-    def amend(self, campaign: Campaign) -> None:
-        """Hold the same trials in an amended campaign: another space, or another objective."""
-        self._campaign, self._objective = campaign, campaign.build_objective()
-        self.rebuild()
-
-    def clear(self) -> None:
-        """Forget all trials."""
-        self._candidates, self._ended, self._outliers, self._unstated = [], {}, {}, set()
-        self.ax = self._empty()
-
-    def rebuild(self) -> None:
-        """Hold the same trials anew, in the order of their numbers."""
-        abouts = [self._about(number) for number in range(len(self))]
-        self.ax = self._empty()
-        for candidate, about in zip(self._candidates, abouts, strict=True):
-            self._attach(candidate, about)
-        self._settle([self._ended[number] for number in sorted(self._ended)])
+    def built(self) -> Experiment:
+        """Return an experiment of its own with the same trials, made in the order of their numbers."""
+        found = self._empty()
+        for one in self._proposed:
+            self._attach(found, one)
+        self._settle(found, [self._ended[number] for number in sorted(self._ended)])
+        return found
 
     def restore(self, trials: Sequence[TrialRecord]) -> None:
         """Take up more trials of the store, in the order of their numbers, in bulk."""
@@ -106,25 +133,31 @@ class CampaignExperiment:
             proposal: which node made it, and at which fidelity.
             tried: whether the candidate counts as tried once the trial has ended.
         """
-        self._candidates.append(candidate)
-        about = {"fidelity": proposal.fidelity, "generator": proposal.generator, "node": proposal.node}
-        return self._attach(candidate, about | {"lost": False, "tried": tried})
+        self._proposed.append(_Proposed(candidate, proposal, tried))
+        return self._attach(self.ax, self._proposed[-1])
 
     def end(self, trials: Sequence[TrialRecord]) -> None:
         """Take note of how trials ended, in bulk."""
         self._ended |= {trial.number: trial for trial in trials}
         self._outliers |= {trial.number: trial.outlier for trial in trials if trial.outlier}
-        self._settle(trials)
+        for trial in trials:
+            self._proposed[trial.number] = replace(self._proposed[trial.number], lost=lost(trial))
+        unstated = {name for t in trials for name, m in t.metrics.items() if m.sd == 0.0} - self._unstated
+        self._unstated |= unstated
+        if unstated and len(trials) < len(self._ended):
+            self.ax = self.built()  # Ax infers the noise of a metric for all of its measurements, or for none
+        else:
+            self._settle(self.ax, trials)
 
     def flag_outliers(self, outliers: Mapping[int, str]) -> None:
         """Take note of which completed trials are suspected outliers as of now, each with the reason."""
-        changed = [n for n in {*outliers, *self._outliers} if outliers.get(n) != self._outliers.get(n)]
-        back = any(n not in outliers for n in changed)
-        self._outliers = dict(outliers)
-        if back:  # Ax takes no failure back
-            self.rebuild()
-        for number in changed if not back else ():
-            self.ax.trials[number].mark_failed(reason=_suspected(outliers[number]), unsafe=True)
+        before, self._outliers = self._outliers, dict(outliers)
+        if before.keys() - outliers.keys():  # Ax takes no failure back
+            self.ax = self.built()
+            return
+        for number, reason in outliers.items():
+            held = self.ax.trials[number].mark_failed(unsafe=True)
+            held._status_reason = _suspected(reason)  # Ax keeps the first reason of a failure
 
     def candidate_of(self, parameters: Mapping[str, Any]) -> Candidate:
         """Return the candidate that parameters of Ax stand for, whether it is allowed or not."""
@@ -148,51 +181,58 @@ class CampaignExperiment:
     @property
     def under_way(self) -> tuple[int, ...]:
         """The numbers of the trials under way, at any fidelity."""
-        return tuple(number for number, trial in self.ax.trials.items() if not trial.status.is_terminal)
+        return tuple(number for number in range(len(self)) if number not in self._ended)
 
     @property
     def pending(self) -> list[Candidate]:
         """The candidates under way at full fidelity."""
-        return [self._candidates[i] for i in self.under_way if self._about(i)["fidelity"] == FULL]
+        under_way = [self._proposed[number] for number in self.under_way]
+        return [one.candidate for one in under_way if one.fidelity == FULL]
 
     @property
     def ended(self) -> Keys:
         """The keys of the candidates whose trials at full fidelity have ended."""
-        return self._tried(FULL, self.under_way)
+        return _tried([self._proposed[number] for number in self._ended], FULL)
 
     @property
     def imported(self) -> Keys:
         """The keys of the candidates that were measured elsewhere."""
-        numbers = [i for i in range(len(self)) if self._about(i)["generator"] == IMPORTED and self._about(i)["tried"]]
-        return frozenset(self._candidates[i].key() for i in numbers)
+        return frozenset(one.candidate.key() for one in self._proposed if one.imported and one.tried)
 
     def own(self, before: int | None = None) -> int:
         """Return how many trials were proposed, all of them or those with a number below ``before``."""
-        count = len(self) if before is None else min(before, len(self))
-        return sum(self._about(i)["generator"] != IMPORTED for i in range(count))
+        return sum(not one.imported for one in self._proposed[:before])
 
     def seen(self, fidelity: str) -> Keys:
         """Return the keys of all candidates that were tried, or are under way, at a fidelity."""
-        return self._tried(fidelity, frozenset())
+        return _tried(self._proposed, fidelity)
 
     def lost(self, candidate: Candidate, fidelity: str) -> tuple[int, ...]:
         """Return the numbers of a candidate's trials at a fidelity that were lost to faults of the lab."""
-        key = candidate.key()
-        lost_ones = [i for i in range(len(self)) if self._about(i)["lost"] and self._about(i)["fidelity"] == fidelity]
-        return tuple(i for i in lost_ones if self._candidates[i].key() == key)
+        key, each = candidate.key(), enumerate(self._proposed)
+        lost_ones = [(i, one) for i, one in each if one.lost and one.fidelity == fidelity]
+        return tuple(i for i, one in lost_ones if one.candidate.key() == key)
 
     def count(self, fidelity: str) -> int:
         """Return how many trials were proposed at a fidelity."""
-        return sum(self._about(i)["fidelity"] == fidelity for i in range(len(self)))
+        return sum(one.fidelity == fidelity for one in self._proposed)
 
-    def _tried(self, fidelity: str, without: Collection[int]) -> Keys:
-        counting = [i for i in range(len(self)) if self._about(i)["fidelity"] == fidelity and self._about(i)["tried"]]
-        trials = [(i, self._candidates[i].key()) for i in counting if i not in without]
-        lost_ones = Counter(key for i, key in trials if self._about(i)["lost"])
-        return frozenset(key for i, key in trials if not self._about(i)["lost"] or lost_ones[key] >= _TRIES)
+    def observed(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
+        """Return what a trial measured, what is constrained, and what it is worth, each with its standard error.
 
-    def _about(self, number: int) -> dict[str, Any]:
-        return self.ax.trials[number].run_metadata
+        That of the points of a front is not known.
+        """
+        measured = {name: (m.value, m.sd) for name, m in trial.metrics.items()}
+        if trial.state is not TrialState.COMPLETED or trial.fidelity != FULL:
+            return measured
+        scored = score_trial(self._objective, trial, {})
+        if scored.score is None:
+            return measured
+        measured |= {name: (m.value, m.sd) for name, m in scored.metrics.items()}
+        if not isinstance(self._objective.find, FindParetoConfig):
+            return measured | {SCORE: (scored.score, scored.score_sd or 0.0)}
+        points = self._objective.points({name: value for name, (value, _) in measured.items()})
+        return measured | {n: (float(p), math.nan) for n, p in zip(_axes(self._objective), points, strict=True)}
 
     def _empty(self) -> Experiment:
         campaign = self._campaign
@@ -206,29 +246,24 @@ class CampaignExperiment:
             properties={"owners": [None]} | ({MATERIALS: list(self._rows)} if self._rows else {}),
         )
 
-    def _attach(self, candidate: Candidate, about: Mapping[str, Any]) -> int:
+    def _attach(self, to: Experiment, one: _Proposed) -> int:
         """Let a trial of Ax run; one that lies outside of the space stays, as Ax has it, out of design."""
-        arm = Arm(self.parameters_of(candidate))
-        run = GeneratorRun([arm], generation_node_name=about["node"] or about["generator"])
+        proposal = one.proposal
+        arm = Arm(self.parameters_of(one.candidate))
+        run = GeneratorRun([arm], generation_node_name=proposal.node or proposal.generator)
         # Not by Experiment.attach_trial, which refuses what breaks a constraint.
-        trial = self.ax.new_trial(run).mark_running(no_runner_required=True)
-        trial.update_run_metadata(dict(about))
+        trial = to.new_trial(run).mark_running(no_runner_required=True)
+        about = {"fidelity": proposal.fidelity, "generator": proposal.generator, "node": proposal.node}
+        trial.update_run_metadata(about)
         return trial.index
 
-    def _settle(self, trials: Sequence[TrialRecord]) -> None:
+    def _settle(self, held: Experiment, trials: Sequence[TrialRecord]) -> None:
         """Give Ax what trials measured, all at once, and how they ended."""
-        unstated = {name for t in trials for name, m in t.metrics.items() if m.sd == 0.0} - self._unstated
-        self._unstated |= unstated
-        if unstated and len(trials) < len(self._ended):
-            self.rebuild()  # Ax infers the noise of a metric for all of its measurements, or for none
-            return
-        rows = [row for trial in trials for row in self._data(trial)]
+        rows = [row for trial in trials for row in self._data(held, trial)]
         if rows:
-            self.ax.attach_data(Data(data_rows=rows))
+            held.attach_data(Data(data_rows=rows))
         for trial in trials:
-            held = self.ax.trials[trial.number]
-            held.update_run_metadata({"lost": lost(trial)})
-            self._mark(held, trial)
+            self._mark(held.trials[trial.number], trial)
 
     def _mark(self, held: BaseTrial, trial: TrialRecord) -> None:
         """Mark how a trial ended. Ax takes abandoned trials for pending ones, so that there are none."""
@@ -243,27 +278,21 @@ class CampaignExperiment:
         else:
             held.mark_completed()
 
-    def _data(self, trial: TrialRecord) -> Iterator[DataRow]:
-        """Yield what a trial measured with its standard errors, what is constrained, and what it is worth."""
-        values: dict[str, tuple[float, float]] = {n: (m.value, m.sd) for n, m in trial.metrics.items()}
-        if trial.state is TrialState.COMPLETED and trial.fidelity == FULL:
-            values |= self._worth(trial)
-        arm = self.ax.trials[trial.number].arms[0]
-        wanted = {*self.ax.metrics, *(cheap_name(trial.fidelity, name) for name in self._campaign.measured)}
-        for name, (value, sd) in values.items():
+    def _data(self, held: Experiment, trial: TrialRecord) -> Iterator[DataRow]:
+        """Yield what Ax holds of a trial; where a measurement of a metric states no error, Ax infers its noise."""
+        arm = held.trials[trial.number].arms[0].name
+        wanted = {*held.metrics, *(cheap_name(trial.fidelity, name) for name in self._campaign.measured)}
+        inferred = self._unstated | ({SCORE} if self._unstated else set())
+        for name, (value, sd) in self.observed(trial).items():
             if name in wanted:
-                yield DataRow(trial.number, arm.name, name, name, value, math.nan if name in self._unstated else sd)
+                yield DataRow(trial.number, arm, name, name, value, math.nan if name in inferred else sd)
 
-    def _worth(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
-        """Return what the objective in force makes of a trial: its score, or the points of each term of a front."""
-        scored = score_trial(self._objective, trial, {})
-        if scored.score is None:
-            return {}
-        metrics = {name: (m.value, m.sd) for name, m in scored.metrics.items()}
-        if not isinstance(self._objective.find, FindParetoConfig):
-            return metrics | {SCORE: (scored.score, math.nan if self._unstated else scored.score_sd or 0.0)}
-        points = self._objective.points({name: value for name, (value, _) in metrics.items()})
-        return metrics | {n: (float(p), math.nan) for n, p in zip(_axes(self._objective), points, strict=True)}
+
+def _tried(trials: Sequence[_Proposed], fidelity: str) -> Keys:
+    """Return the keys of the candidates that count as tried at a fidelity by these trials."""
+    counting = [(one.candidate.key(), one.lost) for one in trials if one.fidelity == fidelity and one.tried]
+    lost_ones = Counter(key for key, is_lost in counting if is_lost)
+    return frozenset(key for key, is_lost in counting if not is_lost or lost_ones[key] >= _TRIES)
 
 
 def _optimization(objective: Objective) -> OptimizationConfig:

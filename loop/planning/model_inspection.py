@@ -34,7 +34,6 @@ from loop.core.candidate_results import results
 from loop.core.inspection_cards import SCORE, Column, InspectionCard, InspectionKind, ModelInspection
 from loop.core.pareto import front_of, wants_front
 from loop.core.records import FEWEST, TrialRecord
-from loop.core.trial_scoring import score_trial
 from loop.core.trial_selection import trusted
 from loop.planning.ax_adapter import CampaignAdapter, CampaignModels, Layout, Moments, OutcomeModel, completed_mixtures
 from loop.planning.experiment import CampaignExperiment
@@ -134,7 +133,7 @@ class _Inspector:
     @cached_property
     def space(self) -> Experiment:
         """The experiment without trials: slices and contours are asked of the space, not of each trial's settings."""
-        found = self._experiment()
+        found = self._experiment().ax
         if self.reference is not None:
             found.status_quo = Arm(dict(self.settings))
         return found
@@ -142,29 +141,23 @@ class _Inspector:
     @cached_property
     def adapter(self) -> CampaignAdapter:
         """The adapter to the models, with what was measured in full and is no suspected outlier."""
-        experiment = self._experiment(self.trials)
-        data = Data(data_rows=[row for trial in trusted(self.trials) for row in self._data(experiment, trial)])
+        held = self._experiment(self.trials)
+        data = Data(data_rows=[row for trial in trusted(self.trials) for row in self._data(held, trial)])
         models = CampaignModels(list(self.outcomes), self._model, self.campaign.space, self.settings)
-        return CampaignAdapter(experiment, data, models)
+        return CampaignAdapter(held.ax, data, models)
 
-    def _experiment(self, trials: Sequence[TrialRecord] = ()) -> Experiment:
+    def _experiment(self, trials: Sequence[TrialRecord] = ()) -> CampaignExperiment:
         held = CampaignExperiment(self.campaign, list(self.materials))
         held.restore(trials)
         for name in self.outcomes:
             if name not in held.ax.metrics:
                 held.ax.add_metric(Metric(name))
-        return held.ax
+        return held
 
-    def _data(self, experiment: Experiment, trial: TrialRecord) -> Iterator[DataRow]:
-        scored = score_trial(self.posterior.scorer.objective, trial, {})
-        if scored.score is None:
-            return
-        values = {name: (m.value, m.sd) for name, m in scored.metrics.items()} | {
-            SCORE: (scored.score, scored.score_sd)
-        }
-        arm = experiment.trials[trial.number].arms[0].name
-        for name in self.outcomes:
-            yield DataRow(trial.number, arm, name, name, *values[name])
+    def _data(self, held: CampaignExperiment, trial: TrialRecord) -> Iterator[DataRow]:
+        observed, arm = held.observed(trial), held.ax.trials[trial.number].arms[0].name
+        if all(name in observed for name in self.outcomes):
+            yield from (DataRow(trial.number, arm, name, name, *observed[name]) for name in self.outcomes)
 
     def _model(self, columns: Sequence[str], left_out: frozenset[int]) -> OutcomeModel:
         """Return the model of what Ax varies, fitted without some trials and those that are left out with them."""

@@ -16,7 +16,8 @@ from loop.core.proposals import OPERATOR, Proposal
 from loop.core.records import TrialRecord
 from loop.diagnostics.model_health import HealthChange
 from loop.planning.experiment import CampaignExperiment
-from loop.planning.generation import ForeignStrategy, OwnStrategy
+from loop.planning.foreign_strategy import ForeignStrategy
+from loop.planning.generation import OwnStrategy
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.model_fitter import ModelFitter
 from surrogates.models.encoder import Encoder
@@ -63,7 +64,7 @@ class Planner:
 
         Raises:
             SpaceExhaustedError: no candidate is left, or the strategy waits for measurements.
-            PlannerError: the strategy that the campaign names proposes nothing that is allowed.
+            PlannerError: the strategy that the campaign names fails, or is too slow.
         """
         return self._new(*self._strategy.recommend())
 

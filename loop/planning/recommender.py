@@ -11,7 +11,7 @@ from dataclasses import replace
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate
-from loop.core.proposals import AGAIN, MODEL, Alternative, Proposal
+from loop.core.proposals import AGAIN, MODEL, SOURCES, SPACE_FILLING, Alternative, Proposal
 from loop.core.records import FEWEST
 from loop.planning.acquisition import Choice, choose, explained
 from loop.planning.experiment import CampaignExperiment
@@ -23,7 +23,7 @@ from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
 
-NODES = {"space-filling": "InitialDesign", "sources": "PriorData", MODEL: "BoTorch", AGAIN: "Replication"}
+NODES = {SPACE_FILLING: "InitialDesign", SOURCES: "PriorData", MODEL: "BoTorch", AGAIN: "Replication"}
 """Generator of a proposal, as the store has it, to the node of the generation strategy that makes such proposals."""
 
 Recommendation = tuple[Candidate, Proposal]
@@ -80,7 +80,7 @@ class Recommender:
         return InitialDesign(self._models.scorer, self._models.source_models, count)
 
     def _current_design(self) -> InitialDesign:
-        """Return the initial design, as far as it had come when the campaign became what it is."""
+        """Return the initial design; after an amendment, it goes on where it stood, in the new space."""
         count = self._experiment.own(before=self._first)
         if self._design.begun != count:
             self._design = self._design_after(count)
@@ -90,7 +90,7 @@ class Recommender:
         """Return a candidate of the initial design, advised by sources or filling the space."""
         seen = self._experiment.seen(fidelity)
         advised = self._advised_design().advised(len(seen), self._models.measured, seen) if fidelity == FULL else None
-        generator = "space-filling" if advised is None else "sources"
+        generator = SPACE_FILLING if advised is None else SOURCES
         candidate = advised or self._current_design().candidate(self._experiment.own(), seen)
         if candidate is None:
             raise SpaceExhaustedError("every candidate has been proposed")

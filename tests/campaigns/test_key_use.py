@@ -40,6 +40,7 @@ ONLY_SNIPPETS: Mapping[str, str] = {
     "OrdinalConfig.otherwise": "what FloatConfig.otherwise is in sintering",
     "OrdinalConfig.when": "what FloatConfig.when is in sintering",
     "PlannerConfig.strategy": "code of the user's own, or Ax's default instead of what the other campaigns show",
+    "PlannerConfig.timeout": "code of the user's own",
     "RayConfig": "a cluster",
     "RetrainConfig": "a model that is trained first",
     "SpaceConfig.rows": "a table of the user's own",

@@ -79,3 +79,11 @@ def test_what_a_strategy_does_not_use_is_refused(tmp_path: Path) -> None:
 def test_a_strategy_is_ax_or_a_dotted_path(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="strategy"):
         problems({"parameters": {"x": NUMBER}}, tmp_path, strategy="botorch")
+
+
+def test_a_time_limit_is_that_of_a_strategy(tmp_path: Path) -> None:
+    planner: dict[str, Any] = {"planner": {"timeout": "2 min"}}
+    (found,) = problems({"parameters": {"x": NUMBER}}, tmp_path, **planner)
+    assert found == "planner.timeout: it is that of planner.strategy, and there is none; remove timeout"
+    planner = {"planner": {"strategy": "ax", "timeout": "2 min"}}
+    assert problems({"parameters": {"x": NUMBER}}, tmp_path, **planner) == []

@@ -1,13 +1,11 @@
 """The campaign as Ax holds it: in step with the store's trials, whatever becomes of them."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from ax.core.trial_status import TrialStatus
 from ax.core.utils import extract_pending_observations
 
 from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended
@@ -247,9 +245,46 @@ def test_totals_and_linear_constraints_are_in_the_space_and_shares_that_were_rou
     assert [c.expression for c in found.ax.optimization_config.outcome_constraints] == ["price <= 30.0"]
 
 
-def test_two_thousand_trials_are_taken_up_at_once() -> None:
-    trials = [measured(i, i / 2000, float(i)) for i in range(2000)]
-    began = time.process_time()
-    found = held(campaign(1), trials)
-    assert time.process_time() - began < 2.0
-    assert len(found.ax.trials_by_status[TrialStatus.COMPLETED]) == 2000
+def test_many_trials_that_are_restored_in_bulk_are_held_as_those_that_came_one_by_one() -> None:
+    trials = [measured(i, i / 200, float(i), outlier="a spike" * (i == 7)) for i in range(200)]
+    bulk, single = held(campaign(1), trials), CampaignExperiment(campaign(1))
+    for each in trials:
+        single.add(each.candidate, each.proposal)
+        single.end([each])
+    assert statuses(bulk) == statuses(single)
+    assert statuses(bulk).count("COMPLETED") == 199
+    columns = ["trial_index", "arm_name", "metric_name", "mean", "sem"]
+    rows = [found.ax.lookup_data().df[columns].sort_values(columns[:3]) for found in (bulk, single)]
+    assert rows[0].to_csv(index=False) == rows[1].to_csv(index=False)
+
+
+def test_the_reason_of_a_suspected_outlier_is_the_latest_one() -> None:
+    found = held(campaign(1), [measured(0, 0.5, 90.0), measured(1, 0.2, 2.0)])
+    for reason in ("far off", "further off"):
+        found.flag_outliers({0: reason})
+        assert found.ax.trials[0].status_reason == f"a suspected outlier: {reason}"
+    assert statuses(found) == ["FAILED", "COMPLETED"]
+
+
+def test_where_a_measurement_states_no_error_those_of_its_metric_and_of_the_score_are_left_to_ax() -> None:
+    stated = measured(0, 0.5, 1.0, score_sd=0.5)
+    unstated = trial(1, at(0.2), metrics={"merit": MetricValue(2.0, 0.0, "1")})
+    one_by_one, at_once = held(campaign(1), [stated]), held(campaign(1), [stated, unstated])
+    assert values(one_by_one, 0) == {"merit": (1.0, 0.5), SCORE: (1.0, 0.5)}
+    one_by_one.add(unstated.candidate, unstated.proposal)
+    one_by_one.end([unstated])
+    for found in (one_by_one, at_once):
+        errors = [error for number in (0, 1) for _, error in values(found, number).values()]
+        assert len(errors) == 4
+        assert all(math.isnan(error) for error in errors)
+
+
+def test_an_experiment_that_is_built_anew_holds_the_same_and_is_another_one() -> None:
+    found = held(campaign(1), [measured(0, 0.5, 90.0), measured(1, 0.2, 2.0)])
+    found.add(at(0.7), Proposal("model"))
+    again = found.built()
+    assert [one.status for one in again.trials.values()] == [one.status for one in found.ax.trials.values()]
+    assert again.lookup_data().df.equals(found.ax.lookup_data().df)
+    again.trials[0].update_run_metadata({"node": "another"})
+    again.new_trial().mark_running(no_runner_required=True)
+    assert (len(found.ax.trials), found.ax.trials[0].run_metadata["node"]) == (3, "")
