@@ -1,7 +1,7 @@
-"""What may change in a campaign while it lives, and what the campaign then is.
+"""Amendments: what may change while a campaign runs, and the campaign that results.
 
-The file stays as it is. What changed stands in a journal, one frozen change after the other, and the campaign in force
-is a pure function of the file and of these.
+The file stays as it is. Changes are kept in a journal, in order, each frozen; the current campaign is a pure function
+of the file and of the journal.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SetBounds(Config):
     low: float
     high: float
     grown: bool = False
-    """Whether nobody but the optimum asked for it; bounds that somebody has set do not grow any more."""
+    """Whether the bounds were extended automatically; bounds that an operator has set are not extended."""
 
 
 class FixParameter(Config):
@@ -82,21 +82,21 @@ class AddTrial(Config):
 
 
 class ReleaseTrial(Config):
-    """Believe a measurement in quarantine after all."""
+    """Accept a measurement that is in quarantine."""
 
     kind: Literal["release_trial"] = "release_trial"
     trial: int
 
 
 class WithdrawTrial(Config):
-    """Never run a trial that waits, or let one rest that has ended: nothing is learnt from it."""
+    """Never run a queued trial, or exclude a trial that has ended from models and results."""
 
     kind: Literal["withdraw_trial"] = "withdraw_trial"
     trial: int
 
 
 class MeasuredRow(Config):
-    """What a row of a table tells of one candidate."""
+    """What a row of a table says of one candidate."""
 
     row: int
     """Number of the row in its file, as the reader of the table counts."""
@@ -162,7 +162,7 @@ CHANGES: TypeAdapter[Change] = TypeAdapter(Annotated[Change, Field(discriminator
 
 
 def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
-    """Return the campaign in force after some changes of the file's, in their order.
+    """Return the campaign that results from changes to the file's, in their order.
 
     Raises:
         CampaignError: a change names what is not there, or may not be changed.
@@ -187,7 +187,7 @@ def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
             case _:
                 assert_never(change)
     held = {name: _held(p, fixed[name].value) if name in fixed else p for name, p in open_.items()}
-    objective = _weighed(campaign.objective, weights)
+    objective = _with_weights(campaign.objective, weights)
     return campaign.model_copy(update={"space": _with(campaign.space, held), "objective": objective})
 
 
@@ -206,7 +206,7 @@ def enclosing_space(campaign: Campaign, changes: Sequence[CampaignChange]) -> Sp
 
 
 def check_amended(campaign: Campaign, before: Sequence[CampaignChange], change: CampaignChange) -> Campaign:
-    """Return the campaign in force once a change is added to those before it.
+    """Return the campaign that results when a change is added to those before it.
 
     Raises:
         CampaignError: the change is impossible, or leaves nothing that keeps the constraints.
@@ -219,7 +219,7 @@ def check_amended(campaign: Campaign, before: Sequence[CampaignChange], change: 
 
 
 def open_parameters(campaign: Campaign, changes: Sequence[CampaignChange]) -> Mapping[str, ParameterConfig]:
-    """Return the parameters with their bounds and levels in force, as if none were held at one value."""
+    """Return the parameters with their current bounds and levels, as if none were fixed."""
     shaping = [change for change in changes if isinstance(change, SetBounds | AddLevel)]
     return amended(campaign, shaping).space.parameters
 
@@ -229,12 +229,11 @@ def _with(space: SpaceConfig, parameters: Parameters) -> SpaceConfig:
     return space if parameters == space.parameters else space.model_copy(update={"parameters": parameters})
 
 
-def _weighed(objective: ObjectiveConfig, weights: Mapping[int, float]) -> ObjectiveConfig:
+def _with_weights(objective: ObjectiveConfig, weights: Mapping[int, float]) -> ObjectiveConfig:
     if not weights:
         return objective
     if isinstance(objective.find, FindParetoConfig):
-        advice = "its terms are axes, and all compromises between them are looked for"
-        raise _refused("weights", f"no term of a front weighs more than another: {advice}")
+        raise _refused("weights", "terms of a front have no weights: they are its axes; nothing to set")
     if missing := [place for place in weights if not 0 <= place < len(objective.terms)]:
         raise _refused("weights", f"got term {missing[0]}; allowed: 0 to {len(objective.terms) - 1}")
     terms = [t.model_copy(update={"weight": weights.get(i, t.weight)}) for i, t in enumerate(objective.terms)]
@@ -247,7 +246,7 @@ def _found(campaign: Campaign, parameters: Parameters, name: str) -> ParameterCo
         advice = "only the rows of the table may be chosen, whatever the bounds are; run single rows by 'trial add'"
         raise _refused(name, f"the space is the table {campaign.space.rows.file}: {advice}")
     if name in campaign.space.all_parameters and name not in parameters:
-        raise _refused(name, "is a component of a mixture, whose shares only make sense together; it stays as it is")
+        raise _refused(name, "is a component of a mixture, whose shares depend on each other; it cannot be changed")
     if name not in parameters:
         raise _refused(name, f"is no parameter; allowed: {', '.join(parameters) or 'none'}")
     return parameters[name]

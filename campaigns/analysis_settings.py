@@ -32,17 +32,17 @@ class DiffractionSettings(Config):
 
     radiation: Annotated[str | float | None, BeforeValidator(_radiation)] = None
     """A tube (CuKa, CoKa, MoKa, AgKa, CrKa, FeKa; CuKa1 where K-alpha-2 is cut off or stripped), a wavelength in Å, or
-    text such as 0.4133 Å or 30 keV; CuKa unless given."""
+    text such as 0.4133 Å or 30 keV; by default CuKa."""
     exclude: tuple[Annotated[tuple[Angle, Angle], AfterValidator(_range)], ...] = ()
-    """Ranges of 2 theta [deg] that are left out, such as the lines of a sample holder."""
+    """Ranges of 2 theta [deg] to leave out, such as the lines of a sample holder."""
 
 
 class ReadingsSettings(Config):
     """Settings of ``instruments.analyses.repeated_readings``."""
 
     calibration: Annotated[Number, Field(ge=0)] = 0.0
-    """Standard uncertainty of the instrument's calibration as a share of the value, 0.01 for 1 %; no repetition makes
-    it smaller."""
+    """Standard uncertainty of the instrument's calibration as a fraction of the value, 0.01 for 1 %; repeated readings
+    do not reduce it."""
 
 
 class _None(Config):

@@ -19,7 +19,7 @@ from campaigns.warm_start import WarmStartConfig
 
 
 class BudgetConfig(Config):
-    """What may be spent; the campaign stops at the first limit that is reached."""
+    """Limits on trials, time and cost; the campaign stops at the first that is reached."""
 
     trials: Annotated[Count, Field(gt=0)]
     """Number of trials at full fidelity."""
@@ -30,31 +30,31 @@ class BudgetConfig(Config):
 
 
 class TargetRuleConfig(Config):
-    """Stop when a measured candidate is sure enough to have reached a score, and to keep the constraints."""
+    """Stop when a measured candidate has probably reached a score, and satisfies the constraints."""
 
     kind: Literal["target"]
     score: Number
     """The score that is good enough."""
     confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.5
-    """The probability that suffices, by all that was measured: noisy readings that are high by luck do not count."""
+    """Required probability, from all measurements: one noisy reading that is high by chance does not count."""
 
 
 class NoBetterRuleConfig(Config):
-    """Stop when it is unlikely that there is a candidate that is better than the best measured one."""
+    """Stop when it is unlikely that a better candidate than the best measured one exists."""
 
     kind: Literal["no_better"]
     improvement: Annotated[Number, Field(gt=0)]
-    """By how much better, in score, a candidate must be to be worth looking for."""
+    """Smallest gain in score that is worth further trials."""
     probability: Annotated[Number, Field(gt=0, lt=1)] = 0.05
-    """The probability that there is one, below which it is not looked for, time after time."""
+    """Stop once the probability that such a candidate exists stays below this value, trial after trial."""
 
 
 class HypervolumeRuleConfig(Config):
-    """Stop when the front dominates a volume; every term must have a reference, from which it is measured."""
+    """Stop when the front dominates a given volume; every term needs a reference, from which it is measured."""
 
     kind: Literal["hypervolume"]
     reaches: Annotated[Number, Field(gt=0)]
-    """The volume that is good enough: a product of points, one factor per term."""
+    """The volume to reach: a product of points, one factor per term."""
 
 
 class StagnationRuleConfig(Config):
@@ -64,7 +64,7 @@ class StagnationRuleConfig(Config):
     trials: Annotated[Count, Field(gt=0)]
     """Number of trials without improvement."""
     improvement: Annotated[Number, Field(ge=0)] = 0.0
-    """The smallest gain that counts: in score, or of a front in the volume that it dominates (a product of points)."""
+    """Smallest gain that counts: in score or, for a front, in the dominated volume (a product of points)."""
 
 
 StoppingRuleConfig = Annotated[
@@ -78,54 +78,53 @@ class PlannerConfig(Config):
     initial: Annotated[Count, Field(gt=1)] = 10
     """Space-filling trials before the models choose."""
     strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)] | None = None
-    """ax: Ax's own default generation strategy. Or a function such as mylab:strategy, which takes the campaign's
-    ax.core.experiment:Experiment and returns a GenerationStrategy of Ax, or a list of its nodes. Without it, the nodes
-    of Athanor choose."""
+    """ax: Ax's default generation strategy. Or a function such as mylab:strategy, which takes the campaign's
+    ax.core.experiment:Experiment and returns an Ax GenerationStrategy, or a list of nodes. Without it, Athanor's own
+    nodes choose."""
     timeout: Seconds | None = None
-    """Longest time that the strategy may take whenever it is asked, on the clock of this machine; 10 min unless
-    given."""
+    """Longest time that one call of the strategy may take, on this machine's clock; by default 10 min."""
     cost: Literal["aware", "blind"] | None = None
-    """aware: gains are weighed against what a candidate costs and how long it takes, less and less as the budget is
-    spent. Without it, that is so where cost or duration of a step depends on parameters, unless many are wanted."""
+    """aware: expected gain is divided by cost and duration, less strongly as the budget is spent; blind: it is not.
+    Default: aware if the cost or duration of a step depends on parameters, except for find: {kind: many}."""
 
 
 class Campaign(Config):
     """What to search for, what counts as good, where to measure it, and when to stop."""
 
     name: Name
-    """Name of the campaign; the store and the report carry it."""
+    """Name of the campaign, shown in the store and the report."""
     description: str = ""
     """One or two sentences for the report."""
     seed: Annotated[Count, Field(ge=0)]
-    """Seed of everything random: same campaign, same seed, same trials."""
+    """Seed of all random numbers: same campaign, same seed, same trials."""
     space: SpaceConfig
-    """What may be chosen."""
+    """The search space, with parameters, mixtures, constraints or a pool of materials."""
     metrics: Annotated[dict[Name, MetricConfig], Field(min_length=1)]
-    """What is known of a candidate, each with its unit."""
+    """Name to metric: what is measured, computed or derived for each candidate, with its unit."""
     objective: ObjectiveConfig
-    """What makes a candidate good: terms of the score, and bounds."""
+    """What makes a candidate good: terms of the score, and constraints."""
     surrogate: SurrogateConfig = SurrogateConfig()
     """What the models see of a crystal; for campaigns with a pool."""
     planner: PlannerConfig = PlannerConfig()
-    """How candidates are chosen, and how many before the models choose."""
+    """How candidates are chosen, and how many trials the initial design has."""
     warm_start: tuple[WarmStartConfig, ...] = ()
-    """Other campaigns and tables to learn from; each is used for a metric only where that explains it better. What was
-    measured with these very instruments stands under history."""
+    """Other campaigns and tables to learn from; each is used for a metric only where it improves the model. What the
+    same instruments measured belongs under history."""
     history: tuple[WarmStartConfig, ...] = ()
-    """What was measured before: its rows are trials of this campaign, at no cost to its budget. Rows that are added
-    later are taken over by the next run."""
+    """Earlier measurements, whose rows become trials of this campaign at no cost to its budget. The next run imports
+    rows that are added later."""
     lab: LabConfig
-    """Which laboratory."""
+    """The laboratory: virtual, epics or custom."""
     stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]
-    """Name to station."""
+    """Name to station: the instruments that do the steps."""
     workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
     """The steps of every trial, in order."""
     fidelities: dict[Name, FidelityConfig] = Field(default_factory=dict)
-    """Name to a cheaper version of some metrics; the planner decides which to buy, by their costs."""
+    """Name to a cheaper version of some metrics; the planner decides by their costs when to use one."""
     budget: BudgetConfig
-    """What may be spent."""
+    """Limits on trials, time and cost, at which the campaign stops."""
     stopping: tuple[StoppingRuleConfig, ...] = ()
-    """Further rules to stop by."""
+    """Rules that stop the campaign before the budget is spent."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -153,7 +152,7 @@ class Campaign(Config):
 
     @property
     def computed(self) -> dict[str, ComputedConfig]:
-        """The metrics that need no experiment."""
+        """The metrics that need no measurement."""
         return {n: m for n, m in self.metrics.items() if isinstance(m, ComputedConfig)}
 
     def step(self, name: str) -> StepConfig:

@@ -1,4 +1,4 @@
-"""What all types of the campaign file share: frozen, unknown keys refused, quantities converted where they stand."""
+"""The base of all sections of the campaign file: frozen, unknown keys refused, quantities converted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from campaigns.units import QUANTITY, check_unit, split_quantity, to_unit
 
 
 class Config(BaseModel):
-    """Base of everything that stands in a campaign file."""
+    """Base of all sections of a campaign file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -91,7 +91,7 @@ def _is_quantity(value: Any) -> float | str:
 
 def _no_keyword(name: str) -> str:
     if keyword.iskeyword(name):
-        raise ValueError(f"got {name!r}, a word of Python, which cannot stand in an expression; allowed: another name")
+        raise ValueError(f"got {name!r}, a keyword of Python, which no expression can use; allowed: another name")
     return name
 
 
@@ -168,13 +168,13 @@ OwnRange = Annotated[
 """Two quantities, from and to: ``[0, 400]``, ``[0 mAh/g, 0.4 Ah/g]``, or text such as ``0 to 400 mAh/g``."""
 
 Quantity = Annotated[float | str, BeforeValidator(_is_quantity), _quantity_schema("the metric's unit")]
-"""A number, or text with a unit; what unit is meant is known only to the whole campaign."""
+"""A number, or text with a unit; the unit of a bare number is that of a metric, checked later."""
 
 Constant = Annotated[float | str, BeforeValidator(_number_or_text)]
 """A number, or any text."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_no_keyword)]
-"""A name that can stand in an expression."""
+"""A name that an expression can use."""
 
 STRATEGY_PATTERN = r"^(ax|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
 """Of a generation strategy: Ax's own, or the dotted path of one."""

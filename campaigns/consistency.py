@@ -54,7 +54,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
 
 
 def _reserved_names(sections: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield names that the tables which we write have for something else, and names of two things."""
+    """Yield names that are reserved for columns of written tables, and names that stand for two things."""
     space, metrics = sections.get("space"), sections.get("metrics", {})
     parameters = {} if space is None else {name: _place(space, name) for name in space.all_parameters}
     for name, where in [*parameters.items(), *((name, f"metrics.{name}") for name in metrics)]:
@@ -65,8 +65,8 @@ def _reserved_names(sections: Mapping[str, Any]) -> Iterator[Problem]:
             hint = "allowed: a name that does not end in _sd"
             yield Problem(where, f"{name!r} is read as the uncertainty of {name.removesuffix('_sd')} in tables; {hint}")
         elif where.startswith("metrics") and name in parameters:
-            hint = "allowed: a name of its own, as both are columns of tables"
-            yield Problem(where, f"{name!r} is a parameter, too; {hint}")
+            hint = "allowed: another name, as both are columns of tables"
+            yield Problem(where, f"{name!r} is a parameter as well; {hint}")
 
 
 def _formulas(sections: Mapping[str, Any]) -> Iterator[Problem]:
@@ -104,7 +104,7 @@ def _terms(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _plausible(sections: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wanted of a metric outside of the range that is believed of it."""
+    """Yield bounds of the objective that lie outside of a metric's plausible range."""
     objective: ObjectiveConfig | None = sections.get("objective")
     if objective is None:
         return
@@ -113,21 +113,21 @@ def _plausible(sections: Mapping[str, Any]) -> Iterator[Problem]:
         for i, item in enumerate(items):
             metric = metrics.get(item.metric)
             if isinstance(metric, MeasuredConfig) and metric.plausible is not None:
-                yield from _unbelieved(f"objective.{part}[{i}]", item, metric)
+                yield from _implausible(f"objective.{part}[{i}]", item, metric)
 
 
-def _unbelieved(where: str, item: Any, metric: MeasuredConfig) -> Iterator[Problem]:
+def _implausible(where: str, item: Any, metric: MeasuredConfig) -> Iterator[Problem]:
     low, high = metric.plausible or (-math.inf, math.inf)
-    believed = f"{item.metric} is believed only from {low:g} to {high:g} {metric.unit} (plausible)"
+    plausible = f"{item.metric} is plausible only from {low:g} to {high:g} {metric.unit}"
     for key in ("low", "above", "at_least", "high", "below", "at_most"):
         value = getattr(item, key, None)
         try:
             number = None if value is None else to_unit(value, metric.unit)
         except ValueError:
-            continue  # it is told elsewhere
+            continue  # reported by _terms
         beyond = number is not None and (number > high if key in ("low", "above", "at_least") else number < low)
         if beyond:
-            yield Problem(f"{where}.{key}", f"got {value}, but {believed}: it can never hold; correct one of them")
+            yield Problem(f"{where}.{key}", f"got {value}, but {plausible}: it can never hold; correct one of them")
 
 
 def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig]) -> Iterator[Problem]:
@@ -147,7 +147,7 @@ def _metric_quantities(where: str, item: Any, metrics: Mapping[str, MetricConfig
     for low, high in (("low", "high"), ("above", "below")):
         if low in numbers and high in numbers and numbers[low] > numbers[high]:
             got = f"{getattr(item, low)} and {getattr(item, high)}"
-            yield Problem(f"{where}.{low}", f"{low} must not exceed {high}, got {got}, in {unit}")
+            yield Problem(f"{where}.{low}", f"got {got}, in {unit}; allowed: {low} at most {high}")
 
 
 def _front(sections: Mapping[str, Any]) -> Iterator[Problem]:
@@ -156,10 +156,11 @@ def _front(sections: Mapping[str, Any]) -> Iterator[Problem]:
         return
     front = isinstance(objective.find, FindParetoConfig)
     if front and not 2 <= len(objective.terms) <= MOST_AXES:
-        yield Problem("objective.terms", f"a front has 2 to {MOST_AXES} terms, got {len(objective.terms)}")
+        got = f"got {len(objective.terms)} {'term' if len(objective.terms) == 1 else 'terms'}"
+        yield Problem("objective.terms", f"{got}; allowed with find: {{kind: pareto}}: 2 to {MOST_AXES}")
     for i, term in enumerate(objective.terms):
         if front and term.weight != 1:
-            yield Problem(f"objective.terms[{i}].weight", "no term of a front weighs more than another; remove weight")
+            yield Problem(f"objective.terms[{i}].weight", "terms of a front have no weight; remove weight")
         if not front and term.reference is not None:
             yield Problem(f"objective.terms[{i}].reference", "is only for find: {kind: pareto}; remove reference")
 
@@ -175,18 +176,18 @@ def _stopping(sections: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(f"stopping[{i}].kind", f"a front has no best score; {advice}")
             case "many", "target" | "no_better":
                 advice = "use {kind: stagnation, trials: ...}, which counts them, or the budget"
-                yield Problem(f"stopping[{i}].kind", f"many are wanted, and one best does not end it; {advice}")
+                yield Problem(f"stopping[{i}].kind", f"is only for find: {{kind: best}}, not for many; {advice}")
             case "best" | "many", "hypervolume":
                 yield Problem(f"stopping[{i}].kind", "is only for find: {kind: pareto}; use {kind: target, score: ...}")
             case "pareto", "hypervolume" if any(term.reference is None for term in objective.terms):
-                yield Problem(f"stopping[{i}]", "a volume is measured from somewhere: give every term a reference")
+                yield Problem(f"stopping[{i}]", "the volume is measured from references; give every term a reference")
 
 
 def _surrogate(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if "space" not in sections or "surrogate" not in sections:
         return
     if sections["space"].pool is None and sections["surrogate"] != SurrogateConfig():
-        yield Problem("surrogate", "structures are seen only with a pool; remove surrogate or add space.pool")
+        yield Problem("surrogate", "is only for campaigns with a pool; remove surrogate, or add space.pool")
 
 
 def _retraining(sections: Mapping[str, Any]) -> Iterator[Problem]:
@@ -204,7 +205,7 @@ def _sources(sections: Mapping[str, Any]) -> Iterator[Problem]:
     measured = [n for n, m in sections.get("metrics", {}).items() if isinstance(m, MeasuredConfig)]
     for i, source in enumerate(sections.get("warm_start", ())):
         if source.name in names:
-            yield Problem(f"warm_start[{i}].name", f"got {source.name!r} twice; allowed: a name of its own for each")
+            yield Problem(f"warm_start[{i}].name", f"got {source.name!r} twice; allowed: a different name for each")
         names.append(source.name)
         for j, name in enumerate(source.metrics):
             if "metrics" in sections and name not in measured:
@@ -217,14 +218,15 @@ def _computed_needs_pool(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for name, metric in sections.get("metrics", {}).items():
         for key in ("function", "prior"):
             if getattr(metric, key, None) is not None:
-                yield Problem(f"metrics.{name}.{key}", "is a function of the pool, and this campaign has no pool")
+                hint = "add space.pool, or remove it"
+                yield Problem(f"metrics.{name}.{key}", f"is a function of the pool, and the campaign has none; {hint}")
 
 
 def _step_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
     names: list[str] = []
     for where, step in _steps(sections):
         if step.name in names:
-            yield Problem(f"{where}.name", f"got {step.name!r} twice; allowed: a name of its own for each step")
+            yield Problem(f"{where}.name", f"got {step.name!r} twice; allowed: a different name for each step")
         names.append(step.name)
         for j, station in enumerate(step.stations):
             if "stations" in sections and station not in sections["stations"]:
@@ -245,12 +247,13 @@ def _step_recipes(sections: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(f"{where}.recipe.{key}", _unknown(value[1:], parameters))
             elif parameters[value[1:]].when and parameters[value[1:]].otherwise is None:
                 message = (
-                    f"{value} does not always apply; give space.parameters.{value[1:]}.otherwise, which is told then"
+                    f"{value} does not always apply; add space.parameters.{value[1:]}.otherwise, the value to use then"
                 )
                 yield Problem(f"{where}.recipe.{key}", message)
     for name in parameters:
         if name not in used:
-            yield Problem(_place(sections["space"], name), f"no step of the workflow uses ${name}")
+            hint = f"use ${name} in a recipe, or remove the parameter"
+            yield Problem(_place(sections["space"], name), f"no step of the workflow uses ${name}; {hint}")
 
 
 def _place(space: Any, name: str) -> str:
@@ -272,13 +275,16 @@ def _step_metrics(sections: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"{where}.analysis", "analysis and gives belong together: give both or none")
     for name in measured:
         if given.count(name) != 1:
-            yield Problem(f"metrics.{name}", f"a measured metric is given by one step, got {given.count(name)}")
+            hint = "allowed: one; name it under gives of the step that measures it"
+            yield Problem(f"metrics.{name}", f"{given.count(name)} steps of the workflow give this metric; {hint}")
 
 
 def _analysis_settings(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for where, step in _steps(sections):
         if step.analysis is None and step.analysis_settings:
-            yield Problem(f"{where}.analysis_settings", "settings of an analysis, but the step has none; add analysis")
+            yield Problem(
+                f"{where}.analysis_settings", "the step has no analysis; add analysis, or remove the settings"
+            )
         for key, message in bad_settings(step.analysis or "", step.analysis_settings):
             yield Problem(f"{where}.analysis_settings.{key}", message)
 
@@ -292,7 +298,7 @@ def _fidelities(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for name, config in fidelities.items():
         where = f"fidelities.{name}"
         if name == FULL:
-            yield Problem(where, f"{FULL} is the fidelity of the workflow; allowed: another name")
+            yield Problem(where, f"{FULL!r} is the fidelity of the workflow; allowed: another name")
         if "workflow" in sections and not 0 < config.cost < full:
             got = f"got {config.cost:g} USD, and {full:g} USD for the steps of the workflow"
             yield Problem(
@@ -314,7 +320,7 @@ def _cheap_metrics(where: str, config: FidelityConfig, sections: Mapping[str, An
             yield Problem(where, f"a fidelity gives a metric once, got {metric} {config.gives.count(metric)} times")
         whole = getattr(sections["metrics"].get(metric), "proportional_to", None)
         if whole is not None and whole not in config.gives:
-            yield Problem(where, f"{metric} is learnt as a share of {whole}, which this fidelity does not give; add it")
+            yield Problem(where, f"{metric} is proportional to {whole}, which this fidelity does not give; add it")
 
 
 def _steps(sections: Mapping[str, Any]) -> list[tuple[str, StepConfig]]:
@@ -336,10 +342,10 @@ def _cost_aware(sections: Mapping[str, Any]) -> Iterator[Problem]:
     if getattr(sections.get("planner"), "cost", None) != "aware" or "workflow" not in sections:
         return
     if not any(found.coefficients for step in sections["workflow"] for found in step.sums.values()):
-        advice = "write the cost or duration of a step as a sum of parameters, such as 2 + 0.5 * time, or remove it"
-        yield Problem("planner.cost", f"no candidate costs more than another; {advice}")
+        advice = "write the cost or duration of a step as a sum of parameters, such as 2 + 0.5 * time, or remove cost"
+        yield Problem("planner.cost", f"all candidates cost the same; {advice}")
     if isinstance(getattr(sections.get("objective"), "find", None), FindManyConfig):
-        yield Problem("planner.cost", "aware is for find: {kind: best} or {kind: pareto}; remove it")
+        yield Problem("planner.cost", "aware is only for find: {kind: best} or {kind: pareto}; remove cost")
 
 
 def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:
@@ -351,12 +357,13 @@ def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:
 def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for name, station in sections.get("stations", {}).items():
         if (station.kind == "device") != (station.device is not None):
-            yield Problem(f"stations.{name}.device", "kind: device and device: package.module:Class belong together")
+            message = "kind: device and device: package.module:Class belong together; give both or none"
+            yield Problem(f"stations.{name}.device", message)
         if (station.kind == "simulated") != (station.experiment is not None):
-            message = "kind: simulated and experiment: package.module:function belong together"
+            message = "kind: simulated and experiment: package.module:function belong together; give both or none"
             yield Problem(f"stations.{name}.experiment", message)
         if station.kind == "simulated" and getattr(sections.get("lab"), "kind", "") == "custom":
-            message = "got simulated in a laboratory of your own; allowed there: what its factory knows, and device"
+            message = "got simulated, but lab is custom; allowed there: the instruments of its factory, and device"
             yield Problem(f"stations.{name}.kind", message)
 
 

@@ -45,11 +45,11 @@ class LinearConstraint:
 
     def slack(self, values: Mapping[str, Any]) -> Any:
         """Return how far the constraint is from being broken: not negative where it holds."""
-        room = self.bound - sum(c * values[name] for name, c in self.coefficients.items())
-        return -abs(room) if self.equal else room
+        slack = self.bound - sum(c * values[name] for name, c in self.coefficients.items())
+        return -abs(slack) if self.equal else slack
 
     def keeps(self, values: Mapping[str, Any]) -> Any:
-        """Return whether the constraint holds, but for rounding."""
+        """Return whether the constraint holds, within rounding."""
         return self.slack(values) >= -_TOLERANCE * max(1.0, abs(self.bound))
 
 
@@ -67,11 +67,11 @@ class NonlinearConstraint:
         """Return how far the constraint is from being broken; minus infinity where it has no finite value."""
         numbers = {name: np.asarray(values[name], dtype=float) for name in self.names}
         with np.errstate(all="ignore"):
-            room = np.asarray(_value(self.right, numbers) - _value(self.left, numbers))
-        return np.where(np.isfinite(room), room, -np.inf)
+            slack = np.asarray(_value(self.right, numbers) - _value(self.left, numbers))
+        return np.where(np.isfinite(slack), slack, -np.inf)
 
     def keeps(self, values: Mapping[str, Any]) -> Any:
-        """Return whether the constraint holds, but for rounding."""
+        """Return whether the constraint holds, within rounding."""
         return self.slack(values) >= -_TOLERANCE
 
 
@@ -121,7 +121,7 @@ def linear_constraint(text: str) -> LinearConstraint:
 
 
 def _sides(text: str) -> tuple[ast.expr, ast.expr, bool]:
-    """Return the smaller side, the larger side, and whether both are to be equal."""
+    """Return the smaller side, the larger side, and whether they must be equal."""
     match parsed(text):
         case ast.Compare(left=left, ops=[ast.LtE()], comparators=[right]):
             return left, right, False

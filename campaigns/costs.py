@@ -17,7 +17,7 @@ def cost_of(campaign: Campaign, settings: Settings) -> float:
 
 
 def duration_of(campaign: Campaign, settings: Settings) -> float:
-    """Return how long the steps of a trial with these settings are expected to take, in s, as far as that is said."""
+    """Return the expected duration of a trial with these settings, in s; steps without one count as zero."""
     return sum(step.duration_of(settings) for step in campaign.workflow)
 
 
@@ -33,7 +33,7 @@ def most_expensive_trial(campaign: Campaign) -> float:
 
 
 def weighs_cost(campaign: Campaign) -> bool:
-    """Return whether choices weigh cost: as the campaign says, else where candidates differ in it."""
+    """Return whether choices consider cost: as the campaign says, by default where candidates differ in it."""
     if campaign.planner.cost is not None:
         return campaign.planner.cost == "aware"
     varies = any(found.coefficients for step in campaign.workflow for found in step.sums.values())

@@ -1,12 +1,12 @@
-"""The errors that a user can cause or meet. Each says what, got, allowed, and what to do.
+"""The errors that a user can cause or see. Each says what, got, allowed, and what to do.
 
 AthanorError
 ├── CampaignError      the campaign file is wrong (exit code 2); carries every problem at once
-├── UnitError          a unit is unknown or of the wrong kind
-├── TableError         a table, or a cell of it, cannot be read; told as a CampaignError where a campaign names it
+├── UnitError          a unit is unknown or has the wrong dimension
+├── TableError         a table, or a cell of it, cannot be read; a CampaignError where a campaign names it
 ├── LabError           an instrument or its link failed (exit code 3)
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
-│   ├── StepError      a step ended without proof that it did what it was told
+│   ├── StepError      a step ended without proof that it did what was asked
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
@@ -79,7 +79,7 @@ class PlacedError(ValueError):
 
 
 class UnitError(AthanorError, ValueError):
-    """A unit is unknown, or of another dimension than the one that is meant."""
+    """A unit is unknown, or has another dimension than is needed."""
 
 
 class TableError(AthanorError, ValueError):
@@ -95,7 +95,7 @@ class LimitError(LabError):
 
 
 class StepError(LabError):
-    """A step ended without proof that the instrument did what it was told."""
+    """A step ended without proof that the instrument did what was asked."""
 
 
 class SampleError(StepError):
@@ -111,7 +111,7 @@ class AnalysisError(LabError):
 
 
 class ModelError(AthanorError):
-    """A surrogate, or the weights that it needs, cannot be had."""
+    """A surrogate, or the weights that it needs, are not available."""
 
 
 class PlannerError(AthanorError):
@@ -123,13 +123,13 @@ class StoreError(AthanorError):
 
 
 def called(function: Callable[..., Any], path: str, where: str, *values: Any, **settings: Any) -> Any:
-    """Return what somebody else's function, which a dotted path names, returns.
+    """Call user-defined code that a dotted path names.
 
     Args:
         where: the key of the campaign file that names it.
 
     Raises:
-        CampaignError: it raises something, but for errors of our own, which pass.
+        CampaignError: it raises anything but an ``AthanorError``, which passes unchanged.
     """
     try:
         return function(*values, **settings)
@@ -140,11 +140,11 @@ def called(function: Callable[..., Any], path: str, where: str, *values: Any, **
 
 
 def raised_by(error: BaseException, path: str = "", where: str = "") -> str:
-    """Return what an error of somebody else's function says, and the last line of their own code that it came through.
+    """Return what an error of user-defined code says, and the last line of that code in the traceback.
 
     Args:
-        path: dotted path of the function: its package is their own code, wherever it is installed.
-        where: the key of the campaign file that names it, to be corrected where no line of theirs is known.
+        path: dotted path of the function: its package is user-defined, wherever it is installed.
+        where: the key of the campaign file that names it, to correct if no user-defined line is in the traceback.
     """
     said = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split()).rstrip(".")]))
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is our own call
@@ -172,6 +172,6 @@ def is_own(file: str, path: str) -> bool:
 
 
 def suggestion(got: str, allowed: Iterable[str]) -> str:
-    """Return ``', did you mean x'`` where one of the allowed words is near, else nothing."""
+    """Return ``', did you mean x'`` where one of the allowed words is similar, else an empty text."""
     near = difflib.get_close_matches(got, list(allowed), n=1)
     return f", did you mean {near[0]!r}" if near else ""

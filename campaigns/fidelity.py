@@ -15,11 +15,11 @@ FULL = "full"
 
 
 class MeasuredFidelityConfig(Config):
-    """A cheaper measurement, such as a quick scan: a workflow of its own."""
+    """A cheaper measurement, such as a quick scan, with its own workflow."""
 
     kind: Literal["measured"]
     workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
-    """Its steps, in order, with costs; the metrics that they give are cheaper versions of those of that name."""
+    """Its steps, in order, with costs; a metric that they give is a cheaper version of the metric of that name."""
 
     @property
     def gives(self) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ class MeasuredFidelityConfig(Config):
 
 
 class ComputedFidelityConfig(Config):
-    """A computation for one candidate, on demand; the session waits for it."""
+    """A computation for one candidate at a time; the session waits for it."""
 
     kind: Literal["computed"]
     function: DottedPath
@@ -41,7 +41,7 @@ class ComputedFidelityConfig(Config):
     gives: Annotated[tuple[Name], Field()]
     """The metric of which it is a cheaper version."""
     cost: Dollars
-    """What one computation costs."""
+    """Cost of one computation."""
 
 
 FidelityConfig = Annotated[MeasuredFidelityConfig | ComputedFidelityConfig, Field(discriminator="kind")]

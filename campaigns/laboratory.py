@@ -12,10 +12,10 @@ from campaigns.constraints import LinearSum, linear_sum
 
 
 class FaultConfig(Config):
-    """A fault that the virtual lab produces on purpose, to rehearse what the campaign does about it."""
+    """A fault that the virtual lab produces on purpose, to rehearse how the campaign handles it."""
 
     trial: Annotated[Count, Field(ge=0)]
-    """Number of the trial that meets the fault."""
+    """Number of the trial that has the fault."""
     station: Name
     """Station at which it happens."""
     kind: Literal["raise", "hang", "nan", "dead", "block"]
@@ -42,7 +42,7 @@ ComputeConfig = Annotated[ProcessesConfig | RayConfig, Field(discriminator="kind
 
 class _LabConfig(Config):
     compute: ComputeConfig = ProcessesConfig(kind="processes")
-    """Where structures are embedded."""
+    """Where the embeddings of structures are computed."""
 
 
 class VirtualLabConfig(_LabConfig):
@@ -62,7 +62,7 @@ class EpicsLabConfig(_LabConfig):
 
 
 class CustomLabConfig(_LabConfig):
-    """A laboratory of your own."""
+    """Your own laboratory."""
 
     kind: Literal["custom"]
     factory: DottedPath
@@ -76,14 +76,14 @@ class StationConfig(Config):
     """One station: the sole owner of one instrument."""
 
     kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device"]
-    """What stands there; simulated is an experiment that a function describes, device an ophyd device of your own."""
+    """The instrument; simulated: an experiment that a function describes; device: your own ophyd device."""
     experiment: DottedPath | None = None
     """What is simulated (kind: simulated): a function without arguments that returns a
     simulators.simulated_experiment.SimulatedExperiment."""
     device: DottedPath | None = None
-    """Class of your own device (kind: device)."""
+    """Class of your device (kind: device)."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments of your own device."""
+    """Keyword arguments of your device."""
 
 
 class StepConfig(Config):
@@ -94,22 +94,22 @@ class StepConfig(Config):
     stations: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Stations that can do it; the first free one takes the trial."""
     recipe: dict[Name, Constant] = Field(default_factory=dict)
-    """What the instrument is told: $name for a parameter, else a constant (text with a unit is converted)."""
+    """Settings of the instrument: $name for a parameter, else a constant (text with a unit is converted)."""
     analysis: DottedPath | None = None
     """The function that turns the raw data into metrics."""
     analysis_settings: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the analysis. Those of diffraction: radiation, a tube by name (CuKa, CoKa, MoKa, ...; CuKa1
-    where K-alpha-2 is stripped) or a wavelength (0.4133 Å, 30 keV), CuKa unless given; exclude, ranges of 2 theta in
-    deg that are left out."""
+    where K-alpha-2 is stripped) or a wavelength (0.4133 Å, 30 keV), by default CuKa; exclude, ranges of 2 theta in
+    deg to leave out."""
     gives: tuple[Name, ...] = ()
-    """Measured metrics that the analysis gives."""
+    """Measured metrics that the analysis returns."""
     timeout: Seconds
     """Longest time the step may take, in lab time."""
     cost: DollarsOrSum = 0.0
-    """What one run of the step costs: a quantity, or a sum of parameters in USD (each in its own unit), such as
+    """Cost of one run of the step: a quantity, or a sum of parameters in USD (each in its own unit), such as
     2 + 0.5 * time."""
     duration: SecondsOrSum | None = None
-    """How long the step is expected to take, for choices that weigh time: a quantity, or a sum of parameters in s."""
+    """Expected duration of the step, for cost-aware choices: a quantity, or a sum of parameters in s."""
 
     def cost_of(self, parameters: Mapping[str, float | int | str]) -> float:
         """Return what one run costs with these parameters, in USD."""

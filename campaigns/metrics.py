@@ -13,9 +13,9 @@ from campaigns.expressions import Product
 from campaigns.relative_paths import RelativePathConfig
 
 _SURE = 3.0
-"""Standard uncertainties by which a value that cannot be may lie beyond a limit, by the noise of its measurement."""
+"""Standard uncertainties by which noise may carry a value beyond a physical limit."""
 _ROUNDED = 0.01
-"""Share of the range between two limits by which a value may lie beyond either, whatever is known of its noise."""
+"""Fraction of the range between two limits by which a value may lie beyond either, whatever its stated noise."""
 
 
 class TrainedPriorConfig(RelativePathConfig):
@@ -31,28 +31,29 @@ class TrainedPriorConfig(RelativePathConfig):
 
 
 class MeasuredConfig(Config):
-    """A metric that an analysis takes from a step's raw data, and that a surrogate learns."""
+    """A metric that an analysis computes from a step's raw data, and that a surrogate models."""
 
     kind: Literal["measured"]
     unit: Unit
-    """Unit in which it is stored, learnt and shown."""
+    """Unit in which it is stored, modelled and shown."""
     prior: DottedPath | TrainedPriorConfig | None = None
-    """A predictor from the pool, used as prior mean after a regression learnt on the data."""
+    """A predictor for the pool's materials, used as prior mean; its slope and offset are fitted to the data."""
     prior_as: Literal["mean", "factor"] = "mean"
-    """mean: the metric lies about the prior. factor: it is a share of the prior, and as uncertain as that is large."""
+    """mean: the metric scatters around the prior. factor: it is a fraction of the prior, with an uncertainty in
+    proportion to it."""
     proportional_to: Name | None = None
-    """Another measured metric that this one grows with in proportion: what is learnt is their ratio."""
+    """Another measured metric to which this one is proportional: their ratio is modelled."""
     floor: OwnQuantity | None = None
-    """A value that many materials have exactly and none falls below, such as 0 eV for the band gap of metals."""
+    """A value that many materials have exactly and none is below, such as 0 eV for the band gap of metals."""
     within: tuple[OwnQuantity, OwnQuantity] | None = None
-    """The limits between which it lies, such as [0, 1] for a yield: its logit is learnt, which settings may change
-    abruptly. Not together with floor, proportional_to, or a prior as factor."""
+    """The limits of all its values, such as [0, 1] for a yield: its logit is modelled, with short length scales of the
+    settings. Not together with floor, proportional_to, or prior_as: factor."""
     model: DottedPath | None = None
-    """A model of your own instead of Athanor's: a BoTorch model class, or a function that returns a model, of train_X,
-    train_Y and train_Yvar. Not together with prior, proportional_to or within."""
+    """Your own model instead of Athanor's: a BoTorch model class, or a function that returns a model, called with
+    train_X, train_Y and train_Yvar. Not together with prior, proportional_to or within."""
     plausible: OwnRange | None = None
-    """Between which values a measurement is believed, such as [0, 400], [0 mAh/g, 0.4 Ah/g] or "0 to 400 mAh/g": one
-    outside goes into quarantine. It changes nothing in what is learnt, and may be changed while the campaign lives."""
+    """The range of plausible measurements, such as [0, 400], [0 mAh/g, 0.4 Ah/g] or "0 to 400 mAh/g": one outside goes
+    into quarantine. It does not enter the model, and may be changed during the campaign."""
 
     @field_validator("within", "plausible")
     @classmethod
@@ -62,7 +63,7 @@ class MeasuredConfig(Config):
         return ends
 
     def implausible(self, value: float, sd: float = 0.0) -> str:
-        """Return why a value is not believed; empty if it is, or where nothing is said of that.
+        """Return why a value is implausible; empty if it is plausible, or if the file sets no range.
 
         Args:
             value: in the metric's unit.
@@ -74,10 +75,10 @@ class MeasuredConfig(Config):
             return f"{value:.6g}{unit} is implausible; the campaign file says {low:g} to {high:g}{unit}"
         noise = _SURE * sd if math.isfinite(sd) else 0.0
         if self.floor is not None and value < self.floor - noise - 1e-9 * abs(self.floor):
-            return f"{value:.6g}{unit} cannot be; the campaign file says that none lies below {self.floor:g}{unit}"
+            return f"{value:.6g}{unit} is impossible; the campaign file says that none is below {self.floor:g}{unit}"
         if self.within is not None and not self._is_within(value, noise):
             low, high = self.within
-            return f"{value:.6g}{unit} cannot be; the campaign file says that all lie within {low:g} to {high:g}{unit}"
+            return f"{value:.6g}{unit} is impossible; the campaign file says that all are in {low:g} to {high:g}{unit}"
         return ""
 
     def _is_within(self, value: float, noise: float) -> bool:
@@ -96,7 +97,9 @@ class MeasuredConfig(Config):
         if self.floor is not None and not low <= self.floor <= high:
             raise ValueError(f"{got}, which excludes the floor of {self.floor:g}; allowed: a range that holds it")
         if self.within is not None and (high <= self.within[0] or self.within[1] <= low):
-            raise ValueError(f"{got}, which excludes all that lies within {list(self.within)}; allowed: what overlaps")
+            raise ValueError(
+                f"{got}, which excludes all of within, {list(self.within)}; allowed: a range that overlaps"
+            )
         return self
 
     @model_validator(mode="after")
@@ -109,7 +112,8 @@ class MeasuredConfig(Config):
         if self.model is not None and any(others.values()):
             given = " and ".join(name for name, is_given in others.items() if is_given)
             raise ValueError(
-                f"got model together with {given}; a model of your own learns the metric as it is measured"
+                f"got model together with {given}; allowed: model alone, as your model gets the metric as measured; "
+                f"remove {given}, or model"
             )
         return self
 
@@ -127,7 +131,7 @@ class MeasuredConfig(Config):
 
 
 class ComputedConfig(Config):
-    """A metric that needs no experiment: a function of the pool entry."""
+    """A metric that needs no measurement: a function of the pool entry."""
 
     kind: Literal["computed"]
     unit: Unit

@@ -1,4 +1,4 @@
-"""The objective: weighted terms and outcome constraints, a pure function of metrics.
+"""The objective: weighted terms and outcome constraints, a pure function of the metrics.
 
 It takes numbers, numpy arrays and torch tensors alike, so that the same code scores a finished trial and the posterior
 samples of a candidate.
@@ -21,7 +21,7 @@ from campaigns.units import has_offset, quantity, to_difference, to_unit
 
 Weight = Annotated[Number, Field(gt=0)]
 MOST_AXES = 4
-"""Terms of a front at most: the volume above more cannot be reckoned in a lab's time."""
+"""Largest number of terms of a front: with more, the hypervolume takes too long to compute."""
 
 
 class LinearTermConfig(Config):
@@ -31,11 +31,11 @@ class LinearTermConfig(Config):
     metric: Name
     """Name of the metric."""
     weight: Weight = 1.0
-    """Share of this term in the score, relative to the other terms."""
+    """Weight of this term in the score, relative to the other terms."""
     scale: Quantity
     """The change of the metric that is worth one point, such as 100 Wh/kg."""
     reference: Quantity | None = None
-    """Worst value that is still of interest, where the front is looked for (find: {kind: pareto}); else it is found."""
+    """Worst value that is still of interest, for find: {kind: pareto}; without it, it follows the trials."""
 
 
 class TargetTermConfig(Config):
@@ -45,7 +45,7 @@ class TargetTermConfig(Config):
     metric: Name
     """Name of the metric."""
     weight: Weight = 1.0
-    """Share of this term in the score, relative to the other terms."""
+    """Weight of this term in the score, relative to the other terms."""
     low: Quantity
     """Lower edge of the window."""
     high: Quantity
@@ -53,7 +53,7 @@ class TargetTermConfig(Config):
     scale: Quantity
     """The distance outside of the window that costs one point."""
     reference: Quantity | None = None
-    """Worst value that is still of interest, where the front is looked for (find: {kind: pareto}); else it is found."""
+    """Worst value that is still of interest, for find: {kind: pareto}; without it, it follows the trials."""
 
 
 class DesirabilityTermConfig(Config):
@@ -63,20 +63,20 @@ class DesirabilityTermConfig(Config):
     metric: Name
     """Name of the metric."""
     weight: Weight = 1.0
-    """Share of this term in the score, relative to the other terms."""
+    """Weight of this term in the score, relative to the other terms."""
     above: Quantity | None = None
-    """Lower edge, where half a point is given; leave it out where less is never worse."""
+    """Lower edge, where half a point is given; leave it out if less is never worse."""
     below: Quantity | None = None
-    """Upper edge, where half a point is given; leave it out where more is never worse."""
+    """Upper edge, where half a point is given; leave it out if more is never worse."""
     width: Quantity
     """Softness of the edges: one width inside an edge gives 0.73 points, one outside 0.27 (logistic function)."""
     reference: Quantity | None = None
-    """Worst value that is still of interest, where the front is looked for (find: {kind: pareto}); else it is found."""
+    """Worst value that is still of interest, for find: {kind: pareto}; without it, it follows the trials."""
 
     @model_validator(mode="after")
     def _some_edge(self) -> Self:
         if self.above is None and self.below is None:
-            raise ValueError("give above, below, or both")
+            raise ValueError("got neither above nor below; needed: one of them, or both")
         return self
 
 
@@ -90,18 +90,18 @@ class FindBestConfig(Config):
 
 
 class FindManyConfig(Config):
-    """Find as many good candidates as possible; without `above` and `share`, the better the score the better."""
+    """Find as many good candidates as possible; without `above` and `share`, a higher score is always better."""
 
     kind: Literal["many"]
     above: Number | None = None
     """The score from which a candidate counts as good."""
     share: Annotated[Number, Field(gt=0, lt=1)] | None = None
-    """The share of all candidates, the best of them, that counts as good: 0.05 for the best 5 %."""
+    """The fraction of all candidates that counts as good: 0.05 for the best 5 %."""
 
     @model_validator(mode="after")
     def _one_measure(self) -> Self:
         if self.above is not None and self.share is not None:
-            raise ValueError("give above or share, not both")
+            raise ValueError("got above and share; allowed: one of them; remove the other")
         return self
 
 
@@ -115,7 +115,7 @@ FindConfig = Annotated[FindBestConfig | FindManyConfig | FindParetoConfig, Field
 
 
 class OutcomeConstraintConfig(Config):
-    """A bound that a metric must keep for a candidate to count."""
+    """A bound that a metric must satisfy for a candidate to count."""
 
     metric: Name
     """Name of the metric."""
@@ -127,7 +127,7 @@ class OutcomeConstraintConfig(Config):
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give one of at_least and at_most")
+            raise ValueError("got neither or both of at_least and at_most; needed: exactly one of them")
         return self
 
 
@@ -135,7 +135,7 @@ class ObjectiveConfig(Config):
     """What makes a candidate good."""
 
     terms: Annotated[tuple[TermConfig, ...], Field(min_length=1)]
-    """The score is the weighted mean of these; of a front, each is an axis, and none has a weight."""
+    """The score is the weighted mean of these; with find: {kind: pareto}, each is an axis and none has a weight."""
     constraints: tuple[OutcomeConstraintConfig, ...] = ()
     """Bounds on metrics; a candidate that breaks one is never the best."""
     find: FindConfig = FindBestConfig(kind="best")
@@ -351,7 +351,7 @@ def scale_in(scale: float | str, unit: str) -> float:
     """
     value = to_difference(scale, unit)
     if value <= 0:
-        raise ValueError(f"scale must be above zero, got {scale}")
+        raise ValueError(f"got the scale {scale}; allowed: above zero")
     return value
 
 

@@ -26,13 +26,13 @@ def ending(*allowed: str) -> AfterValidator:
 
 class _PoolConfig(Config):
     strict: bool = False
-    """Refuse the pool if any entry is bad, rather than use the rest."""
+    """Refuse the pool if any entry is bad, instead of using the rest."""
     lattice: Literal["given", "chgnet"] = "given"
     """chgnet: scale each cell to the volume that CHGNet prefers, for cells made by substitution."""
 
 
 class GeneratorPoolConfig(_PoolConfig):
-    """Materials that a function makes."""
+    """Materials that a function returns."""
 
     kind: Literal["generator"]
     function: DottedPath
@@ -40,7 +40,7 @@ class GeneratorPoolConfig(_PoolConfig):
 
 
 class FileConfig(RelativePathConfig):
-    """What stands in one file."""
+    """A section that names one file."""
 
     file: str
 
@@ -57,7 +57,7 @@ class TablePoolConfig(FileConfig, _PoolConfig):
     file: Annotated[str, ending(*TABLES)]
     """The file (.csv or .tsv, also .gz or .xz; .xlsx or .parquet), beside the campaign file or absolute."""
     structure: str = "cif"
-    """The column that holds the structure: CIF, POSCAR or pymatgen's JSON, told apart by what stands there."""
+    """The column with the structure: CIF, POSCAR or pymatgen's JSON; the format is recognised from the content."""
     id: str | None = None
     """The column that names the materials; without it, ids are made from formula and structure."""
     properties: tuple[str, ...] = ()
@@ -116,4 +116,4 @@ def _trouble(name: str, path: Path, wanted: str) -> str:
         return f"got {name!r}, but {path} is no {wanted}; name a {wanted}"
     beside = "a relative name is looked up beside the campaign file, or where the command is given"
     hint = "check the name" if Path(name).is_absolute() else beside
-    return f"got {name!r}, but {path} is not there; {hint}"
+    return f"got {name!r}, but {path} does not exist; {hint}"

@@ -1,6 +1,6 @@
 """Names of files and folders beside the campaign file.
 
-A name stays as it is written, so that a campaign that is moved with its files is still the same campaign.
+A name is kept as written, so that a campaign that is moved together with its files is still the same campaign.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import PrivateAttr
 from campaigns.config import Config
 
 PARENT = "folder of the campaign file"
-"""Key of the validation context that says where the campaign file stands."""
+"""Key of the validation context for the folder of the campaign file."""
 
 
 class RelativePathConfig(Config):

@@ -1,4 +1,4 @@
-"""What the models see of a crystal, and what is done when they stop predicting."""
+"""The surrogate section: features of a crystal, and what happens when models stop predicting."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class MatglConfig(RelativePathConfig):
 
 
 class CompositionConfig(Config):
-    """Statistics of the elements' properties, weighted by composition; blind to structure."""
+    """Statistics of the elements' properties, weighted by composition; structure does not enter."""
 
     kind: Literal["composition"]
 
 
 class SitesConfig(Config):
-    """The elements' properties on each kind of site, from the most to the least coordinated."""
+    """The elements' properties on each type of site, from the most to the least coordinated."""
 
     kind: Literal["sites"]
 
@@ -59,11 +59,11 @@ class ValenceConfig(Config):
 
 
 class CustomFeaturesConfig(Config):
-    """Features of your own: a class with the interface of surrogates.features.embeddings.Embedder."""
+    """Your own features: a class with the interface of surrogates.features.embeddings.Embedder."""
 
     kind: Literal["custom"]
     factory: DottedPath
-    """The class, or a function that returns one of its kind."""
+    """The class, or a function that returns an instance."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Its keyword arguments."""
 
@@ -81,19 +81,19 @@ FeaturesConfig = Annotated[
 
 
 SimpleConfig = CompositionConfig | SitesConfig | PhysicalConfig | ValenceConfig
-"""Features that no network has learnt."""
+"""Features that come from no neural network."""
 
 FALLBACK = CompositionConfig(kind="composition")
-"""What is left when the features that a campaign names are not trusted any more."""
+"""What is used when the features that a campaign names do not predict any more."""
 
 
 class HealthConfig(Config):
-    """When predictions made before the measurements count as bad."""
+    """When a model's predictions, made before the measurements, count as bad."""
 
     window: Annotated[Count, Field(ge=5)] = 16
     """How many of the latest predictions are judged."""
     coverage: Share = 0.65
-    """Smallest share of measurements inside their 95 % interval; below it, a model is recalibrated, and a model that
+    """Smallest fraction of measurements inside their 95 % interval; below it, a model is recalibrated, and a model that
     stays below it is dropped."""
     rank: Annotated[Number, Field(ge=-1, le=1)] = 0.4
     """Smallest rank correlation of predicted and measured values; a recalibrated model that stays below it, and is no
@@ -101,18 +101,18 @@ class HealthConfig(Config):
 
 
 class RetrainConfig(Config):
-    """Fine-tune a matgl model on the campaign's own data, in a process of its own, and take it over if it is better."""
+    """Fine-tune a matgl model on the campaign's data, in a separate process, and use it if it is better."""
 
     metric: str
-    """The measured metric to learn; its prior must be a trained model."""
+    """The measured metric to model; its prior must be a trained model."""
     every: Annotated[Count, Field(ge=5)] = 25
     """New measurements before the model is tuned again."""
     epochs: Annotated[Count, Field(ge=1)] = 30
-    """Most epochs of one tuning."""
+    """Largest number of epochs of one tuning."""
 
 
 class SurrogateConfig(Config):
-    """What the models see of a crystal, and what is done when they stop predicting."""
+    """Features of a crystal that the models use, and what happens when they stop predicting."""
 
     features: Annotated[tuple[FeaturesConfig, ...], Field(min_length=1)] = (
         ChgnetConfig(kind="chgnet"),
@@ -121,9 +121,9 @@ class SurrogateConfig(Config):
         PhysicalConfig(kind="physical"),
         ValenceConfig(kind="valence"),
     )
-    """Views of a crystal; which of them count for a metric is found by leave-one-out, anew in each iteration."""
+    """Feature sets of a crystal; leave-one-out selects those that are used for each metric."""
     health: HealthConfig = HealthConfig()
-    """When a model counts as bad; it is then recalibrated, sees other features, or is dropped."""
+    """When a model counts as bad; it is then recalibrated, gets other features, or is dropped."""
     retrain: RetrainConfig | None = None
     """Fine-tune a trained model during the campaign."""
 

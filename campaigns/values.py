@@ -1,4 +1,4 @@
-"""What travels along the line: candidates, metric values, measurements and the states of a trial."""
+"""Plain data that all packages share: candidates, metric values, measurements and the states of a trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 Scalar = float | int | str
 
 LARGEST = 1e150
-"""Amount of the largest number whose square can still be reckoned with, in double precision."""
+"""Largest absolute value whose square still fits into double precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Candidate:
     material: str | None = None
 
     def __post_init__(self) -> None:
-        """See to it that a zero has no sign, whoever proposes it: it would be shown and sent as -0."""
+        """Remove the sign of a negative zero, which would be shown and sent as -0."""
         if any(value == 0.0 and str(value).startswith("-") for value in self.parameters.values()):
             plain = {
                 name: value + 0.0 if isinstance(value, float) else value for name, value in self.parameters.items()
@@ -70,12 +70,12 @@ class Measurement:
 
 
 class Cause(StrEnum):
-    """What a trial that failed, or lies in quarantine, speaks of; only the sample is held against a candidate."""
+    """The cause of a failure or quarantine; only ``sample`` counts against a candidate."""
 
     SAMPLE = "sample"
-    """The instrument is well: the sample cannot be made or measured, or a metric cannot be had of it."""
+    """The instrument works: the sample cannot be made or measured, or has no value of a metric."""
     LAB = "lab"
-    """The instrument, its driver or the link to it: busy, silent, too slow, or not where it was told to be."""
+    """The instrument, its driver or the link to it: busy, silent, too slow, or not at its setpoint."""
     ANALYSIS = "analysis"
     """The program that turns raw data into metrics, or that computes them, raised an error."""
     DATA = "data"
@@ -101,7 +101,7 @@ class TrialState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to a trial in this state by itself."""
+        """Whether a trial in this state stays there unless an operator acts."""
         return self in ENDED
 
 
@@ -111,7 +111,7 @@ ENDED = frozenset(
 
 
 def lab_time(seconds: float) -> str:
-    """Return a time of the laboratory as one number with a unit, rounded up, so that it suffices as a limit."""
+    """Return a lab time as one number with a unit, rounded up, so that it can serve as a limit."""
     for unit, size in (("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
             return f"{math.ceil(round(seconds / size, 6) * 10) / 10:g} {unit}"

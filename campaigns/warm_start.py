@@ -34,14 +34,14 @@ from campaigns.values import Candidate, MetricValue, Scalar
 
 _OWN = (GENERATOR, REASON)  # columns by which a table of trials is told from any other table with a state
 FEWEST = 3
-"""Measurements of a metric below which a source teaches nothing."""
+"""Smallest number of measurements of a metric from which a source model is fitted."""
 
 
 class _SourceConfig(RelativePathConfig):
     name: Name
-    """What the log and the report call it."""
+    """Name of the source in the log and the report."""
     metrics: tuple[Name, ...] = ()
-    """Measured metrics to learn from it; without any, all that the campaign measures."""
+    """Measured metrics to learn from it; by default, all that the campaign measures."""
 
 
 class StoreSourceConfig(_SourceConfig):
@@ -63,9 +63,9 @@ class TableSourceConfig(_SourceConfig):
     kind: Literal["table"]
     file: Annotated[str, ending(*TABLES)]
     """A table (.csv, .tsv, .txt, .xlsx) beside the campaign file or absolute. Its columns are named like parameters and
-    metrics, with units: 'temperature [K]', 'capacity [mAh/g]', and if they are known standard uncertainties:
+    metrics, with units: 'temperature [K]', 'capacity [mAh/g]', and standard uncertainties where they are known:
     'capacity sd [mAh/g]'; with a pool, 'material' holds the ids. Other columns are not read, and rows whose 'state' is
-    not completed are left out; what of a row cannot be used is told (docs/inputs.md)."""
+    not completed are left out; everything that cannot be used is reported (docs/inputs.md)."""
 
     @property
     def path(self) -> Path:

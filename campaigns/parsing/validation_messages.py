@@ -1,4 +1,4 @@
-"""Plain words for what pydantic found wrong: what, got, allowed."""
+"""Messages for what pydantic found wrong: what, got, allowed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def explain(error: ValidationError, data: Any, schema: Mapping[str, Any]) -> lis
 
 
 def shown(value: Any) -> str:
-    """Return a value as a short piece of the file: text in quotes, containers by their kind."""
+    """Return a value as a short piece of the file: text in quotes, containers by their type."""
     match value:
         case None:
             return "nothing"
@@ -61,7 +61,7 @@ def shown(value: Any) -> str:
 
 
 def _without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out that a list is too short where that is so because its items, told beside, are wrong."""
+    """Leave out that a list is too short where that follows from wrong items, which are reported as well."""
     places = [e["loc"] for e in errors]
 
     def is_echo(e: dict[str, Any]) -> bool:
@@ -72,7 +72,7 @@ def _without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _placed(error: dict[str, Any], data: Any) -> list[Problem]:
-    """Return the problems of a section that knows their places itself."""
+    """Return the problems of a section whose validator states their places."""
     match error.get("ctx"):
         case {"error": PlacedError(placed=placed)}:
             section = dotted(_path(error["loc"], data))
@@ -192,6 +192,15 @@ def _keys_of_tags(schema: Mapping[str, Any], path: Loc, data: Any) -> list[str]:
 
 
 def _description(schema: Mapping[str, Any], path: Loc, data: Any) -> str:
+    """Return the first sentence that describes a key, as a part of a longer sentence, and the keys of a section."""
     node, value = _at(schema, path, data)
-    text = node.get("description") or _resolved(schema, node, value).get("description") or f"a value for {path[-1]}"
-    return str(text).split("\n", maxsplit=1)[0]
+    section = _resolved(schema, node, value)
+    text = str(node.get("description") or section.get("description") or f"a value for {path[-1]}")
+    first = " ".join(text.split()).split(". ", maxsplit=1)[0].removesuffix(".")
+    keys = list(section.get("properties", {}))
+    return _lower(first) + (f" (keys: {_listed(keys)})" if keys else "")
+
+
+def _lower(text: str) -> str:
+    """Return text with a small first letter, but for words such as YAML and CHGNet."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -1,4 +1,4 @@
-"""What is wrong with a text that is no YAML, in words that say what to write instead."""
+"""Messages about text that is not YAML, which say what to write instead."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _GLUED = re.compile(r"^\s*(?:- )?(\w+):(\S+)\s*$")
 
 
 def yaml_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
-    """Return where a text is no YAML, and how to mend it; the parser's own words where nothing better is known."""
+    """Return where a text is not YAML, and how to correct it; by default, the parser's own message."""
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Problem("YAML", str(error.problem))
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     own = "; ".join(part for part in (error.context, error.problem) if part)
-    words = _range(line) or _mended(error, mark, lines) or ""
+    words = _range(line) or _correction(error, mark, lines) or ""
     return Problem("YAML", words or own, mark.line + 1)
 
 
@@ -30,13 +30,13 @@ def _range(line: str) -> str:
     return "" if found is None else f'got {found[2].strip()}; write {found[1]}: "{found[2].strip()}", in quotes'
 
 
-def _mended(error: yaml.MarkedYAMLError, mark: yaml.Mark, lines: list[str]) -> str | None:
-    """Return what to do about an error, None where that is not known."""
+def _correction(error: yaml.MarkedYAMLError, mark: yaml.Mark, lines: list[str]) -> str | None:
+    """Return how to correct an error; None for errors without a message of ours."""
     line = lines[mark.line] if mark.line < len(lines) else ""
     problem, context = error.problem or "", error.context or ""
     start = "" if error.context_mark is None else f" that begins in line {error.context_mark.line + 1}"
     if r"'\t'" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
-        return f"a tab character in line {mark.line + 1}; indent with blanks, not tabs"
+        return f"a tab character in line {mark.line + 1}; indent with spaces, not tabs"
     if found := re.match(r"found character '(.)' that cannot start", problem):
         return f"text cannot begin with {found[1]}; put it in quotes"
     if "quoted scalar" in context:
@@ -66,7 +66,7 @@ def _second_colon(line: str, before: tuple[int, str]) -> str:
         value = found[3].replace('"', "'")
         return f'{_COLON}: {found[2]}: "{value[:40]}{"..." if len(value) > 40 else ""}"'
     if glued := _GLUED.match(above):
-        return f"line {number} lacks a blank after the colon; write {glued[1]}: {glued[2]}"
+        return f"line {number} lacks a space after the colon; write {glued[1]}: {glued[2]}"
     return _indented(line, before)
 
 
@@ -75,8 +75,8 @@ def _indented(line: str, before: tuple[int, str]) -> str:
     number, above = before
     own, other = (len(text) - len(text.lstrip(" ")) for text in (line, above))
     if own == other:
-        return f"does not go with line {number}: items of a list (- ...) and keys (key: ...) stand in the same section"
+        return f"does not fit line {number}: a section holds either items of a list (- ...) or keys (key: ...)"
     return (
-        f"indented by {own} blanks, the line above it (line {number}) by {other}, so that it belongs to nothing; "
-        "indent all keys of a section by the same number of blanks"
+        f"indented by {own} spaces, but the line above it (line {number}) by {other}, so that it belongs to no "
+        "section; indent all keys of a section by the same number of spaces"
     )

@@ -1,4 +1,4 @@
-"""Spaces of which only the rows of a table may be chosen."""
+"""Search spaces in which only the rows of a table may be chosen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WHERE = "space.rows.file"
 
 
 class RowsConfig(FileConfig):
-    """The settings that may be chosen, each combination once; columns that no parameter is named like are ignored."""
+    """A table of the settings that may be chosen; columns that belong to no parameter are ignored."""
 
     file: Annotated[str, ending(*TABLES)]
     """A table (.csv, .tsv, .txt, .xlsx) with a column for each parameter and component, with units where they are not

@@ -21,7 +21,7 @@ class ComponentConfig(Config):
     """One component of a mixture; its share is in the unit of the mixture."""
 
     low: Annotated[Number, Field(ge=0)] = 0.0
-    """Smallest share; with at_most, the smallest one of a component that is there at all."""
+    """Smallest share; with at_most, the smallest share of a component that is present."""
     high: Annotated[Number, Field(gt=0)] | None = None
     """Largest share; without it, the total."""
 
@@ -36,21 +36,23 @@ class MixtureConfig(Config):
     components: Annotated[dict[Name, ComponentConfig], Field(min_length=2)]
     """Name to component."""
     at_most: Annotated[Count, Field(gt=0)] | None = None
-    """How many components may be there at once; the others are zero. Without it, all of them."""
+    """Largest number of components present at once; the others are zero. Without it, all of them."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for name, (low, high) in self.spans.items():
             if not low < high:
-                raise ValueError(f"component {name!r}: low must be below high and the total, got {low:g} and {high:g}")
+                raise ValueError(
+                    f"got low {low:g} and high {high:g} for {name!r}; allowed: low below high and the total"
+                )
         if self.at_most is not None and self.at_most > len(self.spans):
-            raise ValueError(f"at_most is {self.at_most}; allowed: up to the number of components, {len(self.spans)}")
+            raise ValueError(f"got at_most {self.at_most}; allowed: up to the number of components, {len(self.spans)}")
         least = 0.0 if self.at_most else sum(low for low, _ in self.spans.values())
         most = sum(sorted((high for _, high in self.spans.values()), reverse=True)[: self.at_most])
         if least > self.total * (1 + EXACT):
-            raise ValueError(f"the low ends add up to {least:g}; allowed: at most the total, {self.total:g}")
+            raise ValueError(f"the low bounds add up to {least:g}; allowed: at most the total, {self.total:g}")
         if most < self.total * (1 - EXACT):
-            raise ValueError(f"the high ends add up to {most:g}; allowed: at least the total, {self.total:g}")
+            raise ValueError(f"the high bounds add up to {most:g}; allowed: at least the total, {self.total:g}")
         return self
 
     @property

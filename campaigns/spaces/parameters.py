@@ -1,4 +1,4 @@
-"""The kinds of parameter: a real number, a whole number, one of a few numbers, one of a few names."""
+"""The four types of parameter: a real number, a whole number, one of a few numbers, one of a few names."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from campaigns.values import Scalar
 When = Annotated[
     dict[Name, Annotated[tuple[Number | str, ...], Field(min_length=1)]],
     Field(
-        description="Categorical or ordinal parameter to the levels of it with which this one applies; without it, "
-        "always."
+        description="Categorical or ordinal parameter to the levels of it for which this parameter applies; without "
+        "it, always."
     ),
 ]
 """Where a parameter applies."""
@@ -31,14 +31,14 @@ class FloatConfig(Config):
     high: OwnQuantity
     """Largest value."""
     lowest: OwnQuantity | None = None
-    """How far low may fall by itself while the best trials press against it; without it, not at all."""
+    """How far low may be extended automatically while the best trials lie close to it; without it, not at all."""
     highest: OwnQuantity | None = None
-    """How far high may rise by itself while the best trials press against it; without it, not at all."""
+    """How far high may be extended automatically while the best trials lie close to it; without it, not at all."""
     scale: Literal["linear", "log"] = "linear"
-    """How the range is covered: log for a quantity that acts by factors, such as a time."""
+    """How the range is covered: log for a quantity whose factors matter, such as a time."""
     when: When = Field(default_factory=dict)
     otherwise: OwnQuantity | None = None
-    """What a step is told where the parameter does not apply."""
+    """Value that a step gets where the parameter does not apply."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -46,7 +46,7 @@ class FloatConfig(Config):
         _check_growth(self)
         least = ("low", self.low) if self.lowest is None else ("lowest", self.lowest)
         if self.scale == "log" and least[1] <= 0:
-            raise ValueError(f"a log scale needs {least[0]} above zero, got {least[1]} {self.unit}")
+            raise ValueError(f"got {least[0]} {least[1]} {self.unit}; allowed with scale: log: above zero")
         return self
 
     def contains(self, value: Scalar) -> bool:
@@ -82,12 +82,12 @@ class IntegerConfig(Config):
     high: OwnQuantity
     """Largest value."""
     lowest: OwnQuantity | None = None
-    """How far low may fall by itself while the best trials press against it; without it, not at all."""
+    """How far low may be extended automatically while the best trials lie close to it; without it, not at all."""
     highest: OwnQuantity | None = None
-    """How far high may rise by itself while the best trials press against it; without it, not at all."""
+    """How far high may be extended automatically while the best trials lie close to it; without it, not at all."""
     when: When = Field(default_factory=dict)
     otherwise: OwnQuantity | None = None
-    """What a step is told where the parameter does not apply."""
+    """Value that a step gets where the parameter does not apply."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -95,7 +95,7 @@ class IntegerConfig(Config):
         _check_growth(self)
         bounds = [bound for bound in (self.low, self.high, self.lowest, self.highest) if bound is not None]
         if not all(float(bound).is_integer() for bound in bounds):
-            raise ValueError(f"an integer parameter needs whole bounds, got {' and '.join(map(str, bounds))}")
+            raise ValueError(f"got the bounds {' and '.join(map(str, bounds))}; allowed for an integer: whole numbers")
         return self
 
     def contains(self, value: Scalar) -> bool:
@@ -122,12 +122,12 @@ class OrdinalConfig(Config):
     """The numbers allowed, in rising order."""
     when: When = Field(default_factory=dict)
     otherwise: OwnQuantity | None = None
-    """What a step is told where the parameter does not apply."""
+    """Value that a step gets where the parameter does not apply."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if list(self.levels) != sorted(set(self.levels)):
-            raise ValueError(f"levels must rise and differ, got {list(self.levels)}")
+            raise ValueError(f"got the levels {list(self.levels)}; allowed: numbers in rising order, each once")
         return self
 
     def contains(self, value: Scalar) -> bool:
@@ -150,15 +150,15 @@ class CategoricalConfig(Config):
     levels: Annotated[tuple[str, ...], Field(min_length=2)]
     """The names allowed."""
     descriptors: dict[Name, tuple[Number, ...]] = Field(default_factory=dict)
-    """Property to its value for each level, in their order: levels that are alike in them share knowledge."""
+    """Property to its values, one per level in their order: the model treats levels with similar values as similar."""
     when: When = Field(default_factory=dict)
     otherwise: str | None = None
-    """What a step is told where the parameter does not apply."""
+    """Value that a step gets where the parameter does not apply."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if len(set(self.levels)) != len(self.levels):
-            raise ValueError(f"levels must differ, got {list(self.levels)}")
+            raise ValueError(f"got the levels {list(self.levels)}; allowed: each once")
         return self
 
     @model_validator(mode="after")
@@ -169,11 +169,12 @@ class CategoricalConfig(Config):
                     f"descriptor {name!r} has {len(values)} values; allowed: {len(self.levels)}, one per level"
                 )
             if len(set(values)) == 1:
-                raise ValueError(f"descriptor {name!r} is {values[0]:g} for all levels and tells none apart; remove it")
+                raise ValueError(f"descriptor {name!r} is {values[0]:g} for all levels; allowed: values that differ; "
+                                 "remove it")  # fmt: skip
         for i, level in enumerate(self.levels if self.descriptors else ()):
             twin = next((other for other in self.levels[:i] if self.described(other) == self.described(level)), None)
             if twin is not None:
-                raise ValueError(f"levels {twin!r} and {level!r} are alike in all descriptors; add one that differs")
+                raise ValueError(f"levels {twin!r} and {level!r} have the same descriptors; add one that differs")
         return self
 
     def described(self, level: str) -> tuple[float, ...]:
@@ -182,7 +183,7 @@ class CategoricalConfig(Config):
 
     @property
     def unit(self) -> str:
-        """The unit, for symmetry with the other kinds: none."""
+        """The unit, for symmetry with the other types: none."""
         return "1"
 
     def contains(self, value: Scalar) -> bool:
@@ -219,11 +220,11 @@ def unit_after(unit: str) -> str:
 def _check_growth(parameter: FloatConfig | IntegerConfig) -> None:
     lowest, highest, unit = parameter.lowest, parameter.highest, parameter.unit
     if lowest is not None and lowest > parameter.low:
-        raise ValueError(f"lowest must not be above low, got {lowest} and {parameter.low} {unit}")
+        raise ValueError(f"got lowest {lowest} {unit}; allowed: at most low, {parameter.low} {unit}")
     if highest is not None and highest < parameter.high:
-        raise ValueError(f"highest must not be below high, got {highest} and {parameter.high} {unit}")
+        raise ValueError(f"got highest {highest} {unit}; allowed: at least high, {parameter.high} {unit}")
 
 
 def _check_bounds(low: float, high: float, unit: str) -> None:
     if not low < high:
-        raise ValueError(f"low must be below high, got {low} and {high} {unit}")
+        raise ValueError(f"got low {low} and high {high} {unit}; allowed: low below high")

@@ -27,21 +27,21 @@ class SpaceConfig(Config):
     """What may be chosen: parameters, mixtures, constraints between them, and optionally a pool."""
 
     parameters: dict[Name, ParameterConfig] = Field(default_factory=dict)
-    """Name to parameter; leave it out in a campaign that chooses materials or mixtures alone."""
+    """Name to parameter; leave it out if only materials or mixtures are chosen."""
     mixtures: dict[Name, MixtureConfig] = Field(default_factory=dict)
-    """Name to mixture; each component is a parameter with a name of its own."""
+    """Name to mixture; each component is a parameter with its own name."""
     constraints: tuple[Annotated[str, AfterValidator(lambda text: constraint(text).text)], ...] = ()
-    """Constraints between numbers, each in its own unit: 'temperature + 10 * time <= 1300', 'a + 2 * b == 1',
-    'temperature * log(time) <= 5e4'."""
+    """Constraints between numeric parameters, each in its own unit: 'temperature + 10 * time <= 1300',
+    'a + 2 * b == 1', 'temperature * log(time) <= 5e4'."""
     rows: RowsConfig | None = None
-    """The only settings that may be chosen; leave it out where all within the bounds may be."""
+    """A table of the only settings that may be chosen; without it, all settings within the bounds."""
     pool: PoolConfig | None = None
-    """Candidate materials; leave it out in a campaign of process parameters only."""
+    """Candidate materials; leave it out if only process parameters are chosen."""
 
     @model_validator(mode="after")
     def _something_to_choose(self) -> Self:
         if not self.parameters and not self.mixtures and self.pool is None:
-            raise ValueError("got neither parameters, mixtures nor a pool; allowed: any of them")
+            raise ValueError("got neither parameters, mixtures nor a pool; needed: at least one of them")
         return self
 
     @model_validator(mode="after")

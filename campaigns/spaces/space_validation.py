@@ -19,13 +19,13 @@ Placed = tuple[str, str]
 
 
 def contradictions(space: SpaceConfig) -> list[Placed]:
-    """Return all that contradicts itself; whether constraints can be kept together is asked of sound ones only."""
+    """Return all contradictions; only valid constraints are checked for a common solution."""
     found = [*_twice(space), *_conditions(space.parameters), *_growing(space)]
     return [*found, *_constraints(space)] if found else unkept(space)
 
 
 def unkept(space: SpaceConfig) -> list[Placed]:
-    """Return the constraints that cannot be kept; whether they can be kept together is asked of sound ones only."""
+    """Return the constraints that cannot be satisfied; only valid ones are checked for a common solution."""
     return list(_constraints(space)) or list(_together(space))
 
 
@@ -57,7 +57,7 @@ def _conditions(parameters: Mapping[str, ParameterConfig]) -> Iterator[Placed]:
             else:
                 yield from ((place, problem) for problem in _levels(parent, levels, parameters[parent]))
         if parameter.otherwise is not None and not parameter.when:
-            yield f"parameters.{name}.otherwise", f"{name} always applies; remove otherwise, or say when it applies"
+            yield f"parameters.{name}.otherwise", f"{name} always applies; remove otherwise, or add when"
 
 
 def _growing(space: SpaceConfig) -> Iterator[Placed]:
@@ -91,7 +91,7 @@ def _constraints(space: SpaceConfig) -> Iterator[Placed]:
     for i, rule in enumerate(space.parsed_constraints):
         problems = list(_names(space.all_parameters, rule))
         if not problems and isinstance(rule, LinearConstraint) and not _kept_somewhere(space, rule):
-            problems = [f"{rule.text!r} is kept nowhere between the bounds of its parameters"]
+            problems = [f"{rule.text!r} is broken everywhere between the bounds of its parameters; correct either"]
         yield from ((f"constraints[{i}]", problem) for problem in problems)
 
 
@@ -114,7 +114,7 @@ def _kept_somewhere(space: SpaceConfig, rule: LinearConstraint) -> bool:
 
 
 def _together(space: SpaceConfig) -> Iterator[Placed]:
-    """Yield that constraints which are kept each for itself are not kept together, or not by what comes in steps."""
+    """Yield that constraints have no common solution, or none among the levels of integers and ordinals."""
     rows = [*(set(c.names) for c in space.linear_constraints), *(set(m.components) for m in space.mixtures.values())]
     shared = sum(map(len, rows)) > len(set().union(*rows))
     sparse = any(m.at_most is not None and any(c.low for c in m.components.values()) for m in space.mixtures.values())
@@ -128,5 +128,5 @@ def _together(space: SpaceConfig) -> Iterator[Placed]:
         linear = [c.text for c in space.linear_constraints]
         together = [*linear, *(f"the total and bounds of {name}" for name in space.mixtures)]
         steps = [f"the steps of {name}" for name in (*whole, *levels)]
-        told = "; ".join([*together, *steps])
-        yield "constraints" if linear else "mixtures", f"nothing keeps all of these together: {told}"
+        listed = "; ".join([*together, *steps])
+        yield "constraints" if linear else "mixtures", f"no setting satisfies all of these together: {listed}"

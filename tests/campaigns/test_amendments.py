@@ -87,13 +87,13 @@ def test_bounds_that_somebody_has_set_do_not_grow_any_more() -> None:
     ("changes", "message"),
     [
         ([SetWeights(weights={2: 1.0})], "got term 2; allowed: 0 to 1"),
-        ([SetBounds(parameter="temperature", low=900, high=700)], "low must be below high"),
-        ([SetBounds(parameter="time", low=0, high=7)], "log scale"),
+        ([SetBounds(parameter="temperature", low=900, high=700)], "low below high"),
+        ([SetBounds(parameter="time", low=0, high=7)], "scale: log"),
         ([SetBounds(parameter="heat", low=0, high=7)], "is no parameter; allowed: temperature, time, atmosphere"),
         ([SetBounds(parameter="atmosphere", low=0, high=7)], "has levels, not bounds"),
         ([AddLevel(parameter="time", level=7.0)], "has bounds, not levels"),
         ([AddLevel(parameter="atmosphere", level="oxygen")], "got the descriptors none; needed: share"),
-        ([AddLevel(parameter="atmosphere", level="hot", descriptors={"share": 0.2})], "alike in all descriptors"),
+        ([AddLevel(parameter="atmosphere", level="hot", descriptors={"share": 0.2})], "have the same descriptors"),
         ([FixParameter(parameter="temperature", value=950.0)], "allowed: 500 to 900 degC"),
         ([FixParameter(parameter="temperature", value=600.0), HOT], "is fixed at 600.0; allowed: 700 to 1000 degC"),
         ([ReleaseParameter(parameter="time")], "is not fixed; fixed: none"),
@@ -106,7 +106,7 @@ def test_what_is_impossible_is_refused(changes: list[CampaignChange], message: s
 
 def test_a_change_that_leaves_nothing_that_keeps_the_constraints_is_refused() -> None:
     limited = spaced(constraints=["temperature + time <= 720"])
-    with pytest.raises(CampaignError, match="kept nowhere"):
+    with pytest.raises(CampaignError, match="broken everywhere"):
         check_amended(limited, [], SetBounds(parameter="temperature", low=800, high=900))
 
 
@@ -114,7 +114,7 @@ def test_no_term_of_a_front_weighs_more_than_another() -> None:
     objective = campaign().objective.model_dump(exclude_none=True)
     objective["terms"] = [term | {"weight": 1} for term in objective["terms"]]
     front = campaign(objective=objective | {"find": {"kind": "pareto"}})
-    with pytest.raises(CampaignError, match="no term of a front weighs more"):
+    with pytest.raises(CampaignError, match="terms of a front have no weight"):
         amended(front, [SetWeights(weights={0: 2.0})])
 
 

@@ -66,6 +66,13 @@ def test_a_campaign_survives_being_written_and_read(data: dict[str, Any]) -> Non
     assert parse_campaign(text, "drawn.yaml") == campaign
 
 
+def test_a_missing_section_is_named_with_its_keys() -> None:
+    said = {where: message for _, where, message in problems("name: small\nseed: 1\n")}
+    limits = "limits on trials, time and cost, at which the campaign stops"
+    assert said["budget"] == f"is missing; needed: {limits} (keys: trials, wall_time, cost)"
+    assert said["workflow"] == "is missing; needed: the steps of every trial, in order"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "where", "message"),
     [
@@ -82,7 +89,7 @@ def test_a_campaign_survives_being_written_and_read(data: dict[str, Any]) -> Non
             "space.parameters.time.scal",
             "unknown key, did you mean 'scale'; allowed: kind",
         ),
-        ("low: 2, high: 48", "high: 48", 6, "space.parameters.time.low", "is missing; needed: Smallest value"),
+        ("low: 2, high: 48", "high: 48", 6, "space.parameters.time.low", "is missing; needed: smallest value"),
         ("kind: measured", "kind: measrd", 8, "metrics.capacity.kind", "did you mean 'measured'; allowed: computed, "),
         ("kind: measured, ", "", 8, "metrics.capacity.kind", "is missing; allowed: computed, derived, measured"),
         (
@@ -104,7 +111,7 @@ def test_a_campaign_survives_being_written_and_read(data: dict[str, Any]) -> Non
         ("trials: 5", "trials: many", 22, "budget.trials", "got 'many'; allowed: a whole number"),
         ("trials: 5", "trials: 5.5", 22, "budget.trials", "got 5.5; allowed: a whole number"),
         ("seed: 1", "seed: 1\nname: again", 3, "name", "is given twice, first in line 1"),
-        ("temperature: {kind", "class: {kind", 5, "space.parameters.class", "a word of Python"),
+        ("temperature: {kind", "class: {kind", 5, "space.parameters.class", "a keyword of Python"),
         ("temperature: {kind", "a b: {kind", 5, "space.parameters.a b", "a name of letters, digits and _"),
     ],
 )
@@ -240,23 +247,23 @@ def test_a_range_with_a_unit_behind_it_is_told_to_stand_in_quotes() -> None:
 def test_what_is_wanted_beyond_the_plausible_is_refused(objective: str, where: str) -> None:
     text = SMALL.replace("unit: mAh/g}", "unit: mAh/g, plausible: [0, 400]}")
     text = text.replace("- {goal: maximise, metric: capacity, scale: 10 mAh/g}", objective)
-    with pytest.raises(CampaignError, match=f"{where}, but capacity is believed only from 0 to 400 mAh/g"):
+    with pytest.raises(CampaignError, match=f"{where}, but capacity is plausible only from 0 to 400 mAh/g"):
         parse_campaign(text, "small.yaml")
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a:\n\tb: 1\n", "2: YAML: a tab character in line 2; indent with blanks, not tabs"),
+        ("a:\n\tb: 1\n", "2: YAML: a tab character in line 2; indent with spaces, not tabs"),
         ("a:\n  b: 1\n \tc: 2\n", "3: YAML: a tab character in line 3"),
-        ("a:\n   b: 1\n # note\n  c: 2\n", "4: YAML: indented by 2 blanks, the line above it (line 2) by 3"),
-        ("a: 1\n  b: 2\n", "2: YAML: indented by 2 blanks, the line above it (line 1) by 0"),
+        ("a:\n   b: 1\n # note\n  c: 2\n", "4: YAML: indented by 2 spaces, but the line above it (line 2) by 3"),
+        ("a: 1\n  b: 2\n", "2: YAML: indented by 2 spaces, but the line above it (line 1) by 0"),
         ("d: Ziel: How\n", '1: YAML: put text with a colon in quotes: d: "Ziel: How"'),
-        ("a:1\nb: 2\n", "2: YAML: line 1 lacks a blank after the colon; write a: 1"),
+        ("a:1\nb: 2\n", "2: YAML: line 1 lacks a space after the colon; write a: 1"),
         ("a: 'x\nb: 1\n", "3: YAML: the text in quotes that begins in line 1 has no closing quotation mark"),
         ("a: {low: 4\nb: 1\n", "2: YAML: the { } that begins in line 1 is not closed"),
         ("a: @x\n", "1: YAML: text cannot begin with @; put it in quotes"),
-        ("a: 1\n- b\n", "2: YAML: does not go with line 1: items of a list"),
+        ("a: 1\n- b\n", "2: YAML: does not fit line 1: a section holds either items of a list"),
     ],
 )
 def test_a_text_that_is_no_yaml_is_told_how_to_be_mended(text: str, told: str) -> None:

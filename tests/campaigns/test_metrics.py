@@ -43,14 +43,14 @@ def test_limits_that_cannot_be_are_refused_with_words(settings: dict[str, Any], 
             {"within": [0, 100]},
             110.0,
             3.0,
-            "110 percent cannot be; the campaign file says that all lie within 0 to 100",
+            "110 percent is impossible; the campaign file says that all are in 0 to 100",
         ),
-        ({"within": [0, 1]}, -0.2, 0.0, "-0.2 percent cannot be"),
+        ({"within": [0, 1]}, -0.2, 0.0, "-0.2 percent is impossible"),
         ({"floor": 0}, 0.0, 0.0, ""),
         ({"floor": 0}, -2.0, 1.0, ""),
-        ({"floor": 0}, -2.0, 0.5, "-2 percent cannot be; the campaign file says that none lies below 0 percent"),
-        ({"floor": 0}, -2.0, 0.0, "-2 percent cannot be"),
-        ({"floor": 0}, -2.0, float("nan"), "-2 percent cannot be"),
+        ({"floor": 0}, -2.0, 0.5, "-2 percent is impossible; the campaign file says that none is below 0 percent"),
+        ({"floor": 0}, -2.0, 0.0, "-2 percent is impossible"),
+        ({"floor": 0}, -2.0, float("nan"), "-2 percent is impossible"),
     ],
 )
 def test_what_noise_cannot_carry_beyond_a_limit_is_not_believed(
@@ -87,7 +87,7 @@ def test_what_is_plausible_is_read_however_it_is_written(plausible: Any, ends: t
         ({"plausible": "lots"}, "got 'lots'; allowed: two numbers, such as"),
         ({"plausible": "0 to 50 V"}, "a voltage"),
         ({"plausible": [1, 50], "floor": 0}, "excludes the floor of 0"),
-        ({"plausible": [120, 150], "within": [0, 100]}, "excludes all that lies within"),
+        ({"plausible": [120, 150], "within": [0, 100]}, "excludes all of within"),
     ],
 )
 def test_what_cannot_be_plausible_is_refused_with_words(settings: dict[str, Any], words: str) -> None:

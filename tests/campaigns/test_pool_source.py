@@ -56,17 +56,17 @@ def test_overriding_and_pickling_keep_the_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pool", "where", "message"),
     [
-        (TABLE, "space.pool.file", "got 'crystals.csv', but {0}/crystals.csv is not there"),
+        (TABLE, "space.pool.file", "got 'crystals.csv', but {0}/crystals.csv does not exist"),
         (TABLE | {"file": "sub.csv"}, "space.pool.file", "{0}/sub.csv is no file"),
         (
             TABLE | {"file": "a.ods"},
             "space.pool.file",
             "allowed: a name that ends in .csv, .csv.gz, .csv.xz, .parquet",
         ),
-        ({"kind": "folder", "folder": "cifs"}, "space.pool.folder", "{0}/cifs is not there"),
+        ({"kind": "folder", "folder": "cifs"}, "space.pool.folder", "{0}/cifs does not exist"),
         ({"kind": "folder", "folder": "campaign.yaml"}, "space.pool.folder", "campaign.yaml is no folder"),
-        ({"kind": "ase", "file": "/none/x.db"}, "space.pool.file", "/none/x.db is not there; check the name"),
-        ({"kind": "json", "file": "x.json"}, "space.pool.file", "{0}/x.json is not there"),
+        ({"kind": "ase", "file": "/none/x.db"}, "space.pool.file", "/none/x.db does not exist; check the name"),
+        ({"kind": "json", "file": "x.json"}, "space.pool.file", "{0}/x.json does not exist"),
     ],
 )
 def test_what_is_not_there_is_told_with_its_line(

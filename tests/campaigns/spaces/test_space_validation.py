@@ -40,8 +40,8 @@ NUMBERS = [f"{n}: {{kind: float, unit: '1', low: 0, high: 1}}" for n in ("a", "b
 @pytest.mark.parametrize(
     ("parameters", "sections", "where", "message"),
     [
-        (NUMBERS, {"constraints": "[a + b == 3]"}, "constraints[0]", "kept nowhere between the bounds"),
-        (NUMBERS, {"constraints": "[a + b == 1, a - b == 1, a <= 0.9]"}, "constraints", "nothing keeps all of these"),
+        (NUMBERS, {"constraints": "[a + b == 3]"}, "constraints[0]", "broken everywhere between the bounds"),
+        (NUMBERS, {"constraints": "[a + b == 1, a - b == 1, a <= 0.9]"}, "constraints", "no setting satisfies all"),
         (NUMBERS, {"constraints": "[a + c <= 1]"}, "constraints[0]", "names 'c'"),
         (NUMBERS, {"constraints": "[a * b == 1]"}, "constraints[0]", "an equality that is not linear"),
         (NUMBERS, {"constraints": "[__import__('os') <= a]"}, "constraints[0]", "where"),
@@ -54,10 +54,10 @@ NUMBERS = [f"{n}: {{kind: float, unit: '1', low: 0, high: 1}}" for n in ("a", "b
         ([GAS.replace("}", ", when: {gas: [air]}}")], {}, "parameters.gas.when.gas", "depends on itself"),
         ([GAS.replace("}", ", otherwise: air}")], {}, "parameters.gas.otherwise", "always applies"),
         (NUMBERS, {"mixtures": "{m: {components: {a: {}, c: {}}}}"}, "mixtures.m.components.a", "'a' twice"),
-        (NUMBERS, {"mixtures": "{m: {components: {c: {high: 0.3}, d: {high: 0.3}}}}"}, "mixtures.m", "the high ends"),
-        (NUMBERS, {"mixtures": "{m: {components: {c: {low: 0.6}, d: {low: 0.6}}}}"}, "mixtures.m", "the low ends"),
-        (NUMBERS, {"mixtures": "{m: {components: {c: {}, d: {}}, at_most: 3}}"}, "mixtures.m", "at_most is 3"),
-        (NUMBERS, {"mixtures": "{m: {components: {c: {low: 1}, d: {}}}}"}, "mixtures.m", "low must be below high"),
+        (NUMBERS, {"mixtures": "{m: {components: {c: {high: 0.3}, d: {high: 0.3}}}}"}, "mixtures.m", "the high bounds"),
+        (NUMBERS, {"mixtures": "{m: {components: {c: {low: 0.6}, d: {low: 0.6}}}}"}, "mixtures.m", "the low bounds"),
+        (NUMBERS, {"mixtures": "{m: {components: {c: {}, d: {}}, at_most: 3}}"}, "mixtures.m", "got at_most 3"),
+        (NUMBERS, {"mixtures": "{m: {components: {c: {low: 1}, d: {}}}}"}, "mixtures.m", "low below high"),
         (NUMBERS, {"mixtures": "{m: {components: {c: {}}}}"}, "mixtures.m.components", "at least 2"),
         (
             NUMBERS,
@@ -69,7 +69,7 @@ NUMBERS = [f"{n}: {{kind: float, unit: '1', low: 0, high: 1}}" for n in ("a", "b
             NUMBERS,
             {"mixtures": "{m: {components: {c: {low: 0.7, high: 0.8}, d: {low: 0.7, high: 0.8}}, at_most: 2}}"},
             "mixtures",
-            "nothing keeps all of these together: the total and bounds of m",
+            "no setting satisfies all of these together: the total and bounds of m",
         ),
         (STEPS, {"constraints": "[2 * n == 5]"}, "constraints", "together: 2 * n == 5; the steps of n"),
         (STEPS, {"constraints": "[o == 3]"}, "constraints", "together: o == 3; the steps of o"),
@@ -112,7 +112,7 @@ def test_a_step_needs_to_know_what_to_do_where_a_parameter_does_not_apply() -> N
     ("descriptors", "message"),
     [
         ({"polarity": [1.0]}, "has 1 values; allowed: 2"),
-        ({"polarity": [1.0, 1.0]}, "tells none apart"),
+        ({"polarity": [1.0, 1.0]}, "allowed: values that differ"),
     ],
 )
 def test_descriptors_tell_levels_apart(descriptors: dict[str, Any], message: str) -> None:

@@ -145,7 +145,7 @@ def test_what_a_step_has_measured_is_learnt_though_a_later_one_fails(bench: Benc
     ("limits", "words"),
     [
         ({"plausible": "-2 to 2"}, "is implausible; the campaign file says -2 to 2"),
-        ({"within": [-2, 2]}, "cannot be; the campaign file says that all lie within -2 to 2"),
+        ({"within": [-2, 2]}, "is impossible; the campaign file says that all are in -2 to 2"),
     ],
 )
 def test_a_wild_scale_goes_into_quarantine_until_it_is_released(
@@ -169,7 +169,7 @@ def test_a_wild_scale_goes_into_quarantine_until_it_is_released(
     ("limits", "words"),
     [
         ({"plausible": [-2, 2]}, "height 500 is implausible; the campaign file says -2 to 2"),
-        ({"within": [-2, 2]}, "height 500 cannot be; the campaign file says that all lie within -2 to 2"),
+        ({"within": [-2, 2]}, "height 500 is impossible; the campaign file says that all are in -2 to 2"),
     ],
 )
 def test_an_implausible_row_of_a_table_is_named_and_left_out(bench: Bench, limits: dict[str, Any], words: str) -> None:

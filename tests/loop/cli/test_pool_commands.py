@@ -179,7 +179,7 @@ def test_folders_and_json_are_told_by_their_names(folder: Path) -> None:
     ("words", "message"),
     [
         (["show", "good.txt"], "allowed: a folder, or a file that ends in .yaml, .csv"),
-        (["show", "gone.csv"], "gone.csv is not there"),
+        (["show", "gone.csv"], "gone.csv does not exist"),
         (["show", "good.csv"], "has no column"),
         (["check", "cifs", "--id", "x"], "does not apply to cifs"),
     ],

@@ -139,7 +139,7 @@ def test_a_name_that_tables_have_for_something_else_is_refused(name: str) -> Non
 
 
 def test_a_name_of_a_parameter_and_a_metric_is_refused() -> None:
-    with pytest.raises(CampaignError, match="'heat' is a parameter, too; allowed: a name of its own"):
+    with pytest.raises(CampaignError, match="'heat' is a parameter as well; allowed: another name"):
         parse_campaign(TEXT.replace("output", "heat"), "odd.yaml")
     with pytest.raises(CampaignError, match="'output_sd' is read as the uncertainty of output in tables"):
         parse_campaign(TEXT.replace("ratio", "output_sd"), "odd.yaml")
