@@ -13,6 +13,7 @@ from botorch.acquisition.objective import PosteriorTransform
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior, Posterior
+from botorch.sampling import MCSampler
 from gpytorch.distributions import MultivariateNormal
 from linear_operator import to_linear_operator
 from torch import Tensor
@@ -23,7 +24,53 @@ _LEAST = 1e-9  # variance that rounding may leave, as a share of the largest
 _PAIRS = 200_000  # not tuned: pairs of rows worked on at once; they stay in a core's cache
 
 
-class MetricModel(Model):
+class SingleOutputModel(Model):
+    """A BoTorch model of one metric, which is fitted anew to all measurements as these become more."""
+
+    @property
+    def num_outputs(self) -> int:
+        """One: the metric."""
+        return 1
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Empty: there is one model."""
+        return torch.Size()
+
+    def subset_output(self, idcs: list[int]) -> Self:
+        """Return the model of the metric.
+
+        Raises:
+            UnsupportedError: another output than the first is asked for.
+        """
+        if any(place not in (0, -1) for place in idcs):
+            raise UnsupportedError(f"a model of one metric has output 0 alone, got outputs {list(idcs)}")
+        return self
+
+    def condition_on_observations(self, X: Tensor, Y: Tensor, **kwargs: Any) -> Model:  # noqa: ARG002
+        """Refuse, unless a subclass can.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise self._refusal()
+
+    def fantasize(self, X: Tensor, sampler: MCSampler, **kwargs: Any) -> Model:  # noqa: ARG002
+        """Refuse, unless a subclass can: the model would have to learn from samples.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise self._refusal()
+
+    def _refusal(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"{type(self).__name__} does not learn from single observations; fit it anew with them, or wrap it in "
+            "Fantasized (before any transform) to have uncertainty shrink where measurements are pending"
+        )
+
+
+class MetricModel(SingleOutputModel):
     """A metric's posterior.
 
     Subclasses give the moments of rows (``Encoder``) as ``marginals``, ``joint`` and ``cross``. ``posterior`` asks for
@@ -55,16 +102,6 @@ class MetricModel(Model):
     def describe(self) -> Mapping[str, Any]:
         """Return what the log keeps."""
 
-    @property
-    def num_outputs(self) -> int:
-        """One: the metric."""
-        return 1
-
-    @property
-    def batch_shape(self) -> torch.Size:
-        """Empty: there is one model."""
-        return torch.Size()
-
     def posterior(
         self,
         X: Tensor,
@@ -80,7 +117,8 @@ class MetricModel(Model):
         Args:
             X: rows; there is a gradient along the parameters, and none along the place of a material.
             output_indices: the metric is output 0.
-            observation_noise: whether to add the noise of one measurement, or the variances of it, b x q x 1.
+            observation_noise: whether to add the noise of one measurement, or its variances, b x q x 1, in the metric's
+                unit squared.
             posterior_transform: applied to the posterior.
         """
         self.subset_output(output_indices or [0])
@@ -92,28 +130,7 @@ class MetricModel(Model):
         elif observation_noise:
             covariance = covariance + torch.diag_embed(self._each(self.noise, X))
         found = GPyTorchPosterior(MultivariateNormal(mean, to_linear_operator(covariance)))
-        return found if posterior_transform is None else posterior_transform(found)
-
-    def subset_output(self, idcs: list[int]) -> Self:
-        """Return the model of the metric.
-
-        Raises:
-            UnsupportedError: another output than the first is asked for.
-        """
-        if any(place not in (0, -1) for place in idcs):
-            raise UnsupportedError(f"a model of one metric has output 0 alone, got outputs {list(idcs)}")
-        return self
-
-    def condition_on_observations(self, X: Tensor, Y: Tensor, **kwargs: Any) -> Model:  # noqa: ARG002
-        """Refuse, unless a subclass can.
-
-        Raises:
-            UnsupportedError: always.
-        """
-        raise UnsupportedError(
-            f"{type(self).__name__} does not learn from single observations; fit it anew with them, or wrap it in "
-            "Fantasized to have uncertainty shrink where measurements are pending"
-        )
+        return found if posterior_transform is None else posterior_transform(posterior=found, X=X)
 
     def noted(self, **notes: Any) -> Self:
         """Return the same model with other attributes; none of them may be one that predictions depend on."""
@@ -130,6 +147,8 @@ class MetricModel(Model):
             constant: how many of the first rows are the same in all of a batch, and need no gradient: candidates
                 beside a baseline cost no more than their number.
         """
+        if not rows.numel():
+            return rows.sum(dim=-1), rows.new_zeros(*rows.shape[:-1], rows.shape[-2])
         own = rows[..., constant:, :]
         mean, covariance = self._together(own)
         if not constant:

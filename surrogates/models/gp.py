@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import torch
-from botorch.acquisition.objective import PosteriorTransform
 from botorch.models.gpytorch import GPyTorchModel
 from botorch.models.model import FantasizeMixin
 from botorch.models.transforms.outcome import OutcomeTransform
 from botorch.posteriors import GPyTorchPosterior, Posterior
+from botorch.sampling import MCSampler
 from gpytorch.distributions import MultivariateNormal
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from gpytorch.models import ExactGP
@@ -138,45 +138,49 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         """Return the prior of rows, b x q x d, in standardised units."""
         return MultivariateNormal(self.mean_module(rows), self.covar_module(rows))
 
-    def posterior(
-        self,
-        X: Tensor,
-        output_indices: list[int] | None = None,
-        observation_noise: bool | Tensor = False,
-        posterior_transform: PosteriorTransform | None = None,
-    ) -> Posterior:
-        """Return the posterior of q rows together, b x q x d or q x d; see ``MetricModel``.
+    def moments(self, rows: Tensor, constant: int = 0) -> tuple[Tensor, Tensor]:
+        """Return mean, b x q, and covariance, b x q x q, of rows, b x q x d; see ``MetricModel``.
 
-        After ``condition_on_observations``, GPyTorch gives it, as there may be many sets of measurements.
+        After ``condition_on_observations``, GPyTorch gives them, as there may be many sets of measurements.
         """
-        if self._conditioned:
-            if isinstance(observation_noise, Tensor):
-                observation_noise = observation_noise / self.scale**2
-            return GPyTorchModel.posterior(self, X, observation_noise, posterior_transform)
-        return super().posterior(X, output_indices, observation_noise, posterior_transform)
+        if not self._conditioned:
+            return super().moments(rows, constant)
+        found = GPyTorchModel.posterior(self, rows).distribution
+        return found.mean, found.covariance_matrix
 
-    def condition_on_observations(
-        self,
-        X: Tensor,
-        Y: Tensor,
-        noise: Tensor | None = None,
-        **kwargs: Any,
-    ) -> MetricGP:
+    def condition_on_observations(self, X: Tensor, Y: Tensor, noise: Tensor | None = None, **kwargs: Any) -> MetricGP:
         """Return the model with further measurements, at the same hyper-parameters; only its posterior may be asked.
 
         Args:
             X: rows, b x m x d.
             Y: values, f x b x m x 1, in the metric's unit.
-            noise: their variances in standardised units, of the shape of Y; by default, those of one measurement.
+            noise: their variances, of the shape of Y or b x m x 1, in the metric's unit squared; by default, those of
+                one measurement. No variance is below that of the noise which measurements do not tell of.
             kwargs: passed on to GPyTorch.
         """
         if self.prediction_strategy is None:
             with torch.no_grad():
                 self(self.rows[:1])  # fills what GPyTorch extends
-        if noise is None:
-            noise = (self._each(self.noise, X) / self.scale**2).unsqueeze(-1).expand(Y.shape)
-        found: MetricGP = GPyTorchModel.condition_on_observations(self, X, Y, noise, **kwargs)
+        noise = self._each(self.noise, X).unsqueeze(-1) if noise is None else noise
+        stated = (noise / self.scale**2 - self.excess).clamp_min(_QUIETEST)  # the likelihood adds the rest
+        found: MetricGP = GPyTorchModel.condition_on_observations(self, X, Y, stated, **kwargs)
         found._conditioned = True
+        return found
+
+    def fantasize(
+        self, X: Tensor, sampler: MCSampler, observation_noise: Tensor | None = None, **kwargs: Any
+    ) -> MetricGP:
+        """Return the model with samples of what may be measured at rows; see BoTorch's ``FantasizeMixin``.
+
+        Args:
+            X: rows, b x m x d.
+            sampler: of f samples.
+            observation_noise: variances of the measurements, b x m x 1, in the metric's unit squared; by default,
+                those of one measurement.
+            kwargs: passed on to ``condition_on_observations``.
+        """
+        noise = self._each(self.noise, X).unsqueeze(-1) if observation_noise is None else observation_noise
+        found: MetricGP = FantasizeMixin.fantasize(self, X, sampler, noise, **kwargs)
         return found
 
     def train(self, mode: bool = True) -> MetricGP:

@@ -29,14 +29,25 @@ class LogitTransform:
 
     def logits(self, seen: Observations) -> Observations:
         """Return measurements as logits, with their uncertainties to first order."""
-        whole = (1.0 + 2.0 * _MARGIN) * (self.high - self.low)
-        place = (seen.values.clamp(self.low, self.high) - self.low) / whole + _MARGIN / (1.0 + 2.0 * _MARGIN)
-        return replace(seen, values=torch.logit(place), sds=seen.sds / whole / (place * (1.0 - place)))
+        return replace(seen, values=torch.logit(self._places(seen.values)), sds=self.sds(seen.values, seen.sds))
+
+    def sds(self, values: Tensor, sds: Tensor) -> Tensor:
+        """Return standard uncertainties of values, in the metric's unit, as those of their logits, to first order."""
+        place = self._places(values)
+        return sds / self._whole / (place * (1.0 - place))
 
     def values(self, logits: Tensor) -> Tensor:
         """Return values between the limits, in the metric's unit, of logits."""
         place = (1.0 + 2.0 * _MARGIN) * torch.sigmoid(logits) - _MARGIN
         return self.low + (self.high - self.low) * place.clamp(0.0, 1.0)
+
+    @property
+    def _whole(self) -> float:
+        return (1.0 + 2.0 * _MARGIN) * (self.high - self.low)
+
+    def _places(self, values: Tensor) -> Tensor:
+        """Return between 0 and 1 where values lie in the range with its margins."""
+        return (values.clamp(self.low, self.high) - self.low) / self._whole + _MARGIN / (1.0 + 2.0 * _MARGIN)
 
     def moments(self, mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance, in the metric's unit, of logits that are normally distributed.
@@ -58,6 +69,10 @@ class Floor:
     def values(self, latent: Tensor) -> Tensor:
         """Return values that do not lie beneath the floor."""
         return latent.clamp_min(self.low)
+
+    def sds(self, values: Tensor, sds: Tensor) -> Tensor:  # noqa: ARG002
+        """Return standard uncertainties of values as those of what is modelled: they are the same."""
+        return sds
 
     def moments(self, mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of normally distributed values of which those beneath are raised to the floor.

@@ -58,12 +58,11 @@ class AutoregressiveModel(MetricModel):
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together."""
-        if rows.dim() > 2:
-            found = [self.joint(each) for each in rows.reshape(-1, *rows.shape[-2:])]
-            mean, spread = map(torch.stack, zip(*found, strict=True))
-            return mean.reshape(rows.shape[:-1]), spread.reshape(*rows.shape[:-1], rows.shape[-2])
-        mean = self.base.mean_module(rows) + self._prior(rows, self.base.rows) @ self.factor.weights
-        return self.base.shift + self.base.scale * mean, self.cross(rows, rows)
+        base, cross = self.base, self._each(lambda flat: self._prior(flat, self.base.rows), rows)
+        prior = base.covar_module.between(rows, rows) + self.share**2 * self.low.joint(rows)[1]
+        explained = self._solved(cross)
+        mean = base.mean_module(rows) + cross @ self.factor.weights
+        return base.shift + base.scale * mean, base.sd_unit**2 * (prior - explained @ explained.mT)
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from botorch.acquisition import qLogNoisyExpectedImprovement
+from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model, ModelList
 from botorch.optim import optimize_acqf, optimize_acqf_discrete
 from botorch.sampling import SobolQMCNormalSampler
@@ -14,10 +15,12 @@ from botorch.sampling.get_sampler import get_sampler
 from torch import Tensor
 
 from surrogates.models.custom_model import ModelPath, fit_custom_model
+from surrogates.models.gp import MetricGP
 from surrogates.models.logit_transform import Floor, LogitTransform
 from surrogates.models.transformed import TransformedModel
 from tests.surrogates.models.test_base import BOX, KINDS, model, rows_for, seen
 
+PROCESSES = ("box", "effects", "pool", "pool with a prior", "share of a prior", "floor")
 ALL = (*KINDS, "limits", "above a floor", "custom")
 
 
@@ -86,6 +89,33 @@ def test_it_stands_in_a_list_of_models_with_stated_noise(kind: str) -> None:
     plain, noisy = (found.posterior(rows, observation_noise=given).variance for given in (False, noise))
     assert torch.allclose(noisy, plain + 0.5)
     assert ModelList(found, found).posterior(rows).mean.shape == (4, 2)
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 1), (0, 4), (2, 0, 4)])
+def test_no_rows_have_an_empty_posterior(kind: str, shape: tuple[int, ...]) -> None:
+    for noisy in (False, True):
+        posterior = built(kind).posterior(rows_for(kind, *shape), observation_noise=noisy)
+        assert posterior.mean.shape == posterior.variance.shape == (*shape, 1)
+        assert posterior.rsample(torch.Size([2])).shape == (2, *shape, 1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in PROCESSES])
+def test_what_cannot_learn_from_samples_says_what_to_do(kind: str) -> None:
+    sampler = SobolQMCNormalSampler(torch.Size([4]), seed=0)
+    with pytest.raises(UnsupportedError, match="fit it anew with them, or wrap it in Fantasized"):
+        built(kind).fantasize(rows_for(kind, 2), sampler)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_a_process_with_further_measurements_has_the_noise_that_it_had(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 5)
+    assert isinstance(found, MetricGP)
+    more = found.condition_on_observations(rows[:2], torch.zeros(2, 1).double())
+    plain = more.posterior(rows[2:]).variance.squeeze(-1)
+    for noise, expected in ((True, found.noise(rows[2:])), (torch.full((3, 1), 0.5).double(), 0.5)):
+        noisy = more.posterior(rows[2:], observation_noise=noise).variance.squeeze(-1)
+        assert torch.allclose(noisy - plain, torch.as_tensor(expected).double(), rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["trees", "average"])

@@ -355,12 +355,14 @@ def test_conditioning_is_learning_at_the_same_hyper_parameters() -> None:
     new, fresh = torch.from_numpy(rng.random((4, 6))), torch.from_numpy(rng.random((9, 6)))
     noise = gp.noise(new).unsqueeze(-1)
     values = hartmann(new).unsqueeze(-1)
-    found = gp.condition_on_observations(new, values, noise / gp.scale**2).posterior(fresh)
+    found = gp.condition_on_observations(new, values, noise).posterior(fresh)
     logs = torch.tensor(list(gp.describe()["hyper_parameters"].values()), dtype=torch.float64).log()
     seen = Observations(
         torch.cat([gp.rows, new]),
         torch.cat([gp.shift + gp.scale * gp.data.targets, values.squeeze(-1)]),
-        torch.cat([(gp.data.noise - gp.excess).sqrt() * gp.scale, noise.squeeze(-1).sqrt()]),
+        torch.cat(
+            [(gp.data.noise - gp.excess).sqrt() * gp.scale, (noise.squeeze(-1) - gp.excess * gp.scale**2).sqrt()]
+        ),
     )
     start = Standardised(RegressionProblem(BOX), seen, (gp.shift, gp.scale))
     again = FittedKernel.at(start, gp.covar_module.spec, None, logs)
@@ -378,6 +380,18 @@ def test_fantasies_are_models_whose_uncertainty_has_shrunk(batch: tuple[int, ...
     after = fantasy.posterior(at)
     assert after.mean.shape == (4, *batch, 3, 1)
     assert bool((after.variance < 0.2 * gp.posterior(at).variance).all())
+
+
+def test_fantasies_do_not_depend_on_the_unit_of_the_metric() -> None:
+    rng = np.random.default_rng(4)
+    rows, at = (torch.from_numpy(rng.random((count, 6))) for count in (20, 3))
+    values, sds = hartmann(rows), torch.full((20,), 0.3, dtype=torch.float64)
+    means = []
+    for unit in (1.0, 1e-3):
+        gp = fit_gp(RegressionProblem(BOX), Observations(rows, unit * values, unit * sds))
+        fantasy = gp.fantasize(at.unsqueeze(-2), SobolQMCNormalSampler(torch.Size([4]), seed=0))
+        means.append(fantasy.posterior(at.unsqueeze(-2)).mean / unit)
+    torch.testing.assert_close(*means, rtol=1e-3, atol=1e-3)
 
 
 def test_botorch_maximises_its_own_acquisition_function_on_it() -> None:

@@ -3,8 +3,10 @@
 import pytest
 import torch
 from botorch.acquisition import qLogNoisyExpectedImprovement
+from botorch.acquisition.objective import ExpectationPosteriorTransform, ScalarizedPosteriorTransform
 from botorch.exceptions.errors import UnsupportedError
 from botorch.optim import optimize_acqf
+from botorch.sampling.get_sampler import get_sampler
 from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
@@ -79,8 +81,30 @@ def test_there_is_one_output_and_new_observations_are_refused() -> None:
     model = limited()
     assert model.num_outputs == 1
     assert model.subset_output([0]) is model
-    with pytest.raises(UnsupportedError, match="fit a model anew"):
+    with pytest.raises(UnsupportedError, match="fit it anew"):
         model.condition_on_observations(rows(1), torch.zeros(1, 1))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_stated_noise_is_in_the_unit_of_the_metric(kind: str) -> None:
+    model, noise = MODELS[kind](), 1e-4 if kind == "floor" else 1.0
+    at = torch.tensor([[0.5, 0.5], [0.6, 0.4]], dtype=torch.float64).unsqueeze(1)
+    plain = model.posterior(at).variance
+    noisy = model.posterior(at, observation_noise=torch.full((2, 1, 1), noise, dtype=torch.float64)).variance
+    assert torch.allclose(noisy - plain, torch.tensor(noise, dtype=torch.float64), rtol=0.15)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_metric_can_be_minimised_by_a_posterior_transform(kind: str) -> None:
+    model, at = MODELS[kind](), rows(4, seed=1).unsqueeze(1)
+    minus = ScalarizedPosteriorTransform(torch.tensor([-2.0], dtype=torch.float64), offset=1.0)
+    plain, turned = model.posterior(at), model.posterior(at, posterior_transform=minus)
+    assert torch.allclose(turned.mean, 1.0 - 2.0 * plain.mean)
+    assert torch.allclose(turned.variance, 4.0 * plain.variance)
+    samples = [get_sampler(plain, torch.Size([8]), seed=0)(each) for each in (plain, turned)]
+    assert torch.allclose(samples[1], 1.0 - 2.0 * samples[0])
+    with pytest.raises(UnsupportedError, match="ExpectationPosteriorTransform cannot transform it; use Scalarized"):
+        model.posterior(at, posterior_transform=ExpectationPosteriorTransform(n_w=1))
 
 
 def test_the_campaign_file_says_what_a_model_is_transformed_by() -> None:
