@@ -26,6 +26,7 @@ from loop.execution.pending_amendments import author
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of, with_imports
+from loop.planning.custom_model_check import check_custom_models
 from loop.planning.planner import Planner
 from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
 from loop.storage.artefacts import HISTORY
@@ -66,6 +67,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
         for text in tally(source if materials is None else of_pool(source, materials.pool.lacks)):
             on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
+    check_custom_models(planner.models.scorer)
     if options.dry_run:
         return _rehearse(CampaignResources(campaign, materials, planner, sources), options, on_event)
     return conduct(CampaignResources(campaign, materials, planner, sources), options, on_event)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,17 +22,20 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.models import ExactGP
 from torch import Tensor
 
-from campaigns.errors import CampaignError, Problem, called, raised_by
+from campaigns.errors import CampaignError, Problem, called
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from surrogates.models.base import MetricModel
 from surrogates.models.encoder import Encoder
+from surrogates.models.exact_inference import mean_log_density
 from surrogates.models.observations import Observations
 
 _SEED = 0  # not tuned: any fixed number, so that the same measurements give the same model
 _TOGETHER = 512  # not tuned: rows whose posterior is asked for at once; their covariance stays small
-_ROUNDING = 1e-9  # not tuned: share of a variance that is rounding
+_ROUNDING = 1e-6  # not tuned: share of the variance of the measurements by which rounding may bring one below zero
+_NOISELESS = 1e-9  # not tuned: share of a variance that is rounding rather than noise
 _SAMPLES = 512  # not tuned: of a posterior that is no Gaussian, for its covariance to a twentieth
+_WHAT_NOW = "then go on with 'athanor run'"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,21 @@ class ModelPath:
     path: str
     where: str
 
-    def refuse(self, message: str) -> CampaignError:
-        """Return an error that names the path and the key."""
-        return CampaignError([Problem(self.where, f"{self.path} {message}")])
+    def refuse(self, call: str, message: str) -> CampaignError:
+        """Return an error that names the key, the path, what was called, and what to do."""
+        return CampaignError([Problem(self.where, f"{self.path}{call} {message}; correct it, {_WHAT_NOW}")])
+
+    def called(self, call: str, function: Callable[..., Any], *values: Any, **settings: Any) -> Any:
+        """Return what a function of the user's returns.
+
+        Raises:
+            CampaignError: it raises something.
+        """
+        try:
+            return called(function, f"{self.path}{call}", self.where, *values, **settings)
+        except CampaignError as error:
+            told = [replace(problem, message=f"{problem.message}, {_WHAT_NOW}") for problem in error.problems]
+            raise CampaignError(told) from error
 
 
 class CustomModel(MetricModel):
@@ -69,6 +85,7 @@ class CustomModel(MetricModel):
         super().__init__()
         self.inner, self._named, self._encoder = inner, named, encoder
         self._count, self._stated = len(seen.values), float(seen.sds.square().median())
+        self._least = -_ROUNDING * float(seen.values.var(correction=0))
         self.inflation, self._evidence, self.converged = 1.0, -math.inf, True
 
     @property
@@ -84,8 +101,11 @@ class CustomModel(MetricModel):
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together."""
-        mean, covariance = _moments(self._ask(rows))
-        return self._checked(mean, rows.shape[:-1]), self.inflation**2 * covariance
+        call, posterior = self._ask(rows)
+        mean, covariance = self._named.called(call, _moments, posterior)
+        self._check(call, "covariance", covariance, (*rows.shape[:-1], rows.shape[-2]))
+        self._check_moments(call, mean, covariance.diagonal(dim1=-2, dim2=-1), rows.shape[:-1])
+        return _with_gradient(mean, rows), self.inflation**2 * covariance
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""
@@ -96,11 +116,12 @@ class CustomModel(MetricModel):
         """Return the variance, n, of the noise of one measurement of each of n rows, by the model if it knows any."""
         stated = torch.full((len(rows),), self._stated, dtype=torch.float64)
         try:
-            noisy = torch.cat([self._marginal(part, observation_noise=True)[1] for part in rows.split(_TOGETHER)])
-        except CampaignError:
+            asked = [(part, *self._ask(part, observation_noise=True)) for part in rows.split(_TOGETHER)]
+        except CampaignError:  # many models have no noise, and say so
             return stated
+        noisy = torch.cat([self._pointwise(*each)[1] for each in asked])
         found = noisy - (self.marginals(rows)[1] / self.inflation).square()
-        return found.clamp_min(0.0) if bool((found > _ROUNDING * noisy).any()) else stated
+        return found.clamp_min(0.0) if bool((found > _NOISELESS * noisy).any()) else stated
 
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps."""
@@ -116,34 +137,76 @@ class CustomModel(MetricModel):
             found._evidence = _leave_one_out(self.inner, seen)
         return found
 
-    def _marginal(self, rows: Tensor, **how: Any) -> tuple[Tensor, Tensor]:
-        posterior = self._ask(rows, **how)
-        mixture = isinstance(posterior, GaussianMixturePosterior)
-        mean, variance = (posterior.mixture_mean, posterior.mixture_variance) if mixture else _by_point(posterior)
-        return self._checked(mean.squeeze(-1), rows.shape[:-1]), variance.squeeze(-1).clamp_min(0.0)
+    def rehearse(self, rows: Tensor, gradient: bool) -> None:
+        """Ask the model for all that a campaign will ask it for.
 
-    def _ask(self, rows: Tensor, **how: Any) -> Posterior:
-        inputs = model_inputs(self._encoder, rows)
-        found = called(self.inner.posterior, f"{self._named.path}, posterior()", self._named.where, inputs, **how)
-        if not isinstance(found, Posterior):
-            kind = type(found).__name__
-            raise self._named.refuse(f"gave a {kind} as posterior; needed: a botorch.posteriors.Posterior")
-        return found
-
-    def _checked(self, mean: Tensor, shape: torch.Size) -> Tensor:
-        """Return a mean that has the right shape and is finite.
+        Args:
+            rows: n x d, an even number of at least four.
+            gradient: whether the campaign follows gradients.
 
         Raises:
-            CampaignError: it is not.
+            CampaignError: what it answers cannot be used.
         """
-        if mean.shape != shape:
+        self.marginals(rows)
+        self.noise(rows)
+        self.joint(rows.reshape(2, -1, rows.shape[-1]))
+        call, (_, covariance) = _call(rows), self.joint(rows)
+        least = float(torch.linalg.eigvalsh(covariance).min()) / self.inflation**2
+        if least < len(rows) * self._least or not torch.allclose(covariance, covariance.mT):
             raise self._named.refuse(
-                f"gave a mean of shape {(*mean.shape, 1)} for rows of shape {(*shape, 'd')}; needed: {(*shape, 1)}"
+                call, f"gave a covariance that is none: its least eigenvalue is {least:.3g}; needed: zero or more"
             )
-        if not bool(torch.isfinite(mean).all()):
-            count = int((~torch.isfinite(mean)).sum())
-            raise self._named.refuse(f"predicts {count} values of {mean.numel()} that are no finite numbers")
-        return mean
+        if gradient:
+            asked = rows.clone().requires_grad_()
+            mean, covariance = self.joint(asked)
+            slopes = torch.autograd.grad(mean.sum() + covariance.sum(), asked)[0]
+            self._check(f"{call}, its gradient by X,", "gradient", slopes, rows.shape)
+
+    def _marginal(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        mean, variance = self._pointwise(rows, *self._ask(rows))
+        return _with_gradient(mean, rows), variance
+
+    def _pointwise(self, rows: Tensor, call: str, posterior: Posterior) -> tuple[Tensor, Tensor]:
+        """Return mean and variance, n and n, of a posterior of n rows."""
+        mean, variance = self._named.called(call, _by_point, posterior)
+        for what, found in (("mean", mean), ("variance", variance)):
+            self._check(call, what, found, (*rows.shape[:-1], 1))
+        self._check_moments(call, mean.squeeze(-1), variance.squeeze(-1), rows.shape[:-1])
+        return mean.squeeze(-1), variance.squeeze(-1).clamp_min(0.0)
+
+    def _ask(self, rows: Tensor, **how: Any) -> tuple[str, Posterior]:
+        """Return what was called, in words, and the posterior of rows."""
+        inputs = model_inputs(self._encoder, rows)
+        call = _call(inputs, **how)
+        found = self._named.called(call, self.inner.posterior, inputs, **how)
+        if not isinstance(found, Posterior):
+            raise self._named.refuse(call, f"gave a {type(found).__name__}; needed: a botorch.posteriors.Posterior")
+        return call, found
+
+    def _check_moments(self, call: str, mean: Tensor, variance: Tensor, shape: Sequence[int]) -> None:
+        """Check the moments of rows one by one.
+
+        Raises:
+            CampaignError: one has another shape or is no finite number, or a variance is negative.
+        """
+        self._check(call, "mean", mean, shape)
+        self._check(call, "variance", variance, shape)
+        if variance.numel() and float(least := variance.detach().min()) < self._least:
+            raise self._named.refuse(call, f"gave a variance of {float(least):.3g}; needed: zero or more")
+
+    def _check(self, call: str, what: str, found: Tensor, shape: Sequence[int]) -> None:
+        """Check numbers.
+
+        Raises:
+            CampaignError: they have another shape, or are no finite numbers.
+        """
+        if tuple(found.shape) != tuple(shape):
+            raise self._named.refuse(call, f"gave a {what} of {_size(found.shape)}; needed: {_size(shape)}")
+        if not bool((finite := torch.isfinite(found)).all()):
+            count = int((~finite).sum())
+            raise self._named.refuse(
+                call, f"gave a {what} of which {count} of {found.numel()} are not finite; needed: finite numbers"
+            )
 
 
 def fit_custom_model(named: ModelPath, encoder: Encoder, seen: Observations, inflation: float = 1.0) -> CustomModel:
@@ -164,13 +227,15 @@ def fit_custom_model(named: ModelPath, encoder: Encoder, seen: Observations, inf
     """
     make = load_object(named.path, named.where, Use.MODEL)
     data = model_inputs(encoder, seen.rows), seen.values.unsqueeze(-1), seen.sds.square().unsqueeze(-1)
+    x, y, variances = (_size(each.shape) for each in data)
+    call = f"(train_X of {x}, train_Y of {y}, train_Yvar of {variances})"
     with warnings.catch_warnings(), manual_seed(_SEED):
         warnings.simplefilter("ignore", BotorchWarning)
-        inner = called(make, named.path, named.where, *data)
+        inner = named.called(call, make, *data)
         if not isinstance(inner, Model):
-            raise named.refuse(f"gave a {type(inner).__name__}; needed: a botorch.models.model.Model")
-        if inner.num_outputs != 1:
-            raise named.refuse(f"gave a model with {inner.num_outputs} outputs; needed: one, the metric")
+            raise named.refuse(call, f"gave a {type(inner).__name__}; needed: a botorch.models.model.Model")
+        if (count := named.called(".num_outputs", lambda: inner.num_outputs)) != 1:
+            raise named.refuse(call, f"gave a model with {count} outputs; needed: one, the metric")
         converged = _fit(inner, named)
         found = CustomModel(inner.eval().requires_grad_(False), named, encoder, seen).noted(converged=converged)
         found.marginals(seen.rows)
@@ -184,12 +249,15 @@ def _fit(inner: Model, named: ModelPath) -> bool:
     """
     if inner.training and isinstance(inner, GPyTorchModel) and isinstance(inner, ExactGP):
         likelihood = ExactMarginalLogLikelihood(inner.likelihood, inner)
-        try:
-            fit_gpytorch_mll(likelihood)
-        except ModelFittingError:
-            return False
-        except Exception as error:
-            raise named.refuse(f"cannot be fitted: {raised_by(error)}") from error
+
+        def fitted() -> bool:
+            try:
+                fit_gpytorch_mll(likelihood)
+            except ModelFittingError:
+                return False
+            return True
+
+        return named.called(", fitted by fit_gpytorch_mll,", fitted)
     return True
 
 
@@ -202,6 +270,21 @@ def model_inputs(encoder: Encoder, rows: Tensor) -> Tensor:
         return rows
     view = torch.from_numpy(next(iter(encoder.materials.views.values())))
     return torch.cat([rows[..., : encoder.parameter_columns], view[torch.from_numpy(encoder.places(rows))]], dim=-1)
+
+
+def _with_gradient(mean: Tensor, rows: Tensor) -> Tensor:
+    """Return a mean that has a gradient along rows, if these ask for one: zero where the model is not of torch."""
+    return mean + 0.0 * rows.sum(dim=-1) if rows.requires_grad and not mean.requires_grad else mean
+
+
+def _call(inputs: Tensor, **how: Any) -> str:
+    """Return in words that a posterior was asked for."""
+    further = "".join(f", {name}={value}" for name, value in how.items())
+    return f", posterior(X of {_size(inputs.shape)}{further})"
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _by_point(posterior: Posterior) -> tuple[Tensor, Tensor]:
@@ -235,11 +318,15 @@ def _samples(posterior: Posterior) -> Tensor:
 
 
 def _leave_one_out(inner: GPyTorchModel, seen: Observations) -> float:
-    """Return the mean log density of each measurement by the others, of standardised values."""
+    """Return the mean log density of each measurement by the others, of standardised values; -inf if it has none."""
     from botorch.cross_validation import loo_cv  # only a campaign with a model of its own needs it
 
-    posterior = loo_cv(inner).posterior
-    mean, variance = posterior.mean.flatten(), posterior.variance.flatten()
     scale = float(seen.values.std(correction=0)) or 1.0
-    error = (seen.values - mean).square() / variance
-    return float((-0.5 * (error + (2.0 * math.pi * variance / scale**2).log())).mean())
+    try:
+        posterior = loo_cv(inner).posterior
+        found = mean_log_density(
+            seen.values / scale, posterior.mean.flatten() / scale, posterior.variance.flatten() / scale**2
+        )
+    except Exception:  # noqa: BLE001 - whatever a model of somebody else's does: the log has no evidence then
+        return -math.inf
+    return found if math.isfinite(found) else -math.inf

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.distributions import Normal
 
 from surrogates.models.distances import Distances
 from surrogates.models.kernel_spec import OFFSET
@@ -103,9 +104,12 @@ class Factor:
     @property
     def evidence(self) -> float:
         """The mean log density of each observation by the others (ibid., equation 5.11, over n)."""
-        mean, spread = self.leave_one_out()
-        density = -0.5 * (spread.log() + (self.residual - mean).square() / spread + math.log(2.0 * math.pi))
-        return float(density.mean())
+        return mean_log_density(self.residual, *self.leave_one_out())
+
+
+def mean_log_density(values: Tensor, mean: Tensor, variance: Tensor) -> float:
+    """Return the mean log density of n values that are normally distributed with means, n, and variances, n."""
+    return float(Normal(mean, variance.sqrt(), validate_args=False).log_prob(values).mean())
 
 
 def factorise(covariance: Tensor, data: Data) -> Factor:

@@ -30,6 +30,11 @@ MODULE = """
     from botorch.models.deterministic import GenericDeterministicModel
     from botorch.models.ensemble import EnsembleModel
     from botorch.models.model import Model
+    from botorch.posteriors import GPyTorchPosterior
+    from botorch.posteriors.transformed import TransformedPosterior
+    from gpytorch.distributions import MultivariateNormal
+    from linear_operator import to_linear_operator
+    from sklearn.tree import ExtraTreeRegressor
     from linear_operator.utils.errors import NotPSDError
 
     class Own(SingleTaskGP):
@@ -70,6 +75,81 @@ MODULE = """
 
     def wide(train_X, train_Y, train_Yvar):
         return GenericDeterministicModel(lambda X: X, num_outputs=1)
+
+    class Turned(SingleTaskGP):
+        # Its variance is what a subclass makes of that of a Gaussian process.
+
+        def posterior(self, X, *further, **how):
+            inner = super().posterior(X, *further, **how)
+            return TransformedPosterior(inner, lambda y: y, lambda m, v: m, lambda m, v: self.turned(v))
+
+    class Undefined(Turned):
+        def turned(self, variance):
+            return variance * torch.nan
+
+    class Infinite(Turned):
+        def turned(self, variance):
+            return variance + torch.inf
+
+    class Negative(Turned):
+        def turned(self, variance):
+            return variance - 100.0
+
+    class Flat(Turned):
+        def turned(self, variance):
+            return variance.squeeze(-1)
+
+    class Silent(SingleTaskGP):
+        def posterior(self, X, *further, **how):
+            return None
+
+    class Noisy(SingleTaskGP):
+        # Its noise alone is wrong.
+
+        def posterior(self, X, *further, observation_noise=False, **how):
+            found = super().posterior(X, *further, **how)
+            wrong = lambda m, v: v * torch.nan
+            return TransformedPosterior(found, lambda y: y, lambda m, v: m, wrong) if observation_noise else found
+
+    class Correlated(SingleTaskGP):
+        # Its rows, each as uncertain as it should be, are less alike than rows can be.
+
+        def posterior(self, X, *further, **how):
+            found = super().posterior(X, *further, **how).distribution
+            sds = found.variance.sqrt()
+            signs = (2.0 * torch.eye(X.shape[-2]) - 1.0).to(sds)
+            covariance = sds.unsqueeze(-1) * signs * sds.unsqueeze(-2)
+            return GPyTorchPosterior(MultivariateNormal(found.mean, to_linear_operator(covariance)))
+
+    class Steep(EnsembleModel):
+        # Its gradient is infinite where a column is zero.
+
+        def __init__(self, train_X, train_Y, train_Yvar):
+            super().__init__()
+            self._num_outputs = 1
+
+        def forward(self, X):
+            root = (X[..., :1] - X[..., :1].detach()).sqrt().unsqueeze(-3)
+            return torch.cat([root, 1.0 + root], dim=-3)
+
+    class Forest(EnsembleModel):
+        # It is not of torch: there is no gradient.
+
+        def __init__(self, train_X, train_Y, train_Yvar):
+            super().__init__()
+            self._num_outputs = 1
+            x, y = train_X.numpy(), train_Y.numpy().ravel()
+            self.trees = [ExtraTreeRegressor(random_state=seed).fit(x, y) for seed in range(4)]
+
+        def forward(self, X):
+            rows = X.detach().reshape(-1, X.shape[-1]).numpy()
+            found = torch.stack([torch.from_numpy(tree.predict(rows)) for tree in self.trees])
+            return found.reshape(4, *X.shape[:-1]).movedim(0, -2).unsqueeze(-1)
+
+    def growing(train_X, train_Y, train_Yvar):
+        if len(train_X) > 5:
+            raise RuntimeError("too many measurements")
+        return SingleTaskGP(train_X, train_Y, train_Yvar)
 
     def failing(train_X, train_Y, train_Yvar):
         raise RuntimeError("no licence")
@@ -166,8 +246,13 @@ def test_an_ensemble_has_no_evidence_and_the_noise_that_is_stated() -> None:
     [
         ("nothing", "gave a .*; needed: a botorch.models.model.Model"),
         ("two", "gave a model with 2 outputs; needed: one"),
-        ("nan", "predicts 20 values of 20 that are no finite numbers"),
-        ("wide", r"gave a mean of shape \(20, 2.*; needed: \(20, 1\)"),
+        ("nan", r"posterior\(X of 20 x 2\) gave a mean of which 20 of 20 are not finite; needed: finite numbers"),
+        ("wide", r"posterior\(X of 20 x 2\) gave a mean of 20 x 2; needed: 20 x 1; correct it, then go on with"),
+        ("Undefined", "gave a variance of which 20 of 20 are not finite; needed: finite numbers"),
+        ("Infinite", "gave a variance of which 20 of 20 are not finite; needed: finite numbers"),
+        ("Negative", "gave a variance of -(99|100).*; needed: zero or more"),
+        ("Flat", "gave a variance of 20; needed: 20 x 1"),
+        ("Silent", "gave a NoneType; needed: a botorch.posteriors.Posterior"),
         ("failing", r"raised RuntimeError: no licence \(.*own_models.py:\d+\)"),
         ("short", "needs|takes 2 arguments, but is called with 3"),
         ("absent", "own_models has no absent"),
@@ -176,6 +261,26 @@ def test_an_ensemble_has_no_evidence_and_the_noise_that_is_stated() -> None:
 def test_what_is_no_model_is_refused_in_words(name: str, message: str) -> None:
     with pytest.raises(CampaignError, match=rf"metrics.merit.model: .*{message}"):
         fitted(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Noisy", r"posterior\(X of 4 x 2, observation_noise=True\) gave a variance of which 4 of 4 are not finite"),
+        ("Correlated", "gave a covariance that is none: its least eigenvalue is -.*; needed: zero or more"),
+        ("Steep", "its gradient by X, gave a gradient of which 4 of 8 are not finite"),
+    ],
+)
+def test_what_a_campaign_will_ask_for_is_asked_for_in_a_rehearsal(name: str, message: str) -> None:
+    model = fitted(name)
+    with pytest.raises(CampaignError, match=message):
+        model.rehearse(rows(4, seed=2), gradient=True)
+
+
+@pytest.mark.parametrize("name", ["own", "Own", "Lines", "Forest", "ready"])
+def test_a_model_that_can_be_used_passes_the_rehearsal(name: str) -> None:
+    fitted(name).rehearse(rows(4, seed=2), gradient=True)
+    fitted(name).rehearse(rows(20), gradient=True)  # where it was measured, rounding may bring a variance below zero
 
 
 @pytest.mark.parametrize(
