@@ -24,7 +24,7 @@ _PROMISING = 0.25
 
 @dataclass(frozen=True)
 class InitialDesign:
-    """Space-filling candidates, the same for the same seed; they cover the promising materials.
+    """Space-filling candidates, the same for the same seed; they cover the promising materials that are possible.
 
     Attributes:
         source_models: of earlier campaigns; they give some of the candidates if they have every metric.
@@ -76,11 +76,22 @@ class InitialDesign:
         return [Candidate(setting, table.ids[place]) for setting, place, _ in pairs]
 
     def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
-        """Return a material that was never tried, with the first setting, or None."""
+        """Return a material that was never tried, a possible one if there is any, with the first setting, or None."""
         table, campaign = self.scorer.encoder.materials, self.scorer.campaign
         setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.all_parameters else {}
-        left = (Candidate(setting, name) for name in (table.ids if table else ()))
+        places = np.argsort(~self._possible, kind="stable") if table else ()
+        left = (Candidate(setting, table.ids[place]) for place in places if table)
         return next((c for c in left if c.key() not in seen), None)
+
+    @cached_property
+    def _possible(self) -> np.ndarray:
+        """Whether each material keeps the outcome constraints on what is computed; all do where none would."""
+        table, objective = self.scorer.encoder.materials, self.scorer.objective
+        assert table is not None  # noqa: S101 - asked only in a campaign with a pool
+        computed = objective.complete({name: table.numbers[name] for name in self.scorer.campaign.computed})
+        held = [bound.slack(computed[bound.metric]) >= 0 for bound in objective.bounds if bound.metric in computed]
+        keep = np.logical_and.reduce([np.ones(len(table.ids), dtype=bool), *held])
+        return keep if keep.any() else ~keep
 
     def _merit(self, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the score of each material; for a front, its best rank in any term or in their mean."""
@@ -96,16 +107,18 @@ class InitialDesign:
         """The places of the quarter of the materials that look best before any experiment, best first.
 
         What they look like follows from the known numbers alone: computed metrics, and priors in place of measured
-        ones. All materials are taken where these do not suffice for the score.
+        ones. All materials are taken where these do not suffice for the score; in either case, none that an outcome
+        constraint on a computed metric rules out.
         """
         table = self.scorer.encoder.materials
         assert table is not None  # noqa: S101 - asked only in a campaign with a pool
         known = {name.removeprefix("prior:"): values for name, values in table.numbers.items()}
         values = self.scorer.objective.complete(known)
-        if any(term.metric not in values for term in self.scorer.objective.terms):
-            return np.arange(len(table.ids))
-        score = self._merit(known)
-        for bound in self.scorer.objective.bounds:
-            if bound.metric in values:
-                score[bound.slack(values[bound.metric]) < 0] = -np.inf
-        return np.argsort(-score, kind="stable")[: max(1, int(_PROMISING * len(score)))]
+        places = np.arange(len(table.ids))
+        if all(term.metric in values for term in self.scorer.objective.terms):
+            score = self._merit(known)
+            for bound in self.scorer.objective.bounds:
+                if bound.metric in values:
+                    score[bound.slack(values[bound.metric]) < 0] = -np.inf
+            places = np.lexsort((-score, ~self._possible))[: max(1, int(_PROMISING * len(score)))]
+        return places[self._possible[places]]

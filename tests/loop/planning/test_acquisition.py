@@ -13,11 +13,9 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planning.acquisition import Choice, acquisition_function, choose, predictions
 from loop.planning.fitting import fit_posterior
-from loop.planning.initial_design import InitialDesign
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.shortlist import SpaceExhaustedError
-from loop.planning.source_models import SourceModels
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder, MaterialTable
 from tests.loop.conftest import only_step, quick
@@ -145,21 +143,6 @@ def test_a_space_without_an_affordable_material_is_exhausted() -> None:
     scorer = ObjectiveOnSamples(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
     with pytest.raises(SpaceExhaustedError):
         decide(scorer, world.history(world.start()), 1)
-
-
-def _promising(scorer: ObjectiveOnSamples) -> list[int]:
-    return list(InitialDesign(scorer, SourceModels(scorer, ())).promising.tolist())
-
-
-def test_the_start_covers_what_looks_good_by_known_numbers() -> None:
-    world = World()
-    assert _promising(world.scorer) == list(range(MATERIALS))  # nothing is known of the capacity
-    prior = 150 + 60 * world.features[:, 0]
-    numbers = {"prior:capacity": prior, "cost": world.cost}
-    table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": world.features}, numbers)
-    places = _promising(ObjectiveOnSamples(world.scorer.campaign, Encoder(world.scorer.campaign.space, table)))
-    affordable = np.flatnonzero(world.cost < 50)
-    assert places == affordable[np.argsort(-prior[affordable])][: MATERIALS // 4].tolist()
 
 
 def theirs(posterior: CampaignPosterior, rows: torch.Tensor, **changes: Any) -> torch.Tensor:
