@@ -97,6 +97,7 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     from loop.terminal.console import print_rows
     from loop.validation.lab_checks import check_lab
     from loop.validation.preflight import check_history, check_models
+    from loop.validation.unused_keys import unused_by_strategy
 
     campaign = load_campaign(file)
     sources, history = check_models(campaign, file), check_history(campaign, file)
@@ -104,6 +105,7 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The camp
     notes = check_lab(campaign, file)
     typer.echo(f"{file}: OK")
     rows = [*summary_rows(campaign, sources), *(("history", text) for text in history)]
+    rows += [("not used", text) for text in unused_by_strategy(campaign)]
     print_rows([*rows, *(("note", note) for note in notes)])
 
 

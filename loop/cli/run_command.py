@@ -28,6 +28,7 @@ from loop.terminal.live import view_for
 from loop.terminal.trial_tables import front_table, ranking_table
 from loop.validation.lab_checks import check_lab
 from loop.validation.preflight import check_models
+from loop.validation.unused_keys import unused_by_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def run_campaign(request: Request) -> ExitCode:
     url = request.store or default_store(request.file)
     for note in check_lab(campaign, request.file, begun=store_path(url).exists()):
         print_rows([("note", note)])
+    for text in unused_by_strategy(campaign):
+        print_rows([("not used", text)])
     open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
     options = RunOptions(url, text, request.max_trials, request.dry_run)
     logging.disable(logging.INFO)  # libraries narrate; the view says what happens
