@@ -136,8 +136,8 @@ def candidate_of(space: SpaceConfig, parameters: Mapping[str, Any], materials: S
     values = {n: _read(space.all_parameters[n], v) for n, v in parameters.items() if n in space.all_parameters}
     row = parameters.get(MATERIAL)
     material = None if row is None else f"row {row}"
-    if isinstance(row, int) and 0 <= row < len(materials):
-        material = materials[row]
+    if isinstance(row, int | float) and row in range(len(materials)):
+        material = materials[int(row)]
     try:
         setting = space.present(values)
     except KeyError:  # a parameter is missing

@@ -195,6 +195,40 @@ def fails_in_library(_experiment: Experiment) -> list[GenerationNode]:
     return odd(lambda _: np.linalg.solve(np.zeros((2, 2)), np.ones(2)))
 
 
+def draws(_experiment: Experiment) -> list[GenerationNode]:
+    """Return a node that draws at random, and leaves the space now and then."""
+    return odd(lambda _: {"x0": 1.5 * np.random.random(), "x1": torch.rand(())})
+
+
+class Waiting(Diagonal):
+    """Counts what is pending."""
+
+    def get_next_candidate(self, pending_parameters: list[TParameterization]) -> TParameterization:
+        """Return the number of candidates under way, in tenths."""
+        return {"x0": len(pending_parameters) / 10, "x1": 0.5}
+
+
+def counts_pending(_experiment: Experiment) -> list[GenerationNode]:
+    """Return a node that counts what is pending."""
+    return [Waiting("Waiting")]
+
+
+class Follower(Diagonal):
+    """Goes where the last row of the data says."""
+
+    def update_generator_state(self, experiment: Experiment, data: Data) -> None:
+        """Keep the last row."""
+        super().update_generator_state(experiment, data)
+        self.first = 0.05 * self.count + (data.df["mean"].iloc[-1] if len(data.df) else 0.0)
+
+    step = 0.0
+
+
+def follows_the_last_row(_experiment: Experiment) -> list[GenerationNode]:
+    """Return a node that depends on the order of the data."""
+    return [Follower("Follower")]
+
+
 class Batch(GenerationNode):
     """Proposes as many arms as it is made with, whatever it is asked for."""
 

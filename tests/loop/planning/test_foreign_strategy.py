@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from campaigns.amendments import FixParameter, amended
 from campaigns.campaign import Campaign
 from campaigns.errors import PlannerError
 from campaigns.values import Candidate, MetricValue
@@ -107,6 +108,32 @@ def test_what_is_not_one_value_of_each_parameter_is_told_with_what_is_wanted(nam
         foreign(name).planner.suggest()
 
 
+def test_a_node_that_draws_at_random_is_asked_with_another_seed_where_it_is_refused() -> None:
+    found = foreign("draws").run(8)
+    assert all(0.0 <= float(t.candidate.parameters["x0"]) <= 1.0 for t in found)
+    assert len({t.candidate.key() for t in found}) == 8
+
+
+def test_what_is_under_way_is_told_with_a_proposal_and_to_the_nodes() -> None:
+    lab = foreign("counts_pending")
+    found = [lab.planner.suggest() for _ in range(3)]
+    assert [proposal.pending for _, _, proposal in found] == [(), (0,), (0, 1)]
+    assert [candidate.parameters["x0"] for _, candidate, _ in found] == [0.0, 0.1, 0.2]
+
+
+def test_the_order_in_which_trials_ended_says_nothing_to_a_strategy() -> None:
+    early, late = foreign("follows_the_last_row"), foreign("follows_the_last_row")
+    first = [early.planner.suggest() for _ in range(2)]
+    ended = [
+        trial(number, candidate, proposal=proposal, metrics={"merit": MetricValue(0.2 + number / 10, 0.1, "1")})
+        for number, candidate, proposal in first
+    ]
+    for one in reversed(ended):
+        early.planner.ingest(one)
+    late.planner.recall(ended)
+    assert early.planner.suggest() == late.planner.suggest()
+
+
 def test_numbers_of_torch_and_numpy_are_numbers() -> None:
     assert foreign("gives_tensors").run(1)[0].candidate.parameters == {"x0": 0.25, "x1": 0.5}
 
@@ -147,6 +174,26 @@ SPACES: dict[str, dict[str, Any]] = {
     },
     "equality": {"parameters": dict.fromkeys("xyz", NUMBER), "constraints": ["x + y == 1", "y + z <= 0.8"]},
 }
+GAS = {"kind": "categorical", "levels": ["air", "argon", "oxygen"]}
+KINDS: dict[str, dict[str, Any]] = {
+    "float": {"parameters": {"x": NUMBER}},
+    "logarithm": {"parameters": {"x": {"kind": "float", "unit": "K", "low": 1, "high": 1000, "scale": "log"}}},
+    "integer": {"parameters": {"x": {"kind": "integer", "low": -3, "high": 9}}},
+    "ordinal": {"parameters": {"x": {"kind": "ordinal", "unit": "mm", "levels": [1, 2, 5, 10, 20]}}},
+    "categorical": {"parameters": {"gas": GAS, "x": NUMBER}},
+    "categorical with descriptors": {
+        "parameters": {"gas": {**GAS, "descriptors": {"share": [0.2, 0, 1]}}, "x": NUMBER}
+    },
+    "condition": {"parameters": {"gas": GAS, "x": {**NUMBER, "when": {"gas": ["argon"]}, "otherwise": 0}, "y": NUMBER}},
+    "mixture": {"mixtures": {"m": {"components": {"a": {}, "b": {"high": 0.4}, "c": {"low": 0.1}}}}},
+    "two mixtures": {"mixtures": {n: {"components": {f"{n}{i}": {} for i in range(3)}} for n in "mo"}},
+    "mixture of percents": {"mixtures": {"m": {"unit": "%", "total": 100, "components": {"a": {}, "b": {}, "c": {}}}}},
+    "inequality": {"parameters": dict.fromkeys("xy", NUMBER), "constraints": ["x + y <= 0.8"]},
+    "at least": {"parameters": dict.fromkeys("xy", NUMBER), "constraints": ["x + 2 * y >= 1.5"]},
+    "equality": {"parameters": dict.fromkeys("xyz", NUMBER), "constraints": ["x + y + z == 1"]},
+    "equality beside a choice": {"parameters": {"x": NUMBER, "y": NUMBER, "gas": GAS}, "constraints": ["x + y == 1"]},
+}
+"""Each kind of space that Ax can express, by itself."""
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "best": {"terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}]},
     "front": {
@@ -160,13 +207,13 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 
 
-def by_ax(space: dict[str, Any], objective: dict[str, Any]) -> Campaign:
+def by_ax(space: dict[str, Any], objective: dict[str, Any], initial: int = 4) -> Campaign:
     shares = [name for mixture in space.get("mixtures", {}).values() for name in mixture["components"]]
     names = [*space.get("parameters", {}), *shares]
     step = campaign(1).model_dump(exclude_none=True)["workflow"][0]
     workflow = [{**step, "recipe": {name: f"${name}" for name in names}, "gives": ["merit", "side"]}]
     metrics = {name: {"kind": "measured", "unit": "1"} for name in ("merit", "side")}
-    planner = {"initial": 4, "strategy": "ax"}
+    planner = {"initial": initial, "strategy": "ax"}
     return campaign(1, space=space, objective=objective, metrics=metrics, workflow=workflow, planner=planner)
 
 
@@ -205,8 +252,31 @@ def test_ax_searches_each_kind_of_space_and_goes_on_after_a_kill_as_without(spac
     assert Bakery(plan, whole.trials[:3]).run(2) == found
 
 
-def test_ax_searches_a_pool_by_row() -> None:
-    space = {"pool": {"kind": "generator", "function": "a.b:c"}, "parameters": {"x": NUMBER}}
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_ax_searches_each_kind_by_itself(kind: str) -> None:
+    plan = by_ax(KINDS[kind], OBJECTIVES["best"], initial=2)
+    lab = Bakery(plan, [])
+    found = lab.run(3)
+    assert all(plan.space.contains(candidate) for candidate in found)
+    assert len({candidate.key() for candidate in found}) == 3
+    assert nodes(lab.trials)[-1] == "strategy: MBM"
+    assert Bakery(plan, lab.trials[:2]).run(1) == found
+
+
+def test_ax_searches_what_is_left_where_a_parameter_is_held() -> None:
+    wide = by_ax(
+        {"parameters": dict.fromkeys("xyz", NUMBER), "constraints": ["x + y <= 0.8"]}, OBJECTIVES["best"], initial=2
+    )
+    plan = amended(wide, [FixParameter(parameter="y", value=0.5)])
+    found = Bakery(plan, []).run(3)
+    assert all(plan.space.contains(candidate) for candidate in found)
+    assert {candidate.parameters["y"] for candidate in found} == {0.5}
+
+
+@pytest.mark.parametrize("parameters", [{}, {"x": NUMBER}], ids=["alone", "with a parameter"])
+def test_ax_searches_a_pool_by_row(parameters: dict[str, Any]) -> None:
+    space = {"pool": {"kind": "generator", "function": "a.b:c"}, "parameters": parameters}
     plan = by_ax(space, OBJECTIVES["best"])
     views = {"composition": np.random.default_rng(0).normal(size=(30, 3))}
     table = MaterialTable(tuple("m" * (i + 1) for i in range(30)), views, {})

@@ -11,7 +11,6 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.proposals import MODEL, OPERATOR, Proposal
 from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
-from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder
 from tests.planned import Lab, campaign
 from tests.trials import trial
@@ -77,12 +76,6 @@ def test_a_model_that_was_found_overconfident_is_inflated_three_times_and_no_mor
     assert doubts[0] == doubts[1], "beyond, it would choose by its ignorance alone"
 
 
-def test_the_start_fills_the_space_and_then_a_model_chooses() -> None:
-    lab = Lab(campaign(1, planner={"initial": 4}), lambda p, _: -((float(p["x0"]) - 0.3) ** 2), sd=0.01)
-    generators = [t.proposal.generator for t in lab.run(6)]
-    assert generators == ["space-filling"] * 4 + [MODEL] * 2
-
-
 def test_what_somebody_asked_for_is_the_next_trial_with_the_reason() -> None:
     planner = planner_of(campaign(1))
     planner.suggest()
@@ -98,11 +91,3 @@ def test_a_planner_that_learns_anew_proposes_what_it_would_have_proposed() -> No
     again.recall(lab.trials)
     again.relearn(lab.trials)
     assert again.suggest() == lab.planner.suggest()
-
-
-def test_a_space_without_candidates_left_is_exhausted() -> None:
-    plan = campaign(1, space={"parameters": {"x0": {"kind": "ordinal", "unit": "1", "levels": [0.0, 1.0]}}})
-    planner = planner_of(plan)
-    assert {planner.suggest()[1].parameters["x0"] for _ in range(2)} == {0.0, 1.0}
-    with pytest.raises(SpaceExhaustedError):
-        planner.suggest()
