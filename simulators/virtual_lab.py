@@ -14,6 +14,7 @@ from campaigns.errors import LabError, SampleError
 from campaigns.values import Scalar
 from instruments.built_in import Setting
 from instruments.clock import Clock
+from instruments.devices.curve_instrument import CurveInstrument
 from instruments.devices.cycler import Cycler
 from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.furnace import Furnace
@@ -191,34 +192,48 @@ class VirtualFurnace(VirtualInstrument, Furnace):
         return "" if self._entry is None else program_of(self._entry.recipe).phase(elapsed)
 
 
-class VirtualDiffractometer(VirtualInstrument, Diffractometer):
+class VirtualCurveInstrument(VirtualInstrument, CurveInstrument):
+    """An instrument that takes its curve from the physics.
+
+    Attributes:
+        station_kind: of the station, by which it is known how long a job takes.
+    """
+
+    station_kind: ClassVar[StationKind]
+
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
+        """Return how long a job takes [s]."""
+        return job_duration(self.station_kind, recipe)
+
+    def measure(self, entry: LedgerEntry) -> tuple[Array, Array]:
+        """Return abscissa and readings (``n`` each) of a job's sample."""
+        raise NotImplementedError
+
+    def outcome(self, entry: LedgerEntry) -> JobOutcome:
+        """Return the curve, with its readings as the job's faults leave them."""
+        points, readings = self.measure(entry)
+        values = zip(self.curve, (points, self.corrupted(entry, readings)), strict=True)
+        return JobOutcome(self.job_duration(entry.recipe), dict(values))
+
+
+class VirtualDiffractometer(VirtualCurveInstrument, Diffractometer):
     """A diffractometer that takes its patterns from the physics."""
 
-    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
-        """Return how long a scan takes [s]."""
-        return job_duration("diffractometer", recipe)
+    station_kind = "diffractometer"
 
-    def outcome(self, entry: LedgerEntry) -> JobOutcome:
-        """Return the pattern."""
-        sample = self.bench.sample(entry.sample)
-        two_theta, counts = self.bench.physics.diffract(sample, entry.recipe, self.bench.rng(entry))
-        duration = self.job_duration(entry.recipe)
-        return JobOutcome(duration, {"two_theta": two_theta, "counts": self.corrupted(entry, counts)})
+    def measure(self, entry: LedgerEntry) -> tuple[Array, Array]:
+        """Return angle and counts."""
+        return self.bench.physics.diffract(self.bench.sample(entry.sample), entry.recipe, self.bench.rng(entry))
 
 
-class VirtualCycler(VirtualInstrument, Cycler):
+class VirtualCycler(VirtualCurveInstrument, Cycler):
     """A cycler that takes its discharge curves from the physics."""
 
-    def job_duration(self, recipe: Mapping[str, Scalar]) -> float:
-        """Return how long a charge and a discharge take [s]."""
-        return job_duration("cycler", recipe)
+    station_kind = "cycler"
 
-    def outcome(self, entry: LedgerEntry) -> JobOutcome:
-        """Return the discharge curve."""
-        sample = self.bench.sample(entry.sample)
-        capacity, voltage = self.bench.physics.discharge(sample, entry.recipe, self.bench.rng(entry))
-        duration = self.job_duration(entry.recipe)
-        return JobOutcome(duration, {"capacity": capacity, "voltage": self.corrupted(entry, voltage)})
+    def measure(self, entry: LedgerEntry) -> tuple[Array, Array]:
+        """Return capacity and voltage of the discharge."""
+        return self.bench.physics.discharge(self.bench.sample(entry.sample), entry.recipe, self.bench.rng(entry))
 
 
 class VirtualExperiment(VirtualInstrument):

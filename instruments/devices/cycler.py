@@ -10,28 +10,18 @@ from ophyd import Component
 
 from campaigns.values import Scalar
 from instruments.built_in import CYCLER
-from instruments.devices.diffractometer import same_length
-from instruments.job import Job
-from instruments.job_instrument import JobInstrument, Quantity
+from instruments.devices.curve_instrument import CurveInstrument
+from instruments.job_instrument import Quantity
 
 
-class Cycler(JobInstrument):
+class Cycler(CurveInstrument):
     """A cycler with a cell press: one charge, then the discharge that is recorded."""
 
     settings: ClassVar[tuple[str, ...]] = tuple(CYCLER.settings)
     defaults: ClassVar[Mapping[str, Scalar]] = CYCLER.defaults
+    curve: ClassVar[tuple[str, ...]] = ("capacity", "voltage")
 
     c_rate = Component(Quantity, value=0.0, **CYCLER.settings["c_rate"].stated)
 
     capacity = Component(Quantity, value=np.zeros(0), unit="mAh/g")
     voltage = Component(Quantity, value=np.zeros(0), unit="V")
-
-    def verify(self, job: Job) -> None:
-        """Prove that there is one voltage per capacity.
-
-        Raises:
-            UnknownJobError: the readings belong to another job.
-            StepError: the curve is empty or torn.
-        """
-        super().verify(job)
-        same_length(self.name, self.capacity, self.voltage)
