@@ -77,7 +77,8 @@ def completed(number: int, capacity: float, voltage: float = 3.5, **changes: Any
     objective = campaign().build_objective()
     values = {name: metric.value for name, metric in metrics.items()}
     sds = {name: metric.sd for name, metric in metrics.items()}
-    found = {
+    found: dict[str, Any] = {
+        "state": TrialState.COMPLETED,
         "metrics": metrics,
         "score": float(objective.score(values)),
         "score_sd": objective.score_sd(values, sds),
@@ -85,7 +86,7 @@ def completed(number: int, capacity: float, voltage: float = 3.5, **changes: Any
         "completed_order": number,
         "steps": (attempt(number, "make", "furnace_1"), attempt(number, "cycle", "cycler")),
     }
-    return trial(number, TrialState.COMPLETED, **(found | changes))
+    return trial(number, **(found | changes))
 
 
 def trial(number: int, state: TrialState, **changes: Any) -> TrialRecord:

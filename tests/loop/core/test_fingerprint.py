@@ -1,0 +1,65 @@
+"""A store goes on with a campaign whose file has changed only in what chooses no candidate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loop.core.fingerprint import campaign_record
+from tests.trials import campaign
+
+BEFORE = campaign_record(campaign(), "").fingerprint
+RECIPE = dict(campaign().workflow[0].recipe)
+
+
+def workflow(**changes: Any) -> dict[str, Any]:
+    steps = [step.model_dump(exclude_defaults=True) for step in campaign().workflow]
+    return {"workflow": [steps[0] | changes, *steps[1:]]}
+
+
+def metrics(**changes: Any) -> dict[str, Any]:
+    found = {name: {"kind": "measured", "unit": unit} for name, unit in (("capacity", "mAh/g"), ("mean_voltage", "V"))}
+    return {"metrics": found | {"capacity": found["capacity"] | changes}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"description": "a longer one"},
+        {"budget": {"trials": 99, "cost": "900 USD"}},
+        {"stopping": [{"kind": "target", "score": 1.0}]},
+        {"lab": {"kind": "virtual", "faults": [{"trial": 1, "station": "cycler", "kind": "nan"}]}},
+        workflow(timeout="20 h"),
+        metrics(plausible=(0, 400)),
+    ],
+    ids=lambda changes: next(iter(changes), "nothing"),
+)
+def test_what_chooses_no_candidate_may_change(changes: dict[str, Any]) -> None:
+    assert campaign_record(campaign(**changes), "").fingerprint == BEFORE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 2},
+        {"planner": {"initial": 3}},
+        workflow(recipe=RECIPE | {"ramp_rate": "2 degC/min"}),
+        workflow(cost="5 USD"),
+        metrics(unit="Ah/kg"),
+    ],
+    ids=["seed", "planner", "recipe", "cost", "unit"],
+)
+def test_what_decides_about_the_trials_makes_another_campaign(changes: dict[str, Any]) -> None:
+    assert campaign_record(campaign(**changes), "").fingerprint != BEFORE
+
+
+def test_a_default_that_is_written_out_changes_nothing() -> None:
+    default = campaign().planner.model_dump()
+    assert campaign_record(campaign(planner=default), "").fingerprint == BEFORE
+
+
+def test_the_record_keeps_the_files_text_as_it_is() -> None:
+    record = campaign_record(campaign(), "name: made_up  # by hand\n")
+    assert (record.name, record.seed, record.source) == ("made_up", 1, "name: made_up  # by hand\n")
