@@ -64,39 +64,38 @@ def fit_posterior(
         caches: of earlier calls with a part of the history; they save time and change nothing.
         sources: metric to its models of earlier campaigns.
     """
-    restrictions, caches = restrictions or {}, {} if caches is None else caches
+    restrictions, caches, sources = restrictions or {}, {} if caches is None else caches, sources or {}
     rows = scorer.encoder.encode(history.done)
     found: dict[str, _FittedMetric] = {}
     for name, metric in scorer.campaign.measured.items():
-        restricted = restrictions.get(name, ModelRestrictions())
-        task = replace(problem_of(scorer, name, metric), views=restricted.views, inflation=restricted.inflation)
         places = history.places_with(*needed(name, metric))
         if not places:
             continue  # nobody asks for it, and it was never obtained
-        seen = observations(metric, name, history, rows)
-        if metric.model is not None:
+        seen, restricted = observations(metric, name, history, rows), restrictions.get(name, ModelRestrictions())
+        if metric.model is None:
+            task = replace(problem_of(scorer, name, metric), views=restricted.views, inflation=restricted.inflation)
+            inputs = _FitInputs.of(name, caches, conservative=_is_conservative(scorer))
+            inputs = replace(inputs, fallback=restricted.fallback, sources=sources.get(name, ()))
+            found[name] = _fit_metric(task, seen, inputs).at(places)
+        else:
             path = ModelPath(metric.model, f"metrics.{name}.model")
             own = fit_custom_model(path, scorer.encoder, seen, restricted.inflation)
             found[name] = _FittedMetric(own, {}, own, own if _is_conservative(scorer) else None)
-            continue
-        further = caches.setdefault(f"{name}, further", FitCache())
-        conservative, effects = (further, None) if _is_conservative(scorer) else (None, further)
-        known = _FitInputs(
-            restricted.fallback,
-            caches.setdefault(name, FitCache()),
-            effects,
-            conservative,
-            (sources or {}).get(name, ()),
-        )
-        found[name] = _fit_metric(task, seen, known).at(places)
+    return _joined(scorer, history, rows, found)
+
+
+def _joined(
+    scorer: ObjectiveOnSamples, history: TrainingData, rows: Tensor, found: Mapping[str, _FittedMetric]
+) -> CampaignPosterior:
+    """Return the posterior of all metrics, of which each was fitted for itself."""
     return CampaignPosterior(
         scorer,
-        models={name: learnt.model for name, learnt in found.items()},
+        models={name: fitted.model for name, fitted in found.items()},
         measured={n: _tensor([m.value if m else math.nan for m in history.metrics[n]]) for n in found},
         rows=rows,
-        outliers={name: learnt.outliers for name, learnt in found.items()},
-        processes={name: learnt.process for name, learnt in found.items()},
-        standard_models={name: learnt.standard for name, learnt in found.items() if learnt.standard is not None},
+        outliers={name: fitted.outliers for name, fitted in found.items()},
+        processes={name: fitted.process for name, fitted in found.items()},
+        standard_models={name: fitted.standard for name, fitted in found.items() if fitted.standard is not None},
         whole=None if history.whole is None else torch.tensor(list(history.whole), dtype=torch.bool),
     )
 
@@ -126,19 +125,26 @@ class _FitInputs:
     """What a metric is fitted with beside its measurements.
 
     Attributes:
-        fallback: views to use instead, or None.
         cache: of its standard model.
-        effects: of its additive model; None beside a conservative one, as additive models are sure of what lies
-            between measurements.
-        conservative: of its conservative model; None where there is none.
+        additive: cache of its additive model; None beside a conservative one, as additive models underestimate the
+            variance between measurements.
+        conservative: cache of its conservative model; None where there is none.
+        fallback: views to use instead, or None.
         sources: its models of earlier campaigns.
     """
 
-    fallback: tuple[str, ...] | None
     cache: FitCache
-    effects: FitCache | None
+    additive: FitCache | None
     conservative: FitCache | None
-    sources: tuple[SourceModel, ...]
+    fallback: tuple[str, ...] | None = None
+    sources: tuple[SourceModel, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, caches: FitCaches, *, conservative: bool) -> _FitInputs:
+        """Return the caches of a metric; those that are missing are added."""
+        further = caches.setdefault(f"{name}, further", FitCache())
+        each = (None, further) if conservative else (further, None)
+        return cls(caches.setdefault(name, FitCache()), *each)
 
 
 def problem_of(scorer: ObjectiveOnSamples, name: str, metric: MeasuredConfig) -> RegressionProblem:
@@ -153,31 +159,32 @@ def _is_conservative(scorer: ObjectiveOnSamples) -> bool:
     return encoder.materials is None and encoder.space.rows is None and isinstance(find, FindBestConfig)
 
 
-def _fit_metric(task: RegressionProblem, seen: Observations, known: _FitInputs) -> _FittedMetric:
+def _fit_metric(task: RegressionProblem, seen: Observations, inputs: _FitInputs) -> _FittedMetric:
     """Return the model of a metric, and which measurements are suspected outliers.
 
     Where there is a conservative process, it chooses; noise and outliers are estimated by the standard one. Fewer views
     are used where the model has failed and the measurements are not clearly more probable by it.
     """
-    screened = detect_outliers(task, seen, known.cache)
-    heteroscedastic = fit_heteroscedastic_noise(task, screened.seen)
-    kept = screened.seen if heteroscedastic is None else heteroscedastic.noisier(screened.seen)
-    process = _noisy(fit_with_sources(task, known.sources, kept, known.cache), heteroscedastic)
-    others = alternative_models(task, known.sources, kept, known.effects)
-    model = average_models(process, others)
-    if known.conservative is not None:
-        conservative = fit_with_sources(replace(task, conservative=True), known.sources, kept, known.conservative)
-        return _FittedMetric(
-            average_models(_noisy(conservative, heteroscedastic), others), screened.outliers, process, model
-        )
-    if known.fallback is None:
-        return _FittedMetric(model, screened.outliers, process)
-    fewer = replace(task, views=known.fallback)
-    simpler = _noisy(fit_with_sources(fewer, known.sources, kept, known.cache), heteroscedastic)
+    screened = detect_outliers(task, seen, inputs.cache)
+    noise = fit_heteroscedastic_noise(task, screened.seen)
+    kept = screened.seen if noise is None else noise.noisier(screened.seen)
+
+    def process_of(problem: RegressionProblem, cache: FitCache) -> MetricGP:
+        return _noisy(fit_with_sources(problem, inputs.sources, kept, cache), noise)
+
+    process = process_of(task, inputs.cache)
+    others = alternative_models(task, inputs.sources, kept, inputs.additive)
+    standard = _FittedMetric(average_models(process, others), screened.outliers, process)
+    if inputs.conservative is not None:
+        conservative = process_of(replace(task, conservative=True), inputs.conservative)
+        return replace(standard, model=average_models(conservative, others), standard=standard.model)
+    if inputs.fallback is None:
+        return standard
+    simpler = process_of(replace(task, views=inputs.fallback), inputs.cache)
     simple = average_models(simpler, others)
-    if clearly_better(model.evidence, simple.evidence, len(kept.values)):
-        return _FittedMetric(model, screened.outliers, process)
-    return _FittedMetric(simple, screened.outliers, simpler)
+    if clearly_better(standard.model.evidence, simple.evidence, len(kept.values)):
+        return standard
+    return replace(standard, model=simple, process=simpler)
 
 
 def _noisy(process: MetricGP, noise: HeteroscedasticNoise | None) -> MetricGP:
