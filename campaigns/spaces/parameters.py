@@ -20,6 +20,10 @@ When = Annotated[
 """Where a parameter applies."""
 
 
+NARROWEST = 1.5e-5
+"""Width of a range, in the parameter's unit, below which Ax refuses to hold it (``ax.core.parameter``, 100 ``EPS``)."""
+
+
 class FloatConfig(Config):
     """A real number between two bounds."""
 
@@ -43,6 +47,11 @@ class FloatConfig(Config):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         _check_bounds(self.low, self.high, self.unit)
+        if 0.0 < self.high - self.low < NARROWEST:
+            raise ValueError(
+                f"got low and high {self.high - self.low:g} {self.unit} apart; allowed: {NARROWEST:g} {self.unit} at "
+                "least; take a smaller unit, such as nm for m"
+            )
         _check_growth(self)
         least = ("low", self.low) if self.lowest is None else ("lowest", self.lowest)
         if self.scale == "log" and least[1] <= 0:

@@ -61,6 +61,7 @@ def test_bounds_are_converted_to_the_parameter_s_unit() -> None:
             {"kind": "float", "unit": "h", "low": 0, "high": 3, "scale": "log"},
             "got low .*allowed with scale: log: above zero",
         ),
+        ({"kind": "float", "unit": "m", "low": 1e-9, "high": 1e-7}, "9.9e-08 m apart; allowed: 1.5e-05 m at least"),
         ({"kind": "float", "unit": "h", "low": True, "high": 3}, "allowed: a number"),
         ({"kind": "float", "unit": "h", "low": float("inf"), "high": 3}, "finite"),
         ({"kind": "integer", "low": 0.5, "high": 3}, "allowed for an integer: whole numbers"),

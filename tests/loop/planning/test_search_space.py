@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
-from ax.core.parameter import ChoiceParameter, FixedParameter, RangeParameter
+from ax.core.parameter import EPS, ChoiceParameter, FixedParameter, ParameterType, RangeParameter
+from ax.exceptions.core import UserInputError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.amendments import FixParameter, amended
+from campaigns.spaces.parameters import NARROWEST
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from loop.planning.search_space import MATERIAL, candidate_of, parameters_of, search_space
@@ -129,3 +131,12 @@ def test_what_is_no_number_is_a_candidate_that_no_space_contains(value: Any, dat
     plan = space(data)
     parameters = dict.fromkeys(plan.all_parameters, 1.0) | {"a": value}
     assert not plan.contains(candidate_of(plan, parameters, ()))
+
+
+def test_every_range_that_a_campaign_may_have_can_be_held_by_ax() -> None:
+    assert pytest.approx(100 * EPS) == NARROWEST
+    number = {"kind": "float", "unit": "m", "low": 0.0, "high": 1.01 * NARROWEST}
+    space = search_space(SpaceConfig.model_validate({"parameters": {"x": number}}))
+    assert isinstance(space.parameters["x"], RangeParameter)
+    with pytest.raises(UserInputError, match="very small"):
+        RangeParameter("x", ParameterType.FLOAT, 0.0, 0.99 * NARROWEST)
