@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,13 @@ from tests.loop.planning.test_cost_weighting import box
 BLIND: dict[str, Any] = {"planner": {"cost": "blind"}}
 
 
-def offered(seed: int = 0, **changes: Any) -> list[Candidate]:
+def offered(seed: int = 0, pending: Sequence[Candidate] = (), **changes: Any) -> list[Candidate]:
     """Return the shortlist of a campaign in which a gives all and b costs, after eight trials."""
     plan = box(**changes)
     places = np.random.default_rng(0).random((8, 2)).round(3)
     done = [Candidate({"a": float(a), "b": float(b)}) for a, b in places]
     values = [MetricValue(float(np.sin(5 * a)), 0.01, "1") for a, _ in places]
-    history = TrainingData(done, {"f": values}, [], frozenset(c.key() for c in done))
+    history = TrainingData(done, {"f": values}, pending, frozenset(c.key() for c in (*done, *pending)))
     return shortlist(fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history), history, seed)
 
 
@@ -41,6 +42,14 @@ def test_of_the_whole_space_what_is_promising_is_kept() -> None:
 def test_what_costs_less_is_kept_where_cost_is_weighed() -> None:
     aware, blind = (sum(float(c.parameters["b"]) < 0.1 for c in offered(**changes)) for changes in ({}, BLIND))
     assert aware > 1.5 * blind
+
+
+def test_what_lies_near_a_pending_candidate_is_no_longer_the_most_promising() -> None:
+    def away(found: list[Candidate]) -> float:
+        return float(np.mean([abs(float(c.parameters["a"]) - float(first.parameters["a"])) for c in found[:10]]))
+
+    first = offered(**BLIND)[0]
+    assert away(offered(pending=[first], **BLIND)) > 2.0 * away(offered(**BLIND))
 
 
 def test_the_shortlist_follows_from_the_seed() -> None:
