@@ -14,7 +14,7 @@ from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.replication import Replicate, _knowledge_gradients, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder
-from tests.loop.planning.test_outlier_handling import hill, spiky
+from tests.loop.planning.test_model_fitter import hill, spiky
 from tests.planned import Lab, campaign
 
 
