@@ -179,6 +179,18 @@ def test_the_acquisition_is_botorchs_noisy_expected_improvement() -> None:
     assert float(ours[~affordable].max()) < float(ours[affordable].max()) - 10.0
 
 
+def test_the_acquisition_is_lower_by_the_log_of_the_probability_of_success() -> None:
+    world = World()
+    history = world.history(world.start(16))
+    posterior = fit_posterior(world.scorer, history)
+    beside = posterior.with_failures([Candidate({"temperature": t}, "5") for t in (900.0, 940.0, 980.0)])
+    rows = world.scorer.encoder.encode([Candidate({"temperature": t}, "5") for t in (620.0, 760.0, 960.0)])
+    with torch.no_grad():
+        plain, guided = (acquisition_function(each, history, 0)(rows.unsqueeze(-2)) for each in (posterior, beside))
+    assert torch.allclose(guided, plain + beside.success_weight(rows).log())
+    assert float(beside.success(rows)[-1]) < 0.8 < float(posterior.success(rows)[-1])
+
+
 def test_many_good_candidates_are_found_where_many_are_wanted() -> None:
     world = World()
     data = campaign().model_dump() | {"objective": {**campaign().objective.model_dump(), "find": {"kind": "many"}}}

@@ -1,14 +1,9 @@
 import pytest
 import torch
-from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.posteriors import GPyTorchPosterior
-from botorch.sampling import SobolQMCNormalSampler
 
 from campaigns.values import Candidate
-from loop.planning.acquisition import acquisition_function
-from loop.planning.campaign_model import CampaignModel
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ScoreObjective
 from loop.planning.posterior import CampaignPosterior
 from tests.loop.planning.test_acquisition import MATERIALS, World
 
@@ -48,23 +43,3 @@ def test_other_outputs_and_noise_are_refused(learnt: tuple[World, CampaignPoster
     _, posterior = learnt
     with pytest.raises(NotImplementedError, match="all outputs are predicted together"):
         posterior.model.posterior(posterior.rows, observation_noise=True)
-
-
-def test_samples_beside_a_baseline_are_botorchs(learnt: tuple[World, CampaignPosterior]) -> None:
-    world, posterior = learnt
-    history = world.history(world.start(16))
-    rows = world.scorer.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
-    ours = acquisition_function(posterior, history, 3)
-    score = posterior.outcomes[0]
-    theirs = qLogNoisyExpectedImprovement(
-        model=posterior.model,
-        X_baseline=ours.X_baseline,
-        sampler=SobolQMCNormalSampler(torch.Size([256]), seed=3),
-        objective=ScoreObjective(posterior.layout),
-        constraints=posterior.layout.constraints(posterior.slack_spreads),
-        prune_baseline=False,
-        tau_relu=1e-3 * float(score.std(correction=0)),
-    )
-    assert isinstance(posterior.model, CampaignModel)
-    with torch.no_grad():
-        assert torch.allclose(ours(rows.unsqueeze(-2)), theirs(rows.unsqueeze(-2)), rtol=1e-5)
