@@ -117,8 +117,13 @@ def raising(error: BaseException) -> Callable[[Diagonal], Any]:
     return propose
 
 
-def sleepless(_node: Diagonal) -> Any:
+ASKED: list[Diagonal] = []
+"""Nodes that were asked and never answered."""
+
+
+def sleepless(node: Diagonal) -> Any:
     """Never come back."""
+    ASKED.append(node)
     while True:
         pass
 

@@ -13,6 +13,7 @@ from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
 from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder, MaterialTable
+from tests.loop.planning.foreign import ASKED
 from tests.loop.planning.test_experiment import trial
 from tests.planned import Lab, campaign, hill, nodes
 
@@ -141,9 +142,11 @@ def test_numbers_of_torch_and_numpy_are_numbers() -> None:
 def test_a_strategy_that_does_not_answer_is_told_with_the_line_that_it_is_in_and_not_asked_again() -> None:
     lab = foreign("sleeps", timeout=0.1)
     told = r"Odd of .* not answered within 0\.1 s, and is in .*foreign\.py:\d+; .* more time by planner\.timeout"
+    ASKED.clear()
     for _ in range(2):
         with pytest.raises(PlannerError, match=told):
             lab.planner.suggest()
+    assert len(ASKED) == 1
 
 
 @pytest.mark.parametrize(("name", "what"), [("meddles", "trials"), ("widens", "search space")])

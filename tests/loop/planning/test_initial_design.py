@@ -92,6 +92,12 @@ def test_where_few_materials_are_possible_they_come_first_and_the_others_after_t
     assert len(set(found)) == 8
 
 
+def test_what_is_possible_comes_next_when_all_that_looks_good_was_tried() -> None:
+    found = places(start(pool(at_most("cost", 50.0), prior=True), 14, table(**{"prior:merit": PRIOR})))
+    assert len(set(found)) == 14
+    assert (COST[found] <= 50.0).all()
+
+
 def test_few_possible_materials_are_tried_at_several_settings() -> None:
     limit = float(np.sort(COST)[2])
     space = {"pool": {"kind": "generator", "function": "a.b:c"}, "parameters": {"x": NUMBER}}
