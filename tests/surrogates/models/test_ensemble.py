@@ -152,3 +152,13 @@ def test_noise_that_measurements_do_not_tell_of_is_learnt() -> None:
     assert learnt == pytest.approx(0.3, rel=0.35)
     exact = fit_gp(RegressionProblem(ENCODER), seen(at, smooth(at)))
     assert exact.scale * exact.describe()["hyper_parameters"]["noise"] ** 0.5 < 0.03
+
+
+def test_trees_whose_intervals_proved_too_narrow_are_widened() -> None:
+    observations, at = seen(rows(20), cliff(rows(20))), rows(9, seed=1)
+    spreads = []
+    for factor in (1.0, 2.0):
+        trees = alternative_models(RegressionProblem(ENCODER, inflation=factor), (), observations, None)[TREES]
+        assert isinstance(trees, ExtraTrees)
+        spreads.append(trees.marginals(at)[1].square() - trees.floor)
+    assert torch.allclose(spreads[1], 4.0 * spreads[0])

@@ -111,3 +111,12 @@ def test_many_measurements_are_learnt_as_few_are(monkeypatch: pytest.MonkeyPatch
     spread = float(few.marginals(everything)[0].std())
     for one, other in zip(few.marginals(everything), many.marginals(everything), strict=True):
         assert float((one - other).abs().max()) < 0.05 * spread
+
+
+def test_models_that_are_inflated_differently_are_not_taken_for_each_other() -> None:
+    encoder, seen = world(12)
+    cache = FitCache()
+    one, other = (
+        fit_gp(RegressionProblem(encoder, inflation=f), seen, cache).marginals(seen.rows)[1] for f in (1.0, 2.0)
+    )
+    assert torch.allclose(other, 2.0 * one)

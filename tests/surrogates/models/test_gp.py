@@ -233,6 +233,16 @@ def test_noise_is_taken_as_it_comes() -> None:
     assert float(mean) == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize(("stated", "shown"), [(0.5, 0.01), (0.01, 0.5)])
+def test_the_noise_of_a_measurement_is_what_is_stated_and_no_less_than_what_replicates_show(
+    stated: float, shown: float
+) -> None:
+    rows = torch.from_numpy(np.random.default_rng(6).random((12, 6))).repeat(2, 1)
+    values = hartmann(rows) + shown / math.sqrt(2.0) * torch.tensor([1.0, -1.0]).repeat_interleave(12).double()
+    gp = fit_gp(RegressionProblem(BOX), Observations(rows, values, torch.full((24,), stated, dtype=torch.float64)))
+    assert float(gp.noise(rows[:1]).sqrt()) == pytest.approx(0.5, rel=1e-6)
+
+
 def test_learning_is_deterministic() -> None:
     encoder, rows, rng = world(30)
     data = observe(rows, torch.from_numpy(rng.normal(size=30)), 0.1)

@@ -101,3 +101,15 @@ def test_a_model_that_learns_from_nothing_cheap_stays_as_it_is(cheap: MetricGP) 
     alone = fit_gp(TASK, measured(high, points(6, 2)))
     assert with_low_fidelity(alone, {"quick": cheap}) is alone
     assert low_fidelity_of(alone) is None
+
+
+def test_the_unit_of_the_cheap_version_does_not_matter() -> None:
+    moments, seen = [], measured(high, points(6, 2))
+    for unit in (1.0, 1e3):
+        at = points(7, 1)
+        sds = torch.full((7,), 0.05 * unit, dtype=torch.float64)
+        quick = fit_gp(TASK, Observations(at, unit * low(at), sds))
+        found = with_low_fidelity(fit_with_sources(TASK, (SourceModel("quick", quick),), seen), {"quick": quick})
+        assert isinstance(found, AutoregressiveModel)
+        moments.append(torch.stack(found.marginals(points(9, 3))))
+    torch.testing.assert_close(*moments, rtol=1e-6, atol=1e-6)

@@ -1,4 +1,6 @@
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,10 +8,11 @@ import torch
 from torch import Tensor
 
 from campaigns.spaces.space import SpaceConfig
-from surrogates.models.encoder import Encoder
+from surrogates.models.encoder import Encoder, MaterialTable
 from surrogates.models.ensemble import alternative_models, average_models
-from surrogates.models.fit import FitCache, fit_gp
+from surrogates.models.fit import FitCache, fit_gp, fitted_to
 from surrogates.models.gp import MetricGP
+from surrogates.models.means import PoolPrior
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 from surrogates.models.transfer import SourceModel, fit_with_sources
@@ -100,3 +103,21 @@ def test_without_sources_none_is_described() -> None:
             fit_with_sources(TASK, (), seen), alternative_models(TASK, (), seen, FitCache())
         ).describe()
     )
+
+
+def test_densities_are_compared_in_the_unit_of_the_metric() -> None:
+    rng = np.random.default_rng(0)
+    view = rng.normal(size=(40, 2))
+    table = MaterialTable(tuple(map(str, range(40))), {"one": view}, {"size": 5.0 + view[:, 0]})
+    pool = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
+    task = RegressionProblem(Encoder(pool, table), PoolPrior("size", factor=True))
+    rows = torch.arange(20, dtype=torch.float64).unsqueeze(-1)
+    values = torch.from_numpy(100.0 + 20.0 * view[:20, 0])
+    seen = Observations(rows, values, torch.full((20,), 0.5, dtype=torch.float64))
+    source = SourceModel("before", fit_gp(replace(task, prior=None), seen))
+    gain = fit_with_sources(task, (source,), seen).account["sources"]["before"]["gain"]
+    alone, helped = (
+        fit_gp(replace(task, prior=prior), seen) for prior in (task.prior, source.over(rows[: fitted_to(20)]))
+    )
+    assert alone.scale > 2.0 * helped.scale  # a share of a number is not shifted, and so has another unit
+    assert gain == pytest.approx(helped.evidence - alone.evidence + math.log(alone.scale / helped.scale))
