@@ -21,6 +21,7 @@ from surrogates.models.gp import MetricGP, MetricUnits
 from surrogates.models.hyperparameters import fit
 from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.means import PriorMean
+from surrogates.models.memo import Memo
 from surrogates.models.model_selection import FEWEST, Selection, kernels_beside, select_kernel, select_views, slope_of
 from surrogates.models.observations import Observations
 from surrogates.models.problem import FittedKernel, RegressionProblem, Standardised, digest
@@ -34,27 +35,21 @@ _CACHED = 3  # models and factors of one metric
 
 @dataclass(frozen=True)
 class FitCache:
-    """What is kept of the fits of one metric, by what they depend on: some measurements, views and prior.
+    """What is kept of the fits of one metric: each by the measurements, the views and the prior that it depends on.
 
     Attributes:
-        logs: logarithms of hyper-parameters, by the spec and the prior that they belong to.
-        verdicts: by the views and the prior that might be used.
-        widenings: what standard deviations are multiplied by, by the spec and the prior that are used.
-        factors: latest factorised covariances of the observations that decide, by a digest of all they depend on.
-        models: latest models, by views, prior and inflation that might be used.
+        logs: logarithms of hyper-parameters.
+        selections: of views, prior and kernel.
+        extrapolations: what standard deviations are multiplied by for other chemistries.
+        factors: factorised covariances of the observations that decide.
+        models: fitted models.
     """
 
-    logs: dict[_ShapeKey, Tensor] = field(default_factory=dict)
-    verdicts: dict[_Key, Selection] = field(default_factory=dict)
-    widenings: dict[_ShapeKey, float] = field(default_factory=dict)
-    factors: dict[tuple[KernelSpec, PriorMean | None, bytes], Factor] = field(default_factory=dict)
-    models: dict[tuple[_Key, float], MetricGP] = field(default_factory=dict)
-
-
-_Key = tuple[int, bytes, tuple[str, ...], PriorMean | None, bool]
-"""How many measurements there were, their digest, the views and prior that might be used, and whether no kernel is."""
-_ShapeKey = tuple[int, bytes, KernelSpec, PriorMean | None]
-"""The same with what was made of them."""
+    logs: Memo[Tensor] = field(default_factory=Memo)
+    selections: Memo[Selection] = field(default_factory=Memo)
+    extrapolations: Memo[float] = field(default_factory=Memo)
+    factors: Memo[Factor] = field(default_factory=lambda: Memo(_CACHED))
+    models: Memo[MetricGP] = field(default_factory=lambda: Memo(_CACHED))
 
 
 def fit_gp(task: RegressionProblem, seen: Observations, cache: FitCache | None = None) -> MetricGP:
@@ -70,30 +65,29 @@ def fit_gp(task: RegressionProblem, seen: Observations, cache: FitCache | None =
     """
     cache = FitCache() if cache is None else cache
     start = Standardised(task, seen)
-    key = (_key(start), task.inflation)
-    if key not in cache.models:
-        keep_latest(cache.models, key, _learnt(start, cache), _CACHED)
-    return cache.models[key]
+    return cache.models.once((*_key(start), task.inflation), lambda: _fitted_model(start, cache))
 
 
-def _key(start: Standardised) -> _Key:
+def _key(start: Standardised) -> tuple[object, ...]:
+    """Return all that a selection depends on."""
     task = start.task
     return len(start.rows), start.digest, task.usable, task.prior, task.plain or bool(task.usable)
 
 
-def _learnt(start: Standardised, cache: FitCache) -> MetricGP:
+def _fitted_model(start: Standardised, cache: FitCache) -> MetricGP:
     decisive = start.first(fitted_to(len(start.rows)))
     many = len(start.rows) > _MOST_TO_FIT
     if many:  # in the units of those that decide, so that these stay as they are
         start = Standardised(start.task, start.seen, (decisive.shift, decisive.scale))
-    verdict = _verdict(decisive, cache)
-    spec = verdict.spec
-    logs = _logs(decisive, spec, verdict.prior, cache)
-    widened = _widened(decisive, spec, verdict.prior, cache)
-    fitted = FittedKernel.at(start, spec, verdict.prior, logs)
+    selection = _selection(decisive, cache)
+    logs = _logs(decisive, selection.spec, selection.prior, cache)
+    extrapolation = _extrapolation(decisive, selection, logs, cache)
+    fitted = FittedKernel.at(start, selection.spec, selection.prior, logs)
     if many:
-        fitted = replace(fitted, known=_extended(fitted, start.rows[: len(decisive.rows)], cache))
-    return _believed(start, fitted, verdict, widened)
+        fitted = replace(fitted, factorised=_extended(fitted, start.rows[: len(decisive.rows)], cache))
+    units = MetricUnits(start.shift, start.scale, start.task.floor, start.task.inflation * extrapolation)
+    account = {**_account(start, fitted, selection), "widening": extrapolation}
+    return MetricGP(fitted, start.rows, units).noted(account=account)
 
 
 def _extended(fitted: FittedKernel, first: Tensor, cache: FitCache) -> Factor:
@@ -102,32 +96,20 @@ def _extended(fitted: FittedKernel, first: Tensor, cache: FitCache) -> Factor:
     It is always made of these two parts, so that it does not matter whether the first part was cached.
     """
     data, count = fitted.data, len(first)
-    known = [each[:count] for each in (data.noise, data.prior, data.amplitude) if each is not None]
-    key = (fitted.spec, fitted.prior, digest(first, fitted.logs, *known))
-    if key not in cache.factors:
-        begun = replace(fitted, data=data.only(torch.arange(count)))
-        keep_latest(cache.factors, key, begun.factor, _CACHED)
+    of_first = [each[:count] for each in (data.noise, data.prior, data.amplitude) if each is not None]
+    key = (fitted.spec, fitted.prior, digest(first, fitted.logs, *of_first))
+    begun = cache.factors.once(key, lambda: replace(fitted, data=data.only(torch.arange(count))).factor)
     rest = data.parts.between(torch.arange(count, len(data.targets)), torch.arange(len(data.targets)))
-    return extend(cache.factors[key], fitted.covariance(rest), data)
+    return extend(begun, fitted.covariance(rest), data)
 
 
-def keep_latest(found: dict[Any, Any], key: Any, value: Any, most: int) -> None:
-    """Keep a value, and forget the oldest where there are more than so many."""
-    found[key] = value
-    if len(found) > most:
-        del found[next(iter(found))]
-
-
-def _verdict(start: Standardised, cache: FitCache) -> Selection:
+def _selection(start: Standardised, cache: FitCache) -> Selection:
     """Return which way to see the observations explains them; without views, the first of them tell, for a while."""
     start = start if start.task.usable else start.first(fitted_to(len(start.rows), _KERNEL_GROWTH))
-    key = _key(start)
-    if key not in cache.verdicts:
-        cache.verdicts[key] = _judged(start, cache)
-    return cache.verdicts[key]
+    return cache.selections.once(_key(start), lambda: _selected(start, cache))
 
 
-def _judged(start: Standardised, cache: FitCache) -> Selection:
+def _selected(start: Standardised, cache: FitCache) -> Selection:
     task = start.task
 
     def fitted(spec: KernelSpec) -> FittedKernel:
@@ -143,25 +125,22 @@ def _judged(start: Standardised, cache: FitCache) -> Selection:
 def _logs(start: Standardised, spec: KernelSpec, prior: PriorMean | None, cache: FitCache) -> Tensor:
     """Return the logarithms of the hyper-parameters that are fitted to the observations."""
     key = (len(start.rows), start.digest, spec, prior)
-    if key not in cache.logs:
-        cache.logs[key] = _fit(start, spec, prior)
-    return cache.logs[key]
+    return cache.logs.once(key, lambda: _fit(start, spec, prior))
 
 
-def _widened(start: Standardised, spec: KernelSpec, prior: PriorMean | None, cache: FitCache) -> float:
+def _extrapolation(start: Standardised, selection: Selection, logs: Tensor, cache: FitCache) -> float:
     """Return what standard deviations are multiplied by for chemistries unlike those of the observations."""
-    count = len(start.rows)
+    count, (spec, prior) = len(start.rows), (selection.spec, selection.prior)
     formulas = start.task.encoder.formulas(start.rows[_spread(count)])
     if count < FEWEST or not formulas:
         return 1.0
-    key = (count, start.digest, spec, prior)
-    if key not in cache.widenings:
-        logs = cache.logs[key]
+
+    def factor() -> float:
         fitted = FittedKernel.at(start, spec, prior, logs)
         data = _thinned(fitted.data)
-        factor = factorise(fitted.covariance(data.parts), data)
-        cache.widenings[key] = extrapolation_factor(factor, chemical_families(formulas))
-    return cache.widenings[key]
+        return extrapolation_factor(factorise(fitted.covariance(data.parts), data), chemical_families(formulas))
+
+    return cache.extrapolations.once((count, start.digest, spec, prior), factor)
 
 
 def fitted_to(count: int, growth: float = _GROWTH) -> int:
@@ -179,8 +158,8 @@ def _fit(start: Standardised, spec: KernelSpec, prior: PriorMean | None) -> Tens
         return fit(spec, _thinned(data))
     logs = fit(spec, _thinned(first_guess(data, start.censored)))
     sites = FittedKernel.at(start, spec, prior, logs).data
-    known = torch.where(start.censored, sites.noise, data.noise)  # the rest is for the hyper-parameters to say
-    return fit(spec, _thinned(replace(sites, noise=known)), logs)
+    noise = torch.where(start.censored, sites.noise, data.noise)  # the rest is for the hyper-parameters to say
+    return fit(spec, _thinned(replace(sites, noise=noise)), logs)
 
 
 def _thinned(data: Data) -> Data:
@@ -196,16 +175,10 @@ def _spread(count: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, _MOST_TO_FIT)).round().long()
 
 
-def _believed(start: Standardised, fitted: FittedKernel, verdict: Selection, widened: float) -> MetricGP:
-    task = start.task
-    units = MetricUnits(start.shift, start.scale, task.floor, task.inflation * widened)
-    return MetricGP(fitted, start.rows, units).noted(account={**_account(start, fitted, verdict), "widening": widened})
-
-
-def _account(start: Standardised, fitted: FittedKernel, verdict: Selection) -> dict[str, Any]:
+def _account(start: Standardised, fitted: FittedKernel, selection: Selection) -> dict[str, Any]:
     values = dict(zip(fitted.spec.names, fitted.logs.exp().tolist(), strict=True))
     scales = {name: values[f"scale.{name}"] for name in fitted.spec.views}
-    found: dict[str, Any] = {"choice": verdict.name, "loo": dict(verdict.evidence)}
+    found: dict[str, Any] = {"choice": selection.name, "loo": dict(selection.evidence)}
     if scales:
         total = sum(scales.values()) + values["nugget"]
         found["features"] = {name: scale / total for name, scale in scales.items()}

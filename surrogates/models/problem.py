@@ -131,13 +131,13 @@ class FittedKernel:
         kernel: with its hyper-parameters.
         logs: logarithms of these, in the order of ``kernel.spec.names``: that of the noise, too.
         data: the observations, with the noise that they do not tell of.
-        known: their factorised covariance, where it is known.
+        factorised: their covariance, where that was factorised already.
     """
 
     kernel: MetricKernel
     logs: Tensor
     data: Data
-    known: Factor | None = None
+    factorised: Factor | None = None
 
     @property
     def spec(self) -> KernelSpec:
@@ -161,7 +161,7 @@ class FittedKernel:
     @cached_property
     def factor(self) -> Factor:
         """The factorised covariance of the observations."""
-        return self.known or factorise(self.covariance(self.data.parts), self.data)
+        return self.factorised or factorise(self.covariance(self.data.parts), self.data)
 
     @classmethod
     def at(cls, start: Standardised, spec: KernelSpec, prior: PriorMean | None, logs: Tensor) -> FittedKernel:

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from surrogates.models.base import in_parts
 from surrogates.models.encoder import Encoder
-from surrogates.models.fit import FitCache, fit_gp, fitted_to, keep_latest
+from surrogates.models.fit import FitCache, fit_gp, fitted_to
 from surrogates.models.gp import MetricGP
+from surrogates.models.memo import Memo
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
 
@@ -45,7 +46,7 @@ class SourceModel:
     shift: float = 0.0
     scale: float = 1.0
     factor: ClassVar[bool] = False
-    _cache: dict[bytes, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    _means: Memo[Tensor] = field(default_factory=lambda: Memo(_CACHED), compare=False, repr=False)
 
     def over(self, rows: Tensor) -> SourceModel:
         """Return the model, standardised over some rows, n x d: there, its slope is about a correlation."""
@@ -59,13 +60,11 @@ class SourceModel:
 
     def mean(self, rows: Tensor) -> Tensor:
         """Return the source's mean, ..., of rows, ... x d, in the metric's unit; it is cached."""
-        if rows.requires_grad:
+
+        def mean() -> Tensor:
             return torch.cat(list(self._parts(rows.reshape(-1, rows.shape[-1])))).reshape(rows.shape[:-1])
-        key = rows.numpy().tobytes()
-        if key not in self._cache:
-            flat = rows.reshape(-1, rows.shape[-1])
-            keep_latest(self._cache, key, torch.cat(list(self._parts(flat))), _CACHED)
-        return self._cache[key].reshape(rows.shape[:-1])
+
+        return mean() if rows.requires_grad else self._means.once((rows.shape, rows.numpy().tobytes()), mean)
 
     def _parts(self, rows: Tensor) -> Iterator[Tensor]:
         model = self.model

@@ -61,7 +61,7 @@ def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monk
         fit_gp(RegressionProblem(encoder, PRIOR), first(seen, count), cache)
         assert 0.9 * count <= judged[-1] <= count
     assert len(judged) <= 6
-    assert {key[0] for key in cache.verdicts} == set(judged)
+    assert {key[0] for key in cache.selections} == set(judged)
 
 
 def test_each_set_of_views_has_a_cache_of_its_own() -> None:
@@ -83,7 +83,7 @@ def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_e
     original = factor.func
 
     def counting(fitted: FittedKernel) -> Factor:
-        if fitted.known is None:
+        if fitted.factorised is None:
             whole.append(len(fitted.data.targets))
         found: Factor = original(fitted)
         return found
