@@ -14,17 +14,22 @@ from torch import Tensor
 
 from surrogates.models.exact_inference import Data, factorise
 
-# Not tuned: how expectation propagation is run.
+# Not tuned: how expectation propagation is run; where it converges, only _VAGUE decides about the result.
 _SWEEPS = 8  # over all censored observations
 _DAMPING = 0.7  # share of the new Gaussian in each update; below one, so that sweeps do not swing
 _VAGUE = 1e4  # variance of a Gaussian that says nothing, in units of the data's
+_BENEATH = 0.5  # standard deviations below the floor where a Gaussian begins, and its own standard deviation
+_LEAST = 1e-8  # variance that rounding may leave, in units of the data's
 
 
 def first_guess(data: Data, censored: Tensor) -> Data:
-    """Return the data with vague observations half a standard deviation beneath the floor."""
+    """Return the data with vague observations beneath the floor, where propagation begins.
+
+    A first fit of hyper-parameters is to these: it only has to be near, as a second one starts from it.
+    """
     targets, noise = data.targets.clone(), data.noise.clone()
-    targets[censored] -= 0.5
-    noise[censored] = 0.25
+    targets[censored] -= _BENEATH
+    noise[censored] = _BENEATH**2
     return replace(data, targets=targets, noise=noise)
 
 
@@ -42,7 +47,7 @@ def propagate(covariance: Tensor, data: Data, censored: Tensor) -> Data:
         factor = factorise(covariance, sites)
         mean, spread = factor.leave_one_out()
         centre = (data.mean() + mean)[censored]
-        width = (spread - sites.noise)[censored].clamp_min(1e-8)
+        width = (spread - sites.noise)[censored].clamp_min(_LEAST)
         moments = _beneath(centre, width, floor, noise)
         sites = _updated(sites, censored, _site(centre, width, *moments))
     return sites
@@ -55,7 +60,7 @@ def _beneath(centre: Tensor, width: Tensor, floor: Tensor, noise: Tensor) -> tup
     ratio = torch.exp(-0.5 * z.square() - 0.5 * math.log(2.0 * math.pi) - torch.special.log_ndtr(z))
     mean = centre - width * ratio / total.sqrt()
     variance = width - width.square() * ratio * (z + ratio) / total
-    return mean, variance.clamp_min(1e-9)
+    return mean, variance.clamp_min(_LEAST)
 
 
 def _site(centre: Tensor, width: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:

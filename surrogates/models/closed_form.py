@@ -150,7 +150,10 @@ class PairCovariance:
 
 
 def _decay(squared: Tensor, smooth: bool = False) -> tuple[Tensor, Tensor]:
-    """Return the correlation at scaled squared distances, and minus twice its derivative by these."""
+    """Return the correlation at scaled squared distances, and minus twice its derivative by these.
+
+    Gaussian where it is smooth, else Matérn 5/2 (Rasmussen & Williams 2006, equations 4.9 and 4.17).
+    """
     if smooth:
         found = torch.exp(-0.5 * squared)
         return found, found

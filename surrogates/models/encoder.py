@@ -26,6 +26,7 @@ from campaigns.values import Candidate, Scalar
 from surrogates.models.distances import lifted
 
 Vector = NDArray[np.float64]
+_FLAT = 1e-9  # not tuned: spread of features that is rounding
 
 
 @dataclass(frozen=True)
@@ -238,14 +239,14 @@ def embedding_view(vectors: NDArray[np.float32], components: int = 40) -> NDArra
     signs = np.sign(loadings[np.abs(loadings).argmax(axis=0), np.arange(loadings.shape[1])])
     projected = centred @ (loadings * signs)
     spread = float(np.sqrt(2.0 * projected.var(axis=0).sum()))
-    return projected / spread if spread > 1e-9 else np.zeros_like(projected)
+    return projected / spread if spread > _FLAT else np.zeros_like(projected)
 
 
 def feature_view(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Bring features of different kinds, n x d, to one scale each, and project them as ``embedding_view`` does."""
     values = vectors.astype(np.float64)
     spread = values.std(axis=0)
-    varying = spread > 1e-9 * np.maximum(np.abs(values).max(axis=0), 1.0)
+    varying = spread > _FLAT * np.maximum(np.abs(values).max(axis=0), 1.0)
     if not varying.any():
         return np.zeros((len(values), 1))
     kept = (values[:, varying] - values[:, varying].mean(axis=0)) / spread[varying]

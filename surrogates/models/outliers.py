@@ -24,12 +24,12 @@ from surrogates.models.distances import distances
 from surrogates.models.fit import FitCache, fit_gp, fitted_to
 from surrogates.models.gp import MetricGP
 from surrogates.models.observations import Observations
-from surrogates.models.problem import RegressionProblem
+from surrogates.models.problem import AT_FLOOR, RegressionProblem
 
 FEWEST = 5
 """Measurements from which on one may be an outlier; not tuned."""
 _ROUNDS = 4  # not tuned: fits from each of the two starts
-_MAD = 1.4826  # standard deviations in a median absolute deviation of Gaussian numbers
+_MAD = 1.4826  # standard deviations in a median absolute deviation of Gaussian numbers (Rousseeuw & Croux 1993)
 # Thresholds were chosen on the tables that are not held out: docs/benchmarks.md, "Corrupted measurements".
 _FAR = 3.5  # standard deviations from what the others predict (as for modified z-scores, Iglewicz & Hoaglin 1993)
 _SHARE = 0.25  # of the measurements, which may be outliers at most
@@ -202,7 +202,7 @@ class _OutlierTest:
         distance = (self.values[places] - expected) / sd
         floor = self.model.floor
         if floor is not None:  # of what is at the floor, only what is expected above it tells
-            lowest = self.seen.values[places] <= floor + 2.0 * self.seen.sds[places]
+            lowest = self.seen.values[places] <= floor + AT_FLOOR * self.seen.sds[places]
             distance = torch.where(lowest, distance.clamp_max(0.0), distance)
         return distance, expected, sd
 

@@ -18,7 +18,10 @@ from surrogates.models.kernel_spec import KernelSpec
 from surrogates.models.means import PriorMean, prior_values
 from surrogates.models.observations import Observations
 
+AT_FLOOR = 2.0
+"""Standard uncertainties above the floor within which a measurement may be of the floor itself, to 95 %."""
 _RESOLVED = 20.0  # not tuned: standard uncertainties over which a metric is expected to vary while all lie at its floor
+_FLAT = 1e-8  # not tuned: standard deviation, in the metric's unit, below which measurements count as equal
 _QUIET = 1.1e-3  # not tuned: standard deviations; with less noise Cholesky factors are unreliable
 
 
@@ -70,7 +73,7 @@ class Standardised:
         self.prior = task.prior
         self.censored = torch.zeros(len(seen.values), dtype=torch.bool)
         if task.floor is not None:
-            self.censored = seen.values <= task.floor + 2.0 * seen.sds
+            self.censored = seen.values <= task.floor + AT_FLOOR * seen.sds
         self.shift, self.scale = units or self._units()
         self.noise = torch.maximum(seen.sds / self.scale, torch.full_like(seen.sds, _QUIET)).square()
         self.targets = (seen.values - self.shift) / self.scale
@@ -120,7 +123,7 @@ def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
     if amplitude is not None:
         return 0.0, float((values / amplitude).square().mean().sqrt()) or 1.0
     spread = float(values.std()) if len(values) > 1 else 0.0
-    return float(values.mean()), spread if spread > 1e-8 else 1.0
+    return float(values.mean()), spread if spread > _FLAT else 1.0
 
 
 @dataclass(frozen=True)
