@@ -215,8 +215,8 @@ class Fantasized(MetricModel):
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together."""
         mean, covariance = self.base.joint(rows)
-        known = self._each(self._explained, rows)
-        return mean, covariance - known @ known.mT
+        explained = self._each(self._explained, rows)
+        return mean, covariance - explained @ explained.mT
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""

@@ -63,8 +63,8 @@ class ModelPath:
         try:
             return called(function, f"{self.path}{call}", self.where, *values, **settings)
         except CampaignError as error:
-            told = [replace(problem, message=f"{problem.message}, {_WHAT_NOW}") for problem in error.problems]
-            raise CampaignError(told) from error
+            problems = [replace(problem, message=f"{problem.message}, {_WHAT_NOW}") for problem in error.problems]
+            raise CampaignError(problems) from error
 
 
 class CustomModel(MetricModel):
@@ -74,7 +74,7 @@ class CustomModel(MetricModel):
         inner: with one output.
         named: what it is called in the campaign file.
         encoder: layout of rows.
-        seen: the measurements that it learnt from.
+        seen: the measurements that it is fitted to.
 
     Attributes:
         inflation: factor by which its predictions were found to be too sure of themselves.
@@ -126,9 +126,9 @@ class CustomModel(MetricModel):
     def describe(self) -> dict[str, Any]:
         """Return what the log keeps."""
         path = self._named.path
-        known = {} if math.isinf(self.evidence) else {"choice": path, "loo": {path: self.evidence}}
+        evidence = {} if math.isinf(self.evidence) else {"choice": path, "loo": {path: self.evidence}}
         fit = {} if self.converged else {"fit": "did not converge; hyper-parameters are those that it began with"}
-        return {"kind": "custom", "model": path, "observations": self._count, **known, **fit}
+        return {"kind": "custom", "model": path, "observations": self._count, **evidence, **fit}
 
     def calibrated(self, seen: Observations, inflation: float) -> CustomModel:
         """Return the model with its evidence by leave-one-out, if GPyTorch has that, and with wider intervals."""
@@ -210,7 +210,7 @@ class CustomModel(MetricModel):
 
 
 def fit_custom_model(named: ModelPath, encoder: Encoder, seen: Observations, inflation: float = 1.0) -> CustomModel:
-    """Return a model of the user's own that learnt from measurements.
+    """Return a model of the user's own that is fitted to measurements.
 
     It is called with train_X, n x d (``model_inputs``), train_Y, n x 1, and train_Yvar, n x 1, in the metric's unit. A
     model of GPyTorch that comes back in training mode, as its initialiser leaves it, is fitted with

@@ -92,8 +92,8 @@ class Encoder:
     @property
     def numeric(self) -> tuple[int, ...]:
         """The columns that hold numbers."""
-        known = {column for columns in self.levels for column in columns}
-        return tuple(column for column in range(self.parameter_columns) if column not in known)
+        categorical = {column for columns in self.levels for column in columns}
+        return tuple(column for column in range(self.parameter_columns) if column not in categorical)
 
     @cached_property
     def scales(self) -> dict[str, float]:
@@ -153,8 +153,8 @@ class Encoder:
         parameters = self._parameters(settings)
         if self.materials is None:
             return parameters
-        known = torch.as_tensor(np.asarray(places), dtype=torch.float64).repeat_interleave(len(settings))
-        return torch.cat([parameters.repeat(len(places), 1), known.unsqueeze(-1)], dim=1)
+        column = torch.as_tensor(np.asarray(places), dtype=torch.float64).repeat_interleave(len(settings))
+        return torch.cat([parameters.repeat(len(places), 1), column.unsqueeze(-1)], dim=1)
 
     def encode_columns(self, values: Mapping[str, Tensor], places: Tensor | None = None) -> Tensor:
         """Return the rows, n x d, of n settings that are given as columns; there is a gradient along every number.
@@ -172,8 +172,8 @@ class Encoder:
         """Return the columns of one parameter, n x c."""
         parameter = self.space.all_parameters[name]
         if isinstance(parameter, CategoricalConfig):
-            known = torch.from_numpy(level_features(parameter))
-            found, middle = known[values.detach().long()], known.mean(dim=0)
+            features = torch.from_numpy(level_features(parameter))
+            found, middle = features[values.detach().long()], features.mean(dim=0)
         else:
             found, middle = self._number(name, parameter, values).unsqueeze(-1), torch.tensor([0.5]).double()
         if not parameter.when:
@@ -202,11 +202,11 @@ class Encoder:
         if not isinstance(parameter, CategoricalConfig):
             numbers = table.column(name) / self.scales[name] if name in self.scales else table.fractions(name)
             return np.nan_to_num(numbers, nan=0.5)[:, None]
-        known = level_features(parameter)
+        features = level_features(parameter)
         places = table.column(name)
         if not parameter.when:
-            return known[places.astype(np.int64)]
-        return np.vstack([known, known.mean(axis=0)])[np.nan_to_num(places, nan=len(known)).astype(np.int64)]
+            return features[places.astype(np.int64)]
+        return np.vstack([features, features.mean(axis=0)])[np.nan_to_num(places, nan=len(features)).astype(np.int64)]
 
 
 def _width(parameter: ParameterConfig) -> int:

@@ -60,7 +60,7 @@ class ExtraTrees(MetricModel, EnsembleModel):
 
     Args:
         trees: of standardised values.
-        seen: the measurements that they learnt from.
+        seen: the measurements that they are fitted to.
         columns: number of the first columns of a row that they use.
         quality: of their predictions.
 
@@ -123,7 +123,7 @@ class ExtraTrees(MetricModel, EnsembleModel):
 
 
 def fit_extra_trees(seen: Observations, columns: int) -> ExtraTrees:
-    """Return trees that learnt from at least two measurements, by the first columns of their rows.
+    """Return trees that are fitted to at least two measurements, by the first columns of their rows.
 
     Measurements count by their certainty: the less certain, the fewer trees see them.
     """

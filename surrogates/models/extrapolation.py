@@ -32,8 +32,8 @@ def chemical_families(formulas: Sequence[str]) -> tuple[Tensor, ...]:
     for place, formula in enumerate(formulas):
         for share in _shares(formula):
             members.setdefault(share, []).append(place)
-    told = {tuple(places) for places in members.values() if _FEWEST <= len(places) <= len(formulas) / 2}
-    return tuple(torch.tensor(places) for places in sorted(told))
+    families = {tuple(places) for places in members.values() if _FEWEST <= len(places) <= len(formulas) / 2}
+    return tuple(torch.tensor(places) for places in sorted(families))
 
 
 def extrapolation_factor(factor: Factor, groups: Sequence[Tensor]) -> float:

@@ -71,9 +71,9 @@ class MetricUnits(OutcomeTransform):
 
     def untransform_posterior(self, posterior: Posterior, X: Tensor | None = None) -> GPyTorchPosterior:  # noqa: ARG002
         """Return a posterior in the metric's unit."""
-        known = posterior.distribution
-        covariance = known.lazy_covariance_matrix * (self.inflation * self.scale) ** 2
-        return GPyTorchPosterior(MultivariateNormal(self.shift + self.scale * known.mean, covariance))
+        latent = posterior.distribution
+        covariance = latent.lazy_covariance_matrix * (self.inflation * self.scale) ** 2
+        return GPyTorchPosterior(MultivariateNormal(self.shift + self.scale * latent.mean, covariance))
 
 
 class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
@@ -126,7 +126,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
     @property
     def prior(self) -> PriorMean | None:
         """What serves as prior mean; None without any."""
-        return self.covar_module.known
+        return self.covar_module.prior
 
     @property
     def excess(self) -> float:
@@ -206,8 +206,8 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         if rows.requires_grad:
             return PointwisePosterior(rows, *self._scored(rows, torch.float64))
         large = len(rows) >= _LARGE
-        known = self._cache[large].at(rows, self.covar_module.encoder) if large in self._cache else None
-        found = known or PointwisePosterior(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
+        cached = self._cache[large].at(rows, self.covar_module.encoder) if large in self._cache else None
+        found = cached or PointwisePosterior(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
         self._cache[large] = found
         return found
 
@@ -215,8 +215,8 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         """Return the covariance, n x q, of n rows with a few others, in the metric's unit squared, before the floor."""
         scored = self.scored(rows)
         _, _, root = self._scored(others, scored.root.dtype)  # not cached, so that the pool's scores stay
-        known = self.covar_module.between(rows, others, scored.root.dtype) - scored.root @ root.mT
-        return self.sd_unit**2 * known
+        covariance = self.covar_module.between(rows, others, scored.root.dtype) - scored.root @ root.mT
+        return self.sd_unit**2 * covariance
 
     def joint(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean, b x q, and covariance, b x q x q, of q rows together, in the metric's unit, before the floor."""
@@ -233,11 +233,11 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         noise does, which covers cliffs, too.
         """
         if self.heteroscedastic is not None:
-            known = (self.data.noise - self.excess) * self.scale**2 - self.heteroscedastic.variance(self.rows)
-            return self.heteroscedastic.variance(rows) + float(known.median().clamp_min(0.0))
-        told = float(self.data.noise.median()) - self.excess
+            further = (self.data.noise - self.excess) * self.scale**2 - self.heteroscedastic.variance(self.rows)
+            return self.heteroscedastic.variance(rows) + float(further.median().clamp_min(0.0))
+        stated = float(self.data.noise.median()) - self.excess
         shown = replicates(self.rows, self.data.targets).pooled
-        variance = told + self.excess if shown is None else max(told, shown)
+        variance = stated + self.excess if shown is None else max(stated, shown)
         return torch.full((len(rows),), variance * self.scale**2, dtype=torch.float64)
 
     def describe(self) -> dict[str, Any]:
@@ -307,8 +307,8 @@ class PointwisePosterior:
 def _likelihood(fitted: FittedKernel) -> FixedNoiseGaussianLikelihood:
     """Return the noise of the measurements, and the noise that they do not tell of where there are no materials."""
     excess = fitted.excess
-    known = (fitted.data.noise - excess).clamp_min(_QUIETEST)
-    found = FixedNoiseGaussianLikelihood(known, learn_additional_noise=not fitted.spec.views)
+    stated = (fitted.data.noise - excess).clamp_min(_QUIETEST)
+    found = FixedNoiseGaussianLikelihood(stated, learn_additional_noise=not fitted.spec.views)
     if not fitted.spec.views:
         further = found.second_noise_covar
         del further.raw_noise

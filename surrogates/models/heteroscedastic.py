@@ -77,8 +77,8 @@ def fit_heteroscedastic_noise(task: RegressionProblem, seen: Observations) -> He
 def _account(groups: Replicates, model: MetricGP) -> dict[str, Any]:
     """Return the mean log density of what each candidate's measurements show by the others, by both ways to see it."""
     residual, spread = model.factor.leave_one_out()
-    known = (spread - model.data.noise).clamp_min(0.0).sqrt()
-    expected = _expected(model.shift + model.scale * (model.data.mean() + residual), model.scale * known)
+    sd = (spread - model.data.noise).clamp_min(0.0).sqrt()
+    expected = _expected(model.shift + model.scale * (model.data.mean() + residual), model.scale * sd)
     others = (groups.squares.sum() - groups.squares) / (groups.freedom.sum() - groups.freedom)
     return {
         "replicated": len(groups.counts),

@@ -16,9 +16,7 @@ _ROUNDS = 40  # steps of a fit at most; not tuned
 _CLOSE = 1e-5  # relative gain of log likelihood at which fitting ends; not tuned
 _BOUNDS = (-12.0, 8.0)  # of logarithms; not tuned: far outside of what priors expect
 _NOISY = math.log(0.1)  # not tuned: variance of noise, in standardised units, with which fitting begins a second time
-_IMPOSSIBLE = (
-    1e10  # not tuned: loss where there is no Cholesky factor; above that of any other place, so that steps end before
-)
+_IMPOSSIBLE = 1e10  # not tuned: loss where there is no Cholesky factor, above that of any other place
 
 
 def fit(spec: KernelSpec, data: Data, start: Tensor | None = None) -> Tensor:

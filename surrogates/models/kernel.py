@@ -46,21 +46,21 @@ class MetricKernel(Kernel):
         encoder: layout of rows.
         spec: which hyper-parameters there are.
         logs: their logarithms, in the order of ``spec.names`` but for the noise; by default, their prior means.
-        known: what the metric lies about, or is a share of.
+        prior: what the metric lies about, or is a share of.
     """
 
     def __init__(
-        self, encoder: Encoder, spec: KernelSpec, logs: Tensor | None = None, known: PriorMean | None = None
+        self, encoder: Encoder, spec: KernelSpec, logs: Tensor | None = None, prior: PriorMean | None = None
     ) -> None:
         super().__init__()
-        self.encoder, self.spec, self.known = encoder, spec, known
+        self.encoder, self.spec, self.prior = encoder, spec, prior
         self.has_lengthscale = bool(spec.parameters)  # so that ``lengthscale`` is there as it is in GPyTorch's
         start = 0
-        for name, prior in normal_priors(spec).items():
+        for name, normal in normal_priors(spec).items():
             if name != NOISE:
-                values = prior.loc if logs is None else logs[start : start + prior.loc.numel()].view(prior.loc.shape)
-                add_hyper_parameter(self, name, values, prior)
-                start += prior.loc.numel()
+                values = normal.loc if logs is None else logs[start : start + normal.loc.numel()].view(normal.loc.shape)
+                add_hyper_parameter(self, name, values, normal)
+                start += normal.loc.numel()
         self.eval()
 
     @property
@@ -75,9 +75,9 @@ class MetricKernel(Kernel):
     def between(self, rows: Tensor, others: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return the covariance, batch x n x m, of rows, batch x n x d, and others, batch x m x d."""
         found = self.at(distances(self.encoder, rows, others, self.spec.views, dtype)) + self.spec.constant
-        if self.known is None:
+        if self.prior is None:
             return found
-        (prior, amplitude), (prior_, amplitude_) = (prior_values(self.known, self.encoder, x) for x in (rows, others))
+        (prior, amplitude), (prior_, amplitude_) = (prior_values(self.prior, self.encoder, x) for x in (rows, others))
         if prior is not None and prior_ is not None:
             found = found + (SLOPE[1] ** 2 * prior.unsqueeze(-1) * prior_.unsqueeze(-2)).to(dtype)
         if amplitude is not None and amplitude_ is not None:
@@ -87,7 +87,7 @@ class MetricKernel(Kernel):
     def diagonal(self, rows: Tensor) -> Tensor:
         """Return the prior variance, batch x n, of rows, batch x n x d."""
         found = (self.variance + self.spec.constant).expand(rows.shape[:-1])
-        prior, amplitude = prior_values(self.known, self.encoder, rows)
+        prior, amplitude = prior_values(self.prior, self.encoder, rows)
         if prior is not None:
             found = found + SLOPE[1] ** 2 * prior.square()
         return found if amplitude is None else found * amplitude.square()

@@ -54,8 +54,8 @@ class KernelSpec:
     @cached_property
     def apiece(self) -> tuple[tuple[int, ...], ...]:
         """The columns of each parameter: a categorical has several."""
-        known = {column for columns in self.levels for column in columns}
-        return (*self.levels, *((column,) for column in range(self.parameters) if column not in known))
+        categorical = {column for columns in self.levels for column in columns}
+        return (*self.levels, *((column,) for column in range(self.parameters) if column not in categorical))
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:

@@ -26,7 +26,7 @@ class PriorMean(Protocol):
     @property
     def factor(self) -> bool: ...
 
-    def known(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def values(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return the standardised prior, or the amplitude, batch x n, of rows, batch x n x d; None for the other."""
         ...
 
@@ -45,27 +45,27 @@ class PoolPrior:
     number: str
     factor: bool = False
 
-    def known(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def values(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return the standardised prior, or the amplitude, of rows; None where there is none."""
         if encoder.materials is None:
             return None, None
         everywhere = torch.from_numpy(encoder.materials.numbers[self.number])
-        values = encoder.number(self.number, rows)
+        numbers = encoder.number(self.number, rows)
         if self.factor:
-            return None, values / everywhere.mean()
+            return None, numbers / everywhere.mean()
         spread = everywhere.std(correction=0)
-        return (values - everywhere.mean()) / (spread if spread > 0 else 1.0), None
+        return (numbers - everywhere.mean()) / (spread if spread > 0 else 1.0), None
 
 
 def prior_values(prior: PriorMean | None, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """Return the standardised prior, or the amplitude, batch x n, of rows, batch x n x d; None where there is none."""
-    return (None, None) if prior is None else prior.known(encoder, rows)
+    return (None, None) if prior is None else prior.values(encoder, rows)
 
 
 def expected(prior: Tensor | None, amplitude: Tensor | None) -> Tensor | None:
     """Return what is expected where a prior or an amplitude is known; None where neither is."""
-    known = prior if amplitude is None else amplitude
-    return None if known is None else SLOPE[0] * known
+    values = prior if amplitude is None else amplitude
+    return None if values is None else SLOPE[0] * values
 
 
 class MetricMean(Mean):

@@ -96,9 +96,9 @@ def _rivals(mixture: FittedKernel) -> Iterator[tuple[str, FittedKernel]]:
 
 def _lone(spec: KernelSpec, mixture: FittedKernel, length: float, data: Data) -> FittedKernel:
     """Return a view alone: its own hyper-parameters at a start, those of the parameters from the mixture."""
-    known = dict(zip(mixture.spec.names, mixture.logs.exp().tolist(), strict=True))
-    known |= {f"scale.{spec.views[0]}": 1.0, f"length.{spec.views[0]}": length, "nugget": _SINGLE_NUGGET}
-    logs = torch.tensor([known[name] for name in spec.names], dtype=torch.float64).log()
+    values = dict(zip(mixture.spec.names, mixture.logs.exp().tolist(), strict=True))
+    values |= {f"scale.{spec.views[0]}": 1.0, f"length.{spec.views[0]}": length, "nugget": _SINGLE_NUGGET}
+    logs = torch.tensor([values[name] for name in spec.names], dtype=torch.float64).log()
     return FittedKernel(MetricKernel(mixture.kernel.encoder, spec, logs, mixture.prior), logs, data)
 
 

@@ -4,7 +4,7 @@
 
 The first two terms and the difference are those of a metric that learns from a source (``transfer``), the cheap
 measurements being the source; the third is the uncertainty of the cheap version, and so what a further cheap
-measurement would change. It is the autoregressive model of Kennedy & O'Hagan (2000, Biometrika 87, 1), learnt level by
+measurement would change. It is the autoregressive model of Kennedy & O'Hagan (2000, Biometrika 87, 1), fitted level by
 level (Le Gratiet & Garnier 2014, Int. J. Uncertain. Quantif. 4, 365); the two levels need not share their points.
 """
 
@@ -66,8 +66,8 @@ class AutoregressiveModel(MetricModel):
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others."""
-        known = self._root(rows) @ self._root(others).mT
-        return (self.base.sd_unit) ** 2 * (self._prior(rows, others) - known)
+        explained = self._root(rows) @ self._root(others).mT
+        return self.base.sd_unit**2 * (self._prior(rows, others) - explained)
 
     def low_fidelity_covariance(self, rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         """Return the moments by which cheap measurements at others would change the posterior.

@@ -143,10 +143,10 @@ class _Bulk:
         A wrong one is expected anywhere (Cauchy distribution about the bulk).
         """
         model, right = screened.model, len(screened.seen.values)
-        known = model.factor.log_likelihood - right * math.log(model.scale) + right * math.log(1.0 - _WRONG)
+        log_density = model.factor.log_likelihood - right * math.log(model.scale) + right * math.log(1.0 - _WRONG)
         off = (seen.values[list(screened.outliers)] - self.centre) / self.spread
         anywhere = _WRONG / (math.pi * self.spread * (1.0 + off.square()))
-        return known + float(anywhere.log().sum())
+        return log_density + float(anywhere.log().sum())
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,9 @@ class _OutlierTest:
         places = torch.nonzero(~self.kept).ravel()
         if not len(places):
             return {}
-        mean, known = self.model.marginals(self.seen.rows[places])
+        mean, sds = self.model.marginals(self.seen.rows[places])
         standardised = (mean - self.model.shift) / self.model.scale
-        distance, expected, sd = self._apart(places, standardised, (known / self.model.scale).square())
+        distance, expected, sd = self._apart(places, standardised, (sds / self.model.scale).square())
         far = torch.nonzero(distance.abs() >= _FAR * spread).ravel().tolist()
         return {int(places[i]): self._outlier(expected[i], sd[i] * spread, distance[i] / spread) for i in far}
 

@@ -114,8 +114,8 @@ class Standardised:
         """Return the observations as seen by some of the views."""
         kept = tuple(p for n, p in zip(self.task.usable, self.parts.views, strict=True) if n in spec.views)
         parts = replace(self.parts, views=kept)
-        known = prior_values(prior, self.task.encoder, self.rows)
-        return Data(parts, self.targets, self.noise, *known, spec.constant)
+        prior_and_amplitude = prior_values(prior, self.task.encoder, self.rows)
+        return Data(parts, self.targets, self.noise, *prior_and_amplitude, spec.constant)
 
 
 def _standard(values: Tensor, amplitude: Tensor | None) -> tuple[float, float]:
@@ -150,7 +150,7 @@ class FittedKernel:
     @property
     def prior(self) -> PriorMean | None:
         """What serves as prior mean, or None."""
-        return self.kernel.known
+        return self.kernel.prior
 
     @property
     def excess(self) -> float:

@@ -54,7 +54,7 @@ class SourceModel:
         scale = float(values.std()) if len(values) > 1 else spread
         return replace(self, shift=float(values.mean()), scale=max(scale, _LEAST * spread))
 
-    def known(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:  # noqa: ARG002
+    def values(self, encoder: Encoder, rows: Tensor) -> tuple[Tensor | None, Tensor | None]:  # noqa: ARG002
         """Return the standardised mean, ..., of rows, ... x d, and no amplitude."""
         return (self.mean(rows) - self.shift) / self.scale, None
 
@@ -89,8 +89,8 @@ def fit_with_sources(
     clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
     used = _is_used(found[name]) and clearly
     model = found[name] if used else alone
-    known = {k: v for k, v in model.account.items() if k != "prior" or not used}
-    account = {**known, "source": name if used else None, "sources": _sources(found, alone)}
+    account = {k: v for k, v in model.account.items() if k != "prior" or not used}
+    account |= {"source": name if used else None, "sources": _sources(found, alone)}
     return model.noted(account=account)
 
 

@@ -62,7 +62,7 @@ def data_of(encoder: Encoder, rows: torch.Tensor, spec: KernelSpec, prior: PoolP
 
 
 def with_logs(kernel: MetricKernel, logs: torch.Tensor) -> MetricKernel:
-    return MetricKernel(kernel.encoder, kernel.spec, logs, kernel.known)
+    return MetricKernel(kernel.encoder, kernel.spec, logs, kernel.prior)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
