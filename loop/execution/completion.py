@@ -27,7 +27,7 @@ from loop.execution.campaign_state import CampaignState
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of
-from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, shortened
 from loop.storage.reader import BEST, POSTERIOR, REGRET
 
 
@@ -98,7 +98,7 @@ class TrialCompletion:
         try:
             found = list(answers)
         except NUMERICAL_ERRORS as error:
-            found = [Warned(f"the models could not be asked ({told(error)}); what they said before stands")]
+            found = [Warned(f"the models could not be asked ({shortened(error)}); what they said before stands")]
         self._session.tell(found)
 
     def _regret(self) -> Iterator[RegretEstimated]:

@@ -28,7 +28,7 @@ from loop.planning.baseline_sampling import NoisyExpectedImprovement
 from loop.planning.cost_weighting import CostPenalty, CostWeightedAcquisition
 from loop.planning.hypervolume_improvement import hypervolume_improvement
 from loop.planning.mc_objective import ObjectiveOnSamples, ScoreObjective
-from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, shortened
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.row_decoder import RowDecoder
 from loop.planning.screening import screening
@@ -79,7 +79,7 @@ def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Ch
     """Return the best candidate by the posterior.
 
     Args:
-        posterior: learnt from the history's measurements.
+        posterior: fitted to the history's measurements.
         history: what was measured and what is under way.
         seed: determines everything random in the choice.
 
@@ -126,7 +126,9 @@ def _moves(
         try:
             return gradient_search.local_maxima(acquisition, scorer, best)
         except NUMERICAL_ERRORS as error:
-            caveats.append(f"gradients of the acquisition function failed ({told(error)}), neighbours were compared")
+            caveats.append(
+                f"gradients of the acquisition function failed ({shortened(error)}), neighbours were compared"
+            )
             return [candidate for nearer in rounds[1:] for candidate in nearer(best)]
 
     return [rounds[0], uphill]  # neighbours have other levels, too
@@ -155,7 +157,7 @@ def acquisition_function(posterior: CampaignPosterior, history: TrainingData, se
     """Return what candidates are compared by, less what they cost where that is weighed.
 
     Args:
-        posterior: learnt from the history's measurements.
+        posterior: fitted to the history's measurements.
         history: what was measured and what is under way.
         seed: determines the samples.
     """
@@ -215,7 +217,8 @@ def _exploited(
 ) -> list[bool]:
     """Return which candidates are of a material that was tried, and are expected to gain less than what counts as one.
 
-    Such candidates come after all others: a model that is too sure of itself would else polish one material forever.
+    Such candidates come after all others: else a model with too small standard deviations would
+    refine one material forever.
     """
     if scorer.encoder.materials is None or not isinstance(scorer.objective.find, FindBestConfig):
         return [False] * len(candidates)

@@ -17,7 +17,7 @@ import torch
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
-_CELLS = 4_000_000  # not tuned, 32 MB: of all the grids that are held at once
+_CELLS = 4_000_000  # not tuned, 32 MB: of all the grids in memory at once
 
 
 def gains(front: Tensor, points: Tensor, reference: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """All metrics of a campaign as one BoTorch model.
 
 The outputs are what the models of the measured metrics predict (a metric itself, its logit between limits, or its ratio
-to the metric that it is proportional to), and then the numbers of the pool that are known without any experiment, so
+to the metric that it is proportional to), and then the computed metrics of the pool, so
 that constraints on samples see them.
 """
 
@@ -60,7 +60,7 @@ class CampaignModel(GPyTorchModel):
             raise NotImplementedError("all outputs are predicted together, and without the noise of a measurement")
         constant = shared_rows(X)  # the baseline: candidates beside it are all that there is a gradient along
         moments = [_moments(model, X, constant) for model in self.models.values()]
-        moments += [(number, _none(number)) for number in self._numbers(X)]
+        moments += [(number, _exact_covariance(number)) for number in self._numbers(X)]
         means, covariances = zip(*moments, strict=True)
         covariance = BlockDiagLinearOperator(DenseLinearOperator(torch.stack(covariances, dim=-3)))
         distribution = MultitaskMultivariateNormal(torch.stack(means, dim=-1), covariance, interleaved=False)
@@ -79,12 +79,12 @@ class CampaignModel(GPyTorchModel):
         return tuple(self.layout.scorer.campaign.computed)
 
     def _numbers(self, rows: Tensor) -> Iterator[Tensor]:
-        """Yield what is known of rows, ... x d."""
+        """Yield the computed metrics of rows, ... x d."""
         return (self.layout.scorer.encoder.number(name, rows) for name in self._computed)
 
 
-def _none(number: Tensor) -> Tensor:
-    """Return the covariance, ... x q x q, of numbers that are known, ... x q."""
+def _exact_covariance(number: Tensor) -> Tensor:
+    """Return the covariance, ... x q x q, of computed metrics, ... x q."""
     return (
         _EXACT
         * number.square().mean().clamp_min(_LEAST)

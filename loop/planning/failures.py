@@ -37,11 +37,11 @@ def in_a_row(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def never_had(trials: Sequence[TrialRecord], missing: Sequence[str]) -> list[str]:
-    """Return which missing metrics no trial has had, once several have missed them; they are told once."""
+    """Return which missing metrics no trial has had, once several have missed them, so that each is reported once."""
     without = {name: sum(name in t.missing for t in trials) for name in missing}
     return [n for n, count in without.items() if count == FAULTS and not any(n in t.metrics for t in trials)]
 
 
 def lost(trial: TrialRecord) -> bool:
-    """Return whether a trial failed for a fault that is not the sample's, so that nothing is known of its candidate."""
+    """Return whether a trial failed for a fault that is not the sample's, so that its candidate is untested."""
     return trial.state is TrialState.FAILED and trial.cause in (Cause.LAB, Cause.ANALYSIS)

@@ -128,9 +128,9 @@ class FidelitySelector:
         for name in campaign.fidelities:
             cost = campaign.cost_of(name)
             gains = self._gains(self._cheap(name))
-            known = proposed.seen(name)
+            seen = proposed.seen(name)
             for candidate, gain in zip(self.considered, gains.tolist(), strict=True):
-                if candidate.key() not in known and gain / cost > rate and cheap + cost <= spent[FULL]:
+                if candidate.key() not in seen and gain / cost > rate and cheap + cost <= spent[FULL]:
                     rate, found = gain / cost, (name, candidate)
         return found
 
@@ -183,6 +183,6 @@ class FidelitySelector:
 
     def _best(self, drawn: Sequence[Tensor]) -> Tensor:
         """Return the best score, k, of metrics, k x n each."""
-        known = self.posterior.model.pointwise(self._everywhere)[0].mT[len(drawn) :]
-        outputs = torch.stack([*drawn, *(number.expand(drawn[0].shape) for number in known)], dim=-1)
+        computed = self.posterior.model.pointwise(self._everywhere)[0].mT[len(drawn) :]
+        outputs = torch.stack([*drawn, *(number.expand(drawn[0].shape) for number in computed)], dim=-1)
         return self.posterior.feasible_score(self.posterior.layout.metrics(outputs)).max(dim=1).values

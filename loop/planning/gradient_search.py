@@ -36,14 +36,14 @@ def local_maxima(
     """Return where gradient ascent leads from some candidates, brought to what can be set; levels stay as they are."""
     decoder, rows = RowDecoder(scorer.encoder), scorer.encoder.encode(starts)
     parameters = scorer.encoder.space.parameters
-    held = [c for name, p in parameters.items() if not isinstance(p, FloatConfig) for c in decoder.columns[name]]
+    fixed = [c for name, p in parameters.items() if not isinstance(p, FloatConfig) for c in decoder.columns[name]]
     found, _ = optimize_acqf(
         acquisition,
         bounds=torch.stack([torch.zeros(rows.shape[-1]), torch.ones(rows.shape[-1])]).double(),
         q=1,
         num_restarts=len(rows),
         batch_initial_conditions=rows.unsqueeze(-2),
-        fixed_features={column: rows[:, column].unsqueeze(-1) for column in held} or None,
+        fixed_features={column: rows[:, column].unsqueeze(-1) for column in fixed} or None,
         return_best_only=False,
         options={"maxiter": _STEPS},
         retry_on_optimization_warning=False,

@@ -47,8 +47,8 @@ def hypervolume_improvement(posterior: CampaignPosterior, pending: Tensor, seed:
         seed: determines the samples.
     """
     reference = reference_of(posterior)
-    count, held = _EFFORT[len(reference)]
-    baseline = torch.cat([posterior.rows[_foremost(posterior)[:held]], pending])
+    count, size = _EFFORT[len(reference)]
+    baseline = torch.cat([posterior.rows[_foremost(posterior)[:size]], pending])
     given = _Baseline(baseline, reference, posterior.points[front_places(posterior)], _reach(posterior))
     return HypervolumeImprovement(
         posterior.model,
@@ -139,8 +139,8 @@ class HypervolumeImprovement(MultiObjectiveMCAcquisitionFunction, SharedBaseline
 
 def front_places(posterior: CampaignPosterior) -> Tensor:
     """Return the places of the measured candidates that are feasible and that no other of these dominates."""
-    held = posterior.outcomes[1].nonzero().flatten()
-    return held[_front(posterior.points[held])]
+    feasible = posterior.outcomes[1].nonzero().flatten()
+    return feasible[_front(posterior.points[feasible])]
 
 
 def centres(posterior: CampaignPosterior) -> list[int]:
@@ -155,8 +155,8 @@ def centres(posterior: CampaignPosterior) -> list[int]:
 
 def reference_of(posterior: CampaignPosterior) -> Tensor:
     """Return the points, k, above which volume counts; while nothing is feasible, all measured candidates tell it."""
-    points, held = posterior.points, posterior.outcomes[1]
-    good = points[held] if held.any() else points
+    points, feasible = posterior.points, posterior.outcomes[1]
+    good = points[feasible] if feasible.any() else points
     found = reference_point([tuple(point) for point in good.tolist()], posterior.scorer.objective)
     return torch.tensor(found, dtype=points.dtype)
 
@@ -173,7 +173,7 @@ def _reach(posterior: CampaignPosterior) -> Tensor:
 
 def _foremost(posterior: CampaignPosterior) -> Tensor:
     """Return the places of all measured candidates, by the number of feasible ones that dominate them."""
-    points, held = posterior.points, posterior.outcomes[1]
+    points, feasible = posterior.points, posterior.outcomes[1]
     one, other = points.unsqueeze(1), points.unsqueeze(0)
-    dominated = ((other >= one).all(dim=-1) & (other > one).any(dim=-1) & held).sum(dim=1)
-    return (dominated + len(points) * ~held).argsort(stable=True)
+    dominated = ((other >= one).all(dim=-1) & (other > one).any(dim=-1) & feasible).sum(dim=1)
+    return (dominated + len(points) * ~feasible).argsort(stable=True)

@@ -51,20 +51,17 @@ class ObjectiveOnSamples:
 
     def feasible(self, values: Mapping[str, Tensor]) -> Tensor:
         """Return where all outcome constraints hold, samples x n."""
-        held = [bound.slack(values[bound.metric]) >= 0 for bound in self.objective.bounds]
-        if not held:
+        kept = [bound.slack(values[bound.metric]) >= 0 for bound in self.objective.bounds]
+        if not kept:
             return torch.ones_like(self.score(values), dtype=torch.bool)
-        return torch.stack(torch.broadcast_tensors(*held)).all(dim=0)
-
-    def certain_bounds(self) -> list[Bound]:
-        """Return the outcome constraints that need no experiment."""
-        return [b for b in self.objective.bounds if b.metric in self.campaign.computed]
+        return torch.stack(torch.broadcast_tensors(*kept)).all(dim=0)
 
     def possible(self, rows: Tensor) -> Tensor:
         """Return which rows, n x d, keep the constraints that need no experiment."""
         keep = torch.ones(len(rows), dtype=torch.bool)
-        for bound in self.certain_bounds():
-            keep &= bound.slack(self.encoder.number(bound.metric, rows)) >= 0
+        for bound in self.objective.bounds:
+            if bound.metric in self.campaign.computed:
+                keep &= bound.slack(self.encoder.number(bound.metric, rows)) >= 0
         return keep
 
 

@@ -61,7 +61,7 @@ class ModelFitter:
 
     @property
     def scored(self) -> int:
-        """How many of them were completed with every measured metric, so that a score can be told of them."""
+        """How many of them were completed with every measured metric, so that they have a score."""
         return len(self._fully_measured)
 
     @property
@@ -133,10 +133,10 @@ class ModelFitter:
         failed, posterior = failures(self._failed), self.posterior()
         if not failed:
             return posterior
-        known = self._posterior_beside_failures
-        if known is None or known[0] != failed or known[1].models is not posterior.models:
-            self._posterior_beside_failures = known = (failed, posterior.with_failures(failed))
-        return known[1]
+        latest = self._posterior_beside_failures
+        if latest is None or latest[0] != failed or latest[1].models is not posterior.models:
+            self._posterior_beside_failures = latest = (failed, posterior.with_failures(failed))
+        return latest[1]
 
     def outliers(self) -> dict[int, str]:
         """Return the completed trials with a suspected outlier, each with the reason."""

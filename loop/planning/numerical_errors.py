@@ -13,10 +13,10 @@ torch's own errors, of NaN gradients and of failed factorisations, are RuntimeEr
 TypeError or a KeyError, are none of these.
 """
 
-_LONGEST = 120  # characters of a message that are told: GPyTorch prints tensors
+_LONGEST = 120  # characters of a message that are shown: GPyTorch prints tensors
 
 
-def told(error: BaseException) -> str:
+def shortened(error: BaseException) -> str:
     """Return what an error says, on one line and not too long."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words[:_LONGEST]}{'...' if len(words) > _LONGEST else ''}"

@@ -1,4 +1,4 @@
-"""What is known of a campaign's pool before any experiment: views, computed metrics, priors, and the rows of models."""
+"""The data of a campaign's pool that need no experiment: views, computed metrics, priors, and the rows of models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PoolData:
-    """The pool, and what is known of it before any experiment.
+    """The pool, and its data that need no experiment.
 
     Attributes:
         views: name to n x e features, scaled.
@@ -49,7 +49,7 @@ class PoolData:
 
 
 def build_pool_data(campaign: Campaign, progress: Progress | None = None) -> PoolData | None:
-    """Return the campaign's pool with all that is known of it, or None without a pool.
+    """Return the campaign's pool with all its data, or None without a pool.
 
     Args:
         campaign: pool, metrics, surrogate, and where to compute.
@@ -61,16 +61,16 @@ def build_pool_data(campaign: Campaign, progress: Progress | None = None) -> Poo
     """
     if campaign.space.pool is None:
         return None
-    told = progress or _silent
-    pool = load_pool(campaign.space.pool, told)
+    report = progress or _silent
+    pool = load_pool(campaign.space.pool, report)
     # Lithiated and delithiated cells in one pass: the priors find both in the cache.
     hosts = [entry.host for entry in pool.entries if entry.host is not None] if any(pool.index.host_keys) else []
-    views = build_views(campaign.surrogate, pool, told, campaign.lab.compute)
+    views = build_views(campaign.surrogate, pool, report, campaign.lab.compute)
     if hosts:
         model = build_embedder(campaign.surrogate.features[0])
-        embed(hosts, model, progress=partial(told, "embedding delithiated cells"), compute=campaign.lab.compute)
+        embed(hosts, model, progress=partial(report, "embedding delithiated cells"), compute=campaign.lab.compute)
     computed = _computed(campaign, pool)
-    priors = {n: _prior(pool, m, n, told) for n, m in campaign.measured.items() if m.prior}
+    priors = {n: _prior(pool, m, n, report) for n, m in campaign.measured.items() if m.prior}
     return PoolData(pool, views, computed, priors)
 
 

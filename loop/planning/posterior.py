@@ -36,7 +36,7 @@ class TrainingData:
 
     Attributes:
         done: candidates that were measured, n, in the order in which the measurements came.
-        metrics: measured metric to its n values with uncertainties; None where it is not known.
+        metrics: measured metric to its n values with uncertainties; None where it was not measured.
         pending: candidates under way.
         seen: keys of all candidates ever proposed.
         imported: keys of those among them that were measured elsewhere, at no cost to this campaign.
@@ -74,7 +74,7 @@ class CampaignPosterior:
     Attributes:
         models: measured metric to the model of it, of its ratio to the metric that it is proportional to, or of its
             logit between its limits.
-        measured: measured metric to its n values, without uncertainties; nan where it is not known.
+        measured: measured metric to its n values, without uncertainties; nan where it was not measured.
         rows: n x d, what was measured.
         outliers: metric to the places among the rows where its measurement is a suspected outlier, and why.
         processes: metric to the Gaussian process, or the model of the user's own, that knows the noise.
@@ -131,35 +131,14 @@ class CampaignPosterior:
 
     @cached_property
     def outcomes(self) -> tuple[Tensor, Tensor]:
-        """The measured scores, n, and where all constraints held; of suspected outliers, the worst, and not."""
+        """The measured scores, n, and where all constraints were kept; of suspected outliers, the worst, and not."""
         score, feasible = self.scored
         return torch.where(self.trusted, score, score[self.trusted].min()), feasible & self.trusted
 
     @cached_property
     def scored(self) -> tuple[Tensor, Tensor]:
-        """The measured scores, n, and where all constraints held, suspected outliers like all others."""
+        """The measured scores, n, and where all constraints were kept, suspected outliers like all others."""
         return self._scores(self.scorer.values(self.measured, self.rows))
-
-    def pooled(self, candidates: Sequence[Candidate]) -> tuple[Tensor, Tensor]:
-        """Return the score of each row's candidate by the mean of its readings, n, and where all constraints hold.
-
-        Suspected outliers are left out; a candidate without another reading has the worst score, and breaks them.
-
-        Args:
-            candidates: n, of the rows.
-        """
-        places: dict[tuple[object, ...], int] = {}
-        group = torch.tensor([places.setdefault(c.key(), len(places)) for c in candidates], dtype=torch.long)
-        counts = torch.zeros(len(places), dtype=torch.float64).index_add_(0, group, self.trusted.double())
-        known = counts[group] > 0
-        used = self.trusted | ~known
-        means = {}
-        for name, values in self.measured.items():
-            total = torch.zeros(len(places), dtype=torch.float64)
-            total.index_add_(0, group, torch.where(used & known, values, 0.0))
-            means[name] = torch.where(known, (total / counts.clamp_min(1.0))[group], values)
-        score, feasible = self._scores(self.scorer.values(means, self.rows))
-        return torch.where(known, score, score[known].min()), feasible & known
 
     def _scores(self, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the score of metrics, and where all constraints hold, of the same shape."""
@@ -173,9 +152,9 @@ class CampaignPosterior:
 
     @cached_property
     def complete_rows(self) -> Tensor:
-        """Which rows have a score, n: of others, only some metrics are known."""
-        known = torch.isfinite(self.scored[0])
-        return known if self.whole is None else known & self.whole
+        """Which rows have a score, n: of others, only some metrics were measured."""
+        scored = torch.isfinite(self.scored[0])
+        return scored if self.whole is None else scored & self.whole
 
     @cached_property
     def trusted(self) -> Tensor:

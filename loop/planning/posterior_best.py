@@ -59,5 +59,5 @@ def _places(posterior: CampaignPosterior, trials: Sequence[TrialRecord]) -> list
     for place, sound in enumerate(posterior.trusted.tolist()):
         if sound:
             first.setdefault(trials[place].candidate.key(), place)
-    score, feasible = posterior.pooled([trial.candidate for trial in trials])
+    score, feasible = posterior.outcomes
     return sorted(first.values(), key=lambda i: (not bool(feasible[i]), -float(score[i])))[:_MOST]

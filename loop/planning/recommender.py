@@ -18,7 +18,7 @@ from loop.planning.experiment import CampaignExperiment
 from loop.planning.fidelity_selection import FidelitySelector, plan
 from loop.planning.initial_design import InitialDesign
 from loop.planning.model_fitter import ModelFitter, seed_of
-from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, shortened
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.replication import Replicate, choose_only_replicate, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
@@ -110,7 +110,7 @@ class Recommender:
             return self._choose(seed)
         except NUMERICAL_ERRORS as error:
             candidate, proposal = self._initial(FULL)
-            return candidate, replace(proposal, reason=f"the models could not choose ({told(error)})")
+            return candidate, replace(proposal, reason=f"the models could not choose ({shortened(error)})")
 
     def _choose(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses: a new candidate, a cheap version of one, or one that is measured once more."""

@@ -48,10 +48,10 @@ def estimate_regret(
     targets, improvements = asked(posterior.scorer.campaign)
     improvements = improvements if any(trial.proposal.modelled for trial in trials) else []
     score, feasible = posterior.outcomes
-    known = torch.nonzero(feasible).ravel()
-    if not len(known):
+    kept = torch.nonzero(feasible).ravel()
+    if not len(kept):
         return None
-    places = known[score[known].topk(min(_MEASURED, len(known))).indices]
+    places = kept[score[kept].topk(min(_MEASURED, len(kept))).indices]
     rows = [posterior.rows[places]] + [_left(posterior, history, seed)] * bool(improvements)
     scores = _scores(replace(posterior, models=posterior.processes), torch.cat(rows), len(places), seed)
     measured, least = scores[:, : len(places)], scores.clamp_min(posterior.worst)
@@ -61,14 +61,14 @@ def estimate_regret(
     return RegretEstimate(
         incumbent=numbers[best],
         score=(float(least[:, best].mean()), float(least[:, best].std())),
-        reached=tuple((target, *_surest(measured, numbers, target)) for target in targets),
+        reached=tuple((target, *_most_likely(measured, numbers, target)) for target in targets),
         better=tuple((amount, float((gains > amount).double().mean())) for amount in improvements),
         gain=float(gains.mean()) if improvements else None,
     )
 
 
-def _surest(scores: Tensor, numbers: Sequence[int], target: float) -> tuple[int, float]:
-    """Return the trial that is the surest to reach a target score, and how sure that is."""
+def _most_likely(scores: Tensor, numbers: Sequence[int], target: float) -> tuple[int, float]:
+    """Return the trial that most likely reaches a target score, and the probability that it does."""
     chances = (scores >= target).double().mean(dim=0)
     best = int(chances.argmax())
     return numbers[best], float(chances[best])

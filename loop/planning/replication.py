@@ -90,8 +90,8 @@ class _Other:
 def _suspicious(posterior: CampaignPosterior, history: TrainingData) -> Replicate | None:
     """Return the best suspected outlier, if it would be the best of all and was measured once."""
     score, feasible = posterior.scored
-    known, held = posterior.outcomes
-    lowest = float(known[held].max()) if bool(held.any()) else float(known.min())
+    trusted, kept = posterior.outcomes
+    lowest = float(trusted[kept].max()) if bool(kept.any()) else float(trusted.min())
     times = Counter(c.key() for c in (*history.done, *history.pending))
     would = [
         place
@@ -110,13 +110,13 @@ def _uncertain(posterior: CampaignPosterior, history: TrainingData, other: _Othe
     if not isinstance(posterior.scorer.objective.find, FindBestConfig):
         return None
     score, feasible = posterior.outcomes
-    known = torch.nonzero(feasible & posterior.trusted).ravel()
-    if len(known) < 2:
+    kept = torch.nonzero(feasible).ravel()
+    if len(kept) < 2:
         return None
-    places = known[score[known].topk(min(_BEST, len(known))).indices]
+    places = kept[score[kept].topk(min(_BEST, len(kept))).indices]
     rows = torch.cat([posterior.rows[places], posterior.scorer.encoder.encode([other.new] if other.new else [])])
     noise = posterior.score_noise(rows, seed)
-    if float(noise[: len(places)].median().sqrt()) < _NOISY * float(score[known].std()):
+    if float(noise[: len(places)].median().sqrt()) < _NOISY * float(score[kept].std()):
         return None
     gains = _knowledge_gradients(_scores(posterior, rows, seed), noise / other.times)
     under_way = {c.key() for c in history.pending}

@@ -36,7 +36,7 @@ _EXPLORATION = 0.6  # not tuned: standard deviations, of materials; the campaign
 # Both are compared with others, or chosen, in docs/benchmarks.md, "On tables of real experiments":
 _AT_FIRST = 1.2  # standard deviations, of settings; they fade with the budget
 _LIKELY = 0.1  # probability of a hit from which on a candidate is ranked by its score
-_HELD = 16  # not tuned: candidates of the best share among those that tell where it begins
+_AMONG_BEST = 16  # not tuned: candidates of the best share among those that tell where it begins
 _SURVEYED = 4096  # not tuned: how many those are at most
 _SETTINGS = 4  # not tuned: of each material among them, where settings are chosen, too
 _LEAST = 1e-12  # not tuned: standard deviation of a score without uncertainty
@@ -84,8 +84,8 @@ class ScreenedImprovement(PointwiseAcquisition):
 
     def merits(self, rows: Tensor) -> tuple[Tensor, ...]:
         """Return both merits, n and n, of rows, n x d."""
-        measured, held = self.posterior.outcomes
-        best = float(measured[held].max()) if held.any() else float(measured.min())
+        measured, kept = self.posterior.outcomes
+        best = float(measured[kept].max()) if kept.any() else float(measured.min())
         gains, bounds, chances, least = [], [], [], math.inf
         for score, feasible in self._scores(rows):
             mean, variance = _moments(score)
@@ -183,7 +183,7 @@ def _best_share(posterior: CampaignPosterior) -> float:
     find = posterior.scorer.objective.find
     assert isinstance(find, FindManyConfig)  # noqa: S101 - as asked by hit_threshold
     assert find.share is not None  # noqa: S101 - the same
-    rows = _survey(posterior.scorer, min(math.ceil(_HELD / find.share), _SURVEYED))
+    rows = _survey(posterior.scorer, min(math.ceil(_AMONG_BEST / find.share), _SURVEYED))
     mean, _ = ScoreUpperConfidenceBound(posterior, posterior.rows[:0], seed=0).expected(rows)
     return float(mean.topk(math.ceil(find.share * len(mean))).values[-1])
 

@@ -162,7 +162,7 @@ class _Cloud:
         return self.scorer.encoder.encode_product(self.settings, self.materials)
 
     def rows_of(self, materials: Collection[str | None]) -> list[int]:
-        """Return the rows that hold one of these materials."""
+        """Return the rows of these materials."""
         places = [self.scorer.encoder.place(str(name)) for name in materials]
         at = np.flatnonzero(np.isin(self.materials, places)) if places else np.empty(0, dtype=np.int64)
         count = len(self.settings)

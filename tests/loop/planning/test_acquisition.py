@@ -11,7 +11,8 @@ from scipy.stats import spearmanr
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
-from loop.planning.acquisition import Choice, acquisition_function, choose, predictions
+from loop.planning.acquisition import Choice, _exploited, acquisition_function, choose, predictions
+from loop.planning.cost_weighting import CostPenalty
 from loop.planning.fitting import fit_posterior
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
@@ -273,3 +274,19 @@ def test_a_material_without_a_worthwhile_gain_is_left_for_untried_ones() -> None
         assert decide(demanding, world.history(done), number).candidate.material not in tried
         done.append(plain)
     assert polished > 0
+
+
+def test_whether_a_gain_is_worthwhile_does_not_depend_on_what_it_costs() -> None:
+    rules = [{"kind": "stagnation", "trials": 30, "improvement": 0.4}]
+    data = campaign(stopping=rules, budget={"trials": 100}).model_dump()
+    data["workflow"][0]["cost"] = "temperature - 590"
+    world = World()
+    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
+    history = world.history(world.start())
+    tried = history.done[0].material
+    candidates = [Candidate({"temperature": t}, tried) for t in (600.0, 1000.0)]
+    costs = CostPenalty.after(scorer.campaign, history.paid).of_settings([c.parameters for c in candidates])
+    assert float(costs[1]) > 0.3 > float(costs[0])
+    for gain, polished in ((0.5, False), (0.3, True)):
+        values = torch.tensor(gain).log() - costs
+        assert _exploited(scorer, history, candidates, values) == [polished, polished]

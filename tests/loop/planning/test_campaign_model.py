@@ -36,6 +36,9 @@ def test_known_numbers_are_outputs_without_uncertainty(learnt: tuple[World, Camp
     found = posterior.model.posterior(rows.unsqueeze(-2))
     assert found.mean[:, 0, 2].tolist() == world.cost.tolist()
     assert float(covariance(found)[:, 2, 2].max()) < 1e-6
+    mean, sd = posterior.model.pointwise(rows)
+    assert mean[:, 2].tolist() == world.cost.tolist()
+    assert not bool(sd[:, 2].any())
     assert set(posterior.layout.metrics(found.mean)) == {"capacity", "purity", "cost"}
 
 

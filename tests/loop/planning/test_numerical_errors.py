@@ -14,7 +14,7 @@ from loop.core.events import Proposed, Warned
 from loop.core.proposals import MODEL
 from loop.planning import acquisition
 from loop.planning.model_fitter import ModelFitter
-from loop.planning.numerical_errors import NUMERICAL_ERRORS, told
+from loop.planning.numerical_errors import NUMERICAL_ERRORS, shortened
 from loop.planning.planner import Planner
 from loop.terminal.log_lines import line
 from surrogates.models.encoder import Encoder
@@ -120,8 +120,8 @@ def test_errors_of_the_program_are_none_of_numerics() -> None:
     assert not issubclass(KeyError, NUMERICAL_ERRORS)
 
 
-def test_what_is_told_is_one_short_line() -> None:
-    text = told(RuntimeError("tensor(\n" + "0.0,\n" * 500))
+def test_what_is_shown_of_an_error_is_one_short_line() -> None:
+    text = shortened(RuntimeError("tensor(\n" + "0.0,\n" * 500))
     assert text.startswith("RuntimeError: tensor( 0.0, ")
     assert "\n" not in text
     assert len(text) < 150

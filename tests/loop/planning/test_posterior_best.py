@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue, Scalar, TrialState
 from loop.cli.app import app
-from loop.core.candidate_results import best, by_trial, results
+from loop.core.candidate_results import best, results
 from loop.core.records import TrialRecord
 from loop.planning.fitting import fit_posterior
 from loop.planning.mc_objective import ObjectiveOnSamples
@@ -70,19 +70,6 @@ def test_readings_of_the_same_candidate_are_asked_about_once_and_narrow_the_inte
     assert after is not None
     assert after.trial < 8, "named by its first reading"
     assert after.interval[1] - after.interval[0] < before.interval[1] - before.interval[0]
-
-
-def test_the_planner_pools_as_the_ranking_does() -> None:
-    lab = noisy(0.3, 6)
-    lab.run(8)
-    for place in (2, 5, 2):
-        number, candidate, proposal = lab.planner.take(lab.trials[place].candidate, "again")
-        lab.trials.append(lab._ended(number, candidate, proposal))
-        lab.planner.ingest(lab.trials[-1])
-    of = by_trial(results(lab.campaign.build_objective(), lab.trials))
-    score, feasible = lab.planner.models.posterior().pooled([t.candidate for t in lab.trials])
-    assert score.tolist() == pytest.approx([of[t.number].score for t in lab.trials])
-    assert feasible.all()
 
 
 def test_a_candidate_that_likely_breaks_a_constraint_is_not_the_best() -> None:
