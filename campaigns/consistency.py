@@ -15,7 +15,7 @@ from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all
 from campaigns.laboratory import StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
-from campaigns.spaces.ax_space import inexpressible, inexpressible_bounds
+from campaigns.spaces.ax_space import inexpressible_bounds, unsearchable
 from campaigns.surrogate import SurrogateConfig
 from campaigns.tables.named_columns import RESERVED
 from campaigns.units import to_unit
@@ -387,7 +387,7 @@ def _strategy(sections: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(key, f"planner.strategy {named} {why}; remove {key}, or planner.strategy")
     if getattr(sections["planner"], "cost", None) == "aware":
         yield Problem("planner.cost", f"planner.strategy {named} weighs no costs; remove cost, or strategy")
-    for key, what in inexpressible(sections["space"]) if named == "ax" and "space" in sections else ():
+    for key, what in unsearchable(sections["space"]) if named == "ax" and "space" in sections else ():
         yield Problem(f"space.{key}", f"{what}; Ax's strategy cannot search such a space: remove planner.strategy")
     bounds = sections["objective"].constraints if named == "ax" and "objective" in sections else ()
     for metric, what in inexpressible_bounds(bound.metric for bound in bounds):

@@ -37,6 +37,18 @@ def inexpressible(space: SpaceConfig) -> Iterator[tuple[str, str]]:
         yield "rows", f"rows {space.rows.file}: Ax's suggestions may be none of them"
 
 
+def unsearchable(space: SpaceConfig) -> Iterator[tuple[str, str]]:
+    """Yield why Ax's default strategy cannot search a space, as ``inexpressible`` does.
+
+    Ax 1.3 draws its first points by hit and run, where a second equality raises a ValueError.
+    """
+    yield from inexpressible(space)
+    parsed = enumerate(space.parsed_constraints)
+    equal = [(f"constraints[{i}]", f"constraint {c.text}") for i, c in parsed if getattr(c, "equal", False)]
+    for key, what in [*equal, *((f"mixtures.{name}", f"mixture {name}") for name in space.mixtures)][1:]:
+        yield key, f"{what}: Ax's first points keep one equality or mixture, not several"
+
+
 def inexpressible_bounds(metrics: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the metrics, of those that are constrained, whose constraint Ax cannot read, each with the reason."""
     for metric in reserved(dict.fromkeys(metrics)):

@@ -152,7 +152,9 @@ def open_folder(folder: Path) -> None:
     place = str(folder.absolute())
     for other in [one for one in _opened if one != place]:
         _opened.remove(other)
-        sys.path.remove(other)
-    if place not in _opened and place not in sys.path:
+        places = [i for i, entry in enumerate(sys.path) if entry == other]
+        if places:
+            del sys.path[places[-1]]  # an earlier one is the user's
+    if place not in _opened:
         sys.path.append(place)
         _opened.append(place)

@@ -83,6 +83,11 @@ class ForeignStrategy:
     def _campaign(self) -> Campaign:
         return self._models.scorer.campaign
 
+    @property
+    def _users_path(self) -> str:
+        """The dotted path of the user's code; empty where it is Ax's own."""
+        return "" if self._path == AX else self._path
+
     def amend(self, first: int) -> None:
         """Do nothing: the experiment holds the space in force."""
 
@@ -124,7 +129,7 @@ class ForeignStrategy:
         try:
             found = call_within(limit, ask)
         except OverdueError as error:
-            lines = [f", and is in {file}:{line}" for file, line in error.lines if is_own(file, self._path)]
+            lines = [f", and is in {file}:{line}" for file, line in error.lines if is_own(file, self._users_path)]
             self._overdue = f"{_WHERE}: {who()} has not answered within {limit:g} s{''.join(lines[-1:])}"
             self._overdue += f"; correct it, or give it more time by planner.timeout, {_GO_ON}"
             raise PlannerError(self._overdue) from error
@@ -137,13 +142,13 @@ class ForeignStrategy:
         return found
 
     def _told(self, raised: BaseException, who: str) -> AthanorError | SpaceExhaustedError:
-        """Return what is told of what a strategy raised: its end, or an error of its code."""
+        """Return what a user is told of what a strategy raised: its end, or an error of its code."""
         for kind, words in _ENDS.items():
             if isinstance(raised, kind):
                 return SpaceExhaustedError(words)
         if isinstance(raised, AthanorError | SpaceExhaustedError):
             return raised
-        return PlannerError(f"{_WHERE}: {who} raised {raised_by(raised, self._path, _WHERE)}, {_GO_ON}")
+        return PlannerError(f"{_WHERE}: {who} raised {raised_by(raised, self._users_path, _WHERE)}, {_GO_ON}")
 
     def _error(self, what: str) -> PlannerError:
         return PlannerError(f"{_WHERE}: {what}; correct the strategy, or remove it from the campaign file, {_GO_ON}")

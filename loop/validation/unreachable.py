@@ -10,7 +10,8 @@ from campaigns.campaign import Campaign, NoBetterRuleConfig, StagnationRuleConfi
 def unreachable(campaign: Campaign) -> Iterator[str]:
     """Yield what a user should know before the campaign is run, one sentence each."""
     budget, initial = campaign.budget, campaign.planner.initial
-    if initial >= budget.trials and not campaign.history:  # which counts as a start
+    own_start = campaign.planner.strategy not in (None, "ax")
+    if initial >= budget.trials and not campaign.history and not own_start:  # history counts as a start
         yield f"planner.initial: {initial} trials fill the space, and the budget is {budget.trials}: no model chooses"
     cost = sum(step.fixed_cost for step in campaign.workflow)
     if budget.cost is not None and cost > budget.cost:

@@ -60,8 +60,17 @@ def test_what_ax_cannot_search_is_refused_with_the_reason(changes: dict[str, Any
 
 
 def test_linear_constraints_equalities_and_mixtures_are_searched(tmp_path: Path) -> None:
+    parameters = {"x": NUMBER, "y": NUMBER}
+    mixed = {"parameters": parameters, "mixtures": {"m": MIXTURE}, "constraints": ["x + y <= 8", "a <= 2 * b"]}
+    assert problems(mixed, tmp_path) == []
+    assert problems({"parameters": parameters, "constraints": ["x + y == 8", "x - y <= 1"]}, tmp_path) == []
+
+
+def test_ax_keeps_one_equality_in_its_first_points(tmp_path: Path) -> None:
     space = {"parameters": {"x": NUMBER, "y": NUMBER}, "mixtures": {"m": MIXTURE}, "constraints": ["x + y == 8"]}
-    assert problems(space, tmp_path) == []
+    (found,) = problems(space, tmp_path)
+    assert found.startswith("space.mixtures.m: mixture m: Ax's first points keep one equality or mixture, not several")
+    assert problems(space, tmp_path, strategy="tests.loop.planning.foreign:two_nodes") == []
 
 
 def test_what_a_strategy_does_not_use_is_refused(tmp_path: Path) -> None:

@@ -342,6 +342,17 @@ def test_a_file_with_the_name_of_a_library_does_not_replace_it(tmp_path: Path) -
     assert sys.path[-1] == str(tmp_path), "modules beside a campaign come last"
 
 
+def test_a_folder_that_python_searches_anyway_is_that_of_the_campaign_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "their_nodes.py").write_text("def strategy(experiment): return experiment\n")
+    open_folder(tmp_path)
+    assert load_object("their_nodes:strategy", "planner.strategy", Use.STRATEGY)(3) == 3
+    open_folder(tmp_path.parent)
+    assert sys.path.count(str(tmp_path)) == 1
+
+
 def test_modules_of_one_name_beside_two_campaigns_are_told_apart(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

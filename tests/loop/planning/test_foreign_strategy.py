@@ -7,7 +7,7 @@ import pytest
 
 from campaigns.amendments import FixParameter, amended
 from campaigns.campaign import Campaign
-from campaigns.errors import PlannerError
+from campaigns.errors import CampaignError, PlannerError
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
 from loop.planning.planner import Planner
@@ -189,7 +189,6 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "condition": {"parameters": {"gas": GAS, "x": {**NUMBER, "when": {"gas": ["argon"]}, "otherwise": 0}, "y": NUMBER}},
     "mixture": {"mixtures": {"m": {"components": {"a": {}, "b": {"high": 0.4}, "c": {"low": 0.1}}}}},
-    "two mixtures": {"mixtures": {n: {"components": {f"{n}{i}": {} for i in range(3)}} for n in "mo"}},
     "mixture of percents": {"mixtures": {"m": {"unit": "%", "total": 100, "components": {"a": {}, "b": {}, "c": {}}}}},
     "inequality": {"parameters": dict.fromkeys("xy", NUMBER), "constraints": ["x + y <= 0.8"]},
     "at least": {"parameters": dict.fromkeys("xy", NUMBER), "constraints": ["x + 2 * y >= 1.5"]},
@@ -210,13 +209,13 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 
 
-def by_ax(space: dict[str, Any], objective: dict[str, Any], initial: int = 4) -> Campaign:
+def by_ax(space: dict[str, Any], objective: dict[str, Any], initial: int = 4, strategy: str | None = "ax") -> Campaign:
     shares = [name for mixture in space.get("mixtures", {}).values() for name in mixture["components"]]
     names = [*space.get("parameters", {}), *shares]
     step = campaign(1).model_dump(exclude_none=True)["workflow"][0]
     workflow = [{**step, "recipe": {name: f"${name}" for name in names}, "gives": ["merit", "side"]}]
     metrics = {name: {"kind": "measured", "unit": "1"} for name in ("merit", "side")}
-    planner = {"initial": initial, "strategy": "ax"}
+    planner = {"initial": initial, "strategy": strategy}
     return campaign(1, space=space, objective=objective, metrics=metrics, workflow=workflow, planner=planner)
 
 
@@ -265,6 +264,18 @@ def test_ax_searches_each_kind_by_itself(kind: str) -> None:
     assert len({candidate.key() for candidate in found}) == 3
     assert nodes(lab.trials)[-1] == "strategy: MBM"
     assert Bakery(plan, lab.trials[:2]).run(1) == found
+
+
+def test_what_fails_within_ax_is_told_with_the_key_and_blames_no_file() -> None:
+    space = {"parameters": dict.fromkeys("abcd", NUMBER), "constraints": ["a + b == 1", "c + d == 1"]}
+    with pytest.raises(CampaignError, match="keep one equality or mixture, not several"):
+        by_ax(space, OBJECTIVES["best"])
+    plan = by_ax(space, OBJECTIVES["best"], strategy=None)
+    forced = plan.model_copy(update={"planner": plan.planner.model_copy(update={"strategy": "ax"})})
+    with pytest.raises(
+        PlannerError, match=r"node Sobol of ax raised ValueError: [^/]*; correct planner\.strategy, and go on"
+    ):
+        Bakery(forced, []).run(2)
 
 
 def test_ax_searches_what_is_left_where_a_parameter_is_held() -> None:

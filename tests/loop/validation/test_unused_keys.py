@@ -11,6 +11,7 @@ from campaigns.campaign import Campaign
 from campaigns.load import load_campaign
 from loop.cli.app import app
 from loop.storage.paths import ready_campaigns
+from loop.validation.unreachable import unreachable
 from loop.validation.unused_keys import unused_by_strategy
 from tests.loop.conftest import quick
 from tests.planned import campaign
@@ -73,6 +74,12 @@ def test_the_number_of_initial_trials_is_used_by_ax_and_not_by_a_strategy_of_one
     plan = campaign(1, planner={"initial": 4})
     assert keys(plan) == []
     assert keys(plan, STRATEGY) == ["planner.initial"]
+
+
+def test_that_no_model_chooses_is_said_only_where_the_strategy_begins_as_the_file_says() -> None:
+    for strategy, told in ((None, 1), ("ax", 1), (STRATEGY, 0)):
+        plan = campaign(1, planner={"initial": 8, "strategy": strategy}, budget={"trials": 8})
+        assert len(list(unreachable(plan))) == told
 
 
 def test_validate_says_it_line_by_line(tmp_path: Path) -> None:
