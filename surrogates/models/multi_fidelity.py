@@ -42,8 +42,9 @@ class AutoregressiveModel(MetricModel):
 
     @cached_property
     def factor(self) -> Factor:
-        """The factorised covariance of the observations."""
-        return factorise(self._prior(self.base.rows, self.base.rows, inner=True), self.base.data)
+        """The factorised covariance of the observations; ``factorise`` adds what constant and prior do."""
+        rows, data = self.base.rows, self.base.data
+        return factorise(self.base.covar_module.at(data.parts) + self._low_covariance(rows, rows), data)
 
     @property
     def evidence(self) -> float:
@@ -100,15 +101,9 @@ class AutoregressiveModel(MetricModel):
         """Return the posterior covariance, n x q, of the cheap version, in standardised units."""
         return self.share**2 * self.low.cross(rows, others).double()
 
-    def _prior(self, rows: Tensor, others: Tensor, inner: bool = False) -> Tensor:
-        """Return the covariance, n x q, given the cheap measurements alone; inner without what ``factorise`` adds."""
-        if not inner:
-            return self.base.covar_module.between(rows, others) + self._low_covariance(rows, others)
-        return self._bare + self._low_covariance(rows, others)
-
-    @property
-    def _bare(self) -> Tensor:
-        return self.base.covar_module.at(self.base.data.parts)
+    def _prior(self, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the covariance, n x q, given the cheap measurements alone."""
+        return self.base.covar_module.between(rows, others) + self._low_covariance(rows, others)
 
     def _root(self, rows: Tensor) -> Tensor:
         """Return the covariance of rows with the observations times their inverse Cholesky factor, n x m."""

@@ -87,15 +87,11 @@ def fit_with_sources(
     found = {each.name: fit_gp(replace(task, prior=each.over(decisive)), seen, cache) for each in sources}
     name = max(found, key=lambda each: _density(found[each]))
     clearly = _density(found[name]) > _density(alone) + _CHANCE / len(seen.values)
-    used = _is_used(found[name]) and clearly
+    used = isinstance(found[name].prior, SourceModel) and clearly
     model = found[name] if used else alone
     account = {k: v for k, v in model.account.items() if k != "prior" or not used}
     account |= {"source": name if used else None, "sources": _sources(found, alone)}
     return model.noted(account=account)
-
-
-def _is_used(model: MetricGP) -> bool:
-    return isinstance(model.prior, SourceModel)
 
 
 def _density(model: MetricGP) -> float:
