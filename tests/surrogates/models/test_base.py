@@ -141,6 +141,18 @@ def test_a_baseline_is_found_where_botorch_puts_it() -> None:
     assert asked[-1] == 7
     for shape, count in {(4,): 0, (4, 3): 0, (1, 3): 2, (0, 3): 0, (3, 0): 0, (2, 1): 0}.items():
         assert shared_rows(rows_for("box", *shape)) == count
+    rows = rows_for("box", 3, 4)
+    rows[:, 1] = rows[0, 1]
+    assert shared_rows(rows) == 0  # what comes after a row that differs is no baseline
+
+
+def test_there_is_no_gradient_along_a_baseline() -> None:
+    rows = rows_for("box", 2, 3).requires_grad_()
+    mean, covariance = model("box").moments(rows, 2)
+    (mean.sum() + covariance.sum()).backward()
+    assert rows.grad is not None
+    assert not bool(rows.grad[:, :2].any())
+    assert bool(rows.grad[:, 2:].any())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,9 +8,10 @@ import torch
 from botorch.acquisition import LogExpectedImprovement
 from botorch.exceptions.errors import UnsupportedError
 from botorch.optim import optimize_acqf
+from scipy.stats import norm
 from torch import Tensor
 
-from surrogates.models.extra_trees import ExtraTrees, fit_extra_trees
+from surrogates.models.extra_trees import ExtraTrees, _out_of_bag, fit_extra_trees
 from surrogates.models.observations import Observations
 
 
@@ -117,3 +118,18 @@ def test_a_model_survives_pickling() -> None:
 def test_single_observations_are_refused_in_words() -> None:
     with pytest.raises(UnsupportedError, match="fit it anew"):
         fitted().condition_on_observations(rows(1), torch.zeros(1, 1))
+
+
+def test_the_evidence_is_the_density_of_what_trees_did_not_see_by_calibrated_intervals() -> None:
+    outputs = np.array([[0.0, 1.0, 2.0, 4.0], [1.0, 1.5, 2.5, 2.0], [2.0, 0.5, 3.0, 9.0]])
+    unseen = np.array([[True, True, True, False], [True, True, True, True], [True, False, True, False]])
+    values, noise = np.array([2.0, 0.4, 3.1, 7.0]), np.full(4, 0.1)
+    found = _out_of_bag(outputs, unseen, values, noise)  # of the last one, a single tree tells, and so none does
+    mean, variance = np.array([1.0, 1.25, 2.5]), np.array([2 / 3, 0.0625, 1 / 6]) + 0.1
+    spread = np.sqrt(np.mean((values[:3] - mean) ** 2 / variance))
+    assert found.spread == pytest.approx(spread)
+    scale = values[:3].std()
+    density = norm.logpdf(values[:3] / scale, mean / scale, spread * np.sqrt(variance) / scale)
+    assert found.evidence == pytest.approx(density.mean())
+    far = _out_of_bag(outputs, unseen, 100.0 * values, noise)
+    assert far.spread == 3.0  # no factor is larger
