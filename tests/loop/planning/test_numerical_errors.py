@@ -1,5 +1,6 @@
 """Where numerics fail, a campaign that nobody watches goes on, and says so."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from loop.planning.planner import Planner
 from loop.terminal.log_lines import line
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import Bench, quick
-from tests.planned import Lab, campaign
+from tests.planned import Answer, Lab, campaign
 
 Wrap = Callable[[Callable[[AcquisitionFunction, Tensor], Tensor]], None]
 
@@ -135,3 +136,32 @@ def test_candidates_of_a_failed_search_are_new(wrap: Wrap) -> None:
         assert isinstance(trial.candidate, Candidate)
         assert trial.candidate.key() not in seen
         seen.add(trial.candidate.key())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: 1.0,
+        lambda _: 0.0,
+        lambda x: 1e-12 * x,
+        lambda x: 1e12 * x,
+        lambda x: float(x > 0.5),
+        lambda x: math.exp(40.0 * x),
+        lambda x: 1e9 if 0.4 < x < 0.6 else x,
+        lambda x: "nothing forms" if x > 0.2 else x,
+        lambda _: "nothing forms",
+    ],
+    ids=["one", "zero", "tiny", "huge", "steps", "decades", "spikes", "mostly failed", "all failed"],
+)
+def test_strange_measurements_end_nothing_and_need_no_fallback(answer: Callable[[float], Answer]) -> None:
+    lab = Lab(campaign(2, planner={"initial": 4}), lambda parameters, _: answer(float(parameters["x0"])))
+    for trial in lab.run(9):
+        proposal = trial.proposal
+        numbers = [proposal.acquisition, proposal.success, *(proposal.score or ())]
+        assert all(number is None or math.isfinite(number) for number in numbers)
+        assert "could not" not in proposal.reason
+        assert "failed (" not in proposal.reason
+    lab.planner.models.outliers()
+    lab.planner.models.posterior_best()
+    lab.planner.models.estimate_regret(lab.planner.experiment.ended)
