@@ -25,7 +25,7 @@ _STABLE = Term("heat_all", (Edge(1.0, 0.25, -1.0),))
 _WINDOW = Term("dir_gap", (Edge(1.5, 0.5, 1.0), Edge(3.0, 0.5, -1.0)))
 
 TASKS = (
-    Task("heat", "lowest heat_all", (HEAT,), Extreme("heat_all", -1.0)),
+    Task("heat", "lowest formation energy (heat_all)", (HEAT,), Extreme("heat_all", -1.0)),
     Task("gap", "largest dir_gap", (GAP,), Extreme("dir_gap", 1.0)),
     Task(
         "score",
