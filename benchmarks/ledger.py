@@ -41,7 +41,7 @@ def key_of(decisive: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def fingerprint(paths: Iterable[str]) -> str:
+def code_hash(paths: Iterable[str]) -> str:
     """Return a hash of files of the repository, and of all that could change a result in folders of it."""
     digest = hashlib.sha256()
     for file in (file for path in paths for file in _files(_ROOT / path)):

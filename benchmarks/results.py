@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.arms import Run, Task
-from benchmarks.ledger import Ledger, fingerprint, key_of
+from benchmarks.ledger import Ledger, code_hash, key_of
 
 _CODE = (
     *("campaigns", "instruments", "surrogates", "simulators", "loop"),
@@ -23,7 +23,7 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self._ledger = Ledger(path)
-        self._code = fingerprint(_CODE)
+        self._code = code_hash(_CODE)
 
     def find(self, task: Task) -> Run | None:
         """Return the run of a task; None when it has yet to be run."""

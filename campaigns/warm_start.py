@@ -172,7 +172,7 @@ class Wanted:
         return found if found.finite else None
 
 
-def checked(config: StoreSourceConfig | TableSourceConfig, where: str, source: Source) -> Source:
+def with_enough_measurements(config: StoreSourceConfig | TableSourceConfig, where: str, source: Source) -> Source:
     """Return a source that has enough of every metric.
 
     Raises:
@@ -190,7 +190,7 @@ def checked(config: StoreSourceConfig | TableSourceConfig, where: str, source: S
     return source
 
 
-def read_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
+def read_source_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
     """Return the measurements of a table; what of its rows is not used is told with them.
 
     Args:

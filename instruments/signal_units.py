@@ -28,7 +28,7 @@ def reads(**units: str) -> Callable[[Function], Function]:
     return mark
 
 
-def expected(analysis: Any) -> Mapping[str, str]:
+def declared_units(analysis: Any) -> Mapping[str, str]:
     """Return signal to the unit in which an analysis, with settings or without, reads it; else nothing."""
     return getattr(getattr(analysis, "func", analysis), "reads", {})
 
@@ -80,7 +80,7 @@ def in_expected_units(
         UnitError: a unit is unknown, or of another dimension; the message names the signal.
     """
     found, units = dict(data), dict(stated)
-    for key, unit in expected(analysis).items():
+    for key, unit in declared_units(analysis).items():
         if key in data and (given := stated.get(key, "")) and given != unit:
             found[key], units[key] = _converted(data[key], _spelled(given, unit), unit, key), unit
     return found, units

@@ -32,7 +32,7 @@ from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, ca
 from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import Measurements, news, read_history
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
-from loop.storage.prior_campaigns import hold, of_pool, read_sources
+from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
@@ -79,7 +79,7 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
     outcome = "failed"
     try:
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
-        hold(parts.sources, store)
+        keep_sources(parts.sources, store)
         for text in ask_for_history(parts, store):
             on_event(SourceRead(text, _ROLE))
         result = _run(parts, store, options, on_event)

@@ -26,7 +26,7 @@ SCAN = 0.02
 """Wall time between two readings of the thermocouple [s]."""
 
 
-def number(name: str, units: str, low: float = 0.0, high: float = 0.0, **kwargs: Any) -> Any:
+def numeric_variable(name: str, units: str, low: float = 0.0, high: float = 0.0, **kwargs: Any) -> Any:
     """Return a process variable that holds a number, with its control limits."""
     limits = {"lower_ctrl_limit": low, "upper_ctrl_limit": high}
     return pvproperty(name=name, value=0.0, units=units, precision=3, **limits, **kwargs)
@@ -83,18 +83,18 @@ class FurnaceGroup(PVGroup):
     phase = words("Phase", "idle")
     door = choice("Door", "closed", "open")
 
-    setpoint = number("Temperature", "degC", 100.0, 1200.0)
-    time = number("Time", "h", 0.1, 100.0)
-    ramp_rate = number("RampRate", "degC/min", 0.5, 20.0)
-    lithium_excess = number("LithiumExcess", "percent", 0.0, 30.0)
+    setpoint = numeric_variable("Temperature", "degC", 100.0, 1200.0)
+    time = numeric_variable("Time", "h", 0.1, 100.0)
+    ramp_rate = numeric_variable("RampRate", "degC/min", 0.5, 20.0)
+    lithium_excess = numeric_variable("LithiumExcess", "percent", 0.0, 30.0)
     atmosphere = choice("Atmosphere", "air", "oxygen", "argon")
 
-    readback = number("Readback", "degC", startup=watch)
+    readback = numeric_variable("Readback", "degC", startup=watch)
     profile_time = waveform("ProfileTime", "s")
     profile_temperature = waveform("ProfileTemperature", "degC")
-    peak = number("PeakTemperature", "degC")
-    soak_mean = number("SoakMean", "degC")
-    soak_sd = number("SoakDeviation", "degC")
+    peak = numeric_variable("PeakTemperature", "degC")
+    soak_mean = numeric_variable("SoakMean", "degC")
+    soak_sd = numeric_variable("SoakDeviation", "degC")
 
     def __init__(self, prefix: str, *, speed: float) -> None:
         super().__init__(prefix)

@@ -35,7 +35,7 @@ class Settled:
     problem: str | None
 
 
-def settle(structures: Iterable[Structure]) -> Iterator[Settled]:
+def relax_volumes(structures: Iterable[Structure]) -> Iterator[Settled]:
     """Yield each cell, in order, scaled to the lowest energy with its shape and fractional coordinates fixed.
 
     Many cells are shared out over the cores; structures are taken some thousand ahead.

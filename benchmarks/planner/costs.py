@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.grids import Grid
-from benchmarks.ledger import Ledger, fingerprint, key_of
+from benchmarks.ledger import Ledger, code_hash, key_of
 from benchmarks.planner.engine import Arm
 from benchmarks.planner.probe import Cost, Kind
 
@@ -90,7 +90,7 @@ class _Desk:
 
     def ask(self, arm: Arm, question: _Question) -> Cost:
         """Return a cost, from the record if it is there."""
-        about = {"arm": arm.name, "about": arm.about, "code": fingerprint((*arm.code, "benchmarks/planner/probe.py"))}
+        about = {"arm": arm.name, "about": arm.about, "code": code_hash((*arm.code, "benchmarks/planner/probe.py"))}
         versions = {name: version(name) for name in arm.distributions}
         key = key_of({"cost": asdict(question), **about, "versions": versions})
         entry = self.ledger.find(key)

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from benchmarks.errors import UnfitError
-from benchmarks.ledger import fingerprint, key_of
+from benchmarks.ledger import code_hash, key_of
 from benchmarks.planner.boxes import Box
 from benchmarks.planner.engine import Arm, Problem, Record, conduct
 from benchmarks.planner.tables import Table
@@ -81,7 +81,7 @@ def _key(job: Campaign, world: World) -> str:
 
 @cache
 def _code(paths: tuple[str, ...]) -> str:
-    return fingerprint(paths) if paths else ""
+    return code_hash(paths) if paths else ""
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from benchmarks.errors import UnfitError
-from benchmarks.ledger import fingerprint, key_of
+from benchmarks.ledger import code_hash, key_of
 from benchmarks.pools.calibration import Model, Outcome, Trial, conduct_trial
 from benchmarks.pools.crystals import Crystals
 from benchmarks.pools.engine import Arm, Record, conduct
@@ -105,7 +105,7 @@ def _key(job: Job, world: World) -> str:
 
 @cache
 def _code(paths: tuple[str, ...]) -> str:
-    return fingerprint(paths)
+    return code_hash(paths)
 
 
 @cache

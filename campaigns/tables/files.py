@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from campaigns.errors import TableError
-from campaigns.tables.number_formats import shown
+from campaigns.tables.number_formats import displayed
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell
@@ -258,7 +258,7 @@ def _text(cell: Cell) -> str:
 
 def _with_format(value: float, number_format: str) -> str:
     """Return a number as its format shows it, but with all of its digits."""
-    about = shown(value, number_format)
+    about = displayed(value, number_format)
     factor = about.factor if about.after else 1.0  # thousands without a word are a matter of display
     number = f"{value!r}" if factor == 1.0 else f"{value * factor:.12g}"
     if re.search("[<>≤≥~≈∼±]", about.before):

@@ -77,7 +77,7 @@ def columns_of(cells: Sequence[str], numbers: Sequence[str], texts: Sequence[str
     """
     found: dict[str, Column] = {}
     heads = uncommented(cells)
-    for name, places in matched(heads, [*numbers, *texts]).items():
+    for name, places in matched_columns(heads, [*numbers, *texts]).items():
         there = [Column(place, heads[place], bare_unit(unit) if name in numbers else "") for place, unit in places]
         if len(there) > 1:
             told = " and ".join(f"{column.letter} ({column.head!r})" for column in there)
@@ -86,7 +86,7 @@ def columns_of(cells: Sequence[str], numbers: Sequence[str], texts: Sequence[str
     return found
 
 
-def matched(heads: Sequence[str], wanted: Sequence[str]) -> dict[str, list[tuple[int, str]]]:
+def matched_columns(heads: Sequence[str], wanted: Sequence[str]) -> dict[str, list[tuple[int, str]]]:
     """Return name to the places and units of its columns; a head that is a name itself comes before all others."""
     exact = {name: [(i, "") for i, head in enumerate(heads) if head == name] for name in wanted}
     split = [split_head(head, wanted) for head in heads]

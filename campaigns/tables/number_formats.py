@@ -41,7 +41,7 @@ class Shown:
     factor: float = 1.0
 
 
-def shown(value: float, number_format: str) -> Shown:
+def displayed(value: float, number_format: str) -> Shown:
     """Return what a format shows beside a number: ``0.0%`` a hundredfold of it, ``0.0"%"`` the number itself."""
     before, after, factor, seen = "", "", 1.0, False
     for match in _TOKEN.finditer(_section(value, number_format)):

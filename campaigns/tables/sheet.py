@@ -12,7 +12,7 @@ from pathlib import Path
 from campaigns.errors import TableError, UnitError
 from campaigns.tables.cells import Marks, Number, read_number
 from campaigns.tables.files import Line, read_lines
-from campaigns.tables.headers import Column, bare_unit, columns_of_units, matched, uncommented
+from campaigns.tables.headers import Column, bare_unit, columns_of_units, matched_columns, uncommented
 from campaigns.tables.unit_rows import parts_of
 from campaigns.tables.unused_rows import Remark
 from campaigns.units import convert, convert_difference, is_unit
@@ -186,7 +186,7 @@ def _unread(heads: Sequence[str], places: Collection[int]) -> tuple[str, ...]:
 
 def _top(lines: Sequence[Line], wanted: Sequence[str]) -> int:
     """Return the place of the line with the heads: the first of those with the most names that are looked for."""
-    hits = [len(matched(uncommented(line.cells), wanted)) for line in lines[:_HEADS_WITHIN]]
+    hits = [len(matched_columns(uncommented(line.cells), wanted)) for line in lines[:_HEADS_WITHIN]]
     if max(hits) > 0:
         return hits.index(max(hits))
     return next((i for i, line in enumerate(lines) if not line.cells[0].startswith("#")), 0)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from campaigns.errors import TableError, UnitError
 from campaigns.tables.cells import missing
 from campaigns.tables.files import Line
-from campaigns.tables.headers import Column, bare_unit, columns_of, matched, uncommented
+from campaigns.tables.headers import Column, bare_unit, columns_of, matched_columns, uncommented
 from campaigns.tables.unused_rows import Remark
 from campaigns.units import check_unit, is_unit
 
@@ -82,7 +82,7 @@ def _repeats_names(line: Line, wanted: Sequence[str], count: int) -> bool:
     """Return whether a line holds at least half as many names of columns as the first that does."""
     if not _has_words_only(line):
         return False
-    return count > 0 and 2 * len(matched(uncommented(line.cells), wanted)) >= count
+    return count > 0 and 2 * len(matched_columns(uncommented(line.cells), wanted)) >= count
 
 
 def _has_words_only(line: Line) -> bool:

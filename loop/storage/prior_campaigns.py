@@ -9,7 +9,15 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, StoreError, UnitError
 from campaigns.history import Lacks
 from campaigns.tables.unused_rows import Remark
-from campaigns.warm_start import Record, Source, StoreSourceConfig, TableSourceConfig, Wanted, checked, read_table
+from campaigns.warm_start import (
+    Record,
+    Source,
+    StoreSourceConfig,
+    TableSourceConfig,
+    Wanted,
+    read_source_table,
+    with_enough_measurements,
+)
 from loop.core.campaign_version import parameter_units
 from loop.core.records import TrialRecord
 from loop.core.trial_selection import trusted
@@ -29,7 +37,9 @@ def read_sources(campaign: Campaign) -> list[Source]:
     wanted = Wanted.by(campaign.space, campaign.measured)
     for i, config in enumerate(campaign.warm_start):
         try:
-            found.append(checked(config, f"warm_start[{i}]", read_source(config, wanted, f"warm_start[{i}]")))
+            found.append(
+                with_enough_measurements(config, f"warm_start[{i}]", read_source(config, wanted, f"warm_start[{i}]"))
+            )
         except CampaignError as error:
             problems += error.problems
     if problems:
@@ -50,7 +60,7 @@ def of_pool(source: Source, lacks: Lacks) -> Source:
     return replace(source, records=kept, left_out=tuple(sorted((*source.left_out, *out), key=lambda each: each.row)))
 
 
-def hold(sources: Sequence[Source], store: Store) -> None:
+def keep_sources(sources: Sequence[Source], store: Store) -> None:
     """Keep what is learnt from each source, or check that it is still what the store was begun with.
 
     Raises:
@@ -78,7 +88,7 @@ def read_source(config: StoreSourceConfig | TableSourceConfig, wanted: Wanted, w
     """
     match config:
         case TableSourceConfig():
-            return read_table(config, wanted, where)
+            return read_source_table(config, wanted, where)
         case StoreSourceConfig():
             return _read_store(config, wanted, where)
 

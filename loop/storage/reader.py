@@ -33,7 +33,7 @@ from loop.storage.tables import (
     TrialRow,
     amendment,
     col,
-    plain,
+    plain_values,
     trial_record,
 )
 
@@ -281,7 +281,9 @@ def _document(row: DocumentRow) -> Document:
 
 
 def _open_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=plain))
+    engine = create_engine(
+        url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=plain_values)
+    )
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _: Any) -> None:

@@ -125,7 +125,7 @@ def matched(
         for place, row in enumerate(rows)
         for said in [row.measured]
         for number in index.near(row.candidate, steps[place])
-        if (found := fit(said, steps[place], known[number], own=number < len(mine))) is not None
+        if (found := fit_of_row(said, steps[place], known[number], own=number < len(mine))) is not None
     ]
     taken: dict[int, tuple[KnownRow, RowMatch]] = {}
     used: set[int] = set()
@@ -136,7 +136,7 @@ def matched(
     return taken
 
 
-def fit(said: Mapping[str, MetricValue], steps: Steps, known: KnownRow, *, own: bool) -> RowMatch | None:
+def fit_of_row(said: Mapping[str, MetricValue], steps: Steps, known: KnownRow, *, own: bool) -> RowMatch | None:
     """Return how the metrics of a row fit what is known of its candidate; None where they contradict it.
 
     Args:

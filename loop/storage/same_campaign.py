@@ -18,7 +18,7 @@ _READ_BY = ("space", "metrics")
 """Sections of a campaign file that tell what a row of a table means."""
 
 
-def hold(session: Session, campaign: CampaignRecord, path: Path) -> None:
+def keep_campaign(session: Session, campaign: CampaignRecord, path: Path) -> None:
     """Record the campaign of a new store, or check that it is the same."""
     row = session.get(CampaignRow, 1)
     if row is None:

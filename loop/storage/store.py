@@ -25,7 +25,7 @@ from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_selection import PARTIAL
 from loop.storage.journal_writer import Journal
 from loop.storage.reader import store_path
-from loop.storage.same_campaign import hold
+from loop.storage.same_campaign import keep_campaign
 from loop.storage.stored_rows import amendment_row, drop_conclusions, next_order, rescore, step_row, trial_row
 from loop.storage.tables import (
     CampaignRow,
@@ -60,7 +60,7 @@ class Store(Journal):
             StoreError: the store holds another campaign, or the campaign file has changed since.
         """
         with self._transaction() as session:
-            hold(session, campaign, self.path)
+            keep_campaign(session, campaign, self.path)
             now = time.time()
             started = SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions))
             session.add(started)

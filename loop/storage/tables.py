@@ -144,7 +144,7 @@ class ArtefactRow(SQLModel, table=True):
     body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
-def plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """Return numpy arrays and numbers as lists and plain numbers, and EPICS' byte strings as text."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from surrogates.features.elements import atomic_numbers, column
+from surrogates.features.elements import atomic_numbers, property_values
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -76,7 +76,7 @@ def bonds(structure: Structure) -> Bonds:
     numbers = atomic_numbers(structure)
     every = _pairs(structure, numbers)
     weights = every.weights()
-    electronegativity = column("electronegativity")[numbers]
+    electronegativity = property_values("electronegativity")[numbers]
     around = every.per_site(weights, electronegativity[every.second])
     anion = electronegativity > np.where(around > 0, around, np.inf) + _SAME
     polar = anion[every.first] != anion[every.second]

@@ -79,7 +79,7 @@ def scaled_properties() -> Table:
     return scaled
 
 
-def column(name: str) -> Table:
+def property_values(name: str) -> Table:
     """Return one property, 104 values by atomic number."""
     return properties()[:, list(PROPERTIES).index(name)]
 
@@ -104,7 +104,7 @@ def atomic_numbers(structure: Structure) -> NDArray[np.int64]:
 
 
 @functools.cache
-def fingerprint() -> str:
+def table_hash() -> str:
     """Return a hash of the table, which other versions of pymatgen may change."""
     return hashlib.sha256(properties().tobytes() + "".join(PROPERTIES).encode()).hexdigest()[:12]
 
@@ -113,7 +113,7 @@ def fingerprint() -> str:
 def code_version(*files: str) -> str:
     """Return a hash of source files and of the table: what features made by this code depend on."""
     code = b"".join(Path(file).read_bytes() for file in files)
-    return hashlib.sha256(code + fingerprint().encode()).hexdigest()[:12]
+    return hashlib.sha256(code + table_hash().encode()).hexdigest()[:12]
 
 
 def _filled(elements: list[Element], values: list[float | None]) -> Table:

@@ -69,7 +69,7 @@ def trouble(model: str, place: Path | None = None) -> str | None:
     return _not_found(model, folder) if cached is None else _folder_trouble(cached)
 
 
-def locate(model: str, place: Path | None = None) -> Path:
+def model_folder(model: str, place: Path | None = None) -> Path:
     """Return the folder of a model's files, for a model that has no trouble.
 
     Raises:

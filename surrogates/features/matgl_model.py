@@ -23,7 +23,7 @@ from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
 from surrogates.features.embeddings import Embeddings
-from surrogates.features.matgl_files import FILES, foreign_modules, locate, trouble
+from surrogates.features.matgl_files import FILES, foreign_modules, model_folder, trouble
 from surrogates.parallel.threads import one_thread
 
 _ATOM_FEATURES = {M3GNet: "node_feat", CHGNet: "atom_feat"}  # of the last block, where there is no wide readout
@@ -77,7 +77,7 @@ class MatglModel:
 
     @property
     def _folder(self) -> Path:
-        return locate(self.source, self.place)
+        return model_folder(self.source, self.place)
 
 
 def _evaluate(model: Any, structure: Structure) -> tuple[float, NDArray[np.float32]]:

@@ -13,7 +13,7 @@ from pymatgen.core import Element, Structure
 
 from surrogates.features import coordination, elements
 from surrogates.features.coordination import Bonds, Numbers, bonds
-from surrogates.features.elements import HEAVIEST, code_version, column
+from surrogates.features.elements import HEAVIEST, code_version, property_values
 from surrogates.features.embeddings import Embeddings
 
 COLUMNS: Mapping[str, float] = {
@@ -73,8 +73,8 @@ def _row(structure: Structure) -> Numbers:
     around = bonds(structure)
     numbers, volume = around.numbers, structure.volume
     per_atom = volume / len(numbers)
-    density = column("atomic mass")[numbers].sum() * _DALTON / volume
-    packing = (4 / 3 * np.pi * column("covalent radius")[numbers] ** 3).sum() / volume
+    density = property_values("atomic mass")[numbers].sum() * _DALTON / volume
+    packing = (4 / 3 * np.pi * property_values("covalent radius")[numbers] ** 3).sum() / volume
     coordination = around.coordination()
     counts = (coordination.mean(), coordination.min(), coordination.max())
     return np.array(
@@ -86,7 +86,7 @@ def _lengths(around: Bonds) -> tuple[float, float, float]:
     """Return mean and least bond length over the sum of the radii, and the spread."""
     if not len(around.first):
         return _FAR, _FAR, 0.0
-    radius, weights = column("covalent radius")[around.numbers], around.weights()
+    radius, weights = property_values("covalent radius")[around.numbers], around.weights()
     relative = around.distance / (radius[around.first] + radius[around.second])
     mean = around.per_site(weights, around.distance)
     variance = around.per_site(weights, (around.distance - mean[around.first]) ** 2)

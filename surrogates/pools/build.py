@@ -25,7 +25,7 @@ from surrogates.pools.cleanup import FILE, make_room, note_use, pools_folder
 from surrogates.pools.pool_store import Writer
 from surrogates.pools.sources.folder import structure_files
 from surrogates.pools.sources.opening import open_source
-from surrogates.pools.stages import Plan, Progress, make, read_entries, read_source
+from surrogates.pools.stages import Plan, Progress, read_entries, read_files, write_pool
 from surrogates.structures import PoolEntry
 
 VERSION = 5
@@ -34,7 +34,7 @@ VERSION = 5
 _STALE = 86_400  # seconds after which a temporary folder is nobody's work any more
 
 
-def build(config: SourcePoolConfig, progress: Progress) -> Path:
+def build_pool(config: SourcePoolConfig, progress: Progress) -> Path:
     """Return the folder of a pool of files, built unless it is there.
 
     Args:
@@ -50,7 +50,7 @@ def build(config: SourcePoolConfig, progress: Progress) -> Path:
 
     def fill(writer: Writer) -> None:
         source = open_source(config)
-        make(read_source(source, progress), writer, plan, progress)
+        write_pool(read_files(source, progress), writer, plan, progress)
 
     return _built(_fingerprint(config), str(config.path), fill)
 
@@ -67,7 +67,7 @@ def build_generated(entries: Sequence[PoolEntry], fingerprint: str, source: str,
     plan = Plan(fold=False, lattice=True)
 
     def fill(writer: Writer) -> None:
-        make(read_entries(entries, source, progress), writer, plan, progress)
+        write_pool(read_entries(entries, source, progress), writer, plan, progress)
 
     return _built(_hash({"generated": fingerprint, "source": source} | _versions(lattice=True)), source, fill)
 

@@ -116,7 +116,7 @@ def total_charge(charges: Charges) -> int:
     return sum(state * count for (_, state), count in charges.items())
 
 
-def describe(charges: Charges) -> str:
+def states_text(charges: Charges) -> str:
     """Return the states as text, such as ``Mn4+ Ni2+``, with counts where an element is mixed."""
     elements = Counter(element for element, _ in charges)
     return " ".join(

@@ -53,7 +53,7 @@ def built_pools() -> list[BuiltPool]:
     return sorted(pools, key=lambda pool: pool.used)
 
 
-def hold(file: Path) -> int:
+def hold_open(file: Path) -> int:
     """Return a descriptor that keeps a pool from being removed until it is closed."""
     descriptor = os.open(file, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)

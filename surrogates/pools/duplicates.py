@@ -39,7 +39,7 @@ class Likeness:
     distances: NDArray[np.float32]
 
 
-def describe(structure: Structure) -> NDArray[np.float32]:
+def neighbour_distances(structure: Structure) -> NDArray[np.float32]:
     """Return the distances to the nearest neighbours of each pair of elements: their quartiles over the sites.
 
     They are in units of the cube root of the volume per atom, and cut off at 2.2 of them. They are the same for every

@@ -12,8 +12,8 @@ from pymatgen.core import Structure
 
 from surrogates.pools.build_report import BadEntry, Place
 from surrogates.pools.cif.problems import UnreadableError
-from surrogates.pools.duplicates import Likeness, describe
-from surrogates.pools.packing import pack, plain, unpack
+from surrogates.pools.duplicates import Likeness, neighbour_distances
+from surrogates.pools.packing import pack, plain_cell, unpack
 from surrogates.pools.sources.item import Item
 from surrogates.pools.structure_checks import crowding, defect
 from surrogates.pools.structure_parsing import ParsedStructure, read_noted
@@ -63,7 +63,7 @@ def read_all(items: Sequence[Item]) -> list[Read | BadEntry]:
 
 def read_entry(entry: PoolEntry, place: Place) -> Read:
     """Return what a pool keeps of an entry that was generated."""
-    structure, host = plain(entry.structure), None if entry.host is None else plain(entry.host)
+    structure, host = plain_cell(entry.structure), None if entry.host is None else plain_cell(entry.host)
     read = _kept(structure, Item(place, "", entry.id, provenance=dict(entry.provenance)))
     return read if host is None else replace(read, host=pack(host), host_key=structure_key(host))
 
@@ -72,7 +72,7 @@ def likeness_of(structure: Structure) -> Likeness:
     """Return what can be compared without a structure."""
     formula = structure.composition.reduced_formula
     volume = float(structure.volume) / len(structure)
-    return Likeness(structure_key(structure), formula, volume, describe(structure))
+    return Likeness(structure_key(structure), formula, volume, neighbour_distances(structure))
 
 
 def prototype_of(structure: Structure) -> str:
@@ -97,7 +97,7 @@ def _read(item: Item) -> Read | BadEntry:
         return BadEntry(item.place, trouble)
     near = crowding(found.structure)
     notes = (*item.notes, *found.notes, *([near] if near else []))
-    return replace(_kept(plain(found.structure), item), notes=notes)
+    return replace(_kept(plain_cell(found.structure), item), notes=notes)
 
 
 def _kept(structure: Structure, item: Item) -> Read:

@@ -8,7 +8,7 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
 
-def plain(structure: Structure) -> Structure:
+def plain_cell(structure: Structure) -> Structure:
     """Return lattice, elements and fractional coordinates alone: no charges, moments or other site properties."""
     elements = [Element.from_Z(next(iter(site.species)).Z) for site in structure]
     return Structure(Lattice(structure.lattice.matrix), elements, structure.frac_coords)

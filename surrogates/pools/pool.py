@@ -194,9 +194,11 @@ def load_pool(config: PoolConfig, progress: Progress | None = None) -> Pool:
 
 
 def _of_files(config: SourcePoolConfig, progress: Progress) -> Pool:
-    from surrogates.pools.build import build  # the parsers take a second to import, and a generated pool needs none
+    from surrogates.pools.build import (
+        build_pool,  # the parsers take a second to import, and a generated pool needs none
+    )
 
-    return _stored(_ENDING.sub("", config.path.name), build(config, progress))
+    return _stored(_ENDING.sub("", config.path.name), build_pool(config, progress))
 
 
 def _stored(name: str, folder: Path) -> Pool:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from campaigns.errors import ModelError
 from surrogates.pools.build_report import BadEntry, Duplicate, Findings, Note, Place, Unsettled
-from surrogates.pools.cleanup import FILE, hold
+from surrogates.pools.cleanup import FILE, hold_open
 from surrogates.pools.packing import unpack
 from surrogates.structures import PoolEntry
 
@@ -130,7 +130,7 @@ class StoredEntries(Sequence[PoolEntry]):
     def _hold(self) -> None:
         """Keep the pool from being removed while this object lives."""
         try:
-            self._held = weakref.finalize(self, os.close, hold(self._path))
+            self._held = weakref.finalize(self, os.close, hold_open(self._path))
         except OSError as error:
             raise ModelError(f"the built pool {self._path} cannot be opened ({error}); try again") from error
 

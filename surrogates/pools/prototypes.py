@@ -8,7 +8,7 @@ from surrogates.pools import frameworks as known
 from surrogates.pools.chemistry import INERT, REDOX
 from surrogates.pools.frameworks import Matrix
 from surrogates.pools.pool import Pool, PoolEntry
-from surrogates.pools.substitution import Family, Mix, make
+from surrogates.pools.substitution import Family, Mix, substituted_entry
 
 ALL = (*REDOX, *INERT)
 COMMON = ("V", "Cr", "Mn", "Fe", "Co", "Ni", "Al", "Mg")
@@ -68,15 +68,15 @@ FAMILIES: tuple[Family, ...] = (
 
 def cathodes() -> Pool:
     """Return the pool of lithium-ion cathodes."""
-    return build()[0]
+    return substitute_all()[0]
 
 
-def build(families: tuple[Family, ...] = FAMILIES) -> tuple[Pool, tuple[Rejected, ...]]:
+def substitute_all(families: tuple[Family, ...] = FAMILIES) -> tuple[Pool, tuple[Rejected, ...]]:
     """Make every substitution of every family; return those that pass all checks, and the others with their reasons."""
     entries: list[PoolEntry] = []
     rejected: list[Rejected] = []
     for recipe in (recipe for family in families for recipe in family.recipes()):
-        made = make(recipe)
+        made = substituted_entry(recipe)
         if isinstance(made, PoolEntry):
             entries.append(made)
         else:

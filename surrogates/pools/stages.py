@@ -25,7 +25,7 @@ from surrogates.pools.build_report import (
 )
 from surrogates.pools.duplicates import Likeness, duplicates
 from surrogates.pools.entry_reading import Read, likeness_of, read_all, read_entry
-from surrogates.pools.packing import pack, plain
+from surrogates.pools.packing import pack, plain_cell
 from surrogates.pools.pool_store import Writer
 from surrogates.pools.sources.item import Item, PoolFiles
 from surrogates.structures import PoolEntry, structure_key
@@ -68,7 +68,7 @@ class _Known:
     notes: tuple[str, ...]
 
 
-def read_source(source: PoolFiles, progress: Progress) -> Numbered:
+def read_files(source: PoolFiles, progress: Progress) -> Numbered:
     """Read and check the entries of a source, on all cores where there are many."""
     bad: dict[int, BadEntry] = {}
     numbers: dict[int, list[int]] = {}  # of the entries of each task
@@ -97,7 +97,7 @@ def read_entries(entries: Sequence[PoolEntry], source: str, progress: Progress) 
         progress("reading structures", number + 1, len(entries))
 
 
-def make(entries: Numbered, writer: Writer, plan: Plan, progress: Progress) -> None:
+def write_pool(entries: Numbered, writer: Writer, plan: Plan, progress: Progress) -> None:
     """Write a pool.
 
     Raises:
@@ -153,7 +153,7 @@ def _set_lattices(
     known: Mapping[int, _Known], writer: Writer, progress: Progress
 ) -> tuple[dict[int, _Known], tuple[Unsettled, ...]]:
     """Set each cell to the lattice that CHGNet prefers, and each host with it; return also where there is none."""
-    from surrogates.relaxation import settle
+    from surrogates.relaxation import relax_volumes
 
     waiting: deque[tuple[int, PoolEntry]] = deque()
 
@@ -163,7 +163,7 @@ def _set_lattices(
             yield waiting[-1][1].structure
 
     changed, unsettled = dict(known), []
-    for done, settled in enumerate(settle(structures()), 1):
+    for done, settled in enumerate(relax_volumes(structures()), 1):
         number, entry = waiting.popleft()
         if settled.problem is not None:
             unsettled.append(Unsettled(known[number].place, entry.id, settled.problem))
@@ -175,7 +175,7 @@ def _set_lattices(
 
 def _written_cell(number: int, entry: PoolEntry, settled: Settled, writer: Writer) -> Likeness:
     """Write the cell that an entry has now, with its host and the word where it comes from."""
-    structure = plain(settled.structure)
+    structure = plain_cell(settled.structure)
     likeness = likeness_of(structure)
     host = None if entry.host is None else _with_lattice(entry.host, entry.structure.lattice, structure.lattice)
     cells = (pack(structure), None if host is None else pack(host))

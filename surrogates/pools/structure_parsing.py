@@ -34,7 +34,7 @@ class ParsedStructure:
     notes: tuple[str, ...] = ()
 
 
-def read_text(text: str) -> Structure:
+def parse_structure(text: str) -> Structure:
     """Return the one structure of a text.
 
     Raises:

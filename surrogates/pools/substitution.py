@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
-from surrogates.pools.chemistry import ANIONS, TETRAHEDRAL, Balance, Charges, assign, balance, bond, describe
+from surrogates.pools.chemistry import ANIONS, TETRAHEDRAL, Balance, Charges, assign, balance, bond, states_text
 from surrogates.pools.frameworks import UNIT, Framework, Matrix, Skeleton, skeleton
 from surrogates.pools.generated_cell_checks import Neighbourhood, charge_faults, faults
 from surrogates.pools.pool import PoolEntry
@@ -121,7 +121,7 @@ class Recipe:
         ]
 
 
-def make(recipe: Recipe) -> PoolEntry | list[str]:
+def substituted_entry(recipe: Recipe) -> PoolEntry | list[str]:
     """Return the entry of a recipe, or why there is none."""
     states = balance(recipe.metals, recipe.framework_charge, recipe.elements.count("Li"))
     if states is None:
@@ -223,8 +223,8 @@ def _provenance(recipe: Recipe, states: Balance) -> dict[str, str]:
         "source": recipe.family.framework.source,
         "metals": " ".join(f"{count}{element}" for element, count in sorted(recipe.metals.items())),
         "order": recipe.mix.order,
-        "lithiated": describe(states.lithiated),
-        "delithiated": describe(states.delithiated),
+        "lithiated": states_text(states.lithiated),
+        "delithiated": states_text(states.delithiated),
         "lithium_removed": f"{states.removed}/{states.lithium}",
         "host_lithium": "none" if kept == 0 else f"{kept} of {states.lithium}, on the sites farthest from each other",
     }

@@ -78,7 +78,7 @@ def caveats(folder: Path, pool: Pool) -> list[str]:
     """
     record = read_record(folder)
     found = []
-    if strange := unseen(record, pool):
+    if strange := unseen_elements(record, pool):
         names = ", ".join(f"{symbol} (in {count} materials)" for symbol, count in strange.items())
         found.append(f"{folder} was trained without {names}; each of them counts as the element most like it")
     if not record.scores.useful:
@@ -89,7 +89,7 @@ def caveats(folder: Path, pool: Pool) -> list[str]:
     return found
 
 
-def unseen(record: TrainingRecord, pool: Pool) -> Mapping[str, int]:
+def unseen_elements(record: TrainingRecord, pool: Pool) -> Mapping[str, int]:
     """Return each element of a pool that the model has not seen, with the number of entries that hold it."""
     formulas = Counter(pool.formulas)
     counts: Counter[str] = Counter()

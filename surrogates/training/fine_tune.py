@@ -28,7 +28,7 @@ from surrogates.training.out_of_fold import Folds, read_folds, write_folds
 from surrogates.training.record import Epoch, Sizes, TrainingRecord, read_record, weights_hash, write_record
 from surrogates.training.scores import calibrate, score
 from surrogates.training.split import fold_of
-from surrogates.training.training_loop import Samples, Schedule, Step, fit, values_of
+from surrogates.training.training_loop import Samples, Schedule, Step, train_network, values_of
 
 Numbers = NDArray[np.float64]
 
@@ -190,7 +190,7 @@ class _Tuner:
         inner = np.array([fold_of(self.groups[row], _INNER, work.seed + 1) == 0 for row in rows])
         learnt, judge = (rows[~inner], rows[inner]) if inner.any() and not inner.all() else (rows, rows)
         schedule = Schedule(work.epochs, max(work.epochs // 3, 5), work.seed, _RATE, _BODY)
-        return network, fit(network, self._samples(learnt), self._samples(judge), schedule)
+        return network, train_network(network, self._samples(learnt), self._samples(judge), schedule)
 
     def _predicted(self, network: Any, rows: NDArray[np.int64]) -> Numbers:
         scaled = values_of(network, [self._graphs[row] for row in rows]).double().numpy()

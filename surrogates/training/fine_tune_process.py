@@ -141,7 +141,7 @@ def start(task: TuningTask) -> Tuning:
         read_record(folder)
     text = task_text(task)
     partial = task.out.absolute().with_name(f".{task.out.name}.partial")
-    if (task.out / RESULT).is_file() and _fingerprint(task.out) == fingerprint(text):
+    if (task.out / RESULT).is_file() and _fingerprint(task.out) == task_hash(text):
         return Tuning(task, None, partial)
     check_free(task.out)
     try:
@@ -162,14 +162,14 @@ def task_text(task: TuningTask) -> str:
     return json.dumps({**folders, **settings, "rows": rows}, default=float)
 
 
-def fingerprint(task: str) -> str:
+def task_hash(task: str) -> str:
     """Return a hash of a task's text: the same data, models and settings give the same result."""
     return hashlib.sha256(task.encode()).hexdigest()
 
 
 def write_result(result: TuningResult, task: str, folder: Path) -> None:
     """Write ``tuning.json``; where the tuned model stands is where the file stands."""
-    content = {**asdict(result), "folder": None, "fingerprint": fingerprint(task)}
+    content = {**asdict(result), "folder": None, "fingerprint": task_hash(task)}
     (folder / RESULT).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 
 

@@ -44,7 +44,7 @@ class Batch:
     num_graphs: int
 
 
-def pack(graphs: Sequence[Graph]) -> Batch:
+def pack_graphs(graphs: Sequence[Graph]) -> Batch:
     """Return crystals as one graph without bonds between them."""
     atoms = torch.tensor([len(graph.node_type) for graph in graphs])
     first = (torch.cumsum(atoms, 0) - atoms).tolist()

@@ -25,7 +25,7 @@ ELEMENTS: tuple[str, ...] = DEFAULT_ELEMENTS
 """What the networks have a place for."""
 
 
-def build(kind: Kind, seed: int) -> torch.nn.Module:
+def new_network(kind: Kind, seed: int) -> torch.nn.Module:
     """Return a new network for a property that does not grow with the cell; the seed determines its weights."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from campaigns.errors import ModelError
 from surrogates.training.dataset import Dataset, Skipped
 from surrogates.training.graphs import Graph
-from surrogates.training.networks import GraphMaker, build, lend_embeddings, rescale, save
+from surrogates.training.networks import GraphMaker, lend_embeddings, new_network, rescale, save
 from surrogates.training.predictions import Prediction, predictions_of, write_predictions
 from surrogates.training.record import (
     CurvePoint,
@@ -31,7 +31,7 @@ from surrogates.training.record import (
 )
 from surrogates.training.scores import calibrate, score
 from surrogates.training.split import split_rows
-from surrogates.training.training_loop import Samples, Schedule, Step, fit, values_of
+from surrogates.training.training_loop import Samples, Schedule, Step, train_network, values_of
 
 _CURVE = (0.25, 0.5)  # shares of the training rows, before all of them
 _PATIENCE = 0.25  # of all epochs
@@ -130,7 +130,7 @@ class _Bench:
 
     def __init__(self, data: Dataset, settings: TrainingSettings, on_epoch: OnEpoch) -> None:
         self.settings, self._on_epoch = settings, on_epoch
-        self.data, self.graphs = with_graphs(data.in_order(), GraphMaker(build(settings.kind, settings.seed)))
+        self.data, self.graphs = with_graphs(data.in_order(), GraphMaker(new_network(settings.kind, settings.seed)))
         self.split = split_rows(self.data.labels, settings.seed)
         known = self.data.values[self.split.training]
         self.middle, self.spread = float(known.mean()), float(known.std())
@@ -149,7 +149,7 @@ class _Bench:
         """Return a network trained on some rows, which gives scaled values, and how it went."""
         settings = self.settings
         schedule = Schedule(settings.epochs, max(round(_PATIENCE * settings.epochs), 10), settings.seed)
-        network = build(settings.kind, settings.seed)
+        network = new_network(settings.kind, settings.seed)
         course = _Course()
 
         def on_step(step: Step) -> None:
@@ -159,7 +159,7 @@ class _Bench:
                 course.best = epoch
             self._on_epoch(Report(number, self._trainings, settings.epochs, epoch, course.best))
 
-        fit(network, self._samples(rows), self._samples(self.split.validation), schedule, on_step)
+        train_network(network, self._samples(rows), self._samples(self.split.validation), schedule, on_step)
         return network, course
 
     def said(self, network: Any, rows: NDArray[np.int64]) -> NDArray[np.float64]:

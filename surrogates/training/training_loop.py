@@ -17,7 +17,7 @@ from torch import Tensor
 
 from campaigns.errors import ModelError
 from surrogates.parallel.threads import one_thread
-from surrogates.training.graphs import Graph, pack, predict
+from surrogates.training.graphs import Graph, pack_graphs, predict
 from surrogates.training.networks import head_of
 
 _LARGEST_GRADIENT = 10.0
@@ -69,7 +69,7 @@ class Step:
     best: bool
 
 
-def fit(
+def train_network(
     network: Any,
     training: Samples,
     validation: Samples,
@@ -109,7 +109,7 @@ def values_of(network: Any, graphs: Sequence[Graph]) -> Tensor:
     """Return the network's value of each graph, n."""
     network.eval()
     with one_thread(), torch.no_grad():
-        return torch.cat([predict(network, pack([graphs[i] for i in part])) for part in _parts(graphs)])
+        return torch.cat([predict(network, pack_graphs([graphs[i] for i in part])) for part in _parts(graphs)])
 
 
 def error_of(network: Any, samples: Samples) -> float:
@@ -142,7 +142,7 @@ def _epoch(network: Any, samples: Samples, optimiser: torch.optim.Optimizer, ord
 
 def _learn(network: Any, samples: Samples, rows: Tensor, count: int) -> float:
     """Add to the gradient what some of ``count`` rows have in it, and return the sum of their absolute errors."""
-    misses = predict(network, pack([samples.graphs[i] for i in rows.tolist()])) - samples.targets[rows]
+    misses = predict(network, pack_graphs([samples.graphs[i] for i in rows.tolist()])) - samples.targets[rows]
     weighted = samples.weights[rows] * misses**2
     (weighted.sum() / count).backward()
     return float((samples.weights[rows] * misses.detach().abs()).sum())

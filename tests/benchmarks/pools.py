@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from surrogates.pools.pool import Pool
-from surrogates.pools.prototypes import FAMILIES, build
+from surrogates.pools.prototypes import FAMILIES, substitute_all
 
 
 def few() -> Pool:
     """Return eight layered oxides of the cathode campaign's pool."""
-    pool, _ = build(FAMILIES[:1])
+    pool, _ = substitute_all(FAMILIES[:1])
     return Pool("few", tuple(entry for entry in pool.entries if entry.id in NAMES))
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks import workers
 from benchmarks.errors import UnfitError
 from benchmarks.grids import Grid, markdown
-from benchmarks.ledger import Ledger, fingerprint
+from benchmarks.ledger import Ledger, code_hash
 from benchmarks.pools import jobs
 from benchmarks.pools.arms import ARMS, RandomEngine
 from benchmarks.pools.calibration import MODELS, Model, Trial, chemistry, conduct_trial
@@ -82,7 +82,7 @@ def test_a_run_of_ours_is_void_when_the_code_changes_and_a_peers_is_not(world: W
     other = Arm("ours", RandomEngine, "us", code=("benchmarks/grids.py",))
     keys = {jobs._key(Campaign(arm, 0, 0), world) for arm in (ours, other)}
     assert len(keys) == 2
-    assert fingerprint(("benchmarks/pools",)) == fingerprint(("benchmarks/pools",))
+    assert code_hash(("benchmarks/pools",)) == code_hash(("benchmarks/pools",))
 
 
 def test_other_data_seeds_and_plans_are_other_runs(world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from campaigns.history import MisfitError, beyond, placed, wide
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
-from campaigns.warm_start import TableSourceConfig, Wanted, read_table
+from campaigns.warm_start import TableSourceConfig, Wanted, read_source_table
 
 
 def space(**changes: Any) -> SpaceConfig:
@@ -67,7 +67,7 @@ def test_a_wide_space_reads_whatever_was_measured(tmp_path: Path) -> None:
     file.write_text("temperature [K],time [min],rate,count,gas,gap\n2000,30,7,-3,air,1\n1000,-30,2,3,argon,2\n")
     config = TableSourceConfig.model_validate({"kind": "table", "name": "old", "file": str(file)})
     tight = space(constraints=["temperature <= 800"])
-    first, second = read_table(config, Wanted(wide(tight), {"gap": "eV"}), "here").records
+    first, second = read_source_table(config, Wanted(wide(tight), {"gap": "eV"}), "here").records
     expected = {"temperature": pytest.approx(1726.85), "time": 0.5, "rate": 7.0, "count": -3, "gas": "air"}
     assert placed(tight, first.candidate).parameters == expected
     with pytest.raises(MisfitError, match="on a log scale"):

@@ -9,7 +9,7 @@ from campaigns.errors import CampaignError, UnitError
 from campaigns.load import parse_campaign
 from campaigns.radiation import radiation
 from campaigns.user_code.dotted_paths import SHIPPED, Use
-from instruments.signal_units import expected
+from instruments.signal_units import declared_units
 from loop.execution.lab_setup import load_analysis
 
 
@@ -70,7 +70,7 @@ def test_settings_reach_the_analysis() -> None:
     analysis = load_analysis(step)
     assert isinstance(analysis, partial)
     assert analysis.keywords == {"radiation": "CoKa", "exclude": [[37, 38.5]]}
-    assert expected(load_analysis(step)) == {"two_theta": "deg", "wavelength": "angstrom"}
+    assert declared_units(load_analysis(step)) == {"two_theta": "deg", "wavelength": "angstrom"}
 
 
 @pytest.mark.parametrize(

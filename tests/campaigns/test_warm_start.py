@@ -8,7 +8,7 @@ from campaigns.errors import CampaignError
 from campaigns.load import parse_campaign
 from campaigns.relative_paths import PARENT
 from campaigns.spaces.space import SpaceConfig
-from campaigns.warm_start import TableSourceConfig, Wanted, checked, read_table
+from campaigns.warm_start import TableSourceConfig, Wanted, read_source_table, with_enough_measurements
 from tests.stores import CAMPAIGN
 
 SPACE = SpaceConfig.model_validate(
@@ -31,7 +31,7 @@ def config(folder: Path, text: str | None, **changes: Any) -> TableSourceConfig:
 
 
 def test_a_table_is_converted_to_the_units_of_the_campaign(tmp_path: Path) -> None:
-    source = read_table(config(tmp_path, TABLE), WANTED, "warm_start[0]")
+    source = read_source_table(config(tmp_path, TABLE), WANTED, "warm_start[0]")
     first, second = source.records
     assert first.candidate.parameters == {"temperature": pytest.approx(600.0), "gas": "air"}
     assert first.metrics["gap"].value == pytest.approx(0.5)
@@ -41,7 +41,7 @@ def test_a_table_is_converted_to_the_units_of_the_campaign(tmp_path: Path) -> No
 
 def test_rows_that_were_not_completed_and_levels_that_do_not_exist_are_left_out(tmp_path: Path) -> None:
     text = "temperature,gas,gap,state\n600,air,1,completed\n600,helium,1,completed\n700,air,1,quarantined\n"
-    assert len(read_table(config(tmp_path, text), WANTED, "here").records) == 1
+    assert len(read_source_table(config(tmp_path, text), WANTED, "here").records) == 1
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_rows_that_were_not_completed_and_levels_that_do_not_exist_are_left_out(
 def test_a_table_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, text: str | None, message: str) -> None:
     source = config(tmp_path, text)
     with pytest.raises(CampaignError) as caught:
-        checked(source, "warm_start[0]", read_table(source, WANTED, "warm_start[0]"))
+        with_enough_measurements(source, "warm_start[0]", read_source_table(source, WANTED, "warm_start[0]"))
     assert message in str(caught.value)
     assert caught.value.problems[0].where == "warm_start[0].file"
 
@@ -66,18 +66,20 @@ def test_a_table_that_cannot_be_used_is_refused_with_what_to_do(tmp_path: Path, 
 def test_a_material_is_needed_where_there_is_a_pool(tmp_path: Path) -> None:
     pool = SpaceConfig.model_validate({"pool": {"kind": "generator", "function": "a.b:c"}})
     with pytest.raises(CampaignError, match="has no column material"):
-        read_table(config(tmp_path, "gap\n1\n"), Wanted(pool, {"gap": "eV"}), "here")
+        read_source_table(config(tmp_path, "gap\n1\n"), Wanted(pool, {"gap": "eV"}), "here")
     table = config(tmp_path, "material,gap\nMgO,7.8\n,1\n")
-    assert [r.candidate.material for r in read_table(table, Wanted(pool, {"gap": "eV"}), "here").records] == ["MgO"]
+    assert [r.candidate.material for r in read_source_table(table, Wanted(pool, {"gap": "eV"}), "here").records] == [
+        "MgO"
+    ]
 
 
 def test_the_hash_tells_of_every_change(tmp_path: Path) -> None:
     digests = {
-        read_table(config(tmp_path, TABLE.replace(*change)), WANTED, "here").digest
+        read_source_table(config(tmp_path, TABLE.replace(*change)), WANTED, "here").digest
         for change in (("", ""), ("500", "501"), ("air", "argon"), ("20", "21"), ("873", "874"))
     }
     assert len(digests) == 5
-    assert read_table(config(tmp_path, TABLE.replace("note", "memo")), WANTED, "here").digest in digests
+    assert read_source_table(config(tmp_path, TABLE.replace("note", "memo")), WANTED, "here").digest in digests
 
 
 def test_names_are_checked_against_the_campaign() -> None:
@@ -104,5 +106,5 @@ def test_a_column_under_another_name_is_to_be_renamed_and_metrics_named_where_th
     source = config(tmp_path, "temperatur,gas,gap\n600,air,1\n")
     for where, told in (("warm_start[0]", True), ("history[0]", True), ("TABLE", False)):
         with pytest.raises(CampaignError, match="rename the column that is meant") as caught:
-            read_table(source, WANTED, where)
+            read_source_table(source, WANTED, where)
         assert ("leave it out of metrics" in str(caught.value)) is told

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice
 
 from surrogates.pools.cif.block import Block
-from surrogates.pools.cif.number import CifNumber, number
+from surrogates.pools.cif.number import CifNumber, parse_number
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.structure_checks import unknown
 
@@ -156,7 +156,7 @@ class _Rows:
             found.outliers.append(f"{self.label(row)} has the place '. . .', which was read as 0 0 0")
         given = ["0" if word == "." else word for word in words]  # the dictionary's default, as in old ICSD files
         label = self.label(row)
-        numbers = [number(word, f"coordinate {axis} of {label}") for axis, word in zip(_AXES, given, strict=True)]
+        numbers = [parse_number(word, f"coordinate {axis} of {label}") for axis, word in zip(_AXES, given, strict=True)]
         if self._matrix is None:
             self._check_fractions(row, max(abs(n.value) for n in numbers))
             return np.array([_third(n.value) for n in numbers]), np.array([_slack(n) for n in numbers])
@@ -179,8 +179,8 @@ def _from_cartesian(block: Block) -> NDArray[np.float64]:
         words = [block.word(f"{prefix}_matrix_{i}{j}") for i in "123" for j in "123"]
         if any(word is None for word in words):
             continue
-        matrix = np.array([number(str(word), f"{prefix}_matrix").value for word in words]).reshape(3, 3)
-        moved = [number(block.word(f"{prefix}_vector_{i}") or "0", f"{prefix}_vector").value for i in "123"]
+        matrix = np.array([parse_number(str(word), f"{prefix}_matrix").value for word in words]).reshape(3, 3)
+        moved = [parse_number(block.word(f"{prefix}_vector_{i}") or "0", f"{prefix}_vector").value for i in "123"]
         if abs(np.linalg.det(matrix)) < 1e-12:
             raise UnreadableError(f"its {prefix}_matrix has no inverse")
         if not inverse:
@@ -211,7 +211,7 @@ def _occupancy(rows: _Rows, row: int, found: Atoms) -> CifNumber:
         if word == "?":
             found.outliers.append(f"the occupancy of {rows.label(row)} is '?', which was read as 1")
         return CifNumber(1.0)
-    occupancy = number(word, f"occupancy of {rows.label(row)}")
+    occupancy = parse_number(word, f"occupancy of {rows.label(row)}")
     if not 0 <= occupancy.value < np.inf:
         raise UnreadableError(f"got {word} as occupancy of {rows.label(row)}; allowed: 0 to 1")
     return occupancy
@@ -270,7 +270,7 @@ def _declared(block: Block) -> frozenset[str]:
 
 def _check_attached(rows: _Rows, row: int) -> None:
     attached = rows.cell("_atom_site_attached_hydrogens", row)
-    if attached not in _UNKNOWN and number(attached, "_atom_site_attached_hydrogens").value > 0:
+    if attached not in _UNKNOWN and parse_number(attached, "_atom_site_attached_hydrogens").value > 0:
         raise UnreadableError(
             f"has {attached} hydrogen on {rows.label(row)} (_atom_site_attached_hydrogens) that are not in the list"
         )
@@ -282,7 +282,7 @@ def _check_groups(rows: _Rows) -> None:
     for row in range(rows.count):
         group = rows.cell("_atom_site_disorder_group", row)
         occupancy = rows.cell("_atom_site_occupancy", row)
-        if group not in _UNKNOWN and (occupancy in _UNKNOWN or number(occupancy, "occupancy").value > _FULL):
+        if group not in _UNKNOWN and (occupancy in _UNKNOWN or parse_number(occupancy, "occupancy").value > _FULL):
             groups.setdefault(rows.cell("_atom_site_disorder_assembly", row), set()).add(group)
     for found in groups.values():
         if len(found) > 1 or any(group.startswith("-") for group in found):

@@ -9,7 +9,7 @@ from typing import cast
 
 from gemmi import cif
 
-from surrogates.pools.cif.number import CifNumber, number
+from surrogates.pools.cif.number import CifNumber, parse_number
 from surrogates.pools.cif.problems import UnreadableError
 
 _BLOCK = re.compile(r"^[ \t]*data_(\S*)", flags=re.MULTILINE | re.IGNORECASE)
@@ -97,7 +97,7 @@ def claimed(block: Block, tag: str) -> CifNumber | None:
     """Return a number that a file says of the whole crystal; None where it says none that can be read."""
     word = block.word(tag)
     try:
-        return None if word is None else number(word.split()[0], tag)
+        return None if word is None else parse_number(word.split()[0], tag)
     except UnreadableError:
         return None
 

@@ -17,7 +17,7 @@ from surrogates.pools.cif.group import (
     schoenflies_number,
     spatial_operations,
 )
-from surrogates.pools.cif.number import number
+from surrogates.pools.cif.number import parse_number
 from surrogates.pools.cif.problems import UnreadableError
 
 LISTS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
@@ -51,7 +51,7 @@ def lattice_of(block: Block, notes: list[str]) -> Lattice:
     return lattice
 
 
-def readings(block: Block, lattice: Lattice, notes: list[str]) -> list[Group]:
+def candidate_groups(block: Block, lattice: Lattice, notes: list[str]) -> list[Group]:
     """Return the groups by which the atoms may be meant to be repeated, those of the list of operations first.
 
     There are several where the file contradicts itself, or says neither origin nor axes.
@@ -158,7 +158,7 @@ def _lowest(block: Block, notes: list[str]) -> Group:
 
 
 def _integer(word: str) -> int:
-    value = number(word, "number of its space group").value
+    value = parse_number(word, "number of its space group").value
     if not (value.is_integer() and 1 <= value <= 230):
         raise UnreadableError(f"got {word} as number of its space group; allowed: 1 to 230")
     return int(value)
@@ -169,7 +169,7 @@ def _length(block: Block, axis: str) -> float:
     word = block.word(tag)
     if word is None:
         raise UnreadableError(f"cannot be read as CIF: it does not say {tag}")
-    value = number(word, tag).value
+    value = parse_number(word, tag).value
     if not value > _SHORTEST:
         unit = "; it seems to be in nm" if value > _SHORTEST / 10 else ""
         raise UnreadableError(f"got {word} as {tag}; allowed: a length above {_SHORTEST:g} Å{unit}")
@@ -185,7 +185,7 @@ def _angle(block: Block, name: str, notes: list[str]) -> float:
     if word is None:
         notes.append(f"does not say {tag}: 90 degrees, the dictionary's default")
         return 90.0
-    value = number(word, tag).value
+    value = parse_number(word, tag).value
     if not _STEEPEST < value < _FLATTEST:
         raise UnreadableError(f"got {word} as {tag}; allowed: {_STEEPEST:g} to {_FLATTEST:g} degrees")
     return value

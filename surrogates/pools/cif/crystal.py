@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from surrogates.pools.cif.atoms import Atoms, atoms_of
 from surrogates.pools.cif.block import Block, parse
-from surrogates.pools.cif.cell import lattice_of, readings
+from surrogates.pools.cif.cell import candidate_groups, lattice_of
 from surrogates.pools.cif.claims import ConsistencyCheck, check_doubts, verdict
 from surrogates.pools.cif.filling import filled
 from surrogates.pools.cif.group import Group
@@ -52,7 +52,7 @@ def read_cif(text: str) -> tuple[Structure, tuple[str, ...]]:
         notes.append("its magnetic moments are left out")
     lattice = lattice_of(block, notes)
     atoms = atoms_of(block, lattice)
-    groups = readings(block, lattice, notes)
+    groups = candidate_groups(block, lattice, notes)
     chosen = _chosen(_drafts(_different(groups), lambda group: _draft(block, atoms, group, lattice)), notes)
     if chosen.verdict.against:
         raise UnreadableError(chosen.verdict.against[0])

@@ -47,18 +47,18 @@ class Comparison:
 def compared(block: Block, held: Composition) -> Comparison:
     """Return how all formulas of a file compare with the atoms of the cell; the sum rules over the others."""
     text = block.word(SUM)
-    said = None if text is None else parsed(text)
+    said = None if text is None else parse_formula(text)
     if text is not None and said is not None and not _alike(said, held, _SLACK):
         return Comparison(said, False, (_contradiction(held, text),), ())
     against, notes = _others(block, held, confirmed=said is not None)
     if text is not None and said is None:
         notes = (f"its {SUM} {text!r} is no formula, and was not compared with its atoms", *notes)
     if text is not None and said is not None and not _is_rounded(text, said, held):
-        notes = (f"says that it is {text}, but was read as {shown(held)}, as its atoms are listed", *notes)
+        notes = (f"says that it is {text}, but was read as {smallest_formula(held)}, as its atoms are listed", *notes)
     return Comparison(said, said is not None, against, notes)
 
 
-def parsed(text: str) -> Composition | None:
+def parse_formula(text: str) -> Composition | None:
     """Return a formula such as ``Li1.00(2) (Co O2)``, or of parts: ``2(Na 1+), S O4 2-``; None if it is none."""
     plain = text.replace("'", "").translate(str.maketrans("[]{}", "()()"))
     plain = _HYDRATE.sub(" . ", _POLYMER.sub("", plain))
@@ -69,7 +69,7 @@ def parsed(text: str) -> Composition | None:
         return None
 
 
-def shown(held: Composition) -> str:
+def smallest_formula(held: Composition) -> str:
     """Return the atoms in the cell by the smallest numbers, as NaO, which pymatgen calls Na2O2."""
     parts = {element: round(amount) for element, amount in held.items()}
     factor = gcd(*parts.values())
@@ -95,13 +95,13 @@ def _others(block: Block, held: Composition, *, confirmed: bool) -> tuple[tuple[
     """Return what contradicts the atoms and what is only noted of the formulas beside the sum."""
     against, notes = [], []
     for tag, text in _written(block):
-        said = parsed(text)
+        said = parse_formula(text)
         if said is None:
             notes += [] if confirmed or tag in _NAMES else [_not_compared(tag, text)]
         elif not _alike(said, held, _SLACK):
             near = tag == _MEASURED and _apart(said, held) <= _MEASURED_SLACK
             if confirmed or near or tag in _NAMES:
-                notes.append(f"says {text} as {tag}, but was read as {shown(held)}, as its atoms are listed")
+                notes.append(f"says {text} as {tag}, but was read as {smallest_formula(held)}, as its atoms are listed")
             else:
                 against.append(_contradiction(held, f"{text} ({tag})"))
     return tuple(against), tuple(notes)
@@ -113,7 +113,7 @@ def _written(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _contradiction(held: Composition, said: str) -> str:
-    return f"holds {shown(held)}, but says that it is {said}; atoms are missing, or too many"
+    return f"holds {smallest_formula(held)}, but says that it is {said}; atoms are missing, or too many"
 
 
 def _not_compared(tag: str, text: str) -> str:

@@ -25,7 +25,7 @@ class CifNumber:
     error: float = 0.0
 
 
-def number(text: str, what: str) -> CifNumber:
+def parse_number(text: str, what: str) -> CifNumber:
     """Return a number.
 
     Raises:

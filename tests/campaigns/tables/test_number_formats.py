@@ -4,7 +4,7 @@ import openpyxl
 import pytest
 
 from campaigns.errors import TableError
-from campaigns.tables.number_formats import Shown, shown
+from campaigns.tables.number_formats import Shown, displayed
 from campaigns.tables.sheet import Sheet, read_sheet
 
 
@@ -69,9 +69,9 @@ def test_what_is_shown_and_cannot_be_read_is_refused(tmp_path: Path, number_form
 
 
 def test_quotes_hide_what_would_end_a_section_or_scale() -> None:
-    assert shown(1.0, '0.0"; %"') == Shown(after="; %")
-    assert shown(0.0, '0.0" K";-0.0" K";"none"') == Shown(before="none")
-    assert shown(5.0, "_-* 0.00_-") == Shown()
+    assert displayed(1.0, '0.0"; %"') == Shown(after="; %")
+    assert displayed(0.0, '0.0" K";-0.0" K";"none"') == Shown(before="none")
+    assert displayed(5.0, "_-* 0.00_-") == Shown()
 
 
 def test_the_digits_of_a_number_in_a_workbook_tell_how_it_is_rounded(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from loop.cli.app import app
 from loop.core.campaign_records import CampaignRecord
 from loop.core.proposals import Proposal
 from loop.core.records import StepRecord, TrialResult
-from loop.storage.prior_campaigns import hold, of_pool, read_sources
+from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
 from tests.stores import CAMPAIGN
@@ -83,11 +83,11 @@ def test_a_source_that_has_changed_is_refused(tmp_path: Path) -> None:
     earlier(tmp_path, 4)
     (source,) = read_sources(written(tmp_path))
     store = Store(f"sqlite:///{tmp_path / 'now.db'}")
-    hold([source], store)
-    hold([source], store)
+    keep_sources([source], store)
+    keep_sources([source], store)
     more = Record(Candidate({"temperature": 700.0}), {"capacity": MetricValue(1.0, 0.1, "mAh/g")})
     with pytest.raises(StoreError, match="earlier has changed since the campaign began: 4 measurements then, 5 now"):
-        hold([replace(source, records=(*source.records, more))], store)
+        keep_sources([replace(source, records=(*source.records, more))], store)
     store.close("")
 
 

@@ -5,7 +5,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from surrogates.features.composition import COLUMNS, CompositionFeatures, statistics
-from surrogates.features.elements import column
+from surrogates.features.elements import property_values
 
 
 def rock_salt(*elements: str, a: float = 4.2) -> Structure:
@@ -15,8 +15,8 @@ def rock_salt(*elements: str, a: float = 4.2) -> Structure:
 def test_columns_are_named_and_hold_their_statistics() -> None:
     vector = CompositionFeatures().evaluate([rock_salt("Mg", "O")]).vectors[0]
     row = dict(zip(COLUMNS, vector, strict=True))
-    spread = column("electronegativity")[1:].std()
-    values = column("electronegativity")[[12, 8]] - column("electronegativity")[1:].mean()
+    spread = property_values("electronegativity")[1:].std()
+    values = property_values("electronegativity")[[12, 8]] - property_values("electronegativity")[1:].mean()
     assert row["mean electronegativity"] == pytest.approx(values.mean() / spread, rel=1e-5)
     assert row["mean deviation electronegativity"] == pytest.approx(np.ptp(values) / 2 / spread, rel=1e-5)
     assert row["least electronegativity"] == pytest.approx(values.min() / spread, rel=1e-5)

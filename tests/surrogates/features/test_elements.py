@@ -5,7 +5,7 @@ import pytest
 from pymatgen.core import DummySpecies, Lattice, Species, Structure
 
 from campaigns.errors import ModelError
-from surrogates.features.elements import PROPERTIES, atomic_numbers, column, properties, scaled_properties
+from surrogates.features.elements import PROPERTIES, atomic_numbers, properties, property_values, scaled_properties
 
 
 def test_every_property_of_every_element_is_a_number() -> None:
@@ -15,14 +15,14 @@ def test_every_property_of_every_element_is_a_number() -> None:
 
 
 def test_values_are_the_known_ones() -> None:
-    assert column("electronegativity")[8] == 3.44
-    assert column("group")[26] == 8
-    assert column("covalent radius")[6] == pytest.approx(0.73)
-    assert [column(f"{orbital} electrons")[26] for orbital in "spdf"] == [2, 0, 6, 0]
+    assert property_values("electronegativity")[8] == 3.44
+    assert property_values("group")[26] == 8
+    assert property_values("covalent radius")[6] == pytest.approx(0.73)
+    assert [property_values(f"{orbital} electrons")[26] for orbital in "spdf"] == [2, 0, 6, 0]
 
 
 def test_unknown_values_are_those_of_the_nearest_element_of_the_group() -> None:
-    electronegativity = column("electronegativity")
+    electronegativity = property_values("electronegativity")
     assert electronegativity[[2, 10, 18]].tolist() == [electronegativity[36]] * 3
 
 

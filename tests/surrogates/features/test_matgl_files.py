@@ -13,7 +13,7 @@ from matgl.models import M3GNet, MEGNet
 
 from campaigns.relative_paths import PARENT
 from campaigns.surrogate import ChgnetConfig, FeaturesConfig, MatglConfig, SitesConfig
-from surrogates.features.matgl_files import NETWORKS, locate, matgl_cache, problems, trouble
+from surrogates.features.matgl_files import NETWORKS, matgl_cache, model_folder, problems, trouble
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_a_saved_model_and_a_saved_potential_have_no_trouble(model: Path, tmp_pa
     assert trouble(str(model)) is None
     Potential(M3GNet(element_types=("Li", "O"), is_intensive=False)).save(tmp_path / "p")
     assert trouble(str(tmp_path / "p")) is None
-    assert locate(str(model)) == model
+    assert model_folder(str(model)) == model
 
 
 def test_a_name_is_looked_up_beside_the_campaign_file(model: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_name_that_is_nowhere_comes_with_the_fix(tmp_path: Path, monkeypatch: 
     reason = str(trouble(name, tmp_path / "none"))
     assert f"matgl.load_model({name!r}).save('folder')" in reason
     with pytest.raises(FileNotFoundError):
-        locate(name, tmp_path / "none")
+        model_folder(name, tmp_path / "none")
 
 
 def test_a_half_downloaded_model_in_the_cache_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

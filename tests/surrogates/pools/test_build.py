@@ -256,7 +256,7 @@ def larger(structures: Iterable[Structure]) -> Iterator[Settled]:
 
 @pytest.fixture
 def lattices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "settle", larger)
+    monkeypatch.setattr(lattice, "relax_volumes", larger)
 
 
 @pytest.mark.usefixtures("lattices")

@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surrogates.pools.chemistry import COUPLES, INERT, REDOX, assign, balance, describe, radius, states_of, total_charge
+from surrogates.pools.chemistry import (
+    COUPLES,
+    INERT,
+    REDOX,
+    assign,
+    balance,
+    radius,
+    states_of,
+    states_text,
+    total_charge,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +35,8 @@ def test_known_cathodes_balance_as_measured(
 ) -> None:
     states = balance(metals, framework, lithium)
     assert states is not None
-    assert describe(states.lithiated) == lithiated
-    assert describe(states.delithiated) == delithiated
+    assert states_text(states.lithiated) == lithiated
+    assert states_text(states.delithiated) == delithiated
     assert (states.removed, states.fraction) == (removed, removed / lithium)
 
 

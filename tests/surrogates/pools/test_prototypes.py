@@ -8,12 +8,12 @@ from pymatgen.core import Composition
 from campaigns.pool_source import GeneratorPoolConfig
 from surrogates.pools.chemistry import ANIONS, INERT, REDOX, TETRAHEDRAL
 from surrogates.pools.pool import Pool, PoolEntry, load_pool
-from surrogates.pools.prototypes import FAMILIES, Rejected, build
+from surrogates.pools.prototypes import FAMILIES, Rejected, substitute_all
 
 
 @cache
 def built() -> tuple[Pool, tuple[Rejected, ...]]:
-    return build()
+    return substitute_all()
 
 
 def pool() -> Pool:
@@ -84,9 +84,9 @@ def test_every_substitution_is_either_in_the_pool_or_rejected_with_a_reason() ->
 
 
 def test_ids_depend_on_nothing_but_the_compound() -> None:
-    backwards, _ = build(FAMILIES[::-1])
+    backwards, _ = substitute_all(FAMILIES[::-1])
     assert set(backwards.ids) == set(pool().ids)
-    part, _ = build(FAMILIES[:1])
+    part, _ = substitute_all(FAMILIES[:1])
     assert set(part.ids) == {entry.id for entry in pool().entries if entry.provenance["family"] == "layered"}
     for entry in part.entries:
         assert entry.structure == pool()[entry.id].structure

@@ -7,7 +7,7 @@ from pymatgen.core import Structure
 
 from surrogates.pools.cif.block import blocks
 from surrogates.pools.cif.problems import UnreadableError
-from surrogates.pools.structure_parsing import read_noted, read_text
+from surrogates.pools.structure_parsing import parse_structure, read_noted
 from surrogates.structures import structure_key
 from tests.surrogates.pools.crystal_files import cif, perovskite, poscar, salt
 
@@ -46,30 +46,30 @@ TWO_SITES = "Na1 0 0 0\nCl1 0.5 0.5 0.5"
 def test_formats_are_told_apart_by_what_stands_there(text: str, change: object) -> None:
     if text.startswith("Sr") and callable(change) and change("x") == "\nx":
         return  # the first line of a POSCAR is its title
-    structure = read_text(change(text))  # type: ignore[operator]
+    structure = parse_structure(change(text))  # type: ignore[operator]
     assert structure.composition.reduced_formula == "SrTiO3"
     assert structure.volume == pytest.approx(3.905**3, rel=1e-4)
     assert len(structure) == 5
 
 
 def test_symmetry_is_applied() -> None:
-    structure = read_text(BARE_CIF.format(group=225, sites=TWO_SITES))
+    structure = parse_structure(BARE_CIF.format(group=225, sites=TWO_SITES))
     assert len(structure) == 8
     assert structure.composition.reduced_formula == "NaCl"
 
 
 def test_json_keeps_every_digit() -> None:
     structure = salt(a=5.641234567891)
-    assert structure_key(read_text(json.dumps(structure.as_dict()))) == structure_key(structure)
+    assert structure_key(parse_structure(json.dumps(structure.as_dict()))) == structure_key(structure)
 
 
 def test_json_that_says_two_things_is_refused() -> None:
     data = salt().as_dict()
     stretched = {**data, "lattice": {"matrix": [[4, 0, 0], [0, 4, 0], [0, 0, 4]]}}
     with pytest.raises(UnreadableError, match="has site 2 at two places: its abc and xyz are"):
-        read_text(json.dumps(stretched))
+        parse_structure(json.dumps(stretched))
     with pytest.raises(UnreadableError, match="has a lattice whose a, b, c"):
-        read_text(json.dumps({**data, "lattice": {**data["lattice"], "a": 9.0}}))
+        parse_structure(json.dumps({**data, "lattice": {**data["lattice"], "a": 9.0}}))
 
 
 def test_json_runs_no_code_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,13 +81,13 @@ def test_json_runs_no_code_that_it_names(tmp_path: Path, monkeypatch: pytest.Mon
     data["properties"] = {"p": named}
     data["lattice"]["extra"] = named
     data["sites"][0]["species"][0]["properties"] = named
-    assert read_text(json.dumps(data)) == salt()
+    assert parse_structure(json.dumps(data)) == salt()
     assert "payload" not in sys.modules
 
 
 def test_json_keeps_charges_and_labels() -> None:
     structure = salt().add_oxidation_state_by_element({"Na": 1, "Cl": -1})
-    read = read_text(json.dumps(structure.as_dict()))
+    read = parse_structure(json.dumps(structure.as_dict()))
     assert (read, read.labels) == (structure, structure.labels)
 
 
@@ -153,7 +153,7 @@ def test_another_formula_beside_a_structure_is_noted(key: str) -> None:
 )
 def test_what_holds_no_structure_says_why(text: str, message: str) -> None:
     with pytest.raises(UnreadableError) as caught:
-        read_text(text)
+        parse_structure(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -161,23 +161,23 @@ def test_what_holds_no_structure_says_why(text: str, message: str) -> None:
 @pytest.mark.parametrize("symbol", ["Na1+", "Na+", "NA", "na", "Na0+", "Na1"])
 def test_charges_and_numbers_behind_a_symbol_are_fine(symbol: str) -> None:
     text = BARE_CIF.format(group=1, sites=f"{symbol} 0 0 0\nCl1 0.5 0.5 0.5")
-    assert read_text(text).composition.remove_charges().reduced_formula == "NaCl"
+    assert parse_structure(text).composition.remove_charges().reduced_formula == "NaCl"
 
 
 def test_a_formula_that_fits_but_for_a_factor_is_fine() -> None:
     text = BARE_CIF.format(group=225, sites=TWO_SITES) + "_chemical_formula_sum 'Na Cl'\n"
-    assert isinstance(read_text(text), Structure)
+    assert isinstance(parse_structure(text), Structure)
 
 
 def test_blocks_that_were_not_filled_in_do_not_count() -> None:
     form = cif(salt()).replace("data_NaCl", "data_form").split("  Na ")[0] + "  ?  ?  ?  ?  ?  ?  ?\n"
     assert [name for name, _ in blocks(form + cif(salt()))] == ["NaCl"]
     with pytest.raises(UnreadableError, match="is a CIF without atoms"):
-        read_text(form)
+        parse_structure(form)
 
 
 def test_blocks_without_atoms_do_not_count() -> None:
     text = "data_global\n_journal_year 1999\n" + cif(salt()) + cif(perovskite())
     assert [name for name, _ in blocks(text)] == ["NaCl", "SrTiO3"]
-    assert read_text(blocks(text)[1][1]).composition.reduced_formula == "SrTiO3"
-    assert read_text("data_global\n_journal_year 1999\n" + cif(salt())).composition.reduced_formula == "NaCl"
+    assert parse_structure(blocks(text)[1][1]).composition.reduced_formula == "SrTiO3"
+    assert parse_structure("data_global\n_journal_year 1999\n" + cif(salt())).composition.reduced_formula == "NaCl"

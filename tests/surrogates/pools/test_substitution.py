@@ -5,7 +5,7 @@ import pytest
 
 from surrogates.pools import frameworks as known
 from surrogates.pools.pool import PoolEntry
-from surrogates.pools.substitution import Family, Mix, Recipe, make
+from surrogates.pools.substitution import Family, Mix, Recipe, substituted_entry
 
 WRONG_SPINEL = dataclasses.replace(
     known.SPINEL,
@@ -27,7 +27,7 @@ def test_exchangeable_letters_are_given_one_order_only() -> None:
 
 
 def test_an_entry_says_where_it_comes_from() -> None:
-    entry = make(layered("Mn", "Ni"))
+    entry = substituted_entry(layered("Mn", "Ni"))
     assert isinstance(entry, PoolEntry)
     assert entry.id == "Li2MnNiO4-layered"
     assert entry.provenance["lithiated"] == "Mn4+ Ni2+"
@@ -44,14 +44,14 @@ def test_an_entry_says_where_it_comes_from() -> None:
     ],
 )
 def test_what_cannot_deliver_lithium_is_no_entry(metals: tuple[str, ...], reason: str) -> None:
-    made = make(layered(*metals))
+    made = substituted_entry(layered(*metals))
     assert isinstance(made, list)
     assert reason in made[0]
 
 
 def test_a_framework_in_the_wrong_origin_makes_no_entry() -> None:
     family = Family(WRONG_SPINEL, ())
-    made = make(Recipe(family, Mix("AAAA", ("Mn",)), ("Mn",) * 4))
+    made = substituted_entry(Recipe(family, Mix("AAAA", ("Mn",)), ("Mn",) * 4))
     assert isinstance(made, list)
     assert any("anions" in reason for reason in made)
 
@@ -60,7 +60,7 @@ def test_oxyanions_stay_rigid_while_the_cell_grows() -> None:
     mix = Mix("AAAA", ("Mn", "Ni"))
     lengths, volumes = [], []
     for metal in mix.metals:
-        entry = make(Recipe(Family(known.OLIVINE, (mix,), "P"), mix, (metal,) * 4))
+        entry = substituted_entry(Recipe(Family(known.OLIVINE, (mix,), "P"), mix, (metal,) * 4))
         assert isinstance(entry, PoolEntry)
         first, second, _, distance = entry.structure.get_neighbor_list(1.8)
         lengths.append(np.sort(distance))

@@ -6,14 +6,14 @@ import pytest
 from campaigns.errors import ModelError
 from surrogates.pools import frameworks as known
 from surrogates.pools.pool import Pool, PoolEntry, Predictor
-from surrogates.pools.prototypes import FAMILIES, build
+from surrogates.pools.prototypes import FAMILIES, substitute_all
 from surrogates.predictors.electrodes import precursor_cost, precursors, supply_risk, theoretical_capacity
 
 
 @cache
 def pool() -> Pool:
     wanted = (known.LAYERED, known.SPINEL, known.OLIVINE, known.ORTHOSILICATE)
-    return build(tuple(family for family in FAMILIES if family.framework in wanted))[0]
+    return substitute_all(tuple(family for family in FAMILIES if family.framework in wanted))[0]
 
 
 def of(predictor: Predictor, *ids: str) -> list[float]:

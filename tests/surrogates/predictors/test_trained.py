@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from campaigns.errors import ModelError
 from campaigns.units import convert
 from surrogates.pools.pool import Pool, PoolEntry, structure_key
-from surrogates.predictors.trained import caveats, check_prior, prior_values, trained_prior, unseen
+from surrogates.predictors.trained import caveats, check_prior, prior_values, trained_prior, unseen_elements
 from surrogates.training.out_of_fold import Folds, write_folds
 from surrogates.training.record import read_record, write_record
 from tests.trained import copy_of, heats, salt, salts, trained
@@ -63,7 +63,7 @@ def test_the_same_model_gives_the_same_values_to_the_last_bit(
 def test_an_element_that_was_never_seen_is_predicted_and_named(model: Path) -> None:
     strange = pool([salt("Na", "Cl", 5.0), salt("Na", "Br", 5.2), salt("K", "Br", 5.4), salt("K", "I", 5.6)])
     assert np.isfinite(trained_prior(model)(strange)).all()
-    assert unseen(read_record(model), strange) == {"Br": 2, "I": 1}
+    assert unseen_elements(read_record(model), strange) == {"Br": 2, "I": 1}
     (sentence,) = caveats(model, strange)
     assert "was trained without Br (in 2 materials), I (in 1 materials)" in sentence
 

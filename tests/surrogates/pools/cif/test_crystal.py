@@ -7,7 +7,7 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from surrogates.pools.cif.formulas import parsed
+from surrogates.pools.cif.formulas import parse_formula
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.structure_parsing import read_noted
 from tests.surrogates.pools.cif.texts import (
@@ -571,5 +571,5 @@ def test_both_origins_give_the_same_spinel() -> None:
     ],
 )
 def test_formulas_as_they_are_written_freely(written: str, formula: str | None) -> None:
-    found = parsed(written)
+    found = parse_formula(written)
     assert formula == (None if found is None else found.formula)

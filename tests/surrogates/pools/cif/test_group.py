@@ -3,7 +3,7 @@ import pytest
 import spglib
 
 from surrogates.pools.cif.group import hall_group, listed_group, named_groups, numbered_groups
-from surrogates.pools.structure_parsing import read_text
+from surrogates.pools.structure_parsing import parse_structure
 from tests.surrogates.pools.cif.texts import named, text
 
 SETTINGS = list(gemmi.spacegroup_table())
@@ -51,6 +51,8 @@ def test_a_number_has_a_setting_for_each_origin_or_axes() -> None:
 def test_rounded_special_positions_have_as_many_images_as_exact_ones(
     symbol: str, cell: str, exact: str, rounded: str
 ) -> None:
-    first, second = (read_text(text(f"Na1 Na {at}", cell=cell, symmetry=named(symbol))) for at in (exact, rounded))
+    first, second = (
+        parse_structure(text(f"Na1 Na {at}", cell=cell, symmetry=named(symbol))) for at in (exact, rounded)
+    )
     assert len(first) == len(second) < 192
     assert first.distance_matrix == pytest.approx(second.distance_matrix, abs=0.05)
