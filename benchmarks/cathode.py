@@ -30,7 +30,7 @@ def main(
     results: Annotated[Path, typer.Option(help="File of finished campaigns; they are not run again.")] = _RESULTS,
 ) -> None:
     """Run the benchmark, or what is left of it, and print the table."""
-    logging.disable(logging.INFO)  # Ax narrates as soon as it is imported
+    logging.disable(logging.INFO)  # Ax logs as soon as it is imported
     from benchmarks.runner import Benchmark, compare
 
     compare(Benchmark(seeds, trials, jobs, results))

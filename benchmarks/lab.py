@@ -121,7 +121,7 @@ class Problem:
 
 
 def begin() -> Console:
-    """Keep this process to one thread and its libraries quiet, and return where progress is told."""
+    """Keep this process to one thread and its libraries quiet, and return where progress is reported."""
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
     return Console(stderr=True)
@@ -149,7 +149,7 @@ def _beside(name: str, regrets: Regrets, without: Regrets) -> tuple[str, ...]:
 
 
 def trials(problem: Problem, campaign: Campaign, sources: Sequence[Source] = ()) -> Iterator[TrialRecord]:
-    """Yield the trials of a campaign, each with what was left to hope for after it, if a rule asks; without end."""
+    """Yield the trials of a campaign without end, each with the gain still expected after it, if a rule needs it."""
     planner = Planner(campaign, Encoder(campaign.space), sources)
     noise = np.random.default_rng(campaign.seed)
     while True:

@@ -1,4 +1,4 @@
-"""How many wrong measurements are doubted, and how many right ones: ``python -m benchmarks.outliers --data DIR``.
+"""How many wrong and right measurements are suspected outliers: ``python -m benchmarks.outliers --data DIR``.
 
 DIR holds a folder for each table of real experiments in the layout of Olympus (Häse et al. 2021, Mach. Learn.: Sci.
 Technol. 2, 035021): ``data.csv`` without a header and ``config.json``. Random rows of a table are judged as they are,
@@ -36,7 +36,7 @@ _TOP = 0.1  # of the judged rows, whose loss would hurt most
 
 @dataclass(frozen=True)
 class Judged:
-    """Shares of some measurements that were doubted; not a number where there were none of the kind.
+    """Fractions of measurements that were suspected; NaN if there were none.
 
     Attributes:
         clean, best: of all, and of the best tenth, when none was wrong.
@@ -57,7 +57,7 @@ def main(
     rows: Annotated[int, typer.Option(help="Measurements that are judged together.")] = 35,
     seeds: Annotated[int, typer.Option(help="Random choices of rows of each table.")] = 5,
 ) -> None:
-    """Print, for each table, which shares of measurements are doubted."""
+    """Print, for each table, which fractions of measurements are suspected."""
     torch.set_num_threads(1)
     grid = Table("table", "clean", "best tenth, clean", "right", "spikes", "zeros", "CPU seconds", box=None)
     for folder in track(sorted(p.parent for p in data.glob("*/config.json")), console=Console(stderr=True)):
@@ -76,7 +76,7 @@ def _judged(folder: Path, count: int, seed: int) -> Judged:
     bad = np.where(wrong, np.where(zero, 0.0, spikes), clean)
     wrong &= np.abs(bad - clean) > 0.5 * values.std()
     begun = time.process_time()
-    before, after = _doubted(at, clean), _doubted(at, bad)
+    before, after = _suspected(at, clean), _suspected(at, bad)
     best = np.argsort(-sign * clean)[: max(1, int(_TOP * len(clean)))]
     return Judged(
         clean=_share(before),
@@ -92,7 +92,7 @@ def _share(outliers_among: NDArray[np.bool_]) -> float:
     return float(outliers_among.mean()) if len(outliers_among) else np.nan
 
 
-def _doubted(points: Numbers, values: Numbers) -> NDArray[np.bool_]:
+def _suspected(points: Numbers, values: Numbers) -> NDArray[np.bool_]:
     names = {f"x{i}": {"kind": "float", "unit": "1", "low": 0, "high": 1} for i in range(points.shape[1])}
     task = RegressionProblem(Encoder(SpaceConfig.model_validate({"parameters": names})))
     seen = Observations(torch.from_numpy(points), torch.from_numpy(values), torch.zeros(len(values)).double())

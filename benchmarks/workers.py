@@ -1,4 +1,4 @@
-"""Everything that has to be computed, each piece once, in worker processes that end with whoever started them."""
+"""All computations of a benchmark, each once, in worker processes that end with their parent."""
 
 from __future__ import annotations
 

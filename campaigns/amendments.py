@@ -139,7 +139,7 @@ class CompleteTrials(Config):
 
 
 class ReanalyseTrial(Config):
-    """Analyse the raw data of a trial anew, as the analysis has been corrected."""
+    """Analyse the raw data of a trial again, as the analysis has been corrected."""
 
     kind: Literal["reanalyse_trial"] = "reanalyse_trial"
     trial: int

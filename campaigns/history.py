@@ -114,7 +114,7 @@ def narrowed(config: TableSourceConfig, names: Sequence[str], where: str) -> Tab
     try:
         sheet = read_sheet(config.path, names)
     except TableError:
-        return config  # whoever reads it says so
+        return config  # its reader reports this
     if is_ranking(sheet.unread):
         advice = "give the single readings, as 'athanor trials --csv' writes them"
         message = f"{config.file} is a ranking, of means of readings that may be trials already; {advice}"

@@ -129,7 +129,7 @@ class SurrogateConfig(Config):
 
 
 def view_names(surrogate: SurrogateConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the views that are used, and of those to fall back to, which no network has learnt."""
+    """Return the names of the views that are used, and of those to fall back to, which come from no network."""
     named = tuple(
         f.kind if f.kind not in [g.kind for g in surrogate.features[:i]] else f"{f.kind}_{i}"
         for i, f in enumerate(surrogate.features)

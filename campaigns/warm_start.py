@@ -32,7 +32,7 @@ from campaigns.tables.unused_rows import Remark, folded
 from campaigns.units import convert, convert_difference
 from campaigns.values import Candidate, MetricValue, Scalar
 
-_OWN = (GENERATOR, REASON)  # columns by which a table of trials is told from any other table with a state
+_OWN = (GENERATOR, REASON)  # columns by which a table of trials differs from any other table with a state
 FEWEST = 3
 """Smallest number of measurements of a metric from which a source model is fitted."""
 
@@ -90,10 +90,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Source:
-    """What is learnt from one place.
+    """The measurements of one source.
 
     Attributes:
-        metrics: measured metrics that are learnt from it.
+        metrics: measured metrics that it is used for.
         records: in the order of the place; not every one has every metric.
         left_out: rows of a table that are not used at all, and why.
         remarks: what else of its rows is not used.
@@ -109,7 +109,7 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of all that is learnt from."""
+        """A hash of all measurements."""
         told = [
             [r.candidate.material, sorted(r.candidate.parameters.items()), [(n, m.value, m.sd) for n, m in _told(r)]]
             for r in self.records
@@ -140,7 +140,7 @@ class Wanted:
         return cls(space, {name: metric.unit for name, metric in measured.items()}, measured)
 
     def implausible(self, metric: str, value: float, sd: float) -> str:
-        """Return why a value with its standard uncertainty, in the metric's unit, is not believed; empty if it is."""
+        """Return why a value with its standard uncertainty, in the metric's unit, is implausible, or nothing."""
         return self.ranges[metric].implausible(value, sd) if metric in self.ranges else ""
 
     def candidate(self, values: Mapping[str, Scalar], units: Mapping[str, str], material: str) -> Candidate | None:
@@ -191,7 +191,7 @@ def with_enough_measurements(config: StoreSourceConfig | TableSourceConfig, wher
 
 
 def read_source_table(config: TableSourceConfig, wanted: Wanted, where: str) -> Source:
-    """Return the measurements of a table; what of its rows is not used is told with them.
+    """Return the measurements of a table; what of its rows is not used is listed with them.
 
     Args:
         config: which table, and which metrics of it.
@@ -216,7 +216,7 @@ def read_source_table(config: TableSourceConfig, wanted: Wanted, where: str) -> 
 
 
 def _check_columns(sheet: Sheet, wanted: Sequence[str], chosen: bool) -> None:
-    """Check that columns are there; ``chosen``: a key ``metrics`` says which of them are learnt from.
+    """Check that columns are there; ``chosen``: a key ``metrics`` says which of them are used.
 
     Raises:
         TableError: they are not.

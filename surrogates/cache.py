@@ -86,5 +86,5 @@ class Cache:
     def _unusable(self, error: Exception) -> ModelError:
         return ModelError(
             f"the embedding cache {self._path} cannot be used ({error}); delete the file if it is damaged (it will be "
-            "computed anew), or name another folder in the environment variable ATHANOR_CACHE"
+            "computed again), or name another folder in the environment variable ATHANOR_CACHE"
         )

@@ -33,7 +33,7 @@ def main(
     markdown: Annotated[Path | None, typer.Option(help="File to write the tables to.")] = None,
 ) -> None:
     """Run the benchmark, or what is left of it, and print the tables."""
-    logging.disable(logging.INFO)  # Ax narrates as soon as it is imported
+    logging.disable(logging.INFO)  # Ax logs as soon as it is imported
     from benchmarks.planner.run import Benchmark, Chosen, show
 
     chosen = Chosen(_names(engines), _names(tasks), robustness, costs, cap)

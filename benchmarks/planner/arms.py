@@ -157,7 +157,7 @@ ARMS: tuple[Arm, ...] = (
     Arm(
         "Optuna GP",
         _optuna_gp,
-        f"GPSampler, told whether there is noise; {_NO_ROWS}",
+        f"GPSampler, given whether there is noise; {_NO_ROWS}",
         needs="optuna",
         distributions=("optuna", "torch"),
     ),
@@ -183,13 +183,13 @@ REPLICATED: tuple[Arm, ...] = (
     Arm(
         "Athanor one noise",
         _athanor_one_noise,
-        "Athanor as above, told the means of replicates and nothing else",
+        "Athanor as above, given only the means of replicates",
         _OURS,
     ),
     Arm(
         "Athanor replicates",
         _athanor_replicates,
-        "Athanor as above, told each replicate as a trial of its own, from which it learns where the noise is large",
+        "Athanor as above, given each replicate as a trial, from which it estimates where the noise is large",
         _OURS,
     ),
     Arm(
@@ -199,4 +199,4 @@ REPLICATED: tuple[Arm, ...] = (
         distributions=_BOTORCH,
     ),
 )
-"""Compared where noise depends on the input; Athanor and BoTorch above are told the standard errors, and nothing."""
+"""Compared where noise depends on the input; Athanor and BoTorch above get the standard errors, or nothing."""

@@ -22,7 +22,7 @@ class Noise:
 
     Attributes:
         low, high: standard deviation where the first parameter is lowest, and where it is highest.
-        replicates: how often a point is measured; the mean counts, and its standard error is told.
+        replicates: how often a point is measured; the mean counts, with its standard error.
     """
 
     low: float
@@ -51,7 +51,7 @@ class Box:
 
     @property
     def replicated(self) -> bool:
-        """Return whether points are measured several times, so that their uncertainties are told."""
+        """Return whether points are measured several times, so that their uncertainties are given."""
         return self.noise is not None and self.noise.replicates > 1
 
     def start(self, seed: int, count: int) -> Numbers:

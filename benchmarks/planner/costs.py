@@ -24,8 +24,8 @@ from benchmarks.planner.probe import Cost, Kind
 SIZES = (10, 30, 60, 100, 200, 400, 1000, 2000)
 """Numbers of measurements that an engine has seen."""
 
-_GROWN = 0.1  # of the measurements, after which a planner that fits rarely has fitted anew
-_ENDS = (100, 2000)  # between which growth is told
+_GROWN = 0.1  # of the measurements, after which a planner that fits rarely has refitted
+_ENDS = (100, 2000)  # between which growth is reported
 _MIDDLE = 60  # measurements at which memory and large pools are looked at
 _ROOT = Path(__file__).parents[2]
 _PATIENCE = 20.0  # caps that a process may take in all, by the clock
@@ -103,7 +103,7 @@ class _Desk:
 
 
 def _measured(arm: Arm, question: _Question, patience: float) -> Cost:
-    """Return a cost as a fresh process measures it; its extensions are compiled anew."""
+    """Return a cost as a fresh process measures it; its extensions are compiled again."""
     command = [sys.executable, "-m", "benchmarks.planner.probe", arm.name, question.kind, str(question.count)]
     with tempfile.TemporaryDirectory() as folder:
         extra = {"TORCH_EXTENSIONS_DIR": folder, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
@@ -133,7 +133,7 @@ def _fits(found: Sequence[tuple[Arm, dict[int, Cost]]]) -> Grid:
     spread = [(arm, {n: replace(cost, cpu=_mean(n, cost)) for n, cost in costs.items()}) for arm, costs in found]
     note = (
         "The same with the first suggestion, which learns all readings and fits all there is to fit, spread over as "
-        "many as make the measurements grow by a tenth: then, a planner that does not fit each time has fitted anew."
+        "many as make the measurements grow by a tenth: then, a planner that does not fit each time has refitted."
     )
     return Grid("processor seconds per suggestion, fits included", _HEADER, _rows(spread), (note,))
 

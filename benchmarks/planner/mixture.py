@@ -32,7 +32,7 @@ class MixtureEngine(PlainEngine):
         self._seed = seed
 
     def suggest(self, pending: Numbers) -> Numbers:
-        """Return the best row that is left; what is under way is not heeded."""
+        """Return the best row that is left; pending points are ignored."""
         del pending
         assert self._left is not None
         places = self._left.places

@@ -24,14 +24,14 @@ from surrogates.models.encoder import Encoder
 _ROWS = "rows.csv"
 
 Noise = Literal["told", "one", "each"]
-"""What the planner is told of noise."""
+"""What the planner gets of the noise."""
 
 
 class PlannerEngine:
     """Suggests what the planner of a campaign would.
 
     Args:
-        noise: what it is told of noise, where points are measured several times: the mean with its standard error, the
+        noise: what it gets of the noise, if points are measured several times: the mean with its standard error, the
             mean alone, or each reading as a trial of its own.
     """
 

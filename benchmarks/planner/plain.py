@@ -26,7 +26,7 @@ _RESTARTS, _RAW = 8, 256
 
 
 def told(task: Task, seed: int) -> PlainEngine:
-    """Return an engine that takes the uncertainties that it is told."""
+    """Return an engine that takes the uncertainties that it gets."""
     return PlainEngine(task, seed, takes_sds=True)
 
 

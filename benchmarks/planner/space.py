@@ -1,4 +1,4 @@
-"""What an engine is told of a problem: parameters, rows that may be chosen, and what counts as good.
+"""What an engine gets of a problem: parameters, rows that may be chosen, and what counts as good.
 
 A point is an array of d numbers, one per parameter in its own unit; a category is the place of its level.
 """
@@ -62,7 +62,7 @@ Parameter = Real | Choice
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What an engine is told.
+    """What an engine gets.
 
     Attributes:
         signs: +1 for each objective that is to be large, -1 for each that is to be small; o.

@@ -98,7 +98,7 @@ def read_tables(folder: Path, say: Callable[[str], None]) -> tuple[Table, ...]:
     """Return the task of every table below a folder, by name.
 
     Args:
-        say: told of what is left out.
+        say: called with what is left out.
 
     Raises:
         DataError: there is no table, or one cannot be understood.

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 class View(StrEnum):
-    """What the peers are told of a crystal."""
+    """What the peers get of a crystal."""
 
     COMPOSITION = "composition"
     SITES = "sites"
@@ -73,7 +73,7 @@ def read_pools(folder: Path, say: Callable[[str], None], progress: Progress) -> 
 
     Args:
         folder: holds a sub-folder for each pool, with one or more tables (``*.csv``, ``*.csv.gz``, ``*.csv.xz``).
-        say: told of everything that is left out, and why.
+        say: called with everything that is left out, and why.
         progress: called with how many crystals of the pool at hand are read, and how many there are.
 
     Raises:

@@ -152,7 +152,7 @@ class Setting:
 
 
 class Laboratory:
-    """Measures rows of a pool, the same noisy values for the same row, seed and time whoever asks."""
+    """Measures rows of a pool, the same noisy values for the same row, seed and time, for every engine."""
 
     def __init__(self, setting: Setting, seed: int) -> None:
         self._setting, self._seed = setting, seed

@@ -1,4 +1,4 @@
-"""What the peers are told of each crystal, as numbers."""
+"""What the peers get of each crystal, as numbers."""
 
 from __future__ import annotations
 

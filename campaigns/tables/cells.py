@@ -64,7 +64,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What cells tell of the marks in numbers, where they leave no doubt.
+    """What cells say about the marks in numbers, where they are unambiguous.
 
     Attributes:
         comma: a comma stands before decimals.
@@ -96,17 +96,17 @@ class Marks:
         return Marks(*(getattr(self, one.name) or getattr(other, one.name) for one in fields(self)))
 
     def __bool__(self) -> bool:
-        """Return whether anything is told of points and commas."""
+        """Return whether anything is known of points and commas."""
         return self.comma or self.point or self.grouping_comma or self.grouping_point
 
     @property
     def decimal_comma(self) -> bool:
-        """Whether a comma stands before decimals, by all that is told."""
+        """Whether a comma stands before decimals, by all cells."""
         return self.comma or self.grouping_point
 
     @property
     def decimal_point(self) -> bool:
-        """Whether a point stands before decimals, by all that is told."""
+        """Whether a point stands before decimals, by all cells."""
         return self.point or self.grouping_comma
 
 
@@ -269,7 +269,7 @@ def _plain(mantissa: str, marks: Marks) -> str:
             raise TableError("may be two numbers, or one in groups of digits; write one number, without blanks")
         text = re.sub(r"[ ']", "", text)
         if _may_group(text):
-            return sign + text.replace(",", ".")  # thousands are told apart by blanks already
+            return sign + text.replace(",", ".")  # thousands are distinguished by blanks already
     return sign + _without_groups(text, marks)
 
 

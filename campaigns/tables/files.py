@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 """Endings of the names of tables that can be read."""
 _SEPARATORS = (",", ";", "\t", "|")
-_LOOKED_AT = 40  # lines from which the separator is told
+_LOOKED_AT = 40  # lines from which the separator is recognised
 _ALIKE = 0.6  # a sheet with this share of the names that the best one has may be meant, too
 _FALLBACK = "cp1252-for-bytes-that-are-no-utf-8"
 _BOMS = {
@@ -64,7 +64,7 @@ def read_lines(path: Path, wanted: Collection[str] = ()) -> Iterator[Line]:
 
     Args:
         path: the file; its name may also end in .gz or .xz.
-        wanted: names of columns, by which the separator of a text file and the sheet of a workbook are told.
+        wanted: names of columns, by which the separator of a text file and the sheet of a workbook are recognised.
 
     Raises:
         TableError: it cannot be read, or is no table.

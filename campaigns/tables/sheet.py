@@ -28,7 +28,7 @@ class Sheet:
         file: its name.
         columns: those that were looked for and are there, by the names that were looked for.
         rows: the rows, their cells in the order of the table.
-        left_out: rows that are no data or cannot be told apart into cells.
+        left_out: rows that are no data or cannot be split into cells.
         unread: heads of the columns that nobody looked for.
         marks: name to what the cells of its column tell of the marks in numbers; "" to what all of them tell.
         by_row: number of a row to its columns, where they are not those of the first rows.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_GROUPS = 12  # reasons that are told
+_GROUPS = 12  # reasons that are shown
 _EXAMPLES = 3  # cells that are shown of one reason
 
 
@@ -15,7 +15,7 @@ class Remark:
 
     Attributes:
         row: number of the row, as a spreadsheet program shows it.
-        reason: why; rows with the same reason are told together.
+        reason: why; rows with the same reason are shown together.
         got: what stands there.
     """
 

@@ -46,7 +46,7 @@ class Definition:
         return f"{self.module.name}.{self.name}"
 
     def follow(self, expression: object) -> Definition | None:
-        """Return what an expression beside this definition names; None where that cannot be told.
+        """Return what an expression beside this definition names; None where that is unknown.
 
         Raises:
             ForbiddenModuleError: it leads into the standard library.
@@ -160,7 +160,7 @@ def _find(module: ModuleFile, name: str, folder: Path | None, steps: int) -> Def
 
 
 def _imported(target: str, here: Definition, steps: int) -> Definition:
-    """Return what a name that stands for another one leads to, or what stands here where that cannot be told."""
+    """Return what a name that stands for another one leads to, or what stands here where that is unknown."""
     try:
         return _follow(target, here.module, here.folder, steps + 1)
     except ForbiddenModuleError:

@@ -1,4 +1,4 @@
-"""Whether what a module of the user's own imports is there, told without importing it."""
+"""Whether the imports of a user-defined module exist, found without importing it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def failing_import(module: ModuleFile, folder: Path | None) -> str:
         try:
             found = locate(name, folder)
         except ForbiddenModuleError:
-            continue  # a module of one's own may use the standard library
+            continue  # a user-defined module may use the standard library
         except NoModuleError:
             if _is_package(name, folder):
                 continue

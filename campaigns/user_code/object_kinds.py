@@ -24,7 +24,7 @@ INSTRUMENT = "instruments.job_instrument.JobInstrument"
 CONTEXT = "instruments.analyses.context.AnalysisContext"
 IN_UNIT = "surrogates.pools.pool.in_unit"
 _DUTIES = ("has_job", "start", "progress")
-"""Methods that a job instrument of one's own has to have."""
+"""Methods that a user-defined job instrument needs."""
 _DEVICE_SETTINGS = ("prefix", "kind", "read_attrs", "configuration_attrs", "labels", "connection_timeout")
 """Arguments of an ophyd device that a campaign file may give."""
 HARMLESS = {"reads", "in_unit", "cache", "lru_cache"}
@@ -128,7 +128,7 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         ForbiddenModuleError: it derives from something out of bounds.
     """
     if definition.found is None or isinstance(definition.found, griffe.Attribute):
-        return _untold(definition)
+        return _undecidable(definition)
     if kind is ObjectKind.DEVICE:
         return _no_instrument(definition) or _unknown_settings(definition, settings)
     if isinstance(definition.found, griffe.Class):
@@ -150,8 +150,8 @@ def _is_wrapped(function: griffe.Function) -> bool:
     return any(name not in HARMLESS for name in names)
 
 
-def _untold(definition: Definition) -> str:
-    """Return that what is not of the user's own must be told without running it; constants are nothing at all."""
+def _undecidable(definition: Definition) -> str:
+    """Return that what is not of the user's own must be recognisable without running it; constants never fit."""
     found = definition.found
     if isinstance(found, griffe.Attribute) and _is_constant(found):
         return f"is {found.value}, which is no code"
@@ -220,7 +220,7 @@ def _not_among(settings: Mapping[str, object], allowed: Sequence[str]) -> str:
 
 
 def _keywords(definition: Definition) -> list[str] | None:
-    """Return the keywords with which an instrument can be made; None where that cannot be told."""
+    """Return the keywords with which an instrument can be made; None where that is unknown."""
     allowed: list[str] = []
     for ancestor in definition.ancestors():
         if isinstance(ancestor, str) or not isinstance(ancestor.found, griffe.Class):
@@ -317,7 +317,7 @@ def _count(number: int) -> str:
 
 
 def _without_unit(definition: Definition) -> str:
-    """Return that a predictor declares no unit, where that can be told."""
+    """Return that a predictor declares no unit, where that is known."""
     function = definition.found
     if not isinstance(function, griffe.Function):
         return ""

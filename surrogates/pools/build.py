@@ -1,7 +1,7 @@
 """Keep pools in folders of their own, each built once.
 
 A folder's name is a hash of everything that decides about the result. A pool is built in a temporary folder, which is
-renamed when it is complete: whoever finds the folder finds the whole pool, even if a process was killed while building.
+renamed when it is complete: a folder with the name is a complete pool, even if a process was killed while building.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def build_pool(config: SourcePoolConfig, progress: Progress) -> Path:
     """Return the folder of a pool of files, built unless it is there.
 
     Args:
-        config: what the campaign says of the pool; ``strict`` is for whoever opens it.
+        config: what the campaign says of the pool; ``strict`` is applied when it is opened.
         progress: called while it is built, never when it was there.
 
     Raises:

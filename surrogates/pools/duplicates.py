@@ -19,7 +19,7 @@ REACH = 2.2  # mean spacings; within lie some 45 neighbours of an atom
 FEWEST, MOST = 4, 40  # nearest neighbours that count, of each pair of elements: the fewer pairs, the more of them
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 APART = 0.05  # mean spacings: no distance of equal crystals differs more
-VOLUMES = 1.1  # ratio of volumes per atom beyond which crystals are told apart
+VOLUMES = 1.1  # ratio of volumes per atom beyond which crystals are distinguished
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,4 +107,4 @@ class _Arrays:
 
     def _damaged(self, reason: str) -> ModelError:
         files = f"{self.vectors} and {self.energy.name}"
-        return ModelError(f"{files} are damaged ({reason}); delete them, and they are made anew")
+        return ModelError(f"{files} are damaged ({reason}); delete them, and they are made again")

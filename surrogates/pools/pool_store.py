@@ -141,7 +141,7 @@ class StoredEntries(Sequence[PoolEntry]):
                 yield database
         except (sqlite3.Error, zlib.error, ValueError, TypeError) as error:
             raise ModelError(
-                f"the built pool {self._path} cannot be read ({error}); delete its folder, and it is built anew"
+                f"the built pool {self._path} cannot be read ({error}); delete its folder, and it is built again"
             ) from error
 
 

@@ -31,7 +31,7 @@ def defect(structure: Structure) -> str | None:
 
 
 def crowding(structure: Structure) -> str | None:
-    """Return which atoms of a sound crystal are nearer to each other than any but hydrogen can be, or None."""
+    """Return which atoms of a valid crystal are nearer to each other than any but hydrogen can be, or None."""
     heavy = [number for number, site in enumerate(structure) if _symbol(next(iter(site.species))) != "H"]
     found = _closest(structure, BONDED, heavy)
     return (

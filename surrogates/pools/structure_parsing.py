@@ -1,4 +1,4 @@
-"""Structures from text: CIF, POSCAR or pymatgen's JSON, told apart by what stands there."""
+"""Structures from text: CIF, POSCAR or pymatgen's JSON, distinguished by the content."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from surrogates.training.split import Labels
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is learnt: the name of a column, and its unit."""
+    """The training target: the name of a column, and its unit."""
 
     name: str
     unit: str

@@ -73,7 +73,7 @@ class TuningResult:
     Attributes:
         outcome: ``better`` than the model in use, ``no better``, or ``failed``.
         reason: in a sentence, for the log.
-        rows: how many materials were learnt from.
+        rows: number of materials in the training data.
         before: mean absolute error of the model in use on held-back rows, in the model's unit; None if it failed.
         after: the same of the tuned model.
         folder: the tuned model; None unless it is better.

@@ -17,7 +17,7 @@ from surrogates.training.dataset import Dataset, Skipped, Target
 
 
 def read_table(path: Path, structure: str, target: Target, progress: Progress | None = None) -> Dataset:
-    """Return the rows of a CSV or Parquet file that have a sound structure and a value; the others are listed.
+    """Return the rows of a CSV or Parquet file that have a valid structure and a value; the others are listed.
 
     Args:
         path: the file.
@@ -55,7 +55,7 @@ def _column(config: TablePoolConfig, target: Target) -> tuple[str, str]:
 
 
 def _pool(path: Path, structure: str, target: Target, progress: Progress | None) -> tuple[Pool, NDArray[np.float64]]:
-    """Return the rows with a sound structure, each crystal once, and their values in the target's unit."""
+    """Return the rows with a valid structure, each crystal once, and their values in the target's unit."""
     try:
         config = TablePoolConfig(kind="table", file=str(path), structure=structure, properties=(target.name,))
     except ValidationError as error:

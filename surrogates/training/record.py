@@ -134,7 +134,7 @@ class TrainingRecord:
         kind: the network.
         target: name of the quantity.
         unit: its unit.
-        source: name of the file that was learnt from.
+        source: name of the file of the training data.
         rows: rows that could be used.
         left_out: rows that could not.
         seed: of the split, the first weights and the order of the rows.

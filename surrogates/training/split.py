@@ -1,4 +1,4 @@
-"""Which rows are learnt from and which are held out: nothing that is alike on both sides.
+"""Which rows are for training and which are held out: nothing similar on both sides.
 
 A row's place follows from a hash of its group and the seed: it depends neither on the order of the rows nor, for folds,
 on what else is there, so that a group stays in its fold while data are added.
@@ -89,7 +89,7 @@ def fold_of(group: str, folds: int, seed: int) -> int:
 
 
 def _ways(labels: Labels) -> Iterator[tuple[_Kept, Sequence[str], frozenset[str]]]:
-    """Yield what is kept together, the group of each row, and the groups that are learnt from in any case."""
+    """Yield what is kept together, the group of each row, and the groups that are for training in any case."""
     kept: tuple[tuple[_Kept, Sequence[str]], ...] = (("formula", labels.formulas), ("structure", labels.structures))
     for by, groups in kept:
         yield by, groups, frozenset()

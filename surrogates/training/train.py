@@ -139,7 +139,7 @@ class _Bench:
         self._trainings = len(_CURVE) + 1 if settings.learning_curve else 1
 
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Return the held-out errors of models that learnt from fewer rows."""
+        """Return the held-out errors of models that were trained on fewer rows."""
         rows = np.random.default_rng(self.settings.seed).permutation(self.split.training)
         return tuple(
             self._point(rows[: max(round(share * len(rows)), 1)], number) for number, share in enumerate(_CURVE, 1)

@@ -57,7 +57,7 @@ class Atoms:
     """The list of atoms.
 
     Attributes:
-        outliers: what is to be believed only where the file's formula confirms it.
+        outliers: what is accepted only if the file's formula confirms it.
     """
 
     atoms: list[Atom]
@@ -85,7 +85,7 @@ def atoms_of(block: Block, lattice: Lattice) -> Atoms:
             found.atoms.append(Atom(rows.label(row), *where, occupancy, *told))
     if not found.atoms:
         raise UnreadableError("is a CIF without atoms")
-    _doubt_water(found)
+    _suspect_water(found)
     return found
 
 
@@ -241,8 +241,8 @@ def _element(rows: _Rows, row: int, found: Atoms) -> str:
     return element
 
 
-def _doubt_water(found: Atoms) -> None:
-    """Doubt oxygen that is called water or hydroxyl where no hydrogen is listed."""
+def _suspect_water(found: Atoms) -> None:
+    """Mark oxygen that is called water or hydroxyl if no hydrogen is listed."""
     if any(atom.element == "H" for atom in found.atoms):
         return
     oxygen = [atom.label for atom in found.atoms if atom.element == "O" and _WATER.fullmatch(atom.label)]

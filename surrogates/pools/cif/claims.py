@@ -115,8 +115,8 @@ def _odd(sites: Sequence[Site], operations: int) -> str:
     return ""
 
 
-def check_doubts(outliers: Sequence[str], found: ConsistencyCheck) -> None:
-    """Refuse what is to be believed only where the formula confirms it.
+def check_unconfirmed(outliers: Sequence[str], found: ConsistencyCheck) -> None:
+    """Refuse what is accepted only if the formula confirms it.
 
     Raises:
         UnreadableError: it does not.

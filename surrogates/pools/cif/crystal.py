@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from surrogates.pools.cif.atoms import Atoms, atoms_of
 from surrogates.pools.cif.block import Block, parse
 from surrogates.pools.cif.cell import candidate_groups, lattice_of
-from surrogates.pools.cif.claims import ConsistencyCheck, check_doubts, verdict
+from surrogates.pools.cif.claims import ConsistencyCheck, check_unconfirmed, verdict
 from surrogates.pools.cif.filling import filled
 from surrogates.pools.cif.group import Group
 from surrogates.pools.cif.hints import hints
@@ -56,7 +56,7 @@ def read_cif(text: str) -> tuple[Structure, tuple[str, ...]]:
     chosen = _chosen(_drafts(_different(groups), lambda group: _draft(block, atoms, group, lattice)), notes)
     if chosen.verdict.against:
         raise UnreadableError(chosen.verdict.against[0])
-    check_doubts(atoms.outliers, chosen.verdict)
+    check_unconfirmed(atoms.outliers, chosen.verdict)
     return chosen.structure, (*notes, *atoms.notes, *atoms.outliers, *chosen.notes)
 
 

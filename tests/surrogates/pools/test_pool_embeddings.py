@@ -120,7 +120,7 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     embed_pool(stored_pool(tmp_path), Counter())
     for file in (tmp_path / "features").iterdir():
         file.write_bytes(b"damaged")
-    with pytest.raises(ModelError, match=r"are damaged .*delete them, and they are made anew"):
+    with pytest.raises(ModelError, match=r"are damaged .*delete them, and they are made again"):
         embed_pool(stored_pool(tmp_path), Counter())
 
 

@@ -73,7 +73,7 @@ def test_a_damaged_file_says_what_to_delete(stored: Pool) -> None:
     assert stored.folder is not None
     file = stored.folder / FILE
     file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(ModelError, match="delete its folder, and it is built anew"):
+    with pytest.raises(ModelError, match="delete its folder, and it is built again"):
         list(stored.entries)
     with pytest.raises(ModelError, match="delete its folder"):
         StoredEntries(stored.folder)
