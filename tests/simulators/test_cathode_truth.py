@@ -27,6 +27,7 @@ def voltages() -> dict[str, float]:
         return {row["id"]: float(row["voltage_V"]) for row in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_the_pool(pool: Pool) -> None:
     rows = [(row.id, row.structure_key, row.host_key) for row in read(TABLE)]
     entries = [(each.id, structure_key(each.structure), structure_key(each.host)) for each in pool.entries]
@@ -91,6 +92,7 @@ def test_only_what_is_missing_or_has_changed_is_computed(
     assert path.read_text(encoding="utf-8") == TABLE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_virtual_lab_needs_no_torch() -> None:
     code = "import sys, simulators.materials; assert not {'torch', 'chgnet', 'surrogates'} & set(sys.modules)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

@@ -22,6 +22,8 @@ from surrogates.models.encoder import Encoder
 from tests.loop import troubled as benches
 from tests.loop.conftest import Bench, troubled
 
+pytestmark = pytest.mark.slow
+
 
 def analysed_by(analysis: str, **changes: Any) -> dict[str, Any]:
     data = troubled("Bench", **changes)

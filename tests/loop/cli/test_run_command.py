@@ -16,6 +16,8 @@ from loop.cli.exit_codes import ExitCode
 from loop.cli.run_command import Request, exit_of, overridden
 from loop.execution.options import SessionResult
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "loop.cli.app"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

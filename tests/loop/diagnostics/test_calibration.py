@@ -32,6 +32,7 @@ def test_coverage_counts_the_measurements_inside_the_central_interval() -> None:
     assert [found.value for found in shares if found] == [2 / 8, 4 / 8, 6 / 8]
 
 
+@pytest.mark.slow
 def test_perfect_predictions_are_covered_as_often_as_promised() -> None:
     pairs = pairs_of(list(np.random.default_rng(0).normal(size=4000)))
     for level in (0.5, 0.8, 0.95):

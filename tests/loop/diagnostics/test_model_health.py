@@ -87,6 +87,7 @@ def test_what_was_known_at_a_kill_is_known_after_it(seed: int, cut: int, spoil: 
     assert revised == after[METRIC].transitions
 
 
+@pytest.mark.slow
 def test_a_healthy_model_is_left_alone() -> None:
     punished = [bool(changed(conduct(*honest(seed, 200)))) for seed in range(10)]
     assert sum(punished) == 0

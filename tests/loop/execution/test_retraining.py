@@ -77,6 +77,7 @@ def session(model: Path, tmp_path: Path) -> Iterator[Session]:
     made.retraining.stop()
 
 
+@pytest.mark.slow
 def test_a_model_that_predicts_held_back_data_better_is_taken_over_when_it_is_due(
     session: Session, model: Path, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from loop.terminal.log_lines import line
 from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick, troubled
 
+pytestmark = pytest.mark.slow
+
 
 def doubtful() -> dict[str, Any]:
     """Return a campaign in which trials 2 and 4 are doubted by the analysis, and trial 1 is measured as nothing."""

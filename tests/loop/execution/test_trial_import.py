@@ -58,6 +58,7 @@ def with_history(file: Path, **changes: Any) -> dict[str, Any]:
     return quick(history=[{"kind": "table", "name": "notebook", "file": str(file)}], **changes)
 
 
+@pytest.mark.slow
 def test_the_rows_of_the_history_are_trials_and_the_model_chooses_from_the_first_proposal_on(bench: Bench) -> None:
     rows = [row(n) for n in range(12)]
     outcome = bench.run(with_history(table(bench.folder, *rows)), max_trials=2)
@@ -74,6 +75,7 @@ def test_the_rows_of_the_history_are_trials_and_the_model_chooses_from_the_first
     assert set(own[0].proposal.learnt_from) == set(range(12))
 
 
+@pytest.mark.slow
 def test_a_table_that_has_grown_is_taken_over_by_the_next_run_and_one_that_has_changed_is_refused(bench: Bench) -> None:
     rows = [row(n) for n in range(6)]
     data = with_history(table(bench.folder, *rows))

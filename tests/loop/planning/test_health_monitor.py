@@ -94,6 +94,7 @@ def _dropped(model: Any) -> bool:
     return model["features"].get("chgnet", 0.0) < 0.3 or model["health"]["state"] == HealthState.FALLBACK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [-1.0, 0.0])
 def test_a_prior_of_the_wrong_sign_or_without_meaning_is_dropped_and_costs_little(sign: float) -> None:
     lengths: dict[str, list[int]] = {"spoilt": [], "without": []}
@@ -115,6 +116,7 @@ def test_model_health_is_the_same_after_a_restart() -> None:
     assert taken_up(world, done, world.network).suggest() == planner.suggest()
 
 
+@pytest.mark.slow
 def test_spikes_are_held_against_no_model() -> None:
     world, done = World(1), list[TrialRecord]()
     planner = world.planner(world.network)

@@ -64,6 +64,7 @@ def test_a_queued_trial_that_was_withdrawn_is_not_pending_after_a_restart_either
     assert again.suggest()[2].pending == (1,)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_found_overconfident_is_inflated_three_times_and_no_more() -> None:
     doubts, factors = [], []
     for predicted_sd in (0.06, 0.002):

@@ -30,6 +30,7 @@ def repeats(trials: list[TrialRecord]) -> list[TrialRecord]:
     return found
 
 
+@pytest.mark.slow
 def test_a_suspected_outlier_that_would_be_the_best_is_measured_once_more() -> None:
     lab = spiky(9)
     trials = lab.run(16)
@@ -41,6 +42,7 @@ def test_a_suspected_outlier_that_would_be_the_best_is_measured_once_more() -> N
     assert 9 in lab.planner.models.outliers()
 
 
+@pytest.mark.slow
 def test_a_discovery_that_is_measured_twice_is_no_outlier() -> None:
     """A needle that only two measurements at the same place can prove."""
     lab = Lab(campaign(2), lambda p, _: hill(p))

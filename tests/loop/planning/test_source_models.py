@@ -93,12 +93,14 @@ def without() -> list[int]:
     return [search(seed, [])[0] for seed in SEEDS]
 
 
+@pytest.mark.slow
 def test_a_source_that_is_alike_saves_experiments(without: list[int]) -> None:
     found = [search(seed, [source(alike)]) for seed in SEEDS]
     assert sum(count for count, _, _ in found) < 0.7 * sum(without)
     assert all(model.get("source", "before") == "before" for _, _, model in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [opposite, unrelated])
 def test_a_source_that_misleads_costs_next_to_nothing(truth: Truth, without: list[int]) -> None:
     assert sum(search(seed, [source(truth)])[0] for seed in SEEDS) <= 1.1 * sum(without) + 1
@@ -111,6 +113,7 @@ def test_the_start_follows_a_source_only_once_and_then_if_it_was_right() -> None
     assert set(model["sources"]) == {"before"}
 
 
+@pytest.mark.slow
 def test_a_planner_that_was_rebuilt_goes_on_as_before() -> None:
     plan, sources = campaign(1), [source(alike)]
     first = Planner(plan, Encoder(plan.space), sources)

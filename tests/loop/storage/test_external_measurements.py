@@ -91,6 +91,7 @@ def test_with_few_measurements_the_start_goes_on_where_they_end(bench: Bench) ->
     assert [event.proposal.generator for event in found] == ["space-filling", "space-filling", "model"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_most", [2, None])
 def test_mixtures_beyond_what_may_be_chosen_are_learnt_from_and_not_proposed(bench: Bench, at_most: int | None) -> None:
     shares = [

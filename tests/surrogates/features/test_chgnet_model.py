@@ -134,6 +134,7 @@ def test_threads_do_not_disturb_each_other() -> None:
         assert np.array_equal(each.vectors, here.vectors)
 
 
+@pytest.mark.slow
 def test_worker_processes_give_the_same_bits() -> None:
     pool = [layered(a=2.8 + 0.01 * i) for i in range(6)]
     here = ChgnetModel().evaluate(pool)
@@ -155,6 +156,7 @@ def test_versions_of_weights_differ() -> None:
     assert len({model.version for model in models}) == 3
 
 
+@pytest.mark.slow
 def test_nothing_is_printed() -> None:
     code = "from surrogates.features.chgnet_model import ChgnetModel, _network; _network('0.3.0')"
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
