@@ -1,4 +1,4 @@
-"""What the kinds of instrument that Athanor knows may be told, and what they read, for those who load no driver too."""
+"""Settings and readings of the kinds of instrument that Athanor knows, for those who load no driver too."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from instruments.signal_units import stated_unit
 from instruments.status import LabStatus
 
 NO_MATERIAL = "-"
-"""What an instrument is told in a campaign without materials: EPICS servers may refuse an empty text."""
+"""What an instrument is given in a campaign without materials: EPICS servers may refuse an empty text."""
 
 SAMPLE_FAILED = "sample failed"
 """State of an instrument that is well, but cannot make or measure the sample: the candidate is to blame."""
@@ -206,11 +206,11 @@ class JobInstrument(Device):
             waiting[0].end(StepError(f"{self.name}: nobody waits for the job any more"))
 
     def verify(self, job: Job) -> None:
-        """Prove from readings that the job has ended, and did what it was told.
+        """Prove from readings that the job has ended, and did what its recipe says.
 
         Raises:
             UnknownJobError: the readings belong to another job.
-            StepError: the job did not do what it was told.
+            StepError: the job did not do what its recipe says.
             SampleError: the instrument says that this is the sample's fault.
         """
         if (token := self.token.get()) != job.token:

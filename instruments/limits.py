@@ -1,4 +1,4 @@
-"""What an instrument may be told: limits and choices that it states itself, and interlocks that forbid to start."""
+"""What an instrument may be set to: limits and choices that it states itself, and interlocks that forbid to start."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def perform(instrument: JobInstrument, job: Job) -> Plan:
     Raises:
         LimitError: a setting lies outside its limits, or they cannot be read; nothing was moved.
         UnknownJobError: the job is to be adopted, but the instrument does not know it.
-        StepError: a setting did not arrive, or the job did not do what it was told.
+        StepError: a setting did not arrive, or the job did not do what its recipe says.
     """
     details = {
         "plan_name": "perform",
@@ -80,7 +80,7 @@ def _read(instrument: JobInstrument, job: Job) -> Plan:
     """Prove that the job was done and read what it gave, once more after an error of the link or the driver.
 
     Raises:
-        LabError: the job did not do what it was told.
+        LabError: the job did not do what its recipe says.
     """
     for attempt in range(READS):
         yield from bps.create("primary")

@@ -1,4 +1,4 @@
-"""The quality gate between an analysis and the store: what may be learnt from, what may not, what cannot be had."""
+"""The quality gate between an analysis and the store: what the models may be fitted to, and what not."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ Implausible = Callable[[float, float], str]
 def check_quality(
     measurement: Measurement, units: Mapping[str, str], implausible: Mapping[str, Implausible] | None = None
 ) -> GateResult:
-    """Return which metrics of a measurement may be learnt from, and why the others may not.
+    """Return which metrics of a measurement the models may be fitted to, and why the others may not.
 
     A metric without a number, beside no flag, cannot be had of the sample: that is a result. A flag, or a unit of
-    another kind, speaks against the whole measurement, of which nothing is learnt then.
+    another kind, speaks against the whole measurement, which is left out then.
 
     Args:
         measurement: what the analysis returned.

@@ -94,17 +94,17 @@ def passed_on(found: Measurement, data: Mapping[str, Any], stated: Mapping[str, 
         data: signal to its reading.
         stated: signal to the unit that it states; "1" and nothing count as not stated.
     """
-    told = []
+    flags = []
     for name, metric in found.metrics.items():
         alike = [key for key in data if stated.get(key, "1") not in ("", "1") and _is(data[key], metric.value)]
         alike = [key for key in alike if key == name or not float(metric.value).is_integer()]  # 1 h is no yield of 1
         if alike and not any(_same(_spelled(stated[key], metric.unit), metric.unit) for key in alike):
             given, key = stated[alike[0]], alike[0]
-            told.append(
+            flags.append(
                 f"{name}: is the reading of {key}, in {given} by the instrument and in {metric.unit} by the analysis; "
                 f"convert it there, or decorate the analysis with @reads({key}={metric.unit!r})"
             )
-    return tuple(told)
+    return tuple(flags)
 
 
 def _converted(value: Any, given: str, unit: str, key: str) -> Any:

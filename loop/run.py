@@ -39,7 +39,7 @@ from loop.storage.store import Store
 from loop.validation.limit_checks import check_limits, keep_limits, missing_settings
 from loop.validation.time_limits import late_steps
 
-_REHEARSED = 3
+_DRY_RUN_TRIALS = 3
 _ROLE = "history"
 _HISTORY = "history of the campaign file"
 _VERSIONS = ("athanor-sdl", "ax-platform", "botorch", "bluesky", "chgnet", "matgl", "ophyd", "pymatgen", "torch")
@@ -69,7 +69,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
     check_custom_models(planner.models.scorer)
     if options.dry_run:
-        return _rehearse(CampaignResources(campaign, materials, planner, sources), options, on_event)
+        return _dry_run(CampaignResources(campaign, materials, planner, sources), options, on_event)
     return conduct(CampaignResources(campaign, materials, planner, sources), options, on_event)
 
 
@@ -80,7 +80,7 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
     try:
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
         keep_sources(parts.sources, store)
-        for text in ask_for_history(parts, store):
+        for text in request_history_import(parts, store):
             on_event(SourceRead(text, _ROLE))
         result = _run(parts, store, options, on_event)
         outcome = result.reason
@@ -89,7 +89,7 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
     return result
 
 
-def ask_for_history(parts: CampaignResources, store: Store) -> Iterator[str]:
+def request_history_import(parts: CampaignResources, store: Store) -> Iterator[str]:
     """Write into the journal what the file's history holds that is new; yield what should be known of it.
 
     Raises:
@@ -133,7 +133,7 @@ def _run(
         keep_limits(store, dispatcher.instruments)
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))
-        session = Session(store, lab.clock, options, _keeping(materials, store, on_event))
+        session = Session(store, lab.clock, options, _with_snapshots(materials, store, on_event))
         return Manager(parts, dispatcher, session, retraining).run()
     finally:
         dispatcher.close()
@@ -149,7 +149,9 @@ def _retraining(parts: CampaignResources, store: Path) -> Retraining | None:
     return Retraining(parts.campaign, rule, parts.materials.pool, store.with_suffix(".models"), parts.planner.models)
 
 
-def _keeping(materials: PoolData | None, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+def _with_snapshots(
+    materials: PoolData | None, store: Store, on_event: Callable[[Event], None]
+) -> Callable[[Event], None]:
     """Return a view that also keeps what the report will show of the pool; nothing is added where there is none."""
     if materials is None:
         return on_event
@@ -157,7 +159,7 @@ def _keeping(materials: PoolData | None, store: Store, on_event: Callable[[Event
     return keeping_snapshots(SnapshotMaker.of(materials.pool, name, materials.views[name]), store, on_event)
 
 
-def _rehearse(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
+def _dry_run(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
     """Say what would be proposed next; touch neither lab nor store."""
     campaign, planner = parts.campaign, parts.planner
     trials: list[TrialRecord] = []
@@ -170,16 +172,16 @@ def _rehearse(parts: CampaignResources, options: RunOptions, on_event: Callable[
     for found in _history(campaign, parts.materials, known):
         for text in found.text:
             on_event(SourceRead(text, _ROLE))
-        known += _asked(found, known, trials)
+        known += _would_import(found, known, trials)
     trials = with_imports(trials, known, now, computed_of(parts.materials))
     planner.recall(trials)
-    for _ in range(_REHEARSED if options.max_trials is None else options.max_trials):
+    for _ in range(_DRY_RUN_TRIALS if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()
         on_event(Proposed(number, candidate, proposal))
     return SessionResult("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
 
 
-def _asked(found: Measurements, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:
+def _would_import(found: Measurements, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:
     """Return what a run would import of a table."""
     changes, first = news(found, known, trials).changes, 1 + max((one.number for one in known), default=0)
     return [Amendment(i, time.time(), author(), _HISTORY, change) for i, change in enumerate(changes, first)]

@@ -1,7 +1,7 @@
 """An experiment that one instrument does from beginning to end, simulated by a function of its recipe.
 
 Where the laboratory of a campaign is no furnace, diffractometer or cycler, its stations are of ``kind: simulated`` and
-name a function that returns a ``SimulatedExperiment``: what the instrument may be told, what it reads, and the law
+name a function that returns a ``SimulatedExperiment``: the instrument's settings, its readings, and the law
 behind it.
 """
 
@@ -72,7 +72,7 @@ class SimulatedExperiment:
 
     @property
     def facts(self) -> InstrumentFacts:
-        """What its instrument may be told, and what it reads."""
+        """The settings and readings of its instrument."""
         return InstrumentFacts(self.settings, self.defaults, frozenset(self.readings))
 
 

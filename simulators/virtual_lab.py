@@ -54,7 +54,7 @@ class VirtualInstrument(JobInstrument):
         self._outcome = JobOutcome(0.0, {})
         self._ends = 0.0
         if (entry := bench.ledger.last(name)) is not None:
-            self._take_up(entry)
+            self._assume_job(entry)
 
     def outcome(self, entry: LedgerEntry) -> JobOutcome:
         """Return what a job will have come to."""
@@ -80,7 +80,7 @@ class VirtualInstrument(JobInstrument):
         if self.state.get() == "busy":
             raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
         known = self.bench.ledger.find(self.name, token)
-        self._take_up(known or self._new(token), new=known is None)
+        self._assume_job(known or self._new(token), new=known is None)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop waiting; a job that hangs is given up when its time is over, so that the next one can be run."""
@@ -110,14 +110,14 @@ class VirtualInstrument(JobInstrument):
     def _new(self, token: str) -> LedgerEntry:
         """Return the job that the settings describe."""
         recipe = {key: getattr(self, key).get() for key in self.settings}
-        sample, material, step = self.sample.get(), self._told_material(), self.step.get()
+        sample, material, step = self.sample.get(), self._material_name(), self.step.get()
         return LedgerEntry(self.name, token, sample, material, step, self.attempt.get(), recipe, self.clock.now())
 
-    def _told_material(self) -> str | None:
-        told: str = self.material.get()
-        return None if told == NO_MATERIAL else told
+    def _material_name(self) -> str | None:
+        name: str = self.material.get()
+        return None if name == NO_MATERIAL else name
 
-    def _take_up(self, entry: LedgerEntry, *, new: bool = False) -> None:
+    def _assume_job(self, entry: LedgerEntry, *, new: bool = False) -> None:
         """Be at a job: now begun, under way, or over."""
         faults = self.bench.faults(entry)
         if new and "block" in faults:
@@ -244,9 +244,11 @@ class VirtualExperiment(VirtualInstrument):
     @classmethod
     def doing(cls, experiment: SimulatedExperiment) -> type[VirtualExperiment]:
         """Return the class of the instruments that do an experiment."""
-        told = {key: Component(Quantity, value=_idle(one), **one.stated) for key, one in experiment.settings.items()}
+        settings = {
+            key: Component(Quantity, value=_idle(one), **one.stated) for key, one in experiment.settings.items()
+        }
         read = {key: Component(Quantity, value=np.zeros(0), unit=one.unit) for key, one in experiment.readings.items()}
-        made: type[VirtualExperiment] = create_device_from_components(cls.__name__, base_class=cls, **told, **read)
+        made: type[VirtualExperiment] = create_device_from_components(cls.__name__, base_class=cls, **settings, **read)
         made.experiment, made.defaults = experiment, experiment.defaults
         made.settings = tuple(experiment.settings)
         made.texts = frozenset(key for key, one in experiment.settings.items() if one.choices)

@@ -131,13 +131,13 @@ def settle(editor: JournalEditor, *changes: Settlement) -> Iterator[str]:
     trials = editor.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
         raise wrong("TRIAL", why)
-    from loop.execution.settlements import analysing, settled  # slow: it loads what analyses
+    from loop.execution.settlements import build_analyst, settle_offline  # slow: it loads what analyses
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
-        analysing(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
+        build_analyst(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
     editor.journal.amend(changes, (author(), editor.reason), {})
 
-    return settled(editor.campaign, editor.journal.path)
+    return settle_offline(editor.campaign, editor.journal.path)
 
 
 def numbers(words: Sequence[str]) -> list[int]:

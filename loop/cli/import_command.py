@@ -20,7 +20,7 @@ from loop.core.fingerprint import campaign_record
 from loop.core.formatting import change_text, since_text
 from loop.core.journal import Amendment, changes_of
 from loop.execution.pending_amendments import author
-from loop.execution.trial_import import computed_of, take_in, waiting_imports
+from loop.execution.trial_import import apply_import, computed_of, waiting_imports
 from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import news, read_measurements
 from loop.storage.paths import default_store
@@ -71,7 +71,7 @@ def _begin(table: Path, file: Path, url: str) -> None:
     campaign = load_campaign(file)
     read_measurements(_config(table, file.absolute().parent), campaign, "TABLE", None)
     store = Store(url)
-    store.found(campaign_record(campaign, read_text(file)))
+    store.create_campaign(campaign_record(campaign, read_text(file)))
     store.close("")
 
 
@@ -113,4 +113,4 @@ def _taken(editor: JournalEditor, materials: PoolData | None) -> Iterator[str]:
 
 def _take(store: Store, editor: JournalEditor, one: Amendment, materials: PoolData | None) -> Amendment:
     lab = max((change.lab for change in store.transitions()), default=0.0)
-    return take_in(store, one, campaign_version(editor.campaign, store.amendments()), computed_of(materials), lab)
+    return apply_import(store, one, campaign_version(editor.campaign, store.amendments()), computed_of(materials), lab)

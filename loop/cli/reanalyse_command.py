@@ -10,7 +10,7 @@ from loop.cli.amendment_commands import JournalEditor, numbers
 from loop.cli.amendment_parser import wrong
 from loop.core.records import TrialRecord
 from loop.execution.pending_amendments import author, check_settlement
-from loop.execution.settlements import analysing, settled
+from loop.execution.settlements import build_analyst, settle_offline
 
 
 def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:
@@ -34,9 +34,9 @@ def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:
     for change in changes:
         if why := check_settlement(change, trials):
             raise wrong("TRIALS", why)
-    analysing(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
+    build_analyst(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
     editor.journal.amend(changes, (author(), editor.reason), {})
-    yield from settled(editor.campaign, editor.journal.path)
+    yield from settle_offline(editor.campaign, editor.journal.path)
 
 
 def _faulty(trial: TrialRecord) -> bool:

@@ -43,7 +43,7 @@ def changes_of(amendments: Iterable[Amendment]) -> list[CampaignChange]:
     return [a.change for a in order if isinstance(a.change, CampaignChange)]
 
 
-def weighed(amendments: Iterable[Amendment]) -> int:
+def weights_version(amendments: Iterable[Amendment]) -> int:
     """Return the number of the last amendment of the weights, by which all trials are scored; 0 without one."""
     return max((a.number for a in amendments if isinstance(a.change, SetWeights) and not a.refused), default=0)
 

@@ -20,8 +20,8 @@ _MARGIN = 0.1
 """Share of a metric's range by which the reference point lies beyond its worst value: the scale of BoTorch's
 ``infer_reference_point``, which Ishibuchi, Akedo and Nojima 2011 (Proc. GECCO) find robust."""
 _ENOUGH = 10
-"""Candidates by whose range it is told how far a front may reach. Not tuned: the more, the worse the reference point,
-and with fewer the range of two axes rests on single measurements."""
+"""Candidates from whose range the extent of a front is estimated. Not tuned: the more, the worse the reference point;
+with fewer, the range of two axes rests on single measurements."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,8 +122,8 @@ def _reached(rule: TargetRuleConfig, campaign: Campaign, trials: Sequence[TrialR
     """Return that a trial is sure enough to have reached the target; before a model can say so, by its measurement."""
     done = completed(trials)
     regret = done[-1].regret if done and done[-1].number >= first else None
-    told = [(number, p) for score, number, p in regret.reached if score == rule.score] if regret else []
-    number, probability = told[0] if told else _by_reading(rule.score, campaign, trials)
+    estimated = [(number, p) for score, number, p in regret.reached if score == rule.score] if regret else []
+    number, probability = estimated[0] if estimated else _by_reading(rule.score, campaign, trials)
     if probability < rule.confidence:
         return None
     text = f"trial {number} has reached the target score {rule.score:g} with probability {probability:.3g}"
@@ -151,10 +151,10 @@ def _no_improvement_expected(
     found = latest[-1]
     assert found is not None  # noqa: S101 - none is missing
     assert found.gain is not None  # noqa: S101 - known with the chances
-    told = ", ".join(f"{chance:.2g}" for chance in chances)
+    shown = ", ".join(f"{chance:.2g}" for chance in chances)
     gain = f"{found.gain:.2g} points{_in_unit(campaign.build_objective(), found.gain)}"
     text = f"a candidate better than trial {found.incumbent} by more than {rule.improvement:g} is unlikely to exist"
-    return f"{text}: probability {told} after the last {_TIMES} trials; expected gain {gain}"
+    return f"{text}: probability {shown} after the last {_TIMES} trials; expected gain {gain}"
 
 
 def _in_unit(objective: Objective, gain: float) -> str:

@@ -12,7 +12,7 @@ from campaigns.values import LARGEST, Cause, MetricValue, TrialState
 from loop.core.records import Analysed, TrialRecord, TrialResult
 
 
-def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> TrialResult | None:
+def ending_of_step(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> TrialResult | None:
     """Return how a trial ends with a step whose data cannot be trusted, or do not give all that its score needs.
 
     None is returned where nothing speaks against the trial. A metric that cannot be had and that neither the score nor
@@ -31,7 +31,7 @@ def condemned(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analy
     return TrialResult(TrialState.FAILED, f"{step}: {'; '.join(texts)}", cause=Cause.SAMPLE, missing=tuple(lacking))
 
 
-def completion(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, float]) -> TrialResult | None:
+def ending_of_trial(campaign: Campaign, trial: TrialRecord, computed: Mapping[str, float]) -> TrialResult | None:
     """Return how a trial ends that has gone through all steps of its fidelity; None while one is to come.
 
     Args:

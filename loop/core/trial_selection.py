@@ -9,7 +9,7 @@ from campaigns.values import TrialState
 from loop.core.records import TrialRecord
 
 PARTIAL = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
-"""States of trials that ended early: what was measured before, and can be trusted, is learnt from."""
+"""States of trials that ended early: what was measured before, and can be trusted, is used by the models."""
 
 
 def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[TrialRecord]:
@@ -22,7 +22,7 @@ def completed(trials: Iterable[TrialRecord], fidelity: str = FULL) -> list[Trial
 
 
 def fully_measured(trials: Iterable[TrialRecord], metrics: Collection[str]) -> list[TrialRecord]:
-    """Return the completed trials of which every one of some metrics is known: what a score can be told of."""
+    """Return the completed trials of which every one of some metrics is known: those that have a score."""
     return [t for t in completed(trials) if all(name in t.metrics for name in metrics)]
 
 

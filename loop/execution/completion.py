@@ -17,11 +17,11 @@ from loop.core.events import (
     TrialEnded,
     Warned,
 )
-from loop.core.journal import weighed
+from loop.core.journal import weights_version
 from loop.core.pareto import front, wants_front
 from loop.core.records import FEWEST, PosteriorBest, TrialRecord, TrialResult
 from loop.core.stopping import trial_needing_regret_estimate
-from loop.core.trial_scoring import completion
+from loop.core.trial_scoring import ending_of_trial
 from loop.core.trial_selection import completed
 from loop.execution.campaign_state import CampaignState
 from loop.execution.retraining import Retraining
@@ -36,7 +36,7 @@ class TrialCompletion:
 
     Args:
         parts: the planner, who learns, and what was computed of each material.
-        session: where it is recorded, and who is told.
+        session: where it is recorded, and who receives the events.
         state: the trials, and the objective in force.
         retraining: tunes a model meanwhile, or None.
     """
@@ -53,7 +53,7 @@ class TrialCompletion:
         trial = self._state[number]
         if trial.state.ended:
             return
-        ending = completion(self._state.campaign, trial, self._computed(trial.candidate.material))
+        ending = ending_of_trial(self._state.campaign, trial, self._computed(trial.candidate.material))
         if ending is not None:
             self.end(number, ending)
 
@@ -66,8 +66,8 @@ class TrialCompletion:
         self._session.on_event(TrialEnded(trial))
         self.review_measurements()
         self.estimate_regret()
-        self._session.tell(model_events(number, changed + self._retrained()))
-        self._session.tell(self._progress(trial, previous))
+        self._session.emit(model_events(number, changed + self._retrained()))
+        self._session.emit(self._progress(trial, previous))
 
     @property
     def found(self) -> list[CandidateResult]:
@@ -82,7 +82,7 @@ class TrialCompletion:
     def retrain(self) -> None:
         """Begin or settle the tuning of a model, if that is due."""
         latest = max((trial.number for trial in self._state.trials), default=0)
-        self._session.tell(model_events(latest, self._retrained()))
+        self._session.emit(model_events(latest, self._retrained()))
 
     def review_measurements(self) -> None:
         """Keep and tell which trials are suspected outliers, and which candidate is the best by the posterior."""
@@ -99,7 +99,7 @@ class TrialCompletion:
             found = list(answers)
         except NUMERICAL_ERRORS as error:
             found = [Warned(f"the models could not be asked ({shortened(error)}); what they said before stands")]
-        self._session.tell(found)
+        self._session.emit(found)
 
     def _regret(self) -> Iterator[RegretEstimated]:
         trial = trial_needing_regret_estimate(self._state.campaign, self._state.trials)
@@ -126,7 +126,7 @@ class TrialCompletion:
         if wants_front(self._state.campaign) or self._planner.models.scored < FEWEST:
             return
         found, store = self._planner.models.posterior_best(), self._session.store
-        news = (found, weighed(a for a in store.amendments() if a.first is not None))
+        news = (found, weights_version(a for a in store.amendments() if a.first is not None))
         if news != self._announced or store.posterior_best() is None:
             self._announced = news
             body = None if found is None else asdict(found)

@@ -79,10 +79,10 @@ def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrumen
     for key, value in step.recipe.items():
         if isinstance(value, str) and value.startswith("$"):
             parameter = campaign.space.all_parameters[value[1:]]
-            told = candidate.parameters.get(value[1:], parameter.otherwise)
-            if told is None:
+            chosen = candidate.parameters.get(value[1:], parameter.otherwise)
+            if chosen is None:
                 raise ValueError(f"{value} does not apply to the candidate, and the parameter has no otherwise")
-            found[key] = converted(told, parameter.unit, key, instrument)
+            found[key] = converted(chosen, parameter.unit, key, instrument)
         else:
             found[key] = constant(value, key, instrument)
     return found

@@ -14,7 +14,7 @@ from loop.core.formatting import change_text
 from loop.core.journal import Amendment
 from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
-from loop.core.trial_scoring import condemned
+from loop.core.trial_scoring import ending_of_step
 from loop.diagnostics.model_changes import model_changes
 from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
@@ -39,7 +39,7 @@ class Manager:
     Args:
         parts: what to do, and who plans it.
         dispatcher: the stations.
-        session: where it is kept, whose time counts, and who is told.
+        session: where it is kept, whose time counts, and who receives the events.
         retraining: tunes a model meanwhile, or None.
     """
 
@@ -61,7 +61,7 @@ class Manager:
             LabError: a step has no usable station left, or the same analysis fails trial after trial.
             PlannerError: the generation strategy that the campaign names fails, or is too slow.
         """
-        self._take_up()
+        self._resume()
         while True:
             while self._apply_amendments() or self._assign() or self._propose():
                 pass
@@ -74,7 +74,7 @@ class Manager:
             raise AnalysisError(self._stop.fault)
         return self._finish()
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
         self._completion.retrain()
         self._completion.review_measurements()
@@ -83,7 +83,7 @@ class Manager:
         for trial in self._state.open:
             if trial.fidelity not in self._dispatcher.computers:  # else it is computed once more
                 self._steps.adopt(trial)
-                self._analyse(trial.number)
+                self._finish_acquired(trial.number)
         self._apply_amendments()
         self._stop.check_earlier_faults(self._dispatcher.analyst)
 
@@ -127,7 +127,7 @@ class Manager:
         if self._proposals_left is not None:
             self._proposals_left -= 1
         self._session.on_event(Proposed(number, candidate, proposal))
-        self._session.tell(model_events(number, model_changes([trial.proposal for trial in self._state.trials])))
+        self._session.emit(model_events(number, model_changes([trial.proposal for trial in self._state.trials])))
 
     def _assign(self) -> bool:
         """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""
@@ -186,33 +186,33 @@ class Manager:
         number = result.job.trial
         match self._steps.conclude(result, aborted=self._stop.aborted):
             case StepRecord() as record:
-                self._acquired(number, record)
+                self._analyse_step(number, record)
             case TrialResult() as ending:
                 self._completion.end(number, ending)
 
-    def _analyse(self, number: int) -> None:
+    def _finish_acquired(self, number: int) -> None:
         """Finish what was acquired, and complete a trial after its last step."""
         for record in self._state[number].acquired:
             if not self._state[number].state.ended and not self._state.is_analysed(self._state[number], record):
-                self._acquired(number, record)
+                self._analyse_step(number, record)
         self._completion.complete(number)
 
-    def _acquired(self, number: int, record: StepRecord) -> None:
+    def _analyse_step(self, number: int, record: StepRecord) -> None:
         """Analyse what a step has acquired, and complete the trial after the last one."""
         step, trial = self._state.campaign.step(record.name), self._state[number]
         analysed = self._dispatcher.analyst.analyse(trial, step, record)
         if analysed.metrics:
             self._session.store.measure(record.token, analysed.metrics)
             self._state.read_trial(number)
-        ending = condemned(self._state.campaign, trial, record.name, analysed)
+        ending = ending_of_step(self._state.campaign, trial, record.name, analysed)
         if ending is None:
             self._completion.complete(number)
             return
         self._completion.end(number, ending)
         self._stop.check_repeated_faults()
         for metric in never_had(self._state.trials, ending.missing):
-            told = f"{metric} could not be had of any sample so far; look at the analysis, and at where trials are made"
-            self._session.on_event(Warned(told))
+            text = f"{metric} could not be had of any sample so far; look at the analysis, and at where trials are made"
+            self._session.on_event(Warned(text))
 
     def _apply_amendments(self) -> bool:
         """Do what operators have written into the journal since; return whether there is anything new."""
@@ -248,7 +248,7 @@ class Manager:
         for event in done:
             self._session.on_event(event)
             if event.amendment.first is not None:
-                self._analyse(event.amendment.first)
+                self._finish_acquired(event.amendment.first)
         if done:
             self._completion.review_measurements()
             self._completion.estimate_regret()

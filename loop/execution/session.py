@@ -1,4 +1,4 @@
-"""What a session is made of: what to do and who plans it, where it is kept, whose time counts, and who is told."""
+"""What a session is made of: campaign and planner, store, clock, options, and who receives its events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Session:
     options: RunOptions
     on_event: Callable[[Event], None]
 
-    def tell(self, events: Iterable[Event]) -> None:
-        """Tell of several events, each as it comes about."""
+    def emit(self, events: Iterable[Event]) -> None:
+        """Emit several events, each as it comes about."""
         for event in events:
             self.on_event(event)

@@ -1,6 +1,6 @@
 """Carry out what people decide about single trials: one in quarantine counts after all, or one is never run, or rests.
 
-``settle_pending`` does so in a run, ``settled`` where none goes on.
+``settle_pending`` does so in a run, ``settle_offline`` where none goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from loop.core.events import Amended
 from loop.core.formatting import change_text, outcome_text, since_text
 from loop.core.journal import Amendment
 from loop.core.records import TrialRecord, TrialResult
-from loop.core.trial_scoring import completion
+from loop.core.trial_scoring import ending_of_trial
 from loop.execution.pending_amendments import check_settlement, refuse
 from loop.execution.step_analysis import Analyst
 from loop.execution.trial_import import computed_of
@@ -36,7 +36,7 @@ Analysts = Callable[[], Analyst]
 """Makes what analyses raw data; asked only where that is needed."""
 
 
-def settled(campaign: Campaign, path: Path) -> Iterator[str]:
+def settle_offline(campaign: Campaign, path: Path) -> Iterator[str]:
     """Settle all trials that the journal asks for, if no run goes on, and yield what there is to say.
 
     Raises:
@@ -48,12 +48,12 @@ def settled(campaign: Campaign, path: Path) -> Iterator[str]:
         yield "the run that goes on does it before its next proposal"
         return
     try:
-        yield from _settled(campaign, store)
+        yield from _settle_all(campaign, store)
     finally:
         store.close("")
 
 
-def analysing(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | None]:
+def build_analyst(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | None]:
     """Return what analyses by the campaign in force, with its materials.
 
     Raises:
@@ -74,13 +74,13 @@ def settle_pending(state: CampaignState, analyst: Analyst, planner: Planner, now
         now: lab time in seconds.
     """
     asked = [a for a in state.journal if a.waiting and isinstance(a.change, Settlement)]
-    return [_settle(state, analyst, planner, one, now) for one in asked]
+    return [_settle_in_run(state, analyst, planner, one, now) for one in asked]
 
 
-def _settle(state: CampaignState, analyst: Analyst, planner: Planner, one: Amendment, now: float) -> Amended:
+def _settle_in_run(state: CampaignState, analyst: Analyst, planner: Planner, one: Amendment, now: float) -> Amended:
     assert isinstance(one.change, Settlement)  # noqa: S101 - nothing else is among them
     number = one.change.trial
-    why, _ = carry_out(state.store, lambda: analyst, one, now)
+    why, _ = settle_trial(state.store, lambda: analyst, one, now)
     if why:
         done = refuse(state.store, one, why)
     elif state[number].state.ended:
@@ -93,19 +93,19 @@ def _settle(state: CampaignState, analyst: Analyst, planner: Planner, one: Amend
     return Amended(done, change_text(state.campaign, one.change), tuple(state.trials), state.campaign)
 
 
-def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
+def _settle_all(campaign: Campaign, store: Store) -> Iterator[str]:
     scored = as_scored(campaign, store.amendments()).campaign
 
     @cache
     def loaded() -> tuple[Analyst, PoolData | None]:
-        return analysing(campaign, store)
+        return build_analyst(campaign, store)
 
     lab = max((change.lab for change in store.transitions()), default=0.0)
     refused: list[bool] = []
     for one in store.amendments():
         if not one.waiting or not isinstance(one.change, Settlement):
             continue
-        why, ending = carry_out(store, lambda: loaded()[0], one, lab)
+        why, ending = settle_trial(store, lambda: loaded()[0], one, lab)
         refused.append(bool(why))
         if why:
             refuse(store, one, why)
@@ -114,7 +114,7 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
         done, trial = replace(one, first=one.change.trial), store.trial(one.change.trial)
         yield f"amendment {one.number}: {change_text(scored, one.change)}, {since_text(done)}"
         if not trial.state.ended:
-            ending = ending or completion(scored, trial, computed_of(loaded()[1])(trial.candidate.material))
+            ending = ending or ending_of_trial(scored, trial, computed_of(loaded()[1])(trial.candidate.material))
             trial = trial if ending is None else store.end(trial.number, ending, lab)
         if not isinstance(one.change, WithdrawTrial):
             yield f"trial {trial.number}: {outcome_text(trial)}"
@@ -122,7 +122,7 @@ def _settled(campaign: Campaign, store: Store) -> Iterator[str]:
         raise AnalysisError("nothing was changed; the raw data are kept, correct the analysis and ask again")
 
 
-def carry_out(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tuple[str, TrialResult | None]:
+def settle_trial(store: Store, analyst: Analysts, one: Amendment, lab: float) -> tuple[str, TrialResult | None]:
     """Settle a trial as an amendment asks; return why it cannot be done, empty if it was, and how the trial ends.
 
     A trial that was released or analysed anew has no ending yet, where that is None.

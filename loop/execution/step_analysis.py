@@ -22,7 +22,7 @@ from instruments.signal_units import in_expected_units, passed_on
 from instruments.staleness import SampleReading, stale
 from instruments.unusable import dead, not_finite
 from loop.core.records import Analysed, Document, StepRecord, TrialRecord, TrialResult
-from loop.core.trial_scoring import condemned
+from loop.core.trial_scoring import ending_of_step
 from loop.execution.lab_setup import load_analysis
 from loop.storage.reader import Reader
 from surrogates.pools.pool import Pool
@@ -94,7 +94,7 @@ class Analyst:
             if analysed.cause is Cause.ANALYSIS:
                 return {}, None, "; ".join(analysed.flags)
             metrics |= analysed.metrics
-            if ending := condemned(self._campaign, trial, record.name, analysed):
+            if ending := ending_of_step(self._campaign, trial, record.name, analysed):
                 return metrics, ending, ""
         return metrics, None, ""
 

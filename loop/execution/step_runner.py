@@ -23,7 +23,7 @@ class StepRunner:
 
     Args:
         state: the trials.
-        session: where it is recorded, whose time counts, and who is told.
+        session: where it is recorded, whose time counts, and who receives the events.
         dispatcher: the stations.
     """
 
@@ -51,7 +51,7 @@ class StepRunner:
         self._session.on_event(StepStarted(trial.number, step.name, station, attempt))
 
     def adopt(self, trial: TrialRecord) -> None:
-        """Take up the steps of a trial that an earlier session has begun."""
+        """Adopt the steps of a trial that an earlier session has begun."""
         for record in trial.steps:
             if record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
                 self.begin(trial, self._state.campaign.step(record.name), record.station)
@@ -125,5 +125,5 @@ class StepRunner:
         """Leave a station alone for a while that was not ready for a trial."""
         if self._dispatcher.usable(station):
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
-            told = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
-            self._session.on_event(Warned(told))
+            text = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
+            self._session.on_event(Warned(text))

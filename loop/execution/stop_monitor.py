@@ -92,8 +92,8 @@ class StopMonitor:
             self.check_repeated_faults()
         else:
             numbers = trials_text([t.number for t in same])
-            told = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' takes them up again"
-            self._session.on_event(Warned(told))
+            text = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' takes them up again"
+            self._session.on_event(Warned(text))
 
     def stop(self, reason: str) -> None:
         """Begin nothing new from now on."""

@@ -36,43 +36,43 @@ def waiting_imports(amendments: Sequence[Amendment]) -> list[Amendment]:
     return [one for one in amendments if one.waiting and isinstance(one.change, Import)]
 
 
-def check_import(one: Amendment, in_force: CampaignVersion, computed: Computed) -> str:
+def check_import(one: Amendment, version: CampaignVersion, computed: Computed) -> str:
     """Return why measurements cannot be trials of a campaign; empty if they can.
 
     They were checked when they were read. The file may have changed since, and an amendment before them been refused.
     """
     assert isinstance(one.change, Import)  # noqa: S101 - nothing else is asked about
-    units = {name: metric.unit for name, metric in in_force.campaign.measured.items()}
+    units = {name: metric.unit for name, metric in version.campaign.measured.items()}
     for row in one.change.rows:
-        told = {name: unit for name, (_, _, unit) in row.metrics.items()}
+        stated = {name: unit for name, (_, _, unit) in row.metrics.items()}
         try:
-            placed(in_force.enclosing_space, row.candidate)
+            placed(version.enclosing_space, row.candidate)
             computed(row.material)
         except MisfitError as error:
             return f"row {row.row}: {error}; import the table again"
         except ValueError:
             return f"row {row.row}: the pool has no material {row.material!r}; import the table again"
-        if any(units.get(name) != unit for name, unit in told.items()):
+        if any(units.get(name) != unit for name, unit in stated.items()):
             return f"row {row.row}: its metrics are not those of the campaign any more; import the table again"
     return ""
 
 
-def imported_trials(one: Amendment, in_force: CampaignVersion, first: int, computed: Computed) -> list[TrialRecord]:
+def imported_trials(one: Amendment, version: CampaignVersion, first: int, computed: Computed) -> list[TrialRecord]:
     """Return the trials that measurements become.
 
     Args:
         one: asks for them.
-        in_force: the campaign in force.
+        version: the campaign in force.
         first: number of the first of them.
         computed: tells what needs no experiment.
     """
     assert isinstance(one.change, ImportTrials)  # noqa: S101 - nothing else is asked about
-    objective, table, now = in_force.campaign.build_objective(), one.change.table, time.time()
+    objective, table, now = version.campaign.build_objective(), one.change.table, time.time()
     by = f"imported by {one.author}: {one.reason}"
     found = []
     for number, row in enumerate(one.change.rows, first):
         place = f"{'measurement' if table.endswith('.db') else 'row'} {row.row} of {table}"
-        proposal = Proposal(IMPORTED, reason=f"{place}, {by}", version=in_force.version)
+        proposal = Proposal(IMPORTED, reason=f"{place}, {by}", version=version.version)
         trial = TrialRecord(
             number=number,
             candidate=row.candidate,
@@ -102,7 +102,7 @@ def _judged(objective: Objective, trial: TrialRecord, computed: Mapping[str, flo
 
 def completed_trials(
     one: Amendment,
-    in_force: CampaignVersion,
+    version: CampaignVersion,
     amendments: Sequence[Amendment],
     trials: Sequence[TrialRecord],
     computed: Computed,
@@ -111,7 +111,7 @@ def completed_trials(
 
     Args:
         one: brings it.
-        in_force: the campaign in force.
+        version: the campaign in force.
         amendments: the journal.
         trials: by their numbers.
         computed: tells what needs no experiment.
@@ -120,7 +120,7 @@ def completed_trials(
         MisfitError: a trial is not there any more, or was completed meanwhile.
     """
     assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is asked about
-    objective, measured = in_force.campaign.build_objective(), in_force.campaign.measured
+    objective, measured = version.campaign.build_objective(), version.campaign.measured
     first = {amendment.number: amendment.first for amendment in amendments}
     found: dict[int, TrialRecord] = {}
     for row, (number, place) in zip(one.change.rows, one.change.completes, strict=True):
@@ -137,44 +137,44 @@ def completed_trials(
 
 
 def with_imports(
-    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], in_force: CampaignVersion, computed: Computed
+    trials: Sequence[TrialRecord], amendments: Sequence[Amendment], version: CampaignVersion, computed: Computed
 ) -> list[TrialRecord]:
     """Return trials with what the journal has yet to import, as a run would make them; nothing is stored."""
     found, known = list(trials), list(amendments)
     for one in waiting_imports(known):
         if isinstance(one.change, ImportTrials):
             known[known.index(one)] = replace(one, first=len(found))
-            found += imported_trials(one, in_force, len(found), computed)
+            found += imported_trials(one, version, len(found), computed)
         else:
             with suppress(MisfitError):  # a run would refuse it
-                for number, trial in completed_trials(one, in_force, known, found, computed).items():
+                for number, trial in completed_trials(one, version, known, found, computed).items():
                     found[number] = trial
     return found
 
 
-def _twin(one: Amendment, journal: Sequence[Amendment]) -> str:
+def _duplicate(one: Amendment, journal: Sequence[Amendment]) -> str:
     """Return that two people imported the same rows at once; empty where they did not."""
     before = [a.number for a in journal if a.number < one.number and not a.refused and a.change == one.change]
     return f"amendment {before[0]} imports the same rows" if before else ""
 
 
-def take_in(store: Store, one: Amendment, in_force: CampaignVersion, computed: Computed, lab: float) -> Amendment:
+def apply_import(store: Store, one: Amendment, version: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Make trials of what somebody asked to import, in one transaction, or refuse it; return what was done."""
-    if why := _twin(one, store.amendments()) or check_import(one, in_force, computed):
+    if why := _duplicate(one, store.amendments()) or check_import(one, version, computed):
         return refuse(store, one, why)
     if isinstance(one.change, CompleteTrials):
-        return _complete(store, one, in_force, computed, lab)
-    trials = imported_trials(one, in_force, store.count(), computed)
-    store.take_in(trials, one.number, lab)
+        return _complete(store, one, version, computed, lab)
+    trials = imported_trials(one, version, store.count(), computed)
+    store.import_trials(trials, one.number, lab)
     return replace(one, first=trials[0].number)
 
 
-def _complete(store: Store, one: Amendment, in_force: CampaignVersion, computed: Computed, lab: float) -> Amendment:
+def _complete(store: Store, one: Amendment, version: CampaignVersion, computed: Computed, lab: float) -> Amendment:
     """Add to trials what was measured of them later, or refuse it; return what was done."""
     assert isinstance(one.change, CompleteTrials)  # noqa: S101 - nothing else is given
     trials = store.trials()
     try:
-        found = completed_trials(one, in_force, store.amendments(), trials, computed)
+        found = completed_trials(one, version, store.amendments(), trials, computed)
     except MisfitError as error:
         return refuse(store, one, str(error))
     reasons = {}
@@ -202,7 +202,7 @@ def import_pending(state: CampaignState, planner: Planner, computed: Computed, l
 
 
 def _import(state: CampaignState, planner: Planner, one: Amendment, computed: Computed, lab: float) -> Amendment:
-    done = take_in(state.store, one, state.version, computed, lab)
+    done = apply_import(state.store, one, state.version, computed, lab)
     if done.first is not None and isinstance(one.change, CompleteTrials):
         planner.relearn(state.store.trials())
     elif done.first is not None:

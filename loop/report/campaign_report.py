@@ -17,7 +17,7 @@ from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.formatting import duration, interval_texts, one_line, score_text
 from loop.core.inspection_cards import ModelInspection
-from loop.core.journal import Amendment, changes_of, weighed
+from loop.core.journal import Amendment, changes_of, weights_version
 from loop.core.pareto import Front, front, front_of
 from loop.core.records import PosteriorBest, TrialRecord
 from loop.core.stopping import Spent, spent, stop_reason
@@ -152,7 +152,7 @@ class Content:
     @property
     def _alike(self) -> list[TrialRecord]:
         """The trials whose score was predicted by the weights in force."""
-        return [t for t in self.trials if t.proposal.version >= weighed(self.amendments)]
+        return [t for t in self.trials if t.proposal.version >= weights_version(self.amendments)]
 
 
 def read_content(reader: Reader) -> Content:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from campaigns.parsing.yaml_lines import read_document
 from loop.core.candidate_results import CandidateResult, by_trial, replicated, results
 from loop.core.formatting import candidate_text, posterior_text
-from loop.core.journal import weighed
+from loop.core.journal import weights_version
 from loop.core.pareto import Front, front_of
 from loop.core.records import FEWEST, TrialRecord
 from loop.core.trial_selection import fully_measured
@@ -52,5 +52,5 @@ def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[
         return "no measured candidate is likely feasible"
     one = by_trial(found).get(top.trial)
     name = "" if one is None else f": {candidate_text(one.candidate, units)}"
-    old = "" if version == weighed(reader.amendments()) else ", by the weights of before until the next run"
+    old = "" if version == weights_version(reader.amendments()) else ", by the weights of before until the next run"
     return f"{posterior_text(top)}, after {top.after} measurements{old}{name}"

@@ -132,14 +132,14 @@ def read_measurements(
     for place, record in enumerate(found.records):
         number = place if record.row is None else record.row
         try:
-            row, told = _row(number, record, campaign, lacks)
-            told += _lacks(record, campaign.needed.intersection(found.metrics))
+            row, notes = _row(number, record, campaign, lacks)
+            notes += _lacks(record, campaign.needed.intersection(found.metrics))
         except MisfitError as error:
             left_out.append(Remark(number, str(error)))
             continue
         rows.append(row)
         used.append(record)
-        remarks += [Remark(number, remark) for remark in told]
+        remarks += [Remark(number, remark) for remark in notes]
     left_out.sort(key=lambda remark: remark.row)
     source = replace(found, records=tuple(used), left_out=tuple(left_out), remarks=tuple(remarks))
     lacking = tuple(sorted(campaign.needed.difference(found.metrics)))

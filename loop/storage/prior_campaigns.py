@@ -69,9 +69,9 @@ def keep_sources(sources: Sequence[Source], store: Store) -> None:
     kept = store.artefacts(SOURCE)
     for source in sources:
         counts = {"records": len(source.records), "metrics": list(source.metrics)}
-        told = {"digest": source.digest, **counts, "tally": tally(source)}
+        body = {"digest": source.digest, **counts, "tally": tally(source)}
         if source.name not in kept:
-            store.keep(SOURCE, source.name, told)
+            store.keep(SOURCE, source.name, body)
         elif kept[source.name]["digest"] != source.digest:
             raise StoreError(
                 f"warm_start: {source.name} has changed since the campaign began: {kept[source.name]['records']} "

@@ -67,7 +67,7 @@ class Store(Journal):
             session.flush()
             self._session = started.number
 
-    def found(self, campaign: CampaignRecord) -> None:
+    def create_campaign(self, campaign: CampaignRecord) -> None:
         """Record the campaign of a new store, so that measurements can be imported before its first session."""
         with self._transaction() as session:
             if session.get(CampaignRow, 1) is None:
@@ -126,7 +126,7 @@ class Store(Journal):
             session.flush()
             session.add(transition(number, TrialState.QUEUED, lab))
 
-    def take_in(self, trials: Sequence[TrialRecord], asked: int, lab: float) -> None:
+    def import_trials(self, trials: Sequence[TrialRecord], asked: int, lab: float) -> None:
         """Record completed trials that were measured elsewhere; ``asked`` is the amendment that brings them."""
         with self._transaction() as session:
             amendment_row(session, asked).first = trials[0].number

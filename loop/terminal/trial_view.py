@@ -31,7 +31,7 @@ from loop.core.formatting import (
     since_text,
     state_text,
 )
-from loop.core.journal import Amendment, weighed
+from loop.core.journal import Amendment, weights_version
 from loop.core.pareto import Front, some
 from loop.core.proposals import Proposal
 from loop.core.records import Document, StepRecord, Transition, TrialRecord
@@ -216,7 +216,7 @@ def _merit(store: Reader, trial: TrialRecord, front: Front | None) -> str:
     """Return what the prediction of a trial's score is called; empty where it has no score."""
     if front is not None:
         return ""
-    old = trial.proposal.version < weighed(store.amendments())
+    old = trial.proposal.version < weights_version(store.amendments())
     return "predicted score, by the weights of then" if old else "predicted score"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns.amendments import AddTrial, Change, FixParameter, SetBounds, SetWeights
-from loop.core.journal import Amendment, changes_of, version_of, weighed
+from loop.core.journal import Amendment, changes_of, version_of, weights_version
 
 NARROW = SetBounds(parameter="temperature", low=550.0, high=800.0)
 FIX = FixParameter(parameter="atmosphere", value="air")
@@ -29,13 +29,13 @@ def test_changes_from_the_same_trial_on_come_as_they_were_written() -> None:
 def test_what_was_refused_changes_nothing() -> None:
     journal = [written(1, WEIGH, refused="no such term"), written(2, NARROW, refused="impossible")]
     assert changes_of(journal) == []
-    assert (weighed(journal), version_of(journal)) == (0, 0)
+    assert (weights_version(journal), version_of(journal)) == (0, 0)
 
 
 def test_a_requested_trial_makes_no_new_version_of_the_campaign() -> None:
     journal = [written(1, WEIGH, 3), written(2, NARROW, 3), written(3, ASK, 4)]
     assert changes_of(journal) == [WEIGH, NARROW]
-    assert (weighed(journal), version_of(journal)) == (1, 2)
+    assert (weights_version(journal), version_of(journal)) == (1, 2)
 
 
 @pytest.mark.parametrize(("first", "refused", "waits"), [(None, "", True), (0, "", False), (None, "no", False)])

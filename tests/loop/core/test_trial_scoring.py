@@ -7,7 +7,7 @@ import pytest
 from campaigns.values import Cause, MetricValue, TrialState
 from loop.core.proposals import Proposal
 from loop.core.records import Analysed
-from loop.core.trial_scoring import completion, condemned, score_trial
+from loop.core.trial_scoring import ending_of_step, ending_of_trial, score_trial
 from tests.trials import attempt, campaign, completed, trial
 
 OBJECTIVE = campaign().build_objective()
@@ -15,28 +15,28 @@ OBJECTIVE = campaign().build_objective()
 
 def test_flagged_data_put_a_trial_into_quarantine_with_what_speaks_against_them() -> None:
     spike = Analysed(flags=("a spike", "a gap"), cause=Cause.DATA, fault="cycle: KeyError")
-    ending = condemned(campaign(), completed(0, 100.0), "cycle", spike)
+    ending = ending_of_step(campaign(), completed(0, 100.0), "cycle", spike)
     assert ending is not None
     assert (ending.state, ending.reason, ending.cause) == (TrialState.QUARANTINED, "cycle: a spike; a gap", Cause.DATA)
     assert (ending.flags, ending.fault) == (("a spike", "a gap"), "cycle: KeyError")
 
 
 def test_a_sample_without_a_metric_that_its_score_needs_has_failed() -> None:
-    ending = condemned(campaign(), completed(0, 100.0), "cycle", Analysed(missing={"capacity": "nan"}))
+    ending = ending_of_step(campaign(), completed(0, 100.0), "cycle", Analysed(missing={"capacity": "nan"}))
     assert ending is not None
     assert (ending.state, ending.cause, ending.missing) == (TrialState.FAILED, Cause.SAMPLE, ("capacity",))
     assert ending.reason == "cycle: capacity cannot be had of this sample: the analysis gave nan"
 
 
 def test_a_metric_that_nothing_asks_for_may_be_missing() -> None:
-    assert condemned(campaign(), completed(0, 100.0), "cycle", Analysed(missing={"colour": "nan"})) is None
-    assert condemned(campaign(), completed(0, 100.0), "cycle", Analysed()) is None
+    assert ending_of_step(campaign(), completed(0, 100.0), "cycle", Analysed(missing={"colour": "nan"})) is None
+    assert ending_of_step(campaign(), completed(0, 100.0), "cycle", Analysed()) is None
 
 
 def test_a_trial_is_completed_after_its_last_step_and_no_sooner() -> None:
     whole = completed(0, 100.0, score=None)
-    assert completion(campaign(), completed(0, 100.0, steps=(attempt(0, "make", "furnace_1"),)), {}) is None
-    ending = completion(campaign(), whole, {})
+    assert ending_of_trial(campaign(), completed(0, 100.0, steps=(attempt(0, "make", "furnace_1"),)), {}) is None
+    ending = ending_of_trial(campaign(), whole, {})
     assert ending is not None
     assert (ending.state, ending.score, ending.feasible) == (TrialState.COMPLETED, pytest.approx(7.5), True)
 
@@ -52,7 +52,7 @@ def test_the_uncertainty_of_a_score_comes_from_those_of_its_metrics() -> None:
 
 
 def test_a_score_that_is_no_number_puts_a_trial_into_quarantine() -> None:
-    ending = completion(campaign(), completed(0, 1e300), {})
+    ending = ending_of_trial(campaign(), completed(0, 1e300), {})
     assert ending is not None
     assert (ending.state, ending.cause, ending.score) == (TrialState.QUARANTINED, Cause.DATA, None)
     assert "is no number" in ending.reason

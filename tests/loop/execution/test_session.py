@@ -23,5 +23,5 @@ def test_each_event_is_told_before_the_next_one_is_worked_out() -> None:
     def tell(event: Event) -> None:
         happened.append(f"told {cast(Warned, event).text}")
 
-    Session(cast(Store, None), cast(Clock, None), RunOptions("", ""), tell).tell(work())
+    Session(cast(Store, None), cast(Clock, None), RunOptions("", ""), tell).emit(work())
     assert happened == ["worked out one", "told one", "worked out two", "told two"]

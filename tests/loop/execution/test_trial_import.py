@@ -99,7 +99,7 @@ def killed_at(bench: Bench, words: str) -> None:
     real = getattr(Store, words)
 
     def die(self: Store, *arguments: Any) -> None:
-        real(self, *arguments) if words == "take_in" else None
+        real(self, *arguments) if words == "import_trials" else None
         os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(Store, words, die)
@@ -113,7 +113,7 @@ def resumed(bench: Bench) -> None:
 def test_killed_while_importing_equals_uninterrupted(tmp_path: Path) -> None:
     found = []
     table(tmp_path, *(row(n) for n in range(8)))
-    for moments in ((), ("amend", "take_in", "propose")):
+    for moments in ((), ("amend", "import_trials", "propose")):
         bench = Bench(tmp_path / f"killed-{len(moments)}")
         bench.folder.mkdir()
         for moment in moments:

@@ -164,7 +164,7 @@ def imported(folder: Path) -> None:
 
 
 def test_an_import_that_is_killed_is_finished_by_the_next_one(tmp_path: Path) -> None:
-    for method in ("found", "amend", "take_in"):
+    for method in ("create_campaign", "amend", "import_trials"):
         folder = tmp_path / method
         folder.mkdir()
         (folder / "small.yaml").write_text(CAMPAIGN)

@@ -52,7 +52,7 @@ def test_a_campaign_that_was_amended_has_begun(store: Store) -> None:
 
 def test_imported_measurements_hold_space_and_metrics_fast_and_nothing_else(store: Store) -> None:
     store.propose(0, Candidate({"x": 1.0}), Proposal(IMPORTED), 0.0)
-    store.amend([ImportTrials(table="t.csv", rows=[])], ("kim", "measured in March"), {})
+    store.amend([ImportTrials(table="t.csv", rows=())], ("kim", "measured in March"), {})
     store.begin(replace(OTHER, source=SOURCE.replace("5", "9")), {})
     with pytest.raises(StoreError, match=r"imported before the first trial.*has changed since in space and metrics"):
         store.begin(replace(OTHER, fingerprint="third", source="space: {}\nmetrics: {}\n"), {})
