@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import pytest
@@ -80,3 +81,22 @@ def test_its_gradients_are_those_of_finite_differences_and_it_survives_pickling(
     rows = spread(6, seed=3).reshape(2, 3, 2).requires_grad_()
     assert torch.autograd.gradcheck(found, (rows,))
     assert torch.equal(pickle.loads(pickle.dumps(found))(rows), found(rows))
+
+
+def test_far_from_all_trials_the_uncertainty_brings_the_chance_nearer_to_even() -> None:
+    failed = torch.tensor([[0.9, 0.9], [0.85, 0.95], [0.95, 0.85]], dtype=torch.float64)
+    found = feasibility(ENCODER, spread(30), failed)
+    assert found is not None
+    odds = torch.tensor(2.2, dtype=torch.float64)
+    averaged = torch.sigmoid(odds / math.sqrt(1.0 + math.pi / 8.0 * found.describe()["spread"]))  # MacKay 1992
+    at = float(found(torch.full((1, 2), 1e3, dtype=torch.float64)))
+    assert at == pytest.approx(float(averaged))
+    assert at < float(torch.sigmoid(odds)) - 0.05
+
+
+def test_of_many_failures_the_latest_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surrogates.models.feasibility._MOST", 4)
+    found = feasibility(ENCODER, spread(10), spread(9, seed=5))
+    assert found is not None
+    assert torch.equal(found.rows[-4:], spread(9, seed=5)[-4:])
+    assert len(found.rows) == 8
