@@ -124,6 +124,7 @@ def test_killed_while_importing_equals_uninterrupted(tmp_path: Path) -> None:
     assert [t.proposal.generator for t in found[0]] == [IMPORTED] * 8 + ["model"] * 3
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_takes_over_what_is_imported_meanwhile(bench: Bench) -> None:
     file = table(bench.folder, *(row(n) for n in range(8)))
 
@@ -141,6 +142,7 @@ def test_a_run_that_goes_on_takes_over_what_is_imported_meanwhile(bench: Bench) 
     assert sum(t.counted for t in outcome.trials) == 5
 
 
+@pytest.mark.slow
 def test_a_queued_trial_whose_candidate_is_imported_meanwhile_is_withdrawn(bench: Bench) -> None:
     def on_event(event: Event) -> None:
         if isinstance(event, Proposed) and event.trial == 2:
@@ -311,6 +313,7 @@ def test_uncertainties_that_are_added_later_complete_the_trials_whatever_the_tab
     assert "0 new, 4 already there" in athanor("trial", "import", "third.csv", "--reason", "x").output
 
 
+@pytest.mark.slow
 def test_a_table_that_a_spreadsheet_has_rounded_is_there_already_and_said_to_be(small: Path) -> None:
     head = "temperature,capacity,capacity sd\n"
     (small.parent / "old.csv").write_text(f"{head}600,160.12345678901234,1.2345678\n700,170.98765432109876,1.5\n")

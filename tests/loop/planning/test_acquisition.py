@@ -81,6 +81,7 @@ class World:
         return [Candidate(s, str(7 * i % MATERIALS)) for i, s in enumerate(settings)]
 
 
+@pytest.mark.slow
 def test_it_finds_the_best_affordable_material_at_a_good_temperature() -> None:
     world = World()
     allowed = np.flatnonzero(world.cost < 50)
@@ -192,6 +193,7 @@ def test_the_acquisition_is_lower_by_the_log_of_the_probability_of_success() -> 
     assert float(beside.success(rows)[-1]) < 0.8 < float(posterior.success(rows)[-1])
 
 
+@pytest.mark.slow
 def test_many_good_candidates_are_found_where_many_are_wanted() -> None:
     world = World()
     data = campaign().model_dump() | {"objective": {**campaign().objective.model_dump(), "find": {"kind": "many"}}}
@@ -205,6 +207,7 @@ def test_many_good_candidates_are_found_where_many_are_wanted() -> None:
     assert len(good) >= 4
 
 
+@pytest.mark.slow
 def test_in_a_pool_without_parameters_no_material_is_proposed_twice_until_all_are() -> None:
     world = World()
     data = campaign().model_dump()
@@ -261,6 +264,7 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
     assert good["purity"].value > 0.5 > bad["purity"].value
 
 
+@pytest.mark.slow
 def test_a_material_without_a_worthwhile_gain_is_left_for_untried_ones() -> None:
     world = World()
     demanding = ObjectiveOnSamples(

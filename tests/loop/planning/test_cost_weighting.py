@@ -84,6 +84,7 @@ def test_cost_is_weighed_where_it_varies_unless_the_campaign_says_otherwise() ->
         box(40, planner={"cost": "aware"})
 
 
+@pytest.mark.slow
 def test_of_equally_good_candidates_a_cheap_one_is_chosen() -> None:
     aware = [float(chosen(box(), seed).parameters["b"]) for seed in range(3)]
     assert max(aware) < 0.1

@@ -46,6 +46,7 @@ def test_ax_takes_up_a_campaign_with_the_fate_of_each_trial(tmp_path: Path) -> N
     assert (table["capacity"][0], table[SCORE][0]) == (150.0, 15.0)
 
 
+@pytest.mark.slow
 def test_ax_goes_on_where_the_campaign_was(tmp_path: Path) -> None:
     calcination = load_campaign(ready_campaigns()["calcination"])
     trials = []
@@ -64,6 +65,7 @@ def test_ax_goes_on_where_the_campaign_was(tmp_path: Path) -> None:
     assert calcination.space.allows(parameters)
 
 
+@pytest.mark.slow
 def test_the_total_of_a_mixture_is_kept_by_what_ax_suggests(tmp_path: Path) -> None:
     data = parse_campaign(BATTER, "batter.yaml").model_dump(mode="json")
     data["space"] |= {"parameters": {}, "constraints": ["flour - 2 * milk <= 50"]}

@@ -325,6 +325,7 @@ def test_it_stands_beside_models_of_ours_also_where_these_are_conservative() -> 
         assert isinstance(each.models["merit"], CustomModel)
 
 
+@pytest.mark.slow
 def test_the_planner_asks_it_and_a_restart_changes_nothing() -> None:
     metric = {"merit": {"kind": "measured", "unit": "1", "model": "own_models:own"}}
     plan = campaign(2, planner={"initial": 4}, metrics=metric)

@@ -124,6 +124,7 @@ def test_zeros_are_no_outliers_of_a_metric_that_has_its_floor_there() -> None:
     assert not detect_outliers(task(2, floor=0.0), observations(rows, values, 0.01)).outliers
 
 
+@pytest.mark.slow
 def test_outliers_are_a_function_of_the_measurements_alone() -> None:
     rows = places(36, 2)
     values = hill(rows)

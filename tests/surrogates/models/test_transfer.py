@@ -76,6 +76,7 @@ def test_the_better_of_two_sources_is_chosen() -> None:
     assert set(model.account["sources"]) == {"noise", "alike"}
 
 
+@pytest.mark.slow
 def test_the_cache_changes_nothing() -> None:
     known, cache = source_of(truth), FitCache()
     for count in (3, 7, 12, 20):

@@ -37,6 +37,7 @@ def test_tasks_are_taken_a_few_ahead() -> None:
     assert len(list(answers)) == 19
 
 
+@pytest.mark.slow
 def test_model_error_of_a_worker_is_raised_here() -> None:
     with pytest.raises(ModelError, match="no weights 'none'"):
         list(map_in_processes(cast(Callable[[str], ChgnetModel], ChgnetModel), ["none"], 1))

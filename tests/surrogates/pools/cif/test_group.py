@@ -9,6 +9,7 @@ from tests.surrogates.pools.cif.texts import named, text
 SETTINGS = list(gemmi.spacegroup_table())
 
 
+@pytest.mark.slow
 def test_every_setting_is_the_same_by_its_operations_its_hall_symbol_and_its_name() -> None:
     for setting in SETTINGS:
         listed, note = listed_group(tuple(op.triplet() for op in setting.operations()))
