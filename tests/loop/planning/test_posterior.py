@@ -1,8 +1,12 @@
-"""What the planner makes of noise that depends on where it measures."""
+"""The posterior of all metrics: noise that depends on where it is measured, and candidates that may fail."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import cast
+
 import numpy as np
+import pytest
 import torch
 
 from campaigns.values import Candidate, MetricValue
@@ -10,6 +14,7 @@ from loop.planning.fitting import fit_posterior
 from loop.planning.mc_objective import ObjectiveOnSamples
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
+from surrogates.models.feasibility import Feasibility
 from tests.planned import campaign
 
 
@@ -45,3 +50,10 @@ def test_the_noise_model_is_described() -> None:
     low, high = told["sds"]
     assert low < 0.5 * high
     assert "heteroscedastic noise" not in repeated(0.05).describe()["merit"]
+
+
+def test_what_will_hardly_succeed_comes_after_all_else_and_in_order() -> None:
+    posterior = replace(repeated(0.05, times=1), prospects=cast(Feasibility, lambda _: torch.tensor([0.1, 0.2, 0.3])))
+    worst, bad, fair = posterior.success_weight(torch.zeros(3, 2)).tolist()
+    assert 0.0 < worst < bad < 1e-6
+    assert fair == pytest.approx(0.3)
