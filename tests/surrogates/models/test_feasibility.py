@@ -10,7 +10,7 @@ from torch import Tensor
 
 from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder
-from surrogates.models.feasibility import feasibility
+from surrogates.models.feasibility import _Kernel, _laplace, feasibility
 
 SPACE = {"parameters": {f"x{i}": {"kind": "float", "unit": "1", "low": 0, "high": 1} for i in range(2)}}
 ENCODER = Encoder(SpaceConfig.model_validate(SPACE))
@@ -100,3 +100,10 @@ def test_of_many_failures_the_latest_are_learnt_from(monkeypatch: pytest.MonkeyP
     assert found is not None
     assert torch.equal(found.rows[-4:], spread(9, seed=5)[-4:])
     assert len(found.rows) == 8
+
+
+def test_a_part_of_the_log_odds_is_each_trials_own() -> None:
+    kernel, row = _Kernel(ENCODER, 0.3, 4.0), torch.tensor([[0.5, 0.5]], dtype=torch.float64)
+    slope = float(_laplace(kernel, row, -torch.ones(1, dtype=torch.float64)).weights)
+    log_odds = 2.2 + (4.0 + 1.0) * slope  # at the mode of this trial; of others at its place, 4 times the slope
+    assert slope == pytest.approx(-1.0 / (1.0 + math.exp(-log_odds)), rel=1e-3)
