@@ -10,7 +10,7 @@ from campaigns.fidelity import FULL
 from campaigns.values import Candidate, MetricValue
 
 SPACE_FILLING, SOURCES = "space-filling", "sources"
-"""The generators of the initial design: candidates that fill the space, and ones that earlier campaigns advise."""
+"""The generators of the initial design: candidates that fill the space, and those that are good by sources."""
 MODEL, AGAIN = "model", "re-measure"
 """The generators of proposals that a model chose: new candidates, and ones that were measured before."""
 OPERATOR = "operator"

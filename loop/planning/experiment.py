@@ -118,7 +118,7 @@ class CampaignExperiment:
         return found
 
     def restore(self, trials: Sequence[TrialRecord]) -> None:
-        """Take up more trials of the store, in the order of their numbers, in bulk."""
+        """Add more trials of the store, in the order of their numbers, in bulk."""
         for trial in trials:
             # What was imported in part may still be measured here, as may what was withdrawn.
             whole = not trial.imported or fully_measured([trial], self._campaign.measured)
@@ -220,7 +220,7 @@ class CampaignExperiment:
     def observed(self, trial: TrialRecord) -> dict[str, tuple[float, float]]:
         """Return what a trial measured, what is constrained, and what it is worth, each with its standard error.
 
-        That of the points of a front is not known.
+        The standard error of the points of a front is NaN.
         """
         measured = {name: (m.value, m.sd) for name, m in trial.metrics.items()}
         if trial.state is not TrialState.COMPLETED or trial.fidelity != FULL:

@@ -79,7 +79,7 @@ class RecommenderNode(ExternalGenerationNode):
         """Do nothing: the recommender asks the models, which learn whenever a trial ends."""
 
     def get_next_candidate(self, pending_parameters: list[TParameterization]) -> TParameterization:  # noqa: ARG002
-        """Return the parameters of the next candidate; what is pending is known."""
+        """Return the parameters of the next candidate, in whose choice what is pending was taken into account."""
         return self._strategy.parameters()
 
 

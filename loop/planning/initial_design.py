@@ -35,18 +35,18 @@ class InitialDesign:
     source_models: SourceModels
     begun: int = 0
 
-    def advised(self, number: int, history: TrainingData, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
-        """Return what the sources advise, or None.
+    def from_sources(self, number: int, history: TrainingData, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
+        """Return a candidate that looks good by the source models, or None.
 
         It is the first candidate of the start for a beginning, and every other one as soon as measurements agree with
         what the sources expected of them: one that misleads costs one experiment.
         """
-        if number % 2 or not self._advice.given or (number and not self._advice.agrees(number // 2, history)):
+        if number % 2 or not self._warm_start.given or (number and not self._warm_start.agrees(number // 2, history)):
             return None
-        return self._advice.candidate(number // 2, seen)
+        return self._warm_start.candidate(number // 2, seen)
 
     @cached_property
-    def _advice(self) -> WarmStartDesign:
+    def _warm_start(self) -> WarmStartDesign:
         return WarmStartDesign(self.scorer, self.source_models.by_metric)
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:

@@ -87,18 +87,20 @@ class Recommender:
         return self._design
 
     def _initial(self, fidelity: str) -> tuple[Candidate, Proposal]:
-        """Return a candidate of the initial design, advised by sources or filling the space."""
+        """Return a candidate of the initial design: good by the source models, or filling the space."""
         seen = self._experiment.seen(fidelity)
-        advised = self._advised_design().advised(len(seen), self._models.measured, seen) if fidelity == FULL else None
-        generator = SPACE_FILLING if advised is None else SOURCES
-        candidate = advised or self._current_design().candidate(self._experiment.own(), seen)
+        prior = None
+        if fidelity == FULL:
+            prior = self._design_with_cheap_data().from_sources(len(seen), self._models.measured, seen)
+        generator = SPACE_FILLING if prior is None else SOURCES
+        candidate = prior or self._current_design().candidate(self._experiment.own(), seen)
         if candidate is None:
             raise SpaceExhaustedError("every candidate has been proposed")
         learnt_from, pending = self._models.learnt_from, self._experiment.under_way
         return candidate, Proposal(generator, learnt_from=learnt_from, pending=pending, fidelity=fidelity)
 
-    def _advised_design(self) -> InitialDesign:
-        """Return the initial design, advised by cheap measurements where there are any."""
+    def _design_with_cheap_data(self) -> InitialDesign:
+        """Return the initial design with cheap measurements, where there are any, as its sources."""
         design = self._current_design()
         if not self._campaign.fidelities:
             return design

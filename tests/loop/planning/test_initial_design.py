@@ -132,5 +132,5 @@ def test_the_sequence_goes_on_after_what_was_begun_rather_than_come_again() -> N
     assert later.candidate(3, frozenset()) == first[3]
 
 
-def test_nothing_is_advised_without_a_source() -> None:
-    assert design(pool()).advised(0, TrainingData([], {"merit": []}, (), frozenset()), frozenset()) is None
+def test_without_a_source_nothing_comes_from_one() -> None:
+    assert design(pool()).from_sources(0, TrainingData([], {"merit": []}, (), frozenset()), frozenset()) is None
