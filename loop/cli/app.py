@@ -139,7 +139,7 @@ def status(file: _FILE = None, store: _STORE = None) -> None:
     """Say how a campaign stands: progress, cost, best so far, trials under way."""
     from loop.storage.paths import open_existing
     from loop.terminal.console import print_rows
-    from loop.terminal.trial_view import status_rows
+    from loop.terminal.status_view import status_rows
 
     print_rows(status_rows(open_existing(file, store)))
 

@@ -12,7 +12,8 @@ from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.planning.failures import failures
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
-from loop.terminal.trial_view import _trial_rows, status_rows
+from loop.terminal.status_view import status_rows
+from loop.terminal.trial_view import _trial_rows
 from tests.loop.conftest import Bench, troubled
 
 pytestmark = pytest.mark.slow
