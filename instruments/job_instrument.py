@@ -245,7 +245,7 @@ class JobInstrument(Device):
             status.end()
         elif state != "busy":
             error = SampleError if state == SAMPLE_FAILED else StepError
-            status.end(error(f"{self.name}: job {token} ended as {state}: {self.message.get()}"))
+            status.end(error(f"{self.name}: {state}: {self.message.get()}"))
 
 
 def readings(name: str, data: Mapping[str, Any]) -> dict[str, Any]:

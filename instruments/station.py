@@ -13,7 +13,7 @@ from typing import Any
 from bluesky.run_engine import RunEngine
 from bluesky.utils import DuringTask, FailedStatus, TransitionError
 
-from campaigns.errors import LabError, SampleError, StepError
+from campaigns.errors import AthanorError, LabError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.job import Job, StepResult
@@ -67,7 +67,7 @@ class RunningJob:
         """Return what the documents lack for proof of success; None when nothing."""
         if self._exit_status == "success" and self._events == EVENTS:
             return None
-        return f"StepError: run ended as {self._exit_status} with {self._events} of {EVENTS} events"
+        return f"the run ended as {self._exit_status} with {self._events} of {EVENTS} events"
 
     def deliver(self, error: str | None, cause: Cause = Cause.LAB) -> None:
         """Hand over the result through the clock, unless that was done before; ``cause`` is that of an error."""
@@ -243,6 +243,6 @@ def root_of(error: BaseException) -> BaseException:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return an error's name and message; of a failed status, those of its cause."""
+    """Return an error's message, with its name where that is not one of ours; of a failed status, that of its cause."""
     cause = root_of(error)
-    return f"{type(cause).__name__}: {cause}"
+    return str(cause) if isinstance(cause, AthanorError) else f"{type(cause).__name__}: {cause}"

@@ -77,10 +77,10 @@ def init(
 ) -> None:
     """Write a commented campaign file, NAME.yaml, to begin from."""
     from loop.cli.templates import template_table, templates, write_campaign
-    from loop.terminal.console import console
+    from loop.terminal.console import print_tables
 
     if listed:
-        console().print(template_table(templates()))
+        print_tables(template_table(templates()))
         return
     chosen = template or name or "cathode"
     file, *others = write_campaign(chosen, name or chosen, Path())
@@ -157,7 +157,7 @@ def ranking(
     from loop.core.campaign_version import metric_order, parameter_units
     from loop.storage.campaign_status import model_text, stored_front, stored_results
     from loop.storage.paths import open_existing
-    from loop.terminal.console import console
+    from loop.terminal.console import print_tables
     from loop.terminal.trial_tables import front_table, ranking_csv, ranking_table
 
     if readings and csv:
@@ -173,8 +173,8 @@ def ranking(
         typer.echo(ranking_csv(found, units, order, front), nl=False)
         return
     if front is not None:
-        console().print("the front, best in the first term first:", front_table(front, units), "all by their score:")
-    console().print(ranking_table(found, units, None, readings, order))
+        print_tables("the front, best in the first term first:", front_table(front, units), "all by their score:")
+    print_tables(ranking_table(found, units, None, readings, order))
     if front is None:
         typer.echo(f"best by the model: {model_text(reader, found, units)}")
 
@@ -190,7 +190,7 @@ def trials(
     from loop.core.campaign_version import metric_order, parameter_units
     from loop.storage.campaign_status import stored_front
     from loop.storage.paths import open_existing
-    from loop.terminal.console import console
+    from loop.terminal.console import print_tables
     from loop.terminal.trial_tables import trials_csv, trials_json, trials_table
 
     if json and csv:
@@ -205,7 +205,7 @@ def trials(
     if csv:
         typer.echo(trials_csv(records, units, front, metric_order(source)), nl=False)
     else:
-        console().print(trials_table(records, units, front))
+        print_tables(trials_table(records, units, front))
 
 
 @app.command()
@@ -216,10 +216,10 @@ def show(
 ) -> None:
     """Show a trial's whole life: proposal with predictions, steps, documents, measurement, result."""
     from loop.storage.paths import open_existing
-    from loop.terminal.console import console
+    from loop.terminal.console import print_tables
     from loop.terminal.trial_view import trial_parts
 
-    console().print(trial_parts(open_existing(file, store), trial))
+    print_tables(trial_parts(open_existing(file, store), trial))
 
 
 @app.command()

@@ -71,7 +71,7 @@ def check(
     file: _FILE, structure: _STRUCTURE = None, id_: _ID = None, property_: _PROPERTY = None, strict: _STRICT = False
 ) -> None:
     """List bad entries, duplicates, and lattices that were not set; exit code 2 if a strict pool has bad entries."""
-    from loop.terminal.console import console, print_rows
+    from loop.terminal.console import print_rows, print_tables
     from loop.terminal.pool_tables import bad_table, finding_parts, summary_rows
     from surrogates.pools.build_report import RefusedError
 
@@ -80,11 +80,11 @@ def check(
     try:
         pool = _load(request, config.model_copy(update={"strict": False}))
     except RefusedError as error:
-        console().print(bad_table(error.bad))
+        print_tables(bad_table(error.bad))
         raise CampaignError([Problem("space.pool", error.what)], str(request.file)) from error
     print_rows(summary_rows(pool))
     for title, table in finding_parts(pool):
-        console().print(f"\n{title}", table)
+        print_tables(f"\n{title}", table)
     if pool.report.bad and config.strict:
         raise typer.Exit(ExitCode.INVALID)
 
@@ -94,14 +94,14 @@ def show(
     file: _FILE, structure: _STRUCTURE = None, id_: _ID = None, property_: _PROPERTY = None, strict: _STRICT = False
 ) -> None:
     """Show what a pool holds: elements, prototypes, sizes, volumes, ranges of properties."""
-    from loop.terminal.console import console, print_rows
+    from loop.terminal.console import print_rows, print_tables
     from loop.terminal.pool_tables import composition_parts, summary_rows
 
     request = _Request(file, structure, id_, tuple(property_ or ()), strict)
     pool = _load(request, _config(request))
     print_rows(summary_rows(pool))
     for title, table in composition_parts(pool):
-        console().print(f"\n{title}", table, sep="\n")
+        print_tables(f"\n{title}", table)
 
 
 @app.command()
@@ -109,13 +109,13 @@ def clean(
     older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Days for which nobody has opened it.")] = 30,
 ) -> None:
     """Remove built pools that have long not been opened; they are built anew when they are asked for."""
-    from loop.terminal.console import console
+    from loop.terminal.console import print_tables
     from loop.terminal.pool_tables import removed_table
     from surrogates.pools.cleanup import remove, unused_since
 
     removed = [(pool, remove(pool)) for pool in unused_since(older_than)]
     if removed:
-        console().print(removed_table(removed))
+        print_tables(removed_table(removed))
     freed = sum(pool.size for pool, gone in removed if gone)
     typer.echo(f"{freed / 1e6:,.2f} MB freed; the embeddings of single structures are kept")
 

@@ -23,7 +23,7 @@ from loop.sampling.nonempty import check_not_empty
 from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
-from loop.terminal.console import console, print_rows
+from loop.terminal.console import print_rows, print_tables
 from loop.terminal.live import view_for
 from loop.terminal.trial_tables import front_table, ranking_table
 from loop.validation.lab_checks import check_lab
@@ -101,11 +101,8 @@ def _print_outcome(campaign: Campaign, outcome: SessionResult, url: str) -> None
     from loop.storage.reader import Reader
 
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
-    out = console()
-    out.print()
     front = front_of(campaign, outcome.trials)
-    out.print(ranking_table(outcome.found, units) if front is None else front_table(front, units))
-    out.print()
+    print_tables("", ranking_table(outcome.found, units) if front is None else front_table(front, units), "")
     model = [] if front else [("best by the model", model_text(Reader(url), outcome.found, units))]
     print_rows(
         [

@@ -15,7 +15,7 @@ from rich.text import Text
 from campaigns.errors import ModelError
 from loop.core.formatting import unit_text
 from loop.report.training_text import SHOWN, amount, cautions, model_rows, number, percent, score_rows
-from loop.terminal.console import Rows, console, new_table, print_rows
+from loop.terminal.console import Rows, console, new_table, print_rows, print_tables
 from surrogates.training.model_folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
 from surrogates.training.record import Kind, TrainingRecord, read_record
 
@@ -91,9 +91,7 @@ def print_models(folder: Path) -> None:
     table = new_table("folder", "model", "target", "error", "of the mean", "rows")
     for place, found in trained_models(folder):
         table.add_row(*(Text(text) for text in _line(place, found)))
-    out = console()
-    out.print(table if table.row_count else Text(f"no trained model in {folder.absolute()} or below"))
-    out.print()
+    print_tables(table if table.row_count else Text(f"no trained model in {folder.absolute()} or below"), "")
     print_rows(
         [
             ("pretrained, in CHGNet's wheel", ", ".join(chgnet_weights()) or "none"),

@@ -11,6 +11,7 @@ from campaigns.campaign import Campaign
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.spaces.space import SpaceConfig
 from loop.core.journal import Amendment, changes_of, version_of
+from loop.core.model_words import column_names
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,23 @@ def parameter_units(source: str) -> dict[str, str]:
     return units
 
 
+def model_columns(source: str) -> tuple[str, ...]:
+    """Return the names of the columns that models see of the parameters, read from a campaign file's text."""
+    space = read_document(source).data["space"]
+    columns = [column for name, one in (space.get("parameters") or {}).items() for column in _columns(name, one)]
+    shares = [name for mixture in (space.get("mixtures") or {}).values() for name in mixture["components"]]
+    return (*columns, *shares)
+
+
 def metric_order(source: str) -> tuple[str, ...]:
     """Return the metrics as a campaign file's text, which was validated before, lists them."""
     return tuple(read_document(source).data.get("metrics") or ())
+
+
+def _columns(name: str, parameter: Mapping[str, Any]) -> list[str]:
+    if parameter["kind"] != "categorical":
+        return [name]
+    return column_names(name, parameter["levels"], parameter.get("descriptors") or ())
 
 
 def _unit(parameter: Mapping[str, Any]) -> str:

@@ -172,6 +172,12 @@ def since_text(one: Amendment) -> str:
     return f"trial {one.first}" if isinstance(one.change, AddTrial) else "done"
 
 
+def why_text(*reasons: str) -> str:
+    """Return reasons in one line, without those that another one says already."""
+    lines = list(dict.fromkeys(one_line(reason) for reason in reasons if reason))
+    return "; ".join(one for one in lines if not any(one != other and one in other for other in lines))
+
+
 def trials_text(numbers: Sequence[int]) -> str:
     """Return the numbers of some trials, at least one, such as ``trials 3 and 5``."""
     *first, last = map(str, numbers)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from loop.core.model_words import KERNELS
 from loop.core.proposals import Proposal
-from surrogates.models.model_selection import GAUSSIAN, MATERN, WARPED
+from surrogates.models.model_selection import MATERN
 
 _RELIED = 0.5
 """Share of what is known of materials from which a view is relied upon. Not tuned: most of it; it decides what is
 logged, and nothing else."""
 _DROPPED = 0.25
 """Share below which it is dropped: half as much, so that the log does not go back and forth."""
-_KERNELS = {MATERN: "Matérn", GAUSSIAN: "Gaussian", WARPED: "Matérn of warped parameters"}
 
 
 def model_changes(proposals: Sequence[Proposal]) -> list[tuple[str, str]]:
@@ -55,11 +55,11 @@ def _of_prior(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _of_kernel(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return whether another kernel of the parameters is used from now on; at first, it is the Matérn one."""
-    before, after = (_KERNELS.get(model.get("choice", "")) for model in (was, now))
-    if after is None or after == (before or _KERNELS[MATERN]):
+    before, after = (KERNELS.get(model.get("choice", "")) for model in (was, now))
+    if after is None or after == (before or KERNELS[MATERN]):
         return []
     loo = now["loo"]
-    figures = ", ".join(f"{words} {loo[name]:.2f}" for name, words in _KERNELS.items() if name in loo)
+    figures = ", ".join(f"{words} {loo[name]:.2f}" for name, words in KERNELS.items() if name in loo)
     return [f"its kernel is {after} from now on; log density of a measurement by the others: {figures}"]
 
 

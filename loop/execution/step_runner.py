@@ -107,7 +107,7 @@ class StepRunner:
 
     def _failed(self, result: StepResult, station: str) -> TrialResult | None:
         """Return how a trial ends whose step has failed; None where the step is tried again."""
-        state, reason = self._dispatcher.state_after_failure(result, station), f"{station}: {result.error}"
+        state, reason = self._dispatcher.state_after_failure(result, station), _at(station, result.error or "")
         job, now, store = result.job, self._session.clock.now(), self._session.store
         if state is None:
             store.claim(job.trial, self._state.read_step(job.trial, job.token), now)
@@ -127,3 +127,8 @@ class StepRunner:
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
             text = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
             self._session.on_event(Warned(text))
+
+
+def _at(station: str, error: str) -> str:
+    """Return what went wrong at a station; errors of instruments begin with its name already."""
+    return error if error.startswith((f"{station}: ", f"{station} ")) else f"{station}: {error}"

@@ -9,12 +9,12 @@ from typing import Any
 from campaigns.spaces.parameters import CategoricalConfig, ParameterConfig
 from campaigns.values import TrialState
 from loop.core.formatting import one_line
+from loop.core.model_words import column_names, hyper_parameter_name
 from loop.core.records import StepRecord, TrialRecord
 from loop.report.style import COLOURS, LOG_AXIS, RED, Figure, Trace, label, layout
 
 _HOUR, _DAY = 3600.0, 86400.0
 _UNPROVEN = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
-_WARPS = {"low": "warp at the low end of", "high": "warp at the high end of"}
 _DASHES = ("solid", "dot", "dash", "dashdot")
 
 Attempt = tuple[TrialRecord, StepRecord]
@@ -122,21 +122,14 @@ def _attempt_text(trial: TrialRecord, step: StepRecord, now: float) -> str:
 
 def _flat(values: Mapping[str, float], parameters: Mapping[str, ParameterConfig]) -> dict[str, float]:
     """Return each hyper-parameter under a readable name; those of columns bear the names of the columns."""
-    columns = [c for name, p in parameters.items() for c in _columns(name, p)]
-    return {_named(path, columns): value for path, value in values.items()}
+    columns = [column for name, parameter in parameters.items() for column in _columns(name, parameter)]
+    return {hyper_parameter_name(path, columns): value for path, value in values.items()}
 
 
 def _columns(name: str, parameter: ParameterConfig) -> list[str]:
     if not isinstance(parameter, CategoricalConfig):
         return [name]
-    return [f"{name} {n}" for n in parameter.descriptors] or [f"{name}={level}" for level in parameter.levels]
-
-
-def _named(path: str, columns: Sequence[str]) -> str:
-    kind, _, which = path.partition(".")
-    if not (which.isdigit() and int(which) < len(columns)):
-        return path.replace("_", " ").replace(".", " ")
-    return f"{_WARPS.get(kind, kind)} {columns[int(which)]}"
+    return column_names(name, parameter.levels, parameter.descriptors)
 
 
 def _history(history: Mapping[int, Mapping[str, float]], name: str, place: int) -> Trace:

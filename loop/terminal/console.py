@@ -24,7 +24,19 @@ def console() -> Console:
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
-def labelled(rows: Iterable[tuple[str, str]]) -> RenderableType:
+def print_tables(*shown: RenderableType) -> None:
+    """Print tables and texts; anywhere but in a terminal, without blanks at the ends of lines."""
+    out = console()
+    if out.is_terminal:
+        out.print(*shown)
+        return
+    with out.capture() as captured:
+        out.print(*shown)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
+def labelled(rows: Iterable[tuple[str, str]]) -> Table:
     """Return rows of a label and a text."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for label, text in rows:

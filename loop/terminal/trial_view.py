@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.core.campaign_version import parameter_units
+from campaigns.values import Candidate, Scalar
+from loop.core.campaign_version import model_columns, parameter_units
 from loop.core.candidate_results import CandidateResult, by_trial
 from loop.core.formatting import (
     candidate_text,
+    counted,
     date_time,
     duration,
     format_uncertain,
@@ -22,16 +25,22 @@ from loop.core.formatting import (
     regret_text,
     score_text,
     state_text,
+    why_text,
 )
 from loop.core.journal import weights_version
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
-from loop.core.records import Document, StepRecord, Transition, TrialRecord
+from loop.core.records import Document, Transition, TrialRecord
 from loop.storage.campaign_status import stored_front, stored_results
 from loop.terminal.console import labelled, new_table
+from loop.terminal.model_view import describe_model, short
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
+
+
+_ALIKE = 0.01
+"""Share of a number by which candidates must differ to be shown beside each other; not tuned."""
 
 
 def trial_parts(store: Reader, number: int) -> RenderableType:
@@ -41,26 +50,33 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
     trials = store.trials()
     units, front = parameter_units(source), stored_front(store, trials)
     one = by_trial(stored_results(store, trials)).get(number)
-    parts: list[tuple[str, RenderableType]] = [
+    parts: list[tuple[str, Table]] = [
         (f"trial {trial.number}", labelled([*_trial_rows(trial, units, front), *_candidate_rows(one)])),
-        ("why it was proposed", labelled(_proposal_rows(trial.proposal, units, _merit(store, trial, front)))),
+        ("why it was proposed", labelled(_proposal_rows(trial, units, _merit(store, trial, front)))),
+        *_model_parts(trial, model_columns(source)),
         ("predicted and measured", _metrics_table(trial)),
-        ("steps", _steps_table(trial.steps)),
-        ("life", _transitions_table(store.transitions(number))),
+        ("steps", _steps_table(trial)),
+        ("life", _transitions_table(trial, store.transitions(number))),
         ("documents", labelled(_document_rows(store.documents(number)))),
     ]
-    return Group(*(item for title, part in parts for item in (Text(title, style="bold"), part, Text(""))))
+    shown = [(title, part) for title, part in parts if part.row_count]
+    return Group(*(item for title, part in shown for item in (Text(title, style="bold"), part, Text(""))))
+
+
+def _model_parts(trial: TrialRecord, columns: Sequence[str]) -> Iterator[tuple[str, Table]]:
+    """Yield a table for the model of each metric that the proposal is from."""
+    for name, model in trial.proposal.models.items():
+        predicted = trial.proposal.predictions.get(name)
+        yield f"model of {name}", labelled(describe_model(model, columns, "" if predicted is None else predicted.unit))
 
 
 def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | None) -> Iterator[tuple[str, str]]:
     yield "candidate", candidate_text(trial.candidate, units)
     yield "state", state_text(trial)
-    if trial.reason:
-        yield "reason", one_line(trial.reason)
+    if why := why_text(trial.reason, *trial.flags):
+        yield "reason", why
     if trial.missing:
-        yield "cannot be had", ", ".join(trial.missing)
-    if trial.flags:
-        yield "flags", one_line(", ".join(trial.flags))
+        yield "no value of", ", ".join(trial.missing)
     if trial.outlier:
         yield "suspected outlier", one_line(trial.outlier)
     if trial.score is not None:
@@ -70,7 +86,7 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
             yield "on the front", "yes" if trial.number in front.numbers else "no"
         yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
     if trial.regret is not None:
-        yield "regret estimate then", regret_text(trial.regret)
+        yield "regret estimate at that time", regret_text(trial.regret)
     yield "created", date_time(trial.created)
     yield "ended", date_time(trial.ended)
 
@@ -96,7 +112,7 @@ def _merit(store: Reader, trial: TrialRecord, front: Front | None) -> str:
     if front is not None:
         return ""
     old = trial.proposal.version < weights_version(store.amendments())
-    return "predicted score, by the weights of then" if old else "predicted score"
+    return "predicted score, by the weights at that time" if old else "predicted score"
 
 
 def _origin_rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
@@ -105,13 +121,14 @@ def _origin_rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
         yield "node", proposal.node
 
 
-def _proposal_rows(proposal: Proposal, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
+def _proposal_rows(trial: TrialRecord, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
+    proposal = trial.proposal
     yield from _origin_rows(proposal)
     yield "campaign", f"with amendment {proposal.version}" if proposal.version else "as the file says"
     if proposal.reason:
         yield "reason", one_line(proposal.reason)
     if proposal.acquisition is not None:
-        yield f"log expected improvement{'' if score_label else ' of the front'}", f"{proposal.acquisition:.4g}"
+        yield f"log expected {'' if score_label else 'hypervolume '}improvement", f"{proposal.acquisition:.4g}"
     if proposal.score is not None and score_label:
         yield score_label, format_uncertain(*proposal.score)
     if proposal.feasibility is not None:
@@ -123,27 +140,37 @@ def _proposal_rows(proposal: Proposal, units: Mapping[str, str], score_label: st
     if proposal.success is not None and proposal.success < 1.0:
         yield "probability of not failing", f"{proposal.success:.2f}"
     yield "learnt from trials", _numbers(proposal.learnt_from)
-    yield "under way then", _numbers(proposal.pending)
-    for name, model in proposal.models.items():
-        yield f"model of {name}", one_line(_short(model))
-    for other in proposal.alternatives:
-        yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
+    yield "under way at that time", _numbers(proposal.pending)
+    yield from _alternatives(trial, units)
+
+
+def _alternatives(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the best candidates that were not chosen, without those that are hardly different."""
+    shown, offered = [trial.candidate], trial.proposal.alternatives
+    for other in offered:
+        if not any(_alike(other.candidate, one) for one in shown):
+            shown.append(other.candidate)
+            yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
+    if hidden := len(offered) + 1 - len(shown):
+        yield "not chosen", f"{counted(hidden, 'candidate')} within 1 % of what stands here"
+
+
+def _alike(one: Candidate, other: Candidate) -> bool:
+    """Return whether two candidates differ by less than a hundredth of each number."""
+    if one.material != other.material or one.parameters.keys() != other.parameters.keys():
+        return False
+    pairs = ((value, other.parameters[name]) for name, value in one.parameters.items())
+    return all(_close(value, another) for value, another in pairs)
+
+
+def _close(one: Scalar, other: Scalar) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return math.isclose(one, other, rel_tol=_ALIKE)
 
 
 def _numbers(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers)) or "none"
-
-
-def _short(value: Any) -> str:
-    """Return a value of a model or a document in few digits."""
-    match value:
-        case float():
-            return f"{value:.3g}"
-        case Mapping():
-            return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-        case list() | tuple():
-            return f"[{', '.join(_short(item) for item in value)}]"
-    return str(value)
 
 
 def _metrics_table(trial: TrialRecord) -> Table:
@@ -160,22 +187,31 @@ def _metrics_table(trial: TrialRecord) -> Table:
     return table
 
 
-def _steps_table(steps: Sequence[StepRecord]) -> Table:
-    table = new_table("step", "attempt", "station", "state", "lab time", "cost", "token", "reason")
-    for step in steps:
+def _steps_table(trial: TrialRecord) -> Table:
+    whys = [_further(step.reason, trial) for step in trial.steps]
+    heads = ("step", "attempt", "station", "state", "lab time", "cost", "token")
+    table = new_table(*heads, *(["reason"] if any(whys) else []))
+    for step, why in zip(trial.steps, whys, strict=True):
         took = "–" if step.started is None or step.ended is None else duration(step.ended - step.started)
         cost = f"{step.cost:.0f} USD"
         cells = (step.name, str(step.attempt), step.station, str(step.state), took, cost, step.token)
-        table.add_row(*cells, one_line(step.reason))
+        table.add_row(*cells, *([why] if any(whys) else []))
     return table
 
 
-def _transitions_table(transitions: Sequence[Transition]) -> Table:
-    table = new_table("time", "lab time", "step", "state", "reason")
-    for change in transitions:
+def _transitions_table(trial: TrialRecord, transitions: Sequence[Transition]) -> Table:
+    whys = [_further(change.reason, trial) for change in transitions]
+    table = new_table("time", "lab time", "step", "state", *(["reason"] if any(whys) else []))
+    for change, why in zip(transitions, whys, strict=True):
         lab = duration(change.lab)
-        table.add_row(date_time(change.wall), lab, change.step or "–", str(change.state), one_line(change.reason))
+        cells = (date_time(change.wall), lab, change.step or "–", str(change.state))
+        table.add_row(*cells, *([why] if any(whys) else []))
     return table
+
+
+def _further(reason: str, trial: TrialRecord) -> str:
+    """Return a reason, but for the one that stands at the top already."""
+    return "" if one_line(reason) in one_line(trial.reason) else one_line(reason)
 
 
 def _document_rows(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
@@ -186,4 +222,4 @@ def _document_rows(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
 
 
 def _data(value: Any) -> str:
-    return f"({len(value)} values)" if isinstance(value, list) and len(value) > 4 else _short(value)
+    return f"({len(value)} values)" if isinstance(value, list) and len(value) > 4 else short(value)

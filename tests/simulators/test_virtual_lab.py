@@ -161,7 +161,7 @@ def test_data_faults_reach_the_event_for_the_gate_to_judge(crew_of: Callable[...
 def test_a_sample_that_nobody_made_cannot_be_measured(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of()
     (result,) = crew.run(job("xrd", trial=99))
-    assert result.error.startswith("LabError: there is no sample '99'")
+    assert result.error.startswith("there is no sample '99'")
 
 
 def test_the_thermocouple_is_right_at_any_lab_time(crew_of: Callable[..., Crew[VirtualLab]]) -> None:

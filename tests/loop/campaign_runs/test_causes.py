@@ -40,7 +40,7 @@ def test_what_a_driver_raises_when_the_clock_calls_it_costs_its_job_only(bench: 
         bench.run(troubled("Mistaken"))
     third = Reader(bench.url).trial(2)
     assert (third.state, third.cause) == (TrialState.UNCERTAIN, Cause.LAB)
-    assert "StepError: bench: its driver raised KeyError: 'no such register'" in third.reason
+    assert "bench: its driver raised KeyError: 'no such register'" in third.reason
     assert "troubled.py:" in third.reason
 
 

@@ -65,17 +65,17 @@ def test_hyper_parameters_are_lines_over_the_proposals_that_name_their_columns()
     figure = model_figure(trials, "capacity", campaign().space.parameters)
     go.Figure(figure)
     assert [t["name"] for t in figure["data"]] == [
-        "length temperature",
-        "length atmosphere=&lt;argon&gt;",
-        "process",
+        "length scale temperature",
+        "length scale atmosphere=&lt;argon&gt;",
+        "variance",
         "warp at the low end of time",
         "warp at the high end of time",
-        "noise",
+        "noise variance",
     ]
     assert (figure["data"][0]["x"], figure["data"][0]["y"]) == ([4, 6], [0.5, 0.5])
 
 
-def test_lengths_along_parameters_bear_their_names_and_scales_those_of_the_views() -> None:
+def test_lengths_along_parameters_bear_their_names_and_scales_those_of_the_features() -> None:
     values = {
         "scale.chgnet": 0.7,
         "length.chgnet": 0.9,
@@ -89,5 +89,11 @@ def test_lengths_along_parameters_bear_their_names_and_scales_those_of_the_views
     figure = model_figure([proposed], "capacity", campaign().space.parameters)
     go.Figure(figure)
     names = [trace["name"] for trace in figure["data"]]
-    expected = ["scale chgnet", "length chgnet", "length temperature", "length atmosphere=&lt;argon&gt;"]
-    assert names == [*expected, "process", "nugget"]
+    assert names == [
+        "variance chgnet",
+        "length scale chgnet",
+        "length scale temperature",
+        "length scale atmosphere=&lt;argon&gt;",
+        "variance",
+        "variance of what no feature explains",
+    ]
