@@ -17,7 +17,7 @@ from campaigns.config import Config, Name, Number, Quantity
 from campaigns.errors import UnitError
 from campaigns.expressions import Product
 from campaigns.metrics import DerivedConfig, MetricConfig
-from campaigns.units import has_offset, quantity, to_difference, to_unit
+from campaigns.units import has_offset, quantity, to_difference, to_unit, with_unit
 
 Weight = Annotated[Number, Field(gt=0)]
 MOST_AXES = 4
@@ -115,14 +115,14 @@ FindConfig = Annotated[FindBestConfig | FindManyConfig | FindParetoConfig, Field
 
 
 class OutcomeConstraintConfig(Config):
-    """A bound that a metric must satisfy for a candidate to count."""
+    """An outcome constraint: a limit that a metric must keep for a candidate to count."""
 
     metric: Name
     """Name of the metric."""
     at_least: Quantity | None = None
-    """Lower bound."""
+    """Lower limit."""
     at_most: Quantity | None = None
-    """Upper bound."""
+    """Upper limit."""
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
@@ -336,10 +336,10 @@ def _bare_term(config: TermConfig, unit: str) -> Term:
 
 
 def _bound(config: OutcomeConstraintConfig, unit: str) -> Bound:
-    if config.at_least is not None:
-        return Bound(config.metric, True, to_unit(config.at_least, unit), f"{config.metric} >= {config.at_least}")
-    assert config.at_most is not None  # noqa: S101 - OutcomeConstraintConfig holds exactly one bound
-    return Bound(config.metric, False, to_unit(config.at_most, unit), f"{config.metric} <= {config.at_most}")
+    limit, sign = (config.at_most, "<=") if config.at_least is None else (config.at_least, ">=")
+    assert limit is not None  # noqa: S101 - OutcomeConstraintConfig holds exactly one limit
+    text = f"{config.metric} {sign} {with_unit(limit, unit)}"
+    return Bound(config.metric, config.at_least is not None, to_unit(limit, unit), text)
 
 
 def scale_in(scale: float | str, unit: str) -> float:

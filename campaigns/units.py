@@ -205,6 +205,12 @@ def split_quantity(text: str) -> tuple[float, str]:
     return float(match[1]), match[2]
 
 
+def with_unit(value: float | str, unit: str) -> str:
+    """Return a quantity of a campaign file in words: with its own unit, or with ``unit`` where it states none."""
+    text = value if isinstance(value, str) else f"{value:g}"
+    return text if unit in ("1", "") or split_quantity(text)[1] else f"{text} {unit}"
+
+
 def last_digit(text: str, unit: str) -> float:
     """Return what one more in the last digit of a quantity such as ``33.3 percent`` adds, in ``unit``.
 

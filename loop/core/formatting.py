@@ -209,10 +209,11 @@ def outcome_text(trial: TrialRecord) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration such as ``1:02:03`` or ``2:03``."""
-    minutes, second = divmod(int(max(seconds, 0.0)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+    """Return a duration such as ``34 h 35 min``, ``2 min 3 s`` or ``10 min``; from an hour on, without seconds."""
+    hours, rest = divmod(int(max(seconds, 0.0)), 3600)
+    minutes, second = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else second, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 def date_time(epoch: float | None) -> str:

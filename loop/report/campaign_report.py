@@ -205,7 +205,7 @@ def _header(content: Content) -> str:
         ("trials", f"{content.used.trials} of {campaign.budget.trials}"),
         ("cost", f"{content.used.cost:,.0f} USD"),
         ("lab time", f"{content.now / _DAY:.1f} d"),
-        ("wall clock [h:min:s]", duration(content.used.wall_time)),
+        ("wall clock", duration(content.used.wall_time)),
     ]
     status = paragraph(_status(content), "status")
     return f"<h1>{escape(content.record.name)}</h1>{paragraph(campaign.description)}{status}{tiles(numbers)}"

@@ -129,9 +129,7 @@ def budget_meters(campaign: Campaign, used: Spent) -> str:
     money = f"{used.cost:,.0f} USD" + ("" if budget.cost is None else f" of {budget.cost:,.0f} USD")
     time = duration(used.wall_time) + ("" if budget.wall_time is None else f" of {duration(budget.wall_time)}")
     cost = meter("cost of steps", money, used.cost / budget.cost if budget.cost else None)
-    clock = meter(
-        "time on the wall clock [h:min:s]", time, used.wall_time / budget.wall_time if budget.wall_time else None
-    )
+    clock = meter("time on the wall clock", time, used.wall_time / budget.wall_time if budget.wall_time else None)
     return f'<div class="meters">{trials}{cost}{clock}</div>'
 
 
@@ -169,7 +167,7 @@ def amendments_table(campaign: Campaign, amendments: Iterable[Amendment]) -> str
 
 def sessions_table(sessions: Sequence[SessionRecord]) -> str:
     """Return every start of the controller and how it ended."""
-    heads = ("session", "started", "last sign of life", "lasted [h:min:s]", "outcome")
+    heads = ("session", "started", "last sign of life", "lasted", "outcome")
     return table(
         heads,
         [

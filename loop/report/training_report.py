@@ -45,7 +45,7 @@ def _header(title: str, record: TrainingRecord) -> str:
         ("R² [1]", "–" if scores.r2 is None else f"{scores.r2:.3f}"),
         ("rank correlation [1]", "–" if scores.spearman is None else f"{scores.spearman:.3f}"),
         ("rows: learnt from, held out", f"{record.sizes.training}, {scores.rows}"),
-        ("training [h:min:s]", duration(record.seconds)),
+        ("training", duration(record.seconds)),
     ]
     warnings = "".join(paragraph(text, "status") for text in cautions(record))
     said = f"Trained on {record.source}. The errors are those of {scores.rows} rows that were held out."

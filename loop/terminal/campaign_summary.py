@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from campaigns.campaign import Campaign
@@ -29,6 +29,7 @@ from campaigns.pool_source import (
 from campaigns.spaces.mixtures import MixtureConfig
 from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, IntegerConfig, OrdinalConfig, ParameterConfig
 from campaigns.spaces.space import SpaceConfig
+from campaigns.units import with_unit
 from campaigns.warm_start import Source
 from loop.core.formatting import duration, one_line, unit_text
 from loop.storage.row_outcomes import tally
@@ -50,10 +51,10 @@ def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, 
     for name, metric in campaign.metrics.items():
         yield "metric", f"{name}{unit_text(metric.unit)}: {_metric(metric)}"
     for term in campaign.objective.terms:
-        yield "objective", _term(term)
+        yield "objective", _term(term, campaign.metrics[term.metric].unit)
     yield "find", _find(campaign.objective.find)
     for bound in campaign.build_objective().bounds:
-        yield "bound", bound.text
+        yield "outcome constraint", bound.text
     yield "lab", campaign.lab.kind
     yield "stations", ", ".join(campaign.stations)
     yield "workflow", " → ".join(step.name for step in campaign.workflow)
@@ -71,12 +72,19 @@ def _space(space: SpaceConfig) -> Iterator[tuple[str, str]]:
         yield "parameter", f"{name}: {_parameter(parameter)}{_condition(parameter)}"
     for name, mixture in space.mixtures.items():
         yield "mixture", f"{name}: {_mixture(mixture)}"
-    for constraint in space.constraints:
-        yield "constraint", constraint
+    for constraint in space.parsed_constraints:
+        yield "constraint", f"{constraint.text}{_units(space, constraint.names)}"
     if space.rows is not None:
         yield "rows", space.rows.file
     if space.pool is not None:
         yield "pool", _pool(space.pool)
+
+
+def _units(space: SpaceConfig, names: Iterable[str]) -> str:
+    """Return which units the numbers of a constraint are in; nothing where none has a unit."""
+    units = {name: unit_text(space.all_parameters[name].unit) for name in names}
+    said = ", ".join(f"{name} in{unit}" for name, unit in units.items() if unit)
+    return f" ({said})" if said else ""
 
 
 def _parameter(parameter: ParameterConfig) -> str:
@@ -118,16 +126,20 @@ def _metric(metric: MetricConfig) -> str:
             return f"= {metric.formula}"
 
 
-def _term(term: TermConfig) -> str:
+def _term(term: TermConfig, unit: str) -> str:
+    """Return a term of the objective; numbers without a unit are in that of its metric."""
     match term:
         case LinearTermConfig():
-            return f"{term.goal} {term.metric}, weight {term.weight:g}, one point per {term.scale}"
+            return f"{term.goal} {term.metric}, weight {term.weight:g}, one point per {with_unit(term.scale, unit)}"
         case TargetTermConfig():
-            window = f"in {term.low} to {term.high}"
-            return f"target {term.metric} {window}, weight {term.weight:g}, one point per {term.scale}"
+            window = f"in {term.low} to {with_unit(term.high, unit)}"
+            scale = with_unit(term.scale, unit)
+            return f"target {term.metric} {window}, weight {term.weight:g}, one point per {scale}"
         case DesirabilityTermConfig():
-            edges = [f"{word} {edge}" for word in ("above", "below") if (edge := getattr(term, word)) is not None]
-            return f"desirable {term.metric} {' and '.join(edges)}, weight {term.weight:g}, edges {term.width} wide"
+            given = {word: getattr(term, word) for word in ("above", "below")}
+            edges = [f"{word} {with_unit(edge, unit)}" for word, edge in given.items() if edge is not None]
+            width = with_unit(term.width, unit)
+            return f"desirable {term.metric} {' and '.join(edges)}, weight {term.weight:g}, edges {width} wide"
 
 
 def _find(find: FindConfig) -> str:

@@ -69,7 +69,14 @@ def _too_long(campaign: Campaign, step: StepConfig, station: str, instrument: Ha
     recipe = told(longest)
     words = ", ".join(f"{key} {_shown(recipe[key], instrument, key)}" for key in step.recipe)
     time, most, enough = lab_time(takes(longest)), lab_time(step.timeout), lab_time(bound)
-    return f"{station} takes {time} ({words}), and the step may take {most}; allow {enough}, or narrow the space"
+    found = " for the longest recipe found" if enough != time else ""
+    takes_long = f"{station} takes {time}{found} ({words})"
+    return f"{takes_long}, and the step may take {most}; {_enough(time, enough)}, or narrow the space"
+
+
+def _enough(time: str, enough: str) -> str:
+    """Return what to allow; where that is more than what was found, why."""
+    return f"allow {enough}" + (", which is enough for every recipe of the space" if enough != time else "")
 
 
 def _shown(value: Scalar, instrument: HasDuration, key: str) -> str:
@@ -87,7 +94,9 @@ def _expected(campaign: Campaign, where: str, step: StepConfig) -> Iterator[Prob
     longest, bound = _longest(campaign, names, step.duration_of, step.timeout)
     if (takes := step.duration_of(longest)) > step.timeout:
         message = f"the step is expected to take {lab_time(takes)}, and may take {lab_time(step.timeout)}"
-        yield Problem(f"{where}.timeout", f"{message}; allow {lab_time(bound)}, or correct duration")
+        yield Problem(
+            f"{where}.timeout", f"{message}; {_enough(lab_time(takes), lab_time(bound))}, or correct duration"
+        )
 
 
 def _named(step: StepConfig) -> dict[str, str]:

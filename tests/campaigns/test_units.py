@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from campaigns.errors import CampaignError, UnitError
 from campaigns.load import parse_campaign
-from campaigns.units import check_unit, convert, has_offset, registry, same_dimension, to_difference, to_unit
+from campaigns.units import check_unit, convert, has_offset, registry, same_dimension, to_difference, to_unit, with_unit
 from tests.stores import CAMPAIGN
 from tests.strategies import METRIC_UNITS, numbers
 
@@ -251,3 +251,10 @@ def test_a_reference_is_no_unit(unit: str) -> None:
 def test_what_was_meant_is_said(unit: str, meant: str) -> None:
     with pytest.raises(UnitError, match=f"did you mean '{meant}'"):
         check_unit(unit)
+
+
+def test_a_quantity_is_shown_with_the_unit_that_it_is_in() -> None:
+    assert with_unit(25, "kg/kg") == "25 kg/kg"
+    assert with_unit("25", "kg/kg") == "25 kg/kg"
+    assert with_unit("3700 mV", "V") == "3700 mV"
+    assert with_unit(0.8, "1") == "0.8"

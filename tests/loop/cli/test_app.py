@@ -130,7 +130,9 @@ def test_validate_says_ok_with_a_summary() -> None:
     assert first.endswith("calcination.yaml: OK")
     assert "parameter: temperature: 649.85 to 949.85 degC" in lines
     assert "objective: maximise capacity, weight 2, one point per 20 mAh/g" in lines
-    assert "bound: mean_voltage >= 3700 mV" in lines
+    assert "outcome constraint: mean_voltage >= 3700 mV" in lines
+    assert "constraint: temperature + 8 * time <= 1100 (temperature in degC, time in h)" in lines
+    assert "budget: 30 trials, 10 min" in lines
     assert {line.split(":")[0] for line in lines} >= {"campaign", "metric", "stations", "workflow", "budget"}
 
 
@@ -224,7 +226,7 @@ def test_show_tells_a_trial_s_whole_life(small: Path) -> None:
         "150.0 ± 2.0 mAh/g",
         "+0.0 sd",
         "60 USD",
-        "1:00:01",
+        "1 h",
         "make event",
         "counts (9 values)",
         "[bold]not markup[/bold]",

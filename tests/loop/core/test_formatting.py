@@ -123,9 +123,10 @@ def test_trials_are_counted_and_listed_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-1.0, "0:00"), (123.9, "2:03"), (3723.0, "1:02:03"), (360000.0, "100:00:00")]
+    ("seconds", "text"),
+    [(-1, "0 s"), (0.9, "0 s"), (600, "10 min"), (123.9, "2 min 3 s"), (3723, "1 h 2 min"), (360000, "100 h")],
 )
-def test_a_duration_has_hours_only_where_there_are_any(seconds: float, text: str) -> None:
+def test_a_duration_says_its_units_and_has_seconds_below_an_hour_only(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 

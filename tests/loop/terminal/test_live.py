@@ -194,7 +194,7 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     with console.capture() as capture:
         console.print(view.render())
     shown = capture.get()
-    assert "3 of 10 trials · 3:00 (12:00 left) · 90 USD (810 left)" in shown
+    assert "3 of 10 trials · 3 min (12 min left) · 90 USD (810 left)" in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "furnace soaking at 601 degC" in lines
     assert "best so far trial 1, score 17.00 ± 0.20" in lines
@@ -253,9 +253,9 @@ def test_embedding_shows_its_pace_and_the_time_left_once_it_takes_long(campaign:
     assert "about" not in shown(view), "it may be over at once"
     now[0] = 10.0
     view(Preparing("embedding", 300, 1300))
-    assert "300 of 1,300 structures, about 0:50 left" in shown(view)
+    assert "300 of 1,300 structures, about 50 s left" in shown(view)
     now[0] = 14.0
-    assert "about 0:46 left" in shown(view)
+    assert "about 46 s left" in shown(view)
     view(Preparing("embedding", 1300, 1300))
     assert "about" not in shown(view)
 
@@ -283,7 +283,10 @@ def test_piped_a_large_pool_is_not_a_line_for_each_few_structures(campaign: Camp
         view(Preparing("embedding", done, 10_000))
     lines = [line[9:] for line in stream.getvalue().splitlines()]
     assert len(lines) == 11
-    assert lines[:2] == ["embedding: 100 of 10000 structures", "embedding: 1100 of 10000 structures, about 1:29 left"]
+    assert lines[:2] == [
+        "embedding: 100 of 10000 structures",
+        "embedding: 1100 of 10000 structures, about 1 min 29 s left",
+    ]
     assert lines[-1] == "embedding: 10000 of 10000 structures"
 
 
