@@ -27,7 +27,7 @@ def ending_of_step(campaign: Campaign, trial: TrialRecord, step: str, analysed: 
     lacking = {name: given for name, given in analysed.missing.items() if name in vital}
     if not lacking:
         return None
-    texts = (f"{name} cannot be had of this sample: the analysis gave {given}" for name, given in lacking.items())
+    texts = (f"{name} has no value for this sample: the analysis gave {given}" for name, given in lacking.items())
     return TrialResult(TrialState.FAILED, f"{step}: {'; '.join(texts)}", cause=Cause.SAMPLE, missing=tuple(lacking))
 
 

@@ -75,7 +75,7 @@ class HealthChange:
         """What happened and why, in one line."""
         match self.state:
             case HealthState.HEALTHY:
-                return f"the model is honest again: {self.reason}"
+                return f"the intervals of the model hold again: {self.reason}"
             case HealthState.RECALIBRATED:
                 return f"the model is recalibrated: {self.reason}"
             case HealthState.FALLBACK:

@@ -73,7 +73,7 @@ class Dispatcher:
 
     def unusable_error(self, step: StepConfig) -> LabError:
         """Return the error of a step that has no usable station left, with what each failed with the last time."""
-        why = "; ".join(f"{name}: {self._latest[name]}" for name in step.stations)
+        why = "; ".join(at_station(name, self._latest[name]) for name in step.stations)
         return LabError(
             f"step {step.name} has no usable station left of {', '.join(step.stations)} ({why}); what waits for it is "
             "kept: mend the instrument and go on with 'athanor run', or withdraw a trial with 'athanor trial withdraw'"
@@ -159,7 +159,7 @@ class Dispatcher:
             flags = (*gate.wrong, *gate.held.values(), *(f"{name}: got {x}" for x in gate.missing.values()))
             cause = Cause.DATA if flags else None
         except SampleError as error:
-            flags, cause = (f"{name} cannot be had of this sample: {error}",), Cause.SAMPLE
+            flags, cause = (f"{name} has no value for this sample: {error}",), Cause.SAMPLE
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a computation may raise anything, exit() too
             found = failed(f"computation of {trial.fidelity}", error)
             flags, cause, fault = found.flags, found.cause, found.fault
@@ -206,3 +206,8 @@ class Dispatcher:
 
 def _open(step: StepRecord) -> bool:
     return step.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
+
+
+def at_station(station: str, error: str) -> str:
+    """Return what went wrong at a station; errors of instruments begin with its name already."""
+    return error if error.startswith((f"{station}: ", f"{station} ")) else f"{station}: {error}"

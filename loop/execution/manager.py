@@ -10,7 +10,7 @@ from campaigns.errors import AnalysisError, PlannerError
 from campaigns.laboratory import StepConfig
 from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
-from loop.core.formatting import change_text
+from loop.core.formatting import change_text, counted
 from loop.core.journal import Amendment
 from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
@@ -211,7 +211,9 @@ class Manager:
         self._completion.end(number, ending)
         self._stop.check_repeated_faults()
         for metric in never_had(self._state.trials, ending.missing):
-            text = f"{metric} could not be had of any sample so far; look at the analysis, and at where trials are made"
+            text = (
+                f"{metric} has had no value for any sample so far; look at the analysis, and at where trials are made"
+            )
             self._session.on_event(Warned(text))
 
     def _apply_amendments(self) -> bool:
@@ -266,7 +268,8 @@ class Manager:
 
     def _finish(self) -> SessionResult:
         trials, stop = self._state.trials, self._stop
-        reason = stop.reason() or f"{self._session.options.max_trials} trials were asked for"
+        proposed = counted(self._session.options.max_trials or 0, "trial")
+        reason = stop.reason() or f"{proposed} proposed in this session, as --max-trials says"
         self._session.on_event(Finished(reason, self._completion.best, front_of(self._state.campaign, trials)))
         ended = (stop.finished, stop.interrupted, stop.aborted)
         return SessionResult(reason, *ended, tuple(trials), stop.wall_time, tuple(self._completion.found))

@@ -93,7 +93,7 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
         if space.model_copy(update={"rows": None}).contains(candidate):
             return f"it is no row of {space.rows.file if space.rows else 'the table'}; only its rows may be chosen"
         advice = "change the space first, by 'athanor space'"
-        return f"it lies outside of the space in force: bounds, levels, constraints or what is fixed; {advice}"
+        return f"it lies outside of the current space: bounds, levels, constraints or what is fixed; {advice}"
     return ""
 
 

@@ -40,7 +40,7 @@ def outside_space(waiting: Iterable[TrialRecord], space: SpaceConfig) -> Iterato
     """Yield the trials that were not begun and are not allowed any more, each with how it ends."""
     for trial in waiting:
         if not trial.begun and not space.contains(trial.candidate):
-            yield trial.number, TrialResult(TrialState.WITHDRAWN, "it lies outside of the space in force")
+            yield trial.number, TrialResult(TrialState.WITHDRAWN, "it lies outside of the current space")
 
 
 def already_measured(trials: Sequence[TrialRecord]) -> Iterator[tuple[int, TrialResult]]:

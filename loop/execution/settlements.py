@@ -157,7 +157,7 @@ def _release(store: Store, analyst: Analyst, trial: TrialRecord, one: Amendment,
     record = trial.steps[-1]
     analysed = analyst.analyse(trial, analyst.step(record.name), record, trusting=True)
     if analysed.flags or analysed.missing:
-        lacking = (f"{name} cannot be had: the analysis gave {given}" for name, given in analysed.missing.items())
+        lacking = (f"{name} has no value: the analysis gave {given}" for name, given in analysed.missing.items())
         return "; ".join((*analysed.flags, *lacking))
     store.release(trial.number, analysed.metrics, lab, one)
     return ""

@@ -11,7 +11,7 @@ from instruments.job import StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
-from loop.execution.dispatcher import COMPUTER, Dispatcher
+from loop.execution.dispatcher import COMPUTER, Dispatcher, at_station
 from loop.execution.session import Session
 
 _POLL = 0.1
@@ -107,7 +107,7 @@ class StepRunner:
 
     def _failed(self, result: StepResult, station: str) -> TrialResult | None:
         """Return how a trial ends whose step has failed; None where the step is tried again."""
-        state, reason = self._dispatcher.state_after_failure(result, station), _at(station, result.error or "")
+        state, reason = self._dispatcher.state_after_failure(result, station), at_station(station, result.error or "")
         job, now, store = result.job, self._session.clock.now(), self._session.store
         if state is None:
             store.claim(job.trial, self._state.read_step(job.trial, job.token), now)
@@ -127,8 +127,3 @@ class StepRunner:
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
             text = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
             self._session.on_event(Warned(text))
-
-
-def _at(station: str, error: str) -> str:
-    """Return what went wrong at a station; errors of instruments begin with its name already."""
-    return error if error.startswith((f"{station}: ", f"{station} ")) else f"{station}: {error}"

@@ -92,7 +92,7 @@ class StopMonitor:
             self.check_repeated_faults()
         else:
             numbers = trials_text([t.number for t in same])
-            text = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' takes them up again"
+            text = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' analyses them anew"
             self._session.on_event(Warned(text))
 
     def stop(self, reason: str) -> None:

@@ -381,7 +381,7 @@ def _timeline(content: Content) -> list[str]:
 def _amendments(content: Content) -> list[str]:
     note = (
         "What was changed while the campaign lived. The file stays as it was; scores are by the latest weights, and "
-        "each trial was proposed by what was in force then."
+        "each trial was proposed by what applied at that time."
     )
     return [paragraph(note, "note"), amendments_table(content.campaign, content.amendments)]
 

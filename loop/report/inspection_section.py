@@ -39,7 +39,7 @@ _CROSS_VALIDATION = (
 def inspection_parts(campaign: Campaign, trials: Sequence[TrialRecord], said: ModelInspection) -> list[str]:
     """Return the pieces of the section."""
     if said.missing:
-        return [paragraph(f"The models cannot be asked: {said.missing}.", "note")]
+        return [paragraph(f"There are no models to inspect: {said.missing}.", "note")]
     shown = _Shown(campaign, trials, said)
     figures = [*shown.importances(), *shown.surfaces(), *shown.cross_validation()]
     meanings = details("what the numbers mean", facts(MEANINGS.items()))

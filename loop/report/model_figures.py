@@ -14,7 +14,7 @@ from loop.report.style import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, F
 
 _LEVEL_COLOURS = (GREEN, ORANGE, BLUE)
 _CHANGE_COLOURS = {HealthState.HEALTHY: GREEN, HealthState.RECALIBRATED: ORANGE, HealthState.FALLBACK: RED}
-_REST = "not seen by any"
+_REST = "explained by no feature"
 
 Running = Sequence[tuple[int, Figures]]
 
@@ -62,14 +62,14 @@ def health_figure(found: Running, config: HealthConfig, changes: Sequence[Health
 
 
 def features_figure(trials: Sequence[TrialRecord], metric: str) -> Figure | None:
-    """Return the share of a metric's variance that each view of the material explained; None where none is stored."""
+    """Return the share of a metric's variance that each feature of the material explained; None where none is kept."""
     told = {t.number: found for t in trials if (found := _model(t, metric).get("features"))}
     if not told:
         return None
-    views = list(dict.fromkeys(name for shares in told.values() for name in shares))
+    features = list(dict.fromkeys(name for shares in told.values() for name in shares))
     traces = [
-        _area(list(told), [shares.get(view, 0.0) for shares in told.values()], view, COLOURS[i % len(COLOURS)])
-        for i, view in enumerate(views)
+        _area(list(told), [shares.get(one, 0.0) for shares in told.values()], one, COLOURS[i % len(COLOURS)])
+        for i, one in enumerate(features)
     ]
     rest = [max(0.0, 1.0 - sum(shares.values())) for shares in told.values()]
     shown = layout("proposed trial", label("share of variance", "1"), 320)

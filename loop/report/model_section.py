@@ -8,6 +8,7 @@ from typing import Any
 
 from campaigns.campaign import Campaign
 from loop.core.formatting import one_line
+from loop.core.model_words import compared_name
 from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import LEVELS, Pair, metric_pairs
 from loop.diagnostics.model_health import MetricHealth, figures_of, health
@@ -22,11 +23,11 @@ _HEALTH = (
     "line is a change of the model."
 )
 _USED = (
-    "What the models looked at when they proposed a trial, found anew each time by how well each measurement is "
+    "What the models relied on when they proposed a trial, chosen anew each time by how well each measurement is "
     "predicted from all others (leave-one-out)."
 )
 _TAUGHT = (
-    "What earlier campaigns and cheaper measurements taught, for the latest proposal. The slope is that of the metric "
+    "What the latest proposal learnt from earlier campaigns and cheaper measurements. The slope is that of the metric "
     "along what a source predicts, both scaled to unit variance; a source is used for a metric where its measurements "
     "are explained better with it than without, by leave-one-out."
 )
@@ -141,22 +142,22 @@ def _used(told: _Told) -> list[str]:
     charts = []
     for metric in told.metrics:
         features, prior = features_figure(told.proposed, metric), prior_figure(told.proposed, metric)
-        charts += [captioned(metric, "views of the material", chart(features))] if features else []
+        charts += [captioned(metric, "features of the material", chart(features))] if features else []
         charts += [captioned(metric, "prior", chart(prior))] if prior else []
-    rows = [row for metric in told.metrics for row in _evidence(metric, told.latest(metric))]
+    rows = [row for metric in told.metrics for row in _compared(metric, told.latest(metric))]
     if not charts and not rows:
         return []
     heads = ("metric", "model", "log density of a measurement by all others [1]", "")
-    evidence = [details("what was compared for the latest proposal", table(heads, rows))] if rows else []
-    return [paragraph(_USED, "note"), grid(charts), *evidence]
+    compared = [details("what was compared for the latest proposal", table(heads, rows))] if rows else []
+    return [paragraph(_USED, "note"), grid(charts), *compared]
 
 
-def _evidence(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return what kernels or views explain, then what the process and the models beside it do."""
+def _compared(metric: str, model: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return how well kernels or features predict, then the process and the models beside it."""
     loo, models = model.get("loo", {}), model.get("models", {})
     used = model.get("members", list(models)[:1])
-    ways = [(n, loo[n], "chosen" if n == model.get("choice") else "") for n in _by_value(loo)]
-    listed = [(n, models[n], "in use" if n in used else "") for n in _by_value(models)]
+    ways = [(compared_name(n), loo[n], "chosen" if n == model.get("choice") else "") for n in _by_value(loo)]
+    listed = [(compared_name(n), models[n], "used" if n in used else "") for n in _by_value(models)]
     return [(metric, one_line(name), f"{value:.3f}", word) for name, value, word in ways + listed]
 
 

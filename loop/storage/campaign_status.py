@@ -52,5 +52,5 @@ def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[
         return "no measured candidate is likely feasible"
     one = by_trial(found).get(top.trial)
     name = "" if one is None else f": {candidate_text(one.candidate, units)}"
-    old = "" if version == weights_version(reader.amendments()) else ", by the weights of before until the next run"
+    old = "" if version == weights_version(reader.amendments()) else ", by the earlier weights until the next run"
     return f"{posterior_text(top)}, after {top.after} measurements{old}{name}"

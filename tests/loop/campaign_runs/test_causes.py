@@ -50,7 +50,7 @@ def test_a_device_that_its_base_has_not_made_is_refused(bench: Bench) -> None:
 
 
 def test_an_instrument_that_is_never_ready_ends_the_session_and_what_waits_is_kept(bench: Bench) -> None:
-    with pytest.raises(LabError, match=r"no usable station left of bench \(bench: LabError.*the door is open"):
+    with pytest.raises(LabError, match=r"no usable station left of bench \(bench: interlock: the door is open"):
         bench.run(troubled("Shut"))
     waiting = Reader(bench.url).trial(2)
     assert (waiting.state, waiting.begun, len(waiting.steps)) == (TrialState.QUEUED, False, 3)

@@ -129,7 +129,7 @@ def test_what_turns_out_to_be_impossible_is_refused_when_it_is_taken_over(bench:
     hot, fixed, argon = journal(bench)
     assert "temperature got 2000 degC; allowed:" in hot.refused
     assert (hot.first, fixed.first, fixed.refused) == (None, 1, "")
-    assert "outside of the space in force" in argon.refused
+    assert "outside of the current space" in argon.refused
     assert [t.candidate.parameters["atmosphere"] for t in outcome.trials[1:]] == ["air"]
     told = [line(event, {}) for event in bench.events if isinstance(event, Amended)]
     assert [" refused: " in text for text in told] == [True, False, True]

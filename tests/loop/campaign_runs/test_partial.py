@@ -54,7 +54,7 @@ def test_where_a_metric_cannot_be_had_the_campaign_does_not_return(formed: tuple
     assert len(failed) <= 8
     assert {t.cause for t in failed} == {Cause.SAMPLE}
     assert {t.missing for t in failed} == {("purity",)}
-    assert all("purity cannot be had of this sample: the analysis gave nan" in t.reason for t in failed)
+    assert all("purity has no value for this sample: the analysis gave nan" in t.reason for t in failed)
     found = best(outcome.found)
     assert found is not None
     assert (found.score or 0.0) > 6.9  # 7.15 are possible
@@ -67,7 +67,7 @@ def test_an_analysis_can_say_that_a_sample_gives_no_value(bench: Bench) -> None:
     failed = [t for t in outcome.trials if t.state is TrialState.FAILED]
     assert len(failed) > 3
     assert {t.cause for t in failed} == {Cause.SAMPLE}
-    why = "height cannot be had of this sample: the analysis gave no value: the pellet has fallen to pieces"
+    why = "height has no value for this sample: the analysis gave no value: the pellet has fallen to pieces"
     assert {t.reason for t in failed} == {f"make: {why}"}
 
 
@@ -187,4 +187,4 @@ def test_a_metric_that_no_sample_has_is_told_once(bench: Bench) -> None:
     outcome = bench.run(data)
     assert {t.missing for t in outcome.trials} == {("purity",)}
     told = [event.text for event in bench.events if isinstance(event, Warned)]
-    assert [text.split(";")[0] for text in told] == ["purity could not be had of any sample so far"]
+    assert [text.split(";")[0] for text in told] == ["purity has had no value for any sample so far"]

@@ -75,7 +75,7 @@ def test_a_trial_is_asked_for_within_the_space_in_force(small: Path) -> None:
     assert athanor("trial", "add", "temperature=777 degC", "--reason", "as in the paper").exit_code == 0
     result = athanor("trial", "add", "temperature=950", "--reason", "x")
     assert result.exit_code == ExitCode.INVALID
-    assert "lies outside of the space in force" in result.output
+    assert "lies outside of the current space" in result.output
     athanor("space", "set", "temperature=600..950", "--reason", "x")
     assert athanor("trial", "add", "temperature=950", "--reason", "x").exit_code == 0
 

@@ -245,7 +245,7 @@ def test_report_writes_one_file_beside_the_store_or_where_it_is_told(small: Path
     assert athanor("report", small).exit_code == 0
     page = small.with_suffix(".html").read_text()
     assert page.lower().startswith("<!doctype html>")
-    assert "The models cannot be asked: there is no model before 3 trials are completed; 1 are." in page
+    assert "There are no models to inspect: there is no model before 3 trials are completed; 1 are." in page
     assert athanor("report", small, "--out", "other.html").exit_code == 0
     assert small.with_name("other.html").exists()
     refused = athanor("report", small, "--out", small.parent / "none" / "x.html")

@@ -99,7 +99,7 @@ def test_a_session_says_what_can_be_taken_up_again(stopped: Bench) -> None:
     outcome = stopped.run(analysed_by("scaled"))
     warned = [event.text for event in stopped.events if isinstance(event, Warned)]
     assert warned == [
-        "what failed in the analysis of trials 0, 1 and 2 works now: 'athanor trial reanalyse' takes them up again"
+        "what failed in the analysis of trials 0, 1 and 2 works now: 'athanor trial reanalyse' analyses them anew"
     ]
     assert [t.state for t in outcome.trials[:3]] == [TrialState.QUARANTINED] * 3
     assert outcome.finished

@@ -60,7 +60,7 @@ def test_a_report_is_written_without_the_models_where_the_pool_is_gone(done: Ben
     (tmp_path / "test.db").write_bytes((done.folder / "test.db").read_bytes())
     replace_source(tmp_path / "test.db", yaml.safe_dump(data))
     text = said(report(moved.url, tmp_path / "report.html"))
-    assert "The models cannot be asked: " in text
+    assert "There are no models to inspect: " in text
     assert "gone.csv" in text
     assert 'class="chart"' not in text
 

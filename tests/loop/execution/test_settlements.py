@@ -67,7 +67,7 @@ def test_what_is_no_number_stays_in_quarantine(settled: tuple[Bench, SessionResu
     bench, outcome = settled
     assert outcome.trials[1].state is TrialState.QUARANTINED
     told = [line(event, {}) for event in bench.events if isinstance(event, Amended)]
-    assert any("trial 1 is released, refused: capacity cannot be had: the analysis gave nan" in text for text in told)
+    assert any("trial 1 is released, refused: capacity has no value: the analysis gave nan" in text for text in told)
 
 
 def test_what_is_withdrawn_rests_and_teaches_nothing(settled: tuple[Bench, SessionResult]) -> None:

@@ -146,4 +146,4 @@ def test_the_section_begins_with_what_matters_and_how_good_the_model_is() -> Non
 
 def test_a_section_without_models_says_why() -> None:
     (text,) = inspection_parts(campaign(), [], ModelInspection(missing="<pool> is gone"))
-    assert text == '<p class="note">The models cannot be asked: &lt;pool&gt; is gone.</p>'
+    assert text == '<p class="note">There are no models to inspect: &lt;pool&gt; is gone.</p>'

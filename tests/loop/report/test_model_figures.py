@@ -58,7 +58,7 @@ def test_shares_of_views_add_up_with_what_none_of_them_sees() -> None:
     traces = named(features_figure(told, "capacity"))
     assert traces["chgnet"]["x"] == [0, 2]
     assert traces["chgnet"]["y"] == [0.7, 0.0]
-    assert traces["not seen by any"]["y"] == pytest.approx([0.2, 0.1])
+    assert traces["explained by no feature"]["y"] == pytest.approx([0.2, 0.1])
     assert features_figure([proposal(kind="gp")], "capacity") is None
     assert features_figure(told, "mean_voltage") is None
 
