@@ -110,7 +110,7 @@ def test_weights_rank_past_trials_anew_at_once(small: Path) -> None:
     assert result.output.splitlines()[:2] == [
         "amendment 1: weight of capacity is 3", "1 trials scored anew; best measured is trial 0, score 15.00 ± 0.20"
     ]  # fmt: skip
-    assert "predicted score, by the weights of then" in athanor("show", "1").output
+    assert "predicted score, by the weights at that time" in athanor("show", "1").output
 
 
 @pytest.mark.parametrize("words", [["weights", "set", "capacity=3"], ["weights", "set", "capacity=3", "--reason", " "]])
@@ -140,4 +140,4 @@ def test_a_point_that_is_no_row_of_the_table_is_said_to_be_none(tmp_path: Path) 
     campaign = load_campaign(tmp_path / "c.yaml")
     assert check_candidate(campaign, Candidate({"temperature": 600.0})) == ""
     assert "it is no row of rows.csv; only its rows" in check_candidate(campaign, Candidate({"temperature": 650.0}))
-    assert "outside of the space" in check_candidate(campaign, Candidate({"temperature": 950.0}))
+    assert "outside of the current space" in check_candidate(campaign, Candidate({"temperature": 950.0}))

@@ -25,7 +25,7 @@ def test_a_sample_without_a_metric_that_its_score_needs_has_failed() -> None:
     ending = ending_of_step(campaign(), completed(0, 100.0), "cycle", Analysed(missing={"capacity": "nan"}))
     assert ending is not None
     assert (ending.state, ending.cause, ending.missing) == (TrialState.FAILED, Cause.SAMPLE, ("capacity",))
-    assert ending.reason == "cycle: capacity cannot be had of this sample: the analysis gave nan"
+    assert ending.reason == "cycle: capacity has no value for this sample: the analysis gave nan"
 
 
 def test_a_metric_that_nothing_asks_for_may_be_missing() -> None:

@@ -80,5 +80,5 @@ def test_trials_are_rescored_as_a_session_takes_over_even_if_it_proposes_nothing
 
 def test_no_more_is_proposed_than_a_session_was_asked_for_and_what_was_proposed_is_ended(bench: Bench) -> None:
     outcome = bench.run(short(), max_trials=2)
-    assert (outcome.reason, outcome.finished) == ("2 trials were asked for", False)
+    assert (outcome.reason, outcome.finished) == ("2 trials proposed in this session, as --max-trials says", False)
     assert [event.trial.number for event in bench.events if isinstance(event, TrialEnded)] == [0, 1]

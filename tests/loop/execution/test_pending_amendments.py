@@ -88,7 +88,7 @@ def test_the_first_trial_that_was_asked_for_is_next_and_refused_when_it_lies_out
     state.read_journal()
     hot = requested_trial(state)
     assert hot is not None
-    assert "outside of the space" in hot.refused
+    assert "outside of the current space" in hot.refused
     state.read_journal()
     next_one = requested_trial(state)
     assert next_one is not None
