@@ -13,6 +13,7 @@ AthanorError
 ├── ModelError         a surrogate or its weights cannot be had (exit code 4)
 ├── PlannerError       a generation strategy fails, is too slow, or proposes nothing that is allowed (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
+    └── StoreInUseError  another process runs its campaign
 """
 
 import difflib
@@ -120,6 +121,10 @@ class PlannerError(AthanorError):
 
 class StoreError(AthanorError):
     """The store cannot be used."""
+
+
+class StoreInUseError(StoreError):
+    """Another process runs the campaign of the store."""
 
 
 def called(function: Callable[..., Any], path: str, where: str, *values: Any, **settings: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from campaigns.errors import StoreError
+from campaigns.errors import StoreInUseError
 from campaigns.load import load_campaign, read_text
 from campaigns.relative_paths import PARENT
 from campaigns.warm_start import StoreSourceConfig, TableSourceConfig
@@ -100,7 +100,7 @@ def _taken(editor: JournalEditor, materials: PoolData | None) -> Iterator[str]:
         return
     try:
         store = Store(f"sqlite:///{editor.journal.path}")
-    except StoreError:
+    except StoreInUseError:
         yield "the run that goes on makes trials of them before its next proposal"
         return
     try:

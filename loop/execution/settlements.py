@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from campaigns.amendments import ReanalyseTrial, ReleaseTrial, Settlement, WithdrawTrial
 from campaigns.campaign import Campaign
-from campaigns.errors import AnalysisError, StoreError
+from campaigns.errors import AnalysisError, StoreInUseError
 from campaigns.values import TrialState
 from loop.core.campaign_version import as_scored
 from loop.core.events import Amended
@@ -44,7 +44,7 @@ def settle_offline(campaign: Campaign, path: Path) -> Iterator[str]:
     """
     try:
         store = Store(f"sqlite:///{path}")
-    except StoreError:
+    except StoreInUseError:
         yield "the run that goes on does it before its next proposal"
         return
     try:

@@ -6,13 +6,11 @@ committed survives ``kill -9`` and power loss (https://sqlite.org/pragma.html#pr
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sqlmodel import Session, select
 
@@ -23,8 +21,7 @@ from loop.core.journal import Amendment
 from loop.core.proposals import Proposal
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_selection import PARTIAL
-from loop.storage.journal_writer import Journal
-from loop.storage.reader import store_path
+from loop.storage.leased_store import LeasedStore
 from loop.storage.same_campaign import keep_campaign
 from loop.storage.stored_rows import amendment_row, drop_conclusions, next_order, rescore, step_row, trial_row
 from loop.storage.tables import (
@@ -40,17 +37,16 @@ from loop.storage.tables import (
 from loop.storage.trial_transitions import move, transition
 
 
-class Store(Journal):
+class Store(LeasedStore):
     """The store of a running campaign: its single writer, but for the journal."""
 
     def __init__(self, url: str) -> None:
-        """Open or create the store and lock it for this process.
+        """Open or create the store and lease it for this process.
 
         Raises:
             StoreError: the URL is not sqlite, or another process runs this campaign.
         """
-        self._lock_file = _lock(store_path(url))
-        super().__init__(url, create=True)
+        super().__init__(url)
         self._session: int | None = None
 
     def begin(self, campaign: CampaignRecord, versions: Mapping[str, str]) -> None:
@@ -75,11 +71,10 @@ class Store(Journal):
 
     def close(self, outcome: str) -> None:
         """End the session with its outcome, if one was begun, and release the store."""
-        if self._session is not None:
+        if self._session is not None and self.is_writable:
             self.beat(outcome)
         self._session = None
-        self._engine.dispose()
-        self._lock_file.close()
+        self.release_lease()
 
     def beat(self, outcome: str = "") -> None:
         """Record a sign of life of this session."""
@@ -273,15 +268,3 @@ class Store(Journal):
             step.ended = lab
         if not state.ended:
             move(session, transition(step.trial, state, lab, step.name, reason))
-
-
-def _lock(path: Path) -> IO[str]:
-    """Lock the store for this process; the operating system lets go of it when the process dies, however it dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.with_name(path.name + ".lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise StoreError(f"another process runs the campaign of {path}; wait for it, or stop it") from None
-    return file

@@ -41,6 +41,22 @@ class SessionRow(SQLModel, table=True):
     versions: dict[str, str] = Field(sa_column=Column(JSON))
 
 
+class LeaseRow(SQLModel, table=True):
+    """Which process runs the campaign; no row where none does. See ``loop.storage.lease.Lease``."""
+
+    __tablename__ = "lease"
+    id: int = Field(primary_key=True)
+    holder: str
+    user: str
+    host: str
+    machine: str
+    pid: int
+    born: str
+    file: str
+    since: float
+    until: float
+
+
 class TrialRow(SQLModel, table=True):
     """One trial."""
 

@@ -1,0 +1,103 @@
+"""A store that one process has leased: while it lives, no other one runs the campaign."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+
+from sqlalchemy.exc import DatabaseError
+from sqlmodel import Session
+
+from campaigns.errors import StoreError, StoreInUseError
+from loop.storage.journal_writer import Journal
+from loop.storage.lease import BEAT, Lease, end, new_lease
+from loop.storage.reader import store_path
+from loop.storage.tables import LeaseRow
+
+
+class LeasedStore(Journal):
+    """The store of a campaign that this process runs.
+
+    Every transaction first makes sure that the lease is still this process's, which may have been suspended or cut off
+    for longer than the lease holds.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open or create the store and lease it for this process.
+
+        Raises:
+            StoreError: the URL is not sqlite, or another process runs this campaign.
+        """
+        store_path(url).parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(url, create=True)
+        self._lease: Lease | None = None
+        self._failure: StoreError | None = None
+        self._ended = threading.Event()
+        try:
+            self._lease = self._take_lease()
+        except StoreInUseError:
+            self._engine.dispose()
+            raise
+        self._beats = threading.Thread(target=self._renew_lease, name="lease", daemon=True)
+        self._beats.start()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the store is open, and nothing has failed that ends this session."""
+        return self._lease is not None and self._failure is None
+
+    def release_lease(self) -> None:
+        """Let others run the campaign, and close the store."""
+        self._ended.set()
+        self._beats.join()
+        if self.is_writable:
+            with self._transaction() as session:
+                session.delete(session.get_one(LeaseRow, 1))
+        self._lease = None
+        self._engine.dispose()
+
+    def _take_lease(self) -> Lease:
+        lease = new_lease(self.path)
+        with self._transaction() as session:
+            row = session.get(LeaseRow, 1)
+            if row is not None and (other := Lease(**row.model_dump(exclude={"id"}))).keeps_out(self.path):
+                raise StoreInUseError(
+                    f"another process runs the campaign of {self.path}: {other.describe()}; wait for it, or stop it"
+                )
+            session.merge(LeaseRow(id=1, **asdict(lease)))
+        with self._engine.connect() as connection:  # what opens the file by another hard link has another log
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return lease
+
+    def _renew_lease(self) -> None:
+        """Renew the lease until the store is closed; what speaks against it is told to who writes next."""
+        while not self._ended.wait(BEAT):
+            with suppress(StoreError, DatabaseError), self._transaction() as session:
+                session.get_one(LeaseRow, 1).until = end()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """Write in one transaction, which waits for those of other processes.
+
+        Raises:
+            StoreError: another process has taken over the store; from then on, every write raises this.
+        """
+        if self._failure is not None:
+            raise self._failure
+        with super()._transaction() as session:
+            if self._lease is not None:
+                row = session.get(LeaseRow, 1)
+                if row is None or row.holder != self._lease.holder:
+                    self._failure = StoreError(_taken_over(row, self._lease))
+                    raise self._failure
+            yield session
+
+
+def _taken_over(row: LeaseRow | None, lease: Lease) -> str:
+    by = "" if row is None else f" by process {row.pid} of {row.user} on {row.host}"
+    return (
+        f"the store was taken over{by}, as this process (on {lease.host}) gave no sign of life for a while; "
+        "this process ends, and what it had begun is gone on with there"
+    )
