@@ -102,7 +102,7 @@ def test_without_a_share_the_better_the_score_the_better() -> None:
 
 
 def test_a_share_and_a_score_at_once_are_refused() -> None:
-    with pytest.raises(ValidationError, match="give above or share, not both"):
+    with pytest.raises(ValidationError, match="got above and share; allowed: one of them"):
         FindManyConfig(kind="many", above=1.0, share=0.1)
     with pytest.raises(ValidationError, match="less than 1"):
         FindManyConfig(kind="many", share=1.0)
