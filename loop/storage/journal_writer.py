@@ -21,9 +21,11 @@ from loop.storage.tables import AmendmentRow, ArtefactRow, OutlierRow, amendment
 class Journal(Reader):
     """The store of a campaign to whose journal an operator writes, whether a run goes on meanwhile or not."""
 
-    def __init__(self, url: str, create: bool = False) -> None:
+    _writable = True
+
+    def __init__(self, url: str) -> None:
         """Open the store at ``url``; see ``Reader``."""
-        super().__init__(url, create)
+        super().__init__(url)
         self._write = threading.Lock()
         SQLModel.metadata.create_all(self._engine)  # a store of an earlier version has no journal
 

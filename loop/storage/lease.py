@@ -6,12 +6,16 @@ import getpass
 import os
 import platform
 import socket
+import sqlite3
 import time
 import uuid
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from campaigns.errors import StoreInUseError
 from loop.core.formatting import date_time
+from loop.storage.connections import connect_reading
 
 BEAT = 20.0
 """Seconds between two renewals of a lease. Not tuned: six may fail before the lease ends."""
@@ -63,6 +67,35 @@ class Lease:
         if self.machine == machine():
             return text
         return f"{text}; if that machine is dead, the store is free at {date_time(self.until)}"
+
+
+_COLUMNS = tuple(field.name for field in fields(Lease))
+
+
+def lease_of(path: Path) -> Lease | None:
+    """Return the lease that stands in a store; None where there is none, or no store that could be read."""
+    try:
+        with closing(connect_reading(path)) as connection:
+            row = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM lease").fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else Lease(*row)
+
+
+def check_free(path: Path) -> None:
+    """Check that no other process runs the campaign of a store.
+
+    Raises:
+        StoreInUseError: one does.
+    """
+    lease = lease_of(path)
+    if lease is not None and lease.keeps_out(path):
+        raise in_use(path, lease)
+
+
+def in_use(path: Path, lease: Lease) -> StoreInUseError:
+    """Return the error of who wants to run the campaign of a store that is leased."""
+    return StoreInUseError(f"another process runs the campaign of {path}: {lease.describe()}; wait for it, or stop it")
 
 
 def new_lease(path: Path) -> Lease:

@@ -11,8 +11,9 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from campaigns.errors import StoreError, StoreInUseError
+from loop.storage.damage import check_whole
 from loop.storage.journal_writer import Journal
-from loop.storage.lease import BEAT, Lease, end, new_lease
+from loop.storage.lease import BEAT, Lease, check_free, end, in_use, new_lease
 from loop.storage.reader import store_path
 from loop.storage.tables import LeaseRow
 
@@ -30,8 +31,13 @@ class LeasedStore(Journal):
         Raises:
             StoreError: the URL is not sqlite, or another process runs this campaign.
         """
-        store_path(url).parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(url, create=True)
+        path = store_path(url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            check_free(path)
+            check_whole(path)
+        path.touch()
+        super().__init__(url)
         self._lease: Lease | None = None
         self._failure: StoreError | None = None
         self._ended = threading.Event()
@@ -58,14 +64,15 @@ class LeasedStore(Journal):
         self._lease = None
         self._engine.dispose()
 
+    def _check(self) -> None:
+        """Allow a store without a campaign: that is recorded when the first session begins."""
+
     def _take_lease(self) -> Lease:
         lease = new_lease(self.path)
         with self._transaction() as session:
             row = session.get(LeaseRow, 1)
             if row is not None and (other := Lease(**row.model_dump(exclude={"id"}))).keeps_out(self.path):
-                raise StoreInUseError(
-                    f"another process runs the campaign of {self.path}: {other.describe()}; wait for it, or stop it"
-                )
+                raise in_use(self.path, other)
             session.merge(LeaseRow(id=1, **asdict(lease)))
         with self._engine.connect() as connection:  # what opens the file by another hard link has another log
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Engine, event, inspect
+from sqlalchemy import inspect
 from sqlalchemy.exc import DatabaseError
-from sqlmodel import Session, SQLModel, create_engine, func, select
+from sqlmodel import Session, func, select
 
 from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
@@ -20,6 +19,8 @@ from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_scored, as_shown
 from loop.core.journal import Amendment
 from loop.core.records import Document, PosteriorBest, Transition, TrialRecord
+from loop.storage.damage import damaged
+from loop.storage.engine import open_engine
 from loop.storage.tables import (
     AmendmentRow,
     ArtefactRow,
@@ -33,7 +34,6 @@ from loop.storage.tables import (
     TrialRow,
     amendment,
     col,
-    plain_values,
     trial_record,
 )
 
@@ -52,23 +52,26 @@ _Row = TypeVar("_Row", FindingRow, OutlierRow)
 class Reader:
     """What anyone may ask of a store."""
 
-    def __init__(self, url: str, create: bool = False) -> None:
+    _writable: ClassVar[bool] = False
+
+    def __init__(self, url: str) -> None:
         """Open the store at ``url``.
 
         Raises:
-            StoreError: the URL is not sqlite, or there is no store and ``create`` is false.
+            StoreError: the URL is not sqlite, or there is no store of a campaign.
         """
         self.path = store_path(url)
-        if not create and not self.path.exists():
+        if not self.path.exists():
             raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
-        self._engine = _open_engine(url)
+        self._engine = open_engine(self.path, writable=self._writable)
+        self._check()
+
+    def _check(self) -> None:
+        """Check that the store holds a campaign."""
         try:
-            if create:
-                SQLModel.metadata.create_all(self._engine)
-            else:
-                self.campaign()
+            self.campaign()
         except DatabaseError as error:
-            raise StoreError(f"{self.path} is no store of a campaign: {error.orig}; name another by --store") from error
+            raise damaged(self.path, str(error.orig)) from error
 
     def campaign(self) -> CampaignRecord:
         """Return the campaign of this store."""
@@ -278,19 +281,6 @@ class Reader:
 
 def _document(row: DocumentRow) -> Document:
     return Document(row.trial, row.step, row.kind, row.run_uid, row.body)
-
-
-def _open_engine(url: str) -> Engine:
-    engine = create_engine(
-        url, connect_args={"timeout": 30}, json_serializer=lambda v: json.dumps(v, default=plain_values)
-    )
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
 
 
 def store_path(url: str) -> Path:

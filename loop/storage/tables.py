@@ -160,15 +160,6 @@ class ArtefactRow(SQLModel, table=True):
     body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
-def plain_values(value: Any) -> Any:
-    """Return numpy arrays and numbers as lists and plain numbers, and EPICS' byte strings as text."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"cannot store {type(value).__name__}; allowed: JSON values and numpy arrays")
-
-
 def col(attribute: Any) -> Any:
     """Return a mapped attribute as the column expression that it is at run time."""
     return attribute

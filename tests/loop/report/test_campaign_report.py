@@ -289,6 +289,7 @@ def test_a_store_as_the_commands_know_it_has_a_report(tmp_path: Path) -> None:
 
 
 def test_an_empty_store_has_no_report(tmp_path: Path) -> None:
-    reader = Reader(f"sqlite:///{tmp_path / 'empty.db'}", create=True)
+    store = Store(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(StoreError, match="holds no campaign"):
-        write_report(reader, tmp_path / "empty.html")
+        write_report(store, tmp_path / "empty.html")
+    store.close("")

@@ -35,7 +35,7 @@ def test_reading_needs_a_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store at"):
         Reader(url(tmp_path))
     (tmp_path / "store.db").write_text("this is no database, only text " * 100)
-    with pytest.raises(StoreError, match="is no store"):
+    with pytest.raises(StoreError, match="is damaged, or no store of a campaign: file is not a database"):
         Reader(url(tmp_path))
 
 

@@ -1,0 +1,66 @@
+"""How the file of a store is opened: to be read, where not even its folder may be written, or to be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+_PATIENCE = 5.0
+"""Seconds that SQLite itself waits for another process's transaction. Not tuned: who waits longer says so."""
+
+
+def connect_writing(path: Path) -> sqlite3.Connection:
+    """Open a store to be written; it is never made by that.
+
+    Raises:
+        sqlite3.Error: it is not there, or no database.
+    """
+    connection = _connect(path, "mode=rw")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """Open a store to be read, also on a read-only file system.
+
+    SQLite reads a log of changes (``-wal``) with the help of an index (``-shm``). Where neither is there, and the
+    folder can be written, they are made and removed again; where it cannot, nobody writes, and the file alone is read.
+    A log whose index is missing there is read from a copy (https://sqlite.org/wal.html#read_only_databases).
+
+    Raises:
+        sqlite3.Error: it is not there, or no database.
+    """
+    log, index = (path.resolve().with_name(path.resolve().name + end) for end in ("-wal", "-shm"))
+    if _may_write(path) and _may_write(log.parent):
+        connection = _connect(path, "mode=ro" if log.exists() else "mode=rw")
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+    if not log.exists() or log.stat().st_size == 0:
+        return _connect(path, "immutable=1")
+    return _connect(path, "mode=ro") if index.exists() else _copied(path, log)
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _copied(path: Path, log: Path) -> sqlite3.Connection:
+    """Return a connection to a copy of a store with its log, in memory."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "store.db")
+        shutil.copyfile(path, copy)
+        shutil.copyfile(log, copy.with_name(copy.name + "-wal"))
+        source = _connect(copy, "mode=rw")
+        source.backup(connection)
+        source.close()
+    return connection
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    # SQLAlchemy's pool gives a connection to one thread at a time.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_PATIENCE, check_same_thread=False)
