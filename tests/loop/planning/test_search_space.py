@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from ax.core.parameter import EPS, ChoiceParameter, FixedParameter, ParameterType, RangeParameter
 from ax.exceptions.core import UserInputError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaigns.amendments import FixParameter, amended
@@ -66,6 +66,7 @@ def test_materials_are_rows_of_the_pool() -> None:
     assert MATERIAL not in search_space(plan).parameters
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_every_candidate_comes_back_from_ax_as_it_was_and_is_a_member_there(seed: int) -> None:
     plan = space(MIXED)
