@@ -28,7 +28,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.cli.memory import peak_memory
 from loop.planning.acquisition import choose
 from loop.planning.fitting import FitCaches, fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder, MaterialTable
 
@@ -41,7 +41,7 @@ _SIZES = (5_000, 100_000)
 class World:
     """A made-up pool and the truth about it."""
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     truth: NDArray[np.float64]
 
     def history(self, places: list[int], metrics: list[MetricValue]) -> TrainingData:
@@ -80,12 +80,12 @@ def _seconds(world: World, measured: int, iterations: int, batch: int) -> list[f
     places = [int(i) for i in np.random.default_rng(1).permutation(len(world.truth))[:measured]]
     metrics = [world.measure(place) for place in places]
     caches: FitCaches = {}
-    fit_posterior(world.scorer, world.history(places, metrics), caches=caches)  # libraries warm up
+    fit_posterior(world.problem, world.history(places, metrics), caches=caches)  # libraries warm up
     found = []
     for number in range(iterations):
         started = time.process_time()
         history = world.history(places, metrics)
-        posterior = fit_posterior(world.scorer, history, caches=caches)
+        posterior = fit_posterior(world.problem, history, caches=caches)
         chosen: list[Candidate] = []
         for _ in range(batch):
             seen = history.seen | {c.key() for c in chosen}
@@ -104,7 +104,7 @@ def _world(size: int, find: str) -> World:
     truth = np.sin(3 * views["chgnet"][:, :8].sum(axis=1)) + views["sites"][:, :4].sum(axis=1)
     campaign = Campaign.model_validate(_campaign(find))
     table = MaterialTable(tuple(map(str, range(size))), views, {})
-    return World(ObjectiveOnSamples(campaign, Encoder(campaign.space, table)), truth)
+    return World(OptimizationProblem(campaign, Encoder(campaign.space, table)), truth)
 
 
 def _campaign(find: str) -> Mapping[str, Any]:

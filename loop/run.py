@@ -67,7 +67,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
         for text in tally(source if materials is None else of_pool(source, materials.pool.lacks)):
             on_event(SourceRead(f"{source.name}: {text}"))
     planner = Planner(campaign, build_encoder(campaign, materials), sources)
-    check_custom_models(planner.models.scorer)
+    check_custom_models(planner.models.problem)
     if options.dry_run:
         return _dry_run(CampaignResources(campaign, materials, planner, sources), options, on_event)
     return conduct(CampaignResources(campaign, materials, planner, sources), options, on_event)

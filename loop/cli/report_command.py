@@ -55,14 +55,14 @@ def _asked(campaign: Campaign, now: CampaignVersion, trials: list[TrialRecord], 
     # torch and Ax take seconds to import: a report without models does without them.
     import torch
 
-    from loop.planning.mc_objective import ObjectiveOnSamples
+    from loop.planning.mc_objective import OptimizationProblem
     from loop.planning.model_fitter import ModelFitter
     from loop.planning.model_inspection import inspect_models
     from loop.planning.pool_data import build_encoder, build_pool_data
 
     torch.set_num_threads(1)  # sums then have one order
     materials = build_pool_data(campaign, waiting)
-    fitter = ModelFitter(ObjectiveOnSamples(campaign, build_encoder(campaign, materials)), read_sources(campaign))
+    fitter = ModelFitter(OptimizationProblem(campaign, build_encoder(campaign, materials)), read_sources(campaign))
     fitter.amend(now)
     fitter.recall(sorted((t for t in trials if t.state.ended), key=lambda t: (t.completed_order or 0, t.number)))
     return inspect_models(fitter, trials, waiting)

@@ -60,7 +60,7 @@ def fitted_models(file: Path, store: str | None = None) -> FittedModels:
     posterior = planner.models.posterior()
     metrics = campaign.measured
     models = {name: in_metric_unit(model, metrics[name]) for name, model in posterior.models.items()}
-    return FittedModels(posterior.scorer.encoder, models, posterior.rows)
+    return FittedModels(posterior.problem.encoder, models, posterior.rows)
 
 
 def in_metric_unit(model: MetricModel, metric: MeasuredConfig) -> Model:

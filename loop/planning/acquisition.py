@@ -27,7 +27,7 @@ from loop.planning import gradient_search
 from loop.planning.baseline_sampling import NoisyExpectedImprovement
 from loop.planning.cost_weighting import CostPenalty, CostWeightedAcquisition
 from loop.planning.hypervolume_improvement import hypervolume_improvement
-from loop.planning.mc_objective import ObjectiveOnSamples, ScoreObjective
+from loop.planning.mc_objective import OptimizationProblem, ScoreObjective
 from loop.planning.numerical_errors import NUMERICAL_ERRORS, shortened
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.row_decoder import RowDecoder
@@ -87,19 +87,19 @@ def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Ch
         SpaceExhaustedError: no candidate is left.
         ArithmeticError: the acquisition function is a finite number nowhere.
     """
-    scorer, acquisition = posterior.scorer, acquisition_function(posterior, history, seed)
+    problem, acquisition = posterior.problem, acquisition_function(posterior, history, seed)
     found, caveats = shortlist(posterior, history, seed), list[str]()
-    values = _values(acquisition, scorer, found)
-    for move in _moves(scorer, acquisition, seed, caveats):
+    values = _values(acquisition, problem, found)
+    for move in _moves(problem, acquisition, seed, caveats):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
         more = fresh(move(best), history.seen | {c.key() for c in found})
         if more:
             found = found + more
-            values = torch.cat([values, _values(acquisition, scorer, more)])
+            values = torch.cat([values, _values(acquisition, problem, more)])
     if not bool(torch.isfinite(values).any()):
         raise ArithmeticError(f"the acquisition function is a finite number for none of {len(values)} candidates")
     order = [int(i) for i in values.argsort(descending=True)]
-    order.sort(key=_exploited(scorer, history, found, values).__getitem__)
+    order.sort(key=_exploited(problem, history, found, values).__getitem__)
     alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
     chosen = explained(posterior, found[order[0]], float(values[order[0]]), alternatives)
     return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]), caveat="; ".join(caveats))
@@ -110,21 +110,21 @@ Move = Callable[[list[Candidate]], list[Candidate]]
 
 
 def _moves(
-    scorer: ObjectiveOnSamples, acquisition: AcquisitionFunction, seed: int, caveats: list[str]
+    problem: OptimizationProblem, acquisition: AcquisitionFunction, seed: int, caveats: list[str]
 ) -> Sequence[Move]:
     """Return the steps by which better candidates are looked for: each from the best so far to others.
 
     In a box, gradients lead to what is best; else ever nearer neighbours do. Of a table, all rows were seen.
     """
-    if scorer.campaign.space.table is not None:
+    if problem.campaign.space.table is not None:
         return []
-    rounds = [partial(neighbours, scorer, seed=seed + number, radius=radius) for number, radius in enumerate(_RADII)]
-    if not gradient_search.applies(scorer):
+    rounds = [partial(neighbours, problem, seed=seed + number, radius=radius) for number, radius in enumerate(_RADII)]
+    if not gradient_search.applies(problem):
         return rounds
 
     def uphill(best: list[Candidate]) -> list[Candidate]:
         try:
-            return gradient_search.local_maxima(acquisition, scorer, best)
+            return gradient_search.local_maxima(acquisition, problem, best)
         except NUMERICAL_ERRORS as error:
             caveats.append(
                 f"gradients of the acquisition function failed ({shortened(error)}), neighbours were compared"
@@ -134,21 +134,21 @@ def _moves(
     return [rounds[0], uphill]  # neighbours have other levels, too
 
 
-def _values(acquisition: AcquisitionFunction, scorer: ObjectiveOnSamples, candidates: Sequence[Candidate]) -> Tensor:
+def _values(acquisition: AcquisitionFunction, problem: OptimizationProblem, candidates: Sequence[Candidate]) -> Tensor:
     """Return the acquisition value of candidates, n; minus infinity where it is no number."""
     with torch.no_grad():
-        found: Tensor = acquisition(scorer.encoder.encode(candidates).unsqueeze(-2))
+        found: Tensor = acquisition(problem.encoder.encode(candidates).unsqueeze(-2))
     return torch.where(torch.isfinite(found), found, -torch.inf)
 
 
 def predictions(posterior: CampaignPosterior, candidates: Sequence[Candidate]) -> list[dict[str, MetricValue]]:
     """Return what is predicted of each measured and derived metric of some candidates."""
-    values = posterior.marginal(posterior.scorer.encoder.encode(candidates), _SHOWN_SAMPLES, seed=0)
-    return [_predicted(posterior.scorer, values, place) for place in range(len(candidates))]
+    values = posterior.marginal(posterior.problem.encoder.encode(candidates), _SHOWN_SAMPLES, seed=0)
+    return [_predicted(posterior.problem, values, place) for place in range(len(candidates))]
 
 
-def _predicted(scorer: ObjectiveOnSamples, values: Mapping[str, Tensor], place: int) -> dict[str, MetricValue]:
-    units, shown = scorer.objective.units, [n for n in values if n not in scorer.campaign.computed]
+def _predicted(problem: OptimizationProblem, values: Mapping[str, Tensor], place: int) -> dict[str, MetricValue]:
+    units, shown = problem.objective.units, [n for n in values if n not in problem.campaign.computed]
     drawn = {n: values[n][:, place] for n in shown}
     return {n: MetricValue(float(v.mean()), float(v.std()), units[n]) for n, v in drawn.items()}
 
@@ -161,7 +161,7 @@ def acquisition_function(posterior: CampaignPosterior, history: TrainingData, se
         history: what was measured and what is under way.
         seed: determines the samples.
     """
-    campaign, encoder = posterior.scorer.campaign, posterior.scorer.encoder
+    campaign, encoder = posterior.problem.campaign, posterior.problem.encoder
     gain = _gain(posterior, encoder.encode(history.pending), seed)
     penalty = CostPenalty.after(campaign, history.paid)
     return CostWeightedAcquisition(gain, penalty, RowDecoder(encoder)) if penalty.share else gain
@@ -169,7 +169,7 @@ def acquisition_function(posterior: CampaignPosterior, history: TrainingData, se
 
 def _gain(posterior: CampaignPosterior, pending: Tensor, seed: int) -> AcquisitionFunction:
     """Return the log of what is expected of candidates, by chance of success; a score where many are wanted."""
-    match posterior.scorer.objective.find:
+    match posterior.problem.objective.find:
         case FindBestConfig():
             found = _improvement(posterior, pending, seed)
         case FindManyConfig():
@@ -177,7 +177,7 @@ def _gain(posterior: CampaignPosterior, pending: Tensor, seed: int) -> Acquisiti
         case FindParetoConfig():
             found = hypervolume_improvement(posterior, pending, seed)
         case _:
-            assert_never(posterior.scorer.objective.find)
+            assert_never(posterior.problem.objective.find)
     return (
         found if posterior.prospects is None else PriorGuidedAcquisitionFunction(found, _Success(posterior), log=True)
     )
@@ -213,20 +213,20 @@ def _improvement(posterior: CampaignPosterior, pending: Tensor, seed: int) -> Ac
 
 
 def _exploited(
-    scorer: ObjectiveOnSamples, history: TrainingData, candidates: Sequence[Candidate], values: Tensor
+    problem: OptimizationProblem, history: TrainingData, candidates: Sequence[Candidate], values: Tensor
 ) -> list[bool]:
     """Return which candidates are of a material that was tried, and are expected to gain less than what counts as one.
 
     Such candidates come after all others: else a model with too small standard deviations would
     refine one material forever.
     """
-    if scorer.encoder.materials is None or not isinstance(scorer.objective.find, FindBestConfig):
+    if problem.encoder.materials is None or not isinstance(problem.objective.find, FindBestConfig):
         return [False] * len(candidates)
     tried = {c.material for c in (*history.done, *history.pending)}
-    rules = (r.improvement for r in scorer.campaign.stopping if isinstance(r, StagnationRuleConfig))
+    rules = (r.improvement for r in problem.campaign.stopping if isinstance(r, StagnationRuleConfig))
     worthwhile = max(rules, default=0.0)
     gains = (
-        (values + CostPenalty.after(scorer.campaign, history.paid).of_settings([c.parameters for c in candidates]))
+        (values + CostPenalty.after(problem.campaign, history.paid).of_settings([c.parameters for c in candidates]))
         .exp()
         .tolist()
     )
@@ -237,15 +237,15 @@ def explained(
     posterior: CampaignPosterior, chosen: Candidate, value: float, alternatives: tuple[Alternative, ...]
 ) -> Choice:
     """Return the choice of a candidate with what is predicted of it."""
-    values = posterior.marginal(posterior.scorer.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
-    score = posterior.scorer.score(values)
+    values = posterior.marginal(posterior.problem.encoder.encode([chosen]), _SHOWN_SAMPLES, seed=0)
+    score = posterior.problem.score(values)
     return Choice(
         candidate=chosen,
         acquisition=value,
-        predictions=_predicted(posterior.scorer, values, 0),
+        predictions=_predicted(posterior.problem, values, 0),
         score=(float(score.mean()), float(score.std())),
-        feasibility=float(posterior.scorer.feasible(values).double().mean()),
-        success=float(posterior.success(posterior.scorer.encoder.encode([chosen]))),
+        feasibility=float(posterior.problem.feasible(values).double().mean()),
+        success=float(posterior.success(posterior.problem.encoder.encode([chosen]))),
         models=posterior.describe(),
         alternatives=alternatives,
     )

@@ -18,7 +18,7 @@ from gpytorch.distributions import MultitaskMultivariateNormal
 from linear_operator.operators import BlockDiagLinearOperator, DenseLinearOperator
 from torch import Tensor
 
-from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
+from loop.planning.mc_objective import OptimizationProblem, OutputLayout
 from surrogates.models.base import MetricModel, shared_rows
 
 _JITTER = 1e-8  # of the mean variance: the smallest that BoTorch adds to a Cholesky factor that fails without
@@ -30,13 +30,13 @@ class CampaignModel(GPyTorchModel):
     """The joint posterior of all metrics of a campaign; its outputs are independent.
 
     Args:
-        scorer: objective and layout of the rows.
+        problem: objective and layout of the rows.
         models: measured metric to its model.
     """
 
-    def __init__(self, scorer: ObjectiveOnSamples, models: Mapping[str, MetricModel]) -> None:
+    def __init__(self, problem: OptimizationProblem, models: Mapping[str, MetricModel]) -> None:
         super().__init__()
-        self.models, self.layout = dict(models), OutputLayout(scorer, tuple(models))
+        self.models, self.layout = dict(models), OutputLayout(problem, tuple(models))
 
     @property
     def num_outputs(self) -> int:
@@ -76,11 +76,11 @@ class CampaignModel(GPyTorchModel):
 
     @property
     def _computed(self) -> tuple[str, ...]:
-        return tuple(self.layout.scorer.campaign.computed)
+        return tuple(self.layout.problem.campaign.computed)
 
     def _numbers(self, rows: Tensor) -> Iterator[Tensor]:
         """Yield the computed metrics of rows, ... x d."""
-        return (self.layout.scorer.encoder.number(name, rows) for name in self._computed)
+        return (self.layout.problem.encoder.number(name, rows) for name in self._computed)
 
 
 def _exact_covariance(number: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from campaigns.fidelity import FULL, cheap_name
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
 from loop.core.records import TrialRecord
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior
 from loop.planning.source_models import ModelsByMetric, SourceModels
 from surrogates.models.multi_fidelity import low_fidelity_of, with_low_fidelity
@@ -56,9 +56,9 @@ def plan(campaign: Campaign, imported: int = 0) -> tuple[str, ...]:
 class LowFidelityData:
     """What was measured at lower fidelities, and the source models fitted to it."""
 
-    def __init__(self, scorer: ObjectiveOnSamples) -> None:
+    def __init__(self, problem: OptimizationProblem) -> None:
         self._done: list[TrialRecord] = []
-        self._source_models = SourceModels(scorer, ())
+        self._source_models = SourceModels(problem, ())
         self._fitted_to: tuple[int, ...] = ()
 
     @property
@@ -74,10 +74,10 @@ class LowFidelityData:
         """Forget all trials."""
         self._done, self._fitted_to = [], ()
 
-    def source_models(self, scorer: ObjectiveOnSamples) -> SourceModels:
+    def source_models(self, problem: OptimizationProblem) -> SourceModels:
         """Return the models of the cheap measurements, fitted once for each set of them and layout of rows."""
-        if self.learnt != self._fitted_to or scorer.encoder is not self._source_models.scorer.encoder:
-            self._source_models, self._fitted_to = SourceModels(scorer, self._sources(scorer.campaign)), self.learnt
+        if self.learnt != self._fitted_to or problem.encoder is not self._source_models.problem.encoder:
+            self._source_models, self._fitted_to = SourceModels(problem, self._sources(problem.campaign)), self.learnt
         return self._source_models
 
     def _sources(self, campaign: Campaign) -> list[Source]:
@@ -120,7 +120,7 @@ class FidelitySelector:
         Lower fidelities never cost more than the full one has, so that an unrelated one at most
         doubles the cost.
         """
-        campaign = self.posterior.scorer.campaign
+        campaign = self.posterior.problem.campaign
         rate = float(self._full.max()) / max(campaign.cost_of(FULL), 1e-9)
         found: tuple[str, Candidate] | None = None
         spent = {name: proposed.count(name) * campaign.cost_of(name) for name in (FULL, *campaign.fidelities)}
@@ -136,7 +136,7 @@ class FidelitySelector:
 
     @cached_property
     def _rows(self) -> Tensor:
-        return self.posterior.scorer.encoder.encode(self.considered)
+        return self.posterior.problem.encoder.encode(self.considered)
 
     @cached_property
     def _everywhere(self) -> Tensor:
@@ -155,7 +155,7 @@ class FidelitySelector:
     def _cheap(self, fidelity: str) -> list[Tensor]:
         """Return by how much each metric's mean moves, n x q, with one standard deviation of a cheap measurement."""
         found = []
-        given = self.posterior.scorer.campaign.fidelities[fidelity].gives
+        given = self.posterior.problem.campaign.fidelities[fidelity].gives
         for name, model in self.posterior.models.items():
             leans = low_fidelity_of(model)
             if leans is None or name not in given or leans.name != fidelity:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from campaigns.metrics import MeasuredConfig
 from campaigns.objective import FindBestConfig
-from loop.planning.mc_objective import ObjectiveOnSamples, limits_of
+from loop.planning.mc_objective import OptimizationProblem, limits_of
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.base import MetricModel
 from surrogates.models.custom_model import ModelPath, fit_custom_model
@@ -49,7 +49,7 @@ FitCaches = dict[str, FitCache]
 
 
 def fit_posterior(
-    scorer: ObjectiveOnSamples,
+    problem: OptimizationProblem,
     history: TrainingData,
     restrictions: Mapping[str, ModelRestrictions] | None = None,
     caches: FitCaches | None = None,
@@ -58,38 +58,40 @@ def fit_posterior(
     """Learn every metric anew from all measurements.
 
     Args:
-        scorer: objective and layout of rows.
+        problem: objective and layout of rows.
         history: what was measured, in the order in which it came.
         restrictions: metric to what its models may use.
         caches: of earlier calls with a part of the history; they save time and change nothing.
         sources: metric to its models of earlier campaigns.
     """
     restrictions, caches, sources = restrictions or {}, {} if caches is None else caches, sources or {}
-    rows = scorer.encoder.encode(history.done)
+    rows = problem.encoder.encode(history.done)
     found: dict[str, _FittedMetric] = {}
-    for name, metric in scorer.campaign.measured.items():
+    for name, metric in problem.campaign.measured.items():
         places = history.places_with(*needed(name, metric))
         if not places:
             continue  # nobody asks for it, and it was never obtained
         seen, restricted = observations(metric, name, history, rows), restrictions.get(name, ModelRestrictions())
         if metric.model is None:
-            task = replace(problem_of(scorer, name, metric), views=restricted.views, inflation=restricted.inflation)
-            inputs = _FitInputs.of(name, caches, conservative=_is_conservative(scorer))
+            task = replace(
+                regression_problem(problem, name, metric), views=restricted.views, inflation=restricted.inflation
+            )
+            inputs = _FitInputs.of(name, caches, conservative=_is_conservative(problem))
             inputs = replace(inputs, fallback=restricted.fallback, sources=sources.get(name, ()))
             found[name] = _fit_metric(task, seen, inputs).at(places)
         else:
             path = ModelPath(metric.model, f"metrics.{name}.model")
-            own = fit_custom_model(path, scorer.encoder, seen, restricted.inflation)
-            found[name] = _FittedMetric(own, {}, own, own if _is_conservative(scorer) else None)
-    return _joined(scorer, history, rows, found)
+            own = fit_custom_model(path, problem.encoder, seen, restricted.inflation)
+            found[name] = _FittedMetric(own, {}, own, own if _is_conservative(problem) else None)
+    return _joined(problem, history, rows, found)
 
 
 def _joined(
-    scorer: ObjectiveOnSamples, history: TrainingData, rows: Tensor, found: Mapping[str, _FittedMetric]
+    problem: OptimizationProblem, history: TrainingData, rows: Tensor, found: Mapping[str, _FittedMetric]
 ) -> CampaignPosterior:
     """Return the posterior of all metrics, of which each was fitted for itself."""
     return CampaignPosterior(
-        scorer,
+        problem,
         models={name: fitted.model for name, fitted in found.items()},
         measured={n: _tensor([m.value if m else math.nan for m in history.metrics[n]]) for n in found},
         rows=rows,
@@ -147,15 +149,15 @@ class _FitInputs:
         return cls(caches.setdefault(name, FitCache()), *each)
 
 
-def problem_of(scorer: ObjectiveOnSamples, name: str, metric: MeasuredConfig) -> RegressionProblem:
+def regression_problem(problem: OptimizationProblem, name: str, metric: MeasuredConfig) -> RegressionProblem:
     """Return what there is to learn of a metric, before any restriction of its models."""
     prior = PoolPrior(f"prior:{name}", metric.prior_as == "factor") if metric.prior is not None else None
-    return RegressionProblem(scorer.encoder, prior, metric.floor, short_length_scale=metric.within is not None)
+    return RegressionProblem(problem.encoder, prior, metric.floor, short_length_scale=metric.within is not None)
 
 
-def _is_conservative(scorer: ObjectiveOnSamples) -> bool:
+def _is_conservative(problem: OptimizationProblem) -> bool:
     """Return whether one best candidate is looked for among settings that lie as near to each other as one likes."""
-    encoder, find = scorer.encoder, scorer.objective.find
+    encoder, find = problem.encoder, problem.objective.find
     return encoder.materials is None and encoder.space.rows is None and isinstance(find, FindBestConfig)
 
 
@@ -169,8 +171,8 @@ def _fit_metric(task: RegressionProblem, seen: Observations, inputs: _FitInputs)
     noise = fit_heteroscedastic_noise(task, screened.seen)
     kept = screened.seen if noise is None else noise.noisier(screened.seen)
 
-    def process_of(problem: RegressionProblem, cache: FitCache) -> MetricGP:
-        return _noisy(fit_with_sources(problem, inputs.sources, kept, cache), noise)
+    def process_of(task: RegressionProblem, cache: FitCache) -> MetricGP:
+        return _noisy(fit_with_sources(task, inputs.sources, kept, cache), noise)
 
     process = process_of(task, inputs.cache)
     others = alternative_models(task, inputs.sources, kept, inputs.additive)

@@ -81,7 +81,7 @@ class ForeignStrategy:
 
     @property
     def _campaign(self) -> Campaign:
-        return self._models.scorer.campaign
+        return self._models.problem.campaign
 
     @property
     def _users_path(self) -> str:

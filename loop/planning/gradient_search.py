@@ -11,31 +11,31 @@ from botorch.optim import optimize_acqf
 from campaigns.objective import FindBestConfig
 from campaigns.spaces.parameters import FloatConfig
 from campaigns.values import Candidate
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.row_decoder import RowDecoder
 
 _STEPS = 50  # not tuned: steps of L-BFGS-B, of which few are taken
 
 
-def applies(scorer: ObjectiveOnSamples) -> bool:
+def applies(problem: OptimizationProblem) -> bool:
     """Return whether a space is a box with numbers to choose freely, and the acquisition function has a gradient.
 
     Where constraints, mixtures or parameters that do not always apply bound the space, or it was wider before,
     candidates move by ``Perturbation``.
     """
-    space, encoder = scorer.campaign.space, scorer.encoder
+    space, encoder = problem.campaign.space, problem.encoder
     free = encoder.materials is None and space.table is None and not space.constraints and not space.mixtures
     always = not any(parameter.when for parameter in space.parameters.values())
     some = any(isinstance(parameter, FloatConfig) for parameter in space.parameters.values())
-    return free and always and some and encoder.space == space and isinstance(scorer.objective.find, FindBestConfig)
+    return free and always and some and encoder.space == space and isinstance(problem.objective.find, FindBestConfig)
 
 
 def local_maxima(
-    acquisition: AcquisitionFunction, scorer: ObjectiveOnSamples, starts: Sequence[Candidate]
+    acquisition: AcquisitionFunction, problem: OptimizationProblem, starts: Sequence[Candidate]
 ) -> list[Candidate]:
     """Return where gradient ascent leads from some candidates, brought to what can be set; levels stay as they are."""
-    decoder, rows = RowDecoder(scorer.encoder), scorer.encoder.encode(starts)
-    parameters = scorer.encoder.space.parameters
+    decoder, rows = RowDecoder(problem.encoder), problem.encoder.encode(starts)
+    parameters = problem.encoder.space.parameters
     fixed = [c for name, p in parameters.items() if not isinstance(p, FloatConfig) for c in decoder.columns[name]]
     found, _ = optimize_acqf(
         acquisition,

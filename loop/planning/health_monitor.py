@@ -12,8 +12,8 @@ from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import metric_pairs
 from loop.diagnostics.model_health import HealthChange, HealthState, MetricHealth, changes, health
 from loop.diagnostics.prediction_history import REACH
-from loop.planning.fitting import ModelRestrictions, needed, observations, problem_of
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.fitting import ModelRestrictions, needed, observations, regression_problem
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder
 from surrogates.models.outliers import detect_outliers
@@ -28,11 +28,11 @@ class HealthMonitor:
     A measurement that is an outlier when it comes does not count against a model, whatever is found later.
 
     Args:
-        scorer: layout of rows, whatever priors are adopted later.
+        problem: layout of rows, whatever priors are adopted later.
     """
 
-    def __init__(self, scorer: ObjectiveOnSamples) -> None:
-        self._scorer, self._campaign = scorer, scorer.campaign
+    def __init__(self, problem: OptimizationProblem) -> None:
+        self._problem, self._campaign = problem, problem.campaign
         self._trials: list[TrialRecord] = []
         self._outlying: dict[str, frozenset[int]] = dict.fromkeys(self._campaign.measured, frozenset())
         self._health: Mapping[str, MetricHealth] = self._judged()
@@ -49,8 +49,8 @@ class HealthMonitor:
 
     def amend(self, space: SpaceConfig) -> None:
         """Judge all trials anew in another layout of rows, as if it had always been theirs."""
-        encoder = Encoder(space, self._scorer.encoder.materials)
-        self._scorer = replace(self._scorer, encoder=encoder)
+        encoder = Encoder(space, self._problem.encoder.materials)
+        self._problem = replace(self._problem, encoder=encoder)
         trials, self._trials = self._trials, []
         self._outlying = dict.fromkeys(self._campaign.measured, frozenset())
         self.recall(trials)
@@ -86,8 +86,8 @@ class HealthMonitor:
         places = history.places_with(*names)
         if not places or config.model is not None:  # a model of the user's own has no outliers
             return frozenset()
-        seen = observations(config, metric, history, self._scorer.encoder.encode(history.done))
-        task = replace(problem_of(self._scorer, metric, config), views=view_names(self._campaign.surrogate)[0])
+        seen = observations(config, metric, history, self._problem.encoder.encode(history.done))
+        task = replace(regression_problem(self._problem, metric, config), views=view_names(self._campaign.surrogate)[0])
         return frozenset(trials[places[place]].number for place in detect_outliers(task, seen).outliers)
 
     def restrictions(self) -> dict[str, ModelRestrictions]:

@@ -157,7 +157,7 @@ def reference_of(posterior: CampaignPosterior) -> Tensor:
     """Return the points, k, above which volume counts; while nothing is feasible, all measured candidates tell it."""
     points, feasible = posterior.points, posterior.outcomes[1]
     good = points[feasible] if feasible.any() else points
-    found = reference_point([tuple(point) for point in good.tolist()], posterior.scorer.objective)
+    found = reference_point([tuple(point) for point in good.tolist()], posterior.problem.objective)
     return torch.tensor(found, dtype=points.dtype)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from campaigns.objective import FindParetoConfig
 from campaigns.values import Candidate
 from loop.diagnostics.calibration import ranks
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from loop.planning.source_models import SourceModels, WarmStartDesign
 from loop.sampling.candidates import sobol
@@ -31,7 +31,7 @@ class InitialDesign:
         begun: trials before the space became what it is: the sequence goes on, rather than come again in new bounds.
     """
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     source_models: SourceModels
     begun: int = 0
 
@@ -47,17 +47,17 @@ class InitialDesign:
 
     @cached_property
     def _warm_start(self) -> WarmStartDesign:
-        return WarmStartDesign(self.scorer, self.source_models.by_metric)
+        return WarmStartDesign(self.problem, self.source_models.by_metric)
 
     def candidate(self, number: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the first candidate of the start that was not proposed yet, or None in a space that is used up."""
-        count = max(self.scorer.campaign.planner.initial, number + 1, self.begun + 1)
+        count = max(self.problem.campaign.planner.initial, number + 1, self.begun + 1)
         if count not in self._latest:
             self._latest.clear()
             self._latest[count] = self._sequence(count)
         found = self._latest[count]
         fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
-        return fresh if fresh is not None or self.scorer.encoder.materials is None else self._any(seen)
+        return fresh if fresh is not None or self.problem.encoder.materials is None else self._any(seen)
 
     @cached_property
     def _latest(self) -> dict[int, list[Candidate]]:
@@ -66,7 +66,7 @@ class InitialDesign:
 
     def _sequence(self, count: int) -> list[Candidate]:
         """Return the first candidates, in order; fewer in a small space without materials."""
-        campaign, table = self.scorer.campaign, self.scorer.encoder.materials
+        campaign, table = self.problem.campaign, self.problem.encoder.materials
         settings = sobol(campaign.space, count, campaign.seed) if campaign.space.all_parameters else [{}]
         if table is None:
             return [Candidate(setting) for setting in settings]
@@ -77,7 +77,7 @@ class InitialDesign:
 
     def _any(self, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return a material that was never tried, a possible one if there is any, with the first setting, or None."""
-        table, campaign = self.scorer.encoder.materials, self.scorer.campaign
+        table, campaign = self.problem.encoder.materials, self.problem.campaign
         setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.all_parameters else {}
         places = np.argsort(~self._possible, kind="stable") if table else ()
         left = (Candidate(setting, table.ids[place]) for place in places if table)
@@ -86,16 +86,16 @@ class InitialDesign:
     @cached_property
     def _possible(self) -> np.ndarray:
         """Whether each material keeps the outcome constraints on what is computed; all do where none would."""
-        table, objective = self.scorer.encoder.materials, self.scorer.objective
+        table, objective = self.problem.encoder.materials, self.problem.objective
         assert table is not None  # noqa: S101 - asked only in a campaign with a pool
-        computed = objective.complete({name: table.numbers[name] for name in self.scorer.campaign.computed})
+        computed = objective.complete({name: table.numbers[name] for name in self.problem.campaign.computed})
         held = [bound.slack(computed[bound.metric]) >= 0 for bound in objective.bounds if bound.metric in computed]
         keep = np.logical_and.reduce([np.ones(len(table.ids), dtype=bool), *held])
         return keep if keep.any() else ~keep
 
     def _merit(self, known: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the score of each material; for a front, its best rank in any term or in their mean."""
-        objective = self.scorer.objective
+        objective = self.problem.objective
         score = np.array(objective.score(known), dtype=float)
         if not isinstance(objective.find, FindParetoConfig):
             return score
@@ -110,14 +110,14 @@ class InitialDesign:
         ones. All materials are taken where these do not suffice for the score; in either case, none that an outcome
         constraint on a computed metric rules out.
         """
-        table = self.scorer.encoder.materials
+        table = self.problem.encoder.materials
         assert table is not None  # noqa: S101 - asked only in a campaign with a pool
         known = {name.removeprefix("prior:"): values for name, values in table.numbers.items()}
-        values = self.scorer.objective.complete(known)
+        values = self.problem.objective.complete(known)
         places = np.arange(len(table.ids))
-        if all(term.metric in values for term in self.scorer.objective.terms):
+        if all(term.metric in values for term in self.problem.objective.terms):
             score = self._merit(known)
-            for bound in self.scorer.objective.bounds:
+            for bound in self.problem.objective.bounds:
                 if bound.metric in values:
                     score[bound.slack(values[bound.metric]) < 0] = -np.inf
             places = np.lexsort((-score, ~self._possible))[: max(1, int(_PROMISING * len(score)))]

@@ -23,8 +23,13 @@ from surrogates.models.logit_transform import LogitTransform
 
 
 @dataclass(frozen=True)
-class ObjectiveOnSamples:
-    """The objective, and the layout of the rows that it is applied to."""
+class OptimizationProblem:
+    """What a campaign optimises: objective and constraints as functions of samples, and of the rows they belong to.
+
+    Attributes:
+        campaign: whose objective it is.
+        encoder: the layout of the rows.
+    """
 
     campaign: Campaign
     encoder: Encoder
@@ -73,12 +78,12 @@ class OutputLayout:
         modelled: the measured metrics that have a model, in the order of the outputs; the computed ones follow.
     """
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     modelled: tuple[str, ...]
 
     def metrics(self, outputs: Tensor) -> dict[str, Tensor]:
         """Return every metric, ..., of outputs, ... x m."""
-        campaign = self.scorer.campaign
+        campaign = self.problem.campaign
         found = dict(zip((*self.modelled, *campaign.computed), outputs.unbind(dim=-1), strict=True))
         for name in self.modelled:
             floor, limits = campaign.measured[name].floor, limits_of(campaign.measured[name])
@@ -88,7 +93,7 @@ class OutputLayout:
             whole = campaign.measured[name].proportional_to
             if whole is not None:
                 found[name] = found[name] * found[whole]
-        return self.scorer.objective.complete(found)
+        return self.problem.objective.complete(found)
 
     def constraints(self, spreads: Sequence[float]) -> list[Callable[[Tensor], Tensor]] | None:
         """Return the outcome constraints as BoTorch wants them, below zero where they hold; None without any.
@@ -96,7 +101,7 @@ class OutputLayout:
         Args:
             spreads: of the slack of each, by which it is divided, so that BoTorch's soft edges are a share of it.
         """
-        bounds = zip(self.scorer.objective.bounds, spreads, strict=True)
+        bounds = zip(self.problem.objective.bounds, spreads, strict=True)
         return [self._constraint(bound, spread) for bound, spread in bounds] or None
 
     def _constraint(self, bound: Bound, spread: float) -> Callable[[Tensor], Tensor]:
@@ -116,7 +121,7 @@ class ScoreObjective(MCAcquisitionObjective):
 
     def forward(self, samples: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: ARG002, N803 - BoTorch's signature
         """Return the score, sample_shape x b x q, of samples, sample_shape x b x q x m."""
-        return self.layout.scorer.score(self.layout.metrics(samples))
+        return self.layout.problem.score(self.layout.metrics(samples))
 
 
 class TermsObjective(MCMultiOutputObjective):
@@ -128,7 +133,7 @@ class TermsObjective(MCMultiOutputObjective):
 
     def forward(self, samples: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: ARG002, N803 - BoTorch's signature
         """Return the points, sample_shape x b x q x k, of samples, sample_shape x b x q x m."""
-        return self.layout.scorer.points(self.layout.metrics(samples))
+        return self.layout.problem.points(self.layout.metrics(samples))
 
 
 def limits_of(metric: MeasuredConfig) -> LogitTransform | None:

@@ -23,7 +23,7 @@ from loop.planning.failures import failures
 from loop.planning.fidelity_selection import LowFidelityData, with_low_fidelities
 from loop.planning.fitting import FitCaches, fit_posterior
 from loop.planning.health_monitor import HealthMonitor
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.posterior_best import posterior_best
 from loop.planning.regret import estimate_regret
@@ -39,16 +39,16 @@ class ModelFitter:
     """The models of a campaign's metrics.
 
     Args:
-        scorer: objective and layout of rows.
+        problem: objective and layout of rows.
         sources: what earlier campaigns measured.
 
     Raises:
         CampaignError: a source has too few measurements of what this campaign can choose.
     """
 
-    def __init__(self, scorer: ObjectiveOnSamples, sources: Sequence[Source]) -> None:
-        self.scorer, self.source_models = scorer, SourceModels(scorer, sources)
-        self.health, self.low_fidelities = HealthMonitor(scorer), LowFidelityData(scorer)
+    def __init__(self, problem: OptimizationProblem, sources: Sequence[Source]) -> None:
+        self.problem, self.source_models = problem, SourceModels(problem, sources)
+        self.health, self.low_fidelities = HealthMonitor(problem), LowFidelityData(problem)
         self._failed: list[TrialRecord] = []
         self._caches: FitCaches = {}
         self._posterior: tuple[tuple[int, ...], CampaignPosterior] | None = None
@@ -66,7 +66,7 @@ class ModelFitter:
 
     @property
     def _fully_measured(self) -> list[TrialRecord]:
-        return fully_measured(self.trials, self.scorer.campaign.measured)
+        return fully_measured(self.trials, self.problem.campaign.measured)
 
     @property
     def learnt_from(self) -> tuple[int, ...]:
@@ -77,12 +77,12 @@ class ModelFitter:
     def imported(self) -> int:
         """How many candidates of the space, in its widest form so far, were measured elsewhere and have a score."""
         elsewhere = {t.candidate.key(): t.candidate for t in self._fully_measured if t.imported}
-        return sum(self.scorer.encoder.space.contains(candidate) for candidate in elsewhere.values())
+        return sum(self.problem.encoder.space.contains(candidate) for candidate in elsewhere.values())
 
     @property
     def measured(self) -> TrainingData:
         """What was measured, in the order in which it came."""
-        metrics = {name: [t.metrics.get(name) for t in self.trials] for name in self.scorer.campaign.measured}
+        metrics = {name: [t.metrics.get(name) for t in self.trials] for name in self.problem.campaign.measured}
         whole = [t.state is TrialState.COMPLETED for t in self.trials]
         return TrainingData([t.candidate for t in self.trials], metrics, (), frozenset(), whole=whole)
 
@@ -122,9 +122,9 @@ class ModelFitter:
         return self._fitted(self.measured.only(places), {})
 
     def _fitted(self, measured: TrainingData, caches: FitCaches) -> CampaignPosterior:
-        cheap = self.low_fidelities.source_models(self.scorer).by_metric
+        cheap = self.low_fidelities.source_models(self.problem).by_metric
         by_metric = {name: (*each, *cheap[name]) for name, each in self.source_models.by_metric.items()}
-        posterior = fit_posterior(self.scorer, measured, self.health.restrictions(), caches, by_metric)
+        posterior = fit_posterior(self.problem, measured, self.health.restrictions(), caches, by_metric)
         posterior = replace(posterior, imported=sum(trial.imported for trial in self.trials))
         return with_low_fidelities(posterior, cheap)
 
@@ -161,40 +161,40 @@ class ModelFitter:
         if self.scored < FEWEST_SCORED:
             return None
         posterior, history = self.posterior_with_failures(), replace(self.measured, seen=over)
-        return estimate_regret(posterior, history, self.trials, seed_of(self.scorer.campaign.seed, self.scored))
+        return estimate_regret(posterior, history, self.trials, seed_of(self.problem.campaign.seed, self.scored))
 
     def posterior_best(self) -> PosteriorBest | None:
         """Return the best measured candidate by the posterior; None without one, or before there is a model to ask."""
         if self.scored < FEWEST_SCORED:
             return None
-        return posterior_best(self.posterior(), self.trials, seed_of(self.scorer.campaign.seed, self.scored))
+        return posterior_best(self.posterior(), self.trials, seed_of(self.problem.campaign.seed, self.scored))
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""
-        encoder = self.scorer.encoder
+        encoder = self.problem.encoder
         assert encoder.materials is not None  # noqa: S101 - only a campaign with a pool has priors
         table = replace(encoder.materials, numbers={**encoder.materials.numbers, f"prior:{metric}": prior})
-        self.scorer = ObjectiveOnSamples(self.scorer.campaign, Encoder(encoder.space, table))
+        self.problem = OptimizationProblem(self.problem.campaign, Encoder(encoder.space, table))
         self._posterior = None
         self._caches.pop(metric, None)
-        self.source_models = replace(self.source_models, scorer=self.scorer)
+        self.source_models = replace(self.source_models, problem=self.problem)
 
     def amend(self, now: CampaignVersion) -> None:
         """Go by an amended campaign from now on.
 
         The models are of metrics: they stay, unless the enclosing space has become wider.
         """
-        encoder, before = self.scorer.encoder, self._posterior
+        encoder, before = self.problem.encoder, self._posterior
         wider = now.enclosing_space != encoder.space
         layout = Encoder(now.enclosing_space, encoder.materials) if wider else encoder
-        self.scorer = ObjectiveOnSamples(now.campaign, layout)
+        self.problem = OptimizationProblem(now.campaign, layout)
         self._posterior = self._posterior_beside_failures = None
         if wider:
             self._caches = {}
-            self.source_models = replace(self.source_models, scorer=self.scorer)
+            self.source_models = replace(self.source_models, problem=self.problem)
             self.health.amend(now.enclosing_space)
         elif before is not None:
-            self._posterior = (before[0], replace(before[1], scorer=self.scorer))
+            self._posterior = (before[0], replace(before[1], problem=self.problem))
 
 
 def seed_of(seed: int, number: int, attempt: int = 0) -> int:

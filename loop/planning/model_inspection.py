@@ -87,7 +87,7 @@ class _Inspector:
     @property
     def campaign(self) -> Campaign:
         """The campaign in force."""
-        return self.posterior.scorer.campaign
+        return self.posterior.problem.campaign
 
     @cached_property
     def posterior(self) -> CampaignPosterior:
@@ -100,21 +100,21 @@ class _Inspector:
         metrics = {name: _metric(name) for name in self.posterior.models}
         if not wants_front(self.campaign):
             return {SCORE: _score, **metrics}
-        objective = self.posterior.scorer.objective
+        objective = self.posterior.problem.objective
         derived = dict.fromkeys(term.metric for term in objective.terms if term.metric in objective.derived)
         return {name: _sampled(name) for name in derived} | metrics
 
     @cached_property
     def materials(self) -> dict[str, int]:
         """Material to its row in the pool."""
-        table = self.posterior.scorer.encoder.materials
+        table = self.posterior.problem.encoder.materials
         return {} if table is None else {name: row for row, name in enumerate(table.ids)}
 
     @cached_property
     def reference(self) -> TrialRecord | None:
         """A trial of the best candidate in the space: by the models, else as measured; of a front, of its middle."""
         front, top = front_of(self.campaign, self.trials), self.fitter.posterior_best()
-        measured = [one for one in results(self.posterior.scorer.objective, self.trials) if one.score is not None]
+        measured = [one for one in results(self.posterior.problem.objective, self.trials) if one.score is not None]
         ranked = sorted(measured, key=lambda one: (one.eligible, one.score), reverse=True)
         trials = [one.readings[0] for one in ranked]
         if front is not None and front.candidates:
@@ -161,8 +161,8 @@ class _Inspector:
 
     def _model(self, columns: Sequence[str], left_out: frozenset[int]) -> OutcomeModel:
         """Return the model of what Ax varies, fitted without some trials and those that are left out with them."""
-        scorer = self.posterior.scorer
-        layout = Layout(scorer.encoder, self.campaign.space, columns, self.settings)
+        problem = self.posterior.problem
+        layout = Layout(problem.encoder, self.campaign.space, columns, self.settings)
         return OutcomeModel(self._fitted_without(left_out), layout, self.outcomes)
 
     def _fitted_without(self, left_out: frozenset[int]) -> CampaignPosterior:
@@ -311,7 +311,7 @@ def _middle(parameter: Parameter) -> Any:
 
 def _score(posterior: CampaignPosterior, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and variance, n and n, of the score."""
-    score = posterior.scorer.score(posterior.marginal(rows, _SAMPLES, _SEED))
+    score = posterior.problem.score(posterior.marginal(rows, _SAMPLES, _SEED))
     return score.mean(dim=0), score.var(dim=0)
 
 
@@ -330,7 +330,7 @@ def _metric(name: str) -> Moments:
     sampled = _sampled(name)
 
     def moments(posterior: CampaignPosterior, rows: Tensor) -> tuple[Tensor, Tensor]:
-        metric = posterior.scorer.campaign.measured[name]
+        metric = posterior.problem.campaign.measured[name]
         if metric.floor is not None or metric.within is not None or metric.proportional_to is not None:
             return sampled(posterior, rows)
         mean, sd = posterior.models[name].marginals(rows)

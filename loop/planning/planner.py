@@ -18,7 +18,7 @@ from loop.diagnostics.model_health import HealthChange
 from loop.planning.experiment import CampaignExperiment
 from loop.planning.foreign_strategy import ForeignStrategy
 from loop.planning.generation import OwnStrategy
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.model_fitter import ModelFitter
 from surrogates.models.encoder import Encoder
 
@@ -44,7 +44,7 @@ class Planner:
     """
 
     def __init__(self, campaign: Campaign, encoder: Encoder, sources: Sequence[Source] = ()) -> None:
-        self.models = ModelFitter(ObjectiveOnSamples(campaign, encoder), sources)
+        self.models = ModelFitter(OptimizationProblem(campaign, encoder), sources)
         self.experiment = CampaignExperiment(campaign, () if encoder.materials is None else encoder.materials.ids)
         foreign = campaign.planner.strategy is not None
         self._strategy = (ForeignStrategy if foreign else OwnStrategy)(self.models, self.experiment)
@@ -91,7 +91,7 @@ class Planner:
             why = f"its {trials_text(before)} failed for a fault of the lab, which says nothing of the candidate"
             proposal = replace(proposal, reason="; ".join(filter(None, [proposal.reason, why])))
         number = self.experiment.add(candidate, proposal)
-        return number, candidate, _priced(self.models.scorer.campaign, candidate, proposal)
+        return number, candidate, _priced(self.models.problem.campaign, candidate, proposal)
 
 
 def _priced(campaign: Campaign, candidate: Candidate, proposal: Proposal) -> Proposal:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from campaigns.values import Candidate, MetricValue
 from loop.planning.campaign_model import CampaignModel
-from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
+from loop.planning.mc_objective import OptimizationProblem, OutputLayout
 from surrogates.models.base import Fantasized, MetricModel
 from surrogates.models.feasibility import Feasibility, feasibility
 from surrogates.models.outliers import Outlier
@@ -84,7 +84,7 @@ class CampaignPosterior:
         imported: how many of the rows were measured elsewhere.
     """
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     models: Mapping[str, MetricModel]
     measured: Mapping[str, Tensor]
     rows: Tensor
@@ -106,13 +106,13 @@ class CampaignPosterior:
     @cached_property
     def model(self) -> CampaignModel:
         """All metrics as one BoTorch model."""
-        return CampaignModel(self.scorer, self.models)
+        return CampaignModel(self.problem, self.models)
 
     def model_with(self, pending: Tensor) -> CampaignModel:
         """Return the model as if what is under way, q x d, had given what is expected of it."""
         if not len(pending):
             return self.model
-        return CampaignModel(self.scorer, {name: Fantasized(m, pending) for name, m in self.models.items()})
+        return CampaignModel(self.problem, {name: Fantasized(m, pending) for name, m in self.models.items()})
 
     @property
     def layout(self) -> OutputLayout:
@@ -138,11 +138,11 @@ class CampaignPosterior:
     @cached_property
     def scored(self) -> tuple[Tensor, Tensor]:
         """The measured scores, n, and where all constraints were kept, suspected outliers like all others."""
-        return self._scores(self.scorer.values(self.measured, self.rows))
+        return self._scores(self.problem.values(self.measured, self.rows))
 
     def _scores(self, values: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the score of metrics, and where all constraints hold, of the same shape."""
-        score, feasible = torch.broadcast_tensors(self.scorer.score(values), self.scorer.feasible(values))
+        score, feasible = torch.broadcast_tensors(self.problem.score(values), self.problem.feasible(values))
         return score, feasible
 
     def feasible_score(self, values: Mapping[str, Tensor]) -> Tensor:
@@ -172,7 +172,7 @@ class CampaignPosterior:
         """Return the posterior with a model of the probability of success, by the failures."""
         if not failed:
             return self
-        encoder = self.scorer.encoder
+        encoder = self.problem.encoder
         prospects = feasibility(encoder, self.rows[self.complete_rows], encoder.encode(failed))
         return replace(self, prospects=prospects)
 
@@ -195,13 +195,13 @@ class CampaignPosterior:
         outputs = mean.expand(_NOISE_SAMPLES, -1, -1).clone()
         for place, name in enumerate(self.models):
             outputs[..., place] += self.processes[name].noise(rows).sqrt() * noise[:, place].unsqueeze(-1)
-        score: Tensor = self.scorer.score(self.layout.metrics(outputs))
+        score: Tensor = self.problem.score(self.layout.metrics(outputs))
         return score.var(dim=0)
 
     @cached_property
     def points(self) -> Tensor:
         """The measured points of each term, n x k; of what has no score, the worst."""
-        points = self.scorer.points(self.scorer.values(self.measured, self.rows))
+        points = self.problem.points(self.problem.values(self.measured, self.rows))
         complete = self.complete_rows.unsqueeze(-1)
         return torch.where(complete, points, points[self.complete_rows].amin(dim=0))
 
@@ -213,8 +213,8 @@ class CampaignPosterior:
     @cached_property
     def slack_spreads(self) -> list[float]:
         """The standard deviation of the measured slack of each outcome constraint; one where it does not vary."""
-        values = self.scorer.values(self.measured, self.rows)
-        slacks = [bound.slack(values[bound.metric]) for bound in self.scorer.objective.bounds]
+        values = self.problem.values(self.measured, self.rows)
+        slacks = [bound.slack(values[bound.metric]) for bound in self.problem.objective.bounds]
         stated = [slack[torch.isfinite(slack)] for slack in slacks]  # a trial may lack what a constraint is on
         return [float(slack.std(correction=0)) or 1.0 if len(slack) else 1.0 for slack in stated]
 

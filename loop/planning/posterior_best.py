@@ -37,7 +37,7 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
         return None
     rows = posterior.rows[places]
     values = replace(posterior, models=posterior.processes).marginal(rows, _SAMPLES, seed)
-    score, kept = torch.broadcast_tensors(posterior.scorer.score(values), posterior.scorer.feasible(values))
+    score, kept = torch.broadcast_tensors(posterior.problem.score(values), posterior.problem.feasible(values))
     chance = kept.double().mean(dim=0)
     if not bool((chance >= _LIKELY).any()):
         return None
@@ -49,7 +49,7 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
         score=float(score[:, top].mean()),
         interval=(low, high),
         feasibility=float(chance[top]),
-        after=len(fully_measured(trials, posterior.scorer.campaign.measured)),
+        after=len(fully_measured(trials, posterior.problem.campaign.measured)),
     )
 
 

@@ -73,11 +73,11 @@ class Recommender:
 
     @property
     def _campaign(self) -> Campaign:
-        return self._models.scorer.campaign
+        return self._models.problem.campaign
 
     def _design_after(self, count: int) -> InitialDesign:
         """Return the initial design of the campaign in force, which goes on after so many proposals."""
-        return InitialDesign(self._models.scorer, self._models.source_models, count)
+        return InitialDesign(self._models.problem, self._models.source_models, count)
 
     def _current_design(self) -> InitialDesign:
         """Return the initial design; after an amendment, it goes on where it stood, in the new space."""
@@ -104,7 +104,7 @@ class Recommender:
         design = self._current_design()
         if not self._campaign.fidelities:
             return design
-        return replace(design, source_models=self._models.low_fidelities.source_models(self._models.scorer))
+        return replace(design, source_models=self._models.low_fidelities.source_models(self._models.problem))
 
     def _choose_safely(self, seed: int) -> tuple[Candidate, Proposal]:
         """Return what a model chooses, or where its numerics fail, a candidate of the initial design, and say so."""

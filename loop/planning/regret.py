@@ -19,7 +19,7 @@ from torch import Tensor
 from campaigns.values import Candidate
 from loop.core.records import RegretEstimate, TrialRecord
 from loop.core.stopping import asked
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.shortlist import SpaceExhaustedError, fresh, neighbours, shortlist
 from loop.sampling.candidates import sobol, unseen
@@ -45,7 +45,7 @@ def estimate_regret(
         trials: those that were measured.
         seed: determines the samples.
     """
-    targets, improvements = asked(posterior.scorer.campaign)
+    targets, improvements = asked(posterior.problem.campaign)
     improvements = improvements if any(trial.proposal.modelled for trial in trials) else []
     score, feasible = posterior.outcomes
     kept = torch.nonzero(feasible).ravel()
@@ -84,7 +84,7 @@ def _scores(posterior: CampaignPosterior, rows: Tensor, measured: int, seed: int
         seed: determines the samples.
     """
     values = posterior.joint(rows, _SAMPLES, seed)
-    score, feasible = torch.broadcast_tensors(posterior.scorer.score(values), posterior.scorer.feasible(values))
+    score, feasible = torch.broadcast_tensors(posterior.problem.score(values), posterior.problem.feasible(values))
     chance = posterior.success_weight(rows)
     chance[:measured] = 1.0
     drawn = torch.rand(len(score), 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)  # fail alike
@@ -93,20 +93,20 @@ def _scores(posterior: CampaignPosterior, rows: Tensor, measured: int, seed: int
 
 def _left(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Tensor:
     """Return rows, n x d, that may still be chosen: a shortlist, neighbours of the best, and a cover of the space."""
-    scorer = posterior.scorer
+    problem = posterior.problem
     try:
         found = shortlist(posterior, history, seed)
     except SpaceExhaustedError:
         return posterior.rows[:0]
     best = [history.done[i] for i in posterior.outcomes[0].topk(min(_BEST, len(posterior.rows))).indices.tolist()]
-    near = [c for number, radius in enumerate(_RADII) for c in neighbours(scorer, best, seed + number, radius)]
-    rows = scorer.encoder.encode(fresh([*found, *near, *_cover(scorer, history, seed)], history.seen))
-    return rows[scorer.possible(rows)]
+    near = [c for number, radius in enumerate(_RADII) for c in neighbours(problem, best, seed + number, radius)]
+    rows = problem.encoder.encode(fresh([*found, *near, *_cover(problem, history, seed)], history.seen))
+    return rows[problem.possible(rows)]
 
 
-def _cover(scorer: ObjectiveOnSamples, history: TrainingData, seed: int) -> list[Candidate]:
+def _cover(problem: OptimizationProblem, history: TrainingData, seed: int) -> list[Candidate]:
     """Return candidates from all over the space."""
-    space, table = scorer.campaign.space, scorer.encoder.materials
+    space, table = problem.campaign.space, problem.encoder.materials
     generator = np.random.default_rng(seed)
     settings: Sequence[Setting] = sobol(space, _COVER, seed) if space.all_parameters else [{}]
     if space.table is not None:

@@ -107,14 +107,14 @@ def _suspicious(posterior: CampaignPosterior, history: TrainingData) -> Replicat
 
 def _uncertain(posterior: CampaignPosterior, history: TrainingData, other: _Other, seed: int) -> Replicate | None:
     """Return the measured candidate that is worth more when measured once more than what else may be done."""
-    if not isinstance(posterior.scorer.objective.find, FindBestConfig):
+    if not isinstance(posterior.problem.objective.find, FindBestConfig):
         return None
     score, feasible = posterior.outcomes
     kept = torch.nonzero(feasible).ravel()
     if len(kept) < 2:
         return None
     places = kept[score[kept].topk(min(_BEST, len(kept))).indices]
-    rows = torch.cat([posterior.rows[places], posterior.scorer.encoder.encode([other.new] if other.new else [])])
+    rows = torch.cat([posterior.rows[places], posterior.problem.encoder.encode([other.new] if other.new else [])])
     noise = posterior.score_noise(rows, seed)
     if float(noise[: len(places)].median().sqrt()) < _NOISY * float(score[kept].std()):
         return None
@@ -134,7 +134,7 @@ def _uncertain(posterior: CampaignPosterior, history: TrainingData, other: _Othe
 
 def _allowed(posterior: CampaignPosterior, candidate: Candidate) -> bool:
     """Return whether a candidate still lies in the space, which may have changed since it was measured."""
-    return posterior.scorer.campaign.space.contains(candidate)
+    return posterior.problem.campaign.space.contains(candidate)
 
 
 def _scores(posterior: CampaignPosterior, rows: Tensor, seed: int) -> Tensor:

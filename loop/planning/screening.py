@@ -23,7 +23,7 @@ from campaigns.objective import FindBestConfig, FindManyConfig, FindParetoConfig
 from loop.planning.box_decomposition import NondominatedBoxes
 from loop.planning.campaign_model import CampaignModel
 from loop.planning.hypervolume_improvement import front_places, reference_of
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, pointwise_samples
 from loop.sampling.candidates import sobol
 from loop.sampling.rounding import Setting
@@ -66,9 +66,9 @@ class PointwiseAcquisition(AcquisitionFunction):
 
     def _scores(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield samples of the score, and where they are feasible, samples x m, of some rows at a time."""
-        scorer = self.posterior.scorer
+        problem = self.posterior.problem
         for values in self._metrics(rows):
-            score, feasible = torch.broadcast_tensors(scorer.score(values), scorer.feasible(values))
+            score, feasible = torch.broadcast_tensors(problem.score(values), problem.feasible(values))
             yield score, feasible
 
     def _metrics(self, rows: Tensor) -> Iterator[dict[str, Tensor]]:
@@ -93,7 +93,7 @@ class ScreenedImprovement(PointwiseAcquisition):
             bounds.append(mean + _OPTIMISM * variance.sqrt())
             chances.append(feasible.double().mean(dim=0) + _POSSIBLE)
             least = min(least, float(score.min()))
-        possible = self.posterior.scorer.possible(rows) * self.posterior.success_weight(rows)
+        possible = self.posterior.problem.possible(rows) * self.posterior.success_weight(rows)
         return torch.cat(gains) * possible, (torch.cat(bounds) - least) * torch.cat(chances) * possible
 
 
@@ -106,13 +106,13 @@ class ScreenedHypervolumeImprovement(PointwiseAcquisition):
         free = NondominatedBoxes.above(reference, posterior.points[front_places(posterior)].unsqueeze(0))
         expected, optimistic = [], []
         for values in self._metrics(rows):
-            points = posterior.scorer.points(values)
-            feasible = posterior.scorer.feasible(values).expand(points.shape[:2])
+            points = posterior.problem.points(values)
+            feasible = posterior.problem.feasible(values).expand(points.shape[:2])
             gain = free.volume(points.reshape(1, -1, len(reference))).reshape(points.shape[:2])
             expected.append((gain * feasible).mean(dim=0))
             high = points.mean(dim=0) + _OPTIMISM * points.std(dim=0)
             optimistic.append(free.volume(high.unsqueeze(0))[0] * (feasible.double().mean(dim=0) + _POSSIBLE))
-        possible = posterior.scorer.possible(rows)
+        possible = posterior.problem.possible(rows)
         return torch.cat(expected) * possible, torch.cat(optimistic) * possible
 
 
@@ -143,16 +143,16 @@ class ScoreUpperConfidenceBound(PointwiseAcquisition):
     @property
     def _exploration(self) -> float:
         """How many standard deviations are worth as much as one of the mean."""
-        scorer = self.posterior.scorer
-        if scorer.encoder.materials is not None:
+        problem = self.posterior.problem
+        if problem.encoder.materials is not None:
             return _EXPLORATION
         own = len(self.posterior.rows) - self.posterior.imported
-        return _AT_FIRST * max(1.0 - own / scorer.campaign.budget.trials, 0.0)
+        return _AT_FIRST * max(1.0 - own / problem.campaign.budget.trials, 0.0)
 
 
 def screening(posterior: CampaignPosterior, pending: Tensor, seed: int) -> PointwiseAcquisition:
     """Return the acquisition function by which candidates are shortlisted."""
-    match posterior.scorer.objective.find:
+    match posterior.problem.objective.find:
         case FindBestConfig():
             return ScreenedImprovement(posterior, pending, seed)
         case FindManyConfig():
@@ -160,7 +160,7 @@ def screening(posterior: CampaignPosterior, pending: Tensor, seed: int) -> Point
         case FindParetoConfig():
             return ScreenedHypervolumeImprovement(posterior, pending, seed)
         case _:
-            assert_never(posterior.scorer.objective.find)
+            assert_never(posterior.problem.objective.find)
 
 
 def hit_threshold(posterior: CampaignPosterior) -> float | None:
@@ -169,7 +169,7 @@ def hit_threshold(posterior: CampaignPosterior) -> float | None:
     That of the best share of all candidates is what they are expected to have. What they truly have varies more, so
     that this is a low estimate as long as little is known.
     """
-    match posterior.scorer.objective.find:
+    match posterior.problem.objective.find:
         case FindManyConfig(above=float(above)):
             return above
         case FindManyConfig(share=float()):
@@ -180,24 +180,24 @@ def hit_threshold(posterior: CampaignPosterior) -> float | None:
 
 def _best_share(posterior: CampaignPosterior) -> float:
     """Return the expected score from which on the best share of all candidates begins."""
-    find = posterior.scorer.objective.find
+    find = posterior.problem.objective.find
     assert isinstance(find, FindManyConfig)  # noqa: S101 - as asked by hit_threshold
     assert find.share is not None  # noqa: S101 - the same
-    rows = _survey(posterior.scorer, min(math.ceil(_AMONG_BEST / find.share), _SURVEYED))
+    rows = _survey(posterior.problem, min(math.ceil(_AMONG_BEST / find.share), _SURVEYED))
     mean, _ = ScoreUpperConfidenceBound(posterior, posterior.rows[:0], seed=0).expected(rows)
     return float(mean.topk(math.ceil(find.share * len(mean))).values[-1])
 
 
-def _survey(scorer: ObjectiveOnSamples, whole: int) -> Tensor:
+def _survey(problem: OptimizationProblem, whole: int) -> Tensor:
     """Return rows, n x d, that stand for the whole space: all of them, or about ``whole``."""
-    space, materials, generator = scorer.campaign.space, scorer.encoder.materials, np.random.default_rng(0)
+    space, materials, generator = problem.campaign.space, problem.encoder.materials, np.random.default_rng(0)
     count, most = (0, whole) if materials is None else (len(materials.ids), _SETTINGS)
     settings: Sequence[Setting] = [{}]
     if space.table is not None:
         settings = space.table.take(_some(len(space.table), most, generator))
     elif space.all_parameters:
         settings = sobol(space, most, 0)
-    return scorer.encoder.encode_product(settings, _some(count, max(whole // len(settings), 1), generator))
+    return problem.encoder.encode_product(settings, _some(count, max(whole // len(settings), 1), generator))
 
 
 def _some(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:

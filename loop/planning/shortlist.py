@@ -17,7 +17,7 @@ from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, Scalar
 from loop.planning.cost_weighting import CostPenalty
 from loop.planning.hypervolume_improvement import centres
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.screening import PointwiseAcquisition, hit_threshold, screening
 from loop.sampling.candidates import near, sobol, unseen
@@ -49,15 +49,15 @@ def shortlist(posterior: CampaignPosterior, history: TrainingData, seed: int) ->
     Raises:
         SpaceExhaustedError: no candidate is left.
     """
-    screen = screening(posterior, posterior.scorer.encoder.encode(history.pending), seed)
+    screen = screening(posterior, posterior.problem.encoder.encode(history.pending), seed)
     settled = _settled(posterior, history)
-    penalty = CostPenalty.after(posterior.scorer.campaign, history.paid)
+    penalty = CostPenalty.after(posterior.problem.campaign, history.paid)
     clouds = _clouds(screen, settled, history, seed)
     found = [c for cloud in clouds for c in _best(screen, cloud, cloud.rows_of(settled), penalty)]
     measured = [history.done[i] for i in _best_measured(posterior)]
-    found = fresh(found + neighbours(posterior.scorer, measured, seed + 2), history.seen)
+    found = fresh(found + neighbours(posterior.problem, measured, seed + 2), history.seen)
     found = [c for c in found if c.material not in settled]
-    keep = posterior.scorer.possible(posterior.scorer.encoder.encode(found)).tolist() if found else []
+    keep = posterior.problem.possible(posterior.problem.encoder.encode(found)).tolist() if found else []
     found = [c for c, kept in zip(found, keep, strict=True) if kept]
     if not found:
         raise SpaceExhaustedError("every candidate has been proposed")
@@ -70,12 +70,12 @@ def _settled(posterior: CampaignPosterior, history: TrainingData) -> frozenset[s
     Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
     that were found good, and those under way: once more with other settings would not be one more.
     """
-    scorer = posterior.scorer
-    if scorer.encoder.materials is None:
+    problem = posterior.problem
+    if problem.encoder.materials is None:
         return frozenset()
-    if not scorer.campaign.space.all_parameters:
+    if not problem.campaign.space.all_parameters:
         return frozenset(str(key[0]) for key in history.seen)
-    if not isinstance(scorer.objective.find, FindManyConfig):
+    if not isinstance(problem.objective.find, FindManyConfig):
         return frozenset()
     score, feasible = posterior.outcomes
     threshold = hit_threshold(posterior)
@@ -90,20 +90,22 @@ def _worthwhile(posterior: CampaignPosterior, settled: frozenset[str | None]) ->
     They are found once for all choices by the same posterior. What is under way only makes others look more certain,
     and so lifts no material above these.
     """
-    everything = np.arange(len(posterior.scorer.encoder.materials.ids)) if posterior.scorer.encoder.materials else None
+    everything = (
+        np.arange(len(posterior.problem.encoder.materials.ids)) if posterior.problem.encoder.materials else None
+    )
     assert everything is not None  # noqa: S101 - asked only in a campaign with a pool
     if len(everything) <= _KEPT:
         return everything
     kept = posterior.once(_most_promising)
-    places = [posterior.scorer.encoder.place(str(name)) for name in settled]
+    places = [posterior.problem.encoder.place(str(name)) for name in settled]
     return everything if np.isin(kept, places).all() else kept
 
 
 def _most_promising(posterior: CampaignPosterior) -> NDArray[np.int64]:
     """Return the places of the most promising materials of a large pool, whatever is under way."""
-    materials = posterior.scorer.encoder.materials
+    materials = posterior.problem.encoder.materials
     assert materials is not None  # noqa: S101 - asked only in a campaign with a pool
-    everything = _Cloud(posterior.scorer, [{}], np.arange(len(materials.ids)))
+    everything = _Cloud(posterior.problem, [{}], np.arange(len(materials.ids)))
     merits = screening(posterior, posterior.rows[:0], seed=0).merits(everything.rows)
     return torch.cat([m.topk(_KEPT // len(merits)).indices for m in merits]).unique().numpy()
 
@@ -111,18 +113,18 @@ def _most_promising(posterior: CampaignPosterior) -> NDArray[np.int64]:
 def _clouds(
     screen: PointwiseAcquisition, settled: frozenset[str | None], history: TrainingData, seed: int
 ) -> list[_Cloud]:
-    scorer = screen.posterior.scorer
-    table, space = scorer.encoder.materials, scorer.campaign.space
+    problem = screen.posterior.problem
+    table, space = problem.encoder.materials, problem.campaign.space
     if table is None:
         settings = _settings(space, history, seed)
-        return [_Cloud(scorer, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
+        return [_Cloud(problem, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
     if not space.all_parameters:
-        return [_Cloud(scorer, [{}], _worthwhile(screen.posterior, settled))]
+        return [_Cloud(problem, [{}], _worthwhile(screen.posterior, settled))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
-    wide = _Cloud(scorer, sobol(space, few, seed), np.arange(len(table.ids)))
+    wide = _Cloud(problem, sobol(space, few, seed), np.arange(len(table.ids)))
     top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in screen.merits(wide.rows)])
     materials = list(dict.fromkeys(int(i) // few for i in top))[:_MATERIALS]
-    return [wide, _Cloud(scorer, sobol(space, _MANY, seed + 1), np.array(materials))]
+    return [wide, _Cloud(problem, sobol(space, _MANY, seed + 1), np.array(materials))]
 
 
 def _settings(space: SpaceConfig, history: TrainingData, seed: int) -> Sequence[Setting]:
@@ -152,18 +154,18 @@ def _best(screen: PointwiseAcquisition, cloud: _Cloud, without: Sequence[int], p
 class _Cloud:
     """All pairs of some settings and some materials (by their places)."""
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     settings: Sequence[dict[str, Scalar]]
     materials: NDArray[np.int64]
 
     @cached_property
     def rows(self) -> Tensor:
         """The rows, n x d."""
-        return self.scorer.encoder.encode_product(self.settings, self.materials)
+        return self.problem.encoder.encode_product(self.settings, self.materials)
 
     def rows_of(self, materials: Collection[str | None]) -> list[int]:
         """Return the rows of these materials."""
-        places = [self.scorer.encoder.place(str(name)) for name in materials]
+        places = [self.problem.encoder.place(str(name)) for name in materials]
         at = np.flatnonzero(np.isin(self.materials, places)) if places else np.empty(0, dtype=np.int64)
         count = len(self.settings)
         return (at[:, None] * count + np.arange(count)).ravel().tolist()
@@ -171,24 +173,24 @@ class _Cloud:
     def candidate(self, index: int) -> Candidate:
         """Return the candidate of a row."""
         setting = self.settings[index % len(self.settings)]
-        table = self.scorer.encoder.materials
+        table = self.problem.encoder.materials
         return Candidate(setting, table.ids[self.materials[index // len(self.settings)]] if table else None)
 
 
 def _best_measured(posterior: CampaignPosterior) -> list[int]:
-    if isinstance(posterior.scorer.objective.find, FindParetoConfig):
+    if isinstance(posterior.problem.objective.find, FindParetoConfig):
         return centres(posterior)
     return [int(i) for i in posterior.outcomes[0].argsort(descending=True)[:_BEST]]
 
 
 def neighbours(
-    scorer: ObjectiveOnSamples, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS
+    problem: OptimizationProblem, centres: Sequence[Candidate], seed: int, radius: float = _RADIUS
 ) -> list[Candidate]:
     """Return candidates around some, their numbers moved by about ``radius`` of the range."""
-    if not scorer.campaign.space.all_parameters:
+    if not problem.campaign.space.all_parameters:
         return []
     generator = np.random.default_rng(seed)
-    return [n for c in centres for n in near(scorer.campaign.space, c, _NEIGHBOURS, generator, radius)]
+    return [n for c in centres for n in near(problem.campaign.space, c, _NEIGHBOURS, generator, radius)]
 
 
 def fresh(candidates: Sequence[Candidate], seen: frozenset[tuple[object, ...]]) -> list[Candidate]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from campaigns.errors import CampaignError, Problem
 from campaigns.values import Candidate
 from campaigns.warm_start import FEWEST, Record, Source
-from loop.planning.fitting import observations, problem_of
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.fitting import observations, regression_problem
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from loop.sampling.candidates import sobol
 from surrogates.models.fit import fit_gp
@@ -36,39 +36,41 @@ class SourceModels:
         CampaignError: fewer measurements of a source are of materials of the pool than are needed.
     """
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     sources: Sequence[Source]
 
     def __post_init__(self) -> None:
-        for name in self.scorer.campaign.measured:
+        for name in self.problem.campaign.measured:
             for source in self._of(name):
-                _usable(self.scorer, name, source)
+                _usable(self.problem, name, source)
 
     @cached_property
     def by_metric(self) -> ModelsByMetric:
         """Metric to its model of each source, fitted as in a campaign."""
-        measured = self.scorer.campaign.measured
-        return {name: tuple(_source_model(self.scorer, name, source) for source in self._of(name)) for name in measured}
+        measured = self.problem.campaign.measured
+        return {
+            name: tuple(_source_model(self.problem, name, source) for source in self._of(name)) for name in measured
+        }
 
     def _of(self, metric: str) -> list[Source]:
         return [source for source in self.sources if metric in source.metrics]
 
 
-def _source_model(scorer: ObjectiveOnSamples, name: str, source: Source) -> SourceModel:
-    metric, records = scorer.campaign.measured[name], _usable(scorer, name, source)
+def _source_model(problem: OptimizationProblem, name: str, source: Source) -> SourceModel:
+    metric, records = problem.campaign.measured[name], _usable(problem, name, source)
     done = [r.candidate for r in records]
     metrics = {n: [r.metrics[n] for r in records] for n in (name, metric.proportional_to) if n is not None}
-    seen = observations(metric, name, TrainingData(done, metrics, (), frozenset()), scorer.encoder.encode(done))
-    return SourceModel(source.name, fit_gp(problem_of(scorer, name, metric), seen))
+    seen = observations(metric, name, TrainingData(done, metrics, (), frozenset()), problem.encoder.encode(done))
+    return SourceModel(source.name, fit_gp(regression_problem(problem, name, metric), seen))
 
 
-def _usable(scorer: ObjectiveOnSamples, name: str, source: Source) -> list[Record]:
+def _usable(problem: OptimizationProblem, name: str, source: Source) -> list[Record]:
     """Return the measurements of a source that a metric's model can be fitted to.
 
     Raises:
         CampaignError: there are too few.
     """
-    whole, table = scorer.campaign.measured[name].proportional_to, scorer.encoder.materials
+    whole, table = problem.campaign.measured[name].proportional_to, problem.encoder.materials
     records = [r for r in source.of(name) if whole is None or whole in r.metrics]
     if table is not None:
         known = frozenset(table.ids)
@@ -85,13 +87,13 @@ def _usable(scorer: ObjectiveOnSamples, name: str, source: Source) -> list[Recor
 class WarmStartDesign:
     """Candidates that look good by the sources alone: those that cover the best of the space, best first."""
 
-    scorer: ObjectiveOnSamples
+    problem: OptimizationProblem
     by_metric: ModelsByMetric
 
     @property
     def given(self) -> bool:
         """Whether the sources have every measured metric, so that they predict a score."""
-        return all(self.by_metric.get(name) for name in self.scorer.campaign.measured)
+        return all(self.by_metric.get(name) for name in self.problem.campaign.measured)
 
     def candidate(self, turn: int, seen: frozenset[tuple[object, ...]]) -> Candidate | None:
         """Return the best fresh candidate of the source whose turn it is, or None."""
@@ -104,50 +106,50 @@ class WarmStartDesign:
         places = history.places_with(*history.metrics)
         if len(places) < FEWEST:
             return False
-        rows = self.scorer.encoder.encode([history.done[place] for place in places])
+        rows = self.problem.encoder.encode([history.done[place] for place in places])
         values = {
             name: torch.tensor([m.value for place in places if (m := each[place])], dtype=torch.float64)
             for name, each in history.metrics.items()
         }
-        measured = self.scorer.score(self.scorer.values(values, rows))
+        measured = self.problem.score(self.problem.values(values, rows))
         expected = self._score(rows, turn)
         return float(torch.corrcoef(torch.stack([_ranks(measured), _ranks(expected)]))[0, 1]) >= _AGREED
 
     @cached_property
     def _covers(self) -> list[list[Candidate]]:
         candidates = self._cloud()
-        rows = self.scorer.encoder.encode(candidates)
+        rows = self.problem.encoder.encode(candidates)
         count = max(len(each) for each in self.by_metric.values())
-        wanted = self.scorer.campaign.planner.initial
+        wanted = self.problem.campaign.planner.initial
         return [
             [candidates[i] for i in _cover(self._score(rows, turn), self._places(rows), wanted)]
             for turn in range(count)
         ]
 
     def _cloud(self) -> list[Candidate]:
-        space, table = self.scorer.campaign.space, self.scorer.encoder.materials
+        space, table = self.problem.campaign.space, self.problem.encoder.materials
         materials: Sequence[str | None] = table.ids if table else [None]
         few = max(1, _CLOUD // len(materials))
-        settings = sobol(space, few, self.scorer.campaign.seed) if space.all_parameters else [{}]
+        settings = sobol(space, few, self.problem.campaign.seed) if space.all_parameters else [{}]
         return [Candidate(setting, material) for material in materials for setting in settings]
 
     def _score(self, rows: Tensor, turn: int) -> Tensor:
         """Return the score that a source expects, n, of rows, n x d; the least where a constraint breaks."""
         by_metric = {name: each[turn % len(each)] for name, each in self.by_metric.items()}
         found: dict[str, Tensor] = {}
-        for name, metric in self.scorer.campaign.measured.items():
+        for name, metric in self.problem.campaign.measured.items():
             mean = by_metric[name].mean(rows)
             found[name] = mean if metric.floor is None else mean.clamp_min(metric.floor)
-        for name, metric in self.scorer.campaign.measured.items():
+        for name, metric in self.problem.campaign.measured.items():
             if metric.proportional_to is not None:
                 found[name] = found[name] * found[metric.proportional_to]
-        values = self.scorer.values({name: each.unsqueeze(0) for name, each in found.items()}, rows)
-        score = self.scorer.score(values)[0]
-        return torch.where(self.scorer.feasible(values)[0] & self.scorer.possible(rows), score, score.min())
+        values = self.problem.values({name: each.unsqueeze(0) for name, each in found.items()}, rows)
+        score = self.problem.score(values)[0]
+        return torch.where(self.problem.feasible(values)[0] & self.problem.possible(rows), score, score.min())
 
     def _places(self, rows: Tensor) -> Tensor:
         """Return where rows lie, n x e: their parameters, and the first view of their material."""
-        encoder = self.scorer.encoder
+        encoder = self.problem.encoder
         parameters = rows[:, : encoder.parameter_columns]
         if encoder.materials is None:
             return parameters

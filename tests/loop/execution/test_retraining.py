@@ -58,7 +58,7 @@ class Session:
 
     def prior(self) -> np.ndarray:
         self.planner.suggest()
-        materials = self.planner.models.posterior().scorer.encoder.materials
+        materials = self.planner.models.posterior().problem.encoder.materials
         assert materials is not None
         return materials.numbers["prior:heat"]
 

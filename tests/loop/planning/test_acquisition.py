@@ -14,7 +14,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.planning.acquisition import Choice, _exploited, acquisition_function, choose, predictions
 from loop.planning.cost_weighting import CostPenalty
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.shortlist import SpaceExhaustedError
 from loop.sampling.candidates import sobol
@@ -51,8 +51,8 @@ def campaign(**changes: Any) -> Campaign:
     return Campaign(**data)
 
 
-def decide(scorer: ObjectiveOnSamples, history: TrainingData, seed: int) -> Choice:
-    return choose(fit_posterior(scorer, history), history, seed)
+def decide(problem: OptimizationProblem, history: TrainingData, seed: int) -> Choice:
+    return choose(fit_posterior(problem, history), history, seed)
 
 
 class World:
@@ -62,7 +62,7 @@ class World:
         self.features = np.random.default_rng(0).normal(size=(MATERIALS, 4)) / np.sqrt(8)
         cost = np.where(np.arange(MATERIALS) % 3 == 0, 100.0, 10.0)
         table = MaterialTable(tuple(map(str, range(MATERIALS))), {"features": self.features}, {"cost": cost})
-        self.scorer = ObjectiveOnSamples(campaign(), Encoder(campaign().space, table))
+        self.problem = OptimizationProblem(campaign(), Encoder(campaign().space, table))
         self.cost = cost
 
     def measure(self, candidate: Candidate) -> dict[str, MetricValue]:
@@ -77,7 +77,7 @@ class World:
         return TrainingData(done, metrics, pending or [], frozenset(c.key() for c in [*done, *(pending or [])]))
 
     def start(self, count: int = 8) -> list[Candidate]:
-        settings = sobol(self.scorer.campaign.space, count, 1)
+        settings = sobol(self.problem.campaign.space, count, 1)
         return [Candidate(s, str(7 * i % MATERIALS)) for i, s in enumerate(settings)]
 
 
@@ -88,7 +88,7 @@ def test_it_finds_the_best_affordable_material_at_a_good_temperature() -> None:
     best = set(allowed[np.argsort(-world.features[allowed, 0])[:2]].astype(str))
     done = world.start()
     for number in range(8):
-        done.append(decide(world.scorer, world.history(done), number).candidate)
+        done.append(decide(world.problem, world.history(done), number).candidate)
     found = [c for c in done if c.material in best and world.measure(c)["purity"].value >= 0.5]
     assert found
 
@@ -97,9 +97,9 @@ def test_a_bound_on_a_known_number_is_never_broken_and_nothing_is_proposed_twice
     world = World()
     done = world.start()
     for number in range(4):
-        choice = decide(world.scorer, world.history(done), number)
+        choice = decide(world.problem, world.history(done), number)
         assert world.cost[int(choice.candidate.material or 0)] < 50
-        assert world.scorer.campaign.space.contains(choice.candidate)
+        assert world.problem.campaign.space.contains(choice.candidate)
         done.append(choice.candidate)
     assert len({c.key() for c in done}) == len(done)
 
@@ -107,8 +107,8 @@ def test_a_bound_on_a_known_number_is_never_broken_and_nothing_is_proposed_twice
 def test_a_pending_candidate_is_respected() -> None:
     world = World()
     done = world.start(14)
-    first = decide(world.scorer, world.history(done), 3)
-    second = decide(world.scorer, world.history(done, pending=[first.candidate]), 3)
+    first = decide(world.problem, world.history(done), 3)
+    second = decide(world.problem, world.history(done, pending=[first.candidate]), 3)
 
     def gap(a: Candidate, b: Candidate) -> float:
         return abs(float(a.parameters["temperature"]) - float(b.parameters["temperature"]))
@@ -119,7 +119,7 @@ def test_a_pending_candidate_is_respected() -> None:
 def test_the_choice_is_a_function_of_history_and_seed() -> None:
     world = World()
     history = world.history(world.start())
-    one, two = decide(world.scorer, history, 5), decide(world.scorer, history, 5)
+    one, two = decide(world.problem, history, 5), decide(world.problem, history, 5)
     assert one == two
     assert isinstance(one, Choice)
     assert list(one.predictions) == ["capacity", "purity"]
@@ -128,7 +128,7 @@ def test_the_choice_is_a_function_of_history_and_seed() -> None:
 def test_predictions_agree_with_what_is_then_measured() -> None:
     world = World()
     done = world.start(30)
-    choice = decide(world.scorer, world.history(done), 1)
+    choice = decide(world.problem, world.history(done), 1)
     for name, predicted in choice.predictions.items():
         measured = world.measure(choice.candidate)[name]
         assert abs(measured.value - predicted.value) < 4 * (predicted.sd + measured.sd)
@@ -142,9 +142,9 @@ def test_a_space_without_an_affordable_material_is_exhausted() -> None:
     table = MaterialTable(
         tuple(map(str, range(MATERIALS))), {"features": world.features}, {"cost": np.full(MATERIALS, 99.0)}
     )
-    scorer = ObjectiveOnSamples(world.scorer.campaign, Encoder(world.scorer.campaign.space, table))
+    problem = OptimizationProblem(world.problem.campaign, Encoder(world.problem.campaign.space, table))
     with pytest.raises(SpaceExhaustedError):
-        decide(scorer, world.history(world.start()), 1)
+        decide(problem, world.history(world.start()), 1)
 
 
 def theirs(posterior: CampaignPosterior, rows: torch.Tensor, **changes: Any) -> torch.Tensor:
@@ -166,8 +166,8 @@ def theirs(posterior: CampaignPosterior, rows: torch.Tensor, **changes: Any) -> 
 def test_the_acquisition_is_botorchs_noisy_expected_improvement() -> None:
     world = World()
     done = world.start(16)
-    posterior = fit_posterior(world.scorer, world.history(done))
-    rows = world.scorer.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
+    posterior = fit_posterior(world.problem, world.history(done))
+    rows = world.problem.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
     with torch.no_grad():
         ours = acquisition_function(posterior, world.history(done), 0)(rows.unsqueeze(-2))
     models = ModelListGP(*posterior.models.values())
@@ -184,9 +184,9 @@ def test_the_acquisition_is_botorchs_noisy_expected_improvement() -> None:
 def test_the_acquisition_is_lower_by_the_log_of_the_probability_of_success() -> None:
     world = World()
     history = world.history(world.start(16))
-    posterior = fit_posterior(world.scorer, history)
+    posterior = fit_posterior(world.problem, history)
     beside = posterior.with_failures([Candidate({"temperature": t}, "5") for t in (900.0, 940.0, 980.0)])
-    rows = world.scorer.encoder.encode([Candidate({"temperature": t}, "5") for t in (620.0, 760.0, 960.0)])
+    rows = world.problem.encoder.encode([Candidate({"temperature": t}, "5") for t in (620.0, 760.0, 960.0)])
     with torch.no_grad():
         plain, guided = (acquisition_function(each, history, 0)(rows.unsqueeze(-2)) for each in (posterior, beside))
     assert torch.allclose(guided, plain + beside.success_weight(rows).log())
@@ -197,12 +197,12 @@ def test_the_acquisition_is_lower_by_the_log_of_the_probability_of_success() -> 
 def test_many_good_candidates_are_found_where_many_are_wanted() -> None:
     world = World()
     data = campaign().model_dump() | {"objective": {**campaign().objective.model_dump(), "find": {"kind": "many"}}}
-    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
+    problem = OptimizationProblem(Campaign(**data), world.problem.encoder)
     allowed = np.flatnonzero(world.cost < 50)
     best = set(allowed[np.argsort(-world.features[allowed, 0])[:8]].astype(str))
     done = world.start()
     for number in range(12):
-        done.append(decide(scorer, world.history(done), number).candidate)
+        done.append(decide(problem, world.history(done), number).candidate)
     good = {c.material for c in done if c.material in best and world.measure(c)["purity"].value >= 0.5}
     assert len(good) >= 4
 
@@ -213,7 +213,7 @@ def test_in_a_pool_without_parameters_no_material_is_proposed_twice_until_all_ar
     data = campaign().model_dump()
     data["space"]["parameters"], data["workflow"][0]["recipe"] = {}, {}
     only = Campaign(**data)
-    scorer = ObjectiveOnSamples(only, Encoder(only.space, world.scorer.encoder.materials))
+    problem = OptimizationProblem(only, Encoder(only.space, world.problem.encoder.materials))
     affordable = {str(i) for i in np.flatnonzero(world.cost < 50)}
     done = [Candidate({}, str(i)) for i in range(4)]
 
@@ -225,24 +225,24 @@ def test_in_a_pool_without_parameters_no_material_is_proposed_twice_until_all_ar
         return TrainingData(done, metrics, [], frozenset(c.key() for c in done))
 
     while {c.material for c in done} < affordable | {"0", "3"}:
-        done.append(decide(scorer, history(), len(done)).candidate)
+        done.append(decide(problem, history(), len(done)).candidate)
     assert len({c.material for c in done}) == len(done)
     with pytest.raises(SpaceExhaustedError):
-        decide(scorer, history(), 99)
+        decide(problem, history(), 99)
 
 
 def test_what_is_proportional_to_another_metric_is_predicted_through_it() -> None:
     world = World()
     data = campaign().model_dump()
     data["metrics"]["capacity"]["proportional_to"] = "purity"
-    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
+    problem = OptimizationProblem(Campaign(**data), world.problem.encoder)
     done = world.start(20)
     history = world.history(done)
     shares = [m.value for m in history.metrics["purity"]]
     capacity = [
         MetricValue(m.value * s, 0.5, "mAh/g") for m, s in zip(history.metrics["capacity"], shares, strict=True)
     ]
-    posterior = fit_posterior(scorer, TrainingData(done, {**history.metrics, "capacity": capacity}, [], history.seen))
+    posterior = fit_posterior(problem, TrainingData(done, {**history.metrics, "capacity": capacity}, [], history.seen))
     good, bad = predictions(posterior, [Candidate({"temperature": t}, "7") for t in (850.0, 650.0)])
     truth = 150 + 60 * world.features[7, 0]
     assert good["capacity"].value == pytest.approx(truth, rel=0.15)
@@ -253,9 +253,9 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
     world = World()
     data = campaign().model_dump()
     data["metrics"]["purity"]["within"] = [0, 1]
-    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
-    posterior = fit_posterior(scorer, world.history(world.start(20)))
-    rows = scorer.encoder.encode(
+    problem = OptimizationProblem(Campaign(**data), world.problem.encoder)
+    posterior = fit_posterior(problem, world.history(world.start(20)))
+    rows = problem.encoder.encode(
         [Candidate({"temperature": t}, str(m)) for t in (600.0, 800.0, 1000.0) for m in (1, 7)]
     )
     for drawn in (posterior.marginal(rows, 64, 0)["purity"], posterior.joint(rows, 64, 0)["purity"]):
@@ -267,13 +267,13 @@ def test_a_metric_within_limits_is_predicted_within_them_and_feasibility_follows
 @pytest.mark.slow
 def test_a_material_without_a_worthwhile_gain_is_left_for_untried_ones() -> None:
     world = World()
-    demanding = ObjectiveOnSamples(
-        campaign(stopping=[{"kind": "stagnation", "trials": 30, "improvement": 1e6}]), world.scorer.encoder
+    demanding = OptimizationProblem(
+        campaign(stopping=[{"kind": "stagnation", "trials": 30, "improvement": 1e6}]), world.problem.encoder
     )
     done, polished = world.start(), 0
     for number in range(8):
         tried = {c.material for c in done}
-        plain = decide(world.scorer, world.history(done), number).candidate
+        plain = decide(world.problem, world.history(done), number).candidate
         polished += plain.material in tried
         assert decide(demanding, world.history(done), number).candidate.material not in tried
         done.append(plain)
@@ -285,12 +285,12 @@ def test_whether_a_gain_is_worthwhile_does_not_depend_on_what_it_costs() -> None
     data = campaign(stopping=rules, budget={"trials": 100}).model_dump()
     data["workflow"][0]["cost"] = "temperature - 590"
     world = World()
-    scorer = ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
+    problem = OptimizationProblem(Campaign(**data), world.problem.encoder)
     history = world.history(world.start())
     tried = history.done[0].material
     candidates = [Candidate({"temperature": t}, tried) for t in (600.0, 1000.0)]
-    costs = CostPenalty.after(scorer.campaign, history.paid).of_settings([c.parameters for c in candidates])
+    costs = CostPenalty.after(problem.campaign, history.paid).of_settings([c.parameters for c in candidates])
     assert float(costs[1]) > 0.3 > float(costs[0])
     for gain, polished in ((0.5, False), (0.3, True)):
         values = torch.tensor(gain).log() - costs
-        assert _exploited(scorer, history, candidates, values) == [polished, polished]
+        assert _exploited(problem, history, candidates, values) == [polished, polished]

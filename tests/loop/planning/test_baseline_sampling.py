@@ -17,13 +17,13 @@ from tests.loop.planning.test_acquisition import MATERIALS, World
 @pytest.fixture(scope="module")
 def learnt() -> tuple[World, CampaignPosterior]:
     world = World()
-    return world, fit_posterior(world.scorer, world.history(world.start(16)))
+    return world, fit_posterior(world.problem, world.history(world.start(16)))
 
 
 def test_samples_beside_a_baseline_are_botorchs(learnt: tuple[World, CampaignPosterior]) -> None:
     world, posterior = learnt
     history = world.history(world.start(16))
-    rows = world.scorer.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
+    rows = world.problem.encoder.encode([Candidate({"temperature": 850.0}, str(i)) for i in range(MATERIALS)])
     ours = acquisition_function(posterior, history, 3)
     score = posterior.outcomes[0]
     theirs = qLogNoisyExpectedImprovement(
@@ -41,7 +41,7 @@ def test_samples_beside_a_baseline_are_botorchs(learnt: tuple[World, CampaignPos
 
 def test_where_nothing_is_feasible_the_worst_is_improved_upon(learnt: tuple[World, CampaignPosterior]) -> None:
     world, posterior = learnt
-    row = world.scorer.encoder.encode([Candidate({"temperature": 850.0}, "7")])
+    row = world.problem.encoder.encode([Candidate({"temperature": 850.0}, "7")])
 
     def improvement(worst: float) -> float:
         found = NoisyExpectedImprovement(
@@ -56,5 +56,5 @@ def test_where_nothing_is_feasible_the_worst_is_improved_upon(learnt: tuple[Worl
         with torch.no_grad():
             return float(found(row.unsqueeze(0)))
 
-    score = float(posterior.scorer.score(posterior.marginal(row, 64, 0)).mean())
+    score = float(posterior.problem.score(posterior.marginal(row, 64, 0)).mean())
     assert improvement(-100.0) - improvement(0.0) == pytest.approx(math.log((score + 100.0) / score), rel=0.05)

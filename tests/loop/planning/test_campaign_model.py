@@ -11,7 +11,7 @@ from tests.loop.planning.test_acquisition import MATERIALS, World
 @pytest.fixture(scope="module")
 def learnt() -> tuple[World, CampaignPosterior]:
     world = World()
-    return world, fit_posterior(world.scorer, world.history(world.start(16)))
+    return world, fit_posterior(world.problem, world.history(world.start(16)))
 
 
 def covariance(posterior: GPyTorchPosterior) -> torch.Tensor:
@@ -21,7 +21,7 @@ def covariance(posterior: GPyTorchPosterior) -> torch.Tensor:
 
 def test_a_batch_beside_one_baseline_is_predicted_as_each_alone(learnt: tuple[World, CampaignPosterior]) -> None:
     world, posterior = learnt
-    rows = world.scorer.encoder.encode([Candidate({"temperature": t}, "7") for t in (620.0, 800.0, 990.0)])
+    rows = world.problem.encoder.encode([Candidate({"temperature": t}, "7") for t in (620.0, 800.0, 990.0)])
     baseline = posterior.rows[:6]
     together = posterior.model.posterior(torch.cat([baseline.expand(3, -1, -1), rows.unsqueeze(1)], dim=1))
     for place, row in enumerate(rows):
@@ -32,7 +32,7 @@ def test_a_batch_beside_one_baseline_is_predicted_as_each_alone(learnt: tuple[Wo
 
 def test_known_numbers_are_outputs_without_uncertainty(learnt: tuple[World, CampaignPosterior]) -> None:
     world, posterior = learnt
-    rows = world.scorer.encoder.encode([Candidate({"temperature": 800.0}, str(i)) for i in range(MATERIALS)])
+    rows = world.problem.encoder.encode([Candidate({"temperature": 800.0}, str(i)) for i in range(MATERIALS)])
     found = posterior.model.posterior(rows.unsqueeze(-2))
     assert found.mean[:, 0, 2].tolist() == world.cost.tolist()
     assert float(covariance(found)[:, 2, 2].max()) < 1e-6

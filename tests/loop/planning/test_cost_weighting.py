@@ -12,7 +12,7 @@ from loop.planning import cost_weighting
 from loop.planning.acquisition import choose
 from loop.planning.cost_weighting import CostPenalty
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder
@@ -37,8 +37,8 @@ def chosen(campaign: Campaign, seed: int) -> Candidate:
     done = [Candidate({"a": float(a), "b": float(b)}) for a, b in places]
     values = [MetricValue(float(np.sin(5 * a)), 0.01, "1") for a, _ in places]
     history = TrainingData(done, {"f": values}, [], frozenset(c.key() for c in done))
-    scorer = ObjectiveOnSamples(campaign, Encoder(campaign.space, None))
-    return choose(fit_posterior(scorer, history), history, seed).candidate
+    problem = OptimizationProblem(campaign, Encoder(campaign.space, None))
+    return choose(fit_posterior(problem, history), history, seed).candidate
 
 
 def test_cost_and_duration_of_a_step_may_be_sums_of_parameters() -> None:

@@ -8,7 +8,7 @@ from campaigns.errors import CampaignError
 from loop.core.events import Event
 from loop.execution.options import RunOptions
 from loop.planning.custom_model_check import check_custom_models
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.run import run
 from surrogates.models.encoder import Encoder
 from tests.loop.planning.test_acquisition import World
@@ -25,7 +25,7 @@ def metric(name: str) -> dict[str, dict[str, str]]:
 
 def check(name: str) -> None:
     plan = campaign(2, metrics=metric(name), **BOX)
-    check_custom_models(ObjectiveOnSamples(plan, Encoder(plan.space)))
+    check_custom_models(OptimizationProblem(plan, Encoder(plan.space)))
 
 
 @pytest.mark.parametrize("name", ["own", "Own", "Lines", "Forest"])
@@ -52,10 +52,10 @@ def test_what_cannot_be_used_is_refused_with_what_to_do(name: str, message: str)
 def test_gradients_are_asked_for_only_where_they_are_followed() -> None:
     metrics = pool_campaign().model_dump()["metrics"]
     metrics["capacity"]["model"] = "own_models:Steep"
-    scorer = ObjectiveOnSamples(
-        pool_campaign().model_validate(pool_campaign().model_dump() | {"metrics": metrics}), World().scorer.encoder
+    problem = OptimizationProblem(
+        pool_campaign().model_validate(pool_campaign().model_dump() | {"metrics": metrics}), World().problem.encoder
     )
-    check_custom_models(scorer)
+    check_custom_models(problem)
 
 
 def test_a_run_ends_before_its_first_trial(tmp_path: Path) -> None:

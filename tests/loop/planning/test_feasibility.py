@@ -8,13 +8,13 @@ from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planning.acquisition import choose
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout
+from loop.planning.mc_objective import OptimizationProblem, OutputLayout
 from loop.planning.posterior import TrainingData
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 
 
-def constrained() -> ObjectiveOnSamples:
+def constrained() -> OptimizationProblem:
     """Minimise a + b within a small disc around (0.7, 0.6), known by its slack alone."""
     step = only_step(["f", "slack"], "ab")
     objective = {
@@ -29,7 +29,7 @@ def constrained() -> ObjectiveOnSamples:
             workflow=[step],
         )
     )
-    return ObjectiveOnSamples(campaign, Encoder(campaign.space, None))
+    return OptimizationProblem(campaign, Encoder(campaign.space, None))
 
 
 def history(candidates: list[Candidate]) -> TrainingData:
@@ -42,12 +42,12 @@ def history(candidates: list[Candidate]) -> TrainingData:
 
 @pytest.mark.slow
 def test_a_small_feasible_region_is_found_and_searched() -> None:
-    scorer = constrained()
+    problem = constrained()
     done = [Candidate({"a": a, "b": b}) for a, b in [(0.1, 0.2), (0.9, 0.1), (0.3, 0.9), (0.2, 0.5), (0.5, 0.3)]]
     assert not any(m.value >= 0 for m in history(done).metrics["slack"])
     for number in range(12):
         known = history(done)
-        done.append(choose(fit_posterior(scorer, known), known, number).candidate)
+        done.append(choose(fit_posterior(problem, known), known, number).candidate)
     found = history(done).metrics
     feasible = [f.value for f, s in zip(found["f"], found["slack"], strict=True) if s.value >= 0]
     assert min(feasible) < 1.3 - 0.1 * 2**0.5 + 0.05
@@ -61,8 +61,8 @@ def test_constraints_are_below_zero_where_they_hold_and_measured_in_their_spread
 
 
 def test_without_constraints_there_are_none() -> None:
-    scorer = constrained()
-    data = scorer.campaign.model_dump()
+    problem = constrained()
+    data = problem.campaign.model_dump()
     data["objective"]["constraints"] = []
-    free = ObjectiveOnSamples(Campaign(**data), scorer.encoder)
+    free = OptimizationProblem(Campaign(**data), problem.encoder)
     assert OutputLayout(free, ("f", "slack")).constraints([]) is None

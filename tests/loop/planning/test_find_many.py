@@ -12,7 +12,7 @@ from campaigns.campaign import Campaign
 from campaigns.objective import FindManyConfig
 from campaigns.values import Candidate, MetricValue
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.screening import ScoreUpperConfidenceBound, hit_threshold
 from loop.terminal.campaign_summary import summary_rows
@@ -50,7 +50,7 @@ def fitted(find: dict[str, Any], done: Sequence[Candidate]) -> CampaignPosterior
     plan = campaign(find, len(done))
     metrics = {"gain": [MetricValue(gain(c), 0.01, "1") for c in done]}
     history = TrainingData(done, metrics, [], frozenset(c.key() for c in done))
-    return fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history)
+    return fit_posterior(OptimizationProblem(plan, Encoder(plan.space)), history)
 
 
 def done() -> list[Candidate]:
@@ -71,7 +71,7 @@ def upper_confidence_bound(posterior: CampaignPosterior, rows: torch.Tensor) -> 
 def wanted(posterior: CampaignPosterior) -> str:
     measured = {c.key() for c in done()}
     left = [c for c in EVERYTHING if c.key() not in measured]
-    merits = upper_confidence_bound(posterior, posterior.scorer.encoder.encode(left))
+    merits = upper_confidence_bound(posterior, posterior.problem.encoder.encode(left))
     return str(left[int(merits.argmax())].parameters["site"])
 
 
@@ -84,7 +84,7 @@ def test_what_is_surely_no_good_is_wanted_after_what_nobody_knows() -> None:
 
 def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> None:
     posterior = fitted({"share": 0.25}, done())
-    rows = posterior.scorer.encoder.encode(EVERYTHING)
+    rows = posterior.problem.encoder.encode(EVERYTHING)
     expected = posterior.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
     good = hit_threshold(posterior)
     assert good is not None
@@ -95,7 +95,7 @@ def test_the_best_share_begins_where_that_share_of_all_is_expected_to_lie() -> N
 
 def test_without_a_share_the_better_the_score_the_better() -> None:
     posterior = fitted({}, done())
-    rows = posterior.scorer.encoder.encode(EVERYTHING)
+    rows = posterior.problem.encoder.encode(EVERYTHING)
     assert hit_threshold(posterior) is None
     expected = posterior.marginal(rows, 32, seed=0)["gain"].mean(dim=0)
     assert torch.allclose(upper_confidence_bound(posterior, rows), expected)

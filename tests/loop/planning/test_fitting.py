@@ -7,7 +7,7 @@ import torch
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, MetricValue
 from loop.planning.fitting import FitCaches, ModelRestrictions, fit_posterior, observations
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
@@ -38,7 +38,7 @@ def history(places: Sequence[float], f: Answer, g: Answer, sd: float = 0.01) -> 
 
 
 def fitted(plan: Campaign, given: TrainingData, **options: Any) -> CampaignPosterior:
-    return fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), given, **options)
+    return fit_posterior(OptimizationProblem(plan, Encoder(plan.space)), given, **options)
 
 
 PLACES = [i / 11 for i in range(12)]

@@ -8,7 +8,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.planning import gradient_search
 from loop.planning.acquisition import acquisition_function, choose
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder
@@ -32,35 +32,35 @@ def value(candidate: Candidate) -> float:
     return -((a - 0.37) ** 2) - (b - 0.61) ** 2 + 0.2 * (candidate.parameters["site"] == "two")
 
 
-def learnt(campaign: Campaign, count: int = 16) -> tuple[ObjectiveOnSamples, TrainingData]:
+def learnt(campaign: Campaign, count: int = 16) -> tuple[OptimizationProblem, TrainingData]:
     done = [Candidate(setting) for setting in sobol(campaign.space, count, 1)]
     metrics = {"f": [MetricValue(value(c), 0.001, "1") for c in done]}
-    scorer = ObjectiveOnSamples(campaign, Encoder(campaign.space))
-    return scorer, TrainingData(done, metrics, [], frozenset(c.key() for c in done))
+    problem = OptimizationProblem(campaign, Encoder(campaign.space))
+    return problem, TrainingData(done, metrics, [], frozenset(c.key() for c in done))
 
 
 def test_gradients_lead_uphill_and_levels_stay() -> None:
-    scorer, history = learnt(box())
-    acquisition = acquisition_function(fit_posterior(scorer, history), history, 0)
+    problem, history = learnt(box())
+    acquisition = acquisition_function(fit_posterior(problem, history), history, 0)
     starts = [Candidate({"a": 0.2, "b": 0.5, "site": site}) for site in ("one", "two")]
-    found = gradient_search.local_maxima(acquisition, scorer, starts)
+    found = gradient_search.local_maxima(acquisition, problem, starts)
     with torch.no_grad():
-        before, after = (acquisition(scorer.encoder.encode(each).unsqueeze(-2)) for each in (starts, found))
+        before, after = (acquisition(problem.encoder.encode(each).unsqueeze(-2)) for each in (starts, found))
     assert bool((after > before).all())
     assert [c.parameters["site"] for c in found] == ["one", "two"]
-    assert all(scorer.campaign.space.contains(c) for c in found)
+    assert all(problem.campaign.space.contains(c) for c in found)
 
 
 def test_in_a_box_the_choice_is_a_local_maximum() -> None:
-    scorer, history = learnt(box())
-    posterior = fit_posterior(scorer, history)
+    problem, history = learnt(box())
+    posterior = fit_posterior(problem, history)
     chosen = choose(posterior, history, 0)
     acquisition = acquisition_function(posterior, history, 0)
     here = {name: float(chosen.candidate.parameters[name]) for name in "ab"}
     moved = [{name: min(max(here[name] + step, 0.0), 1.0)} for name in "ab" for step in (-0.02, 0.02)]
     around = [Candidate({**chosen.candidate.parameters, **move}) for move in moved]
     with torch.no_grad():
-        values = acquisition(scorer.encoder.encode(around).unsqueeze(-2))
+        values = acquisition(problem.encoder.encode(around).unsqueeze(-2))
     assert float(values.max()) <= chosen.acquisition + 1e-3
     assert value(chosen.candidate) > max(value(c) for c in history.done)
 
@@ -74,4 +74,4 @@ def test_in_a_box_the_choice_is_a_local_maximum() -> None:
 )
 def test_gradients_are_for_boxes(space: dict[str, Any], applies: bool) -> None:
     campaign = box(**space)
-    assert gradient_search.applies(ObjectiveOnSamples(campaign, Encoder(campaign.space))) == applies
+    assert gradient_search.applies(OptimizationProblem(campaign, Encoder(campaign.space))) == applies

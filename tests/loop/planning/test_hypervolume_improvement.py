@@ -20,7 +20,7 @@ from loop.core.pareto import hypervolume
 from loop.planning.acquisition import acquisition_function, choose
 from loop.planning.fitting import fit_posterior
 from loop.planning.hypervolume_improvement import reference_of
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import ROOT, only_step, quick
@@ -32,15 +32,15 @@ TERMS = [
 ]
 
 
-def frontal(world: World, **changes: Any) -> ObjectiveOnSamples:
+def frontal(world: World, **changes: Any) -> OptimizationProblem:
     """The world's campaign, with capacity against purity, and affordable materials only."""
-    data = world.scorer.campaign.model_dump()
+    data = world.problem.campaign.model_dump()
     bound = [{"metric": "cost", "at_most": 50}]
     data["objective"] = {"find": {"kind": "pareto"}, "terms": TERMS, "constraints": bound} | changes
-    return ObjectiveOnSamples(Campaign(**data), world.scorer.encoder)
+    return OptimizationProblem(Campaign(**data), world.problem.encoder)
 
 
-def box(axes: int = 2) -> ObjectiveOnSamples:
+def box(axes: int = 2) -> OptimizationProblem:
     """Parameters a and b in the unit square; as many metrics as axes."""
     metrics = [f"f{i}" for i in range(axes)]
     step = only_step(metrics, "ab")
@@ -55,7 +55,7 @@ def box(axes: int = 2) -> ObjectiveOnSamples:
             workflow=[step],
         )
     )
-    return ObjectiveOnSamples(campaign, Encoder(campaign.space, None))
+    return OptimizationProblem(campaign, Encoder(campaign.space, None))
 
 
 def measured(candidates: list[Candidate], axes: int = 2) -> TrainingData:
@@ -73,7 +73,7 @@ def start(count: int, seed: int = 0) -> list[Candidate]:
 
 
 def values(posterior: CampaignPosterior, history: TrainingData, candidates: list[Candidate]) -> torch.Tensor:
-    rows = posterior.scorer.encoder.encode(candidates)
+    rows = posterior.problem.encoder.encode(candidates)
     with torch.no_grad():
         found: torch.Tensor = acquisition_function(posterior, history, seed=0)(rows.unsqueeze(-2))
     return found
@@ -96,13 +96,13 @@ def theirs(posterior: CampaignPosterior, rows: torch.Tensor) -> torch.Tensor:
 def test_candidates_are_ranked_as_botorch_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logei, "_load_attempted", True)  # else it would compile
     world = World()
-    scorer, done = frontal(world), world.start(16)
-    posterior = fit_posterior(scorer, world.history(done))
+    problem, done = frontal(world), world.start(16)
+    posterior = fit_posterior(problem, world.history(done))
     fresh = [
         Candidate({"temperature": t}, str(i)) for i in np.flatnonzero(world.cost < 50)[:20] for t in (750.0, 850.0)
     ]
     ours = values(posterior, world.history(done), fresh)
-    others = theirs(posterior, scorer.encoder.encode(fresh))
+    others = theirs(posterior, problem.encoder.encode(fresh))
     high = others.topk(15).indices  # of the rest, both say that it is worthless
     assert spearmanr(ours[high].numpy(), others[high].numpy()).statistic > 0.9
     assert int(ours.argmax()) in others.topk(3).indices.tolist()
@@ -111,11 +111,11 @@ def test_candidates_are_ranked_as_botorch_does(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 @pytest.mark.parametrize("axes", [2, 3])
 def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
-    scorer, done = box(axes), start(8)
+    problem, done = box(axes), start(8)
     chance = [c for seed in range(5) for c in start(6, seed + 100)]
     for number in range(6):
         history = measured(done, axes)
-        done.append(choose(fit_posterior(scorer, history), history, number).candidate)
+        done.append(choose(fit_posterior(problem, history), history, number).candidate)
 
     def volume(candidates: list[Candidate]) -> float:
         metrics = measured(candidates, axes).metrics.values()
@@ -126,8 +126,8 @@ def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
 
 
 def test_what_is_under_way_is_not_wanted_again() -> None:
-    scorer, history = box(), measured(start(12))
-    posterior = fit_posterior(scorer, history)
+    problem, history = box(), measured(start(12))
+    posterior = fit_posterior(problem, history)
     first = choose(posterior, history, 1).candidate
     waiting = TrainingData(history.done, history.metrics, [first], history.seen | {first.key()})
     here = [first, choose(posterior, waiting, 1).candidate]
@@ -139,11 +139,11 @@ def test_what_is_under_way_is_not_wanted_again() -> None:
 def test_without_anything_feasible_feasible_volume_is_looked_for() -> None:
     world = World()
     constraints = [{"metric": "purity", "at_least": 0.9}]
-    scorer = frontal(world, constraints=constraints)
+    problem = frontal(world, constraints=constraints)
     done = [c for c in world.start(20) if world.measure(c)["purity"].value < 0.8][:8]
     for number in range(4):
         history = world.history(done)
-        done.append(choose(fit_posterior(scorer, history), history, number).candidate)
+        done.append(choose(fit_posterior(problem, history), history, number).candidate)
     assert max(world.measure(c)["purity"].value for c in done) >= 0.9
 
 
@@ -152,9 +152,9 @@ import time
 from tests.loop.planning.test_hypervolume_improvement import box, measured, start
 from loop.planning.acquisition import acquisition_function, choose
 from loop.planning.fitting import fit_posterior
-scorer, history = box(), measured(start(8))
+problem, history = box(), measured(start(8))
 begun = time.process_time()
-choose(fit_posterior(scorer, history), history, 0)
+choose(fit_posterior(problem, history), history, 0)
 print(time.process_time() - begun)
 """
 

@@ -8,7 +8,7 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
 from loop.planning.initial_design import InitialDesign
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.planner import Planner
 from loop.planning.posterior import TrainingData
 from loop.planning.source_models import SourceModels
@@ -50,8 +50,8 @@ def table(cost: np.ndarray = COST, **numbers: np.ndarray) -> MaterialTable:
 
 
 def design(plan: Campaign, materials: MaterialTable | None = None) -> InitialDesign:
-    scorer = ObjectiveOnSamples(plan, Encoder(plan.space, materials or table()))
-    return InitialDesign(scorer, SourceModels(scorer, ()))
+    problem = OptimizationProblem(plan, Encoder(plan.space, materials or table()))
+    return InitialDesign(problem, SourceModels(problem, ()))
 
 
 def start(plan: Campaign, count: int, materials: MaterialTable | None = None) -> list[Candidate]:
@@ -120,8 +120,8 @@ def test_a_constraint_on_what_is_measured_rules_out_nothing() -> None:
 
 def test_the_sequence_goes_on_after_what_was_begun_rather_than_come_again() -> None:
     plan = campaign(2)
-    scorer = ObjectiveOnSamples(plan, Encoder(plan.space))
-    whole, later = (InitialDesign(scorer, SourceModels(scorer, ()), begun) for begun in (0, 3))
+    problem = OptimizationProblem(plan, Encoder(plan.space))
+    whole, later = (InitialDesign(problem, SourceModels(problem, ()), begun) for begun in (0, 3))
     seen: frozenset[tuple[object, ...]] = frozenset()
     first = []
     for number in range(4):

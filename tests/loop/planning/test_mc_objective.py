@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from campaigns.campaign import Campaign
-from loop.planning.mc_objective import ObjectiveOnSamples, OutputLayout, ScoreObjective, TermsObjective
+from loop.planning.mc_objective import OptimizationProblem, OutputLayout, ScoreObjective, TermsObjective
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 
@@ -21,7 +21,7 @@ def layout(metrics: dict[str, dict[str, Any]] | None = None, **objective: Any) -
         workflow=[only_step("fg", "a")],
     )
     campaign = Campaign(**data)
-    return OutputLayout(ObjectiveOnSamples(campaign, Encoder(campaign.space)), ("f", "g"))
+    return OutputLayout(OptimizationProblem(campaign, Encoder(campaign.space)), ("f", "g"))
 
 
 def outputs(*rows: tuple[float, float]) -> Tensor:
@@ -67,5 +67,5 @@ def test_constraints_are_below_zero_where_they_hold_and_are_measured_in_spreads(
 def test_a_sample_is_feasible_where_all_constraints_hold() -> None:
     given = layout(constraints=[{"metric": "f", "at_least": 1}, {"metric": "g", "at_most": 3}])
     samples = outputs((2.0, 1.0), (0.5, 1.0), (2.0, 5.0))
-    assert given.scorer.feasible(given.metrics(samples)).flatten().tolist() == [True, False, False]
-    assert layout().scorer.feasible(layout().metrics(samples)).all()
+    assert given.problem.feasible(given.metrics(samples)).flatten().tolist() == [True, False, False]
+    assert layout().problem.feasible(layout().metrics(samples)).all()

@@ -91,7 +91,7 @@ def test_predictions_of_what_is_left_out_are_those_of_our_own_models() -> None:
     for trial, predicted, sd in zip(lab.trials, card.columns["predicted"], card.columns["predicted sd"], strict=True):
         posterior = lab.planner.models.without([trial.candidate.key()])
         assert len(posterior.rows) == 8
-        mean, spread = posterior.models["merit"].marginals(posterior.scorer.encoder.encode([trial.candidate]))
+        mean, spread = posterior.models["merit"].marginals(posterior.problem.encoder.encode([trial.candidate]))
         assert (predicted, sd) == (pytest.approx(float(mean), rel=1e-4), pytest.approx(float(spread), rel=1e-4))
 
 

@@ -11,7 +11,7 @@ import torch
 
 from campaigns.values import Candidate, MetricValue
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
 from surrogates.models.feasibility import Feasibility
@@ -26,7 +26,7 @@ def repeated(high: float, times: int = 3) -> CampaignPosterior:
     values = np.sin(3.0 * places[:, 1]) + noise
     done = [Candidate({"x0": float(x), "x1": float(y)}) for x, y in places]
     metrics = {"merit": [MetricValue(float(v), 0.0, "1") for v in values]}
-    return fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), TrainingData(done, metrics, (), frozenset()))
+    return fit_posterior(OptimizationProblem(plan, Encoder(plan.space)), TrainingData(done, metrics, (), frozenset()))
 
 
 ENDS = torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64)

@@ -13,7 +13,7 @@ from loop.cli.app import app
 from loop.core.candidate_results import best, results
 from loop.core.records import TrialRecord
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.planner import Planner
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.posterior_best import posterior_best
@@ -143,7 +143,7 @@ def bounded(merits: list[float], margins: list[float]) -> tuple[CampaignPosterio
         "g": [MetricValue(0.5 + value, 0.1, "1") for value in margins],
     }
     history = TrainingData(done, found, [], frozenset(c.key() for c in done))
-    posterior = fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history)
+    posterior = fit_posterior(OptimizationProblem(plan, Encoder(plan.space)), history)
     return posterior, [trial(i, TrialState.COMPLETED, candidate=c, score=merits[i]) for i, c in enumerate(done)]
 
 

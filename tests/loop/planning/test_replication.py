@@ -9,7 +9,7 @@ import torch
 from campaigns.values import Candidate, MetricValue
 from loop.core.records import TrialRecord
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from loop.planning.replication import Replicate, _knowledge_gradients, choose_replicate
 from loop.planning.shortlist import SpaceExhaustedError
@@ -74,14 +74,14 @@ def test_with_noise_the_best_candidates_are_measured_again_and_the_log_says_so()
 
 
 def noisy_posterior(sd: float) -> tuple[CampaignPosterior, TrainingData]:
-    scorer = ObjectiveOnSamples(campaign(1), Encoder(campaign(1).space))
+    problem = OptimizationProblem(campaign(1), Encoder(campaign(1).space))
     done = [Candidate({"x0": float(x)}) for x in np.linspace(0.02, 0.98, 25)]
     rng = np.random.default_rng(0)
     values = [hill(c.parameters) + float(rng.normal(0, sd)) for c in done]
     history = TrainingData(
         done, {"merit": [MetricValue(v, sd, "1") for v in values]}, (), frozenset(c.key() for c in done)
     )
-    return fit_posterior(scorer, history), history
+    return fit_posterior(problem, history), history
 
 
 @pytest.mark.parametrize(("sd", "repeated"), [(1.5, True), (0.001, False)])

@@ -14,8 +14,8 @@ def fitted() -> tuple[World, CampaignPosterior, torch.Tensor]:
     world = World()
     done = world.start(12)
     settings = [{"temperature": t} for t in (650.0, 820.0, 980.0)]
-    rows = world.scorer.encoder.encode_product(settings, np.arange(MATERIALS))
-    return world, fit_posterior(world.scorer, world.history(done)), rows
+    rows = world.problem.encoder.encode_product(settings, np.arange(MATERIALS))
+    return world, fit_posterior(world.problem, world.history(done)), rows
 
 
 def test_merits_do_not_depend_on_how_many_candidates_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_merits_do_not_depend_on_how_many_candidates_are_looked_at_together(monk
 def test_many_are_wanted_by_expected_score_and_some_uncertainty() -> None:
     _, posterior, rows = fitted()
     values = posterior.marginal(rows, 32, seed=3)
-    score = torch.where(posterior.scorer.feasible(values), posterior.scorer.score(values), posterior.worst)
+    score = torch.where(posterior.problem.feasible(values), posterior.problem.score(values), posterior.worst)
     expected = score.mean(dim=0) + 0.6 * score.std(dim=0)
     assert torch.allclose(ScoreUpperConfidenceBound(posterior, posterior.rows[:0], 3)(rows.unsqueeze(-2)), expected)
 

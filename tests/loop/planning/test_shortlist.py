@@ -10,7 +10,7 @@ import pytest
 
 from campaigns.values import Candidate, MetricValue
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import TrainingData
 from loop.planning.shortlist import SpaceExhaustedError, shortlist
 from surrogates.models.encoder import Encoder
@@ -26,7 +26,7 @@ def offered(seed: int = 0, pending: Sequence[Candidate] = (), **changes: Any) ->
     done = [Candidate({"a": float(a), "b": float(b)}) for a, b in places]
     values = [MetricValue(float(np.sin(5 * a)), 0.01, "1") for a, _ in places]
     history = TrainingData(done, {"f": values}, pending, frozenset(c.key() for c in (*done, *pending)))
-    return shortlist(fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history), history, seed)
+    return shortlist(fit_posterior(OptimizationProblem(plan, Encoder(plan.space)), history), history, seed)
 
 
 def mean(found: list[Candidate], name: str) -> float:
@@ -63,6 +63,6 @@ def test_a_space_of_which_all_was_proposed_is_exhausted() -> None:
     done = [Candidate({"a": a, "b": b}) for a in (0.0, 1.0) for b in (0.0, 1.0)]
     values = [MetricValue(float(i), 0.01, "1") for i in range(4)]
     history = TrainingData(done, {"f": values}, [], frozenset(c.key() for c in done))
-    posterior = fit_posterior(ObjectiveOnSamples(plan, Encoder(plan.space)), history)
+    posterior = fit_posterior(OptimizationProblem(plan, Encoder(plan.space)), history)
     with pytest.raises(SpaceExhaustedError):
         shortlist(posterior, history, 0)

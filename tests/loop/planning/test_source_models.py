@@ -11,7 +11,7 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from campaigns.warm_start import Record, Source
 from loop.core.proposals import Proposal
 from loop.diagnostics.model_changes import model_changes
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.planner import Planner
 from loop.planning.source_models import SourceModels
 from surrogates.models.encoder import Encoder, MaterialTable
@@ -135,16 +135,16 @@ def test_materials_that_are_not_in_the_pool_teach_nothing() -> None:
     step = campaign(1).workflow[0].model_dump() | {"recipe": {}}
     plan = campaign(1, space=space, workflow=[step])
     views = {"chgnet": np.random.default_rng(0).normal(size=(20, 3))}
-    scorer = ObjectiveOnSamples(plan, Encoder(plan.space, MaterialTable(tuple(map(str, range(20))), views, {})))
+    problem = OptimizationProblem(plan, Encoder(plan.space, MaterialTable(tuple(map(str, range(20))), views, {})))
 
     def known(names: Sequence[str]) -> Source:
         records = [Record(Candidate({}, n), {"y": MetricValue(float(i), 0.1, "eV")}) for i, n in enumerate(names)]
         return Source("before", ("y",), tuple(records))
 
-    (source,) = SourceModels(scorer, [known(["1", "2", "3", "MgO"])]).by_metric["y"]
+    (source,) = SourceModels(problem, [known(["1", "2", "3", "MgO"])]).by_metric["y"]
     assert len(source.model.rows) == 3
     with pytest.raises(CampaignError, match="got 1 measurements of y in before that can be used; needed: 3"):
-        SourceModels(scorer, [known(["1", "MgO", "CaO"])])
+        SourceModels(problem, [known(["1", "MgO", "CaO"])])
 
 
 def test_it_is_told_when_a_source_is_learnt_from_and_when_no_longer() -> None:

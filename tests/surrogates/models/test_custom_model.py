@@ -16,7 +16,7 @@ from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.planning.fitting import fit_posterior
-from loop.planning.mc_objective import ObjectiveOnSamples
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.planner import Planner
 from loop.planning.posterior import TrainingData
 from surrogates.models.custom_model import CustomModel, ModelPath, fit_custom_model, model_inputs
@@ -318,8 +318,8 @@ def test_it_stands_beside_models_of_ours_also_where_these_are_conservative() -> 
     plan = campaign(1, metrics=metrics, workflow=[{**step, **recipe}])
     places = [Candidate({"x0": place / 10.0}) for place in range(8)]
     values = {name: [MetricValue(float(place), 0.1, "1") for place in range(8)] for name in metrics}
-    scorer = ObjectiveOnSamples(plan, Encoder(plan.space))
-    posterior = fit_posterior(scorer, TrainingData(places, values, (), frozenset()))
+    problem = OptimizationProblem(plan, Encoder(plan.space))
+    posterior = fit_posterior(problem, TrainingData(places, values, (), frozenset()))
     for each in (posterior, posterior.standard):
         assert set(each.models) == set(metrics)
         assert isinstance(each.models["merit"], CustomModel)
