@@ -14,7 +14,8 @@ from loop.core.journal import Amendment
 from loop.core.proposals import OPERATOR
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import rescored
-from loop.report.campaign_report import read_content, write_report
+from loop.report.campaign_report import write_report
+from loop.report.report_content import read_content
 from loop.storage.journal_writer import Journal
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
