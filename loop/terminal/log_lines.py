@@ -4,30 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from loop.core.events import (
-    Amended,
-    BestChanged,
-    Event,
-    Finished,
-    FrontGrew,
-    OutlierFlagged,
-    PoolReady,
-    PosteriorBestChanged,
-    Preparing,
-    Proposed,
-    RegretEstimated,
-    SessionEvent,
-    SourceRead,
-    Started,
-    StationsReady,
-    StepEnded,
-    StepStarted,
-    Stopping,
-    SurrogateChanged,
-    TrialEnded,
-    TrialEvent,
-    Warned,
-)
+from loop.core import events
+from loop.core.events import Event, SessionEvent, TrialEvent
 from loop.core.formatting import (
     best_text,
     candidate_text,
@@ -58,34 +36,34 @@ def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> st
 
 def _session_line(event: SessionEvent) -> str:
     match event:
-        case Started():
+        case events.Started():
             total = event.campaign.budget.trials
             return f"{event.campaign.name}: {sum(t.counted for t in event.trials)} of {total} trials in {event.store}"
-        case PoolReady(size=size):
+        case events.PoolReady(size=size):
             return f"pool: {size} materials"
-        case Preparing(doing=doing, done=done, total=total):
+        case events.Preparing(doing=doing, done=done, total=total):
             return f"{doing}: {done} of {total} structures"
-        case StationsReady(describe=describe):
+        case events.StationsReady(describe=describe):
             return f"stations: {', '.join(describe)}"
-        case SurrogateChanged(trial=number, metric=metric, text=text):
+        case events.SurrogateChanged(trial=number, metric=metric, text=text):
             return f"surrogate of {metric}, after trial {number}: {text}"
-        case Amended():
+        case events.Amended():
             return _amended(event)
-        case Stopping(reason=text) | Warned(text=text):
-            return f"{'stopping' if isinstance(event, Stopping) else 'warning'}: {text}"
-        case SourceRead(text=text, role=role):
+        case events.Stopping(reason=text) | events.Warned(text=text):
+            return f"{'stopping' if isinstance(event, events.Stopping) else 'warning'}: {text}"
+        case events.SourceRead(text=text, role=role):
             return f"{role}: {text}"
-        case Finished():
+        case events.Finished():
             return f"finished: {event.reason}; {_found(event)}"
 
 
-def _found(event: Finished) -> str:
+def _found(event: events.Finished) -> str:
     if event.front is not None:
         return front_text(event.front)
     return best_text(event.best)
 
 
-def _amended(event: Amended) -> str:
+def _amended(event: events.Amended) -> str:
     """Return what changed, from when on and why; or why it did not."""
     one = event.amendment
     return f"amendment {one.number} by {one.author}: {event.text}, {since_text(one)} ({one.reason})"
@@ -93,36 +71,36 @@ def _amended(event: Amended) -> str:
 
 def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]) -> str:
     match event:
-        case Proposed():
+        case events.Proposed():
             return _proposed(event, units, axes)
-        case StepStarted():
+        case events.StepStarted():
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"trial {event.trial}: {event.step} begins at {event.station}{again}"
-        case StepEnded():
+        case events.StepEnded():
             ending = "done" if event.ok else f"failed: {event.reason}"
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
-        case TrialEnded(trial=trial):
+        case events.TrialEnded(trial=trial):
             return f"trial {trial.number}: {_verdict(trial, axes)}"
-        case OutlierFlagged(trial=number, reason=reason):
+        case events.OutlierFlagged(trial=number, reason=reason):
             return f"trial {number} {outlier_text(reason)}"
-        case BestChanged() | PosteriorBestChanged():
+        case events.BestChanged() | events.PosteriorBestChanged():
             return _best_so_far(event)
-        case FrontGrew(trial=number, front=front):
+        case events.FrontGrew(trial=number, front=front):
             return f"trial {number} stands on the front: {front_text(front)}"
-        case RegretEstimated(trial=number, regret=regret):
+        case events.RegretEstimated(trial=number, regret=regret):
             return f"regret estimate after trial {number}: {regret_text(regret)}"
 
 
-def _best_so_far(event: BestChanged | PosteriorBestChanged) -> str:
+def _best_so_far(event: events.BestChanged | events.PosteriorBestChanged) -> str:
     match event:
-        case BestChanged(best=top):
+        case events.BestChanged(best=top):
             return "best so far: " + ("none is feasible" if top is None else f"{top.label}, score {score_text(top)}")
-        case PosteriorBestChanged(found=found):
+        case events.PosteriorBestChanged(found=found):
             text = "no measured candidate is likely feasible" if found is None else posterior_text(found)
             return f"best by the model: {text}"
 
 
-def _proposed(event: Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:
+def _proposed(event: events.Proposed, units: Mapping[str, str], axes: Sequence[str]) -> str:
     how = ": ".join(filter(None, [event.proposal.origin, event.proposal.reason]))
     text = f"trial {event.trial}: proposed ({how}): {candidate_text(event.candidate, units)}"
     if event.proposal.score is None:

@@ -7,31 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate
+from loop.core import events
 from loop.core.candidate_results import CandidateResult, best, results
-from loop.core.events import (
-    Amended,
-    BestChanged,
-    Event,
-    Finished,
-    FrontGrew,
-    OutlierFlagged,
-    PoolReady,
-    PosteriorBestChanged,
-    Preparing,
-    Proposed,
-    RegretEstimated,
-    SessionEvent,
-    SourceRead,
-    Started,
-    StationsReady,
-    StepEnded,
-    StepStarted,
-    Stopping,
-    SurrogateChanged,
-    TrialEnded,
-    TrialEvent,
-    Warned,
-)
+from loop.core.events import Event, SessionEvent, TrialEvent
 from loop.core.formatting import outlier_text, regret_text
 from loop.core.pareto import Front, front_of
 from loop.core.records import PosteriorBest, TrialRecord
@@ -85,46 +63,51 @@ def advance(progress: Progress, event: Event) -> Progress:
 
 def _after_session(progress: Progress, event: SessionEvent) -> Progress:
     match event:
-        case Started():
+        case events.Started():
             return _started(progress, event)
-        case PoolReady(size=size):
+        case events.PoolReady(size=size):
             return replace(progress, note=f"{size} materials in the pool")
-        case Preparing(doing=doing):
+        case events.Preparing(doing=doing):
             return replace(progress, note=doing)
-        case StationsReady(describe=describe):
+        case events.StationsReady(describe=describe):
             return replace(progress, describe=dict(describe), note="")
-        case Amended():
+        case events.Amended():
             return _amended(progress, event)
-        case SurrogateChanged(metric=metric, text=text):
+        case events.SurrogateChanged(metric=metric, text=text):
             return replace(progress, note=f"{metric}: {text}")
-        case Stopping(reason=text) | SourceRead(text=text) | Warned(text=text) | Finished(reason=text):
+        case (
+            events.Stopping(reason=text)
+            | events.SourceRead(text=text)
+            | events.Warned(text=text)
+            | events.Finished(reason=text)
+        ):
             return replace(progress, note=text)
 
 
 def _after_trial(progress: Progress, event: TrialEvent) -> Progress:
     match event:
-        case Proposed(trial=number, candidate=candidate):
+        case events.Proposed(trial=number, candidate=candidate):
             return replace(progress, under_way={**progress.under_way, number: OpenTrial(candidate)})
-        case StepStarted(trial=number, step=step, station=station):
+        case events.StepStarted(trial=number, step=step, station=station):
             return _doing(progress, number, f"{step} at {station}")
-        case StepEnded():
+        case events.StepEnded():
             text = f"{event.step} done" if event.ok else f"{event.step} failed: {event.reason}"
             return replace(_doing(progress, event.trial, text), cost=progress.cost + event.cost)
-        case TrialEnded(trial=trial):
+        case events.TrialEnded(trial=trial):
             return _ended(progress, trial)
-        case OutlierFlagged():
+        case events.OutlierFlagged():
             return _outlying(progress, event)
-        case BestChanged(best=top):
+        case events.BestChanged(best=top):
             return replace(progress, best=top)
-        case PosteriorBestChanged(found=found):
+        case events.PosteriorBestChanged(found=found):
             return replace(progress, posterior=found)
-        case FrontGrew(front=front):
+        case events.FrontGrew(front=front):
             return replace(progress, front=front)
-        case RegretEstimated(regret=regret):
+        case events.RegretEstimated(regret=regret):
             return replace(progress, note=f"regret estimate: {regret_text(regret)}")
 
 
-def _started(progress: Progress, event: Started) -> Progress:
+def _started(progress: Progress, event: events.Started) -> Progress:
     return replace(
         progress,
         ended={t.number: t for t in event.trials if t.state.ended},
@@ -136,7 +119,7 @@ def _started(progress: Progress, event: Started) -> Progress:
     )
 
 
-def _amended(progress: Progress, event: Amended) -> Progress:
+def _amended(progress: Progress, event: events.Amended) -> Progress:
     open_ = {t.number: t.candidate for t in event.trials if not t.state.ended}
     return replace(
         progress,
@@ -161,7 +144,7 @@ def _ended(progress: Progress, trial: TrialRecord) -> Progress:
     return replace(progress, under_way=rest, ended={**progress.ended, trial.number: trial})
 
 
-def _outlying(progress: Progress, event: OutlierFlagged) -> Progress:
+def _outlying(progress: Progress, event: events.OutlierFlagged) -> Progress:
     trial = replace(progress.ended[event.trial], outlier=event.reason)
     ended = {**progress.ended, event.trial: trial}
     note = f"trial {event.trial} {outlier_text(event.reason)}"
@@ -198,7 +181,7 @@ class Pace:
 def keep_pace(before: Pace | None, event: Event, now: float) -> Pace | None:
     """Return the pace of what prepares the materials after an event at ``now``; None while nothing does."""
     match event:
-        case Preparing(doing=doing, done=done, total=total) if done < total:
+        case events.Preparing(doing=doing, done=done, total=total) if done < total:
             if before is None or (before.doing, before.total) != (doing, total) or done < before.done:
                 return Pace(doing, done, total, done, now, now)
             return replace(before, done=done, latest=now)
