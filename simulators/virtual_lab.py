@@ -123,7 +123,7 @@ class VirtualInstrument(JobInstrument):
         if new and "block" in faults:
             self.bench.released.wait()
         if new and faults & {"raise", "block"}:
-            raise LabError(f"{self.name}: the driver failed, as it was told to")
+            raise LabError(f"{self.name}: the driver failed, as the simulated fault asks")
         self._outcome = self.outcome(entry)
         if new:
             self.bench.ledger.append(entry)

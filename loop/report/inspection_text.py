@@ -55,10 +55,16 @@ def quality_sentence(card: InspectionCard) -> str:
     r2, count = card.numbers["r2"], len(card.columns["trial"])
     if not math.isfinite(r2) or np.ptp(np.array(card.columns["measured"], dtype=float)) == 0.0:
         return f"How good the model is cannot be judged: all {count} measurements are alike."
-    rank = rank_agreement(card)
+    r2, rank = _as_printed(r2), rank_agreement(card)
+    rank = None if rank is None else _as_printed(rank)
     order = "" if rank is None else f", rank correlation {rank:.2f}"
     few = "; that may still change much" if count < _FEW else ""
     return f"The model {_quality(r2, rank)} (R² {r2:.2f}{order}, {count} measurements{few})."
+
+
+def _as_printed(value: float) -> float:
+    """Return a number as it is printed, so that the words beside it are about the same number."""
+    return round(value, 2) + 0.0  # no negative zero
 
 
 def rank_agreement(card: InspectionCard) -> float | None:

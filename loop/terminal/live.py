@@ -24,8 +24,10 @@ from loop.core.events import (
     Preparing,
     SourceRead,
     Started,
+    StepEnded,
     Stopping,
     SurrogateChanged,
+    TrialEnded,
     Warned,
 )
 from loop.core.formatting import (
@@ -105,6 +107,7 @@ class PlainView:
         self._units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
         self._axes = axes_of(campaign)
         self._broken = False
+        self._failures: dict[int, str] = {}  # trial to why its latest step failed
 
     def __call__(self, event: Event) -> None:
         """Print the event with the time of day."""
@@ -112,11 +115,20 @@ class PlainView:
             return
         now = datetime.now().astimezone()
         try:
-            text = f"{line(event, self._units, self._axes)}{_time_left(self._pace, self._clock())}"
+            text = f"{self._line(event)}{_time_left(self._pace, self._clock())}"
             print(f"{now:%H:%M:%S} {text}", file=self._stream, flush=True)
         except BrokenPipeError:
             self._broken = True
             self._on_broken()
+
+    def _line(self, event: Event) -> str:
+        """Return the line of an event, and keep why a step failed until its trial ends."""
+        failure = ""
+        if isinstance(event, StepEnded):
+            self._failures[event.trial] = event.reason
+        elif isinstance(event, TrialEnded):
+            failure = self._failures.pop(event.trial.number, "")
+        return line(event, self._units, self._axes, failure)
 
     def _too_soon(self, event: Event) -> bool:
         """Keep the pace of preparing, and return whether this event is one of too many about it."""

@@ -23,15 +23,23 @@ from loop.core.formatting import (
 from loop.core.records import TrialRecord
 
 
-def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = ()) -> str:
+def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = (), failure: str = "") -> str:
     """Return an event as one line.
 
     Args:
         event: what happened.
         units: parameter to unit.
-        axes: metrics that are told in place of a score, where a front is looked for.
+        axes: metrics that are printed in place of a score, where a front is looked for.
+        failure: why the latest step of the event's trial failed, by a line before; it is not printed again.
     """
+    if isinstance(event, events.TrialEnded) and _repeats(event.trial, failure):
+        return f"trial {event.trial.number}: {state_text(event.trial)}"
     return one_line(_trial_line(event, units, axes) if isinstance(event, TrialEvent) else _session_line(event))
+
+
+def _repeats(ended: TrialRecord, failure: str) -> bool:
+    """Return whether a trial ended for a reason that the line of its failed step has just given, if any."""
+    return bool(failure) and ended.score is None and ended.reason.endswith(failure)
 
 
 def _session_line(event: SessionEvent) -> str:

@@ -134,7 +134,7 @@ def test_a_setting_that_does_not_arrive_is_noticed_before_anything_moves(
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [
-        ("raise", "xrd: the driver failed, as it was told to"),
+        ("raise", "xrd: the driver failed, as the simulated fault asks"),
         ("hang", "xrd did not end within 100 h of lab time"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from loop.core.inspection_cards import SCORE, Column, InspectionCard, InspectionKind
-from loop.report.inspection_text import importance_sentence, quality_sentence
+from loop.report.inspection_text import importance_sentence, quality_sentence, rank_agreement
 
 FALLING = (5.0, 4.0, 3.0, 2.0, 1.0)
 
@@ -18,7 +18,7 @@ def importance(**shares: float) -> InspectionCard:
 
 
 def fit(r2: float, predicted: tuple[float, ...], measured: tuple[float, ...] = FALLING) -> InspectionCard:
-    columns = {"trial": tuple(range(5)), "predicted": predicted, "measured": measured}
+    columns = {"trial": tuple(range(len(predicted))), "predicted": predicted, "measured": measured}
     return InspectionCard(InspectionKind.CROSS_VALIDATION, SCORE, (), columns, {"r2": r2})
 
 
@@ -48,6 +48,22 @@ def test_a_model_is_judged_by_what_it_predicts_and_in_which_order(
     text = quality_sentence(fit(r2, predicted))
     assert text.startswith(f"The model {said}")
     assert f"(R² {r2:.2f}, rank correlation {1 if predicted == FALLING else -1:.2f}, 5 measurements" in text
+
+
+def test_the_verdict_on_the_order_is_about_the_number_that_is_printed() -> None:
+    order = tuple(float(place) for place in range(8))
+    card = fit(0.5, (0.0, 1.0, 2.0, 5.0, 7.0, 6.0, 4.0, 3.0), order)
+    assert rank_agreement(card) == pytest.approx(0.5952, abs=1e-4)
+    text = quality_sentence(card)
+    assert "good enough to rank candidates, but not to read" in text
+    assert "(R² 0.50, rank correlation 0.60, 8 measurements" in text
+
+
+@pytest.mark.parametrize(("r2", "printed", "said"), [(0.0951, "0.10", "rank candidates"), (-0.004, "0.00", "little")])
+def test_the_verdict_on_r2_is_about_the_number_that_is_printed(r2: float, printed: str, said: str) -> None:
+    text = quality_sentence(fit(r2, FALLING))
+    assert f"(R² {printed}," in text
+    assert said in text
 
 
 def test_nothing_is_said_of_a_model_whose_measurements_are_all_alike() -> None:

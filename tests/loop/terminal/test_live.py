@@ -2,6 +2,7 @@ import io
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Event as Flag
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 from campaigns.amendments import SetBounds
 from campaigns.campaign import Campaign
 from campaigns.load import parse_campaign
-from campaigns.values import Candidate, MetricValue, TrialState
+from campaigns.values import Candidate, Cause, MetricValue, TrialState
 from loop.cli.signals import interrupts
 from loop.core.candidate_results import CandidateResult
 from loop.core.events import (
@@ -157,6 +158,21 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "warning: [red]spike [2J in [/] the data",
         "stopping: all trials are spent",
         "finished: all trials are spent; best measured is trial 1, score 17.00 ± 0.20",
+    ]
+
+
+def test_the_reason_of_a_failure_stands_once_in_the_log(campaign: Campaign) -> None:
+    stream = io.StringIO()
+    with view_for(campaign, stream, lambda: None) as view:
+        view(StepEnded(1, "make", "furnace", ok=False, reason="the door is open"))
+        view(StepEnded(2, "make", "oven", ok=False, reason="the door is open"))
+        view(StepEnded(2, "make", "furnace", ok=True))
+        for number, reason in enumerate(["the lid is gone", "furnace: the door is open", "dead: the door is open"]):
+            view(TrialEnded(replace(trial(number, TrialState.FAILED, None, reason), cause=Cause.LAB)))
+    assert [line[9:] for line in stream.getvalue().splitlines()[3:]] == [
+        "trial 0: failed (lab): the lid is gone",  # it has no line of a step in this session
+        "trial 1: failed (lab)",
+        "trial 2: failed (lab): dead: the door is open",  # the step went well later
     ]
 
 
