@@ -41,6 +41,7 @@ _BASELINE = 48  # not tuned, bounds the time: measured candidates that the joint
 _SAMPLES = 256  # not tuned, bounds the time
 _SHOWN_SAMPLES = 1024  # not tuned: predictions to 3 % of their deviation
 _SHOWN = 5  # not tuned: alternatives that are kept
+_APART = 0.01  # not tuned: of the range of a parameter, by which an alternative differs from what stands before it
 _CONSIDERED = 64  # not tuned: of which a cheaper measurement may be bought
 _SOFT = 1e-3  # not tuned: standard deviations of the measured scores over which an improvement fades
 
@@ -58,7 +59,7 @@ class Choice:
         feasibility: predicted probability that all outcome constraints hold.
         success: predicted probability that it can be made and measured.
         models: metric to the description of its model.
-        alternatives: next best candidates, best first.
+        alternatives: next best candidates, best first, each distinct from those before it and from the chosen one.
         considered: the best candidates, the chosen one among them.
         caveat: what failed on the way to it; empty otherwise.
     """
@@ -100,9 +101,21 @@ def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Ch
         raise ArithmeticError(f"the acquisition function is a finite number for none of {len(values)} candidates")
     order = [int(i) for i in values.argsort(descending=True)]
     order.sort(key=_exploited(problem, history, found, values).__getitem__)
-    alternatives = tuple(Alternative(found[i], float(values[i])) for i in order[1 : 1 + _SHOWN])
+    apart = _distinct(problem, [found[i] for i in order])
+    alternatives = tuple(Alternative(found[order[place]], float(values[order[place]])) for place in apart[1:])
     chosen = explained(posterior, found[order[0]], float(values[order[0]]), alternatives)
     return replace(chosen, considered=tuple(found[i] for i in order[:_CONSIDERED]), caveat="; ".join(caveats))
+
+
+def _distinct(problem: OptimizationProblem, candidates: Sequence[Candidate]) -> list[int]:
+    """Return the places of the first of some candidates and of the next that are no restarts of the same optimum."""
+    rows, kept = problem.encoder.encode(candidates), [0]
+    for place in range(1, len(rows)):
+        if len(kept) > _SHOWN:
+            break
+        if float((rows[kept] - rows[place]).abs().amax(dim=-1).min()) >= _APART:
+            kept.append(place)
+    return kept
 
 
 Move = Callable[[list[Candidate]], list[Candidate]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from campaigns.values import Candidate, Scalar
 from loop.core.campaign_version import model_columns, parameter_units
 from loop.core.candidate_results import CandidateResult, by_trial
 from loop.core.formatting import (
     candidate_text,
-    counted,
     date_time,
     duration,
     format_uncertain,
@@ -37,10 +34,6 @@ from loop.terminal.model_view import describe_model, short
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
-
-
-_ALIKE = 0.01
-"""Share of a number by which candidates must differ to be shown beside each other; not tuned."""
 
 
 def trial_parts(store: Reader, number: int) -> RenderableType:
@@ -145,28 +138,9 @@ def _proposal_rows(trial: TrialRecord, units: Mapping[str, str], score_label: st
 
 
 def _alternatives(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the best candidates that were not chosen, without those that are hardly different."""
-    shown, offered = [trial.candidate], trial.proposal.alternatives
-    for other in offered:
-        if not any(_alike(other.candidate, one) for one in shown):
-            shown.append(other.candidate)
-            yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
-    if hidden := len(offered) + 1 - len(shown):
-        yield "not chosen", f"{counted(hidden, 'candidate')} within 1 % of what stands here"
-
-
-def _alike(one: Candidate, other: Candidate) -> bool:
-    """Return whether two candidates differ by less than a hundredth of each number."""
-    if one.material != other.material or one.parameters.keys() != other.parameters.keys():
-        return False
-    pairs = ((value, other.parameters[name]) for name, value in one.parameters.items())
-    return all(_close(value, another) for value, another in pairs)
-
-
-def _close(one: Scalar, other: Scalar) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
-    return math.isclose(one, other, rel_tol=_ALIKE)
+    """Yield the best candidates that were not chosen."""
+    for other in trial.proposal.alternatives:
+        yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
 
 
 def _numbers(numbers: Sequence[int]) -> str:

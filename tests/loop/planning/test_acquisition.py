@@ -116,6 +116,18 @@ def test_a_pending_candidate_is_respected() -> None:
     assert second.candidate.material != first.candidate.material or gap(first.candidate, second.candidate) > 5
 
 
+def test_alternatives_are_other_points_than_the_chosen_one_and_each_other() -> None:
+    world = World()
+    choice = decide(world.problem, world.history(world.start(14)), 3)
+    offered = [choice.candidate, *(other.candidate for other in choice.alternatives)]
+    assert len(offered) == 6
+    rows = world.problem.encoder.encode(offered)
+    apart = (rows[:, None] - rows).abs().amax(dim=-1) + torch.eye(len(rows))
+    assert float(apart.min()) >= 0.01
+    acquisitions = [choice.acquisition, *(other.acquisition for other in choice.alternatives)]
+    assert acquisitions == sorted(acquisitions, reverse=True)
+
+
 def test_the_choice_is_a_function_of_history_and_seed() -> None:
     world = World()
     history = world.history(world.start())
