@@ -18,10 +18,7 @@ def connect_writing(path: Path) -> sqlite3.Connection:
     Raises:
         sqlite3.Error: it is not there, or no database.
     """
-    connection = _connect(path, "mode=rw")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
+    return _connect(path, "mode=rw", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:
@@ -36,9 +33,7 @@ def connect_reading(path: Path) -> sqlite3.Connection:
     """
     log, index = (path.resolve().with_name(path.resolve().name + end) for end in ("-wal", "-shm"))
     if _may_write(path) and _may_write(log.parent):
-        connection = _connect(path, "mode=ro" if log.exists() else "mode=rw")
-        connection.execute("PRAGMA query_only=ON")
-        return connection
+        return _connect(path, "mode=ro" if log.exists() else "mode=rw", "query_only=ON")
     if not log.exists() or log.stat().st_size == 0:
         return _connect(path, "immutable=1")
     return _connect(path, "mode=ro") if index.exists() else _copied(path, log)
@@ -61,6 +56,14 @@ def _copied(path: Path, log: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
+def _connect(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
     # SQLAlchemy's pool gives a connection to one thread at a time.
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_PATIENCE, check_same_thread=False)
+    url = f"{path.absolute().as_uri()}?{how}"
+    connection = sqlite3.connect(url, uri=True, timeout=_PATIENCE, check_same_thread=False)
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -64,6 +65,7 @@ class Reader:
         if not self.path.exists():
             raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
         self._engine = open_engine(self.path, writable=self._writable)
+        weakref.finalize(self, self._engine.dispose)  # a pool leaves its connections open when it goes
         self._check()
 
     def _check(self) -> None:

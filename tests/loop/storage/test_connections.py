@@ -1,5 +1,6 @@
 """Who only looks needs no right to write: neither to the file nor to its folder."""
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from campaigns.errors import StoreError
 from loop.cli.app import app
 from loop.storage.connections import connect_reading, connect_writing
+from loop.storage.journal_writer import Journal
 from loop.storage.reader import Reader
 from loop.storage.store import Store
 from tests.stores import fill
@@ -76,6 +79,44 @@ def test_a_read_only_folder_is_read_with_what_a_killed_process_has_left(
         (first,) = connection.execute("SELECT min(id) FROM transition").fetchone()
     assert first == (2 if left else 1)
     assert names(place) == before
+
+
+def open_files(folder: Path) -> set[str]:
+    """Return the names of the files in a folder that this process has open."""
+    found = (path.resolve() for path in Path("/proc/self/fd").iterdir())
+    return {path.name for path in found if path.parent == folder.resolve()}
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Have no garbage collector close what was forgotten."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell which files are open")
+@pytest.mark.parametrize("kind", [Reader, Journal])
+def test_a_store_that_nobody_holds_any_more_is_closed_at_once(
+    file: Path, no_collector: None, kind: type[Reader]
+) -> None:
+    reader = kind(f"sqlite:///{file}")
+    assert len(reader.trials()) == 4
+    assert open_files(file.parent) == (set() if kind is Reader else {"small.db", "small.db-shm", "small.db-wal"})
+    del reader
+    assert open_files(file.parent) == set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell which files are open")
+def test_what_is_no_store_is_closed_at_once(file: Path, no_collector: None) -> None:
+    file.write_text("this is no database, only text " * 100)
+    for kind in (Reader, Journal):
+        with pytest.raises(StoreError, match="no store of a campaign"):
+            kind(f"sqlite:///{file}")
+    with pytest.raises(sqlite3.DatabaseError) as caught:
+        connect_writing(file)
+    assert open_files(file.parent) == set()
+    assert caught.value.sqlite_errorname == "SQLITE_NOTADB"
 
 
 @contextmanager
