@@ -75,7 +75,7 @@ StoppingRuleConfig = Annotated[
 class PlannerConfig(Config):
     """How candidates are chosen."""
 
-    initial: Annotated[Count, Field(gt=1)] = 10
+    initial: Annotated[Count, Field(ge=2)] = 10
     """Space-filling trials before the models choose."""
     strategy: Annotated[str, Field(pattern=STRATEGY_PATTERN)] | None = None
     """ax: Ax's default generation strategy. Or a function such as mylab:strategy, which takes the campaign's

@@ -140,10 +140,11 @@ OwnQuantity = Annotated[float, BeforeValidator(_in_own_unit), _quantity_schema("
 
 def _range(value: Any) -> Any:
     """Return the two ends that text such as ``[0, 400] mAh/g`` or ``0 to 400 mAh/g`` says."""
-    if not isinstance(value, str):
+    if isinstance(value, list | tuple) and len(value) == 2:
         return value
-    bracketed = re.fullmatch(r"\s*[\[(]([^,;]*)[,;]([^,;]*)[\])](.*)", value)
-    match = bracketed or re.fullmatch(r"(.*?)(?:\s+to\s+|\.\.)(.*?)()", value)
+    text = str(value)
+    bracketed = re.fullmatch(r"\s*[\[(]([^,;]*)[,;]([^,;]*)[\])](.*)", text)
+    match = bracketed or re.fullmatch(r"(.*?)(?:\s+to\s+|\.\.)(.*?)()", text)
     ends = [] if match is None else [re.fullmatch(QUANTITY, end) for end in match.groups()[:2]]
     if match is None or not all(ends):
         raise ValueError(f"got {value!r}; allowed: two numbers, such as [0, 400], '[0, 400] mAh/g' or '0 to 400 mAh/g'")

@@ -45,7 +45,7 @@ class MeasuredConfig(Config):
     """Another measured metric to which this one is proportional: their ratio is modelled."""
     floor: OwnQuantity | None = None
     """A value that many materials have exactly and none is below, such as 0 eV for the band gap of metals."""
-    within: tuple[OwnQuantity, OwnQuantity] | None = None
+    within: OwnRange | None = None
     """The limits of all its values, such as [0, 1] for a yield: its logit is modelled, with short length scales of the
     settings. Not together with floor, proportional_to, or prior_as: factor."""
     model: DottedPath | None = None

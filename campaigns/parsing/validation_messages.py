@@ -42,8 +42,9 @@ def explain(error: ValidationError, data: Any, schema: Mapping[str, Any]) -> lis
         data: what it was given.
         schema: the JSON schema of the same type, from which the allowed keys are taken.
     """
-    found = _without_echoes([dict(e) for e in error.errors(include_url=False)])
-    return [problem for e in found for problem in (_placed(e, data) or [_problem(e, data, schema)])]
+    errors = [e | {"loc": _path(e["loc"], data, schema)} for e in error.errors(include_url=False)]
+    found = _merged(_without_echoes(errors))
+    return [problem for e in found for problem in (_placed(e) or [_problem(e, data, schema)])]
 
 
 def shown(value: Any) -> str:
@@ -61,28 +62,43 @@ def shown(value: Any) -> str:
 
 
 def _without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out that a list is too short where that follows from wrong items, which are reported as well."""
+    """Leave out what follows from a problem further inside, which is reported as well.
+
+    A list is too short as its items are wrong; a mapping is not the text that could have stood there instead.
+    """
     places = [e["loc"] for e in errors]
 
     def is_echo(e: dict[str, Any]) -> bool:
-        own = e["loc"]
-        return e["type"] == "too_short" and any(len(p) > len(own) and p[: len(own)] == own for p in places)
+        own, other = e["loc"], isinstance(e["input"], Mapping | list) and e["type"] in _WANTED
+        return (other or e["type"] == "too_short") and any(len(p) > len(own) and p[: len(own)] == own for p in places)
 
     return [e for e in errors if not is_echo(e)]
 
 
-def _placed(error: dict[str, Any], data: Any) -> list[Problem]:
+def _merged(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make one error of those that say of the same value what each member of a union would take."""
+    found: dict[Loc, dict[str, Any]] = {}
+    apart: list[dict[str, Any]] = []
+    for e in errors:
+        if e["type"] not in _WANTED:
+            apart.append(e)
+        else:
+            first = found.setdefault(e["loc"], e | {"wanted": ()})
+            first["wanted"] += (_WANTED[e["type"]],)
+    return sorted((*found.values(), *apart), key=lambda e: [x["loc"] for x in errors].index(e["loc"]))
+
+
+def _placed(error: dict[str, Any]) -> list[Problem]:
     """Return the problems of a section whose validator states their places."""
     match error.get("ctx"):
         case {"error": PlacedError(placed=placed)}:
-            section = dotted(_path(error["loc"], data))
+            section = dotted(error["loc"])
             return [Problem(f"{section}.{where}" if section else where, message) for where, message in placed]
     return []
 
 
 def _problem(error: dict[str, Any], data: Any, schema: Mapping[str, Any]) -> Problem:
-    path = _path(error["loc"], data)
-    context, got = error.get("ctx", {}), error["input"]
+    path, context, got = error["loc"], error.get("ctx", {}), error["input"]
     match error["type"]:
         case "missing":
             return Problem(dotted(path), f"is missing; needed: {_description(schema, path, data)}")
@@ -96,19 +112,21 @@ def _problem(error: dict[str, Any], data: Any, schema: Mapping[str, Any]) -> Pro
             return Problem(dotted((*path, key)), _choice(context.get("tag"), choices))
         case "literal_error":
             return Problem(dotted(path), _choice(got, _literals(context["expected"])))
+    if "wanted" in error:
+        return Problem(dotted(path), f"got {shown(got)}; allowed: {', or '.join(dict.fromkeys(error['wanted']))}")
     return Problem(dotted(path), _plain(error["type"], got, context, error["msg"]))
 
 
 def _plain(kind: str, got: Any, context: Mapping[str, Any], fallback: str) -> str:
     if kind == "value_error":
         return str(context["error"])
-    if kind in _WANTED:
-        return f"got {shown(got)}; allowed: {_WANTED[kind]}"
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         return f"got {shown(got)}; allowed: {words} {context[key]:g}"
     if kind == "too_short":
         return f"got {context['actual_length']} items; allowed: at least {context['min_length']}"
+    if kind == "too_long":
+        return f"got {context['actual_length']} items; allowed: at most {context['max_length']}"
     if kind == "string_pattern_mismatch":
         return f"got {shown(got)}; allowed: {_PATTERNS.get(context['pattern'], context['pattern'])}"
     return f"got {shown(got)}; {fallback[:1].lower()}{fallback[1:]}"
@@ -129,19 +147,25 @@ def _literals(expected: str) -> list[str]:
     return [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
 
 
-def _path(loc: Loc, data: Any) -> Loc:
-    """Return pydantic's location without what stands in no file: tags of unions and '[key]'."""
+def _path(loc: Loc, data: Any, schema: Mapping[str, Any]) -> Loc:
+    """Return pydantic's location without what stands in no file: tags and members of unions, and '[key]'."""
     path: list[int | str] = []
     for part in loc:
-        if part == "[key]" or (isinstance(data, Mapping) and part not in data and part in _tags(data)):
+        within = isinstance(data, Mapping) and part in data
+        if part == "[key]" or (not within and (part in _tags(data) or _is_member(part, data, schema))):
             continue
         path.append(part)
         data = _get(data, part)
     return tuple(path)
 
 
-def _tags(data: Mapping[Any, Any]) -> tuple[Any, ...]:
-    return data.get("kind"), data.get("goal")
+def _tags(data: Any) -> tuple[Any, ...]:
+    return (data.get("kind"), data.get("goal")) if isinstance(data, Mapping) else ()
+
+
+def _is_member(part: int | str, data: Any, schema: Mapping[str, Any]) -> bool:
+    """Return whether a part of a location names a member of a union: nothing else lies within a single value."""
+    return isinstance(part, str) and (not isinstance(data, Mapping) or "-" in part or part in schema.get("$defs", {}))
 
 
 def _get(data: Any, part: int | str) -> Any:
@@ -171,7 +195,8 @@ def _resolved(schema: Mapping[str, Any], node: Mapping[str, Any], data: Any) -> 
             tag = _get(data, node["discriminator"]["propertyName"])
             node = {"$ref": node["discriminator"]["mapping"][tag]} if tag in _tags_of(node) else {}
         elif "anyOf" in node:
-            node = next((n for n in node["anyOf"] if n.get("type") != "null"), {})
+            options = [n for n in node["anyOf"] if n.get("type") != "null"]
+            node = next((n for n in options if isinstance(data, Mapping) and "$ref" in n), (*options, {})[0])
         else:
             return node
 

@@ -58,8 +58,8 @@ def run_campaign(request: Request) -> ExitCode:
     url = request.store or default_store(request.file)
     for note in check_lab(campaign, request.file, begun=store_path(url).exists()):
         print_rows([("note", note)])
-    for text in unused_by_strategy(campaign):
-        print_rows([("not used", text)])
+    for unused in unused_by_strategy(campaign):
+        print_rows([("not used", unused)])
     open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
     options = RunOptions(url, text, request.max_trials, request.dry_run)
     logging.disable(logging.INFO)  # libraries narrate; the view says what happens

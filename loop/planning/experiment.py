@@ -175,7 +175,7 @@ class CampaignExperiment:
         """
         client = Client(random_seed=self._campaign.seed)
         client.set_experiment(self.ax)
-        client.configure_generation_strategy(initialization_budget=0)
+        client.configure_generation_strategy(initialization_budget=None if self.ax.lookup_data().empty else 0)
         client.save_to_json_file(str(path))
 
     @property

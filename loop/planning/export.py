@@ -72,5 +72,8 @@ def _unheld(campaign: Campaign) -> Iterator[str]:
         yield "structures of the pool: Ax knows the number of each row, and its id as a property of the experiment"
     for name in campaign.fidelities:
         yield f"fidelity {name}: for Ax, its trials were stopped early, and what they measured has a name of its own"
+    experiment = CampaignExperiment(campaign)
+    for name in campaign.metrics.keys() - experiment.ax.metrics.keys():
+        yield f"metric {name}: computed or derived, not measured; Ax holds the score alone"
     yield from (f"warm start from {source.name}" for source in campaign.warm_start)
     yield "stations, workflow, budget and stopping rules: Ax has none"

@@ -37,9 +37,9 @@ MEANINGS = {
 
 
 def importance_sentence(card: InspectionCard) -> str:
-    """Return which parameters matter for an outcome, the most important first."""
+    """Return which parameters matter for an outcome, the most important first; none where it is constant."""
     pairs = zip(card.columns["parameter"], card.columns["importance"], strict=True)
-    shares = [(str(name), min(1.0, float(share))) for name, share in pairs]
+    shares = [(str(name), min(1.0, float(share))) for name, share in pairs if math.isfinite(share)]
     strong = [(name, f"{100 * share:.0f} %") for name, share in shares if share >= _MATTERS]
     weak = [name for name, share in shares if share < _MATTERS]
     if not strong:

@@ -113,12 +113,30 @@ def test_a_missing_section_is_named_with_its_keys() -> None:
         ("seed: 1", "seed: 1\nname: again", 3, "name", "is given twice, first in line 1"),
         ("temperature: {kind", "class: {kind", 5, "space.parameters.class", "a keyword of Python"),
         ("temperature: {kind", "a b: {kind", 5, "space.parameters.a b", "a name of letters, digits and _"),
+        ("mAh/g}", "mAh/g, prior: 3}", 8, "metrics.capacity.prior", "got 3; allowed: text, or a mapping, key: value"),
+        ("mAh/g}", "mAh/g, prior: {of: 1}}", 8, "metrics.capacity.prior.of", "unknown key; allowed: model"),
+        ("mAh/g}", "mAh/g, within: 3}", 8, "metrics.capacity.within", "got 3; allowed: two numbers, such as [0, 400]"),
+        ("mAh/g}", "mAh/g, within: [1, 2, 3]}", 8, "metrics.capacity.within", "got [1, 2, 3]; allowed: two numbers"),
     ],
 )
 def test_a_mistake_is_found_at_its_line_in_plain_words(old: str, new: str, line: int, where: str, message: str) -> None:
     assert old in SMALL
     found = problems(SMALL.replace(old, new, 1))
     assert any((at, key) == (line, where) and message in said for at, key, said in found), found
+
+
+def test_a_value_that_no_member_of_a_union_takes_is_one_problem_and_a_wrong_mapping_is_told_by_its_keys() -> None:
+    (single,) = problems(SMALL.replace("mAh/g}", "mAh/g, prior: 3}", 1))
+    assert single[1] == "metrics.capacity.prior"
+    inner = problems(SMALL.replace("mAh/g}", "mAh/g, prior: {of: 1}}", 1))
+    assert sorted(where for _, where, _ in inner) == ["metrics.capacity.prior.model", "metrics.capacity.prior.of"]
+
+
+def test_the_limits_of_a_metric_may_be_text_with_one_unit() -> None:
+    (metric,) = parse_campaign(
+        SMALL.replace("mAh/g}", "mAh/g, within: 0 to 0.4 Ah/g}", 1), "small.yaml"
+    ).metrics.values()
+    assert metric.within == (0.0, 400.0)
 
 
 def test_every_mistake_is_shown_at_once() -> None:

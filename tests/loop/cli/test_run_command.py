@@ -15,6 +15,7 @@ from campaigns.load import load_campaign
 from loop.cli.exit_codes import ExitCode
 from loop.cli.run_command import Request, exit_of, overridden
 from loop.execution.options import SessionResult
+from loop.storage.reader import Reader
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +106,26 @@ def test_seed_and_lab_of_the_command_line_win(campaign_file: Path) -> None:
 )
 def test_each_ending_has_its_exit_code(outcome: SessionResult, code: ExitCode) -> None:
     assert exit_of(outcome) is code
+
+
+def test_what_a_strategy_does_not_use_is_said_and_the_store_keeps_the_whole_file(campaign_file: Path) -> None:
+    text = (
+        re.sub(r"\nplanner:.*", "", campaign_file.read_text())
+        + "\nplanner: {strategy: 'their_sobol:strategy', initial: 4}\n"
+    )
+    campaign_file.write_text(text)
+    (campaign_file.parent / "their_sobol.py").write_text(
+        "from ax.adapter.registry import Generators\n"
+        "from ax.core.experiment import Experiment\n"
+        "from ax.generation_strategy.generation_node import GenerationNode\n"
+        "from ax.generation_strategy.generator_spec import GeneratorSpec\n"
+        "def strategy(experiment: Experiment) -> list[GenerationNode]:\n"
+        "    return [GenerationNode('Sobol', [GeneratorSpec(Generators.SOBOL)])]\n"
+    )
+    done = run("run", campaign_file, "--max-trials", "1")
+    assert done.returncode == ExitCode.FINISHED, done.stderr
+    assert "not used" in done.stdout
+    assert Reader(f"sqlite:///{campaign_file.with_suffix('.db')}").campaign().source == text
 
 
 def test_a_wrong_file_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ def test_ax_goes_on_where_the_campaign_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_ax_begins_anew_where_the_campaign_has_measured_nothing(tmp_path: Path) -> None:
+    calcination = load_campaign(ready_campaigns()["calcination"])
+    spoilt = [trial(0, Candidate(SETTINGS), TrialState.QUARANTINED)]
+    client = handed(calcination, spoilt, tmp_path)
+    ((following, parameters),) = client.get_next_trials(max_trials=1).items()
+    assert following == 1
+    assert calcination.space.allows(parameters)
+
+
+@pytest.mark.slow
 def test_the_total_of_a_mixture_is_kept_by_what_ax_suggests(tmp_path: Path) -> None:
     data = parse_campaign(BATTER, "batter.yaml").model_dump(mode="json")
     data["space"] |= {"parameters": {}, "constraints": ["flour - 2 * milk <= 50"]}
@@ -93,6 +103,14 @@ def test_the_materials_that_were_tried_are_held_where_the_pool_is_gone(tmp_path:
     assert texts[0].startswith("materials that were not tried: the pool cannot be read")
     table = Client.load_from_json_file(str(tmp_path / "cathode.ax.json")).summarize()
     assert list(table["material"]) == [0]
+
+
+def test_a_derived_metric_that_nothing_is_asked_of_is_said_to_be_left_out() -> None:
+    text = BATTER.replace(
+        "formula: 2 * rise}", "formula: 2 * rise}, cost: {kind: derived, unit: mm, formula: 3 * rise}"
+    )
+    (metric,) = [line for line in left_out(parse_campaign(text, "batter.yaml"), []) if line.startswith("metric ")]
+    assert metric.startswith("metric cost: ")
 
 
 def test_what_ax_cannot_hold_is_said() -> None:

@@ -104,6 +104,14 @@ def test_a_constraint_that_is_missed_by_rounding_is_kept_and_one_that_is_missed_
     assert not plan.contains(Candidate(far))
 
 
+def test_a_total_that_is_missed_by_rounding_is_kept_and_one_that_is_missed_by_more_is_not() -> None:
+    plan = space({"mixtures": {"mix": {"unit": "%", "total": 100, "components": {"a": {}, "b": {}, "c": {}}}}})
+    near = candidate_of(plan, {"a": 40.0, "b": 40.0, "c": 20.0 + 1e-7}, ())
+    assert plan.contains(near)
+    far = {"a": 40.0, "b": 40.0, "c": 10.0}
+    assert candidate_of(plan, far, ()) == Candidate(far)
+
+
 def test_a_bound_that_is_missed_by_rounding_is_kept() -> None:
     plan = space(x=NUMBER)
     assert candidate_of(plan, {"x": 1.0 + 1e-12}, ()).parameters == {"x": 1.0}

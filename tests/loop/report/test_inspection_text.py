@@ -29,6 +29,8 @@ def test_parameters_are_named_by_how_much_they_matter() -> None:
     )
     assert importance_sentence(importance(a=0.5, b=0.01)) == "a matters most (50 % of the variance); b hardly matters."
     assert importance_sentence(importance(a=0.0, b=0.0)) == "No parameter is seen to matter."
+    constant = importance(a=float("nan"), b=float("nan"))  # what Ax gives where an outcome does not vary
+    assert importance_sentence(constant) == "No parameter is seen to matter."
 
 
 @pytest.mark.parametrize(
