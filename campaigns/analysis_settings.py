@@ -45,6 +45,15 @@ class ReadingsSettings(Config):
     do not reduce it."""
 
 
+class PlainReadingsSettings(Config):
+    """Settings of ``instruments.analyses.plain_readings``."""
+
+    signals: dict[str, str]
+    """Metric to the signal that it is read from."""
+    uncertainty: dict[str, Annotated[Number, Field(ge=0)]] = Field(default_factory=dict)
+    """Metric to the standard uncertainty of its signal, in the signal's unit."""
+
+
 class _None(Config):
     """Of analyses that have no settings."""
 
@@ -53,6 +62,7 @@ SETTINGS: Mapping[str, type[Config]] = {
     "instruments.analyses.calcination:phase_fraction": DiffractionSettings,
     "instruments.analyses.diffraction:phase_fraction": DiffractionSettings,
     "instruments.analyses.galvanostatic:discharge": _None,
+    "instruments.analyses.plain_readings:metrics": PlainReadingsSettings,
     "instruments.analyses.repeated_readings:means": ReadingsSettings,
 }
 """Analysis to the type of its settings."""

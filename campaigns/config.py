@@ -125,6 +125,11 @@ def _quantity_schema(unit: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"type": "number"}, text], "x-unit": unit})
 
 
+def own_difference_schema() -> WithJsonSchema:
+    """Return the JSON schema of a difference in the unit that stands beside it."""
+    return _quantity_schema("its own unit")
+
+
 Number = Annotated[float, Strict()]
 """A number; text and true/false are refused."""
 

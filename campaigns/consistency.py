@@ -12,7 +12,7 @@ from typing import Any
 from campaigns.analysis_settings import bad_settings
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
-from campaigns.laboratory import StepConfig
+from campaigns.laboratory import StationConfig, StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.spaces.ax_space import inexpressible_bounds, unsearchable
@@ -355,16 +355,41 @@ def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    lab = getattr(sections.get("lab"), "kind", "")
     for name, station in sections.get("stations", {}).items():
-        if (station.kind == "device") != (station.device is not None):
-            message = "kind: device and device: package.module:Class belong together; give both or none"
-            yield Problem(f"stations.{name}.device", message)
+        where = f"stations.{name}"
         if (station.kind == "simulated") != (station.experiment is not None):
             message = "kind: simulated and experiment: package.module:function belong together; give both or none"
-            yield Problem(f"stations.{name}.experiment", message)
-        if station.kind == "simulated" and getattr(sections.get("lab"), "kind", "") == "custom":
+            yield Problem(f"{where}.experiment", message)
+        if lab == "real" and station.kind != "device":
+            message = f"got {station.kind}, which is simulated, but lab is real; allowed there: device"
+            yield Problem(f"{where}.kind", message)
+        if lab == "custom" and station.kind == "simulated":
             message = "got simulated, but lab is custom; allowed there: the instruments of its factory, and device"
-            yield Problem(f"stations.{name}.kind", message)
+            yield Problem(f"{where}.kind", message)
+        yield from _parts(where, station)
+
+
+def _parts(where: str, station: StationConfig) -> Iterator[Problem]:
+    """Yield what does not belong together at a station."""
+    given = [key for key in ("device", "devices") if getattr(station, key)]
+    if (station.kind == "device") != bool(given):
+        message = "kind: device and device: package.module:Class (or devices) belong together; give both or none"
+        yield Problem(f"{where}.device", message)
+    elif len(given) > 1:
+        yield Problem(f"{where}.devices", "device and devices are given; write all of them below devices")
+    if station.settings and not station.device:
+        advice = "write them at the device that they are for" if station.devices else "remove them"
+        yield Problem(f"{where}.settings", f"settings are arguments of device, which is not given; {advice}")
+    for key in ("setpoints", "units"):
+        if getattr(station, key) and not given:
+            yield Problem(f"{where}.{key}", f"{key} are of plain devices, and there is none; remove {key}")
+    for key, setpoint in station.setpoints.items():
+        for what in ("signal", "readback"):
+            part = getattr(setpoint, what)
+            if part and station.devices and part.split(".")[0] not in station.devices:
+                message = _unknown(part.split(".")[0], station.devices)
+                yield Problem(f"{where}.setpoints.{key}.{what}", message)
 
 
 def _unknown(got: str, allowed: Any) -> str:

@@ -7,8 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from campaigns.config import Config, Constant, Count, DollarsOrSum, DottedPath, Name, Number, Seconds, SecondsOrSum
+from campaigns.config import (
+    Config,
+    Constant,
+    Count,
+    DollarsOrSum,
+    DottedPath,
+    Name,
+    Number,
+    Seconds,
+    SecondsOrSum,
+    Unit,
+)
 from campaigns.constraints import LinearSum, linear_sum
+from campaigns.setpoints import SetpointConfig
 
 
 class FaultConfig(Config):
@@ -69,21 +81,56 @@ class CustomLabConfig(_LabConfig):
     """A function that returns an instruments.lab.Lab."""
 
 
-LabConfig = Annotated[VirtualLabConfig | EpicsLabConfig | CustomLabConfig, Field(discriminator="kind")]
+class RealLabConfig(_LabConfig):
+    """The devices and plans of your stations, on the clock on the wall; nothing is simulated."""
+
+    kind: Literal["real"]
+    control_layer: Literal["caproto", "pyepics"] = "caproto"
+    """How ophyd speaks EPICS; pyepics needs pip install pyepics."""
+    epics_servers: tuple[str, ...] = ()
+    """Addresses of EPICS servers (host or host:port), which are asked instead of broadcasting."""
+    connection_timeout: Seconds = 10.0
+    """Longest time that a device may take to answer when the campaign starts."""
+
+
+LabConfig = Annotated[VirtualLabConfig | EpicsLabConfig | RealLabConfig | CustomLabConfig, Field(discriminator="kind")]
+
+
+class DeviceConfig(Config):
+    """One of several devices of a station."""
+
+    device: DottedPath
+    """Class of an ophyd device, or a device itself, such as ophyd.sim:motor."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the class, such as prefix, the EPICS prefix."""
 
 
 class StationConfig(Config):
-    """One station: the sole owner of one instrument."""
+    """One station: the sole owner of its instrument, or of its devices."""
 
     kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device"]
-    """The instrument; simulated: an experiment that a function describes; device: your own ophyd device."""
+    """The instrument; simulated: an experiment that a function describes; device: ophyd devices of your own."""
     experiment: DottedPath | None = None
     """What is simulated (kind: simulated): a function without arguments that returns a
     simulators.simulated_experiment.SimulatedExperiment."""
     device: DottedPath | None = None
-    """Class of your device (kind: device)."""
+    """Your device (kind: device): a JobInstrument class, the class of a plain ophyd device, or a device itself, such as
+    ophyd.sim:motor."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments of your device."""
+    """Keyword arguments of the class of your device, such as prefix, the EPICS prefix."""
+    devices: dict[Name, DeviceConfig] = Field(default_factory=dict)
+    """Several plain devices that belong together (kind: device), such as a motor and a detector; all are read."""
+    setpoints: dict[Name, SetpointConfig] = Field(default_factory=dict)
+    """What a recipe sets of plain devices, in the order in which it is set."""
+    units: dict[Name, Unit] = Field(default_factory=dict)
+    """Units of readings of plain devices that state none, by the name of the reading."""
+
+    @property
+    def bound(self) -> dict[str, DeviceConfig]:
+        """Name to device, of one or several; empty at stations of other kinds."""
+        if self.device is not None:
+            return {"device": DeviceConfig(device=self.device, settings=self.settings)}
+        return self.devices
 
 
 class StepConfig(Config):

@@ -19,7 +19,7 @@ from loop.core.fingerprint import campaign_record
 from loop.core.journal import Amendment
 from loop.core.records import TrialRecord
 from loop.execution.dispatcher import Dispatcher
-from loop.execution.lab_setup import build_lab
+from loop.execution.lab_setup import build_lab, lab_state
 from loop.execution.manager import Manager
 from loop.execution.options import RunOptions, SessionResult
 from loop.execution.pending_amendments import author
@@ -117,7 +117,7 @@ def _run(
     parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
     retraining = _retraining(parts, store.path)
-    lab = build_lab(campaign, materials, _lab_state(store.path), latest)
+    lab = build_lab(campaign, materials, lab_state(store.path), latest)
     try:
         dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     except BaseException:
@@ -185,11 +185,6 @@ def _would_import(found: Measurements, known: Sequence[Amendment], trials: Seque
     """Return what a run would import of a table."""
     changes, first = news(found, known, trials).changes, 1 + max((one.number for one in known), default=0)
     return [Amendment(i, time.time(), author(), _HISTORY, change) for i, change in enumerate(changes, first)]
-
-
-def _lab_state(store: Path) -> Path:
-    """Return the folder where simulated instruments keep what they remember, beside the store."""
-    return store.with_suffix(".lab")
 
 
 def versions() -> dict[str, str]:

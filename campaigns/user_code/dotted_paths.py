@@ -33,6 +33,7 @@ SHIPPED: Mapping[Use, frozenset[str]] = {
             "instruments.analyses.calcination:phase_fraction",
             "instruments.analyses.diffraction:phase_fraction",
             "instruments.analyses.galvanostatic:discharge",
+            "instruments.analyses.plain_readings:metrics",
             "instruments.analyses.repeated_readings:means",
         }
     ),
@@ -134,6 +135,8 @@ def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
         yield f"fidelities.{name}.function", getattr(config, "function", None), Use.COMPUTATION, {}
     for name, station in sections.get("stations", {}).items():
         yield f"stations.{name}.device", station.device, Use.DEVICE, station.settings
+        for key, one in station.devices.items():
+            yield f"stations.{name}.devices.{key}.device", one.device, Use.DEVICE, one.settings
         yield f"stations.{name}.experiment", station.experiment, Use.EXPERIMENT, {}
     strategy = getattr(sections.get("planner"), "strategy", None)
     yield "planner.strategy", None if strategy == "ax" else strategy, Use.STRATEGY, {}

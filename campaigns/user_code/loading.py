@@ -54,12 +54,14 @@ def _forget_another(module: str) -> None:
 
 def _misfit(found: Any, use: Use, settings: Mapping[str, Any]) -> str:
     """Return why an object that was imported cannot stand where it is named; empty if it can."""
+    if use is Use.DEVICE and not isinstance(found, type):
+        return _no_device(found, settings)
     if not callable(found):
         return f"is a {type(found).__name__}; wanted: {ObjectKind[use].words}"
     if home := _out_of_bounds(found):
         return f"comes from {home}, which is out of bounds; wanted: {ObjectKind[use].words}"
     if use is Use.DEVICE:
-        return "" if _is_instrument(found) else f"is no JobInstrument; wanted: {ObjectKind[use].words}"
+        return "" if is_job_instrument(found) or _acts(found) else f"cannot be read; wanted: {ObjectKind[use].words}"
     if use is Use.FEATURES:
         return ""  # its settings, and what it gives, are checked where it is called
     try:
@@ -71,9 +73,24 @@ def _misfit(found: Any, use: Use, settings: Mapping[str, Any]) -> str:
     return ""
 
 
-def _is_instrument(found: Any) -> bool:
+def is_job_instrument(found: Any) -> bool:
+    """Return whether an object is a class of instruments that run jobs."""
     names = {f"{one.__module__}.{one.__qualname__}" for one in getattr(found, "__mro__", ())}
     return isinstance(found, type) and INSTRUMENT in names
+
+
+def _no_device(found: Any, settings: Mapping[str, Any]) -> str:
+    """Return why an object is no plain device; empty if it is one."""
+    if is_job_instrument(type(found)):
+        return "is a JobInstrument that was made without the lab's clock; name its class"
+    if not _acts(found):
+        return f"is a {type(found).__name__}; wanted: {ObjectKind.DEVICE.words}"
+    return f"is a device, and no class that takes settings; remove {', '.join(settings)}" if settings else ""
+
+
+def _acts(found: Any) -> bool:
+    """Return whether an object, or those of a class, has what Bluesky reads a device by."""
+    return all(hasattr(found, name) for name in ("name", "read", "describe"))
 
 
 def _out_of_bounds(found: Any) -> str:

@@ -18,6 +18,7 @@ import griffe
 from campaigns.errors import suggestion
 from campaigns.user_code.definitions import Definition
 from campaigns.user_code.module_files import ForbiddenModuleError, Origin
+from campaigns.user_code.plain_devices import class_made, is_ophyd, is_simulated, no_simulated
 from campaigns.user_code.results import fruitless
 
 INSTRUMENT = "instruments.job_instrument.JobInstrument"
@@ -60,7 +61,11 @@ class _Wanted:
 class ObjectKind(Enum):
     """The kinds of Python object that a campaign file names."""
 
-    DEVICE = _Wanted("a class that derives from instruments.job_instrument:JobInstrument", 0, INSTRUMENT)
+    DEVICE = _Wanted(
+        "a class that derives from instruments.job_instrument:JobInstrument, a class of ophyd devices, or a device",
+        0,
+        INSTRUMENT,
+    )
     LAB = _Wanted(
         "a function without arguments that returns an instruments.lab:Lab",
         0,
@@ -127,10 +132,10 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
     Raises:
         ForbiddenModuleError: it derives from something out of bounds.
     """
+    if kind is ObjectKind.DEVICE:
+        return _no_device(definition, settings)
     if definition.found is None or isinstance(definition.found, griffe.Attribute):
         return _undecidable(definition)
-    if kind is ObjectKind.DEVICE:
-        return _no_instrument(definition) or _unknown_settings(definition, settings)
     if isinstance(definition.found, griffe.Class):
         return _class(definition, kind, settings)
     if definition.module.origin is Origin.OWN and _is_wrapped(definition.found) and kind is not ObjectKind.PREDICTOR:
@@ -170,13 +175,38 @@ def _called(definition: Definition) -> str:
     return f"is a {kind} that"
 
 
-def _no_instrument(definition: Definition) -> str:
-    if not isinstance(definition.found, griffe.Class):
+def _no_device(definition: Definition, settings: Mapping[str, object]) -> str:
+    """Return why an object is neither a class of devices nor a device."""
+    if isinstance(definition.found, griffe.Function):
         return "is a function, no class"
+    if isinstance(definition.found, griffe.Class):
+        return _no_device_class(definition) or _unknown_settings(definition, settings)
+    if is_simulated(definition):
+        return no_simulated(definition) or _takes_none(settings)
+    made = class_made(definition)
+    if made is None:
+        return _undecidable(definition)
+    if _is_job_instrument(made):
+        return f"is a JobInstrument that was made without the lab's clock; name its class, {made.name}"
+    return _no_device_class(made) or _takes_none(settings)
+
+
+def _takes_none(settings: Mapping[str, object]) -> str:
+    return f"is a device, and no class that takes settings; remove {', '.join(settings)}" if settings else ""
+
+
+def _is_job_instrument(definition: Definition) -> bool:
+    return any(isinstance(one, Definition) and one.path == INSTRUMENT for one in definition.ancestors())
+
+
+def _no_device_class(definition: Definition) -> str:
+    """Return why a class is neither one of job instruments nor of ophyd devices."""
     names: set[str] = set()
+    plain = False
     for ancestor in definition.ancestors():
         if isinstance(ancestor, str):
-            if ancestor.split(".")[0] in {"ophyd", "ophyd_async", *sys.stdlib_module_names}:
+            plain = plain or is_ophyd(ancestor)
+            if is_ophyd(ancestor) or ancestor.split(".")[0] in sys.stdlib_module_names:
                 continue
             return "" if definition.module.origin is Origin.OWN else f"derives from {ancestor}, which cannot be read"
         if ancestor.path == INSTRUMENT:
@@ -185,11 +215,11 @@ def _no_instrument(definition: Definition) -> str:
                 return ""
             return f"derives from JobInstrument, but has no {' and no '.join(lacking)}" if lacking else ""
         names.update(ancestor.found.members if isinstance(ancestor.found, griffe.Class) else ())
+    if plain:
+        return ""
     bases = [one if isinstance(one, str) else one.path for one in definition.bases()]
     what = f"is a {bases[0]}" if bases else "derives from nothing"
-    return (
-        f"{what}, which starts no jobs; a station needs a JobInstrument, with has_job(token), start(token), progress()"
-    )
+    return f"{what}, which is no device; wanted: {ObjectKind.DEVICE.words}"
 
 
 def _unknown_settings(definition: Definition, settings: Mapping[str, object]) -> str:

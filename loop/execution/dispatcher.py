@@ -17,7 +17,7 @@ from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
 from loop.core.records import Analysed, StepRecord, TrialRecord
-from loop.execution.lab_setup import build_instrument, recipe
+from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.storage.store import Store
 from surrogates.pools.pool import Pool
@@ -50,7 +50,7 @@ class Dispatcher:
 
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
         self._campaign, self._lab, self._store = campaign, lab, store
-        self.instruments = {n: build_instrument(n, c, lab) for n, c in campaign.stations.items()}
+        self.instruments = build_instruments(campaign, lab, store.path)
         self.analyst = Analyst(campaign, store, pool)
         self.computers = {
             name: load_object(config.function, f"fidelities.{name}.function", Use.COMPUTATION)

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, called
-from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, StationConfig, StepConfig, VirtualLabConfig
+from campaigns.laboratory import (
+    CustomLabConfig,
+    EpicsLabConfig,
+    RealLabConfig,
+    StationConfig,
+    StepConfig,
+    VirtualLabConfig,
+)
 from campaigns.user_code.dotted_paths import Use
-from campaigns.user_code.loading import load_object
+from campaigns.user_code.loading import is_job_instrument, load_object
 from campaigns.values import Candidate, Scalar
 from instruments.job_instrument import JobInstrument
+from instruments.job_memory import JobMemory
 from instruments.lab import Lab
+from instruments.real_lab import RealLab, use_control_layer
+from loop.execution.device_binding import bound_instrument, load_devices, memory_folder
 from loop.validation.limit_checks import constant, converted
 
 if TYPE_CHECKING:
     from loop.planning.pool_data import PoolData
+
+_CONNECTING = 10.0
+"""Wall time in seconds that a device may take to answer in a lab that states none. Not tuned: EPICS takes 0.2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecords:
+    """Where plain devices have their jobs remembered, and how long they may take to answer [s of wall time]."""
+
+    state: Path
+    patience: float = _CONNECTING
 
 
 def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start: float) -> Lab:
@@ -37,6 +59,8 @@ def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start
             return build_simulated_lab(campaign, () if materials is None else materials.pool.entries, state, start)
         case CustomLabConfig(factory=factory):
             return _lab(called(load_object(factory, "lab.factory", Use.LAB), factory, "lab.factory"), factory)
+        case RealLabConfig() as config:
+            return _real_lab(config, start)
         case _:
             assert_never(campaign.lab)
 
@@ -53,13 +77,46 @@ def _lab(made: Any, factory: str) -> Lab:
     return lab
 
 
-def build_instrument(name: str, config: StationConfig, lab: Lab) -> JobInstrument:
-    """Return a station's instrument: the lab's, or a device of the user's own."""
-    if config.device is None:
+def _real_lab(config: RealLabConfig, start: float) -> Lab:
+    """Return the lab of the devices that the stations name, with EPICS set up before any of them is made."""
+    use_control_layer(config.control_layer, config.epics_servers)
+    return RealLab(start)
+
+
+def build_instruments(campaign: Campaign, lab: Lab, store: Path) -> dict[str, JobInstrument]:
+    """Return station to its instrument.
+
+    Args:
+        campaign: its stations.
+        lab: what stands at those that name no device of the user's own.
+        store: the campaign's store, beside which devices that remember no jobs have them remembered.
+    """
+    patience = getattr(campaign.lab, "connection_timeout", _CONNECTING)
+    return {
+        name: build_instrument(name, config, lab, JobRecords(lab_state(store), patience))
+        for name, config in campaign.stations.items()
+    }
+
+
+def lab_state(store: Path) -> Path:
+    """Return the folder where what stands at the stations has its jobs remembered, beside the store."""
+    return store.with_suffix(".lab")
+
+
+def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:
+    """Return a station's instrument: the lab's, a job instrument of the user's own, or one made of plain devices."""
+    if not config.bound:
         return _begun(lab.instrument(name), f"stations.{name}")
+    found = load_devices(name, config)
     where = f"stations.{name}.device"
-    device = load_object(config.device, where, Use.DEVICE, config.settings)
-    return _begun(called(device, config.device, where, name=name, clock=lab.clock, **config.settings), where)
+    if config.device is not None and is_job_instrument(found["device"]):
+        device = found["device"]
+        return _begun(called(device, config.device, where, name=name, clock=lab.clock, **config.settings), where)
+    memory = JobMemory(memory_folder(records.state, name))
+    made = bound_instrument((name, config), found, lab.clock, memory, records.patience)
+    if isinstance(lab, RealLab):
+        lab.on_close(made.close)
+    return made
 
 
 def _begun(made: Any, where: str) -> JobInstrument:

@@ -82,6 +82,30 @@ def read_device(definition: Definition) -> DeviceFacts:
     return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition), unsound)
 
 
+def runs_jobs(definition: Definition) -> bool:
+    """Return whether a class derives from the base of all job instruments."""
+    ancestors = definition.ancestors() if isinstance(definition.found, griffe.Class) else ()
+    return any(isinstance(one, Definition) and one.path == INSTRUMENT for one in ancestors)
+
+
+def component_classes(definition: Definition | None) -> dict[str, str] | None:
+    """Return the components of a device's class, and where the class of each is defined; None where that is unknown.
+
+    A class counts as known if all that it derives from can be read, or is ophyd's ``Device`` itself.
+    """
+    if definition is None or not isinstance(definition.found, griffe.Class) or _altered(definition):
+        return None
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, str) and ancestor.rsplit(".", maxsplit=1)[-1] != "Device":
+            return None
+        if isinstance(ancestor, Definition) and ancestor.path.split(".")[0] in ("ophyd", "ophyd_async"):
+            return None
+    members, _, _ = _members(definition)
+    found = {name: one for name, one in members.items() if _is_component(one)}
+    paths = {name: _call(one)[1] for name, one in found.items()}
+    return {name: _path(found[name][0], given[0]) if given else "" for name, given in paths.items()}
+
+
 _Member = tuple[Definition, griffe.Attribute]
 
 

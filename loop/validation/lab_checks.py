@@ -14,7 +14,7 @@ from typing import cast
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
-from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, StepConfig, VirtualLabConfig
+from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, LabConfig, RealLabConfig, StepConfig, VirtualLabConfig
 from campaigns.load import located
 from campaigns.pool_source import GeneratorPoolConfig
 from campaigns.units import convert
@@ -46,6 +46,7 @@ class StationFacts:
         waits: what its module waits for beside lab time.
         delay: shortest time after which it wants to be called by the lab's clock [s]; 0 where that is not known.
         unsound: why it cannot state what it may be told.
+        plain: whether plain ophyd devices stand there, of which only they themselves know what is read.
     """
 
     kind: str = ""
@@ -56,6 +57,7 @@ class StationFacts:
     waits: tuple[str, ...] = ()
     delay: float = 0.0
     unsound: str = ""
+    plain: bool = False
 
 
 def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[str]:
@@ -77,6 +79,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *missing_settings(campaign, {n: p.known for n, p in places.items() if p.known is not None}),
         *_clock(campaign, places),
         *_unsound(campaign, places),
+        *_plain(campaign, places, folder),
         *_samples(campaign, places),
         *_analyses(campaign, places, folder),
         *_faults(campaign),
@@ -117,14 +120,19 @@ def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
     if station.experiment is not None:
         experiment = shipped_experiment(station.experiment)
         return StationFacts() if experiment is None else StationFacts("", experiment.facts, experiment.duration)
-    if station.device is None:
+    if not station.bound:
         if isinstance(campaign.lab, CustomLabConfig):
             return StationFacts()
         kind = cast(StationKind, station.kind)
         return StationFacts(kind, BUILT_IN[kind], partial(job_duration, kind))
     from campaigns.user_code.definitions import define  # a library that most campaigns need not
+    from loop.validation.binding_checks import has_plain_devices, plain_facts
     from loop.validation.device_facts import read_device
 
+    if station.device is None or has_plain_devices(station, folder):
+        known, untold = plain_facts(station)
+        named = {key for _, step in all_steps(campaign.workflow, campaign.fidelities) for key in step.recipe}
+        return StationFacts(known=known, untold=(*untold, *sorted(named - set(known.settings))), plain=True)
     facts = read_device(define(station.device, folder))
     return StationFacts(
         known=facts.known,
@@ -148,18 +156,38 @@ def _stated(name: str, place: StationFacts) -> RecordedLimits:
 def _clock(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield that real devices stand in a lab whose clock does not go as theirs."""
     lab = campaign.lab
-    if isinstance(lab, CustomLabConfig) or (isinstance(lab, EpicsLabConfig) and lab.speed == 1):
+    if _on_the_wall(lab):
         return
-    clock = "skips waiting" if isinstance(lab, VirtualLabConfig) else f"runs {lab.speed:g} times as fast"
-    advice = "use lab: {kind: custom, factory: ...} with an instruments.clock:WallClock"
+    clock = "skips waiting" if isinstance(lab, VirtualLabConfig) else f"runs {lab.speed:g} times as fast"  # type: ignore[union-attr]
+    advice = "use lab: {kind: real}, or a custom one with an instruments.clock:WallClock"
     for name, place in places.items():
-        if place.remote:
-            path = campaign.stations[name].device
-            yield Problem(
-                f"stations.{name}.device",
-                f"{path} is a real device ({place.remote}), and the clock of lab: {{kind: {lab.kind}}} {clock}: time "
-                f"limits would pass before it has moved; {advice}",
-            )
+        if place.remote or place.plain:
+            kind = f"a real device ({place.remote})" if place.remote else "a plain device, which works in wall time"
+            for path in (one.device for one in campaign.stations[name].bound.values()):
+                yield Problem(
+                    f"stations.{name}.device",
+                    f"{path} is {kind}, and the clock of lab: {{kind: {lab.kind}}} {clock}: time "
+                    f"limits would pass before it has moved; {advice}",
+                )
+
+
+def _on_the_wall(lab: LabConfig) -> bool:
+    """Return whether lab time is, or may be, wall time."""
+    return isinstance(lab, CustomLabConfig | RealLabConfig) or (isinstance(lab, EpicsLabConfig) and lab.speed == 1)
+
+
+def _plain(campaign: Campaign, places: Mapping[str, StationFacts], folder: Path) -> Iterator[Problem]:
+    """Yield what of plain devices cannot be bound, and what is said of them at stations that have none."""
+    names = [name for name, place in places.items() if place.plain]
+    if names:
+        from loop.validation.binding_checks import plain_problems
+
+        yield from plain_problems(campaign, names, folder)
+    for name, station in campaign.stations.items():
+        for key in ("setpoints", "units"):
+            if getattr(station, key) and not places[name].plain:
+                message = f"{station.device} is a JobInstrument, which states its settings itself; remove {key}"
+                yield Problem(f"stations.{name}.{key}", message)
 
 
 def _unsound(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
@@ -204,18 +232,23 @@ def _analyses(campaign: Campaign, places: Mapping[str, StationFacts], folder: Pa
         if facts.structure and campaign.space.pool is None:
             yield Problem(f"{where}.analysis", f"{step.analysis} needs the structure of a material; add space.pool")
         for station in step.stations:
-            known = places[station].known
+            known = _readable(places[station])
             lacking = [] if known is None else sorted(facts.needs - known.signals - set(known.settings))
             if lacking:
                 got = f"{station} reads no {' and no '.join(lacking)}"
                 yield Problem(f"{where}.analysis", f"{step.analysis} needs {', '.join(sorted(facts.needs))}, but {got}")
 
 
+def _readable(place: StationFacts) -> InstrumentFacts | None:
+    """Return what is known of a station if that includes what is read there."""
+    return None if place.plain else place.known
+
+
 def _unread(where: str, step: StepConfig, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield the metrics that no signal of their name is read for."""
     for i, name in enumerate(step.gives):
         for station in step.stations:
-            known = places[station].known
+            known = _readable(places[station])
             if known is not None and name not in known.signals:
                 allowed = ", ".join(sorted(known.signals))
                 message = f"{station} reads no {name}{suggestion(name, known.signals)}; it reads {allowed}"
@@ -245,11 +278,11 @@ def _untold(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[
             yield f"{name}: its settings and limits are not written in its source; run asks the instrument for them"
         elif place.untold:
             yield f"{name}: the limits of {', '.join(place.untold)} are checked at run, when the instrument states them"
-        if place.waits and not isinstance(campaign.lab, CustomLabConfig):
+        if place.waits and not isinstance(campaign.lab, CustomLabConfig | RealLabConfig):
             yield (
                 f"{name}: {campaign.stations[name].device} uses {', '.join(place.waits)}, and the clock of lab: "
                 f"{{kind: {campaign.lab.kind}}} does not wait for it: time limits may pass at once; a real device "
-                "needs lab: {kind: custom}"
+                "needs lab: {kind: real}"
             )
 
 

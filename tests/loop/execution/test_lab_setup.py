@@ -15,7 +15,7 @@ from campaigns.laboratory import StationConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
-from loop.execution.lab_setup import build_instrument, build_lab, load_analysis, recipe
+from loop.execution.lab_setup import JobRecords, build_instrument, build_lab, load_analysis, recipe
 from tests.loop.conftest import only_step, quick, troubled
 
 
@@ -27,8 +27,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def furnace(lab: Lab) -> JobInstrument:
-    return build_instrument("furnace_1", Campaign(**quick()).stations["furnace_1"], lab)
+def furnace(lab: Lab, tmp_path: Path) -> JobInstrument:
+    return build_instrument("furnace_1", Campaign(**quick()).stations["furnace_1"], lab, JobRecords(tmp_path))
 
 
 def test_a_lab_starts_no_earlier_than_it_is_told(tmp_path: Path) -> None:
@@ -43,14 +43,14 @@ def test_a_factory_that_makes_no_laboratory_is_refused_with_what_it_lacks(tmp_pa
         build_lab(campaign, None, tmp_path / "lab", 0.0)
 
 
-def test_a_device_of_ones_own_stands_at_its_station_on_the_clock_of_the_lab(lab: Lab) -> None:
+def test_a_device_of_ones_own_stands_at_its_station_on_the_clock_of_the_lab(lab: Lab, tmp_path: Path) -> None:
     config = Campaign(**troubled("Bench")).stations["bench"]
-    bench = build_instrument("bench", config, lab)
+    bench = build_instrument("bench", config, lab, JobRecords(tmp_path))
     assert (type(bench).__name__, bench.name) == ("Bench", "bench")
     assert bench.clock.now() == lab.clock.now()
 
 
-def test_what_is_no_instrument_is_refused_where_it_would_stand(lab: Lab) -> None:
+def test_what_is_no_instrument_is_refused_where_it_would_stand(lab: Lab, tmp_path: Path) -> None:
     class Shelf:
         clock = lab.clock
 
@@ -60,7 +60,7 @@ def test_what_is_no_instrument_is_refused_where_it_would_stand(lab: Lab) -> None
     config: Any = Campaign(**quick()).stations["furnace_1"]
     assert isinstance(config, StationConfig)
     with pytest.raises(CampaignError, match=r"stations.furnace_1.*has a dict there; needed: .*JobInstrument"):
-        build_instrument("furnace_1", config, Shelf())  # type: ignore[arg-type]
+        build_instrument("furnace_1", config, Shelf(), JobRecords(tmp_path))  # type: ignore[arg-type]
 
 
 def test_a_recipe_is_in_the_units_of_the_instrument(furnace: JobInstrument) -> None:

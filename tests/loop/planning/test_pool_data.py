@@ -17,7 +17,7 @@ from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.devices.furnace import Furnace
 from instruments.lab import Lab
-from loop.execution.lab_setup import build_instrument, build_lab, recipe
+from loop.execution.lab_setup import JobRecords, build_instrument, build_lab, recipe
 from loop.planning.pool_data import build_pool_data, caveats_of
 from loop.validation.limit_checks import check_limits
 from simulators.virtual_clock import VirtualClock
@@ -222,7 +222,7 @@ def test_a_device_that_cannot_be_made_is_told_with_its_line(
     clock = VirtualClock()
     try:
         with pytest.raises(CampaignError, match=rf"stations\.oven\.device: .*{said}"):
-            build_instrument("oven", station, cast(Lab, SimpleNamespace(clock=clock)))
+            build_instrument("oven", station, cast(Lab, SimpleNamespace(clock=clock)), JobRecords(tmp_path))
     finally:
         clock.close()
 

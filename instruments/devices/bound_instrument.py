@@ -1,0 +1,260 @@
+"""Plain ophyd devices as a job instrument: a file on disk remembers the job that devices know nothing of."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ophyd import Component
+from ophyd.device import create_device_from_components
+from ophyd.utils import DisconnectedError
+from ophyd.utils import LimitError as DeviceLimitError
+
+from campaigns.errors import LabError, SampleError, StepError, UnknownJobError
+from campaigns.values import Scalar
+from instruments.clock import Clock
+from instruments.devices.setpoint import BoundSetpoint
+from instruments.event_columns import columns
+from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity
+from instruments.job_memory import JobMemory, as_json
+from instruments.limits import Limits
+from instruments.plan_runner import Plan, PlanRunner, is_refusal
+from instruments.station import reason_of, root_of
+from instruments.status import LabStatus
+
+UNKNOWN = "unknown"
+"""State of a station after a job of which nobody can tell how far it came: the trial becomes uncertain."""
+_STOPPING = 10.0
+"""Wall time in seconds that devices have to stop, and a plan to clean up, when a job is given up."""
+_UNCLEAR = (TimeoutError, DisconnectedError, ConnectionError)
+"""Errors after which a device may still be at it."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What stands at a station.
+
+    Attributes:
+        devices: name to device.
+        setpoints: name to what a recipe sets, in the order in which it is set.
+        units: of readings that state none, by name.
+        plan: from what a job is told to what is done.
+    """
+
+    devices: Mapping[str, Any]
+    setpoints: Mapping[str, BoundSetpoint]
+    plan: Callable[[Mapping[str, Scalar]], Plan]
+    units: Mapping[str, str] = field(default_factory=dict)
+    runner: PlanRunner = field(default_factory=PlanRunner)
+
+
+class BoundInstrument(JobInstrument):
+    """A station whose devices know no jobs.
+
+    A job is written to disk before anything moves, and what came of it before anybody is told. A job that was cut
+    short, by the end of the controller, is never begun again: nobody can tell what its sample has seen.
+    """
+
+    def __init__(
+        self, prefix: str = "", *, name: str, clock: Clock, binding: Binding, memory: JobMemory, **more: Any
+    ) -> None:
+        super().__init__(prefix, name=name, clock=clock, **more)
+        self.binding, self._memory = binding, memory
+        self._record: dict[str, Any] = {}
+        self._worker: threading.Thread | None = None
+        for key, setpoint in binding.setpoints.items():
+            getattr(self, key).unit = setpoint.unit
+
+    @classmethod
+    def of(cls, binding: Binding) -> type[BoundInstrument]:
+        """Return the class of the instruments that have these settings."""
+        found = {
+            key: Component(Quantity, value="" if one.choices else 0.0, choices=one.choices)
+            for key, one in binding.setpoints.items()
+        }
+        made: type[BoundInstrument] = create_device_from_components(cls.__name__, base_class=cls, **found)
+        made.settings = tuple(binding.setpoints)
+        made.texts = frozenset(key for key, one in binding.setpoints.items() if one.choices)
+        return made
+
+    @property
+    def limits(self) -> Limits:
+        """What the settings may be, asked of the devices now."""
+        numbers = {key: one.limits for key, one in self.binding.setpoints.items() if not one.choices}
+        return Limits(self.name, numbers, {k: one.choices for k, one in self.binding.setpoints.items() if one.choices})
+
+    def unit_of(self, setting: str) -> str:
+        """Return the unit of a numeric setting.
+
+        Raises:
+            LimitError: there is no such setting, or its device states another unit than the campaign file.
+        """
+        super().unit_of(setting)
+        return self.binding.setpoints[setting].unit or "1"
+
+    def check_units(self) -> dict[str, str]:
+        """Return signal to the unit that it states, of those that state one.
+
+        Raises:
+            LimitError: a device states another unit than the campaign file.
+        """
+        keys = (self._described(device) for device in self.binding.devices.values())
+        stated = {key: str(one.get("units") or "") for found in keys for key, one in found.items()}
+        known = {key.removeprefix(f"{self.name}_"): unit for key, unit in stated.items() if unit}
+        return {**super().check_units(), **known, **self.binding.units}
+
+    def has_job(self, token: str) -> bool:
+        """Return whether the job was begun here at any time."""
+        return self._memory.find(token) is not None
+
+    def never_began(self, token: str) -> bool:
+        """Return whether the job was never begun: it is remembered before anything moves."""
+        return not self.has_job(token)
+
+    def has_finished(self, token: str) -> bool:
+        """Return whether it is known how the job ended."""
+        record = self._memory.ended(token)
+        return record is not None and record["state"] != UNKNOWN
+
+    def check_ready(self) -> None:
+        """Check that a job may start: no other one is under way, and the devices answer and stand still.
+
+        Raises:
+            LabError: they do not.
+        """
+        super().check_ready()
+        for device in self.binding.devices.values():
+            if not getattr(device, "connected", True):
+                raise LabError(f"{self.name}: {device.name} does not answer; nothing was moved")
+            if getattr(device, "moving", False) is True:
+                raise LabError(f"{self.name}: {device.name} is still moving; nothing was moved")
+
+    def start(self, token: str) -> None:
+        """Start the job that the settings describe, or take up what came of it.
+
+        Raises:
+            UnknownJobError: the job was cut short when the controller ended.
+            LabError: another job is under way.
+        """
+        if self.token.get() == token and self.state.get() == "busy":
+            return
+        if self.state.get() == "busy":
+            raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
+        if (record := self._memory.find(token)) is not None:
+            self._take_up(token, record)
+            return
+        recipe = {key: getattr(self, key).get() for key in self.settings}
+        self._memory.begin(token, recipe)
+        self.token.put(token)
+        self.state.put("busy")
+        details = {key: getattr(self, key).get() for key in ("sample", "step", "attempt", "token")}
+        details |= {"station": self.name}
+        self._worker = threading.Thread(
+            target=self._work, args=(token, recipe, details), name=f"job-{self.name}", daemon=True
+        )
+        self._worker.start()
+
+    def set(self, token: str, *, timeout: float) -> LabStatus:
+        """Start the job ``token``, or take up what came of it; see ``JobInstrument.set``."""
+        return super().set(token, timeout=timeout)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop waiting; a job under way is given up, so that its devices stop and its plan cleans up."""
+        super().stop(success=success)
+        worker = self._worker
+        if worker is not None and worker.is_alive() and self.state.get() == "busy":
+            self.binding.runner.abort("nobody waits for the job any more")
+            worker.join(_STOPPING)
+
+    def progress(self) -> str:
+        """Return what the devices are told to do, for people; answers at once."""
+        state = str(self.state.get())
+        return (self.binding.runner.doing or "running") if state == "busy" else state
+
+    def read(self) -> dict[str, Any]:
+        """Return the job and its settings, and what was read of the devices when it was done."""
+        return {**super().read(), **self._record.get("readings", {})}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the data keys of ``read``."""
+        return {**super().describe(), **self._record.get("keys", {})}
+
+    def close(self) -> None:
+        """End the thread of the devices' RunEngine."""
+        self.binding.runner.close()
+
+    def _take_up(self, token: str, record: Mapping[str, Any]) -> None:
+        if "readings" not in record and record["state"] in ("begun", UNKNOWN):
+            why = record.get("message") or "the controller ended while the devices were at it"
+            raise UnknownJobError(f"{self.name}: nobody can tell how far job {token} came: {why}; look at the devices")
+        self.token.put(token)
+        self._show(record)
+
+    def _work(self, token: str, recipe: Mapping[str, Scalar], details: Mapping[str, Any]) -> None:
+        """Do a job, remember what came of it, and only then say so."""
+        runner = self.binding.runner
+        documents: list[tuple[str, dict[str, Any]]] = []
+        try:
+            with self._memory.documents(token) as file:
+
+                def keep(name: str, document: dict[str, Any]) -> None:
+                    documents.append((name, document))
+                    file.write(as_json([name, document]) + "\n")
+                    file.flush()
+
+                runner.run(self.binding.plan(recipe), keep, details)
+            record = self._done(documents)
+        except BaseException as error:  # noqa: BLE001  whatever a device or a plan raises is this job's alone
+            record = self._failure(error)
+        try:
+            if record["state"] == "fault" and not runner.moved:
+                self._memory.forget(token)
+            else:
+                self._memory.end(token, record)
+        except OSError as error:
+            record = {"state": UNKNOWN, "message": f"it cannot be written to disk what came of it: {error}"}
+        self._show(json.loads(as_json(record)))
+
+    def _show(self, record: Mapping[str, Any]) -> None:
+        self._record = dict(record)
+        self.message.put(str(record.get("message", "")))
+        self.state.put(record["state"])
+
+    def _failure(self, error: BaseException) -> dict[str, Any]:
+        """Return what is to be remembered of a job that failed: how, or that nobody can tell how far it came."""
+        cause, runner = root_of(error), self.binding.runner
+        reason = f"aborted: {runner.reason}" if runner.reason else reason_of(error)
+        if isinstance(cause, SampleError):
+            return {"state": SAMPLE_FAILED, "message": reason}
+        told = isinstance(cause, LabError | DeviceLimitError) or is_refusal(error)
+        clear = not runner.moved or (told and not isinstance(cause, _UNCLEAR) and self._connected())
+        return {"state": "fault" if clear and not runner.reason else UNKNOWN, "message": reason}
+
+    def _connected(self) -> bool:
+        return all(getattr(device, "connected", True) for device in self.binding.devices.values())
+
+    def _done(self, documents: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        """Return what is to be remembered of a plan that ended well: its readings, if they prove what was done."""
+        try:
+            readings, keys = columns(documents)
+        except StepError as error:
+            return {"state": UNKNOWN, "message": str(error)}
+        return {
+            "state": "done",
+            "readings": {self._key(name): one for name, one in readings.items()},
+            "keys": {self._key(name): self._with_unit(name, one) for name, one in keys.items()},
+        }
+
+    def _with_unit(self, name: str, key: Mapping[str, Any]) -> dict[str, Any]:
+        units = key.get("units") or self.binding.units.get(name)
+        return {**key, "units": units} if units else dict(key)
+
+    def _key(self, name: str) -> str:
+        """Return a reading's name with the station's in front."""
+        return name if name.startswith(f"{self.name}_") else f"{self.name}_{name}"
+
+    def _described(self, device: Any) -> dict[str, Any]:
+        return {self._key(key): one for key, one in device.describe().items()}

@@ -1,0 +1,71 @@
+"""The plan of a station with plain devices: set, prove each arrival, trigger and read."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+
+from campaigns.errors import StepError
+from campaigns.values import Scalar
+from instruments.devices.setpoint import BoundSetpoint
+from instruments.plan_runner import Plan
+
+_POLL = 0.1
+"""Wall time in seconds between two looks at a readback."""
+_GRACE = 1.0
+"""Wall time in seconds within which a readback follows a device that says it has arrived. Not tuned: EPICS monitors
+come within milliseconds, and a move takes longer than a second."""
+
+
+def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint], recipe: Mapping[str, Scalar]) -> Plan:
+    """Set what a recipe says, one after the other, then trigger and read all devices in one event.
+
+    Raises:
+        StepError: a readback is not where it was sent to.
+    """
+
+    def job() -> Plan:
+        for name, setpoint in setpoints.items():
+            yield from _move(setpoint, recipe[name])
+        yield from bps.trigger_and_read(list(devices))
+
+    staged = [device for device in devices if hasattr(device, "stage")]
+    yield from bpp.stage_wrapper(bpp.run_wrapper(job(), md={"plan_name": "move_and_read"}), staged)
+
+
+def _move(setpoint: BoundSetpoint, value: Scalar) -> Plan:
+    limit = math.inf if setpoint.config.timeout is None else setpoint.config.timeout
+    ends = time.monotonic() + limit
+    yield from bps.abs_set(setpoint.moved, value, group=setpoint.name)
+    yield from bps.wait(setpoint.name, timeout=None if math.isinf(limit) else limit)
+    if setpoint.config.readback is None:  # the device itself has said that it is there
+        ends = min(ends, time.monotonic() + _GRACE + (setpoint.config.dwell or 0.0))
+    yield from _arrive(setpoint, value, ends)
+
+
+def _arrive(setpoint: BoundSetpoint, wanted: Scalar, ends: float) -> Plan:
+    """Wait until a readback has stayed within its tolerance for long enough.
+
+    Raises:
+        StepError: it is not there in time.
+    """
+    since: float | None = None
+    while True:
+        got = yield from bps.rd(setpoint.arrives)
+        now = time.monotonic()
+        if setpoint.off(wanted, got) or not getattr(setpoint.arrives, "connected", True):
+            since = None
+        else:
+            since = now if since is None else since
+            if now - since >= (setpoint.config.dwell or 0.0):
+                return
+        if now >= ends:
+            raise StepError(
+                f"{setpoint.moved.name} was sent to {wanted!r} {setpoint.unit} and is at {got!r}; look at the device"
+            )
+        yield from bps.sleep(_POLL)

@@ -1,0 +1,151 @@
+"""One thing that a recipe sets of a plain device: what is moved, what it may be, and whether it has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from campaigns.errors import CampaignError, LimitError, Problem, UnitError, suggestion
+from campaigns.setpoints import SetpointConfig
+from campaigns.units import check_unit
+from campaigns.values import Scalar
+from instruments.limits import readable
+from instruments.signal_units import agreed, stated_unit
+
+_SHARE = 1e-3
+"""Tolerance as a share of the range, where nobody states one. Not tuned: axes and heaters usually hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSetpoint:
+    """A setting of a recipe, bound to what is moved.
+
+    Attributes:
+        where: key path in the campaign file.
+        moved: what is set.
+        arrives: what is read to see where it is.
+    """
+
+    name: str
+    where: str
+    moved: Any
+    arrives: Any
+    config: SetpointConfig
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The texts that are allowed; empty for a number."""
+        return self.config.choices or tuple(getattr(self.moved, "enum_strs", None) or ())
+
+    @property
+    def unit(self) -> str:
+        """Unit of the value; empty for text, or where nobody states one.
+
+        Raises:
+            LimitError: the device states another one than the campaign file.
+        """
+        if self.choices:
+            return ""
+        stated = str(getattr(self.moved, "egu", "") or "").strip() or stated_unit(self.moved)
+        return agreed(self.config.unit or "", stated, self.moved.name)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Lowest and highest value that device and campaign file both allow; (0, 0) where neither states any."""
+        pairs = [pair for pair in (self._stated_limits, self.config.limits) if pair is not None]
+        if not pairs:
+            return (0.0, 0.0)
+        return max(low for low, _ in pairs), min(high for _, high in pairs)
+
+    def off(self, wanted: Scalar, got: Any) -> bool:
+        """Return whether a reading is no arrival at what was wanted."""
+        if isinstance(wanted, str):
+            return bool(got != wanted)
+        low, high = self.limits
+        tolerance = _SHARE * (high - low) if self.config.tolerance is None else self.config.tolerance
+        return not abs(float(got) - float(wanted)) <= tolerance
+
+    def check(self) -> None:
+        """Check that a recipe can be converted to the setpoint's unit and held against its limits.
+
+        Raises:
+            CampaignError: unit or limits are stated by nobody, or contradict each other.
+        """
+        if not hasattr(self.moved, "set"):
+            raise self._problem(f"{self.moved.name} cannot be set; name another part: signal")
+        if self.choices:
+            return
+        try:
+            unit = self.unit
+            check_unit(unit or "1")
+        except (LimitError, UnitError) as error:
+            raise self._problem(str(error)) from error
+        if not unit:
+            raise self._problem(f"{self.moved.name} states no unit; add unit: (1 for a number without dimension)")
+        if not readable(*self.limits):
+            low, high = self.limits
+            if (low, high) == (0, 0):
+                raise self._problem(f"{self.moved.name} states no limits; add limits: [lowest, highest] in {unit}")
+            raise self._problem(f"{self.moved.name} and limits: allow no value together ({low:g} to {high:g} {unit})")
+
+    @property
+    def _stated_limits(self) -> tuple[float, float] | None:
+        """What the device states, if it does; EPICS gives (0, 0) where there are no limits."""
+        found = getattr(self.moved, "limits", None)
+        return None if found is None or not readable(*found) else (float(found[0]), float(found[1]))
+
+    def _problem(self, message: str) -> CampaignError:
+        return CampaignError([Problem(self.where, message)])
+
+
+def resolved(name: str, config: SetpointConfig, devices: Mapping[str, Any], where: str) -> BoundSetpoint:
+    """Return a setpoint with the parts that the campaign file names.
+
+    Args:
+        devices: name to device of one station.
+        where: key path of the setpoint in the campaign file.
+
+    Raises:
+        CampaignError: there is no such part.
+    """
+    moved = _part(config.signal, devices, f"{where}.signal") if config.signal else _by_name(name, devices, where)
+    arrives = _part(config.readback, devices, f"{where}.readback") if config.readback else moved
+    return BoundSetpoint(name, where, moved, arrives, config)
+
+
+def _by_name(name: str, devices: Mapping[str, Any], where: str) -> Any:
+    """Return the device or the part of a setpoint's name, else the only device if that can be moved."""
+    if name in devices:
+        return devices[name]
+    for device in devices.values():
+        if name in getattr(device, "component_names", ()):
+            return getattr(device, name)
+    only = next(iter(devices.values()))
+    if len(devices) == 1 and hasattr(only, "set") and _is_axis(only):
+        return only
+    names = [*devices, *(part for one in devices.values() for part in getattr(one, "component_names", ()))]
+    message = f"there is no {name}{suggestion(name, names)}; add signal: one of {', '.join(names)}"
+    raise CampaignError([Problem(where, message)])
+
+
+def _is_axis(device: Any) -> bool:
+    """Return whether a device is moved as a whole, and is no mere group of signals."""
+    return hasattr(device, "position") or not hasattr(device, "component_names")
+
+
+def _part(path: str, devices: Mapping[str, Any], where: str) -> Any:
+    """Return the part of a device, or a device, that a path such as ``stage.x`` names."""
+    first, *rest = path.split(".")
+    if first in devices:
+        found: Any = devices[first]
+    else:
+        found, rest = next(iter(devices.values())), [first, *rest]
+    for name in rest:
+        inner = getattr(found, name, None)
+        if inner is None:
+            names = getattr(found, "component_names", ())
+            message = f"{found.name} has no {name}{suggestion(name, names)}; allowed: {', '.join(names) or 'nothing'}"
+            raise CampaignError([Problem(where, message)])
+        found = inner
+    return found

@@ -1,0 +1,104 @@
+"""What a station remembers of its jobs on disk, for devices that remember none: one file for each token.
+
+A file is written as a whole and synced before anything moves, and again with what came of the job. So a job of which
+there is no file was never begun, and one whose file says no more than that it was begun was cut short.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from campaigns.errors import LabError
+
+_BEGUN = "begun"
+
+
+class JobMemory:
+    """The jobs of one station.
+
+    Args:
+        folder: where the files lie; it is made when it is missing.
+
+    Raises:
+        LabError: there can be no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabError(f"{folder} cannot be made, where jobs are remembered: {error.strerror}") from error
+
+    def begin(self, token: str, recipe: Mapping[str, Any]) -> None:
+        """Remember that a job is about to begin; when this returns, it is on disk."""
+        self._write(token, {"state": _BEGUN, "recipe": recipe})
+
+    def end(self, token: str, record: Mapping[str, Any]) -> None:
+        """Remember what came of a job; ``record`` has its state, and what else is to be remembered."""
+        self._write(token, record)
+
+    def forget(self, token: str) -> None:
+        """Forget a job for which nothing has moved."""
+        self._file(token).unlink(missing_ok=True)
+        self._sync()
+
+    def find(self, token: str) -> dict[str, Any] | None:
+        """Return what is remembered of a job; None when it was never begun.
+
+        Raises:
+            LabError: the file cannot be read.
+        """
+        file = self._file(token)
+        try:
+            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise LabError(f"{file} cannot be read, which says what became of job {token}: {error}") from error
+        return found
+
+    def ended(self, token: str) -> dict[str, Any] | None:
+        """Return what came of a job; None when it was never begun, or nothing is known but that it was."""
+        found = self.find(token)
+        return None if found is None or found["state"] == _BEGUN else found
+
+    def documents(self, token: str) -> IO[str]:
+        """Return a file for the Bluesky documents of a job, one JSON list ``[name, document]`` a line."""
+        return self._file(token).with_suffix(".jsonl").open("a", encoding="utf-8")
+
+    def _file(self, token: str) -> Path:
+        return self._folder / f"{token}.json"
+
+    def _write(self, token: str, record: Mapping[str, Any]) -> None:
+        whole = self._file(token)
+        part = whole.with_suffix(".part")
+        with part.open("w", encoding="utf-8") as file:
+            file.write(as_json(record))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(whole)
+        self._sync()
+
+    def _sync(self) -> None:
+        """Make sure that the folder's entries are on disk, too."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def as_json(body: Any) -> str:
+    """Return the JSON of what devices give: NumPy's numbers and arrays become plain ones, all else unknown a text."""
+    return json.dumps(body, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

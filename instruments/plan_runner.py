@@ -1,0 +1,91 @@
+"""A RunEngine of its own for what a station's devices do in a job: it collects the documents and never rewinds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+from bluesky.run_engine import RunEngine
+from bluesky.utils import DuringTask, FailedStatus, Msg, TransitionError
+
+Plan = Generator[Msg, Any, Any]
+OnDocument = Callable[[str, dict[str, Any]], Any]
+_MOVING = frozenset({"set", "trigger", "kickoff", "complete", "collect"})
+"""Messages by which something may move, or be measured."""
+
+
+class PlanRunner:
+    """Runs plans one after the other, each in the thread that asks for it.
+
+    A pause, a suspender that trips, or an abort ends a plan: what it had begun is never repeated.
+    """
+
+    def __init__(self, suspenders: Iterable[Any] = ()) -> None:
+        self._engine = RunEngine({}, context_managers=[], during_task=DuringTask())
+        self._engine.msg_hook = self._note
+        self._lock = threading.Lock()
+        self._reason = ""
+        self.moved = False
+        self.doing = ""
+        for suspender in suspenders:
+            self._engine.install_suspender(suspender)
+
+    def run(self, plan: Plan, on_document: OnDocument, details: Mapping[str, Any]) -> None:
+        """Run a plan to its end.
+
+        Args:
+            plan: opens its runs itself.
+            on_document: called with the name of each document and its body.
+            details: go into the start document of each run.
+
+        Raises:
+            BaseException: what plan, device or Bluesky raise; ``moved`` says whether anything may have moved.
+        """
+        with self._lock:
+            self.moved, self.doing, self._reason = False, "", ""
+        try:
+            self._engine(_without_rewinding(plan), on_document, **details)
+        finally:
+            if not self._engine.state.is_idle:
+                self._engine.abort("nobody resumes a plan")
+
+    @property
+    def reason(self) -> str:
+        """Why the plan was aborted by ``abort``; empty if it was not."""
+        return self._reason
+
+    def abort(self, reason: str) -> None:
+        """Let the plan clean up and end, and stop what it moves; returns at once."""
+        self._reason = reason
+        threading.Thread(target=self._abort, args=(reason,), name="abort", daemon=True).start()
+
+    def close(self) -> None:
+        """End the engine's thread."""
+        self._engine.loop.call_soon_threadsafe(self._engine.loop.stop)
+        self._engine._th.join()  # the RunEngine offers no other way to end its thread
+        self._engine.loop.close()
+
+    def _abort(self, reason: str) -> None:
+        with contextlib.suppress(TransitionError):
+            self._engine.abort(reason)
+
+    def _note(self, message: Msg) -> None:
+        name = getattr(message.obj, "name", "")
+        if message.command in _MOVING:
+            self.moved = True
+            self.doing = f"{message.command} {name} {' '.join(map(str, message.args))}".strip()
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether a plan failed because a device ended what it was told to do as failed."""
+    return isinstance(error, FailedStatus)
+
+
+def _without_rewinding(plan: Plan) -> Plan:
+    """Return a plan without checkpoints, from which Bluesky would repeat what was done since."""
+    yield from bps.clear_checkpoint()
+    return (yield from bpp.msg_mutator(plan, lambda message: None if message.command == "checkpoint" else message))

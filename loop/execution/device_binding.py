@@ -1,0 +1,100 @@
+"""From a station's plain ophyd devices, as a campaign file names them, to an instrument that runs jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from campaigns.errors import LabError, called
+from campaigns.laboratory import DeviceConfig, StationConfig
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
+from campaigns.values import Scalar
+from instruments.clock import Clock
+from instruments.devices.bound_instrument import Binding, BoundInstrument
+from instruments.devices.device_plans import move_and_read
+from instruments.devices.setpoint import BoundSetpoint, resolved
+from instruments.job_memory import JobMemory
+from instruments.plan_runner import Plan
+
+
+def bound_instrument(
+    station: tuple[str, StationConfig], found: Mapping[str, Any], clock: Clock, memory: JobMemory, patience: float
+) -> BoundInstrument:
+    """Return the instrument of a station with plain devices.
+
+    Args:
+        station: its name, and what the campaign file says of it.
+        found: name to what each device's dotted path names: a class, or a device.
+        clock: the lab's clock.
+        memory: of the station's jobs.
+        patience: wall time in seconds that a device may take to answer.
+
+    Raises:
+        CampaignError: a device cannot be made, or lacks what the file says of it.
+        LabError: a device does not answer.
+    """
+    name, config = station
+    devices = {key: _device(station, key, one) for key, one in found.items()}
+    for key, device in devices.items():
+        _wait_for(device, config.bound[key].device, patience)
+    where = f"stations.{name}.setpoints"
+    setpoints = {key: resolved(key, one, devices, f"{where}.{key}") for key, one in config.setpoints.items()}
+    for setpoint in setpoints.values():
+        setpoint.check()
+    binding = Binding(devices, setpoints, _plan(devices, setpoints), config.units)
+    return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
+
+
+def load_devices(name: str, config: StationConfig) -> dict[str, Any]:
+    """Return name to what the dotted path of each of a station's devices names.
+
+    Raises:
+        CampaignError: it is not there, or is no device.
+    """
+    return {
+        key: load_object(one.device, place(name, config, key), Use.DEVICE, one.settings)
+        for key, one in config.bound.items()
+    }
+
+
+def place(name: str, config: StationConfig, key: str) -> str:
+    """Return where in the campaign file the dotted path of a device stands."""
+    return f"stations.{name}.device" if config.device is not None else f"stations.{name}.devices.{key}.device"
+
+
+def memory_folder(state: Path, station: str) -> Path:
+    """Return where a station's jobs are remembered, in the folder of what the lab remembers."""
+    return state / station
+
+
+def _device(station: tuple[str, StationConfig], key: str, found: Any) -> Any:
+    """Return a device: the one that is named, or one of the class that is named."""
+    if not isinstance(found, type):
+        return found
+    name, config = station
+    one: DeviceConfig = config.bound[key]
+    label = name if config.device is not None else f"{name}_{key}"
+    return called(found, one.device, place(name, config, key), name=label, **one.settings)
+
+
+def _wait_for(device: Any, path: str, patience: float) -> None:
+    """Wait until a device answers.
+
+    Raises:
+        LabError: it does not.
+    """
+    if not hasattr(device, "wait_for_connection"):
+        return
+    try:
+        device.wait_for_connection(timeout=patience)
+    except TimeoutError as error:
+        raise LabError(f"{device.name} ({path}) does not answer within {patience:g} s: {error}") from error
+
+
+def _plan(devices: Mapping[str, Any], setpoints: Mapping[str, BoundSetpoint]) -> Any:
+    def plan(recipe: Mapping[str, Scalar]) -> Plan:
+        return move_and_read(list(devices.values()), setpoints, recipe)
+
+    return plan

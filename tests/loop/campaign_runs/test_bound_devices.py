@@ -1,0 +1,148 @@
+"""Campaigns on plain ophyd devices: a kill costs nothing that is known, and repeats nothing; motors over EPICS move."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from campaigns.values import TrialState
+from loop.storage.reader import Reader
+from simulators.epics_lab import LOOPBACK, unused_port
+
+pytestmark = pytest.mark.slow
+
+STAGE = """\
+import os
+import time
+
+from ophyd.sim import SynAxis
+
+
+class Axis(SynAxis):
+    \"\"\"An axis that writes down where it is sent, and takes long for some way.\"\"\"
+
+    def set(self, value):
+        with open("moves.txt", "a") as file:
+            file.write(f"{value}\\n")
+        self.delay = 60 if os.path.exists("slow") else 0
+        return super().set(value)
+"""
+CAMPAIGN = """\
+name: test
+seed: 1
+space:
+  parameters:
+    x: {kind: float, unit: mm, low: 1, high: 9}
+metrics:
+  place: {kind: measured, unit: mm}
+objective:
+  terms:
+    - {goal: target, metric: place, low: 4, high: 5, scale: 1}
+planner: {initial: 9}
+lab: {kind: real}
+stations:
+  stage: {kind: device, device: "stage:Axis", setpoints: {x: {unit: mm, limits: [0, 10]}}, units: {stage: mm}}
+workflow:
+  - name: go
+    stations: [stage]
+    recipe: {x: $x}
+    analysis: instruments.analyses.plain_readings:metrics
+    analysis_settings: {signals: {place: stage}, uncertainty: {place: 0.01}}
+    gives: [place]
+    timeout: 5 min
+budget: {trials: 4}
+"""
+
+
+def athanor(folder: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml", *more]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+
+
+def moves(folder: Path) -> list[str]:
+    file = folder / "moves.txt"
+    return file.read_text().split() if file.exists() else []
+
+
+def test_a_kill_in_the_middle_of_a_move_repeats_nothing(tmp_path: Path) -> None:
+    (tmp_path / "stage.py").write_text(STAGE)
+    (tmp_path / "test.yaml").write_text(CAMPAIGN)
+    process = athanor(tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "trial 0: completed" in line:
+            (tmp_path / "slow").touch()
+        if "begins at stage" in line and (tmp_path / "slow").exists():
+            before = len(moves(tmp_path))
+            while len(moves(tmp_path)) == before and before < 2:
+                pass
+            process.send_signal(signal.SIGKILL)
+            break
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    (tmp_path / "slow").unlink()
+    again = athanor(tmp_path)
+    output, _ = again.communicate()
+    assert again.returncode == 0, output
+    trials = Reader(f"sqlite:///{tmp_path / 'test.db'}").trials()
+    states = Counter(trial.state for trial in trials)
+    assert states[TrialState.UNCERTAIN] == 1
+    assert states[TrialState.COMPLETED] == len(trials) - 1
+    (lost,) = [trial for trial in trials if trial.state is TrialState.UNCERTAIN]
+    assert "nobody can tell how far job" in lost.reason
+    assert max(Counter(moves(tmp_path)).values()) == 1
+    assert len(moves(tmp_path)) == len(trials)
+
+
+@pytest.fixture
+def motor_port() -> Iterator[int]:
+    """The port of a server of simulated motor records, with the prefix ``sim:``."""
+    port = unused_port()
+    environment = os.environ | LOOPBACK | {"EPICS_CA_SERVER_PORT": str(port)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "caproto.ioc_examples.fake_motor_record", "--prefix", "sim:"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield port
+    process.kill()
+    process.wait()
+
+
+def test_a_motor_over_epics_is_moved_and_read(tmp_path: Path, motor_port: int) -> None:
+    text = CAMPAIGN.replace("kind: real", f"kind: real, epics_servers: ['127.0.0.1:{motor_port}']")
+    text = text.replace('"stage:Axis"', '"ophyd:EpicsMotor", settings: {prefix: "sim:mtr1"}')
+    text = text.replace("trials: 4", "trials: 2").replace(
+        "limits: [0, 10]", "limits: [0, 10], tolerance: 0.05 mm, timeout: 1 min"
+    )
+    (tmp_path / "test.yaml").write_text(text)
+    process = athanor(tmp_path)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    trials = Reader(f"sqlite:///{tmp_path / 'test.db'}").trials()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETED] * 2
+    for trial in trials:
+        assert trial.metrics["place"].value == pytest.approx(float(trial.candidate.parameters["x"]), abs=0.05)
+
+
+def test_a_motor_that_does_not_answer_is_a_fault_of_the_lab(tmp_path: Path) -> None:
+    text = CAMPAIGN.replace(
+        "kind: real", f"kind: real, epics_servers: ['127.0.0.1:{unused_port()}'], connection_timeout: 0.5 s"
+    ).replace('"stage:Axis"', '"ophyd:EpicsMotor", settings: {prefix: "sim:mtr1"}')
+    (tmp_path / "test.yaml").write_text(text)
+    process = athanor(tmp_path)
+    output, _ = process.communicate()
+    assert process.returncode == 3, output
+    assert "stage (ophyd:EpicsMotor) does not answer within 0.5 s" in output
+    assert "Traceback" not in output

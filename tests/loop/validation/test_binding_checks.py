@@ -1,0 +1,164 @@
+"""What plain ophyd devices leave open is told by ``validate``, with its line; nothing is imported."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign
+from loop.validation.lab_checks import check_lab
+
+STAGE = """\
+from ophyd import Component, Device, EpicsMotor, Signal
+
+raise SystemExit("nobody may import this")
+
+
+class Plain(Device):
+    x = Component(Signal, value=0)
+    y = Component(Signal, value=0)
+
+
+plain = Plain(name="plain")
+motor = EpicsMotor("IOC:m1", name="motor")
+"""
+CAMPAIGN = """\
+name: plain
+seed: 1
+space:
+  parameters:
+    x: {kind: float, unit: mm, low: 0, high: 1}
+metrics:
+  output: {kind: measured, unit: "1"}
+objective:
+  terms:
+    - {goal: maximise, metric: output, scale: 0.1}
+planner: {initial: 3}
+lab: {kind: real}
+stations:
+  bench: {kind: device, device: "stage:Plain", setpoints: {x: {unit: mm, limits: [0, 1]}}}
+workflow:
+  - name: make
+    stations: [bench]
+    recipe: {x: $x}
+    analysis: instruments.analyses.plain_readings:metrics
+    analysis_settings: {signals: {output: y}}
+    gives: [output]
+    timeout: 20 min
+budget: {trials: 9}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "stage.py").write_text(STAGE)
+    return tmp_path
+
+
+def checked(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    text = CAMPAIGN
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    file = folder / "campaign.yaml"
+    file.write_text(text)
+    found = check_lab(load_campaign(file), file)
+    assert "stage" not in sys.modules
+    return found
+
+
+@pytest.mark.parametrize("device", ["stage:Plain", "stage:plain"])
+def test_a_device_whose_setpoints_say_all_is_bound(folder: Path, device: str) -> None:
+    assert checked(folder, ("stage:Plain", device)) == []
+
+
+def test_what_only_the_device_can_tell_is_left_to_the_run(folder: Path) -> None:
+    motor = '"ophyd:EpicsMotor", settings: {prefix: "IOC:m1"}'
+    found = checked(folder, ('"stage:Plain"', motor), ("{unit: mm, limits: [0, 1]}", "{}"))
+    assert found == ["bench: the limits of x are checked at run, when the instrument states them"]
+
+
+SETPOINTS = "setpoints: {x: {unit: mm, limits: [0, 1]}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (SETPOINTS, "setpoints: {x: {}}", "stations.bench.setpoints.x: a plain ophyd Signal states neither unit nor"),
+        ("unit: mm, limits", "limits", "setpoints.x: a plain ophyd Signal states neither unit nor limits; add unit"),
+        (
+            ", " + SETPOINTS,
+            "",
+            "workflow[0].recipe.x: bench has no setpoint 'x'; it has none; add it to stations.bench",
+        ),
+        ("{x: {unit", "{z: {unit", "stations.bench.setpoints.z: there is no z; add signal: one of x, y"),
+        ("recipe: {x: $x}", "recipe: {z: $x}", "bench has no setpoint 'z'; allowed: x; add it to stations.bench"),
+        ("limits: [0, 1]}", "limits: [0, 1]}, y: {unit: mm, limits: [0, 1]}", "says no y, which bench needs"),
+        ("limits: [0, 1]", "limits: [0, 0.5]", "bench: x got 1 mm; allowed: 0 to 0.5 mm"),
+        ("low: 0, high: 1", "low: 0, high: 1000", "bench: x got 1000 mm; allowed: 0 to 1 mm"),
+        ("unit: mm, limits", "unit: degC, limits", "x of bench"),
+        (
+            "{kind: real}",
+            "{kind: virtual}",
+            "stage:Plain is a plain device, which works in wall time, and the clock of",
+        ),
+        ('"stage:Plain"', '"ophyd.sim:motor"', ""),
+        (
+            '"stage:Plain", ' + SETPOINTS,
+            '"ophyd.sim:motor", setpoints: {x: {unit: mm}}',
+            "SynAxis states no limits; add",
+        ),
+        ('device: "stage:Plain"', 'devices: {a: {device: "stage:Plain"}, b: {device: "stage:plain"}}', ""),
+    ],
+)
+def test_what_cannot_be_bound_is_told_with_its_reason(folder: Path, old: str, new: str, said: str) -> None:
+    if not said:
+        checked(folder, (old, new))
+        return
+    with pytest.raises(CampaignError) as caught:
+        checked(folder, (old, new))
+    assert said in str(caught.value)
+
+
+def test_a_device_belongs_to_one_station(folder: Path) -> None:
+    other = '  other: {kind: device, device: "stage:plain"}\nworkflow:'
+    with pytest.raises(CampaignError, match=r"stations.other.device: stage:plain is at stations.bench.device already"):
+        checked(folder, ("stage:Plain", "stage:plain"), ("workflow:", other))
+
+
+def test_one_motor_record_at_two_names_is_one_device(folder: Path) -> None:
+    two = (
+        'devices: {x: {device: "ophyd:EpicsMotor", settings: {prefix: m1}}, y: {device: "ophyd:EpicsMotor", settings: '
+    )
+    change = ('device: "stage:Plain"', two + "{prefix: m1}}}")
+    with pytest.raises(
+        CampaignError, match=r"devices.y.device: ophyd:EpicsMotor is at stations.bench.devices.x.device"
+    ):
+        checked(folder, change)
+    assert checked(folder, (change[0], two + "{prefix: m2}}}")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('device: "stage:Plain"', 'device: "stage:Plain", devices: {a: {device: "stage:plain"}}', "device and devices"),
+        ('kind: device, device: "stage:Plain"', "kind: device", "kind: device and device: package.module:Class"),
+        ("kind: device,", "kind: furnace,", "got furnace, which is simulated, but lab is real; allowed there: device"),
+        (
+            '"stage:Plain", setpoints: {x: {',
+            '"stage:Plain", setpoints: {x: {signal: y.z, ',
+            "there is no z",
+        ),
+        (
+            'device: "stage:Plain", setpoints: {x: {',
+            'devices: {a: {device: "stage:Plain"}}, setpoints: {x: {signal: b.x, ',
+            "unknown name 'b'; allowed: a",
+        ),
+        ("kind: real", "kind: real, control_layer: tango", "control_layer"),
+    ],
+)
+def test_what_does_not_belong_together_is_told(folder: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(CampaignError) as caught:
+        checked(folder, (old, new))
+    assert said in str(caught.value)
