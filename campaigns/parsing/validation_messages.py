@@ -42,7 +42,7 @@ def explain(error: ValidationError, data: Any, schema: Mapping[str, Any]) -> lis
         data: what it was given.
         schema: the JSON schema of the same type, from which the allowed keys are taken.
     """
-    errors = [e | {"loc": _path(e["loc"], data, schema)} for e in error.errors(include_url=False)]
+    errors = [dict(e) | {"loc": _path(e["loc"], data, schema)} for e in error.errors(include_url=False)]
     found = _merged(_without_echoes(errors))
     return [problem for e in found for problem in (_placed(e) or [_problem(e, data, schema)])]
 

@@ -16,7 +16,13 @@ from campaigns.errors import ModelError
 from loop.core.formatting import unit_text
 from loop.report.training_text import SHOWN, amount, cautions, model_rows, number, percent, score_rows
 from loop.terminal.console import Rows, console, new_table, print_rows, print_tables
-from surrogates.training.model_folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
+from surrogates.training.model_folders import (
+    check_folder_unused,
+    chgnet_weights,
+    fresh_folder,
+    hub_models,
+    trained_models,
+)
 from surrogates.training.record import Kind, TrainingRecord, read_record
 
 if TYPE_CHECKING:
@@ -64,7 +70,7 @@ def train_model(request: TrainRequest) -> None:
     """
     from surrogates.training.dataset import parse_target
 
-    check_free(request.out)
+    check_folder_unused(request.out)
     data = _read(request.data, request.structure, parse_target(request.target)).thinned(request.max_rows)
     print(f"{len(data.ids)} rows with a structure and a value, {len(data.skipped)} left out", flush=True)
 

@@ -39,7 +39,7 @@ MEANINGS = {
 def importance_sentence(card: InspectionCard) -> str:
     """Return which parameters matter for an outcome, the most important first; none where it is constant."""
     pairs = zip(card.columns["parameter"], card.columns["importance"], strict=True)
-    shares = [(str(name), min(1.0, float(share))) for name, share in pairs if math.isfinite(share)]
+    shares = [(str(name), min(1.0, float(share))) for name, share in pairs if math.isfinite(float(share))]
     strong = [(name, f"{100 * share:.0f} %") for name, share in shares if share >= _MATTERS]
     weak = [name for name, share in shares if share < _MATTERS]
     if not strong:

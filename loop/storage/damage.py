@@ -27,12 +27,12 @@ def check_whole(path: Path) -> None:
         with closing(connect_reading(path)) as connection:
             found = list(_findings(connection))
     except sqlite3.DatabaseError as error:
-        raise damaged(path, str(error)) from error
+        raise damage_error(path, str(error)) from error
     if found:
-        raise damaged(path, "; ".join(found[:_MOST]))
+        raise damage_error(path, "; ".join(found[:_MOST]))
 
 
-def damaged(path: Path, what: str) -> StoreError:
+def damage_error(path: Path, what: str) -> StoreError:
     """Return the error of a store that is damaged, with what to do."""
     return StoreError(f"{path} is damaged, or no store of a campaign: {what}; {advice(path)}")
 

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from campaigns.errors import StoreError
 from loop.storage.connections import connect_reading, connect_writing
-from loop.storage.damage import damaged
+from loop.storage.damage import damage_error
 from loop.storage.stored_json import dump_json, load_json
 
 
@@ -36,7 +36,7 @@ def _explain(path: Path, context: ExceptionContext) -> StoreError | None:
     error = context.original_exception
     name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return damaged(path, str(error))
+        return damage_error(path, str(error))
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return StoreError(
             f"{path} cannot be opened or written: {error}; look at its rights, and at those of its folder"

@@ -20,7 +20,7 @@ from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_scored, as_shown
 from loop.core.journal import Amendment
 from loop.core.records import Document, PosteriorBest, Transition, TrialRecord
-from loop.storage.damage import damaged
+from loop.storage.damage import damage_error
 from loop.storage.engine import open_engine
 from loop.storage.tables import (
     AmendmentRow,
@@ -73,7 +73,7 @@ class Reader:
         try:
             self.campaign()
         except DatabaseError as error:
-            raise damaged(self.path, str(error.orig)) from error
+            raise damage_error(self.path, str(error.orig)) from error
 
     def campaign(self) -> CampaignRecord:
         """Return the campaign of this store."""

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from pymatgen.core import Structure
 
 from campaigns.errors import ModelError
-from surrogates.training.model_folders import check_free
+from surrogates.training.model_folders import check_folder_unused
 from surrogates.training.record import read_record
 
 TASK, RESULT, LOG = "task.json", "tuning.json", "log.txt"
@@ -143,7 +143,7 @@ def start(task: TuningTask) -> Tuning:
     partial = task.out.absolute().with_name(f".{task.out.name}.partial")
     if (task.out / RESULT).is_file() and _fingerprint(task.out) == task_hash(text):
         return Tuning(task, None, partial)
-    check_free(task.out)
+    check_folder_unused(task.out)
     try:
         shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed together with its child
         partial.mkdir()

@@ -14,7 +14,7 @@ from surrogates.features.matgl_files import FILES, matgl_cache
 from surrogates.training.record import RECORD, TrainingRecord, read_record
 
 
-def check_free(folder: Path) -> None:
+def check_folder_unused(folder: Path) -> None:
     """Check that a folder can be written.
 
     Raises:
@@ -33,7 +33,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
     Raises:
         ModelError: there is something by this name already, or it cannot be written.
     """
-    check_free(folder)
+    check_folder_unused(folder)
     partial = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         partial.mkdir()

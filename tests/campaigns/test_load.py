@@ -133,10 +133,8 @@ def test_a_value_that_no_member_of_a_union_takes_is_one_problem_and_a_wrong_mapp
 
 
 def test_the_limits_of_a_metric_may_be_text_with_one_unit() -> None:
-    (metric,) = parse_campaign(
-        SMALL.replace("mAh/g}", "mAh/g, within: 0 to 0.4 Ah/g}", 1), "small.yaml"
-    ).metrics.values()
-    assert metric.within == (0.0, 400.0)
+    plan = parse_campaign(SMALL.replace("mAh/g}", "mAh/g, within: 0 to 0.4 Ah/g}", 1), "small.yaml")
+    assert plan.measured["capacity"].within == (0.0, 400.0)
 
 
 def test_every_mistake_is_shown_at_once() -> None:

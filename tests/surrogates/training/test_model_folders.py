@@ -7,7 +7,13 @@ import pytest
 
 from campaigns.errors import ModelError
 from surrogates.training import model_folders as folders
-from surrogates.training.model_folders import check_free, chgnet_weights, fresh_folder, hub_models, trained_models
+from surrogates.training.model_folders import (
+    check_folder_unused,
+    chgnet_weights,
+    fresh_folder,
+    hub_models,
+    trained_models,
+)
 from surrogates.training.record import TrainingRecord
 
 
@@ -33,9 +39,9 @@ def test_nothing_is_left_of_what_was_broken_off(tmp_path: Path, error: type[Base
 
 def test_a_folder_that_is_taken_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="exists already; give another name"):
-        check_free(tmp_path)
+        check_folder_unused(tmp_path)
     with pytest.raises(ModelError, match="is no folder, so that m cannot be made"):
-        check_free(tmp_path / "none" / "m")
+        check_folder_unused(tmp_path / "none" / "m")
 
 
 def test_models_are_found_in_folders_below_and_broken_ones_are_told(model: Path, tmp_path: Path) -> None:
