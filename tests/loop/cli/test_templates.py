@@ -39,7 +39,7 @@ def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "name", "words"),
     [
-        ("flwo", "mine", "--from: got 'flwo', did you mean 'flow'; allowed: calcination, cathode, "),
+        ("flwo", "mine", "--from: got 'flwo', did you mean 'flow'; allowed: alignment, calcination, "),
         ("mine", "mine", "; for a name of your own: athanor init mine --from TEMPLATE"),
         ("flow", "my flow", "NAME: got 'my flow'; allowed: a letter, then letters, digits and _"),
         ("flow", "../flow", "NAME: got '../flow'; allowed: a letter, then letters, digits and _"),
