@@ -199,7 +199,7 @@ class Fantasized(MetricModel):
 
     def __init__(self, base: MetricModel, pending: Tensor) -> None:
         super().__init__()
-        self.base, self.pending = base, pending
+        self.base, self.pending = base, pending.clone()  # what follows from it is cached
 
     @property
     def evidence(self) -> float:

@@ -207,9 +207,10 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
             return PointwisePosterior(rows, *self._scored(rows, torch.float64))
         large = len(rows) >= _LARGE
         cached = self._cache[large].at(rows, self.covar_module.encoder) if large in self._cache else None
-        found = cached or PointwisePosterior(rows, *map(torch.cat, zip(*self._parts(rows), strict=True)))
-        self._cache[large] = found
-        return found
+        if cached is None:  # a copy of the rows, as whoever asks may change them in place
+            cached = PointwisePosterior(rows.clone(), *map(torch.cat, zip(*self._parts(rows), strict=True)))
+        self._cache[large] = cached
+        return cached
 
     def cross(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return the covariance, n x q, of n rows with a few others, in the metric's unit squared, before the floor."""
@@ -301,7 +302,7 @@ class PointwisePosterior:
         places = encoder.places(rows)
         if not torch.equal(self.rows[places], rows):
             return None
-        return PointwisePosterior(rows, self.mean[places], self.variance[places], self.root[places])
+        return PointwisePosterior(rows.clone(), self.mean[places], self.variance[places], self.root[places])
 
 
 def _likelihood(fitted: FittedKernel) -> FixedNoiseGaussianLikelihood:

@@ -223,3 +223,32 @@ def test_a_model_can_be_stored(kind: str) -> None:
     again = pickle.loads(pickle.dumps(found))
     assert torch.equal(again.posterior(rows).mean, found.posterior(rows).mean)
     assert again.describe() == found.describe()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [6, 600])
+def test_rows_that_were_changed_in_place_are_other_rows(kind: str, count: int) -> None:
+    found, rows = model(kind), rows_for(kind, count, 1)
+    found.posterior(rows)
+    rows[..., :2] = 1.0 - rows[..., :2]
+    again, expected = found.posterior(rows), model(kind).posterior(rows.clone())
+    assert torch.equal(again.mean, expected.mean)
+    assert torch.equal(again.variance, expected.variance)
+
+
+def test_scores_of_a_pool_in_another_order_are_those_of_the_rows_as_they_are() -> None:
+    found, rows = model("pool"), rows_for("pool", 50)
+    rows[:, :2], rows[:, 2] = 0.5, torch.arange(50)
+    found.marginals(rows)
+    turned = rows.flip(0)
+    found.marginals(turned)
+    turned[:, 0] = 0.9
+    torch.testing.assert_close(found.marginals(turned), model("pool").marginals(turned.clone()))
+
+
+def test_what_is_pending_is_what_it_was_when_the_model_was_made() -> None:
+    pending, rows = rows_for("box", 3), rows_for("box", 5)
+    found, expected = (Fantasized(model("box"), each) for each in (pending, pending.clone()))
+    found.marginals(rows)
+    pending += 0.1
+    assert torch.equal(found.marginals(rows)[1], expected.marginals(rows)[1])
