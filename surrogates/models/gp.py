@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import torch
+from botorch.exceptions.errors import UnsupportedError
 from botorch.models.gpytorch import GPyTorchModel
 from botorch.models.model import FantasizeMixin
 from botorch.models.transforms.outcome import OutcomeTransform
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from surrogates.models.base import MetricModel, in_parts
 from surrogates.models.encoder import Encoder
-from surrogates.models.exact_inference import factorise
+from surrogates.models.exact_inference import Data, Factor, factorise
 from surrogates.models.kernel import add_hyper_parameter, normal_priors
 from surrogates.models.kernel_spec import NOISE
 from surrogates.models.means import MetricMean, PriorMean
@@ -95,13 +96,35 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
 
     def __init__(self, fitted: FittedKernel, rows: Tensor, units: MetricUnits) -> None:
         ExactGP.__init__(self, rows, fitted.data.targets, _likelihood(fitted))
-        self.rows, self.data, self.factor = rows, fitted.data, fitted.factor
+        self.rows, self._data, self._factor = rows, fitted.data, fitted.factor
         self.covar_module, self.mean_module = fitted.kernel, MetricMean(fitted.kernel.encoder, fitted.prior)
         self.outcome_transform = units
         self.account: Mapping[str, Any] = {}
         self.heteroscedastic: NoiseModel | None = None
-        self._conditioned = self._fitting = False
+        self._conditioned = False
         self.eval()
+        self._outdated = False  # whether hyper-parameters may be others than those that were factorised with
+
+    @property
+    def data(self) -> Data:
+        """The standardised measurements that it was fitted to, with the noise that they do not tell of."""
+        self._update()
+        return self._data
+
+    @property
+    def factor(self) -> Factor:
+        """The factorised covariance of the measurements.
+
+        Raises:
+            UnsupportedError: after ``condition_on_observations``, where it is that of the first measurements alone.
+        """
+        if self._conditioned:
+            raise UnsupportedError(
+                "a MetricGP with further measurements has its posterior alone: ask posterior(X) for mean, variance and "
+                "covariance, or fit it anew with all measurements by fit_gp"
+            )
+        self._update()
+        return self._factor
 
     @property
     def shift(self) -> float:
@@ -165,6 +188,7 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         stated = (noise / self.scale**2 - self.excess).clamp_min(_QUIETEST)  # the likelihood adds the rest
         found: MetricGP = GPyTorchModel.condition_on_observations(self, X, Y, stated, **kwargs)
         found._conditioned = True
+        found._cache.clear()
         return found
 
     def fantasize(
@@ -183,11 +207,26 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         found: MetricGP = FantasizeMixin.fantasize(self, X, sampler, noise, **kwargs)
         return found
 
-    def train(self, mode: bool = True) -> MetricGP:
-        """Begin to fit hyper-parameters, or end it; then, what follows from them is worked out anew."""
-        fitted, self._fitting = self._fitting and not mode, mode
-        super().train(mode)
-        return self._refactorised() if fitted else self
+    def load_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        strict: bool = True,
+        keep_transforms: bool = True,  # noqa: ARG002 - a state has no units
+        assign: bool = False,
+    ) -> None:
+        """Take hyper-parameters over; measurements and units are no part of a state."""
+        GPyTorchModel.load_state_dict(self, state_dict, strict, keep_transforms=False, assign=assign)
+
+    def set_train_data(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Refuse: noise, censoring and standard units are those of the measurements that it was fitted to.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            "a MetricGP keeps the measurements that it was fitted to; fit it anew with others by fit_gp, or add some "
+            "by condition_on_observations"
+        )
 
     def marginals(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation, n and n, of n rows one by one, in the metric's unit, before the floor."""
@@ -253,12 +292,22 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         """What a standard deviation of one in standardised units is in the metric's unit."""
         return self.outcome_transform.inflation * self.scale
 
-    def _refactorised(self) -> MetricGP:
-        """Return the model with the covariance factorised anew, after its hyper-parameters were fitted."""
-        self.data = replace(self.data, noise=self.likelihood.noise.detach())
-        self.factor = factorise(self.covar_module.at(self.data.parts), self.data)
+    def _clear_cache(self) -> None:
+        """Forget what follows from the hyper-parameters; GPyTorch asks for it before these are fitted or loaded."""
+        super()._clear_cache()
         self._cache.clear()
-        return self
+        self._outdated = True
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        """Work out anew what follows from the hyper-parameters, if these may have changed."""
+        if self._outdated:
+            noise = self.likelihood.noise
+            first = noise.reshape(-1, noise.shape[-1])[0, : len(self.rows)]  # after these come further measurements
+            self._data = replace(self._data, noise=first)
+            if not self._conditioned:
+                self._factor = factorise(self.covar_module.at(self._data.parts), self._data)
+            self._outdated = False
 
     def _parts(self, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         dtype = torch.float64 if len(rows) * len(self.rows) <= _EXACT else torch.float32

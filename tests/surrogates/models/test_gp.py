@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-from botorch.models import SingleTaskGP
+from botorch.exceptions.errors import UnsupportedError
+from botorch.models import ModelListGP, SingleTaskGP
 from botorch.models.gpytorch import GPyTorchModel
 from botorch.optim import optimize_acqf
 from botorch.sampling import SobolQMCNormalSampler
@@ -431,3 +432,56 @@ def test_fitted_anew_by_botorch_it_says_what_its_new_hyper_parameters_say() -> N
     torch.testing.assert_close(
         after, GPyTorchModel.posterior(gp, gp.rows + 0.05).mean.squeeze(-1), rtol=1e-5, atol=1e-7
     )
+
+
+def other_hyper_parameters(gp: MetricGP) -> dict[str, torch.Tensor]:
+    return {name: value + 0.5 for name, value in gp.state_dict().items()}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_loaded_hyper_parameters_are_those_that_it_predicts_with(listed: bool) -> None:
+    gp = in_the_box(25)
+    rows = gp.rows + 0.05
+    before, evidence = gp.posterior(rows), gp.evidence
+    whole = ModelListGP(gp) if listed else gp
+    whole.load_state_dict(other_hyper_parameters(whole))
+    after, fresh = gp.posterior(rows), GPyTorchModel.posterior(gp, rows)
+    assert not torch.allclose(before.mean, after.mean)
+    assert gp.evidence != evidence
+    torch.testing.assert_close(after.mean, fresh.mean, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(
+        after.distribution.covariance_matrix, fresh.distribution.covariance_matrix, rtol=1e-5, atol=1e-7
+    )
+
+
+def test_it_does_not_change_what_it_was_fitted_to() -> None:
+    gp = in_the_box(25)
+    for given in ({"inputs": gp.rows[:9], "targets": gp.data.targets[:9], "strict": False}, {"targets": gp.rows[:, 0]}):
+        with pytest.raises(UnsupportedError, match="fit it anew with others by fit_gp, or add some by condition"):
+            gp.set_train_data(**given)
+
+
+@pytest.mark.parametrize("samples", [(), (5,)])
+def test_a_process_with_further_measurements_can_be_fitted_and_loaded(samples: tuple[int, ...]) -> None:
+    gp = in_the_box(25)
+    new = torch.from_numpy(np.random.default_rng(5).random((2, 6)))
+    more = gp.condition_on_observations(new.expand(*samples, 2, 6), hartmann(new).unsqueeze(-1).expand(*samples, 2, 1))
+    rows = gp.rows[:4] + 0.05
+    before = more.posterior(rows, observation_noise=True)
+    more.train()
+    more.eval()
+    same = more.posterior(rows, observation_noise=True)
+    torch.testing.assert_close(same.mean, before.mean, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(same.variance, before.variance, rtol=1e-4, atol=1e-5)
+    more.load_state_dict(other_hyper_parameters(more))
+    assert not torch.allclose(more.posterior(rows).mean, before.mean)
+
+
+def test_a_process_with_further_measurements_says_nothing_without_them() -> None:
+    gp = in_the_box(25)
+    rows = gp.rows[:4] + 0.05
+    gp.marginals(rows)
+    more = gp.condition_on_observations(rows[:2], torch.zeros(2, 1).double())
+    for asked in (more.marginals, more.joint, lambda at: more.cross(at, at), lambda _: more.evidence):
+        with pytest.raises(UnsupportedError, match=r"has its posterior alone: ask posterior\(X\)"):
+            asked(rows)
