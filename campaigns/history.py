@@ -1,6 +1,6 @@
 """What was measured before a campaign, or beside it, as candidates of its space.
 
-A measurement keeps its place in the space however wide that is: a number beyond its bounds is learnt from, as it tells
+A measurement keeps its place in the space however wide that is: the models use a number beyond its bounds, as it tells
 of what lies inside. What has no place at all (an unknown level, a mixture that is none) is told with the reason.
 """
 
@@ -75,7 +75,7 @@ def _wide(parameter: ParameterConfig) -> ParameterConfig:
 
 
 def beyond(space: SpaceConfig, candidate: Candidate) -> str:
-    """Return how a measured candidate lies outside of a space: it is learnt from all the same; empty for one inside.
+    """Return how a measured candidate lies outside of a space: the models use it all the same; empty for one inside.
 
     Raises:
         MisfitError: it lies so far outside that it tells nothing, and may be wrong.
@@ -91,7 +91,7 @@ def beyond(space: SpaceConfig, candidate: Candidate) -> str:
         told.append(f"{name} lies outside of the space ({allowed_values(parameter)})")
     if not told and not space.allows(candidate.parameters):
         told.append(_broken(space, candidate))
-    return f"{'; '.join(told)}: it is learnt from" if told else ""
+    return f"{'; '.join(told)}: the models use it" if told else ""
 
 
 def _broken(space: SpaceConfig, candidate: Candidate) -> str:

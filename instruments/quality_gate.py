@@ -20,7 +20,7 @@ class GateResult:
         flags: why nothing of the measurement can be trusted; empty when it can.
         wrong: units of another kind, which are a mistake of the analysis; empty when there are none.
         held: metric to why its value cannot be trusted, although the others can.
-        missing: metric to what the analysis gave in place of a number: it cannot be had of this sample.
+        missing: metric to what the analysis gave in place of a number: this sample has no value of it.
     """
 
     flags: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ def check_quality(
 ) -> GateResult:
     """Return which metrics of a measurement the models may be fitted to, and why the others may not.
 
-    A metric without a number, beside no flag, cannot be had of the sample: that is a result. A flag, or a unit of
+    Of a metric without a number, beside no flag, the sample has no value: that is a result. A flag, or a unit of
     another kind, speaks against the whole measurement, which is left out then.
 
     Args:

@@ -122,7 +122,7 @@ def import_trials(
 
 @trial.command("release")
 def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
-    """Accept measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and are learnt from."""
+    """Accept measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and the models use them."""
     from campaigns.amendments import ReleaseTrial
     from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
 
@@ -134,7 +134,7 @@ def release_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON
 def withdraw_trial(words: Annotated[list[str], _words("TRIALS")], reason: _REASON, store: _STORE = None) -> None:
     """Never run trials that wait, let rest what is in quarantine or uncertain, or forget what was wrong.
 
-    TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and nothing is learnt from it.
+    TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and the models do not use it.
     """
     from campaigns.amendments import WithdrawTrial
     from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument

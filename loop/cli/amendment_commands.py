@@ -109,7 +109,7 @@ def add_trial(editor: JournalEditor, given: Mapping[str, str]) -> list[str]:
     """Ask for a trial, and say what was done.
 
     Raises:
-        CampaignError: there is no such candidate in the space in force.
+        CampaignError: there is no such candidate in the current space.
     """
     asked = candidate(editor.parser.now, given)
     if why := check_candidate(editor.parser.now, asked) or _unknown(editor.campaign, asked.material):

@@ -63,7 +63,7 @@ class AmendmentParser:
 
     @cached_property
     def now(self) -> Campaign:
-        """The campaign in force."""
+        """The current campaign version."""
         return amended(self.campaign, self.before)
 
     @cached_property

@@ -195,7 +195,7 @@ def _evaluation(found: Evaluation, record: TrainingRecord, data: Dataset) -> Row
         strange = ", ".join(f"{symbol} in {count} rows" for symbol, count in found.unseen.items())
         rows.append(("warning", f"elements that were not in the training rows: {strange}"))
     if data.source in record.source:
-        said = f"the model learnt from a table of this name, {data.source}; rows that it knows make it look better"
+        said = f"the model was trained with a table of this name, {data.source}; rows that it knows make it look better"
         rows.append(("warning", said))
     if not found.scores.useful:
         rows.append(("warning", "on these rows the model is no better than always saying the mean of its training"))

@@ -30,7 +30,7 @@ class CampaignRecord:
 
     Attributes:
         source: the campaign file's text, as validated at the first start.
-        seed: the seed in force.
+        seed: the current seed.
         fingerprint: hash of everything that determines the trials.
     """
 

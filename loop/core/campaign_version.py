@@ -1,4 +1,4 @@
-"""The campaign in force, by its file and its journal."""
+"""The current campaign version, by its file and its journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from loop.core.model_words import column_names
 
 @dataclass(frozen=True)
 class CampaignVersion:
-    """The campaign in force.
+    """The current campaign version.
 
     Attributes:
         enclosing_space: the space in which every trial, of any version, has a place.

@@ -88,7 +88,8 @@ def results(objective: Objective | None, trials: Iterable[TrialRecord]) -> list[
     """Return every candidate with a completed trial, in the order in which they were first completed.
 
     Args:
-        objective: in force, by which the trials are scored, too; None where no candidate was measured several times.
+        objective: the current one, by which the trials are scored, too; None where no candidate was measured several
+            times.
         trials: whatever their states.
     """
     groups: dict[tuple[object, ...], list[TrialRecord]] = {}

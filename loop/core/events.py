@@ -169,7 +169,7 @@ class Amended:
         amendment: what was taken over, or refused.
         text: what it changes.
         trials: all trials, with their scores by what is in force now.
-        campaign: in force now.
+        campaign: its current version now.
     """
 
     amendment: Amendment
@@ -190,7 +190,7 @@ class SourceRead:
     """Earlier measurements were read: which, how many rows of them are used, and why others are not.
 
     Attributes:
-        role: what they are read for: what is learnt from, or the campaign's own history.
+        role: what they are read for: the models, or the campaign's own history.
     """
 
     text: str

@@ -84,7 +84,7 @@ class PosteriorBest:
         score: posterior mean of its score, without the noise of a measurement.
         interval: central 95 % credible interval of that score.
         feasibility: posterior probability that it keeps all outcome constraints.
-        after: how many trials with a score the models had learnt from.
+        after: how many trials with a score the models were fitted to.
     """
 
     trial: int
@@ -110,7 +110,7 @@ class TrialRecord:
         outlier: why it is a suspected outlier, as of now; empty where it is none.
         regret: the regret that was expected when it was completed; None where no stopping rule asks.
         cause: what a failure, or a quarantine, speaks of; None of others, and of those in stores of earlier versions.
-        missing: metrics that cannot be had of the sample, as the analysis says.
+        missing: metrics of which the sample has no value, as the analysis says.
         fault: where a program failed, the same for the same fault; empty where none has.
     """
 
@@ -196,7 +196,7 @@ class Analysed:
         flags: why the others cannot.
         cause: what the flags speak of; None without flags.
         fault: where a program failed, the same for the same fault; empty where none has.
-        missing: metrics that cannot be had of the sample, with what the analysis gave in their place.
+        missing: metrics of which the sample has no value, with what the analysis gave in their place.
     """
 
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class TrialResult:
         metrics: all metrics that are known, computed and derived ones included.
         score, score_sd, feasible: the objective's value; None unless completed.
         cause: what a failure, or a quarantine, speaks of.
-        missing: metrics that cannot be had of the sample.
+        missing: metrics of which the sample has no value.
         fault: where a program failed, the same for the same fault; empty where none has.
     """
 

@@ -15,7 +15,7 @@ from loop.core.records import Analysed, TrialRecord, TrialResult
 def ending_of_step(campaign: Campaign, trial: TrialRecord, step: str, analysed: Analysed) -> TrialResult | None:
     """Return how a trial ends with a step whose data cannot be trusted, or do not give all that its score needs.
 
-    None is returned where nothing speaks against the trial. A metric that cannot be had and that neither the score nor
+    None is returned where nothing speaks against the trial. A metric without a value that neither the score nor
     a constraint asks for costs no more than itself.
     """
     if analysed.flags:
@@ -35,7 +35,7 @@ def ending_of_trial(campaign: Campaign, trial: TrialRecord, computed: Mapping[st
     """Return how a trial ends that has gone through all steps of its fidelity; None while one is to come.
 
     Args:
-        campaign: in force.
+        campaign: its current version.
         trial: with what was measured.
         computed: the metrics of its material that need no experiment.
     """

@@ -64,15 +64,15 @@ def _of_kernel(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _of_source(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return whether what is learnt from an earlier campaign is used from now on, or no longer."""
+    """Return whether the models use an earlier campaign from now on, or no longer."""
     before, after = was.get("source"), now.get("source")
     if before == after:
         return []
-    found = [f"nothing is learnt from {before} any more: without it the measurements are explained better"]
+    found = [f"the models no longer use {before}: without it the measurements are explained better"]
     if not after:
         return found
-    learnt = now["sources"][after]
-    used = f"{after} is learnt from: slope {learnt['slope']:.2g} ± {learnt['sd']:.1g}"
+    source = now["sources"][after]
+    used = f"the models use {after}: slope {source['slope']:.2g} ± {source['sd']:.1g}"
     return [*found, used] if before else [used]
 
 

@@ -34,7 +34,7 @@ def expand_bounds(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[Se
     held at one value does not grow.
 
     Args:
-        campaign: in force.
+        campaign: its current version.
         trials: all trials, by number.
     """
     leaders = _leaders(campaign, trials)

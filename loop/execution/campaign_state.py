@@ -1,4 +1,4 @@
-"""What a session knows of its campaign: the version in force, the journal, and the trials, each as the store has it."""
+"""What a session knows of its campaign: the current version, the journal, and the trials, each as the store has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CampaignState:
         file_campaign: of the file.
         store: the only memory; who writes to it has the state read again what has changed.
         journal: the amendments, as they were read last.
-        version: the version of the campaign that is in force.
+        version: the current version of the campaign.
     """
 
     def __init__(self, campaign: Campaign, store: Store) -> None:
@@ -35,7 +35,7 @@ class CampaignState:
 
     @property
     def campaign(self) -> Campaign:
-        """The campaign in force."""
+        """The current campaign version."""
         return self.version.campaign
 
     @property

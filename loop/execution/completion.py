@@ -37,7 +37,7 @@ class TrialCompletion:
     Args:
         parts: the planner, who learns, and what was computed of each material.
         session: where it is recorded, and who receives the events.
-        state: the trials, and the objective in force.
+        state: the trials, and the current objective.
         retraining: tunes a model meanwhile, or None.
     """
 

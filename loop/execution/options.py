@@ -11,7 +11,7 @@ from loop.core.records import TrialRecord
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run a campaign; what to run is the campaign, which already has the seed and lab in force.
+    """How to run a campaign; what to run is the campaign, which already has the current seed and lab.
 
     Attributes:
         store_url: where the trials are kept, such as ``sqlite:///cathode.db``.

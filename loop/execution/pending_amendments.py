@@ -43,7 +43,7 @@ def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, Tri
 
 
 def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mapping[str, HasLimits]) -> Campaign:
-    """Return the campaign in force after some changes, the last of which is new.
+    """Return the current campaign version after some changes, the last of which is new.
 
     Args:
         campaign: of the file.

@@ -23,7 +23,7 @@ class CampaignResources:
         campaign: what to do.
         materials: the pool with all that is known of it, or None.
         planner: knows all trials of the store as soon as there is a lab.
-        sources: what the planner learnt from earlier campaigns.
+        sources: what the models use of earlier campaigns.
     """
 
     campaign: Campaign

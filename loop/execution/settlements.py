@@ -54,7 +54,7 @@ def settle_offline(campaign: Campaign, path: Path) -> Iterator[str]:
 
 
 def build_analyst(campaign: Campaign, store: Reader) -> tuple[Analyst, PoolData | None]:
-    """Return what analyses by the campaign in force, with its materials.
+    """Return what analyses by the current campaign version, with its materials.
 
     Raises:
         CampaignError: an analysis, or the pool, cannot be loaded.

@@ -21,7 +21,7 @@ class StopMonitor:
 
     Args:
         session: whose user may interrupt, and whose time is limited.
-        state: the trials, with the budget and the stopping rules in force.
+        state: the trials, with the budget and the current stopping rules.
 
     Attributes:
         interrupted: whether the user wants the session to end.

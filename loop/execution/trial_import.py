@@ -62,7 +62,7 @@ def imported_trials(one: Amendment, version: CampaignVersion, first: int, comput
 
     Args:
         one: asks for them.
-        version: the campaign in force.
+        version: the current campaign version.
         first: number of the first of them.
         computed: tells what needs no experiment.
     """
@@ -111,7 +111,7 @@ def completed_trials(
 
     Args:
         one: brings it.
-        version: the campaign in force.
+        version: the current campaign version.
         amendments: the journal.
         trials: by their numbers.
         computed: tells what needs no experiment.

@@ -53,7 +53,7 @@ class Layout:
 
     Attributes:
         encoder: of the rows.
-        space: in force, as Ax has it.
+        space: the current one, as Ax has it.
         names: what is varied, column by column.
         held: parameter that is not varied to its value.
     """
@@ -172,7 +172,7 @@ class CampaignModels:
         outcomes: names of what is predicted, which are metrics of the experiment.
         model: makes the model of all outcomes, given what Ax varies, column by column, and the numbers of the trials
             that must not be known.
-        space: in force.
+        space: the current one.
         held: settings from which slices and contours depart.
     """
 

@@ -82,7 +82,7 @@ class CampaignExperiment:
     where the lab is broken, no candidate is tried without end. Imported trials count, but nobody proposed them.
 
     Args:
-        campaign: in force.
+        campaign: its current version.
         materials: ids of the pool, row by row; empty without a pool.
     """
 

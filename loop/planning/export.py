@@ -19,7 +19,7 @@ def write_experiment(campaign: Campaign, trials: Sequence[TrialRecord], path: Pa
     """Write the experiment of a campaign, for ``Client.load_from_json_file``; return what is left out.
 
     Args:
-        campaign: in force.
+        campaign: its current version.
         trials: of the store, by their numbers.
         path: of the file.
 
@@ -44,7 +44,7 @@ def left_out(campaign: Campaign, trials: Sequence[TrialRecord]) -> Iterator[str]
         elif trial.in_part:
             yield f"score of trial {trial.number}: measured in part, a trial that was stopped early for Ax"
         if not campaign.space.contains(trial.candidate):
-            yield f"trial {trial.number}: outside of the space in force, out of design for Ax"
+            yield f"trial {trial.number}: outside of the current space, out of design for Ax"
 
 
 def _materials(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[Sequence[str], list[str]]:

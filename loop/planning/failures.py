@@ -1,6 +1,6 @@
 """What trials that failed say of their candidates, and whose candidates may be tried again.
 
-Only what speaks of the sample is evidence: that it cannot be made or measured, or that a metric cannot be had of it. A
+Only what speaks of the sample is evidence: that it cannot be made or measured, or that it has no value of a metric. A
 fault of the lab, such as a busy instrument, a silent network, a time limit that was too short or an analysis with a
 bug, says nothing about a material.
 """

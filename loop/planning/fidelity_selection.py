@@ -62,7 +62,7 @@ class LowFidelityData:
         self._fitted_to: tuple[int, ...] = ()
 
     @property
-    def learnt(self) -> tuple[int, ...]:
+    def numbers(self) -> tuple[int, ...]:
         """The numbers of the trials that there is anything to learn from, in the order in which they ended."""
         return tuple(trial.number for trial in self._done)
 
@@ -76,8 +76,8 @@ class LowFidelityData:
 
     def source_models(self, problem: OptimizationProblem) -> SourceModels:
         """Return the models of the cheap measurements, fitted once for each set of them and layout of rows."""
-        if self.learnt != self._fitted_to or problem.encoder is not self._source_models.problem.encoder:
-            self._source_models, self._fitted_to = SourceModels(problem, self._sources(problem.campaign)), self.learnt
+        if self.numbers != self._fitted_to or problem.encoder is not self._source_models.problem.encoder:
+            self._source_models, self._fitted_to = SourceModels(problem, self._sources(problem.campaign)), self.numbers
         return self._source_models
 
     def _sources(self, campaign: Campaign) -> list[Source]:

@@ -89,7 +89,7 @@ class ForeignStrategy:
         return "" if self._path == AX else self._path
 
     def amend(self, first: int) -> None:
-        """Do nothing: the experiment holds the space in force."""
+        """Do nothing: the experiment holds the current space."""
 
     def recommend(self) -> Recommendation:
         """Return the next candidate, with the node that proposed it.
@@ -183,8 +183,8 @@ class ForeignStrategy:
         return candidate_text(candidate, {name: parameter.unit for name, parameter in parameters})
 
     def _proposal(self, node: str) -> Proposal:
-        learnt = tuple(sorted(t.index for t in self._experiment.ax.completed_trials))
-        return Proposal(STRATEGY, learnt_from=learnt, pending=self._experiment.under_way, node=node)
+        completed = tuple(sorted(t.index for t in self._experiment.ax.completed_trials))
+        return Proposal(STRATEGY, learnt_from=completed, pending=self._experiment.under_way, node=node)
 
     def _default(self, _experiment: Experiment) -> GenerationStrategy:
         """Return what Ax's client takes by default, with the campaign's number of initial trials, and its seed."""

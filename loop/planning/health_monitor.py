@@ -43,7 +43,7 @@ class HealthMonitor:
         return self._trials
 
     @property
-    def learnt(self) -> tuple[int, ...]:
+    def numbers(self) -> tuple[int, ...]:
         """The numbers of the trials that there is anything to learn from, in the order in which they ended."""
         return tuple(trial.number for trial in self._trials)
 

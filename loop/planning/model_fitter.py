@@ -71,7 +71,7 @@ class ModelFitter:
     @property
     def learnt_from(self) -> tuple[int, ...]:
         """The numbers of all trials that there is anything to learn from, those at full fidelity first."""
-        return (*self.health.learnt, *self.low_fidelities.learnt)
+        return (*self.health.numbers, *self.low_fidelities.numbers)
 
     @property
     def imported(self) -> int:

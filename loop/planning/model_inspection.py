@@ -86,7 +86,7 @@ class _Inspector:
 
     @property
     def campaign(self) -> Campaign:
-        """The campaign in force."""
+        """The current campaign version."""
         return self.posterior.problem.campaign
 
     @cached_property

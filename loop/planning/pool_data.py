@@ -56,8 +56,8 @@ def build_pool_data(campaign: Campaign, progress: Progress | None = None) -> Poo
         progress: called with what is being done to the pool, how much of it is done, and how much there is.
 
     Raises:
-        CampaignError: the pool cannot be had.
-        ModelError: a model cannot be had, or cannot evaluate a structure.
+        CampaignError: the pool is not available.
+        ModelError: a model is not available, or cannot evaluate a structure.
     """
     if campaign.space.pool is None:
         return None
@@ -78,7 +78,7 @@ def load_pool_data(campaign: Campaign) -> PoolData | None:
     """Return the campaign's pool with what is computed of it without any model, or None without a pool.
 
     Raises:
-        CampaignError: the pool, or what is computed of it, cannot be had.
+        CampaignError: the pool, or what is computed of it, is not available.
     """
     if campaign.space.pool is None:
         return None
@@ -116,7 +116,7 @@ def build_views(
     """Return the views of a pool by name, each n x e and scaled (see ``MaterialTable``), and one to fall back to.
 
     Raises:
-        ModelError: a model cannot be had, or cannot evaluate a structure.
+        ModelError: a model is not available, or cannot evaluate a structure.
     """
     views: dict[str, Numbers] = {}
     names, simple = view_names(surrogate)

@@ -76,7 +76,7 @@ class Recommender:
         return self._models.problem.campaign
 
     def _design_after(self, count: int) -> InitialDesign:
-        """Return the initial design of the campaign in force, which goes on after so many proposals."""
+        """Return the initial design of the current campaign version, which goes on after so many proposals."""
         return InitialDesign(self._models.problem, self._models.source_models, count)
 
     def _current_design(self) -> InitialDesign:

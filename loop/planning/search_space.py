@@ -32,7 +32,7 @@ def search_space(space: SpaceConfig, materials: int = 0) -> SearchSpace:
     Every parameter has a value there, and one that does not apply its lowest. A material is a row of the pool.
 
     Args:
-        space: in force.
+        space: the current one.
         materials: size of the pool.
     """
     found = [_parameter(name, parameter) for name, parameter in space.all_parameters.items()]
@@ -46,7 +46,7 @@ def parameters_of(space: SpaceConfig, candidate: Candidate, rows: Mapping[str, i
     """Return a candidate's value of each parameter of Ax; shares of a mixture add up exactly, as Ax wants them to.
 
     Args:
-        space: in force.
+        space: the current one.
         candidate: in this space or not.
         rows: material to its row in the pool; one that the pool does not have comes behind all others.
     """
@@ -129,7 +129,7 @@ def candidate_of(space: SpaceConfig, parameters: Mapping[str, Any], materials: S
     Constraints that are missed by no more than Ax's rounding are kept.
 
     Args:
-        space: in force.
+        space: the current one.
         parameters: value of each parameter of Ax.
         materials: of the pool, row by row.
     """

@@ -27,9 +27,9 @@ _USED = (
     "predicted from all others (leave-one-out)."
 )
 _TAUGHT = (
-    "What the latest proposal learnt from earlier campaigns and cheaper measurements. The slope is that of the metric "
-    "along what a source predicts, both scaled to unit variance; a source is used for a metric where its measurements "
-    "are explained better with it than without, by leave-one-out."
+    "What the models of the latest proposal use of earlier campaigns and cheaper measurements. The slope is that of "
+    "the metric along what a source predicts, both scaled to unit variance; a source is used for a metric where its "
+    "measurements are explained better with it than without, by leave-one-out."
 )
 _HYPER = (
     "Hyper-parameters of each metric's Gaussian process, for metrics scaled to unit variance and parameters scaled to "
@@ -182,12 +182,12 @@ def _sources(told: _Told, metric: str) -> list[tuple[str, ...]]:
         (
             metric,
             one_line(name),
-            f"{learnt['slope']:.2f} ± {learnt['sd']:.2f}",
-            f"{learnt['gain']:+.3f}",
+            f"{source['slope']:.2f} ± {source['sd']:.2f}",
+            f"{source['gain']:+.3f}",
             "chosen" if name == model["source"] else "",
             f"{sum(m['source'] == name for m in asked)} of {len(asked)}",
         )
-        for name, learnt in found.items()
+        for name, source in found.items()
     ]
 
 

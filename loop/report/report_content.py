@@ -95,7 +95,7 @@ class Content:
 
     @property
     def _alike(self) -> list[TrialRecord]:
-        """The trials whose score was predicted by the weights in force."""
+        """The trials whose score was predicted by the current weights."""
         return [t for t in self.trials if t.proposal.version >= weights_version(self.amendments)]
 
 

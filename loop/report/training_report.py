@@ -44,7 +44,7 @@ def _header(title: str, record: TrainingRecord) -> str:
         (f"always saying the mean [{unit}]", number(scores.mean_mae)),
         ("R² [1]", "–" if scores.r2 is None else f"{scores.r2:.3f}"),
         ("rank correlation [1]", "–" if scores.spearman is None else f"{scores.spearman:.3f}"),
-        ("rows: learnt from, held out", f"{record.sizes.training}, {scores.rows}"),
+        ("rows: training, held out", f"{record.sizes.training}, {scores.rows}"),
         ("training", duration(record.seconds)),
     ]
     warnings = "".join(paragraph(text, "status") for text in cautions(record))
@@ -79,12 +79,12 @@ def _predictions(record: TrainingRecord, predictions: Sequence[Prediction]) -> l
 
 def _training(record: TrainingRecord) -> list[str]:
     note = (
-        "Errors of the training rows are those before each step that learnt from them. The weights of the epoch with "
+        "Errors of the training rows are those before each step of training with them. The weights of the epoch with "
         "the least validation error were kept."
     )
     charts = [captioned("error over epochs", "", chart(loss_figure(record)))]
     if record.learning_curve:
-        caption = "held-out error of models that learnt from a part of the rows"
+        caption = "held-out error of models trained with a part of the rows"
         charts.append(captioned("learning curve", caption, chart(learning_figure(record))))
     return [paragraph(note, "note"), grid(charts)]
 

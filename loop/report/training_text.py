@@ -48,7 +48,7 @@ def model_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("target", record.label),
         ("trained on", f"{record.source}: {record.rows} rows, {record.left_out} more left out"),
         ("values", f"{number(values.low)} to {amount(values.high, unit)}, mean {amount(values.mean, unit)}"),
-        ("rows", f"{sizes.training} learnt from, {sizes.validation} for validation, {sizes.held_out} held out"),
+        ("rows", f"{sizes.training} for training, {sizes.validation} for validation, {sizes.held_out} held out"),
         ("kept apart by", sizes.by),
         *score_rows(record.scores, unit),
         *(
@@ -71,7 +71,7 @@ def cautions(record: TrainingRecord) -> list[str]:
     scores, values = record.scores, record.values
     found = []
     if record.best_epoch == 0:
-        found.append("Warning: no epoch made the validation error smaller; the network has learnt nothing.")
+        found.append("Warning: no epoch made the validation error smaller; training did not improve the network.")
     if scores.r2 is None:
         found.append("Warning: all held-out rows have one value, so they cannot tell whether this model is any good.")
     elif not scores.useful:

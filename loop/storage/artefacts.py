@@ -4,4 +4,4 @@ HISTORY = "history"
 """Kind of the artefacts that hold, by table, what became of its rows when they were last imported."""
 
 SOURCE = "source"
-"""Kind of the artefacts that hold, by name, what was learnt from a source of earlier measurements."""
+"""Kind of the artefacts that hold, by name, what the models use of a source of earlier measurements."""

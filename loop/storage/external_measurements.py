@@ -48,7 +48,7 @@ class Measurements:
     def text(self) -> list[str]:
         """What became of each row."""
         first, *more = tally(self.source)
-        none = f"nothing is there of {', '.join(self.lacking)}: the rest is learnt from, and the trials have no score"
+        none = f"nothing is there of {', '.join(self.lacking)}: the models use the rest, and the trials have no score"
         unchecked = ["whether the pool has these materials is looked up when the rows are imported"]
         return [f"{self.table}: {first}", *([none] if self.lacking else []), *more, *unchecked * self.unchecked]
 
@@ -170,7 +170,7 @@ def _row(number: int, record: Record, campaign: Campaign, lacks: Lacks | None) -
 def _lacks(record: Record, needed: Collection[str]) -> list[str]:
     """Return what a record lacks to have a score."""
     lacking = sorted(name for name in needed if name not in record.metrics)
-    return [f"has no value of {', '.join(lacking)}: the rest is learnt from"] if lacking else []
+    return [f"has no value of {', '.join(lacking)}: the models use the rest"] if lacking else []
 
 
 def news(found: Measurements, amendments: Sequence[Amendment], trials: Sequence[TrialRecord]) -> News:

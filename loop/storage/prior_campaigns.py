@@ -61,7 +61,7 @@ def of_pool(source: Source, lacks: Lacks) -> Source:
 
 
 def keep_sources(sources: Sequence[Source], store: Store) -> None:
-    """Keep what is learnt from each source, or check that it is still what the store was begun with.
+    """Keep what the models use of each source, or check that it is still what the store was begun with.
 
     Raises:
         StoreError: a source has changed.

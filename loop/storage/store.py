@@ -251,7 +251,7 @@ class Store(LeasedStore):
             move(session, transition(number, result.state, lab, reason=result.reason))
             row = trial_row(session, number)
             if result.state is TrialState.WITHDRAWN and row.completed_order is not None:
-                drop_conclusions(session, number)  # it was learnt from
+                drop_conclusions(session, number)  # the models used it
             row.metrics = row.metrics | dump_metrics(result.metrics)
             row.flags, row.ended = list(result.flags), time.time()
             missing = list(result.missing)

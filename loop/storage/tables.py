@@ -95,7 +95,7 @@ class StepRow(SQLModel, table=True):
 
 
 class FindingRow(SQLModel, table=True):
-    """What the end of a trial says, beside its state: what it speaks of, and which metrics cannot be had there."""
+    """What the end of a trial says, beside its state: what it speaks of, and which metrics have no value there."""
 
     __tablename__ = "finding"
     trial: int = Field(foreign_key="trial.number", primary_key=True)

@@ -132,7 +132,7 @@ def _proposal_rows(trial: TrialRecord, units: Mapping[str, str], score_label: st
         yield "expected duration", duration(proposal.duration)
     if proposal.success is not None and proposal.success < 1.0:
         yield "probability of not failing", f"{proposal.success:.2f}"
-    yield "learnt from trials", _numbers(proposal.learnt_from)
+    yield "trials used by the models", _numbers(proposal.learnt_from)
     yield "under way at that time", _numbers(proposal.pending)
     yield from _alternatives(trial, units)
 

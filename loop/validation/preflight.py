@@ -1,4 +1,4 @@
-"""Whether models and earlier measurements that a campaign names can be had, found without asking a network."""
+"""Whether models and earlier measurements that a campaign names are available, found without asking a network."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from campaigns.spaces.ax_space import inexpressible, inexpressible_bounds
 from campaigns.spaces.parameters import CategoricalConfig
 
 _LEARNT = ("prior", "proportional_to", "floor", "within", "model")
-"""What the file may say of how a metric is learnt."""
+"""What the file may say of how a metric is modelled."""
 
 
 def unused_by_strategy(campaign: Campaign) -> list[str]:

@@ -25,7 +25,7 @@ def build_embedder(config: FeaturesConfig, where: str = "surrogate.features") ->
         where: key path in the campaign file, for errors.
 
     Raises:
-        ModelError: a model cannot be had.
+        ModelError: a model is not available.
         CampaignError: features of the user's own cannot be loaded, or are no embedder.
     """
     match config:

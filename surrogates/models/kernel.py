@@ -3,7 +3,7 @@
     k = (sum over views of s M(l) + nugget) * (1 + interaction * P) + scale * P + constant
 
 M is Matérn 5/2 on one view of the material, and P Matérn 5/2, or Gaussian where it is smooth, on the parameters, which
-may be warped; the nugget is what no view sees of a material. What is learnt of a material so carries over its
+may be warped; the nugget is what no view sees of a material. What the model finds of a material so carries over its
 conditions, and the reverse (Swersky, Snoek & Adams 2013, NeurIPS 26; Duvenaud 2014, PhD thesis, Cambridge, chapter 2).
 Without a material, scale * P may be a sum of what each parameter does, and of what every two of them do together:
 
@@ -149,7 +149,7 @@ def kumaraswamy(columns: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Return columns, ... x k, warped by their exponents, k and k.
 
     A parameter of whose range a part makes all the difference is stretched there, and pressed elsewhere: in [0, 1], it
-    becomes the distribution function of Kumaraswamy (1980, J. Hydrol. 46, 79), with exponents that are learnt (Snoek,
+    becomes the distribution function of Kumaraswamy (1980, J. Hydrol. 46, 79), with exponents that are fitted (Snoek,
     Swersky, Zemel & Adams 2014, ICML 31). Outside, where bounds were once wider, it stays as it is, which is why
     BoTorch's ``Warp`` is not used.
     """

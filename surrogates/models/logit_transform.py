@@ -1,7 +1,7 @@
 """Metrics that lie between two limits, such as a share, or not beneath a floor, such as a band gap.
 
 Near a limit a share hardly changes, and in between it may go from nearly nothing to nearly all within a few degrees;
-its logit does both at one pace (Aitchison & Shen 1980, Biometrika 67, 261), and is what is learnt.
+its logit does both at one pace (Aitchison & Shen 1980, Biometrika 67, 261), and is what is modelled.
 """
 
 from __future__ import annotations

@@ -188,9 +188,9 @@ class _Tuner:
         network = load(work.base)
         rescale(network, slope / spread, (offset - middle) / spread)
         inner = np.array([fold_of(self.groups[row], _INNER, work.seed + 1) == 0 for row in rows])
-        learnt, judge = (rows[~inner], rows[inner]) if inner.any() and not inner.all() else (rows, rows)
+        training, judge = (rows[~inner], rows[inner]) if inner.any() and not inner.all() else (rows, rows)
         schedule = Schedule(work.epochs, max(work.epochs // 3, 5), work.seed, _RATE, _BODY)
-        return network, train_network(network, self._samples(learnt), self._samples(judge), schedule)
+        return network, train_network(network, self._samples(training), self._samples(judge), schedule)
 
     def _predicted(self, network: Any, rows: NDArray[np.int64]) -> Numbers:
         scaled = values_of(network, [self._graphs[row] for row in rows]).double().numpy()

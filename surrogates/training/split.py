@@ -60,7 +60,7 @@ def split_rows(labels: Labels, seed: int) -> Split:
 
     Formulas are kept together. Where that leaves a part without half its rows (a table of one compound's polymorphs),
     only equal structures are. A group with an element that no training row has goes to the training rows: nothing
-    could be learnt of it otherwise, nor measured.
+    could be found out about it otherwise, nor measured.
 
     Raises:
         ModelError: there are too few rows.

@@ -55,7 +55,7 @@ def test_what_lies_beyond_the_bounds_is_told_and_what_lies_far_away_is_refused()
     assert beyond(wide, Candidate(GOOD | {"temperature": 1250.0})).startswith("temperature lies outside of the space")
     assert beyond(wide, Candidate(GOOD | {"rate": 7.0})).startswith("rate lies outside of the space (allowed: 2.0, 5.0")
     assert beyond(wide, Candidate(GOOD | {"temperature": 790.0})) == (
-        "breaks 'temperature + 10 * count <= 800': it is learnt from"
+        "breaks 'temperature + 10 * count <= 800': the models use it"
     )
     for change in ({"temperature": 1301.0}, {"time": 0.009}, {"count": -11}):
         with pytest.raises(MisfitError, match="lies far outside of the space; allowed: "):

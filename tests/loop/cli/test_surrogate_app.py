@@ -159,7 +159,7 @@ def test_a_model_is_evaluated_on_new_data_and_warns_of_what_it_has_not_seen(mode
 
 def test_a_table_that_the_model_learnt_from_is_no_test_of_it(model: Path, table: Path) -> None:
     result = surrogate("evaluate", model, "--data", table)
-    assert "warning: the model learnt from a table of this name, salts.csv" in result.output
+    assert "warning: the model was trained with a table of this name, salts.csv" in result.output
 
 
 def test_data_of_another_quantity_are_refused(model: Path, table: Path) -> None:

@@ -56,6 +56,6 @@ def test_another_kernel_is_told_with_what_each_explains() -> None:
 
 def test_a_source_that_is_used_from_the_first_model_on_is_told() -> None:
     first = {"source": "paper", "sources": {"paper": {"slope": 0.8, "sd": 0.1}}}
-    assert model_changes(proposals(first)) == [("gap", "paper is learnt from: slope 0.8 ± 0.1")]
+    assert model_changes(proposals(first)) == [("gap", "the models use paper: slope 0.8 ± 0.1")]
     (change,) = model_changes(proposals(first, {"source": None, "sources": first["sources"]}))
-    assert change[1].startswith("nothing is learnt from paper any more")
+    assert change[1].startswith("the models no longer use paper")

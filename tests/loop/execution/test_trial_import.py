@@ -234,7 +234,7 @@ def test_a_table_is_imported_before_the_first_run(small: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
         "old.csv: 4 rows: 4 used, 0 left out",
-        "row 5: temperature lies outside of the space (allowed: numbers from 500 to 900 degC): it is learnt from",
+        "row 5: temperature lies outside of the space (allowed: numbers from 500 to 900 degC): the models use it",
         "4 new, 0 already there",
         "amendment 1: 4 measurements imported from old.csv, trials 0 to 3",
     ]

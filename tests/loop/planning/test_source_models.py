@@ -153,7 +153,7 @@ def test_it_is_told_when_a_source_is_learnt_from_and_when_no_longer() -> None:
     told = [Proposal("model", models=each) for each in models]
     assert [model_changes(told[: i + 1]) for i in range(4)] == [
         [],
-        [("y", "before is learnt from: slope 0.9 ± 0.1")],
+        [("y", "the models use before: slope 0.9 ± 0.1")],
         [],
-        [("y", "nothing is learnt from before any more: without it the measurements are explained better")],
+        [("y", "the models no longer use before: without it the measurements are explained better")],
     ]

@@ -127,7 +127,7 @@ def test_the_learning_curve_is_held_against_the_mean() -> None:
         ({"scores": Scores(60, 0.6, 0.9, -0.1, 0.0, 0.5, 0.7)}, "no better than always saying the mean"),
         ({"scores": Scores(60, 0.1, 0.1, None, None, 0.5, 0.5)}, "all held-out rows have one value"),
         ({"scores": Scores(60, 0.4, 0.9, -0.1, 0.0, 0.5, 0.7)}, "no better than always saying the mean"),
-        ({"best_epoch": 0}, "the network has learnt nothing"),
+        ({"best_epoch": 0}, "training did not improve the network"),
         ({"values": TargetRange(0.0, 5.0, 0.1, 0.5, 0.0, 0.96)}, "96% of the rows have the value 0 eV/atom exactly"),
         ({"sizes": Sizes(60, 20, 20, "structure")}, "only equal structures are"),
         ({"scores": Scores(12, 0.1, 0.2, 0.9, 0.9, 0.5, 0.7)}, "means over 12 rows only"),

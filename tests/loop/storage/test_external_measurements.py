@@ -115,9 +115,9 @@ def test_mixtures_beyond_what_may_be_chosen_are_learnt_from_and_not_proposed(ben
     told = "\n".join(event.text for event in bench.events if isinstance(event, SourceRead))
     assert "9 rows: 6 used, 3 left out" in told
     assert "row 7: a lies far outside of the space" in told
-    assert "row 4: a lies outside of the space (allowed: numbers from 0 to 0.3): it is learnt from" in told
+    assert "row 4: a lies outside of the space (allowed: numbers from 0 to 0.3): the models use it" in told
     assert "allowed: 0.1 to 1" in told or "b lies outside of the space" in told
-    assert ("row 3: 3 components of mix are there; allowed: at most 2: it is learnt from" in told) == (at_most == 2)
+    assert ("row 3: 3 components of mix are there; allowed: at most 2: the models use it" in told) == (at_most == 2)
 
 
 def test_with_cheap_versions_the_start_is_over_once_enough_is_measured(bench: Bench) -> None:
@@ -204,7 +204,7 @@ def test_a_table_without_a_metric_that_the_score_needs_is_learnt_from(bench: Ben
     assert found.proposal.models["merit"]["observations"] == 4
     assert found.proposal.models["purity"]["observations"] == 4
     told = [event.text for event in bench.events if isinstance(event, SourceRead)]
-    assert "row 5: has no value of purity: the rest is learnt from" in told
+    assert "row 5: has no value of purity: the models use the rest" in told
     (bench.folder / "measured.csv").write_text("x,merit\n0.1,1\n0.2,2\n0.3,3\n")
     assert proposed(bench, data, 1)[-1].proposal.generator == "space-filling"
     assert any("nothing is there of purity" in event.text for event in bench.events if isinstance(event, SourceRead))
