@@ -34,7 +34,7 @@ def amendment_row(session: Session, number: int) -> AmendmentRow:
 
 
 def next_order(session: Session) -> int:
-    """Return the position of the next completed trial among them."""
+    """Return the position of the next trial to end that has measurements, among those that have."""
     latest = session.exec(select(func.max(TrialRow.completed_order))).one()
     return 0 if latest is None else latest + 1
 
