@@ -10,7 +10,7 @@ AthanorError
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
-├── ModelError         a surrogate or its weights are not available (exit code 4)
+├── ModelError         a model cannot be loaded, fitted or used (exit code 4)
 ├── PlannerError       a generation strategy fails, is too slow, or proposes nothing that is allowed (exit code 4)
 └── StoreError         the store cannot be used: wrong campaign, locked, unreadable (exit code 5)
     └── StoreInUseError  another process runs its campaign

@@ -57,17 +57,17 @@ def _misfit(found: Any, use: Use, settings: Mapping[str, Any]) -> str:
     if use is Use.DEVICE and not isinstance(found, type):
         return _no_device(found, settings)
     if not callable(found):
-        return f"is a {type(found).__name__}; wanted: {ObjectKind[use].words}"
+        return f"is a {type(found).__name__}; needed: {ObjectKind[use].words}"
     if home := _out_of_bounds(found):
-        return f"comes from {home}, which is out of bounds; wanted: {ObjectKind[use].words}"
+        return f"comes from {home}, which is out of bounds; needed: {ObjectKind[use].words}"
     if use is Use.DEVICE:
-        return "" if is_job_instrument(found) or _acts(found) else f"cannot be read; wanted: {ObjectKind[use].words}"
+        return "" if is_job_instrument(found) or _acts(found) else f"cannot be read; needed: {ObjectKind[use].words}"
     if use is Use.FEATURES:
         return ""  # its settings, and what it gives, are checked where it is called
     try:
         inspect.signature(found).bind(*[None] * ObjectKind[use].arguments, **settings)
     except TypeError as error:
-        return f"cannot be called as it has to be ({error}); wanted: {ObjectKind[use].words}"
+        return f"cannot be called as it has to be ({error}); needed: {ObjectKind[use].words}"
     except ValueError:
         return ""  # compiled code that tells no signature
     return ""
@@ -84,7 +84,7 @@ def _no_device(found: Any, settings: Mapping[str, Any]) -> str:
     if is_job_instrument(type(found)):
         return "is a JobInstrument that was made without the lab's clock; name its class"
     if not _acts(found):
-        return f"is a {type(found).__name__}; wanted: {ObjectKind.DEVICE.words}"
+        return f"is a {type(found).__name__}; needed: {ObjectKind.DEVICE.words}"
     return f"is a device, and no class that takes settings; remove {', '.join(settings)}" if settings else ""
 
 

@@ -143,7 +143,7 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
     if trouble := _arguments(definition.found.parameters, kind, settings):
         return f"{_called(definition)} {trouble}"
     if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition, lists=bool(kind.value.parts))):
-        return f"{_called(definition)} {trouble}; wanted: {kind.words}"
+        return f"{_called(definition)} {trouble}; needed: {kind.words}"
     if kind is ObjectKind.PREDICTOR:
         return _without_unit(definition)
     return "" if definition.module.origin is Origin.OWN else _misled(definition, kind) or _undeclared(definition, kind)
@@ -219,7 +219,7 @@ def _no_device_class(definition: Definition) -> str:
         return ""
     bases = [one if isinstance(one, str) else one.path for one in definition.bases()]
     what = f"is a {bases[0]}" if bases else "derives from nothing"
-    return f"{what}, which is no device; wanted: {ObjectKind.DEVICE.words}"
+    return f"{what}, which is no device; needed: {ObjectKind.DEVICE.words}"
 
 
 def _unknown_settings(definition: Definition, settings: Mapping[str, object]) -> str:
@@ -270,7 +270,7 @@ def _keywords(definition: Definition) -> list[str] | None:
 
 def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, object]) -> str:
     if kind not in (ObjectKind.LAB, ObjectKind.FEATURES, ObjectKind.MODEL):
-        return f"is a class; wanted: {kind.words}"
+        return f"is a class; needed: {kind.words}"
     members, known = _members(definition)
     lacking = [name for name in kind.value.members if name not in members]
     if lacking and known:
@@ -385,7 +385,7 @@ def _misled(definition: Definition, kind: ObjectKind) -> str:
         known = None
     if known is not None and known.path == CONTEXT:
         return ""
-    return f"takes {second.name}, which it says is a {second.annotation}; wanted: {kind.words}"
+    return f"takes {second.name}, which it says is a {second.annotation}; needed: {kind.words}"
 
 
 def _undeclared(definition: Definition, kind: ObjectKind) -> str:

@@ -215,7 +215,7 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
         ),
         ("bench:Popen", Use.DEVICE, "it stands for subprocess.Popen, and subprocess is a module of Python's standard"),
         ("bench:run", Use.ANALYSIS, "it stands for os.system, and os is a module of Python's standard library"),
-        ("ophyd:Component", Use.DEVICE, "is a typing.Generic, which is no device; wanted: a class that derives from"),
+        ("ophyd:Component", Use.DEVICE, "is a typing.Generic, which is no device; needed: a class that derives from"),
         ("ophyd.sim:mtor", Use.DEVICE, "is no device of ophyd.sim, did you mean 'motor'"),
         ("instruments.analyses.unexplained:unexplained", Use.ANALYSIS, "which it says is a"),
         ("bench:Shell", Use.DEVICE, "is a subprocess.Popen"),
@@ -230,7 +230,7 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
         ("bench:analyse_one", Use.ANALYSIS, "takes one argument, but is called with 2 arguments"),
         ("bench:analyse_more", Use.ANALYSIS, "needs data, context, extra, but is called with 2 arguments"),
         ("bench:analyse_with", Use.ANALYSIS, "needs data, context, extra"),
-        ("bench:Bench", Use.ANALYSIS, "is a class; wanted: a function of data and context"),
+        ("bench:Bench", Use.ANALYSIS, "is a class; needed: a function of data and context"),
         ("bench:bare", Use.PREDICTOR, "declares no unit; decorate it with surrogates.pools.pool.in_unit"),
         ("bench:Wordless", Use.FEATURES, "is a class without name, version"),
         ("bench:analise", Use.ANALYSIS, "bench has no analise, did you mean 'analyse'"),
@@ -512,4 +512,4 @@ def test_a_module_is_read_as_python_reads_it(tmp_path: Path, source: bytes) -> N
 )
 def test_a_function_that_never_gives_what_is_wanted_is_refused(tmp_path: Path, use: Use, body: str, words: str) -> None:
     (tmp_path / "giving.py").write_text(body)
-    assert f"is a function that {words}; wanted: a function of" in said(tmp_path, "giving:give", use)
+    assert f"is a function that {words}; needed: a function of" in said(tmp_path, "giving:give", use)

@@ -103,7 +103,7 @@ def test_predictors_carry_their_unit() -> None:
         (f"{__name__}:offline", r"raised OSError: the database is down \(.*test_pool\.py:\d+\)"),
         (
             f"{__name__}:Pool",
-            "is a class; wanted: a function without arguments",
+            "is a class; needed: a function without arguments",
         ),
     ],
 )
