@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Lattice
 
 from simulators.materials import Material, theoretical_capacity
+from tests.space_groups import crystal_of
 
 
 @cache
@@ -46,7 +47,7 @@ def _material(
 ) -> Material:
     species = [element for element, places in sites.items() for _ in places]
     coords = [place for places in sites.values() for place in places]
-    structure = Structure.from_spacegroup(group, lattice, species, coords)
+    structure = crystal_of(group, lattice, species, coords)
     host = structure.copy()
     host.remove_species(["Li"])
     return Material(name, structure, theoretical_capacity(structure, host), voltage, two_phase)

@@ -18,6 +18,7 @@ from simulators.diffraction_pattern import diffract
 from simulators.materials import Material, nickel_rich
 from simulators.synthesis import Sample
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
+from tests.space_groups import crystal_of
 
 CASES: dict[str, tuple[Callable[[], Material], dict[str, float]]] = {
     "LFP": (lithium_iron_phosphate, {"Fe2O3": 0.5, "Li3PO4": 0.4, "Li2CO3": 0.1}),
@@ -125,14 +126,14 @@ def test_angles_that_do_not_belong_to_their_counts_are_flagged() -> None:
     assert "failed fit" in fraction_of(data, context)[1][0]
 
 
-MANGANESE_OXIDE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.4448), ["Mn", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-LITHIUM_MANGANATE = Structure.from_spacegroup(
+MANGANESE_OXIDE = crystal_of("Fm-3m", Lattice.cubic(4.4448), ["Mn", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+LITHIUM_MANGANATE = crystal_of(
     "Pmmn:2",
     Lattice.orthorhombic(2.81, 4.57, 5.75),
     ["Li", "Mn", "O", "O"],
     [[0.25, 0.25, 0.13], [0.25, 0.75, 0.63], [0.25, 0.25, 0.60], [0.25, 0.75, 0.14]],
 )
-BIXBYITE = Structure.from_spacegroup(
+BIXBYITE = crystal_of(
     "Ia-3", Lattice.cubic(9.41), ["Mn", "Mn", "O"], [[0.25, 0.25, 0.25], [0.285, 0, 0.25], [0.385, 0.145, 0.38]]
 )
 
@@ -312,28 +313,24 @@ def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain: float, zero
 
 
 def test_a_target_does_not_move_onto_an_impurity_of_its_type() -> None:
-    ilmenite = Structure.from_spacegroup(
+    ilmenite = crystal_of(
         "R-3",
         Lattice.hexagonal(5.0884, 14.0855),
         ["Fe", "Ti", "O"],
         [[0, 0, 0.3554], [0, 0, 0.1464], [0.3174, 0.0233, 0.2451]],
     )
-    haematite = Structure.from_spacegroup(
-        "R-3c", Lattice.hexagonal(5.02, 13.74), ["Fe", "O"], [[0, 0, 0.3553], [0.3059, 0, 0.25]]
-    )
+    haematite = crystal_of("R-3c", Lattice.hexagonal(5.02, 13.74), ["Fe", "O"], [[0, 0, 0.3553], [0.3059, 0, 0.25]])
     found, flags = fraction_of(gaussians([(ilmenite, 0.1), (haematite, 0.9)], 0.12), AnalysisContext("x", ilmenite))
 
     assert found.value == pytest.approx(0.1, abs=0.03)
     assert flags == ()
 
 
-COBALTATE = Structure.from_spacegroup(
+COBALTATE = crystal_of(
     "R-3m", Lattice.hexagonal(2.8155, 14.054), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2605]]
 )
-PERICLASE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2117), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-LITHIUM_SPINEL = Structure.from_spacegroup(
-    "Fd-3m:2", Lattice.cubic(7.994), ["Li", "Co", "O"], [[0.125] * 3, [0.5] * 3, [0.261] * 3]
-)
+PERICLASE = crystal_of("Fm-3m", Lattice.cubic(4.2117), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+LITHIUM_SPINEL = crystal_of("Fd-3m:2", Lattice.cubic(7.994), ["Li", "Co", "O"], [[0.125] * 3, [0.5] * 3, [0.261] * 3])
 
 
 @pytest.mark.slow
@@ -358,10 +355,8 @@ def test_what_a_filter_leaves_of_the_beta_line_changes_no_fraction(left: float) 
 
 
 NICKEL_OXIDE = reference_structure("NiO")
-GRAPHITE = Structure.from_spacegroup(
-    "P6_3/mmc", Lattice.hexagonal(2.464, 6.711), ["C", "C"], [[0, 0, 0.25], [1 / 3, 2 / 3, 0.25]]
-)
-HALITE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+GRAPHITE = crystal_of("P6_3/mmc", Lattice.hexagonal(2.464, 6.711), ["C", "C"], [[0, 0, 0.25], [1 / 3, 2 / 3, 0.25]])
+HALITE = crystal_of("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ from pymatgen.core import Lattice, Structure
 
 from instruments.analyses.phase_identity import distinct, same_phase
 from instruments.analyses.reference_phases import reference_structure
+from tests.space_groups import crystal_of
 
 
 def rock_salt(metal: str, a: float) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [metal, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return crystal_of("Fm-3m", Lattice.cubic(a), [metal, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def moved(structure: Structure) -> Structure:
@@ -59,18 +60,16 @@ def test_a_phase_is_itself_however_it_is_written(name: str, write: Callable[[Str
 
 
 def test_vacancies_and_a_little_of_another_metal_leave_a_phase_what_it_is() -> None:
-    wustite = Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(4.30), [{"Fe": 0.95}, {"O": 1.0}], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    )
+    wustite = crystal_of("Fm-3m", Lattice.cubic(4.30), [{"Fe": 0.95}, {"O": 1.0}], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert same_phase(wustite, reference_structure("FeO"))
 
 
 @pytest.mark.parametrize(
     ("other", "name"),
     [
-        (Structure.from_spacegroup("I41/amd:2", Lattice.tetragonal(3.785, 9.514), ["Ti", "O"],
+        (crystal_of("I41/amd:2", Lattice.tetragonal(3.785, 9.514), ["Ti", "O"],
                                    [[0, 0.75, 0.125], [0, 0.75, 0.3331]]), "TiO2"),  # anatase
-        (Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.09), ["Zr", "O"], [[0, 0, 0], [0.25, 0.25, 0.25]]), "ZrO2"),
+        (crystal_of("Fm-3m", Lattice.cubic(5.09), ["Zr", "O"], [[0, 0, 0], [0.25, 0.25, 0.25]]), "ZrO2"),
         (rock_salt("Zn", 4.28), "ZnO"),
         (rock_salt("Ni", 4.18), "CoO"),
         (rock_salt("Mn", 5.0), "MnO"),  # far too large

@@ -5,6 +5,7 @@ from pymatgen.core import Composition, Structure
 from campaigns.errors import LabError
 from instruments.analyses.reference_phases import CELLS, impurities, reference, reference_phase, reference_structure
 from tests.crystals import lithium_cobalt_oxide, lithium_iron_phosphate
+from tests.space_groups import crystal_of
 
 DENSITIES = {  # g/cm^3, CRC Handbook of Chemistry and Physics
     "Li2O": 2.01, "LiF": 2.64, "MgO": 3.6, "MnO": 5.37, "FeO": 6.0, "CoO": 6.44, "NiO": 6.72, "TiO2": 4.23, "VO2": 4.67,
@@ -41,7 +42,7 @@ def test_cells_that_are_listed_whole_are_those_of_their_space_group(
     name: str, group: str, sites: dict[str, tuple[float, float, float]]
 ) -> None:
     listed = reference_structure(name)
-    expected = Structure.from_spacegroup(group, listed.lattice, list(sites), list(sites.values()))
+    expected = crystal_of(group, listed.lattice, list(sites), list(sites.values()))
     assert places(listed) == places(expected.remove_oxidation_states())
 
 

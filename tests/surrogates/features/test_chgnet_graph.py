@@ -6,14 +6,13 @@ from chgnet.graph import CrystalGraphConverter
 from pymatgen.core import Lattice, Structure
 
 from surrogates.features.chgnet_graph import crystal_graph
+from tests.space_groups import crystal_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Converting a tensor with requires_grad=True:UserWarning"  # stock CHGNet
 )
 
-RUTILE = Structure.from_spacegroup(
-    "P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
-)
+RUTILE = crystal_of("P4_2/mnm", Lattice.tetragonal(4.6, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]])
 IRON = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 SKEWED = Structure(
     Lattice.from_parameters(3.1, 4.2, 5.3, 70, 80, 115), ["Si", "O", "O"], [[0, 0, 0], [0.4, 0.3, 0.5], [0.8, 0.9, 0.6]]

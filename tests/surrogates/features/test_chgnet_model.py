@@ -17,6 +17,7 @@ from pymatgen.core import Lattice, Structure
 from campaigns.errors import ModelError
 from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.parallel.processes import map_in_processes
+from tests.space_groups import crystal_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Converting a tensor with requires_grad=True:UserWarning"  # stock CHGNet outside of inference mode
@@ -29,11 +30,11 @@ STOCK: dict[str, CHGNet] = {}
 
 def layered(metal: str = "Co", a: float = 2.816) -> Structure:
     sites = [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.26]]
-    return Structure.from_spacegroup("R-3m", Lattice.hexagonal(a, 14.05), ["Li", metal, "O"], sites)
+    return crystal_of("R-3m", Lattice.hexagonal(a, 14.05), ["Li", metal, "O"], sites)
 
 
 def rock_salt() -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.21), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return crystal_of("Fm-3m", Lattice.cubic(4.21), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def solid_xenon() -> Structure:

@@ -6,10 +6,11 @@ from pymatgen.core import Lattice, Structure
 
 from surrogates.features.composition import COLUMNS, CompositionFeatures, statistics
 from surrogates.features.elements import property_values
+from tests.space_groups import crystal_of
 
 
 def rock_salt(*elements: str, a: float = 4.2) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), elements, [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return crystal_of("Fm-3m", Lattice.cubic(a), elements, [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def test_columns_are_named_and_hold_their_statistics() -> None:

@@ -5,6 +5,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from surrogates.features.coordination import bonds
+from tests.space_groups import crystal_of
 
 F, H = 0.5, 0.25
 STRUCTURES: dict[str, tuple[str, Lattice, dict[str, tuple[float, ...]], tuple[int, ...]]] = {
@@ -21,7 +22,7 @@ STRUCTURES: dict[str, tuple[str, Lattice, dict[str, tuple[float, ...]], tuple[in
 
 def build(name: str) -> Structure:
     group, lattice, sites, _ = STRUCTURES[name]
-    return Structure.from_spacegroup(group, lattice, list(sites), list(sites.values()))
+    return crystal_of(group, lattice, list(sites), list(sites.values()))
 
 
 @pytest.mark.parametrize("name", STRUCTURES)

@@ -17,13 +17,14 @@ from pymatgen.core import Lattice, Structure
 from campaigns.errors import ModelError
 from surrogates.features.embeddings import embed
 from surrogates.features.matgl_model import MatglModel
+from tests.space_groups import crystal_of
 
 ELEMENTS = ("Li", "O", "Co")
 
 
 def layered() -> Structure:
     sites = [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.26]]
-    return Structure.from_spacegroup("R-3m", Lattice.hexagonal(2.816, 14.05), ["Li", "Co", "O"], sites)
+    return crystal_of("R-3m", Lattice.hexagonal(2.816, 14.05), ["Li", "Co", "O"], sites)
 
 
 def megnet(seed: int = 0) -> MEGNet:

@@ -5,6 +5,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from surrogates.features.physical import COLUMNS, PhysicalFeatures
+from tests.space_groups import crystal_of
 
 
 def row(structure: Structure) -> dict[str, float]:
@@ -15,11 +16,11 @@ def row(structure: Structure) -> dict[str, float]:
 
 
 def salt(a: float = 5.64) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    return crystal_of("Fm-3m", Lattice.cubic(a), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def carbon(a: float = 3.567) -> Structure:
-    return Structure.from_spacegroup("Fd-3m", Lattice.cubic(a), ["C"], [[0, 0, 0]])
+    return crystal_of("Fd-3m", Lattice.cubic(a), ["C"], [[0, 0, 0]])
 
 
 def perovskite() -> Structure:
@@ -65,7 +66,7 @@ def test_an_element_has_no_bond_valence_and_says_so() -> None:
 
 
 def test_elements_without_parameters_are_left_out() -> None:
-    cell = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.0), ["Am", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    cell = crystal_of("Fm-3m", Lattice.cubic(5.0), ["Am", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert row(cell)["share of sites with a bond valence"] == 0
 
 

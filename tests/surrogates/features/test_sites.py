@@ -6,6 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from surrogates.features.elements import PROPERTIES, scaled_properties
 from surrogates.features.sites import COLUMNS, KINDS, SiteFeatures
+from tests.space_groups import crystal_of
 
 LARGE, SMALL, ANIONS = (0, 0, 0), (0.5, 0.5, 0.5), [(0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
 
@@ -77,7 +78,7 @@ def test_tilted_octahedra_stay_a_perovskite() -> None:
     sites = {"Gd": (0.0626, 0.25, -0.0158), "Fe": (0, 0, 0.5)}
     oxygen = [(0.467, 0.25, 0.1007), (0.3012, 0.0506, -0.3035)]
     lattice = Lattice.orthorhombic(5.611, 7.669, 5.349)
-    cell = Structure.from_spacegroup("Pnma", lattice, [*sites, "O", "O"], [*sites.values(), *oxygen])
+    cell = crystal_of("Pnma", lattice, [*sites, "O", "O"], [*sites.values(), *oxygen])
     (row,) = rows(cell)
     np.testing.assert_allclose(row[:, 0], [0.2, 0.2, 0.6, 0], atol=1e-6)
     for kind, number in enumerate((64, 26, 8)):
@@ -86,10 +87,7 @@ def test_tilted_octahedra_stay_a_perovskite() -> None:
 
 def test_tetrahedra_and_octahedra_of_a_spinel_are_different_kinds() -> None:
     places = [(0.125, 0.125, 0.125), (0.5, 0.5, 0.5), (0.2624, 0.2624, 0.2624)]
-    cells = [
-        Structure.from_spacegroup("Fd-3m:2", Lattice.cubic(8.08), [*pair, "O"], places)
-        for pair in (("Mg", "Al"), ("Al", "Mg"))
-    ]
+    cells = [crystal_of("Fd-3m:2", Lattice.cubic(8.08), [*pair, "O"], places) for pair in (("Mg", "Al"), ("Al", "Mg"))]
     normal, swapped = rows(*cells)
     np.testing.assert_allclose(normal[:3, 0], [2 / 7, 1 / 7, 4 / 7], atol=1e-6)
     np.testing.assert_allclose(normal[0, 2:], elements(13), atol=1e-6)
@@ -108,7 +106,7 @@ def test_more_kinds_than_there_are_columns_for_are_merged_and_nothing_is_lost() 
 
 
 def test_an_element_has_one_kind_of_site() -> None:
-    (row,) = rows(Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.57), ["C"], [[0, 0, 0]]))
+    (row,) = rows(crystal_of("Fd-3m", Lattice.cubic(3.57), ["C"], [[0, 0, 0]]))
     assert row[:, 0].tolist() == [1, 0, 0, 0]
     assert row[0, 2:] == pytest.approx(scaled_properties()[6])
     assert len(PROPERTIES) == row.shape[1] - 2

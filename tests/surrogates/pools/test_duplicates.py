@@ -6,6 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from surrogates.pools.duplicates import APART, duplicates, neighbour_distances
 from surrogates.pools.entry_reading import likeness_of
+from tests.space_groups import crystal_of
 from tests.surrogates.pools.crystal_files import perovskite, salt
 
 CELLS = (
@@ -77,20 +78,18 @@ def test_a_distortion_makes_another_crystal() -> None:
 
 def test_cheap_descriptions_differ_for_polytypes() -> None:
     """Cubic and hexagonal diamond have the same first two shells."""
-    cubic = Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.57), ["C"], [[0, 0, 0]])
-    hexagonal = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(2.52, 4.12), ["C"], [[1 / 3, 2 / 3, 0.0625]])
+    cubic = crystal_of("Fd-3m", Lattice.cubic(3.57), ["C"], [[0, 0, 0]])
+    hexagonal = crystal_of("P6_3/mmc", Lattice.hexagonal(2.52, 4.12), ["C"], [[1 / 3, 2 / 3, 0.0625]])
     assert np.abs(neighbour_distances(cubic) - neighbour_distances(hexagonal)).max() > APART
     assert found(cubic, hexagonal) == {}
 
 
-QUARTZ = Structure.from_spacegroup(
+QUARTZ = crystal_of(
     "P3_121", Lattice.hexagonal(4.913, 5.405), ["Si", "O"], [[0.4697, 0, 1 / 3], [0.4135, 0.2669, 0.2143]]
 )
-SELENIUM = Structure.from_spacegroup("P3_121", Lattice.hexagonal(4.366, 4.954), ["Se"], [[0.225, 0, 1 / 3]])
-FESI = Structure.from_spacegroup("P2_13", Lattice.cubic(4.489), ["Fe", "Si"], [[0.137] * 3, [0.842] * 3])
-WURTZITE = Structure.from_spacegroup(
-    "P6_3mc", Lattice.hexagonal(3.82, 6.26), ["Zn", "S"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.375]]
-)
+SELENIUM = crystal_of("P3_121", Lattice.hexagonal(4.366, 4.954), ["Se"], [[0.225, 0, 1 / 3]])
+FESI = crystal_of("P2_13", Lattice.cubic(4.489), ["Fe", "Si"], [[0.137] * 3, [0.842] * 3])
+WURTZITE = crystal_of("P6_3mc", Lattice.hexagonal(3.82, 6.26), ["Zn", "S"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.375]])
 
 
 def turned(structure: Structure, seed: int, noise: float) -> Structure:
@@ -118,16 +117,14 @@ def test_a_crystal_that_is_its_own_mirror_image_is_the_same(crystal: Structure) 
 
 
 def test_settings_are_the_same_and_antisites_are_not() -> None:
-    pnma = Structure.from_spacegroup(
+    pnma = crystal_of(
         "Pnma",
         Lattice.orthorhombic(5.44, 7.65, 5.38),
         ["Ca", "Ti", "O", "O"],
         [[0.036, 0.25, 0.993], [0, 0, 0.5], [0.484, 0.25, 0.071], [0.289, 0.037, 0.711]],
     )
     pbnm = Structure(Lattice.orthorhombic(5.38, 5.44, 7.65), pnma.species, pnma.frac_coords[:, [2, 0, 1]])
-    spinel = Structure.from_spacegroup(
-        "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0.125] * 3, [0.5] * 3, [0.2624] * 3]
-    )
+    spinel = crystal_of("Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[0.125] * 3, [0.5] * 3, [0.2624] * 3])
     antisite = spinel.copy()
     antisite.replace(0, "Al")
     antisite.replace(8, "Mg")

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
@@ -50,12 +49,15 @@ def test_bonds_are_the_published_ones(
     assert lengths[-1] == pytest.approx(longest, abs=0.015)
 
 
+@pytest.mark.slow  # importing the library parses the sources of all its prototypes
 @pytest.mark.parametrize(
     ("framework", "label"),
     [(known.LAYERED, "ABC2_hR4_166_a_b_c"), (known.SPINEL, "A2BC4_cF56_227_d_a_e")],
     ids=["layered", "spinel"],
 )
 def test_frameworks_match_those_of_the_aflow_library(framework: Framework, label: str) -> None:
+    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
+
     published = next(row["snl"].structure for row in AFLOW_PROTOTYPE_LIBRARY if row["tags"]["aflow"] == label)
     assert StructureMatcher().fit_anonymous(published, cell(framework))
     assert label in framework.source

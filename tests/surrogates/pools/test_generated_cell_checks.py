@@ -3,13 +3,14 @@ from pymatgen.core import Lattice, Structure
 
 from surrogates.pools.chemistry import Balance
 from surrogates.pools.generated_cell_checks import Neighbourhood, charge_faults, faults
+from tests.space_groups import crystal_of
 
 EXPECTED = {"Li": Neighbourhood(("Li", 1), 4), "Mn": Neighbourhood(("Mn", 4), 6), "O": None}
 
 
 def spinel(setting: str, a: float = 8.2476, u: float = 0.2632) -> Structure:
     sites = [[0.125] * 3, [0.5] * 3, [u] * 3]
-    return Structure.from_spacegroup(setting, Lattice.cubic(a), ["Li", "Mn", "O"], sites)
+    return crystal_of(setting, Lattice.cubic(a), ["Li", "Mn", "O"], sites)
 
 
 def found(structure: Structure) -> list[str]:

@@ -10,6 +10,7 @@ from campaigns.errors import ModelError
 from surrogates.features.chgnet_model import ChgnetModel
 from surrogates.pools.pool import Pool, PoolEntry
 from surrogates.predictors.voltage import chgnet_voltage, host_of, lithium_energy, voltage
+from tests.space_groups import crystal_of
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +20,14 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lco() -> Structure:
     sites = [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.26]]
-    return Structure.from_spacegroup("R-3m", Lattice.hexagonal(2.816, 14.05), ["Li", "Co", "O"], sites)
+    return crystal_of("R-3m", Lattice.hexagonal(2.816, 14.05), ["Li", "Co", "O"], sites)
 
 
 def lfp() -> Structure:
     sites = [[0, 0, 0], [0.2822, 0.25, 0.9747], [0.0948, 0.25, 0.4184], [0.0968, 0.25, 0.7428], [0.4573, 0.25, 0.2058]]
     species = ["Li", "Fe", "P", "O", "O", "O"]
     lattice = Lattice.orthorhombic(10.332, 6.010, 4.692)  # Streltsov et al., Acta Cryst. B 49, 147 (1993)
-    return Structure.from_spacegroup("Pnma", lattice, species, [*sites, [0.1656, 0.0464, 0.2849]])
+    return crystal_of("Pnma", lattice, species, [*sites, [0.1656, 0.0464, 0.2849]])
 
 
 def without_lithium(structure: Structure) -> Structure:

@@ -5,11 +5,12 @@ import re
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Lattice
 
 from surrogates.pools.cif.formulas import parse_formula
 from surrogates.pools.cif.problems import UnreadableError
 from surrogates.pools.structure_parsing import read_noted
+from tests.space_groups import crystal_of
 from tests.surrogates.pools.cif.texts import (
     BARE,
     COLUMNS,
@@ -539,7 +540,7 @@ def test_the_same_in_another_writing(change: object) -> None:
 
 def test_rounded_places_are_exact_afterwards() -> None:
     change, _, _ = READ["thirds of three digits"]
-    ideal = Structure.from_spacegroup(
+    ideal = crystal_of(
         "P6_3mc", Lattice.hexagonal(3.2498, 5.2066), ["Zn", "O"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.3821]]
     )
     found = read_noted(text(**change)).structure

@@ -10,11 +10,12 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
 from surrogates.pools.structure_parsing import read_noted
+from tests.space_groups import crystal_of
 
 
 def crystal(group: str, cell: Lattice, atoms: str) -> Structure:
     rows = [row.split() for row in atoms.split(", ")]
-    return Structure.from_spacegroup(group, cell, [row[0] for row in rows], [[*map(float, row[1:])] for row in rows])
+    return crystal_of(group, cell, [row[0] for row in rows], [[*map(float, row[1:])] for row in rows])
 
 
 CRYSTALS = {
