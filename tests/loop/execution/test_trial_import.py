@@ -110,6 +110,7 @@ def resumed(bench: Bench) -> None:
     bench.run(with_history(bench.folder.parent / "measured.csv"), max_trials=3)
 
 
+@pytest.mark.slow
 def test_killed_while_importing_equals_uninterrupted(tmp_path: Path) -> None:
     found = []
     table(tmp_path, *(row(n) for n in range(8)))
