@@ -15,6 +15,7 @@ from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all
 from campaigns.laboratory import StationConfig, StepConfig
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
+from campaigns.setpoints import SetpointConfig
 from campaigns.spaces.ax_space import inexpressible_bounds, unsearchable
 from campaigns.surrogate import SurrogateConfig
 from campaigns.tables.named_columns import RESERVED
@@ -361,8 +362,8 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
         if (station.kind == "simulated") != (station.experiment is not None):
             message = "kind: simulated and experiment: package.module:function belong together; give both or none"
             yield Problem(f"{where}.experiment", message)
-        if lab == "real" and station.kind != "device":
-            message = f"got {station.kind}, which is simulated, but lab is real; allowed there: device"
+        if lab == "real" and station.kind not in ("device", "plan"):
+            message = f"got {station.kind}, which is simulated, but lab is real; allowed there: device and plan"
             yield Problem(f"{where}.kind", message)
         if lab == "custom" and station.kind == "simulated":
             message = "got simulated, but lab is custom; allowed there: the instruments of its factory, and device"
@@ -373,23 +374,41 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
 def _parts(where: str, station: StationConfig) -> Iterator[Problem]:
     """Yield what does not belong together at a station."""
     given = [key for key in ("device", "devices") if getattr(station, key)]
-    if (station.kind == "device") != bool(given):
+    if (station.kind == "plan") != (station.plan is not None):
+        yield Problem(f"{where}.plan", "kind: plan and plan: module:function belong together; give both or none")
+    elif station.plan is None and (station.kind == "device") != bool(given):
         message = "kind: device and device: package.module:Class (or devices) belong together; give both or none"
         yield Problem(f"{where}.device", message)
-    elif len(given) > 1:
+    if len(given) > 1:
         yield Problem(f"{where}.devices", "device and devices are given; write all of them below devices")
+    if station.suspenders and station.plan is None:
+        yield Problem(f"{where}.suspenders", "suspenders are of a plan, and there is none; remove them")
     if station.settings and not station.device:
         advice = "write them at the device that they are for" if station.devices else "remove them"
         yield Problem(f"{where}.settings", f"settings are arguments of device, which is not given; {advice}")
     for key in ("setpoints", "units"):
-        if getattr(station, key) and not given:
+        if getattr(station, key) and not given and station.plan is None:
             yield Problem(f"{where}.{key}", f"{key} are of plain devices, and there is none; remove {key}")
     for key, setpoint in station.setpoints.items():
-        for what in ("signal", "readback"):
-            part = getattr(setpoint, what)
-            if part and station.devices and part.split(".")[0] not in station.devices:
-                message = _unknown(part.split(".")[0], station.devices)
-                yield Problem(f"{where}.setpoints.{key}.{what}", message)
+        place = f"{where}.setpoints.{key}"
+        yield from _argument(place, setpoint) if station.plan else _named_parts(place, setpoint, station.devices)
+
+
+def _named_parts(where: str, setpoint: SetpointConfig, devices: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the parts of a setpoint that begin with no device of its station, where there are several."""
+    for key in ("signal", "readback"):
+        first = (getattr(setpoint, key) or "").split(".")[0]
+        if first and devices and first not in devices:
+            yield Problem(f"{where}.{key}", _unknown(first, devices))
+
+
+def _argument(where: str, setpoint: SetpointConfig) -> Iterator[Problem]:
+    """Yield what is said, or not said, of a plan's argument, about which no device can be asked."""
+    for key in ("signal", "readback", "tolerance", "dwell", "timeout"):
+        if getattr(setpoint, key) is not None:
+            yield Problem(f"{where}.{key}", f"it is an argument of the plan, which moves by itself; remove {key}")
+    if not setpoint.choices and (setpoint.unit is None or setpoint.limits is None):
+        yield Problem(where, "a plan states neither unit nor limits; add unit: and limits:, or choices of a text")
 
 
 def _unknown(got: str, allowed: Any) -> str:

@@ -108,8 +108,9 @@ class DeviceConfig(Config):
 class StationConfig(Config):
     """One station: the sole owner of its instrument, or of its devices."""
 
-    kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device"]
-    """The instrument; simulated: an experiment that a function describes; device: ophyd devices of your own."""
+    kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device", "plan"]
+    """The instrument; simulated: an experiment that a function describes; device: ophyd devices of your own; plan: a
+    Bluesky plan of your own."""
     experiment: DottedPath | None = None
     """What is simulated (kind: simulated): a function without arguments that returns a
     simulators.simulated_experiment.SimulatedExperiment."""
@@ -119,9 +120,15 @@ class StationConfig(Config):
     settings: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the class of your device, such as prefix, the EPICS prefix."""
     devices: dict[Name, DeviceConfig] = Field(default_factory=dict)
-    """Several plain devices that belong together (kind: device), such as a motor and a detector; all are read."""
+    """Several plain devices that belong together, such as a motor and a detector; without a plan, all are read."""
+    plan: DottedPath | None = None
+    """Your Bluesky plan (kind: plan): a generator function of the setpoints, and of devices, token and sample where it
+    has arguments of these names."""
+    suspenders: tuple[DottedPath, ...] = ()
+    """Functions without arguments that return Bluesky suspenders: one that has tripped lets no job start, and one that
+    trips during a job ends it (kind: plan)."""
     setpoints: dict[Name, SetpointConfig] = Field(default_factory=dict)
-    """What a recipe sets of plain devices, in the order in which it is set."""
+    """What a recipe sets of plain devices, in the order in which it is set; or the arguments of the plan."""
     units: dict[Name, Unit] = Field(default_factory=dict)
     """Units of readings of plain devices that state none, by the name of the reading."""
 

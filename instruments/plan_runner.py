@@ -10,7 +10,8 @@ from typing import Any
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 from bluesky.run_engine import RunEngine
-from bluesky.utils import DuringTask, FailedStatus, Msg, TransitionError
+from bluesky.suspenders import SuspenderBase
+from bluesky.utils import DuringTask, FailedStatus, Msg, RunEngineInterrupted, TransitionError
 
 Plan = Generator[Msg, Any, Any]
 OnDocument = Callable[[str, dict[str, Any]], Any]
@@ -49,19 +50,27 @@ class PlanRunner:
             self.moved, self.doing, self._reason = False, "", ""
         try:
             self._engine(_without_rewinding(plan), on_document, **details)
+        except RunEngineInterrupted:
+            self._reason = self._reason or self.tripped() or "the plan was paused, and nobody resumes it"
+            raise
         finally:
             if not self._engine.state.is_idle:
                 self._engine.abort("nobody resumes a plan")
 
     @property
     def reason(self) -> str:
-        """Why the plan was aborted by ``abort``; empty if it was not."""
+        """Why the plan was interrupted; empty if it was not."""
         return self._reason
 
     def abort(self, reason: str) -> None:
         """Let the plan clean up and end, and stop what it moves; returns at once."""
         self._reason = reason
         threading.Thread(target=self._abort, args=(reason,), name="abort", daemon=True).start()
+
+    def tripped(self) -> str:
+        """Return why a suspender lets nothing start; empty if none does."""
+        found = [one.get_futures() for one in self._engine.suspenders if one.tripped]
+        return "; ".join(why or "a suspender has tripped" for futures, why in found if futures)
 
     def close(self) -> None:
         """End the engine's thread."""
@@ -78,6 +87,11 @@ class PlanRunner:
         if message.command in _MOVING:
             self.moved = True
             self.doing = f"{message.command} {name} {' '.join(map(str, message.args))}".strip()
+
+
+def is_suspender(found: object) -> bool:
+    """Return whether an object can be installed in a RunEngine as a suspender."""
+    return isinstance(found, SuspenderBase)
 
 
 def is_refusal(error: BaseException) -> bool:

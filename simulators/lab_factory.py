@@ -56,7 +56,7 @@ def _stations(campaign: Campaign) -> dict[str, StationKind | SimulatedExperiment
     for name, station in campaign.stations.items():
         if station.kind == "simulated":
             found[name] = load_experiment(station, f"stations.{name}.experiment")
-        elif station.kind != "device":
+        elif station.kind != "device" and station.kind != "plan":
             found[name] = station.kind
     return found
 

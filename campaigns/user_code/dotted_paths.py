@@ -25,7 +25,12 @@ class Use(StrEnum):
     EXPERIMENT = "EXPERIMENT"
     MODEL = "MODEL"
     STRATEGY = "STRATEGY"
+    PLAN = "PLAN"
+    SUSPENDER = "SUSPENDER"
 
+
+BY_THE_WAY = ("token", "sample")
+"""What a plan is given if it has arguments of these names."""
 
 SHIPPED: Mapping[Use, frozenset[str]] = {
     Use.ANALYSIS: frozenset(
@@ -116,6 +121,12 @@ def named_objects(sections: Mapping[str, Any]) -> Iterator[NamedObject]:
 _Named = tuple[str, object, Use, Mapping[str, Any]]
 
 
+def given_to_plan(station: Any) -> dict[str, Any]:
+    """Return the arguments that a station's plan may be given: setpoint to what it is, all others to None."""
+    others = dict.fromkeys((*station.bound, *BY_THE_WAY))
+    return {**others, **station.setpoints}
+
+
 def _material_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     for name, metric in sections.get("metrics", {}).items():
         for key in ("prior", "function"):
@@ -137,6 +148,9 @@ def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
         yield f"stations.{name}.device", station.device, Use.DEVICE, station.settings
         for key, one in station.devices.items():
             yield f"stations.{name}.devices.{key}.device", one.device, Use.DEVICE, one.settings
+        yield f"stations.{name}.plan", station.plan, Use.PLAN, given_to_plan(station)
+        for i, suspender in enumerate(station.suspenders):
+            yield f"stations.{name}.suspenders[{i}]", suspender, Use.SUSPENDER, {}
         yield f"stations.{name}.experiment", station.experiment, Use.EXPERIMENT, {}
     strategy = getattr(sections.get("planner"), "strategy", None)
     yield "planner.strategy", None if strategy == "ax" else strategy, Use.STRATEGY, {}

@@ -62,7 +62,7 @@ def _misfit(found: Any, use: Use, settings: Mapping[str, Any]) -> str:
         return f"comes from {home}, which is out of bounds; needed: {ObjectKind[use].words}"
     if use is Use.DEVICE:
         return "" if is_job_instrument(found) or _acts(found) else f"cannot be read; needed: {ObjectKind[use].words}"
-    if use is Use.FEATURES:
+    if use in (Use.FEATURES, Use.PLAN):
         return ""  # its settings, and what it gives, are checked where it is called
     try:
         inspect.signature(found).bind(*[None] * ObjectKind[use].arguments, **settings)

@@ -19,6 +19,7 @@ from campaigns.errors import suggestion
 from campaigns.user_code.definitions import Definition
 from campaigns.user_code.module_files import ForbiddenModuleError, Origin
 from campaigns.user_code.plain_devices import class_made, is_ophyd, is_simulated, no_simulated
+from campaigns.user_code.plan_functions import no_plan
 from campaigns.user_code.results import fruitless
 
 INSTRUMENT = "instruments.job_instrument.JobInstrument"
@@ -110,6 +111,11 @@ class ObjectKind(Enum):
         parts="ax.generation_strategy.generation_node.GenerationNode",
     )
 
+    PLAN = _Wanted("a generator function of Bluesky messages (MsgGenerator)", 0, "bluesky.utils.MsgGenerator")
+    SUSPENDER = _Wanted(
+        "a function without arguments that returns a Bluesky suspender", 0, "bluesky.suspenders.SuspenderBase"
+    )
+
     @property
     def words(self) -> str:
         """What is wanted, for people."""
@@ -136,6 +142,8 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         return _no_device(definition, settings)
     if definition.found is None or isinstance(definition.found, griffe.Attribute):
         return _undecidable(definition)
+    if kind is ObjectKind.PLAN:
+        return no_plan(definition, settings)
     if isinstance(definition.found, griffe.Class):
         return _class(definition, kind, settings)
     if definition.module.origin is Origin.OWN and _is_wrapped(definition.found) and kind is not ObjectKind.PREDICTOR:

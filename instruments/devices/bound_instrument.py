@@ -41,12 +41,12 @@ class Binding:
         devices: name to device.
         setpoints: name to what a recipe sets, in the order in which it is set.
         units: of readings that state none, by name.
-        plan: from what a job is told to what is done.
+        plan: from what a job is told, and from its token, sample and step, to what is done.
     """
 
     devices: Mapping[str, Any]
     setpoints: Mapping[str, BoundSetpoint]
-    plan: Callable[[Mapping[str, Scalar]], Plan]
+    plan: Callable[[Mapping[str, Scalar], Mapping[str, Any]], Plan]
     units: Mapping[str, str] = field(default_factory=dict)
     runner: PlanRunner = field(default_factory=PlanRunner)
 
@@ -126,6 +126,8 @@ class BoundInstrument(JobInstrument):
             LabError: they do not.
         """
         super().check_ready()
+        if why := self.binding.runner.tripped():
+            raise LabError(f"{self.name}: {why}; nothing was moved")
         for device in self.binding.devices.values():
             if not getattr(device, "connected", True):
                 raise LabError(f"{self.name}: {device.name} does not answer; nothing was moved")
@@ -205,7 +207,7 @@ class BoundInstrument(JobInstrument):
                     file.write(as_json([name, document]) + "\n")
                     file.flush()
 
-                runner.run(self.binding.plan(recipe), keep, details)
+                runner.run(self.binding.plan(recipe, details), keep, details)
             record = self._done(documents)
         except BaseException as error:  # noqa: BLE001  whatever a device or a plan raises is this job's alone
             record = self._failure(error)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import LabError, called
+from campaigns.errors import CampaignError, LabError, Problem, called
 from campaigns.laboratory import DeviceConfig, StationConfig
-from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.device_plans import move_and_read
 from instruments.devices.setpoint import BoundSetpoint, resolved
+from instruments.job_instrument import Quantity
 from instruments.job_memory import JobMemory
-from instruments.plan_runner import Plan
+from instruments.plan_runner import Plan, PlanRunner, is_suspender
+
+WhatIsDone = Callable[[Mapping[str, Scalar], Mapping[str, Any]], Plan]
 
 
 def bound_instrument(
@@ -39,12 +43,42 @@ def bound_instrument(
     devices = {key: _device(station, key, one) for key, one in found.items()}
     for key, device in devices.items():
         _wait_for(device, config.bound[key].device, patience)
-    where = f"stations.{name}.setpoints"
-    setpoints = {key: resolved(key, one, devices, f"{where}.{key}") for key, one in config.setpoints.items()}
+    setpoints = _setpoints(station, devices)
     for setpoint in setpoints.values():
         setpoint.check()
-    binding = Binding(devices, setpoints, _plan(devices, setpoints), config.units)
+    if config.plan is None:
+        binding = Binding(devices, setpoints, _moving(devices, setpoints), config.units)
+    else:
+        plan = load_object(config.plan, f"stations.{name}.plan", Use.PLAN, given_to_plan(config))
+        runner = PlanRunner(_suspenders(name, config))
+        binding = Binding(devices, setpoints, _planned(plan, devices), config.units, runner)
     return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
+
+
+def _setpoints(station: tuple[str, StationConfig], devices: Mapping[str, Any]) -> dict[str, BoundSetpoint]:
+    """Return name to what a recipe sets: parts of devices, or the arguments of a plan."""
+    name, config = station
+    where = f"stations.{name}.setpoints"
+    if config.plan is None:
+        return {key: resolved(key, one, devices, f"{where}.{key}") for key, one in config.setpoints.items()}
+    arguments = {key: Quantity(name=key, value=0.0) for key in config.setpoints}
+    return {
+        key: BoundSetpoint(key, f"{where}.{key}", arguments[key], arguments[key], one)
+        for key, one in config.setpoints.items()
+    }
+
+
+def _suspenders(name: str, config: StationConfig) -> list[Any]:
+    """Return the suspenders of a station's plan."""
+    found = []
+    for i, path in enumerate(config.suspenders):
+        where = f"stations.{name}.suspenders[{i}]"
+        made = called(load_object(path, where, Use.SUSPENDER), path, where)
+        if not is_suspender(made):
+            message = f"{path} returned a {type(made).__name__}; needed: a bluesky.suspenders.SuspenderBase"
+            raise CampaignError([Problem(where, message)])
+        found.append(made)
+    return found
 
 
 def load_devices(name: str, config: StationConfig) -> dict[str, Any]:
@@ -93,8 +127,27 @@ def _wait_for(device: Any, path: str, patience: float) -> None:
         raise LabError(f"{device.name} ({path}) does not answer within {patience:g} s: {error}") from error
 
 
-def _plan(devices: Mapping[str, Any], setpoints: Mapping[str, BoundSetpoint]) -> Any:
-    def plan(recipe: Mapping[str, Scalar]) -> Plan:
+def _moving(devices: Mapping[str, Any], setpoints: Mapping[str, BoundSetpoint]) -> WhatIsDone:
+    def plan(recipe: Mapping[str, Scalar], _: Mapping[str, Any]) -> Plan:
         return move_and_read(list(devices.values()), setpoints, recipe)
 
     return plan
+
+
+def _planned(function: Callable[..., Any], devices: Mapping[str, Any]) -> WhatIsDone:
+    """Return what calls a user's plan with the arguments that it has."""
+    parameters = inspect.signature(function).parameters
+    anything = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+
+    def plan(recipe: Mapping[str, Scalar], details: Mapping[str, Any]) -> Plan:
+        others = {**devices, **{key: details[key] for key in BY_THE_WAY}}
+        taken = {key: one for key, one in others.items() if anything or key in parameters}
+        return (yield from function(**taken, **{k: _whole(v, parameters.get(k)) for k, v in recipe.items()}))
+
+    return plan
+
+
+def _whole(value: Scalar, parameter: inspect.Parameter | None) -> Scalar:
+    """Return a whole number where an argument says that it is one."""
+    wanted = parameter is not None and parameter.annotation in (int, "int")
+    return int(value) if wanted and isinstance(value, float) and value.is_integer() else value

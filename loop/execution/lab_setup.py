@@ -105,11 +105,11 @@ def lab_state(store: Path) -> Path:
 
 def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:
     """Return a station's instrument: the lab's, a job instrument of the user's own, or one made of plain devices."""
-    if not config.bound:
+    if not config.bound and config.plan is None:
         return _begun(lab.instrument(name), f"stations.{name}")
     found = load_devices(name, config)
     where = f"stations.{name}.device"
-    if config.device is not None and is_job_instrument(found["device"]):
+    if config.device is not None and config.plan is None and is_job_instrument(found["device"]):
         device = found["device"]
         return _begun(called(device, config.device, where, name=name, clock=lab.clock, **config.settings), where)
     memory = JobMemory(memory_folder(records.state, name))

@@ -49,9 +49,13 @@ def plain_problems(campaign: Campaign, names: Iterable[str], folder: Path) -> It
     for name in names:
         station = campaign.stations[name]
         found = {key: define(one.device, folder) for key, one in station.bound.items()}
-        for key, setpoint in station.setpoints.items():
+        for key, setpoint in station.setpoints.items() if station.plan is None else ():
             yield from _setpoint(f"stations.{name}.setpoints.{key}", (key, setpoint), found)
         yield from _recipes(campaign, name)
+        for key, definition in found.items() if station.plan is not None else ():
+            if runs_jobs(definition):
+                message = "is a JobInstrument, which does its jobs by itself; a plan needs plain devices"
+                yield Problem(f"stations.{name}", f"{station.bound[key].device} {message}")
         for key, one in station.bound.items():
             if isinstance(found[key].found, griffe.Class) and not one.settings:
                 continue  # each station gets a device of its own

@@ -120,7 +120,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
     if station.experiment is not None:
         experiment = shipped_experiment(station.experiment)
         return StationFacts() if experiment is None else StationFacts("", experiment.facts, experiment.duration)
-    if not station.bound:
+    if not station.bound and station.plan is None:
         if isinstance(campaign.lab, CustomLabConfig):
             return StationFacts()
         kind = cast(StationKind, station.kind)
@@ -129,7 +129,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
     from loop.validation.binding_checks import has_plain_devices, plain_facts
     from loop.validation.device_facts import read_device
 
-    if station.device is None or has_plain_devices(station, folder):
+    if station.plan is not None or station.device is None or has_plain_devices(station, folder):
         known, untold = plain_facts(station)
         named = {key for _, step in all_steps(campaign.workflow, campaign.fidelities) for key in step.recipe}
         return StationFacts(known=known, untold=(*untold, *sorted(named - set(known.settings))), plain=True)
@@ -162,10 +162,16 @@ def _clock(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
     advice = "use lab: {kind: real}, or a custom one with an instruments.clock:WallClock"
     for name, place in places.items():
         if place.remote or place.plain:
-            kind = f"a real device ({place.remote})" if place.remote else "a plain device, which works in wall time"
-            for path in (one.device for one in campaign.stations[name].bound.values()):
+            kind = (
+                f"a real device ({place.remote})"
+                if place.remote
+                else "a plan or a plain device, which works in wall time"
+            )
+            station = campaign.stations[name]
+            paths = [station.plan] if station.plan else [one.device for one in station.bound.values()]
+            for path in paths:
                 yield Problem(
-                    f"stations.{name}.device",
+                    f"stations.{name}.{'plan' if station.plan else 'device'}",
                     f"{path} is {kind}, and the clock of lab: {{kind: {lab.kind}}} {clock}: time "
                     f"limits would pass before it has moved; {advice}",
                 )
@@ -298,7 +304,7 @@ def _slow(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Pr
 
 def _world(campaign: Campaign) -> Iterator[str]:
     pool = campaign.space.pool
-    simulated = any(station.kind not in ("device", "simulated") for station in campaign.stations.values())
+    simulated = any(station.kind not in ("device", "simulated", "plan") for station in campaign.stations.values())
     if pool is None or not simulated or isinstance(campaign.lab, CustomLabConfig):
         return
     if not isinstance(pool, GeneratorPoolConfig) or pool.function != _WORLD:

@@ -51,6 +51,8 @@ ONLY_SNIPPETS: Mapping[str, str] = {
     "SetpointConfig.choices": "code of the user's own",
     "SetpointConfig.dwell": "code of the user's own",
     "SetpointConfig.readback": "code of the user's own",
+    "StationConfig.plan": "code of the user's own",
+    "StationConfig.suspenders": "code of the user's own",
     "StationConfig.units": "code of the user's own",
     "StationConfig.device": "code of the user's own",
     "StationConfig.settings": "code of the user's own",

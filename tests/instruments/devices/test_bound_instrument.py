@@ -33,7 +33,7 @@ class Floor(RealLab):
     def __init__(self, folder: Path, devices: dict[str, Any], **setpoints: SetpointConfig) -> None:
         super().__init__(0.0)
         found = {key: resolved(key, one, devices, f"stations.stage.setpoints.{key}") for key, one in setpoints.items()}
-        binding = Binding(devices, found, lambda recipe: move_and_read(list(devices.values()), found, recipe))
+        binding = Binding(devices, found, lambda recipe, _: move_and_read(list(devices.values()), found, recipe))
         self.memory = JobMemory(folder)
         made = BoundInstrument.of(binding)(name="stage", clock=self.clock, binding=binding, memory=self.memory)
         self.stage = made

@@ -101,7 +101,7 @@ SETPOINTS = "setpoints: {x: {unit: mm, limits: [0, 1]}}"
         (
             "{kind: real}",
             "{kind: virtual}",
-            "stage:Plain is a plain device, which works in wall time, and the clock of",
+            "stage:Plain is a plan or a plain device, which works in wall time, and the clock of",
         ),
         ('"stage:Plain"', '"ophyd.sim:motor"', ""),
         (
@@ -144,7 +144,11 @@ def test_one_motor_record_at_two_names_is_one_device(folder: Path) -> None:
     [
         ('device: "stage:Plain"', 'device: "stage:Plain", devices: {a: {device: "stage:plain"}}', "device and devices"),
         ('kind: device, device: "stage:Plain"', "kind: device", "kind: device and device: package.module:Class"),
-        ("kind: device,", "kind: furnace,", "got furnace, which is simulated, but lab is real; allowed there: device"),
+        (
+            "kind: device,",
+            "kind: furnace,",
+            "got furnace, which is simulated, but lab is real; allowed there: device and plan",
+        ),
         (
             '"stage:Plain", setpoints: {x: {',
             '"stage:Plain", setpoints: {x: {signal: y.z, ',

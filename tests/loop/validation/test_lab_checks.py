@@ -398,7 +398,7 @@ def test_run_refuses_what_validate_refuses_and_imports_nothing(folder: Path, dry
         (
             "bench:Bench",
             "bench:Stage",
-            "bench:Stage is a plain device, which works in wall time, and the clock of lab: {kind: virtual} skips",
+            "bench:Stage is a plan or a plain device, which works in wall time, and the clock of lab: {kind: virtual}",
         ),
         ("low: 0, high: 1}", "low: 0, high: 3}", "bench: x got 3 mm; allowed: 0 to 1 mm"),
         ("{kind: virtual}", "{kind: custom, factory: 'subprocess:Popen'}", "is a module of Python's standard library"),

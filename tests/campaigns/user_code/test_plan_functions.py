@@ -1,0 +1,82 @@
+"""Whether a station can call a plan is told from its source: arguments, their types, and that it yields messages."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from campaigns.laboratory import StationConfig
+from campaigns.user_code.dotted_paths import NamedObject, Use, given_to_plan, trouble
+
+PLANS = """\
+from bluesky import plan_stubs as bps
+from bluesky.utils import MsgGenerator
+
+raise SystemExit("nobody may import this")
+
+
+def heat(temperature: float, gas: str, stage, token, sample="") -> MsgGenerator[None]:
+    yield from bps.mv(stage, temperature)
+
+
+def anything(**arguments):
+    yield from bps.null()
+
+
+def passes(temperature, gas): return heat(temperature, gas, None, "")
+def lacking(temperature, gas, pressure): yield from bps.null()
+def missing(temperature): yield from bps.null()
+def wrong(temperature: str, gas): yield from bps.null()
+def other(temperature, gas: float): yield from bps.null()
+def silent(temperature, gas): bps.mv(gas, temperature)
+class Plan: pass
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "written_plans.py").write_text(PLANS)
+    return tmp_path
+
+
+def said(folder: Path, name: str, path: str = "") -> str:
+    station = StationConfig.model_validate(
+        {
+            "kind": "plan",
+            "plan": path or f"written_plans:{name}",
+            "devices": {"stage": {"device": "ophyd.sim:motor"}},
+            "setpoints": {"temperature": {"unit": "degC", "limits": [0, 100]}, "gas": {"choices": ["air", "argon"]}},
+        }
+    )
+    found = trouble(NamedObject("here", path or f"written_plans:{name}", Use.PLAN, given_to_plan(station)), folder)
+    assert "written_plans" not in sys.modules
+    return found
+
+
+@pytest.mark.parametrize("name", ["heat", "anything", "passes"])
+def test_a_plan_of_the_setpoints_is_let_through(folder: Path, name: str) -> None:
+    assert said(folder, name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "lacking",
+            "needs pressure, which nothing gives; add it to setpoints or devices; given: stage, token, sample,",
+        ),
+        ("missing", "takes no gas; it takes temperature"),
+        ("wrong", "takes temperature as str, and the setpoint temperature is a number"),
+        ("other", "takes gas as float, and the setpoint gas is a text"),
+        ("silent", "neither yields messages nor returns a plan; write 'yield from ...' in it"),
+        ("Plan", "is a class; needed: a generator function"),
+        ("haet", "written_plans has no haet, did you mean 'heat'"),
+    ],
+)
+def test_what_a_station_cannot_call_is_told(folder: Path, name: str, words: str) -> None:
+    assert words in said(folder, name)
+
+
+def test_a_library_s_function_has_to_say_that_it_is_a_plan(folder: Path) -> None:
+    assert "does not say that it returns a MsgGenerator" in said(folder, "", "numpy:load")
+    assert "subprocess" in said(folder, "", "subprocess:run")

@@ -1,0 +1,181 @@
+"""Devices and plans that a campaign file names, made into stations: what a job comes to, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.errors import CampaignError
+from campaigns.laboratory import StationConfig
+from campaigns.user_code.module_files import open_folder
+from campaigns.values import Cause
+from instruments.job import Job, StepResult
+from instruments.job_instrument import JobInstrument
+from instruments.real_lab import RealLab
+from loop.execution.lab_setup import JobRecords, build_instrument
+from tests.labs import Crew
+
+OURS = """\
+from bluesky import plan_stubs as bps
+from bluesky.plans import list_scan
+from bluesky.suspenders import SuspendBoolLow
+from bluesky.utils import MsgGenerator
+from ophyd import Component, Device, Signal
+from ophyd.sim import SynAxis, SynSignal
+
+from campaigns.errors import SampleError
+
+beam = Signal(name="beam", value=1)
+
+
+class Heater(Device):
+    setpoint = Component(Signal, value=20.0)
+
+
+def scan(temperature: float, points: int, heater, detector, token) -> MsgGenerator[None]:
+    yield from list_scan([detector], heater.setpoint, [temperature] * points, md={"asked": token})
+
+
+def silent(temperature, points, heater):
+    yield from bps.mv(heater.setpoint, temperature)
+
+
+def breaking(temperature, points, heater):
+    yield from bps.mv(heater.setpoint, temperature)
+    raise KeyError("a bug")
+
+
+def early(temperature, points):
+    raise KeyError("a bug")
+    yield
+
+
+def spoilt(temperature, points, heater):
+    yield from bps.mv(heater.setpoint, temperature)
+    raise SampleError("it has melted")
+
+
+def needs_beam(): return SuspendBoolLow(beam)
+def no_suspender(): return beam
+"""
+STATION = {
+    "kind": "plan",
+    "plan": "bound_parts:scan",
+    "devices": {"heater": {"device": "bound_parts:Heater"}, "detector": {"device": "ophyd.sim:noisy_det"}},
+    "setpoints": {
+        "temperature": {"unit": "degC", "limits": [0, 500]},
+        "points": {"unit": "1", "limits": [1, 9]},
+    },
+}
+
+
+class Floor(RealLab):
+    """A lab of one station."""
+
+    stage: JobInstrument
+
+    def instrument(self, name: str) -> JobInstrument:
+        assert name == "stage"
+        return self.stage
+
+
+Build = Callable[..., Crew[Floor]]
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+    """A function from changes of the station to the crew of its lab."""
+    (tmp_path / "bound_parts.py").write_text(OURS)
+    monkeypatch.delitem(sys.modules, "bound_parts", raising=False)
+    open_folder(tmp_path)
+    opened: list[Floor] = []
+    crews: list[Crew[Floor]] = []
+
+    def make(**changes: Any) -> Crew[Floor]:
+        lab = Floor(0.0)
+        opened.append(lab)
+        station = StationConfig.model_validate(STATION | changes)
+        lab.stage = build_instrument("stage", station, lab, JobRecords(tmp_path / "lab"))
+        crews.append(Crew(lab, "stage"))
+        return crews[-1]
+
+    yield make
+    for crew in crews:
+        crew.close()
+    for lab in opened[len(crews) :]:
+        lab.close()
+
+
+def done(crew: Crew[Floor]) -> StepResult:
+    crew.submit(Job(3, "heat", 1, "t3", "3", None, {"temperature": 100.0, "points": 3.0}, 30.0), "stage")
+    return crew.wait()
+
+
+def test_a_plan_gets_the_recipe_its_devices_and_the_token_and_its_events_are_one_reading(
+    built: Build, tmp_path: Path
+) -> None:
+    crew = built()
+    assert done(crew).ok
+    (event,) = crew.events()
+    assert event["data"]["stage_heater_setpoint"] == [100.0] * 3
+    assert len(event["data"]["stage_noisy_det"]) == 3
+    documents = (tmp_path / "lab" / "stage" / "t3.jsonl").read_text()
+    assert documents.count('["event"') == 3
+    assert '"asked": "t3"' in documents
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason", "finished", "cause"),
+    [
+        ("silent", "unknown: the plan ended without an event", False, Cause.LAB),
+        ("breaking", "unknown: KeyError: 'a bug'", False, Cause.LAB),
+        ("spoilt", "it has melted", True, Cause.SAMPLE),
+    ],
+)
+def test_what_a_plan_leaves_open_is_uncertain_and_what_it_says_of_the_sample_is_not(
+    built: Build, plan: str, reason: str, finished: bool, cause: Cause
+) -> None:
+    crew = built(plan=f"bound_parts:{plan}")
+    result = done(crew)
+    assert reason in (result.error or "")
+    assert (result.dispatched, result.cause) == (True, cause)
+    assert crew.lab.stage.has_finished("t3") is finished
+    assert not crew.lab.stage.never_began("t3")
+
+
+def test_a_plan_that_fails_before_it_moves_has_never_begun(built: Build) -> None:
+    crew = built(plan="bound_parts:early")
+    assert not done(crew).ok
+    assert crew.lab.stage.never_began("t3")
+
+
+def test_no_plan_begins_while_a_suspender_has_tripped(built: Build) -> None:
+    crew = built(suspenders=["bound_parts:needs_beam"])
+    beam = sys.modules["bound_parts"].beam
+    beam.put(0)
+    result = done(crew)
+    assert (result.ok, result.dispatched) == (False, False)
+    assert "beam" in (result.error or "")
+    assert "nothing was moved" in (result.error or "")
+    beam.put(1)
+    assert done(crew).ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"suspenders": ["bound_parts:no_suspender"]},
+            "bound_parts:no_suspender returned a Signal; needed: a bluesky.suspenders",
+        ),
+        ({"plan": "bound_parts:absent"}, "bound_parts has no absent"),
+        ({"devices": {"heater": {"device": "bound_parts:OURS"}}}, "bound_parts has no OURS"),
+    ],
+)
+def test_what_cannot_be_bound_is_told_where_it_stands(built: Build, changes: Any, said: str) -> None:
+    with pytest.raises(CampaignError, match=rf"stations\.stage\..*{said}"):
+        built(**changes)
