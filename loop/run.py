@@ -19,7 +19,7 @@ from loop.core.fingerprint import campaign_record
 from loop.core.journal import Amendment
 from loop.core.records import TrialRecord
 from loop.execution.dispatcher import Dispatcher
-from loop.execution.lab_setup import build_lab, lab_state
+from loop.execution.lab_setup import build_lab
 from loop.execution.manager import Manager
 from loop.execution.options import RunOptions, SessionResult
 from loop.execution.pending_amendments import author
@@ -36,6 +36,7 @@ from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
+from loop.storage.witnesses import beyond_text, lab_folder
 from loop.validation.limit_checks import check_limits, keep_limits, missing_settings
 from loop.validation.time_limits import late_steps
 
@@ -79,6 +80,8 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
     outcome = "failed"
     try:
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
+        if text := beyond_text(store.path):
+            on_event(Warned(text))
         keep_sources(parts.sources, store)
         for text in request_history_import(parts, store):
             on_event(SourceRead(text, _ROLE))
@@ -117,7 +120,7 @@ def _run(
     parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
     retraining = _retraining(parts, store.path)
-    lab = build_lab(campaign, materials, lab_state(store.path), latest)
+    lab = build_lab(campaign, materials, lab_folder(store.path), latest)
     try:
         dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     except BaseException:

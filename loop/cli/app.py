@@ -274,6 +274,40 @@ def export(
         typer.echo(f"left out: {text}")
 
 
+@app.command()
+def backup(
+    file: _FILE = None,
+    store: _STORE = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="A new file, or a folder; without it, NAME.backup-TIME.db beside the store."),
+    ] = None,
+) -> None:
+    """Copy a campaign's store as it is now; a run that goes on is not disturbed."""
+    from loop.cli.backup_commands import back_up_campaign
+
+    for line in back_up_campaign(file, store, to):
+        typer.echo(line)
+
+
+@app.command()
+def restore(
+    copy: Annotated[Path, typer.Argument(metavar="BACKUP", help="The copy, as 'athanor backup' has written it.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The campaign file; without it, by the name of the copy.")
+    ] = None,
+    store: _STORE = None,
+) -> None:
+    """Bring a campaign's store back from a copy; what is there now is kept beside it.
+
+    It is refused while a process runs the campaign.
+    """
+    from loop.cli.backup_commands import restore_campaign
+
+    for line in restore_campaign(copy, file, store):
+        typer.echo(line)
+
+
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
 for group in (weights, space, trial):

@@ -79,9 +79,12 @@ class Dispatcher:
             "kept: mend the instrument and go on with 'athanor run', or withdraw a trial with 'athanor trial withdraw'"
         )
 
-    def free(self, step: StepConfig) -> str | None:
-        """Return the first free station of a step, or None."""
-        ready = (s for s in step.stations if self.usable(s) and s not in self._resting)
+    def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
+        """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
+        known = any(s.name == step.name for s in trial.steps)
+        begun = None if known else self._store.lost_station(trial.number, step.name)
+        stations = step.stations if begun not in step.stations else (begun,)
+        ready = (s for s in stations if self.usable(s) and s not in self._resting)
         return next((s for s in ready if not self._stations[s].busy), None)
 
     def waiting(self, step: StepConfig) -> bool:
@@ -182,7 +185,7 @@ class Dispatcher:
     def _attempt(self, trial: TrialRecord, step: tuple[str, str, float]) -> StepRecord:
         """Return a new attempt at a step, given its name, its station and its cost."""
         name, station, cost = step
-        attempt = 1 + sum(s.name == name for s in trial.steps)
+        attempt = 1 + self._store.lost_attempts(trial.number, name) + sum(s.name == name for s in trial.steps)
         token = f"{self._store.campaign().created:.3f}-{trial.number}-{name}-{attempt}"
         return StepRecord(name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", cost)
 

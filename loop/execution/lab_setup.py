@@ -26,6 +26,7 @@ from instruments.job_memory import JobMemory
 from instruments.lab import Lab
 from instruments.real_lab import RealLab, use_control_layer
 from loop.execution.device_binding import bound_instrument, load_devices, memory_folder
+from loop.storage.witnesses import lab_folder
 from loop.validation.limit_checks import constant, converted
 
 if TYPE_CHECKING:
@@ -93,14 +94,9 @@ def build_instruments(campaign: Campaign, lab: Lab, store: Path) -> dict[str, Jo
     """
     patience = getattr(campaign.lab, "connection_timeout", _CONNECTING)
     return {
-        name: build_instrument(name, config, lab, JobRecords(lab_state(store), patience))
+        name: build_instrument(name, config, lab, JobRecords(lab_folder(store), patience))
         for name, config in campaign.stations.items()
     }
-
-
-def lab_state(store: Path) -> Path:
-    """Return the folder where what stands at the stations has its jobs remembered, beside the store."""
-    return store.with_suffix(".lab")
 
 
 def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:

@@ -135,8 +135,9 @@ class Manager:
             return True
         for step in reversed(self._state.campaign.steps):
             awaiting = (t for t in self._state.open if self._steps.awaited_step(t) is step and self._may_go_on(t))
-            waiting, station = requested_first(awaiting), self._dispatcher.free(step)
-            if waiting and station is not None:
+            waiting = requested_first(awaiting)
+            station = self._dispatcher.free(step, waiting[0]) if waiting else None
+            if station is not None:
                 self._steps.begin(waiting[0], step, station)
                 return True
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):

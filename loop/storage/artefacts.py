@@ -3,5 +3,9 @@
 HISTORY = "history"
 """Kind of the artefacts that hold, by table, what became of its rows when they were last imported."""
 
+LOST = "lost job"
+"""Kind of the artefacts that hold, by trial and step, what instruments know of it that an earlier copy of the store,
+brought back, did not: the attempt, the station, and whether the trial itself is later than the copy."""
+
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what the models use of a source of earlier measurements."""

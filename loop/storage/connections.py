@@ -12,6 +12,11 @@ _PATIENCE = 5.0
 """Seconds that SQLite itself waits for another process's transaction. Not tuned: who waits longer says so."""
 
 
+def is_empty(path: Path) -> bool:
+    """Return whether a store is missing or holds nothing at all; SQLite would drop the log of such a file."""
+    return not path.exists() or path.stat().st_size == 0
+
+
 def connect_writing(path: Path) -> sqlite3.Connection:
     """Open a store to be written; it is never made by that.
 

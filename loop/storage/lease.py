@@ -15,7 +15,7 @@ from pathlib import Path
 
 from campaigns.errors import StoreInUseError
 from loop.core.formatting import date_time
-from loop.storage.connections import connect_reading
+from loop.storage.connections import connect_reading, is_empty
 
 BEAT = 20.0
 """Seconds between two renewals of a lease. Not tuned: six may fail before the lease ends."""
@@ -74,6 +74,8 @@ _COLUMNS = tuple(field.name for field in fields(Lease))
 
 def lease_of(path: Path) -> Lease | None:
     """Return the lease that stands in a store; None where there is none, or no store that could be read."""
+    if is_empty(path):
+        return None
     try:
         with closing(connect_reading(path)) as connection:
             row = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM lease").fetchone()

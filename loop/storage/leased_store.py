@@ -11,11 +11,13 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from campaigns.errors import StoreError, StoreInUseError
+from loop.storage.connections import is_empty
 from loop.storage.damage import check_whole
 from loop.storage.journal_writer import Journal
 from loop.storage.lease import BEAT, Lease, check_free, end, in_use, new_lease
 from loop.storage.reader import store_path
 from loop.storage.tables import LeaseRow
+from loop.storage.witnesses import check_not_lost
 
 
 class LeasedStore(Journal):
@@ -33,9 +35,10 @@ class LeasedStore(Journal):
         """
         path = store_path(url)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
+        if not is_empty(path):
             check_free(path)
             check_whole(path)
+        check_not_lost(path)
         path.touch()
         super().__init__(url)
         self._lease: Lease | None = None

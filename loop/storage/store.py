@@ -21,9 +21,18 @@ from loop.core.journal import Amendment
 from loop.core.proposals import Proposal
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_selection import PARTIAL
+from loop.storage.artefacts import LOST
 from loop.storage.leased_store import LeasedStore
 from loop.storage.same_campaign import keep_campaign
-from loop.storage.stored_rows import amendment_row, drop_conclusions, next_order, rescore, step_row, trial_row
+from loop.storage.stored_rows import (
+    amendment_row,
+    drop_conclusions,
+    keep_lost_jobs,
+    next_order,
+    rescore,
+    step_row,
+    trial_row,
+)
 from loop.storage.tables import (
     CampaignRow,
     DocumentRow,
@@ -57,6 +66,7 @@ class Store(LeasedStore):
         """
         with self._transaction() as session:
             keep_campaign(session, campaign, self.path)
+            keep_lost_jobs(session, self.path)
             now = time.time()
             started = SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions))
             session.add(started)
@@ -100,6 +110,16 @@ class Store(LeasedStore):
             for number, reason in refused.items():
                 amendment_row(session, number).refused = reason
             rescore(session, results)
+
+    def lost_attempts(self, trial: int, step: str) -> int:
+        """Return the last attempt at a step that instruments know of another sample of this number, lost since."""
+        kept = self.artefacts(LOST, f"{trial} {step}").values()
+        return max((one["attempt"] for one in kept if one["later"]), default=0)
+
+    def lost_station(self, trial: int, step: str) -> str | None:
+        """Return the station that has begun a trial's step, of which an earlier copy of the store knows nothing."""
+        kept = self.artefacts(LOST, f"{trial} {step}").values()
+        return next((one["station"] for one in kept if not one["later"]), None)
 
     def propose(
         self, number: int, candidate: Candidate, proposal: Proposal, lab: float, asked: int | None = None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from sqlmodel import Session, col, delete, func, select
 
 from campaigns.errors import StoreError
 from loop.core.records import TrialResult
+from loop.storage.artefacts import LOST
 from loop.storage.reader import POSTERIOR, REGRET
-from loop.storage.tables import AmendmentRow, ArtefactRow, OutlierRow, StepRow, TrialRow
+from loop.storage.tables import AmendmentRow, ArtefactRow, CampaignRow, OutlierRow, StepRow, TrialRow
+from loop.storage.witnesses import unknown_jobs
 
 
 def step_row(session: Session, token: str) -> StepRow:
@@ -31,6 +34,22 @@ def amendment_row(session: Session, number: int) -> AmendmentRow:
     if row is None:
         raise StoreError(f"the journal has no amendment {number}")
     return row
+
+
+def keep_lost_jobs(session: Session, path: Path) -> None:
+    """Keep what instruments know that the store, an earlier copy, does not.
+
+    A trial whose number the store has still to give is another sample then: no attempt at it may be taken for the one
+    that they know.
+    """
+    created, tokens = session.get_one(CampaignRow, 1).created, set(session.exec(select(StepRow.token)))
+    count = session.exec(select(func.count()).select_from(TrialRow)).one()
+    for job in sorted(unknown_jobs(path, created, tokens), key=lambda job: job.attempt):
+        name, later = f"{job.sample} {job.step}", job.sample >= count
+        row = session.get(ArtefactRow, (LOST, name))
+        if row is None or row.body["later"] == later:
+            body = {"attempt": job.attempt, "station": job.station, "later": later}
+            session.merge(ArtefactRow(kind=LOST, name=name, body=body))
 
 
 def next_order(session: Session) -> int:

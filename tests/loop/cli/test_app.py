@@ -19,6 +19,7 @@ from tests.stores import fill
 ROOT = Path(__file__).parents[3]
 COMMANDS = [
     *("init", "validate", "schema", "run", "status", "ranking", "trials", "show", "report", "export"),
+    *("backup", "restore"),
     *("pool", "surrogate", "weights", "space", "trial"),
 ]
 
@@ -283,6 +284,7 @@ HEAVY = {"torch", "ax", "botorch", "gpytorch", "pymatgen", "chgnet", "matgl", "b
         (["status", "small.yaml"], HEAVY | {"pint"}),
         (["trials", "small.yaml", "--csv"], HEAVY | {"pint"}),
         (["show", "1", "small.yaml"], HEAVY | {"pint"}),
+        (["backup", "small.yaml"], HEAVY | {"pint"}),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, list) else "",
 )

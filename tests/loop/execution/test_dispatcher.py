@@ -16,6 +16,7 @@ from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.storage.store import Store
 from tests.loop.conftest import quick
+from tests.trials import trial
 
 STATION = "furnace_1"
 
@@ -117,11 +118,12 @@ def test_a_success_and_a_bad_sample_end_the_row_of_failures(dispatcher: Dispatch
 
 def test_the_first_station_of_a_step_that_is_free_and_not_resting_is_taken(dispatcher: Dispatcher) -> None:
     first, *others = step(dispatcher).stations
-    assert dispatcher.free(step(dispatcher)) == first
+    waiting = trial(0, TrialState.QUEUED)
+    assert dispatcher.free(step(dispatcher), waiting) == first
     dispatcher.record_result(first, answer())
     assert dispatcher.rest(first, lambda: None) == 60.0
     assert dispatcher.waiting(step(dispatcher))
-    assert dispatcher.free(step(dispatcher)) == (others[0] if others else None)
+    assert dispatcher.free(step(dispatcher), waiting) == (others[0] if others else None)
 
 
 def test_a_station_rests_longer_after_its_second_failure(dispatcher: Dispatcher) -> None:
