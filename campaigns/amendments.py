@@ -68,6 +68,14 @@ class AddLevel(Config):
     """Property to its value for the new level, where the levels have such."""
 
 
+class RemoveLevel(Config):
+    """Remove a level of a categorical or an ordinal parameter."""
+
+    kind: Literal["remove_level"] = "remove_level"
+    parameter: str
+    level: Scalar
+
+
 class AddTrial(Config):
     """Run a candidate next."""
 
@@ -145,7 +153,7 @@ class ReanalyseTrial(Config):
     trial: int
 
 
-CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel
+CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel | RemoveLevel
 """What changes the campaign."""
 
 Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial
@@ -180,10 +188,11 @@ def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
             case FixParameter(parameter=name):
                 _check_value(_found(campaign, open_, name), change)
                 fixed[name] = change
-            case SetBounds(parameter=name) | AddLevel(parameter=name):
+            case SetBounds(parameter=name) | AddLevel(parameter=name) | RemoveLevel(parameter=name):
                 open_[name] = _changed(_found(campaign, open_, name), change)
-                if name in fixed:
-                    _check_value(open_[name], fixed[name])
+                if name in fixed and not open_[name].contains(fixed[name].value):
+                    held_at = f"is fixed at {fixed[name].value!r}, which would not be in {allowed_text(open_[name])}"
+                    raise _refused(name, f"{held_at}; release it first, by 'space release {name}'")
             case _:
                 assert_never(change)
     held = {name: _held(p, fixed[name].value) if name in fixed else p for name, p in open_.items()}
@@ -196,8 +205,9 @@ def enclosing_space(campaign: Campaign, changes: Sequence[CampaignChange]) -> Sp
     widest = dict(campaign.space.parameters)
     for change in changes:
         match change:
-            case AddLevel(parameter=name):
-                widest[name] = _changed(widest[name], change)
+            case AddLevel(parameter=name, level=level):
+                removed_before = widest[name].contains(level)
+                widest[name] = (_described_anew if removed_before else _changed)(widest[name], change)
             case SetBounds(parameter=name):
                 old = _number(widest[name], name)
                 update = {"low": min(old.low, change.low), "high": max(old.high, change.high)}
@@ -218,9 +228,20 @@ def check_amended(campaign: Campaign, before: Sequence[CampaignChange], change: 
     return found
 
 
+def as_released(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
+    """Return the campaign after some changes, with what the last one gives other bounds or levels as if not fixed."""
+    last = changes[-1]
+    if not isinstance(last, SetBounds | AddLevel):
+        return amended(campaign, changes)
+    name = last.parameter
+    return amended(
+        campaign, [c for c in changes if not (isinstance(c, FixParameter | ReleaseParameter) and c.parameter == name)]
+    )
+
+
 def open_parameters(campaign: Campaign, changes: Sequence[CampaignChange]) -> Mapping[str, ParameterConfig]:
     """Return the parameters with their current bounds and levels, as if none were fixed."""
-    shaping = [change for change in changes if isinstance(change, SetBounds | AddLevel)]
+    shaping = [change for change in changes if isinstance(change, SetBounds | AddLevel | RemoveLevel)]
     return amended(campaign, shaping).space.parameters
 
 
@@ -258,8 +279,10 @@ def _number(parameter: ParameterConfig, name: str) -> FloatConfig | IntegerConfi
     return parameter
 
 
-def _changed(parameter: ParameterConfig, change: SetBounds | AddLevel) -> ParameterConfig:
-    """Return a parameter with other bounds, or with one more level, checked as in a file."""
+def _changed(parameter: ParameterConfig, change: SetBounds | AddLevel | RemoveLevel) -> ParameterConfig:
+    """Return a parameter with other bounds, or with a level more or less, checked as in a file."""
+    if isinstance(change, RemoveLevel):
+        return _without_level(parameter, change)
     data = parameter.model_dump(exclude_none=True)
     match change:
         case SetBounds():
@@ -292,9 +315,39 @@ def _with_level(parameter: ParameterConfig, change: AddLevel) -> dict[str, Any]:
             raise _refused(change.parameter, f"is {parameter.kind} and has bounds, not levels; use 'space set'")
 
 
+def _described_anew(parameter: ParameterConfig, change: AddLevel) -> ParameterConfig:
+    """Return a parameter that has a level already, with the descriptors with which it is added once more."""
+    if not isinstance(parameter, CategoricalConfig):
+        return parameter
+    place = parameter.levels.index(str(change.level))
+    described = {
+        name: (*values[:place], change.descriptors[name], *values[place + 1 :])
+        for name, values in parameter.descriptors.items()
+    }
+    return parameter.model_copy(update={"descriptors": described})
+
+
+def _without_level(parameter: ParameterConfig, change: RemoveLevel) -> ParameterConfig:
+    """Return a parameter without one of its levels, of which two stay at least."""
+    name = change.parameter
+    if not isinstance(parameter, CategoricalConfig | OrdinalConfig):
+        raise _refused(name, f"is {parameter.kind} and has bounds, not levels; use 'space set'")
+    if not parameter.contains(change.level):
+        raise _refused(name, f"has no level {change.level!r}; allowed: {allowed_text(parameter)}")
+    if len(parameter.levels) == 2:
+        raise _refused(name, f"has the levels {allowed_text(parameter)} only; to leave one, use 'space fix'")
+    kept = [place for place, level in enumerate(parameter.levels) if level != change.level]
+    update: dict[str, Any] = {"levels": tuple(parameter.levels[place] for place in kept)}
+    if isinstance(parameter, CategoricalConfig):
+        described = parameter.descriptors.items()
+        update["descriptors"] = {n: tuple(values[place] for place in kept) for n, values in described}
+    return parameter.model_copy(update=update)
+
+
 def _check_value(parameter: ParameterConfig, change: FixParameter) -> None:
     if not parameter.contains(change.value):
-        raise _refused(change.parameter, f"is fixed at {change.value!r}; allowed: {allowed_text(parameter)}")
+        message = f"cannot be fixed at {change.value!r}; allowed: {allowed_text(parameter)}"
+        raise _refused(change.parameter, message)
 
 
 def _check_fixed(fixed: Collection[str], name: str) -> None:

@@ -92,6 +92,17 @@ def add(
     _say(amend(editor, editor.parser.level(pairs(rest), pairs(descriptor or []))))
 
 
+@space.command()
+def remove(words: Annotated[list[str], _words("NAME=LEVEL")], reason: _REASON, store: _STORE = None) -> None:
+    """Remove a level of a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
+    from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
+    from loop.cli.amendment_parser import pairs
+
+    rest, file = split_file_argument(words)
+    editor = open_journal_editor(file, store, reason)
+    _say(amend(editor, editor.parser.removed_level(pairs(rest))))
+
+
 @trial.command("add")
 def add_candidate(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
     """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""

@@ -11,6 +11,7 @@ from campaigns.amendments import (
     CampaignChange,
     FixParameter,
     ReleaseParameter,
+    RemoveLevel,
     SetBounds,
     SetWeights,
     amended,
@@ -89,11 +90,14 @@ class AmendmentParser:
 
     def level(self, given: Mapping[str, str], descriptors: Mapping[str, str]) -> list[CampaignChange]:
         """Return ``atmosphere=argon`` as a change, with the descriptors of the new level."""
-        if len(given) != 1:
-            raise wrong(", ".join(given) or "NAME=LEVEL", "allowed: one new level at a time")
-        ((name, text),) = given.items()
+        name, text = _one_level(given)
         described = {key: _number(key, one) for key, one in descriptors.items()}
         return [AddLevel(parameter=name, level=value(self._parameter(name), text, name), descriptors=described)]
+
+    def removed_level(self, given: Mapping[str, str]) -> list[CampaignChange]:
+        """Return ``atmosphere=argon`` as a change that removes this level."""
+        name, text = _one_level(given)
+        return [RemoveLevel(parameter=name, level=value(self._parameter(name), text, name))]
 
     def _term(self, name: str) -> int:
         metrics = [term.metric for term in self.campaign.objective.terms]
@@ -123,6 +127,13 @@ class AmendmentParser:
             low = f"{low} {split_quantity(high)[1]}"
         ends = (to_unit(low, parameter.unit) if low else parameter.low, _end(high, parameter.unit, parameter.high))
         return SetBounds(parameter=name, low=ends[0], high=ends[1])
+
+
+def _one_level(given: Mapping[str, str]) -> tuple[str, str]:
+    if len(given) != 1:
+        raise wrong(", ".join(given) or "NAME=LEVEL", "allowed: one level at a time")
+    ((name, text),) = given.items()
+    return name, text
 
 
 def candidate(campaign: Campaign, given: Mapping[str, str]) -> Candidate:

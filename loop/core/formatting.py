@@ -18,6 +18,7 @@ from campaigns.amendments import (
     ReanalyseTrial,
     ReleaseParameter,
     ReleaseTrial,
+    RemoveLevel,
     SetBounds,
     Settlement,
     SetWeights,
@@ -132,9 +133,8 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return f"{name} is fixed at {_scalar(value)}{units[name]}"
         case ReleaseParameter(parameter=name):
             return f"{name} is released"
-        case AddLevel(parameter=name, level=level, descriptors=descriptors):
-            described = "".join(f", {key} {value:g}" for key, value in descriptors.items())
-            return f"{name} may be {_scalar(level)}{units[name]}{described}"
+        case AddLevel() | RemoveLevel():
+            return _level_text(change, units[change.parameter])
         case AddTrial():
             return f"trial of {candidate_text(change.candidate, units)}"
         case ImportTrials(table=table, rows=rows):
@@ -145,6 +145,13 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return _settlement_text(change)
         case _:
             assert_never(change)
+
+
+def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
+    if isinstance(change, RemoveLevel):
+        return f"{change.parameter} may no longer be {_scalar(change.level)}{unit}"
+    described = "".join(f", {key} {value:g}" for key, value in change.descriptors.items())
+    return f"{change.parameter} may be {_scalar(change.level)}{unit}{described}"
 
 
 def _settlement_text(change: Settlement) -> str:

@@ -17,6 +17,7 @@ from campaigns.amendments import (
     ReleaseTrial,
     Settlement,
     amended,
+    as_released,
     check_amended,
 )
 from campaigns.campaign import Campaign
@@ -51,12 +52,13 @@ def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mappi
         limits: station to what its instrument states; none where that is not known.
 
     Raises:
-        CampaignError: the last change is impossible, or leads out of the limits of an instrument.
+        CampaignError: the last change is impossible, or leads out of the limits of an instrument, or would as soon
+            as what it changes is not fixed any more.
     """
     found = check_amended(campaign, changes[:-1], changes[-1])
     check_not_empty(found, "amendment")
     if limits:
-        check_limits(found, limits)
+        check_limits(as_released(campaign, changes), limits)
     return found
 
 

@@ -10,6 +10,7 @@ from campaigns.amendments import (
     CampaignChange,
     FixParameter,
     ReleaseParameter,
+    RemoveLevel,
     SetBounds,
     SetWeights,
     amended,
@@ -77,6 +78,25 @@ def test_a_level_is_added_with_its_descriptors() -> None:
     assert atmosphere.levels == ("air", "<argon>", "oxygen")
 
 
+OXYGEN = AddLevel(parameter="atmosphere", level="oxygen", descriptors={"share": 0.9})
+
+
+def test_a_level_that_is_removed_keeps_its_place_in_the_enclosing_space() -> None:
+    changes: list[CampaignChange] = [OXYGEN, RemoveLevel(parameter="atmosphere", level="oxygen")]
+    assert amended(spaced(), changes).space == spaced().space
+    measured = Candidate({"temperature": 600.0, "time": 2.0, "atmosphere": "oxygen"})
+    assert enclosing_space(spaced(), changes).contains(measured)
+
+
+def test_a_level_that_is_added_once_more_has_its_latest_descriptors() -> None:
+    again = OXYGEN.model_copy(update={"descriptors": {"share": 1.0}})
+    changes: list[CampaignChange] = [OXYGEN, RemoveLevel(parameter="atmosphere", level="oxygen"), again]
+    for space in (amended(spaced(), changes).space, enclosing_space(spaced(), changes)):
+        atmosphere = space.parameters["atmosphere"]
+        assert atmosphere.kind == "categorical"
+        assert (atmosphere.levels, atmosphere.described("oxygen")) == (("air", "<argon>", "oxygen"), (1.0,))
+
+
 def test_bounds_that_somebody_has_set_do_not_grow_any_more() -> None:
     grown = amended(spaced(), [HOT.model_copy(update={"grown": True})]).space.parameters["temperature"]
     mine = amended(spaced(), [HOT]).space.parameters["temperature"]
@@ -95,7 +115,17 @@ def test_bounds_that_somebody_has_set_do_not_grow_any_more() -> None:
         ([AddLevel(parameter="atmosphere", level="oxygen")], "got the descriptors none; needed: share"),
         ([AddLevel(parameter="atmosphere", level="hot", descriptors={"share": 0.2})], "have the same descriptors"),
         ([FixParameter(parameter="temperature", value=950.0)], "allowed: 500 to 900 degC"),
-        ([FixParameter(parameter="temperature", value=600.0), HOT], "is fixed at 600.0; allowed: 700 to 1000 degC"),
+        (
+            [FixParameter(parameter="temperature", value=600.0), HOT],
+            "is fixed at 600.0, which would not be in 700 to 1000 degC",
+        ),
+        ([RemoveLevel(parameter="time", level=7.0)], "has bounds, not levels"),
+        ([RemoveLevel(parameter="atmosphere", level="hot")], "has no level 'hot'; allowed: air, <argon>"),
+        ([RemoveLevel(parameter="atmosphere", level="air")], "to leave one, use 'space fix'"),
+        (
+            [OXYGEN, ARGON, RemoveLevel(parameter="atmosphere", level="<argon>")],
+            "is fixed at '<argon>'.*release it first, by 'space release atmosphere'",
+        ),
         ([ReleaseParameter(parameter="time")], "is not fixed; fixed: none"),
     ],
 )
@@ -131,7 +161,7 @@ def test_of_a_table_only_the_rows_may_be_chosen(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("temperature,time,atmosphere\n600,2,air\n700,3,<argon>\n")
     parameters = PARAMETERS | {"temperature": {"kind": "float", "unit": "degC", "low": 500, "high": 900}}
     table = campaign(space={"parameters": parameters, "rows": {"file": str(tmp_path / "rows.csv")}})
-    for change in (HOT, ARGON, AddLevel(parameter="atmosphere", level="oxygen", descriptors={"share": 1.0})):
+    for change in (HOT, ARGON, OXYGEN, RemoveLevel(parameter="atmosphere", level="air")):
         with pytest.raises(CampaignError, match=r"the space is the table .*rows\.csv: only the rows"):
             amended(table, [change])
     assert amended(table, [SetWeights(weights={0: 2.0})]).space is table.space

@@ -3,10 +3,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from campaigns.amendments import AddLevel
 from campaigns.load import load_campaign
 from campaigns.values import Candidate
 from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode
+from loop.core.campaign_records import CampaignRecord
 from loop.execution.pending_amendments import check_candidate
 from loop.storage.reader import Reader
 from loop.storage.store import Store
@@ -63,6 +65,55 @@ def test_nothing_leads_out_of_the_limits_of_an_instrument(small: Path) -> None:
     assert result.exit_code == ExitCode.INVALID
     assert "space.parameters.temperature: furnace: temperature got 1200 degC; allowed: 20 to 1000" in result.output
     assert Reader(f"sqlite:///{small.with_suffix('.db')}").amendments() == []
+
+
+def test_what_is_fixed_is_given_no_bounds_that_it_could_not_be_released_to(small: Path) -> None:
+    assert athanor("space", "fix", "temperature=700", "--reason", "x").exit_code == 0
+    result = athanor("space", "set", "temperature=600..1200", "--reason", "x")
+    assert result.exit_code == ExitCode.INVALID
+    assert "temperature got 1200 degC; allowed: 20 to 1000" in result.output
+    assert athanor("space", "set", "temperature=600..950", "--reason", "x").exit_code == 0
+    assert athanor("space", "release", "temperature", "--reason", "x").exit_code == 0
+
+
+@pytest.fixture
+def gases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A campaign whose furnace has air and argon, as its last run found out."""
+    monkeypatch.chdir(tmp_path)
+    file, gas = tmp_path / "gases.yaml", "atmosphere: {kind: categorical, levels: [air, argon]}"
+    text = CAMPAIGN.replace("name: small", "name: gases").replace("high: 900}", f"high: 900}}\n    {gas}")
+    file.write_text(text.replace("{temperature: $", "{atmosphere: $atmosphere, temperature: $"))
+    store = Store(f"sqlite:///{file.with_suffix('.db')}")
+    store.begin(CampaignRecord("gases", file.read_text(), 1, "print", 1.7e9), {})
+    choices, units = {"atmosphere": ["air", "argon", "oxygen"]}, {"temperature": "degC"}
+    store.keep(
+        LIMITS,
+        "furnace",
+        {"name": "furnace", "ranges": {"temperature": [20, 1000]}, "choices": choices, "units": units},
+    )
+    store.close("")
+    return file
+
+
+def test_what_is_fixed_is_given_no_level_that_it_could_not_be_released_to(gases: Path) -> None:
+    assert athanor("space", "fix", "atmosphere=air", "--reason", "x").exit_code == 0
+    result = athanor("space", "add", "atmosphere=nitrogen", "--reason", "x")
+    assert (result.exit_code, "'nitrogen'" in result.output) == (ExitCode.INVALID, True), result.output
+    assert athanor("space", "add", "atmosphere=oxygen", "--reason", "x").exit_code == 0
+    assert athanor("space", "release", "atmosphere", "--reason", "x").exit_code == 0
+
+
+def test_a_level_is_removed_again(gases: Path) -> None:
+    store = Store(f"sqlite:///{gases.with_suffix('.db')}")
+    store.amend([AddLevel(parameter="atmosphere", level="nitrogen")], ("kim", "an earlier version took it"), {})
+    store.close("")
+    assert athanor("space", "fix", "atmosphere=air", "--reason", "x").exit_code == 0
+    assert athanor("space", "release", "atmosphere", "--reason", "x").exit_code == ExitCode.INVALID
+    result = athanor("space", "remove", "atmosphere=nitrogen", "--reason", "the furnace has none")
+    assert result.output.splitlines()[0] == "amendment 3: atmosphere may no longer be nitrogen"
+    assert athanor("space", "release", "atmosphere", "--reason", "x").exit_code == 0
+    result = athanor("trial", "add", "temperature=600", "atmosphere=nitrogen", "--reason", "x")
+    assert result.exit_code == ExitCode.INVALID
 
 
 def test_changes_of_one_command_are_written_together_or_not_at_all(small: Path) -> None:

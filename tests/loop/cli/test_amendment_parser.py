@@ -7,6 +7,7 @@ from campaigns.amendments import (
     CampaignChange,
     FixParameter,
     ReleaseParameter,
+    RemoveLevel,
     SetBounds,
     SetWeights,
     amended,
@@ -65,6 +66,7 @@ def test_values_levels_and_names_become_changes() -> None:
     assert words.level({"atmosphere": "N2"}, {"share": "0.5"}) == [
         AddLevel(parameter="atmosphere", level="N2", descriptors={"share": 0.5})
     ]
+    assert words.removed_level({"atmosphere": "air"}) == [RemoveLevel(parameter="atmosphere", level="air")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from ax.core.utils import extract_pending_observations
 
-from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended
+from campaigns.amendments import (
+    AddLevel,
+    CampaignChange,
+    FixParameter,
+    RemoveLevel,
+    SetBounds,
+    SetWeights,
+    amended,
+)
 from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.load import load_campaign, parse_campaign
@@ -173,9 +181,10 @@ def test_imported_trials_are_held_and_were_proposed_by_nobody() -> None:
         (SetBounds(parameter="temperature", low=100.0, high=1500.0), [True, True]),
         (FixParameter(parameter="time", value=10.0), [True, False]),
         (AddLevel(parameter="atmosphere", level="nitrogen"), [True, True]),
+        (RemoveLevel(parameter="atmosphere", level="air"), [False, False]),
         (FixParameter(parameter="atmosphere", value="air"), [True, True]),
     ],
-    ids=["narrower", "wider", "fixed", "level", "one level"],
+    ids=["narrower", "wider", "fixed", "level", "level removed", "one level"],
 )
 def test_a_changed_space_holds_all_trials_and_says_which_lie_outside(
     change: CampaignChange, inside: list[bool]

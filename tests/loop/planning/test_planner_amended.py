@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights, amended, enclosing_space
+from campaigns.amendments import (
+    AddLevel,
+    CampaignChange,
+    FixParameter,
+    RemoveLevel,
+    SetBounds,
+    SetWeights,
+    amended,
+    enclosing_space,
+)
 from campaigns.campaign import Campaign
 from campaigns.values import Candidate, Scalar
 from loop.core.campaign_version import CampaignVersion
@@ -61,8 +70,12 @@ def fresh(found: Campaign, trials: Sequence[TrialRecord], *changes: CampaignChan
         [SetBounds(parameter="x0", low=-1.0, high=2.0), FixParameter(parameter="count", value=2)],
         [FixParameter(parameter="gas", value="argon"), FixParameter(parameter="x1", value=0.25)],
         [AddLevel(parameter="gas", level="oxygen", descriptors={"share": 1.0})],
+        [
+            AddLevel(parameter="gas", level="oxygen", descriptors={"share": 1.0}),
+            RemoveLevel(parameter="gas", level="air"),
+        ],
     ],
-    ids=["narrower", "wider", "fixed", "level"],
+    ids=["narrower", "wider", "fixed", "level", "another level"],
 )
 def test_what_is_proposed_lies_in_the_space_in_force_and_is_the_same_after_a_restart(
     changes: list[CampaignChange],
