@@ -11,11 +11,16 @@ from campaigns.amendments import Import
 from campaigns.errors import StoreError
 from campaigns.parsing.yaml_lines import read_document
 from loop.core.campaign_records import CampaignRecord
+from loop.core.fingerprint import MAY_CHANGE, changed_keys
 from loop.core.proposals import IMPORTED
 from loop.storage.tables import AmendmentRow, CampaignRow, TrialRow, amendment
 
 _READ_BY = ("space", "metrics")
 """Sections of a campaign file that tell what a row of a table means."""
+
+
+_MOST_KEYS = 12
+"""Changed keys that a message lists."""
 
 
 def keep_campaign(session: Session, campaign: CampaignRecord, path: Path) -> None:
@@ -26,11 +31,7 @@ def keep_campaign(session: Session, campaign: CampaignRecord, path: Path) -> Non
     elif row.fingerprint == campaign.fingerprint:
         row.source = campaign.source  # budget and stopping rules may have changed
     elif _has_begun(session):
-        raise StoreError(
-            f"{path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since in "
-            "more than budget, stopping, history, lab and time limits; go on with the earlier file, or start "
-            "afresh with --store"
-        )
+        raise StoreError(_changed_message(row, campaign, path))
     elif (changed := _changed(row.source, campaign.source)) and _has_imported(session):
         raise StoreError(
             f"{path} holds measurements that were imported before the first trial, and the file has changed "
@@ -39,6 +40,18 @@ def keep_campaign(session: Session, campaign: CampaignRecord, path: Path) -> Non
     else:
         row.name, row.source, row.seed = campaign.name, campaign.source, campaign.seed
         row.fingerprint = campaign.fingerprint
+
+
+def _changed_message(row: CampaignRow, campaign: CampaignRecord, path: Path) -> str:
+    """Return which keys of the file have changed since the campaign began, and what to do."""
+    stored = CampaignRecord(row.name, row.source, row.seed, row.fingerprint, row.created)
+    keys = changed_keys(stored, campaign) or ["nothing in its text: another version of Athanor read it differently"]
+    shown = keys[:_MOST_KEYS] + ([f"{len(keys) - _MOST_KEYS} more"] if len(keys) > _MOST_KEYS else [])
+    said = f"{path} holds campaign {row.name!r} with seed {row.seed}, and the file has changed since:"
+    advice = (
+        "change weights and bounds by 'athanor weights' and 'athanor space', or start another campaign with --store"
+    )
+    return "\n  ".join([said, *shown, f"may change: {MAY_CHANGE}; continue with the earlier file, {advice}"])
 
 
 def _has_begun(session: Session) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loop.core.fingerprint import campaign_record
+from loop.core.fingerprint import MAY_CHANGE, campaign_record, changed_keys
 from tests.trials import campaign
 
 BEFORE = campaign_record(campaign(), "").fingerprint
@@ -63,3 +64,19 @@ def test_a_default_that_is_written_out_changes_nothing() -> None:
 def test_the_record_keeps_the_files_text_as_it_is() -> None:
     record = campaign_record(campaign(), "name: made_up  # by hand\n")
     assert (record.name, record.seed, record.source) == ("made_up", 1, "name: made_up  # by hand\n")
+
+
+def test_what_may_change_is_not_among_the_changed_keys() -> None:
+    text = "workflow: [{name: make, timeout: 2 h}]\nmetrics: {y: {plausible: [0, 1]}}\n"
+    other = "workflow: [{name: bake, timeout: 3 h}]\nmetrics: {y: {plausible: [0, 2], unit: V}}\nlab: {}\n"
+    before, now = (campaign_record(campaign(), one) for one in (text, other))
+    assert changed_keys(before, now) == [
+        "workflow[0].name: make before, bake now",
+        "metrics.y.unit: absent before, V now",
+    ]
+
+
+@pytest.mark.parametrize("page", ["tutorial", "architecture", "inputs"])
+def test_every_page_has_the_same_list_of_what_may_change(page: str) -> None:
+    words = " ".join((Path(__file__).parents[3] / "docs" / f"{page}.md").read_text(encoding="utf-8").split())
+    assert MAY_CHANGE in words.replace("`", "")

@@ -12,6 +12,7 @@ from campaigns.amendments import ImportTrials, SetWeights
 from campaigns.errors import StoreError
 from campaigns.values import Candidate
 from loop.core.campaign_records import CampaignRecord
+from loop.core.fingerprint import MAY_CHANGE
 from loop.core.proposals import IMPORTED, Proposal
 from loop.storage.store import Store
 
@@ -40,8 +41,21 @@ def test_a_store_without_a_trial_takes_any_campaign(store: Store) -> None:
 
 def test_a_store_that_has_proposed_takes_no_other(store: Store) -> None:
     store.propose(0, Candidate({"x": 1.0}), Proposal("space-filling"), 0.0)
-    with pytest.raises(StoreError, match=r"holds campaign 'test' with seed 1.*start afresh with --store"):
+    with pytest.raises(
+        StoreError, match=r"(?s)holds campaign 'test' with seed 1.*seed: 1 before, 2 now.*another campaign with --store"
+    ):
         store.begin(OTHER, {})
+
+
+def test_each_key_that_has_changed_is_named_before_and_now_and_what_may_change(store: Store) -> None:
+    store.propose(0, Candidate({"x": 1.0}), Proposal("space-filling"), 0.0)
+    now = "space: {x: 3}\nmetrics: {y: 1}\nbudget: {trials: 9}\nplanner: {initial: 4}\n"
+    with pytest.raises(StoreError) as refused:
+        store.begin(replace(CAMPAIGN, fingerprint="another", source=now), {})
+    lines = str(refused.value).splitlines()
+    assert lines[1:3] == ["  space.x: 1 before, 3 now", "  planner.initial: absent before, 4 now"]
+    assert lines[3].startswith(f"  may change: {MAY_CHANGE}; continue with")
+    assert len(lines) == 4
 
 
 def test_a_campaign_that_was_amended_has_begun(store: Store) -> None:
