@@ -89,8 +89,9 @@ def _no_device(found: Any, settings: Mapping[str, Any]) -> str:
 
 
 def _acts(found: Any) -> bool:
-    """Return whether an object, or those of a class, has what Bluesky reads a device by."""
-    return all(hasattr(found, name) for name in ("name", "read", "describe"))
+    """Return whether an object, or those of a class, has what Bluesky reads a device by, and answers at once."""
+    there = all(hasattr(found, name) for name in ("name", "read", "describe"))
+    return there and not inspect.iscoroutinefunction(found.read)
 
 
 def _out_of_bounds(found: Any) -> str:

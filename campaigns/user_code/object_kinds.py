@@ -213,6 +213,8 @@ def _no_device_class(definition: Definition) -> str:
     plain = False
     for ancestor in definition.ancestors():
         if isinstance(ancestor, str):
+            if ancestor.split(".")[0] == "ophyd_async":
+                return f"is a {ancestor}, and devices of ophyd-async cannot be bound; use a class of ophyd"
             plain = plain or is_ophyd(ancestor)
             if is_ophyd(ancestor) or ancestor.split(".")[0] in sys.stdlib_module_names:
                 continue

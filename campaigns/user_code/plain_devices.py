@@ -18,8 +18,8 @@ _MAKER = "hw"
 
 
 def is_ophyd(path: str) -> bool:
-    """Return whether a dotted name is of ophyd or ophyd-async."""
-    return path.split(".")[0] in ("ophyd", "ophyd_async")
+    """Return whether a dotted name is of ophyd."""
+    return path.split(".")[0] == "ophyd"
 
 
 def is_simulated(definition: Definition) -> bool:

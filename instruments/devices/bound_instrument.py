@@ -168,7 +168,7 @@ class BoundInstrument(JobInstrument):
         super().stop(success=success)
         worker = self._worker
         if worker is not None and worker.is_alive() and self.state.get() == "busy":
-            self.binding.runner.abort("nobody waits for the job any more")
+            self.binding.runner.abort("the job was given up")
             worker.join(_STOPPING)
 
     def progress(self) -> str:

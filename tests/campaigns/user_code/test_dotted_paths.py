@@ -513,3 +513,14 @@ def test_a_module_is_read_as_python_reads_it(tmp_path: Path, source: bytes) -> N
 def test_a_function_that_never_gives_what_is_wanted_is_refused(tmp_path: Path, use: Use, body: str, words: str) -> None:
     (tmp_path / "giving.py").write_text(body)
     assert f"is a function that {words}; needed: a function of" in said(tmp_path, "giving:give", use)
+
+
+def test_a_device_of_ophyd_async_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(
+        "from ophyd_async.core import StandardReadable\nclass Late(StandardReadable): pass\nlate = Late(name='late')\n"
+    )
+    for name in ("Late", "late"):
+        found = trouble(NamedObject("here", f"late:{name}", Use.DEVICE), tmp_path)
+        assert (
+            "is a ophyd_async.core.StandardReadable, and devices of ophyd-async cannot be bound; use a class" in found
+        )

@@ -167,7 +167,7 @@ def test_a_job_over_its_step_s_time_limit_is_given_up(opened: Open) -> None:
     assert crew.lab.stage.state.get() == "unknown"
     record = crew.lab.memory.ended(JOB)
     assert record is not None
-    assert record["message"] == "aborted: nobody waits for the job any more"
+    assert record["message"] == "aborted: the job was given up"
 
 
 class Refusing(SynAxis):
