@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from campaigns.campaign import Campaign
 from loop.core.fingerprint import MAY_CHANGE, campaign_record, changed_keys
 from tests.trials import campaign
 
@@ -59,6 +60,15 @@ def test_what_decides_about_the_trials_makes_another_campaign(changes: dict[str,
 def test_a_default_that_is_written_out_changes_nothing() -> None:
     default = campaign().planner.model_dump()
     assert campaign_record(campaign(planner=default), "").fingerprint == BEFORE
+
+
+def test_a_key_that_a_later_version_adds_changes_nothing_at_its_default() -> None:
+    class Later(Campaign):
+        further: int = 0
+
+    before = campaign().model_dump(exclude_unset=True)
+    assert campaign_record(Later.model_validate(before), "").fingerprint == BEFORE
+    assert campaign_record(Later.model_validate(before | {"further": 1}), "").fingerprint != BEFORE
 
 
 def test_the_record_keeps_the_files_text_as_it_is() -> None:

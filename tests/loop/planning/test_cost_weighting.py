@@ -112,3 +112,15 @@ def test_no_trial_is_begun_that_could_exceed_the_budget() -> None:
     campaign = box(budget={"trials": 20, "cost": "300 USD"})
     assert stop_reason(campaign, [], Spent(2, 0, 200)) is None
     assert "up to 100 USD" in (stop_reason(campaign, [], Spent(2, 0, 201)) or "")
+
+
+def test_what_is_free_is_not_infinitely_good() -> None:
+    plan = box("100 * b")
+    (free,) = CostPenalty.after(plan, []).of_settings([{"a": 0.5, "b": 0.0}])
+    assert float(free) == pytest.approx(np.log(0.01))
+
+
+def test_nobody_is_paid_for_an_experiment_in_the_penalty_either() -> None:
+    plan = box("60 - 100 * b")
+    cheap, cheaper = CostPenalty.after(plan, []).of_settings([{"a": 0.5, "b": 0.6}, {"a": 0.5, "b": 1.0}])
+    assert float(cheap) == float(cheaper)

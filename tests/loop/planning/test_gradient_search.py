@@ -14,15 +14,20 @@ from loop.sampling.candidates import sobol
 from surrogates.models.encoder import Encoder
 from tests.loop.conftest import only_step, quick
 
+ANY: dict[str, Any] = {"kind": "float", "unit": "1", "low": 0, "high": 1}
+WHOLE: dict[str, Any] = {"kind": "integer", "low": 0, "high": 9}
+SITE: dict[str, Any] = {"kind": "categorical", "levels": ["one", "two"]}
+
 
 def box(**space: Any) -> Campaign:
     """Two numbers and a site; the best lies at 0.37 and 0.61, on the second site."""
+    mixed = [name for mixture in space.get("mixtures", {}).values() for name in mixture["components"]]
     parameters = {n: {"kind": "float", "unit": "1", "low": 0, "high": 1} for n in "ab"}
     data = quick(
         space={"parameters": {**parameters, "site": {"kind": "categorical", "levels": ["one", "two"]}}, **space},
         metrics={"f": {"kind": "measured", "unit": "1"}},
         objective={"terms": [{"goal": "maximise", "metric": "f", "scale": 1}]},
-        workflow=[only_step(["f"], ["a", "b", "site"])],
+        workflow=[only_step(["f"], ["a", "b", "site", *mixed])],
     )
     return Campaign(**data)
 
@@ -70,8 +75,21 @@ def test_in_a_box_the_choice_is_a_local_maximum() -> None:
     [
         ({}, True),
         ({"constraints": ["a + b <= 1"]}, False),
+        ({"mixtures": {"m": {"unit": "%", "total": 100, "components": {"c": {}, "d": {}}}}}, False),
+        ({"parameters": {"a": ANY, "b": ANY | {"when": {"site": ["two"]}, "otherwise": 0}, "site": SITE}}, False),
+        ({"parameters": {"a": WHOLE, "b": WHOLE, "site": SITE}}, False),
     ],
 )
 def test_gradients_are_for_boxes(space: dict[str, Any], applies: bool) -> None:
     campaign = box(**space)
     assert gradient_search.applies(OptimizationProblem(campaign, Encoder(campaign.space))) == applies
+
+
+def test_gradients_are_for_one_best_candidate_in_the_space_of_the_rows() -> None:
+    plan = box()
+    wider = box(parameters={"a": ANY | {"high": 2}, "b": ANY, "site": SITE})
+    assert not gradient_search.applies(OptimizationProblem(plan, Encoder(wider.space)))
+    data = plan.model_dump()
+    data["objective"]["find"] = {"kind": "many", "above": 0.1}
+    many = Campaign(**data)
+    assert not gradient_search.applies(OptimizationProblem(many, Encoder(many.space)))

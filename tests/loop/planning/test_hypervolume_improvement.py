@@ -19,7 +19,7 @@ from campaigns.values import Candidate, MetricValue
 from loop.core.pareto import hypervolume
 from loop.planning.acquisition import acquisition_function, choose
 from loop.planning.fitting import fit_posterior
-from loop.planning.hypervolume_improvement import reference_of
+from loop.planning.hypervolume_improvement import HypervolumeImprovement, reference_of
 from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
 from surrogates.models.encoder import Encoder
@@ -175,3 +175,45 @@ def test_the_first_choice_compiles_nothing_and_waits_for_no_lock(tmp_path: Path)
     assert ran.returncode == 0, ran.stderr
     assert float(ran.stdout) <= 2.0
     assert [p.name for p in lock.parent.iterdir()] == ["lock"]
+
+
+def bounded(limit: float | None) -> OptimizationProblem:
+    """The box of two terms, and a third metric that may be bounded."""
+    data = box(3).campaign.model_dump()
+    data["objective"]["terms"] = data["objective"]["terms"][:2]
+    data["objective"]["constraints"] = [] if limit is None else [{"metric": "f2", "at_most": limit}]
+    campaign = Campaign(**data)
+    return OptimizationProblem(campaign, Encoder(campaign.space, None))
+
+
+def test_what_breaks_a_constraint_takes_no_volume_from_others() -> None:
+    problem, history = bounded(0.6), measured(start(14), 3)
+    acquisition = acquisition_function(fit_posterior(problem, history), history, seed=0)
+    assert isinstance(acquisition, HypervolumeImprovement)
+    broken = torch.tensor([m.value > 0.7 for m in history.metrics["f2"] if m is not None])
+    rows = problem.encoder.encode(history.done)
+    place = (acquisition.baseline.rows[:, None] == rows).all(dim=-1).long().argmax(dim=1)
+    points, out = acquisition.fronts, broken[place]
+    assert 0 < int(out.sum()) < len(out)
+    assert bool((points[:, out] == acquisition.baseline.reference).all())
+    assert not bool((points[:, ~out] == acquisition.baseline.reference).all())
+
+
+def test_a_gain_counts_by_the_probability_of_being_feasible() -> None:
+    history = measured(start(14), 3)
+    infeasible = [
+        Candidate({"a": 0.02, "b": 0.02}),
+        Candidate({"a": 0.98, "b": 0.02}),
+    ]  # pushes the front, and does not
+    free, kept = (values(fit_posterior(bounded(limit), history), history, infeasible) for limit in (None, 0.6))
+    assert bool((free - kept > 5.0).all())
+
+
+def test_of_what_no_sample_puts_before_the_front_the_nearer_counts_more() -> None:
+    problem, history = box(), measured(start(14))
+    posterior = fit_posterior(problem, history)
+    behind = [Candidate({"a": a, "b": 1.0 - a}) for a in (0.99, 0.9, 0.8)]
+    found = values(posterior, history, behind)
+    assert found.tolist() == sorted(found.tolist())
+    assert float(found[2] - found[0]) > 0.1
+    assert float(found.min()) > np.log(1e-8)

@@ -57,3 +57,14 @@ def test_what_will_hardly_succeed_comes_after_all_else_and_in_order() -> None:
     worst, bad, fair = posterior.success_weight(torch.zeros(3, 2)).tolist()
     assert 0.0 < worst < bad < 1e-6
     assert fair == pytest.approx(0.3)
+
+
+def test_what_was_not_completed_has_the_worst_points() -> None:
+    whole = repeated(0.05, times=1)
+    points = whole.points[:, 0]
+    best = int(points.argmax())
+    complete = torch.ones(len(points), dtype=torch.bool)
+    complete[best] = False
+    found = replace(whole, whole=complete).points[:, 0]
+    assert float(found[best]) == float(points.min())
+    assert torch.equal(found[complete], points[complete])

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,3 +163,15 @@ def test_where_not_all_can_be_asked_about_feasible_candidates_come_first(monkeyp
     found = posterior_best(posterior, trials, 1)
     assert found is not None
     assert found.trial == 5
+
+
+@pytest.mark.parametrize(("chance", "best"), [(0.45, 1), (0.55, 0)])
+def test_a_candidate_is_the_best_from_an_even_chance_of_being_feasible_on(chance: float, best: int) -> None:
+    posterior, trials = bounded([9.0, 3.0, 0.0, 0.0], [0.2, 1.0, 1.0, 1.0])
+    g = replace(posterior, models=posterior.processes).marginal(posterior.rows[:1], 512, 1)["g"][:, 0]
+    data = posterior.problem.campaign.model_dump()
+    data["objective"]["constraints"] = [{"metric": "g", "at_least": float(g.quantile(1.0 - chance))}]
+    shifted = OptimizationProblem(Campaign(**data), posterior.problem.encoder)
+    found = posterior_best(replace(posterior, problem=shifted), trials, 1)
+    assert found is not None
+    assert found.trial == best

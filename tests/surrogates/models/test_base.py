@@ -146,6 +146,18 @@ def test_a_baseline_is_found_where_botorch_puts_it() -> None:
     assert shared_rows(rows) == 0  # what comes after a row that differs is no baseline
 
 
+def test_rows_that_a_batch_shares_have_a_gradient_where_one_is_asked_for() -> None:
+    found, rows = model("box"), rows_for("box", 2, 3)
+    rows[:, :2] = rows[0, :2]
+    whole, alone = (rows.clone().requires_grad_() for _ in range(2))
+    found.posterior(whole).mean.sum().backward()
+    for each in alone:
+        found.joint(each)[0].sum().backward()
+    assert whole.grad is not None
+    assert bool(whole.grad[:, :2].any())
+    torch.testing.assert_close(whole.grad, alone.grad)
+
+
 def test_there_is_no_gradient_along_a_baseline() -> None:
     rows = rows_for("box", 2, 3).requires_grad_()
     mean, covariance = model("box").moments(rows, 2)

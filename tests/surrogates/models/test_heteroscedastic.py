@@ -1,11 +1,15 @@
 """Noise that depends on where one measures is learnt from measurements of the same candidates."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
 
 from campaigns.spaces.space import SpaceConfig
 from surrogates.models.encoder import Encoder
+from surrogates.models.gp import MetricGP
 from surrogates.models.heteroscedastic import HeteroscedasticNoise, fit_heteroscedastic_noise
 from surrogates.models.observations import Observations
 from surrogates.models.problem import RegressionProblem
@@ -56,3 +60,10 @@ def test_the_noise_comes_on_top_of_what_measurements_tell_of() -> None:
     assert found is not None
     seen = Observations(torch.tensor([[0.9, 0.5]]).double(), torch.zeros(1).double(), torch.full((1,), 0.3).double())
     assert float(found.noisier(seen).sds) == pytest.approx(np.hypot(0.3, along(found)[2]))
+
+
+def test_the_variance_is_the_mean_of_its_distribution_less_what_is_stated() -> None:
+    moments = torch.tensor([[-2.0, -9.0], [0.8, 0.1]], dtype=torch.float64)
+    logarithm = cast(MetricGP, SimpleNamespace(marginals=lambda _: tuple(moments)))
+    found = HeteroscedasticNoise(logarithm, 0.01, {}).variance(torch.zeros(2, 2))
+    assert found.tolist() == [pytest.approx(np.exp(-2.0 + 0.32) - 0.01), 0.0]

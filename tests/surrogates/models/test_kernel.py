@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate
 from surrogates.models.distances import distances
 from surrogates.models.encoder import Encoder
-from surrogates.models.kernel import MetricKernel
+from surrogates.models.kernel import MetricKernel, kumaraswamy
 from surrogates.models.problem import RegressionProblem
 
 UNIT = {"kind": "float", "unit": "1", "low": 0, "high": 1}
@@ -45,3 +47,18 @@ def test_more_levels_are_not_more_parameters() -> None:
         assert encoder.numeric == (count,)
         lengths.append(float(spec.priors[0][count]))
     assert lengths[0] == lengths[1]
+
+
+def test_warping_leaves_what_lies_outside_of_the_bounds_as_it_is() -> None:
+    columns = torch.tensor([-0.5, 0.0, 0.5, 1.0, 1.5], dtype=torch.float64)
+    low, high = torch.tensor(2.0).double(), torch.tensor(1.0).double()
+    assert kumaraswamy(columns, low, high).tolist() == [-0.5, 0.0, pytest.approx(0.25), 1.0, 1.5]
+
+
+@pytest.mark.parametrize("effects", [False, True])
+def test_the_prior_variance_of_a_row_is_its_covariance_with_itself(effects: bool) -> None:
+    encoder = Encoder(SpaceConfig.model_validate({"parameters": {"x": UNIT, "y": UNIT, "z": UNIT}}))
+    spec = replace(RegressionProblem(encoder).spec(()), effects=effects)
+    kernel = MetricKernel(encoder, spec)
+    rows = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(kernel.diagonal(rows), kernel.between(rows, rows).diagonal())

@@ -122,3 +122,25 @@ def test_densities_are_compared_in_the_unit_of_the_metric() -> None:
     )
     assert alone.scale > 2.0 * helped.scale  # a share of a number is not shifted, and so has another unit
     assert gain == pytest.approx(helped.evidence - alone.evidence + math.log(alone.scale / helped.scale))
+
+
+def test_a_source_is_standardised_over_the_rows_that_were_measured() -> None:
+    rows = torch.rand(12, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    values, amplitude = source_of(truth).over(rows).values(TASK.encoder, rows)
+    assert values is not None
+    assert amplitude is None
+    assert float(values.mean()) == pytest.approx(0.0, abs=1e-9)
+    assert float(values.std()) == pytest.approx(1.0)
+
+
+def test_where_a_source_is_flat_its_ripples_are_not_blown_up() -> None:
+    rows = torch.tensor([[0.31, 0.4], [0.31 + 1e-6, 0.4]], dtype=torch.float64)
+    source = source_of(truth)
+    assert source.over(rows).scale == pytest.approx(0.05 * source.model.scale)
+
+
+def test_a_source_has_a_gradient() -> None:
+    rows = torch.tensor([[0.2, 0.4]], dtype=torch.float64, requires_grad=True)
+    source_of(truth).mean(rows).sum().backward()
+    assert rows.grad is not None
+    assert bool(rows.grad.any())
