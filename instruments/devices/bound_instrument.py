@@ -65,6 +65,7 @@ class BoundInstrument(JobInstrument):
         self.binding, self._memory = binding, memory
         self._record: dict[str, Any] = {}
         self._worker: threading.Thread | None = None
+        self._prepared = False
         for key, setpoint in binding.setpoints.items():
             getattr(self, key).unit = setpoint.unit
 
@@ -133,6 +134,7 @@ class BoundInstrument(JobInstrument):
                 raise LabError(f"{self.name}: {device.name} does not answer; nothing was moved")
             if getattr(device, "moving", False) is True:
                 raise LabError(f"{self.name}: {device.name} is still moving; nothing was moved")
+        self._prepared = True
 
     def start(self, token: str) -> None:
         """Start the job that the settings describe, or take up what came of it.
@@ -145,10 +147,16 @@ class BoundInstrument(JobInstrument):
             return
         if self.state.get() == "busy":
             raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
+        recipe = {key: getattr(self, key).get() for key in self.settings}
+        prepared, self._prepared = self._prepared, False
         if (record := self._memory.find(token)) is not None:
+            if prepared and record.get("recipe", recipe) != recipe:
+                raise UnknownJobError(
+                    f"{self.name} remembers job {token} with another recipe ({record['recipe']}), as after an old "
+                    "store was restored; nothing was moved"
+                )
             self._take_up(token, record)
             return
-        recipe = {key: getattr(self, key).get() for key in self.settings}
         self._memory.begin(token, recipe)
         self.token.put(token)
         self.state.put("busy")
@@ -215,7 +223,7 @@ class BoundInstrument(JobInstrument):
             if record["state"] == "fault" and not runner.moved:
                 self._memory.forget(token)
             else:
-                self._memory.end(token, record)
+                self._memory.end(token, {**record, "recipe": dict(recipe)})
         except OSError as error:
             record = {"state": UNKNOWN, "message": f"it cannot be written to disk what came of it: {error}"}
         self._show(json.loads(as_json(record)))

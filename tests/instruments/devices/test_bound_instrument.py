@@ -140,6 +140,17 @@ def test_a_job_that_was_done_is_adopted_with_its_readings_and_moves_nothing(open
     }
 
 
+def test_a_job_that_is_remembered_with_another_recipe_is_not_taken_for_this_one(opened: Open) -> None:
+    assert did(opened(peak(SynAxis(name="motor")), x=X)).ok
+    motor = Counted(name="motor")
+    crew = opened(peak(motor), x=X)
+    result = did(crew, x=2.0)  # an old store was restored, and proposes something else under the same number
+    assert not result.ok
+    assert "remembers job t3-move with another recipe ({'x': 1.0})" in (result.error or "")
+    assert did(crew, x=1.0).ok
+    assert motor.sent == 0
+
+
 def test_of_a_job_that_was_cut_short_nobody_can_tell_and_nothing_is_repeated(opened: Open) -> None:
     motor = Counted(name="motor")
     crew = opened(peak(motor), x=X)
