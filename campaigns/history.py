@@ -90,11 +90,11 @@ def beyond(space: SpaceConfig, candidate: Candidate) -> str:
             raise MisfitError(f"{name} lies far outside of the space; {allowed_values(parameter)}")
         told.append(f"{name} lies outside of the space ({allowed_values(parameter)})")
     if not told and not space.allows(candidate.parameters):
-        told.append(_broken(space, candidate))
+        told.append(broken_rule(space, candidate))
     return f"{'; '.join(told)}: the models use it" if told else ""
 
 
-def _broken(space: SpaceConfig, candidate: Candidate) -> str:
+def broken_rule(space: SpaceConfig, candidate: Candidate) -> str:
     """Return what keeps a candidate out of a space whose bounds it keeps."""
     for name, mixture in space.mixtures.items():
         if (broken := broken_mixture(name, mixture, candidate.parameters)) is not None:

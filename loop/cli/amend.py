@@ -55,7 +55,7 @@ def set_bounds(words: Annotated[list[str], _words("NAME=LOW..HIGH")], reason: _R
 
 @space.command()
 def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, store: _STORE = None) -> None:
-    """Hold parameters at one value, such as atmosphere=oxygen."""
+    """Fix parameters at one value, such as atmosphere=oxygen."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
     from loop.cli.amendment_parser import pairs
 
@@ -66,7 +66,7 @@ def fix(words: Annotated[list[str], _words("NAME=VALUE")], reason: _REASON, stor
 
 @space.command()
 def release(words: Annotated[list[str], _words("NAME")], reason: _REASON, store: _STORE = None) -> None:
-    """Let parameters go again that are held at one value."""
+    """Release fixed parameters."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
 
     rest, file = split_file_argument(words)

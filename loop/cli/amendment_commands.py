@@ -30,7 +30,7 @@ class JournalEditor:
 
     Attributes:
         campaign: of the file, as the last run took it.
-        before: what is in force or waits to be.
+        before: the current changes, and those that wait.
         reason: why anything is written.
         folder: of the campaign file.
     """
@@ -84,7 +84,7 @@ def open_journal_editor(file: Path | None, store: str | None, reason: str) -> Jo
 def amend(editor: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]:
     """Check changes one after the other, write them into the journal, and say what was done.
 
-    Where the score changes, past trials are scored anew at once.
+    Where the score changes, past trials are scored again at once.
 
     Raises:
         CampaignError: a change is impossible, or leads out of the limits of an instrument.
@@ -99,10 +99,10 @@ def amend(editor: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]
     said = [f"amendment {one.number}: {change_text(campaign, one.change)}" for one in written]
     if ranked:
         found = best(results(campaign.build_objective(), editor.journal.trials()))
-        said += [f"{len(scores)} trials scored anew; {best_text(found)}"]
+        said += [f"{len(scores)} trials scored again; {best_text(found)}"]
     if not limits:
         said += ["the limits of the instruments are not known yet: the next run checks them"]
-    return [*said, "holds from the next proposal on, of a run that goes on or of the next one"]
+    return [*said, "takes effect at the next proposal, in this run or the next"]
 
 
 def add_trial(editor: JournalEditor, given: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from campaigns.errors import AthanorError
+from campaigns.errors import AthanorError, CampaignError
 from loop.cli.amend import space, trial, weights
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
@@ -90,23 +90,38 @@ def init(
 
 @app.command()
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file.")]) -> None:
-    """Check a campaign file offline: OK with a summary, or every error at once with its line."""
+    """Check a campaign file offline: OK with a summary, or the errors with their lines.
+
+    All errors of the file's form come at once; checks that need a file of valid form follow once they are corrected.
+    """
     from campaigns.load import load_campaign
     from loop.sampling.nonempty import check_not_empty
     from loop.terminal.campaign_summary import summary_rows
     from loop.terminal.console import print_rows
     from loop.validation.lab_checks import check_lab
     from loop.validation.preflight import check_history, check_models
+    from loop.validation.unit_notes import unit_notes
     from loop.validation.unused_keys import unused_by_strategy
 
-    campaign = load_campaign(file)
-    sources, history = check_models(campaign, file), check_history(campaign, file)
-    check_not_empty(campaign, str(file))
-    notes = check_lab(campaign, file)
+    with _more_checks():
+        campaign = load_campaign(file)
+        sources, history = check_models(campaign, file), check_history(campaign, file)
+        check_not_empty(campaign, str(file))
+    notes = [*check_lab(campaign, file), *unit_notes(campaign, file)]
     typer.echo(f"{file}: OK")
     rows = [*summary_rows(campaign, sources), *(("history", text) for text in history)]
     rows += [("not used", text) for text in unused_by_strategy(campaign)]
     print_rows([*rows, *(("note", note) for note in notes)])
+
+
+@contextmanager
+def _more_checks() -> Iterator[None]:
+    """Say after errors that they keep later checks from being made."""
+    try:
+        yield
+    except CampaignError as error:
+        typer.echo(f"{error}\nmore checks follow once these are corrected", err=True)
+        raise typer.Exit(exit_code(error)) from error
 
 
 @app.command()
@@ -124,9 +139,10 @@ def run(
     lab: Annotated[LabKind | None, typer.Option(help="Laboratory to use in place of the campaign's.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be proposed next; move nothing.")] = False,
 ) -> None:
-    """Run a campaign until a stopping rule holds, or go on with it.
+    """Run a campaign until a stopping rule holds, or continue it.
 
-    Ctrl-C once finishes what is under way and stops; twice aborts safely. Either way, the same command goes on later.
+    Ctrl-C once finishes what is under way and stops; press twice to abort. Either way, the same command
+    continues later.
     """
     from loop.cli.run_command import Request, run_campaign
 
@@ -136,7 +152,7 @@ def run(
 
 @app.command()
 def status(file: _FILE = None, store: _STORE = None) -> None:
-    """Say how a campaign stands: progress, cost, best so far, trials under way."""
+    """Show the progress of a campaign: trials, cost, best so far, what is under way."""
     from loop.storage.paths import open_existing
     from loop.terminal.console import print_rows
     from loop.terminal.status_view import status_rows

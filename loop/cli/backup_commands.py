@@ -57,7 +57,7 @@ def _holdings(path: Path) -> str:
     campaign, trials, sessions = reader.campaign(), reader.trials(), reader.sessions()
     open_ = sum(not trial.state.ended for trial in trials)
     under_way = f", {open_} of them under way" if open_ else ""
-    last = f", last sign of life {date_time(sessions[-1].ended)}" if sessions else ""
+    last = f", last activity {date_time(sessions[-1].ended)}" if sessions else ""
     return f"campaign {campaign.name}, {len(trials)} trials{under_way}{last}"
 
 

@@ -11,7 +11,7 @@ class SessionRecord:
     """One start of ``athanor run`` on a campaign.
 
     Attributes:
-        started, ended: seconds since the epoch; ``ended`` is the last sign of life.
+        started, ended: seconds since the epoch; ``ended`` is the last activity.
         outcome: how it ended; empty while it runs or after a kill.
         versions: distribution to version.
     """

@@ -22,6 +22,9 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
+from campaigns.history import broken_rule
+from campaigns.spaces.parameters import allowed_values, unit_after
+from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Candidate, TrialState
 from loop.core.journal import Amendment, changes_of
 from loop.core.records import TrialRecord, TrialResult
@@ -94,9 +97,28 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
     if not space.contains(candidate):
         if space.model_copy(update={"rows": None}).contains(candidate):
             return f"it is no row of {space.rows.file if space.rows else 'the table'}; only its rows may be chosen"
-        advice = "change the space first, by 'athanor space'"
-        return f"it lies outside of the current space: bounds, levels, constraints or what is fixed; {advice}"
+        outside = "; ".join(_outside(space, candidate))
+        return f"it lies outside of the current space: {outside}; change the space first, by 'athanor space'"
     return ""
+
+
+def _outside(space: SpaceConfig, candidate: Candidate) -> list[str]:
+    """Return each parameter whose value is not allowed, with what is; else the rule that is broken."""
+    values, known = candidate.parameters, space.all_parameters
+    told = [
+        f"{name} got {values[name]}{unit_after(known[name].unit)}, {allowed_values(known[name])}"
+        for name in values
+        if name in known and not known[name].contains(values[name])
+    ]
+    if told:
+        return told
+    try:
+        applying = space.present(values)
+    except KeyError as error:
+        return [f"{error.args[0]} is missing"]
+    if extra := [name for name in values if name not in applying]:
+        return [f"{', '.join(extra)}: does not apply with these values"]
+    return [broken_rule(space, candidate)]
 
 
 def apply_pending(state: CampaignState, limits: Mapping[str, HasLimits]) -> list[Amendment]:

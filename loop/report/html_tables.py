@@ -167,7 +167,7 @@ def amendments_table(campaign: Campaign, amendments: Iterable[Amendment]) -> str
 
 def sessions_table(sessions: Sequence[SessionRecord]) -> str:
     """Return every start of the controller and how it ended."""
-    heads = ("session", "started", "last sign of life", "lasted", "outcome")
+    heads = ("session", "started", "last activity", "lasted", "outcome")
     return table(
         heads,
         [

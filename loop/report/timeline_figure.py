@@ -35,9 +35,9 @@ def timeline_figure(trials: Sequence[TrialRecord], stations: Sequence[str], now:
     traces = [
         _bars([a for a in attempts if a[1].name == step], colours[i], (now, span)) for i, step in enumerate(steps)
     ]
-    condemned = [a for a in attempts if _unproven(*a)]
-    if condemned:
-        traces.append(_crosses(condemned, (now, span)))
+    rejected = [a for a in attempts if _unproven(*a)]
+    if rejected:
+        traces.append(_crosses(rejected, (now, span)))
     found = layout(label("lab time", unit), "", 130 + 46 * len(stations)) | {"barmode": "overlay", "bargap": 0.3}
     found["yaxis"] |= {"type": "category", "categoryarray": list(stations), "autorange": "reversed"}
     return {"data": traces, "layout": found | {"uniformtext": {"mode": "hide", "minsize": 9}}}
@@ -95,7 +95,7 @@ def _crosses(attempts: Sequence[Attempt], scale: tuple[float, float]) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": "failed or condemned",
+        "name": "failed or rejected",
         "x": [((s.started or 0.0) + _end(s, now)) / 2 / span for _, s in attempts],
         "y": [s.station for _, s in attempts],
         "marker": {"symbol": "x", "size": 11, "color": RED, "line": {"width": 1.5, "color": "white"}},
@@ -105,7 +105,7 @@ def _crosses(attempts: Sequence[Attempt], scale: tuple[float, float]) -> Trace:
 
 
 def _unproven(trial: TrialRecord, step: StepRecord) -> bool:
-    """Return whether an attempt failed, or gave what its trial was condemned for."""
+    """Return whether an attempt failed, or its result was rejected."""
     return step.state in _UNPROVEN or (trial.state in _UNPROVEN and step is trial.steps[-1])
 
 

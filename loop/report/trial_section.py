@@ -78,7 +78,7 @@ def timeline_parts(content: Content) -> list[str]:
         return [paragraph("No step has been started yet.", "note")]
     note = (
         "One bar per attempt, with the trial's number where it fits. Hatched, with a cross: the attempt failed, or "
-        "gave what its trial was condemned for. Pale: not over."
+        "its result was rejected. Pale: not over."
     )
     figure = chart(timeline_figure(content.trials, stations, content.now))
     return [paragraph(note, "note"), figure, stations_table(content.trials, stations, content.now)]

@@ -201,7 +201,7 @@ class LiveView:
             _stations(progress),
             _best(progress),
             _trials(progress),
-            Text("Ctrl-C finishes what is under way and stops; twice aborts safely", style="dim"),
+            Text("Ctrl-C finishes what is under way and stops; press twice to abort", style="dim"),
         )
 
 

@@ -104,8 +104,8 @@ def _session(sessions: Sequence[SessionRecord]) -> str:
     if last.outcome:
         return f"{last.number}, ended {date_time(last.ended)}: {one_line(last.outcome)}"
     if _alive(last.pid):
-        return f"{last.number}, running as process {last.pid}, last sign of life {_ago(last.ended)}"
-    return f"{last.number}, was killed, last sign of life {_ago(last.ended)}; 'athanor run' goes on"
+        return f"{last.number}, running as process {last.pid}, last activity {_ago(last.ended)}"
+    return f"{last.number}, was killed, last activity {_ago(last.ended)}; 'athanor run' goes on"
 
 
 def _ago(epoch: float) -> str:

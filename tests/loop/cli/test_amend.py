@@ -126,9 +126,24 @@ def test_a_trial_is_asked_for_within_the_space_in_force(small: Path) -> None:
     assert athanor("trial", "add", "temperature=777 degC", "--reason", "as in the paper").exit_code == 0
     result = athanor("trial", "add", "temperature=950", "--reason", "x")
     assert result.exit_code == ExitCode.INVALID
-    assert "lies outside of the current space" in result.output
+    assert "temperature got 950.0 degC, allowed: numbers from 500 to 900 degC; change" in result.output
     athanor("space", "set", "temperature=600..950", "--reason", "x")
     assert athanor("trial", "add", "temperature=950", "--reason", "x").exit_code == 0
+
+
+def test_a_trial_that_breaks_a_constraint_is_told_which(tmp_path: Path) -> None:
+    text = CAMPAIGN.replace(
+        "metrics:",
+        "    time: {kind: float, unit: h, low: 1, high: 9}\n  constraints: [temperature + 10 * time <= 800]\nmetrics:",
+        1,
+    )
+    (tmp_path / "c.yaml").write_text(
+        text.replace("{temperature: $temperature}", "{temperature: $temperature, time: $time}")
+    )
+    campaign = load_campaign(tmp_path / "c.yaml")
+    assert check_candidate(campaign, Candidate({"temperature": 700.0, "time": 2.0})) == ""
+    why = check_candidate(campaign, Candidate({"temperature": 790.0, "time": 2.0}))
+    assert "breaks 'temperature + 10 * time <= 800'" in why
 
 
 def test_trials_are_settled_at_once_where_no_run_goes_on(small: Path) -> None:
@@ -159,7 +174,7 @@ def test_a_run_that_goes_on_settles_trials_itself(small: Path) -> None:
 def test_weights_rank_past_trials_anew_at_once(small: Path) -> None:
     result = athanor("weights", "set", "capacity=3", "--reason", "x")
     assert result.output.splitlines()[:2] == [
-        "amendment 1: weight of capacity is 3", "1 trials scored anew; best measured is trial 0, score 15.00 ± 0.20"
+        "amendment 1: weight of capacity is 3", "1 trials scored again; best measured is trial 0, score 15.00 ± 0.20"
     ]  # fmt: skip
     assert "predicted score, by the weights at that time" in athanor("show", "1").output
 

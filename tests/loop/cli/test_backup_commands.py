@@ -28,7 +28,7 @@ def test_a_backup_lies_beside_the_store_and_says_what_it_holds(small: Path) -> N
     assert result.exit_code == 0, result.output
     (copy,) = backups(small)
     text = " ".join(result.output.split())
-    assert f"{copy} written: campaign small, 4 trials, 2 of them under way, last sign of life 20" in text
+    assert f"{copy} written: campaign small, 4 trials, 2 of them under way, last activity 20" in text
     assert f"'athanor restore {copy}' brings it back" in text
     assert len(Reader(f"sqlite:///{copy}").trials()) == 4
 

@@ -32,7 +32,7 @@ def test_long_campaigns_are_told_in_days() -> None:
     assert figure["layout"]["xaxis"]["title"]["text"] == "lab time [d]"
 
 
-def test_failed_and_condemned_attempts_are_hatched_and_crossed() -> None:
+def test_failed_and_rejected_attempts_are_hatched_and_crossed() -> None:
     failed = attempt(0, "make", "furnace_1", state=TrialState.FAILED, reason="<lid> open")
     mended = completed(0, 100.0, steps=(failed, attempt(1, "make", "furnace_1")))
     spoilt = trial(2, TrialState.QUARANTINED, steps=(attempt(2, "make", "furnace_1"), attempt(3, "cycle", "cycler")))
