@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,7 @@ from torch import Tensor
 
 from campaigns.campaign import Campaign
 from campaigns.spaces.parameters import CategoricalConfig, IntegerConfig
+from campaigns.values import Scalar
 from loop.core.candidate_results import results
 from loop.core.inspection_cards import SCORE, Column, InspectionCard, InspectionKind, ModelInspection
 from loop.core.pareto import front_of, wants_front
@@ -46,6 +47,7 @@ Progress = Callable[[str, int, int], None]
 
 _POINTS = 4096  # not tuned: random points, and as many again for each parameter and two; indices to about .02
 _SAMPLES = 64  # not tuned: quasi-random, of each metric at each point; little beside what a posterior is unsure of
+_FEASIBLE_SAMPLES = 256  # not tuned: a probability is exact to 0.03 where it is one half
 _SEED = 0  # not tuned: any fixed number, so that the same store gives the same report
 _SLICED = 6  # parameters that are sliced, the most important first; not tuned: what a page shows at a glance
 _PARTS = 10  # in which candidates are left out; not tuned: the usual ten-fold cross-validation, half a second each
@@ -226,9 +228,19 @@ class _Inspector:
         columns: dict[str, Column] = {name: tuple(point[name] for point in points) for name in names}
         columns |= {"mean": _rounded(found[f"{outcome}_mean"]), "sd": _rounded(found[f"{outcome}_sem"])}
         columns["allowed"] = tuple(allowed)
+        if self.posterior.problem.objective.bounds:
+            columns["feasible"] = self._feasible(settings)
         if kind is InspectionKind.LEVELS:
             columns["measured"] = self._measured(names[0], columns[names[0]])
         yield InspectionCard(kind, outcome, names, columns, {})
+
+    def _feasible(self, settings: Sequence[Mapping[str, Scalar]]) -> Column:
+        """Return the predicted probability at settings that all outcome constraints hold."""
+        posterior, present = self.posterior, [self.campaign.space.present(one) for one in settings]
+        rows = posterior.problem.encoder.encode_product(present, [int(self.settings.get(MATERIAL, 0))])
+        with torch.no_grad():
+            values = posterior.marginal(rows, _FEASIBLE_SAMPLES, _SEED)
+            return _rounded(posterior.problem.feasible(values).double().mean(dim=0).tolist())
 
     def _predicted(self, kind: InspectionKind, outcome: str, names: tuple[str, ...]) -> DataFrame:
         """Return what Ax predicts along parameters, with the others as in the best candidate."""
@@ -284,6 +296,8 @@ def _caveats(campaign: Campaign) -> Iterator[str]:
     space = campaign.space
     if space.parsed_constraints:
         yield "constraints between parameters: importance is that over the whole box, forbidden settings included"
+    if campaign.objective.constraints:
+        yield "outcome constraints: importance is that over the whole space, settings that break them included"
     if space.mixtures:
         yield "totals of mixtures: along a slice, the other shares keep their proportions"
     if space.rows is not None:

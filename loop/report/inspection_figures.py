@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import groupby, pairwise
 from typing import Any
 
 from campaigns.values import MetricValue, Scalar
@@ -30,6 +31,9 @@ _DIRECTIONS = (
     (-1.0, "outcome falls with it", ORANGE),
     (0.0, "categorical", GREY),
 )
+_LIKELY = 0.5  # not tuned: the same as for a candidate that is called the best
+_VEIL = "rgba(138, 146, 156, 0.3)"
+_RINGS = ((6, "#1b2430"), (3, "#ffffff"))  # width and colour: seen on any ground
 _SCALE = "Viridis"  # reads the same in grey, in the light and on the dark page
 
 
@@ -67,7 +71,7 @@ def slice_figure(
     few = "lines+markers" if len(x) < 20 else "lines"
     curve = line(x, mean, "mean", color=BLUE, width=2) | {"mode": few, "hoverinfo": "x+y"}
     shown = layout(label(name, units.get(name)), label(card.outcome, units.get(card.outcome)), 280)
-    shown |= {"showlegend": False} | _marked(held.get(name))
+    shown |= {"showlegend": False, "shapes": [*_veils(x, _feasible(card)), *_marked(held.get(name))]}
     if name in log:
         shown["xaxis"] |= LOG_AXIS
     return {"data": [*_bands(x, low, high), curve], "layout": shown}
@@ -81,10 +85,11 @@ def levels_figure(card: InspectionCard, units: Mapping[str, str], held: Mapping[
     (name,) = card.parameters
     unit = units.get(card.outcome, "1")
     columns = (card.columns[key] for key in (name, "mean", "sd", "measured", "allowed"))
-    rows = [row for row in zip(*columns, strict=True) if row[-1]]
+    rows = [row for row in zip(*columns, _feasible(card), strict=True) if row[4]]
     rows.sort(key=lambda row: float(row[1]))
-    names = [f"{escape(str(level))} ({count})" for level, _, _, count, _ in rows]
-    values = [MetricValue(float(mean), float(sd), unit) for _, mean, sd, _, _ in rows]
+    names = [f"{escape(str(level))} ({count})" for level, _, _, count, *_ in rows]
+    values = [MetricValue(float(mean), float(sd), unit) for _, mean, sd, *_ in rows]
+    colours = [GREY if chance < _LIKELY else BLUE for *_, chance in rows]
     symbols = ["circle-open" if level == held.get(name) else "circle" for level, *_ in rows]
     points: Trace = {
         "type": "scatter",
@@ -92,7 +97,7 @@ def levels_figure(card: InspectionCard, units: Mapping[str, str], held: Mapping[
         "x": [value.value for value in values],
         "y": names,
         "error_x": error_bars(values, BLUE) | {"thickness": 2},
-        "marker": {"color": BLUE, "symbol": symbols, "size": 11, "line": {"width": 3, "color": BLUE}},
+        "marker": {"color": colours, "symbol": symbols, "size": 11, "line": {"width": 3, "color": colours}},
         "hoverinfo": "text",
         "text": [f"{one}: {format_uncertain(v.value, v.sd)} {unit}" for one, v in zip(names, values, strict=True)],
     }
@@ -104,34 +109,23 @@ def levels_figure(card: InspectionCard, units: Mapping[str, str], held: Mapping[
 def contour_figure(
     card: InspectionCard, units: Mapping[str, str], held: Mapping[str, Scalar], log: Sequence[str] = ()
 ) -> Figure:
-    """Return the mean over two parameters as coloured levels, and the best candidate; see ``slice_figure``."""
+    """Return the mean over two parameters as coloured levels, and the best candidate; see ``slice_figure``.
+
+    A grey veil with a line around it covers what is more likely infeasible than feasible.
+    """
     across, up = card.parameters
-    xs, ys = sorted(set(card.columns[across])), sorted(set(card.columns[up]))
-    points = zip(card.columns[across], card.columns[up], strict=True)
-    found = dict(zip(points, _allowed(card, "mean"), strict=True))
-    levels: Trace = {
-        "type": "contour",
-        "x": xs,
-        "y": ys,
-        "z": [[found.get((x, y)) for x in xs] for y in ys],
+    title = {"text": label(card.outcome, units.get(card.outcome)), "side": "right"}
+    levels = _grid(card, _allowed(card, "mean")) | {
         "colorscale": _SCALE,
-        "connectgaps": False,
-        "colorbar": {"title": {"text": label(card.outcome, units.get(card.outcome)), "side": "right"}, "thickness": 14},
+        "colorbar": {"title": title, "thickness": 14},
         "line": {"width": 0.5},
         "hovertemplate": "%{x}, %{y}: %{z}<extra></extra>",
     }
-    best: Trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [held[across]] if across in held and up in held else [],
-        "y": [held[up]] if across in held and up in held else [],
-        "marker": {"symbol": "circle-open", "size": 13, "color": "#ffffff", "line": {"width": 3, "color": "#ffffff"}},
-        "hovertemplate": "best candidate<extra></extra>",
-    }
+    traces = [levels, *_veil(card), *_ring((held[across], held[up]) if across in held and up in held else None)]
     shown = layout(label(across, units.get(across)), label(up, units.get(up)), 340) | {"showlegend": False}
     for name, axis in ((across, "xaxis"), (up, "yaxis")):
         shown[axis] |= LOG_AXIS if name in log else {}
-    return {"data": [levels, best], "layout": shown}
+    return {"data": traces, "layout": shown}
 
 
 def cross_validation_figure(card: InspectionCard, units: Mapping[str, str]) -> Figure:
@@ -187,12 +181,57 @@ def _bands(x: Sequence[Any], low: Sequence[float | None], high: Sequence[float |
     return bands
 
 
-def _marked(value: Scalar | None) -> dict[str, Any]:
+def _grid(card: InspectionCard, values: Sequence[float | None]) -> Trace:
+    """Return a contour of values at the points of a card."""
+    across, up = card.parameters
+    xs, ys = sorted(set(card.columns[across])), sorted(set(card.columns[up]))
+    found = dict(zip(zip(card.columns[across], card.columns[up], strict=True), values, strict=True))
+    z = [[found.get((x, y)) for x in xs] for y in ys]
+    return {"type": "contour", "x": xs, "y": ys, "z": z, "connectgaps": False}
+
+
+def _veil(card: InspectionCard) -> list[Trace]:
+    """Return what covers the points where outcome constraints are more likely broken than kept."""
+    if all(share >= _LIKELY for share in _feasible(card)):
+        return []
+    region = {"type": "constraint", "operation": ">", "value": _LIKELY}  # Plotly fills what breaks it
+    look = {"fillcolor": "rgba(138, 146, 156, 0.75)", "line": {"color": "#ffffff", "width": 2}, "hoverinfo": "skip"}
+    return [_grid(card, _feasible(card)) | {"contours": region} | look]
+
+
+def _ring(place: tuple[Scalar, Scalar] | None) -> list[Trace]:
+    """Return a white ring with dark edges around the best candidate, whole even on the edge of the map."""
+    if place is None:
+        return []
+    rings = [{"symbol": "circle-open", "size": 13, "color": c, "line": {"width": w, "color": c}} for w, c in _RINGS]
+    base: Trace = {"type": "scatter", "mode": "markers", "x": [place[0]], "y": [place[1]], "cliponaxis": False}
+    return [base | {"marker": ring, "hovertemplate": "best candidate<extra></extra>"} for ring in rings]
+
+
+def _feasible(card: InspectionCard) -> list[float]:
+    """Return the probability of being feasible at each point: one without outcome constraints."""
+    return [float(share) for share in card.columns.get("feasible", (1.0,) * len(card.columns["mean"]))]
+
+
+def _veils(x: Sequence[float], feasible: Sequence[float]) -> list[dict[str, Any]]:
+    """Return a grey box behind each part of an axis where outcome constraints are more likely broken than kept."""
+    edges = [x[0], *((low + high) / 2 for low, high in pairwise(x)), x[-1]]
+    box = {"type": "rect", "y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
+    look = {"fillcolor": _VEIL, "line": {"width": 0}}
+    runs = [list(places) for unlikely, places in _runs(feasible) if unlikely]
+    return [box | look | {"x0": edges[places[0]], "x1": edges[places[-1] + 1]} for places in runs]
+
+
+def _runs(feasible: Sequence[float]) -> Iterator[tuple[bool, Iterator[int]]]:
+    return groupby(range(len(feasible)), key=lambda place: feasible[place] < _LIKELY)
+
+
+def _marked(value: Scalar | None) -> list[dict[str, Any]]:
     """Return an upright line at the best candidate's value."""
     if value is None:
-        return {}
+        return []
     across = {"type": "line", "x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "paper"}
-    return {"shapes": [across | {"line": {"color": GREY, "width": 1.2, "dash": "dot"}}]}
+    return [across | {"line": {"color": GREY, "width": 1.2, "dash": "dot"}}]
 
 
 def _values(card: InspectionCard, name: str, unit: str) -> list[MetricValue]:

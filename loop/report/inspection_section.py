@@ -26,10 +26,12 @@ from loop.report.style import Figure
 _WAYS = {InspectionKind.LEVELS: "by", InspectionKind.SLICE: "along", InspectionKind.CONTOUR: "over"}
 _IMPORTANCE = "The longer the bar, the more a parameter matters. Its colour says which way the outcome goes on average."
 _SURFACE = (
-    "What the models predict along the most important parameters, with everything else as in {held}; bands and bars "
-    "are one standard deviation. Dotted line and ring: the best candidate. The number behind a level is how many "
-    "measurements there are with it. What a constraint forbids is left blank."
+    "What the models predict along the most important parameters, with everything else as in {held}: what matters here "
+    "may differ from what matters over the whole space. Bands and bars are one standard deviation. Dotted line and "
+    "ring: the best candidate. The number behind a level is how many measurements there are with it. Settings that the "
+    "space's own constraints forbid are left blank."
 )
+_FEASIBLE = " Grey: outcome constraints ({bounds}) are more likely broken than kept, by the models."
 _CROSS_VALIDATION = (
     "Each candidate as models predict it that have not seen it. Points on the dashed line are predicted exactly; a "
     "column of points shows a model that predicts the same for all."
@@ -80,7 +82,9 @@ class _Shown:
         folded = [
             details(f"along the parameters: {n}", grid(self._surfaces(n))) for n in names if n not in self._wanted
         ]
-        return [paragraph(_SURFACE.format(held=held), "note"), grid(open_), *folded]
+        bounds = ", ".join(bound.text for bound in self.campaign.build_objective().bounds)
+        note = _SURFACE.format(held=held) + (_FEASIBLE.format(bounds=bounds) if bounds else "")
+        return [paragraph(note, "note"), grid(open_), *folded]
 
     def cross_validation(self) -> list[str]:
         """Return how well the models predict what they have not seen."""

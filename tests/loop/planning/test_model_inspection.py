@@ -225,3 +225,27 @@ def test_of_a_front_the_metrics_are_asked_for_and_what_terms_are_derived_from() 
     said = asked(lab)
     assert {card.outcome for card in said.cards} == {"double", "merit"}
     assert said.reference is not None
+
+
+def test_the_probability_of_keeping_the_outcome_constraints_stands_beside_each_point() -> None:
+    objective = {
+        "terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}],
+        "constraints": [{"metric": "merit", "at_most": 1.0}],
+    }
+    lab = filling(3, 24, crossed, objective=objective)
+    said = asked(lab)
+    assert said.reference is not None
+    held = lab.trials[said.reference].candidate.parameters
+    card = next(card for card in cards(said, InspectionKind.SLICE, SCORE) if card.parameters == ("x0",))
+    pairs = [(float(x), float(p)) for x, p in zip(card.columns["x0"], card.columns["feasible"], strict=True)]
+    truth = [(crossed({**held, "x0": x}, 0), chance) for x, chance in pairs]
+    assert all(chance > 0.9 for merit, chance in truth if merit < 0.8)
+    assert all(chance < 0.1 for merit, chance in truth if merit > 1.2)
+    assert {merit < 0.8 for merit, _ in truth} == {True, False}, "both are looked at"
+    (contour,) = cards(said, InspectionKind.CONTOUR, SCORE)
+    assert min(contour.columns["feasible"]) < 0.1 < 0.9 < max(contour.columns["feasible"])
+    assert any(text.startswith("outcome constraints: importance") for text in said.left_out)
+
+
+def test_without_outcome_constraints_there_is_no_such_probability(plane: tuple[Lab, ModelInspection]) -> None:
+    assert not any("feasible" in card.columns for card in plane[1].cards)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from loop.report.inspection_figures import (
     slice_figure,
 )
 from loop.report.inspection_section import inspection_parts
+from loop.report.style import BLUE, GREY
 from tests.trials import campaign, completed
 
 IMPORTANCE = InspectionCard(
@@ -113,9 +115,33 @@ def test_levels_stand_in_the_order_of_what_is_predicted_with_them() -> None:
 
 
 def test_a_contour_is_a_grid_with_gaps_and_the_best_candidate() -> None:
-    levels, best = contour_figure(CONTOUR, UNITS, {"temperature": 700.0, "time": 10.0})["data"]
+    levels, edge, best = contour_figure(CONTOUR, UNITS, {"temperature": 700.0, "time": 10.0})["data"]
     assert levels["z"] == [[1.0, 3.0], [2.0, None]]
-    assert (best["x"], best["y"]) == ([700.0], [10.0])
+    assert (best["x"], best["y"]) == (edge["x"], edge["y"]) == ([700.0], [10.0])
+    assert best["cliponaxis"] is edge["cliponaxis"] is False, "a ring on the edge of the map is whole"
+
+
+def test_grey_covers_what_outcome_constraints_more_likely_forbid() -> None:
+    contour = replace(CONTOUR, columns={**CONTOUR.columns, "feasible": (0.9, 0.6, 0.4, 0.0)})
+    _, veil = contour_figure(contour, UNITS, {})["data"]
+    assert veil["z"] == [[0.9, 0.4], [0.6, 0.0]]
+    region = {"type": "constraint", "operation": ">", "value": 0.5}
+    assert veil["contours"] == region, "Plotly fills what does not satisfy it"
+    along = replace(SLICE, columns={**SLICE.columns, "feasible": (0.2, 0.4, 0.6, 0.1)})
+    boxes = [(box["x0"], box["x1"]) for box in slice_figure(along, UNITS, {})["layout"]["shapes"]]
+    assert boxes == [(1.0, 30.0), (75.0, 100.0)]
+    levels = replace(LEVELS, columns={**LEVELS.columns, "feasible": (0.9, 0.1, 0.5, 0.0)})
+    (points,) = levels_figure(levels, UNITS, {})["data"]
+    assert points["marker"]["color"] == [GREY, BLUE, BLUE], "argon"
+
+
+def test_the_section_says_which_outcome_constraints_are_grey() -> None:
+    bounds = [{"metric": "capacity", "at_least": 120.0}]
+    both = [campaign(objective=campaign().objective.model_dump() | {"constraints": some}) for some in ([], bounds)]
+    free, bound = ("".join(inspection_parts(one, [], ModelInspection((SLICE,)))) for one in both)
+    assert "outcome constraints (" not in free
+    assert "Grey: outcome constraints (capacity &gt;= 120 mAh/g) are more likely broken than kept" in bound
+    assert "may differ from what matters over the whole space" in free
 
 
 def test_predictions_stand_against_measurements_with_the_diagonal() -> None:
@@ -140,7 +166,7 @@ def test_the_section_begins_with_what_matters_and_how_good_the_model_is() -> Non
     assert "everything else as in the best candidate, that of trial 0" in text
     assert "<li>contour of &lt;x&gt;: no choice</li>" in text
     figures = re.findall(r'<script type="application/json">(.*?)</script>', text)
-    assert [len(json.loads(figure)["data"]) for figure in figures] == [3, 1, 5, 2, 2, 2]
+    assert [len(json.loads(figure)["data"]) for figure in figures] == [3, 1, 5, 3, 2, 2]
     assert "Sobol" not in text.partition("what the numbers mean")[0], "definitions come last"
 
 
