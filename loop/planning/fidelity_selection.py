@@ -59,7 +59,7 @@ class LowFidelityData:
     def __init__(self, problem: OptimizationProblem) -> None:
         self._done: list[TrialRecord] = []
         self._source_models = SourceModels(problem, ())
-        self._fitted_to: tuple[int, ...] = ()
+        self._fitted_to: tuple[int, ...] | None = ()
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -72,7 +72,7 @@ class LowFidelityData:
 
     def forget(self) -> None:
         """Forget all trials."""
-        self._done, self._fitted_to = [], ()
+        self._done, self._fitted_to = [], None
 
     def source_models(self, problem: OptimizationProblem) -> SourceModels:
         """Return the models of the cheap measurements, fitted once for each set of them and layout of rows."""

@@ -14,7 +14,8 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.candidate_results import best, results
 from loop.core.proposals import Proposal
 from loop.core.records import TrialRecord
-from loop.planning.fidelity_selection import plan
+from loop.planning.fidelity_selection import LowFidelityData, plan
+from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
@@ -207,3 +208,19 @@ def test_a_report_tells_of_all_fidelities(bench: Bench, tmp_path: Path) -> None:
 
     bench.run(calcination(budget={"trials": 4}))
     assert "formation.capacity" in write_report(Reader(bench.url), tmp_path / "report.html").read_text()
+
+
+def test_two_cheap_measurements_are_no_source_and_forgotten_ones_are_none_either() -> None:
+    plan_ = campaign(0, fidelities=SCAN)
+    problem = OptimizationProblem(plan_, Encoder(plan_.space))
+    data = LowFidelityData(problem)
+    sources = []
+    for number in range(3):
+        found = {"candidate": Candidate({"a": 0.3 * number, "b": 0.5}), "proposal": Proposal("model", fidelity="quick")}
+        metrics = {"quick.y": MetricValue(float(number), 0.0, "eV")}
+        data.learn(trials.trial(number, TrialState.COMPLETED, metrics=metrics, **found))
+        sources.append(len(data.source_models(problem).by_metric["y"]))
+    assert sources == [0, 0, 1]
+    data.forget()
+    assert data.numbers == ()
+    assert data.source_models(problem).by_metric["y"] == ()

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
 
 from campaigns.values import Scalar
 from loop.core.records import RegretEstimate
 from loop.planning.planner import Planner
+from loop.planning.regret import _scores
+from surrogates.models.feasibility import Feasibility
 from tests.planned import Lab, campaign
 
 RULES = [{"kind": "target", "score": 1.9}, {"kind": "no_better", "improvement": 0.1}]
@@ -84,3 +88,15 @@ def test_what_is_bound_to_fail_is_no_hope() -> None:
     ignored = left(ignorant.planner)
     assert ignored is not None
     assert heeded.better[0][1] < 0.5 < ignored.better[0][1]
+
+
+def test_what_was_measured_cannot_fail_and_the_rest_fails_together() -> None:
+    lab = Lab(campaign(1, stopping=RULES), hill)
+    lab.run(6)
+    even = cast(Feasibility, lambda rows: torch.full((len(rows),), 0.5).double())
+    posterior = replace(lab.planner.models.posterior(), prospects=even)
+    rows = torch.cat([posterior.rows[:2], torch.tensor([[0.11], [0.62], [0.93]]).double()])
+    failed = _scores(posterior, rows, 2, 0) == -torch.inf
+    assert not bool(failed[:, :2].any())
+    assert 0.3 < float(failed[:, 2].double().mean()) < 0.7
+    assert bool((failed[:, 2:] == failed[:, 2:3]).all())
