@@ -106,6 +106,11 @@ class MetricGP(MetricModel, ExactGP, GPyTorchModel, FantasizeMixin):
         self._outdated = False  # whether hyper-parameters may be others than those that were factorised with
 
     @property
+    def batch_shape(self) -> torch.Size:
+        """Empty; after ``condition_on_observations``, that of the values, so f for f fantasies."""
+        return self.train_inputs[0].shape[:-2]
+
+    @property
     def data(self) -> Data:
         """The standardised measurements that it was fitted to, with the noise that they do not tell of."""
         self._update()

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from botorch.acquisition import LogExpectedImprovement, qKnowledgeGradient, qLogExpectedImprovement
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models import ModelListGP, SingleTaskGP
@@ -389,6 +390,8 @@ def test_fantasies_are_models_whose_uncertainty_has_shrunk(batch: tuple[int, ...
     at = torch.from_numpy(np.random.default_rng(5).random((*batch, 3, 6)))
     fantasy = gp.fantasize(at, SobolQMCNormalSampler(torch.Size([4]), seed=0))
     after = fantasy.posterior(at)
+    assert fantasy.batch_shape == (4, *batch)
+    assert gp.batch_shape == ()
     assert after.mean.shape == (4, *batch, 3, 1)
     assert bool((after.variance < 0.2 * gp.posterior(at).variance).all())
 
@@ -485,3 +488,28 @@ def test_a_process_with_further_measurements_says_nothing_without_them() -> None
     for asked in (more.marginals, more.joint, lambda at: more.cross(at, at), lambda _: more.evidence):
         with pytest.raises(UnsupportedError, match=r"has its posterior alone: ask posterior\(X\)"):
             asked(rows)
+
+
+def test_acquisition_functions_of_botorch_take_a_batch_of_fantasies() -> None:
+    gp, rng = in_the_box(25), np.random.default_rng(5)
+    at = torch.from_numpy(rng.random((2, 6)))
+    fantasy = gp.fantasize(at, SobolQMCNormalSampler(torch.Size([4]), seed=0))
+    rows = torch.from_numpy(rng.random((5, 1, 1, 6)))
+    for improvement in (LogExpectedImprovement(fantasy, best_f=0.0), qLogExpectedImprovement(fantasy, best_f=0.0)):
+        found = improvement(rows)
+        assert found.shape == (5, 4)
+        assert bool(found.isfinite().all())
+    more = gp.condition_on_observations(at.expand(3, 2, 6), torch.zeros(3, 2, 1).double())
+    assert LogExpectedImprovement(more, best_f=0.0)(rows).shape == (5, 3)
+
+
+@pytest.mark.filterwarnings("ignore:std")  # BoTorch's, of its starting points
+def test_the_knowledge_gradient_of_a_set_of_rows_is_evaluated() -> None:
+    gp = in_the_box(25)
+    gradient = qKnowledgeGradient(gp, num_fantasies=4)
+    bounds = torch.tensor([[0.0] * 6, [1.0] * 6]).double()
+    rows = torch.from_numpy(np.random.default_rng(5).random((1, 2, 6)))
+    options = {"maxiter": 3, "seed": 0}
+    found = gradient.evaluate(rows, bounds=bounds, num_restarts=1, raw_samples=4, options=options)
+    assert found.shape == (1,)
+    assert bool(found.isfinite().all())
