@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cached_property
 from typing import Any, Self
@@ -62,6 +62,21 @@ class SingleOutputModel(Model):
             UnsupportedError: always.
         """
         raise self._refusal()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Self:
+        """Convert or move parameters, but not to another precision or device: measurements stay where they are.
+
+        Raises:
+            UnsupportedError: they would leave double precision or this device, as by ``float()`` or ``to``.
+        """
+        asked = fn(torch.zeros((), dtype=torch.float64))
+        if asked.dtype != torch.float64 or asked.device.type != "cpu":
+            raise UnsupportedError(
+                f"{type(self).__name__} works in torch.float64 on the CPU alone, got {asked.dtype} on "
+                f"{asked.device.type}; convert what its posterior gives instead"
+            )
+        found: Self = super()._apply(fn, *args, **kwargs)
+        return found
 
     def _refusal(self) -> UnsupportedError:
         return UnsupportedError(

@@ -70,6 +70,15 @@ class MetricUnits(OutcomeTransform):
         """Return values and variances in standardised units."""
         return (Y - self.shift) / self.scale, None if Yvar is None else Yvar / self.scale**2
 
+    def untransform(
+        self,
+        Y: Tensor,
+        Yvar: Tensor | None = None,
+        X: Tensor | None = None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return values and variances in the metric's unit."""
+        return self.shift + self.scale * Y, None if Yvar is None else Yvar * self.scale**2
+
     def untransform_posterior(self, posterior: Posterior, X: Tensor | None = None) -> GPyTorchPosterior:  # noqa: ARG002
         """Return a posterior in the metric's unit."""
         latent = posterior.distribution

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from botorch.acquisition import qLogNoisyExpectedImprovement
+from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model, ModelList
 from botorch.optim import optimize_acqf, optimize_acqf_discrete
@@ -123,3 +124,24 @@ def test_rows_in_batches_of_batches_are_those_of_flat_ones(kind: str) -> None:
     found, rows = built(kind), rows_for(kind, 2, 3, 4)
     flat: Tensor = found.posterior(rows.reshape(6, 4, 3)).mean
     np.testing.assert_allclose(found.posterior(rows).mean.reshape(6, 4, 1), flat, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_no_model_leaves_double_precision(kind: str) -> None:
+    found, rows = built(kind), rows_for(kind, 3)
+    expected = found.posterior(rows).mean
+    for convert in (found.float, lambda: found.to(torch.float32), lambda: found.to("meta")):
+        with pytest.raises(UnsupportedError, match=r"works in torch\.float64 on the CPU alone, got torch\.float"):
+            convert()
+    assert torch.equal(found.double().to(rows).posterior(rows).mean, expected)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if not in_pool(kind)])
+def test_a_hypervolume_is_improved_with_it_beside_another(kind: str) -> None:
+    both, rows = ModelList(built(kind), built("box")), rows_for(kind, 8)
+    drawn = get_sampler(both.posterior(rows), torch.Size([16]), seed=0)
+    improvement = qLogNoisyExpectedHypervolumeImprovement(
+        both, [-1.0, -1.0], rows[:6], sampler=drawn, X_pending=rows[6:7], prune_baseline=True, cache_root=False
+    )
+    assert bool(improvement(rows[7:].unsqueeze(0)).isfinite().all())
+    assert torch.equal(both.subset_output([0]).posterior(rows).mean, built(kind).posterior(rows).mean)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from botorch.acquisition import LogExpectedImprovement, qKnowledgeGradient, qLogExpectedImprovement
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+from botorch.cross_validation import loo_cv
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.models.gpytorch import GPyTorchModel
@@ -513,3 +514,14 @@ def test_the_knowledge_gradient_of_a_set_of_rows_is_evaluated() -> None:
     found = gradient.evaluate(rows, bounds=bounds, num_restarts=1, raw_samples=4, options=options)
     assert found.shape == (1,)
     assert bool(found.isfinite().all())
+
+
+def test_botorch_cross_validates_it_in_the_unit_of_the_metric() -> None:
+    gp = in_the_box(25)
+    found = loo_cv(gp)
+    mean, variance = gp.factor.leave_one_out()
+    torch.testing.assert_close(found.observed_Y.flatten(), hartmann(gp.rows))
+    torch.testing.assert_close(found.posterior.mean.flatten(), gp.shift + gp.scale * mean)
+    torch.testing.assert_close(found.posterior.variance.flatten(), gp.scale**2 * variance)
+    assert found.observed_Yvar is not None
+    torch.testing.assert_close(found.observed_Yvar.flatten(), gp.scale**2 * gp.data.noise)
