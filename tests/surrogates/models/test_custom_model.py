@@ -235,6 +235,14 @@ def test_intervals_that_proved_too_narrow_are_widened() -> None:
     assert torch.allclose(fitted("own", inflation=2.0).marginals(at)[1], 2.0 * fitted("own").marginals(at)[1])
 
 
+def test_rows_together_are_widened_as_rows_one_by_one_and_noise_is_not() -> None:
+    at, plain, wide = rows(5, seed=1), fitted("own"), fitted("own", inflation=2.0)
+    (mean, covariance), (same, wider) = plain.joint(at), wide.joint(at)
+    assert torch.equal(same, mean)
+    assert torch.allclose(wider, 4.0 * covariance)
+    assert torch.allclose(wide.noise(at), plain.noise(at))
+
+
 def test_an_ensemble_has_no_evidence_and_the_noise_that_is_stated() -> None:
     model = fitted("Lines")
     assert "loo" not in model.describe()
