@@ -343,6 +343,9 @@ def _arguments(
     ]
     many = griffe.ParameterKind.var_positional in kinds
     if len(required) > kind.arguments or keywords:
+        if keywords and len(takes) < kind.arguments and not many:  # what it is called with stands behind a *
+            given = f"{_count(kind.arguments)} by position"
+            return f"takes {', '.join(keywords)} by keyword alone, but is called with {given}; remove the '*' before it"
         needed = ", ".join([*required, *keywords])
         return f"needs {needed}, but is called with {_count(kind.arguments)}"
     if len(takes) < kind.arguments and not many:

@@ -154,6 +154,10 @@ MODULE = """
     def failing(train_X, train_Y, train_Yvar):
         raise RuntimeError("no licence")
 
+    class Keyword(SingleTaskGP):
+        def __init__(self, train_X, train_Y, *, train_Yvar):
+            super().__init__(train_X, train_Y, train_Yvar)
+
     def short(train_X, train_Y):
         return SingleTaskGP(train_X, train_Y)
 """
@@ -298,6 +302,7 @@ def test_a_model_that_can_be_used_passes_the_rehearsal(name: str) -> None:
         ("own_models:own", ""),
         ("botorch.models:SingleTaskGP", ""),
         ("own_models:short", "takes 2 arguments, but is called with 3 arguments"),
+        ("own_models:Keyword", "takes train_Yvar by keyword alone, but is called with 3 arguments by position; remove"),
         ("own_models:Plain", "is a class without posterior"),
     ],
 )
