@@ -177,10 +177,14 @@ def _elsewhere(module: ModuleFile, tree: griffe.Module, name: str, folder: Path 
                 return _find(locate(member.wildcard, folder), name, folder, steps + 1)
             except (NoModuleError, NoNameError):
                 continue
-    names = _bound(ast.parse(module.file.read_bytes()))
+    code = ast.parse(module.file.read_bytes())
+    names = _bound(code)
     if name in names or not names.isdisjoint(_ANY):
         return Definition(module, name, None, folder)
-    public = sorted(n for n in names if not n.startswith("_"))
+    modules = {
+        one for node in _scope(code) if isinstance(node, ast.Import) for each in node.names for one in _bound_by(each)
+    }
+    public = sorted(n for n in names - modules if not n.startswith("_"))
     raise NoNameError(f"{module.name} has no {name}{suggestion(name, public)}")
 
 

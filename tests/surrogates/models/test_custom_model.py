@@ -304,11 +304,19 @@ def test_a_model_that_can_be_used_passes_the_rehearsal(name: str) -> None:
         ("own_models:short", "takes 2 arguments, but is called with 3 arguments"),
         ("own_models:Keyword", "takes train_Yvar by keyword alone, but is called with 3 arguments by position; remove"),
         ("own_models:Plain", "is a class without posterior"),
+        ("own_models:Owm", "own_models has no Owm, did you mean 'Own'"),
     ],
 )
 def test_validate_tells_without_importing(tmp_path: Path, path: str, message: str) -> None:
     found = trouble(NamedObject("metrics.merit.model", path, Use.MODEL), tmp_path)
     assert (message in found) if message else found == ""
+
+
+def test_an_imported_module_is_not_suggested_as_a_model(tmp_path: Path) -> None:
+    (tmp_path / "lab_models.py").write_text("import numpy as np\nimport torch\n")
+    for name in ("nope", "npp", "torc"):
+        found = trouble(NamedObject("metrics.merit.model", f"lab_models:{name}", Use.MODEL), tmp_path)
+        assert found == f"lab_models has no {name}"
 
 
 @pytest.mark.parametrize("other", [{"prior": "a:b"}, {"within": [0, 1]}, {"proportional_to": "mass"}])
