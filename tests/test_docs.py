@@ -25,6 +25,7 @@ def name(page: Path) -> str:
     return page.name
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # the tutorial runs seven campaigns
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_a_reader_can_do_what_a_page_says(page: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def test_rows_are_those_of_the_pool(pool: Pool) -> None:
     assert rows == entries, "the pool has changed; run: python -m simulators.cathode_truth"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LiCoO2-layered", "LiTi2O4-spinel", "LiMnSO4F-tavorite", "Li2FeSiO4-orthosilicate"])
 def test_rows_can_be_made_again(pool: Pool, name: str) -> None:
     known = next(row for row in read(TABLE) if row.id == name)
@@ -71,6 +72,7 @@ def test_the_table_survives_being_written_again(pool: Pool, tmp_path: Path) -> N
     assert (tmp_path / "again.csv").read_text(encoding="utf-8") == TABLE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_or_has_changed_is_computed(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def events(crew: Crew[EpicsLab]) -> list[dict[str, Any]]:
     return [event["data"] for event in crew.events()]
 
 
+@pytest.mark.slow
 def test_the_same_plan_makes_a_sample_over_channel_access_that_others_can_measure(crew: Crew[EpicsLab]) -> None:
     made, seen = crew.run(job("oven", recipe=QUICK), job("xrd"))
     assert (made.ok, made.error) == (True, None)
@@ -81,6 +82,7 @@ def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event
     assert events(crew) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_back_cold_is_never_a_success(crew: Crew[EpicsLab]) -> None:
     oven = begin(crew, recipe=SLOW)
     port = crew.lab.server.port
@@ -107,6 +109,7 @@ def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew[EpicsLa
     assert not result.dispatched
 
 
+@pytest.mark.slow
 def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew[EpicsLab]) -> None:
     oven = begin(crew, recipe=QUICK | {"time": 10.0})
     crew.stations["oven"].abort("look elsewhere")
@@ -119,6 +122,7 @@ def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew[Ep
     assert [data["oven_token"] for data in events(crew)] == ["t3-oven", "t4-oven"]
 
 
+@pytest.mark.slow
 def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     program = (
         "from simulators.epics_lab import FurnaceServer, unused_port\n"

@@ -58,6 +58,7 @@ def test_fractions_are_recovered_within_their_uncertainty(name: str) -> None:
     assert np.std(errors) > 0.2
 
 
+@pytest.mark.slow
 def test_a_pure_powder_is_pure_and_one_without_the_target_has_none() -> None:
     pure, _ = fraction_of(*powder("LCO", 1.0, 1))
     absent, flags = fraction_of(*powder("LCO", 0.0, 1))
@@ -67,6 +68,7 @@ def test_a_pure_powder_is_pure_and_one_without_the_target_has_none() -> None:
     assert flags == ()
 
 
+@pytest.mark.slow
 def test_a_shorter_count_knows_less() -> None:
     data, context = powder("NMC", 0.7, 0, count_time=0.02)
     short, flags = fraction_of(data, context)
@@ -174,6 +176,7 @@ def test_the_target_is_no_impurity_of_itself(write: Callable[[Structure], Struct
     assert flags == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [50.0, 1200.0, 20000.0])
 def test_a_pattern_that_is_mostly_of_an_unknown_phase_is_flagged_whatever_the_background(level: float) -> None:
     data = gaussians([(LITHIUM_MANGANATE, 0.2), (BIXBYITE, 0.8)], 0.12, level)
@@ -182,6 +185,7 @@ def test_a_pattern_that_is_mostly_of_an_unknown_phase_is_flagged_whatever_the_ba
     assert flags
 
 
+@pytest.mark.slow
 def test_a_minority_of_an_unknown_phase_is_flagged_with_its_lines() -> None:
     data = gaussians([(LITHIUM_MANGANATE, 0.75), (BIXBYITE, 0.25)], 0.12, 5000.0)
     _, flags = fraction_of(data, AnalysisContext("LiMnO2", LITHIUM_MANGANATE))
@@ -288,6 +292,7 @@ def test_a_wide_hump_is_background_and_a_narrow_one_is_never_taken_for_a_phase()
     assert fraction_of({"two_theta": grid, "counts": counts + narrow}, CONTEXT)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda y: y / y.max(), lambda y: np.round(100 * y / y.max(), 2), lambda y: y / 7.3])
 def test_intensities_need_not_be_counts(change: Callable[[FloatArray], FloatArray]) -> None:
     data = gaussians(MIXTURE, 0.12)
@@ -312,6 +317,7 @@ def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain: float, zero
     assert flags == ()
 
 
+@pytest.mark.slow
 def test_a_target_does_not_move_onto_an_impurity_of_its_type() -> None:
     ilmenite = crystal_of(
         "R-3",

@@ -84,6 +84,7 @@ def test_each_kind_of_failure_has_its_exit_code(error: AthanorError, code: int) 
     assert exit_code(error) == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cathode", "calcination"])
 def test_init_writes_a_commented_campaign_that_is_valid(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,6 +138,7 @@ def test_validate_says_ok_with_a_summary() -> None:
     assert {line.split(":")[0] for line in lines} >= {"campaign", "metric", "stations", "workflow", "budget"}
 
 
+@pytest.mark.slow
 def test_validate_shows_every_error_and_exits_with_two(small: Path) -> None:
     small.write_text(small.read_text().replace("seed: 1", "sed: 1").replace("trials: 10", "trials: 0"))
     result = athanor("validate", small)
@@ -242,6 +244,7 @@ def test_a_trial_that_is_not_there_is_an_error_of_the_store(small: Path) -> None
     assert "no trial 9; allowed: 0 to 3" in result.output
 
 
+@pytest.mark.slow
 def test_report_writes_one_file_beside_the_store_or_where_it_is_told(small: Path) -> None:
     assert athanor("report", small).exit_code == 0
     page = small.with_suffix(".html").read_text()
@@ -274,6 +277,7 @@ def imported_by(*words: str | Path) -> set[str]:
 HEAVY = {"torch", "ax", "botorch", "gpytorch", "pymatgen", "chgnet", "matgl", "bluesky", "ophyd", "pandas"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "light"),
     [

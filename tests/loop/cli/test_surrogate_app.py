@@ -57,6 +57,7 @@ def test_every_command_and_every_option_has_help_and_stands_on_the_page() -> Non
             assert [option for option in parameter.opts if option.startswith("--") and option not in page] == []
 
 
+@pytest.mark.slow
 def test_training_writes_a_folder_and_says_what_was_left_out_and_how_good_it_is(table: Path, place: Path) -> None:
     result = surrogate("train", "--data", table, "--target", "heat[eV/atom]", "--out", "m", "--epochs", 2)
     assert result.exit_code == 0, result.output
@@ -74,6 +75,7 @@ def test_training_writes_a_folder_and_says_what_was_left_out_and_how_good_it_is(
     assert read_record(place / "m").source == "salts.csv"
 
 
+@pytest.mark.slow
 def test_a_part_of_the_rows_will_do_to_try_things_out(table: Path, place: Path) -> None:
     words = ("--data", table, "--target", "heat[eV/atom]", "--out", "m", "--epochs", 1, "--max-rows", 14)
     result = surrogate("train", *words)
@@ -81,6 +83,7 @@ def test_a_part_of_the_rows_will_do_to_try_things_out(table: Path, place: Path) 
     assert read_record(place / "m").rows == 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -157,17 +160,20 @@ def test_a_model_is_evaluated_on_new_data_and_warns_of_what_it_has_not_seen(mode
     assert "error on known elements:" in result.output
 
 
+@pytest.mark.slow
 def test_a_table_that_the_model_learnt_from_is_no_test_of_it(model: Path, table: Path) -> None:
     result = surrogate("evaluate", model, "--data", table)
     assert "warning: the model was trained with a table of this name, salts.csv" in result.output
 
 
+@pytest.mark.slow
 def test_data_of_another_quantity_are_refused(model: Path, table: Path) -> None:
     result = surrogate("evaluate", model, "--data", table, "--target", "heat[mAh/g]")
     assert result.exit_code == 2
     assert "mAh/g" in result.output
 
 
+@pytest.mark.slow
 def test_looking_loads_no_torch(model: Path) -> None:
     code = "import sys\nfrom loop.cli.surrogate_commands import print_model, print_models\nfrom pathlib import Path\n"
     code += f"print_model(Path({str(model)!r}))\nprint_models(Path({str(model)!r}))\n"

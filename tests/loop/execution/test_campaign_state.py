@@ -31,6 +31,7 @@ def amend(state: CampaignState) -> None:
     state.store.amend([change], ("kim", "it melts"), {})
 
 
+@pytest.mark.slow
 def test_an_amendment_holds_once_it_is_applied_and_from_the_next_trial_on(state: CampaignState) -> None:
     amend(state)
     assert state.read_journal()[0].waiting

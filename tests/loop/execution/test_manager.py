@@ -23,6 +23,7 @@ def short(trials: int = 3, **changes: Any) -> dict[str, Any]:
     return troubled("Bench", budget={"trials": trials}, planner={"initial": 10}, **changes)
 
 
+@pytest.mark.slow
 def test_what_was_begun_is_finished_before_the_next_trial_begins_and_one_trial_waits_at_most(bench: Bench) -> None:
     first, second = only_step([], ["x", "y"], stations=["bench"], timeout="2 h"), short()["workflow"][0]
     del first["analysis"]
@@ -47,6 +48,7 @@ def test_the_end_is_told_last_with_the_best(bench: Bench) -> None:
     assert ended.best.score == max(trial.score or 0.0 for trial in outcome.trials)
 
 
+@pytest.mark.slow
 def test_raw_data_that_were_stored_before_a_kill_are_analysed_and_not_measured_again(bench: Bench) -> None:
     def die(event: Event) -> None:
         if isinstance(event, StepEnded) and event.trial == 1:
@@ -61,6 +63,7 @@ def test_raw_data_that_were_stored_before_a_kill_are_analysed_and_not_measured_a
     assert len(outcome.trials) == 3
 
 
+@pytest.mark.slow
 def test_trials_are_rescored_as_a_session_takes_over_even_if_it_proposes_nothing(bench: Bench) -> None:
     terms = [
         {"goal": "maximise", "metric": "height", "scale": 0.1},

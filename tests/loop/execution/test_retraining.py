@@ -101,6 +101,7 @@ def test_a_model_that_predicts_held_back_data_better_is_taken_over_when_it_is_du
     assert again.planner.models.posterior().describe() == session.planner.models.posterior().describe()
 
 
+@pytest.mark.slow
 def test_a_tuning_that_is_killed_is_told_and_the_campaign_goes_on(session: Session) -> None:
     done = trials(EVERY + 5)
     session.planner.recall(done)

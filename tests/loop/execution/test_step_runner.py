@@ -124,6 +124,7 @@ def test_a_station_that_fails_for_the_last_time_is_told_and_left_alone(shut: Shi
     assert not shut.dispatcher.usable("bench")
 
 
+@pytest.mark.slow
 def test_a_session_that_ends_by_force_leaves_a_failed_step_as_the_store_has_it(shut: Shift) -> None:
     shut.begin()
     result = shut.result()

@@ -281,6 +281,7 @@ def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Pa
     assert "1 new, 3 already there" in again.output
 
 
+@pytest.mark.slow
 def test_contradicting_rows_are_told_together_and_withdrawn_together(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
@@ -294,6 +295,7 @@ def test_contradicting_rows_are_told_together_and_withdrawn_together(small: Path
     assert "2 new, 2 already there" in athanor("trial", "import", "old.csv", "--reason", "corrected").output
 
 
+@pytest.mark.slow
 def test_uncertainties_that_are_added_later_complete_the_trials_whatever_the_table_is_called(small: Path) -> None:
     bare = "".join(",".join(line.split(",")[:2]) + "\n" for line in SHORT.splitlines())
     (small.parent / "old.csv").write_text(bare)

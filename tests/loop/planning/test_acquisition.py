@@ -93,6 +93,7 @@ def test_it_finds_the_best_affordable_material_at_a_good_temperature() -> None:
     assert found
 
 
+@pytest.mark.slow
 def test_a_bound_on_a_known_number_is_never_broken_and_nothing_is_proposed_twice() -> None:
     world = World()
     done = world.start()
@@ -104,6 +105,7 @@ def test_a_bound_on_a_known_number_is_never_broken_and_nothing_is_proposed_twice
     assert len({c.key() for c in done}) == len(done)
 
 
+@pytest.mark.slow
 def test_a_pending_candidate_is_respected() -> None:
     world = World()
     done = world.start(14)
@@ -128,6 +130,7 @@ def test_alternatives_are_other_points_than_the_chosen_one_and_each_other() -> N
     assert acquisitions == sorted(acquisitions, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_choice_is_a_function_of_history_and_seed() -> None:
     world = World()
     history = world.history(world.start())

@@ -122,6 +122,7 @@ MANY = [
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
+@pytest.mark.slow
 def test_the_report_has_every_section_and_is_well_formed(shop: Shop) -> None:
     page = Page(shop.report(MANY))
     assert [name for name in page.ids if name in SECTIONS] == SECTIONS
@@ -129,10 +130,12 @@ def test_the_report_has_every_section_and_is_well_formed(shop: Shop) -> None:
     assert {f"#{name}" for name in SECTIONS} == set(page.links)
 
 
+@pytest.mark.slow
 def test_the_report_asks_nothing_of_any_network(shop: Shop) -> None:
     assert_offline(shop.report(MANY))
 
 
+@pytest.mark.slow
 def test_numbers_stand_with_uncertainty_and_unit(shop: Shop) -> None:
     text = body(shop.report(MANY))
     assert "111.0 ± 2.0 mAh/g" in text
@@ -180,10 +183,12 @@ def test_a_trial_without_one_metric_is_completed_in_part_and_breaks_no_constrain
     assert state_text(partly) == outcome_text(partly) == state_mark(partly) == "completed in part"
 
 
+@pytest.mark.slow
 def test_the_same_store_gives_the_same_bytes(shop: Shop) -> None:
     assert shop.report(MANY) == shop.page()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trials",
     [
@@ -219,6 +224,7 @@ def with_pool() -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_a_pool_and_the_best_structures_are_shown_from_the_store_alone(shop: Shop) -> None:
     trials = [in_pool(one, name) for one, name in zip(MANY, perovskites().ids, strict=False)]
     shop.report(trials, space=with_pool())
@@ -244,6 +250,7 @@ def test_a_store_without_pictures_of_its_pool_has_a_report(shop: Shop) -> None:
     assert [name for name in Page(page).ids if name in POOLED] == POOLED
 
 
+@pytest.mark.slow
 def test_a_store_of_another_format_says_which_version_can_read_it(shop: Shop) -> None:
     shop.report(MANY)
     with sqlite3.connect(shop.folder / "made_up.db") as database:
@@ -262,6 +269,7 @@ def test_a_killed_session_is_not_finished(shop: Shop) -> None:
     assert "Not finished: the last session is running or was killed; trials under way: 1." in page
 
 
+@pytest.mark.slow
 def test_what_is_needed_to_repeat_the_campaign_is_there(shop: Shop) -> None:
     text = body(shop.report(MANY))
     assert "<th>seed</th><td>4</td>" in text
@@ -270,6 +278,7 @@ def test_what_is_needed_to_repeat_the_campaign_is_there(shop: Shop) -> None:
     assert "goal: maximise" in text
 
 
+@pytest.mark.slow
 def test_a_new_version_gets_a_column_of_its_own(shop: Shop) -> None:
     shop.report(MANY)
     for torch in ("2", "3"):

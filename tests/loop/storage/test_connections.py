@@ -133,6 +133,7 @@ def without_rights(folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["status"], ["trials", "--json"], ["show", "1"], ["ranking"], ["report", "--out"]], ids=lambda w: w[0]
 )

@@ -47,6 +47,7 @@ def test_a_whole_store_passes(file: Path) -> None:
     Store(f"sqlite:///{file}").close("")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("byte", [b"\0", b"\xff", b"7"], ids=["zeros", "ones", "digits"])
 @pytest.mark.parametrize("seed", range(3))
 def test_thirty_overwritten_pages_are_noticed_at_the_start(file: Path, byte: bytes, seed: int) -> None:

@@ -47,6 +47,7 @@ def proposed(bench: Bench, data: dict[str, Any], count: int) -> list[Proposed]:
     return [event for event in bench.events if isinstance(event, Proposed)]
 
 
+@pytest.mark.slow
 def test_rows_of_a_list_that_are_measured_already_are_not_proposed_again(bench: Bench) -> None:
     rows = [(i / 10, j / 5) for i, j in itertools.product(range(6), range(4))]
     value = {(x, y): 10 - (x - 0.3) ** 2 - (y - 0.4) ** 2 for x, y in rows}
@@ -63,6 +64,7 @@ def test_rows_of_a_list_that_are_measured_already_are_not_proposed_again(bench: 
     assert told[1] == "rows 14-25: has no value of merit"
 
 
+@pytest.mark.slow
 def test_of_a_folder_of_crystals_those_that_are_measured_are_not_proposed_and_the_model_chooses(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +193,7 @@ def test_trials_that_were_to_be_completed_when_a_run_was_killed_are_completed_by
         assert [a.first for a in reader.amendments()] == [0, 2, 0]
 
 
+@pytest.mark.slow
 def test_a_table_without_a_metric_that_the_score_needs_is_learnt_from(bench: Bench) -> None:
     space = {"parameters": {"x": {"kind": "float", "unit": "1", "low": 0, "high": 1}}}
     metrics = {name: {"kind": "measured", "unit": "1"} for name in ("merit", "purity")}

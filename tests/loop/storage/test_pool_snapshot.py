@@ -68,6 +68,7 @@ def test_materials_are_kept_once_and_only_proposed_ones(tmp_path: Path) -> None:
     store.close("")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [8, 200])
 def test_the_summary_of_a_large_pool_is_small(length: int) -> None:
     structure = perovskite("Sr", "Ti", 3.9)

@@ -66,6 +66,7 @@ def test_validate_says_what_became_of_each_row(tmp_path: Path) -> None:
     assert "3 rows: 3 used, 0 left out" in validated(tmp_path, COMMAS)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_run_and_status_say_it_too(tmp_path: Path) -> None:
     validated(tmp_path, BAD)

@@ -39,6 +39,7 @@ def test_models_that_are_not_there_are_told_all_at_once_with_what_to_do(
     assert f"metrics.{name}.prior.model" in text
 
 
+@pytest.mark.slow
 def test_validating_a_campaign_whose_model_is_missing_fails_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     data = pooled(surrogate={"features": [{"kind": "matgl", "model": "M3GNet-MP-2021.2.8-PES"}]})
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(data, sort_keys=False))

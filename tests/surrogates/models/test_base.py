@@ -95,6 +95,7 @@ def rows_for(kind: str, *shape: int) -> Tensor:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_posterior_has_the_shapes_that_botorch_asks_for(kind: str) -> None:
     found = model(kind)
@@ -111,6 +112,7 @@ def test_the_posterior_has_the_shapes_that_botorch_asks_for(kind: str) -> None:
         assert torch.equal(noisy.mean, posterior.mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_rows_of_a_batch_share_changes_nothing_but_the_time(kind: str) -> None:
     found, rows = model(kind), rows_for(kind, 6, 5)
@@ -176,6 +178,7 @@ def test_rows_one_by_one_are_what_they_are_together(kind: str) -> None:
     torch.testing.assert_close(found.cross(rows, rows[:2]).double()[2:], covariance[2:, :2], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SMOOTH)
 @pytest.mark.parametrize("shape", [(3, 1), (2, 3)])
 def test_the_gradients_are_those_of_finite_differences(kind: str, shape: tuple[int, ...]) -> None:
@@ -209,6 +212,7 @@ def test_gradients_are_finite_at_measured_rows(kind: str) -> None:
     assert bool(asked.grad.isfinite().all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_is_one_output(kind: str) -> None:
     found, rows = model(kind), rows_for(kind, 4)

@@ -41,6 +41,7 @@ def in_pool(kind: str) -> bool:
     return kind.startswith(("pool", "share"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 def test_a_model_survives_pickling_and_copying(kind: str) -> None:
     found, rows = built(kind), rows_for(kind, 3, 2)
@@ -50,6 +51,7 @@ def test_a_model_survives_pickling_and_copying(kind: str) -> None:
         assert torch.equal(again.posterior(rows).variance, expected.variance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 def test_samples_of_a_seed_are_the_same_and_batches_do_not_change_them(kind: str) -> None:
     found, rows = built(kind), rows_for(kind, 4, 2)
@@ -62,6 +64,7 @@ def test_samples_of_a_seed_are_the_same_and_batches_do_not_change_them(kind: str
     assert torch.allclose(one[:, 0], samples[:, 2], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A not p.d.")  # a start beside a measured row
 @pytest.mark.parametrize("kind", ALL)
 def test_an_acquisition_function_of_botorch_is_maximised_on_it(kind: str) -> None:
@@ -92,6 +95,7 @@ def test_it_stands_in_a_list_of_models_with_stated_noise(kind: str) -> None:
     assert ModelList(found, found).posterior(rows).mean.shape == (4, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 1), (0, 4), (2, 0, 4)])
 def test_no_rows_have_an_empty_posterior(kind: str, shape: tuple[int, ...]) -> None:

@@ -106,6 +106,7 @@ def test_a_few_measurements_are_left_to_the_gaussian_process() -> None:
     assert isinstance(weighed(seen(at, cliff(at))), MetricGP)
 
 
+@pytest.mark.slow
 def test_the_mixture_has_the_moments_of_samples_of_its_members() -> None:
     at, wanted = rows(40), rows(6, seed=2)
     model = weighed(seen(at, cliff(at)))

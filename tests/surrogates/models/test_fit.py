@@ -34,6 +34,7 @@ def first(seen: Observations, count: int) -> Observations:
     return Observations(seen.rows[:count], seen.values[:count], seen.sds[:count])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("floor", [None, 0.0])
 def test_what_is_cached_of_fewer_measurements_changes_nothing(floor: float | None) -> None:
     encoder, seen = world(40)
@@ -73,6 +74,7 @@ def test_each_set_of_views_has_a_cache_of_its_own() -> None:
     assert simple.describe() == fit_gp(RegressionProblem(encoder, views=("noise",)), seen).describe()
 
 
+@pytest.mark.slow
 def test_many_measurements_are_factorised_when_hyper_parameters_are_fitted_and_else_extended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

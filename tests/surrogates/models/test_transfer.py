@@ -62,6 +62,7 @@ def test_an_opposite_source_gets_a_negative_slope() -> None:
     assert model.account["sources"]["before"]["slope"] < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [opposite, unrelated])
 @pytest.mark.parametrize("count", [4, 8, 16, 32])
 def test_a_misleading_source_makes_predictions_hardly_worse(function: Truth, count: int) -> None:
@@ -69,6 +70,7 @@ def test_a_misleading_source_makes_predictions_hardly_worse(function: Truth, cou
     assert error(fit_with_sources(TASK, (source_of(function),), seen)) < 1.25 * error(fit_gp(TASK, seen)) + 0.5
 
 
+@pytest.mark.slow
 def test_the_better_of_two_sources_is_chosen() -> None:
     sources = (SourceModel("noise", source_of(unrelated).model), SourceModel("alike", source_of(truth).model))
     model = fit_with_sources(TASK, sources, measured(truth, 10, 2))

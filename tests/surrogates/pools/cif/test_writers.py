@@ -62,6 +62,7 @@ def assert_same(text: str, structure: Structure, exact: float) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of spglib, which pymatgen calls
 @pytest.mark.parametrize("group", CRYSTALS)
 @pytest.mark.parametrize(("figures", "symprec"), [(3, None), (3, 0.01), (5, 0.1), (8, 0.01)])
