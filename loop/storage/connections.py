@@ -8,8 +8,10 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-_PATIENCE = 5.0
-"""Seconds that SQLite itself waits for another process's transaction. Not tuned: who waits longer says so."""
+_PATIENCE = 60.0
+"""Seconds that a transaction waits for that of another process. Not tuned: below the two minutes after which a station
+gives up a job that waits for its documents to be kept.
+"""
 
 
 def is_empty(path: Path) -> bool:

@@ -41,4 +41,10 @@ def _explain(path: Path, context: ExceptionContext) -> StoreError | None:
         return StoreError(
             f"{path} cannot be opened or written: {error}; look at its rights, and at those of its folder"
         )
+    if name.startswith("SQLITE_BUSY"):
+        return StoreError(f"{path} is locked by another process for a minute; end that one, then 'athanor run' goes on")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return StoreError(
+            f"{path} cannot be written: {error}; make room on its disk, then 'athanor run' goes on from what was kept"
+        )
     return None

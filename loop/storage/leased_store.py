@@ -11,11 +11,13 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from campaigns.errors import StoreError, StoreInUseError
-from loop.storage.connections import is_empty
+from loop.core.records import TrialRecord
+from loop.storage.connections import connect_writing, is_empty
 from loop.storage.damage import check_whole
 from loop.storage.journal_writer import Journal
 from loop.storage.lease import BEAT, Lease, check_free, end, in_use, new_lease
 from loop.storage.reader import store_path
+from loop.storage.rescue import identity, rescue
 from loop.storage.tables import LeaseRow
 from loop.storage.witnesses import check_not_lost
 
@@ -49,6 +51,11 @@ class LeasedStore(Journal):
         except StoreInUseError:
             self._engine.dispose()
             raise
+        self._seen: dict[int, TrialRecord] = {}
+        self._finding = threading.Lock()
+        self._kept = connect_writing(self.path)
+        self._kept.execute("SELECT count(*) FROM lease").fetchone()  # opens the log, too
+        self._identity = identity(self.path)
         self._beats = threading.Thread(target=self._renew_lease, name="lease", daemon=True)
         self._beats.start()
 
@@ -65,7 +72,26 @@ class LeasedStore(Journal):
             with self._transaction() as session:
                 session.delete(session.get_one(LeaseRow, 1))
         self._lease = None
+        self._kept.close()
         self._engine.dispose()
+
+    def trials(self) -> list[TrialRecord]:
+        """Return every trial, in the order of their numbers."""
+        found = super().trials()
+        self._seen = {trial.number: trial for trial in found}
+        return found
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return one trial; see ``Reader``."""
+        found = super().trial(number)
+        self._seen[number] = found
+        return found
+
+    def _notice_loss(self) -> None:
+        """Notice that the store's file is another one than at the start, and write what is left of it beside it."""
+        with self._finding:
+            if self._failure is None and identity(self.path) != self._identity:
+                self._failure = StoreError(rescue(self.path, self._kept, self._seen.values()))
 
     def _check(self) -> None:
         """Allow a store without a campaign: that is recorded when the first session begins."""
@@ -92,8 +118,10 @@ class LeasedStore(Journal):
         """Write in one transaction, which waits for those of other processes.
 
         Raises:
-            StoreError: another process has taken over the store; from then on, every write raises this.
+            StoreError: the store is lost, or another process has taken it over; from then on, every write raises this.
         """
+        if self._lease is not None:
+            self._notice_loss()
         if self._failure is not None:
             raise self._failure
         with super()._transaction() as session:
