@@ -125,8 +125,8 @@ def test_only_one_process_may_write(store: Store, tmp_path: Path) -> None:
 def test_a_store_of_another_campaign_is_refused(store: Store, tmp_path: Path) -> None:
     store.close("done")
     other = Store(url(tmp_path))
-    with pytest.raises(StoreError, match=r"holds campaign 'test' with seed 3.*--store"):
-        other.begin(CampaignRecord("other", "", 1, "f2", 0.0), {})
+    with pytest.raises(StoreError, match=r"(?s)holds campaign 'test' with seed 3.*--store"):
+        other.begin(CampaignRecord("other", "name: other", 1, "f2", 0.0), {})
     other.close("refused")
     assert [s.outcome for s in Reader(url(tmp_path)).sessions()] == ["done"]
 
