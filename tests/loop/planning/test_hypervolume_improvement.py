@@ -201,11 +201,10 @@ def test_what_breaks_a_constraint_takes_no_volume_from_others() -> None:
 
 def test_a_gain_counts_by_the_probability_of_being_feasible() -> None:
     history = measured(start(14), 3)
-    infeasible = [
-        Candidate({"a": 0.02, "b": 0.02}),
-        Candidate({"a": 0.98, "b": 0.02}),
-    ]  # pushes the front, and does not
+    # both are infeasible: the first one would push the feasible front, the second one lies far behind it
+    infeasible = [Candidate({"a": 0.65, "b": 0.4}), Candidate({"a": 0.98, "b": 0.02})]
     free, kept = (values(fit_posterior(bounded(limit), history), history, infeasible) for limit in (None, 0.6))
+    assert float(free[0]) > -8.0
     assert bool((free - kept > 5.0).all())
 
 
