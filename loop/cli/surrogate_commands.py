@@ -186,7 +186,7 @@ def _evaluation(found: Evaluation, record: TrainingRecord, data: Dataset) -> Row
     rows = [("rows", f"{found.scores.rows}, {len(data.skipped)} more left out"), *score_rows(found.scores, record.unit)]
     for level, share in zip(found.levels, found.coverage, strict=True):
         if level in SHOWN:
-            rows.append((f"{percent(level)} interval", f"holds {percent(share)} of the values"))
+            rows.append((f"{percent(level)} interval", f"contains {percent(share)} of the values"))
     if found.familiar is not None:
         rows.append(
             ("error on known elements", f"{amount(found.familiar.mae, record.unit)}, {found.familiar.rows} rows")

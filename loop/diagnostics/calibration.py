@@ -94,7 +94,7 @@ def calibration_summary(pairs: Sequence[Pair]) -> str:
     levels = " / ".join(f"{100 * level:.0f}" for level in LEVELS)
     r = rank_correlation(pairs)
     order = "too few to rank" if r is None else f"rank correlation {format_uncertain(r.value, r.se)}"
-    return f"{levels} % intervals hold {' / '.join(held)} % of {len(pairs)}; {order}"
+    return f"{levels} % intervals contain {' / '.join(held)} % of {len(pairs)}; {order}"
 
 
 def ranks(values: ArrayLike) -> NDArray[np.float64]:

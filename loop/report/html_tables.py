@@ -162,7 +162,7 @@ def amendments_table(campaign: Campaign, amendments: Iterable[Amendment]) -> str
         [str(a.number), change_text(campaign, a.change), since_text(a), a.author, utc(a.written), one_line(a.reason)]
         for a in amendments
     ]
-    return table(("amendment", "what", "holds", "by", "written", "why"), rows)
+    return table(("amendment", "what", "in force", "by", "written", "why"), rows)
 
 
 def sessions_table(sessions: Sequence[SessionRecord]) -> str:

@@ -13,10 +13,13 @@ from loop.diagnostics.calibration import ranks
 
 _MATTERS = 0.05
 """Total Sobol index from which a parameter is named as one that matters; not tuned: indices are exact to about 0.02."""
-_PREDICTS, _RANKS = 0.8, 0.6
-"""R² and rank correlation of predictions that are called good; not tuned: the numbers are shown beside the words."""
+_PREDICTS, _FAIR, _RANKS = 0.8, 0.5, 0.6
+"""R² of good and of fair predictions, and rank correlation of those that rank; not tuned: shown beside the words."""
+_NARROW = 0.85
+"""Share inside the 95 % intervals below which these are called too narrow; not tuned: two standard errors at n = 20."""
 _POOR = 0.1
 """R² below which Ax, too, calls a metric unpredictable (DEFAULT_MODEL_FIT_THRESHOLD of its health checks)."""
+_REACH = 1.96  # standard deviations: half of a normal distribution's 95 % interval
 _FEW = 10
 """Measurements below which R² may change much with the next ones; not tuned."""
 
@@ -30,6 +33,8 @@ MEANINGS = {
     "ten candidates are left out one by one, more of them in ten parts.",
     "R²": "The coefficient of determination of these predictions: 1 for exact ones, 0 or less for predictions no "
     "better than the mean of the measurements.",
+    "good, fair, weak": "R² from 0.8, from 0.5, from 0.1. A model ranks candidates from a rank correlation of 0.6. Its "
+    "95 % intervals are too narrow where they contain less than 85 % of at least ten measurements.",
     "rank correlation": "Spearman's, of predicted and measured values: 1 where both are in the same order, 0 where "
     "their orders have nothing in common.",
 }
@@ -47,7 +52,7 @@ def importance_sentence(card: InspectionCard) -> str:
     (first, most), *others = strong
     then = f", then {_listed([f'{name} ({share})' for name, share in others])}" if others else ""
     hardly = f"; {_listed(weak)} hardly {'matters' if len(weak) == 1 else 'matter'}" if weak else ""
-    return f"{first} matters most ({most} of the variance){then}{hardly}."
+    return f"Over the whole space, {first} matters most ({most} of the variance){then}{hardly}."
 
 
 def quality_sentence(card: InspectionCard) -> str:
@@ -59,7 +64,17 @@ def quality_sentence(card: InspectionCard) -> str:
     rank = None if rank is None else _as_printed(rank)
     order = "" if rank is None else f", rank correlation {rank:.2f}"
     few = "; that may still change much" if count < _FEW else ""
-    return f"The model {_quality(r2, rank)} (R² {r2:.2f}{order}, {count} measurements{few})."
+    return f"The model {_quality(r2, rank)} (R² {r2:.2f}{order}, {count} measurements{few}){_narrow(card)}."
+
+
+def _narrow(card: InspectionCard) -> str:
+    """Return that the intervals are too narrow, where they are."""
+    names = ("measured", "predicted", "measured sd", "predicted sd")
+    measured, predicted, *sds = (np.array(card.columns[name], dtype=float) for name in names)
+    inside = float(np.mean(np.abs(measured - predicted) <= _REACH * np.hypot(*sds)))
+    if len(measured) < _FEW or inside >= _NARROW:
+        return ""
+    return f"; its 95 % intervals contain {100 * inside:.0f} %: too narrow"
 
 
 def _as_printed(value: float) -> float:
@@ -85,13 +100,11 @@ def _quality(r2: float, rank: float | None) -> str:
         return "is no better than the mean of the measurements: do not rely on its figures yet"
     if r2 < _POOR:
         return "is little better than the mean of the measurements: do not rely on its figures yet"
-    if r2 >= _PREDICTS and orders:
-        return "predicts candidates well that it has not seen: good enough to rank them, and to read values"
-    if orders:
-        return "is good enough to rank candidates, but not to read exact values"
-    if r2 >= _PREDICTS:
-        return "tells good candidates from poor ones, but is not good enough to rank those that are alike"
-    return "shows the trend, but is not good enough to rank candidates"
+    if r2 < _FAIR:
+        return "is weak: it shows the trend" + (" and ranks candidates roughly" if orders else "")
+    if r2 < _PREDICTS:
+        return "is fair: " + ("it ranks candidates" if orders else "it does not rank candidates")
+    return "is good: " + ("it ranks and predicts candidates" if orders else "it does not rank those that are alike")
 
 
 def _listed(names: Sequence[str]) -> str:

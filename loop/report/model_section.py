@@ -11,7 +11,7 @@ from loop.core.formatting import one_line
 from loop.core.model_words import compared_name
 from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import LEVELS, Pair, metric_pairs
-from loop.diagnostics.model_health import MetricHealth, figures_of, health
+from loop.diagnostics.model_health import Figures, MetricHealth, figures_of, health
 from loop.diagnostics.prediction_history import stored_factor
 from loop.report.html import captioned, chart, details, grid, paragraph, table
 from loop.report.model_figures import features_figure, health_figure, prior_figure, running
@@ -93,18 +93,20 @@ def _quality(told: _Told) -> list[str]:
         changes = health_of[metric].transitions if metric in health_of else ()
         if found:
             figure = chart(health_figure(found, told.campaign.surrogate.health, changes))
-            charts.append(captioned(metric, _standing(health_of.get(metric)), figure))
+            charts.append(captioned(metric, _standing(health_of.get(metric), found[-1][1], told.campaign), figure))
     if not charts:
         return [paragraph("Too few predictions have been measured to say how good they are.", "note")]
     numbers = details("in numbers, window by window", _windows_table(told))
     return [paragraph(_HEALTH, "note"), grid(charts), *_events(told), numbers]
 
 
-def _standing(found: MetricHealth | None) -> str:
+def _standing(found: MetricHealth | None, latest: Figures, campaign: Campaign) -> str:
     if found is None:
         return ""
+    least = 100 * campaign.surrogate.health.coverage
+    inside = f": 95 % intervals contain {100 * latest.coverage[-1]:.0f} % (recalibrated below {least:.0f} %)"
     factor = f"; standard deviations are multiplied by {found.sd_factor:.2g}" if found.sd_factor > 1 else ""
-    return f"{found.state}{factor}"
+    return f"{found.state}{inside}{factor}"
 
 
 def _windows_table(told: _Told) -> str:
@@ -147,7 +149,7 @@ def _used(told: _Told) -> list[str]:
     rows = [row for metric in told.metrics for row in _compared(metric, told.latest(metric))]
     if not charts and not rows:
         return []
-    heads = ("metric", "model", "log density of a measurement by all others [1]", "")
+    heads = ("metric", "model", "leave-one-out log density [1]", "")
     compared = [details("what was compared for the latest proposal", table(heads, rows))] if rows else []
     return [paragraph(_USED, "note"), grid(charts), *compared]
 
@@ -170,7 +172,7 @@ def _taught(told: _Told) -> list[str]:
     rows = [row for metric in told.metrics for row in _sources(told, metric)]
     if not rows:
         return []
-    heads = ("metric", "source", "slope", "gain in log density of a measurement [1]", "", "used in proposals")
+    heads = ("metric", "source", "slope", "gain in leave-one-out log density [1]", "", "used in proposals")
     return [paragraph(_TAUGHT, "note"), table(heads, rows)]
 
 

@@ -83,7 +83,7 @@ def score_parts(content: Content) -> list[str]:
     note = (
         "Single readings with one standard deviation. The line is the pooled score of the best feasible candidate so "
         "far, in the order of the trials' numbers; a candidate counts from its first reading on. Trials that gave no "
-        "score stand in the lanes below."
+        "score are shown in the rows below."
     )
     return [paragraph(note, "note"), chart(score_figure(content.trials, content.found, content.units))]
 

@@ -62,7 +62,7 @@ def _predictions(record: TrainingRecord, predictions: Sequence[Prediction]) -> l
     )
     i, j = held.levels.index(0.5), held.levels.index(0.95)
     shares = (
-        f"50% and 95% intervals hold {percent(held.quantile[i])} and {percent(held.quantile[j])} "
+        f"50% and 95% intervals contain {percent(held.quantile[i])} and {percent(held.quantile[j])} "
         f"(normal: {percent(held.normal[i])} and {percent(held.normal[j])})"
     )
     spread = f"root mean square error {amount(record.scores.rmse, record.unit)}"

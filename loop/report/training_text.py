@@ -52,7 +52,7 @@ def model_rows(record: TrainingRecord) -> list[tuple[str, str]]:
         ("kept apart by", sizes.by),
         *score_rows(record.scores, unit),
         *(
-            (f"{percent(level)} interval", f"± {amount(width, unit)}, holds {percent(share)} of the held-out rows")
+            (f"{percent(level)} interval", f"± {amount(width, unit)}, contains {percent(share)} of the held-out rows")
             for level, width, share in zip(held.levels, held.widths, held.quantile, strict=True)
             if level in SHOWN
         ),

@@ -29,9 +29,9 @@ def prediction_parts(content: Content) -> list[str]:
     if not content.pairs:
         return [paragraph("No trial that a model proposed has been completed yet.", "note")]
     note = (
-        "Each prediction was made before its measurement. Bars are one standard deviation; an interval holds when the "
-        "measurement lies in it, with the variances of prediction and measurement added. ± on a share is what chance "
-        "alone gives perfect predictions."
+        "Each prediction was made before its measurement. Bars are one standard deviation; an interval has the "
+        "variances of prediction and measurement added, and should contain as many measurements as it says. ± on a "
+        "share: expected scatter for a perfect model."
     )
     charts = [
         captioned(name, calibration_summary(pairs), chart(prediction_figure(pairs, name, content.units)))
@@ -50,7 +50,7 @@ def all_trial_parts(content: Content) -> list[str]:
         note = (
             "Each candidate once, with its pooled values. Blue: feasible; orange rings: breaks a constraint. Below, a "
             "line is a candidate and its colour the score, "
-            "the lowest tenth alike; drag along an axis to keep only some lines."
+            "the lowest tenth have one colour; drag along an axis to keep only some lines."
         )
         parts += [
             paragraph(note, "note"),

@@ -70,7 +70,7 @@ def _compared(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "chosen", one_line(compared_name(model["choice"]))
     found = {compared_name(name): value for key in ("loo", "models") for name, value in model.get(key, {}).items()}
     if len(found) > 1:
-        yield from _listed("log density of a measurement by all others [1]", found)
+        yield from _listed("leave-one-out log density [1]", found)
 
 
 def _listed(label: str, values: Mapping[str, float]) -> Iterator[tuple[str, str]]:

@@ -243,7 +243,8 @@ def test_the_probability_of_keeping_the_outcome_constraints_stands_beside_each_p
     assert all(chance < 0.1 for merit, chance in truth if merit > 1.2)
     assert {merit < 0.8 for merit, _ in truth} == {True, False}, "both are looked at"
     (contour,) = cards(said, InspectionKind.CONTOUR, SCORE)
-    assert min(contour.columns["feasible"]) < 0.1 < 0.9 < max(contour.columns["feasible"])
+    chances = [float(chance) for chance in contour.columns["feasible"]]
+    assert min(chances) < 0.1 < 0.9 < max(chances)
     assert any(text.startswith("outcome constraints: importance") for text in said.left_out)
 
 

@@ -18,16 +18,21 @@ def importance(**shares: float) -> InspectionCard:
 
 
 def fit(r2: float, predicted: tuple[float, ...], measured: tuple[float, ...] = FALLING) -> InspectionCard:
-    columns = {"trial": tuple(range(len(predicted))), "predicted": predicted, "measured": measured}
+    sds = {f"{name} sd": (1.0,) * len(predicted) for name in ("predicted", "measured")}
+    columns = {"trial": tuple(range(len(predicted))), "predicted": predicted, "measured": measured} | sds
     return InspectionCard(InspectionKind.CROSS_VALIDATION, SCORE, (), columns, {"r2": r2})
 
 
 def test_parameters_are_named_by_how_much_they_matter() -> None:
     text = importance_sentence(importance(atmosphere=1.02, temperature=0.05, ramp_rate=0.01, time=0.0))
     assert text == (
-        "atmosphere matters most (100 % of the variance), then temperature (5 %); ramp_rate and time hardly matter."
+        "Over the whole space, atmosphere matters most (100 % of the variance), "
+        "then temperature (5 %); ramp_rate and time hardly matter."
     )
-    assert importance_sentence(importance(a=0.5, b=0.01)) == "a matters most (50 % of the variance); b hardly matters."
+    assert (
+        importance_sentence(importance(a=0.5, b=0.01))
+        == "Over the whole space, a matters most (50 % of the variance); b hardly matters."
+    )
     assert importance_sentence(importance(a=0.0, b=0.0)) == "No parameter is seen to matter."
     constant = importance(a=float("nan"), b=float("nan"))  # what Ax gives where an outcome does not vary
     assert importance_sentence(constant) == "No parameter is seen to matter."
@@ -36,10 +41,12 @@ def test_parameters_are_named_by_how_much_they_matter() -> None:
 @pytest.mark.parametrize(
     ("r2", "predicted", "said"),
     [
-        (0.9, FALLING, "predicts candidates well that it has not seen: good enough to rank them, and to read values"),
-        (0.4, FALLING, "is good enough to rank candidates, but not to read exact values"),
-        (0.9, FALLING[::-1], "tells good candidates from poor ones, but is not good enough to rank those that are"),
-        (0.4, FALLING[::-1], "shows the trend, but is not good enough to rank candidates"),
+        (0.9, FALLING, "is good: it ranks and predicts candidates"),
+        (0.78, FALLING, "is fair: it ranks candidates"),
+        (0.15, FALLING, "is weak: it shows the trend and ranks candidates roughly"),
+        (0.9, FALLING[::-1], "is good: it does not rank those that are alike"),
+        (0.6, FALLING[::-1], "is fair: it does not rank candidates"),
+        (0.4, FALLING[::-1], "is weak: it shows the trend"),
         (0.05, FALLING, "is little better than the mean of the measurements: do not rely on its figures yet"),
         (-0.3, FALLING, "is no better than the mean of the measurements: do not rely on its figures yet"),
     ],
@@ -57,11 +64,11 @@ def test_the_verdict_on_the_order_is_about_the_number_that_is_printed() -> None:
     card = fit(0.5, (0.0, 1.0, 2.0, 5.0, 7.0, 6.0, 4.0, 3.0), order)
     assert rank_agreement(card) == pytest.approx(0.5952, abs=1e-4)
     text = quality_sentence(card)
-    assert "good enough to rank candidates, but not to read" in text
+    assert "is fair: it ranks candidates" in text
     assert "(R² 0.50, rank correlation 0.60, 8 measurements" in text
 
 
-@pytest.mark.parametrize(("r2", "printed", "said"), [(0.0951, "0.10", "rank candidates"), (-0.004, "0.00", "little")])
+@pytest.mark.parametrize(("r2", "printed", "said"), [(0.0951, "0.10", "ranks candidates"), (-0.004, "0.00", "little")])
 def test_the_verdict_on_r2_is_about_the_number_that_is_printed(r2: float, printed: str, said: str) -> None:
     text = quality_sentence(fit(r2, FALLING))
     assert f"(R² {printed}," in text
@@ -71,3 +78,10 @@ def test_the_verdict_on_r2_is_about_the_number_that_is_printed(r2: float, printe
 def test_nothing_is_said_of_a_model_whose_measurements_are_all_alike() -> None:
     text = quality_sentence(fit(float("nan"), FALLING, (1.0,) * 5))
     assert text == "How good the model is cannot be judged: all 5 measurements are alike."
+
+
+@pytest.mark.parametrize(("outside", "said"), [(1, ""), (3, "; its 95 % intervals contain 75 %: too narrow")])
+def test_intervals_that_contain_too_little_are_called_too_narrow(outside: int, said: str) -> None:
+    measured = tuple(float(place) for place in range(12))
+    predicted = tuple(value + 9.0 * (value < outside) for value in measured)
+    assert quality_sentence(fit(0.9, predicted, measured)).endswith(f"12 measurements){said}.")

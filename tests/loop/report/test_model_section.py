@@ -39,7 +39,9 @@ def test_without_any_model_there_is_nothing_to_say() -> None:
 def test_what_became_of_a_model_is_told_with_its_reason() -> None:
     text = shown(overconfident(30))
     assert re.search(r"<td>\d+</td><td>capacity</td><td>the model is recalibrated: \d+ of the latest \d+", text)
-    assert re.search(r"<b>capacity</b>(recalibrated|simple); standard deviations are multiplied by", text)
+    inside = r"95 % intervals contain \d+ % \(recalibrated below 65 %\)"
+    factor = "standard deviations are multiplied by"
+    assert re.search(f"<b>capacity</b>(recalibrated|simple): {inside}; {factor}", text)
     assert "0 to 15" in text
     assert "16 to 29" in text
     assert "&lt;mixture&gt;" in text

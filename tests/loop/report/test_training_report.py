@@ -142,4 +142,4 @@ def test_a_good_model_has_no_cautions_and_tells_its_scores_with_units() -> None:
     assert cautions(record()) == []
     rows = dict(model_rows(record(unit="1")))
     assert rows["mean absolute error"] == "0.1; of always saying the mean 0.5"
-    assert dict(model_rows(record()))["95% interval"] == "± 0.38 eV/atom, holds 95% of the held-out rows"
+    assert dict(model_rows(record()))["95% interval"] == "± 0.38 eV/atom, contains 95% of the held-out rows"

@@ -32,7 +32,7 @@ def test_a_model_is_told_in_words_with_the_names_of_the_parameters() -> None:
     assert rows == {
         "model": "mean of Gaussian process and extra trees, fitted to 14 measurements",
         "chosen": "Matérn kernel",
-        "log density of a measurement by all others [1]": f"{kernels}, Gaussian process -0.286, extra trees -0.273",
+        "leave-one-out log density [1]": f"{kernels}, Gaussian process -0.286, extra trees -0.273",
         "length scales [1]": "temperature 0.596, time 1.03",
         "other hyper-parameters [1]": "variance 0.98, noise variance 0.00087",
         "prior": "used, slope 0.91 ± 0.19",
