@@ -252,6 +252,10 @@ class Objective:
         """Return whether one trial's metrics keep every outcome constraint."""
         return all(s >= 0 for s in self.slacks(metrics))
 
+    def broken(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the outcome constraints that one trial's metrics break, in words."""
+        return tuple(bound.text for bound, slack in zip(self.bounds, self.slacks(metrics), strict=True) if slack < 0)
+
     def sds(self, metrics: Mapping[str, float], sds: Mapping[str, float]) -> dict[str, float]:
         """Return the standard uncertainty of every metric that is known, derived ones by first-order propagation.
 

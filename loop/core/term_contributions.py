@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from campaigns.objective import Objective, Term
+from campaigns.objective import Objective, Term, TermConfig
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult
 
@@ -33,13 +33,9 @@ def term_contributions(objective: Objective, one: CandidateResult) -> list[TermC
     return [_share(term, one.metrics[term.metric], term.weight / total) for term in objective.terms]
 
 
-def term_label(term: Term) -> str:
-    """Return what a term wants, such as ``maximise capacity``."""
-    match term.goal:
-        case "maximise" | "minimise":
-            return f"{term.goal} {term.metric}"
-        case "target" | "desirable":
-            return f"{term.metric} on target"
+def term_label(term: Term | TermConfig) -> str:
+    """Return the name of a term, such as ``maximise capacity`` or ``desirable density``."""
+    return f"{term.goal} {term.metric}"
 
 
 def _share(term: Term, metric: MetricValue, weight: float) -> TermContribution:

@@ -32,6 +32,7 @@ from campaigns.spaces.space import SpaceConfig
 from campaigns.units import with_unit
 from campaigns.warm_start import Source
 from loop.core.formatting import duration, one_line, unit_text
+from loop.core.term_contributions import term_label
 from loop.storage.row_outcomes import tally
 
 
@@ -130,16 +131,16 @@ def _term(term: TermConfig, unit: str) -> str:
     """Return a term of the objective; numbers without a unit are in that of its metric."""
     match term:
         case LinearTermConfig():
-            return f"{term.goal} {term.metric}, weight {term.weight:g}, one point per {with_unit(term.scale, unit)}"
+            return f"{term_label(term)}, weight {term.weight:g}, one point per {with_unit(term.scale, unit)}"
         case TargetTermConfig():
             window = f"in {term.low} to {with_unit(term.high, unit)}"
             scale = with_unit(term.scale, unit)
-            return f"target {term.metric} {window}, weight {term.weight:g}, one point per {scale}"
+            return f"{term_label(term)} {window}, weight {term.weight:g}, one point per {scale}"
         case DesirabilityTermConfig():
             given = {word: getattr(term, word) for word in ("above", "below")}
             edges = [f"{word} {with_unit(edge, unit)}" for word, edge in given.items() if edge is not None]
             width = with_unit(term.width, unit)
-            return f"desirable {term.metric} {' and '.join(edges)}, weight {term.weight:g}, edges {width} wide"
+            return f"{term_label(term)} {' and '.join(edges)}, weight {term.weight:g}, edges {width} wide"
 
 
 def _find(find: FindConfig) -> str:

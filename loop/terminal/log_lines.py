@@ -22,6 +22,9 @@ from loop.core.formatting import (
 )
 from loop.core.records import TrialRecord
 
+_RARELY_FEASIBLE = 0.5
+"""Probability of being feasible below which the log states it: more likely not than so."""
+
 
 def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = (), failure: str = "") -> str:
     """Return an event as one line.
@@ -114,8 +117,12 @@ def _proposed(event: events.Proposed, units: Mapping[str, str], axes: Sequence[s
     if event.proposal.score is None:
         return text
     if axes:
-        return f"{text}; predicted {metrics_text(event.proposal.predictions, axes)}"
-    return f"{text}; predicted score {format_uncertain(*event.proposal.score)}"
+        found = f"{text}; predicted {metrics_text(event.proposal.predictions, axes)}"
+    else:
+        found = f"{text}; predicted score {format_uncertain(*event.proposal.score)}"
+    chance = event.proposal.feasibility
+    rarely = chance is not None and chance < _RARELY_FEASIBLE
+    return f"{found}; probability of being feasible only {chance:.2f}" if rarely else found
 
 
 def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:

@@ -44,7 +44,10 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
     units, front = parameter_units(source), stored_front(store, trials)
     one = by_trial(stored_results(store, trials)).get(number)
     parts: list[tuple[str, Table]] = [
-        (f"trial {trial.number}", labelled([*_trial_rows(trial, units, front), *_candidate_rows(one)])),
+        (
+            f"trial {trial.number}",
+            labelled([*_trial_rows(trial, units, front, _broken(store, trial)), *_candidate_rows(one)]),
+        ),
         ("why it was proposed", labelled(_proposal_rows(trial, units, _merit(store, trial, front)))),
         *_model_parts(trial, model_columns(source)),
         ("predicted and measured", _metrics_table(trial)),
@@ -63,7 +66,17 @@ def _model_parts(trial: TrialRecord, columns: Sequence[str]) -> Iterator[tuple[s
         yield f"model of {name}", labelled(describe_model(model, columns, "" if predicted is None else predicted.unit))
 
 
-def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | None) -> Iterator[tuple[str, str]]:
+def _broken(store: Reader, trial: TrialRecord) -> str:
+    """Return the outcome constraints that a trial breaks; the campaign is loaded only where it breaks one."""
+    if trial.feasible is not False:
+        return ""
+    values = {name: metric.value for name, metric in trial.metrics.items()}
+    return ", ".join(store.scored_campaign().build_objective().broken(values))
+
+
+def _trial_rows(
+    trial: TrialRecord, units: Mapping[str, str], front: Front | None, broken: str
+) -> Iterator[tuple[str, str]]:
     yield "candidate", candidate_text(trial.candidate, units)
     yield "state", state_text(trial)
     if why := why_text(trial.reason, *trial.flags):
@@ -77,7 +90,7 @@ def _trial_rows(trial: TrialRecord, units: Mapping[str, str], front: Front | Non
             yield "score", score_text(trial)
         else:
             yield "on the front", "yes" if trial.number in front.numbers else "no"
-        yield "feasible", "yes" if trial.feasible else "no, breaks a constraint"
+        yield "feasible", "yes" if trial.feasible else f"no, breaks {broken}"
     if trial.regret is not None:
         yield "regret estimate at that time", regret_text(trial.regret)
     yield "created", date_time(trial.created)
@@ -117,7 +130,7 @@ def _origin_rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
 def _proposal_rows(trial: TrialRecord, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
     proposal = trial.proposal
     yield from _origin_rows(proposal)
-    yield "campaign", f"with amendment {proposal.version}" if proposal.version else "as the file says"
+    yield "campaign", f"with amendment {proposal.version}" if proposal.version else "campaign file unchanged"
     if proposal.reason:
         yield "reason", one_line(proposal.reason)
     if proposal.acquisition is not None:

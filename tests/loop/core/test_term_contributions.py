@@ -2,6 +2,7 @@ import pytest
 
 from loop.core.candidate_results import CandidateResult, results
 from loop.core.term_contributions import term_contributions, term_label
+from loop.terminal.campaign_summary import summary_rows
 from tests.trials import campaign, completed
 
 OBJECTIVE = campaign().build_objective()
@@ -32,4 +33,11 @@ def test_at_the_edge_of_a_window_the_uncertainty_counts() -> None:
 
 
 def test_labels_say_what_a_term_wants() -> None:
-    assert [term_label(term) for term in OBJECTIVE.terms] == ["maximise capacity", "mean_voltage on target"]
+    assert [term_label(term) for term in OBJECTIVE.terms] == ["maximise capacity", "target mean_voltage"]
+
+
+def test_validate_and_report_name_a_term_alike() -> None:
+    found = campaign()
+    told = [text for label, text in summary_rows(found) if label == "objective"]
+    for line, term in zip(told, OBJECTIVE.terms, strict=True):
+        assert line.startswith(f"{term_label(term)}")

@@ -1,14 +1,18 @@
 """What show prints of a trial: each thing once."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 from rich.table import Table
 
 from campaigns.values import Candidate, TrialState
 from loop.core.formatting import why_text
 from loop.core.proposals import Alternative, Proposal
-from loop.terminal.trial_view import _alternatives, _steps_table, _trial_rows
+from loop.storage.reader import Reader
+from loop.terminal.trial_view import _alternatives, _broken, _steps_table, _trial_rows
+from tests import stores
 from tests.trials import attempt, trial
 
 UNITS = {"temperature": "degC", "time": "h"}
@@ -36,7 +40,7 @@ def test_a_reason_stands_at_the_top_and_nowhere_else() -> None:
     reason = "diffract: not finite: 420 of 2101 counts"
     step = attempt(0, "diffract", "xrd", reason=reason)
     one = trial(0, TrialState.QUARANTINED, reason=reason, flags=("not finite: 420 of 2101 counts",), steps=(step,))
-    rows = list(_trial_rows(one, UNITS, None))
+    rows = list(_trial_rows(one, UNITS, None, ""))
     assert [text for _, text in rows if "420" in text] == [reason]
     assert "reason" not in heads(_steps_table(one))
     again = replace(one, steps=(attempt(0, "diffract", "xrd", reason="the shutter was stuck"), step))
@@ -51,3 +55,14 @@ def test_a_reason_stands_at_the_top_and_nowhere_else() -> None:
 
 def test_reasons_are_told_once_each() -> None:
     assert why_text("xrd: dead detector", "dead detector", "", "spikes", "spikes") == "xrd: dead detector; spikes"
+
+
+def test_a_trial_that_is_not_feasible_says_which_outcome_constraint_it_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = "  constraints: [{metric: capacity, at_least: 200}]\nlab: {"
+    monkeypatch.setattr(stores, "CAMPAIGN", stores.CAMPAIGN.replace("lab: {", limit))
+    store = Reader(f"sqlite:///{stores.fill(tmp_path).with_suffix('.db')}")
+    one = replace(store.trial(0), feasible=False)
+    rows = dict(_trial_rows(one, UNITS, None, _broken(store, one)))
+    assert rows["feasible"] == "no, breaks capacity >= 200 mAh/g"
