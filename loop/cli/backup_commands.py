@@ -8,7 +8,7 @@ from pathlib import Path
 
 from campaigns.errors import StoreError
 from loop.core.formatting import date_time
-from loop.storage.backup import back_up, restore
+from loop.storage.backup import back_up, restore_backup
 from loop.storage.copies import Copy, copy_path
 from loop.storage.paths import default_store, open_existing
 from loop.storage.reader import Reader, store_path
@@ -42,7 +42,7 @@ def restore_campaign(backup: Path, file: Path | None, url: str | None) -> Iterat
     if not backup.is_file():
         raise StoreError(f"no backup at {backup}; 'athanor backup' writes one, beside the store unless --to says where")
     holdings, store = _holdings(backup), _store_of(backup, file, url)
-    kept = restore(backup, store)
+    kept = restore_backup(backup, store)
     yield f"{store} is that of {backup}: {holdings}"
     if kept is not None:
         yield f"what was there is kept as {kept}"

@@ -111,9 +111,9 @@ def clean(
     """Remove built pools that have long not been opened; they are built anew when they are asked for."""
     from loop.terminal.console import print_tables
     from loop.terminal.pool_tables import removed_table
-    from surrogates.pools.cleanup import remove, unused_since
+    from surrogates.pools.cleanup import remove_pool, unused_since
 
-    removed = [(pool, remove(pool)) for pool in unused_since(older_than)]
+    removed = [(pool, remove_pool(pool)) for pool in unused_since(older_than)]
     if removed:
         print_tables(removed_table(removed))
     freed = sum(pool.size for pool, gone in removed if gone)

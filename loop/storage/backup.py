@@ -30,7 +30,7 @@ def back_up(store: Path, target: Path) -> None:
     _sync(target.parent)
 
 
-def restore(backup: Path, store: Path) -> Path | None:
+def restore_backup(backup: Path, store: Path) -> Path | None:
     """Put a copy of a backup in the place of a store; return where that is kept now, None where there was none.
 
     Raises:

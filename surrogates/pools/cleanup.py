@@ -75,11 +75,11 @@ def make_room(source: str) -> None:
     for pool in versions[:-_VERSIONS]:
         _mark(pool.folder, source).unlink(missing_ok=True)
         if len(pool.sources) == 1:
-            remove(pool)
+            remove_pool(pool)
     pools = built_pools()
     excess = sum(pool.size for pool in pools) - _MOST_BYTES
     for pool in pools[:-1]:
-        if excess > 0 and remove(pool):
+        if excess > 0 and remove_pool(pool):
             excess -= pool.size
 
 
@@ -88,7 +88,7 @@ def unused_since(days: float) -> Sequence[BuiltPool]:
     return [pool for pool in built_pools() if pool.used <= time.time() - 86_400 * days]
 
 
-def remove(pool: BuiltPool) -> bool:
+def remove_pool(pool: BuiltPool) -> bool:
     """Remove a pool unless it is used, or is somebody else's; return whether this removed it.
 
     Raises:

@@ -10,7 +10,7 @@ import pytest
 from campaigns.values import TrialState
 from loop.core.events import Event, Proposed, Warned
 from loop.core.records import TrialRecord
-from loop.storage.backup import back_up, restore
+from loop.storage.backup import back_up, restore_backup
 from loop.storage.damage import check_whole
 from loop.storage.reader import Reader
 from simulators.job_ledger import JobLedger, LedgerEntry
@@ -72,7 +72,7 @@ def test_a_backup_at_any_instant_is_whole_and_a_campaign_goes_on_from_it(bench: 
         counts[copy] = Reader(f"sqlite:///{copy}").count()
     assert len(set(counts.values())) > 2
     copy = random.Random(seed).choice([copy for copy, count in counts.items() if count < 8])
-    restore(copy, store)
+    restore_backup(copy, store)
     let_jobs_end(bench.folder / "test.lab" / "instruments.jsonl")
     bench.events.clear()
     outcome = bench.run(CAMPAIGN)

@@ -4,7 +4,7 @@ import pytest
 
 from campaigns.errors import StoreError
 from loop.core.events import Event, StepEnded
-from loop.storage.backup import restore
+from loop.storage.backup import restore_backup
 from simulators.job_ledger import JobLedger
 from tests.loop.campaign_runs.test_run import begun_once
 from tests.loop.conftest import Bench, quick
@@ -35,6 +35,6 @@ def test_nothing_is_begun_after_the_store_is_gone_and_the_run_goes_on_from_what_
     with pytest.raises(StoreError, match=r"test.db is missing, but its campaign was run.*'athanor restore .*rescued"):
         bench.run(data)
     (rescued,) = bench.folder.glob("test.rescued-*.db")
-    restore(rescued, store)
+    restore_backup(rescued, store)
     assert bench.run(data).finished
     assert begun_once(bench)

@@ -7,7 +7,7 @@ import pytest
 from campaigns.errors import StoreError, StoreInUseError
 from campaigns.values import Candidate
 from loop.core.proposals import Proposal
-from loop.storage.backup import back_up, restore
+from loop.storage.backup import back_up, restore_backup
 from loop.storage.damage import check_whole
 from loop.storage.reader import Reader
 from loop.storage.store import Store
@@ -56,7 +56,7 @@ def test_what_is_replaced_is_kept_with_what_a_killed_process_has_left(file: Path
     with closing(sqlite3.connect(file)) as killed:
         killed.execute("UPDATE trial SET reason = 'later' WHERE number = 0")
         killed.commit()
-        kept = restore(tmp_path / "copy.db", file)
+        kept = restore_backup(tmp_path / "copy.db", file)
         assert kept is not None
         assert {kept.name, kept.name + "-wal"} <= names(tmp_path)
         assert Reader(url(kept)).trial(0).reason == "later"
@@ -68,7 +68,7 @@ def test_a_missing_store_is_restored(file: Path, tmp_path: Path) -> None:
     back_up(file, tmp_path / "copy.db")
     before = Reader(url(file)).trials()
     file.unlink()
-    assert restore(tmp_path / "copy.db", file) is None
+    assert restore_backup(tmp_path / "copy.db", file) is None
     assert Reader(url(file)).trials() == before
 
 
@@ -78,10 +78,10 @@ def test_nothing_is_restored_while_a_process_runs_the_campaign_nor_from_a_damage
     back_up(file, tmp_path / "copy.db")
     store = Store(url(file))
     with pytest.raises(StoreInUseError):
-        restore(tmp_path / "copy.db", file)
+        restore_backup(tmp_path / "copy.db", file)
     assert store.count() == 4
     store.close("")
     (tmp_path / "copy.db").write_bytes(b"text " * 2000)
     with pytest.raises(StoreError, match=r"copy.db is damaged"):
-        restore(tmp_path / "copy.db", file)
+        restore_backup(tmp_path / "copy.db", file)
     assert Reader(url(file)).count() == 4

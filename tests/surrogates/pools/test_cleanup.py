@@ -8,7 +8,7 @@ import pytest
 from pymatgen.core import Structure
 
 from surrogates.pools import cleanup as upkeep
-from surrogates.pools.cleanup import built_pools, remove, unused_since
+from surrogates.pools.cleanup import built_pools, remove_pool, unused_since
 from surrogates.pools.pool import Pool, load_pool
 from tests.surrogates.pools.crystal_files import cif, salt, table
 
@@ -75,10 +75,10 @@ def test_an_open_pool_is_never_removed(tmp_path: Path) -> None:
     pool = built(tmp_path, salt())
     aged(pool.folder, 40)
     (found,) = unused_since(30)
-    assert not remove(found)
+    assert not remove_pool(found)
     assert len(pool.entries[0].structure) == len(salt())
     del pool
-    assert remove(found)
+    assert remove_pool(found)
     assert built_pools() == []
 
 
@@ -86,5 +86,5 @@ def test_a_pool_that_is_found_again_is_not_removed(tmp_path: Path) -> None:
     aged(built(tmp_path, salt()).folder, 40)
     (found,) = unused_since(30)
     built(tmp_path, salt())
-    assert not remove(found)
+    assert not remove_pool(found)
     assert unused_since(30) == []
