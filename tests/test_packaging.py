@@ -12,6 +12,7 @@ from tests.snippets import ROOT
 
 FOLDERS = {"campaigns", "instruments", "surrogates", "simulators", "loop"}
 DATA = {
+    "campaigns/alignment.yaml",
     "campaigns/cathode.yaml",
     "campaigns/calcination.yaml",
     "campaigns/electrolyte.yaml",
