@@ -47,8 +47,14 @@ def format_uncertain(value: float | None, sd: float | None) -> str:
         return f"{value:z.4g}"
     digits = max(0, 1 - math.floor(math.log10(sd)))
     if digits > 6:
-        return f"{value:z.4g} ± {sd:.1g}"
+        return _scientific(value, sd) if abs(value) < 100.0 * sd else f"{value:z.4g} ± {sd:.1g}"
     return f"{value:z.{digits}f} ± {sd:.{digits}f}"
+
+
+def _scientific(value: float, sd: float) -> str:
+    """Return ``(7.4 ± 4.0)e-17``: one power of ten for both numbers."""
+    power = math.floor(math.log10(sd))
+    return f"({value / 10.0**power:.1f} ± {sd / 10.0**power:.1f})e{power}"
 
 
 def metric_text(metric: MetricValue) -> str:

@@ -93,7 +93,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def sortable(heads: Sequence[str], rows: Iterable[Sequence[TableCell]]) -> str:
     """Return a table that the page sorts by a click on a head, with a field that filters its rows."""
-    head = "".join(f'<th><button type="button">{escape(text)}</button></th>' for text in heads)
+    head = "".join(f'<th><button type="button">{escape(text).replace("_", "_<wbr/>")}</button></th>' for text in heads)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
     field = '<input type="search" placeholder="filter rows" aria-label="filter rows"><output></output>'
     grid = f'<div class="wide tall"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -122,7 +122,10 @@ def contour_figure(
         "hovertemplate": "%{x}, %{y}: %{z}<extra></extra>",
     }
     traces = [levels, *_veil(card), *_ring((held[across], held[up]) if across in held and up in held else None)]
-    shown = layout(label(across, units.get(across)), label(up, units.get(up)), 340) | {"showlegend": False}
+    shown = layout(label(across, units.get(across)), label(up, units.get(up)), 340) | {
+        "showlegend": False,
+        "modebar": {"orientation": "h"},
+    }
     for name, axis in ((across, "xaxis"), (up, "yaxis")):
         shown[axis] |= LOG_AXIS if name in log else {}
     return {"data": traces, "layout": shown}

@@ -121,7 +121,8 @@ def layout(x: str, y: str, height: int = 340) -> dict[str, Any]:
     """Return a layout with titles of the axes."""
     return {
         "height": height,
-        "margin": {"l": 70, "r": 20, "t": 30, "b": 52},
+        "margin": {"l": 70, "r": 34, "t": 30, "b": 52},
+        "modebar": {"orientation": "v"},  # beside the legend, not on it
         "xaxis": {"title": {"text": x, "standoff": 10}, "automargin": True},
         "yaxis": {"title": {"text": y, "standoff": 12}, "automargin": True},
         "hovermode": "closest",

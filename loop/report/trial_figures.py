@@ -237,13 +237,14 @@ def _lane(mark: Mark, numbers: Sequence[int], texts: Sequence[str]) -> Trace:
 
 
 def _start(trials: Sequence[TrialRecord]) -> dict[str, Any]:
-    """Return the shading of the start, which no model has proposed."""
+    """Return the shading of the start, which no model has proposed; history that was imported before it has none."""
+    first = next((i for i, t in enumerate(trials) if not t.imported), len(trials))
     count = next((i for i, t in enumerate(trials) if t.proposal.generator == "model"), len(trials))
-    if not count:
+    if count <= first:
         return {}
-    across = {"x0": -0.5, "x1": count - 0.5, "y0": 0, "y1": 1, "yref": "paper"}
+    across = {"x0": first - 0.5, "x1": count - 0.5, "y0": 0, "y1": 1, "yref": "paper"}
     shape = across | {"type": "rect", "layer": "below", "fillcolor": GREY, "opacity": 0.13, "line": {"width": 0}}
-    where = {"x": -0.45, "y": 0.995, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
+    where = {"x": first - 0.45, "y": 0.995, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
     return {"shapes": [shape], "annotations": [where | {"text": "start", "font": {"size": 11}}]}
 
 
@@ -254,12 +255,26 @@ def _pair_text(pair: Pair, name: str, units: Mapping[str, str]) -> str:
 
 
 def _parameter_axis(name: str, parameter: ParameterConfig, trials: Sequence[CandidateResult]) -> dict[str, Any]:
-    values = [t.candidate.parameters.get(name, parameter.otherwise) for t in trials]
+    given = [t.candidate.parameters.get(name) for t in trials]
+    if parameter.when and not isinstance(parameter, CategoricalConfig) and None in given:
+        return _axis(name, parameter.unit, []) | _partial(given)
+    values = [parameter.otherwise if value is None else value for value in given]
     if not isinstance(parameter, CategoricalConfig):
         return _axis(name, parameter.unit, values)
     levels = list(dict.fromkeys([*parameter.levels, *map(str, values)]))
     ticks = {"tickvals": list(range(len(levels))), "ticktext": levels}
     return _axis(name, None, [levels.index(str(v)) for v in values]) | ticks | {"range": [0, len(levels) - 1]}
+
+
+def _partial(values: Sequence[Any]) -> dict[str, Any]:
+    """Return places, ticks and range of numbers on an axis with a place of its own below, where there is none."""
+    numbers = [float(value) for value in values if value is not None] or [0.0]
+    low, high = min(numbers), max(numbers)
+    none = low - 0.15 * (high - low or 1.0)
+    ticks = [*dict.fromkeys(np.linspace(low, high, 5).tolist())]
+    places = [none if value is None else float(value) for value in values]
+    texts = ["does not apply", *(f"{tick:.4g}" for tick in ticks)]
+    return {"values": places, "tickvals": [none, *ticks], "ticktext": texts, "range": [none, high]}
 
 
 def _axis(name: str, unit: str | None, values: Sequence[Any]) -> dict[str, Any]:

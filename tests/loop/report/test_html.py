@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loop.report.html import Page, chart, write_page
+from loop.report.html import Page, chart, sortable, write_page
 from tests.offline import assert_offline
 from tests.snippets import ROOT
 
@@ -18,3 +18,10 @@ def test_nobody_else_writes_pages() -> None:
     modules = [file for name in ("loop", "surrogates", "instruments") for file in ROOT.glob(f"{name}/**/*.py")]
     assert [file.name for file in modules if "plotly.offline" in file.read_text(encoding="utf-8")] == ["html.py"]
     assert [file.name for file in ROOT.glob("loop/**/*.html")] == ["template.html"]
+
+
+def test_heads_of_a_wide_table_wrap_and_it_shows_that_it_scrolls(tmp_path: Path) -> None:
+    table = sortable(["second_temperature [degC]"], [])
+    assert "second_<wbr/>temperature [degC]" in table
+    page = write_page(Page("title", "", [("one", "One", [table])], ""), tmp_path / "page.html").read_text("utf-8")
+    assert ".tall { overflow-x: scroll; }" in page

@@ -7,10 +7,10 @@ import plotly.graph_objects as go
 import pytest
 
 from campaigns.objective import Objective
-from campaigns.values import Candidate, TrialState
+from campaigns.values import Candidate, Scalar, TrialState
 from loop.core.candidate_results import CandidateResult, results
 from loop.core.pareto import front
-from loop.core.proposals import OPERATOR, Proposal
+from loop.core.proposals import IMPORTED, OPERATOR, Proposal
 from loop.core.records import TrialRecord
 from loop.diagnostics.calibration import metric_pairs
 from loop.report.html import chart
@@ -95,6 +95,36 @@ def test_the_space_filling_start_is_shaded() -> None:
     trials = [completed(0, 1.0), completed(1, 2.0), ALL_FATES[3], asked]
     shapes = score_figure(trials, of(trials), UNITS)["layout"]["shapes"]
     assert [(s["x0"], s["x1"]) for s in shapes] == [(-0.5, 1.5)]
+
+
+def test_imported_history_is_not_shaded_as_the_start() -> None:
+    past = [completed(number, 1.0, proposal=Proposal(IMPORTED)) for number in range(3)]
+    fresh = [completed(3, 1.0), completed(4, 1.0, proposal=predicted(1.0, 1.0))]
+    shapes = score_figure([*past, *fresh], of(past), UNITS)["layout"]["shapes"]
+    assert [(s["x0"], s["x1"]) for s in shapes] == [(2.5, 3.5)]
+    assert "shapes" not in score_figure([*past, fresh[1]], of(past), UNITS)["layout"]
+
+
+def test_a_parameter_that_does_not_apply_has_a_place_of_its_own_on_its_axis() -> None:
+    when = {"atmosphere": ("air",)}
+    partial = PARAMETERS | {"time": PARAMETERS["time"].model_copy(update={"when": when, "otherwise": 1.0})}
+    given: list[dict[str, Scalar]] = [
+        {"temperature": 700.0, "atmosphere": "<argon>"},
+        {"temperature": 700.0, "time": 10.0, "atmosphere": "air"},
+        {"temperature": 700.0, "time": 30.0, "atmosphere": "air"},
+    ]
+    done = [completed(number, 1.0, candidate=Candidate(one)) for number, one in enumerate(given)]
+    (trace,) = valid(parallel_figure(of(done), partial))["data"]
+    (axis,) = (axis for axis in trace["dimensions"] if axis["label"] == "time [h]")
+    assert axis["values"] == [7.0, 10.0, 30.0]
+    assert (axis["tickvals"][0], axis["ticktext"][0]) == (7.0, "does not apply")
+    assert axis["range"] == [7.0, 30.0]
+
+
+def test_icons_stand_beside_the_legend() -> None:
+    shown = score_figure(ALL_FATES, of(ALL_FATES), UNITS)["layout"]
+    assert shown["modebar"] == {"orientation": "v"}
+    assert shown["margin"]["r"] >= 34, "as wide as they are"
 
 
 def test_predictions_stand_across_and_measurements_up_with_both_uncertainties() -> None:
