@@ -10,6 +10,7 @@ from campaigns.errors import CampaignError
 from campaigns.spaces.ax_space import inexpressible, inexpressible_bounds
 from campaigns.spaces.parameters import CategoricalConfig
 from campaigns.values import TrialState
+from loop.core.formatting import trials_text
 from loop.core.records import TrialRecord
 from loop.planning.experiment import CampaignExperiment
 from surrogates.pools.pool import load_pool
@@ -43,8 +44,8 @@ def left_out(campaign: Campaign, trials: Sequence[TrialRecord]) -> Iterator[str]
             yield f"measurement of trial {trial.number}: {trial.state}, a failed trial for Ax"
         elif trial.in_part:
             yield f"score of trial {trial.number}: measured in part, a trial that was stopped early for Ax"
-        if not campaign.space.contains(trial.candidate):
-            yield f"trial {trial.number}: outside of the current space, out of design for Ax"
+    if outside := [trial.number for trial in trials if not campaign.space.contains(trial.candidate)]:
+        yield f"{trials_text(outside)}: outside of the current space, out of design for Ax"
 
 
 def _materials(campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[Sequence[str], list[str]]:

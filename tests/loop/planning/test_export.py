@@ -142,3 +142,11 @@ def test_names_that_ax_takes_for_functions_cost_constraints_in_ax_and_nothing_el
     told = list(left_out(plan, []))
     assert any(line.startswith("total of mixture") and "Li, O for functions of sympy" in line for line in told)
     assert any(line.startswith("outcome constraint on gamma") for line in told)
+
+
+def test_trials_outside_of_the_current_space_share_one_line(tmp_path: Path) -> None:
+    small = fill(tmp_path)
+    reader = Reader(f"sqlite:///{small.with_suffix('.db')}")
+    found = [replace(t, candidate=Candidate({"temperature": 2000.0})) for t in reader.trials()[:3]]
+    lines = [line for line in left_out(load_campaign(small), found) if "outside" in line]
+    assert lines == ["trials 0, 1 and 2: outside of the current space, out of design for Ax"]
