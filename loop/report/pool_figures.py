@@ -92,7 +92,7 @@ def map_figure(pool: PoolSnapshot, proposed: ProposedMaterials) -> Figure:
         for i, share in enumerate(pool.shares, 1)
     ]
     traces = [_background(pool), *_unscored(proposed), *_scored(proposed), *_ringed(proposed)]
-    found = layout(axes[0], axes[1], 560)
+    found = layout(axes[0], axes[1], 560) | {"modebar": {"orientation": "h"}}  # a bar of colours stands at the right
     return {"data": traces, "layout": found}
 
 
