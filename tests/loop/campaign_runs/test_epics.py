@@ -69,4 +69,4 @@ def test_a_furnace_that_does_not_remember_leaves_its_trial_uncertain_and_the_cam
     assert "completed" in states
     assert set(states) <= {"uncertain", "completed"}
     reasons = [t["reason"] for t in trials(tmp_path) if t["state"] == "uncertain"]
-    assert all("UnknownJobError" in reason for reason in reasons)
+    assert all("does not know job" in reason for reason in reasons)
