@@ -102,7 +102,9 @@ class Run:
 
 
 class NoModels:
-    """Stands where a planner has its models, and has learnt nothing."""
+    """Stands where a planner has its models, and is fitted to nothing."""
+
+    scored = 0
 
     def posterior_best(self) -> PosteriorBest | None:
         """Expect nothing of any candidate."""

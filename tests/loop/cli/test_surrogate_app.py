@@ -155,7 +155,7 @@ def test_a_model_is_evaluated_on_new_data_and_warns_of_what_it_has_not_seen(mode
     result = surrogate("evaluate", model, "--data", file, "--target", "hot[meV/atom]")
     assert result.exit_code == 0, result.output
     assert "rows: 3, 0 more left out" in result.output
-    assert "95% interval: holds" in result.output
+    assert "95% interval: contains" in result.output
     assert "warning: elements that were not in the training rows: Br in 1 rows" in result.output
     assert "error on known elements:" in result.output
 

@@ -188,14 +188,11 @@ KINDS: dict[str, dict[str, Any]] = {
         "parameters": {"gas": {**GAS, "descriptors": {"share": [0.2, 0, 1]}}, "x": NUMBER}
     },
     "condition": {"parameters": {"gas": GAS, "x": {**NUMBER, "when": {"gas": ["argon"]}, "otherwise": 0}, "y": NUMBER}},
-    "mixture": {"mixtures": {"m": {"components": {"a": {}, "b": {"high": 0.4}, "c": {"low": 0.1}}}}},
     "mixture of percents": {"mixtures": {"m": {"unit": "%", "total": 100, "components": {"a": {}, "b": {}, "c": {}}}}},
     "inequality": {"parameters": dict.fromkeys("xy", NUMBER), "constraints": ["x + y <= 0.8"]},
-    "at least": {"parameters": dict.fromkeys("xy", NUMBER), "constraints": ["x + 2 * y >= 1.5"]},
-    "equality": {"parameters": dict.fromkeys("xyz", NUMBER), "constraints": ["x + y + z == 1"]},
     "equality beside a choice": {"parameters": {"x": NUMBER, "y": NUMBER, "gas": GAS}, "constraints": ["x + y == 1"]},
 }
-"""Each kind of space that Ax can express, by itself."""
+"""Each kind of space that Ax can express, by itself, but for those of ``SPACES``."""
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "best": {"terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}]},
     "front": {
@@ -243,6 +240,7 @@ class Bakery:
         return [t.candidate for t in self.trials]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "objective"), [("mixed", "front"), ("mixture", "best"), ("equality", "front")])
 def test_ax_searches_each_kind_of_space_and_goes_on_after_a_kill_as_without(space: str, objective: str) -> None:
     plan = by_ax(SPACES[space], OBJECTIVES[objective])
