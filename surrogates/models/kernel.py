@@ -157,16 +157,31 @@ def kumaraswamy(columns: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return torch.where((columns > 0.0) & (columns < 1.0), bent, columns)
 
 
+class _Shared:
+    """What kernels share, as there are many: loading a state does not write into it, as each kernel states the same."""
+
+    def _load_from_state_dict(self, *_: Any) -> None:
+        """Leave all as it is."""
+
+
+class _Logarithmic(_Shared, Positive):
+    """The constraint of a hyper-parameter that is kept by its logarithm."""
+
+
+class _SharedPrior(_Shared, NormalPrior):
+    """A normal prior on logarithms."""
+
+
 @lru_cache(maxsize=256)
 def normal_priors(spec: KernelSpec) -> Mapping[str, NormalPrior]:
-    """Return the priors on the logarithms of each group of hyper-parameters; kernels share them, as there are many."""
+    """Return the priors on the logarithms of each group of hyper-parameters, which kernels share."""
     sizes = [len(labels) for labels in spec.groups.values()]
     shapes = [(1, -1) if name == "lengthscale" else (-1,) if name in SEVERAL else () for name in spec.groups]
     parts = zip(spec.groups, shapes, *(each.split(sizes) for each in spec.priors), strict=True)
-    return {name: NormalPrior(mean.reshape(shape), sd.reshape(shape)) for name, shape, mean, sd in parts}
+    return {name: _SharedPrior(mean.reshape(shape), sd.reshape(shape)) for name, shape, mean, sd in parts}
 
 
-_POSITIVE = Positive(torch.exp, torch.log)
+_POSITIVE = _Logarithmic(torch.exp, torch.log)
 
 
 def add_hyper_parameter(module: Any, name: str, logs: Tensor, prior: NormalPrior) -> None:

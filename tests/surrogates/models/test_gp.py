@@ -458,6 +458,13 @@ def test_loaded_hyper_parameters_are_those_that_it_predicts_with(listed: bool) -
     )
 
 
+def test_a_loaded_state_changes_no_other_model() -> None:
+    one, other = in_the_box(25), in_the_box(25)
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    one.load_state_dict(other_hyper_parameters(one))
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+
+
 def test_it_does_not_change_what_it_was_fitted_to() -> None:
     gp = in_the_box(25)
     for given in ({"inputs": gp.rows[:9], "targets": gp.data.targets[:9], "strict": False}, {"targets": gp.rows[:, 0]}):
