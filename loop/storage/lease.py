@@ -84,14 +84,19 @@ def lease_of(path: Path) -> Lease | None:
     return None if row is None else Lease(*row)
 
 
+def current_lease(path: Path) -> Lease | None:
+    """Return the lease of the process that runs the campaign of a store now; None where none does."""
+    lease = lease_of(path)
+    return lease if lease is not None and lease.keeps_out(path) else None
+
+
 def check_free(path: Path) -> None:
     """Check that no other process runs the campaign of a store.
 
     Raises:
         StoreInUseError: one does.
     """
-    lease = lease_of(path)
-    if lease is not None and lease.keeps_out(path):
+    if (lease := current_lease(path)) is not None:
         raise in_use(path, lease)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from loop.core.records import TrialRecord
 from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
+from loop.storage.lease import Lease, current_lease
 from loop.terminal.console import Rows
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def status_rows(store: Reader) -> Rows:
         ),
         ("cost", f"{spent:,.0f} USD{_limit(budget.get('cost'))}"),
         ("time", f"{duration(sum(s.ended - s.started for s in store.sessions()))}{_limit(budget.get('wall_time'))}"),
-        ("session", _session(store.sessions())),
+        ("session", _session(store.sessions(), current_lease(store.path))),
     ]
     sources = store.artefacts(SOURCE)
     rows += [("learns from", f"{name}: {text}") for name, kept in sources.items() for text in _told(kept)]
@@ -97,29 +97,19 @@ def _limit(limit: Any) -> str:
     return "" if limit is None else f" of {limit}"
 
 
-def _session(sessions: Sequence[SessionRecord]) -> str:
+def _session(sessions: Sequence[SessionRecord], lease: Lease | None) -> str:
     if not sessions:
         return "none yet"
     last = sessions[-1]
     if last.outcome:
         return f"{last.number}, ended {date_time(last.ended)}: {one_line(last.outcome)}"
-    if _alive(last.pid):
-        return f"{last.number}, running as process {last.pid}, last activity {_ago(last.ended)}"
+    if lease is not None:
+        return f"{last.number}, running as process {lease.pid}, last activity {_ago(last.ended)}"
     return f"{last.number}, was killed, last activity {_ago(last.ended)}; 'athanor run' goes on"
 
 
 def _ago(epoch: float) -> str:
     return f"{duration(time.time() - epoch)} ago"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # another user's process
-    return True
 
 
 def _doing(trial: TrialRecord) -> str:
