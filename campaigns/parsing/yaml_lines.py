@@ -74,8 +74,8 @@ def read_document(text: str) -> YamlDocument:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        commas = () if root is None else tuple(_decimal_commas(root, (), set()))
-        problems = commas if root is None else (*commas, *_duplicates(root, (), set()))
+        commas = () if root is None else tuple(_decimal_commas(root))
+        problems = commas if root is None else (*commas, *_duplicates(root))
         data = None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
@@ -104,44 +104,47 @@ def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node, int] | None:
     return None
 
 
-def _duplicates(node: yaml.Node, path: Loc, seen: set[int]) -> Iterator[Problem]:
+def _mappings(node: yaml.Node, path: Loc, seen: set[int]) -> Iterator[tuple[yaml.MappingNode, Loc]]:
+    """Yield each mapping of a document once, with its path; whoever asks may change its pairs before going on."""
     if id(node) in seen:
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for i, item in enumerate(node.value):
-            yield from _duplicates(item, (*path, i), seen)
+            yield from _mappings(item, (*path, i), seen)
     if isinstance(node, yaml.MappingNode):
-        first: dict[str, int] = {}
+        yield node, path
         for key, value in node.value:
+            yield from _mappings(value, (*path, str(key.value)), seen)
+
+
+def _duplicates(root: yaml.Node) -> Iterator[Problem]:
+    """Yield the keys that a mapping has twice."""
+    for node, path in _mappings(root, (), set()):
+        first: dict[str, int] = {}
+        for key, _ in node.value:
             line = key.start_mark.line + 1
             if str(key.value) in first:
                 message = f"is given twice, first in line {first[str(key.value)]}; allowed: once"
                 yield Problem(dotted((*path, str(key.value))), message, line)
             first.setdefault(str(key.value), line)
-            yield from _duplicates(value, (*path, str(key.value)), seen)
 
 
-def _decimal_commas(node: yaml.Node, path: Loc, seen: set[int]) -> Iterator[Problem]:
+def _decimal_commas(root: yaml.Node) -> Iterator[Problem]:
     """Yield the decimal commas in flow mappings, such as ``{low: 0,97}``, and put points in their place."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for i, item in enumerate(node.value):
-            yield from _decimal_commas(item, (*path, i), seen)
-    if isinstance(node, yaml.MappingNode):
+    for node, path in _mappings(root, (), set()):
+        if not node.flow_style:
+            continue
         pairs: list[tuple[yaml.Node, yaml.Node]] = []
         for key, value in node.value:
-            if node.flow_style and pairs and _is_fraction(pairs[-1][1], key, value):
+            if pairs and _is_fraction(pairs[-1][1], key, value):
                 name, whole = pairs.pop()
                 pairs.append((name, _pointed(whole, key)))
                 wrong = f"{name.value}: {whole.value},{key.value}"
                 message = f"got {wrong}; numbers are written with a point: {name.value}: {whole.value}.{key.value}"
                 yield Problem(dotted((*path, str(name.value))), message, name.start_mark.line + 1)
-                continue
-            pairs.append((key, value))
-            yield from _decimal_commas(value, (*path, str(key.value)), seen)
+            else:
+                pairs.append((key, value))
         node.value = pairs
 
 

@@ -236,13 +236,12 @@ class CampaignExperiment:
 
     def _empty(self) -> Experiment:
         campaign = self._campaign
-        metrics = [*_axes(self._objective), *campaign.measured, *(b.metric for b in self._objective.bounds)]
         return Experiment(
             search_space(campaign.space, len(self._rows)),
             campaign.name,
             description=campaign.description,
             optimization_config=_optimization(self._objective),
-            tracking_metrics=[Metric(name, lower_is_better=False) for name in dict.fromkeys(metrics)],
+            tracking_metrics=[Metric(name, lower_is_better=False) for name in held_metrics(campaign)],
             properties={"owners": [None]} | ({MATERIALS: list(self._rows)} if self._rows else {}),
         )
 
@@ -304,6 +303,12 @@ def _optimization(objective: Objective) -> OptimizationConfig:
     if isinstance(objective.find, FindParetoConfig):
         bounds += [f"{n} >= {x!r}" for n, x in zip(axes, objective.references, strict=True) if x is not None]
     return optimization_config_from_string(", ".join(axes), bounds)
+
+
+def held_metrics(campaign: Campaign) -> list[str]:
+    """Return the metrics of Ax that hold a campaign: what is maximised, what is measured, what is constrained."""
+    objective = campaign.build_objective()
+    return list(dict.fromkeys([*_axes(objective), *campaign.measured, *(b.metric for b in objective.bounds)]))
 
 
 def _axes(objective: Objective) -> list[str]:

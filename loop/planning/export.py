@@ -12,7 +12,7 @@ from campaigns.spaces.parameters import CategoricalConfig
 from campaigns.values import TrialState
 from loop.core.formatting import trials_text
 from loop.core.records import TrialRecord
-from loop.planning.experiment import CampaignExperiment
+from loop.planning.experiment import CampaignExperiment, held_metrics
 from surrogates.pools.pool import load_pool
 
 
@@ -73,8 +73,9 @@ def _unheld(campaign: Campaign) -> Iterator[str]:
         yield "structures of the pool: Ax knows the number of each row, and its id as a property of the experiment"
     for name in campaign.fidelities:
         yield f"fidelity {name}: for Ax, its trials were stopped early, and what they measured has a name of its own"
-    experiment = CampaignExperiment(campaign)
-    for name in campaign.metrics.keys() - experiment.ax.metrics.keys():
-        yield f"metric {name}: computed or derived, not measured; Ax holds the score alone"
+    held = held_metrics(campaign)
+    for name in campaign.metrics:
+        if name not in held:
+            yield f"metric {name}: computed or derived, not measured; Ax holds the score alone"
     yield from (f"warm start from {source.name}" for source in campaign.warm_start)
     yield "stations, workflow, budget and stopping rules: Ax has none"
