@@ -139,6 +139,10 @@ class StationConfig(Config):
             return {"device": DeviceConfig(device=self.device, settings=self.settings)}
         return self.devices
 
+    def place_of(self, key: str, station: str) -> str:
+        """Return where in the campaign file the dotted path of one of a station's devices stands."""
+        return f"stations.{station}.device" if self.device is not None else f"stations.{station}.devices.{key}.device"
+
 
 class StepConfig(Config):
     """One step of a trial's workflow."""

@@ -65,7 +65,7 @@ class PlanRunner:
     def abort(self, reason: str) -> None:
         """Let the plan clean up and end, and stop what it moves; returns at once."""
         self._reason = reason
-        threading.Thread(target=self._abort, args=(reason,), name="abort", daemon=True).start()
+        threading.Thread(target=abort_plan, args=(self._engine, reason), name="abort", daemon=True).start()
 
     def tripped(self) -> str:
         """Return why a suspender lets nothing start; empty if none does."""
@@ -74,19 +74,26 @@ class PlanRunner:
 
     def close(self) -> None:
         """End the engine's thread."""
-        self._engine.loop.call_soon_threadsafe(self._engine.loop.stop)
-        self._engine._th.join()  # the RunEngine offers no other way to end its thread
-        self._engine.loop.close()
-
-    def _abort(self, reason: str) -> None:
-        with contextlib.suppress(TransitionError):
-            self._engine.abort(reason)
+        end_engine(self._engine)
 
     def _note(self, message: Msg) -> None:
         name = getattr(message.obj, "name", "")
         if message.command in _MOVING:
             self.moved = True
             self.doing = f"{message.command} {name} {' '.join(map(str, message.args))}".strip()
+
+
+def abort_plan(engine: RunEngine, reason: str) -> None:
+    """Abort the engine's plan, unless it has ended by itself meanwhile."""
+    with contextlib.suppress(TransitionError):
+        engine.abort(reason)
+
+
+def end_engine(engine: RunEngine) -> None:
+    """End the thread of the engine's loop."""
+    engine.loop.call_soon_threadsafe(engine.loop.stop)
+    engine._th.join()  # the RunEngine offers no other way
+    engine.loop.close()
 
 
 def is_suspender(found: object) -> bool:

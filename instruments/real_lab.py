@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-
-import ophyd
+from collections.abc import Callable
 
 from campaigns.errors import LabError
 from instruments.clock import Clock, WallClock
 from instruments.job_instrument import JobInstrument
-
-
-def use_control_layer(name: str, servers: Sequence[str] = ()) -> None:
-    """Let ophyd's devices speak EPICS by a control layer: caproto or pyepics.
-
-    Args:
-        servers: addresses to look for servers at, instead of broadcasting.
-
-    Raises:
-        LabError: the control layer is not installed.
-    """
-    if servers:
-        os.environ["EPICS_CA_ADDR_LIST"] = " ".join(servers)
-        os.environ["EPICS_CA_AUTO_ADDR_LIST"] = "NO"
-    if ophyd.get_cl().name == name:
-        return
-    try:
-        ophyd.set_cl(name)
-    except ImportError as error:
-        raise LabError(f"lab.control_layer is {name}, which is not installed; pip install {name}") from error
 
 
 class RealLab:

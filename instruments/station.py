@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import queue
 import threading
@@ -11,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from bluesky.run_engine import RunEngine
-from bluesky.utils import DuringTask, FailedStatus, TransitionError
+from bluesky.utils import DuringTask, FailedStatus
 
 from campaigns.errors import AthanorError, LabError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.job import Job, StepResult
 from instruments.job_instrument import JobInstrument
+from instruments.plan_runner import abort_plan, end_engine
 from instruments.plans import EVENTS, perform
 from instruments.status import LabWait
 
@@ -131,13 +131,7 @@ class Watchdog(DuringTask):
         self._aborting = True
         self._task.abort_reason = reason
         self.progress()
-        threading.Thread(target=abort, args=(self._engine, reason), name="abort", daemon=True).start()
-
-
-def abort(engine: RunEngine, reason: str) -> None:
-    """Abort the engine's plan, unless it has ended by itself meanwhile."""
-    with contextlib.suppress(TransitionError):
-        engine.abort(reason)
+        threading.Thread(target=abort_plan, args=(self._engine, reason), name="abort", daemon=True).start()
 
 
 class Station:
@@ -216,9 +210,7 @@ class Station:
         for task in iter(self._inbox.get, None):
             self._watch.begin(self._engine, task, self._clock.wall_time(task.job.timeout) + self._backstop)
             task.deliver(*self._attempt(task))
-        self._engine.loop.call_soon_threadsafe(self._engine.loop.stop)
-        self._engine._th.join()  # the RunEngine offers no other way to end its thread
-        self._engine.loop.close()
+        end_engine(self._engine)
 
     def _attempt(self, task: RunningJob) -> tuple[str | None, Cause]:
         """Run a job's plan; return why it failed, or None, and what such a failure speaks of."""

@@ -13,7 +13,7 @@ from typing import Any
 from campaigns.errors import LabError
 from instruments.clock import WallClock
 from instruments.devices.epics_furnace import EpicsFurnace
-from instruments.devices.epics_signal import use_channel_access
+from instruments.devices.epics_signal import use_control_layer
 from instruments.job import Job
 from simulators.job_ledger import JobLedger, LedgerEntry
 from simulators.shared_state import LabSetup, LabState, Physics
@@ -119,7 +119,7 @@ class EpicsLab(SimulatedLab):
         prefixes = {name: f"athanor{port}:{name}:" for name, kind in setup.stations.items() if kind == "furnace"}
         self.server = FurnaceServer(list(prefixes.values()), speed, port)
         bench = LabState(setup, WallClock(speed, max(setup.start, ledger.latest)), physics, ledger)
-        use_channel_access(f"127.0.0.1:{self.server.port}")
+        use_control_layer(servers=[f"127.0.0.1:{self.server.port}"])
         self._furnaces = {name: RecordedFurnace(prefix, name=name, bench=bench) for name, prefix in prefixes.items()}
         others = {n: virtual_instrument(kind, n, bench) for n, kind in setup.stations.items() if kind != "furnace"}
         super().__init__(bench, self._furnaces | others)

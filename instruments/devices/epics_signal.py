@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import ophyd
 from ophyd import EpicsSignal
 from ophyd.status import Status
 
+from campaigns.errors import LabError
 from instruments.signal_units import agreed
 
 PATIENCE = 2.0
 """Wall time in seconds after which a server that does not answer counts as gone."""
 
 
-def use_channel_access(servers: str | None = None) -> None:
-    """Make sure that ophyd speaks Channel Access, by caproto unless it already does otherwise.
+def use_control_layer(name: str | None = None, servers: Sequence[str] = ()) -> None:
+    """Let ophyd's devices speak EPICS.
 
     Args:
+        name: of the control layer, caproto or pyepics; by default caproto, unless ophyd has one already.
         servers: addresses to look for servers at, instead of broadcasting; ``127.0.0.1:5066`` for example.
+
+    Raises:
+        LabError: the control layer is not installed.
     """
-    if servers is not None:
-        os.environ["EPICS_CA_ADDR_LIST"] = servers
+    if servers:
+        os.environ["EPICS_CA_ADDR_LIST"] = " ".join(servers)
         os.environ["EPICS_CA_AUTO_ADDR_LIST"] = "NO"
-    if ophyd.get_cl().name == "dummy":
-        ophyd.set_cl("caproto")
+    current = ophyd.get_cl().name
+    wanted = name or ("caproto" if current == "dummy" else current)
+    if wanted == current:
+        return
+    try:
+        ophyd.set_cl(wanted)
+    except ImportError as error:
+        raise LabError(f"lab.control_layer is {wanted}, which is not installed; pip install {wanted}") from error
 
 
 class Channel(EpicsSignal):

@@ -88,14 +88,9 @@ def load_devices(name: str, config: StationConfig) -> dict[str, Any]:
         CampaignError: it is not there, or is no device.
     """
     return {
-        key: load_object(one.device, place(name, config, key), Use.DEVICE, one.settings)
+        key: load_object(one.device, config.place_of(key, name), Use.DEVICE, one.settings)
         for key, one in config.bound.items()
     }
-
-
-def place(name: str, config: StationConfig, key: str) -> str:
-    """Return where in the campaign file the dotted path of a device stands."""
-    return f"stations.{name}.device" if config.device is not None else f"stations.{name}.devices.{key}.device"
 
 
 def memory_folder(state: Path, station: str) -> Path:
@@ -110,7 +105,7 @@ def _device(station: tuple[str, StationConfig], key: str, found: Any) -> Any:
     name, config = station
     one: DeviceConfig = config.bound[key]
     label = name if config.device is not None else f"{name}_{key}"
-    return called(found, one.device, place(name, config, key), name=label, **one.settings)
+    return called(found, one.device, config.place_of(key, name), name=label, **one.settings)
 
 
 def _wait_for(device: Any, path: str, patience: float) -> None:

@@ -21,10 +21,11 @@ from campaigns.laboratory import (
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import is_job_instrument, load_object
 from campaigns.values import Candidate, Scalar
+from instruments.devices.epics_signal import use_control_layer
 from instruments.job_instrument import JobInstrument
 from instruments.job_memory import JobMemory
 from instruments.lab import Lab
-from instruments.real_lab import RealLab, use_control_layer
+from instruments.real_lab import RealLab
 from loop.execution.device_binding import bound_instrument, load_devices, memory_folder
 from loop.storage.witnesses import lab_folder
 from loop.validation.limit_checks import constant, converted

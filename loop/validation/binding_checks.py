@@ -59,7 +59,7 @@ def plain_problems(campaign: Campaign, names: Iterable[str], folder: Path) -> It
         for key, one in station.bound.items():
             if isinstance(found[key].found, griffe.Class) and not one.settings:
                 continue  # each station gets a device of its own
-            where = f"stations.{name}.device" if station.device else f"stations.{name}.devices.{key}.device"
+            where = station.place_of(key, name)
             if (owner := owners.setdefault(f"{one.device} {one.settings}", where)) != where:
                 yield Problem(where, f"{one.device} is at {owner} already; a device belongs to one station, once")
 
