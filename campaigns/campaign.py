@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from campaigns.combinations import combinations
 from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, Name, Number, Seconds
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
-from campaigns.laboratory import LabConfig, StationConfig, StepConfig
+from campaigns.lab_file import CampaignLabConfig
+from campaigns.lab_rules import LabFileConfig
+from campaigns.laboratory import StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
 from campaigns.spaces.space import SpaceConfig
@@ -91,6 +94,8 @@ class PlannerConfig(Config):
 class Campaign(Config):
     """What to search for, what counts as good, where to measure it, and when to stop."""
 
+    model_config = ConfigDict(validate_default=True)  # stations that a lab file has
+
     name: Name
     """Name of the campaign, shown in the store and the report."""
     description: str = ""
@@ -113,10 +118,10 @@ class Campaign(Config):
     history: tuple[WarmStartConfig, ...] = ()
     """Earlier measurements, whose rows become trials of this campaign at no cost to its budget. The next run imports
     rows that are added later."""
-    lab: LabConfig
-    """The laboratory: virtual, epics or custom."""
-    stations: Annotated[dict[Name, StationConfig], Field(min_length=1)]
-    """Name to station: the instruments that do the steps."""
+    lab: CampaignLabConfig
+    """The laboratory: virtual, epics, real or custom, or a file that says which, with its stations."""
+    stations: dict[Name, StationConfig] = Field(default_factory=dict)
+    """Name to station: the instruments that do the steps. A lab file has them itself."""
     workflow: Annotated[tuple[StepConfig, ...], Field(min_length=1)]
     """The steps of every trial, in order."""
     fidelities: dict[Name, FidelityConfig] = Field(default_factory=dict)
@@ -126,12 +131,26 @@ class Campaign(Config):
     stopping: tuple[StoppingRuleConfig, ...] = ()
     """Rules that stop the campaign before the budget is spent."""
 
+    @field_validator("stations", mode="after")
+    @classmethod
+    def _of_lab_file(cls, stations: dict[str, StationConfig], info: ValidationInfo) -> dict[str, StationConfig]:
+        """Return the stations of the lab file where there is one."""
+        return stations_of(info.data.get("lab"), stations)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = cross_check({name: getattr(self, name) for name in type(self).model_fields})
         if problems:
             raise CampaignError(problems)
+        rules = self.rules
+        if rules is not None:
+            self.space.forbid(combinations(rules, self.steps, self.space.all_parameters))
         return self
+
+    @property
+    def rules(self) -> LabFileConfig | None:
+        """What nobody may tell the stations; None where no lab file says so."""
+        return getattr(self.lab, "rules", None)
 
     def build_objective(self) -> Objective:
         """Return the objective with every number in the unit of its metric."""
@@ -183,3 +202,9 @@ class Campaign(Config):
         """Return what a trial at a fidelity costs in USD."""
         lower = self.fidelities.get(fidelity)
         return sum(step.fixed_cost for step in self.workflow) if lower is None else lower.cost
+
+
+def stations_of(lab: Any, stations: dict[str, StationConfig]) -> dict[str, StationConfig]:
+    """Return a campaign's stations: those of its lab file where it has one."""
+    rules: LabFileConfig | None = getattr(lab, "rules", None)
+    return stations if rules is None or stations else dict(rules.stations)

@@ -230,7 +230,7 @@ def _step_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"{where}.name", f"got {step.name!r} twice; allowed: a different name for each step")
         names.append(step.name)
         for j, station in enumerate(step.stations):
-            if "stations" in sections and station not in sections["stations"]:
+            if sections.get("stations") and station not in sections["stations"]:
                 yield Problem(f"{where}.stations[{j}]", _unknown(station, sections["stations"]))
 
 
@@ -351,12 +351,13 @@ def _cost_aware(sections: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _faults(sections: Mapping[str, Any]) -> Iterator[Problem]:
     for i, fault in enumerate(getattr(sections.get("lab"), "faults", ())):
-        if "stations" in sections and fault.station not in sections["stations"]:
+        if sections.get("stations") and fault.station not in sections["stations"]:
             yield Problem(f"lab.faults[{i}].station", _unknown(fault.station, sections["stations"]))
 
 
 def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
     lab = getattr(sections.get("lab"), "kind", "")
+    yield from _own_stations(sections)
     for name, station in sections.get("stations", {}).items():
         where = f"stations.{name}"
         if (station.kind == "simulated") != (station.experiment is not None):
@@ -369,6 +370,17 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
             message = "got simulated, but lab is custom; allowed there: the instruments of its factory, and device"
             yield Problem(f"{where}.kind", message)
         yield from _parts(where, station)
+
+
+def _own_stations(sections: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield that stations are missing, or stand beside those of a lab file, which may not be replaced."""
+    if "lab" not in sections or "stations" not in sections:
+        return
+    rules, stations = getattr(sections["lab"], "rules", None), sections["stations"]
+    if rules is not None and stations != rules.stations:
+        yield Problem("stations", f"they are those of {rules.path.name}, which no campaign replaces; remove stations")
+    if not stations and sections["lab"].kind != "file":
+        yield Problem("stations", "is missing; needed: name to station, the instruments that do the steps")
 
 
 def _parts(where: str, station: StationConfig) -> Iterator[Problem]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from campaigns.config import (
     Config,
@@ -21,6 +21,9 @@ from campaigns.config import (
 )
 from campaigns.constraints import LinearSum, linear_sum
 from campaigns.setpoints import SetpointConfig
+
+if TYPE_CHECKING:
+    from campaigns.lab_rules import LabFileConfig
 
 
 class FaultConfig(Config):
@@ -55,6 +58,20 @@ ComputeConfig = Annotated[ProcessesConfig | RayConfig, Field(discriminator="kind
 class _LabConfig(Config):
     compute: ComputeConfig = ProcessesConfig(kind="processes")
     """Where the embeddings of structures are computed."""
+
+    _rules: Any = PrivateAttr(default=None)
+
+    @property
+    def rules(self) -> LabFileConfig | None:
+        """The lab file that the laboratory stands in; None for one that stands in a campaign."""
+        found: LabFileConfig | None = self._rules
+        return found
+
+    def ruled_by(self, rules: LabFileConfig | None) -> Self:
+        """Return the laboratory with the rules of a lab file."""
+        ruled = self.model_copy()
+        ruled._rules = rules
+        return ruled
 
 
 class VirtualLabConfig(_LabConfig):

@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from campaigns.campaign import Campaign
+from campaigns.campaign import Campaign, stations_of
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError, Problem
 from campaigns.parsing.validation_messages import explain, shown
@@ -126,6 +126,8 @@ def _sections(data: dict[Any, Any], context: dict[str, Any]) -> dict[str, Any]:
             sections[name] = _adapter(field).validate_python(data[name], context=context)
         except ValidationError:
             continue  # explained with the whole file's errors
+    if "stations" in sections:
+        sections["stations"] = stations_of(sections.get("lab"), sections["stations"])
     return sections
 
 

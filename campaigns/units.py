@@ -292,6 +292,14 @@ def same_dimension(left: str, right: str) -> bool:
     return bool(_parsed(left).dimensionality == _parsed(right).dimensionality)
 
 
+def same_numbers(left: str, right: str) -> bool:
+    """Return whether numbers in both units are the same; not of units that are unknown or of different dimensions."""
+    try:
+        return abs(convert(1.0, left, right) - 1.0) < 1e-9 and abs(convert(0.0, left, right)) < 1e-9
+    except UnitError:
+        return False
+
+
 def _converted(text: str, number: float, given: str, unit: str) -> float:
     import pint
 

@@ -9,7 +9,7 @@ import numpy as np
 from ophyd import Signal
 
 from campaigns.errors import LimitError, UnitError
-from campaigns.units import check_unit, convert, same_dimension
+from campaigns.units import check_unit, convert, same_dimension, same_numbers
 from campaigns.values import Measurement
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -58,7 +58,7 @@ def agreed(declared: str, stated: str, name: str) -> str:
     if not declared:
         return stated
     meant = _TEMPERATURES.get(stated, stated) if _is_temperature(declared) else stated
-    if not _same(meant, declared):
+    if not same_numbers(meant, declared):
         raise LimitError(
             f"{name} is in {stated!r} by its server, and its driver is written for {declared}; nothing was moved; "
             "correct the record's EGU field, or the driver"
@@ -98,7 +98,7 @@ def passed_on(found: Measurement, data: Mapping[str, Any], stated: Mapping[str, 
     for name, metric in found.metrics.items():
         alike = [key for key in data if stated.get(key, "1") not in ("", "1") and _is(data[key], metric.value)]
         alike = [key for key in alike if key == name or not float(metric.value).is_integer()]  # 1 h is no yield of 1
-        if alike and not any(_same(_spelled(stated[key], metric.unit), metric.unit) for key in alike):
+        if alike and not any(same_numbers(_spelled(stated[key], metric.unit), metric.unit) for key in alike):
             given, key = stated[alike[0]], alike[0]
             flags.append(
                 f"{name}: is the reading of {key}, in {given} by the instrument and in {metric.unit} by the analysis; "
@@ -129,11 +129,3 @@ def _is_temperature(unit: str) -> bool:
         return same_dimension(check_unit(unit), "K")
     except UnitError:
         return False  # told where it is converted
-
-
-def _same(given: str, unit: str) -> bool:
-    """Return whether numbers in both units are the same."""
-    try:
-        return abs(convert(1.0, given, unit) - 1.0) < 1e-9 and abs(convert(0.0, given, unit)) < 1e-9
-    except UnitError:
-        return False

@@ -37,7 +37,7 @@ from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
 from loop.storage.store import Store
 from loop.storage.witnesses import beyond_text, lab_folder
-from loop.validation.limit_checks import check_limits, keep_limits, missing_settings
+from loop.validation.limit_checks import check_limits, keep_limits, missing_settings, misstated, ruled
 from loop.validation.time_limits import late_steps
 
 _DRY_RUN_TRIALS = 3
@@ -127,13 +127,15 @@ def _run(
         lab.close()
         raise
     try:
+        if wrong := list(misstated(now.campaign, dispatcher.instruments)):
+            raise CampaignError(wrong, now.campaign.name)
         check_limits(now.campaign, dispatcher.instruments)
         if missing := list(missing_settings(now.campaign, dispatcher.instruments)):
             raise CampaignError(missing, now.campaign.name)
         if not trials and (late := list(late_steps(now.campaign, dispatcher.instruments))):
             raise CampaignError(late, now.campaign.name)
         dispatcher.analyst.check_units(dispatcher.instruments)
-        keep_limits(store, dispatcher.instruments)
+        keep_limits(store, ruled(now.campaign, dispatcher.instruments))
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
         on_event(StationsReady(dispatcher.describe))
         session = Session(store, lab.clock, options, _with_snapshots(materials, store, on_event))

@@ -4,7 +4,7 @@
 target.
 ``text``: the lines stand in this order in the output of the block before it; ``...`` stands for anything, a number for
 any number. ``yaml``, ``python`` and ``csv`` with a title go into that file: YAML replaces the top-level keys that it
-has, and adds those that the file has not.
+has, and adds those that the file has not; a file that is not there is begun.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ class Reader:
         if snippet.language in ("python", "csv"):
             file.write_text(snippet.text, encoding="utf-8")
         else:
-            file.write_text(with_sections(file.read_text(encoding="utf-8"), snippet.text), encoding="utf-8")
+            before = file.read_text(encoding="utf-8") if file.exists() else ""
+            file.write_text(with_sections(before, snippet.text), encoding="utf-8")
 
 
 def _athanor(arguments: list[str], folder: Path, output: Path) -> None:

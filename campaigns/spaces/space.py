@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from campaigns.config import Config, Name
 from campaigns.constraints import Constraint, LinearConstraint, constraint
@@ -21,6 +21,9 @@ from campaigns.spaces.parameters import CategoricalConfig, ParameterConfig
 from campaigns.spaces.settings_table import Table
 from campaigns.spaces.space_validation import contradictions
 from campaigns.values import Candidate, Scalar
+
+if TYPE_CHECKING:
+    from campaigns.combinations import Combination
 
 
 class SpaceConfig(Config):
@@ -37,6 +40,8 @@ class SpaceConfig(Config):
     """A table of the only settings that may be chosen; without it, all settings within the bounds."""
     pool: PoolConfig | None = None
     """Candidate materials; leave it out if only process parameters are chosen."""
+
+    _forbidden: tuple[Combination, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _something_to_choose(self) -> Self:
@@ -89,7 +94,25 @@ class SpaceConfig(Config):
         Raises:
             CampaignError: the file cannot be read, or does not fit.
         """
-        return None if self.rows is None else read_rows(self, self.rows)
+        found = None if self.rows is None else read_rows(self, self.rows)
+        if found is None or not self._forbidden:
+            return found
+        return found.take(np.array([not self.forbids(Candidate(row)) for row in found]))
+
+    @property
+    def forbidden(self) -> tuple[Combination, ...]:
+        """The combinations that the laboratory forbids."""
+        return self._forbidden
+
+    def forbid(self, forbidden: tuple[Combination, ...]) -> None:
+        """Take note of what the laboratory forbids."""
+        self._forbidden = forbidden
+        self.__dict__.pop("table", None)
+
+    def forbids(self, candidate: Candidate) -> bool:
+        """Return whether the laboratory forbids a candidate, whose material may be left open."""
+        applying = self.present(candidate.parameters) if self._forbidden else {}
+        return any(one.broken(applying, candidate.material) for one in self._forbidden)
 
     def present(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return the values of the parameters that apply, in the order of the parameters."""
@@ -132,11 +155,14 @@ class SpaceConfig(Config):
         kept = np.full(len(settings), True)
         for rule in rules:
             kept &= rule(columns)
+        if self._forbidden:
+            kept &= np.array([not self.forbids(Candidate(one)) for one in settings], dtype=bool)
         return kept
 
     def contains(self, candidate: Candidate) -> bool:
         """Return whether a candidate lies in the space (the pool's ids are not known here)."""
-        return self.allows(candidate.parameters) and (candidate.material is not None) == (self.pool is not None)
+        fits = self.allows(candidate.parameters) and (candidate.material is not None) == (self.pool is not None)
+        return fits and not self.forbids(candidate)
 
 
 def _codes(parameter: ParameterConfig, levels: Sequence[Scalar]) -> list[float]:

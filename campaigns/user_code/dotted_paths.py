@@ -152,6 +152,9 @@ def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
         for i, suspender in enumerate(station.suspenders):
             yield f"stations.{name}.suspenders[{i}]", suspender, Use.SUSPENDER, {}
         yield f"stations.{name}.experiment", station.experiment, Use.EXPERIMENT, {}
+    rules = getattr(sections.get("lab"), "rules", None)
+    for name, reading in rules.readings.items() if rules is not None else ():
+        yield f"lab.path: readings.{name}.device", reading.device, Use.DEVICE, reading.settings
     strategy = getattr(sections.get("planner"), "strategy", None)
     yield "planner.strategy", None if strategy == "ax" else strategy, Use.STRATEGY, {}
     yield "lab.factory", getattr(sections.get("lab"), "factory", None), Use.LAB, {}

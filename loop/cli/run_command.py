@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
+from campaigns.laboratory import LabConfig
 from campaigns.load import located, parse_campaign, read_text
 from campaigns.user_code.module_files import open_folder
 from loop.cli.exit_codes import ExitCode
@@ -84,7 +87,8 @@ def overridden(campaign: Campaign, request: Request) -> Campaign:
     if request.seed is not None:
         changes["seed"] = request.seed
     if request.lab is not None and request.lab != campaign.lab.kind:
-        changes["lab"] = {"kind": request.lab, "compute": campaign.lab.compute}
+        lab = TypeAdapter(LabConfig).validate_python({"kind": request.lab, "compute": campaign.lab.compute})
+        changes["lab"] = lab.ruled_by(campaign.rules)
     if not changes:
         return campaign
     return Campaign.model_validate({name: getattr(campaign, name) for name in Campaign.model_fields} | changes)

@@ -64,6 +64,7 @@ def _difference(key: _Key, old: Mapping[_Key, Any], new: Mapping[_Key, Any]) -> 
 
 def campaign_record(campaign: Campaign, source: str) -> CampaignRecord:
     """Return what the store keeps of a campaign."""
-    decisive = campaign.model_dump(mode="json", exclude=dict(_NOT_IN_IT), exclude_defaults=True)
+    elsewhere = {} if campaign.rules is None else {"stations": True}  # a lab file may name other addresses
+    decisive = campaign.model_dump(mode="json", exclude={**_NOT_IN_IT, **elsewhere}, exclude_defaults=True)
     fingerprint = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     return CampaignRecord(campaign.name, source, campaign.seed, fingerprint, time.time())

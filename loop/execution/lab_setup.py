@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, called
+from campaigns.lab_file import FileLabConfig
 from campaigns.laboratory import (
     CustomLabConfig,
     EpicsLabConfig,
@@ -63,6 +64,8 @@ def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start
             return _lab(called(load_object(factory, "lab.factory", Use.LAB), factory, "lab.factory"), factory)
         case RealLabConfig() as config:
             return _real_lab(config, start)
+        case FileLabConfig(path=path):
+            raise CampaignError([Problem("lab.path", f"{path} was not read, as the campaign's folder is not known")])
         case _:
             assert_never(campaign.lab)
 

@@ -25,6 +25,7 @@ def applies(problem: OptimizationProblem) -> bool:
     """
     space, encoder = problem.campaign.space, problem.encoder
     free = encoder.materials is None and space.table is None and not space.constraints and not space.mixtures
+    free = free and not space.forbidden
     always = not any(parameter.when for parameter in space.parameters.values())
     some = any(isinstance(parameter, FloatConfig) for parameter in space.parameters.values())
     return free and always and some and encoder.space == space and isinstance(problem.objective.find, FindBestConfig)

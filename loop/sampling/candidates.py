@@ -54,7 +54,8 @@ def sobol(space: SpaceConfig, count: int, seed: int) -> list[Setting]:
             break
     if not found:
         none = f"none of {drawn} points keeps" if drawn else "no point was found that keeps"
-        message = f"{none} all constraints; loosen one of them: {'; '.join(space.constraints)}"
+        forbidden = [f"not ({one.condition.text}), by the lab file" for one in space.forbidden]
+        message = f"{none} all constraints; loosen one of them: {'; '.join([*space.constraints, *forbidden])}"
         raise CampaignError([Problem("space.constraints", message)])
     return list(found.values())[:count]
 

@@ -14,6 +14,7 @@ from typing import cast
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
+from campaigns.lab_file import FileLabConfig
 from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, LabConfig, RealLabConfig, StepConfig, VirtualLabConfig
 from campaigns.load import located
 from campaigns.pool_source import GeneratorPoolConfig
@@ -22,7 +23,8 @@ from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
 from loop.validation.analysis_facts import read_analysis
-from loop.validation.limit_checks import RecordedLimits, missing_settings, outside_limits
+from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
+from loop.validation.safety_checks import rule_problems
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import unreachable
 from simulators.durations import job_duration
@@ -75,6 +77,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
     places = {name: _place(campaign, name, folder) for name in campaign.stations}
     stated = {name: _stated(name, place) for name, place in places.items() if place.known is not None}
     problems = [
+        *misstated(campaign, stated),
         *outside_limits(campaign, stated),
         *missing_settings(campaign, {n: p.known for n, p in places.items() if p.known is not None}),
         *_clock(campaign, places),
@@ -83,6 +86,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_samples(campaign, places),
         *_analyses(campaign, places, folder),
         *_faults(campaign),
+        *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}),
     ]
     late = [] if problems else [*late_steps(campaign, _simulated(stated, places)), *_slow(campaign, places)]
     if problems or (late and not begun):
@@ -177,7 +181,7 @@ def _clock(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
                 )
 
 
-def _on_the_wall(lab: LabConfig) -> bool:
+def _on_the_wall(lab: LabConfig | FileLabConfig) -> bool:
     """Return whether lab time is, or may be, wall time."""
     return isinstance(lab, CustomLabConfig | RealLabConfig) or (isinstance(lab, EpicsLabConfig) and lab.speed == 1)
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, LimitError, Problem
 from campaigns.fidelity import all_steps
+from campaigns.lab_rules import LimitConfig
 from campaigns.spaces.parameters import CategoricalConfig, OrdinalConfig, ParameterConfig
-from campaigns.units import convert, to_unit
+from campaigns.units import convert, same_numbers, to_unit
 from campaigns.values import Scalar
-from instruments.limits import Limits
+from instruments.limits import Limits, readable
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -46,6 +47,75 @@ class RecordedLimits:
     def unit_of(self, setting: str) -> str:
         """Return the unit of a setting; a setting that the instrument has not is refused by its limits."""
         return self.units.get(setting, "1")
+
+
+@dataclass(frozen=True, slots=True)
+class RuledLimits:
+    """What an instrument states, within the hard limits of the lab file."""
+
+    instrument: HasLimits
+    hard: Mapping[str, LimitConfig]
+
+    @property
+    def limits(self) -> Limits:
+        """What the settings may be, asked of the instrument now."""
+        stated = self.instrument.limits
+        ranges, choices = dict(stated.ranges), dict(stated.choices)
+        for key, limit in self.hard.items():
+            if key in ranges and readable(*ranges[key]):
+                low, high = limit.range
+                ranges[key] = (max(ranges[key][0], low), min(ranges[key][1], high))
+            elif key in choices:
+                choices[key] = tuple(one for one in choices[key] if one in limit.choices)
+            elif key in _untold(self.instrument) and limit.choices:
+                choices[key] = limit.choices
+            elif key in _untold(self.instrument):
+                ranges[key] = limit.range
+        return Limits(stated.name, ranges, choices)
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Settings of which neither the lab file nor, before it is there, the instrument tells the limits."""
+        return _untold(self.instrument) - self.hard.keys()
+
+    def unit_of(self, setting: str) -> str:
+        """Return the unit of a setting."""
+        if setting in _untold(self.instrument) and setting in self.hard:
+            return self.hard[setting].unit or "1"
+        return self.instrument.unit_of(setting)
+
+
+def _untold(instrument: HasLimits) -> frozenset[str]:
+    """Return the settings whose limits only the instrument itself can tell, of one that is not there yet."""
+    found: frozenset[str] = getattr(instrument, "untold", frozenset())
+    return found
+
+
+def ruled(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> dict[str, HasLimits]:
+    """Return what states the limits of each station, within those of the campaign's lab file."""
+    rules = campaign.rules
+    if rules is None:
+        return dict(instruments)
+    return {name: RuledLimits(one, rules.stations[name].limits) for name, one in instruments.items()}
+
+
+def misstated(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> Iterator[Problem]:
+    """Yield hard limits of the lab file that cannot be compared with what an instrument states: other units, no text.
+
+    Args:
+        campaign: names the lab file.
+        instruments: station to what states its limits; stations that are missing are left out.
+    """
+    rules = campaign.rules
+    for name, config in rules.stations.items() if rules is not None else ():
+        stated = instruments[name].limits if name in instruments else Limits(name, {}, {})
+        for key, limit in config.limits.items():
+            if (key in stated.choices and not limit.choices) or (key in stated.ranges and limit.choices):
+                kind = "a text: give choices" if key in stated.choices else "a number: give unit, low and high"
+                yield Problem("lab.path", f"stations.{name}.limits.{key}: the setting is {kind}")
+            elif key in stated.ranges and not same_numbers(unit := instruments[name].unit_of(key), limit.unit or "1"):
+                said = f"the instrument has it in {unit}, and the lab file in {limit.unit}; write the limits in {unit}"
+                yield Problem("lab.path", f"stations.{name}.limits.{key}: {said}")
 
 
 def keep_limits(store: Store, instruments: Mapping[str, HasLimits]) -> None:
@@ -82,11 +152,11 @@ def outside_limits(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> 
     """Yield what of the recipes lies outside of the limits of the stations that are known, or is no setting of theirs.
 
     Args:
-        campaign: space, workflow and fidelities.
+        campaign: space, workflow and fidelities, and the lab file whose hard limits hold too.
         instruments: station to what states its limits; stations that are missing are left out.
     """
     told: dict[Problem, dict[str, None]] = {}
-    for name, problem in _all_outside(campaign, instruments):
+    for name, problem in _all_outside(campaign, ruled(campaign, instruments)):
         said = problem.message.removeprefix(f"{name}: ")
         names = told.setdefault(replace(problem, message=said), {})
         names |= {name: None} if said != problem.message else {}
@@ -98,7 +168,7 @@ def _all_outside(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> It
     """Yield what each instrument by itself has against the recipes, with its name."""
     for where, step in all_steps(campaign.workflow, campaign.fidelities):
         for instrument in [instruments[name] for name in step.stations if name in instruments]:
-            untold = instrument.untold if isinstance(instrument, RecordedLimits) else ()
+            untold = _untold(instrument)
             for key in [key for key in step.recipe if key not in untold]:
                 found = _outside(campaign, instrument, key, step.recipe[key], f"{where}.recipe.{key}")
                 yield from ((instrument.limits.name, problem) for problem in found)

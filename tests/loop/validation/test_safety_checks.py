@@ -1,0 +1,72 @@
+"""What a campaign tells its stations is held against the lab file before anything is there."""
+
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import CampaignError
+from campaigns.load import load_campaign
+from loop.validation.lab_checks import check_lab
+from tests.ruled_campaigns import CAMPAIGN, LAB, write_ruled
+
+
+def check(folder: Path, *, lab: str = LAB, campaign: str = CAMPAIGN) -> list[str]:
+    file = write_ruled(folder, lab=lab, campaign=campaign)
+    return check_lab(load_campaign(file), file)
+
+
+def test_a_campaign_within_its_lab_file_is_accepted(tmp_path: Path) -> None:
+    check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "high: 1100",
+            "high: 1180",
+            "temperature: furnace: temperature got 906.85 degC; allowed: 200",
+        ),
+        ("levels: [air, oxygen, argon]", "levels: [air, nitrogen]", "'nitrogen'; allowed: air, oxygen, argon"),
+        ("lithium_excess: 4", "lithium_excess: 40", "lithium_excess got 40 percent; allowed: 0 to 30 percent"),
+    ],
+)
+def test_the_space_and_constants_lie_within_the_hard_limits(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(CampaignError, match=said):
+        check(tmp_path, campaign=CAMPAIGN.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    requires", "      tme: {choices: [a]}\n    requires", "unknown name 'tme', did you mean 'time'"),
+        ("unit: degC, low: 200, high: 1120 K", "unit: K, low: 200, high: 1120",
+         "the instrument has it in degC, and the lab file in K; write the limits in degC"),
+        ("atmosphere: {choices: [air, oxygen, argon]}", "atmosphere: {unit: bar, low: 0, high: 2}",
+         "the setting is a text: give choices"),
+        ("high: 1120 K", "high: 1120 K, rate: 5 K/min", "its instrument runs programs by itself"),
+        ("furnace.atmosphere == oxygen and furnace.temperature > 700 degC", "furnace.lithium_excess > 3 percent",
+         "names 'furnace.lithium_excess'"),
+    ],
+)  # fmt: skip
+def test_limits_name_settings_in_their_units(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(CampaignError, match=said):
+        check(tmp_path, lab=LAB.replace(old, new))
+
+
+def test_constants_that_are_forbidden_together_are_refused_with_what_an_instrument_takes_by_itself(
+    tmp_path: Path,
+) -> None:
+    lithium = LAB.replace(
+        "    requires", "      lithium_excess: {unit: percent, low: 0, high: 30}\n    requires"
+    ).replace(
+        "furnace.atmosphere == oxygen and furnace.temperature > 700 degC",
+        "furnace.lithium_excess > 3 percent and furnace.atmosphere == air",
+    )
+    air = CAMPAIGN.replace("atmosphere: $gas, ", "").replace(
+        "    gas: {kind: categorical, levels: [air, oxygen, argon]}\n", ""
+    )
+    with pytest.raises(
+        CampaignError, match=r"workflow: the lab file forbids what it says: furnace\.lithium_excess > 3"
+    ):
+        check(tmp_path, lab=lithium, campaign=air)
