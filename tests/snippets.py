@@ -9,20 +9,17 @@ has, and adds those that the file has not; a file that is not there is begun.
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import shlex
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from loop.cli.app import main
-from tests.forks import forked
+from tests.forks import Program, be_athanor
 
 ROOT = Path(__file__).parents[1]
 NUMBER = re.compile(r"-?\d+(?:[.:,]\d+)*(?:e[-+]?\d+)?")
@@ -93,18 +90,15 @@ class Reader:
                 shutil.copy(self.folder / source, self.folder / target)
                 return ""
             case ["python", script]:
-                return self._forked(_script, [script], 0, where)
+                return self._forked(0, where, _script, script)
             case ["athanor", *arguments]:
                 expected = re.search(r"# exit code (\d+)", line)
-                return self._forked(_athanor, arguments, int(expected[1]) if expected else 0, where)
+                return self._forked(int(expected[1]) if expected else 0, where, be_athanor, *arguments)
         raise AssertionError(f"{where}: nobody checks {line!r}; allowed: athanor, python, cp, make, and a few more")
 
-    def _forked(self, program: Callable[..., None], arguments: list[str], code: int, where: str) -> str:
-        output = self.folder / ".output"
-        ended = forked(program, arguments, self.folder, output)
-        text = output.read_text(encoding="utf-8")
-        output.unlink()
-        assert ended == code, f"{where}: {arguments} ended with {ended}\n{text[-3000:]}"
+    def _forked(self, code: int, where: str, program: Callable[..., None], *words: str) -> str:
+        text, ended = Program(self.folder, program, *words).end()
+        assert ended == code, f"{where}: {words} ended with {ended}\n{text[-3000:]}"
         return text
 
     def _compare(self, snippet: Snippet) -> None:
@@ -129,25 +123,9 @@ class Reader:
             file.write_text(with_sections(before, snippet.text), encoding="utf-8")
 
 
-def _athanor(arguments: list[str], folder: Path, output: Path) -> None:
-    """Be the command: in a folder, with a file for what it prints."""
-    _enter(folder, output)
-    sys.argv = ["athanor", *arguments]
-    main()
-
-
-def _script(arguments: list[str], folder: Path, output: Path) -> None:
-    """Be Python with a script: in a folder, with a file for what it prints."""
-    _enter(folder, output)
-    runpy.run_path(arguments[0], run_name="__main__")
-    sys.stdout.flush()
-
-
-def _enter(folder: Path, output: Path) -> None:
-    with output.open("wb") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
-    os.chdir(folder)
+def _script(script: str) -> None:
+    """Be Python with a script."""
+    runpy.run_path(script, run_name="__main__")
 
 
 def _normal(line: str) -> str:

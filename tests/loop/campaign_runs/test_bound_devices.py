@@ -15,6 +15,7 @@ import pytest
 from campaigns.values import TrialState
 from loop.storage.reader import Reader
 from simulators.epics_lab import LOOPBACK, unused_port
+from tests.forks import Program, athanor
 
 pytestmark = pytest.mark.slow
 
@@ -61,12 +62,8 @@ budget: {trials: 4}
 """
 
 
-def athanor(folder: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml", *more]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )
+def run(folder: Path) -> Program:
+    return athanor(folder, "run", "test.yaml")
 
 
 def moves(folder: Path) -> list[str]:
@@ -77,9 +74,8 @@ def moves(folder: Path) -> list[str]:
 def test_a_kill_in_the_middle_of_a_move_repeats_nothing(tmp_path: Path) -> None:
     (tmp_path / "stage.py").write_text(STAGE)
     (tmp_path / "test.yaml").write_text(CAMPAIGN)
-    process = athanor(tmp_path)
-    assert process.stdout is not None
-    for line in process.stdout:
+    process = run(tmp_path)
+    for line in process.output:
         if "trial 0: completed" in line:
             (tmp_path / "slow").touch()
         if "begins at stage" in line and (tmp_path / "slow").exists():
@@ -88,12 +84,10 @@ def test_a_kill_in_the_middle_of_a_move_repeats_nothing(tmp_path: Path) -> None:
                 pass
             process.send_signal(signal.SIGKILL)
             break
-    process.stdout.close()
-    assert process.wait() == -signal.SIGKILL
+    assert process.end()[1] == -signal.SIGKILL
     (tmp_path / "slow").unlink()
-    again = athanor(tmp_path)
-    output, _ = again.communicate()
-    assert again.returncode == 0, output
+    output, code = run(tmp_path).end()
+    assert code == 0, output
     trials = Reader(f"sqlite:///{tmp_path / 'test.db'}").trials()
     states = Counter(trial.state for trial in trials)
     assert states[TrialState.UNCERTAIN] == 1
@@ -127,9 +121,8 @@ def test_a_motor_over_epics_is_moved_and_read(tmp_path: Path, motor_port: int) -
         "limits: [0, 10]", "limits: [0, 10], tolerance: 0.05 mm, timeout: 1 min"
     )
     (tmp_path / "test.yaml").write_text(text)
-    process = athanor(tmp_path)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    output, code = run(tmp_path).end()
+    assert code == 0, output
     trials = Reader(f"sqlite:///{tmp_path / 'test.db'}").trials()
     assert [trial.state for trial in trials] == [TrialState.COMPLETED] * 2
     for trial in trials:
@@ -141,8 +134,7 @@ def test_a_motor_that_does_not_answer_is_a_fault_of_the_lab(tmp_path: Path) -> N
         "kind: real", f"kind: real, epics_servers: ['127.0.0.1:{unused_port()}'], connection_timeout: 0.5 s"
     ).replace('"stage:Axis"', '"ophyd:EpicsMotor", settings: {prefix: "sim:mtr1"}')
     (tmp_path / "test.yaml").write_text(text)
-    process = athanor(tmp_path)
-    output, _ = process.communicate()
-    assert process.returncode == 3, output
+    output, code = run(tmp_path).end()
+    assert code == 3, output
     assert "stage (ophyd:EpicsMotor) does not answer within 0.5 s" in output
     assert "Traceback" not in output

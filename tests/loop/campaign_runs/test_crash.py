@@ -1,9 +1,6 @@
 """kill -9 of a real process, then the same command: nothing lost, nothing repeated, the same trials."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ import yaml
 from campaigns.values import TrialState
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
+from tests.forks import Program, athanor
 from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick
 
@@ -20,22 +18,17 @@ pytestmark = pytest.mark.slow
 MOMENTS = ("trial 2: calcine begins", "trial 3: diffract at", "trial 6: proposed")
 
 
-def athanor(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+def run(folder: Path) -> Program:
+    return athanor(folder, "run", "test.yaml")
 
 
 def kill_at(folder: Path, moment: str) -> None:
-    process = athanor(folder)
-    assert process.stdout is not None
-    for line in process.stdout:
+    process = run(folder)
+    for line in process.output:
         if moment in line:
             process.send_signal(signal.SIGKILL)
             break
-    process.stdout.read()
-    process.stdout.close()
-    assert process.wait() == -signal.SIGKILL
+    assert process.end()[1] == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +41,8 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, expected: tuple
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
     for moment in MOMENTS:
         kill_at(tmp_path, moment)
-    process = athanor(tmp_path)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    output, code = run(tmp_path).end()
+    assert code == 0, output
     reader = Reader(f"sqlite:///{tmp_path / 'test.db'}")
     trials = tuple(reader.trials())
     assert [s.outcome == "" for s in reader.sessions()] == [True] * len(MOMENTS) + [False]

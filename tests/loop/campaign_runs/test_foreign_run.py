@@ -1,9 +1,6 @@
 """Runs with a generation strategy of the user's own, in a process of its own: killed, broken, and gone on with."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from campaigns.values import TrialState
 from loop.cli.exit_codes import ExitCode
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
+from tests.forks import athanor
 from tests.loop.campaign_runs.test_run import facts
 from tests.loop.conftest import quick
 
@@ -66,10 +64,8 @@ def prepared(folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+def run(folder: Path) -> tuple[str, int | None]:
+    return athanor(folder, "run", "test.yaml").end()
 
 
 def trials(folder: Path) -> tuple[TrialRecord, ...]:
@@ -78,22 +74,22 @@ def trials(folder: Path) -> tuple[TrialRecord, ...]:
 
 def test_killed_in_the_midst_of_a_proposal_equals_uninterrupted(tmp_path: Path) -> None:
     whole, killed = prepared(tmp_path / "whole"), prepared(tmp_path / "killed")
-    assert run(whole).returncode == ExitCode.FINISHED
+    assert run(whole)[1] == ExitCode.FINISHED
     (killed / "kill").touch()
-    assert run(killed).returncode == -signal.SIGKILL
+    assert run(killed)[1] == -signal.SIGKILL
     assert len(trials(killed)) == 3
-    assert run(killed).returncode == ExitCode.FINISHED
+    assert run(killed)[1] == ExitCode.FINISHED
     assert facts(trials(killed)) == facts(trials(whole))
 
 
 def test_an_exit_in_a_node_is_told_once_what_was_begun_is_finished_and_the_run_goes_on(tmp_path: Path) -> None:
     folder = prepared(tmp_path / "broken")
     (folder / "exit").touch()
-    ended = run(folder)
-    assert ended.returncode == ExitCode.MODEL
-    assert "planner.strategy: node Dice of their_dice:strategy raised SystemExit: 0 (" in ended.stderr
-    assert "their_dice.py:" in ended.stderr
+    output, code = run(folder)
+    assert code == ExitCode.MODEL
+    assert "planner.strategy: node Dice of their_dice:strategy raised SystemExit: 0 (" in output
+    assert "their_dice.py:" in output
     assert [trial.state for trial in trials(folder)] == [TrialState.COMPLETED] * 3
     (folder / "exit").unlink()
-    assert run(folder).returncode == ExitCode.FINISHED
+    assert run(folder)[1] == ExitCode.FINISHED
     assert len(trials(folder)) == 6

@@ -1,9 +1,6 @@
 """A campaign for a front on the virtual lab: killed and taken up, shown by every command."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from typer.testing import CliRunner
 from loop.cli.app import app
 from loop.core.events import BestChanged, Finished, FrontGrew
 from loop.storage.reader import Reader
+from tests.forks import Program, athanor
 from tests.loop.campaign_runs.test_run import facts
 from tests.loop.conftest import Bench, quick
 
@@ -34,10 +32,8 @@ def frontal(**changes: Any) -> dict[str, Any]:
     return quick(objective=FRONT, budget={"trials": 9}, **changes)
 
 
-def athanor(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli.app import main; main()", "run", "test.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment)
+def run(folder: Path) -> Program:
+    return athanor(folder, "run", "test.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +57,14 @@ def test_the_front_grows_and_is_told_at_the_end(whole: Bench) -> None:
 
 def test_killed_and_resumed_gives_the_same_trials(whole: Bench, tmp_path: Path) -> None:
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(frontal(), sort_keys=False))
-    process = athanor(tmp_path)
-    assert process.stdout is not None
-    for line in process.stdout:
+    process = run(tmp_path)
+    for line in process.output:
         if "trial 7: proposed (model)" in line:
             process.send_signal(signal.SIGKILL)
             break
-    process.stdout.read()
-    process.stdout.close()
-    assert process.wait() == -signal.SIGKILL
-    again = athanor(tmp_path)
-    output, _ = again.communicate()
-    assert again.returncode == 0, output
+    assert process.end()[1] == -signal.SIGKILL
+    output, code = run(tmp_path).end()
+    assert code == 0, output
     assert "on the front, which dominates" in output
     found = tuple(Reader(f"sqlite:///{tmp_path / 'test.db'}").trials())
     assert facts(found) == facts(tuple(Reader(whole.url).trials()))
