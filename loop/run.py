@@ -136,7 +136,7 @@ def _run(
             raise CampaignError(late, now.campaign.name)
         dispatcher.analyst.check_units(dispatcher.instruments)
         keep_limits(store, ruled(now.campaign, dispatcher.instruments))
-        on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions())))
+        on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions(), time.time())))
         on_event(StationsReady(dispatcher.describe))
         session = Session(store, lab.clock, options, _with_snapshots(materials, store, on_event))
         return Manager(parts, dispatcher, session, retraining).run()

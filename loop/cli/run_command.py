@@ -19,6 +19,7 @@ from campaigns.user_code.module_files import open_folder
 from loop.cli.exit_codes import ExitCode
 from loop.cli.memory import peak_memory
 from loop.cli.signals import interrupts
+from loop.core.campaign_records import time_spent
 from loop.core.formatting import duration
 from loop.core.pareto import front_of
 from loop.execution.options import RunOptions, SessionResult
@@ -107,13 +108,14 @@ def _print_outcome(campaign: Campaign, outcome: SessionResult, url: str) -> None
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     front = front_of(campaign, outcome.trials)
     print_tables("", ranking_table(outcome.found, units) if front is None else front_table(front, units), "")
-    model = [] if front else [("best by the model", model_text(Reader(url), outcome.found, units))]
+    store = Reader(url)
+    model = [] if front else [("best by the model", model_text(store, outcome.found, units))]
     print_rows(
         [
             *model,
             ("ended", outcome.reason),
             ("trials", str(len(outcome.trials))),
-            ("wall time", duration(outcome.wall_time)),
+            ("wall time", duration(time_spent(store.sessions()))),
             ("peak memory", f"{peak_memory() / 2**30:.2f} GiB"),
         ]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -41,6 +41,14 @@ class CampaignRecord:
     created: float
 
 
-def time_spent(sessions: list[SessionRecord]) -> float:
-    """Return the wall time in seconds of all sessions but the last, which is the one under way."""
-    return sum(session.ended - session.started for session in sessions[:-1])
+def time_spent(sessions: Sequence[SessionRecord], now: float | None = None) -> float:
+    """Return the wall time in seconds of all sessions.
+
+    Args:
+        sessions: of a campaign, oldest first.
+        now: seconds since the epoch until which the last one goes on; None where it has ended.
+    """
+    until = [session.ended for session in sessions]
+    if until and now is not None:
+        until[-1] = now
+    return sum(end - session.started for session, end in zip(sessions, until, strict=True))

@@ -21,7 +21,7 @@ class Started:
     Attributes:
         store: URL of the store, without a password.
         trials: what the store already holds; empty for a new campaign.
-        wall_time: seconds that earlier sessions have spent.
+        wall_time: seconds spent so far, over all sessions.
     """
 
     campaign: Campaign

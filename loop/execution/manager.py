@@ -273,4 +273,4 @@ class Manager:
         reason = stop.reason() or f"{proposed} proposed in this session, as --max-trials says"
         self._session.on_event(Finished(reason, self._completion.best, front_of(self._state.campaign, trials)))
         ended = (stop.finished, stop.interrupted, stop.aborted)
-        return SessionResult(reason, *ended, tuple(trials), stop.wall_time, tuple(self._completion.found))
+        return SessionResult(reason, *ended, tuple(trials), tuple(self._completion.found))

@@ -40,7 +40,6 @@ class SessionResult:
         interrupted: whether Ctrl-C ended the session.
         aborted: whether it was ended by force, so that trials may be uncertain.
         trials: all trials of the store, by number.
-        wall_time: seconds spent over all sessions.
         found: the candidates, by what was in force at the end.
     """
 
@@ -49,5 +48,4 @@ class SessionResult:
     interrupted: bool = False
     aborted: bool = False
     trials: tuple[TrialRecord, ...] = ()
-    wall_time: float = 0.0
     found: tuple[CandidateResult, ...] = ()

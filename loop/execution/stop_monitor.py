@@ -31,7 +31,7 @@ class StopMonitor:
 
     def __init__(self, session: Session, state: CampaignState) -> None:
         self._session, self._state = session, state
-        self._started, self._earlier = time.time(), time_spent(session.store.sessions())
+        self._sessions = session.store.sessions()
         self._reason: str | None = None
         self.interrupted = self.aborted = False
         self.fault = ""
@@ -71,7 +71,7 @@ class StopMonitor:
     @property
     def wall_time(self) -> float:
         """Seconds spent over all sessions."""
-        return self._earlier + time.time() - self._started
+        return time_spent(self._sessions, time.time())
 
     def check_repeated_faults(self) -> None:
         """Begin nothing new once the same program has failed in the same way several times in a row."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from campaigns.campaign import Campaign
 from campaigns.objective import Objective
 from campaigns.spaces.parameters import CategoricalConfig
-from loop.core.campaign_records import CampaignRecord, SessionRecord
+from loop.core.campaign_records import CampaignRecord, SessionRecord, time_spent
 from loop.core.campaign_version import as_shown
 from loop.core.candidate_results import CandidateResult, best, results
 from loop.core.inspection_cards import ModelInspection
@@ -84,7 +84,7 @@ class Content:
     @cached_property
     def used(self) -> Spent:
         """What is spent of the budget."""
-        return spent(self.trials, sum(s.ended - s.started for s in self.sessions))
+        return spent(self.trials, time_spent(self.sessions))
 
     @cached_property
     def pairs(self) -> dict[str, list[Pair]]:

@@ -70,7 +70,7 @@ def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, 
 
 def _space(space: SpaceConfig) -> Iterator[tuple[str, str]]:
     for name, parameter in space.parameters.items():
-        yield "parameter", f"{name}: {_parameter(parameter)}{_condition(parameter)}"
+        yield "parameter", f"{name}: {parameter_text(parameter)}{_condition(parameter)}"
     for name, mixture in space.mixtures.items():
         yield "mixture", f"{name}: {_mixture(mixture)}"
     for constraint in space.parsed_constraints:
@@ -88,8 +88,15 @@ def _units(space: SpaceConfig, names: Iterable[str]) -> str:
     return f" ({said})" if said else ""
 
 
-def _parameter(parameter: ParameterConfig) -> str:
+def parameter_text(parameter: ParameterConfig) -> str:
+    """Return what a parameter may be: its range, its levels, or the value at which it is fixed."""
     match parameter:
+        case FloatConfig(low=low, high=high) | IntegerConfig(low=low, high=high) if low == high:
+            return f"fixed at {low:g}{unit_text(parameter.unit)}"
+        case OrdinalConfig(levels=(level,)):
+            return f"fixed at {level:g}{unit_text(parameter.unit)}"
+        case CategoricalConfig(levels=(name,)):
+            return f"fixed at {name}"
         case FloatConfig() | IntegerConfig():
             return f"{parameter.low:g} to {parameter.high:g}{unit_text(parameter.unit)}{_growth(parameter)}"
         case OrdinalConfig():

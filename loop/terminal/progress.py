@@ -33,7 +33,7 @@ class Progress:
         best: the best measured candidate so far.
         posterior: the best measured candidate by the models' posterior; None before there is a model.
         front: the best compromises so far, where a front is looked for.
-        wall_time: seconds that earlier sessions have spent.
+        wall_time: seconds that were spent over all sessions when this one had begun.
         cost: USD spent.
         describe: station to a function that says what it does now.
         note: the last thing said.

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from campaigns.campaign import Campaign
 from campaigns.parsing.yaml_lines import read_document
-from loop.core.campaign_records import SessionRecord
-from loop.core.campaign_version import parameter_units
+from loop.core.campaign_records import SessionRecord, time_spent
+from loop.core.campaign_version import as_scored, parameter_units
 from loop.core.candidate_results import CandidateResult, best
 from loop.core.formatting import (
     candidate_text,
@@ -28,11 +29,13 @@ from loop.core.formatting import (
 from loop.core.journal import Amendment
 from loop.core.pareto import Front, some
 from loop.core.records import TrialRecord
+from loop.core.stopping import spent
 from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.storage.lease import Lease, current_lease
 from loop.terminal.console import Rows
+from loop.terminal.current_campaign import amended_rows, stopping_rows
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -41,29 +44,17 @@ _SHOWN = 12  # trials of a front
 
 
 def status_rows(store: Reader) -> Rows:
-    """Return how a campaign stands: progress, money, best so far, trials under way."""
-    campaign, trials = store.campaign(), store.trials()
-    budget = read_document(campaign.source).data["budget"]
-    units = parameter_units(campaign.source)
-    counts = Counter("imported" if completed([trial]) and trial.imported else state_text(trial) for trial in trials)
-    full = sum(trial.counted for trial in trials)
-    spent = sum(step.cost for trial in trials for step in trial.steps)
-    rows = [
-        ("campaign", f"{campaign.name}, seed {campaign.seed}, since {date_time(campaign.created)}"),
-        (
-            "trials",
-            f"{full} of {budget['trials']}" + "".join(f", {n} {s}" for s, n in counts.items()),
-        ),
-        ("cost", f"{spent:,.0f} USD{_limit(budget.get('cost'))}"),
-        ("time", f"{duration(sum(s.ended - s.started for s in store.sessions()))}{_limit(budget.get('wall_time'))}"),
-        ("session", _session(store.sessions(), current_lease(store.path))),
-    ]
-    sources = store.artefacts(SOURCE)
-    rows += [("learns from", f"{name}: {text}") for name, kept in sources.items() for text in _told(kept)]
-    rows += [("history", text) for kept in store.artefacts(HISTORY).values() for text in kept["tally"]]
+    """Return how a campaign stands: progress, money, stopping rules, best so far, trials under way."""
+    record, trials, amendments = store.campaign(), store.trials(), store.amendments()
+    units = parameter_units(record.source)
     under_way = [trial for trial in trials if not trial.state.ended]
-    rows += [(f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way]
-    rows += amendment_rows(campaign.source, store.amendments())
+    rows = [
+        ("campaign", f"{record.name}, seed {record.seed}, since {date_time(record.created)}"),
+        *_budget_rows(store, trials),
+        *_campaign_rows(store, trials, amendments),
+        *_source_rows(store),
+        *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
+    ]
     front, found = stored_front(store, trials), stored_results(store, trials)
     if front is not None:
         return rows + _front_rows(front, units) + _regret_rows(trials)
@@ -71,18 +62,43 @@ def status_rows(store: Reader) -> Rows:
     return rows + _best_rows(best(found), units) + _regret_rows(trials)
 
 
+def _budget_rows(store: Reader, trials: Sequence[TrialRecord]) -> Rows:
+    """Return how much of the budget is spent, and what the last session does."""
+    budget = read_document(store.campaign().source).data["budget"]
+    sessions, lease = store.sessions(), current_lease(store.path)
+    used = spent(trials, time_spent(sessions, time.time() if lease else None))
+    counts = Counter("imported" if completed([trial]) and trial.imported else state_text(trial) for trial in trials)
+    states = "".join(f", {count} {state}" for state, count in counts.items())
+    return [
+        ("trials", f"{used.trials} of {budget['trials']}{states}"),
+        ("cost", f"{used.cost:,.0f} USD{_limit(budget.get('cost'))}"),
+        ("wall time", f"{duration(used.wall_time)}{_limit(budget.get('wall_time'))}"),
+        ("session", _session(sessions, lease)),
+    ]
+
+
+def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Sequence[Amendment]) -> Rows:
+    """Return how far the stopping rules are, what was amended and by whom; the campaign is loaded only for these."""
+    if not amendments and not read_document(store.campaign().source).data.get("stopping"):
+        return []
+    file = store.stored_campaign()
+    now = as_scored(file, amendments)
+    return [*stopping_rows(now, trials), *amended_rows(file, now.campaign), *_amendment_rows(file, amendments)]
+
+
+def _source_rows(store: Reader) -> Rows:
+    """Return what was read of earlier campaigns and measurements."""
+    rows = [("learns from", f"{n}: {text}") for n, kept in store.artefacts(SOURCE).items() for text in _told(kept)]
+    return rows + [("history", text) for kept in store.artefacts(HISTORY).values() for text in kept["tally"]]
+
+
 def _told(kept: Mapping[str, Any]) -> list[str]:
     """Return what was kept of a source; stores of before have no more than its measurements."""
     return list(kept.get("tally") or [f"{kept['records']} measurements"])
 
 
-def amendment_rows(source: str, amendments: Sequence[Amendment]) -> Rows:
-    """Return the journal of a campaign, by the text of its file: what changed, since when, by whom and why."""
-    if not amendments:
-        return []
-    from campaigns.campaign import Campaign
-
-    campaign = Campaign.model_validate(read_document(source).data)
+def _amendment_rows(campaign: Campaign, amendments: Sequence[Amendment]) -> Rows:
+    """Return the journal of a campaign: what changed, since when, by whom and why."""
     return [
         (f"amendment {one.number}", one_line(f"{change_text(campaign, one.change)}, {since_text(one)}; {_by(one)}"))
         for one in amendments

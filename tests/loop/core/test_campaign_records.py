@@ -9,6 +9,8 @@ def session(number: int, started: float, ended: float) -> SessionRecord:
     return SessionRecord(number, started, ended, "", 1, {})
 
 
-def test_earlier_sessions_count_by_their_last_sign_of_life_and_the_one_under_way_does_not() -> None:
-    assert time_spent([session(1, 0.0, 60.0), session(2, 1000.0, 1030.0), session(3, 2000.0, 2400.0)]) == 90.0
-    assert time_spent([session(1, 0.0, 60.0)]) == 0.0
+def test_sessions_count_until_their_last_activity_and_the_one_under_way_until_now() -> None:
+    sessions = [session(1, 0.0, 60.0), session(2, 1000.0, 1030.0)]
+    assert time_spent(sessions) == 90.0
+    assert time_spent(sessions, 1045.0) == 105.0
+    assert time_spent([], 1045.0) == 0.0

@@ -40,7 +40,7 @@ def test_the_budget_of_trials() -> None:
 def test_the_budget_of_wall_time() -> None:
     limited = campaign(budget={"trials": 10, "wall_time": "2 min"})
     assert stop_reason(limited, [], Spent(1, 119, 0)) is None
-    assert "120 s" in (stop_reason(limited, [], Spent(1, 121, 0)) or "")
+    assert "2 min is spent" in (stop_reason(limited, [], Spent(1, 121, 0)) or "")
 
 
 def test_a_trial_that_would_exceed_the_cost_is_not_begun() -> None:
