@@ -17,6 +17,7 @@ from loop.core.campaign_version import as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
 from loop.core.journal import Amendment
+from loop.core.outcome_constraints import doubtful_text
 from loop.core.records import TrialRecord
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
@@ -182,7 +183,7 @@ def _dry_run(parts: CampaignResources, options: RunOptions, on_event: Callable[[
     planner.recall(trials)
     for _ in range(_DRY_RUN_TRIALS if options.max_trials is None else options.max_trials):
         number, candidate, proposal = planner.suggest()
-        on_event(Proposed(number, candidate, proposal))
+        on_event(Proposed(number, candidate, proposal, doubtful_text(now.campaign.build_objective(), proposal)))
     return SessionResult("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
 
 

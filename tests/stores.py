@@ -33,6 +33,7 @@ workflow:
     timeout: 10 h
     cost: 60 USD
 budget: {trials: 10, wall_time: 15 min, cost: 900 USD}
+stopping: [{kind: target, score: 15.2}, {kind: stagnation, trials: 4}]
 """
 
 MODEL_PROPOSAL = Proposal(

@@ -171,10 +171,10 @@ def ranking(
 ) -> None:
     """Rank the candidates of a campaign, each once: readings of the same candidate are pooled."""
     from loop.core.campaign_version import metric_order, parameter_units
-    from loop.storage.campaign_status import model_text, stored_front, stored_results
+    from loop.storage.campaign_status import model_text, stored_front, stored_objective, stored_results
     from loop.storage.paths import open_existing
     from loop.terminal.console import print_tables
-    from loop.terminal.trial_tables import front_table, ranking_csv, ranking_table
+    from loop.terminal.trial_tables import ShownRanking, front_table, ranking_csv, ranking_table
 
     if readings and csv:
         raise typer.BadParameter(
@@ -190,7 +190,7 @@ def ranking(
         return
     if front is not None:
         print_tables("the front, best in the first term first:", front_table(front, units), "all by their score:")
-    print_tables(ranking_table(found, units, None, readings, order))
+    print_tables(ranking_table(found, ShownRanking(units, stored_objective(reader), None, readings, order)))
     if front is None:
         typer.echo(f"best by the model: {model_text(reader, found, units)}")
 
@@ -204,7 +204,7 @@ def trials(
 ) -> None:
     """List the trials of a campaign."""
     from loop.core.campaign_version import metric_order, parameter_units
-    from loop.storage.campaign_status import stored_front
+    from loop.storage.campaign_status import stored_front, stored_objective
     from loop.storage.paths import open_existing
     from loop.terminal.console import print_tables
     from loop.terminal.trial_tables import trials_csv, trials_json, trials_table
@@ -218,10 +218,11 @@ def trials(
         typer.echo(trials_json(records))
         return
     front = stored_front(reader, records)
+    objective = stored_objective(reader) if any(trial.feasible is False for trial in records) else None
     if csv:
-        typer.echo(trials_csv(records, units, front, metric_order(source)), nl=False)
+        typer.echo(trials_csv(records, units, front, metric_order(source), objective), nl=False)
     else:
-        print_tables(trials_table(records, units, front))
+        print_tables(trials_table(records, units, front, objective))
 
 
 @app.command()

@@ -29,7 +29,7 @@ from loop.storage.paths import default_store
 from loop.storage.reader import store_path
 from loop.terminal.console import print_rows, print_tables
 from loop.terminal.live import view_for
-from loop.terminal.trial_tables import front_table, ranking_table
+from loop.terminal.trial_tables import ShownRanking, front_table, ranking_table
 from loop.validation.lab_checks import check_lab
 from loop.validation.preflight import check_models
 from loop.validation.unused_keys import unused_by_strategy
@@ -106,9 +106,9 @@ def _print_outcome(campaign: Campaign, outcome: SessionResult, url: str) -> None
     from loop.storage.reader import Reader
 
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
-    front = front_of(campaign, outcome.trials)
-    print_tables("", ranking_table(outcome.found, units) if front is None else front_table(front, units), "")
-    store = Reader(url)
+    front, store = front_of(campaign, outcome.trials), Reader(url)
+    shown = ShownRanking(units, store.scored_campaign().build_objective())
+    print_tables("", ranking_table(outcome.found, shown) if front is None else front_table(front, units), "")
     model = [] if front else [("best by the model", model_text(store, outcome.found, units))]
     print_rows(
         [

@@ -63,11 +63,16 @@ class StationsReady:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A trial was proposed and is stored."""
+    """A trial was proposed and is stored.
+
+    Attributes:
+        doubtful: the outcome constraints that it probably breaks; empty if none.
+    """
 
     trial: int
     candidate: Candidate
     proposal: Proposal
+    doubtful: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,14 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial has ended."""
+    """A trial has ended.
+
+    Attributes:
+        broken: the outcome constraints that it breaks; empty if none.
+    """
 
     trial: TrialRecord
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)

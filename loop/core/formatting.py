@@ -32,6 +32,7 @@ from loop.core.pareto import Front
 from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
 
 _SURE = 0.995  # probability of being feasible that goes without saying, as it would be printed as 1.00
+_LONG = 1e9  # from which on the digits of a number are no longer counted at a glance
 
 
 def one_line(text: str) -> str:
@@ -39,15 +40,24 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def number_text(value: float, digits: int = 4) -> str:
+    """Return a number as people write it: with some significant digits, and all of them before the point.
+
+    A power of ten stands only in what is tiny, or has more than nine digits before the point.
+    """
+    text = f"{value:z.{digits}g}"
+    return f"{value:.0f}" if "e+" in text and abs(value) < _LONG else text
+
+
 def format_uncertain(value: float | None, sd: float | None) -> str:
     """Return ``182.3 ± 4.1``: as many digits as two significant ones of the uncertainty need."""
     if value is None:
         return "–"
     if sd is None or not (math.isfinite(value) and math.isfinite(sd)) or sd <= 0:
-        return f"{value:z.4g}"
+        return number_text(value)
     digits = max(0, 1 - math.floor(math.log10(sd)))
     if digits > 6:
-        return _scientific(value, sd) if abs(value) < 100.0 * sd else f"{value:z.4g} ± {sd:.1g}"
+        return _scientific(value, sd) if abs(value) < 100.0 * sd else f"{number_text(value)} ± {sd:.1g}"
     return f"{value:z.{digits}f} ± {sd:.{digits}f}"
 
 
@@ -101,7 +111,7 @@ def front_text(front: Front) -> str:
     if not front.candidates:
         return "none is feasible"
     count = len(front.candidates)
-    volume = f"{front.volume:.4g} points^{len(front.reference)}"
+    volume = f"{number_text(front.volume)} points^{len(front.reference)}"
     return f"{count} candidate{'s' if count > 1 else ''} on the front, which dominates {volume}"
 
 
@@ -134,7 +144,7 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return ", ".join(f"weight of {names[place]} is {weight:g}" for place, weight in weights.items())
         case SetBounds(parameter=name):
             verb = "grows to" if change.grown else "is"
-            return f"{name} {verb} {change.low:g} to {change.high:g}{units[name]}"
+            return f"{name} {verb} {number_text(change.low, 6)} to {number_text(change.high, 6)}{units[name]}"
         case FixParameter(parameter=name, value=value):
             return f"{name} is fixed at {_scalar(value)}{units[name]}"
         case ReleaseParameter(parameter=name):
@@ -156,7 +166,7 @@ def change_text(campaign: Campaign, change: Change) -> str:
 def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
     if isinstance(change, RemoveLevel):
         return f"{change.parameter} may no longer be {_scalar(change.level)}{unit}"
-    described = "".join(f", {key} {value:g}" for key, value in change.descriptors.items())
+    described = "".join(f", {key} {number_text(value, 6)}" for key, value in change.descriptors.items())
     return f"{change.parameter} may be {_scalar(change.level)}{unit}{described}"
 
 
@@ -214,11 +224,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def outcome_text(trial: TrialRecord) -> str:
-    """Return how a trial stands: its score, or why it has none."""
+def outcome_text(trial: TrialRecord, broken: str = "") -> str:
+    """Return how a trial stands: its score and the constraints that it breaks, if any, or why it has none."""
     if trial.score is None:
         return f"{state_text(trial)}: {trial.reason}" if trial.reason else state_text(trial)
-    return f"{trial.state}: score {score_text(trial)}{'' if trial.feasible else ', breaks a constraint'}"
+    return f"{trial.state}: score {score_text(trial)}" + (f", breaks {broken}" if broken else "")
 
 
 def duration(seconds: float) -> str:
@@ -235,4 +245,4 @@ def date_time(epoch: float | None) -> str:
 
 
 def _scalar(value: Scalar) -> str:
-    return f"{value:z.4g}" if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ from campaigns.costs import most_expensive_trial
 from campaigns.values import TrialState
 from loop.core.formatting import duration
 from loop.core.records import TrialRecord
-from loop.core.stopping_rules import rule_progress
+from loop.core.stopping_rules import RuleInputs, rule_progress
 from loop.core.trial_selection import completed
 
 _NOTHING_MOVED = (TrialState.CLAIMED, TrialState.RUNNING)
@@ -45,7 +45,7 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
         campaign: its budget and stopping rules.
         trials: all trials, by number.
         used: what they have used up.
-        first: number of the first trial that the campaign holds for; see ``rule_progress``.
+        first: number of the first trial that the campaign holds for; see ``RuleInputs``.
     """
     budget = campaign.budget
     if used.trials >= budget.trials:
@@ -56,7 +56,8 @@ def stop_reason(campaign: Campaign, trials: Sequence[TrialRecord], used: Spent, 
     up_to = "up to " if any("cost" in step.sums for step in campaign.workflow) else ""
     if budget.cost is not None and used.cost + trial_cost > budget.cost:
         return f"{used.cost:g} of {budget.cost:g} USD are spent, and a further trial costs {up_to}{trial_cost:g} USD"
-    reasons = (rule_progress(rule, campaign, trials, first).reason for rule in campaign.stopping)
+    given = RuleInputs(campaign.objective.find, campaign.build_objective, trials, first)
+    reasons = (rule_progress(rule, given).reason for rule in campaign.stopping)
     return next((reason for reason in reasons if reason is not None), None)
 
 

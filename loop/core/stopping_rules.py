@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import assert_never
 
 from campaigns.campaign import (
-    Campaign,
     HypervolumeRuleConfig,
     NoBetterRuleConfig,
     StagnationRuleConfig,
     StoppingRuleConfig,
     TargetRuleConfig,
 )
-from campaigns.objective import FindManyConfig, Objective
-from loop.core.candidate_results import best, by_trial, results
-from loop.core.pareto import front_of, volumes, wants_front
+from campaigns.objective import FindConfig, FindManyConfig, FindParetoConfig, Objective
+from loop.core.candidate_results import CandidateResult, best, by_trial, replicated, results
+from loop.core.formatting import counted, number_text
+from loop.core.pareto import front, volumes
 from loop.core.records import RegretEstimate, TrialRecord
 from loop.core.trial_selection import completed
 
@@ -43,40 +44,61 @@ class RuleProgress:
     reason: str | None = None
 
 
-def rule_progress(
-    rule: StoppingRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int = 0
-) -> RuleProgress:
-    """Return how far a rule is.
+@dataclass(frozen=True)
+class RuleInputs:
+    """What stopping rules are applied to.
 
-    Args:
-        rule: one of the campaign's.
-        campaign: its objective.
+    Attributes:
+        find: what the campaign is for.
+        build_objective: called only where a score, a front or a unit is worked out: it takes units to do so.
         trials: all trials, by number.
         first: number of the first trial that the campaign holds for; those before could not improve what it wants, and
             the regret that was expected then was that of another campaign.
     """
+
+    find: FindConfig
+    build_objective: Callable[[], Objective]
+    trials: Sequence[TrialRecord]
+    first: int = 0
+
+    @cached_property
+    def completed(self) -> list[TrialRecord]:
+        """The completed trials, in the order in which they were."""
+        return completed(self.trials)
+
+    @cached_property
+    def results(self) -> list[CandidateResult]:
+        """The candidates that were measured."""
+        return results(self.build_objective() if replicated(self.trials) else None, self.trials)
+
+    @property
+    def regrets(self) -> list[RegretEstimate | None]:
+        """The regret estimates after the completed trials that the campaign holds for."""
+        return [trial.regret for trial in self.completed if trial.number >= self.first]
+
+
+def rule_progress(rule: StoppingRuleConfig, given: RuleInputs) -> RuleProgress:
+    """Return how far a rule is."""
     match rule:
         case TargetRuleConfig():
-            return _target(rule, campaign, trials, first)
+            return _target(rule, given)
         case NoBetterRuleConfig():
-            return _no_better(rule, campaign, trials, first)
+            return _no_better(rule, given)
         case HypervolumeRuleConfig():
-            return _hypervolume(rule, campaign, trials)
+            return _hypervolume(rule, given)
         case StagnationRuleConfig():
-            return _stagnation(rule, campaign, trials, first)
+            return _stagnation(rule, given)
         case _:
             assert_never(rule)
 
 
-def _target(
-    rule: TargetRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int
-) -> RuleProgress:
+def _target(rule: TargetRuleConfig, given: RuleInputs) -> RuleProgress:
     """Return whether a trial is sure enough to have reached the target; before a model says so, by its measurement."""
     text = f"a trial has reached the target score {rule.score:g} with probability {rule.confidence:g}"
-    done = completed(trials)
-    regret = done[-1].regret if done and done[-1].number >= first else None
+    done = given.completed
+    regret = done[-1].regret if done and done[-1].number >= given.first else None
     estimated = [(number, p) for score, number, p in regret.reached if score == rule.score] if regret else []
-    found = estimated[0] if estimated else _by_reading(rule.score, campaign, trials)
+    found = estimated[0] if estimated else _by_reading(rule.score, best(given.results))
     if found is None:
         return RuleProgress(text, _NO_CANDIDATE)
     number, probability = found
@@ -87,9 +109,8 @@ def _target(
     return RuleProgress(text, so_far, f"{reason}; {rule.confidence:g} is enough")
 
 
-def _by_reading(target: float, campaign: Campaign, trials: Sequence[TrialRecord]) -> tuple[int, float] | None:
+def _by_reading(target: float, found: CandidateResult | None) -> tuple[int, float] | None:
     """Return the first trial of the best candidate, and how probably it reaches a score by its readings alone."""
-    found = best(results(campaign.build_objective(), trials))
     if found is None or found.score is None:
         return None
     if not found.score_sd:
@@ -97,27 +118,25 @@ def _by_reading(target: float, campaign: Campaign, trials: Sequence[TrialRecord]
     return found.number, 0.5 * math.erfc((target - found.score) / (math.sqrt(2.0) * found.score_sd))
 
 
-def _no_better(
-    rule: NoBetterRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int
-) -> RuleProgress:
+def _no_better(rule: NoBetterRuleConfig, given: RuleInputs) -> RuleProgress:
     """Return whether a better candidate was unlikely to exist after each of the latest trials."""
     least = rule.improvement
     text = (
         f"a candidate better than the best by more than {least:g} exists with a probability below "
         f"{rule.probability:g}, after each of {_TIMES} trials"
     )
-    latest = [t.regret for t in completed(trials) if t.number >= first][-_TIMES:]
+    latest = given.regrets[-_TIMES:]
     known = [(one, dict(one.better)[least]) for one in latest if one is not None and least in dict(one.better)]
     if not known:
-        return RuleProgress(text, "no estimate; the models make one once they choose candidates")
+        return RuleProgress(text, "no estimate, as no model has chosen a candidate yet")
     shown = ", ".join(f"{chance:.2g}" for _, chance in known)
-    gain = _gain_text(known[-1][0], campaign.build_objective())
-    so_far = f"probability {shown} after the last {len(known)} trials, expected gain {gain}"
+    so_far = f"probability {shown} after the last {counted(len(known), 'trial')}"
     if len(known) < _TIMES or max(chance for _, chance in known) >= rule.probability:
         return RuleProgress(text, so_far)
+    regret = known[-1][0]
     reason = (
-        f"a candidate better than trial {known[-1][0].incumbent} by more than {least:g} is unlikely to exist: "
-        f"probability {shown} after the last {_TIMES} trials; expected gain {gain}"
+        f"a candidate better than trial {regret.incumbent} by more than {least:g} is unlikely to exist: probability "
+        f"{shown} after the last {_TIMES} trials; expected gain {_gain_text(regret, given.build_objective())}"
     )
     return RuleProgress(text, so_far, reason)
 
@@ -133,47 +152,44 @@ def _gain_text(regret: RegretEstimate, objective: Objective) -> str:
     return f"{text}, {regret.gain * term.scale:.2g} of {term.metric}" + (f" [{unit}]" if unit != "1" else "")
 
 
-def _hypervolume(rule: HypervolumeRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord]) -> RuleProgress:
+def _hypervolume(rule: HypervolumeRuleConfig, given: RuleInputs) -> RuleProgress:
     """Return whether the front dominates the volume."""
-    text = f"the front dominates a volume of {rule.reaches:g}"
-    front = front_of(campaign, trials)
-    if front is None or not front.candidates:
+    text = f"the front dominates a volume of {number_text(rule.reaches, 6)}"
+    found = front(given.build_objective(), given.trials)
+    if not found.candidates:
         return RuleProgress(text, _NO_CANDIDATE)
-    so_far = f"{front.volume:.4g}"
-    if front.volume < rule.reaches:
+    so_far = number_text(found.volume)
+    if found.volume < rule.reaches:
         return RuleProgress(text, so_far)
-    return RuleProgress(text, so_far, f"the front dominates {so_far} and has reached the volume {rule.reaches:g}")
+    reason = f"the front dominates {so_far} and has reached the volume {number_text(rule.reaches, 6)}"
+    return RuleProgress(text, so_far, reason)
 
 
-def _stagnation(
-    rule: StagnationRuleConfig, campaign: Campaign, trials: Sequence[TrialRecord], first: int
-) -> RuleProgress:
+def _stagnation(rule: StagnationRuleConfig, given: RuleInputs) -> RuleProgress:
     """Return for how many trials nothing has improved."""
     nothing = "no improvement" + (f" by more than {rule.improvement:g}" if rule.improvement else "")
     text = f"{nothing} in {rule.trials} trials"
-    done = completed(trials)
-    since, value = _since_improvement(
-        _objective_values(campaign, trials), [t.imported for t in done], rule.improvement
-    )
+    done = given.completed
+    since, value = _since_improvement(_objective_values(given), [t.imported for t in done], rule.improvement)
     if value is None:
         return RuleProgress(text, _NO_CANDIDATE)
-    since = min(since, sum(t.number >= first and not t.imported for t in done))
-    so_far = f"{since} of {rule.trials} trials, on {value:.4g}"
+    since = min(since, sum(t.number >= given.first and not t.imported for t in done))
+    so_far = f"{since} of {rule.trials} trials, on {number_text(value)}"
     if since < rule.trials:
         return RuleProgress(text, so_far)
-    return RuleProgress(text, so_far, f"{nothing} on {value:.4g} in {since} trials")
+    return RuleProgress(text, so_far, f"{nothing} on {number_text(value)} in {since} trials")
 
 
-def _objective_values(campaign: Campaign, trials: Sequence[TrialRecord]) -> list[float | None]:
+def _objective_values(given: RuleInputs) -> list[float | None]:
     """Return what may improve, after each completed trial.
 
     It is the pooled score of the trial's candidate if feasible, the volume below the front, or how many candidates
     above the threshold were found, where many are wanted. Another reading of a candidate is no improvement by itself.
     """
-    done, find = completed(trials), campaign.objective.find
-    if wants_front(campaign):
-        return [volume or None for volume in volumes(campaign.build_objective(), done)]
-    of = by_trial(results(campaign.build_objective(), done))
+    done, find = given.completed, given.find
+    if isinstance(find, FindParetoConfig):
+        return [volume or None for volume in volumes(given.build_objective(), done)]
+    of = by_trial(given.results)
     scores = [one.score if (one := of[t.number]).eligible and t.number in one.numbers else None for t in done]
     if not isinstance(find, FindManyConfig) or find.above is None:
         return scores

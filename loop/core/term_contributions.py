@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from campaigns.objective import Objective, Term, TermConfig
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult
+from loop.core.records import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
 class TermContribution:
-    """What one term gives to the score of one candidate.
+    """What one term gives to the score of one trial or candidate.
 
     Attributes:
-        metric: the term's metric, pooled.
+        metric: the term's metric; of a candidate, pooled.
         weight: weight of the term over the sum of all weights.
         points: points of the term; their uncertainty is that of the metric, propagated.
         contribution: points times weight; the contributions of all terms add up to the score.
@@ -27,8 +28,8 @@ class TermContribution:
     contribution: MetricValue
 
 
-def term_contributions(objective: Objective, one: CandidateResult) -> list[TermContribution]:
-    """Return the share of every term in the pooled score of a candidate."""
+def term_contributions(objective: Objective, one: TrialRecord | CandidateResult) -> list[TermContribution]:
+    """Return the share of every term in the score of a trial, or in the pooled score of a candidate."""
     total = sum(term.weight for term in objective.terms)
     return [_share(term, one.metrics[term.metric], term.weight / total) for term in objective.terms]
 

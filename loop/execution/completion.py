@@ -18,6 +18,7 @@ from loop.core.events import (
     Warned,
 )
 from loop.core.journal import weights_version
+from loop.core.outcome_constraints import broken_text
 from loop.core.pareto import front, wants_front
 from loop.core.records import FEWEST, PosteriorBest, TrialRecord, TrialResult
 from loop.core.stopping import trial_needing_regret_estimate
@@ -63,7 +64,7 @@ class TrialCompletion:
         trial = self._state.put(self._session.store.end(number, ending, self._session.clock.now()))
         changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._session.store.beat()
-        self._session.on_event(TrialEnded(trial))
+        self._session.on_event(TrialEnded(trial, broken_text(self._state.campaign.build_objective(), trial)))
         self.review_measurements()
         self.estimate_regret()
         self._session.emit(model_events(number, changed + self._retrained()))

@@ -12,6 +12,7 @@ from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
 from loop.core.formatting import change_text, counted
 from loop.core.journal import Amendment
+from loop.core.outcome_constraints import doubtful_text
 from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_step
@@ -126,7 +127,8 @@ class Manager:
         self._state.read_trial(number)
         if self._proposals_left is not None:
             self._proposals_left -= 1
-        self._session.on_event(Proposed(number, candidate, proposal))
+        doubtful = doubtful_text(self._state.campaign.build_objective(), proposal)
+        self._session.on_event(Proposed(number, candidate, proposal, doubtful))
         self._session.emit(model_events(number, model_changes([trial.proposal for trial in self._state.trials])))
 
     def _assign(self) -> bool:

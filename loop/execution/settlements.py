@@ -19,6 +19,7 @@ from loop.core.campaign_version import as_scored
 from loop.core.events import Amended
 from loop.core.formatting import change_text, outcome_text, since_text
 from loop.core.journal import Amendment
+from loop.core.outcome_constraints import broken_text
 from loop.core.records import TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_trial
 from loop.execution.pending_amendments import check_settlement, refuse
@@ -100,7 +101,7 @@ def _settle_all(campaign: Campaign, store: Store) -> Iterator[str]:
     def loaded() -> tuple[Analyst, PoolData | None]:
         return build_analyst(campaign, store)
 
-    lab = max((change.lab for change in store.transitions()), default=0.0)
+    lab, objective = max((change.lab for change in store.transitions()), default=0.0), scored.build_objective()
     refused: list[bool] = []
     for one in store.amendments():
         if not one.waiting or not isinstance(one.change, Settlement):
@@ -117,7 +118,7 @@ def _settle_all(campaign: Campaign, store: Store) -> Iterator[str]:
             ending = ending or ending_of_trial(scored, trial, computed_of(loaded()[1])(trial.candidate.material))
             trial = trial if ending is None else store.end(trial.number, ending, lab)
         if not isinstance(one.change, WithdrawTrial):
-            yield f"trial {trial.number}: {outcome_text(trial)}"
+            yield f"trial {trial.number}: {outcome_text(trial, broken_text(objective, trial))}"
     if refused and all(refused):
         raise AnalysisError("nothing was changed; the raw data are kept, correct the analysis and ask again")
 

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop.core.formatting import duration, interval_texts, one_line, score_text
+from loop.core.formatting import duration, interval_texts, number_text, one_line, score_text
 from loop.core.inspection_cards import ModelInspection
 from loop.core.journal import changes_of
 from loop.core.stopping import stop_reason
@@ -107,7 +107,7 @@ def _merit(content: Content) -> list[tuple[str, str]]:
             ("best score by the model [points]", score + (f" ({low} to {high})" if low else "")),
             ("best measured score [points]", "–" if found is None else score_text(found)),
         ]
-    volume = f"{front.volume:.4g}" if front.candidates else "–"
+    volume = number_text(front.volume) if front.candidates else "–"
     return [
         ("candidates on the front", str(len(front.candidates))),
         (f"volume [points^{len(content.objective.terms)}]", volume),

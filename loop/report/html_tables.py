@@ -17,12 +17,14 @@ from loop.core.formatting import (
     duration,
     format_uncertain,
     metric_text,
+    number_text,
     one_line,
     score_text,
     since_text,
     unit_text,
 )
 from loop.core.journal import Amendment
+from loop.core.outcome_constraints import broken_text
 from loop.core.pareto import Front
 from loop.core.records import TrialRecord
 from loop.core.stopping import Spent
@@ -36,18 +38,24 @@ _HOUR = 3600.0
 _NONE = TableCell("–")
 
 
-def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], tops: Mapping[int, str]) -> str:
+def trials_table(
+    trials: Sequence[TrialRecord], objective: Objective, units: Mapping[str, str], tops: Mapping[int, str]
+) -> str:
     """Return all trials, whatever became of them.
 
     Args:
         trials: by number.
+        objective: of the campaign, whose constraints they may break.
         units: parameter to unit.
         tops: number of a trial to why it stands out.
     """
     metrics = {name: metric.unit for t in trials for name, metric in t.metrics.items()}
     material = ["material"] if any(t.candidate.material for t in trials) else []
     heads = ["trial", "state", *material, *_headed(units), *_headed(metrics), "score [points]", "cost [USD]"]
-    rows = [list(_trial_row(t, (list(units), list(metrics)), bool(material), tops.get(t.number, ""))) for t in trials]
+    rows = [
+        [*_trial_row(t, (list(units), list(metrics)), bool(material), tops.get(t.number, "")), _reason(t, objective)]
+        for t in trials
+    ]
     return sortable([*heads, "proposed by", "reason"], rows)
 
 
@@ -66,7 +74,7 @@ def candidate_table(one: CandidateResult, units: Mapping[str, str]) -> str:
     """Return a candidate's material, parameters and pooled metrics."""
     parameters = one.candidate.parameters.items()
     rows = [("material", one.candidate.material)] if one.candidate.material else []
-    rows += [(n, f"{v:z.4g}" if isinstance(v, float) else str(v)) for n, v in parameters]
+    rows += [(n, number_text(v) if isinstance(v, float) else str(v)) for n, v in parameters]
     shown = [(one_line(name), f"{text}{unit_text(units.get(name, ''))}") for name, text in rows]
     return facts([*shown, *((name, metric_text(metric)) for name, metric in one.metrics.items())])
 
@@ -105,10 +113,17 @@ def ranking_table(found: Sequence[CandidateResult], objective: Objective, units:
     ]
     rows = []
     for rank, one in enumerate(listing(found)[:20], 1):
-        parts = ["–" if one.disputed else _sd(s.contribution) for s in term_contributions(objective, one)]
+        shares = [] if one.disputed else term_contributions(objective, one)
+        parts = [_sd(share.contribution) for share in shares] or ["–"] * len(objective.terms)
         candidate, n = candidate_text(one.candidate, units), str(len(one.readings))
-        rows.append([str(rank), one.named, n, candidate, score_text(one), *parts, state_mark(one)])
+        rows.append([str(rank), one.named, n, candidate, score_text(one), *parts, _verdict(objective, one)])
     return table([*heads, "constraints"], rows)
+
+
+def _verdict(objective: Objective, one: TrialRecord | CandidateResult) -> str:
+    """Return the name of the mark of a trial or a candidate, or which constraints it breaks."""
+    broken = "" if one.outlier else broken_text(objective, one)
+    return f"breaks {broken}" if broken else state_mark(one)
 
 
 def calibration_table(pairs: Mapping[str, Sequence[Pair]]) -> str:
@@ -208,7 +223,13 @@ def _trial_row(
     yield TableCell(score_text(trial), trial.score)
     yield TableCell(f"{(cost := sum(s.cost for s in trial.steps)):g}", cost)
     yield TableCell(trial.proposal.origin)
-    yield TableCell(one_line("; ".join([*filter(None, [trial.reason, trial.outlier]), *trial.flags])), style="reason")
+
+
+def _reason(trial: TrialRecord, objective: Objective) -> TableCell:
+    """Return why a trial does not count: what is known to speak against it, and the constraints that it breaks."""
+    broken = broken_text(objective, trial)
+    known = [*filter(None, [trial.reason, trial.outlier, broken and f"breaks {broken}"]), *trial.flags]
+    return TableCell(one_line("; ".join(known)), style="reason")
 
 
 def _value(value: float | int | str | None) -> TableCell:
@@ -218,7 +239,7 @@ def _value(value: float | int | str | None) -> TableCell:
         case str():
             return TableCell(one_line(value))
         case _:
-            return TableCell(f"{value:z.4g}", value)
+            return TableCell(number_text(value), value)
 
 
 def _metric(metric: MetricValue | None) -> TableCell:

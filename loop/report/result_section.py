@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loop.core.formatting import one_line
+from loop.core.formatting import number_text, one_line
 from loop.core.pareto import Front, front
 from loop.report.html import chart, details, grid, paragraph
 from loop.report.html_tables import (
@@ -54,11 +54,12 @@ def front_parts(content: Content, front: Front) -> list[str]:
     """Return the best compromises: figures and a table."""
     if not front.candidates:
         return [paragraph(_NONE_FEASIBLE, "note")]
-    where = ", ".join(f"{x:.4g}" for x in front.reference)
+    where = ", ".join(number_text(x) for x in front.reference)
     note = (
         "The candidates that no other feasible one beats in one term without losing in another (ringed), among all "
-        f"that were measured, with standard errors. They dominate {front.volume:.4g} points^{len(front.reference)} "
-        f"above the reference ({where} points). Blue: feasible; orange rings: breaks a constraint."
+        f"that were measured, with standard errors. They dominate {number_text(front.volume)} "
+        f"points^{len(front.reference)} above the reference ({where} points). Blue: feasible; orange rings: breaks a "
+        "constraint."
     )
     figures = front_figures(front, content.found, content.objective, content.units)
     return [

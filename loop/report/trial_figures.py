@@ -14,7 +14,7 @@ from campaigns.objective import Objective, Term
 from campaigns.spaces.parameters import CategoricalConfig, FloatConfig, ParameterConfig
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult, best, ranking
-from loop.core.formatting import format_uncertain, one_line
+from loop.core.formatting import format_uncertain, number_text, one_line
 from loop.core.records import TrialRecord
 from loop.core.term_contributions import term_contributions, term_label
 from loop.diagnostics.calibration import Pair
@@ -273,7 +273,7 @@ def _partial(values: Sequence[Any]) -> dict[str, Any]:
     none = low - 0.15 * (high - low or 1.0)
     ticks = [*dict.fromkeys(np.linspace(low, high, 5).tolist())]
     places = [none if value is None else float(value) for value in values]
-    texts = ["does not apply", *(f"{tick:.4g}" for tick in ticks)]
+    texts = ["does not apply", *(number_text(tick) for tick in ticks)]
     return {"values": places, "tickvals": [none, *ticks], "ticktext": texts, "range": [none, high]}
 
 

@@ -61,7 +61,8 @@ def all_trial_parts(content: Content) -> list[str]:
         "Each row is a trial, a single reading. Parameters are set points; metrics and score are given with one "
         "standard deviation where they are measured."
     )
-    return [*parts, paragraph(note, "note"), trials_table(content.trials, content.units, _tops(content))]
+    shown = trials_table(content.trials, content.objective, content.units, _tops(content))
+    return [*parts, paragraph(note, "note"), shown]
 
 
 def _tops(content: Content) -> dict[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from campaigns.objective import Objective
 from campaigns.parsing.yaml_lines import read_document
 from loop.core.candidate_results import CandidateResult, by_trial, replicated, results
 from loop.core.formatting import candidate_text, posterior_text
@@ -31,6 +32,18 @@ def stored_front(reader: Reader, trials: Sequence[TrialRecord]) -> Front | None:
     if dict(objective.get("find") or {}).get("kind") != "pareto":
         return None
     return front_of(reader.shown_campaign(), trials)
+
+
+def stored_objective(reader: Reader) -> Objective | None:
+    """Return the objective of a store's campaign, with the latest weights.
+
+    None is returned of a single term without constraints: nothing more can be said of it than the score, and no
+    campaign is loaded.
+    """
+    objective = read_document(reader.campaign().source).data["objective"]
+    if len(objective["terms"]) == 1 and not objective.get("constraints"):
+        return None
+    return reader.scored_campaign().build_objective()
 
 
 def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[str, str]) -> str:

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from campaigns.campaign import Campaign
+from pydantic import TypeAdapter
+
+from campaigns.campaign import Campaign, StoppingRuleConfig
+from campaigns.objective import FindConfig
+from campaigns.parsing.yaml_lines import read_document
 from campaigns.spaces.parameters import ParameterConfig
-from loop.core.campaign_version import CampaignVersion
 from loop.core.formatting import one_line
 from loop.core.records import TrialRecord
-from loop.core.stopping_rules import rule_progress
+from loop.core.stopping_rules import RuleInputs, rule_progress
 from loop.core.term_contributions import term_label
 from loop.terminal.campaign_summary import parameter_text
 from loop.terminal.console import Rows
 
+if TYPE_CHECKING:
+    from loop.storage.reader import Reader
 
-def stopping_rows(now: CampaignVersion, trials: Sequence[TrialRecord]) -> Rows:
-    """Return each stopping rule with how far it is."""
-    found = (rule_progress(rule, now.campaign, trials, now.first) for rule in now.campaign.stopping)
+
+_RULES: TypeAdapter[tuple[StoppingRuleConfig, ...]] = TypeAdapter(tuple[StoppingRuleConfig, ...])
+_FIND: TypeAdapter[FindConfig] = TypeAdapter(FindConfig)
+
+
+def stopping_rows(store: Reader, trials: Sequence[TrialRecord], first: int = 0) -> Rows:
+    """Return each stopping rule with how far it is; the campaign is loaded only where a score is worked out anew.
+
+    Args:
+        store: of the campaign.
+        trials: all trials, by number.
+        first: number of the first trial that the current campaign holds for.
+    """
+    data = read_document(store.campaign().source).data
+    find = _FIND.validate_python(data["objective"].get("find") or {"kind": "best"})
+    given = RuleInputs(find, lambda: store.scored_campaign().build_objective(), trials, first)
+    found = (rule_progress(rule, given) for rule in _RULES.validate_python(data.get("stopping") or ()))
     return [("stopping rule", f"{one.rule}; so far: {one.so_far}") for one in found]
 
 

@@ -20,10 +20,8 @@ from loop.core.formatting import (
     since_text,
     state_text,
 )
+from loop.core.outcome_constraints import LIKELY
 from loop.core.records import TrialRecord
-
-_RARELY_FEASIBLE = 0.5
-"""Probability of being feasible below which the log states it: more likely not than so."""
 
 
 def line(event: Event, units: Mapping[str, str], axes: Sequence[str] = (), failure: str = "") -> str:
@@ -90,8 +88,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
         case events.StepEnded():
             ending = "done" if event.ok else f"failed: {event.reason}"
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
-        case events.TrialEnded(trial=trial):
-            return f"trial {trial.number}: {_verdict(trial, axes)}"
+        case events.TrialEnded():
+            return f"trial {event.trial.number}: {_verdict(event, axes)}"
         case events.OutlierFlagged(trial=number, reason=reason):
             return f"trial {number} {outlier_text(reason)}"
         case events.BestChanged() | events.PosteriorBestChanged():
@@ -121,13 +119,16 @@ def _proposed(event: events.Proposed, units: Mapping[str, str], axes: Sequence[s
     else:
         found = f"{text}; predicted score {format_uncertain(*event.proposal.score)}"
     chance = event.proposal.feasibility
-    rarely = chance is not None and chance < _RARELY_FEASIBLE
-    return f"{found}; probability of being feasible only {chance:.2f}" if rarely else found
+    if chance is None or chance >= LIKELY:
+        return found
+    which = f" ({event.doubtful})" if event.doubtful else ""
+    return f"{found}; probability of being feasible only {chance:.2f}{which}"
 
 
-def _verdict(trial: TrialRecord, axes: Sequence[str]) -> str:
-    """Return how a trial ended: its score, or why it has none."""
+def _verdict(event: events.TrialEnded, axes: Sequence[str]) -> str:
+    """Return how a trial ended: its score and the constraints that it breaks, or why it has none."""
+    trial = event.trial
     if trial.score is None:
         return f"{state_text(trial)}: {trial.reason or 'no reason given'}"
     value = metrics_text(trial.metrics, axes) if axes else f"score {score_text(trial)}"
-    return f"{trial.state}: {value}{'' if trial.feasible else ', breaks a constraint'}"
+    return f"{trial.state}: {value}" + (f", breaks {event.broken}" if event.broken else "")

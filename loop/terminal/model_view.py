@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from loop.core.formatting import counted, format_uncertain, one_line, unit_text
+from loop.core.formatting import counted, format_uncertain, number_text, one_line, unit_text
 from loop.core.model_words import MODELS, compared_name, hyper_parameter_name
 
 _TOLD = frozenset(("kind", "model", "observations", "members", "models", "choice", "loo", "hyper_parameters")) | {
@@ -47,7 +47,7 @@ def short(value: Any) -> str:
     """Return a value of a model or a document in few digits."""
     match value:
         case float():
-            return f"{value:.3g}"
+            return number_text(value, 3)
         case Mapping():
             return ", ".join(f"{key} {short(item)}" for key, item in value.items())
         case list() | tuple():
@@ -75,7 +75,7 @@ def _compared(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _listed(label: str, values: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     if values:
-        yield label, one_line(", ".join(f"{name} {value:.3g}" for name, value in values.items()))
+        yield label, one_line(", ".join(f"{name} {number_text(value, 3)}" for name, value in values.items()))
 
 
 def _sources(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -95,7 +95,7 @@ def _health(health: Mapping[str, Any], unit: str) -> Iterator[tuple[str, str]]:
     if found := health["figures"]:
         inside = " / ".join(f"{100 * share:.0f}" for share in found["coverage"])
         order = "" if found["rank"] is None else f", rank correlation {found['rank']:.2f}"
-        off = f"root-mean-square deviation {found['rmsd']:.3g}{unit_text(unit)}"
+        off = f"root-mean-square deviation {number_text(found['rmsd'], 3)}{unit_text(unit)}"
         count = counted(found["predictions"], "prediction")
         yield "measured so far", f"{count}: {inside} % inside their 50 / 80 / 95 % intervals{order}, {off}"
     for change in health["transitions"]:

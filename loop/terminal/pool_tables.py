@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loop.core.formatting import date_time, one_line
+from loop.core.formatting import date_time, number_text, one_line
 from loop.terminal.console import new_table
 from surrogates.pools.build_report import BadEntry, Duplicate, Note, Unsettled
 from surrogates.pools.cleanup import BuiltPool
@@ -127,7 +127,7 @@ def _ranges_table(pool: Pool) -> Table:
     }
     for name, values in (columns | dict(pool.properties)).items():
         there = values[np.isfinite(values)]
-        numbers = [f"{x:z.4g}" for x in np.quantile(there, (0.0, 0.5, 1.0))] if there.size else ["–"] * 3
+        numbers = [number_text(float(x)) for x in np.quantile(there, (0.0, 0.5, 1.0))] if there.size else ["–"] * 3
         table.add_row(one_line(name), *numbers, str(len(values) - there.size))
     return table
 

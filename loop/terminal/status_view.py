@@ -78,12 +78,13 @@ def _budget_rows(store: Reader, trials: Sequence[TrialRecord]) -> Rows:
 
 
 def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Sequence[Amendment]) -> Rows:
-    """Return how far the stopping rules are, what was amended and by whom; the campaign is loaded only for these."""
-    if not amendments and not read_document(store.campaign().source).data.get("stopping"):
-        return []
+    """Return how far the stopping rules are, and what was amended, by whom and why."""
+    if not amendments:
+        return stopping_rows(store, trials)
     file = store.stored_campaign()
     now = as_scored(file, amendments)
-    return [*stopping_rows(now, trials), *amended_rows(file, now.campaign), *_amendment_rows(file, amendments)]
+    rows = stopping_rows(store, trials, now.first)
+    return [*rows, *amended_rows(file, now.campaign), *_amendment_rows(file, amendments)]
 
 
 def _source_rows(store: Reader) -> Rows:

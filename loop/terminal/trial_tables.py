@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.table import Table
 
+from campaigns.objective import FindParetoConfig, Objective, Term
 from campaigns.tables.named_columns import (
     COST,
     COUNT,
@@ -29,47 +31,80 @@ from campaigns.tables.named_columns import (
 from campaigns.values import MetricValue
 from loop.core.candidate_results import CandidateResult, listing
 from loop.core.formatting import candidate_text, format_uncertain, one_line, score_text, state_text, unit_text
+from loop.core.outcome_constraints import broken_text
 from loop.core.pareto import Front
 from loop.core.records import TrialRecord
 from loop.core.serialization import plain, positive_zero
+from loop.core.term_contributions import term_contributions
 from loop.terminal.console import new_table
 
 CsvValue = str | int | float | bool | None
 
 
-def ranking_table(
-    found: Iterable[CandidateResult],
-    units: Mapping[str, str],
-    count: int | None = 10,
-    readings: bool = False,
-    order: Sequence[str] = (),
-) -> Table:
-    """Return the best candidates with their pooled values, feasible ones first.
+@dataclass(frozen=True, slots=True)
+class ShownRanking:
+    """What of a ranking is shown.
 
-    Args:
-        found: the candidates.
+    Attributes:
         units: parameter to unit.
-        count: how many at most; None for all.
+        objective: of the campaign, by whose terms scores are shown, and by whose constraints candidates are infeasible;
+            None of a single term without constraints.
+        count: how many candidates at most; None for all.
         readings: whether the single readings of a candidate stand below it.
         order: the metrics that come first, in this order.
     """
-    best = listing(found)[:count]
-    metrics = _metric_units([one if one.metrics else one.readings[0] for one in best], order)
+
+    units: Mapping[str, str]
+    objective: Objective | None = None
+    count: int | None = 10
+    readings: bool = False
+    order: Sequence[str] = ()
+
+    @property
+    def terms(self) -> Sequence[Term]:
+        """The terms whose contributions are shown: none of a single one, nor where each is an axis of its own."""
+        if self.objective is None or isinstance(self.objective.find, FindParetoConfig):
+            return ()
+        return self.objective.terms if len(self.objective.terms) > 1 else ()
+
+
+def ranking_table(found: Iterable[CandidateResult], shown: ShownRanking) -> Table:
+    """Return the best candidates, with pooled values and what each term gives to the score, feasible ones first."""
+    best = listing(found)[: shown.count]
+    metrics = _metric_units([one if one.metrics else one.readings[0] for one in best], shown.order)
     heads = [_headed(n, u) for n, u in metrics.items()]
-    table = new_table("rank", "trials", "readings", "candidate", *heads, "score", "feasible")
+    terms = [f"score from {term.metric}" for term in shown.terms]
+    table = new_table("rank", "trials", "readings", "candidate", *heads, *terms, "score", "feasible")
     for rank, one in enumerate(best, 1):
-        name = candidate_text(one.candidate, units)
+        name = candidate_text(one.candidate, shown.units)
         place = "–" if one.disputed else str(rank)
-        table.add_row(place, one.named, str(len(one.readings)), name, *_merits(one, metrics))
-        for trial in one.trials if readings and len(one.trials) > 1 else ():
-            table.add_row("", str(trial.number), "", f"  reading of trial {trial.number}", *_merits(trial, metrics))
+        table.add_row(place, one.named, str(len(one.readings)), name, *_merits(one, metrics, shown))
+        for trial in one.trials if shown.readings and len(one.trials) > 1 else ():
+            cells = _merits(trial, metrics, shown)
+            table.add_row("", str(trial.number), "", f"  reading of trial {trial.number}", *cells)
     return table
 
 
-def _merits(one: TrialRecord | CandidateResult, metrics: Iterable[str]) -> list[str]:
-    """Return the metrics, the score and whether it is feasible."""
+def _merits(one: TrialRecord | CandidateResult, metrics: Iterable[str], shown: ShownRanking) -> list[str]:
+    """Return the metrics, what each term gives to the score, the score, and whether it is feasible."""
     values = [_single(one, name) or _metric_cell(one.metrics.get(name)) for name in metrics]
-    return [*values, score_text(one), "suspected outlier" if one.outlier else "yes" if one.feasible else "no"]
+    return [*values, *_contributions(one, shown), score_text(one), _feasible(one, shown.objective)]
+
+
+def _contributions(one: TrialRecord | CandidateResult, shown: ShownRanking) -> list[str]:
+    if shown.objective is None or one.score is None:
+        return ["–"] * len(shown.terms)
+    shares = term_contributions(shown.objective, one)[: len(shown.terms)]
+    return [format_uncertain(share.contribution.value, share.contribution.sd) for share in shares]
+
+
+def _feasible(one: TrialRecord | CandidateResult, objective: Objective | None) -> str:
+    """Return whether a candidate may be the best, or what speaks against it."""
+    if one.outlier:
+        return "suspected outlier"
+    if objective is None or one.feasible is not False:
+        return "yes" if one.feasible else "no"
+    return f"no, breaks {broken_text(objective, one)}"
 
 
 def _single(one: TrialRecord | CandidateResult, name: str) -> str:
@@ -138,17 +173,27 @@ def front_table(front: Front, units: Mapping[str, str]) -> Table:
     return table
 
 
-def trials_table(trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None) -> Table:
-    """Return all trials in the order of their numbers, with the metrics of a front in place of a score."""
+def trials_table(
+    trials: Sequence[TrialRecord],
+    units: Mapping[str, str],
+    front: Front | None = None,
+    objective: Objective | None = None,
+) -> Table:
+    """Return all trials in the order of their numbers, with the metrics of a front in place of a score.
+
+    Args:
+        trials: by number.
+        units: parameter to unit.
+        front: the best compromises, where such are looked for.
+        objective: of the campaign, whose constraints trials break; None where none does.
+    """
     metrics = _metric_units(trials)
     heads = ["score"] if front is None else ["front", *(_headed(n, metrics.get(n, "")) for n in front.metrics)]
     table = new_table("trial", "state", *heads, "candidate", "reason")
     for trial in trials:
         candidate = candidate_text(trial.candidate, units)
         score_cells = [score_text(trial)] if front is None else _front_cells(trial, front)
-        table.add_row(
-            str(trial.number), _state(trial), *score_cells, candidate, one_line(trial.reason or trial.outlier)
-        )
+        table.add_row(str(trial.number), _state(trial), *score_cells, candidate, _reason(trial, objective))
     return table
 
 
@@ -157,8 +202,18 @@ def _front_cells(trial: TrialRecord, front: Front) -> list[str]:
     return [mark, *(_metric_cell(trial.metrics.get(name)) for name in front.metrics)]
 
 
+def _reason(trial: TrialRecord, objective: Objective | None) -> str:
+    """Return why a trial does not count: how it failed, why it is an outlier, or which constraints it breaks."""
+    broken = "" if objective is None else broken_text(objective, trial)
+    return one_line(trial.reason or trial.outlier) or (broken and f"breaks {broken}")
+
+
 def trials_csv(
-    trials: Sequence[TrialRecord], units: Mapping[str, str], front: Front | None = None, order: Sequence[str] = ()
+    trials: Sequence[TrialRecord],
+    units: Mapping[str, str],
+    front: Front | None = None,
+    order: Sequence[str] = (),
+    objective: Objective | None = None,
 ) -> str:
     """Return one row per trial, each number beside its standard uncertainty, units in the header.
 
@@ -172,7 +227,8 @@ def trials_csv(
     score_cells = (SCORE, SCORE_SD) if front is None else (FRONT,)
     ends = (*score_cells, FEASIBLE, _column(COST, "USD"), GENERATOR, REASON)
     writer.writerow([TRIAL, STATE, MATERIAL, *parameters, *values, *ends])
-    writer.writerows(_csv_row(trial, list(units), list(metrics), front) for trial in trials)
+    for trial in trials:
+        writer.writerow([*_csv_row(trial, list(units), list(metrics), front), _reason(trial, objective)])
     return out.getvalue()
 
 
@@ -184,14 +240,14 @@ def trials_json(trials: Sequence[TrialRecord]) -> str:
 def _csv_row(
     trial: TrialRecord, parameters: Sequence[str], metrics: Sequence[str], front: Front | None
 ) -> list[CsvValue]:
+    """Return the cells of a trial but for the last one, the reason."""
     row: list[CsvValue] = [trial.number, trial.state.value, trial.candidate.material]
     row += [positive_zero(trial.candidate.parameters.get(name)) for name in parameters]
     row += _metric_cells(trial, metrics)
     cost = sum(step.cost for step in trial.steps)
     feasible = None if trial.feasible is None else str(trial.feasible).lower()
     on_it: list[CsvValue] = [] if front is None else [str(trial.number in front.numbers).lower()]
-    reason = one_line(trial.reason or trial.outlier)
-    return [*row, *(on_it or [trial.score, _stated(trial.score_sd)]), feasible, cost, trial.proposal.origin, reason]
+    return [*row, *(on_it or [trial.score, _stated(trial.score_sd)]), feasible, cost, trial.proposal.origin]
 
 
 def _metric_units(trials: Iterable[TrialRecord | CandidateResult], order: Sequence[str] = ()) -> dict[str, str]:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.objective import Objective
 from loop.core.campaign_version import model_columns, parameter_units
 from loop.core.candidate_results import CandidateResult, by_trial
 from loop.core.formatting import (
@@ -18,6 +19,7 @@ from loop.core.formatting import (
     format_uncertain,
     metric_text,
     metrics_text,
+    number_text,
     one_line,
     regret_text,
     score_text,
@@ -25,10 +27,12 @@ from loop.core.formatting import (
     why_text,
 )
 from loop.core.journal import weights_version
+from loop.core.outcome_constraints import broken_text, doubtful_text
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
 from loop.core.records import Document, Transition, TrialRecord
-from loop.storage.campaign_status import stored_front, stored_results
+from loop.core.term_contributions import term_contributions, term_label
+from loop.storage.campaign_status import stored_front, stored_objective, stored_results
 from loop.terminal.console import labelled, new_table
 from loop.terminal.model_view import describe_model, short
 
@@ -42,13 +46,15 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
     source = store.campaign().source
     trials = store.trials()
     units, front = parameter_units(source), stored_front(store, trials)
+    objective = stored_objective(store)
     one = by_trial(stored_results(store, trials)).get(number)
     parts: list[tuple[str, Table]] = [
         (
             f"trial {trial.number}",
-            labelled([*_trial_rows(trial, units, front, _broken(store, trial)), *_candidate_rows(one)]),
+            labelled([*_trial_rows(trial, units, front, objective), *_candidate_rows(one, objective)]),
         ),
-        ("why it was proposed", labelled(_proposal_rows(trial, units, _merit(store, trial, front)))),
+        ("score by terms", _terms_table(trial, front, objective)),
+        ("why it was proposed", labelled(_proposal_rows(trial, units, _merit(store, trial, front), objective))),
         *_model_parts(trial, model_columns(source)),
         ("predicted and measured", _metrics_table(trial)),
         ("steps", _steps_table(trial)),
@@ -66,16 +72,8 @@ def _model_parts(trial: TrialRecord, columns: Sequence[str]) -> Iterator[tuple[s
         yield f"model of {name}", labelled(describe_model(model, columns, "" if predicted is None else predicted.unit))
 
 
-def _broken(store: Reader, trial: TrialRecord) -> str:
-    """Return the outcome constraints that a trial breaks; the campaign is loaded only where it breaks one."""
-    if trial.feasible is not False:
-        return ""
-    values = {name: metric.value for name, metric in trial.metrics.items()}
-    return ", ".join(store.scored_campaign().build_objective().broken(values))
-
-
 def _trial_rows(
-    trial: TrialRecord, units: Mapping[str, str], front: Front | None, broken: str
+    trial: TrialRecord, units: Mapping[str, str], front: Front | None, objective: Objective | None
 ) -> Iterator[tuple[str, str]]:
     yield "candidate", candidate_text(trial.candidate, units)
     yield "state", state_text(trial)
@@ -90,14 +88,14 @@ def _trial_rows(
             yield "score", score_text(trial)
         else:
             yield "on the front", "yes" if trial.number in front.numbers else "no"
-        yield "feasible", "yes" if trial.feasible else f"no, breaks {broken}"
+        yield "feasible", f"no, breaks {broken_text(objective, trial)}" if objective and not trial.feasible else "yes"
     if trial.regret is not None:
         yield "regret estimate at that time", regret_text(trial.regret)
     yield "created", date_time(trial.created)
     yield "ended", date_time(trial.ended)
 
 
-def _candidate_rows(one: CandidateResult | None) -> Iterator[tuple[str, str]]:
+def _candidate_rows(one: CandidateResult | None, objective: Objective | None) -> Iterator[tuple[str, str]]:
     """Yield what all readings of a candidate say together; nothing where there is one reading only."""
     if one is None or len(one.trials) == 1:
         return
@@ -108,7 +106,8 @@ def _candidate_rows(one: CandidateResult | None) -> Iterator[tuple[str, str]]:
             yield f"reading of trial {t.number}", metrics_text(t.metrics, list(t.metrics))
         return
     yield "candidate measured by", f"{by}; pooled: {one.named}"
-    yield "pooled score", f"{score_text(one)}, {'feasible' if one.feasible else 'breaks a constraint'}"
+    broken = "" if objective is None else broken_text(objective, one)
+    yield "pooled score", f"{score_text(one)}, {f'breaks {broken}' if broken else 'feasible'}"
     for name, metric in one.metrics.items():
         yield f"pooled {name}", metric_text(metric)
 
@@ -127,20 +126,36 @@ def _origin_rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
         yield "node", proposal.node
 
 
-def _proposal_rows(trial: TrialRecord, units: Mapping[str, str], score_label: str) -> Iterator[tuple[str, str]]:
+def _terms_table(trial: TrialRecord, front: Front | None, objective: Objective | None) -> Table:
+    """Return what each term gives to the score; no rows where there is no score, or nothing but one term."""
+    table = new_table("term", "metric", "points", "weight", "contribution")
+    if objective is None or front is not None or trial.score is None or len(objective.terms) == 1:
+        return table
+    for share in term_contributions(objective, trial):
+        points, contribution = (format_uncertain(v.value, v.sd) for v in (share.points, share.contribution))
+        weight = f"{100 * share.weight:.3g} %"
+        table.add_row(term_label(share.term), metric_text(share.metric), points, weight, contribution)
+    table.add_row("score", "", "", "", score_text(trial))
+    return table
+
+
+def _proposal_rows(
+    trial: TrialRecord, units: Mapping[str, str], score_label: str, objective: Objective | None
+) -> Iterator[tuple[str, str]]:
     proposal = trial.proposal
     yield from _origin_rows(proposal)
     yield "campaign", f"with amendment {proposal.version}" if proposal.version else "campaign file unchanged"
     if proposal.reason:
         yield "reason", one_line(proposal.reason)
     if proposal.acquisition is not None:
-        yield f"log expected {'' if score_label else 'hypervolume '}improvement", f"{proposal.acquisition:.4g}"
+        yield f"log expected {'' if score_label else 'hypervolume '}improvement", number_text(proposal.acquisition)
     if proposal.score is not None and score_label:
         yield score_label, format_uncertain(*proposal.score)
     if proposal.feasibility is not None:
-        yield "probability of being feasible", f"{proposal.feasibility:.2f}"
+        doubtful = "" if objective is None else doubtful_text(objective, proposal)
+        yield "probability of being feasible", f"{proposal.feasibility:.2f}" + (f" ({doubtful})" if doubtful else "")
     if proposal.cost is not None:
-        yield "expected cost", f"{proposal.cost:.4g} USD"
+        yield "expected cost", f"{number_text(proposal.cost)} USD"
     if proposal.duration is not None:
         yield "expected duration", duration(proposal.duration)
     if proposal.success is not None and proposal.success < 1.0:
@@ -153,7 +168,7 @@ def _proposal_rows(trial: TrialRecord, units: Mapping[str, str], score_label: st
 def _alternatives(trial: TrialRecord, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the best candidates that were not chosen."""
     for other in trial.proposal.alternatives:
-        yield f"not chosen ({other.acquisition:.4g})", candidate_text(other.candidate, units)
+        yield f"not chosen ({number_text(other.acquisition)})", candidate_text(other.candidate, units)
 
 
 def _numbers(numbers: Sequence[int]) -> str:

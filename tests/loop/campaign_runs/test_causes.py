@@ -89,7 +89,7 @@ def test_only_samples_speak_against_candidates_and_the_store_says_which_did(benc
     assert (outcome.trials[-1].proposal.success or 1.0) < 1.0
     told = [line(event, {}) for event in bench.events]
     assert any(text.startswith("trial 2: failed (sample): ") for text in told)
-    assert ("state", "failed (sample)") in list(_trial_rows(outcome.trials[2], {}, None, ""))
+    assert ("state", "failed (sample)") in list(_trial_rows(outcome.trials[2], {}, None, None))
     assert any("2 failed (sample)" in text for _, text in status_rows(Reader(bench.url)))
 
 

@@ -19,7 +19,7 @@ from loop.core.records import TrialRecord
 from loop.core.stopping import Spent, stop_reason
 from loop.execution.bound_expansion import expand_bounds
 from loop.report.trial_figures import incumbent, score_figure
-from loop.terminal.trial_tables import ranking_csv, ranking_table, trials_table
+from loop.terminal.trial_tables import ShownRanking, ranking_csv, ranking_table, trials_table
 from tests.loop.core.test_pareto import AREA, two_terms
 from tests.loop.execution.test_bound_expansion import growing
 from tests.trials import campaign, completed
@@ -129,8 +129,8 @@ def test_a_whole_number_and_a_negative_zero_are_the_same_setting() -> None:
 
 def test_the_ranking_shows_each_candidate_once_with_its_readings_on_demand() -> None:
     trials = [reading(0, 2.644), reading(1, 1.0, THERE), reading(2, 2.613), reading(3, 99.0, outlier="too good")]
-    table = ranking_table(found(*trials), {})
-    assert (table.row_count, ranking_table(found(*trials), {}, readings=True).row_count) == (2, 5)
+    table = ranking_table(found(*trials), ShownRanking({}))
+    assert (table.row_count, ranking_table(found(*trials), ShownRanking({}, readings=True)).row_count) == (2, 5)
     rows = list(csv.DictReader(io.StringIO(ranking_csv(found(*trials), {"temperature": "degC"}))))
     assert [(row["trial numbers"], row["number of readings"], row["temperature [degC]"]) for row in rows] == [
         ("0 2", "2", "843.8"),
@@ -203,7 +203,7 @@ def test_readings_that_are_all_suspected_outliers_are_listed_singly_and_never_po
     one, other = found(*trials)
     assert (one.score, dict(one.metrics), one.outlier) == (None, {}, "too good; contradicts")
     assert best([one, other]) is other
-    table = ranking_table([one, other], {})
+    table = ranking_table([one, other], ShownRanking({}))
     cells = [list(column.cells) for column in table.columns]
     assert "17500.000 ± 0.010, 61.500 ± 0.010" in [row[-1] for row in cells]
     assert cells[-1][-1] == "suspected outlier"
@@ -220,7 +220,7 @@ def test_an_uncertainty_that_nobody_stated_is_an_empty_cell() -> None:
 def test_the_ranking_numbers_its_rows_and_has_the_metrics_in_the_order_of_the_campaign() -> None:
     one = reading(0, 2.0)
     swapped = replace(one, metrics=dict(reversed(list(one.metrics.items()))))
-    table = ranking_table(found(swapped), {}, order=("capacity", "mean_voltage"))
+    table = ranking_table(found(swapped), ShownRanking({}, order=("capacity", "mean_voltage")))
     assert [str(column.header) for column in table.columns][:5] == [
         "rank",
         "trials",

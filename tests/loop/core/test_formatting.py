@@ -29,6 +29,7 @@ from loop.core.formatting import (
     duration,
     format_uncertain,
     metrics_text,
+    number_text,
     numbers_text,
     one_line,
     outcome_text,
@@ -63,6 +64,23 @@ def test_a_number_has_as_many_digits_as_its_uncertainty_has_significant_ones(
     value: float | None, sd: float | None, text: str
 ) -> None:
     assert format_uncertain(value, sd) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1340.4, 3, "1340"),
+        (123456.7, 4, "123457"),
+        (9999.96, 4, "10000"),
+        (12.345, 3, "12.3"),
+        (-0.0, 3, "0"),
+        (1.2e-6, 3, "1.2e-06"),
+        (6.02e23, 3, "6.02e+23"),
+        (float("inf"), 3, "inf"),
+    ],
+)
+def test_numbers_are_as_people_write_them(value: float, digits: int, text: str) -> None:
+    assert number_text(value, digits) == text
 
 
 def test_text_from_elsewhere_stays_in_its_line_and_moves_no_cursor() -> None:
@@ -138,7 +156,7 @@ def test_how_a_trial_stands_says_what_a_failure_speaks_of() -> None:
     assert (state_text(failed), outcome_text(failed)) == ("failed (lab)", "failed (lab): make: no")
     assert state_text(completed(0, 100.0, score=None)) == "completed in part"
     assert outcome_text(completed(0, 100.0)).startswith("completed: score 7.50 ± ")
-    assert outcome_text(completed(0, 40.0)).endswith(", breaks a constraint")
+    assert outcome_text(completed(0, 40.0), "x >= 1").endswith(", breaks x >= 1")
 
 
 def test_the_best_by_the_posterior_is_told_with_its_interval_and_with_its_feasibility_where_that_is_in_doubt() -> None:

@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from campaigns.campaign import Campaign, HypervolumeRuleConfig
+from campaigns.campaign import HypervolumeRuleConfig
+from campaigns.objective import Objective
 from loop.core.records import TrialRecord
-from loop.core.stopping_rules import RuleProgress, rule_progress
+from loop.core.stopping_rules import RuleInputs, RuleProgress, rule_progress
 from tests.loop.core.test_pareto import AREA, TRIALS, two_terms
 from tests.loop.core.test_stopping import campaign, hopes, trial
 
 
 def progress(rule: dict[str, Any], trials: list[TrialRecord], **changes: Any) -> RuleProgress:
     asked = campaign(stopping=[rule], **changes)
-    return rule_progress(asked.stopping[0], asked, trials)
+    return rule_progress(asked.stopping[0], RuleInputs(asked.objective.find, asked.build_objective, trials))
 
 
 @pytest.mark.parametrize(
@@ -43,23 +44,27 @@ def test_patience_says_how_many_trials_have_passed() -> None:
 
 def test_the_probability_of_a_better_candidate_is_shown_before_it_is_small_enough() -> None:
     rule = {"kind": "no_better", "improvement": 0.1}
-    one_term: dict[str, Any] = {
-        "objective": {"terms": [{"goal": "maximise", "metric": "capacity", "scale": "20 mAh/g"}]}
-    }
-    found = progress(rule, hopes(0.5, 0.2), **one_term)
+    found = progress(rule, hopes(0.5, 0.2))
     assert found.rule == (
         "a candidate better than the best by more than 0.1 exists with a probability below 0.05, after each of 3 trials"
     )
-    assert found.so_far == (
-        "probability 0.5, 0.2 after the last 2 trials, expected gain 0.02 points, 0.4 of capacity [mAh/g]"
-    )
+    assert found.so_far == "probability 0.5, 0.2 after the last 2 trials"
     assert found.reason is None
     assert progress(rule, [trial(0, 1.0)]).so_far.startswith("no estimate")
 
 
 def test_a_volume_says_how_large_it_is() -> None:
     rule = HypervolumeRuleConfig(kind="hypervolume", reaches=1e6)
-    fronts: Campaign = two_terms(AREA).model_copy(update={"stopping": (rule,)})
-    found = rule_progress(rule, fronts, TRIALS)
-    assert (found.rule, found.reason) == ("the front dominates a volume of 1e+06", None)
+    fronts = two_terms(AREA)
+    found = rule_progress(rule, RuleInputs(fronts.objective.find, fronts.build_objective, TRIALS))
+    assert (found.rule, found.reason) == ("the front dominates a volume of 1000000", None)
     assert float(found.so_far) > 0.0
+
+
+def test_a_score_that_was_measured_once_needs_no_units() -> None:
+    def unasked() -> Objective:
+        raise AssertionError
+
+    asked = campaign(stopping=[{"kind": "target", "score": 2.0}, {"kind": "stagnation", "trials": 3}])
+    given = RuleInputs(asked.objective.find, unasked, [trial(0, 1.0), trial(1, 0.5)])
+    assert [rule_progress(rule, given).reason for rule in asked.stopping] == [None, None]

@@ -1,15 +1,13 @@
 """What status says of stopping rules, weights and space as they are now."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights
 from loop.core.campaign_version import as_scored
 from loop.core.journal import Amendment
 from loop.storage.reader import Reader
-from loop.terminal.current_campaign import amended_rows
+from loop.terminal.current_campaign import amended_rows, stopping_rows
 from loop.terminal.status_view import status_rows
 from tests import stores
 from tests.trials import campaign
@@ -36,18 +34,16 @@ def test_only_what_is_no_longer_as_in_the_file_is_shown() -> None:
     assert now(FixParameter(parameter="atmosphere", value="air"))[0][1].startswith("atmosphere: fixed at air (")
 
 
-@pytest.fixture
-def status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[tuple[str, str]]]:
-    def rows(more: str) -> list[tuple[str, str]]:
-        monkeypatch.setattr(stores, "CAMPAIGN", stores.CAMPAIGN + more)
-        return status_rows(Reader(f"sqlite:///{stores.fill(tmp_path).with_suffix('.db')}"))
-
-    return rows
-
-
-def test_status_says_how_far_each_rule_is(status: Callable[[str], list[tuple[str, str]]]) -> None:
-    rules = "stopping: [{kind: target, score: 15.2}, {kind: stagnation, trials: 4}]\n"
-    assert [text for label, text in status(rules) if label == "stopping rule"] == [
+def test_status_says_how_far_each_rule_is(tmp_path: Path) -> None:
+    store = Reader(f"sqlite:///{stores.fill(tmp_path).with_suffix('.db')}")
+    assert [text for label, text in status_rows(store) if label == "stopping rule"] == [
         "a trial has reached the target score 15.2 with probability 0.5; so far: trial 0 with probability 0.159",
         "no improvement in 4 trials; so far: 0 of 4 trials, on 15",
     ]
+
+
+def test_what_was_measured_for_other_weights_is_no_attempt(tmp_path: Path) -> None:
+    store = Reader(f"sqlite:///{stores.fill(tmp_path).with_suffix('.db')}")
+    later = [*store.trials(), replace(store.trial(0), number=4, completed_order=1, score=14.0)]
+    assert "so far: 1 of 4 trials" in stopping_rows(store, later)[1][1]
+    assert "so far: 0 of 4 trials" in stopping_rows(store, later, first=5)[1][1]

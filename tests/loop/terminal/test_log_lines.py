@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from campaigns.values import Candidate
-from loop.core.events import Proposed
+from loop.core.events import Proposed, TrialEnded
 from loop.core.proposals import Proposal
-from loop.terminal.log_lines import _proposed
+from loop.terminal.log_lines import _proposed, line
+from tests.trials import completed
 
 
 @pytest.mark.parametrize(
@@ -16,5 +17,13 @@ from loop.terminal.log_lines import _proposed
 )
 def test_a_proposal_that_is_likely_not_feasible_says_so(feasibility: float | None, told: str) -> None:
     proposal = Proposal("model", score=(15.0, 1.0), feasibility=feasibility)
-    line = _proposed(Proposed(3, Candidate({"temperature": 600.0}), proposal), {"temperature": "degC"}, ())
-    assert line == f"trial 3: proposed (model): temperature 600 degC; predicted score 15.0 ± 1.0{told}"
+    told_line = _proposed(Proposed(3, Candidate({"temperature": 600.0}), proposal), {"temperature": "degC"}, ())
+    assert told_line == f"trial 3: proposed (model): temperature 600 degC; predicted score 15.0 ± 1.0{told}"
+
+
+def test_the_outcome_constraint_in_question_is_named() -> None:
+    proposal = Proposal("model", score=(15.0, 1.0), feasibility=0.12)
+    doubted = Proposed(3, Candidate({"temperature": 600.0}), proposal, "capacity >= 50 mAh/g with probability 0.12")
+    assert line(doubted, {}).endswith("only 0.12 (capacity >= 50 mAh/g with probability 0.12)")
+    ended = TrialEnded(completed(1, 40.0), "capacity >= 50 mAh/g (got 40.0 ± 2.0 mAh/g)")
+    assert line(ended, {}).endswith(", breaks capacity >= 50 mAh/g (got 40.0 ± 2.0 mAh/g)")

@@ -1,25 +1,31 @@
 """What show prints of a trial: each thing once."""
 
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from rich.console import Console
 from rich.table import Table
 
 from campaigns.values import Candidate, TrialState
 from loop.core.formatting import why_text
 from loop.core.proposals import Alternative, Proposal
-from loop.storage.reader import Reader
-from loop.terminal.trial_view import _alternatives, _broken, _steps_table, _trial_rows
-from tests import stores
-from tests.trials import attempt, trial
+from loop.terminal.trial_view import _alternatives, _proposal_rows, _steps_table, _terms_table, _trial_rows
+from tests.trials import attempt, campaign, completed, predicted, trial
 
 UNITS = {"temperature": "degC", "time": "h"}
 
 
 def at(temperature: float, time: float, gas: str = "air") -> Candidate:
     return Candidate({"temperature": temperature, "time": time, "atmosphere": gas})
+
+
+OBJECTIVE = campaign().build_objective()
+
+
+def rendered(table: Table) -> str:
+    console = Console(width=300)
+    with console.capture() as shown:
+        console.print(table)
+    return "\n".join(line.strip() for line in shown.get().splitlines())
 
 
 def heads(table: Table) -> list[str]:
@@ -40,29 +46,44 @@ def test_a_reason_stands_at_the_top_and_nowhere_else() -> None:
     reason = "diffract: not finite: 420 of 2101 counts"
     step = attempt(0, "diffract", "xrd", reason=reason)
     one = trial(0, TrialState.QUARANTINED, reason=reason, flags=("not finite: 420 of 2101 counts",), steps=(step,))
-    rows = list(_trial_rows(one, UNITS, None, ""))
+    rows = list(_trial_rows(one, UNITS, None, None))
     assert [text for _, text in rows if "420" in text] == [reason]
     assert "reason" not in heads(_steps_table(one))
     again = replace(one, steps=(attempt(0, "diffract", "xrd", reason="the shutter was stuck"), step))
     table = _steps_table(again)
     assert heads(table)[-1] == "reason"
-    console = Console(width=300)
-    with console.capture() as shown:
-        console.print(table)
-    assert shown.get().count("the shutter was stuck") == 1
-    assert "420" not in shown.get()
+    assert rendered(table).count("the shutter was stuck") == 1
+    assert "420" not in rendered(table)
 
 
 def test_reasons_are_told_once_each() -> None:
     assert why_text("xrd: dead detector", "dead detector", "", "spikes", "spikes") == "xrd: dead detector; spikes"
 
 
-def test_a_trial_that_is_not_feasible_says_which_outcome_constraint_it_breaks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit = "  constraints: [{metric: capacity, at_least: 200}]\nlab: {"
-    monkeypatch.setattr(stores, "CAMPAIGN", stores.CAMPAIGN.replace("lab: {", limit))
-    store = Reader(f"sqlite:///{stores.fill(tmp_path).with_suffix('.db')}")
-    one = replace(store.trial(0), feasible=False)
-    rows = dict(_trial_rows(one, UNITS, None, _broken(store, one)))
-    assert rows["feasible"] == "no, breaks capacity >= 200 mAh/g"
+def test_a_trial_that_is_not_feasible_says_which_outcome_constraint_it_breaks() -> None:
+    rows = dict(_trial_rows(completed(1, 40.0), UNITS, None, OBJECTIVE))
+    assert rows["feasible"] == "no, breaks capacity >= 50 mAh/g (got 40.0 ± 2.0 mAh/g)"
+    assert dict(_trial_rows(completed(1, 60.0), UNITS, None, OBJECTIVE))["feasible"] == "yes"
+
+
+def test_a_proposal_says_which_outcome_constraint_the_models_doubt() -> None:
+    proposal = replace(predicted(48.0, 2.0), feasibility=0.16)
+    rows = dict(_proposal_rows(completed(1, 40.0, proposal=proposal), UNITS, "predicted score", OBJECTIVE))
+    assert rows["probability of being feasible"] == "0.16 (capacity >= 50 mAh/g with probability 0.16)"
+
+
+def test_the_score_is_shown_as_the_sum_of_what_its_terms_give() -> None:
+    table = _terms_table(completed(1, 100.0, 4.2), None, OBJECTIVE)
+    assert [line.split("  ", 1)[0] for line in rendered(table).splitlines()][1:] == [
+        "maximise capacity",
+        "target mean_voltage",
+        "score",
+    ]
+    assert [line.split("  ")[-1].strip() for line in rendered(table).splitlines()] == [
+        "contribution",
+        "7.50 ± 0.15",
+        "-0.500 ± 0.025",
+        "7.00 ± 0.15",
+    ]
+    assert _terms_table(completed(1, 100.0, score=None), None, OBJECTIVE).row_count == 0
+    assert _terms_table(completed(1, 100.0), None, None).row_count == 0
