@@ -12,13 +12,15 @@ import torch
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from loop.core.campaign_records import time_spent
-from loop.core.campaign_version import as_shown, campaign_version
+from loop.core.campaign_records import SessionRecord, time_spent
+from loop.core.campaign_version import CampaignVersion, as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
 from loop.core.fingerprint import campaign_record
+from loop.core.formatting import counted
 from loop.core.journal import Amendment
 from loop.core.outcome_constraints import doubtful_text
 from loop.core.records import TrialRecord
+from loop.core.stopping import spent, stop_reason
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.execution.manager import Manager
@@ -30,6 +32,7 @@ from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.custom_model_check import check_custom_models
 from loop.planning.planner import Planner
 from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
+from loop.planning.shortlist import SpaceExhaustedError
 from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import Measurements, news, read_history
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
@@ -166,13 +169,14 @@ def _with_snapshots(
 
 
 def _dry_run(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
-    """Say what would be proposed next; touch neither lab nor store."""
+    """Say what would be proposed next, and why so much of it; touch neither lab nor store."""
     campaign, planner = parts.campaign, parts.planner
     trials: list[TrialRecord] = []
     known: list[Amendment] = []
+    sessions: list[SessionRecord] = []
     if store_path(options.store_url).exists():
         reader = Reader(options.store_url)
-        trials, known = reader.trials(), reader.amendments()
+        trials, known, sessions = reader.trials(), reader.amendments(), reader.sessions()
     now = campaign_version(campaign, (replace(a, first=len(trials)) if a.waiting else a for a in known))
     planner.amend(now)
     for found in _history(campaign, parts.materials, known):
@@ -181,10 +185,33 @@ def _dry_run(parts: CampaignResources, options: RunOptions, on_event: Callable[[
         known += _would_import(found, known, trials)
     trials = with_imports(trials, known, now, computed_of(parts.materials))
     planner.recall(trials)
-    for _ in range(_DRY_RUN_TRIALS if options.max_trials is None else options.max_trials):
-        number, candidate, proposal = planner.suggest()
+    count, why = _dry_run_count(now, trials, options, time_spent(sessions))
+    for shown in range(count):
+        try:
+            number, candidate, proposal = planner.suggest()
+        except SpaceExhaustedError as error:
+            why = f"{counted(shown, 'proposal')}, then none is left: {error}"
+            break
         on_event(Proposed(number, candidate, proposal, doubtful_text(now.campaign.build_objective(), proposal)))
-    return SessionResult("dry run: nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
+    return SessionResult(f"{why}; nothing was moved, nothing was stored", finished=False, trials=tuple(trials))
+
+
+def _dry_run_count(
+    now: CampaignVersion, trials: Sequence[TrialRecord], options: RunOptions, wall_time: float
+) -> tuple[int, str]:
+    """Return how many proposals a dry run shows, and why so many."""
+    used = spent(trials, wall_time)
+    if reason := stop_reason(now.campaign, trials, used, now.first):
+        return 0, f"no proposal, as a run stops at once: {reason}"
+    left, asked = now.campaign.budget.trials - used.trials, options.max_trials
+    count = min(left, _DRY_RUN_TRIALS if asked is None else asked)
+    waiting = sum(not trial.state.ended for trial in trials)
+    behind = f", behind {counted(waiting, 'trial')} that a run goes on with first" if waiting else ""
+    if count == left:
+        why = "as many as are left of the budget"
+    else:
+        why = "unless --max-trials says otherwise" if asked is None else "as --max-trials says"
+    return count, f"{counted(count, 'proposal')}{behind}, {why}, each without the results of those before it"
 
 
 def _would_import(found: Measurements, known: Sequence[Amendment], trials: Sequence[TrialRecord]) -> list[Amendment]:

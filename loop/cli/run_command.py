@@ -77,7 +77,9 @@ def run_campaign(request: Request) -> ExitCode:
             outcome = run(campaign, options, view)
         except CampaignError as error:
             raise CampaignError(located(error.problems, request.file), str(request.file)) from error
-    if not request.dry_run:
+    if request.dry_run:
+        print_rows([("dry run", outcome.reason)])
+    else:
         _print_outcome(campaign, outcome, url)
     return exit_of(outcome)
 

@@ -11,10 +11,14 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError, StoreError
 from campaigns.values import Cause, TrialState
+from loop.core.campaign_version import campaign_version
 from loop.core.events import BestChanged, Event, Proposed, RegretEstimated, StepStarted, Stopping, TrialEnded, Warned
 from loop.core.records import TrialRecord
+from loop.execution.options import RunOptions
+from loop.run import _dry_run_count
 from loop.storage.reader import Reader
 from simulators.job_ledger import JobLedger
+from tests import trials
 from tests.loop.conftest import Bench, quick
 
 pytestmark = pytest.mark.slow
@@ -216,8 +220,34 @@ def test_max_trials_bounds_a_session_not_the_campaign(bench: Bench) -> None:
 def test_a_dry_run_proposes_and_touches_nothing(bench: Bench) -> None:
     outcome = bench.run(quick(), dry_run=True)
     assert sum(isinstance(e, Proposed) for e in bench.events) == 3
+    assert outcome.reason == (
+        "3 proposals, unless --max-trials says otherwise, each without the results of those before it; nothing was "
+        "moved, nothing was stored"
+    )
     assert not outcome.finished
     assert list(bench.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "asked", "count", "why"),
+    [
+        (4, None, 2, "2 proposals, as many as are left of the budget"),
+        (9, 1, 1, "1 proposal, as --max-trials says"),
+        (9, None, 3, "3 proposals, unless --max-trials says otherwise"),
+        (2, 5, 0, "no proposal, as a run stops at once: all 2 trials of the budget are spent"),
+    ],
+)
+def test_a_dry_run_says_why_it_shows_so_many(budget: int, asked: int | None, count: int, why: str) -> None:
+    now = campaign_version(trials.campaign(budget={"trials": budget}), ())
+    ended = [trials.completed(0, 100.0), trials.trial(1, TrialState.FAILED)]
+    found, said = _dry_run_count(now, ended, RunOptions("", "", asked), 0.0)
+    assert (found, said[: len(why)]) == (count, why)
+
+
+def test_a_dry_run_says_that_trials_wait() -> None:
+    waiting = trials.trial(0, TrialState.QUEUED)
+    said = _dry_run_count(campaign_version(trials.campaign(), ()), [waiting], RunOptions("", ""), 0.0)[1]
+    assert said.startswith("3 proposals, behind 1 trial that a run goes on with first, unless --max-trials")
 
 
 def test_a_changed_campaign_is_refused_and_says_what_to_do(bench: Bench) -> None:
