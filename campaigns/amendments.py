@@ -224,7 +224,7 @@ def check_amended(campaign: Campaign, before: Sequence[CampaignChange], change: 
     found = amended(campaign, [*before, change])
     problems = [Problem(f"space.{where}", message) for where, message in unkept(found.space)]
     if problems:
-        raise CampaignError(problems, "amendment")
+        raise CampaignError(problems, "")
     return found
 
 
@@ -376,4 +376,4 @@ def allowed_text(parameter: ParameterConfig) -> str:
 
 
 def _refused(where: str, message: str) -> CampaignError:
-    return CampaignError([Problem(where, message)], "amendment")
+    return CampaignError([Problem(where, message)], "")

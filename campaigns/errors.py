@@ -52,7 +52,12 @@ class Problem:
 
 
 class CampaignError(AthanorError):
-    """The campaign file is wrong; ``problems`` lists everything found."""
+    """The campaign file, or what the command line asks for, is wrong.
+
+    Attributes:
+        problems: everything found.
+        source: where it stands, such as the file; empty for words of the command line, which the reader has written.
+    """
 
     def __init__(self, problems: list[Problem], source: str = "campaign") -> None:
         self.problems = problems
@@ -64,11 +69,12 @@ class CampaignError(AthanorError):
         return type(self), (self.problems, self.source)
 
     def lines(self) -> list[str]:
-        """Return one ``file:line: key: message`` line per problem."""
-        return [
-            f"{self.source}{'' if p.line is None else f':{p.line}'}: {p.where}: {p.message}"
-            for p in sorted(self.problems, key=lambda p: p.line or 0)
-        ]
+        """Return one ``file:line: key: message`` line per problem; without a file, ``key: message``."""
+        return [f"{self._place(p)}{p.where}: {p.message}" for p in sorted(self.problems, key=lambda p: p.line or 0)]
+
+    def _place(self, problem: Problem) -> str:
+        line = "" if problem.line is None else f":{problem.line}"
+        return f"{self.source}{line}: " if self.source else ""
 
 
 class PlacedError(ValueError):

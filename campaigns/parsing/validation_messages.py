@@ -27,6 +27,20 @@ _BOUNDS = {
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
 }
+_MISNAMED: Mapping[str, set[str]] = {
+    "type": {"kind", "goal"},
+    "min": {"low", "at_least"},
+    "minimum": {"low", "at_least"},
+    "lower": {"low", "at_least"},
+    "max": {"high", "at_most"},
+    "maximum": {"high", "at_most"},
+    "upper": {"high", "at_most"},
+    "values": {"levels"},
+    "choices": {"levels"},
+    "options": {"levels"},
+    "units": {"unit"},
+}
+"""Keys of other programs, and what is called so here."""
 _PATTERNS = {
     "^[A-Za-z_][A-Za-z0-9_]*$": "a name of letters, digits and _, not beginning with a digit",
     r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "package.module:name",
@@ -104,12 +118,11 @@ def _problem(error: dict[str, Any], data: Any, schema: Mapping[str, Any]) -> Pro
             return Problem(dotted(path), f"is missing; needed: {_description(schema, path, data)}")
         case "extra_forbidden":
             allowed = _keys(schema, path[:-1], data)
-            near = suggestion(str(path[-1]), allowed)
-            return Problem(dotted(path), f"unknown key{near}; allowed: {_listed(allowed)}")
+            return Problem(dotted(path), f"unknown key{_near(str(path[-1]), allowed)}; allowed: {_listed(allowed)}")
         case "union_tag_invalid" | "union_tag_not_found":
             key = context["discriminator"].strip("'")
             choices = _keys_of_tags(schema, path, data)
-            return Problem(dotted((*path, key)), _choice(context.get("tag"), choices))
+            return Problem(dotted((*path, key)), _misnamed(key, got, choices) or _choice(context.get("tag"), choices))
         case "literal_error":
             return Problem(dotted(path), _choice(got, _literals(context["expected"])))
     if "wanted" in error:
@@ -136,6 +149,24 @@ def _choice(got: Any, allowed: list[str]) -> str:
     if got is None:
         return f"is missing; allowed: {_listed(allowed)}"
     return f"got {shown(got)}{suggestion(str(got), allowed)}; allowed: {_listed(allowed)}"
+
+
+def _near(key: str, allowed: list[str]) -> str:
+    """Return which of the allowed keys an unknown one was probably meant for; empty where none is likely."""
+    meant = _MISNAMED.get(key, set()).intersection(allowed)
+    return f", did you mean {min(meant)!r}" if meant else suggestion(key, allowed)
+
+
+def _misnamed(key: str, got: Any, choices: list[str]) -> str:
+    """Return that a mapping says under another key what it is; empty where it does not say so."""
+    given = got if isinstance(got, Mapping) and key not in got else {}
+    other = next((name for name, value in given.items() if value in choices or _near(str(name), [key])), None)
+    if other is None:
+        return ""
+    value = shown(given[other])
+    if given[other] not in choices:
+        value += suggestion(str(given[other]), choices)
+    return f"is missing; got {other}: {value}, did you mean {key!r}; allowed: {_listed(choices)}"
 
 
 def _listed(words: Iterable[str]) -> str:

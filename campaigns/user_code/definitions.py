@@ -171,10 +171,13 @@ def _imported(target: str, here: Definition, steps: int) -> Definition:
 
 def _elsewhere(module: ModuleFile, tree: griffe.Module, name: str, folder: Path | None, steps: int) -> Definition:
     """Return a name that comes by ``from ... import *``, or is made when the module is run."""
+    suggested: set[str] = set()
     for member in tree.members.values():
         if isinstance(member, griffe.Alias) and member.wildcard:
             try:
-                return _find(locate(member.wildcard, folder), name, folder, steps + 1)
+                shelf = locate(member.wildcard, folder)
+                suggested |= _bound(ast.parse(shelf.file.read_bytes())) if shelf.is_source else set()
+                return _find(shelf, name, folder, steps + 1)
             except (NoModuleError, NoNameError):
                 continue
     code = ast.parse(module.file.read_bytes())
@@ -184,7 +187,7 @@ def _elsewhere(module: ModuleFile, tree: griffe.Module, name: str, folder: Path 
     modules = {
         one for node in _scope(code) if isinstance(node, ast.Import) for each in node.names for one in _bound_by(each)
     }
-    public = sorted(n for n in names - modules if not n.startswith("_"))
+    public = sorted(n for n in suggested | names - modules if not n.startswith("_"))
     raise NoNameError(f"{module.name} has no {name}{suggestion(name, public)}")
 
 

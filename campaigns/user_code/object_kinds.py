@@ -149,7 +149,7 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
     if definition.module.origin is Origin.OWN and _is_wrapped(definition.found) and kind is not ObjectKind.PREDICTOR:
         return ""
     if trouble := _arguments(definition.found.parameters, kind, settings):
-        return f"{_called(definition)} {trouble}"
+        return f"{_called(definition)} {trouble}; needed: {kind.words}"
     if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition, lists=bool(kind.value.parts))):
         return f"{_called(definition)} {trouble}; needed: {kind.words}"
     if kind is ObjectKind.PREDICTOR:
@@ -291,7 +291,7 @@ def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
     if method is None:
         return ""
     trouble = _arguments(_given_to(method), kind, settings)
-    return f"is a class that {trouble}" if trouble else ""
+    return f"is a class that {trouble}; needed: {kind.words}" if trouble else ""
 
 
 def _initialisers(definition: Definition) -> list[griffe.Function]:

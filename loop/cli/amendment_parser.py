@@ -47,7 +47,7 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
 
 def wrong(where: str, message: str) -> CampaignError:
     """Return the error that a word of the command line is wrong."""
-    return CampaignError([Problem(where, message)], "command")
+    return CampaignError([Problem(where, message)], "")
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,10 @@ def init(
         print_tables(template_table(templates()))
         return
     chosen = template or name or "cathode"
-    file, *others = write_campaign(chosen, name or chosen, Path())
+    (file, *others), kept = write_campaign(chosen, name or chosen, Path())
     beside = f", with {', '.join(map(str, others))}" if others else ""
-    typer.echo(f"{file} written{beside}; next: athanor validate {file}, then athanor run {file}")
+    used = f"; it uses {', '.join(map(str, kept))}, which is there already with the same content" if kept else ""
+    typer.echo(f"{file} written{beside}{used}; next: athanor validate {file}, then athanor run {file}")
 
 
 @app.command()

@@ -51,8 +51,11 @@ def template_table(found: Iterable[Template]) -> Table:
     return table
 
 
-def write_campaign(template: str, name: str, folder: Path) -> list[Path]:
-    """Write a ready campaign under a name, with the tables and modules that it names, and return the new files.
+def write_campaign(template: str, name: str, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Write a ready campaign under a name, with the tables and modules that it names.
+
+    Returns:
+        The new files, the campaign first, and those that it names which are there already with the same content.
 
     Raises:
         CampaignError: there is no such campaign, the name is none, or a file is there already.
@@ -71,11 +74,11 @@ def write_campaign(template: str, name: str, folder: Path) -> list[Path]:
     new = [file for file in files if not file.exists()]
     for file in new:
         file.write_bytes(files[file])
-    return new
+    return new, [file for file in files if file not in new]
 
 
 def _refusal(where: str, message: str) -> CampaignError:
-    return CampaignError([Problem(where, message)], "athanor init")
+    return CampaignError([Problem(where, message)], "")
 
 
 def _template(template: str, name: str) -> Path:

@@ -59,7 +59,7 @@ def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mappi
             as what it changes is not fixed any more.
     """
     found = check_amended(campaign, changes[:-1], changes[-1])
-    check_not_empty(found, "amendment")
+    check_not_empty(found, "")
     if limits:
         check_limits(as_released(campaign, changes), limits)
     return found

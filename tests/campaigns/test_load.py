@@ -93,6 +93,17 @@ def test_a_missing_section_is_named_with_its_keys() -> None:
         ("kind: measured", "kind: measrd", 8, "metrics.capacity.kind", "did you mean 'measured'; allowed: computed, "),
         ("kind: measured, ", "", 8, "metrics.capacity.kind", "is missing; allowed: computed, derived, measured"),
         (
+            "kind: measured",
+            "type: measured",
+            8,
+            "metrics.capacity.kind",
+            "is missing; got type: 'measured', did you mean 'kind'; allowed: computed, ",
+        ),
+        ("{kind: float", "{type: flaot", 5, "space.parameters.temperature.kind", "'flaot', did you mean 'float', did"),
+        ("goal: maximise", "kind: maximise", 11, "objective.terms[0].goal", "'maximise', did you mean 'goal'; allo"),
+        ("{kind: furnace}", "{type: furnace}", 14, "stations.furnace.type", "unknown key, did you mean 'kind'; allo"),
+        ("low: 500", "min: 500", 5, "space.parameters.temperature.min", "unknown key, did you mean 'low'; allowed"),
+        (
             "10 mAh/g}",
             "10 K}",
             11,

@@ -224,7 +224,11 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
         ("bench:build", Use.DEVICE, "is a function, no class"),
         ("bench:build_in", Use.LAB, "needs port, but is called with no arguments"),
         ("bench:build_in", Use.POOL, "needs port, but is called with no arguments"),
-        ("bench:build", Use.STRATEGY, "takes no arguments, but is called with one argument"),
+        (
+            "bench:build",
+            Use.STRATEGY,
+            "bench:build is a function that takes no arguments, but is called with one argument; needed: a function",
+        ),
         ("bench:node_names", Use.STRATEGY, "returns a dict in line"),
         ("bench:nodes", Use.POOL, "needs experiment, but is called with no arguments"),
         ("bench:analyse_one", Use.ANALYSIS, "takes one argument, but is called with 2 arguments"),
@@ -524,3 +528,11 @@ def test_a_device_of_ophyd_async_is_refused_with_what_to_do(tmp_path: Path) -> N
         assert (
             "is a ophyd_async.core.StandardReadable, and devices of ophyd-async cannot be bound; use a class" in found
         )
+
+
+def test_names_that_a_module_imports_are_suggested_too(tmp_path: Path) -> None:
+    (tmp_path / "shelf.py").write_text("def measure(data, context): return None\ndef _hidden(): ...\n")
+    for line in ("from shelf import measure", "from shelf import measure as weigh, other", "from shelf import *"):
+        (tmp_path / "lab.py").write_text(f"import math\n{line}\n")
+        name, meant = ("wiegh", "weigh") if "weigh" in line else ("mesure", "measure")
+        assert said(tmp_path, f"lab:{name}", Use.ANALYSIS) == f"lab has no {name}, did you mean {meant!r}"

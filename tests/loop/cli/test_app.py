@@ -106,6 +106,7 @@ def test_init_never_overwrites_and_names_what_it_has(tmp_path: Path, monkeypatch
     assert (tmp_path / "cathode.yaml").read_text() == "mine"
     result = athanor("init", "perofskite")
     assert result.exit_code == 2
+    assert result.output.startswith("NAME: got 'perofskite', did you mean 'perovskite'; allowed: ")
     assert "calcination, cathode" in result.output
 
 
@@ -114,6 +115,13 @@ def test_init_writes_a_template_under_a_name_of_ones_own(tmp_path: Path, monkeyp
     result = athanor("init", "mine", "--from", "flow")
     assert result.output == "mine.yaml written; next: athanor validate mine.yaml, then athanor run mine.yaml\n"
     assert load_campaign(tmp_path / "mine.yaml").name == "mine"
+
+
+def test_init_says_which_files_it_uses_that_are_there_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "mine.yaml written, with perovskites.csv; next:" in athanor("init", "mine", "--from", "perovskite").output
+    used = "second.yaml written; it uses perovskites.csv, which is there already with the same content; next:"
+    assert used in athanor("init", "second", "--from", "perovskite").output
 
 
 def test_init_lists_what_each_ready_campaign_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

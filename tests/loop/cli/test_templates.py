@@ -23,7 +23,7 @@ def test_every_ready_campaign_is_listed_with_a_question_of_its_own() -> None:
 
 @pytest.mark.parametrize("template", ready_campaigns())
 def test_a_copy_has_its_own_name_and_is_valid(template: str, tmp_path: Path) -> None:
-    file, *_ = write_campaign(template, "mine", tmp_path)
+    (file, *_), _ = write_campaign(template, "mine", tmp_path)
     assert file == tmp_path / "mine.yaml"
     assert load_campaign(file).name == "mine"
     assert f"athanor init {template}" not in file.read_text()
@@ -63,8 +63,9 @@ def test_what_a_campaign_names_comes_with_it(tmp_path: Path, monkeypatch: pytest
     (shelf / "own.py").write_text("def means(data, context): ...\n")
     (shelf / "other.csv").write_text("not named\n")
     monkeypatch.setattr("loop.cli.templates.ready_campaigns", lambda: {"flow": shelf / "flow.yaml"})
-    assert sorted(one.name for one in write_campaign("flow", "mine", here)) == ["mine.yaml", "old.csv", "own.py"]
-    assert [one.name for one in write_campaign("flow", "second", here)] == ["second.yaml"], "the same table serves both"
+    assert write_campaign("flow", "mine", here) == ([here / "mine.yaml", here / "own.py", here / "old.csv"], [])
+    both = [here / "own.py", here / "old.csv"]
+    assert write_campaign("flow", "second", here) == ([here / "second.yaml"], both), "the same table serves both"
     (here / "old.csv").write_text("my own")
     with pytest.raises(CampaignError, match=r"old\.csv exists already"):
         write_campaign("flow", "third", here)
