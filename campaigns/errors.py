@@ -8,6 +8,7 @@ AthanorError
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
 │   ├── StepError      a step ended without proof that it did what was asked
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
+│   ├── BusyError      an instrument is at another job; what waits for it waits
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
 ├── ModelError         a model cannot be loaded, fitted or used (exit code 4)
@@ -107,6 +108,10 @@ class StepError(LabError):
 
 class SampleError(StepError):
     """The instrument is well, and says that the sample cannot be made or measured."""
+
+
+class BusyError(LabError):
+    """An instrument is at another job, so that it could not begin one."""
 
 
 class UnknownJobError(LabError):

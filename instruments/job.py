@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from campaigns.values import Cause, Scalar
 
@@ -37,6 +38,17 @@ class Job:
     dispatch: Callable[[], None] = field(default=lambda: None)
 
 
+class Fate(StrEnum):
+    """What an instrument says of a job."""
+
+    NEVER_BEGAN = "never began"
+    """It can rule out that the job was ever begun."""
+    OVER = "over"
+    """The job has ended, well or badly."""
+    UNKNOWN = "unknown"
+    """It is still at it, knows nothing of it, or does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepResult:
     """How a job ended.
@@ -48,6 +60,8 @@ class StepResult:
         run_uid: uid of the Bluesky run; None when none was opened.
         started, ended: lab time in seconds.
         cause: what a failure speaks of, the sample or the lab; None when ok.
+        fate: what the instrument says of the job.
+        busy: whether it failed only because the instrument is at another job.
     """
 
     job: Job
@@ -58,3 +72,5 @@ class StepResult:
     started: float
     ended: float
     cause: Cause | None = None
+    fate: Fate = Fate.UNKNOWN
+    busy: bool = False

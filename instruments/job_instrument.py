@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ophyd import Component, Device, Kind, Signal
 from ophyd.status import Status
 
-from campaigns.errors import LabError, LimitError, SampleError, StepError, UnknownJobError, raised_by
+from campaigns.errors import BusyError, LabError, LimitError, SampleError, StepError, UnknownJobError, raised_by
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.guarded_clock import GuardedClock
@@ -79,6 +79,7 @@ class JobInstrument(Device):
         texts: those of the settings that are text.
         defaults: values of the settings that a recipe may leave out.
         interlocks: signal to the value that it must have before a job may start.
+        silence: what the link to the instrument says while that does not answer in a job; empty while it does.
     """
 
     settings: ClassVar[tuple[str, ...]] = ()
@@ -97,6 +98,7 @@ class JobInstrument(Device):
     def __init__(self, prefix: str = "", *, name: str, clock: Clock, **kwargs: Any) -> None:
         super().__init__(prefix, name=name, **kwargs)
         self.clock: Clock = GuardedClock(clock, self._driver_failed)
+        self.silence = ""
         self._waiting: tuple[LabStatus, str] | None = None
         self._mistake: StepError | None = None
         self._attend()
@@ -175,10 +177,11 @@ class JobInstrument(Device):
         """Check that a job may start: the instrument is free, and its interlocks hold.
 
         Raises:
-            LabError: it is not, or they do not.
+            BusyError: it is at another job.
+            LabError: its interlocks do not hold.
         """
         if self.state.get() == "busy":
-            raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended; nothing was moved")
+            raise BusyError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended; nothing was moved")
         for key, wanted in self.interlocks.items():
             if (got := getattr(self, key).get()) != wanted:
                 raise LabError(f"{self.name}: interlock: {key} is {got!r}; allowed: {wanted!r}; nothing was moved")

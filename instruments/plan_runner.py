@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -12,6 +13,8 @@ from bluesky import preprocessors as bpp
 from bluesky.run_engine import RunEngine
 from bluesky.suspenders import SuspenderBase
 from bluesky.utils import DuringTask, FailedStatus, Msg, RunEngineInterrupted, TransitionError
+
+from campaigns.errors import StepError, raised_by
 
 Plan = Generator[Msg, Any, Any]
 OnDocument = Callable[[str, dict[str, Any]], Any]
@@ -26,7 +29,7 @@ class PlanRunner:
     """
 
     def __init__(self, suspenders: Iterable[Any] = ()) -> None:
-        self._engine = RunEngine({}, context_managers=[], during_task=DuringTask())
+        self._engine = contain_exits(RunEngine({}, context_managers=[], during_task=DuringTask()))
         self._engine.msg_hook = self._note
         self._lock = threading.Lock()
         self._reason = ""
@@ -83,6 +86,43 @@ class PlanRunner:
             self.doing = f"{message.command} {name} {' '.join(map(str, message.args))}".strip()
 
 
+def contain_exits(engine: RunEngine) -> RunEngine:
+    """Let a device that exits Python fail as one that raises any other error; return the engine.
+
+    It would else end the thread of the engine's loop, and whoever has called the engine would wait for ever.
+    """
+    for name, command in engine._command_registry.items():  # the RunEngine offers no other way to its own commands
+        engine.register_command(name, _without_exit(command))
+    return engine
+
+
+def _without_exit(command: Callable[[Msg], Awaitable[Any]]) -> Callable[[Msg], Awaitable[Any]]:
+    @functools.wraps(command)
+    async def contained(message: Msg) -> Any:
+        try:
+            return await command(message)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise StepError(f"{getattr(message.obj, 'name', message.command)}: {_exit_text(error)}") from error
+
+    return contained
+
+
+def contained(plan: Plan) -> Plan:
+    """Yield what a plan yields; where its own code exits Python, that is an error as any other.
+
+    Raises:
+        StepError: it exits.
+    """
+    try:
+        return (yield from plan)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise StepError(_exit_text(error)) from error
+
+
+def _exit_text(error: BaseException) -> str:
+    return f"its driver raised {raised_by(error)}"
+
+
 def abort_plan(engine: RunEngine, reason: str) -> None:
     """Abort the engine's plan, unless it has ended by itself meanwhile."""
     with contextlib.suppress(TransitionError):
@@ -109,4 +149,5 @@ def is_refusal(error: BaseException) -> bool:
 def _without_rewinding(plan: Plan) -> Plan:
     """Return a plan without checkpoints, from which Bluesky would repeat what was done since."""
     yield from bps.clear_checkpoint()
-    return (yield from bpp.msg_mutator(plan, lambda message: None if message.command == "checkpoint" else message))
+    kept = bpp.msg_mutator(contained(plan), lambda message: None if message.command == "checkpoint" else message)
+    return (yield from kept)

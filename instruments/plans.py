@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
-from bluesky.utils import Msg, RunEngineControlException
+from bluesky.utils import RunEngineControlException
 
 from campaigns.errors import LabError, StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.job import Job
 from instruments.job_instrument import NO_MATERIAL, JobInstrument
+from instruments.patience import Patience
+from instruments.plan_runner import Plan, contained
+from instruments.step_errors import is_silence
 
-Plan = Generator[Msg, Any, None]
 EVENTS = 1
 """Events of a complete run."""
-READS = 3
-"""Times that the data of a job that has ended are asked for: they still lie at the instrument. Not tuned, as the pause:
-a network that is silent for longer than a second and a half is a fault that people should see."""
-_PAUSE = 0.5
-"""Wall time in seconds between two of them, at first; then twice as long."""
 
 
 def perform(instrument: JobInstrument, job: Job) -> Plan:
@@ -45,21 +41,47 @@ def perform(instrument: JobInstrument, job: Job) -> Plan:
         "sample": job.sample,
         "lab_time": instrument.clock.now(),
     }
-    return (yield from bpp.run_wrapper(_perform(instrument, job), md=details))
+    return (yield from bpp.run_wrapper(contained(_perform(instrument, job)), md=details))
 
 
 def _perform(instrument: JobInstrument, job: Job) -> Plan:
     yield from bps.clear_checkpoint()
     if not job.adopt:
         yield from _prepare(instrument, job)
-    elif not instrument.has_job(job.token):
+    patience = Patience(instrument, job)
+    yield from _follow(instrument, job, patience)
+    yield from _read(instrument, job, patience)
+
+
+def _follow(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
+    """Start a job, or attach to it, and wait for its end; attach again by its token after the link was lost.
+
+    Raises:
+        UnknownJobError: the instrument does not know the job that it is to be at.
+    """
+    attach = job.adopt
+    while True:
+        try:
+            if attach:
+                _check_known(instrument, job)
+            patience.answered()
+            yield from bps.abs_set(instrument, job.token, timeout=patience.left, group="job")
+            yield from bps.wait("job")
+            yield from bps.trigger(instrument, wait=True)
+        except Exception as error:
+            if not is_silence(error) or (pause := patience.pause(error)) is None:
+                raise
+            yield from bps.sleep(pause)
+            attach = True
+        else:
+            return
+
+
+def _check_known(instrument: JobInstrument, job: Job) -> None:
+    if not instrument.has_job(job.token):
         raise UnknownJobError(
             f"{instrument.name} does not know job {job.token}; decide what became of sample {job.sample}"
         )
-    yield from bps.abs_set(instrument, job.token, timeout=job.timeout, group="job")
-    yield from bps.wait("job")
-    yield from bps.trigger(instrument, wait=True)
-    yield from _read(instrument, job)
 
 
 def _prepare(instrument: JobInstrument, job: Job) -> Plan:
@@ -76,26 +98,27 @@ def _prepare(instrument: JobInstrument, job: Job) -> Plan:
     job.dispatch()
 
 
-def _read(instrument: JobInstrument, job: Job) -> Plan:
-    """Prove that the job was done and read what it gave, once more after an error of the link or the driver.
+def _read(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
+    """Prove that the job was done and read what it gave, again after an error of the link or the driver.
 
     Raises:
         LabError: the job did not do what its recipe says.
     """
-    for attempt in range(READS):
+    while True:
         yield from bps.create("primary")
         try:
             instrument.verify(job)
             yield from bps.read(instrument)
         except (LabError, RunEngineControlException):
             raise
-        except Exception:
+        except Exception as error:
             yield from bps.drop()
-            if attempt == READS - 1:
+            if (pause := patience.pause(error)) is None:
                 raise
-            yield from bps.sleep(_PAUSE * 2**attempt)
+            yield from bps.sleep(pause)
         else:
             yield from bps.save()
+            patience.answered()
             return
 
 

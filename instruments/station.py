@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from bluesky.run_engine import RunEngine
-from bluesky.utils import DuringTask, FailedStatus
+from bluesky.utils import DuringTask
 
-from campaigns.errors import AthanorError, LabError, SampleError, StepError
+from campaigns.errors import BusyError, LabError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
-from instruments.job import Job, StepResult
+from instruments.job import Fate, Job, StepResult
 from instruments.job_instrument import JobInstrument
-from instruments.plan_runner import abort_plan, end_engine
+from instruments.plan_runner import abort_plan, contain_exits, end_engine
 from instruments.plans import EVENTS, perform
 from instruments.status import LabWait
+from instruments.step_errors import reason_of, root_of
 
 OnDocument = Callable[[Job, str, dict[str, Any]], None]
 Done = Callable[[StepResult], None]
 POLL = 0.05
 """Wall time in seconds between two looks at a running plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed, what that speaks of, what the instrument says of the job, and whether it is only busy."""
+
+    reason: str
+    cause: Cause = Cause.LAB
+    fate: Fate = Fate.UNKNOWN
+    busy: bool = False
+
+
+_NONE = Failure("", fate=Fate.OVER)
+
+
+class Question:
+    """Something that an instrument is asked between two jobs; the answer is posted on the clock, None where it fails.
+
+    Args:
+        ask: asks it, in the station's thread.
+        done: takes the answer in the clock's thread, on which it is at work until it leaves.
+    """
+
+    def __init__(self, ask: Callable[[], bool], done: Callable[[bool | None], None], clock: Clock, key: str) -> None:
+        self._ask, self._done, self._clock, self._key = ask, done, clock, key
+        self._party = Party(clock)
+
+    def answer(self) -> None:
+        """Ask, and hand over the answer."""
+        answer: bool | None = None
+        with contextlib.suppress(BaseException):  # a driver may raise anything: then there is no answer
+            answer = self._ask()
+        self._clock.post(lambda: self._done(answer), self._key)
+        self._party.end()
 
 
 class RunningJob:
@@ -69,15 +106,25 @@ class RunningJob:
             return None
         return f"the run ended as {self._exit_status} with {self._events} of {EVENTS} events"
 
-    def deliver(self, error: str | None, cause: Cause = Cause.LAB) -> None:
-        """Hand over the result through the clock, unless that was done before; ``cause`` is that of an error."""
+    def deliver(self, failure: Failure | None) -> None:
+        """Hand over the result through the clock, unless that was done before; without a failure it is a success."""
         with self._lock:
             if self._ended:
                 return
             self._ended = True
-        ok, now = error is None, self._clock.now()
-        blamed = None if ok else cause
-        result = StepResult(self.original, ok, error, self._dispatched, self._uid, self._started, now, blamed)
+        ok, now, blamed = failure is None, self._clock.now(), failure or _NONE
+        result = StepResult(
+            self.original,
+            ok,
+            None if ok else blamed.reason,
+            self._dispatched,
+            self._uid,
+            self._started,
+            now,
+            None if ok else blamed.cause,
+            blamed.fate,
+            blamed.busy,
+        )
         self._clock.post(lambda: self._done(result), self._key)
         self.party.end()
 
@@ -120,7 +167,8 @@ class Watchdog(DuringTask):
         stuck = self._task.party.at_work and idle > self._patience
         if stuck and self._aborting:
             self.lost = True
-            self._task.deliver(f"StepError: the driver blocks its station, for {idle:.1f} s and more; restart it")
+            blocked = f"StepError: the driver blocks its station, for {idle:.1f} s and more; restart it"
+            self._task.deliver(Failure(blocked))
         elif stuck:
             self._abort(f"no progress for {idle:.1f} s of wall time")
         elif self._task.abort_reason is not None and not self._aborting and self._engine.state == "running":
@@ -151,9 +199,10 @@ class Station:
         self.name = name
         self._instrument, self._clock, self._on_document, self._backstop = instrument, clock, on_document, backstop
         self._task: RunningJob | None = None
-        self._inbox: queue.SimpleQueue[RunningJob | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[RunningJob | Question | None] = queue.SimpleQueue()
+        self._asked = False
         self._watch = Watchdog()
-        self._engine = RunEngine({}, context_managers=[], during_task=self._watch)
+        self._engine = contain_exits(RunEngine({}, context_managers=[], during_task=self._watch))
         self._engine.msg_hook = self._watch.progress
         self._thread = threading.Thread(target=self._run, name=f"station-{name}", daemon=True)
         self._thread.start()
@@ -165,8 +214,8 @@ class Station:
 
     @property
     def busy(self) -> bool:
-        """Whether a job is under way, or its result still to be handed over."""
-        return self._task is not None
+        """Whether a job is under way, or its result still to be handed over, or something else to be answered."""
+        return self._task is not None or self._asked
 
     def submit(self, job: Job, done: Done) -> None:
         """Begin a job and return at once; ``done`` is posted on the clock when the job has ended.
@@ -185,6 +234,21 @@ class Station:
         self._task = RunningJob(job, hand_over, self._clock, self.name)
         self._inbox.put(self._task)
 
+    def ask(self, question: Callable[[JobInstrument], bool], done: Callable[[bool | None], None]) -> None:
+        """Ask the instrument something, and return at once; the station is busy until it has answered.
+
+        Args:
+            question: asks it, in the station's thread, as a link may be slow.
+            done: called on the clock with the answer, None where there is none; it is at work there until it leaves.
+        """
+        self._asked = True
+
+        def hand_over(answer: bool | None) -> None:
+            self._asked = False
+            done(answer)
+
+        self._inbox.put(Question(lambda: question(self._instrument), hand_over, self._clock, self.name))
+
     def abort(self, reason: str) -> None:
         """Give up the job under way, if any; returns at once. What the instrument has begun, it goes on with."""
         if (task := self._task) is not None:
@@ -196,7 +260,8 @@ class Station:
             return "lost: a driver blocks it"
         if (task := self._task) is None:
             return "idle"
-        return f"{task.job.step} trial {task.job.trial}: {self._instrument.progress()}"
+        doing = "disconnected" if self._instrument.silence else self._instrument.progress()
+        return f"{task.job.step} trial {task.job.trial}: {doing}"
 
     def close(self) -> None:
         """Abort the job under way, and end the threads unless a driver blocks them."""
@@ -207,34 +272,39 @@ class Station:
 
     def _run(self) -> None:
         self._engine.subscribe(self._record)
-        for task in iter(self._inbox.get, None):
+        while (task := self._inbox.get()) is not None:
+            if isinstance(task, Question):
+                task.answer()
+                continue
             self._watch.begin(self._engine, task, self._clock.wall_time(task.job.timeout) + self._backstop)
-            task.deliver(*self._attempt(task))
+            task.deliver(self._attempt(task))
         end_engine(self._engine)
 
-    def _attempt(self, task: RunningJob) -> tuple[str | None, Cause]:
-        """Run a job's plan; return why it failed, or None, and what such a failure speaks of."""
+    def _attempt(self, task: RunningJob) -> Failure | None:
+        """Run a job's plan; return why it failed, or None."""
         self._engine.waiting_hook = LabWait(task.party)
         try:
             self._engine(perform(self._instrument, task.job))
         except BaseException as error:  # noqa: BLE001  dispatch: a driver may raise anything; it costs this job only
             reason = f"aborted: {task.abort_reason}" if task.abort_reason else reason_of(error)
-            return reason, Cause.SAMPLE if isinstance(root_of(error), SampleError) else Cause.LAB
-        return task.shortcoming(), Cause.LAB
+            root, token = root_of(error), task.job.token
+            if isinstance(root, BusyError):
+                return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True)
+            return Failure(reason, Cause.SAMPLE if isinstance(root, SampleError) else Cause.LAB, self._fate(token))
+        lacking = task.shortcoming()
+        return None if lacking is None else Failure(lacking, fate=self._fate(task.job.token))
+
+    def _fate(self, token: str) -> Fate:
+        """Ask the instrument what became of a job that failed; in the station's thread, as a link may be slow."""
+        try:
+            if self._instrument.never_began(token):
+                return Fate.NEVER_BEGAN
+            return Fate.OVER if self._instrument.has_finished(token) else Fate.UNKNOWN
+        except BaseException:  # noqa: BLE001  a link that is down may raise anything; nobody can tell, then
+            return Fate.UNKNOWN
 
     def _record(self, name: str, document: dict[str, Any]) -> None:
         if (task := self._task) is None:
             raise StepError(f"station {self.name} got a {name} document that belongs to no job")
         task.record(name, document)
         self._on_document(task.original, name, document)
-
-
-def root_of(error: BaseException) -> BaseException:
-    """Return an error; of a failed status, that which it failed with."""
-    return error.__cause__ if isinstance(error, FailedStatus) and error.__cause__ else error
-
-
-def reason_of(error: BaseException) -> str:
-    """Return an error's message, with its name where that is not one of ours; of a failed status, that of its cause."""
-    cause = root_of(error)
-    return str(cause) if isinstance(cause, AthanorError) else f"{type(cause).__name__}: {cause}"

@@ -30,11 +30,7 @@ class LabStatus(DeviceStatus):
         self._ended = False
         self._wait: LabWait | None = None
         super().__init__(device, call_stop_on_failure=False)
-        late = StepError(
-            f"{device.name} did not end within {lab_time(timeout)} of lab time; look at the instrument, "
-            "or allow the step a longer timeout"
-        )
-        self._timer = clock.call_later(timeout, lambda: self.end(late), device.name)
+        self._timer = clock.call_later(timeout, lambda: self.end(_late(device, timeout)), device.name)
 
     def end(self, error: LabError | None = None) -> None:
         """Finish the status, or fail it with ``error``; do nothing when it has ended before."""
@@ -56,6 +52,16 @@ class LabStatus(DeviceStatus):
         with self._ending:
             self._wait = wait
             return not self._ended
+
+
+def _late(device: Device, timeout: float) -> StepError:
+    """Return the error of an action that takes too long, with what its link last said where that is silent."""
+    silence = getattr(device, "silence", "")
+    return StepError(
+        f"{device.name} did not end within {lab_time(timeout)} of lab time"
+        f"{f', and does not answer ({silence})' if silence else ''}; look at the instrument, "
+        "or allow the step a longer timeout"
+    )
 
 
 class LabWait:

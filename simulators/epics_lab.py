@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,7 @@ class FurnaceServer:
             stdout=subprocess.PIPE,
             cwd=ROOT,
             env=os.environ | LOOPBACK,
+            start_new_session=True,  # Ctrl-C is the controller's to handle
         )
         if self._process.stdout is None or self._process.stdout.readline() != b"ready\n":
             self.kill()
@@ -63,8 +65,17 @@ class FurnaceServer:
         self._process.kill()
         self.close()
 
+    def silence(self) -> None:
+        """Let the server answer nothing, as a network that is down; it is stopped, and so are its furnaces."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the server answer again, what it was asked meanwhile, too."""
+        self._process.send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         """End the server."""
+        self.resume()
         self._process.communicate()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ophyd import Component, Kind
 from ophyd.device import create_device_from_components
 
-from campaigns.errors import LabError, SampleError
+from campaigns.errors import BusyError, LabError, SampleError
 from campaigns.values import Scalar
 from instruments.built_in import Setting
 from instruments.clock import Clock
@@ -73,18 +73,31 @@ class VirtualInstrument(JobInstrument):
         """Start the job that the settings describe; attach to it when the token is known.
 
         Raises:
-            LabError: the instrument is at another job, or is to fail.
+            BusyError: the instrument is at another job.
+            LabError: it is to fail.
         """
         if self._entry is not None and self._entry.token == token:
             return
         if self.state.get() == "busy":
-            raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
+            raise BusyError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
         known = self.bench.ledger.find(self.name, token)
         self._assume_job(known or self._new(token), new=known is None)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop waiting; a job that hangs is given up when its time is over, so that the next one can be run."""
         super().stop(success=success)
+        self._give_up()
+
+    def check_ready(self) -> None:
+        """Check that a job may start; a job that has hung since an earlier session is given up, too.
+
+        Raises:
+            LabError: it may not.
+        """
+        self._give_up()
+        super().check_ready()
+
+    def _give_up(self) -> None:
         if self._entry is not None and "hang" in self.bench.faults(self._entry) and self.clock.now() >= self._ends:
             self.message.put("the job never reported its end")
             self.state.put("fault")

@@ -10,10 +10,9 @@ from typing import Any
 
 from ophyd import Component
 from ophyd.device import create_device_from_components
-from ophyd.utils import DisconnectedError
 from ophyd.utils import LimitError as DeviceLimitError
 
-from campaigns.errors import LabError, SampleError, StepError, UnknownJobError
+from campaigns.errors import BusyError, LabError, SampleError, StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.setpoint import BoundSetpoint
@@ -22,15 +21,13 @@ from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity
 from instruments.job_memory import JobMemory, as_json
 from instruments.limits import Limits
 from instruments.plan_runner import Plan, PlanRunner, is_refusal
-from instruments.station import reason_of, root_of
 from instruments.status import LabStatus
+from instruments.step_errors import is_silence, reason_of, root_of
 
 UNKNOWN = "unknown"
 """State of a station after a job of which nobody can tell how far it came: the trial becomes uncertain."""
 _STOPPING = 10.0
 """Wall time in seconds that devices have to stop, and a plan to clean up, when a job is given up."""
-_UNCLEAR = (TimeoutError, DisconnectedError, ConnectionError)
-"""Errors after which a device may still be at it."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +138,12 @@ class BoundInstrument(JobInstrument):
 
         Raises:
             UnknownJobError: the job was cut short when the controller ended.
-            LabError: another job is under way.
+            BusyError: another job is under way.
         """
         if self.token.get() == token and self.state.get() == "busy":
             return
         if self.state.get() == "busy":
-            raise LabError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
+            raise BusyError(f"{self.name} is at job {self.token.get()!r}; wait until it has ended")
         recipe = {key: getattr(self, key).get() for key in self.settings}
         prepared, self._prepared = self._prepared, False
         if (record := self._memory.find(token)) is not None:
@@ -240,7 +237,7 @@ class BoundInstrument(JobInstrument):
         if isinstance(cause, SampleError):
             return {"state": SAMPLE_FAILED, "message": reason}
         told = isinstance(cause, LabError | DeviceLimitError) or is_refusal(error)
-        clear = not runner.moved or (told and not isinstance(cause, _UNCLEAR) and self._connected())
+        clear = not runner.moved or (told and not is_silence(cause) and self._connected())
         return {"state": "fault" if clear and not runner.reason else UNKNOWN, "message": reason}
 
     def _connected(self) -> bool:

@@ -6,12 +6,12 @@ import threading
 from typing import Any
 
 from ophyd import Component, Kind
-from ophyd.utils import DisconnectedError
 
-from campaigns.errors import StepError
+from campaigns.errors import BusyError, StepError
 from instruments.devices.epics_signal import PATIENCE, Channel
 from instruments.devices.furnace import Furnace
 from instruments.status import LabStatus
+from instruments.step_errors import is_silence, reason_of
 
 POLL = 0.1
 """Wall time in seconds between two questions about a running job."""
@@ -24,7 +24,8 @@ def _text(suffix: str, **kwargs: Any) -> Any:
 class EpicsFurnace(Furnace):
     """A furnace whose controller runs the program of a job and answers over Channel Access.
 
-    Losing the connection in the middle of a job is a failure of the job, though the furnace may go on by itself.
+    A connection that is lost in the middle of a job is waited for until the job's time is over: the furnace goes on by
+    itself, and says afterwards what it has done.
     """
 
     sample = _text("Sample")
@@ -63,11 +64,14 @@ class EpicsFurnace(Furnace):
         """Start the job that the settings describe; the controller attaches to it when it knows the token.
 
         Raises:
-            StepError: the controller does not take the job.
+            BusyError: the controller is at another job.
+            StepError: it does not take the job.
         """
         self.command.put(token, wait=True, timeout=PATIENCE)
         if (at := self.token.get()) != token:
-            raise StepError(f"{self.name} does not take job {token!r}: it is at {at!r}, {self.state.get()}")
+            state = self.state.get()
+            error = BusyError if state == "busy" else StepError
+            raise error(f"{self.name} does not take job {token!r}: it is at {at!r}, {state}")
 
     def set(self, token: str, *, timeout: float) -> LabStatus:
         """Start the job ``token``, or attach to it when it is known already.
@@ -91,12 +95,16 @@ class EpicsFurnace(Furnace):
         """Rely on no message from the server: after a lost connection, caproto 1.3 may never deliver one again."""
 
     def _watch(self, status: LabStatus, token: str, ended: threading.Event) -> None:
-        """Ask the controller again and again until the job has ended."""
+        """Ask the controller again and again until the job has ended, or its time is over."""
         while not ended.wait(POLL):
             try:
                 self._said = str(self.phase.get(connection_timeout=POLL))
                 self._settle(status, token)
-            except (TimeoutError, DisconnectedError) as error:
-                self._said = "disconnected"
-                lost = f"{self.name}: the connection was lost during job {token} ({error}); look at the furnace"
-                status.end(StepError(lost))
+                self.silence = ""
+            except BaseException as error:  # noqa: BLE001  a control layer may raise anything; it costs this job only
+                if ended.is_set():
+                    return
+                if is_silence(error):
+                    self.silence = reason_of(error)
+                else:
+                    self._driver_failed(error)

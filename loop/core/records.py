@@ -216,6 +216,7 @@ class TrialResult:
         cause: what a failure, or a quarantine, speaks of.
         missing: metrics of which the sample has no value.
         fault: where a program failed, the same for the same fault; empty where none has.
+        job: token of the job with which it ended, whose record ends in the same state; empty where it was none.
     """
 
     state: TrialState
@@ -228,3 +229,4 @@ class TrialResult:
     cause: Cause | None = None
     missing: tuple[str, ...] = ()
     fault: str = ""
+    job: str = ""

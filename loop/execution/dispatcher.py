@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import LabError, SampleError
+from campaigns.errors import BusyError, LabError, SampleError
 from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.laboratory import StepConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
-from instruments.job import Job, StepResult
+from instruments.job import Fate, Job, StepResult
+from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
@@ -20,6 +23,7 @@ from loop.core.records import Analysed, StepRecord, TrialRecord
 from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.storage.store import Store
+from loop.validation.limit_checks import RecordedLimits
 from surrogates.pools.pool import Pool
 
 COMPUTER = "computer"
@@ -35,7 +39,12 @@ _PAUSES = (60.0, 1800.0)
 """Lab time in s for which a station that was not ready is left alone, after its first failure in a row and later.
 
 Not tuned: a minute lets a door be closed, and half an hour is short beside a furnace's step. Both end before
-``_MOST_FAILURES``."""
+``_MOST_FAILURES``. One that is at another job is asked whether it still is after the first, then after twice as long
+each time, up to the second."""
+
+
+_LONGEST_WAIT = 30 * 86400.0
+"""Lab time in s for which one and the same job of somebody else's is waited for. Not tuned: longer than jobs take."""
 
 
 class Dispatcher:
@@ -43,14 +52,14 @@ class Dispatcher:
 
     Args:
         campaign: workflow and stations.
-        lab: instruments and clock.
+        lab: instruments and clock; a station that it has no more, since the campaign began, is left out.
         store: where intents and documents are committed.
         pool: the materials, for analyses that need a structure.
     """
 
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
         self._campaign, self._lab, self._store = campaign, lab, store
-        self.instruments = build_instruments(campaign, lab, store.path)
+        self.instruments, self.absent = build_instruments(campaign, lab, store.path, begun=store.count() > 0)
         self.analyst = Analyst(campaign, store, pool)
         self.computers = {
             name: load_object(config.function, f"fidelities.{name}.function", Use.COMPUTATION)
@@ -59,33 +68,50 @@ class Dispatcher:
         }
         self._stations = {n: Station(n, i, lab.clock, self._keep) for n, i in self.instruments.items()}
         self._failures = dict.fromkeys(self._stations, 0)
-        self._latest = dict.fromkeys(self._stations, "")
+        self._latest = {**dict.fromkeys(self._stations, ""), **self.absent}
         self._resting: set[str] = set()
+        self._occupied: dict[str, Occupied] = {}
+        self._known: dict[str, RecordedLimits] = {}
 
     @property
     def describe(self) -> dict[str, Callable[[], str]]:
         """Station to a function that says what it does now."""
-        return {name: station.describe for name, station in self._stations.items()}
+        return {name: partial(self._describe, name) for name in self._campaign.stations}
+
+    def _describe(self, name: str) -> str:
+        if name in self.absent:
+            return f"left out: {self.absent[name]}"
+        return f"waits: {self._occupied[name].by}" if name in self._occupied else self._stations[name].describe()
 
     def usable(self, name: str) -> bool:
         """Return whether a station still answers and does not fail time after time."""
-        return not self._stations[name].lost and self._failures[name] < _MOST_FAILURES
+        return name not in self.absent and not self._stations[name].lost and self._failures[name] < _MOST_FAILURES
 
-    def unusable_error(self, step: StepConfig) -> LabError:
+    @property
+    def usable_stations(self) -> int:
+        """How many stations are usable."""
+        return sum(map(self.usable, self._campaign.stations))
+
+    def unusable_error(self, step: StepConfig, trial: TrialRecord | None = None) -> LabError:
         """Return the error of a step that has no usable station left, with what each failed with the last time."""
-        why = "; ".join(at_station(name, self._latest[name]) for name in step.stations)
+        stations = step.stations if trial is None else self.choices(step, trial)
+        why = "; ".join(at_station(name, self._latest[name] or "it is at another job") for name in stations)
         return LabError(
-            f"step {step.name} has no usable station left of {', '.join(step.stations)} ({why}); what waits for it is "
+            f"step {step.name} has no usable station left of {', '.join(stations)} ({why}); what waits for it is "
             "kept: mend the instrument and go on with 'athanor run', or withdraw a trial with 'athanor trial withdraw'"
         )
 
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
-        known = any(s.name == step.name for s in trial.steps)
-        begun = None if known else self._store.lost_station(trial.number, step.name)
-        stations = step.stations if begun not in step.stations else (begun,)
-        ready = (s for s in stations if self.usable(s) and s not in self._resting)
+        ready = (s for s in self.choices(step, trial) if self.usable(s) and s not in self._resting)
         return next((s for s in ready if not self._stations[s].busy), None)
+
+    def choices(self, step: StepConfig, trial: TrialRecord) -> tuple[str, ...]:
+        """Return the stations that may do a trial's step: of one that has begun it already, only that."""
+        known = [s for s in trial.steps if s.name == step.name]
+        lost = None if known else self._store.lost_station(trial.number, step.name)
+        begun = next((s.station for s in known if is_open(s)), lost)
+        return step.stations if begun not in step.stations else (begun,)
 
     def waiting(self, step: StepConfig) -> bool:
         """Return whether a station of a step will be tried again after a while."""
@@ -104,9 +130,30 @@ class Dispatcher:
         clock.call_later(pause, wake, station)
         return pause
 
+    def watch(self, station: str, woken: Callable[[], None]) -> None:
+        """Leave a station alone that is at another job; ``woken`` is called when it is not any more, or for too long.
+
+        It is asked in its own thread, as its link may be slow, and nothing is written down meanwhile.
+        """
+        clock, pauses = self._lab.clock, _doubling()
+
+        def answered(busy: bool | None) -> None:
+            if busy and clock.now() < self._occupied[station].until:
+                clock.call_later(next(pauses, _PAUSES[-1]), ask, station)
+                clock.leave()  # on behalf of the receiver
+                return
+            self._resting.discard(station)
+            woken()
+
+        def ask() -> None:
+            self._stations[station].ask(_is_at_another_job, answered)
+
+        self._resting.add(station)
+        clock.call_later(next(pauses), ask, station)
+
     def begin(self, trial: TrialRecord, step: StepConfig, station: str, done: Callable[[StepResult], None]) -> str:
         """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
-        record = next((s for s in trial.steps if s.name == step.name and _open(s)), None)
+        record = next((s for s in trial.steps if s.name == step.name and is_open(s)), None)
         adopt = record is not None and record.state is TrialState.DISPATCHED
         record = record or self._attempt(trial, (step.name, station, step.cost_of(trial.candidate.parameters)))
         if not adopt:
@@ -114,36 +161,48 @@ class Dispatcher:
         self._stations[station].submit(self._job(trial, step, record, adopt), done)
         return record.token
 
-    def state_after_failure(self, result: StepResult, station: str) -> TrialState | None:
+    @staticmethod
+    def state_after_failure(result: StepResult) -> TrialState | None:
         """Return how a failed step leaves its trial: failed, uncertain, or queued where nothing was moved.
 
         None is returned of what was to be adopted and never began: the same attempt is simply begun again.
         """
         if result.cause is Cause.SAMPLE:
             return TrialState.FAILED
-        if not result.dispatched:
+        if not result.dispatched or result.busy:
             return TrialState.QUEUED
-        if self._stations[station].lost:
-            return TrialState.UNCERTAIN
-        instrument, token = self.instruments[station], result.job.token
-        try:
-            if instrument.never_began(token):
-                if result.job.adopt:
-                    return None
+        match result.fate:
+            case Fate.NEVER_BEGAN if result.job.adopt:
+                return None
+            case Fate.NEVER_BEGAN:
                 return TrialState.QUEUED if result.job.attempt < _ATTEMPTS else TrialState.FAILED
-            return TrialState.FAILED if instrument.has_finished(token) else TrialState.UNCERTAIN
-        except Exception:  # noqa: BLE001 - dispatch: a link that is down may raise anything; nobody can tell, then
-            return TrialState.UNCERTAIN
+            case Fate.OVER:
+                return TrialState.FAILED
+            case Fate.UNKNOWN:
+                return TrialState.UNCERTAIN
 
     def record_result(self, station: str, result: StepResult) -> bool:
         """Take note of a step's success; return whether the station has just failed for the last time.
 
-        A sample that cannot be made does not speak against the station that says so.
+        A sample that cannot be made does not speak against the station that says so; nor does another job that it is
+        at, unless that is the same for longer than jobs take.
         """
+        if result.busy and not self._stays_occupied(station, result):
+            return False
+        if not result.busy:
+            self._occupied.pop(station, None)
         well = result.ok or result.cause is Cause.SAMPLE
         self._failures[station] = 0 if well else self._failures[station] + 1
         self._latest[station] = "" if well else result.error or ""
         return self._failures[station] == _MOST_FAILURES
+
+    def _stays_occupied(self, station: str, result: StepResult) -> bool:
+        """Return whether a station has been at one and the same other job for too long."""
+        now, by = result.ended, result.error or ""
+        if (before := self._occupied.get(station)) is None or before.by != by:
+            self._occupied[station] = Occupied(by, now + _LONGEST_WAIT)
+            return False
+        return now >= before.until
 
     def compute(self, trial: TrialRecord) -> Analysed:
         """Return what a trial's computation comes to; it may be repeated, as nothing moves."""
@@ -197,17 +256,49 @@ class Dispatcher:
             token=record.token,
             sample=str(trial.number),
             material=trial.candidate.material,
-            recipe=recipe(self._campaign, step, trial.candidate, self.instruments[record.station]),
+            recipe=recipe(self._campaign, step, trial.candidate, self._stated(record.station)),
             timeout=step.timeout,
             adopt=adopt,
             dispatch=lambda: self._store.mark(record.token, TrialState.DISPATCHED, self._lab.clock.now()),
         )
 
+    def _stated(self, station: str) -> RecordedLimits:
+        """Return units and choices of a station's settings, asked once: its link may be slow when a job begins."""
+        if station not in self._known:
+            instrument = self.instruments[station]
+            limits = instrument.limits
+            self._known[station] = RecordedLimits(limits, {key: instrument.unit_of(key) for key in limits.ranges})
+        return self._known[station]
+
     def _keep(self, job: Job, kind: str, document: dict[str, Any]) -> None:
         self._store.document(job.token, kind, document, self._lab.clock.now())
 
 
-def _open(step: StepRecord) -> bool:
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """By what a station is occupied, in its own words, and until when that is waited for [s of lab time]."""
+
+    by: str
+    until: float
+
+
+def _doubling() -> Iterator[float]:
+    pause = _PAUSES[0]
+    while pause < _PAUSES[-1]:
+        yield pause
+        pause *= 2
+
+
+def _is_at_another_job(instrument: JobInstrument) -> bool:
+    try:
+        instrument.check_ready()
+    except BusyError:
+        return True
+    return False
+
+
+def is_open(step: StepRecord) -> bool:
+    """Return whether an attempt at a step is claimed or under way."""
     return step.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
 
 

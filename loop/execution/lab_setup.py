@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, Problem, called
+from campaigns.errors import CampaignError, LabError, Problem, called
 from campaigns.lab_file import FileLabConfig
 from campaigns.laboratory import (
     CustomLabConfig,
@@ -29,7 +29,7 @@ from instruments.lab import Lab
 from instruments.real_lab import RealLab
 from loop.execution.device_binding import bound_instrument, load_devices, memory_folder
 from loop.storage.witnesses import lab_folder
-from loop.validation.limit_checks import constant, converted
+from loop.validation.limit_checks import HasLimits, constant, converted
 
 if TYPE_CHECKING:
     from loop.planning.pool_data import PoolData
@@ -88,19 +88,33 @@ def _real_lab(config: RealLabConfig, start: float) -> Lab:
     return RealLab(start)
 
 
-def build_instruments(campaign: Campaign, lab: Lab, store: Path) -> dict[str, JobInstrument]:
-    """Return station to its instrument.
+def build_instruments(
+    campaign: Campaign, lab: Lab, store: Path, *, begun: bool = False
+) -> tuple[dict[str, JobInstrument], dict[str, str]]:
+    """Return station to its instrument; and each station that has none any more to why, if the campaign has begun.
 
     Args:
         campaign: its stations.
         lab: what stands at those that name no device of the user's own.
         store: the campaign's store, beside which devices that remember no jobs have them remembered.
+        begun: whether to go on without the stations that do not answer, or that the lab has no more.
+
+    Raises:
+        LabError: there is no instrument at a station of a campaign that has not begun, or at none at all.
     """
-    patience = getattr(campaign.lab, "connection_timeout", _CONNECTING)
-    return {
-        name: build_instrument(name, config, lab, JobRecords(lab_folder(store), patience))
-        for name, config in campaign.stations.items()
-    }
+    records = JobRecords(lab_folder(store), getattr(campaign.lab, "connection_timeout", _CONNECTING))
+    found: dict[str, JobInstrument] = {}
+    absent: dict[str, str] = {}
+    for name, config in campaign.stations.items():
+        try:
+            found[name] = build_instrument(name, config, lab, records)
+        except LabError as error:
+            if not begun:
+                raise
+            absent[name] = str(error)
+    if campaign.stations and not found:
+        raise LabError(f"no station can be used: {'; '.join(absent.values())}; what was begun is kept")
+    return found, absent
 
 
 def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:
@@ -130,7 +144,7 @@ def _begun(made: Any, where: str) -> JobInstrument:
     return made
 
 
-def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrument: JobInstrument) -> dict[str, Scalar]:
+def recipe(campaign: Campaign, step: StepConfig, candidate: Candidate, instrument: HasLimits) -> dict[str, Scalar]:
     """Return what a step tells an instrument, in the instrument's units."""
     found: dict[str, Scalar] = {}
     for key, value in step.recipe.items():

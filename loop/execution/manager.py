@@ -22,7 +22,14 @@ from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import apply_pending, expand, requested_trial
-from loop.execution.queue_rules import already_measured, has_capacity, outside_space, queue_is_full, requested_first
+from loop.execution.queue_rules import (
+    already_measured,
+    cut_short,
+    has_capacity,
+    outside_space,
+    queue_is_full,
+    requested_first,
+)
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.settlements import settle_pending
@@ -73,7 +80,22 @@ class Manager:
                 self._handle(result)
         if self._stop.fault:
             raise AnalysisError(self._stop.fault)
+        if not self._stop.interrupted:
+            self._check_kept()
         return self._finish()
+
+    def _check_kept(self) -> None:
+        """End the session with an error where a trial waits for a station that is not usable any more."""
+        for trial in self._state.open:
+            if (step := self._stranded(trial)) is not None and not self._stop.halted:
+                raise self._dispatcher.unusable_error(step, trial)
+
+    def _stranded(self, trial: TrialRecord) -> StepConfig | None:
+        """Return the step of a trial that was begun, where no station is usable that could do it; else None."""
+        step = self._steps.awaited_step(trial) if trial.begun else None
+        if step is None or trial.fidelity in self._dispatcher.computers:
+            return None
+        return None if any(map(self._dispatcher.usable, self._dispatcher.choices(step, trial))) else step
 
     def _resume(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
@@ -82,7 +104,11 @@ class Manager:
         self._withdraw(outside_space(self._state.open, self._state.campaign.space))
         self._completion.estimate_regret()
         for trial in self._state.open:
-            if trial.fidelity not in self._dispatcher.computers:  # else it is computed once more
+            if trial.fidelity in self._dispatcher.computers:
+                continue  # it is computed once more
+            if (ending := cut_short(trial)) is not None:
+                self._completion.end(trial.number, ending)
+            else:
                 self._steps.adopt(trial)
                 self._finish_acquired(trial.number)
         self._apply_amendments()
@@ -138,10 +164,10 @@ class Manager:
         for step in reversed(self._state.campaign.steps):
             awaiting = (t for t in self._state.open if self._steps.awaited_step(t) is step and self._may_go_on(t))
             waiting = requested_first(awaiting)
-            station = self._dispatcher.free(step, waiting[0]) if waiting else None
-            if station is not None:
-                self._steps.begin(waiting[0], step, station)
-                return True
+            for trial in waiting:
+                if (station := self._dispatcher.free(step, trial)) is not None:
+                    self._steps.begin(trial, step, station)
+                    return True
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
                 return self._give_up(step)
         return False
@@ -162,11 +188,14 @@ class Manager:
             return False
         if trial.begun:
             return True
-        return has_capacity(self._state.open, len(self._state.campaign.stations)) and self._stop.may_begin
+        going_on = [t for t in self._state.open if self._stranded(t) is None]
+        return has_capacity(going_on, max(self._dispatcher.usable_stations, 1)) and self._stop.may_begin
 
     @property
     def _resting(self) -> bool:
-        """Whether a trial waits for a station that was not ready and will be tried again."""
+        """Whether a trial waits for a station that was not ready and will be tried again, and nobody wants an end."""
+        if self._stop.interrupted:
+            return False
         steps = {s.name for t in self._state.open if self._may_go_on(t) and (s := self._steps.awaited_step(t))}
         return any(self._dispatcher.waiting(self._state.campaign.step(name)) for name in steps)
 

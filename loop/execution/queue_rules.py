@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from campaigns.fidelity import FULL
 from campaigns.spaces.space import SpaceConfig
-from campaigns.values import TrialState
+from campaigns.values import Cause, TrialState
 from loop.core.proposals import AGAIN, OPERATOR
 from loop.core.records import TrialRecord, TrialResult
 
@@ -55,3 +55,16 @@ def already_measured(trials: Sequence[TrialRecord]) -> Iterator[tuple[int, Trial
         if not trial.state.ended and not trial.steps and not deliberate and trial.candidate.key() in imported:
             number = imported[trial.candidate.key()]
             yield trial.number, TrialResult(TrialState.WITHDRAWN, f"it is measured: trial {number}")
+
+
+def cut_short(trial: TrialRecord) -> TrialResult | None:
+    """Return how a trial is to end whose job has failed by a store that says nothing yet of the trial itself.
+
+    An earlier version was killed between the two, and nothing may be begun anew for it; None of all others.
+    """
+    last = trial.steps[-1] if trial.steps else None
+    if last is None or trial.state is not TrialState.DISPATCHED or not last.state.ended:
+        return None
+    if last.state is TrialState.WITHDRAWN:
+        return None
+    return TrialResult(last.state, last.reason, cause=Cause.LAB)

@@ -106,7 +106,7 @@ class Analyst:
         """
         problems = []
         for where, step in all_steps(self._campaign.workflow, self._campaign.fidelities):
-            for station in step.stations:
+            for station in [name for name in step.stations if name in instruments]:
                 try:
                     stated = instruments[station].check_units()
                     in_expected_units(self._analyses[step.name], dict.fromkeys(stated, 0.0), stated)

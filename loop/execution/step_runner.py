@@ -11,7 +11,7 @@ from instruments.job import StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
-from loop.execution.dispatcher import COMPUTER, Dispatcher, at_station
+from loop.execution.dispatcher import COMPUTER, Dispatcher, at_station, is_open
 from loop.execution.session import Session
 
 _POLL = 0.1
@@ -51,10 +51,17 @@ class StepRunner:
         self._session.on_event(StepStarted(trial.number, step.name, station, attempt))
 
     def adopt(self, trial: TrialRecord) -> None:
-        """Adopt the steps of a trial that an earlier session has begun."""
+        """Adopt the step of a trial that an earlier session has begun, unless its station has to be waited for."""
         for record in trial.steps:
-            if record.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED):
-                self.begin(trial, self._state.campaign.step(record.name), record.station)
+            step = self._state.campaign.step(record.name)
+            if not is_open(record):
+                continue
+            if self._dispatcher.free(step, trial) == record.station:
+                self.begin(trial, step, record.station)
+            elif record.state is not TrialState.DISPATCHED and not self._dispatcher.usable(record.station):
+                reason = f"nothing was moved, and {record.station} is not usable any more"
+                self._session.store.requeue(record.token, self._session.clock.now(), reason)
+                self._state.read_trial(trial.number)
 
     def compute(self, trial: TrialRecord) -> TrialResult:
         """Compute what a trial waits for that no station is needed for; return how it ends."""
@@ -107,23 +114,28 @@ class StepRunner:
 
     def _failed(self, result: StepResult, station: str) -> TrialResult | None:
         """Return how a trial ends whose step has failed; None where the step is tried again."""
-        state, reason = self._dispatcher.state_after_failure(result, station), at_station(station, result.error or "")
+        state, reason = self._dispatcher.state_after_failure(result), at_station(station, result.error or "")
         job, now, store = result.job, self._session.clock.now(), self._session.store
         if state is None:
             store.claim(job.trial, self._state.read_step(job.trial, job.token), now)
             self.begin(self._state.read_trial(job.trial), self._state.campaign.step(job.step), station)
             return None
-        if state is TrialState.QUEUED:  # nothing was moved, so that nothing is repeated
-            store.requeue(job.token, now, reason)
-            self._state.read_trial(job.trial)
-            self._rest(job.trial, station)
-            return None
-        store.mark(job.token, state, now, reason)
-        return TrialResult(state, reason, cause=result.cause)
+        if state is not TrialState.QUEUED:
+            return TrialResult(state, reason, cause=result.cause, job=job.token)
+        if not (result.busy and job.adopt):  # else the same attempt waits for its station
+            store.requeue(job.token, now, reason)  # nothing was moved, so that nothing is repeated
+        self._state.read_trial(job.trial)
+        self._rest(job.trial, station, busy=result.busy)
+        return None
 
-    def _rest(self, trial: int, station: str) -> None:
+    def _rest(self, trial: int, station: str, *, busy: bool) -> None:
         """Leave a station alone for a while that was not ready for a trial."""
-        if self._dispatcher.usable(station):
+        if not self._dispatcher.usable(station):
+            return
+        if busy:
+            self._dispatcher.watch(station, lambda: self._inbox.put(None))
+            text = f"trial {trial} waits, as nothing was moved: {self._dispatcher.describe[station]()}"
+        else:
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
             text = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
-            self._session.on_event(Warned(text))
+        self._session.on_event(Warned(text))

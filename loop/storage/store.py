@@ -264,10 +264,12 @@ class Store(LeasedStore):
                 session.delete(finding)
 
     def end(self, number: int, result: TrialResult, lab: float, asked: int | None = None) -> TrialRecord:
-        """Record how a trial ended and return it; ``asked`` is the amendment that asks for it."""
+        """Record how a trial ended, with the job that it ended with; ``asked`` is the amendment that asks for it."""
         with self._transaction() as session:
             if asked is not None:
                 amendment_row(session, asked).first = number
+            if result.job:
+                self._mark(session, result.job, result.state, lab, result.reason)
             move(session, transition(number, result.state, lab, reason=result.reason))
             row = trial_row(session, number)
             if result.state is TrialState.WITHDRAWN and row.completed_order is not None:

@@ -7,7 +7,7 @@ import pytest
 from ophyd.status import Status
 
 from campaigns.errors import LabError, StoreError
-from instruments.job import Job
+from instruments.job import Fate, Job
 from instruments.station import Station
 from simulators.faults import Fault, Kind
 from simulators.virtual_lab import VirtualLab
@@ -221,20 +221,80 @@ def test_a_document_that_cannot_be_stored_is_no_success(crew_of: Callable[..., C
     assert result.error == f"no room for the {at}"
 
 
-def test_a_driver_that_raises_keyboard_interrupt_does_not_end_the_station(
+@pytest.mark.parametrize("exit_", [SystemExit("no licence"), KeyboardInterrupt()])
+@pytest.mark.parametrize("where", ["set", "read", "has_finished", "check_ready"])
+def test_a_driver_that_exits_python_costs_its_job_and_the_station_goes_on(
+    crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch, where: str, exit_: BaseException
+) -> None:
+    crew = crew_of()
+    oven = crew.lab.instrument("oven")
+
+    def leave(*_: Any, **__: Any) -> None:
+        raise exit_
+
+    with monkeypatch.context() as patch:
+        patch.setattr(oven, where, leave)
+        if where == "has_finished":
+            patch.setattr(oven, "verify", lambda _: 1 / 0)
+        (bad,) = crew.run(job("oven"))
+    (good,) = crew.run(job("oven", trial=4))
+    assert not bad.ok
+    assert bad.dispatched == (where != "check_ready")
+    assert where == "has_finished" or type(exit_).__name__ in str(bad.error)
+    assert good.ok
+
+
+@pytest.mark.parametrize(
+    ("answers", "fate"),
+    [
+        ({"never_began": True}, Fate.NEVER_BEGAN),
+        ({"never_began": False, "has_finished": True}, Fate.OVER),
+        ({"never_began": False, "has_finished": False}, Fate.UNKNOWN),
+        ({"never_began": ConnectionError("no route")}, Fate.UNKNOWN),
+    ],
+)
+def test_the_instrument_is_asked_what_became_of_a_job_that_failed(
+    crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], fate: Fate
+) -> None:
+    crew = crew_of(Fault(3, "oven", "cold"))
+
+    def answering(answer: Any) -> Callable[[str], Any]:
+        def reply(_token: str) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return reply
+
+    for name, answer in answers.items():
+        monkeypatch.setattr(crew.lab.instrument("oven"), name, answering(answer))
+    (result,) = crew.run(job("oven"))
+    assert (result.ok, result.fate) == (False, fate)
+
+
+def test_a_link_that_is_silent_as_a_job_begins_is_asked_again_by_its_token(
     crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crew = crew_of()
+    oven = crew.lab.instrument("oven")
+    begin, said = oven.start, list[str]()
 
-    def set_(token: str, timeout: float) -> None:
-        raise KeyboardInterrupt
+    def start(token: str) -> None:
+        begin(token)
+        if not said:
+            said.append("told, but nobody heard the answer")
+            raise TimeoutError("no answer")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(crew.lab.instrument("oven"), "set", set_)
-        (bad,) = crew.run(job("oven"))
-    (good,) = crew.run(job("oven", trial=4))
-    assert bad.error.startswith("RunEngineInterrupted")
-    assert good.ok
+    def has_job(token: str) -> bool:
+        said.append(crew.stations["oven"].describe())
+        return type(oven).has_job(oven, token)
+
+    monkeypatch.setattr(oven, "start", start)
+    monkeypatch.setattr(oven, "has_job", has_job)
+    (result,) = crew.run(job("oven"))
+    assert result.ok
+    assert said[1:] == ["oven trial 3: disconnected"]
+    assert len(list(crew.lab.ledger)) == 1
 
 
 def test_a_station_takes_one_job_at_a_time(crew_of: Callable[..., Crew[VirtualLab]]) -> None:

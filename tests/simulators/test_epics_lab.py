@@ -1,19 +1,23 @@
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from campaigns.errors import LimitError
+from campaigns.values import Cause
+from instruments.devices import epics_furnace
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.devices.epics_signal import Channel
+from instruments.job import Fate
 from simulators.epics_lab import EpicsLab, FurnaceServer, unused_port
 from tests.labs import Crew, LinePhysics, job, setup
 
@@ -32,9 +36,15 @@ def begin(crew: Crew[EpicsLab], **changes: Any) -> EpicsFurnace:
     """Submit a job and return when the furnace is at it and the station waits."""
     oven = crew.lab.instrument("oven")
     crew.submit(job("oven", **changes))
-    while "500 degC" not in oven.progress():
-        time.sleep(0.001)
+    until(lambda: "500 degC" in oven.progress())
     return oven
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.001)
 
 
 def events(crew: Crew[EpicsLab]) -> list[dict[str, Any]]:
@@ -73,12 +83,47 @@ def test_limits_choices_and_interlocks_come_from_the_server(crew: Crew[EpicsLab]
     assert oven.state.get() == "idle"
 
 
-def test_a_server_killed_in_the_middle_of_a_job_is_a_failure_and_leaves_no_event(crew: Crew[EpicsLab]) -> None:
-    begin(crew, recipe=SLOW)
+@pytest.fixture
+def hasty(crew: Crew[EpicsLab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server count as silent sooner while it is at a job, so that tests need not wait for longer."""
+    monkeypatch.setattr(epics_furnace, "PATIENCE", 0.3)
+    for name in ("phase", "state", "token"):
+        monkeypatch.setattr(getattr(crew.lab.instrument("oven"), name), "_timeout", 0.3)
+
+
+def test_a_silent_server_is_waited_for_while_others_work_and_the_job_goes_on(hasty: None, crew: Crew[EpicsLab]) -> None:
+    (first,) = crew.run(job("oven", trial=4, recipe=QUICK))
+    assert first.ok, first.error
+    begin(crew, recipe=QUICK | {"time": 10.0})
+    crew.lab.server.silence()
+    until(lambda: crew.stations["oven"].describe() == "oven trial 3: disconnected")
+    (seen,) = crew.run(job("xrd", trial=4))
+    assert seen.ok, "the others are looked after meanwhile"
+    crew.lab.server.resume()
+    made = crew.wait()
+    assert (made.ok, made.error) == (True, None)
+    assert [data["oven_token"] for data in events(crew) if "oven_token" in data] == ["t4-oven", "t3-oven"]
+    assert not crew.lab.instrument("oven").silence
+
+
+def test_a_job_that_a_silent_server_was_told_of_is_found_by_its_token(crew: Crew[EpicsLab], hasty: None) -> None:
+    oven = crew.lab.instrument("oven")
+    crew.submit(job("oven", recipe=QUICK, dispatch=crew.lab.server.silence))
+    until(lambda: bool(oven.silence))
+    crew.lab.server.resume()
+    made = crew.wait()
+    assert (made.ok, made.error) == (True, None)
+    assert [data["oven_token"] for data in events(crew)] == ["t3-oven"]
+
+
+def test_a_server_that_stays_silent_costs_its_job_when_the_time_of_that_is_over(
+    crew: Crew[EpicsLab], hasty: None
+) -> None:
+    begin(crew, recipe=SLOW, timeout=90_000.0)
     crew.lab.server.kill()
     result = crew.wait()
-    assert result.error.startswith("oven: the connection was lost during job t3-oven")
-    assert result.dispatched
+    assert re.match(r"oven did not end within [\d.]+ h of lab time, and does not answer \(\w+:", result.error)
+    assert (result.dispatched, result.cause, result.fate) == (True, Cause.LAB, Fate.UNKNOWN)
     assert events(crew) == []
 
 

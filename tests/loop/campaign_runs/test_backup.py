@@ -13,7 +13,7 @@ from loop.core.records import TrialRecord
 from loop.storage.backup import back_up, restore_backup
 from loop.storage.damage import check_whole
 from loop.storage.reader import Reader
-from simulators.job_ledger import JobLedger, LedgerEntry
+from simulators.job_ledger import JobLedger
 from tests.loop.conftest import Bench, quick
 
 pytestmark = pytest.mark.slow
@@ -45,14 +45,6 @@ class Copier:
             back_up(self._store, self._folder / f"{number:03}.db")
 
 
-def let_jobs_end(path: Path) -> None:
-    """Have a week go by in the lab: its clock starts at the latest job."""
-    ledger = JobLedger(path)
-    later = ledger.latest + 7 * 86400.0
-    ledger.append(LedgerEntry("elsewhere", f"{later}", f"{later}", None, "rest", 1, {}, later))
-    ledger.close()
-
-
 def same_samples(bench: Bench, trials: tuple[TrialRecord, ...]) -> bool:
     """Return whether each trial's sample was made as its candidate says, by the last furnace that it was in."""
     ledger = JobLedger(bench.folder / "test.lab" / "instruments.jsonl")
@@ -73,7 +65,6 @@ def test_a_backup_at_any_instant_is_whole_and_a_campaign_goes_on_from_it(bench: 
     assert len(set(counts.values())) > 2
     copy = random.Random(seed).choice([copy for copy, count in counts.items() if count < 8])
     restore_backup(copy, store)
-    let_jobs_end(bench.folder / "test.lab" / "instruments.jsonl")
     bench.events.clear()
     outcome = bench.run(CAMPAIGN)
     assert any("that the store does not: it is an earlier copy" in text for text in warnings(bench))

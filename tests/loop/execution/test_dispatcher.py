@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
 from campaigns.values import Cause, TrialState
-from instruments.job import Job, StepResult
+from instruments.job import Fate, Job, StepResult
 from loop.core.campaign_records import CampaignRecord
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
@@ -37,65 +37,49 @@ def step(dispatcher: Dispatcher) -> StepConfig:
     return Campaign(**quick()).workflow[0]
 
 
-def answer(cause: Cause | None = Cause.LAB, attempt: int = 1, *, moved: bool = True, adopt: bool = False) -> StepResult:
+def answer(
+    cause: Cause | None = Cause.LAB,
+    attempt: int = 1,
+    *,
+    moved: bool = True,
+    adopt: bool = False,
+    fate: Fate = Fate.UNKNOWN,
+) -> StepResult:
     """Return how the first step of trial 0 ended: badly, but where there is no cause."""
     job = Job(0, "synthesise", attempt, f"t0-{attempt}", "0", None, {}, 3600.0, adopt)
-    return StepResult(job, cause is None, None if cause is None else "StepError: no", moved, None, 0.0, 1.0, cause)
+    error = None if cause is None else "StepError: no"
+    return StepResult(job, cause is None, error, moved, None, 0.0, 1.0, cause, fate)
 
 
-@pytest.fixture
-def says(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let the furnace say of every job that it never began, or that it has finished, or nothing."""
-
-    def say(what: str) -> None:
-        furnace = type(dispatcher.instruments[STATION])
-        monkeypatch.setattr(furnace, "never_began", lambda *_: what == "never began")
-        monkeypatch.setattr(furnace, "has_finished", lambda *_: what == "finished")
-
-    return say
+def test_a_sample_that_cannot_be_made_is_a_failure_whatever_moved() -> None:
+    assert Dispatcher.state_after_failure(answer(Cause.SAMPLE)) is TrialState.FAILED
+    assert Dispatcher.state_after_failure(answer(Cause.SAMPLE, moved=False)) is TrialState.FAILED
 
 
-def test_a_sample_that_cannot_be_made_is_a_failure_whatever_moved(dispatcher: Dispatcher) -> None:
-    assert dispatcher.state_after_failure(answer(Cause.SAMPLE), STATION) is TrialState.FAILED
-    assert dispatcher.state_after_failure(answer(Cause.SAMPLE, moved=False), STATION) is TrialState.FAILED
-
-
-def test_what_moved_nothing_waits_again(dispatcher: Dispatcher) -> None:
-    assert dispatcher.state_after_failure(answer(moved=False), STATION) is TrialState.QUEUED
+def test_what_moved_nothing_waits_again() -> None:
+    assert Dispatcher.state_after_failure(answer(moved=False)) is TrialState.QUEUED
 
 
 @pytest.mark.parametrize(
-    ("said", "state"),
-    [("finished", TrialState.FAILED), ("nothing", TrialState.UNCERTAIN), ("never began", TrialState.QUEUED)],
+    ("fate", "state"),
+    [
+        (Fate.OVER, TrialState.FAILED),
+        (Fate.UNKNOWN, TrialState.UNCERTAIN),
+        (Fate.NEVER_BEGAN, TrialState.QUEUED),
+    ],
 )
-def test_what_may_have_moved_is_what_the_instrument_says_of_it(
-    dispatcher: Dispatcher, says: Callable[[str], None], said: str, state: TrialState
-) -> None:
-    says(said)
-    assert dispatcher.state_after_failure(answer(), STATION) is state
+def test_what_may_have_moved_is_what_the_instrument_says_of_it(fate: Fate, state: TrialState) -> None:
+    assert Dispatcher.state_after_failure(answer(fate=fate)) is state
 
 
-def test_a_job_that_never_begins_is_tried_twice_and_no_more(
-    dispatcher: Dispatcher, says: Callable[[str], None]
-) -> None:
-    says("never began")
-    states = [dispatcher.state_after_failure(answer(attempt=attempt), STATION) for attempt in (1, 2, 3)]
+def test_a_job_that_never_begins_is_tried_twice_and_no_more() -> None:
+    answers = [answer(attempt=attempt, fate=Fate.NEVER_BEGAN) for attempt in (1, 2, 3)]
+    states = [Dispatcher.state_after_failure(one) for one in answers]
     assert states == [TrialState.QUEUED, TrialState.FAILED, TrialState.FAILED]
 
 
-def test_an_attempt_that_was_to_be_adopted_and_never_began_is_begun_again(
-    dispatcher: Dispatcher, says: Callable[[str], None]
-) -> None:
-    says("never began")
-    assert dispatcher.state_after_failure(answer(attempt=2, adopt=True), STATION) is None
-
-
-def test_a_link_that_is_down_leaves_a_trial_uncertain(dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut(*_: object) -> bool:
-        raise ConnectionError("no route")
-
-    monkeypatch.setattr(type(dispatcher.instruments[STATION]), "never_began", cut)
-    assert dispatcher.state_after_failure(answer(), STATION) is TrialState.UNCERTAIN
+def test_an_attempt_that_was_to_be_adopted_and_never_began_is_begun_again() -> None:
+    assert Dispatcher.state_after_failure(answer(attempt=2, adopt=True, fate=Fate.NEVER_BEGAN)) is None
 
 
 def test_a_station_is_given_up_after_three_failures_in_a_row(dispatcher: Dispatcher) -> None:

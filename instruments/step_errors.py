@@ -1,0 +1,27 @@
+"""What went wrong in a step: the error behind a failed status, and whether it is a link that is silent for a while."""
+
+from __future__ import annotations
+
+from bluesky.utils import FailedStatus
+from ophyd.utils import DisconnectedError
+
+from campaigns.errors import AthanorError
+
+SILENT = (TimeoutError, DisconnectedError, ConnectionError)
+"""Errors that say nothing of what a device does: it may still be at it."""
+
+
+def root_of(error: BaseException) -> BaseException:
+    """Return an error; of a failed status, that which it failed with."""
+    return error.__cause__ if isinstance(error, FailedStatus) and error.__cause__ else error
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error's message, with its name where that is not one of ours; of a failed status, that of its cause."""
+    cause = root_of(error)
+    return str(cause) if isinstance(cause, AthanorError) else f"{type(cause).__name__}: {cause}".removesuffix(": ")
+
+
+def is_silence(error: BaseException) -> bool:
+    """Return whether an error says only that a device has not answered."""
+    return isinstance(root_of(error), SILENT)
