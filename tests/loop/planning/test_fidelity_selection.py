@@ -1,8 +1,8 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.candidate_results import best, results
 from loop.core.proposals import Proposal
 from loop.core.records import TrialRecord
-from loop.planning.fidelity_selection import LowFidelityData, plan
+from loop.planning.experiment import CampaignExperiment
+from loop.planning.fidelity_selection import FidelitySelector, LowFidelityData, plan
 from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
@@ -106,8 +107,8 @@ def test_the_start_is_cheap_first_and_costs_less_than_without() -> None:
     assert plan(two) == ("quick",) * 16 + (FULL,) * 4
 
 
-def bought(cheap: int, full: int) -> str:
-    """Return the fidelity that is chosen next after so many measurements of a proxy for a fifth of the cost."""
+def after(cheap: int, full: int) -> Planner:
+    """Return a planner after so many measurements of a proxy for a fifth of the cost, and so many in full."""
     plan_ = campaign(3, fidelities={"quick": SCAN["quick"] | {"cost": 2}})
     planner, rng = Planner(plan_, Encoder(plan_.space)), np.random.default_rng(0)
     for number in range(cheap + full):
@@ -119,12 +120,41 @@ def bought(cheap: int, full: int) -> str:
         else:
             given |= {"metrics": {"y": y}, "score": y.value, "score_sd": 0.0, "feasible": True}
         planner.recall([trials.trial(number, TrialState.COMPLETED, **given)])
-    return planner.suggest()[2].fidelity
+    return planner
+
+
+def bought(cheap: int, full: int) -> str:
+    """Return the fidelity that is chosen next after so many measurements."""
+    return after(cheap, full).suggest()[2].fidelity
 
 
 def test_cheap_measurements_never_cost_more_than_full_ones_have() -> None:
     assert bought(cheap=20, full=5) == "quick"
     assert bought(cheap=20, full=4) == FULL, "one more would make 42 USD, when full ones have cost 40"
+
+
+class Proposed:
+    """An experiment in which some candidates were proposed at the lower fidelity."""
+
+    def __init__(self, seen: Collection[tuple[object, ...]]) -> None:
+        self._seen = frozenset(seen)
+
+    def count(self, fidelity: str) -> int:
+        return 9 if fidelity == FULL else 0
+
+    def seen(self, fidelity: str) -> frozenset[tuple[object, ...]]:
+        return frozenset() if fidelity == FULL else self._seen
+
+
+def test_no_candidate_is_measured_twice_at_a_lower_fidelity() -> None:
+    posterior = after(cheap=20, full=5).models.posterior()
+    grid = [Candidate({"a": a / 4, "b": b / 4}) for a in range(5) for b in range(5)]
+    selector = FidelitySelector(posterior, grid)
+    first = selector.cheaper(cast(CampaignExperiment, Proposed(())))
+    assert first is not None
+    second = selector.cheaper(cast(CampaignExperiment, Proposed([first[1].key()])))
+    assert second is None or second[1] != first[1]
+    assert selector.cheaper(cast(CampaignExperiment, Proposed([one.key() for one in grid]))) is None
 
 
 @pytest.mark.slow

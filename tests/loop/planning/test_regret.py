@@ -11,7 +11,7 @@ import torch
 from campaigns.values import Scalar
 from loop.core.records import RegretEstimate
 from loop.planning.planner import Planner
-from loop.planning.regret import _scores
+from loop.planning.regret import _scores, estimate_regret
 from surrogates.models.feasibility import Feasibility
 from tests.planned import Lab, campaign
 
@@ -100,3 +100,27 @@ def test_what_was_measured_cannot_fail_and_the_rest_fails_together() -> None:
     assert not bool(failed[:, :2].any())
     assert 0.3 < float(failed[:, 2].double().mean()) < 0.7
     assert bool((failed[:, 2:] == failed[:, 2:3]).all())
+
+
+def test_the_processes_alone_are_asked_what_was_measured_is_worth() -> None:
+    lab = Lab(campaign(1, stopping=RULES[:1]), hill, sd=0.1)
+    lab.run(6)
+    models = lab.planner.models
+    posterior, other = models.posterior(), Lab(campaign(1), lambda _, number: float(number))
+    other.run(6)
+    strangers = other.planner.models.posterior()
+    of_averages = replace(posterior, models=strangers.models)
+    of_processes = replace(posterior, processes=strangers.processes)
+    found = [estimate_regret(one, models.measured, models.trials, 0) for one in (posterior, of_averages, of_processes)]
+    assert found[0] == found[1] != found[2]
+
+
+def test_what_may_break_a_constraint_is_worth_no_less_than_the_worst_that_was_measured() -> None:
+    objective = campaign(1).model_dump()["objective"] | {"constraints": [{"metric": "merit", "at_least": 1.9}]}
+    lab = Lab(campaign(1, stopping=RULES, planner={"initial": 3}, objective=objective), hill, sd=0.2)
+    found = after(lab, 8)
+    worst = float(lab.planner.models.posterior().worst)
+    samples = _scores(lab.planner.models.posterior(), lab.planner.models.posterior().rows, 8, 0)
+    assert bool(torch.isinf(samples).any()), "each may break the constraint"
+    assert worst <= found.score[0] < 2.5
+    assert np.isfinite([found.score[1], found.gain or 0.0]).all()
