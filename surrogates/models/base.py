@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import torch
 from botorch.acquisition.objective import PosteriorTransform
@@ -14,6 +14,8 @@ from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior, Posterior
 from botorch.sampling import MCSampler
+from botorch.sampling.pathwise.posterior_samplers import DrawMatheronPaths
+from botorch.sampling.pathwise.prior_samplers import DrawKernelFeaturePaths
 from gpytorch.distributions import MultivariateNormal
 from linear_operator import to_linear_operator
 from torch import Tensor
@@ -26,6 +28,12 @@ _PAIRS = 200_000  # not tuned: pairs of rows worked on at once; they stay in a c
 
 class SingleOutputModel(Model):
     """A BoTorch model of one metric, which is fitted anew to all measurements as these become more."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Tell BoTorch that sample paths are not drawn from this class."""
+        super().__init_subclass__(**kwargs)
+        for drawn in (DrawMatheronPaths, DrawKernelFeaturePaths):
+            drawn.register(cls)(_refuse_paths)
 
     @property
     def num_outputs(self) -> int:
@@ -83,6 +91,22 @@ class SingleOutputModel(Model):
             f"{type(self).__name__} does not learn from single observations; fit it anew with them, or wrap it in "
             "Fantasized (before any transform) to have uncertainty shrink where measurements are pending"
         )
+
+
+def _refuse_paths(model: Model, **_: Any) -> NoReturn:
+    """Refuse to draw sample paths (``draw_matheron_paths``, ``PathwiseThompsonSampling``).
+
+    BoTorch draws their prior from random Fourier features of a kernel; ours have none, as neither constants nor prior
+    means, views of materials, warped inputs and averages with trees are stationary.
+
+    Raises:
+        UnsupportedError: always.
+    """
+    raise UnsupportedError(
+        f"{type(model).__name__} has no random features to draw sample paths from (draw_matheron_paths, "
+        "PathwiseThompsonSampling); draw samples of rows by posterior(X).rsample, and choose among candidates by "
+        "botorch.generation.MaxPosteriorSampling"
+    )
 
 
 class MetricModel(SingleOutputModel):

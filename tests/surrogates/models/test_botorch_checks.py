@@ -8,11 +8,14 @@ import pytest
 import torch
 from botorch.acquisition import qLogNoisyExpectedImprovement
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+from botorch.acquisition.thompson_sampling import PathwiseThompsonSampling
 from botorch.exceptions.errors import UnsupportedError
+from botorch.generation import MaxPosteriorSampling
 from botorch.models.model import Model, ModelList
 from botorch.optim import optimize_acqf, optimize_acqf_discrete
 from botorch.sampling import SobolQMCNormalSampler
 from botorch.sampling.get_sampler import get_sampler
+from botorch.sampling.pathwise import draw_matheron_paths
 from torch import Tensor
 
 from surrogates.models.custom_model import ModelPath, fit_custom_model
@@ -149,3 +152,14 @@ def test_a_hypervolume_is_improved_with_it_beside_another(kind: str) -> None:
     )
     assert bool(improvement(rows[7:].unsqueeze(0)).isfinite().all())
     assert torch.equal(both.subset_output([0]).posterior(rows).mean, built(kind).posterior(rows).mean)
+
+
+@pytest.mark.parametrize("kind", ["box", "trees", "limits"])
+def test_sample_paths_are_refused_with_what_to_use_instead(kind: str) -> None:
+    found = built(kind)
+    with pytest.raises(UnsupportedError, match=r"no random features .* by posterior\(X\)\.rsample, and choose among"):
+        draw_matheron_paths(found, torch.Size([2]))
+    with pytest.raises(UnsupportedError, match=r"PathwiseThompsonSampling"):
+        PathwiseThompsonSampling(found).eval()(rows_for(kind, 2))
+    chosen = MaxPosteriorSampling(found)(rows_for(kind, 5), num_samples=2)
+    assert chosen.shape == (2, 3)
