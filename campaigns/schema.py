@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 
 Every key of a campaign file. This page is made from the types in `campaigns/` (`python -m campaigns.schema`); unknown
 keys are errors, and `athanor validate FILE` shows every error at once. *Quantity* is a number in the unit that is
-meant, or text with a unit of its own, such as `1173 K`; it is converted, and refused where the dimension differs.
+meant, or text with a unit of its own, such as `1173 K`; it is converted, and refused where the dimension differs. What
+a `recipe` may set, and what is read: [the simulated instruments](instruments.md).
 """
 
 
