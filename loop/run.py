@@ -161,7 +161,7 @@ def _retraining(parts: CampaignResources, store: Path) -> Retraining | None:
 def _with_snapshots(
     materials: PoolData | None, store: Store, on_event: Callable[[Event], None]
 ) -> Callable[[Event], None]:
-    """Return a view that also keeps what the report will show of the pool; nothing is added where there is none."""
+    """Return what receives the events, and also keeps what the report will show of the pool, if there is one."""
     if materials is None:
         return on_event
     name = next(iter(materials.views))

@@ -38,7 +38,7 @@ class Binding:
         devices: name to device.
         setpoints: name to what a recipe sets, in the order in which it is set.
         units: of readings that state none, by name.
-        plan: from what a job is told, and from its token, sample and step, to what is done.
+        plan: from the recipe of a job, and from its token, sample and step, to what is done.
     """
 
     devices: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Binding:
 class BoundInstrument(JobInstrument):
     """A station whose devices know no jobs.
 
-    A job is written to disk before anything moves, and what came of it before anybody is told. A job that was cut
+    A job is written to disk before anything moves, and its outcome before it is reported. A job that was cut
     short, by the end of the controller, is never begun again: nobody can tell what its sample has seen.
     """
 
@@ -134,7 +134,7 @@ class BoundInstrument(JobInstrument):
         self._prepared = True
 
     def start(self, token: str) -> None:
-        """Start the job that the settings describe, or take up what came of it.
+        """Start the job that the settings describe, or report what is remembered of it.
 
         Raises:
             UnknownJobError: the job was cut short when the controller ended.
@@ -152,7 +152,7 @@ class BoundInstrument(JobInstrument):
                     f"{self.name} remembers job {token} with another recipe ({record['recipe']}), as after an old "
                     "store was restored; nothing was moved"
                 )
-            self._take_up(token, record)
+            self._recall(token, record)
             return
         self._memory.begin(token, recipe)
         self.token.put(token)
@@ -165,7 +165,7 @@ class BoundInstrument(JobInstrument):
         self._worker.start()
 
     def set(self, token: str, *, timeout: float) -> LabStatus:
-        """Start the job ``token``, or take up what came of it; see ``JobInstrument.set``."""
+        """Start the job ``token``, or report what is remembered of it; see ``JobInstrument.set``."""
         return super().set(token, timeout=timeout)
 
     def stop(self, *, success: bool = False) -> None:
@@ -177,7 +177,7 @@ class BoundInstrument(JobInstrument):
             worker.join(_STOPPING)
 
     def progress(self) -> str:
-        """Return what the devices are told to do, for people; answers at once."""
+        """Return what the devices are doing, for people; answers at once."""
         state = str(self.state.get())
         return (self.binding.runner.doing or "running") if state == "busy" else state
 
@@ -193,7 +193,7 @@ class BoundInstrument(JobInstrument):
         """End the thread of the devices' RunEngine."""
         self.binding.runner.close()
 
-    def _take_up(self, token: str, record: Mapping[str, Any]) -> None:
+    def _recall(self, token: str, record: Mapping[str, Any]) -> None:
         if "readings" not in record and record["state"] in ("begun", UNKNOWN):
             why = record.get("message") or "the controller ended while the devices were at it"
             raise UnknownJobError(f"{self.name}: nobody can tell how far job {token} came: {why}; look at the devices")
@@ -236,8 +236,8 @@ class BoundInstrument(JobInstrument):
         reason = f"aborted: {runner.reason}" if runner.reason else reason_of(error)
         if isinstance(cause, SampleError):
             return {"state": SAMPLE_FAILED, "message": reason}
-        told = isinstance(cause, LabError | DeviceLimitError) or is_refusal(error)
-        clear = not runner.moved or (told and not is_silence(cause) and self._connected())
+        refused = isinstance(cause, LabError | DeviceLimitError) or is_refusal(error)
+        clear = not runner.moved or (refused and not is_silence(cause) and self._connected())
         return {"state": "fault" if clear and not runner.reason else UNKNOWN, "message": reason}
 
     def _connected(self) -> bool:

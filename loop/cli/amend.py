@@ -16,7 +16,7 @@ def _group(name: str, text: str) -> typer.Typer:
 
 weights = _group("weights", "Weigh the terms of the score anew.")
 space = _group("space", "Change what may be chosen from now on.")
-trial = _group("trial", "Ask for single trials, and settle them.")
+trial = _group("trial", "Ask for single trials, and decide about those that there are.")
 
 _FILE = "FILE is the campaign file; without it, the only one in this folder that has a store."
 _REASON = Annotated[str, typer.Option(help="Why; it stands in the journal, in status and in the report.")]

@@ -28,7 +28,7 @@ from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
 from loop.terminal.console import print_rows, print_tables
-from loop.terminal.live import view_for
+from loop.terminal.live import display_for
 from loop.terminal.trial_tables import ShownRanking, front_table, ranking_table
 from loop.validation.lab_checks import check_lab
 from loop.validation.preflight import check_models
@@ -66,15 +66,15 @@ def run_campaign(request: Request) -> ExitCode:
         print_rows([("not used", unused)])
     open_folder(request.file.absolute().parent)  # modules beside the campaign can be named in it
     options = RunOptions(url, text, request.max_trials, request.dry_run)
-    logging.disable(logging.INFO)  # libraries narrate; the view says what happens
+    logging.disable(logging.INFO)  # libraries narrate; the display says what happens
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it prints a traceback for a failure that the store keeps
-    with interrupts(options.stop, options.abort), view_for(campaign, sys.stdout, options.stop.set) as view:
-        # Importing the loop takes seconds: the view and Ctrl-C are there before.
+    with interrupts(options.stop, options.abort), display_for(campaign, sys.stdout, options.stop.set) as display:
+        # Importing the loop takes seconds: the display and Ctrl-C are there before.
         from loop.run import run
 
         gc.freeze()  # else a collection, in the middle of a suggestion, goes for 0.1 s through what modules hold
         try:
-            outcome = run(campaign, options, view)
+            outcome = run(campaign, options, display)
         except CampaignError as error:
             raise CampaignError(located(error.problems, request.file), str(request.file)) from error
     if request.dry_run:

@@ -31,7 +31,7 @@ class CampaignVersion:
 
 
 def campaign_version(campaign: Campaign, amendments: Iterable[Amendment]) -> CampaignVersion:
-    """Return what is in force by the file and those amendments that a run has taken over."""
+    """Return the current version by the file and those amendments that a run has applied."""
     held = [a for a in amendments if a.first is not None and changes_of([a])]
     changes = changes_of(held)
     first = max((a.first or 0 for a in held), default=0)
@@ -39,7 +39,7 @@ def campaign_version(campaign: Campaign, amendments: Iterable[Amendment]) -> Cam
 
 
 def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> CampaignVersion:
-    """Return what is in force, with the latest weights, by which all trials are scored as soon as they are set."""
+    """Return the current version, with the latest weights, by which all trials are scored as soon as they are set."""
     now, objective = campaign_version(campaign, amendments), amended(campaign, changes_of(amendments)).objective
     return replace(now, campaign=now.campaign.model_copy(update={"objective": objective}))
 

@@ -1,4 +1,4 @@
-"""What happens during a run, one frozen type per kind of event; the manager emits them and the views show them."""
+"""What happens during a run, one frozen type per kind of event; the manager emits them and displays show them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class StationsReady:
     """The lab stands.
 
     Attributes:
-        describe: station to a function that says in a few words what it does now; called from the view's thread.
+        describe: station to a function that says in a few words what it does now; called from the display's thread.
     """
 
     describe: Mapping[str, Callable[[], str]] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Amended:
     Attributes:
         amendment: what was taken over, or refused.
         text: what it changes.
-        trials: all trials, with their scores by what is in force now.
+        trials: all trials, with their scores by the current campaign.
         campaign: its current version now.
     """
 

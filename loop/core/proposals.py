@@ -52,7 +52,7 @@ class Proposal:
         success: predicted probability that it can be made and measured; None when space-filling.
         reason: why a candidate is measured once more or was asked for, which numerics failed on the way to it, or from
             which row of which table it was imported, by whom and why; empty otherwise.
-        version: number of the latest amendment of the campaign that was in force; 0 for the file as it stands.
+        version: number of the latest amendment of the campaign that it was proposed under; 0 for the file as it stands.
         node: name of the node of the generation strategy that made it; empty where none did, and in stores of earlier
             versions.
     """

@@ -72,7 +72,7 @@ class TrialCompletion:
 
     @property
     def found(self) -> list[CandidateResult]:
-        """The candidates that were measured so far, by what is in force."""
+        """The candidates that were measured so far, by the current campaign."""
         return results(self._state.campaign.build_objective(), self._state.trials)
 
     @property

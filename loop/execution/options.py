@@ -40,7 +40,7 @@ class SessionResult:
         interrupted: whether Ctrl-C ended the session.
         aborted: whether it was ended by force, so that trials may be uncertain.
         trials: all trials of the store, by number.
-        found: the candidates, by what was in force at the end.
+        found: the candidates, by the campaign at the end.
     """
 
     reason: str

@@ -1,6 +1,6 @@
-"""What a run makes of the journal: which campaign is in force, and what somebody has asked for.
+"""What a run makes of the journal: which campaign is the current one, and what somebody has asked for.
 
-Amendments are put in force at defined points only, before a proposal and between results, each with the number of the
+Amendments are applied at defined points only, before a proposal and between results, each with the number of the
 first trial that it holds for: so the same campaign with the same journal proposes the same, killed or not.
 """
 
@@ -122,7 +122,7 @@ def _outside(space: SpaceConfig, candidate: Candidate) -> list[str]:
 
 
 def apply_pending(state: CampaignState, limits: Mapping[str, HasLimits]) -> list[Amendment]:
-    """Put in force what was written into the journal since, from the next trial on, with the scores that follow.
+    """Apply what was written into the journal since, from the next trial on, with the scores that follow.
 
     Args:
         state: of the session.
@@ -170,6 +170,6 @@ def requested_trial(state: CampaignState) -> Amendment | None:
 
 
 def refuse(store: Store, one: Amendment, why: str) -> Amendment:
-    """Record why an amendment is not put in force; return it with that."""
+    """Record why an amendment is not applied; return it with that."""
     store.decide_amendments({}, {one.number: why}, {})
     return replace(one, refused=why)

@@ -50,13 +50,13 @@ def shortlist(posterior: CampaignPosterior, history: TrainingData, seed: int) ->
         SpaceExhaustedError: no candidate is left.
     """
     screen = screening(posterior, posterior.problem.encoder.encode(history.pending), seed)
-    settled = _settled(posterior, history)
+    excluded = _excluded(posterior, history)
     penalty = CostPenalty.after(posterior.problem.campaign, history.paid)
-    clouds = _clouds(screen, settled, history, seed)
-    found = [c for cloud in clouds for c in _best(screen, cloud, cloud.rows_of(settled), penalty)]
+    clouds = _clouds(screen, excluded, history, seed)
+    found = [c for cloud in clouds for c in _best(screen, cloud, cloud.rows_of(excluded), penalty)]
     measured = [history.done[i] for i in _best_measured(posterior)]
     found = fresh(found + neighbours(posterior.problem, measured, seed + 2), history.seen)
-    found = [c for c in found if c.material not in settled]
+    found = [c for c in found if c.material not in excluded]
     keep = posterior.problem.possible(posterior.problem.encoder.encode(found)).tolist() if found else []
     found = [c for c, kept in zip(found, keep, strict=True) if kept]
     if not found:
@@ -64,7 +64,7 @@ def shortlist(posterior: CampaignPosterior, history: TrainingData, seed: int) ->
     return found
 
 
-def _settled(posterior: CampaignPosterior, history: TrainingData) -> frozenset[str | None]:
+def _excluded(posterior: CampaignPosterior, history: TrainingData) -> frozenset[str | None]:
     """Return the materials that are not proposed any more.
 
     Where materials alone are chosen, those are all that were proposed. Where many good ones are wanted, they are those
@@ -84,7 +84,7 @@ def _settled(posterior: CampaignPosterior, history: TrainingData) -> frozenset[s
     return frozenset(found | {c.material for c in history.pending})
 
 
-def _worthwhile(posterior: CampaignPosterior, settled: frozenset[str | None]) -> NDArray[np.int64]:
+def _worthwhile(posterior: CampaignPosterior, excluded: frozenset[str | None]) -> NDArray[np.int64]:
     """Return the places of the materials that may be chosen next: of a large pool, the most promising.
 
     They are found once for all choices by the same posterior. What is under way only makes others look more certain,
@@ -97,7 +97,7 @@ def _worthwhile(posterior: CampaignPosterior, settled: frozenset[str | None]) ->
     if len(everything) <= _KEPT:
         return everything
     kept = posterior.once(_most_promising)
-    places = [posterior.problem.encoder.place(str(name)) for name in settled]
+    places = [posterior.problem.encoder.place(str(name)) for name in excluded]
     return everything if np.isin(kept, places).all() else kept
 
 
@@ -111,7 +111,7 @@ def _most_promising(posterior: CampaignPosterior) -> NDArray[np.int64]:
 
 
 def _clouds(
-    screen: PointwiseAcquisition, settled: frozenset[str | None], history: TrainingData, seed: int
+    screen: PointwiseAcquisition, excluded: frozenset[str | None], history: TrainingData, seed: int
 ) -> list[_Cloud]:
     problem = screen.posterior.problem
     table, space = problem.encoder.materials, problem.campaign.space
@@ -119,7 +119,7 @@ def _clouds(
         settings = _settings(space, history, seed)
         return [_Cloud(problem, settings, np.empty(0, dtype=np.int64))] if len(settings) else []
     if not space.all_parameters:
-        return [_Cloud(problem, [{}], _worthwhile(screen.posterior, settled))]
+        return [_Cloud(problem, [{}], _worthwhile(screen.posterior, excluded))]
     few = max(1, min(_FEW, _WIDE // len(table.ids)))
     wide = _Cloud(problem, sobol(space, few, seed), np.arange(len(table.ids)))
     top = torch.cat([part.topk(min(_MANY, len(part))).indices for part in screen.merits(wide.rows)])

@@ -177,7 +177,7 @@ def amendments_table(campaign: Campaign, amendments: Iterable[Amendment]) -> str
         [str(a.number), change_text(campaign, a.change), since_text(a), a.author, utc(a.written), one_line(a.reason)]
         for a in amendments
     ]
-    return table(("amendment", "what", "in force", "by", "written", "why"), rows)
+    return table(("amendment", "what", "valid", "by", "written", "why"), rows)
 
 
 def sessions_table(sessions: Sequence[SessionRecord]) -> str:
@@ -193,7 +193,7 @@ def sessions_table(sessions: Sequence[SessionRecord]) -> str:
 
 
 def versions_table(sessions: Sequence[SessionRecord]) -> str:
-    """Return the versions in force, with one column for each session in which one of them changed."""
+    """Return the versions that were used, with one column for each session in which one of them changed."""
     changed = [s for before, s in zip([None, *sessions], sessions, strict=False) if not before or _differ(before, s)]
     names = dict.fromkeys(name for s in changed for name in s.versions)
     rows = [[name, *(s.versions.get(name, "–") for s in changed)] for name in names]

@@ -36,7 +36,7 @@ class Journal(Reader):
         results: Mapping[int, TrialResult],
         first: int | None = None,
     ) -> list[Amendment]:
-        """Append changes, with their author and the reason, and score the trials by what is then in force.
+        """Append changes, with their author and the reason, and score the trials by the campaign as it is then.
 
         Args:
             changes: what is changed.

@@ -136,6 +136,6 @@ class LeasedStore(Journal):
 def _taken_over(row: LeaseRow | None, lease: Lease) -> str:
     by = "" if row is None else f" by process {row.pid} of {row.user} on {row.host}"
     return (
-        f"the store was taken over{by}, as this process (on {lease.host}) gave no sign of life for a while; "
+        f"the store was taken over{by}, as this process (on {lease.host}) sent no heartbeat for a while; "
         "this process ends, and what it had begun is gone on with there"
     )

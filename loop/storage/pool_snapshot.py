@@ -204,7 +204,7 @@ class SnapshotMaker:
 
 
 def keeping_snapshots(maker: SnapshotMaker, store: Store, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Keep what a report shows of a pool and of its trials' materials; return a view that adds each proposed one.
+    """Keep what a report shows of a pool and of its trials' materials; what is returned adds each proposed one.
 
     Args:
         maker: of the pool.

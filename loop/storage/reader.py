@@ -265,7 +265,7 @@ class Reader:
             ) from error
 
     def scored_campaign(self) -> Campaign:
-        """Return the campaign of the store that is in force, with the weights by which its trials are scored.
+        """Return the current campaign of the store, with the weights by which its trials are scored.
 
         Raises:
             StoreError: the store holds no campaign, or one of a version with another format.

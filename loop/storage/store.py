@@ -87,7 +87,7 @@ class Store(LeasedStore):
         self.release_lease()
 
     def beat(self, outcome: str = "") -> None:
-        """Record a sign of life of this session."""
+        """Record a heartbeat of this session."""
         with self._transaction() as session:
             row = session.get(SessionRow, self._session)
             if row is None:

@@ -1,1 +1,1 @@
-"""What is printed: live view, log lines, tables."""
+"""What is printed: live display, log lines, tables."""

@@ -113,8 +113,8 @@ def _growth(parameter: FloatConfig | IntegerConfig) -> str:
 
 def _condition(parameter: ParameterConfig) -> str:
     conditions = [f"{parent} is {' or '.join(map(str, levels))}" for parent, levels in parameter.when.items()]
-    told = "" if parameter.otherwise is None else f", otherwise {parameter.otherwise}"
-    return f", when {' and '.join(conditions)}{told}" if conditions else ""
+    rest = "" if parameter.otherwise is None else f", otherwise {parameter.otherwise}"
+    return f", when {' and '.join(conditions)}{rest}" if conditions else ""
 
 
 def _mixture(mixture: MixtureConfig) -> str:

@@ -1,4 +1,4 @@
-"""What ``athanor run`` shows while it runs: a live view in a terminal, plain lines anywhere else."""
+"""What ``athanor run`` shows while it runs: a live display in a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _COLOURS = {
 }
 
 
-class View(Protocol):
+class Display(Protocol):
     """Something that shows events between entering and leaving it."""
 
     def __call__(self, event: Event) -> None:
@@ -75,8 +75,8 @@ class View(Protocol):
         """Leave the screen as it should stay."""
 
 
-def view_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) -> View:
-    """Return the live view for a terminal and plain lines for anything else.
+def display_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) -> Display:
+    """Return the live display for a terminal and plain lines for anything else.
 
     Args:
         campaign: what is going to run.
@@ -84,11 +84,11 @@ def view_for(campaign: Campaign, stream: TextIO, on_broken: Callable[[], None]) 
         on_broken: called when nobody reads the stream any more.
     """
     if stream.isatty():
-        return LiveView(campaign, Console(file=stream, markup=False, emoji=False, highlight=False))
-    return PlainView(campaign, stream, on_broken)
+        return LiveDisplay(campaign, Console(file=stream, markup=False, emoji=False, highlight=False))
+    return PlainDisplay(campaign, stream, on_broken)
 
 
-class PlainView:
+class PlainDisplay:
     """One line per event, flushed at once; of what prepares the materials, in small steps, one in ten seconds."""
 
     def __init__(
@@ -101,7 +101,7 @@ class PlainView:
         self._clock = clock
         self._pace: Pace | None = None
         self._said = -math.inf
-        self._by_model: int | None = -1  # the trial of the best by the model, as it was told last
+        self._by_model: int | None = -1  # the trial of the best by the model, as it was printed last
         self._stream = stream
         self._on_broken = on_broken
         self._units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
@@ -158,8 +158,8 @@ class PlainView:
         """Leave what was printed."""
 
 
-class LiveView:
-    """A view that is redrawn four times a second."""
+class LiveDisplay:
+    """A display that is redrawn four times a second."""
 
     def __init__(self, campaign: Campaign, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -193,7 +193,7 @@ class LiveView:
         self._live.__exit__(kind, error, trace)
 
     def render(self) -> RenderableType:
-        """Return the view as it is now."""
+        """Return the display as it is now."""
         progress, now = self._progress, self._clock()
         return Group(
             _header(progress, progress.wall_time + now - self._begun),
@@ -244,12 +244,12 @@ def _best(progress: Progress) -> RenderableType:
     trial, model = progress.best, progress.posterior
     if trial is None:
         return Text("best so far: none feasible yet", style="dim")
-    told = "" if model is None else f"\n  by the model {posterior_text(model)}"
+    by_model = "" if model is None else f"\n  by the model {posterior_text(model)}"
     metrics = ", ".join(f"{name} {metric_text(value)}" for name, value in trial.metrics.items())
     return Text.assemble(
         ("best so far  ", "bold green"),
         f"{trial.label}, score {score_text(trial)}\n",
-        f"  {candidate_text(trial.candidate, progress.units)}\n  {metrics}{told}",
+        f"  {candidate_text(trial.candidate, progress.units)}\n  {metrics}{by_model}",
     )
 
 

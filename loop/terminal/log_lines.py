@@ -86,7 +86,7 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"trial {event.trial}: {event.step} begins at {event.station}{again}"
         case events.StepEnded():
-            ending = "done" if event.ok else f"failed: {event.reason}"
+            ending = "done" if event.ok else f"failed: {event.reason.removeprefix(f'{event.station}: ')}"
             return f"trial {event.trial}: {event.step} at {event.station} {ending}"
         case events.TrialEnded():
             return f"trial {event.trial.number}: {_verdict(event, axes)}"

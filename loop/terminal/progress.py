@@ -1,4 +1,4 @@
-"""What a view knows of a run: a frozen state that each event turns into the next."""
+"""What a display knows of a run: a frozen state that each event turns into the next."""
 
 from __future__ import annotations
 

@@ -89,11 +89,11 @@ def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Seq
 
 def _source_rows(store: Reader) -> Rows:
     """Return what was read of earlier campaigns and measurements."""
-    rows = [("learns from", f"{n}: {text}") for n, kept in store.artefacts(SOURCE).items() for text in _told(kept)]
+    rows = [("learns from", f"{n}: {text}") for n, kept in store.artefacts(SOURCE).items() for text in _tally(kept)]
     return rows + [("history", text) for kept in store.artefacts(HISTORY).values() for text in kept["tally"]]
 
 
-def _told(kept: Mapping[str, Any]) -> list[str]:
+def _tally(kept: Mapping[str, Any]) -> list[str]:
     """Return what was kept of a source; stores of before have no more than its measurements."""
     return list(kept.get("tally") or [f"{kept['records']} measurements"])
 

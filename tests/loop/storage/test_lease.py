@@ -113,7 +113,7 @@ def test_a_lease_of_another_machine_holds_until_it_is_over(store: Store, file: P
         Store(url(file))
     change(file, until=time.time() - 1.0)
     after = Store(url(file))
-    with pytest.raises(StoreError, match=r"the store was taken over by process .* gave no sign of life"):
+    with pytest.raises(StoreError, match=r"the store was taken over by process .* sent no heartbeat"):
         store.propose(0, Candidate({"x": 1.0}), Proposal("model"), 0.0)
     assert after.count() == 0
     after.close("")

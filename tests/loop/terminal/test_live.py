@@ -43,7 +43,7 @@ from loop.core.journal import Amendment
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
 from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
-from loop.terminal.live import LiveView, PlainView, view_for
+from loop.terminal.live import LiveDisplay, PlainDisplay, display_for
 from loop.terminal.log_lines import line
 from loop.terminal.progress import Progress, advance, keep_pace
 from tests.stores import CAMPAIGN
@@ -127,9 +127,9 @@ def test_the_events_of_these_tests_are_all_there_are(campaign: Campaign) -> None
 
 def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
     stream = io.StringIO()
-    with view_for(campaign, stream, lambda: None) as view:
+    with display_for(campaign, stream, lambda: None) as display:
         for event in events(campaign):
-            view(event)
+            display(event)
     lines = [line[9:] for line in stream.getvalue().splitlines()]
     assert lines == [
         "pool: 512 materials",
@@ -163,12 +163,12 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
 
 def test_the_reason_of_a_failure_stands_once_in_the_log(campaign: Campaign) -> None:
     stream = io.StringIO()
-    with view_for(campaign, stream, lambda: None) as view:
-        view(StepEnded(1, "make", "furnace", ok=False, reason="the door is open"))
-        view(StepEnded(2, "make", "oven", ok=False, reason="the door is open"))
-        view(StepEnded(2, "make", "furnace", ok=True))
+    with display_for(campaign, stream, lambda: None) as display:
+        display(StepEnded(1, "make", "furnace", ok=False, reason="the door is open"))
+        display(StepEnded(2, "make", "oven", ok=False, reason="the door is open"))
+        display(StepEnded(2, "make", "furnace", ok=True))
         for number, reason in enumerate(["the lid is gone", "furnace: the door is open", "dead: the door is open"]):
-            view(TrialEnded(replace(trial(number, TrialState.FAILED, None, reason), cause=Cause.LAB)))
+            display(TrialEnded(replace(trial(number, TrialState.FAILED, None, reason), cause=Cause.LAB)))
     assert [line[9:] for line in stream.getvalue().splitlines()[3:]] == [
         "trial 0: failed (lab): the lid is gone",  # it has no line of a step in this session
         "trial 1: failed (lab)",
@@ -194,21 +194,21 @@ def test_nobody_reading_any_more_stops_the_run_and_is_no_error(campaign: Campaig
             raise BrokenPipeError
 
     stop = Flag()
-    view = PlainView(campaign, Closed(), stop.set)
+    display = PlainDisplay(campaign, Closed(), stop.set)
     for event in events(campaign):
-        view(event)
+        display(event)
     assert stop.is_set()
 
 
 def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Campaign) -> None:
     console = Console(file=io.StringIO(), width=140, force_terminal=True, markup=False, color_system=None)
     now = [10.0]
-    view = LiveView(campaign, console, lambda: now[0])
+    display = LiveDisplay(campaign, console, lambda: now[0])
     for event in events(campaign)[:-6]:
-        view(event)
+        display(event)
     now[0] = 130.0
     with console.capture() as capture:
-        console.print(view.render())
+        console.print(display.render())
     shown = capture.get()
     assert "3 of 10 trials · 3 min (12 min left) · 90 USD (810 left)" in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
@@ -223,9 +223,9 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
 
 
 def test_the_live_view_shows_the_front_where_one_is_looked_for(campaign: Campaign) -> None:
-    view = LiveView(campaign, Console(file=io.StringIO()))
-    view(FrontGrew(1, Front((only(trial(1)), only(trial(0))), ("capacity",), (10.0, 2.0), 3.5)))
-    lines = [" ".join(line.split()) for line in shown(view).splitlines()]
+    display = LiveDisplay(campaign, Console(file=io.StringIO()))
+    display(FrontGrew(1, Front((only(trial(1)), only(trial(0))), ("capacity",), (10.0, 2.0), 3.5)))
+    lines = [" ".join(line.split()) for line in shown(display).splitlines()]
     assert "front so far 2 candidates on the front, which dominates 3.5 points^2" in lines
     assert "trial 1 capacity 150.0 ± 2.0 mAh/g LiCoO2, temperature 601 degC" in lines
 
@@ -244,36 +244,36 @@ def test_the_live_view_draws_in_a_terminal_and_keeps_warnings(campaign: Campaign
             return True
 
     stream = Terminal()
-    with view_for(campaign, stream, lambda: None) as view:
-        assert isinstance(view, LiveView)
+    with display_for(campaign, stream, lambda: None) as display:
+        assert isinstance(display, LiveDisplay)
         for event in events(campaign):
-            view(event)
+            display(event)
     assert "warning: [red]spike [2J in [/] the data" in stream.getvalue()
     assert "surrogate of capacity, after trial 2: too sure of itself" in stream.getvalue()
 
 
-def shown(view: LiveView) -> str:
+def shown(display: LiveDisplay) -> str:
     console = Console(file=io.StringIO(), width=140, color_system=None)
     with console.capture() as capture:
-        console.print(view.render())
+        console.print(display.render())
     return capture.get()
 
 
 def test_embedding_shows_its_pace_and_the_time_left_once_it_takes_long(campaign: Campaign) -> None:
     now = [0.0]
-    view = LiveView(campaign, Console(file=io.StringIO()), lambda: now[0])
-    view(Preparing("embedding", 100, 1300))
+    display = LiveDisplay(campaign, Console(file=io.StringIO()), lambda: now[0])
+    display(Preparing("embedding", 100, 1300))
     now[0] = 1.5
-    view(Preparing("embedding", 130, 1300))
-    assert "130 of 1,300 structures" in shown(view)
-    assert "about" not in shown(view), "it may be over at once"
+    display(Preparing("embedding", 130, 1300))
+    assert "130 of 1,300 structures" in shown(display)
+    assert "about" not in shown(display), "it may be over at once"
     now[0] = 10.0
-    view(Preparing("embedding", 300, 1300))
-    assert "300 of 1,300 structures, about 50 s left" in shown(view)
+    display(Preparing("embedding", 300, 1300))
+    assert "300 of 1,300 structures, about 50 s left" in shown(display)
     now[0] = 14.0
-    assert "about 46 s left" in shown(view)
-    view(Preparing("embedding", 1300, 1300))
-    assert "about" not in shown(view)
+    assert "about 46 s left" in shown(display)
+    display(Preparing("embedding", 1300, 1300))
+    assert "about" not in shown(display)
 
 
 def test_what_is_done_next_has_a_pace_of_its_own() -> None:
@@ -293,10 +293,10 @@ def test_what_is_done_next_has_a_pace_of_its_own() -> None:
 
 def test_piped_a_large_pool_is_not_a_line_for_each_few_structures(campaign: Campaign) -> None:
     stream, now = io.StringIO(), [0.0]
-    view = PlainView(campaign, stream, lambda: None, lambda: now[0])
+    display = PlainDisplay(campaign, stream, lambda: None, lambda: now[0])
     for done in range(100, 10_001, 100):
         now[0] = done / 100
-        view(Preparing("embedding", done, 10_000))
+        display(Preparing("embedding", done, 10_000))
     lines = [line[9:] for line in stream.getvalue().splitlines()]
     assert len(lines) == 11
     assert lines[:2] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns.values import Candidate
-from loop.core.events import Proposed, TrialEnded
+from loop.core.events import Proposed, StepEnded, TrialEnded
 from loop.core.proposals import Proposal
 from loop.terminal.log_lines import _proposed, line
 from tests.trials import completed
@@ -27,3 +27,8 @@ def test_the_outcome_constraint_in_question_is_named() -> None:
     assert line(doubted, {}).endswith("only 0.12 (capacity >= 50 mAh/g with probability 0.12)")
     ended = TrialEnded(completed(1, 40.0), "capacity >= 50 mAh/g (got 40.0 ± 2.0 mAh/g)")
     assert line(ended, {}).endswith(", breaks capacity >= 50 mAh/g (got 40.0 ± 2.0 mAh/g)")
+
+
+def test_a_failed_step_names_its_station_once() -> None:
+    failed = StepEnded(3, "calcine", "furnace_1", ok=False, reason="furnace_1: the heater is off")
+    assert line(failed, {}) == "trial 3: calcine at furnace_1 failed: the heater is off"
