@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from campaigns.combinations import combinations
-from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, Name, Number, Seconds
+from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, DottedPath, Name, Number, Seconds
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
@@ -126,6 +126,9 @@ class Campaign(Config):
     """The steps of every trial, in order."""
     fidelities: dict[Name, FidelityConfig] = Field(default_factory=dict)
     """Name to a cheaper version of some metrics; the planner decides by their costs when to use one."""
+    subscribers: tuple[DottedPath, ...] = ()
+    """Bluesky callbacks of your own, which get all documents as they come: functions of name and document, objects that
+    can be called so, or classes of such, without arguments. One that raises costs a warning."""
     budget: BudgetConfig
     """Limits on trials, time and cost, at which the campaign stops."""
     stopping: tuple[StoppingRuleConfig, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from campaigns.values import Cause, Scalar
 
@@ -24,6 +25,7 @@ class Job:
         timeout: longest time that the step may take, in seconds of lab time.
         adopt: attach to a job that the instrument already knows, and start none.
         dispatch: commits that the job is about to move something; called just before the first irreversible command.
+        start: what the start document of its run says of the campaign.
     """
 
     trial: int
@@ -36,6 +38,7 @@ class Job:
     timeout: float
     adopt: bool = False
     dispatch: Callable[[], None] = field(default=lambda: None)
+    start: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Fate(StrEnum):

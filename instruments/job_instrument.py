@@ -153,6 +153,16 @@ class JobInstrument(Device):
         """Return how long a job takes [s], by a complete recipe in the settings' units; None where nobody can tell."""
         return None
 
+    @property
+    def hints(self) -> dict[str, Any]:
+        """Return which fields of an event are worth showing: signals of the kind ``hinted``, else numeric settings."""
+        fields = super().hints["fields"]
+        return {"fields": fields or [getattr(self, key).name for key in self.settings if key not in self.texts]}
+
+    def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:  # noqa: ARG002  for those that run plans
+        """Return name and body of each Bluesky document that the instrument itself has of a job, in order."""
+        return []
+
     def never_began(self, token: str) -> bool:  # noqa: ARG002  for those that can tell
         """Return whether the instrument can rule out that a job of this token was ever begun."""
         return False

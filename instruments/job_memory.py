@@ -73,6 +73,14 @@ class JobMemory:
         """Return a file for the Bluesky documents of a job, one JSON list ``[name, document]`` a line."""
         return self._file(token).with_suffix(".jsonl").open("a", encoding="utf-8")
 
+    def kept_documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the documents of a job that are on disk; a last line that was torn by a kill does not count."""
+        try:
+            lines = self._file(token).with_suffix(".jsonl").read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [(name, body) for name, body in map(json.loads, lines)]
+
     def _file(self, token: str) -> Path:
         return self._folder / f"{token}.json"
 

@@ -15,9 +15,9 @@ from bluesky.suspenders import SuspenderBase
 from bluesky.utils import DuringTask, FailedStatus, Msg, RunEngineInterrupted, TransitionError
 
 from campaigns.errors import StepError, raised_by
+from instruments.run_context import OnDocument, RunContext
 
 Plan = Generator[Msg, Any, Any]
-OnDocument = Callable[[str, dict[str, Any]], Any]
 _MOVING = frozenset({"set", "trigger", "kickoff", "complete", "collect"})
 """Messages by which something may move, or be measured."""
 
@@ -26,10 +26,21 @@ class PlanRunner:
     """Runs plans one after the other, each in the thread that asks for it.
 
     A pause, a suspender that trips, or an abort ends a plan: what it had begun is never repeated.
+
+    Args:
+        suspenders: let nothing start, or go on, while one of them has tripped.
+        context: what the runs have in common with all others of the campaign.
     """
 
-    def __init__(self, suspenders: Iterable[Any] = ()) -> None:
-        self._engine = contain_exits(RunEngine({}, context_managers=[], during_task=DuringTask()))
+    def __init__(self, suspenders: Iterable[Any] = (), context: RunContext | None = None) -> None:
+        self._context = context or RunContext()
+        engine = RunEngine(
+            dict(self._context.start),
+            context_managers=[],
+            during_task=DuringTask(),
+            scan_id_source=lambda _: self._context.scan_id(),
+        )
+        self._engine = contain_exits(engine)
         self._engine.msg_hook = self._note
         self._lock = threading.Lock()
         self._reason = ""
@@ -52,7 +63,9 @@ class PlanRunner:
         with self._lock:
             self.moved, self.doing, self._reason = False, "", ""
         try:
-            self._engine(_without_rewinding(plan), on_document, **details)
+            whole: Any = _without_rewinding(plan)
+            whole.__name__ = getattr(plan, "__name__", "")  # which start documents state
+            self._engine(whole, [on_document, self._context.publish], **details)
         except RunEngineInterrupted:
             self._reason = self._reason or self.tripped() or "the plan was paused, and nobody resumes it"
             raise

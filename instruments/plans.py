@@ -19,6 +19,8 @@ from instruments.step_errors import is_silence
 
 EVENTS = 1
 """Events of a complete run."""
+STREAM = "primary"
+"""Name of the stream that has it."""
 
 
 def perform(instrument: JobInstrument, job: Job) -> Plan:
@@ -32,6 +34,7 @@ def perform(instrument: JobInstrument, job: Job) -> Plan:
         StepError: a setting did not arrive, or the job did not do what its recipe says.
     """
     details = {
+        **job.start,
         "plan_name": "perform",
         "instrument": instrument.name,
         "trial": job.trial,
@@ -40,8 +43,15 @@ def perform(instrument: JobInstrument, job: Job) -> Plan:
         "token": job.token,
         "sample": job.sample,
         "lab_time": instrument.clock.now(),
+        "hints": {"dimensions": _dimensions(instrument)},
     }
     return (yield from bpp.run_wrapper(contained(_perform(instrument, job)), md=details))
+
+
+def _dimensions(instrument: JobInstrument) -> list[tuple[list[str], str]]:
+    """Return what a run's readings are functions of, as Bluesky wants to have it: the numeric settings, else time."""
+    numbers = [key for key in instrument.settings if key not in instrument.texts]
+    return [([getattr(instrument, key).name], STREAM) for key in numbers] or [(["time"], STREAM)]
 
 
 def _perform(instrument: JobInstrument, job: Job) -> Plan:
@@ -105,7 +115,7 @@ def _read(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
         LabError: the job did not do what its recipe says.
     """
     while True:
-        yield from bps.create("primary")
+        yield from bps.create(STREAM)
         try:
             instrument.verify(job)
             yield from bps.read(instrument)

@@ -27,6 +27,7 @@ class Use(StrEnum):
     STRATEGY = "STRATEGY"
     PLAN = "PLAN"
     SUSPENDER = "SUSPENDER"
+    CALLBACK = "CALLBACK"
 
 
 BY_THE_WAY = ("token", "sample")
@@ -155,6 +156,8 @@ def _lab_paths(sections: Mapping[str, Any]) -> Iterator[_Named]:
     rules = getattr(sections.get("lab"), "rules", None)
     for name, reading in rules.readings.items() if rules is not None else ():
         yield f"lab.path: readings.{name}.device", reading.device, Use.DEVICE, reading.settings
+    for i, subscriber in enumerate(sections.get("subscribers", ())):
+        yield f"subscribers[{i}]", subscriber, Use.CALLBACK, {}
     strategy = getattr(sections.get("planner"), "strategy", None)
     yield "planner.strategy", None if strategy == "ax" else strategy, Use.STRATEGY, {}
     yield "lab.factory", getattr(sections.get("lab"), "factory", None), Use.LAB, {}

@@ -65,7 +65,8 @@ def _misfit(found: Any, use: Use, settings: Mapping[str, Any]) -> str:
     if use in (Use.FEATURES, Use.PLAN):
         return ""  # its settings, and what it gives, are checked where it is called
     try:
-        inspect.signature(found).bind(*[None] * ObjectKind[use].arguments, **settings)
+        made_first = use is Use.CALLBACK and isinstance(found, type)
+        inspect.signature(found).bind(*[None] * (0 if made_first else ObjectKind[use].arguments), **settings)
     except TypeError as error:
         return f"cannot be called as it has to be ({error}); needed: {ObjectKind[use].words}"
     except ValueError:

@@ -115,6 +115,12 @@ class ObjectKind(Enum):
     SUSPENDER = _Wanted(
         "a function without arguments that returns a Bluesky suspender", 0, "bluesky.suspenders.SuspenderBase"
     )
+    CALLBACK = _Wanted(
+        "a function of name and document, an object that can be called so, or a class of such that takes no arguments",
+        2,
+        "",
+        ("__call__",),
+    )
 
     @property
     def words(self) -> str:
@@ -148,9 +154,10 @@ def misfit(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
         return _class(definition, kind, settings)
     if definition.module.origin is Origin.OWN and _is_wrapped(definition.found) and kind is not ObjectKind.PREDICTOR:
         return ""
-    if trouble := _arguments(definition.found.parameters, kind, settings):
+    if trouble := _arguments(definition.found.parameters, kind.arguments, settings):
         return f"{_called(definition)} {trouble}; needed: {kind.words}"
-    if kind is not ObjectKind.PREDICTOR and (trouble := fruitless(definition, lists=bool(kind.value.parts))):
+    gives = kind not in (ObjectKind.PREDICTOR, ObjectKind.CALLBACK)
+    if gives and (trouble := fruitless(definition, lists=bool(kind.value.parts))):
         return f"{_called(definition)} {trouble}; needed: {kind.words}"
     if kind is ObjectKind.PREDICTOR:
         return _without_unit(definition)
@@ -279,7 +286,7 @@ def _keywords(definition: Definition) -> list[str] | None:
 
 
 def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, object]) -> str:
-    if kind not in (ObjectKind.LAB, ObjectKind.FEATURES, ObjectKind.MODEL):
+    if kind not in (ObjectKind.LAB, ObjectKind.FEATURES, ObjectKind.MODEL, ObjectKind.CALLBACK):
         return f"is a class; needed: {kind.words}"
     members, known = _members(definition)
     lacking = [name for name in kind.value.members if name not in members]
@@ -290,7 +297,7 @@ def _class(definition: Definition, kind: ObjectKind, settings: Mapping[str, obje
     method = next((one for one in _initialisers(definition)), None)
     if method is None:
         return ""
-    trouble = _arguments(_given_to(method), kind, settings)
+    trouble = _arguments(_given_to(method), 0 if kind is ObjectKind.CALLBACK else kind.arguments, settings)
     return f"is a class that {trouble}; needed: {kind.words}" if trouble else ""
 
 
@@ -330,9 +337,9 @@ def _members(definition: Definition) -> tuple[Collection[str], bool]:
 
 
 def _arguments(
-    parameters: Sequence[griffe.Parameter] | griffe.Parameters, kind: ObjectKind, settings: Mapping[str, object]
+    parameters: Sequence[griffe.Parameter] | griffe.Parameters, count: int, settings: Mapping[str, object]
 ) -> str:
-    """Return why something cannot be called as its key wants it; empty if it can."""
+    """Return why something cannot be called with a count of arguments, and settings; empty if it can."""
     takes = [p for p in parameters if p.kind in _BY_POSITION]
     kinds = {p.kind for p in parameters}
     required = [p.name for p in takes if p.default is None and p.name not in settings]
@@ -342,14 +349,14 @@ def _arguments(
         if p.kind is griffe.ParameterKind.keyword_only and p.default is None and p.name not in settings
     ]
     many = griffe.ParameterKind.var_positional in kinds
-    if len(required) > kind.arguments or keywords:
-        if keywords and len(takes) < kind.arguments and not many:  # what it is called with stands behind a *
-            given = f"{_count(kind.arguments)} by position"
+    if len(required) > count or keywords:
+        if keywords and len(takes) < count and not many:  # what it is called with stands behind a *
+            given = f"{_count(count)} by position"
             return f"takes {', '.join(keywords)} by keyword alone, but is called with {given}; remove the '*' before it"
         needed = ", ".join([*required, *keywords])
-        return f"needs {needed}, but is called with {_count(kind.arguments)}"
-    if len(takes) < kind.arguments and not many:
-        return f"takes {_count(len(takes))}, but is called with {_count(kind.arguments)}"
+        return f"needs {needed}, but is called with {_count(count)}"
+    if len(takes) < count and not many:
+        return f"takes {_count(len(takes))}, but is called with {_count(count)}"
     if griffe.ParameterKind.var_keyword in kinds:
         return ""
     return _not_among(settings, [p.name for p in parameters if p.kind not in _VARIADIC])

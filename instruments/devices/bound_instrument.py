@@ -117,6 +117,17 @@ class BoundInstrument(JobInstrument):
         record = self._memory.ended(token)
         return record is not None and record["state"] != UNKNOWN
 
+    @property
+    def hints(self) -> dict[str, Any]:
+        """Return the settings, and what the devices hint at of what was read of them."""
+        fields = [key for one in self.binding.devices.values() for key in getattr(one, "hints", {}).get("fields", ())]
+        read = [key for key in map(self._key, fields) if key in self._record.get("keys", {})]
+        return {"fields": [*super().hints["fields"], *read]}
+
+    def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return name and body of each document of what the devices did in a job, in order."""
+        return self._memory.kept_documents(token)
+
     def check_ready(self) -> None:
         """Check that a job may start: no other one is under way, and the devices answer and stand still.
 

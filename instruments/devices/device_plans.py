@@ -35,7 +35,10 @@ def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint]
         yield from bps.trigger_and_read(list(devices))
 
     staged = [device for device in devices if hasattr(device, "stage")]
-    yield from bpp.stage_wrapper(bpp.run_wrapper(job(), md={"plan_name": "move_and_read"}), staged)
+    hinted = [(getattr(one.moved, "hints", {}).get("fields"), "primary") for one in setpoints.values()]
+    dimensions = [one for one in hinted if one[0]] or [(["time"], "primary")]
+    md = {"plan_name": "move_and_read", "hints": {"dimensions": dimensions}}
+    yield from bpp.stage_wrapper(bpp.run_wrapper(job(), md=md), staged)
 
 
 def _move(setpoint: BoundSetpoint, value: Scalar) -> Plan:

@@ -14,7 +14,7 @@ from campaigns.parsing.yaml_lines import read_document
 from loop.core.campaign_records import CampaignRecord
 
 _NOT_IN_IT: Mapping[str, Any] = {
-    **dict.fromkeys(("description", "budget", "stopping", "history", "lab"), True),
+    **dict.fromkeys(("description", "budget", "stopping", "history", "lab", "subscribers"), True),
     "workflow": {"__all__": {"timeout"}},
     "metrics": {"__all__": {"plausible"}},
 }
@@ -22,7 +22,7 @@ _NOT_IN_IT: Mapping[str, Any] = {
 
 What was imported of the history stands in the store."""
 
-MAY_CHANGE = "description, budget, stopping, history, lab, timeout of a step, plausible of a metric"
+MAY_CHANGE = "description, budget, stopping, history, lab, subscribers, timeout of a step, plausible of a metric"
 """The same, in words."""
 
 _ABSENT = "absent"

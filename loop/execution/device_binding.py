@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,30 @@ from instruments.devices.setpoint import BoundSetpoint, resolved
 from instruments.job_instrument import Quantity
 from instruments.job_memory import JobMemory
 from instruments.plan_runner import Plan, PlanRunner, is_suspender
+from instruments.run_context import RunContext
 
 WhatIsDone = Callable[[Mapping[str, Scalar], Mapping[str, Any]], Plan]
+CONNECTING = 10.0
+"""Wall time in seconds that a device may take to answer in a lab that states none. Not tuned: EPICS takes 0.2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecords:
+    """Where plain devices have their jobs remembered, and what else a campaign's stations have in common.
+
+    Attributes:
+        state: folder beside the store.
+        patience: wall time in seconds that a device may take to answer.
+        context: what the runs of plans have in common.
+    """
+
+    state: Path
+    patience: float = CONNECTING
+    context: RunContext = field(default_factory=RunContext)
 
 
 def bound_instrument(
-    station: tuple[str, StationConfig], found: Mapping[str, Any], clock: Clock, memory: JobMemory, patience: float
+    station: tuple[str, StationConfig], found: Mapping[str, Any], clock: Clock, records: JobRecords
 ) -> BoundInstrument:
     """Return the instrument of a station with plain devices.
 
@@ -32,8 +51,7 @@ def bound_instrument(
         station: its name, and what the campaign file says of it.
         found: name to what each device's dotted path names: a class, or a device.
         clock: the lab's clock.
-        memory: of the station's jobs.
-        patience: wall time in seconds that a device may take to answer.
+        records: where its jobs are remembered.
 
     Raises:
         CampaignError: a device cannot be made, or lacks what the file says of it.
@@ -42,16 +60,17 @@ def bound_instrument(
     name, config = station
     devices = {key: _device(station, key, one) for key, one in found.items()}
     for key, device in devices.items():
-        _wait_for(device, config.bound[key].device, patience)
+        _wait_for(device, config.bound[key].device, records.patience)
     setpoints = _setpoints(station, devices)
     for setpoint in setpoints.values():
         setpoint.check()
     if config.plan is None:
-        binding = Binding(devices, setpoints, _moving(devices, setpoints), config.units)
+        what = _moving(devices, setpoints)
     else:
-        plan = load_object(config.plan, f"stations.{name}.plan", Use.PLAN, given_to_plan(config))
-        runner = PlanRunner(_suspenders(name, config))
-        binding = Binding(devices, setpoints, _planned(plan, devices), config.units, runner)
+        what = _planned(load_object(config.plan, f"stations.{name}.plan", Use.PLAN, given_to_plan(config)), devices)
+    runner = PlanRunner(_suspenders(name, config), records.context)
+    binding = Binding(devices, setpoints, what, config.units, runner)
+    memory = JobMemory(memory_folder(records.state, name))
     return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
 
 
@@ -139,6 +158,7 @@ def _planned(function: Callable[..., Any], devices: Mapping[str, Any]) -> WhatIs
         taken = {key: one for key, one in others.items() if anything or key in parameters}
         return (yield from function(**taken, **{k: _whole(v, parameters.get(k)) for k, v in recipe.items()}))
 
+    plan.__name__ = function.__name__  # which start documents state
     return plan
 
 

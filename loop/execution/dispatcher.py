@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.errors import BusyError, LabError, SampleError
@@ -21,7 +20,9 @@ from instruments.quality_gate import check_quality
 from instruments.station import Station
 from loop.core.records import Analysed, StepRecord, TrialRecord
 from loop.execution.lab_setup import build_instruments, recipe
+from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
+from loop.execution.subscribers import Subscribers, load_subscribers
 from loop.storage.store import Store
 from loop.validation.limit_checks import RecordedLimits
 from surrogates.pools.pool import Pool
@@ -59,14 +60,18 @@ class Dispatcher:
 
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
         self._campaign, self._lab, self._store = campaign, lab, store
-        self.instruments, self.absent = build_instruments(campaign, lab, store.path, begun=store.count() > 0)
+        self._documents = RunDocuments(store, lab.clock.now, Subscribers(load_subscribers(campaign.subscribers)))
+        context, begun = self._documents.context, store.count() > 0
+        self.instruments, self.absent = build_instruments(campaign, lab, store.path, context, begun=begun)
+        self._documents.recover(self.instruments)
         self.analyst = Analyst(campaign, store, pool)
         self.computers = {
             name: load_object(config.function, f"fidelities.{name}.function", Use.COMPUTATION)
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
-        self._stations = {n: Station(n, i, lab.clock, self._keep) for n, i in self.instruments.items()}
+        keep = self._documents.keep
+        self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
         self._failures = dict.fromkeys(self._stations, 0)
         self._latest = {**dict.fromkeys(self._stations, ""), **self.absent}
         self._resting: set[str] = set()
@@ -187,6 +192,7 @@ class Dispatcher:
         A sample that cannot be made does not speak against the station that says so; nor does another job that it is
         at, unless that is the same for longer than jobs take.
         """
+        self._documents.take(self.instruments[station], result.job.token)
         if result.busy and not self._stays_occupied(station, result):
             return False
         if not result.busy:
@@ -235,10 +241,19 @@ class Dispatcher:
         for station in self._stations.values():
             station.abort(reason)
 
+    def warnings(self) -> list[str]:
+        """Return what went wrong with subscribers since this was asked last."""
+        return self._documents.warnings()
+
+    def finish(self) -> list[str]:
+        """Hand all documents to who subscribes; return what went wrong."""
+        return self._documents.finish()
+
     def close(self) -> None:
         """End all stations, and let go of the lab."""
         for station in self._stations.values():
             station.close()
+        self._documents.close()
         self._lab.close()
 
     def _attempt(self, trial: TrialRecord, step: tuple[str, str, float]) -> StepRecord:
@@ -260,6 +275,7 @@ class Dispatcher:
             timeout=step.timeout,
             adopt=adopt,
             dispatch=lambda: self._store.mark(record.token, TrialState.DISPATCHED, self._lab.clock.now()),
+            start=self._documents.of_run(),
         )
 
     def _stated(self, station: str) -> RecordedLimits:
@@ -269,9 +285,6 @@ class Dispatcher:
             limits = instrument.limits
             self._known[station] = RecordedLimits(limits, {key: instrument.unit_of(key) for key in limits.ranges})
         return self._known[station]
-
-    def _keep(self, job: Job, kind: str, document: dict[str, Any]) -> None:
-        self._store.document(job.token, kind, document, self._lab.clock.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
@@ -24,26 +23,15 @@ from campaigns.user_code.loading import is_job_instrument, load_object
 from campaigns.values import Candidate, Scalar
 from instruments.devices.epics_signal import use_control_layer
 from instruments.job_instrument import JobInstrument
-from instruments.job_memory import JobMemory
 from instruments.lab import Lab
 from instruments.real_lab import RealLab
-from loop.execution.device_binding import bound_instrument, load_devices, memory_folder
+from instruments.run_context import RunContext
+from loop.execution.device_binding import CONNECTING, JobRecords, bound_instrument, load_devices
 from loop.storage.witnesses import lab_folder
 from loop.validation.limit_checks import HasLimits, constant, converted
 
 if TYPE_CHECKING:
     from loop.planning.pool_data import PoolData
-
-_CONNECTING = 10.0
-"""Wall time in seconds that a device may take to answer in a lab that states none. Not tuned: EPICS takes 0.2 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecords:
-    """Where plain devices have their jobs remembered, and how long they may take to answer [s of wall time]."""
-
-    state: Path
-    patience: float = _CONNECTING
 
 
 def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start: float) -> Lab:
@@ -89,7 +77,7 @@ def _real_lab(config: RealLabConfig, start: float) -> Lab:
 
 
 def build_instruments(
-    campaign: Campaign, lab: Lab, store: Path, *, begun: bool = False
+    campaign: Campaign, lab: Lab, store: Path, context: RunContext, *, begun: bool = False
 ) -> tuple[dict[str, JobInstrument], dict[str, str]]:
     """Return station to its instrument; and each station that has none any more to why, if the campaign has begun.
 
@@ -97,12 +85,13 @@ def build_instruments(
         campaign: its stations.
         lab: what stands at those that name no device of the user's own.
         store: the campaign's store, beside which devices that remember no jobs have them remembered.
+        context: what the runs of plans have in common.
         begun: whether to go on without the stations that do not answer, or that the lab has no more.
 
     Raises:
         LabError: there is no instrument at a station of a campaign that has not begun, or at none at all.
     """
-    records = JobRecords(lab_folder(store), getattr(campaign.lab, "connection_timeout", _CONNECTING))
+    records = JobRecords(lab_folder(store), getattr(campaign.lab, "connection_timeout", CONNECTING), context)
     found: dict[str, JobInstrument] = {}
     absent: dict[str, str] = {}
     for name, config in campaign.stations.items():
@@ -126,8 +115,7 @@ def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRec
     if config.device is not None and config.plan is None and is_job_instrument(found["device"]):
         device = found["device"]
         return _begun(called(device, config.device, where, name=name, clock=lab.clock, **config.settings), where)
-    memory = JobMemory(memory_folder(records.state, name))
-    made = bound_instrument((name, config), found, lab.clock, memory, records.patience)
+    made = bound_instrument((name, config), found, lab.clock, records)
     if isinstance(lab, RealLab):
         lab.on_close(made.close)
     return made

@@ -299,6 +299,8 @@ class Manager:
             self._session.on_event(Amended(one, text, tuple(self._state.trials), self._state.campaign))
 
     def _finish(self) -> SessionResult:
+        for text in self._dispatcher.finish():
+            self._session.on_event(Warned(text))
         trials, stop = self._state.trials, self._stop
         proposed = counted(self._session.options.max_trials or 0, "trial")
         reason = stop.reason() or f"{proposed} proposed in this session, as --max-trials says"

@@ -101,6 +101,8 @@ class StepRunner:
         """
         job, station = result.job, self._under_way.pop(result.job.token)
         record = self._state.read_step(job.trial, job.token)
+        for text in self._dispatcher.warnings():
+            self._session.on_event(Warned(text))
         if not result.ok and aborted:
             return None
         self._session.on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))

@@ -23,12 +23,14 @@ from loop.core.records import Document, PosteriorBest, Transition, TrialRecord
 from loop.storage.damage import damage_error
 from loop.storage.engine import open_engine
 from loop.storage.tables import (
+    DOCUMENT_TABLES,
     AmendmentRow,
     ArtefactRow,
     CampaignRow,
     DocumentRow,
     FindingRow,
     OutlierRow,
+    PlanDocumentRow,
     SessionRow,
     StepRow,
     TransitionRow,
@@ -145,10 +147,14 @@ class Reader:
             ]
 
     def documents(self, number: int) -> list[Document]:
-        """Return the Bluesky documents of one trial, in the order in which they came."""
+        """Return the Bluesky documents of one trial in the order in which they came, then those of its plans."""
+        found: list[Document] = []
         with Session(self._engine) as session:
-            query = select(DocumentRow).where(DocumentRow.trial == number).order_by(col(DocumentRow.id))
-            return [_document(row) for row in session.exec(query).all()]
+            for table in DOCUMENT_TABLES:
+                if inspect(self._engine).has_table(table.__tablename__):
+                    query = select(table).where(table.trial == number).order_by(col(table.id))
+                    found += [_document(row) for row in session.exec(query).all()]
+        return found
 
     def artefacts(self, kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
         """Return what was kept of a kind, all of it or one, by name; nothing from a store older than that table."""
@@ -281,7 +287,7 @@ class Reader:
         return as_shown(self.stored_campaign(), self.amendments())
 
 
-def _document(row: DocumentRow) -> Document:
+def _document(row: DocumentRow | PlanDocumentRow) -> Document:
     return Document(row.trial, row.step, row.kind, row.run_uid, row.body)
 
 

@@ -24,6 +24,7 @@ from loop.core.trial_selection import PARTIAL
 from loop.storage.artefacts import LOST
 from loop.storage.leased_store import LeasedStore
 from loop.storage.same_campaign import keep_campaign
+from loop.storage.stored_documents import Documents, end_open_runs, keep_plan_documents, last_scan_id
 from loop.storage.stored_rows import (
     amendment_row,
     drop_conclusions,
@@ -222,6 +223,22 @@ class Store(LeasedStore):
                     self._mark(session, token, TrialState.RUNNING, lab, "")
             elif kind == "event":
                 self._mark(session, token, TrialState.ACQUIRED, lab, "")
+
+    def keep_plan_documents(self, token: str, documents: Documents) -> None:
+        """Keep the documents of what a job's plan did, as far as they are not kept yet."""
+        if documents:
+            with self._transaction() as session:
+                keep_plan_documents(session, token, documents)
+
+    def end_open_runs(self, reason: str) -> None:
+        """Add a stop document, which gives a reason, to each run that has none."""
+        with self._transaction() as session:
+            end_open_runs(session, reason)
+
+    def last_scan_id(self) -> int:
+        """Return the highest number of a run; 0 before the first one."""
+        with Session(self._engine) as session:
+            return last_scan_id(session)
 
     def measure(self, token: str, metrics: Mapping[str, MetricValue]) -> None:
         """Record the metrics that a step's analysis gave."""

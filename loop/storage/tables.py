@@ -138,6 +138,23 @@ class DocumentRow(SQLModel, table=True):
     body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
+class PlanDocumentRow(SQLModel, table=True):
+    """One Bluesky document of a plan of the user's own, which a station has run within its own."""
+
+    __tablename__ = "plan_document"
+    id: int | None = Field(default=None, primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    step: str
+    token: str = Field(index=True)
+    kind: str
+    run_uid: str
+    body: dict[str, Any] = Field(sa_column=Column(JSON))
+
+
+DOCUMENT_TABLES: tuple[Any, ...] = (DocumentRow, PlanDocumentRow)
+"""The tables of documents, with the same columns."""
+
+
 class AmendmentRow(SQLModel, table=True):
     """A line of the journal, which is only ever appended to; what a run made of it is filled in once."""
 

@@ -23,6 +23,7 @@ Schema = Mapping[str, Any]
 
 ONLY_SNIPPETS: Mapping[str, str] = {
     "AsePoolConfig": "a database of the user's own",
+    "Campaign.subscribers": "code of the user's own",
     "CategoricalConfig.otherwise": "what FloatConfig.otherwise is in sintering",
     "CategoricalConfig.when": "what FloatConfig.when is in sintering",
     "ChgnetConfig": "weights that the demo has no use for",

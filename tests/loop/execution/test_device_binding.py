@@ -16,7 +16,8 @@ from campaigns.values import Cause
 from instruments.job import Job, StepResult
 from instruments.job_instrument import JobInstrument
 from instruments.real_lab import RealLab
-from loop.execution.lab_setup import JobRecords, build_instrument
+from loop.execution.device_binding import JobRecords
+from loop.execution.lab_setup import build_instrument
 from tests.labs import Crew
 
 OURS = """\

@@ -15,7 +15,8 @@ from campaigns.laboratory import StationConfig
 from campaigns.values import Candidate, Measurement, Scalar
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
-from loop.execution.lab_setup import JobRecords, build_instrument, build_lab, load_analysis, recipe
+from loop.execution.device_binding import JobRecords
+from loop.execution.lab_setup import build_instrument, build_lab, load_analysis, recipe
 from tests.loop.conftest import only_step, quick, troubled
 
 

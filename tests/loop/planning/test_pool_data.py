@@ -17,7 +17,8 @@ from campaigns.values import Candidate
 from instruments.clock import WallClock
 from instruments.devices.furnace import Furnace
 from instruments.lab import Lab
-from loop.execution.lab_setup import JobRecords, build_instrument, build_lab, recipe
+from loop.execution.device_binding import JobRecords
+from loop.execution.lab_setup import build_instrument, build_lab, recipe
 from loop.planning.pool_data import build_pool_data, caveats_of
 from loop.validation.limit_checks import check_limits
 from simulators.virtual_clock import VirtualClock
