@@ -191,7 +191,8 @@ def ranking(
         return
     if front is not None:
         print_tables("the front, best in the first term first:", front_table(front, units), "all by their score:")
-    print_tables(ranking_table(found, ShownRanking(units, stored_objective(reader), None, readings, order)))
+    shown = ShownRanking(units, stored_objective(reader), None, readings, order, reader.doubts())
+    print_tables(ranking_table(found, shown))
     if front is None:
         typer.echo(f"best by the model: {model_text(reader, found, units)}")
 

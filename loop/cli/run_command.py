@@ -109,7 +109,7 @@ def _print_outcome(campaign: Campaign, outcome: SessionResult, url: str) -> None
 
     units = {name: parameter.unit for name, parameter in campaign.space.all_parameters.items()}
     front, store = front_of(campaign, outcome.trials), Reader(url)
-    shown = ShownRanking(units, store.scored_campaign().build_objective())
+    shown = ShownRanking(units, store.scored_campaign().build_objective(), doubts=store.doubts())
     print_tables("", ranking_table(outcome.found, shown) if front is None else front_table(front, units), "")
     model = [] if front else [("best by the model", model_text(store, outcome.found, units))]
     print_rows(

@@ -12,7 +12,8 @@ from loop.core.proposals import Proposal
 from loop.core.records import TrialRecord
 
 LIKELY = 0.5
-"""Probability of being feasible below which a candidate probably breaks a constraint: more likely so than not."""
+"""Probability of being feasible below which a candidate probably breaks a constraint: more likely so than not. Such a
+candidate is not called the best by the models."""
 
 
 def broken_text(objective: Objective, one: TrialRecord | CandidateResult) -> str:
@@ -37,7 +38,12 @@ def doubtful_text(objective: Objective, proposal: Proposal) -> str:
         if bound.metric in predicted
     ]
     least = min(chances, default=(0.0, ""))[0]
-    return ", ".join(f"{text} with probability {p:.2g}" for p, text in chances if p < LIKELY or p == least)
+    return ", ".join(probability_text(text, p) for p, text in chances if p < LIKELY or p == least)
+
+
+def probability_text(constraint: str, probability: float) -> str:
+    """Return an outcome constraint with the probability that it is kept."""
+    return f"{constraint} with probability {probability:.2g}"
 
 
 def _probability(bound: Bound, predicted: MetricValue) -> float:

@@ -47,7 +47,7 @@ class TrialCompletion:
     ) -> None:
         self._planner, self._computed = parts.planner, computed_of(parts.materials)
         self._session, self._state, self._retraining = session, state, retraining
-        self._announced: tuple[PosteriorBest | None, int] | None = None  # in this session
+        self._announced: tuple[PosteriorBest | None, int, dict[int, str]] | None = None  # in this session
 
     def complete(self, number: int) -> None:
         """End a trial that has gone through all steps."""
@@ -126,12 +126,14 @@ class TrialCompletion:
         """Keep and yield the best measured candidate by the posterior, where one is looked for and it is news."""
         if wants_front(self._state.campaign) or self._planner.models.scored < FEWEST:
             return
-        found, store = self._planner.models.posterior_best(), self._session.store
-        news = (found, weights_version(a for a in store.amendments() if a.first is not None))
+        models, store = self._planner.models, self._session.store
+        found, doubtful = models.posterior_best(), models.doubts()
+        news = (found, weights_version(a for a in store.amendments() if a.first is not None), doubtful)
         if news != self._announced or store.posterior_best() is None:
             self._announced = news
             body = None if found is None else asdict(found)
-            store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1]})
+            kept = {str(number): text for number, text in doubtful.items()}
+            store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1], "doubts": kept})
             yield PosteriorBestChanged(found)
 
     def _retrained(self) -> list[tuple[str, str]]:

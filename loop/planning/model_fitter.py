@@ -25,7 +25,7 @@ from loop.planning.fitting import FitCaches, fit_posterior
 from loop.planning.health_monitor import HealthMonitor
 from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.posterior import CampaignPosterior, TrainingData
-from loop.planning.posterior_best import posterior_best
+from loop.planning.posterior_best import doubts, posterior_best
 from loop.planning.regret import estimate_regret
 from loop.planning.source_models import SourceModels
 from surrogates.models.encoder import Encoder
@@ -168,6 +168,12 @@ class ModelFitter:
         if self.scored < FEWEST_SCORED:
             return None
         return posterior_best(self.posterior(), self.trials, seed_of(self.problem.campaign.seed, self.scored))
+
+    def doubts(self) -> dict[int, str]:
+        """Return the measured candidates of which the posterior doubts that they are feasible; see ``doubts``."""
+        if self.scored < FEWEST_SCORED:
+            return {}
+        return doubts(self.posterior(), self.trials, seed_of(self.problem.campaign.seed, self.scored))
 
     def adopt(self, metric: str, prior: NDArray[np.float64]) -> None:
         """Use other values, n, of a metric's prior from now on."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 
+from loop.core.outcome_constraints import LIKELY, probability_text
 from loop.core.records import PosteriorBest, TrialRecord
 from loop.core.trial_selection import fully_measured
 from loop.planning.posterior import CampaignPosterior
@@ -18,7 +19,6 @@ from loop.planning.posterior import CampaignPosterior
 _MOST = 256  # not tuned, bounds the time: candidates that are compared, the best measured ones
 _SAMPLES = 512  # not tuned, bounds the time
 _INTERVAL = (0.025, 0.975)  # the usual 95 %
-_LIKELY = 0.5  # not tuned: probability of being feasible below which a candidate is not called the best
 
 
 def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], seed: int) -> PosteriorBest | None:
@@ -39,10 +39,10 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
     values = replace(posterior, models=posterior.processes).marginal(rows, _SAMPLES, seed)
     score, kept = torch.broadcast_tensors(posterior.problem.score(values), posterior.problem.feasible(values))
     chance = kept.double().mean(dim=0)
-    if not bool((chance >= _LIKELY).any()):
+    if not bool((chance >= LIKELY).any()):
         return None
     expected = posterior.feasible_score(values).mean(dim=0)
-    top = int(torch.where(chance >= _LIKELY, expected, -torch.inf).argmax())
+    top = int(torch.where(chance >= LIKELY, expected, -torch.inf).argmax())
     low, high = score[:, top].quantile(torch.tensor(_INTERVAL, dtype=score.dtype)).tolist()
     return PosteriorBest(
         trial=trials[places[top]].number,
@@ -51,6 +51,31 @@ def posterior_best(posterior: CampaignPosterior, trials: Sequence[TrialRecord], 
         feasibility=float(chance[top]),
         after=len(fully_measured(trials, posterior.problem.campaign.measured)),
     )
+
+
+def doubts(posterior: CampaignPosterior, trials: Sequence[TrialRecord], seed: int) -> dict[int, str]:
+    """Return the candidates that keep the outcome constraints as measured, and probably break one by the posterior.
+
+    Args:
+        posterior: fitted to the trials.
+        trials: in the order of the posterior's rows.
+        seed: determines the samples.
+
+    Returns:
+        Number of the first reading to the constraint that is the least likely kept, with that probability.
+    """
+    bounds = posterior.problem.objective.bounds
+    places = [place for place in _places(posterior, trials) if bool(posterior.outcomes[1][place])]
+    if not bounds or not places:
+        return {}
+    values = replace(posterior, models=posterior.processes).marginal(posterior.rows[places], _SAMPLES, seed)
+    kept = torch.stack(torch.broadcast_tensors(*(bound.slack(values[bound.metric]) >= 0 for bound in bounds))).double()
+    together, (least, which) = kept.amin(dim=0).mean(dim=0), kept.mean(dim=1).min(dim=0)
+    return {
+        trials[place].number: probability_text(bounds[int(which[i])].text, float(least[i]))
+        for i, place in enumerate(places)
+        if float(together[i]) < LIKELY
+    }
 
 
 def _places(posterior: CampaignPosterior, trials: Sequence[TrialRecord]) -> list[int]:

@@ -193,6 +193,11 @@ class Reader:
         best = None if found is None else PosteriorBest(**(found | {"interval": tuple(found["interval"])}))
         return best, kept["weighed"]
 
+    def doubts(self) -> dict[int, str]:
+        """Return the measured candidates, by trial, of which the models doubt that they are feasible, and why."""
+        kept = self.artefacts(POSTERIOR, BEST).get(BEST) or {}
+        return {int(number): text for number, text in kept.get("doubts", {}).items()}
+
     def event(self, token: str) -> Document | None:
         """Return the last event of the job with this token, or None."""
         with Session(self._engine) as session:

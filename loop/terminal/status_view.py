@@ -59,7 +59,7 @@ def status_rows(store: Reader) -> Rows:
     if front is not None:
         return rows + _front_rows(front, units) + _regret_rows(trials)
     rows.append(("best by the model", model_text(store, found, units)))
-    return rows + _best_rows(best(found), units) + _regret_rows(trials)
+    return rows + _best_rows(best(found), units, store.doubts()) + _regret_rows(trials)
 
 
 def _budget_rows(store: Reader, trials: Sequence[TrialRecord]) -> Rows:
@@ -134,10 +134,11 @@ def _doing(trial: TrialRecord) -> str:
     return f"{steps[-1].name} at {steps[-1].station}, {trial.state}" if steps else str(trial.state)
 
 
-def _best_rows(found: CandidateResult | None, units: Mapping[str, str]) -> Rows:
+def _best_rows(found: CandidateResult | None, units: Mapping[str, str], doubts: Mapping[int, str]) -> Rows:
     if found is None:
         return [("best measured", "no feasible candidate yet")]
     rows = [("best measured", f"{found.label}, score {score_text(found)}: {candidate_text(found.candidate, units)}")]
+    rows += [("  the models doubt", doubts[found.number])] if found.number in doubts else []
     return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.table import Table
 
@@ -52,6 +52,7 @@ class ShownRanking:
         count: how many candidates at most; None for all.
         readings: whether the single readings of a candidate stand below it.
         order: the metrics that come first, in this order.
+        doubts: number of a trial to the constraint that its candidate probably breaks by the models.
     """
 
     units: Mapping[str, str]
@@ -59,6 +60,7 @@ class ShownRanking:
     count: int | None = 10
     readings: bool = False
     order: Sequence[str] = ()
+    doubts: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def terms(self) -> Sequence[Term]:
@@ -88,7 +90,7 @@ def ranking_table(found: Iterable[CandidateResult], shown: ShownRanking) -> Tabl
 def _merits(one: TrialRecord | CandidateResult, metrics: Iterable[str], shown: ShownRanking) -> list[str]:
     """Return the metrics, what each term gives to the score, the score, and whether it is feasible."""
     values = [_single(one, name) or _metric_cell(one.metrics.get(name)) for name in metrics]
-    return [*values, *_contributions(one, shown), score_text(one), _feasible(one, shown.objective)]
+    return [*values, *_contributions(one, shown), score_text(one), _feasible(one, shown)]
 
 
 def _contributions(one: TrialRecord | CandidateResult, shown: ShownRanking) -> list[str]:
@@ -98,13 +100,13 @@ def _contributions(one: TrialRecord | CandidateResult, shown: ShownRanking) -> l
     return [format_uncertain(share.contribution.value, share.contribution.sd) for share in shares]
 
 
-def _feasible(one: TrialRecord | CandidateResult, objective: Objective | None) -> str:
+def _feasible(one: TrialRecord | CandidateResult, shown: ShownRanking) -> str:
     """Return whether a candidate may be the best, or what speaks against it."""
     if one.outlier:
         return "suspected outlier"
-    if objective is None or one.feasible is not False:
-        return "yes" if one.feasible else "no"
-    return f"no, breaks {broken_text(objective, one)}"
+    if one.feasible:
+        return f"yes, but the models doubt {shown.doubts[one.number]}" if one.number in shown.doubts else "yes"
+    return "no" if shown.objective is None else f"no, breaks {broken_text(shown.objective, one)}"
 
 
 def _single(one: TrialRecord | CandidateResult, name: str) -> str:

@@ -1,5 +1,6 @@
 """The best measured candidate by the models' posterior, asked of a planner whose laboratory answers at once."""
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -88,6 +89,25 @@ def test_a_candidate_that_likely_breaks_a_constraint_is_not_the_best() -> None:
     none = Lab(campaign(1, objective=unreachable), lab.answer, sd=0.01)
     none.run(6)
     assert none.planner.models.posterior_best() is None
+
+
+def test_a_candidate_that_was_lucky_to_keep_a_constraint_is_doubted() -> None:
+    bound = {
+        "terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}],
+        "constraints": [{"metric": "merit", "at_most": 1.5}],
+    }
+    lab = Lab(campaign(1, objective=bound, planner={"initial": 20}), lambda p, n: hill(p) - 0.6 * (n == 4), sd=0.3)
+    for number, place in enumerate((0.3, 0.29, 0.31, 0.28, 0.305, 0.9)):
+        _, candidate, proposal = lab.planner.take(Candidate({"x0": place}), "asked")
+        lab.trials.append(lab._ended(number, candidate, proposal))
+        lab.planner.ingest(lab.trials[-1])
+    lucky = lab.trials[4]
+    assert lucky.score is not None
+    assert lucky.score < 1.5, "kept as measured"
+    text = lab.planner.models.doubts()[4]
+    assert re.fullmatch(r"merit <= 1\.5 with probability 0\.[0-4]\d*", text)
+    assert 5 not in lab.planner.models.doubts()
+    assert Lab(campaign(1), lab.answer).planner.models.doubts() == {}
 
 
 def test_it_is_the_same_after_the_trials_were_recalled() -> None:
