@@ -176,6 +176,9 @@ class StepConfig(Config):
     """Keyword arguments of the analysis. Those of diffraction: radiation, a tube by name (CuKa, CoKa, MoKa, ...; CuKa1
     where K-alpha-2 is stripped) or a wavelength (0.4133 Å, 30 keV), by default CuKa; exclude, ranges of 2 theta in
     deg to leave out."""
+    analysis_timeout: Annotated[Seconds, Field(gt=0)] = 300.0
+    """Longest time on the wall that an analysis of your own may take. It runs in a process of its own: one that takes
+    longer, exits or crashes costs its trial only."""
     gives: tuple[Name, ...] = ()
     """Measured metrics that the analysis returns."""
     timeout: Seconds

@@ -17,6 +17,7 @@ from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_step
 from loop.diagnostics.model_changes import model_changes
+from loop.execution.analysis_process import AbandonedError
 from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.dispatcher import Dispatcher
@@ -61,6 +62,7 @@ class Manager:
         self._steps = StepRunner(self._state, session, dispatcher)
         self._completion = TrialCompletion(parts, session, self._state, retraining)
         self._proposals_left = session.options.max_trials
+        dispatcher.analyst.abandoned = session.options.abort.is_set
 
     def run(self) -> SessionResult:
         """Go on until a stopping rule holds or the user interrupts, and everything under way has ended.
@@ -232,7 +234,11 @@ class Manager:
     def _analyse_step(self, number: int, record: StepRecord) -> None:
         """Analyse what a step has acquired, and complete the trial after the last one."""
         step, trial = self._state.campaign.step(record.name), self._state[number]
-        analysed = self._dispatcher.analyst.analyse(trial, step, record)
+        try:
+            analysed = self._dispatcher.analyst.analyse(trial, step, record)
+        except AbandonedError:
+            self._interrupted()  # its raw data are stored, and are analysed by the next session
+            return
         if analysed.metrics:
             self._session.store.measure(record.token, analysed.metrics)
             self._state.read_trial(number)
@@ -278,7 +284,10 @@ class Manager:
     def _settle(self) -> bool:
         """Settle the trials that operators have decided about; return whether there were any."""
         now = self._session.clock.now()
-        done = settle_pending(self._state, self._dispatcher.analyst, self._planner, now)
+        try:
+            done = settle_pending(self._state, self._dispatcher.analyst, self._planner, now)
+        except AbandonedError:
+            return False  # what is asked for stays in the journal
         for event in done:
             self._session.on_event(event)
             if event.amendment.first is not None:

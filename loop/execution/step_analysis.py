@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
@@ -14,6 +12,7 @@ from campaigns.errors import CampaignError, LimitError, Problem, SampleError, Un
 from campaigns.fidelity import all_steps
 from campaigns.laboratory import StepConfig
 from campaigns.units import convert, convert_difference
+from campaigns.user_code.module_files import OURS
 from campaigns.values import Cause, Measurement, MetricValue
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument, readings
@@ -23,6 +22,8 @@ from instruments.staleness import SampleReading, stale
 from instruments.unusable import dead, not_finite
 from loop.core.records import Analysed, Document, StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_step
+from loop.execution.analysis_child import AnalysisTask, FailedAnalysisError, analysed, failure_of
+from loop.execution.analysis_process import PROCESS, AbandonedError
 from loop.execution.lab_setup import load_analysis
 from loop.storage.reader import Reader
 from surrogates.pools.pool import Pool
@@ -40,12 +41,16 @@ class Analyst:
         store: holds the raw data.
         pool: the materials, for analyses that need a structure.
 
+    Attributes:
+        abandoned: asked while an analysis is at work, whether nobody waits for it any more.
+
     Raises:
         CampaignError: an analysis cannot be loaded.
     """
 
     def __init__(self, campaign: Campaign, store: Reader, pool: Pool | None) -> None:
         self._campaign, self._store, self._pool = campaign, store, pool
+        self.abandoned: Callable[[], bool] = lambda: False
         self._analyses = {step.name: load_analysis(step) for step in campaign.steps}
 
     def analyse(self, trial: TrialRecord, step: StepConfig, record: StepRecord, *, trusting: bool = False) -> Analysed:
@@ -61,7 +66,7 @@ class Analyst:
         try:
             data, stated = in_expected_units(analysis, data, stated)
             context = AnalysisContext(trial.candidate.material, self.structure(trial), stated)
-            found = analysis(data, context)
+            found = self._run(step, data, context)
             if not isinstance(found, Measurement):
                 return _no_measurement(step, found)
             if trusting:
@@ -72,12 +77,29 @@ class Analyst:
             relabelled = () if trusting else passed_on(found, data, stated)
         except SampleError as error:
             return Analysed(missing={trial.metric_key(name): f"no value: {error}" for name in units})
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - an analysis may raise anything, exit() too
+        except AbandonedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a user's unit, or what pretends to be a measurement, may raise anything
             return self._judged(step, record, failed(f"analysis of {step.name}", error))
         if why := "; ".join((*gate.wrong, *relabelled)) or _misnamed(found, units):
             return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
         analysed = _analysed(trial, found, gate, units)
         return analysed if trusting or not analysed.missing else self._judged(step, record, analysed)
+
+    def _run(self, step: StepConfig, data: dict[str, Any], context: AnalysisContext) -> object:
+        """Return what a step's analysis returns; one of a user's own runs in a process of its own.
+
+        Raises:
+            SampleError: the analysis raises it.
+            FailedAnalysisError: it raises another error, takes too long, or crashes.
+            AbandonedError: nobody waits any more.
+        """
+        task = AnalysisTask(step.analysis or "", step.analysis_settings, data, context)
+        if task.path.partition(".")[0] not in OURS:
+            return PROCESS.run(task, step.analysis_timeout, self.abandoned)
+        if isinstance(found := analysed(task), SampleError | FailedAnalysisError):
+            raise found
+        return found
 
     def step(self, name: str) -> StepConfig:
         """Return the step of a name."""
@@ -166,20 +188,17 @@ class Analyst:
 
 
 def _no_measurement(step: StepConfig, returned: object) -> Analysed:
-    """Return what comes of an analysis that returned something else than a measurement."""
-    got = "nothing" if returned is None else f"a {type(returned).__name__}"
+    """Return what comes of an analysis that returned something of another type than a measurement."""
+    got = "nothing" if returned == "NoneType" else f"a {returned}"
     why = f"it returned {got}; needed: a campaigns.values:Measurement"
     return Analysed(flags=(f"analysis failed: {why}",), cause=Cause.ANALYSIS, fault=f"{step.name}: {why}")
 
 
 def failed(what: str, error: BaseException) -> Analysed:
     """Return what comes of somebody's program that raises an error, with the line of theirs in which it came."""
-    kind = type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = frames[1] if len(frames) > 1 else frames[0]  # the first is our own call
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    flag = f"{what.split()[0]} failed: {kind}: {error} ({place})"
-    return Analysed(flags=(flag,), cause=Cause.ANALYSIS, fault=f"{what}: {kind} at {place}")
+    told = error if isinstance(error, FailedAnalysisError) else failure_of(error)
+    flag = f"{what.split()[0]} failed: {told.said}"
+    return Analysed(flags=(flag,), cause=Cause.ANALYSIS, fault=f"{what}: {told.fault}")
 
 
 def _misnamed(found: Measurement, units: Mapping[str, str]) -> str:

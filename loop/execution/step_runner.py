@@ -124,7 +124,8 @@ class StepRunner:
             return None
         if state is not TrialState.QUEUED:
             return TrialResult(state, reason, cause=result.cause, job=job.token)
-        if not (result.busy and job.adopt):  # else the same attempt waits for its station
+        known = (result.busy and job.adopt) or store.lost_station(job.trial, job.step) is not None
+        if not known:  # else the instrument may know the job by its token, so that the same attempt waits
             store.requeue(job.token, now, reason)  # nothing was moved, so that nothing is repeated
         self._state.read_trial(job.trial)
         self._rest(job.trial, station, busy=result.busy)

@@ -80,7 +80,9 @@ def bench_of(tmp_path: Path) -> Callable[[str], Bench]:
 def troubled(device: str, **changes: Any) -> dict[str, Any]:
     """A campaign of eight trials on one bench of ``tests.loop.troubled``."""
     number = {"kind": "float", "unit": "1", "low": 0, "high": 1}
-    step = only_step(["height"], ["x", "y"], stations=["bench"], analysis="tests.loop.troubled:height", timeout="2 h")
+    step = only_step(
+        ["height"], ["x", "y"], stations=["bench"], analysis="tests.loop.bench_analyses:height", timeout="2 h"
+    )
     return {
         "name": "troubled",
         "seed": 1,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,3 +43,17 @@ def misnames(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:
 
 def has_no_value(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:
     raise SampleError("the pellet is cracked")
+
+
+def hangs(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:
+    time.sleep(3600.0)
+    return Measurement({"capacity": GOOD})
+
+
+def crashes(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return Measurement({"capacity": GOOD})
+
+
+def gives_what_cannot_be_told(data: Mapping[str, Any], context: AnalysisContext) -> Measurement:
+    return Measurement({"capacity": GOOD, "other": lambda: None})  # type: ignore[dict-item]

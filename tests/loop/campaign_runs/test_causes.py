@@ -1,5 +1,6 @@
 """What a failure speaks of: the sample, which is held against the candidate, or the lab, which is not."""
 
+import threading
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ from campaigns.amendments import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import open_journal_editor, settle
+from loop.core.events import Event, StepEnded
 from loop.planning.failures import failures
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
@@ -125,14 +127,14 @@ def test_stale_data_go_into_quarantine_whenever_the_session_was_begun(bench: Ben
 def test_an_analysis_that_returns_no_measurement_is_told_what_is_needed(bench: Bench) -> None:
     (step,) = troubled("Bench")["workflow"]
     outcome = bench.run(
-        troubled("Bench", workflow=[step | {"analysis": "tests.loop.troubled:unpacked"}], budget={"trials": 1})
+        troubled("Bench", workflow=[step | {"analysis": "tests.loop.bench_analyses:unpacked"}], budget={"trials": 1})
     )
     assert "it returned a dict; needed: a campaigns.values:Measurement" in outcome.trials[0].reason
 
 
 def analysed_by(device: str, analysis: str) -> dict[str, Any]:
     data = troubled(device, budget={"trials": 6})
-    data["workflow"][0]["analysis"] = f"tests.loop.troubled:{analysis}"
+    data["workflow"][0]["analysis"] = f"tests.loop.bench_analyses:{analysis}"
     return data
 
 
@@ -154,3 +156,34 @@ def test_nan_that_is_there_by_nature_is_not_held_against_a_sample_that_gave_no_n
     assert (TrialState.COMPLETED, None) in ended
     first = ended.index((TrialState.COMPLETED, None))
     assert set(ended[first:]) == {(TrialState.COMPLETED, None), (TrialState.FAILED, Cause.SAMPLE)}
+
+
+def test_an_analysis_that_hangs_exits_or_crashes_costs_its_trial_only_and_teaches_nothing(bench: Bench) -> None:
+    data = analysed_by("Bench", "wedged")
+    data["workflow"][0]["analysis_timeout"] = "1 s"
+    outcome = bench.run(data)
+    held = {t.number: t for t in outcome.trials if t.state is not TrialState.COMPLETED}
+    assert {number: (t.state, t.cause) for number, t in held.items()} == dict.fromkeys(
+        (1, 2, 3), (TrialState.QUARANTINED, Cause.ANALYSIS)
+    )
+    assert held[1].reason.startswith("make: analysis failed: it took longer than 1 s and was ended")
+    assert held[2].reason.startswith("make: analysis failed: SystemExit: no licence (bench_analyses.py:")
+    assert held[3].reason.startswith("make: analysis failed: its process died by signal 6 (SIGABRT), twice")
+    assert all(Reader(bench.url).event_data(t.steps[-1].token) for t in held.values()), "the raw data are kept"
+    assert failures(outcome.trials) == ()
+    assert not set(held) & set(outcome.trials[-1].proposal.learnt_from)
+
+
+def test_whoever_aborts_waits_for_no_analysis_and_the_next_session_does_it(bench: Bench) -> None:
+    data, abort = analysed_by("Bench", "wedged"), threading.Event()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, StepEnded) and event.trial == 1:
+            threading.Timer(0.2, abort.set).start()
+
+    outcome = bench.run(data, hear, abort=abort)
+    assert (outcome.aborted, outcome.trials[1].state) == (True, TrialState.ACQUIRED)
+    data["workflow"][0]["analysis_timeout"] = "1 s"
+    outcome = bench.run(data)
+    assert outcome.trials[1].state is TrialState.QUARANTINED
+    assert len(outcome.trials[1].steps) == 1

@@ -27,7 +27,7 @@ def forming(**changes: Any) -> dict[str, Any]:
     data["metrics"] = {name: {"kind": "measured", "unit": "1"} for name in ("amount", "purity")}
     terms = [{"goal": "maximise", "metric": name, "scale": 0.1} for name in data["metrics"]]
     (step,) = data["workflow"]
-    step |= {"analysis": "tests.loop.troubled:amount_and_purity", "gives": list(data["metrics"])}
+    step |= {"analysis": "tests.loop.bench_analyses:amount_and_purity", "gives": list(data["metrics"])}
     return data | {"objective": {"terms": terms}, "workflow": [step]} | changes
 
 
@@ -35,7 +35,12 @@ def two_steps(device: str) -> dict[str, Any]:
     """A campaign whose samples are measured twice; the second bench is the troubled one."""
     data = troubled("Bench", budget={"trials": 9})
     (step,) = data["workflow"]
-    second = step | {"name": "look", "stations": ["eye"], "analysis": "tests.loop.troubled:last", "gives": ["colour"]}
+    second = step | {
+        "name": "look",
+        "stations": ["eye"],
+        "analysis": "tests.loop.bench_analyses:last",
+        "gives": ["colour"],
+    }
     data["stations"]["eye"] = {"kind": "device", "device": f"tests.loop.troubled:{device}"}
     data["metrics"]["colour"] = {"kind": "measured", "unit": "1"}
     data["objective"]["terms"].append({"goal": "maximise", "metric": "colour", "scale": 0.1})
@@ -62,7 +67,7 @@ def test_where_a_metric_cannot_be_had_the_campaign_does_not_return(formed: tuple
 
 def test_an_analysis_can_say_that_a_sample_gives_no_value(bench: Bench) -> None:
     data = troubled("Bench", budget={"trials": 12})
-    data["workflow"][0]["analysis"] = "tests.loop.troubled:shattered"
+    data["workflow"][0]["analysis"] = "tests.loop.bench_analyses:shattered"
     outcome = bench.run(data)  # three in a row are no fault of the analysis, and end nothing
     failed = [t for t in outcome.trials if t.state is TrialState.FAILED]
     assert len(failed) > 3
@@ -183,7 +188,7 @@ def test_an_implausible_row_of_a_table_is_named_and_left_out(bench: Bench, limit
 
 def test_a_metric_that_no_sample_has_is_told_once(bench: Bench) -> None:
     data = forming(budget={"trials": 5})
-    data["workflow"][0]["analysis"] = "tests.loop.troubled:amount_alone"
+    data["workflow"][0]["analysis"] = "tests.loop.bench_analyses:amount_alone"
     outcome = bench.run(data)
     assert {t.missing for t in outcome.trials} == {("purity",)}
     told = [event.text for event in bench.events if isinstance(event, Warned)]

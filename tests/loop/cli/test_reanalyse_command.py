@@ -19,7 +19,7 @@ from loop.core.events import Warned
 from loop.planning.planner import Planner
 from loop.storage.reader import Reader
 from surrogates.models.encoder import Encoder
-from tests.loop import troubled as benches
+from tests.loop import bench_analyses as benches
 from tests.loop.conftest import Bench, troubled
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 def analysed_by(analysis: str, **changes: Any) -> dict[str, Any]:
     data = troubled("Bench", **changes)
-    data["workflow"][0]["analysis"] = f"tests.loop.troubled:{analysis}"
+    data["workflow"][0]["analysis"] = f"tests.loop.bench_analyses:{analysis}"
     return data
 
 

@@ -13,7 +13,7 @@ def test_trials_that_lack_a_measured_metric_make_no_model_to_ask(bench: Bench) -
     table.write_text("x,y,height\n0.1,0.2,0.5\n0.3,0.4,0.6\n0.5,0.6,0.7\n0.6,0.6,0.8\n")
     data = troubled("Bench", history=[{"kind": "table", "name": "before", "file": str(table)}])
     data["metrics"]["colour"] = {"kind": "measured", "unit": "1"}
-    second = {"name": "look", "stations": ["eye"], "analysis": "tests.loop.troubled:last", "gives": ["colour"]}
+    second = {"name": "look", "stations": ["eye"], "analysis": "tests.loop.bench_analyses:last", "gives": ["colour"]}
     data["stations"]["eye"] = data["stations"]["bench"]
     data["workflow"].append(data["workflow"][0] | second)
     outcome = bench.run(data, max_trials=1)
