@@ -6,6 +6,8 @@ AthanorError
 ├── TableError         a table, or a cell of it, cannot be read; a CampaignError where a campaign names it
 ├── LabError           an instrument or its link failed (exit code 3)
 │   ├── LimitError     a setpoint lies outside the limits, or the limits cannot be read
+│   ├── InterlockError  something that has to hold before anything moves does not, or cannot be read
+│   │   └── EmergencyStopError  somebody has made an emergency stop, and nobody has cleared it
 │   ├── StepError      a step ended without proof that it did what was asked
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── BusyError      an instrument is at another job; what waits for it waits
@@ -100,6 +102,14 @@ class LabError(AthanorError):
 
 class LimitError(LabError):
     """A setpoint lies outside the limits, or the limits cannot be read."""
+
+
+class InterlockError(LabError):
+    """What has to hold before anything moves does not hold, or cannot be read."""
+
+
+class EmergencyStopError(InterlockError):
+    """Somebody has made an emergency stop, and nobody has cleared it."""
 
 
 class StepError(LabError):

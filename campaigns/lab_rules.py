@@ -185,7 +185,7 @@ def in_unit_of(limit: LimitConfig | None, value: Scalar) -> Scalar:
     Raises:
         UnitError: it has another kind of unit.
     """
-    if limit is None or limit.unit is None or isinstance(value, int):
+    if limit is None or limit.unit is None or value == STOP:
         return value
     return to_unit(value, limit.unit)
 

@@ -218,6 +218,13 @@ class JobInstrument(Device):
         if waiting is not None:
             waiting[0].end(StepError(f"{self.name}: nobody waits for the job any more"))
 
+    def halt(self, reason: str) -> None:
+        """Give up the job under way for the sake of safety, if the device can be told to; answers at once.
+
+        An instrument that can stop its program, or switch off its heater, does so here. What a lab file sets as the
+        safe state has been set before.
+        """
+
     def verify(self, job: Job) -> None:
         """Prove from readings that the job has ended, and did what its recipe says.
 

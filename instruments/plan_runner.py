@@ -83,6 +83,11 @@ class PlanRunner:
         self._reason = reason
         threading.Thread(target=abort_plan, args=(self._engine, reason), name="abort", daemon=True).start()
 
+    def filtered(self, preprocessor: Callable[[Plan], Plan]) -> Callable[[], None]:
+        """Let all plans from now on pass through a preprocessor; return what takes it away again."""
+        self._engine.preprocessors.append(preprocessor)
+        return lambda: self._engine.preprocessors.remove(preprocessor)
+
     def tripped(self) -> str:
         """Return why a suspender lets nothing start; empty if none does."""
         found = [one.get_futures() for one in self._engine.suspenders if one.tripped]

@@ -39,6 +39,7 @@ from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
 from loop.storage.row_outcomes import tally
+from loop.storage.stop_files import STOP_FILE, stop_file_of
 from loop.storage.store import Store
 from loop.storage.witnesses import beyond_text, lab_folder
 from loop.validation.limit_checks import check_limits, keep_limits, missing_settings, misstated, ruled
@@ -61,6 +62,8 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     Raises:
         AthanorError: the campaign cannot be run: file, lab, model or store.
     """
+    if not options.dry_run:
+        stop_file_of(campaign, store_path(options.store_url)).check()
     torch.set_num_threads(1)  # the models are small, and sums then have one order
     materials = build_pool_data(campaign, lambda *far: on_event(Preparing(*far)))
     if materials is not None:
@@ -139,6 +142,7 @@ def _run(
         if not trials and (late := list(late_steps(now.campaign, dispatcher.instruments))):
             raise CampaignError(late, now.campaign.name)
         dispatcher.analyst.check_units(dispatcher.instruments)
+        store.keep(STOP_FILE, "path", {"path": str(dispatcher.safety.stop.path)})
         keep_limits(store, ruled(now.campaign, dispatcher.instruments))
         on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions(), time.time())))
         on_event(StationsReady(dispatcher.describe))

@@ -54,6 +54,12 @@ async def take(group: FurnaceGroup, instance: Any, value: Any) -> None:
     await group.begin(value if isinstance(value, str) else bytes(value).split(b"\0")[0].decode())
 
 
+async def halt(group: FurnaceGroup, instance: Any, value: Any) -> None:
+    """End the program under way, and switch the heater off."""
+    del instance, value
+    await group.halt()
+
+
 async def watch(group: FurnaceGroup, instance: Any, async_lib: Any) -> None:
     """Read the thermocouple again and again, and end programs that are over."""
     while True:
@@ -80,6 +86,7 @@ class FurnaceGroup(PVGroup):
     state = choice("State", "idle", "busy", "done", "fault")
     message = words("Message")
     command = words("Start", put=take)
+    stop = pvproperty(name="Stop", value=0, put=halt)
     phase = words("Phase", "idle")
     door = choice("Door", "closed", "open")
 
@@ -115,6 +122,13 @@ class FurnaceGroup(PVGroup):
         self._running = Running(Program(self.setpoint.value, self.time.value, self.ramp_rate.value), self._now())
         await self.state.write("busy")
         await self.token.write(token)
+
+    async def halt(self) -> None:
+        """End the program under way as failed."""
+        if self._running is not None:
+            self._running = None
+            await self.message.write("stopped by command")
+            await self.state.write("fault")
 
     async def scan(self, readback: Any) -> None:
         """Read the thermocouple once, and see how far the program is."""

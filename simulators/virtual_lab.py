@@ -53,6 +53,7 @@ class VirtualInstrument(JobInstrument):
         self._entry: LedgerEntry | None = None
         self._outcome = JobOutcome(0.0, {})
         self._ends = 0.0
+        self._halted = False
         if (entry := bench.ledger.last(name)) is not None:
             self._assume_job(entry)
 
@@ -102,6 +103,13 @@ class VirtualInstrument(JobInstrument):
             self.message.put("the job never reported its end")
             self.state.put("fault")
 
+    def halt(self, reason: str) -> None:
+        """End the job under way as failed."""
+        if self.state.get() == "busy":
+            self._halted = True
+            self.message.put(reason)
+            self.state.put("fault")
+
     def progress(self) -> str:
         """Return what the instrument does now, for people; answers at once."""
         if self._entry is None or self.state.get() != "busy":
@@ -140,7 +148,7 @@ class VirtualInstrument(JobInstrument):
         self._outcome = self.outcome(entry)
         if new:
             self.bench.ledger.append(entry)
-        self._entry = entry
+        self._entry, self._halted = entry, False
         self._show(entry)
         self._ends = entry.started + self._outcome.duration
         if "hang" in faults:
@@ -162,6 +170,8 @@ class VirtualInstrument(JobInstrument):
             getattr(self, key).put(value)
 
     def _end(self) -> None:
+        if self._halted:
+            return
         for key, value in self._outcome.values.items():
             getattr(self, key).put(value)
         self.message.put(self._outcome.failure)

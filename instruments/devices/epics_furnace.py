@@ -36,6 +36,7 @@ class EpicsFurnace(Furnace):
     state = _text("State", kind=Kind.omitted)
     message = _text("Message", kind=Kind.omitted)
     command = _text("Start", kind=Kind.omitted)
+    stop_command = Component(Channel, "Stop", kind=Kind.omitted)
     phase = _text("Phase", kind=Kind.omitted)
 
     temperature = Component(Channel, "Temperature", unit="degC")
@@ -86,6 +87,10 @@ class EpicsFurnace(Furnace):
             target=self._watch, args=(status, token, ended), name=f"watch-{self.name}", daemon=True
         ).start()
         return status
+
+    def halt(self, reason: str) -> None:  # noqa: ARG002  the controller gives its own
+        """Let the controller end the program under way."""
+        self.stop_command.put(1, wait=False)
 
     def progress(self) -> str:
         """Return what the controller last said that it does."""

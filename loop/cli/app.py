@@ -152,6 +152,37 @@ def run(
 
 
 @app.command()
+def stop(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="A campaign, lab or stop file; without it, all laboratories of this folder."
+        ),
+    ] = None,
+    emergency: Annotated[
+        bool,
+        typer.Option("--emergency", help="Bring all stations into their safe states now; nothing moves afterwards."),
+    ] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Clear the emergency stop, so that things may move.")] = False,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who stops or clears.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "",
+) -> None:
+    """Stop a laboratory in an emergency, or clear such a stop once its cause is gone.
+
+    It acts on all stations within half a second, and holds until somebody clears it.
+    """
+    from loop.cli.stop_command import StopRequest, clear_stop, stop_everything
+
+    if emergency == clear:
+        raise typer.BadParameter("needed: --emergency or --clear", param_hint="--emergency")
+    if clear and not (by and reason):
+        raise typer.BadParameter("needed: --by NAME and --reason WHY, which are written down", param_hint="--clear")
+    request = StopRequest(file, by, reason)
+    for line in (stop_everything if emergency else clear_stop)(request):
+        typer.echo(line)
+
+
+@app.command()
 def status(file: _FILE = None, store: _STORE = None) -> None:
     """Show the progress of a campaign: trials, cost, best so far, what is under way."""
     from loop.storage.paths import open_existing

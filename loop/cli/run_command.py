@@ -27,6 +27,7 @@ from loop.sampling.nonempty import check_not_empty
 from loop.storage.campaign_status import model_text
 from loop.storage.paths import default_store
 from loop.storage.reader import store_path
+from loop.storage.stop_files import stop_file_of
 from loop.terminal.console import print_rows, print_tables
 from loop.terminal.live import display_for
 from loop.terminal.trial_tables import ShownRanking, front_table, ranking_table
@@ -60,6 +61,8 @@ def run_campaign(request: Request) -> ExitCode:
     check_models(campaign, request.file)
     check_not_empty(campaign, str(request.file))
     url = request.store or default_store(request.file)
+    if not request.dry_run:
+        stop_file_of(campaign, store_path(url)).check()
     for note in check_lab(campaign, request.file, begun=store_path(url).exists()):
         print_rows([("note", note)])
     for unused in unused_by_strategy(campaign):

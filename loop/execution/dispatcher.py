@@ -19,6 +19,7 @@ from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
 from loop.core.records import Analysed, StepRecord, TrialRecord
+from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
@@ -70,8 +71,10 @@ class Dispatcher:
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
+        self.safety = LabSafety(campaign, store.path, self.instruments)
         keep = self._documents.keep
         self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
+        self.safety.watch(self._stations)
         self._failures = dict.fromkeys(self._stations, 0)
         self._latest = {**dict.fromkeys(self._stations, ""), **self.absent}
         self._resting: set[str] = set()
@@ -109,7 +112,7 @@ class Dispatcher:
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
         ready = (s for s in self.choices(step, trial) if self.usable(s) and s not in self._resting)
-        return next((s for s in ready if not self._stations[s].busy), None)
+        return next((s for s in ready if not self._stations[s].busy and not self.safety.held(s)), None)
 
     def choices(self, step: StepConfig, trial: TrialRecord) -> tuple[str, ...]:
         """Return the stations that may do a trial's step: of one that has begun it already, only that."""
@@ -120,7 +123,7 @@ class Dispatcher:
 
     def waiting(self, step: StepConfig) -> bool:
         """Return whether a station of a step will be tried again after a while."""
-        return any(self.usable(s) and s in self._resting for s in step.stations)
+        return any(self.usable(s) and (s in self._resting or self.safety.held(s)) for s in step.stations)
 
     def rest(self, station: str, woken: Callable[[], None]) -> float:
         """Leave a station alone that was not ready; return for how many seconds, after which ``woken`` is called."""
@@ -163,6 +166,7 @@ class Dispatcher:
         record = record or self._attempt(trial, (step.name, station, step.cost_of(trial.candidate.parameters)))
         if not adopt:
             self._store.claim(trial.number, record, self._lab.clock.now())
+        self.safety.begins(station)
         self._stations[station].submit(self._job(trial, step, record, adopt), done)
         return record.token
 
@@ -197,6 +201,8 @@ class Dispatcher:
             return False
         if not result.busy:
             self._occupied.pop(station, None)
+        if not result.ok and self.safety.interrupted(station):
+            return False  # it says nothing of the station
         well = result.ok or result.cause is Cause.SAMPLE
         self._failures[station] = 0 if well else self._failures[station] + 1
         self._latest[station] = "" if well else result.error or ""
@@ -254,6 +260,7 @@ class Dispatcher:
         for station in self._stations.values():
             station.close()
         self._documents.close()
+        self.safety.close()
         self._lab.close()
 
     def _attempt(self, trial: TrialRecord, step: tuple[str, str, float]) -> StepRecord:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from campaigns.amendments import AddTrial
-from campaigns.errors import AnalysisError, PlannerError
+from campaigns.errors import AnalysisError, EmergencyStopError, PlannerError
 from campaigns.laboratory import StepConfig
 from instruments.job import StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
@@ -68,7 +68,8 @@ class Manager:
         """Go on until a stopping rule holds or the user interrupts, and everything under way has ended.
 
         Raises:
-            LabError: a step has no usable station left, or the same analysis fails trial after trial.
+            LabError: a step has no usable station left, the same analysis fails trial after trial, or somebody has made
+                an emergency stop.
             PlannerError: the generation strategy that the campaign names fails, or is too slow.
         """
         self._resume()
@@ -80,6 +81,8 @@ class Manager:
             result = self._steps.next_result(self._interrupted)
             if result is not None:
                 self._handle(result)
+        if self._stop.emergency:
+            raise EmergencyStopError(self._stop.emergency)
         if self._stop.fault:
             raise AnalysisError(self._stop.fault)
         if not self._stop.interrupted:
@@ -118,7 +121,7 @@ class Manager:
 
     def _propose(self) -> bool:
         """Queue one more trial, if the queue is short and nothing speaks against it; return whether there was news."""
-        if self._stop.fault or self._stop.reason() is not None or self._proposals_left == 0:
+        if self._stop.halted or self._stop.reason() is not None or self._proposals_left == 0:
             return False
         asked = requested_trial(self._state)
         if asked is None and queue_is_full(self._state.open):
@@ -208,9 +211,14 @@ class Manager:
         raise self._dispatcher.unusable_error(step)
 
     def _interrupted(self) -> bool:
-        """Notice Ctrl-C, and bring the stations to a safe state where it is urgent; return whether it is news."""
+        """Notice Ctrl-C, and what interlocks have done; return whether there is news."""
+        news = self._dispatcher.safety.news()
+        for text in news:
+            self._session.on_event(Warned(text))
+        if self._dispatcher.safety.emergency and not self._stop.emergency:
+            self._stop.stop_at_once(self._dispatcher.safety.emergency)
         if not self._stop.noticed():
-            return False
+            return bool(news)
         if self._stop.aborted:
             self._dispatcher.abort(INTERRUPTED)
         return True

@@ -135,7 +135,9 @@ class StepRunner:
         """Leave a station alone for a while that was not ready for a trial."""
         if not self._dispatcher.usable(station):
             return
-        if busy:
+        if why := self._dispatcher.safety.held(station):
+            text = f"trial {trial} waits, as nothing was moved: {at_station(station, why)}"
+        elif busy:
             self._dispatcher.watch(station, lambda: self._inbox.put(None))
             text = f"trial {trial} waits, as nothing was moved: {self._dispatcher.describe[station]()}"
         else:

@@ -34,7 +34,7 @@ class StopMonitor:
         self._sessions = session.store.sessions()
         self._reason: str | None = None
         self.interrupted = self.aborted = False
-        self.fault = ""
+        self.fault = self.emergency = ""
 
     def reason(self) -> str | None:
         """Return why nothing new is begun, or None; tell it when it is found."""
@@ -55,8 +55,8 @@ class StopMonitor:
 
     @property
     def halted(self) -> bool:
-        """Whether not even what was begun goes on: the user has aborted, or a program fails trial after trial."""
-        return self.aborted or bool(self.fault)
+        """Whether not even what was begun goes on: by an abort, an emergency stop, or a program that always fails."""
+        return self.aborted or bool(self.fault) or bool(self.emergency)
 
     @property
     def may_begin(self) -> bool:
@@ -94,6 +94,11 @@ class StopMonitor:
             numbers = trials_text([t.number for t in same])
             text = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' analyses them anew"
             self._session.on_event(Warned(text))
+
+    def stop_at_once(self, emergency: str) -> None:
+        """Begin nothing, and go on with nothing, because of an emergency stop."""
+        self.emergency = emergency
+        self._session.on_event(Stopping(emergency))
 
     def stop(self, reason: str) -> None:
         """Begin nothing new from now on."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import Campaign
 from campaigns.parsing.yaml_lines import read_document
+from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import SessionRecord, time_spent
 from loop.core.campaign_version import as_scored, parameter_units
 from loop.core.candidate_results import CandidateResult, best
@@ -34,6 +36,7 @@ from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.storage.lease import Lease, current_lease
+from loop.storage.stop_files import STOP_FILE
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
 
@@ -51,6 +54,7 @@ def status_rows(store: Reader) -> Rows:
     rows = [
         ("campaign", f"{record.name}, seed {record.seed}, since {date_time(record.created)}"),
         *_budget_rows(store, trials),
+        *stop_rows(store),
         *_campaign_rows(store, trials, amendments),
         *_source_rows(store),
         *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
@@ -60,6 +64,18 @@ def status_rows(store: Reader) -> Rows:
         return rows + _front_rows(front, units) + _regret_rows(trials)
     rows.append(("best by the model", model_text(store, found, units)))
     return rows + _best_rows(best(found), units, store.doubts()) + _regret_rows(trials)
+
+
+def stop_rows(store: Reader) -> Rows:
+    """Return the emergency stop of a store's laboratory, if there is one, and else who cleared the last one."""
+    kept = store.artefacts(STOP_FILE)
+    stop = StopFile(Path(kept["path"]["path"]) if kept else store.path.with_suffix(".stop"))
+    if (there := stop.read()) is not None:
+        return [("STOPPED", f"{there.text}; {stop.how_to_clear}")]
+    if not stop.log:
+        return []
+    last = stop.log[-1]
+    return [("last stop", one_line(f"cleared by {last.author}, {date_time(last.time)}: {last.reason}"))]
 
 
 def _budget_rows(store: Reader, trials: Sequence[TrialRecord]) -> Rows:

@@ -18,7 +18,7 @@ from tests.stores import fill
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = [
-    *("init", "validate", "schema", "run", "status", "ranking", "trials", "show", "report", "export"),
+    *("init", "validate", "schema", "run", "stop", "status", "ranking", "trials", "show", "report", "export"),
     *("backup", "restore"),
     *("pool", "surrogate", "weights", "space", "trial"),
 ]

@@ -1,0 +1,150 @@
+"""Guards before devices: each way in which a device can be told something is replaced by one that asks first.
+
+It is done to the object itself, so that no plan, no driver and no subclass sets past it, whoever calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from campaigns.errors import LimitError
+from campaigns.values import Scalar
+from instruments.devices.bound_instrument import BoundInstrument
+from instruments.devices.setpoint import BoundSetpoint
+from instruments.guarded_plans import guarded_messages
+from instruments.interlock_readings import InterlockReading
+from instruments.job_instrument import NO_MATERIAL, JobInstrument, Quantity
+from instruments.station_guard import StationGuard
+
+_WAYS = ("set", "put", "move")
+"""Methods by which ophyd's signals and positioners are told a value."""
+
+Undo = Callable[[], None]
+
+
+class GuardedInstrument:
+    """An instrument whose every setpoint goes through a guard, until it is released.
+
+    Args:
+        instrument: what stands at a station.
+        guard: of the station.
+
+    Attributes:
+        parts: setting, or part of a device, to what is set.
+    """
+
+    def __init__(self, instrument: JobInstrument, guard: StationGuard) -> None:
+        self.instrument, self.guard = instrument, guard
+        self.parts = movable_parts(instrument, (*guard.rules.limits, *guard.rules.safe))
+        self._undo: list[Undo] = []
+        objects = {id(found): found for found in self.parts.values()}
+        names = {key: tuple(part for part, found in self.parts.items() if id(found) == key) for key in objects}
+        for key, found in objects.items():
+            for way in _WAYS:
+                if callable(getattr(found, way, None)):
+                    self._replace(found, way, self._asking(names[key], found, getattr(found, way)))
+        self._replace(instrument, "with_defaults", self._checked_defaults(instrument.with_defaults))
+        self._replace(instrument, "check_ready", self._checked_ready(instrument.check_ready))
+        self._replace(instrument, "set", self._checked_start(instrument.set))
+        if isinstance(instrument, BoundInstrument):
+            devices = instrument.binding.devices.values()
+            self._undo.append(instrument.binding.runner.filtered(guarded_messages(guard, names, devices)))
+
+    def release(self) -> None:
+        """Take the guard away: devices of a module outlive a session."""
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+
+    def values(self) -> dict[str, Scalar | None]:
+        """Return ``station.part`` to its value now; None where it cannot be read."""
+        name = self.guard.name
+        return {f"{name}.{part}": InterlockReading(part, found, 0.0).read() for part, found in self.parts.items()}
+
+    def _asking(self, names: Sequence[str], found: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        def ask_first(value: Any, *more: Any, **kwargs: Any) -> Any:
+            self.guard.begins_at(names, found)
+            self.guard.check_move(names, value)
+            done = original(value, *more, **kwargs)
+            if self.guard.closed and not self.guard.is_safe(names, value):
+                self.guard.after_closing()
+            return done
+
+        return ask_first
+
+    def _checked_defaults(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def with_defaults(recipe: Mapping[str, Scalar]) -> Any:
+            full = original(recipe)
+            self.guard.check_settings(full)
+            return full
+
+        return with_defaults
+
+    def _checked_ready(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def check_ready() -> None:
+            original()
+            self.guard.check_open()
+
+        return check_ready
+
+    def _checked_start(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def start(token: str, *more: Any, **kwargs: Any) -> Any:
+            if not self.instrument.has_job(token):  # else nothing is started
+                settings = {key: getattr(self.instrument, key).get() for key in self.instrument.settings}
+                material = str(self.instrument.material.get())
+                self.guard.check_open()
+                self.guard.check_settings(settings, "" if material == NO_MATERIAL else material)
+            return original(token, *more, **kwargs)
+
+        return start
+
+    def _replace(self, found: Any, name: str, new: Callable[..., Any]) -> None:
+        own = vars(found)
+        before = own.get(name)
+
+        def undo() -> None:
+            if before is None:
+                own.pop(name, None)
+            else:
+                own[name] = before
+
+        own[name] = new
+        self._undo.append(undo)
+
+
+def movable_parts(instrument: JobInstrument, named: tuple[str, ...]) -> dict[str, Any]:
+    """Return setting, or part of a device, to what is set, of all settings and of what a lab file names.
+
+    Raises:
+        LimitError: the lab file names what is not there.
+    """
+    found = {key: getattr(instrument, key) for key in instrument.settings}
+    if isinstance(instrument, BoundInstrument):
+        found |= {key: one.moved for key, one in instrument.binding.setpoints.items() if not _is_argument(one)}
+    return found | {name: part_of(instrument, name) for name in named if name not in found}
+
+
+def part_of(instrument: JobInstrument, name: str) -> Any:
+    """Return the part of an instrument, or of a station's devices, that a lab file names.
+
+    Raises:
+        LimitError: there is none.
+    """
+    first, *rest = name.split(".")
+    devices = dict(instrument.binding.devices) if isinstance(instrument, BoundInstrument) else {}
+    found: Any = devices.get(first)
+    if found is None:
+        home = next(iter(devices.values())) if len(devices) == 1 else instrument
+        found, rest = home, [first, *rest]
+    for one in rest:
+        found = getattr(found, one, None)
+        if found is None:
+            raise LimitError(f"{instrument.name}: the lab file names {name}, and there is no {one}; correct the name")
+    return found
+
+
+def _is_argument(setpoint: BoundSetpoint) -> bool:
+    """Return whether a setpoint is an argument of a plan: a signal of its own, which nothing follows."""
+    moved = setpoint.moved
+    return isinstance(moved, Quantity) and moved.parent is None and moved.name == setpoint.name

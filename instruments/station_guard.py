@@ -1,0 +1,221 @@
+"""What a station may be told now: every setpoint goes through its guard, whoever sends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from campaigns.conditions import Condition
+from campaigns.errors import EmergencyStopError, InterlockError, LimitError
+from campaigns.lab_rules import MATERIAL, LimitConfig
+from campaigns.values import Scalar
+from instruments.emergency_stop import StopFile
+from instruments.interlock_readings import InterlockReading, plain_value
+
+RAMP_STEP = 1.0
+"""Wall time in seconds between two setpoints of a ramp. Not tuned: controllers of furnaces follow in seconds."""
+_SLOWER = 0.95
+"""Share of the highest rate at which a ramp goes, so that none is refused as its steps come a little early."""
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class StationRules:
+    """What nobody may tell a station.
+
+    Attributes:
+        limits: setting, or part of a device, to its hard limits.
+        requires: conditions on readings.
+        safe: part of a device, or signal of an instrument, to its value in the safe state.
+        combinations: forbidden ones that name the station.
+        strict: whether there is a lab file, so that a plan sets no number of which nobody states limits.
+    """
+
+    limits: Mapping[str, LimitConfig] = field(default_factory=dict)
+    requires: tuple[Condition, ...] = ()
+    safe: Mapping[str, Scalar] = field(default_factory=dict)
+    combinations: tuple[Condition, ...] = ()
+    strict: bool = False
+
+
+class StationGuard:
+    """Stands before a station's devices.
+
+    Args:
+        name: of the station.
+        rules: what nobody may tell it.
+        readings: name to what conditions look at.
+        units: of readings and settings, for people.
+        stop: the laboratory's emergency stop.
+        others: ``station.setting`` to its value now, of all stations.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rules: StationRules,
+        readings: Mapping[str, InterlockReading],
+        units: Mapping[str, str],
+        stop: StopFile,
+        others: Callable[[], Mapping[str, Scalar | None]] = dict,
+    ) -> None:
+        self.name, self.rules = name, rules
+        self.closed = ""
+        """Why nothing may move; empty while all is well."""
+        self.trips = 0
+        """How often it has been closed."""
+        self.after_closing: Callable[[], None] = lambda: None
+        """Called when something was set that had been allowed just before the guard was closed."""
+        self._readings, self._units, self._stop, self._others = readings, units, stop, others
+        self._last: dict[str, tuple[float, float]] = {}  # part to its last setpoint, and when it was set
+
+    def close(self, reason: str) -> None:
+        """Let nothing move from now on, but into the safe state."""
+        self.trips += not self.closed
+        self.closed = reason
+
+    def open(self) -> None:
+        """Let things move again."""
+        self.closed = ""
+
+    def unmet(self, *, now: bool) -> str:
+        """Return which requirement does not hold, with what was read; empty if all do.
+
+        Args:
+            now: read anew, instead of going by the last values, which count for a while.
+        """
+        names = {name for one in self.rules.requires for name in one.names}
+        values = {name: self._readings[name].read() if now else self._readings[name].last for name in names}
+        for one in self.rules.requires:
+            if one.holds(values) is not True:
+                return f"interlock: {one.found(values, self._units)}; required: {one.text}"
+        return ""
+
+    def check_open(self) -> None:
+        """Check that something may move.
+
+        Raises:
+            EmergencyStopError: there is an emergency stop.
+            InterlockError: an interlock has tripped, or something that has to hold does not.
+        """
+        if (stop := self._stop.read()) is not None:
+            raise EmergencyStopError(f"{self.name}: {stop.text}; nothing was moved")
+        if why := self.closed or self.unmet(now=True):
+            raise InterlockError(f"{self.name}: {why}; nothing was moved")
+
+    def check_settings(self, settings: Mapping[str, Scalar], material: str | None = None) -> None:
+        """Check the settings of a whole job.
+
+        Raises:
+            LimitError: one lies outside its hard limits, or they are forbidden together.
+        """
+        for key, value in settings.items():
+            self._check_limit(key, value)
+        self._check_together({f"{self.name}.{key}": value for key, value in settings.items()}, material)
+
+    def check_move(self, names: Sequence[str], value: Any) -> None:
+        """Check one setpoint of a part, by all names that the lab file has for it.
+
+        Raises:
+            InterlockError: nothing may move now.
+            LimitError: it lies outside its hard limits, changes too fast, or is forbidden beside the others.
+        """
+        if self.is_safe(names, value) and self.closed:
+            return
+        self.check_open()
+        for part in names:
+            self._check_limit(part, value)
+            self._check_rate(part, value)
+        self._check_together({f"{self.name}.{part}": value for part in names}, "")
+        if _is_number(value):
+            self._last |= dict.fromkeys(names, (float(value), time.monotonic()))
+
+    def is_safe(self, names: Sequence[str], value: Any) -> bool:
+        """Return whether a value is that of the safe state, by one of a part's names."""
+        return any(part in self.rules.safe and self.rules.safe[part] == value for part in names)
+
+    def steps(self, names: Sequence[str], value: Any, moved: Any) -> Sequence[float]:
+        """Return the setpoints of a ramp on the way to a value, without that itself, one each ``RAMP_STEP``.
+
+        Args:
+            names: of the part.
+            value: where it goes.
+            moved: the part.
+
+        Raises:
+            LimitError: it cannot be read where it is.
+        """
+        rate = self._rate(names)
+        if rate is None or not _is_number(value):
+            return ()
+        begin = self._at(names, moved)
+        step = rate * RAMP_STEP * _SLOWER
+        count = int(abs(float(value) - begin) / step * (1 - _ROUNDING))
+        sign = 1.0 if value > begin else -1.0
+        return [begin + sign * step * (i + 1) for i in range(count)]
+
+    def pause(self, names: Sequence[str]) -> float:
+        """Return the wall time in seconds that a ramp has to wait, as a setpoint has come just now."""
+        if self._rate(names) is None or names[0] not in self._last:
+            return 0.0
+        return max(self._last[names[0]][1] + RAMP_STEP - time.monotonic(), 0.0)
+
+    def begins_at(self, names: Sequence[str], moved: Any) -> None:
+        """Take note of where a part is, before its first ramp.
+
+        Raises:
+            LimitError: that cannot be read.
+        """
+        if self._rate(names) is not None and names[0] not in self._last:
+            self._last |= dict.fromkeys(names, (self._at(names, moved), 0.0))
+
+    def _rate(self, names: Sequence[str]) -> float | None:
+        """Return the highest rate of a part, if the lab file states one."""
+        limits = (self.rules.limits[part] for part in names if part in self.rules.limits)
+        return min((limit.rate for limit in limits if limit.rate is not None), default=None)
+
+    def _at(self, names: Sequence[str], moved: Any) -> float:
+        if names[0] in self._last:
+            return self._last[names[0]][0]
+        try:
+            found = plain_value(moved)
+        except Exception:  # noqa: BLE001 - a device may raise anything
+            found = None
+        if not _is_number(found):
+            lacking = f"{self.name}: {names[0]} cannot be read, so that its rate cannot be kept"
+            raise LimitError(f"{lacking}; nothing was moved")
+        return float(found)  # type: ignore[arg-type]
+
+    def _check_limit(self, part: str, value: Any) -> None:
+        limit = self.rules.limits.get(part)
+        if limit is not None and (why := limit.refuses(value)):
+            raise LimitError(f"{self.name}: {part} {why} by the lab file; nothing was moved")
+
+    def _check_rate(self, part: str, value: Any) -> None:
+        limit = self.rules.limits.get(part)
+        if limit is None or limit.rate is None or part not in self._last:
+            return
+        last, when = self._last[part]
+        most = limit.rate * min(time.monotonic() - when, RAMP_STEP)
+        if abs(float(value) - last) > most * (1 + _ROUNDING):
+            raise LimitError(
+                f"{self.name}: {part} would change from {last:g} to {value:g} {limit.unit} at once; allowed by the lab "
+                f"file: {limit.rate * 60:g} {limit.unit} per minute; nothing was moved"
+            )
+
+    def _check_together(self, values: Mapping[str, Any], material: str | None) -> None:
+        if not self.rules.combinations:
+            return
+        known = {**self._others(), **values, MATERIAL: material or ""}
+        for one in self.rules.combinations:
+            if one.holds(known) is not False:
+                raise LimitError(
+                    f"{self.name}: {one.found(known, self._units)}; forbidden by the lab file: {one.text}; "
+                    "nothing was moved"
+                )
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, str | bytes) and hasattr(value, "__float__")

@@ -1,0 +1,137 @@
+"""The safety of a running campaign's laboratory: guards before its instruments, and who watches them."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from campaigns.campaign import Campaign
+from campaigns.conditions import Condition
+from campaigns.errors import CampaignError, LabError, LimitError, Problem, called
+from campaigns.lab_rules import LabFileConfig, ReadingConfig
+from campaigns.user_code.dotted_paths import Use
+from campaigns.user_code.loading import load_object
+from instruments.guarded_devices import GuardedInstrument, part_of
+from instruments.interlock_readings import InterlockReading
+from instruments.job_instrument import JobInstrument
+from instruments.safety_monitor import GivesUp, SafetyMonitor, WatchedLab
+from instruments.station_guard import StationGuard, StationRules
+from loop.storage.stop_files import stop_file_of
+
+
+class LabSafety:
+    """Guards all instruments of a campaign, and watches emergency stop and interlocks.
+
+    Args:
+        campaign: may name a lab file.
+        store: beside which the emergency stop of a campaign without one stands.
+        instruments: of all stations.
+
+    Raises:
+        CampaignError: a reading cannot be made, or the lab file names a part that is not there.
+    """
+
+    def __init__(self, campaign: Campaign, store: Path, instruments: Mapping[str, JobInstrument]) -> None:
+        rules = campaign.rules
+        self.stop = stop_file_of(campaign, store)
+        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._begun: dict[str, int] = {}
+        self._readings = {} if rules is None else dict(_readings(rules, instruments))
+        self._units = {} if rules is None else rules.units
+        self._alarms = () if rules is None else rules.alarms
+        self._guarded: dict[str, GuardedInstrument] = {}
+        for name, instrument in instruments.items():
+            found = StationRules() if rules is None else station_rules(rules, name)
+            guard = StationGuard(name, found, self._readings, self._units, self.stop, self._values)
+            try:
+                self._guarded[name] = GuardedInstrument(instrument, guard)
+            except LimitError as error:
+                self.release()
+                raise CampaignError([Problem("lab.path", f"stations.{name}: {error}")]) from error
+        self._monitor: SafetyMonitor | None = None
+
+    def watch(self, stations: Mapping[str, GivesUp]) -> None:
+        """Begin to watch."""
+        lab = WatchedLab(self.stop, self._guarded, stations, self._readings, self._alarms, self._units)
+        self._monitor = SafetyMonitor(lab, self._news.put)
+        self._monitor.start()
+
+    def close(self) -> None:
+        """Stop watching, and take the guards away."""
+        if self._monitor is not None:
+            self._monitor.end()
+        self.release()
+
+    def release(self) -> None:
+        """Take the guards away."""
+        for one in self._guarded.values():
+            one.release()
+
+    @property
+    def emergency(self) -> str:
+        """What people are told of the emergency stop; empty if there is none."""
+        stopped = None if self._monitor is None else self._monitor.emergency
+        return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
+
+    def news(self) -> list[str]:
+        """Return what has happened since the last call."""
+        found = []
+        while not self._news.empty():
+            found.append(self._news.get())
+        return found
+
+    def held(self, station: str) -> str:
+        """Return why a station may begin nothing now; empty if it may."""
+        return self._guarded[station].guard.closed
+
+    def begins(self, station: str) -> None:
+        """Take note that a station begins a job."""
+        self._begun[station] = self._guarded[station].guard.trips
+
+    def interrupted(self, station: str) -> bool:
+        """Return whether an interlock or an emergency stop has interrupted a station's job, or keeps it from one."""
+        guard = self._guarded[station].guard
+        return bool(guard.closed) or guard.trips != self._begun.get(station, guard.trips)
+
+    def _values(self) -> dict[str, Any]:
+        return {key: value for one in self._guarded.values() for key, value in one.values().items()}
+
+
+def station_rules(rules: LabFileConfig, name: str) -> StationRules:
+    """Return what a lab file says of a station."""
+    config = rules.stations[name]
+    return StationRules(
+        config.limits, rules.required(name), config.safe_values, tuple(_naming(rules.combinations, name)), strict=True
+    )
+
+
+def _naming(combinations: tuple[Condition, ...], station: str) -> Iterator[Condition]:
+    return (one for one in combinations if any(name.rpartition(".")[0] == station for name in one.names))
+
+
+def _readings(rules: LabFileConfig, instruments: Mapping[str, JobInstrument]) -> Iterator[tuple[str, InterlockReading]]:
+    for name, config in rules.readings.items():
+        where = f"lab.path: readings.{name}"
+        try:
+            source = _source(name, config, instruments, where)
+        except LabError as error:
+            raise CampaignError([Problem(where, str(error))]) from error
+        yield name, InterlockReading(name, source, config.patience)
+
+
+def _source(name: str, config: ReadingConfig, instruments: Mapping[str, JobInstrument], where: str) -> Any:
+    """Return what is read."""
+    if config.station is not None and config.station not in instruments:
+        return None  # it is left out of the lab, so that its reading is unknown
+    if config.station is not None:
+        return part_of(instruments[config.station], config.signal or "")
+    found = load_object(config.device or "", where, Use.DEVICE, config.settings)
+    if isinstance(found, type):
+        found = called(found, config.device or "", where, name=name.replace(".", "_"), **config.settings)
+    for part in config.signal.split(".") if config.signal else ():
+        if not hasattr(found, part):
+            raise LimitError(f"{config.device} has no {part}; correct signal")
+        found = getattr(found, part)
+    return found

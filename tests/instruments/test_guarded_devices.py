@@ -1,0 +1,299 @@
+"""Nothing is set past a guard: by no plan, no driver that overrides its checks, and no code between the lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+from ophyd import Component, Device, Signal
+from ophyd.sim import SynAxis
+
+from campaigns.conditions import condition
+from campaigns.errors import EmergencyStopError, InterlockError, LimitError
+from campaigns.lab_rules import LimitConfig
+from campaigns.setpoints import SetpointConfig
+from instruments import station_guard
+from instruments.clock import WallClock
+from instruments.devices.bound_instrument import Binding, BoundInstrument
+from instruments.devices.setpoint import resolved
+from instruments.emergency_stop import StopFile
+from instruments.guarded_devices import GuardedInstrument
+from instruments.interlock_readings import InterlockReading
+from instruments.job_memory import JobMemory
+from instruments.safety_monitor import SafetyMonitor, WatchedLab
+from instruments.station_guard import StationGuard, StationRules
+from simulators.faults import Fault
+from simulators.virtual_lab import VirtualLab
+from tests.labs import Crew, job
+
+X = LimitConfig(unit="mm", low=-2.0, high=2.0)
+OPEN_DOOR = "interlock: door is open; required: door == closed"
+
+
+class Stage(Device):
+    """An axis, and a lamp of which nobody states limits."""
+
+    motor = Component(SynAxis, name="motor")
+    lamp = Component(Signal, value=0.0)
+    mode = Component(Signal, value="idle")
+
+
+class Floor:
+    """One station with a stage behind a guard."""
+
+    def __init__(self, folder: Path, **rules: Any) -> None:
+        self.clock, self.stage = WallClock(), Stage(name="stage")
+        self.door = Signal(name="door", value="closed")
+        self.stop = StopFile(folder / "lab.stop")
+        config = SetpointConfig(unit="mm", limits=(-5.0, 5.0), signal="motor")
+        self.plan: Any = None
+        self.binding = Binding(
+            {"stage": self.stage}, {"x": resolved("x", config, {"stage": self.stage}, "x")}, lambda *_: self.plan()
+        )
+        memory = JobMemory(folder / "station")
+        self.instrument = BoundInstrument.of(self.binding)(
+            name="station", clock=self.clock, binding=self.binding, memory=memory
+        )
+        found = StationRules({"x": X, "motor": X}, **{"safe": {"motor": 0.5}, "strict": True, **rules})
+        self.readings = {"door": InterlockReading("door", self.door, 0.2)}
+        guard = StationGuard("station", found, self.readings, {}, self.stop, self.values)
+        self.guarded = GuardedInstrument(self.instrument, guard)
+        self.guard = guard
+        self.told: list[str] = []
+        self.busy, self.given_up = True, [""]
+        lab = WatchedLab(self.stop, {"station": self.guarded}, {"station": self}, self.readings)
+        self.monitor = SafetyMonitor(lab, self.told.append)
+
+    def values(self) -> dict[str, Any]:
+        return self.guarded.values()
+
+    def abort(self, reason: str) -> None:
+        self.given_up.append(reason)
+
+    def run(self, plan: Callable[[], Any]) -> None:
+        self.binding.runner.run(plan(), lambda *_: None, {})
+
+    def close(self) -> None:
+        self.monitor.end()
+        self.guarded.release()
+        self.instrument.close()
+        self.clock.close()
+
+
+@pytest.fixture
+def floor_of(tmp_path: Path, no_leaks: None) -> Iterator[Callable[..., Floor]]:
+    """A function from rules to a floor."""
+    made: list[Floor] = []
+
+    def make(**rules: Any) -> Floor:
+        made.append(Floor(tmp_path, **rules))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("way", ["set", "directly", "by its setpoint"])
+def test_a_plan_sets_nothing_beyond_the_hard_limits(floor_of: Callable[..., Floor], way: str) -> None:
+    floor = floor_of()
+    motor = floor.stage.motor
+
+    def plan() -> Any:
+        yield from bps.mv(motor, 1.0)
+        if way == "set":
+            yield from bps.mv(motor, 3.0)
+        elif way == "directly":
+            motor.set(3.0)
+        else:
+            motor.setpoint.put(3.0)
+
+    with pytest.raises(LimitError, match="got 3 mm; allowed: -2 to 2 mm by the lab file"):
+        floor.run(plan)
+    assert motor.position == 1.0
+
+
+def test_a_plan_cleans_up_when_it_was_refused(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of()
+    motor = floor.stage.motor
+    with pytest.raises(LimitError):
+        floor.run(lambda: bpp.finalize_wrapper(bps.mv(motor, 3.0), bps.mv(motor, -1.0)))
+    assert motor.position == -1.0
+
+
+def test_a_plan_sets_no_number_of_which_nobody_states_limits(floor_of: Callable[..., Floor]) -> None:
+    floor, foreign = floor_of(), SynAxis(name="foreign")
+    for moved in (floor.stage.lamp, foreign):
+        with pytest.raises(LimitError, match="of which nobody states limits"):
+            floor.run(partial(bps.mv, moved, 1.0))
+    foreign.limits = (0.0, 2.0)
+    floor.run(lambda: bps.mv(foreign, 1.5, floor.stage.mode, "on"))
+    with pytest.raises(LimitError, match=r"foreign got 2\.5; allowed: 0 to 2"):
+        floor.run(lambda: bps.mv(foreign, 2.5))
+
+
+def test_a_setpoint_is_moved_in_steps_where_a_rate_is_stated(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station_guard, "RAMP_STEP", 0.05)
+    floor = floor_of()
+    slow = X.model_copy(update={"rate": 10.0})
+    object.__setattr__(floor.guard.rules, "limits", {"x": slow, "motor": slow})
+    motor, seen = floor.stage.motor, []
+    motor.readback.subscribe(lambda value, **_: seen.append(value), run=False)
+    with pytest.raises(
+        LimitError, match="would change from 0 to 2 mm at once; allowed by the lab file: 600 mm per minute"
+    ):
+        motor.set(2.0)
+    floor.run(lambda: bps.mv(motor, 2.0))
+    assert motor.position == 2.0
+    steps = [later - earlier for earlier, later in pairwise(seen)]
+    assert len(steps) >= 3
+    assert all(0 < step <= 10.0 * 0.05 * 1.001 for step in steps)
+
+
+@pytest.mark.parametrize("value", ["open", 3, None])
+def test_nothing_moves_while_a_requirement_does_not_hold_or_cannot_be_read(
+    floor_of: Callable[..., Floor], value: Any
+) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.stage.motor.set(1.0)
+    floor.door.put(value)
+    for attempt in (
+        lambda: floor.stage.motor.set(1.5),
+        lambda: floor.run(lambda: bps.mv(floor.stage.motor, 1.5)),
+        lambda: floor.run(lambda: bps.trigger(floor.stage.motor)),
+        floor.instrument.check_ready,
+        lambda: floor.instrument.set("t1", timeout=1.0),
+    ):
+        with pytest.raises(InterlockError, match="interlock: door"):
+            attempt()
+    assert floor.stage.motor.position == 1.0
+    floor.door.put("closed")
+    floor.stage.motor.set(1.5)
+
+
+def test_forbidden_combinations_are_held_against_what_is_set(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of(combinations=(condition("station.motor > 1 and station.mode == on"),))
+    object.__setattr__(floor.guard, "_others", lambda: {"station.mode": floor.stage.mode.get()})
+    floor.stage.motor.set(1.5)
+    floor.stage.mode.put("on")
+    with pytest.raises(LimitError, match=r"station.motor is 1.2, station.mode is on; forbidden by the lab file"):
+        floor.stage.motor.set(1.2)
+    floor.stage.mode.put(3)  # not understood
+    with pytest.raises(LimitError, match="forbidden"):
+        floor.stage.motor.set(1.2)
+
+
+def test_an_interlock_that_trips_brings_a_job_into_the_safe_state_and_opens_again(
+    floor_of: Callable[..., Floor],
+) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.monitor.start()
+    floor.stage.motor.set(1.0)
+    floor.door.put("open")
+    until(lambda: floor.stage.motor.position == 0.5)
+    until(lambda: floor.given_up[-1] == OPEN_DOOR)
+    with pytest.raises(InterlockError, match=OPEN_DOOR):
+        floor.stage.motor.set(1.0)
+    floor.door.put("closed")
+    until(lambda: not floor.guard.closed)
+    floor.stage.motor.set(1.0)
+    assert floor.guard.trips == 1
+
+
+def test_an_idle_station_is_only_kept_from_moving(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.busy = False
+    floor.stage.motor.set(1.0)
+    floor.door.put("open")
+    floor.monitor.start()
+    assert floor.guard.closed == OPEN_DOOR
+    assert floor.stage.motor.position == 1.0
+
+
+def test_a_reading_may_fail_for_a_moment_before_a_job_is_given_up(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of(requires=(condition("door == closed"),))
+    floor.readings["door"].read()
+    floor.door.put(None)
+    floor.monitor.look()
+    assert not floor.guard.closed
+    time.sleep(0.2)
+    floor.monitor.look()
+    assert floor.guard.closed == "interlock: door cannot be read; required: door == closed"
+
+
+def test_an_emergency_acts_within_half_a_second_and_holds(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of()
+    floor.monitor.start()
+    floor.stage.motor.set(1.0)
+    floor.stop.path.touch()
+    began = time.monotonic()
+    until(lambda: floor.stage.motor.position == 0.5)
+    assert time.monotonic() - began < 0.5
+    with pytest.raises(EmergencyStopError, match="emergency stop by"):
+        floor.stage.motor.set(1.0)
+    floor.stage.motor.set(0.5)  # the safe state
+
+
+def test_a_setpoint_that_slips_through_as_the_guard_closes_is_taken_back(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of()
+
+    class Slow(type(floor.stage.motor)):  # type: ignore[misc]
+        def set(self, value: float) -> Any:
+            floor.guard.close("interlock: just now")
+            return super().set(value)
+
+    floor.guarded.release()
+    floor.stage.motor.__class__ = Slow
+    floor.guarded = GuardedInstrument(floor.instrument, floor.guard)
+    floor.stage.motor.set(1.0)
+    assert floor.stage.motor.position == 0.5
+
+
+def test_an_instrument_of_its_own_gives_up_its_job(crew_of: Callable[..., Crew[VirtualLab]], tmp_path: Path) -> None:
+    crew = crew_of(Fault(3, "oven", "hang"))
+    oven = crew.lab.instrument("oven")
+    stop = StopFile(tmp_path / "lab.stop")
+    guarded = {"oven": GuardedInstrument(oven, StationGuard("oven", StationRules(), {}, {}, stop))}
+    monitor = SafetyMonitor(WatchedLab(stop, guarded, crew.stations), lambda _: None)
+    monitor.start()
+    crew.submit(job())
+    until(lambda: oven.state.get() == "busy")  # lab time stands still meanwhile
+    stop.make("anna", "smoke")
+    until(lambda: oven.state.get() == "fault")
+    result = crew.wait()
+    monitor.end()
+    assert not result.ok
+    assert "emergency stop by anna" in (result.error or "")
+    assert oven.has_finished(result.job.token)
+
+
+def test_devices_are_as_they_were_when_a_session_has_ended(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of()
+    floor.guarded.release()
+    floor.stage.motor.set(9.0)
+    floor.run(lambda: bps.mv(floor.stage.lamp, 9.0))
+    assert floor.stage.motor.position == 9.0
+
+
+def test_a_lab_file_that_names_no_part_of_a_station_is_refused(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of()
+    guard = StationGuard("station", StationRules({"motr": X}), {}, {}, floor.stop)
+    with pytest.raises(LimitError, match="the lab file names motr, and there is no motr"):
+        GuardedInstrument(floor.instrument, guard)
+
+
+def until(reached: Callable[[], bool], longest: float = 5.0) -> None:
+    """Wait for a condition, and end at once."""
+    ends = time.monotonic() + longest
+    while not reached():
+        assert time.monotonic() < ends
+        time.sleep(0.005)

@@ -1,0 +1,145 @@
+"""Campaigns under a lab file: what interlocks and emergency stops do to a run, and to those that come after it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import EmergencyStopError
+from campaigns.load import load_campaign
+from campaigns.user_code.module_files import open_folder
+from campaigns.values import Cause, TrialState
+from instruments.emergency_stop import StopFile
+from loop.core.events import Event, StepStarted, Warned
+from loop.execution.options import RunOptions, SessionResult
+from loop.storage.reader import Reader
+from loop.terminal.status_view import status_rows
+from tests.ruled_campaigns import LAB, write_ruled
+
+pytestmark = pytest.mark.slow
+
+STAGE = """\
+from ophyd import Signal
+from ophyd.sim import SynAxis
+
+door = Signal(name="door", value="closed")
+
+
+class Axis(SynAxis):
+    def set(self, value):
+        self.delay = 0.0 if value == 0 else 1.0
+        return super().set(value)
+"""
+STAGE_LAB = """\
+lab: {kind: real}
+stations:
+  stage:
+    kind: device
+    device: "axis:Axis"
+    setpoints: {x: {unit: mm, limits: [0, 10]}}
+    units: {stage: mm}
+    requires: ["door == closed"]
+    safe: {x: 0}
+readings:
+  door: {device: "axis:door"}
+"""
+STAGE_CAMPAIGN = """\
+name: ruled
+seed: 1
+space:
+  parameters:
+    x: {kind: float, unit: mm, low: 1, high: 9}
+metrics:
+  place: {kind: measured, unit: mm}
+objective:
+  terms:
+    - {goal: target, metric: place, low: 4, high: 5, scale: 1}
+planner: {initial: 9}
+lab: {kind: file, path: lab.yaml}
+workflow:
+  - name: go
+    stations: [stage]
+    recipe: {x: $x}
+    analysis: instruments.analyses.plain_readings:metrics
+    analysis_settings: {signals: {place: stage}, uncertainty: {place: 0.01}}
+    gives: [place]
+    timeout: 5 min
+budget: {trials: 2}
+"""
+
+
+def run(file: Path, on_event: Callable[[Event], None] = lambda _: None) -> SessionResult:
+    from loop.run import run as run_campaign
+
+    open_folder(file.parent)
+    options = RunOptions(f"sqlite:///{file.with_suffix('.db')}", file.read_text(encoding="utf-8"))
+    return run_campaign(load_campaign(file), options, on_event)
+
+
+def store(file: Path) -> Reader:
+    return Reader(f"sqlite:///{file.with_suffix('.db')}")
+
+
+def test_a_station_waits_until_its_interlock_holds_again_which_counts_as_no_failure(tmp_path: Path) -> None:
+    file, warned = write_ruled(tmp_path, lab=LAB.replace("coolant > 0.5", "coolant > 1.5")), []
+
+    def mend(event: Event) -> None:
+        if isinstance(event, Warned):
+            warned.append(event.text)
+            sys.modules["hot"].coolant.put(2.0)
+
+    result = run(file, mend)
+    assert warned[0] == (
+        "furnace: interlock: door is closed, coolant is 1 L/min; required: door == closed and coolant > 1.5 L/min"
+    )
+    assert warned[-1] == "furnace may be used again"
+    assert [trial.state for trial in result.trials] == [TrialState.COMPLETED] * 3
+    assert all(len(trial.steps) == 1 for trial in result.trials)
+
+
+def test_an_emergency_stop_ends_a_run_and_keeps_every_other_from_beginning_until_it_is_cleared(tmp_path: Path) -> None:
+    file, stop = write_ruled(tmp_path), StopFile(tmp_path / "lab.stop")
+
+    def panic(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.trial == 1:
+            stop.make("anna", "smoke")
+
+    with pytest.raises(EmergencyStopError, match=r"by anna since .*: smoke; when it is safe: athanor stop"):
+        run(file, panic)
+    before = store(file).trials()
+    assert [trial.state for trial in before if trial.state is TrialState.COMPLETED] == [TrialState.COMPLETED]
+    with pytest.raises(EmergencyStopError, match="nothing moves until it is cleared"):
+        run(file)
+    assert dict(status_rows(store(file)))["STOPPED"].startswith("emergency stop by anna")
+    stop.clear("ben", "aired")
+    assert [trial.state for trial in run(file).trials].count(TrialState.COMPLETED) >= 2
+    assert dict(status_rows(store(file)))["last stop"].startswith("cleared by ben")
+
+
+def test_an_interlock_that_trips_during_a_job_settles_the_trial_with_its_reason(tmp_path: Path) -> None:
+    file = write_ruled(tmp_path, lab=STAGE_LAB, campaign=STAGE_CAMPAIGN)
+    (tmp_path / "axis.py").write_text(STAGE, encoding="utf-8")
+    places: list[float] = []
+
+    def trip() -> None:
+        door = sys.modules["axis"].door
+        door.put("open")
+        time.sleep(0.4)
+        places.append(len(places))
+        door.put("closed")
+
+    def open_the_door(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.trial == 0:
+            threading.Timer(0.2, trip).start()
+
+    first, second = run(file, open_the_door).trials
+    assert (first.state, first.cause) == (TrialState.UNCERTAIN, Cause.LAB)
+    assert first.reason == "stage: aborted: interlock: door is open; required: door == closed"
+    assert first.metrics == {}
+    assert second.state is TrialState.COMPLETED
+    assert places == [0]
