@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
@@ -15,6 +14,7 @@ from instruments.job import Job
 from instruments.job_instrument import NO_MATERIAL, JobInstrument
 from instruments.patience import Patience
 from instruments.plan_runner import Plan, contained
+from instruments.proof import agrees, proven
 from instruments.step_errors import is_silence
 
 EVENTS = 1
@@ -117,7 +117,7 @@ def _read(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
     while True:
         yield from bps.create(STREAM)
         try:
-            instrument.verify(job)
+            yield from proven(instrument, job)
             yield from bps.read(instrument)
         except (LabError, RunEngineControlException):
             raise
@@ -141,8 +141,7 @@ def _write(signal: Any, value: Scalar) -> Plan:
     yield from bps.abs_set(signal, value, group="settings")
     yield from bps.wait("settings")
     got = yield from bps.rd(signal)
-    arrived = got == value if isinstance(value, str) else bool(np.isclose(got, value, rtol=1e-6, atol=0))
-    if not arrived:
+    if not agrees(value, got):
         raise StepError(
             f"{signal.name} was set to {value!r} and reads {got!r}; nothing was started; look at the device"
         )

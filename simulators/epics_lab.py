@@ -99,7 +99,6 @@ class RecordedFurnace(EpicsFurnace):
         """Prove from the log that the job did what it was told, and record what its sample has really seen.
 
         Raises:
-            UnknownJobError: the readings belong to another job.
             StepError: the log is empty or says otherwise.
         """
         super().verify(job)

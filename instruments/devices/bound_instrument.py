@@ -208,6 +208,10 @@ class BoundInstrument(JobInstrument):
         if "readings" not in record and record["state"] in ("begun", UNKNOWN):
             why = record.get("message") or "the controller ended while the devices were at it"
             raise UnknownJobError(f"{self.name}: nobody can tell how far job {token} came: {why}; look at the devices")
+        for key, value in record.get("recipe", {}).items():
+            getattr(self, key).put(value)
+        for key, value in record.get("recipe", {}).items():
+            getattr(self, key).put(value)
         self.token.put(token)
         self._show(record)
 

@@ -26,13 +26,15 @@ def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint]
     """Set what a recipe says, one after the other, then trigger and read all devices in one event.
 
     Raises:
-        StepError: a readback is not where it was sent to.
+        StepError: a readback is not where it was sent to, on arrival or when all was read.
     """
 
     def job() -> Plan:
         for name, setpoint in setpoints.items():
             yield from _move(setpoint, recipe[name])
         yield from bps.trigger_and_read(list(devices))
+        for name, setpoint in setpoints.items():  # a device that was restarted meanwhile is not there any more
+            yield from _arrive(setpoint, recipe[name], _soon(setpoint))
 
     staged = [device for device in devices if hasattr(device, "stage")]
     hinted = [(getattr(one.moved, "hints", {}).get("fields"), "primary") for one in setpoints.values()]
@@ -47,8 +49,13 @@ def _move(setpoint: BoundSetpoint, value: Scalar) -> Plan:
     yield from bps.abs_set(setpoint.moved, value, group=setpoint.name)
     yield from bps.wait(setpoint.name, timeout=None if math.isinf(limit) else limit)
     if setpoint.config.readback is None:  # the device itself has said that it is there
-        ends = min(ends, time.monotonic() + _GRACE + (setpoint.config.dwell or 0.0))
+        ends = min(ends, _soon(setpoint))
     yield from _arrive(setpoint, value, ends)
+
+
+def _soon(setpoint: BoundSetpoint) -> float:
+    """Return until when a readback is to show that its device is where it says it is [s of monotonic time]."""
+    return time.monotonic() + _GRACE + (setpoint.config.dwell or 0.0)
 
 
 def _arrive(setpoint: BoundSetpoint, wanted: Scalar, ends: float) -> Plan:

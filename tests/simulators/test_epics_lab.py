@@ -156,12 +156,13 @@ def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew[EpicsLa
 
 @pytest.mark.slow
 def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew[EpicsLab]) -> None:
-    oven = begin(crew, recipe=QUICK | {"time": 10.0})
+    longer = QUICK | {"time": 10.0}
+    oven = begin(crew, recipe=longer)
     crew.stations["oven"].abort("look elsewhere")
     aborted = crew.wait()
     assert aborted.error == "aborted: look elsewhere"
     assert oven.has_job("t3-oven")
-    adopted, other = crew.run(job("oven", recipe=QUICK, adopt=True), job("oven", trial=4, recipe=QUICK))
+    adopted, other = crew.run(job("oven", recipe=longer, adopt=True), job("oven", trial=4, recipe=QUICK))
     assert adopted.ok
     assert other.ok
     assert [data["oven_token"] for data in events(crew)] == ["t3-oven", "t4-oven"]
