@@ -66,6 +66,8 @@ def test_ctrl_c_finishes_what_is_under_way_and_run_goes_on(campaign_file: Path) 
     ended = [row for row in before if ",completed," in row]
     assert set(ended) <= set(after)
     assert "peak memory" in again.stdout
+    (wall_time,) = re.findall(r"^wall time: .*$", again.stdout, flags=re.MULTILINE)
+    assert f"{wall_time} of 10 min\n" in run("status", campaign_file).stdout, "both over all sessions"
 
 
 def test_ctrl_c_twice_aborts_and_run_goes_on(campaign_file: Path) -> None:
@@ -81,6 +83,7 @@ def test_a_dry_run_proposes_and_leaves_nothing(campaign_file: Path) -> None:
     result = run("run", campaign_file, "--dry-run", "--max-trials", "2")
     assert result.returncode == 0, result.stderr
     assert re.findall(r"trial (\d+): proposed", result.stdout) == ["0", "1"]
+    assert "dry run: 2 proposals, as --max-trials says, each without the results of those before" in result.stdout
     assert [path.name for path in campaign_file.parent.iterdir()] == ["calcination.yaml"]
 
 
