@@ -37,8 +37,8 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _WITH_UNIT = re.compile(
-    r"(==|!=|<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
-    r"([^\s<>=!()\[\],'\"][^<>=!()\[\],'\"]*?)(?=\s+(?:and|or)\s|\s*[)\],]|\s*$)"
+    r"(==|!=|<=|>=|<|>)\s*((?>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))\s*"
+    r"([^\s\d.<>=!()\[\],'\"][^<>=!()\[\],'\"]*?)(?=\s+(?:and|or)\s|\s*[)\],]|\s*$)"
 )
 """A comparison with a number that has a unit."""
 _ALLOWED = (
@@ -197,8 +197,8 @@ def _values(node: ast.expr, text: str) -> tuple[Scalar, ...]:
             return tuple(value for one in inner for value in _values(one, text))
         case ast.Constant(value=int() | float() | str() as value):
             return (value,)
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
-            return (-value,)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=ast.Constant(value=int() | float() as value)):
+            return (-value if isinstance(sign, ast.USub) else value,)
     return (_name(node, text),)
 
 

@@ -31,6 +31,12 @@ def test_a_number_where_a_text_is_expected_is_not_understood_rather_than_differe
     assert condition("temperature > 5").holds({"temperature": "hot"}) is None
 
 
+@pytest.mark.parametrize("number", ["0.3", "3", ".5", "-2.5", "5e3", "1.5e-3", "+4"])
+def test_a_number_without_unit_is_one(number: str) -> None:
+    assert condition(f"a == {number} and b == 1").holds({"a": float(number), "b": 1}) is True
+    assert condition(f"(a > {number})").holds({"a": float(number)}) is False
+
+
 def test_a_choice_of_several_and_its_contrary() -> None:
     assert condition("gas in [air, argon]").holds({"gas": "argon"}) is True
     assert condition("gas not in [air, argon]").holds({"gas": "argon"}) is False
