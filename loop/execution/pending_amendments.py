@@ -95,11 +95,22 @@ def check_candidate(campaign: Campaign, candidate: Candidate) -> str:
     if (candidate.material is not None) != (space.pool is not None):
         return "material=... names the entry of the pool, in a campaign that has one, and in no other"
     if not space.contains(candidate):
+        if forbidden := _forbidden(space, candidate):
+            return f"the laboratory forbids it: {'; '.join(forbidden)}; see its lab file"
         if space.model_copy(update={"rows": None}).contains(candidate):
             return f"it is no row of {space.rows.file if space.rows else 'the table'}; only its rows may be chosen"
         outside = "; ".join(_outside(space, candidate))
         return f"it lies outside of the current space: {outside}; change the space first, by 'athanor space'"
     return ""
+
+
+def _forbidden(space: SpaceConfig, candidate: Candidate) -> list[str]:
+    """Return the combinations that a candidate sets although the laboratory forbids them."""
+    try:
+        applying = space.present(candidate.parameters)
+    except KeyError:
+        return []
+    return [one.condition.text for one in space.forbidden if one.broken(applying, candidate.material)]
 
 
 def _outside(space: SpaceConfig, candidate: Candidate) -> list[str]:

@@ -94,6 +94,7 @@ def choose(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Ch
     for move in _moves(problem, acquisition, seed, caveats):
         best = [found[int(i)] for i in values.argsort(descending=True)[:_BEST]]
         more = fresh(move(best), history.seen | {c.key() for c in found})
+        more = [c for c in more if not problem.campaign.space.forbids(c)]
         if more:
             found = found + more
             values = torch.cat([values, _values(acquisition, problem, more)])

@@ -56,7 +56,9 @@ class InitialDesign:
             self._latest.clear()
             self._latest[count] = self._sequence(count)
         found = self._latest[count]
-        fresh = next((c for c in (*found[self.begun :], *found) if c.key() not in seen), None)
+        space = self.problem.campaign.space
+        left = (c for c in (*found[self.begun :], *found) if c.key() not in seen)
+        fresh = next((c for c in left if not space.forbids(c)), None)
         return fresh if fresh is not None or self.problem.encoder.materials is None else self._any(seen)
 
     @cached_property
@@ -81,7 +83,7 @@ class InitialDesign:
         setting = sobol(campaign.space, 1, campaign.seed)[0] if campaign.space.all_parameters else {}
         places = np.argsort(~self._possible, kind="stable") if table else ()
         left = (Candidate(setting, table.ids[place]) for place in places if table)
-        return next((c for c in left if c.key() not in seen), None)
+        return next((c for c in left if c.key() not in seen and not campaign.space.forbids(c)), None)
 
     @cached_property
     def _possible(self) -> np.ndarray:

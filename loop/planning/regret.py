@@ -100,7 +100,8 @@ def _left(posterior: CampaignPosterior, history: TrainingData, seed: int) -> Ten
         return posterior.rows[:0]
     best = [history.done[i] for i in posterior.outcomes[0].topk(min(_BEST, len(posterior.rows))).indices.tolist()]
     near = [c for number, radius in enumerate(_RADII) for c in neighbours(problem, best, seed + number, radius)]
-    rows = problem.encoder.encode(fresh([*found, *near, *_cover(problem, history, seed)], history.seen))
+    others = fresh([*found, *near, *_cover(problem, history, seed)], history.seen)
+    rows = problem.encoder.encode([c for c in others if not problem.campaign.space.forbids(c)])
     return rows[problem.possible(rows)]
 
 

@@ -56,7 +56,8 @@ def shortlist(posterior: CampaignPosterior, history: TrainingData, seed: int) ->
     found = [c for cloud in clouds for c in _best(screen, cloud, cloud.rows_of(excluded), penalty)]
     measured = [history.done[i] for i in _best_measured(posterior)]
     found = fresh(found + neighbours(posterior.problem, measured, seed + 2), history.seen)
-    found = [c for c in found if c.material not in excluded]
+    space = posterior.problem.campaign.space
+    found = [c for c in found if c.material not in excluded and not space.forbids(c)]
     keep = posterior.problem.possible(posterior.problem.encoder.encode(found)).tolist() if found else []
     found = [c for c, kept in zip(found, keep, strict=True) if kept]
     if not found:

@@ -99,7 +99,8 @@ class WarmStartDesign:
         """Return the best fresh candidate of the source whose turn it is, or None."""
         count = max(len(each) for each in self.by_metric.values())
         found = self._covers[turn % count]
-        return next((c for c in found if c.key() not in seen), None)
+        space = self.problem.campaign.space
+        return next((c for c in found if c.key() not in seen and not space.forbids(c)), None)
 
     def agrees(self, turn: int, history: TrainingData) -> bool:
         """Return whether the source whose turn it is has ranked well what was measured so far."""
