@@ -169,6 +169,15 @@ def test_a_running_job_is_adopted_by_its_token_and_not_begun_again(crew: Crew[Ep
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_furnace_gives_up_its_program_when_it_is_told_to(crew: Crew[EpicsLab]) -> None:
+    oven = begin(crew, recipe=SLOW)
+    oven.halt("the door is open")
+    result = crew.wait()
+    assert (result.ok, result.error) == (False, "oven: fault: stopped by command")
+    assert oven.has_finished(result.job.token)
+
+
 def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     program = (
         "from simulators.epics_lab import FurnaceServer, unused_port\n"
