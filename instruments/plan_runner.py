@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
+import inspect
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any
@@ -20,6 +22,8 @@ from instruments.run_context import OnDocument, RunContext
 Plan = Generator[Msg, Any, Any]
 _MOVING = frozenset({"set", "trigger", "kickoff", "complete", "collect"})
 """Messages by which something may move, or be measured."""
+_PATIENCE = 10.0
+"""Wall time in seconds that a device may take to say what it is. Not tuned: that of ophyd-async itself."""
 
 
 class PlanRunner:
@@ -73,6 +77,16 @@ class PlanRunner:
             if not self._engine.state.is_idle:
                 self._engine.abort("nobody resumes a plan")
 
+    def ask(self, given: Any, patience: float = _PATIENCE) -> Any:
+        """Return what a device gives at once, or, one of ophyd-async, on its loop, from which this may not be called.
+
+        Raises:
+            TimeoutError: it takes longer than ``patience`` seconds of wall time.
+        """
+        if not inspect.isawaitable(given):
+            return given
+        return asyncio.run_coroutine_threadsafe(_awaited(given), self._engine.loop).result(patience)
+
     @property
     def reason(self) -> str:
         """Why the plan was interrupted; empty if it was not."""
@@ -112,6 +126,10 @@ def contain_exits(engine: RunEngine) -> RunEngine:
     for name, command in engine._command_registry.items():  # the RunEngine offers no other way to its own commands
         engine.register_command(name, _without_exit(command))
     return engine
+
+
+async def _awaited(given: Awaitable[Any]) -> Any:
+    return await given
 
 
 def _without_exit(command: Callable[[Msg], Awaitable[Any]]) -> Callable[[Msg], Awaitable[Any]]:

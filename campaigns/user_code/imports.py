@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from campaigns.user_code.definitions import NoNameError, define
-from campaigns.user_code.module_files import ForbiddenModuleError, ModuleFile, NoModuleError, Origin, locate
+from campaigns.user_code.module_files import (
+    ForbiddenModuleError,
+    ModuleFile,
+    NoModuleError,
+    Origin,
+    installation,
+    locate,
+)
 
 
 def failing_import(module: ModuleFile, folder: Path | None) -> str:
@@ -25,7 +32,8 @@ def failing_import(module: ModuleFile, folder: Path | None) -> str:
         except NoModuleError:
             if _is_package(name, folder):
                 continue
-            return f"{module.file.name} imports {name} in line {line}, which is not there; install or correct it"
+            how = installation(name.split(".")[0])
+            return f"{module.file.name} imports {name} in line {line}, which is not there; install or correct it{how}"
         for one in names if found.origin is not Origin.INSTALLED else ():
             if why := _absent(name, one, folder):
                 return f"{module.file.name} imports {one} from {name} in line {line}, but {why}; correct it there"

@@ -90,9 +90,16 @@ def _no_device(found: Any, settings: Mapping[str, Any]) -> str:
 
 
 def _acts(found: Any) -> bool:
-    """Return whether an object, or those of a class, has what Bluesky reads a device by, and answers at once."""
+    """Return whether an object, or those of a class, has what Bluesky reads a device by.
+
+    Only a device of ophyd-async, whose answers are awaited, has a loop on which it can be connected.
+    """
     there = all(hasattr(found, name) for name in ("name", "read", "describe"))
-    return there and not inspect.iscoroutinefunction(found.read)
+    return there and (not inspect.iscoroutinefunction(found.read) or inspect.iscoroutinefunction(_connects(found)))
+
+
+def _connects(found: Any) -> Any:
+    return getattr(found, "connect", None)
 
 
 def _out_of_bounds(found: Any) -> str:

@@ -20,6 +20,15 @@ _STANDARD = {Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "plat
 _NEVER = sys.stdlib_module_names | set(sys.builtin_module_names) | {"__main__", "__mp_main__", "test"}
 
 
+_EXTRAS = {"ophyd_async": "ophyd-async"}
+"""Packages that devices may need and that are not installed by themselves, to the extra that has them."""
+
+
+def installation(package: str) -> str:
+    """Return how to install what is an extra of Athanor's; empty for any other package."""
+    return f"; pip install 'athanor-sdl[{_EXTRAS[package]}]'" if package in _EXTRAS else ""
+
+
 class Origin(StrEnum):
     """Whose code a module is."""
 
@@ -73,7 +82,9 @@ def locate(module: str, folder: Path | None) -> ModuleFile:
     if spec is None and origin is Origin.OURS and beside is not None:
         raise ForbiddenModuleError(_twice(beside, "a package of Athanor's"))
     if spec is None:
-        raise NoModuleError(f"there is no module {module}; allowed: an installed one, or a file beside the campaign")
+        raise NoModuleError(
+            f"there is no module {module}; allowed: an installed one, or a file beside the campaign{installation(top)}"
+        )
     if spec.origin is None or not Path(spec.origin).is_file():
         raise NoModuleError(f"{module} is no module that holds anything; name the one that does")
     return ModuleFile(module, Path(spec.origin), origin)

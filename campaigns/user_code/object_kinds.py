@@ -18,7 +18,7 @@ import griffe
 from campaigns.errors import suggestion
 from campaigns.user_code.definitions import Definition
 from campaigns.user_code.module_files import ForbiddenModuleError, Origin
-from campaigns.user_code.plain_devices import class_made, is_ophyd, is_simulated, no_simulated
+from campaigns.user_code.plain_devices import class_made, is_ophyd, is_simulated, no_simulated, writes_files
 from campaigns.user_code.plan_functions import no_plan
 from campaigns.user_code.results import fruitless
 
@@ -220,8 +220,8 @@ def _no_device_class(definition: Definition) -> str:
     plain = False
     for ancestor in definition.ancestors():
         if isinstance(ancestor, str):
-            if ancestor.split(".")[0] == "ophyd_async":
-                return f"is a {ancestor}, and devices of ophyd-async cannot be bound; use a class of ophyd"
+            if writes_files(ancestor):
+                return f"is a {ancestor}, which writes its data to files; bind what has its readings in an event"
             plain = plain or is_ophyd(ancestor)
             if is_ophyd(ancestor) or ancestor.split(".")[0] in sys.stdlib_module_names:
                 continue

@@ -15,11 +15,17 @@ from campaigns.user_code.module_files import ForbiddenModuleError
 _SIMULATED = "ophyd.sim"
 """The module whose devices are made by one of its functions, and put among its names when it is imported."""
 _MAKER = "hw"
+_FILE_WRITERS = ("StandardDetector", "AreaDetector", "StandardFlyer")
 
 
 def is_ophyd(path: str) -> bool:
-    """Return whether a dotted name is of ophyd."""
-    return path.split(".")[0] == "ophyd"
+    """Return whether a dotted name is of ophyd, or of ophyd-async."""
+    return path.split(".")[0] in ("ophyd", "ophyd_async")
+
+
+def writes_files(path: str) -> bool:
+    """Return whether a dotted name is of ophyd-async's detectors, whose data are in files, and not in an event."""
+    return path.split(".")[0] == "ophyd_async" and path.rsplit(".", maxsplit=1)[-1] in _FILE_WRITERS
 
 
 def is_simulated(definition: Definition) -> bool:

@@ -279,4 +279,4 @@ class BoundInstrument(JobInstrument):
         return name if name.startswith(f"{self.name}_") else f"{self.name}_{name}"
 
     def _described(self, device: Any) -> dict[str, Any]:
-        return {self._key(key): one for key, one in device.describe().items()}
+        return {self._key(key): one for key, one in self.binding.runner.ask(device.describe()).items()}

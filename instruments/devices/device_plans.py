@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bluesky import plan_stubs as bps
@@ -22,35 +23,58 @@ _GRACE = 1.0
 come within milliseconds, and a move takes longer than a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a setpoint is sent, and how far its reading may be off, in its unit."""
+
+    setpoint: BoundSetpoint
+    value: Scalar
+    tolerance: float
+    unit: str
+
+    def off(self, got: Any) -> bool:
+        """Return whether a reading is no arrival at what was wanted."""
+        if isinstance(self.value, str):
+            return bool(got != self.value)
+        return not abs(float(got) - float(self.value)) <= self.tolerance
+
+
 def move_and_read(devices: Sequence[Any], setpoints: Mapping[str, BoundSetpoint], recipe: Mapping[str, Scalar]) -> Plan:
-    """Set what a recipe says, one after the other, then trigger and read all devices in one event.
+    """Return a plan: set what a recipe says, one after the other, then trigger and read all devices in one event.
+
+    Units and tolerances are asked of the devices now: those of ophyd-async cannot tell them while the plan goes on.
 
     Raises:
-        StepError: a readback is not where it was sent to, on arrival or when all was read.
+        StepError: a readback is not where it was sent to, on arrival or when all was read, once the plan is run.
     """
+    moves = [Move(one, recipe[name], one.tolerance, one.unit) for name, one in setpoints.items()]
+    return _moving_and_reading(devices, moves)
 
+
+def _moving_and_reading(devices: Sequence[Any], moves: Sequence[Move]) -> Plan:
     def job() -> Plan:
-        for name, setpoint in setpoints.items():
-            yield from _move(setpoint, recipe[name])
+        for move in moves:
+            yield from _move(move)
         yield from bps.trigger_and_read(list(devices))
-        for name, setpoint in setpoints.items():  # a device that was restarted meanwhile is not there any more
-            yield from _arrive(setpoint, recipe[name], _soon(setpoint))
+        for move in moves:  # a device that was restarted meanwhile is not there any more
+            yield from _arrive(move, _soon(move.setpoint))
 
     staged = [device for device in devices if hasattr(device, "stage")]
-    hinted = [(getattr(one.moved, "hints", {}).get("fields"), "primary") for one in setpoints.values()]
+    hinted = [(getattr(one.moved, "hints", {}).get("fields"), "primary") for one in (move.setpoint for move in moves)]
     dimensions = [one for one in hinted if one[0]] or [(["time"], "primary")]
     md = {"plan_name": "move_and_read", "hints": {"dimensions": dimensions}}
     yield from bpp.stage_wrapper(bpp.run_wrapper(job(), md=md), staged)
 
 
-def _move(setpoint: BoundSetpoint, value: Scalar) -> Plan:
+def _move(move: Move) -> Plan:
+    setpoint = move.setpoint
     limit = math.inf if setpoint.config.timeout is None else setpoint.config.timeout
     ends = time.monotonic() + limit
-    yield from bps.abs_set(setpoint.moved, value, group=setpoint.name)
+    yield from bps.abs_set(setpoint.moved, move.value, group=setpoint.name)
     yield from bps.wait(setpoint.name, timeout=None if math.isinf(limit) else limit)
     if setpoint.config.readback is None:  # the device itself has said that it is there
         ends = min(ends, _soon(setpoint))
-    yield from _arrive(setpoint, value, ends)
+    yield from _arrive(move, ends)
 
 
 def _soon(setpoint: BoundSetpoint) -> float:
@@ -58,17 +82,17 @@ def _soon(setpoint: BoundSetpoint) -> float:
     return time.monotonic() + _GRACE + (setpoint.config.dwell or 0.0)
 
 
-def _arrive(setpoint: BoundSetpoint, wanted: Scalar, ends: float) -> Plan:
+def _arrive(move: Move, ends: float) -> Plan:
     """Wait until a readback has stayed within its tolerance for long enough.
 
     Raises:
         StepError: it is not there in time.
     """
-    since: float | None = None
+    setpoint, since = move.setpoint, None
     while True:
         got = yield from bps.rd(setpoint.arrives)
         now = time.monotonic()
-        if setpoint.off(wanted, got) or not getattr(setpoint.arrives, "connected", True):
+        if move.off(got) or not getattr(setpoint.arrives, "connected", True):
             since = None
         else:
             since = now if since is None else since
@@ -76,6 +100,6 @@ def _arrive(setpoint: BoundSetpoint, wanted: Scalar, ends: float) -> Plan:
                 return
         if now >= ends:
             raise StepError(
-                f"{setpoint.moved.name} was sent to {wanted!r} {setpoint.unit} and is at {got!r}; look at the device"
+                f"{setpoint.moved.name} was sent to {move.value!r} {move.unit} and is at {got!r}; look at the device"
             )
         yield from bps.sleep(_POLL)

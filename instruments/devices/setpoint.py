@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from campaigns.errors import CampaignError, LimitError, Problem, UnitError, suggestion
 from campaigns.setpoints import SetpointConfig
 from campaigns.units import check_unit
-from campaigns.values import Scalar
 from instruments.limits import readable
 from instruments.signal_units import agreed, stated_unit
 
 _SHARE = 1e-3
 """Tolerance as a share of the range, where nobody states one. Not tuned: axes and heaters usually hold it."""
+
+
+Ask = Callable[[Any], Any]
+
+
+def _at_once(given: Any) -> Any:
+    return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class BoundSetpoint:
         where: key path in the campaign file.
         moved: what is set.
         arrives: what is read to see where it is.
+        ask: returns what a device gives, at once or later.
     """
 
     name: str
@@ -32,11 +40,13 @@ class BoundSetpoint:
     moved: Any
     arrives: Any
     config: SetpointConfig
+    ask: Ask = _at_once
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The texts that are allowed; empty for a number."""
-        return self.config.choices or tuple(getattr(self.moved, "enum_strs", None) or ())
+        stated = getattr(self.moved, "enum_strs", None) or self._data_key.get("choices")
+        return self.config.choices or tuple(stated or ())
 
     @property
     def unit(self) -> str:
@@ -47,7 +57,8 @@ class BoundSetpoint:
         """
         if self.choices:
             return ""
-        stated = str(getattr(self.moved, "egu", "") or "").strip() or stated_unit(self.moved)
+        stated = str(getattr(self.moved, "egu", "") or self._data_key.get("units") or "").strip()
+        stated = stated or stated_unit(self.moved)
         return agreed(self.config.unit or "", stated, self.moved.name)
 
     @property
@@ -58,13 +69,13 @@ class BoundSetpoint:
             return (0.0, 0.0)
         return max(low for low, _ in pairs), min(high for _, high in pairs)
 
-    def off(self, wanted: Scalar, got: Any) -> bool:
-        """Return whether a reading is no arrival at what was wanted."""
-        if isinstance(wanted, str):
-            return bool(got != wanted)
+    @property
+    def tolerance(self) -> float:
+        """How far a reading may be off; 0 of text."""
+        if self.config.tolerance is not None or self.choices:
+            return self.config.tolerance or 0.0
         low, high = self.limits
-        tolerance = _SHARE * (high - low) if self.config.tolerance is None else self.config.tolerance
-        return not abs(float(got) - float(wanted)) <= tolerance
+        return _SHARE * (high - low)
 
     def check(self) -> None:
         """Check that a recipe can be converted to the setpoint's unit and held against its limits.
@@ -92,26 +103,40 @@ class BoundSetpoint:
     @property
     def _stated_limits(self) -> tuple[float, float] | None:
         """What the device states, if it does; EPICS gives (0, 0) where there are no limits."""
-        found = getattr(self.moved, "limits", None)
+        stated = (self._data_key.get("limits") or {}).get("control") or {}
+        found = getattr(self.moved, "limits", None) or (stated.get("low") or 0.0, stated.get("high") or 0.0)
         return None if found is None or not readable(*found) else (float(found[0]), float(found[1]))
+
+    @property
+    def _data_key(self) -> Mapping[str, Any]:
+        """The data key of an ophyd-async device, which states there what others have as attributes."""
+        describe = getattr(self.moved, "describe", None)
+        if not inspect.iscoroutinefunction(describe):
+            return {}
+        keys: Mapping[str, Any] = self.ask(describe())
+        only: Mapping[str, Any] = next(iter(keys.values())) if len(keys) == 1 else {}
+        return keys.get(self.moved.name, only)
 
     def _problem(self, message: str) -> CampaignError:
         return CampaignError([Problem(self.where, message)])
 
 
-def resolved(name: str, config: SetpointConfig, devices: Mapping[str, Any], where: str) -> BoundSetpoint:
+def resolved(
+    name: str, config: SetpointConfig, devices: Mapping[str, Any], where: str, ask: Ask = _at_once
+) -> BoundSetpoint:
     """Return a setpoint with the parts that the campaign file names.
 
     Args:
         devices: name to device of one station.
         where: key path of the setpoint in the campaign file.
+        ask: returns what a device gives, at once or later.
 
     Raises:
         CampaignError: there is no such part.
     """
     moved = _part(config.signal, devices, f"{where}.signal") if config.signal else _by_name(name, devices, where)
     arrives = _part(config.readback, devices, f"{where}.readback") if config.readback else moved
-    return BoundSetpoint(name, where, moved, arrives, config)
+    return BoundSetpoint(name, where, moved, arrives, config, ask)
 
 
 def _by_name(name: str, devices: Mapping[str, Any], where: str) -> Any:
@@ -119,14 +144,20 @@ def _by_name(name: str, devices: Mapping[str, Any], where: str) -> Any:
     if name in devices:
         return devices[name]
     for device in devices.values():
-        if name in getattr(device, "component_names", ()):
+        if name in _parts(device):
             return getattr(device, name)
     only = next(iter(devices.values()))
     if len(devices) == 1 and hasattr(only, "set") and _is_axis(only):
         return only
-    names = [*devices, *(part for one in devices.values() for part in getattr(one, "component_names", ()))]
+    names = [*devices, *(part for one in devices.values() for part in _parts(one))]
     message = f"there is no {name}{suggestion(name, names)}; add signal: one of {', '.join(names)}"
     raise CampaignError([Problem(where, message)])
+
+
+def _parts(device: Any) -> list[str]:
+    """Return the names of a device's parts."""
+    of_async = [name for name, _ in device.children()] if hasattr(device, "children") else []
+    return [*getattr(device, "component_names", ()), *of_async]
 
 
 def _is_axis(device: Any) -> bool:
@@ -144,7 +175,7 @@ def _part(path: str, devices: Mapping[str, Any], where: str) -> Any:
     for name in rest:
         inner = getattr(found, name, None)
         if inner is None:
-            names = getattr(found, "component_names", ())
+            names = _parts(found)
             message = f"{found.name} has no {name}{suggestion(name, names)}; allowed: {', '.join(names) or 'nothing'}"
             raise CampaignError([Problem(where, message)])
         found = inner

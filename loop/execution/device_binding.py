@@ -23,6 +23,8 @@ from instruments.plan_runner import Plan, PlanRunner, is_suspender
 from instruments.run_context import RunContext
 
 WhatIsDone = Callable[[Mapping[str, Scalar], Mapping[str, Any]], Plan]
+_GRACE = 5.0
+"""Wall time in seconds that a device of ophyd-async has to say that it does not answer."""
 CONNECTING = 10.0
 """Wall time in seconds that a device may take to answer in a lab that states none. Not tuned: EPICS takes 0.2 s."""
 
@@ -59,27 +61,30 @@ def bound_instrument(
     """
     name, config = station
     devices = {key: _device(station, key, one) for key, one in found.items()}
+    runner = PlanRunner(_suspenders(name, config), records.context)
     for key, device in devices.items():
-        _wait_for(device, config.bound[key].device, records.patience)
-    setpoints = _setpoints(station, devices)
+        _wait_for(device, config.bound[key].device, records.patience, runner)
+    setpoints = _setpoints(station, devices, runner)
     for setpoint in setpoints.values():
         setpoint.check()
     if config.plan is None:
         what = _moving(devices, setpoints)
     else:
         what = _planned(load_object(config.plan, f"stations.{name}.plan", Use.PLAN, given_to_plan(config)), devices)
-    runner = PlanRunner(_suspenders(name, config), records.context)
     binding = Binding(devices, setpoints, what, config.units, runner)
     memory = JobMemory(memory_folder(records.state, name))
     return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
 
 
-def _setpoints(station: tuple[str, StationConfig], devices: Mapping[str, Any]) -> dict[str, BoundSetpoint]:
+def _setpoints(
+    station: tuple[str, StationConfig], devices: Mapping[str, Any], runner: PlanRunner
+) -> dict[str, BoundSetpoint]:
     """Return name to what a recipe sets: parts of devices, or the arguments of a plan."""
     name, config = station
     where = f"stations.{name}.setpoints"
     if config.plan is None:
-        return {key: resolved(key, one, devices, f"{where}.{key}") for key, one in config.setpoints.items()}
+        named = config.setpoints.items()
+        return {key: resolved(key, one, devices, f"{where}.{key}", runner.ask) for key, one in named}
     arguments = {key: Quantity(name=key, value=0.0) for key in config.setpoints}
     return {
         key: BoundSetpoint(key, f"{where}.{key}", arguments[key], arguments[key], one)
@@ -127,18 +132,33 @@ def _device(station: tuple[str, StationConfig], key: str, found: Any) -> Any:
     return called(found, one.device, config.place_of(key, name), name=label, **one.settings)
 
 
-def _wait_for(device: Any, path: str, patience: float) -> None:
-    """Wait until a device answers.
+def _wait_for(device: Any, path: str, patience: float, runner: PlanRunner) -> None:
+    """Wait until a device answers; one of ophyd-async is connected on the loop on which it is driven.
 
     Raises:
         LabError: it does not.
     """
-    if not hasattr(device, "wait_for_connection"):
-        return
     try:
-        device.wait_for_connection(timeout=patience)
+        if hasattr(device, "wait_for_connection"):
+            device.wait_for_connection(timeout=patience)
+        elif inspect.iscoroutinefunction(getattr(device, "connect", None)):
+            _connect(device, patience, runner)
     except TimeoutError as error:
         raise LabError(f"{device.name} ({path}) does not answer within {patience:g} s: {error}") from error
+
+
+def _connect(device: Any, patience: float, runner: PlanRunner) -> None:
+    """Connect a device of ophyd-async.
+
+    Raises:
+        TimeoutError: it does not answer.
+    """
+    from ophyd_async.core import NotConnectedError  # an extra; who has such a device has it
+
+    try:
+        runner.ask(device.connect(timeout=patience), patience + _GRACE)
+    except NotConnectedError as error:
+        raise TimeoutError(" ".join(str(error).split())) from error
 
 
 def _moving(devices: Mapping[str, Any], setpoints: Mapping[str, BoundSetpoint]) -> WhatIsDone:

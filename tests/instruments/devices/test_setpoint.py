@@ -84,11 +84,7 @@ def test_a_part_that_is_not_there_is_told(name: str, config: Any, said: str) -> 
         setpoint(name, **config)
 
 
-def test_a_readback_has_arrived_within_the_tolerance() -> None:
-    close = setpoint("bare", unit="degC", limits=(0, 300), tolerance="0.5 K")
-    assert not close.off(100.0, 100.4)
-    assert close.off(100.0, 100.6)
-    assert close.off(100.0, float("nan"))
-    default = setpoint("bare", unit="degC", limits=(0, 300))
-    assert (default.off(100.0, 100.2), default.off(100.0, 100.4)) == (False, True)
-    assert setpoint("bare", choices=("air", "argon")).off("air", "argon")
+def test_a_readback_may_be_off_by_what_the_file_says_or_a_thousandth_of_the_range() -> None:
+    assert setpoint("bare", unit="degC", limits=(0, 300), tolerance="0.5 K").tolerance == 0.5
+    assert setpoint("bare", unit="degC", limits=(0, 300)).tolerance == pytest.approx(0.3)
+    assert setpoint("bare", choices=("air", "argon")).tolerance == 0.0

@@ -1,0 +1,28 @@
+"""Whether a device has arrived is told by a reading that is within its tolerance, and nothing else."""
+
+from __future__ import annotations
+
+import math
+
+from ophyd import Signal
+
+from campaigns.setpoints import SetpointConfig
+from campaigns.values import Scalar
+from instruments.devices.device_plans import Move
+from instruments.devices.setpoint import BoundSetpoint
+
+
+def move(value: Scalar, tolerance: float = 0.5) -> Move:
+    signal = Signal(name="plate", value=0.0)
+    return Move(BoundSetpoint("x", "here", signal, signal, SetpointConfig()), value, tolerance, "degC")
+
+
+def test_a_reading_within_the_tolerance_is_an_arrival_and_no_other() -> None:
+    assert not move(100.0).off(100.4)
+    assert move(100.0).off(100.6)
+    assert move(100.0).off(math.nan)
+
+
+def test_a_text_has_arrived_when_it_is_the_same() -> None:
+    assert move("air").off("argon")
+    assert not move("air").off("air")

@@ -1,0 +1,160 @@
+"""Devices of ophyd-async at a station: connected, moved and read on its loop, with what they state in data keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.errors import CampaignError, LabError
+from campaigns.laboratory import StationConfig
+from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
+from campaigns.user_code.module_files import installation, open_folder
+from instruments.job import Job, StepResult
+from instruments.job_instrument import JobInstrument
+from instruments.real_lab import RealLab
+from loop.execution.device_binding import JobRecords
+from loop.execution.lab_setup import build_instrument
+from tests.labs import Crew
+
+OURS = """\
+import asyncio
+
+from ophyd_async.core import (
+    AsyncStatus, NotConnectedError, StandardReadable, StandardReadableFormat, StrictEnum, soft_signal_r_and_setter,
+    soft_signal_rw
+)
+
+
+class Motor(StandardReadable):
+    def __init__(self, name=""):
+        with self.add_children_as_readables(StandardReadableFormat.HINTED_SIGNAL):
+            self.place, self._arrive = soft_signal_r_and_setter(float, 0.0, units="mm")
+        super().__init__(name=name)
+
+    def set_name(self, name, *, child_name_separator=None):
+        super().set_name(name, child_name_separator=child_name_separator)
+        self.place.set_name(name)
+
+    @AsyncStatus.wrap
+    async def set(self, value):
+        await asyncio.sleep(0.05)
+        self._arrive(value)
+
+
+class Gas(StrictEnum):
+    AIR = "air"
+    ARGON = "argon"
+
+
+class Heater(StandardReadable):
+    def __init__(self, name=""):
+        with self.add_children_as_readables(StandardReadableFormat.HINTED_SIGNAL):
+            self.setpoint = soft_signal_rw(float, 20.0, units="degC")
+            self.gas = soft_signal_rw(Gas, Gas.AIR)
+        super().__init__(name=name)
+
+
+class Silent(Heater):
+    async def connect(self, mock=False, timeout=10, force_reconnect=False):
+        raise NotConnectedError("nobody there")
+
+
+class Stuck(Heater):
+    @AsyncStatus.wrap
+    async def set(self, value):
+        await asyncio.sleep(60)
+"""
+
+
+class Floor(RealLab):
+    """A lab of one station."""
+
+    stage: JobInstrument
+
+    def instrument(self, name: str) -> JobInstrument:
+        assert name == "stage"
+        return self.stage
+
+
+Build = Callable[..., Crew[Floor]]
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+    """A function from what a campaign file says of a station to the crew of its lab."""
+    (tmp_path / "async_parts.py").write_text(OURS)
+    monkeypatch.delitem(sys.modules, "async_parts", raising=False)
+    open_folder(tmp_path)
+    labs: list[Floor] = []
+    crews: list[Crew[Floor]] = []
+
+    def make(device: str, setpoints: dict[str, Any]) -> Crew[Floor]:
+        labs.append(Floor(0.0))
+        station = StationConfig.model_validate({"kind": "device", "device": device, "setpoints": setpoints})
+        labs[-1].stage = build_instrument("stage", station, labs[-1], JobRecords(tmp_path / "lab"))
+        crews.append(Crew(labs[-1], "stage"))
+        return crews[-1]
+
+    yield make
+    for crew in crews:
+        crew.close()
+    for lab in labs[len(crews) :]:
+        lab.close()
+
+
+def done(crew: Crew[Floor], **recipe: Any) -> StepResult:
+    crew.submit(Job(3, "heat", 1, "t3", "3", None, recipe, 30.0), "stage")
+    return crew.wait()
+
+
+def test_a_motor_is_moved_and_read_with_the_unit_that_it_states(built: Build) -> None:
+    crew = built("async_parts:Motor", {"x": {"limits": [-5, 5], "tolerance": 0.01}})
+    assert crew.lab.stage.unit_of("x") == "mm"
+    assert crew.lab.stage.check_units()["x"] == "mm"
+    assert done(crew, x=0.2).ok
+    (event,) = crew.events()
+    assert event["data"]["stage_stage"] == pytest.approx(0.2)
+    (descriptor,) = [document for _, name, document in crew.documents if name == "descriptor"]
+    assert descriptor["hints"]["stage"]["fields"] == ["stage_x", "stage_stage"]
+
+
+def test_parts_of_a_device_are_setpoints_by_their_names_and_enumerations_have_choices(built: Build) -> None:
+    crew = built("async_parts:Heater", {"setpoint": {"limits": [0, 500]}, "gas": {}})
+    assert crew.lab.stage.limits.choices == {"gas": ("air", "argon")}
+    assert crew.lab.stage.unit_of("setpoint") == "degC"
+    result = done(crew, setpoint=300.0, gas="argon")
+    assert result.ok, result.error
+    data = crew.events()[0]["data"]
+    assert (data["stage_setpoint"], data["stage_gas"]) == (300.0, "argon")
+
+
+def test_one_that_never_arrives_is_given_up_in_time_and_uncertain(built: Build) -> None:
+    crew = built("async_parts:Stuck", {"x": {"unit": "mm", "limits": [0, 5], "timeout": 0.3}})
+    result = done(crew, x=1.0)
+    assert "TimeoutError" in (result.error or "")
+    assert (crew.lab.stage.never_began("t3"), crew.lab.stage.has_finished("t3")) == (False, False)
+
+
+def test_one_that_does_not_answer_is_a_fault_of_the_lab(built: Build) -> None:
+    with pytest.raises(LabError, match=r"stage \(async_parts:Silent\) does not answer within 10 s: nobody there"):
+        built("async_parts:Silent", {})
+
+
+def test_what_is_missing_is_told_where_it_stands(built: Build) -> None:
+    with pytest.raises(CampaignError, match=r"stations\.stage\.setpoints\.x: .* states no limits; add limits"):
+        built("async_parts:Motor", {"x": {}})
+    with pytest.raises(CampaignError, match="there is no gass, did you mean 'gas'"):
+        built("async_parts:Heater", {"gass": {}})
+
+
+def test_a_detector_that_writes_files_is_refused_before_anything_is_imported(built: Build, tmp_path: Path) -> None:
+    (tmp_path / "camera.py").write_text(
+        "from ophyd_async.core import StandardDetector\n\n\nclass Camera(StandardDetector):\n    pass\n"
+    )
+    said = trouble(NamedObject("here", "camera:Camera", Use.DEVICE), tmp_path)
+    assert "is a ophyd_async.core.StandardDetector, which writes its data to files" in said
+    assert installation("ophyd_async") == "; pip install 'athanor-sdl[ophyd-async]'"
