@@ -11,7 +11,7 @@ from typing import Any
 
 from campaigns.errors import CampaignError, Problem, raised_by
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
-from campaigns.user_code.module_files import OURS, ForbiddenModuleError, NoModuleError, locate, opened
+from campaigns.user_code.module_files import OURS, ForbiddenModuleError, NoModuleError, installation, locate, opened
 from campaigns.user_code.object_kinds import INSTRUMENT, ObjectKind
 
 
@@ -35,7 +35,8 @@ def load_object(path: str, where: str, use: Use, settings: Mapping[str, Any] | N
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise _problem(where, f"got {path!r}, which cannot be loaded: {error}") from error
+        how = installation(error.name or "") if isinstance(error, ImportError) else ""
+        raise _problem(where, f"got {path!r}, which cannot be loaded: {error}{how}") from error
     except (Exception, SystemExit) as error:
         raise _problem(where, f"{path} cannot be loaded: {raised_by(error)}") from error
     if why := _misfit(found, use, settings or {}):

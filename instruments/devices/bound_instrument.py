@@ -210,8 +210,6 @@ class BoundInstrument(JobInstrument):
             raise UnknownJobError(f"{self.name}: nobody can tell how far job {token} came: {why}; look at the devices")
         for key, value in record.get("recipe", {}).items():
             getattr(self, key).put(value)
-        for key, value in record.get("recipe", {}).items():
-            getattr(self, key).put(value)
         self.token.put(token)
         self._show(record)
 
