@@ -57,9 +57,12 @@ def stale(now: SampleReading, last: SampleReading, first: Sequence[SampleReading
     numbers = [name for name, value in now.values.items() if name not in HEADER and not isinstance(value, str)]
     same = [name for name in numbers if _equal(now.values[name], last.values.get(name))]
     updating = [name for name in numbers if any(each.updated(name) for each in first)]
-    if updating and not any(now.updated(name) for name in updating):
+    if updating and now.since is not None and not any(now.updated(name) for name in updating):
         return (f"stale data: {_names(updating)} not updated since before the job began",)
-    frozen = [name for name in same if name in updating and not now.updated(name) and is_data(now.values[name])]
+    told = now.since is not None  # not where the system's clock was set back meanwhile
+    frozen = [
+        name for name in same if told and name in updating and not now.updated(name) and is_data(now.values[name])
+    ]
     if now.candidate != last.candidate:
         frozen += [name for name in _repeated(now, last, first) if name not in frozen]
     return (f"stale data: {_names(frozen)} the same as for the sample before",) if frozen else ()

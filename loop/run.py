@@ -144,7 +144,9 @@ def _run(
         dispatcher.analyst.check_units(dispatcher.instruments)
         store.keep(STOP_FILE, "path", {"path": str(dispatcher.safety.stop.path)})
         keep_limits(store, ruled(now.campaign, dispatcher.instruments))
-        on_event(Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions(), time.time())))
+        on_event(
+            Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions(), store.session_time))
+        )
         on_event(StationsReady(dispatcher.describe))
         session = Session(store, lab.clock, options, _with_snapshots(materials, store, on_event))
         return Manager(parts, dispatcher, session, retraining).run()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from loop.core.campaign_records import time_spent
 from loop.core.events import Stopping, Warned
 from loop.core.formatting import trials_text
@@ -71,7 +69,7 @@ class StopMonitor:
     @property
     def wall_time(self) -> float:
         """Seconds spent over all sessions."""
-        return time_spent(self._sessions, time.time())
+        return time_spent(self._sessions, self._session.store.session_time)
 
     def check_repeated_faults(self) -> None:
         """Begin nothing new once the same program has failed in the same way several times in a row."""

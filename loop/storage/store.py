@@ -58,6 +58,7 @@ class Store(LeasedStore):
         """
         super().__init__(url)
         self._session: int | None = None
+        self._origin = time.time() - time.monotonic()
 
     def begin(self, campaign: CampaignRecord, versions: Mapping[str, str]) -> None:
         """Start a session, on a new store or on one of the same campaign.
@@ -68,11 +69,16 @@ class Store(LeasedStore):
         with self._transaction() as session:
             keep_campaign(session, campaign, self.path)
             keep_lost_jobs(session, self.path)
-            now = time.time()
+            now = self.session_time
             started = SessionRow(started=now, ended=now, pid=os.getpid(), versions=dict(versions))
             session.add(started)
             session.flush()
             self._session = started.number
+
+    @property
+    def session_time(self) -> float:
+        """Seconds since the epoch by the system's clock as it was at first: one that is set meanwhile takes no time."""
+        return self._origin + time.monotonic()
 
     def create_campaign(self, campaign: CampaignRecord) -> None:
         """Record the campaign of a new store, so that measurements can be imported before its first session."""
@@ -93,7 +99,7 @@ class Store(LeasedStore):
             row = session.get(SessionRow, self._session)
             if row is None:
                 raise StoreError("no session has begun; call begin first")
-            row.ended, row.outcome = time.time(), outcome
+            row.ended, row.outcome = self.session_time, outcome
 
     def decide_amendments(
         self, first: Mapping[int, int], refused: Mapping[int, str], results: Mapping[int, TrialResult]

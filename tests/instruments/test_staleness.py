@@ -1,5 +1,6 @@
 """What is no news, and what only looks like it."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -80,3 +81,10 @@ def test_an_array_that_is_not_updated_is_stale_beside_others_that_are() -> None:
 def test_gaps_in_arrays_are_compared_too() -> None:
     curve = [float("nan") if i % 7 == 0 else float(x) for i, x in enumerate(counts())]
     assert judged(sample(0, curve=curve), sample(1, curve=list(curve)))
+
+
+def test_nothing_is_held_against_data_whose_dispatch_lies_behind_a_clock_that_was_set_back() -> None:
+    seen = [sample(i, counts=counts(), mass=1.0) for i in range(3)]
+    earlier = sample(3, counts=counts(), mass=2.0, late=False)
+    assert judged(*seen, earlier)
+    assert judged(*seen, dataclasses.replace(earlier, since=None)) == ()

@@ -1,6 +1,7 @@
 """The shipped campaign with its furnaces on EPICS, as the user runs it: in processes of their own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from campaigns.values import TrialState
+from loop.storage.reader import Reader
+from tests.forks import Program, be_athanor
 from tests.loop.conftest import quick
 
 pytestmark = pytest.mark.slow
@@ -70,3 +74,22 @@ def test_a_furnace_that_does_not_remember_leaves_its_trial_uncertain_and_the_cam
     assert set(states) <= {"uncertain", "completed"}
     reasons = [t["reason"] for t in trials(tmp_path) if t["state"] == "uncertain"]
     assert all("does not know job" in reason for reason in reasons)
+
+
+def in_a_group(*words: str) -> None:
+    """Be the command in a process group of its own, as a terminal makes it."""
+    os.setsid()
+    be_athanor(*words)
+
+
+def test_ctrl_c_finishes_what_is_under_way_although_a_terminal_sends_it_to_the_whole_group(tmp_path: Path) -> None:
+    (tmp_path / "test.yaml").write_text(short(budget={"trials": 4}, lab=LAB))
+    program = Program(tmp_path, in_a_group, "run", "test.yaml")
+    said = ""
+    while "trial 0: calcine begins" not in said:
+        said += program.output.readline()
+    os.killpg(program.pid, signal.SIGINT)
+    rest, code = program.end()
+    assert (code, "Traceback" in rest) == (6, False), rest
+    states = {t.state for t in Reader(f"sqlite:///{tmp_path / 'test.db'}").trials() if t.begun}
+    assert states == {TrialState.COMPLETED}, "the furnaces' server has outlived it"

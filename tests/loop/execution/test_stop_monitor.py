@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,3 +130,10 @@ def test_the_time_of_earlier_sessions_counts(going: Watched) -> None:
     first, *_ = going.monitor._sessions
     going.monitor._sessions.insert(0, replace(first, started=0.0, ended=3600.0))
     assert going.monitor.reason() is not None, "15 minutes are allowed"
+
+
+def test_a_system_clock_that_is_set_by_days_spends_no_time(going: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = going.monitor.wall_time, time.time
+    for days in (5, -5):
+        monkeypatch.setattr(time, "time", lambda days=days: real() + days * 86_400.0)
+        assert 0.0 <= going.monitor.wall_time - before < 60.0

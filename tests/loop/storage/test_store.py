@@ -1,5 +1,6 @@
 import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_what_is_stored_comes_back_to_the_last_bit(store: Store) -> None:
     assert trial.proposal == PROPOSAL
     assert store.campaign() == CAMPAIGN
     assert store.sessions()[0].versions == {"torch": "2"}
+
+
+def test_a_session_takes_no_time_when_the_system_clock_is_set(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+    for days in (5, -5):
+        monkeypatch.setattr(time, "time", lambda days=days: real() + days * 86_400.0)
+        store.beat()
+        (session,) = store.sessions()
+        assert 0.0 <= session.ended - session.started < 60.0
 
 
 def test_the_whole_line_of_a_trial(store: Store) -> None:
