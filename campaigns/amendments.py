@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from campaigns.campaign import Campaign
 from campaigns.config import Config
+from campaigns.decisions import Settlement
 from campaigns.errors import CampaignError, Problem
 from campaigns.objective import FindParetoConfig, ObjectiveConfig, Weight
 from campaigns.parsing.validation_messages import explain
@@ -89,20 +90,6 @@ class AddTrial(Config):
         return Candidate(self.parameters, self.material)
 
 
-class ReleaseTrial(Config):
-    """Accept a measurement that is in quarantine."""
-
-    kind: Literal["release_trial"] = "release_trial"
-    trial: int
-
-
-class WithdrawTrial(Config):
-    """Never run a queued trial, or exclude a trial that has ended from models and results."""
-
-    kind: Literal["withdraw_trial"] = "withdraw_trial"
-    trial: int
-
-
 class MeasuredRow(Config):
     """What a row of a table says of one candidate."""
 
@@ -146,18 +133,8 @@ class CompleteTrials(Config):
     """By row: number of the amendment that imports what it completes, and its place there, from 0."""
 
 
-class ReanalyseTrial(Config):
-    """Analyse the raw data of a trial again, as the analysis has been corrected."""
-
-    kind: Literal["reanalyse_trial"] = "reanalyse_trial"
-    trial: int
-
-
 CampaignChange = SetWeights | SetBounds | FixParameter | ReleaseParameter | AddLevel | RemoveLevel
 """What changes the campaign."""
-
-Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial
-"""What settles a trial."""
 
 Import = ImportTrials | CompleteTrials
 """What brings measurements."""

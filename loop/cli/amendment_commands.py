@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaigns.amendments import AddTrial, CampaignChange, Change, ReleaseTrial, Settlement, SetWeights
+from campaigns.amendments import AddTrial, CampaignChange, Change, SetWeights
 from campaigns.campaign import Campaign
+from campaigns.decisions import ReleaseTrial, Settlement
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.module_files import open_folder
@@ -18,7 +19,8 @@ from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.candidate_results import best, results
 from loop.core.formatting import best_text, change_text
 from loop.core.journal import changes_of
-from loop.execution.pending_amendments import author, check_candidate, check_settlement, checked, rescored
+from loop.execution.pending_amendments import author, check_candidate, checked, rescored
+from loop.execution.settlement_rules import check_settlement
 from loop.storage.journal_writer import Journal
 from loop.storage.paths import open_journal
 from loop.validation.limit_checks import kept_limits
@@ -131,7 +133,7 @@ def settle(editor: JournalEditor, *changes: Settlement) -> Iterator[str]:
     trials = editor.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
         raise wrong("TRIAL", why)
-    from loop.execution.settlements import build_analyst, settle_offline  # slow: it loads what analyses
+    from loop.execution.offline_settlements import build_analyst, settle_offline  # slow: it loads what analyses
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
         build_analyst(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits

@@ -16,10 +16,11 @@ import typer
 from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError, CampaignError
-from loop.cli.amend import space, trial, weights
+from loop.cli.amend import space, weights
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
 from loop.cli.surrogate_app import app as surrogate
+from loop.cli.trial_commands import trial
 from loop.storage.paths import SCHEMA
 
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from campaigns.amendments import ReanalyseTrial
+from campaigns.decisions import ReanalyseTrial
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import JournalEditor, numbers
 from loop.cli.amendment_parser import wrong
 from loop.core.records import TrialRecord
-from loop.execution.pending_amendments import author, check_settlement
-from loop.execution.settlements import build_analyst, settle_offline
+from loop.execution.offline_settlements import build_analyst, settle_offline
+from loop.execution.pending_amendments import author
+from loop.execution.settlement_rules import check_settlement
 
 
 def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:

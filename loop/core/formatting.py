@@ -15,16 +15,23 @@ from campaigns.amendments import (
     CompleteTrials,
     FixParameter,
     ImportTrials,
-    ReanalyseTrial,
     ReleaseParameter,
-    ReleaseTrial,
     RemoveLevel,
     SetBounds,
-    Settlement,
     SetWeights,
-    WithdrawTrial,
 )
 from campaigns.campaign import Campaign
+from campaigns.decisions import (
+    AttachTrial,
+    DiscardTrial,
+    EnterResult,
+    ReanalyseTrial,
+    ReleaseTrial,
+    RereadTrial,
+    RetryTrial,
+    Settlement,
+    WithdrawTrial,
+)
 from campaigns.values import Candidate, MetricValue, Scalar
 from loop.core.candidate_results import CandidateResult
 from loop.core.journal import Amendment
@@ -157,10 +164,8 @@ def change_text(campaign: Campaign, change: Change) -> str:
             return f"{counted(len(rows), 'measurement')} imported from {one_line(table)}"
         case CompleteTrials(table=table, rows=rows):
             return f"{counted(len(rows), 'trial')} completed from {one_line(table)}"
-        case ReleaseTrial() | WithdrawTrial() | ReanalyseTrial():
-            return _settlement_text(change)
         case _:
-            assert_never(change)
+            return _settlement_text(change)
 
 
 def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
@@ -178,6 +183,16 @@ def _settlement_text(change: Settlement) -> str:
             return f"trial {number} is withdrawn"
         case ReanalyseTrial(trial=number):
             return f"trial {number} is analysed anew"
+        case RetryTrial(trial=number):
+            return f"trial {number} repeats its last step with the same sample"
+        case AttachTrial(trial=number):
+            return f"trial {number} takes up its job again"
+        case RereadTrial(trial=number):
+            return f"trial {number} has its data read again"
+        case EnterResult(trial=number, measured=measured):
+            return f"trial {number} is given {metrics_text(measured, list(measured)) or 'its step as done'} by hand"
+        case DiscardTrial(trial=number):
+            return f"trial {number} is discarded, its sample is lost"
         case _:
             assert_never(change)
 

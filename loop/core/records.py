@@ -13,6 +13,12 @@ from loop.core.proposals import IMPORTED, Proposal
 FEWEST = 3
 """Measurements before there is a model."""
 
+COMPUTER = "computer"
+"""What the record of a computation has in the place of a station."""
+
+BY_HAND = "by hand"
+"""What the record of a step has there whose result was entered by hand."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
@@ -20,7 +26,8 @@ class StepRecord:
 
     Attributes:
         token: what the instrument knows the job by.
-        state: where the step stands, or how it ended; withdrawn if nothing was moved, so that there is another attempt.
+        state: where the step stands, or how it ended: acquired with raw data, completed where its result was entered
+            by hand; withdrawn if nothing was moved, so that there is another attempt.
         started, ended: lab time in seconds; None while not reached.
         run_uid: uid of the Bluesky run; None before its start document.
         reason: why it failed; empty when it did not.
@@ -138,6 +145,11 @@ class TrialRecord:
     def acquired(self) -> tuple[StepRecord, ...]:
         """The steps whose raw data are stored, in their order."""
         return tuple(step for step in self.steps if step.state is TrialState.ACQUIRED)
+
+    @property
+    def done(self) -> tuple[StepRecord, ...]:
+        """The steps that count: their raw data are stored, or their result was entered by hand."""
+        return tuple(step for step in self.steps if step.state in (TrialState.ACQUIRED, TrialState.COMPLETED))
 
     @property
     def begun(self) -> bool:

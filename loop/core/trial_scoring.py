@@ -39,7 +39,7 @@ def ending_of_trial(campaign: Campaign, trial: TrialRecord, computed: Mapping[st
         trial: with what was measured.
         computed: the metrics of its material that need no experiment.
     """
-    workflow, done = campaign.workflow_of(trial.fidelity), {record.name for record in trial.acquired}
+    workflow, done = campaign.workflow_of(trial.fidelity), {record.name for record in trial.done}
     if not workflow or any(step.name not in done for step in workflow):
         return None
     given = {trial.metric_key(name) for step in workflow for name in step.gives}

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
-from campaigns.values import TrialState
 from loop.core.campaign_version import campaign_version
 from loop.core.journal import Amendment
 from loop.core.records import StepRecord, TrialRecord
@@ -81,7 +80,7 @@ class CampaignState:
 
     def next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the first step that a trial has not gone through; None when all are done."""
-        done = {record.name for record in trial.steps if record.state is TrialState.ACQUIRED}
+        done = {record.name for record in trial.done}
         return next((step for step in self.campaign.workflow_of(trial.fidelity) if step.name not in done), None)
 
     def is_analysed(self, trial: TrialRecord, record: StepRecord) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from campaigns.campaign import Campaign
-from campaigns.errors import BusyError, LabError, SampleError
+from campaigns.errors import BusyError, LabError, SampleError, raised_by
 from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.laboratory import StepConfig
 from campaigns.user_code.dotted_paths import Use
@@ -18,7 +18,7 @@ from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
-from loop.core.records import Analysed, StepRecord, TrialRecord
+from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.run_documents import RunDocuments
@@ -28,8 +28,6 @@ from loop.storage.store import Store
 from loop.validation.limit_checks import RecordedLimits
 from surrogates.pools.pool import Pool
 
-COMPUTER = "computer"
-"""What the record of a computation has in the place of a station."""
 _MOST_FAILURES = 3
 """Failures in a row after which a station is no longer used. Not tuned: two may be chance, and each costs a sample."""
 
@@ -254,6 +252,19 @@ class Dispatcher:
     def finish(self) -> list[str]:
         """Hand all documents to who subscribes; return what went wrong."""
         return self._documents.finish()
+
+    def abort_job(self, station: str, reason: str) -> None:
+        """Give up the job that is under way at a station; see ``abort``."""
+        self._stations[station].abort(reason)
+
+    def unknown(self, record: StepRecord) -> str:
+        """Return why an instrument cannot be asked about a job again; empty if it knows the job."""
+        name, token = record.station, record.token
+        try:
+            known = name in self.instruments and self.instruments[name].has_job(token)
+        except Exception as error:  # noqa: BLE001 - dispatch: a link that is down may raise anything
+            return f"{name} cannot be asked: {raised_by(error)}; try again once it answers"
+        return "" if known else f"{name} does not know job {token}; allowed: 'athanor trial retry', result or discard"
 
     def close(self) -> None:
         """End all stations, and let go of the lab."""

@@ -293,7 +293,7 @@ class Manager:
         """Settle the trials that operators have decided about; return whether there were any."""
         now = self._session.clock.now()
         try:
-            done = settle_pending(self._state, self._dispatcher.analyst, self._planner, now)
+            done = settle_pending(self._state, self._steps, self._dispatcher.analyst, self._planner, now)
         except AbandonedError:
             return False  # what is asked for stays in the journal
         for event in done:

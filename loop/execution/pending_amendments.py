@@ -10,22 +10,13 @@ import getpass
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from campaigns.amendments import (
-    AddTrial,
-    CampaignChange,
-    ReanalyseTrial,
-    ReleaseTrial,
-    Settlement,
-    amended,
-    as_released,
-    check_amended,
-)
+from campaigns.amendments import AddTrial, CampaignChange, amended, as_released, check_amended
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.history import broken_rule
 from campaigns.spaces.parameters import allowed_values, unit_after
 from campaigns.spaces.space import SpaceConfig
-from campaigns.values import Candidate, TrialState
+from campaigns.values import Candidate
 from loop.core.journal import Amendment, changes_of
 from loop.core.records import TrialRecord, TrialResult
 from loop.core.trial_scoring import score_trial
@@ -37,7 +28,6 @@ from loop.storage.store import Store
 from loop.validation.limit_checks import HasLimits, check_limits
 
 _GROWTH = "growth"
-_SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 
 
 def rescored(campaign: Campaign, trials: Iterable[TrialRecord]) -> dict[int, TrialResult]:
@@ -71,22 +61,6 @@ def author() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # nobody has a name here, as in some containers
         return "operator"
-
-
-def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
-    """Return why a trial cannot be settled so; empty if it can."""
-    if not 0 <= change.trial < len(trials):
-        return f"got trial {change.trial}; allowed: 0 to {len(trials) - 1}"
-    trial = trials[change.trial]
-    if isinstance(change, ReleaseTrial):
-        fits, allowed = trial.state is TrialState.QUARANTINED, "one in quarantine"
-    elif isinstance(change, ReanalyseTrial):
-        settled = trial.state.ended and trial.state is not TrialState.WITHDRAWN
-        fits, allowed = settled and bool(trial.acquired), "one that has ended, and of which raw data are stored"
-    else:
-        fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.begun)
-        allowed = "one that waits, is completed, in quarantine or uncertain"
-    return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"
 
 
 def check_candidate(campaign: Campaign, candidate: Candidate) -> str:

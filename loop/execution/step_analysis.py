@@ -13,7 +13,7 @@ from campaigns.fidelity import all_steps
 from campaigns.laboratory import StepConfig
 from campaigns.units import convert, convert_difference
 from campaigns.user_code.module_files import OURS
-from campaigns.values import Cause, Measurement, MetricValue
+from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.analyses.context import AnalysisContext
 from instruments.job_instrument import JobInstrument, readings
 from instruments.quality_gate import GateResult, check_quality
@@ -108,9 +108,10 @@ class Analyst:
     def reanalyse(self, trial: TrialRecord) -> tuple[dict[str, MetricValue], TrialResult | None, str]:
         """Return the metrics that all raw data of a trial come to now, and what speaks against it.
 
-        The result is None where nothing does; the text, empty else, tells that an analysis still raises an error.
+        The result is None where nothing does; the text, empty else, tells that an analysis still raises an error. What
+        was entered by hand stays.
         """
-        metrics: dict[str, MetricValue] = {}
+        metrics = self._by_hand(trial)
         for record in trial.acquired:
             analysed = self.analyse(trial, self._campaign.step(record.name), record)
             if analysed.cause is Cause.ANALYSIS:
@@ -119,6 +120,12 @@ class Analyst:
             if ending := ending_of_step(self._campaign, trial, record.name, analysed):
                 return metrics, ending, ""
         return metrics, None, ""
+
+    def _by_hand(self, trial: TrialRecord) -> dict[str, MetricValue]:
+        """Return the metrics of a trial that were entered by hand."""
+        steps = [self._campaign.step(record.name) for record in trial.done if record.state is TrialState.COMPLETED]
+        names = [trial.metric_key(name) for step in steps for name in step.gives]
+        return {name: trial.metrics[name] for name in names if name in trial.metrics}
 
     def check_units(self, instruments: Mapping[str, JobInstrument]) -> None:
         """Check that signals state the units that drivers and analyses were written for, or such as can be converted.

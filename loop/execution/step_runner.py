@@ -9,9 +9,9 @@ from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from instruments.job import StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
-from loop.core.records import StepRecord, TrialRecord, TrialResult
+from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
-from loop.execution.dispatcher import COMPUTER, Dispatcher, at_station, is_open
+from loop.execution.dispatcher import Dispatcher, at_station, is_open
 from loop.execution.session import Session
 
 _POLL = 0.1
@@ -31,6 +31,7 @@ class StepRunner:
         self._state, self._session, self._dispatcher = state, session, dispatcher
         self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
         self._under_way: dict[str, str] = {}  # token to station
+        self._given_up: set[str] = set()  # tokens of those that somebody has aborted
 
     @property
     def busy(self) -> bool:
@@ -62,6 +63,18 @@ class StepRunner:
                 reason = f"nothing was moved, and {record.station} is not usable any more"
                 self._session.store.requeue(record.token, self._session.clock.now(), reason)
                 self._state.read_trial(trial.number)
+
+    def abort(self, number: int, reason: str) -> bool:
+        """Give up the job of a trial that is under way, once; return whether there is one."""
+        token = next((record.token for record in self._state[number].steps if record.token in self._under_way), None)
+        if token is not None and token not in self._given_up:
+            self._given_up.add(token)
+            self._dispatcher.abort_job(self._under_way[token], reason)
+        return token is not None
+
+    def unreadable(self, number: int) -> str:
+        """Return why the data of a trial's last job cannot be read again; empty if its instrument knows the job."""
+        return self._dispatcher.unknown(self._state[number].steps[-1])
 
     def compute(self, trial: TrialRecord) -> TrialResult:
         """Compute what a trial waits for that no station is needed for; return how it ends."""
@@ -118,6 +131,8 @@ class StepRunner:
         """Return how a trial ends whose step has failed; None where the step is tried again."""
         state, reason = self._dispatcher.state_after_failure(result), at_station(station, result.error or "")
         job, now, store = result.job, self._session.clock.now(), self._session.store
+        if job.token in self._given_up and state in (None, TrialState.QUEUED):
+            return TrialResult(TrialState.WITHDRAWN, reason, job=job.token)
         if state is None:
             store.claim(job.trial, self._state.read_step(job.trial, job.token), now)
             self.begin(self._state.read_trial(job.trial), self._state.campaign.step(job.step), station)

@@ -10,7 +10,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.amendments import CompleteTrials, ImportTrials, MeasuredRow, WithdrawTrial
+from campaigns.amendments import CompleteTrials, ImportTrials, MeasuredRow
+from campaigns.decisions import WithdrawTrial
 from campaigns.values import Candidate, MetricValue
 from loop.core.journal import Amendment
 from loop.core.records import TrialRecord

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
@@ -28,9 +28,11 @@ from loop.storage.stored_documents import Documents, end_open_runs, keep_plan_do
 from loop.storage.stored_rows import (
     amendment_row,
     drop_conclusions,
+    forget_ending,
     keep_lost_jobs,
     next_order,
     rescore,
+    state_between,
     step_row,
     trial_row,
 )
@@ -211,9 +213,7 @@ class Store(LeasedStore):
         with self._transaction() as session:
             step = step_row(session, token)
             step.state, step.reason, step.ended, step.cost = TrialState.WITHDRAWN, reason, lab, 0.0
-            done = select(StepRow).where(StepRow.trial == step.trial, StepRow.state == TrialState.ACQUIRED)
-            state = TrialState.QUEUED if session.exec(done).first() is None else TrialState.ACQUIRED
-            move(session, transition(step.trial, state, lab, step.name, reason))
+            move(session, transition(step.trial, state_between(session, step.trial), lab, step.name, reason))
 
     def document(self, token: str, kind: str, body: Mapping[str, Any], lab: float) -> None:
         """Keep a Bluesky document; with a start the trial is running, with an event acquired, in one transaction."""
@@ -281,10 +281,47 @@ class Store(LeasedStore):
                 row.completed_order = next_order(session) if metrics else None
                 return
             move(session, transition(number, TrialState.ACQUIRED, lab, reason=reason))
-            row.flags, row.ended, row.completed_order = [], None, None
-            row.score = row.score_sd = row.feasible = None
-            if finding is not None:
-                session.delete(finding)
+            forget_ending(session, number, metrics)
+
+    def reopen(self, last: StepRecord, kept: Mapping[str, MetricValue], lab: float, asked: Amendment) -> None:
+        """Record that a trial that has ended goes on with its last step, as an amendment asks.
+
+        Args:
+            last: the attempt with which it ended, in its new state: dispatched where its job is taken up again, else
+                there will be another attempt.
+            kept: the metrics of the steps before.
+            lab: lab time in seconds.
+            asked: the amendment that asks for it.
+        """
+        with self._transaction() as session:
+            step = step_row(session, last.token)
+            number = step.trial
+            amendment_row(session, asked.number).first = number
+            step.state, step.reason = last.state, last.reason
+            step.ended = None if last.state is TrialState.DISPATCHED else step.ended
+            state = last.state if last.state is TrialState.DISPATCHED else state_between(session, number)
+            move(session, transition(number, state, lab, reason=last.reason))
+            forget_ending(session, number, kept)
+
+    def enter_result(
+        self, number: int, steps: Sequence[StepRecord], metrics: Mapping[str, MetricValue], lab: float, asked: Amendment
+    ) -> None:
+        """Record that steps of a trial count as done with metrics that were entered by hand, as an amendment asks.
+
+        Args:
+            number: of the trial.
+            steps: those steps; the tokens of attempts that are known already stay.
+            metrics: all that are known of the trial now.
+            lab: lab time in seconds.
+            asked: the amendment that asks for it.
+        """
+        with self._transaction() as session:
+            amendment_row(session, asked.number).first = number
+            for step in steps:
+                session.merge(StepRow(trial=number, **asdict(step)))
+            reason = f"result entered by {asked.author}: {asked.reason}"
+            move(session, transition(number, TrialState.ACQUIRED, lab, reason=reason))
+            forget_ending(session, number, metrics)
 
     def end(self, number: int, result: TrialResult, lab: float, asked: int | None = None) -> TrialRecord:
         """Record how a trial ended, with the job that it ended with; ``asked`` is the amendment that asks for it."""
@@ -309,6 +346,8 @@ class Store(LeasedStore):
     def _mark(self, session: Session, token: str, state: TrialState, lab: float, reason: str) -> None:
         step = step_row(session, token)
         step.state, step.reason = state, reason
+        if state is TrialState.WITHDRAWN:  # nothing was moved
+            step.cost = 0.0
         if state.ended or state is TrialState.ACQUIRED:
             step.ended = lab
         if not state.ended:

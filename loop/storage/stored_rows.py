@@ -8,10 +8,20 @@ from pathlib import Path
 from sqlmodel import Session, col, delete, func, select
 
 from campaigns.errors import StoreError
+from campaigns.values import MetricValue, TrialState
 from loop.core.records import TrialResult
 from loop.storage.artefacts import LOST
 from loop.storage.reader import POSTERIOR, REGRET
-from loop.storage.tables import AmendmentRow, ArtefactRow, CampaignRow, OutlierRow, StepRow, TrialRow
+from loop.storage.tables import (
+    AmendmentRow,
+    ArtefactRow,
+    CampaignRow,
+    FindingRow,
+    OutlierRow,
+    StepRow,
+    TrialRow,
+    dump_metrics,
+)
 from loop.storage.witnesses import unknown_jobs
 
 
@@ -62,6 +72,23 @@ def rescore(session: Session, results: Mapping[int, TrialResult]) -> None:
     for number, result in results.items():
         row = trial_row(session, number)
         row.score, row.score_sd, row.feasible = result.score, result.score_sd, result.feasible
+
+
+def state_between(session: Session, number: int) -> TrialState:
+    """Return the state of a trial that waits for a step: queued before the first, acquired after one that counts."""
+    counted = (TrialState.ACQUIRED, TrialState.COMPLETED)
+    done = select(StepRow).where(StepRow.trial == number, col(StepRow.state).in_(counted))
+    return TrialState.QUEUED if session.exec(done).first() is None else TrialState.ACQUIRED
+
+
+def forget_ending(session: Session, number: int, metrics: Mapping[str, MetricValue]) -> None:
+    """Let a trial that had ended be under way again, with these metrics, and without what was concluded from it."""
+    row, finding = trial_row(session, number), session.get(FindingRow, number)
+    row.metrics, row.flags, row.ended, row.completed_order = dump_metrics(metrics), [], None, None
+    row.score = row.score_sd = row.feasible = None
+    if finding is not None:
+        session.delete(finding)
+    drop_conclusions(session, number)
 
 
 def drop_conclusions(session: Session, revised: int | None = None) -> None:

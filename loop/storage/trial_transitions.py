@@ -14,19 +14,25 @@ from loop.storage.tables import TransitionRow
 
 _BACK = frozenset({TrialState.QUEUED, TrialState.ACQUIRED})
 """Where a trial goes back to whose step was given up before anything moved."""
+_LOST = frozenset({TrialState.WITHDRAWN})
+"""Where a trial ends whose sample somebody gives up."""
+_REOPENED = frozenset({TrialState.QUEUED, TrialState.DISPATCHED, TrialState.ACQUIRED})
+"""Where a trial that ended without a result goes on: with its step once more, with the job itself, or after it."""
 _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.QUEUED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.WITHDRAWN}),
     TrialState.CLAIMED: frozenset({TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.FAILED})
-    | _BACK,
-    TrialState.RUNNING: frozenset({TrialState.CLAIMED, TrialState.DISPATCHED, TrialState.FAILED}) | _BACK,
-    TrialState.DISPATCHED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.UNCERTAIN}) | _BACK,
+    | _BACK
+    | _LOST,
+    TrialState.RUNNING: frozenset({TrialState.CLAIMED, TrialState.DISPATCHED, TrialState.FAILED}) | _BACK | _LOST,
+    TrialState.DISPATCHED: frozenset({TrialState.CLAIMED, TrialState.FAILED, TrialState.UNCERTAIN}) | _BACK | _LOST,
     TrialState.ACQUIRED: frozenset(
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
-    ),
+    )
+    | _LOST,
     # Of what has ended, people alone decide otherwise.
-    TrialState.FAILED: frozenset({TrialState.ACQUIRED}),
-    TrialState.QUARANTINED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
-    TrialState.UNCERTAIN: frozenset({TrialState.WITHDRAWN}),
+    TrialState.FAILED: _REOPENED | _LOST,
+    TrialState.QUARANTINED: _REOPENED | _LOST,
+    TrialState.UNCERTAIN: _REOPENED | _LOST,
     TrialState.COMPLETED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
 }
 

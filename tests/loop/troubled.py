@@ -190,3 +190,44 @@ class Tearing(Bench):
     def finish(self) -> None:
         self.message.put("the film tore")
         self.state.put("sample failed" if self.number in (1, 4) else "done")
+
+
+class Confused(Bench):
+    """Loses contact to its odd jobs at their first attempt, and remembers all that it has measured.
+
+    It forgets those of FORGOTTEN samples; until MENDED, those of trial 6 cannot be read.
+    """
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What it remembers, by token."""
+        return REMEMBERED
+
+    def has_job(self, token: str) -> bool:
+        return token in self.known
+
+    def start(self, token: str) -> None:
+        if token in self.known:
+            for name, value in self.known[token].items():
+                getattr(self, name).put(value)
+            self.state.put("done")
+        else:
+            super().start(token)
+
+    def finish(self) -> None:
+        names = ("token", "sample", "x", "y", "curve", "height")
+        if self.number not in FORGOTTEN:
+            self.known[self.token.get()] = {name: getattr(self, name).get() for name in names}
+        lost = self.number % 2 == 1 and self.attempt.get() == 1
+        self.message.put("no contact" if lost else "")
+        self.state.put("silent" if lost else "done")
+
+    def read(self) -> Any:
+        if self.number == 6 and not MENDED[0]:
+            raise ConnectionError("the line is dead")
+        return super().read()
+
+
+REMEMBERED: dict[str, Any] = {}
+FORGOTTEN: set[int] = set()
+MENDED = [False]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.amendments import WithdrawTrial
+from campaigns.decisions import WithdrawTrial
 from campaigns.errors import CampaignError, LabError
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import open_journal_editor, settle

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.amendments import ReleaseTrial
 from campaigns.campaign import Campaign
+from campaigns.decisions import ReleaseTrial
 from campaigns.relative_paths import PARENT
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import open_journal_editor, settle

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from campaigns.amendments import ReanalyseTrial, SetWeights
+from campaigns.amendments import SetWeights
 from campaigns.campaign import Campaign
+from campaigns.decisions import ReanalyseTrial
 from campaigns.errors import AnalysisError, CampaignError
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import amend, numbers, open_journal_editor

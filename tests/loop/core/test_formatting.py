@@ -12,14 +12,12 @@ from campaigns.amendments import (
     AddTrial,
     Change,
     FixParameter,
-    ReanalyseTrial,
     ReleaseParameter,
-    ReleaseTrial,
     RemoveLevel,
     SetBounds,
     SetWeights,
-    WithdrawTrial,
 )
+from campaigns.decisions import ReanalyseTrial, ReleaseTrial, WithdrawTrial
 from campaigns.values import Candidate, Cause, MetricValue, TrialState
 from loop.core.formatting import (
     best_text,

@@ -7,22 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.amendments import (
-    AddTrial,
-    CampaignChange,
-    ReanalyseTrial,
-    ReleaseTrial,
-    SetBounds,
-    SetWeights,
-    WithdrawTrial,
-)
+from campaigns.amendments import AddTrial, CampaignChange, SetBounds, SetWeights
 from campaigns.load import load_campaign
 from campaigns.values import Candidate
 from loop.execution.campaign_state import CampaignState
 from loop.execution.pending_amendments import (
     apply_pending,
     check_candidate,
-    check_settlement,
     refuse,
     requested_trial,
 )
@@ -106,13 +97,3 @@ def test_what_was_refused_waits_no_more(state: CampaignState) -> None:
 def test_a_material_is_named_in_campaigns_with_a_pool_alone(state: CampaignState) -> None:
     assert check_candidate(state.campaign, Candidate({"temperature": 600.0})) == ""
     assert "in no other" in check_candidate(state.campaign, Candidate({"temperature": 600.0}, "LiCoO2"))
-
-
-def test_a_trial_is_settled_only_in_a_state_that_allows_it(state: CampaignState) -> None:
-    trials = state.trials
-    assert check_settlement(ReleaseTrial(trial=1), trials) == ""
-    assert check_settlement(ReleaseTrial(trial=0), trials).endswith("allowed: one in quarantine")
-    assert check_settlement(WithdrawTrial(trial=3), trials) == ""
-    assert "trial 2 is" in check_settlement(WithdrawTrial(trial=2), trials)
-    assert "raw data" in check_settlement(ReanalyseTrial(trial=3), trials)
-    assert check_settlement(ReleaseTrial(trial=9), trials) == "got trial 9; allowed: 0 to 3"

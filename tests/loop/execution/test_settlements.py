@@ -1,21 +1,34 @@
 """What people decide about single trials, beside a run."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from campaigns.amendments import ReleaseTrial, Settlement, WithdrawTrial
+from campaigns.decisions import (
+    AttachTrial,
+    DiscardTrial,
+    EnterResult,
+    ReanalyseTrial,
+    ReleaseTrial,
+    RereadTrial,
+    RetryTrial,
+    Settlement,
+    WithdrawTrial,
+)
 from campaigns.errors import CampaignError
-from campaigns.values import TrialState
+from campaigns.values import MetricValue, TrialState
 from loop.cli.amendment_commands import open_journal_editor, settle
-from loop.core.events import Amended, Event, Proposed, TrialEnded
+from loop.core.events import Amended, Event, Proposed, StepStarted, TrialEnded
+from loop.core.records import TrialRecord
 from loop.execution.options import SessionResult
 from loop.storage.reader import Reader
 from loop.terminal.log_lines import line
 from tests.loop.campaign_runs.test_run import begun_once, facts
 from tests.loop.conftest import Bench, quick, troubled
+from tests.loop.troubled import FORGOTTEN, MENDED, REMEMBERED
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +144,127 @@ def test_a_run_that_goes_on_forgets_a_completed_trial_that_is_withdrawn_meanwhil
     assert said == ["the run that goes on does it before its next proposal"]
     assert outcome.trials[3].state is TrialState.WITHDRAWN
     assert 3 not in outcome.trials[-1].proposal.learnt_from
+
+
+@pytest.fixture
+def confused() -> dict[str, Any]:
+    """A campaign of eight trials in which the bench loses contact to the odd ones."""
+    REMEMBERED.clear()
+    FORGOTTEN.clear()
+    MENDED[0] = True
+    return troubled("Confused", planner={"initial": 8})
+
+
+def settled_by(bench: Bench, *changes: Settlement) -> list[str]:
+    return list(settle(open_journal_editor(None, bench.url, "looked at it"), *changes))
+
+
+DECIDED: tuple[Settlement, ...] = (
+    AttachTrial(trial=1),
+    RetryTrial(trial=3),
+    EnterResult(trial=5, metrics={"height": (0.5, 0.01, "1")}),
+    DiscardTrial(trial=7),
+)
+
+
+def check_decided(trials: Sequence[TrialRecord]) -> None:
+    attached, repeated, by_hand, lost = (trials[number] for number in (1, 3, 5, 7))
+    assert [one.state for one in (attached, repeated, by_hand)] == [TrialState.COMPLETED] * 3
+    assert [step.attempt for step in attached.steps] == [1]
+    assert [(step.attempt, step.state) for step in repeated.steps] == [
+        (1, TrialState.UNCERTAIN),
+        (2, TrialState.ACQUIRED),
+    ]
+    assert by_hand.metrics["height"] == MetricValue(0.5, 0.01, "1")
+    assert by_hand.score == pytest.approx(5.0)
+    assert by_hand.steps[-1].state is TrialState.COMPLETED
+    assert (lost.state, lost.score, lost.steps[-1].state) == (TrialState.WITHDRAWN, None, TrialState.UNCERTAIN)
+    assert all(one.counted for one in trials)
+
+
+def test_uncertain_trials_are_settled_where_no_run_goes_on_and_the_next_one_does_the_rest(
+    bench: Bench, confused: dict[str, Any]
+) -> None:
+    before = bench.run(confused).trials
+    assert [t.number for t in before if t.state is TrialState.UNCERTAIN] == [1, 3, 5, 7]
+    said = settled_by(bench, *DECIDED)
+    assert [line for line in said if line.startswith("trial")] == [
+        "trial 1: dispatched; goes on with 'athanor run'",
+        "trial 3: queued; goes on with 'athanor run'",
+        "trial 5: completed: score 5.000 ± 0.100",
+    ]
+    trials = bench.run(confused | {"budget": {"trials": 10}}).trials
+    check_decided(trials)
+    assert {1, 3, 5} <= set(trials[9].proposal.learnt_from)
+    assert 7 not in trials[9].proposal.learnt_from
+    assert "looked at it" in Reader(bench.url).transitions(1)[-3].reason
+
+
+def test_uncertain_trials_are_settled_by_a_run_that_goes_on(bench: Bench, confused: dict[str, Any]) -> None:
+    def on_event(event: Event) -> None:
+        if isinstance(event, TrialEnded) and event.trial.state is TrialState.UNCERTAIN:
+            (change,) = (one for one in DECIDED if one.trial == event.trial.number)
+            assert settled_by(bench, change) == ["the run that goes on does it before its next proposal"]
+
+    check_decided(bench.run(confused, on_event).trials)
+
+
+def test_a_decision_that_a_kill_cuts_short_is_carried_out_once(bench: Bench, confused: dict[str, Any]) -> None:
+    bench.run(confused)
+    settled_by(bench, *DECIDED)
+
+    def die(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            raise RuntimeError("killed")  # noqa: TRY004 - it stands for the end of the process
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="killed"):
+            bench.run(confused, die)
+    check_decided(bench.run(confused).trials)
+
+
+def test_data_that_could_not_be_read_are_read_again_and_nothing_is_measured_twice(
+    bench: Bench, confused: dict[str, Any]
+) -> None:
+    MENDED[0] = False
+    assert bench.run(confused).trials[6].state is TrialState.FAILED
+    assert "as soon as 'athanor run' can ask the instrument" in settled_by(bench, RereadTrial(trial=6))[0]
+    MENDED[0] = True
+    again = bench.run(confused).trials[6]
+    assert (again.state, [step.attempt for step in again.steps]) == (TrialState.COMPLETED, [1])
+    assert len(REMEMBERED) == 8
+
+
+def test_a_job_that_the_instrument_has_forgotten_is_not_read_and_stays_as_it_was(
+    bench: Bench, confused: dict[str, Any]
+) -> None:
+    FORGOTTEN.update({1, 6})
+    MENDED[0] = False
+    bench.run(confused)
+    settled_by(bench, RereadTrial(trial=6), AttachTrial(trial=1))
+    trials = bench.run(confused).trials
+    assert (trials[6].state, trials[1].state) == (TrialState.FAILED, TrialState.UNCERTAIN)
+    (refused,) = (one for one in Reader(bench.url).amendments() if one.refused)
+    assert "bench does not know job" in refused.refused
+    assert "UnknownJobError" not in trials[1].reason
+    assert "decide what became of sample 1" in trials[1].reason
+
+
+def test_a_result_by_hand_covers_later_steps_and_outlives_a_new_analysis(bench: Bench) -> None:
+    hang = {"kind": "virtual", "faults": [{"trial": 1, "station": "diffractometer", "kind": "hang"}]}
+    data = quick(budget={"trials": 3}, lab=hang)
+    assert bench.run(data).trials[1].steps[-1].name == "diffract"
+    given = {"phase_fraction": (0.9, 0.01, "1"), "capacity": (150.0, 1.0, "mAh/g"), "mean_voltage": (3.8, 0.01, "V")}
+    settled_by(bench, EnterResult(trial=1, metrics=given))
+    done = Reader(bench.url).trial(1)
+    assert done.state is TrialState.COMPLETED
+    assert [(s.name, s.station, s.state) for s in done.steps[1:]] == [
+        ("diffract", "diffractometer", TrialState.COMPLETED),
+        ("cycle", "by hand", TrialState.COMPLETED),
+    ]
+    settled_by(bench, ReanalyseTrial(trial=1))
+    again = Reader(bench.url).trial(1)
+    assert (again.state, again.metrics, again.score) == (TrialState.COMPLETED, done.metrics, done.score)
 
 
 def withdrawn(number: int) -> WithdrawTrial:

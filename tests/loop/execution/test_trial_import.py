@@ -9,8 +9,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from campaigns.amendments import ImportTrials, MeasuredRow, WithdrawTrial
+from campaigns.amendments import ImportTrials, MeasuredRow
 from campaigns.campaign import Campaign
+from campaigns.decisions import WithdrawTrial
 from campaigns.errors import CampaignError, StoreError
 from campaigns.values import TrialState
 from loop.cli.app import app

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from campaigns.amendments import ReleaseTrial
+from campaigns.decisions import ReleaseTrial
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.campaign_records import CampaignRecord

@@ -15,14 +15,12 @@ from loop.storage.tables import TransitionRow, TrialRow
 from loop.storage.trial_transitions import move, transition
 
 MEASURED = (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED, TrialState.ACQUIRED, TrialState.COMPLETED)
+UNFINISHED = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 BY_PEOPLE = {
     (TrialState.QUEUED, TrialState.WITHDRAWN),
-    (TrialState.QUARANTINED, TrialState.WITHDRAWN),
-    (TrialState.UNCERTAIN, TrialState.WITHDRAWN),
+    *product(UNFINISHED, (TrialState.QUEUED, TrialState.DISPATCHED, TrialState.ACQUIRED, TrialState.WITHDRAWN)),
     (TrialState.COMPLETED, TrialState.WITHDRAWN),
-    (TrialState.QUARANTINED, TrialState.ACQUIRED),
     (TrialState.COMPLETED, TrialState.ACQUIRED),
-    (TrialState.FAILED, TrialState.ACQUIRED),
 }
 
 
@@ -67,10 +65,10 @@ def test_what_has_ended_goes_on_only_where_people_decide_so(session: Session) ->
 
 
 @pytest.mark.parametrize("before", [TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED])
-def test_only_what_waits_may_be_withdrawn_and_only_raw_data_complete_a_trial(
+def test_what_is_under_way_may_be_given_up_and_only_raw_data_complete_a_trial(
     session: Session, before: TrialState
 ) -> None:
-    assert not allowed(session, before, TrialState.WITHDRAWN)
+    assert allowed(session, before, TrialState.WITHDRAWN)
     assert not allowed(session, before, TrialState.COMPLETED)
     assert allowed(session, before, TrialState.QUEUED), "nothing was moved"
 
@@ -81,7 +79,9 @@ def test_nobody_knows_of_a_job_only_once_it_was_dispatched(session: Session) -> 
 
 def test_a_refusal_says_what_is_allowed_and_leaves_trial_and_log_as_they_were(session: Session) -> None:
     row = put(session, TrialState.UNCERTAIN)
-    with pytest.raises(StoreError, match="trial 0 is uncertain, got running; allowed: withdrawn"):
+    with pytest.raises(
+        StoreError, match="trial 0 is uncertain, got running; allowed: acquired, dispatched, queued, withdrawn"
+    ):
         move(session, transition(0, TrialState.RUNNING, 1.0))
     assert row.state == TrialState.UNCERTAIN
     assert not [one for one in session.new if isinstance(one, TransitionRow)]

@@ -1,0 +1,78 @@
+"""What people decide while a campaign runs: what becomes of a trial and its sample."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from campaigns.config import Config
+from campaigns.values import MetricValue
+
+
+class ReleaseTrial(Config):
+    """Accept a measurement that is in quarantine."""
+
+    kind: Literal["release_trial"] = "release_trial"
+    trial: int
+
+
+class WithdrawTrial(Config):
+    """Never run a queued trial, or exclude a trial that has ended from models and results."""
+
+    kind: Literal["withdraw_trial"] = "withdraw_trial"
+    trial: int
+
+
+class ReanalyseTrial(Config):
+    """Analyse the raw data of a trial again, as the analysis has been corrected."""
+
+    kind: Literal["reanalyse_trial"] = "reanalyse_trial"
+    trial: int
+
+
+class RetryTrial(Config):
+    """Repeat the last step of a trial, with the same sample."""
+
+    kind: Literal["retry_trial"] = "retry_trial"
+    trial: int
+
+
+class AttachTrial(Config):
+    """Ask the instrument again what became of the job of an uncertain trial, and wait for its end."""
+
+    kind: Literal["attach_trial"] = "attach_trial"
+    trial: int
+
+
+class RereadTrial(Config):
+    """Read again the data of a trial's last job, which the instrument still has."""
+
+    kind: Literal["reread_trial"] = "reread_trial"
+    trial: int
+
+
+class EnterResult(Config):
+    """Let the step at which a trial ended count as done, with its metrics entered by hand."""
+
+    kind: Literal["trial_result"] = "trial_result"
+    trial: int
+    metrics: dict[str, tuple[float, float, str]]
+    """Measured metric to value, standard uncertainty and their unit."""
+
+    @property
+    def measured(self) -> dict[str, MetricValue]:
+        """What was entered."""
+        return {name: MetricValue(*each) for name, each in self.metrics.items()}
+
+
+class DiscardTrial(Config):
+    """Give up a sample that is lost: its trial ends, and nothing is learnt from it."""
+
+    kind: Literal["discard_trial"] = "discard_trial"
+    trial: int
+
+
+Reopening = RetryTrial | AttachTrial | RereadTrial
+"""What lets a trial that has ended go on with its last step."""
+
+Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial | Reopening | EnterResult | DiscardTrial
+"""What settles a trial."""

@@ -1,0 +1,148 @@
+"""The commands about single trials: ``athanor trial``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from loop.cli.arguments import Reason, Url, command_group, say, words_of
+
+trial = command_group("trial", "Ask for single trials, and decide about those that there are.")
+
+
+@trial.command("add")
+def add_candidate(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, store: Url = None) -> None:
+    """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""
+    from loop.cli.amendment_commands import add_trial, open_journal_editor, split_file_argument
+    from loop.cli.amendment_parser import pairs
+
+    rest, file = split_file_argument(words)
+    say(add_trial(open_journal_editor(file, store, reason), pairs(rest)))
+
+
+@trial.command("import")
+def import_trials(
+    words: Annotated[list[str], words_of("TABLE")],
+    reason: Reason,
+    store: Url = None,
+) -> None:
+    """Make completed trials of what a table holds that was measured before, or elsewhere in this laboratory.
+
+    TABLE is read as under history in the campaign file, and may be imported again when it has grown. The trials cost
+    the budget nothing.
+    """
+    from loop.cli.import_command import import_table, split_table_argument
+
+    table, file = split_table_argument(words)
+    say(import_table(table, file, store, reason))
+
+
+@trial.command("release")
+def release_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
+    """Accept measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and the models use them."""
+    from campaigns.decisions import ReleaseTrial
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+
+    rest, file = split_file_argument(words)
+    say(settle(open_journal_editor(file, store, reason), *(ReleaseTrial(trial=number) for number in numbers(rest))))
+
+
+@trial.command("withdraw")
+def withdraw_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
+    """Never run trials that wait, let rest what is in quarantine or uncertain, or forget what was wrong.
+
+    TRIALS such as 3, or 0-6 for several. A completed trial keeps its measurements, and the models do not use it.
+    """
+    from campaigns.decisions import WithdrawTrial
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+
+    rest, file = split_file_argument(words)
+    say(settle(open_journal_editor(file, store, reason), *(WithdrawTrial(trial=number) for number in numbers(rest))))
+
+
+@trial.command("reanalyse")
+def reanalyse_trials(
+    reason: Reason,
+    words: Annotated[list[str] | None, words_of("[TRIALS]")] = None,
+    store: Url = None,
+) -> None:
+    """Analyse stored raw data anew, once an analysis was corrected: TRIALS such as 3 or 5-8, completed ones included.
+
+    Without TRIALS, all that are in quarantine because their analysis raised an error, or have failed as it gave no
+    number of a metric. It is done at once where no run
+    goes on; what a trial came to before stays in its log.
+    """
+    from loop.cli.amendment_commands import open_journal_editor, split_file_argument
+    from loop.cli.reanalyse_command import reanalyse
+
+    rest, file = split_file_argument(words or [])
+    say(reanalyse(open_journal_editor(file, store, reason), rest))
+
+
+@trial.command("retry")
+def retry_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
+    """Repeat the last step of trials that failed, are in quarantine or uncertain, with the same samples.
+
+    TRIALS such as 3 or 5-8. The step is begun again, as another attempt; what it gave before is not used.
+    """
+    from campaigns.decisions import RetryTrial
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+
+    rest, file = split_file_argument(words)
+    say(settle(open_journal_editor(file, store, reason), *(RetryTrial(trial=number) for number in numbers(rest))))
+
+
+@trial.command("attach")
+def attach_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
+    """Ask the instrument again what became of uncertain jobs, by their tokens, and wait for their end.
+
+    TRIALS such as 3 or 5-8. A job that the instrument knows is not begun again; one of which it can prove that it was
+    never begun is.
+    """
+    from campaigns.decisions import AttachTrial
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+
+    rest, file = split_file_argument(words)
+    say(settle(open_journal_editor(file, store, reason), *(AttachTrial(trial=number) for number in numbers(rest))))
+
+
+@trial.command("reread")
+def reread_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
+    """Read the data of the last job again, of trials that failed, are in quarantine or uncertain.
+
+    TRIALS such as 3 or 5-8. Nothing is measured again; it is refused where the instrument has forgotten the job.
+    """
+    from campaigns.decisions import RereadTrial
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+
+    rest, file = split_file_argument(words)
+    say(settle(open_journal_editor(file, store, reason), *(RereadTrial(trial=number) for number in numbers(rest))))
+
+
+@trial.command("result")
+def enter_result(
+    words: Annotated[list[str], words_of("TRIAL [METRIC=VALUE...]")], reason: Reason, store: Url = None
+) -> None:
+    """Enter by hand what the last step gave, of a trial that failed, is in quarantine or uncertain.
+
+    Such as 3 'capacity=151.2 ± 0.8 mAh/g'. The step counts as done, and the trial goes on with the next one; of a step
+    that gives no metric, TRIAL alone says that it went well. Metrics of later steps may be given, too.
+    """
+    from loop.cli.amendment_commands import open_journal_editor, settle, split_file_argument
+    from loop.cli.result_parser import entered
+
+    rest, file = split_file_argument(words)
+    editor = open_journal_editor(file, store, reason)
+    say(settle(editor, entered(rest, editor.campaign, editor.journal.trials())))
+
+
+@trial.command("discard")
+def discard_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
+    """Give up samples that are lost: their trials end, and nothing is learnt from them.
+
+    TRIALS such as 3 or 5-8, of which a step was begun and that are not completed. A job under way is aborted.
+    """
+    from campaigns.decisions import DiscardTrial
+    from loop.cli.amendment_commands import numbers, open_journal_editor, settle, split_file_argument
+
+    rest, file = split_file_argument(words)
+    say(settle(open_journal_editor(file, store, reason), *(DiscardTrial(trial=number) for number in numbers(rest))))
