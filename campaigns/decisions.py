@@ -1,7 +1,8 @@
-"""What people decide while a campaign runs: what becomes of a trial and its sample."""
+"""What people decide while a campaign runs: what becomes of a trial and its sample, of a station, and of the run."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from campaigns.config import Config
@@ -71,8 +72,45 @@ class DiscardTrial(Config):
     trial: int
 
 
+class AbortTrial(Config):
+    """Give up the job of a trial that is under way."""
+
+    kind: Literal["abort_trial"] = "abort_trial"
+    trial: int
+
+
+class StopRun(Config):
+    """End the run that goes on, after the current steps or after the current trials."""
+
+    kind: Literal["stop_run"] = "stop_run"
+    after: Literal["step", "trial"]
+
+
+class StationMode(StrEnum):
+    """How a station is used."""
+
+    IN = "in use"
+    PAUSED = "paused"
+    """No new job begins; what is under way goes on, and is taken up again after a restart."""
+    DRAINED = "drained"
+    """The same, and what waits for it goes elsewhere."""
+    OUT = "out"
+    """It is not used at all."""
+
+
+class SetStation(Config):
+    """Hold a station, or take it into use again."""
+
+    kind: Literal["station"] = "station"
+    station: str
+    mode: StationMode
+
+
 Reopening = RetryTrial | AttachTrial | RereadTrial
 """What lets a trial that has ended go on with its last step."""
 
 Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial | Reopening | EnterResult | DiscardTrial
 """What settles a trial."""
+
+Order = AbortTrial | StopRun
+"""What a run that goes on is told to do."""

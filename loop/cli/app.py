@@ -17,8 +17,10 @@ from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError, CampaignError
 from loop.cli.amend import space, weights
+from loop.cli.arguments import Reason, say
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
+from loop.cli.station_commands import station
 from loop.cli.surrogate_app import app as surrogate
 from loop.cli.trial_commands import trial
 from loop.storage.paths import SCHEMA
@@ -54,6 +56,13 @@ class LabKind(StrEnum):
 
     VIRTUAL = "virtual"
     EPICS = "epics"
+
+
+class After(StrEnum):
+    """After what a run ends."""
+
+    STEP = "step"
+    TRIAL = "trial"
 
 
 _FILE = Annotated[
@@ -157,7 +166,8 @@ def stop(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="A campaign, lab or stop file; without it, all laboratories of this folder."
+            metavar="FILE",
+            help="A campaign, lab or stop file; without it, all laboratories of this folder, or its one campaign.",
         ),
     ] = None,
     emergency: Annotated[
@@ -165,22 +175,47 @@ def stop(
         typer.Option("--emergency", help="Bring all stations into their safe states now; nothing moves afterwards."),
     ] = False,
     clear: Annotated[bool, typer.Option("--clear", help="Clear the emergency stop, so that things may move.")] = False,
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who stops or clears.")] = "",
+    after: Annotated[
+        After | None,
+        typer.Option(help="End the run after the current steps, or after all steps of the current trials."),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who makes or clears an emergency stop.")] = "",
     reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "",
+    store: _STORE = None,
 ) -> None:
-    """Stop a laboratory in an emergency, or clear such a stop once its cause is gone.
+    """Stop a laboratory in an emergency, or clear such a stop once its cause is gone; or end the run that goes on.
 
-    It acts on all stations within half a second, and holds until somebody clears it.
+    An emergency stop acts on all stations within half a second, and holds until somebody clears it.
     """
+    from loop.cli.run_orders import stop_after
     from loop.cli.stop_command import StopRequest, clear_stop, stop_everything
 
-    if emergency == clear:
-        raise typer.BadParameter("needed: --emergency or --clear", param_hint="--emergency")
+    if [emergency, clear, after is not None].count(True) != 1:
+        raise typer.BadParameter("needed: one of --emergency, --clear and --after", param_hint="--emergency")
+    if after is not None:
+        say(stop_after(after.value, file, store, reason))
+        return
     if clear and not (by and reason):
         raise typer.BadParameter("needed: --by NAME and --reason WHY, which are written down", param_hint="--clear")
     request = StopRequest(file, by, reason)
     for line in (stop_everything if emergency else clear_stop)(request):
         typer.echo(line)
+
+
+@app.command()
+def abort(
+    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Number of the trial.")],
+    reason: Reason,
+    file: _FILE = None,
+    store: _STORE = None,
+) -> None:
+    """Give up the job of a trial that is under way; the trial is uncertain then, or withdrawn if nothing has moved.
+
+    Devices and plans of your own are stopped; an instrument that runs a job by itself may go on with it.
+    """
+    from loop.cli.run_orders import abort_trial
+
+    say(abort_trial(trial, file, store, reason))
 
 
 @app.command()
@@ -191,6 +226,15 @@ def status(file: _FILE = None, store: _STORE = None) -> None:
     from loop.terminal.status_view import status_rows
 
     print_rows(status_rows(open_existing(file, store)))
+
+
+@app.command()
+def requests(file: _FILE = None, store: _STORE = None) -> None:
+    """List what a campaign needs from people, with the commands that answer it."""
+    from loop.storage.paths import open_existing
+    from loop.terminal.requests_view import request_lines
+
+    say(request_lines(open_existing(file, store), file, store))
 
 
 @app.command()
@@ -361,7 +405,7 @@ def restore(
 
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
-for group in (weights, space, trial):
+for group in (weights, space, trial, station):
     app.add_typer(group, no_args_is_help=True)
 
 

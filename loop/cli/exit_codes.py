@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     LAB = 3, "lab fault: an instrument, its link or an analysis failed, and no trial can go on"
     MODEL = 4, "a model cannot be loaded, fitted or used, or a generation strategy fails"
     STORE = 5, "the store cannot be used, or does not hold what was asked for"
-    INTERRUPTED = 6, "stopped by Ctrl-C after finishing what was under way; 'athanor run' goes on"
+    INTERRUPTED = 6, "stopped by Ctrl-C or 'athanor stop' after what was under way; 'athanor run' goes on"
     ABORTED = 130, "aborted by a second Ctrl-C; 'athanor run' goes on, trials may be uncertain"
 
 

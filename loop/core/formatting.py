@@ -22,14 +22,18 @@ from campaigns.amendments import (
 )
 from campaigns.campaign import Campaign
 from campaigns.decisions import (
+    AbortTrial,
     AttachTrial,
     DiscardTrial,
     EnterResult,
+    Order,
     ReanalyseTrial,
     ReleaseTrial,
     RereadTrial,
     RetryTrial,
+    SetStation,
     Settlement,
+    StopRun,
     WithdrawTrial,
 )
 from campaigns.values import Candidate, MetricValue, Scalar
@@ -165,7 +169,7 @@ def change_text(campaign: Campaign, change: Change) -> str:
         case CompleteTrials(table=table, rows=rows):
             return f"{counted(len(rows), 'trial')} completed from {one_line(table)}"
         case _:
-            return _settlement_text(change)
+            return _decision_text(change)
 
 
 def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
@@ -173,6 +177,18 @@ def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
         return f"{change.parameter} may no longer be {_scalar(change.level)}{unit}"
     described = "".join(f", {key} {number_text(value, 6)}" for key, value in change.descriptors.items())
     return f"{change.parameter} may be {_scalar(change.level)}{unit}{described}"
+
+
+def _decision_text(change: Settlement | Order | SetStation) -> str:
+    match change:
+        case SetStation(station=station, mode=mode):
+            return f"{station} is {mode}"
+        case AbortTrial(trial=number):
+            return f"the job of trial {number} is aborted"
+        case StopRun(after=after):
+            return f"the run ends after the current {after}s"
+        case _:
+            return _settlement_text(change)
 
 
 def _settlement_text(change: Settlement) -> str:

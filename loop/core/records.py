@@ -44,6 +44,11 @@ class StepRecord:
     reason: str
     cost: float
 
+    @property
+    def open(self) -> bool:
+        """Whether it is claimed or under way."""
+        return self.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from campaigns.campaign import Campaign
@@ -9,6 +10,7 @@ from campaigns.laboratory import StepConfig
 from loop.core.campaign_version import campaign_version
 from loop.core.journal import Amendment
 from loop.core.records import StepRecord, TrialRecord
+from loop.core.station_modes import HeldStation, held_stations
 from loop.storage.store import Store
 
 
@@ -56,6 +58,16 @@ class CampaignState:
         if journal != self.journal:
             self.journal, self.version = journal, campaign_version(self.file_campaign, journal)
         return self.journal
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody has written into the journal since it was read."""
+        return self.store.latest_amendment() > max((one.number for one in self.journal), default=0)
+
+    @property
+    def held(self) -> Mapping[str, HeldStation]:
+        """The stations that people keep from beginning jobs."""
+        return held_stations(self.journal)
 
     def read_trials(self) -> None:
         """Read all trials from the store again, as their scores may have changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
 from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
+from loop.core.station_modes import HeldStation
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.run_documents import RunDocuments
@@ -78,6 +79,7 @@ class Dispatcher:
         self._resting: set[str] = set()
         self._occupied: dict[str, Occupied] = {}
         self._known: dict[str, RecordedLimits] = {}
+        self.held: Mapping[str, HeldStation] = {}
 
     @property
     def describe(self) -> dict[str, Callable[[], str]]:
@@ -95,8 +97,14 @@ class Dispatcher:
 
     @property
     def usable_stations(self) -> int:
-        """How many stations are usable."""
-        return sum(map(self.usable, self._campaign.stations))
+        """How many stations may begin jobs."""
+        return sum(not self.unused(name) for name in self._campaign.stations)
+
+    def unused(self, name: str) -> str:
+        """Return why a station begins no jobs, after it was named; empty if it may."""
+        if name in self.held:
+            return self.held[name].text
+        return "" if self.usable(name) else "not usable any more"
 
     def unusable_error(self, step: StepConfig, trial: TrialRecord | None = None) -> LabError:
         """Return the error of a step that has no usable station left, with what each failed with the last time."""
@@ -109,19 +117,31 @@ class Dispatcher:
 
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
+        attach = any(s.name == step.name and s.state is TrialState.DISPATCHED for s in trial.steps)
         ready = (s for s in self.choices(step, trial) if self.usable(s) and s not in self._resting)
-        return next((s for s in ready if not self._stations[s].busy and not self.safety.held(s)), None)
+        admitted = (s for s in ready if self.admits(s, attach=attach) and not self.safety.held(s))
+        return next((s for s in admitted if not self._stations[s].busy), None)
 
     def choices(self, step: StepConfig, trial: TrialRecord) -> tuple[str, ...]:
         """Return the stations that may do a trial's step: of one that has begun it already, only that."""
         known = [s for s in trial.steps if s.name == step.name]
         lost = None if known else self._store.lost_station(trial.number, step.name)
-        begun = next((s.station for s in known if is_open(s)), lost)
+        begun = next((s.station for s in known if s.open), lost)
         return step.stations if begun not in step.stations else (begun,)
 
+    def admits(self, station: str, *, attach: bool) -> bool:
+        """Return whether people let a station begin jobs; or, where ``attach``, take up one that was begun before."""
+        held = self.held.get(station)
+        return held is None or (attach and held.attaches)
+
+    def readmit(self, station: str) -> None:
+        """Use a station again that had failed time after time."""
+        self._failures[station] = 0
+
     def waiting(self, step: StepConfig) -> bool:
-        """Return whether a station of a step will be tried again after a while."""
-        return any(self.usable(s) and (s in self._resting or self.safety.held(s)) for s in step.stations)
+        """Return whether a station of a step will be tried again: after a while, or once something lets it."""
+        usable = filter(self.usable, step.stations)
+        return any(s in self._resting or s in self.held or bool(self.safety.held(s)) for s in usable)
 
     def rest(self, station: str, woken: Callable[[], None]) -> float:
         """Leave a station alone that was not ready; return for how many seconds, after which ``woken`` is called."""
@@ -159,7 +179,7 @@ class Dispatcher:
 
     def begin(self, trial: TrialRecord, step: StepConfig, station: str, done: Callable[[StepResult], None]) -> str:
         """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
-        record = next((s for s in trial.steps if s.name == step.name and is_open(s)), None)
+        record = next((s for s in trial.steps if s.name == step.name and s.open), None)
         adopt = record is not None and record.state is TrialState.DISPATCHED
         record = record or self._attempt(trial, (step.name, station, step.cost_of(trial.candidate.parameters)))
         if not adopt:
@@ -241,7 +261,11 @@ class Dispatcher:
         return Analysed({trial.metric_key(name): in_unit(value, self._campaign.metrics[name].unit)})
 
     def abort(self, reason: str) -> None:
-        """Give up all jobs; instruments finish what they have begun, and can be asked about it later."""
+        """Give up all jobs, at once: stations that declare a safe state go into it.
+
+        Other instruments finish what they have begun, and can be asked about it later.
+        """
+        self.safety.secure(self.safety.declared, reason)
         for station in self._stations.values():
             station.abort(reason)
 
@@ -254,7 +278,8 @@ class Dispatcher:
         return self._documents.finish()
 
     def abort_job(self, station: str, reason: str) -> None:
-        """Give up the job that is under way at a station; see ``abort``."""
+        """Give up the job that is under way at a station, and bring it into its safe state."""
+        self.safety.secure([station], reason)
         self._stations[station].abort(reason)
 
     def unknown(self, record: StepRecord) -> str:
@@ -326,11 +351,6 @@ def _is_at_another_job(instrument: JobInstrument) -> bool:
     except BusyError:
         return True
     return False
-
-
-def is_open(step: StepRecord) -> bool:
-    """Return whether an attempt at a step is claimed or under way."""
-    return step.state in (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
 
 
 def at_station(station: str, error: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from campaigns.campaign import Campaign
@@ -16,9 +18,14 @@ from campaigns.user_code.loading import load_object
 from instruments.guarded_devices import GuardedInstrument, part_of
 from instruments.interlock_readings import InterlockReading
 from instruments.job_instrument import JobInstrument
+from instruments.safe_state import make_safe
 from instruments.safety_monitor import GivesUp, SafetyMonitor, WatchedLab
 from instruments.station_guard import StationGuard, StationRules
 from loop.storage.stop_files import stop_file_of
+
+_PATIENCE = 2.0
+"""Wall time in seconds for which it is waited until stations were told to go into their safe states; not tuned: links
+answer in milliseconds, and one that is dead shall not keep the others' jobs from being given up."""
 
 
 class LabSafety:
@@ -94,6 +101,24 @@ class LabSafety:
         """Return whether an interlock or an emergency stop has interrupted a station's job, or keeps it from one."""
         guard = self._guarded[station].guard
         return bool(guard.closed) or guard.trips != self._begun.get(station, guard.trips)
+
+    @property
+    def declared(self) -> list[str]:
+        """The stations whose safe state the lab file declares."""
+        return [name for name, one in self._guarded.items() if one.guard.rules.safe]
+
+    def secure(self, stations: Iterable[str], reason: str) -> None:
+        """Bring stations into their safe states; return when all were told, or do not answer for some time."""
+        threads = [Thread(target=self._secure, args=(name, reason), daemon=True) for name in stations]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + _PATIENCE
+        for thread in threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+
+    def _secure(self, name: str, reason: str) -> None:
+        if wrong := make_safe(self._guarded[name], reason):
+            self._news.put(f"{name} is NOT in its safe state: {'; '.join(wrong)}; look at it now")
 
     def _values(self) -> dict[str, Any]:
         return {key: value for one in self._guarded.values() for key, value in one.values().items()}

@@ -21,6 +21,7 @@ from loop.execution.analysis_process import AbandonedError
 from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.dispatcher import Dispatcher
+from loop.execution.floor_orders import FloorOrders
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import apply_pending, expand, requested_trial
 from loop.execution.queue_rules import (
@@ -60,6 +61,7 @@ class Manager:
         self._state = CampaignState(parts.campaign, session.store)
         self._stop = StopMonitor(session, self._state)
         self._steps = StepRunner(self._state, session, dispatcher)
+        self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
         self._completion = TrialCompletion(parts, session, self._state, retraining)
         self._proposals_left = session.options.max_trials
         dispatcher.analyst.abandoned = session.options.abort.is_set
@@ -78,6 +80,7 @@ class Manager:
                 pass
             if not self._steps.busy and not self._resting:
                 break
+            self._orders.tell_waits()
             result = self._steps.next_result(self._interrupted)
             if result is not None:
                 self._handle(result)
@@ -104,6 +107,7 @@ class Manager:
 
     def _resume(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
+        self._orders.begin()
         self._completion.retrain()
         self._completion.review_measurements()
         self._withdraw(outside_space(self._state.open, self._state.campaign.space))
@@ -198,7 +202,7 @@ class Manager:
 
     @property
     def _resting(self) -> bool:
-        """Whether a trial waits for a station that was not ready and will be tried again, and nobody wants an end."""
+        """Whether a trial waits for a station that is tried again, or that people hold, and nobody wants an end."""
         if self._stop.interrupted:
             return False
         steps = {s.name for t in self._state.open if self._may_go_on(t) and (s := self._steps.awaited_step(t))}
@@ -211,14 +215,17 @@ class Manager:
         raise self._dispatcher.unusable_error(step)
 
     def _interrupted(self) -> bool:
-        """Notice Ctrl-C, and what interlocks have done; return whether there is news."""
+        """Notice Ctrl-C, what interlocks have done, and what people have written into the journal.
+
+        Return whether there is news; it is, too, that the time is over while nothing is under way.
+        """
         news = self._dispatcher.safety.news()
         for text in news:
             self._session.on_event(Warned(text))
         if self._dispatcher.safety.emergency and not self._stop.emergency:
             self._stop.stop_at_once(self._dispatcher.safety.emergency)
         if not self._stop.noticed():
-            return bool(news)
+            return bool(news) or self._state.is_behind or (not self._steps.busy and self._stop.overdue)
         if self._stop.aborted:
             self._dispatcher.abort(INTERRUPTED)
         return True
@@ -265,7 +272,13 @@ class Manager:
     def _apply_amendments(self) -> bool:
         """Do what operators have written into the journal since; return whether there is anything new."""
         changed = self._amend(apply_pending(self._state, self._dispatcher.instruments))
-        return changed or self._import() or self._settle()
+        return changed or self._obey() or self._import() or self._settle()
+
+    def _obey(self) -> bool:
+        """Go by what people order of stations, jobs and the run; return whether there is anything new."""
+        done = self._orders.carry_out()
+        self._announce(done)
+        return bool(done)
 
     def _amend(self, amendments: Sequence[Amendment]) -> bool:
         """Go by an amended campaign from now on; return whether there is anything new."""

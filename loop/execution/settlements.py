@@ -59,7 +59,8 @@ def settle_pending(
     for one in state.journal:
         if not one.waiting or not isinstance(one.change, Settlement):
             continue
-        if isinstance(one.change, DiscardTrial) and steps.abort(one.change.trial, f"{one.author}: {one.reason}"):
+        reason = f"{one.author} gave it up: {one.reason}"
+        if isinstance(one.change, DiscardTrial) and steps.abort(one.change.trial, reason):
             continue
         why = _unreadable(state, steps, one.change)
         refused = _amended(state, refuse(state.store, one, why)) if why else None

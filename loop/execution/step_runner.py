@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable
 
 from campaigns.laboratory import StepConfig
@@ -11,8 +12,9 @@ from instruments.job import StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
-from loop.execution.dispatcher import Dispatcher, at_station, is_open
+from loop.execution.dispatcher import Dispatcher, at_station
 from loop.execution.session import Session
+from loop.storage.artefacts import GIVEN_UP
 
 _POLL = 0.1
 """Wall time in seconds between two looks at Ctrl-C while the lab works; it decides about no result."""
@@ -55,12 +57,12 @@ class StepRunner:
         """Adopt the step of a trial that an earlier session has begun, unless its station has to be waited for."""
         for record in trial.steps:
             step = self._state.campaign.step(record.name)
-            if not is_open(record):
+            if not record.open:
                 continue
             if self._dispatcher.free(step, trial) == record.station:
                 self.begin(trial, step, record.station)
-            elif record.state is not TrialState.DISPATCHED and not self._dispatcher.usable(record.station):
-                reason = f"nothing was moved, and {record.station} is not usable any more"
+            elif record.state is not TrialState.DISPATCHED and (why := self._dispatcher.unused(record.station)):
+                reason = f"nothing was moved, and {record.station} is {why}"
                 self._session.store.requeue(record.token, self._session.clock.now(), reason)
                 self._state.read_trial(trial.number)
 
@@ -123,6 +125,7 @@ class StepRunner:
             self._session.on_event(
                 Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
             )
+            self._session.store.keep(GIVEN_UP, station, {"reason": result.error or "", "since": time.time()})
         if result.ok or record.state is TrialState.ACQUIRED:
             return record
         return self._failed(result, station)

@@ -23,6 +23,7 @@ class StopMonitor:
 
     Attributes:
         interrupted: whether the user wants the session to end.
+        after_step: whether what was begun goes on with no further step then.
         aborted: whether at once.
         fault: why the session ends with an error, as soon as what is under way has ended; empty if it does not.
     """
@@ -31,7 +32,7 @@ class StopMonitor:
         self._session, self._state = session, state
         self._sessions = session.store.sessions()
         self._reason: str | None = None
-        self.interrupted = self.aborted = False
+        self.interrupted = self.aborted = self.after_step = False
         self.fault = self.emergency = ""
 
     def reason(self) -> str | None:
@@ -53,8 +54,8 @@ class StopMonitor:
 
     @property
     def halted(self) -> bool:
-        """Whether not even what was begun goes on: by an abort, an emergency stop, or a program that always fails."""
-        return self.aborted or bool(self.fault) or bool(self.emergency)
+        """Whether not even what was begun goes on: somebody wants so, or a program fails trial after trial."""
+        return self.aborted or self.after_step or bool(self.fault) or bool(self.emergency)
 
     @property
     def may_begin(self) -> bool:
@@ -102,6 +103,17 @@ class StopMonitor:
         """Begin nothing new from now on."""
         self._reason = reason
         self._session.on_event(Stopping(reason))
+
+    def end_after(self, current: str, reason: str) -> None:
+        """End the session after the current steps (``step``), or after all steps of the current trials (``trial``)."""
+        self.interrupted, self.after_step = True, self.after_step or current == "step"
+        self.stop(reason)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the budget's wall time is spent, which nobody has noticed yet."""
+        budget = self._state.campaign.budget.wall_time
+        return self._reason is None and budget is not None and self.wall_time >= budget
 
     def reconsider(self) -> None:
         """Look for a reason anew, as the campaign has changed; what the user wants stays."""

@@ -3,6 +3,9 @@
 HISTORY = "history"
 """Kind of the artefacts that hold, by table, what became of its rows when they were last imported."""
 
+GIVEN_UP = "station given up"
+"""Kind of the artefacts that hold, by station, why a session uses it no longer after failures, and since when."""
+
 LOST = "lost job"
 """Kind of the artefacts that hold, by trial and step, what instruments know of it that an earlier copy of the store,
 brought back, did not: the attempt, the station, and whether the trial itself is later than the copy."""

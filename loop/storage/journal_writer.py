@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlmodel import Session, SQLModel, delete
+from sqlmodel import Session, SQLModel, col, delete
 
 from campaigns.amendments import Change
 from loop.core.journal import Amendment
@@ -59,6 +59,12 @@ class Journal(Reader):
         """Keep something that the report shows, in the place of what had that kind and name."""
         with self._transaction() as session:
             session.merge(ArtefactRow(kind=kind, name=name, body=dict(body)))
+
+    def drop(self, kind: str, name: str | None = None) -> None:
+        """Keep something of a kind no longer, or all of it."""
+        with self._transaction() as session:
+            query = delete(ArtefactRow).where(col(ArtefactRow.kind) == kind)
+            session.execute(query if name is None else query.where(col(ArtefactRow.name) == name))
 
     def set_outliers(self, reasons: Mapping[int, str]) -> None:
         """Record which trials are suspected outliers, each with the reason, in the place of those that were before."""

@@ -174,6 +174,11 @@ class Reader:
                 amendment(row) for row in session.exec(select(AmendmentRow).order_by(col(AmendmentRow.number))).all()
             ]
 
+    def latest_amendment(self) -> int:
+        """Return the number of the last line of the journal; 0 without one."""
+        with Session(self._engine) as session:
+            return session.exec(select(func.max(AmendmentRow.number))).one() or 0
+
     def _rows(self, session: Session, table: type[_Row], number: int | None = None) -> Sequence[_Row]:
         """Return what a table says of all trials, or of one; nothing from a store that is older than the table."""
         if not inspect(self._engine).has_table(str(table.__tablename__)):

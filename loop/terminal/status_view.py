@@ -31,6 +31,7 @@ from loop.core.formatting import (
 from loop.core.journal import Amendment
 from loop.core.pareto import Front, some
 from loop.core.records import TrialRecord
+from loop.core.station_modes import held_stations
 from loop.core.stopping import spent
 from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
@@ -39,6 +40,7 @@ from loop.storage.lease import Lease, current_lease
 from loop.storage.stop_files import STOP_FILE
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
+from loop.terminal.requests_view import stored_requests
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -57,6 +59,7 @@ def status_rows(store: Reader) -> Rows:
         *stop_rows(store),
         *_campaign_rows(store, trials, amendments),
         *_source_rows(store),
+        *_floor_rows(store, amendments),
         *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
     ]
     front, found = stored_front(store, trials), stored_results(store, trials)
@@ -101,6 +104,13 @@ def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Seq
     now = as_scored(file, amendments)
     rows = stopping_rows(store, trials, now.first)
     return [*rows, *amended_rows(file, now.campaign), *_amendment_rows(file, amendments)]
+
+
+def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
+    """Return which stations people hold, and how much is asked of people."""
+    held = [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
+    count = len(stored_requests(store))
+    return [*held, ("requests", f"{count}: 'athanor requests' lists them")] if count else held
 
 
 def _source_rows(store: Reader) -> Rows:

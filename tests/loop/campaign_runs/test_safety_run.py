@@ -15,6 +15,7 @@ from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import Cause, TrialState
 from instruments.emergency_stop import StopFile
+from loop.cli.run_orders import abort_trial
 from loop.core.events import Event, StepStarted, Warned
 from loop.execution.options import RunOptions, SessionResult
 from loop.storage.reader import Reader
@@ -73,12 +74,14 @@ budget: {trials: 2}
 """
 
 
-def run(file: Path, on_event: Callable[[Event], None] = lambda _: None) -> SessionResult:
+def run(
+    file: Path, on_event: Callable[[Event], None] = lambda _: None, options: RunOptions | None = None
+) -> SessionResult:
     from loop.run import run as run_campaign
 
     open_folder(file.parent)
-    options = RunOptions(f"sqlite:///{file.with_suffix('.db')}", file.read_text(encoding="utf-8"))
-    return run_campaign(load_campaign(file), options, on_event)
+    chosen = options or RunOptions(f"sqlite:///{file.with_suffix('.db')}", file.read_text(encoding="utf-8"))
+    return run_campaign(load_campaign(file), chosen, on_event)
 
 
 def store(file: Path) -> Reader:
@@ -143,3 +146,28 @@ def test_an_interlock_that_trips_during_a_job_settles_the_trial_with_its_reason(
     assert first.metrics == {}
     assert second.state is TrialState.COMPLETED
     assert places == [0]
+
+
+def test_whoever_gives_up_a_job_brings_its_station_into_the_safe_state_that_it_declares(tmp_path: Path) -> None:
+    file = write_ruled(tmp_path, lab=STAGE_LAB, campaign=STAGE_CAMPAIGN)
+    recording = STAGE.replace("def set(self, value):", "def set(self, value):\n        MOVES.append(value)")
+    (tmp_path / "axis.py").write_text(f"MOVES = []\n{recording}", encoding="utf-8")
+    url = f"sqlite:///{file.with_suffix('.db')}"
+    options = RunOptions(url, file.read_text(encoding="utf-8"))
+    actions = {0: lambda: list(abort_trial(0, file, url, "smoke")), 1: options.abort.set}
+
+    def once_it_moves(trial: int) -> None:
+        while len(sys.modules["axis"].MOVES) <= 2 * trial:
+            time.sleep(0.02)
+        actions[trial]()
+
+    def give_up(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            threading.Thread(target=once_it_moves, args=(event.trial,)).start()
+
+    first, second = run(file, give_up, options).trials
+    assert first.state is TrialState.UNCERTAIN
+    assert "gave it up: smoke" in first.reason
+    assert not second.state.ended, "the next run asks what became of it"
+    moves = sys.modules["axis"].MOVES
+    assert [value == 0 for value in moves] == [False, True, False, True]

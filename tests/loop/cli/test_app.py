@@ -294,6 +294,7 @@ HEAVY = {"torch", "ax", "botorch", "gpytorch", "pymatgen", "chgnet", "matgl", "b
         (["schema"], HEAVY | {"pint", "sqlmodel", "numpy"}),
         (["validate", ROOT / "campaigns" / "cathode.yaml"], HEAVY | {"sqlmodel"}),
         (["status", "small.yaml"], HEAVY | {"pint"}),
+        (["requests", "small.yaml"], HEAVY | {"pint"}),
         (["trials", "small.yaml", "--csv"], HEAVY | {"pint"}),
         (["show", "1", "small.yaml"], HEAVY | {"pint"}),
         (["backup", "small.yaml"], HEAVY | {"pint"}),

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from campaigns.campaign import Campaign
-from campaigns.values import Candidate, TrialState
-from instruments.job import StepResult
+from campaigns.decisions import StationMode
+from campaigns.values import Candidate, Cause, TrialState
+from instruments.job import Job, StepResult
 from loop.core.campaign_records import CampaignRecord
 from loop.core.events import Event, StepEnded, StepStarted, Warned
 from loop.core.proposals import Proposal
-from loop.core.records import StepRecord
+from loop.core.records import StepRecord, TrialResult
+from loop.core.station_modes import HeldStation
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.execution.options import RunOptions
 from loop.execution.session import Session
 from loop.execution.step_runner import StepRunner
+from loop.storage.artefacts import GIVEN_UP
 from loop.storage.store import Store
 from tests.loop.conftest import troubled
 
@@ -141,3 +145,66 @@ def test_a_step_of_an_earlier_session_is_taken_over_under_its_own_token(shift: S
     record = shift.runner.conclude(shift.result(), aborted=False)
     assert isinstance(record, StepRecord)
     assert (record.token, record.attempt, len(shift.state[0].steps)) == ("earlier-1", 1, 1)
+
+
+HELD = HeldStation(StationMode.PAUSED, "kim", 1.7e9, "the door")
+
+
+def test_a_job_that_is_given_up_before_anything_has_moved_withdraws_its_trial(shift: Shift) -> None:
+    assert not shift.runner.abort(0, "kim: smoke"), "nothing is under way"
+    shift.begin()
+    assert shift.runner.abort(0, "kim: smoke")
+    ending = shift.runner.conclude(
+        StepResult(_job(shift), False, "aborted: kim: smoke", False, None, 0.0, 1.0, Cause.LAB), aborted=False
+    )
+    assert isinstance(ending, TrialResult)
+    assert ending.state is TrialState.WITHDRAWN
+    shift.store.end(0, ending, 1.0)
+    (record,) = shift.state.read_trial(0).steps
+    assert (record.state, record.cost) == (TrialState.WITHDRAWN, 0.0)
+
+
+def test_what_was_claimed_at_a_station_that_people_hold_goes_elsewhere(shift: Shift) -> None:
+    step = StepRecord("make", 1, "bench", "earlier-1", TrialState.CLAIMED, None, None, None, "", 0.0)
+    shift.store.claim(0, step, 0.0)
+    shift.dispatcher.held = {"bench": HELD}
+    shift.runner.adopt(shift.state.read_trial(0))
+    assert not shift.runner.busy
+    (record,) = shift.state[0].steps
+    assert (shift.state[0].state, record.state) == (TrialState.QUEUED, TrialState.WITHDRAWN)
+    assert "bench is paused by kim" in record.reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "taken"), [(StationMode.PAUSED, True), (StationMode.DRAINED, True), (StationMode.OUT, False)]
+)
+def test_what_had_moved_is_taken_up_at_a_paused_station_and_not_at_one_that_is_out(
+    shift: Shift, mode: StationMode, taken: bool
+) -> None:
+    step = StepRecord("make", 1, "bench", "earlier-1", TrialState.CLAIMED, None, None, None, "", 0.0)
+    shift.store.claim(0, step, 0.0)
+    shift.store.mark("earlier-1", TrialState.DISPATCHED, 0.0)
+    shift.dispatcher.held = {"bench": replace(HELD, mode=mode)}
+    trial = shift.state.read_trial(0)
+    assert (shift.dispatcher.free(shift.step, trial) == "bench") is taken
+    shift.runner.adopt(trial)
+    assert shift.runner.busy is taken
+    assert shift.state[0].steps[0].state is TrialState.DISPATCHED
+
+
+def test_a_station_that_failed_time_after_time_is_used_again_once_people_say_so(shut: Shift) -> None:
+    for attempt in (1, 2, 3):
+        shut.begin()
+        shut.runner.conclude(shut.result(), aborted=False)
+        if attempt < 3:
+            shut.runner.next_result(lambda: False)
+    assert "the door is open" in shut.store.artefacts(GIVEN_UP)["bench"]["reason"]
+    assert not shut.dispatcher.usable("bench")
+    shut.dispatcher.readmit("bench")
+    assert shut.dispatcher.usable("bench")
+
+
+def _job(shift: Shift) -> Job:
+    """Return the job that the runner has just begun."""
+    (record,) = shift.state[0].steps
+    return Job(0, "make", 1, record.token, "0", None, {}, 3600.0)

@@ -1,0 +1,56 @@
+"""The commands about stations: ``athanor station``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from loop.cli.arguments import Reason, Url, command_group, say, words_of
+
+station = command_group("station", "Hold stations, and take them into use again.")
+
+_Words = Annotated[list[str], words_of("STATION...")]
+
+
+@station.command()
+def pause(words: _Words, reason: Reason, store: Url = None) -> None:
+    """Let stations begin no new job until they are resumed; what is under way goes on."""
+    from campaigns.decisions import StationMode
+    from loop.cli.station_orders import set_stations
+
+    say(set_stations(words, store, reason, StationMode.PAUSED))
+
+
+@station.command()
+def resume(words: _Words, reason: Reason, store: Url = None) -> None:
+    """Let paused stations begin jobs again."""
+    from campaigns.decisions import StationMode
+    from loop.cli.station_orders import set_stations
+
+    say(set_stations(words, store, reason, StationMode.IN, of=StationMode.PAUSED))
+
+
+@station.command()
+def drain(words: _Words, reason: Reason, store: Url = None) -> None:
+    """Let stations finish what is under way, and be out then; what waits for them goes elsewhere."""
+    from campaigns.decisions import StationMode
+    from loop.cli.station_orders import set_stations
+
+    say(set_stations(words, store, reason, StationMode.DRAINED))
+
+
+@station.command()
+def out(words: _Words, reason: Reason, store: Url = None) -> None:
+    """Use stations no more until they are in again; no job that was begun there is asked for by a later run."""
+    from campaigns.decisions import StationMode
+    from loop.cli.station_orders import set_stations
+
+    say(set_stations(words, store, reason, StationMode.OUT))
+
+
+@station.command("in")
+def take_in(words: _Words, reason: Reason, store: Url = None) -> None:
+    """Use stations again that were drained, out, paused, or given up after failures."""
+    from campaigns.decisions import StationMode
+    from loop.cli.station_orders import set_stations
+
+    say(set_stations(words, store, reason, StationMode.IN))

@@ -1,0 +1,81 @@
+"""What ``athanor station`` does: check what is asked for, and write it into the journal, by which every run goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from campaigns.decisions import SetStation, StationMode
+from campaigns.errors import suggestion
+from loop.cli.amendment_commands import JournalEditor, open_journal_editor, split_file_argument
+from loop.cli.amendment_parser import wrong
+from loop.core.formatting import change_text, trials_text
+from loop.core.records import TrialRecord
+from loop.core.station_modes import HeldStation, held_stations
+from loop.execution.pending_amendments import author
+from loop.storage.artefacts import GIVEN_UP
+from loop.storage.lease import current_lease
+
+_MEANS = {
+    StationMode.PAUSED: "it begins no new job",
+    StationMode.DRAINED: "it begins no new job, and what waits for it goes elsewhere",
+    StationMode.OUT: "it is not used",
+    StationMode.IN: "it is used again",
+}
+
+
+def set_stations(
+    words: Sequence[str], url: str | None, reason: str, mode: StationMode, *, of: StationMode | None = None
+) -> Iterator[str]:
+    """Hold stations, or take them into use again; yield what there is to say.
+
+    Args:
+        words: names of stations, and the campaign file.
+        url: of the store, or None.
+        reason: why.
+        mode: what they are from now on.
+        of: what they have to be so far; None for anything.
+
+    Raises:
+        CampaignError: there is no such station, or it is not in a mode that allows this.
+    """
+    names, file = split_file_argument(words)
+    editor = open_journal_editor(file, url, reason)
+    held = held_stations(editor.journal.amendments())
+    for name in _known(names, editor):
+        if of is not None and name in held and held[name].mode is not of:
+            raise wrong(name, f"is {held[name].text}; allowed: one that is {of}; use 'athanor station in {name}'")
+    for name in names:
+        yield from _set(editor, name, mode, held.get(name))
+
+
+def _known(names: Sequence[str], editor: JournalEditor) -> Sequence[str]:
+    """Return the names of stations; each has to be one of the campaign's."""
+    known = list(editor.campaign.stations)
+    if not names:
+        raise wrong("STATION", f"got nothing; allowed: {', '.join(known)}")
+    for name in names:
+        if name not in known:
+            raise wrong(name, f"is no station{suggestion(name, known)}; allowed: {', '.join(known)}")
+    return names
+
+
+def _set(editor: JournalEditor, name: str, mode: StationMode, held: HeldStation | None) -> Iterator[str]:
+    """Write into the journal how a station is used, unless it is so already; yield what there is to say."""
+    journal, given_up = editor.journal, editor.journal.artefacts(GIVEN_UP, name)
+    before = StationMode.IN if held is None else held.mode
+    if before is mode and not given_up:
+        yield f"{name} is {'in use' if held is None else held.text} already; nothing was changed"
+        return
+    change = SetStation(station=name, mode=mode)
+    (one,) = journal.amend([change], (author(), editor.reason), {}, first=journal.count())
+    if mode is StationMode.IN:
+        journal.drop(GIVEN_UP, name)
+    yield f"amendment {one.number}: {change_text(editor.campaign, change)}: {_MEANS[mode]}"
+    if there := [trial.number for trial in journal.trials() if _under_way(trial, name)]:
+        yield f"{trials_text(there)} under way there: 'athanor abort TRIAL' would end that"
+    if current_lease(journal.path) is None:
+        yield "no run goes on; the next one goes by it"
+
+
+def _under_way(trial: TrialRecord, station: str) -> bool:
+    return any(step.station == station and step.open for step in trial.steps)

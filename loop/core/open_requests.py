@@ -1,0 +1,146 @@
+"""What a campaign needs from a person: each with its age, and with the commands that answer it.
+
+It is worked out from trials and journal, so that it holds whether a run goes on or not, and after every kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from campaigns.decisions import Settlement, StationMode
+from campaigns.fidelity import FULL
+from campaigns.values import TrialState
+from loop.core.formatting import one_line, trials_text, unit_text
+from loop.core.journal import Amendment
+from loop.core.records import BY_HAND, COMPUTER, TrialRecord
+from loop.core.station_modes import HeldStation, held_stations
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One way to answer a request.
+
+    Attributes:
+        command: words of the command line, without file and reason.
+        effect: what comes of it.
+    """
+
+    command: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """Something that a person has to decide or to do.
+
+    Attributes:
+        what: is asked.
+        since: seconds since the epoch.
+        answers: at least one.
+        until: when it is too late, in seconds since the epoch; None where there is no limit.
+    """
+
+    what: str
+    since: float
+    answers: tuple[Answer, ...]
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFacts:
+    """What requests are worked out from.
+
+    Attributes:
+        source: the campaign file as plain data.
+        given_up: station to the reason why a session uses it no longer, and since when.
+        deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
+    """
+
+    trials: Sequence[TrialRecord]
+    amendments: Sequence[Amendment]
+    source: Mapping[str, Any]
+    given_up: Mapping[str, tuple[str, float]]
+    deadline: float | None = None
+
+
+def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
+    """Return what is asked of people, the oldest first."""
+    found = [*_uncertain(facts), *_given_up(facts), *_held(facts)]
+    return sorted(found, key=lambda one: one.since)
+
+
+def _uncertain(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each uncertain trial about which nobody has decided yet."""
+    decided = {a.change.trial for a in facts.amendments if a.waiting and isinstance(a.change, Settlement)}
+    for trial in facts.trials:
+        if trial.state is TrialState.UNCERTAIN and trial.number not in decided:
+            what = f"what became of sample {trial.number}? {one_line(trial.reason)}"
+            yield OpenRequest(what, trial.ended or trial.created, tuple(_ways(trial, facts.source)))
+
+
+def _ways(trial: TrialRecord, source: Mapping[str, Any]) -> Iterator[Answer]:
+    number, last = trial.number, trial.steps[-1]
+    if last.station not in (COMPUTER, BY_HAND):
+        yield Answer(f"trial attach {number}", f"ask {last.station} again, and wait for the end of its job")
+        yield Answer(f"trial reread {number}", f"the job is done: read its data again from {last.station}")
+    if (metrics := _metrics(trial, last.name, source)) is not None:
+        words = " ".join([str(number), *metrics])
+        effect = f"{last.name} went well: enter what it gave" if metrics else f"{last.name} went well: go on after it"
+        yield Answer(f"trial result {words}", effect)
+    yield Answer(f"trial retry {number}", f"the sample is good: repeat {last.name} with it")
+    yield Answer(f"trial discard {number}", "the sample is lost")
+
+
+def _metrics(trial: TrialRecord, step: str, source: Mapping[str, Any]) -> list[str] | None:
+    """Return the metrics that a step gives, as words to be filled in; None where there is no such step."""
+    for one in _workflow(trial, source):
+        if one["name"] == step:
+            units = {name: str(metric.get("unit", "1")) for name, metric in source["metrics"].items()}
+            return [f"'{name}=VALUE ± SD{unit_text(units[name])}'" for name in one.get("gives", ())]
+    return None
+
+
+def _workflow(trial: TrialRecord, source: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found = source if trial.fidelity == FULL else source["fidelities"][trial.fidelity]
+    steps: Sequence[Mapping[str, Any]] = found.get("workflow") or ()
+    return steps
+
+
+def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each station that has failed time after time."""
+    held = held_stations(facts.amendments)
+    for name, (reason, since) in facts.given_up.items():
+        if name not in held:
+            what = f"{name} is no longer used, as it failed time after time: {one_line(reason)}"
+            mended = Answer(f"station in {name}", "it is mended: use it again")
+            yield OpenRequest(what, since, (mended, Answer(f"station out {name}", "leave it out, and ask no more")))
+
+
+def _held(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each step that trials wait for, and all of whose stations people hold."""
+    held = held_stations(facts.amendments)
+    waiting: dict[str, list[TrialRecord]] = {}
+    stations: dict[str, list[str]] = {}
+    for trial in facts.trials:
+        step = None if trial.state.ended or any(s.open for s in trial.steps) else _next_step(trial, facts.source)
+        if step is not None and all(name in held for name in step["stations"]):
+            waiting.setdefault(step["name"], []).append(trial)
+            stations[step["name"]] = list(step["stations"])
+    for step_name, trials in waiting.items():
+        yield replace(_waits(step_name, trials, {n: held[n] for n in stations[step_name]}), until=facts.deadline)
+
+
+def _next_step(trial: TrialRecord, source: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    done = {record.name for record in trial.done}
+    return next((step for step in _workflow(trial, source) if step["name"] not in done), None)
+
+
+def _waits(step: str, trials: Sequence[TrialRecord], held: Mapping[str, HeldStation]) -> OpenRequest:
+    verb = "waits" if len(trials) == 1 else "wait"
+    why = "; ".join(f"{name} is {one.text}" for name, one in held.items())
+    what = f"{trials_text([trial.number for trial in trials])} {verb} for {step}: {why}"
+    again = {StationMode.PAUSED: "resume"}
+    answers = [Answer(f"station {again.get(one.mode, 'in')} {name}", f"use {name} again") for name, one in held.items()]
+    return OpenRequest(what, max(one.since for one in held.values()), tuple(answers))

@@ -1,0 +1,107 @@
+"""Carry out what people order while a campaign runs: of its stations, of jobs under way, and of the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from campaigns.decisions import AbortTrial, SetStation, StationMode, StopRun
+from campaigns.laboratory import StepConfig
+from loop.core.events import Warned
+from loop.core.journal import Amendment
+from loop.execution.campaign_state import CampaignState
+from loop.execution.dispatcher import Dispatcher
+from loop.execution.pending_amendments import refuse
+from loop.execution.session import Session
+from loop.execution.step_runner import StepRunner
+from loop.execution.stop_monitor import StopMonitor
+from loop.storage.artefacts import GIVEN_UP
+
+
+class FloorOrders:
+    """Goes by the orders in the journal.
+
+    Args:
+        state: of the session, whose journal is read.
+        session: where it is recorded, and who receives the events.
+        dispatcher: the stations.
+        steps: those under way.
+        stop: ends the session.
+    """
+
+    def __init__(
+        self, state: CampaignState, session: Session, dispatcher: Dispatcher, steps: StepRunner, stop: StopMonitor
+    ) -> None:
+        self._state, self._session, self._dispatcher, self._steps, self._stop = state, session, dispatcher, steps, stop
+        self._seen = max((one.number for one in state.journal), default=0)
+        self._told: set[str] = set()
+
+    def begin(self) -> None:
+        """Hold the stations that people hold; what failed in an earlier session is tried again."""
+        self._session.store.drop(GIVEN_UP)
+        self._dispatcher.held = self._state.held
+        for name, held in self._dispatcher.held.items():
+            self._session.on_event(Warned(f"{name} is {held.text}"))
+
+    def carry_out(self) -> list[Amendment]:
+        """Go by what is new in the journal; return what was done, or refused."""
+        return [*self._stations(), *self._orders()]
+
+    def tell_waits(self) -> None:
+        """Say once which steps wait for people, as all of their stations are held."""
+        for step in self._state.campaign.steps:
+            if any(self._steps.awaited_step(trial) is step for trial in self._state.open):
+                self._tell(step)
+
+    def _tell(self, step: StepConfig) -> None:
+        held = {name: self._dispatcher.held.get(name) for name in step.stations}
+        if all(held.values()):
+            why = "; ".join(f"{name} is {one.text}" for name, one in held.items() if one is not None)
+            text = f"{step.name} waits for people, see 'athanor requests': {why}"
+            if text not in self._told:
+                self._told.add(text)
+                self._session.on_event(Warned(text))
+
+    def _stations(self) -> Iterator[Amendment]:
+        """Hold stations, or use them again, as is new in the journal."""
+        before, self._seen = self._seen, max((one.number for one in self._state.journal), default=0)
+        for one in self._state.journal:
+            if one.number > before and isinstance(one.change, SetStation):
+                self._dispatcher.held = self._state.held
+                if one.change.mode is StationMode.IN:
+                    self._dispatcher.readmit(one.change.station)
+                    self._session.store.drop(GIVEN_UP, one.change.station)
+                yield one
+
+    def _orders(self) -> Iterator[Amendment]:
+        for one in self._state.journal:
+            match one.change:
+                case AbortTrial(trial=number) if one.waiting:
+                    yield from self._abort(one, number)
+                case StopRun(after=after) if one.waiting:
+                    yield self._end(one, after)
+
+    def _abort(self, one: Amendment, number: int) -> Iterator[Amendment]:
+        """Give up the job of a trial; it is done once the trial has ended, so that a kill meanwhile changes nothing."""
+        if number >= len(self._state.trials):
+            yield refuse(self._state.store, one, f"there is no trial {number}")
+            return
+        trial = self._state[number]
+        given_up = self._steps.abort(number, f"{one.author} gave it up: {one.reason}")
+        if given_up or any(step.open for step in trial.steps):
+            return
+        if trial.steps and trial.steps[-1].state.ended and trial.state.ended:
+            yield self._done(one, number)
+        else:
+            yield refuse(self._state.store, one, f"its job had ended before: trial {number} is {trial.state}")
+
+    def _end(self, one: Amendment, after: str) -> Amendment:
+        """End the session, unless it was an earlier one that was to end."""
+        if one.written < self._state.store.sessions()[-1].started:
+            return refuse(self._state.store, one, "the run that was to end has ended before")
+        self._stop.end_after(after, f"{one.author} has stopped the run after the current {after}s: {one.reason}")
+        return self._done(one, len(self._state.trials))
+
+    def _done(self, one: Amendment, first: int) -> Amendment:
+        self._state.store.decide_amendments({one.number: first}, {}, {})
+        return replace(one, first=first)

@@ -1,0 +1,56 @@
+"""What ``athanor requests`` prints: what a campaign needs from people, with the commands that answer it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from campaigns.parsing.yaml_lines import read_document
+from loop.core.campaign_records import time_spent
+from loop.core.formatting import date_time, duration
+from loop.core.open_requests import CampaignFacts, OpenRequest, open_requests
+from loop.core.station_modes import held_stations
+from loop.storage.artefacts import GIVEN_UP
+from loop.storage.lease import current_lease
+
+if TYPE_CHECKING:
+    from loop.storage.reader import Reader
+
+_REASON = "--reason 'WHY'"
+
+
+def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRequest]:
+    """Return what the campaign of a store needs from people, where its wall time is spent at a deadline."""
+    given_up = {name: (kept["reason"], kept["since"]) for name, kept in store.artefacts(GIVEN_UP).items()}
+    source = read_document(store.campaign().source).data
+    return open_requests(CampaignFacts(store.trials(), store.amendments(), source, given_up, deadline))
+
+
+def _deadline(store: Reader) -> float | None:
+    """Return when the campaign's wall time is spent if its run goes on; None where that needs no answer."""
+    if not held_stations(store.amendments()) or current_lease(store.path) is None:
+        return None
+    limit, now = store.stored_campaign().budget.wall_time, time.time()  # slow: it takes units
+    return None if limit is None else now + limit - time_spent(store.sessions(), now)
+
+
+def request_lines(store: Reader, file: Path | None, url: str | None) -> Iterator[str]:
+    """Yield what is asked of people, each with its age, and with the command lines that answer it.
+
+    Args:
+        store: of the campaign.
+        file: the campaign file, as somebody has named it.
+        url: of the store, as somebody has named it.
+    """
+    found = stored_requests(store, _deadline(store))
+    if not found:
+        yield "nothing is asked of anybody"
+    named = f" --store {url}" if url else f" {file or store.path.with_suffix('.yaml').name}"
+    for number, one in enumerate(found, 1):
+        limit = "" if one.until is None else f"; the campaign's wall time is spent at {date_time(one.until)}"
+        yield f"{number}. {one.what} (for {duration(time.time() - one.since)}{limit})"
+        for answer in one.answers:
+            yield f"     {answer.effect}:"
+            yield f"       athanor {answer.command}{named} {_REASON}"
