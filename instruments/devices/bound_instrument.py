@@ -269,7 +269,7 @@ class BoundInstrument(JobInstrument):
         }
 
     def _with_unit(self, name: str, key: Mapping[str, Any]) -> dict[str, Any]:
-        units = key.get("units") or self.binding.units.get(name)
+        units = key.get("units") or self.binding.units.get(self._key(name).removeprefix(f"{self.name}_"))
         return {**key, "units": units} if units else dict(key)
 
     def _key(self, name: str) -> str:

@@ -75,8 +75,8 @@ def job(recipe: dict[str, Any], timeout: float = 30.0, *, adopt: bool = False) -
     return Job(3, "move", 1, JOB, "3", None, recipe, timeout, adopt=adopt)
 
 
-def peak(motor: Any) -> dict[str, Any]:
-    det = SynGauss("det", motor, motor.name, center=1.0, Imax=2.0, sigma=1.0)
+def peak(motor: Any, name: str = "det") -> dict[str, Any]:
+    det = SynGauss(name, motor, motor.name, center=1.0, Imax=2.0, sigma=1.0)
     return {"motor": motor, "det": det}
 
 
@@ -104,6 +104,14 @@ def test_a_reading_without_a_unit_has_that_of_the_campaign_file(opened: Open) ->
     crew = opened(peak(SynAxis(name="motor")), x=X)
     object.__setattr__(crew.lab.stage.binding, "units", {"det": "1/s"})
     assert crew.lab.stage.check_units()["det"] == "1/s"
+    assert did(crew).ok
+    (keys,) = [document["data_keys"] for _, name, document in crew.documents if name == "descriptor"]
+    assert keys["stage_det"]["units"] == "1/s"
+
+
+def test_a_reading_whose_name_begins_with_the_stations_is_called_without_it_as_analyses_call_it(opened: Open) -> None:
+    crew = opened(peak(SynAxis(name="motor"), "stage_det"), x=X)
+    object.__setattr__(crew.lab.stage.binding, "units", {"det": "1/s"})
     assert did(crew).ok
     (keys,) = [document["data_keys"] for _, name, document in crew.documents if name == "descriptor"]
     assert keys["stage_det"]["units"] == "1/s"
