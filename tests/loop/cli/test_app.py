@@ -18,9 +18,22 @@ from tests.stores import fill
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = [
-    *("init", "validate", "schema", "run", "stop", "status", "ranking", "trials", "show", "report", "export"),
-    *("backup", "restore"),
-    *("pool", "surrogate", "weights", "space", "trial"),
+    *(
+        "init",
+        "validate",
+        "schema",
+        "run",
+        "stop",
+        "abort",
+        "status",
+        "requests",
+        "ranking",
+        "trials",
+        "show",
+        "report",
+    ),
+    *("export", "backup", "restore"),
+    *("pool", "surrogate", "weights", "space", "trial", "station"),
 ]
 
 
