@@ -192,6 +192,8 @@ def stop(
 
     if [emergency, clear, after is not None].count(True) != 1:
         raise typer.BadParameter("needed: one of --emergency, --clear and --after", param_hint="--emergency")
+    if (store and after is None) or (by and after is not None):
+        raise typer.BadParameter("allowed: --store with --after, and --by without", param_hint="--after")
     if after is not None:
         say(stop_after(after.value, file, store, reason))
         return

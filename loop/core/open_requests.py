@@ -25,10 +25,12 @@ class Answer:
     Attributes:
         command: words of the command line, without file and reason.
         effect: what comes of it.
+        file: what the command names in the place of the campaign; None where it is that.
     """
 
     command: str
     effect: str
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

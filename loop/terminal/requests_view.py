@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from campaigns.parsing.yaml_lines import read_document
+from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
-from loop.core.open_requests import CampaignFacts, OpenRequest, open_requests
+from loop.core.open_requests import Answer, CampaignFacts, OpenRequest, open_requests
 from loop.core.station_modes import held_stations
 from loop.storage.artefacts import GIVEN_UP
 from loop.storage.lease import current_lease
+from loop.storage.stop_files import STOP_FILE
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -25,7 +28,22 @@ def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRe
     """Return what the campaign of a store needs from people, where its wall time is spent at a deadline."""
     given_up = {name: (kept["reason"], kept["since"]) for name, kept in store.artefacts(GIVEN_UP).items()}
     source = read_document(store.campaign().source).data
-    return open_requests(CampaignFacts(store.trials(), store.amendments(), source, given_up, deadline))
+    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, given_up, deadline))
+    return [*_emergency(store), *found]
+
+
+def stored_stop(store: Reader) -> StopFile:
+    """Return the emergency stop of a store's laboratory."""
+    kept = store.artefacts(STOP_FILE)
+    return StopFile(Path(kept["path"]["path"]) if kept else store.path.with_suffix(".stop"))
+
+
+def _emergency(store: Reader) -> Iterator[OpenRequest]:
+    """Yield that an emergency stop is to be cleared, if there is one."""
+    stop = stored_stop(store)
+    if (there := stop.read()) is not None:
+        answer = Answer("stop --clear --by 'NAME'", "it is safe again: let things move", str(stop.path))
+        yield OpenRequest(f"nothing moves: {there.text}", there.since, (answer,))
 
 
 def _deadline(store: Reader) -> float | None:
@@ -47,10 +65,10 @@ def request_lines(store: Reader, file: Path | None, url: str | None) -> Iterator
     found = stored_requests(store, _deadline(store))
     if not found:
         yield "nothing is asked of anybody"
-    named = f" --store {url}" if url else f" {file or store.path.with_suffix('.yaml').name}"
+    named = f"--store {quote(url)}" if url else quote(str(file or store.path.with_suffix(".yaml").name))
     for number, one in enumerate(found, 1):
         limit = "" if one.until is None else f"; the campaign's wall time is spent at {date_time(one.until)}"
         yield f"{number}. {one.what} (for {duration(time.time() - one.since)}{limit})"
         for answer in one.answers:
             yield f"     {answer.effect}:"
-            yield f"       athanor {answer.command}{named} {_REASON}"
+            yield f"       athanor {answer.command} {quote(answer.file) if answer.file else named} {_REASON}"

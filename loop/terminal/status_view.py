@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from campaigns.campaign import Campaign
 from campaigns.parsing.yaml_lines import read_document
-from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import SessionRecord, time_spent
 from loop.core.campaign_version import as_scored, parameter_units
 from loop.core.candidate_results import CandidateResult, best
@@ -37,10 +35,9 @@ from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.storage.lease import Lease, current_lease
-from loop.storage.stop_files import STOP_FILE
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
-from loop.terminal.requests_view import stored_requests
+from loop.terminal.requests_view import stored_requests, stored_stop
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -71,8 +68,7 @@ def status_rows(store: Reader) -> Rows:
 
 def stop_rows(store: Reader) -> Rows:
     """Return the emergency stop of a store's laboratory, if there is one, and else who cleared the last one."""
-    kept = store.artefacts(STOP_FILE)
-    stop = StopFile(Path(kept["path"]["path"]) if kept else store.path.with_suffix(".stop"))
+    stop = stored_stop(store)
     if (there := stop.read()) is not None:
         return [("STOPPED", f"{there.text}; {stop.how_to_clear}")]
     if not stop.log:

@@ -81,6 +81,8 @@ def test_what_is_out_is_not_resumed_but_taken_in(url: str) -> None:
         (["abort", "9"], "got trial 9; allowed: 0 to 3"),
         (["stop", "--after", "step"], "no run of this campaign goes on"),
         (["stop", "--after", "lunch"], "step"),
+        (["stop", "--after", "step", "--by", "kim"], "allowed: --store with --after, and --by without"),
+        (["stop", "--emergency", "--store", "sqlite:///other.db"], "allowed: --store with --after"),
     ],
 )
 def test_what_cannot_be_is_refused_before_it_is_written(url: str, words: list[str], message: str) -> None:
@@ -130,3 +132,11 @@ def test_every_command_that_a_request_names_answers_it(uncertain: Path, monkeypa
 
 def test_a_store_that_is_named_is_named_in_the_answers(uncertain: Path, url: str) -> None:
     assert f"athanor trial discard 2 --store {url} --reason 'WHY'" in athanor("requests", "--store", url).output
+
+
+def test_an_emergency_stop_is_a_request_that_its_command_answers(url: str) -> None:
+    assert athanor("stop", "small.yaml", "--emergency", "--reason", "smoke").exit_code == 0
+    what, _, command = athanor("requests", "small.yaml").output.splitlines()
+    assert what.startswith("1. nothing moves: emergency stop by ")
+    assert athanor(*shlex.split(command)[1:]).exit_code == 0
+    assert athanor("requests").output == "nothing is asked of anybody\n"
