@@ -38,7 +38,18 @@ def located(problems: Iterable[Problem], path: Path) -> list[Problem]:
         CampaignError: the file cannot be read any more.
     """
     document = _read(read_text(path), str(path))
-    return [_placed(problem, document) for problem in problems]
+    folder = path.absolute().parent
+    return [_placed(_of_lab_file(problem, document, folder), document) for problem in problems]
+
+
+def _of_lab_file(problem: Problem, document: YamlDocument, folder: Path) -> Problem:
+    """Return a problem of a station of the lab file with its line there."""
+    lab = document.data.get("lab") if isinstance(document.data, dict) else None
+    if not problem.where.startswith("stations.") or not isinstance(lab, dict) or lab.get("kind") != "file":
+        return problem
+    file = folder / str(lab.get("path"))
+    line = _read(read_text(file), str(file)).line(parts(problem.where))
+    return Problem("lab.path", f"{file}:{line}: {problem.where}: {problem.message}")
 
 
 def read_text(path: Path) -> str:
@@ -73,6 +84,7 @@ def parse_campaign(text: str, source: str, folder: Path | None = None) -> Campai
     campaign, problems = _validated(document.data, folder)
     sections = campaign if isinstance(campaign, dict) else _fields(campaign)
     problems += [*unfit_objects(sections, folder), *(_missing_files(sections) if folder else ())]
+    problems = problems if folder is None else [_of_lab_file(p, document, folder) for p in problems]
     problems = [*document.problems, *(_placed(p, document) for p in problems)]
     if problems or isinstance(campaign, dict):
         raise CampaignError(problems, source)

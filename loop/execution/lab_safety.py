@@ -56,7 +56,7 @@ class LabSafety:
                 self._guarded[name] = GuardedInstrument(instrument, guard)
             except LimitError as error:
                 self.release()
-                raise CampaignError([Problem("lab.path", f"stations.{name}: {error}")]) from error
+                raise CampaignError([Problem(f"stations.{name}", str(error))]) from error
         self._monitor: SafetyMonitor | None = None
 
     def watch(self, stations: Mapping[str, GivesUp]) -> None:

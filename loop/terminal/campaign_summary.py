@@ -56,8 +56,7 @@ def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, 
     yield "find", _find(campaign.objective.find)
     for bound in campaign.build_objective().bounds:
         yield "outcome constraint", bound.text
-    yield "lab", campaign.lab.kind
-    yield "stations", ", ".join(campaign.stations)
+    yield from _lab(campaign)
     yield "workflow", " → ".join(step.name for step in campaign.workflow)
     for name, fidelity in campaign.fidelities.items():
         yield "fidelity", f"{name}: {', '.join(fidelity.gives)} for {fidelity.cost:g} of {campaign.cost_of(FULL):g} USD"
@@ -66,6 +65,15 @@ def _rows(campaign: Campaign, sources: Sequence[Source]) -> Iterator[tuple[str, 
         yield "learns from", f"{config.name}, {config.file}" + (f": {first}" if first else "")
         yield from (("learns from", f"{config.name}: {text}") for text in more)
     yield "budget", _budget(campaign)
+
+
+def _lab(campaign: Campaign) -> Iterator[tuple[str, str]]:
+    rules = campaign.rules
+    yield "lab", campaign.lab.kind if rules is None else f"{campaign.lab.kind}, by {rules.path.name}"
+    yield "stations", ", ".join(campaign.stations)
+    for name, station in rules.stations.items() if rules is not None else ():
+        yield from (("requires", f"{name}: {text}") for text in station.requires)
+    yield from (("forbidden", text) for text in (() if rules is None else rules.forbidden))
 
 
 def _space(space: SpaceConfig) -> Iterator[tuple[str, str]]:

@@ -112,10 +112,10 @@ def misstated(campaign: Campaign, instruments: Mapping[str, HasLimits]) -> Itera
         for key, limit in config.limits.items():
             if (key in stated.choices and not limit.choices) or (key in stated.ranges and limit.choices):
                 kind = "a text: give choices" if key in stated.choices else "a number: give unit, low and high"
-                yield Problem("lab.path", f"stations.{name}.limits.{key}: the setting is {kind}")
+                yield Problem(f"stations.{name}.limits.{key}", f"the setting is {kind}")
             elif key in stated.ranges and not same_numbers(unit := instruments[name].unit_of(key), limit.unit or "1"):
                 said = f"the instrument has it in {unit}, and the lab file in {limit.unit}; write the limits in {unit}"
-                yield Problem("lab.path", f"stations.{name}.limits.{key}: {said}")
+                yield Problem(f"stations.{name}.limits.{key}", said)
 
 
 def keep_limits(store: Store, instruments: Mapping[str, HasLimits]) -> None:

@@ -41,11 +41,11 @@ def _unnamed(name: str, config: LabStationConfig, known: InstrumentFacts | None)
             fits = part.split(".")[0] in allowed if plain else part in allowed or key == "safe"
             if allowed and not fits and not (plain and len(config.bound) == 1):
                 message = f"unknown name {part!r}{suggestion(part, allowed)}; allowed: {', '.join(allowed)}"
-                yield Problem("lab.path", f"stations.{name}.{key}: {message}")
+                yield Problem(f"stations.{name}.{key}", message)
     for part, limit in config.limits.items():
         if limit.rate is not None and not (config.bound or config.plan):
             message = "its instrument runs programs by itself; limit the setting that states the rate instead"
-            yield Problem("lab.path", f"stations.{name}.limits.{part}.rate: {message}")
+            yield Problem(f"stations.{name}.limits.{part}.rate", message)
 
 
 def _parts(config: StationConfig) -> list[str]:

@@ -68,7 +68,8 @@ class Floor:
         self.guard = guard
         self.told: list[str] = []
         self.busy, self.given_up = True, [""]
-        lab = WatchedLab(self.stop, {"station": self.guarded}, {"station": self}, self.readings)
+        alarms = (condition("door == pressed"),)
+        lab = WatchedLab(self.stop, {"station": self.guarded}, {"station": self}, self.readings, alarms)
         self.monitor = SafetyMonitor(lab, self.told.append)
 
     def values(self) -> dict[str, Any]:
@@ -241,6 +242,24 @@ def test_an_emergency_acts_within_half_a_second_and_holds(floor_of: Callable[...
     with pytest.raises(EmergencyStopError, match="emergency stop by"):
         floor.stage.motor.set(1.0)
     floor.stage.motor.set(0.5)  # the safe state
+
+
+def test_a_reading_may_make_an_emergency_stop_which_stays_when_it_is_normal_again(
+    floor_of: Callable[..., Floor],
+) -> None:
+    floor = floor_of()
+    floor.monitor.start()
+    floor.door.put("pressed")
+    until(lambda: bool(floor.guard.closed))
+    floor.door.put("closed")
+    there = floor.stop.read()
+    assert there is not None
+    assert (there.author, there.reason) == ("the laboratory", "door is pressed; alarm: door == pressed")
+    with pytest.raises(EmergencyStopError, match="alarm: door == pressed"):
+        floor.stage.motor.set(1.0)
+    floor.stop.clear("ben", "somebody leant on it")
+    floor.stage.motor.set(0.5)
+    until(lambda: not floor.guard.closed)
 
 
 def test_a_setpoint_that_slips_through_as_the_guard_closes_is_taken_back(floor_of: Callable[..., Floor]) -> None:
