@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import threading
 import time
@@ -72,6 +73,9 @@ def plain_value(source: Any) -> Scalar | None:
         value = source.get()
     else:
         reading = source.read()
+        if inspect.iscoroutine(reading):
+            reading.close()
+            return None  # a device of ophyd-async answers only on its own loop
         key = source.name if source.name in reading else next(iter(reading))
         value = reading[key]["value"]
     choices = getattr(source, "enum_strs", None)

@@ -87,6 +87,15 @@ class PlanRunner:
             return given
         return asyncio.run_coroutine_threadsafe(_awaited(given), self._engine.loop).result(patience)
 
+    def tell(self, action: Callable[[], Any]) -> None:
+        """Do something on the engine's loop, where devices of ophyd-async act; returns at once."""
+
+        async def act() -> None:
+            if inspect.isawaitable(found := action()):
+                await found
+
+        asyncio.run_coroutine_threadsafe(act(), self._engine.loop)
+
     @property
     def reason(self) -> str:
         """Why the plan was interrupted; empty if it was not."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from campaigns.lab_rules import STOP
@@ -26,18 +28,12 @@ def make_safe(guarded: GuardedInstrument, reason: str) -> list[str]:
 
 def _actions(guarded: GuardedInstrument, reason: str) -> Iterator[tuple[str, Any]]:
     safe, instrument = guarded.guard.rules.safe, guarded.instrument
-    for part, value in safe.items():
-        found = guarded.parts[part]
-        yield part, found.stop if value == STOP else lambda found=found, value=value: _tell(found, value)
-    if isinstance(instrument, BoundInstrument):
-        for name, device in instrument.binding.devices.items():
-            if not safe and callable(getattr(device, "stop", None)):
-                yield name, device.stop
-    else:
-        yield instrument.name, lambda: instrument.halt(reason)
-
-
-def _tell(found: Any, value: Any) -> None:
-    """Set a part, without waiting until it is there."""
-    tell = getattr(found, "set", None) or found.put
-    tell(value)
+    told = [(part, guarded.parts[part], value) for part, value in safe.items()]
+    if isinstance(instrument, BoundInstrument) and not safe:
+        told = [(name, device, STOP) for name, device in instrument.binding.devices.items() if hasattr(device, "stop")]
+    for part, found, value in told:
+        action = found.stop if value == STOP else partial(getattr(found, "set", None) or found.put, value)
+        later = isinstance(instrument, BoundInstrument) and inspect.iscoroutinefunction(getattr(found, "read", None))
+        yield part, partial(instrument.binding.runner.tell, action) if later else action
+    if not isinstance(instrument, BoundInstrument):
+        yield instrument.name, partial(instrument.halt, reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,17 @@ from typing import Any
 import pytest
 
 from campaigns.errors import CampaignError, LabError
+from campaigns.lab_rules import LimitConfig
 from campaigns.laboratory import StationConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
 from campaigns.user_code.module_files import installation, open_folder
+from instruments.emergency_stop import StopFile
+from instruments.guarded_devices import GuardedInstrument
 from instruments.job import Job, StepResult
 from instruments.job_instrument import JobInstrument
 from instruments.real_lab import RealLab
+from instruments.safe_state import make_safe
+from instruments.station_guard import StationGuard, StationRules
 from loop.execution.device_binding import JobRecords
 from loop.execution.lab_setup import build_instrument
 from tests.labs import Crew
@@ -130,6 +136,25 @@ def test_parts_of_a_device_are_setpoints_by_their_names_and_enumerations_have_ch
     assert result.ok, result.error
     data = crew.events()[0]["data"]
     assert (data["stage_setpoint"], data["stage_gas"]) == (300.0, "argon")
+
+
+def test_a_guard_stands_before_it_and_brings_it_into_its_safe_state(built: Build, tmp_path: Path) -> None:
+    crew = built("async_parts:Heater", {"setpoint": {"limits": [0, 500]}, "gas": {}})
+    limit = LimitConfig(unit="degC", low=0.0, high=200.0)
+    stop = StopFile(tmp_path / "lab.stop")
+    guard = StationGuard("stage", StationRules({"setpoint": limit}, (), {"setpoint": 30.0}), {}, {}, stop)
+    guarded = GuardedInstrument(crew.lab.stage, guard)
+    refused = done(crew, setpoint=300.0, gas="argon")
+    assert "setpoint got 300 degC; allowed: 0 to 200 degC by the lab file" in (refused.error or "")
+    assert done(crew, setpoint=150.0, gas="argon").ok
+    stop.make("anna", "smoke")
+    guard.close("emergency stop")
+    assert make_safe(guarded, "emergency stop") == []
+    runner, heater = crew.lab.stage.binding.runner, guarded.parts["setpoint"]
+    until = time.monotonic() + 5
+    while runner.ask(heater.get_value()) != 30.0:
+        assert time.monotonic() < until
+    guarded.release()
 
 
 def test_one_that_never_arrives_is_given_up_in_time_and_uncertain(built: Build) -> None:

@@ -77,7 +77,5 @@ def test_what_is_wrong_at_a_station_is_told_with_its_line_in_the_lab_file(tmp_pa
         check(tmp_path, lab=LAB.replace("unit: degC, low: 200, high: 1120 K", "unit: K, low: 200, high: 1120"))
     plain = LAB.replace("    kind: furnace\n", "    kind: device\n    devices: {a: {device: 'hot:coolant'}}\n", 1)
     wrong = plain.replace("    limits:", "    setpoints: {x: {signal: b}}\n    limits:")
-    with pytest.raises(
-        CampaignError, match=r"lab\.path: .*lab\.yaml:6: stations\.furnace\.setpoints\.x\.signal: "
-    ):
+    with pytest.raises(CampaignError, match=r"lab\.path: .*lab\.yaml:6: stations\.furnace\.setpoints\.x\.signal: "):
         load_campaign(write_ruled(tmp_path, lab=wrong))
