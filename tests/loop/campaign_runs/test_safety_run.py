@@ -16,7 +16,7 @@ from campaigns.user_code.module_files import open_folder
 from campaigns.values import Cause, TrialState
 from instruments.emergency_stop import StopFile
 from loop.cli.run_orders import abort_trial
-from loop.core.events import Event, StepStarted, Warned
+from loop.core.events import Event, StepStarted, TrialEnded, Warned
 from loop.execution.options import RunOptions, SessionResult
 from loop.storage.reader import Reader
 from loop.terminal.status_view import status_rows
@@ -29,11 +29,14 @@ from ophyd import Signal
 from ophyd.sim import SynAxis
 
 door = Signal(name="door", value="closed")
+quick = []
+MOVES = []
 
 
 class Axis(SynAxis):
     def set(self, value):
-        self.delay = 0.0 if value == 0 else 1.0
+        MOVES.append(value)
+        self.delay = 0.0 if value == 0 or quick else 60.0
         return super().set(value)
 """
 STAGE_LAB = """\
@@ -127,31 +130,41 @@ def test_an_emergency_stop_ends_a_run_and_keeps_every_other_from_beginning_until
 def test_an_interlock_that_trips_during_a_job_settles_the_trial_with_its_reason(tmp_path: Path) -> None:
     file = write_ruled(tmp_path, lab=STAGE_LAB, campaign=STAGE_CAMPAIGN)
     (tmp_path / "axis.py").write_text(STAGE, encoding="utf-8")
-    places: list[float] = []
 
     def trip() -> None:
-        door = sys.modules["axis"].door
-        door.put("open")
-        time.sleep(0.4)
-        places.append(len(places))
-        door.put("closed")
+        axis = sys.modules["axis"]
+        until(lambda: axis.MOVES)
+        axis.door.put("open")
+        until(lambda: axis.MOVES[-1] == 0 and settled)
+        axis.quick.append(True)
+        axis.door.put("closed")
+
+    settled: list[Event] = []
 
     def open_the_door(event: Event) -> None:
         if isinstance(event, StepStarted) and event.trial == 0:
-            threading.Timer(0.2, trip).start()
+            threading.Thread(target=trip).start()
+        settled.extend([event] if isinstance(event, TrialEnded) else [])
 
     first, second = run(file, open_the_door).trials
     assert (first.state, first.cause) == (TrialState.UNCERTAIN, Cause.LAB)
     assert first.reason == "stage: aborted: interlock: door is open; required: door == closed"
     assert first.metrics == {}
     assert second.state is TrialState.COMPLETED
-    assert places == [0]
+    assert sys.modules["axis"].MOVES[1:] == [0, second.candidate.parameters["x"]]
+
+
+def until(reached: Callable[[], object]) -> None:
+    """Wait for a condition, and end at once."""
+    ends = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
 
 
 def test_whoever_gives_up_a_job_brings_its_station_into_the_safe_state_that_it_declares(tmp_path: Path) -> None:
     file = write_ruled(tmp_path, lab=STAGE_LAB, campaign=STAGE_CAMPAIGN)
-    recording = STAGE.replace("def set(self, value):", "def set(self, value):\n        MOVES.append(value)")
-    (tmp_path / "axis.py").write_text(f"MOVES = []\n{recording}", encoding="utf-8")
+    (tmp_path / "axis.py").write_text(STAGE, encoding="utf-8")
     url = f"sqlite:///{file.with_suffix('.db')}"
     options = RunOptions(url, file.read_text(encoding="utf-8"))
     actions = {0: lambda: list(abort_trial(0, file, url, "smoke")), 1: options.abort.set}
