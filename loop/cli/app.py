@@ -187,7 +187,6 @@ def stop(
 
     An emergency stop acts on all stations within half a second, and holds until somebody clears it.
     """
-    from loop.cli.run_orders import stop_after
     from loop.cli.stop_command import StopRequest, clear_stop, stop_everything
 
     if [emergency, clear, after is not None].count(True) != 1:
@@ -195,6 +194,8 @@ def stop(
     if (store and after is None) or (by and after is not None):
         raise typer.BadParameter("allowed: --store with --after, and --by without", param_hint="--after")
     if after is not None:
+        from loop.cli.run_orders import stop_after  # the store, which an emergency does not wait for
+
         say(stop_after(after.value, file, store, reason))
         return
     if clear and not (by and reason):
