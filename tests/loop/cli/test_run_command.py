@@ -1,10 +1,7 @@
 """``athanor run`` as a user meets it: in a process of its own, on the virtual lab."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,12 +13,11 @@ from loop.cli.exit_codes import ExitCode
 from loop.cli.run_command import Request, exit_of, overridden
 from loop.execution.options import SessionResult
 from loop.storage.reader import Reader
+from tests.forks import athanor
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-m", "loop.cli.app"]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
@@ -32,23 +28,21 @@ def campaign_file(tmp_path: Path) -> Path:
     return file
 
 
-def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, env=ENVIRONMENT, timeout=200)
+def run(*words: str | Path) -> tuple[str, int | None]:
+    return athanor(ROOT, *map(str, words)).end()
 
 
-def interrupted(file: Path, signals: int) -> tuple[str, int]:
+def interrupted(file: Path, signals: int) -> tuple[str, int | None]:
     """Run a campaign, send SIGINT as soon as its second trial is under way, and return output and exit code."""
-    command = [*COMMAND, "run", str(file), "--max-trials", "20"]
+    process = athanor(ROOT, "run", str(file), "--max-trials", "8")
     lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if "trial 1: calcine begins" in line:
-                for _ in range(signals):
-                    process.send_signal(signal.SIGINT)
-                    time.sleep(0.05)  # two pending signals of one kind would count as one
-    return "".join(lines), process.returncode
+    for line in process.output:
+        lines.append(line)
+        if "trial 1: calcine begins" in line:
+            for _ in range(signals):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.05)  # two pending signals of one kind would count as one
+    return "".join(lines), process.end()[1]
 
 
 def test_ctrl_c_finishes_what_is_under_way_and_run_goes_on(campaign_file: Path) -> None:
@@ -56,34 +50,34 @@ def test_ctrl_c_finishes_what_is_under_way_and_run_goes_on(campaign_file: Path) 
     assert code == ExitCode.INTERRUPTED
     begun = {int(n) for n in re.findall(r"trial (\d+): calcine begins", output)}
     assert 1 in begun
-    assert max(begun) < 19
-    before = run("trials", campaign_file, "--csv").stdout.splitlines()
+    assert max(begun) < 7
+    before = run("trials", campaign_file, "--csv")[0].splitlines()
 
-    again = run("run", campaign_file, "--max-trials", "1")
-    assert again.returncode == ExitCode.FINISHED, again.stderr
-    after = run("trials", campaign_file, "--csv").stdout.splitlines()
+    output, code = run("run", campaign_file, "--max-trials", "1")
+    assert code == ExitCode.FINISHED, output
+    after = run("trials", campaign_file, "--csv")[0].splitlines()
     assert len(after) == len(before) + 1
     ended = [row for row in before if ",completed," in row]
     assert set(ended) <= set(after)
-    assert "peak memory" in again.stdout
-    (wall_time,) = re.findall(r"^wall time: .*$", again.stdout, flags=re.MULTILINE)
-    assert f"{wall_time} of 10 min\n" in run("status", campaign_file).stdout, "both over all sessions"
+    assert "peak memory" in output
+    (wall_time,) = re.findall(r"^wall time: .*$", output, flags=re.MULTILINE)
+    assert f"{wall_time} of 10 min\n" in run("status", campaign_file)[0], "both over all sessions"
 
 
 def test_ctrl_c_twice_aborts_and_run_goes_on(campaign_file: Path) -> None:
     _, code = interrupted(campaign_file, 2)
     assert code == ExitCode.ABORTED
-    again = run("run", campaign_file, "--max-trials", "1")
-    assert again.returncode == ExitCode.FINISHED, again.stderr
-    states = [row.split(",")[1] for row in run("trials", campaign_file, "--csv").stdout.splitlines()[1:]]
+    output, code = run("run", campaign_file, "--max-trials", "1")
+    assert code == ExitCode.FINISHED, output
+    states = [row.split(",")[1] for row in run("trials", campaign_file, "--csv")[0].splitlines()[1:]]
     assert set(states) <= {"completed", "quarantined", "failed", "uncertain"}
 
 
 def test_a_dry_run_proposes_and_leaves_nothing(campaign_file: Path) -> None:
-    result = run("run", campaign_file, "--dry-run", "--max-trials", "2")
-    assert result.returncode == 0, result.stderr
-    assert re.findall(r"trial (\d+): proposed", result.stdout) == ["0", "1"]
-    assert "dry run: 2 proposals, as --max-trials says, each without the results of those before" in result.stdout
+    output, code = run("run", campaign_file, "--dry-run", "--max-trials", "2")
+    assert code == 0, output
+    assert re.findall(r"trial (\d+): proposed", output) == ["0", "1"]
+    assert "dry run: 2 proposals, as --max-trials says, each without the results of those before" in output
     assert [path.name for path in campaign_file.parent.iterdir()] == ["calcination.yaml"]
 
 
@@ -125,17 +119,17 @@ def test_what_a_strategy_does_not_use_is_said_and_the_store_keeps_the_whole_file
         "def strategy(experiment: Experiment) -> list[GenerationNode]:\n"
         "    return [GenerationNode('Sobol', [GeneratorSpec(Generators.SOBOL)])]\n"
     )
-    done = run("run", campaign_file, "--max-trials", "1")
-    assert done.returncode == ExitCode.FINISHED, done.stderr
-    assert "not used" in done.stdout
+    output, code = run("run", campaign_file, "--max-trials", "1")
+    assert code == ExitCode.FINISHED, output
+    assert "not used" in output
     assert Reader(f"sqlite:///{campaign_file.with_suffix('.db')}").campaign().source == text
 
 
 def test_a_wrong_file_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("name: x\n")
-    result = run("run", tmp_path / "bad.yaml")
-    assert result.returncode == ExitCode.INVALID
-    assert "seed: is missing" in result.stderr
+    output, code = run("run", tmp_path / "bad.yaml")
+    assert code == ExitCode.INVALID
+    assert "seed: is missing" in output
     with pytest.raises(CampaignError):
         load_campaign(tmp_path / "bad.yaml")
 
@@ -147,6 +141,6 @@ def test_what_is_found_wrong_while_it_runs_has_its_line_in_the_file(campaign_fil
     )
     campaign_file.write_text(text)
     line = text.splitlines().index("  pool: {kind: generator, function: 'own_pool_offline:pool'}") + 1
-    done = run("run", campaign_file)
-    assert done.returncode == ExitCode.INVALID, done.stderr
-    assert f"calcination.yaml:{line}: space.pool: own_pool_offline:pool raised OSError: no database (" in done.stderr
+    output, code = run("run", campaign_file)
+    assert code == ExitCode.INVALID, output
+    assert f"calcination.yaml:{line}: space.pool: own_pool_offline:pool raised OSError: no database (" in output
