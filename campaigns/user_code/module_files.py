@@ -74,11 +74,10 @@ def locate(module: str, folder: Path | None) -> ModuleFile:
     """
     top, *rest = module.split(".")
     spec, beside, origin = _top(top, folder)
-    qualified = top
     for part in rest:
-        qualified = f"{qualified}.{part}"
         places = None if spec is None else spec.submodule_search_locations
-        spec = None if places is None else importlib.machinery.PathFinder.find_spec(qualified, list(places))
+        # by its last name: folders without an __init__.py would ask the module above, which is not imported
+        spec = None if places is None else importlib.machinery.PathFinder.find_spec(part, list(places))
     if spec is None and origin is Origin.OURS and beside is not None:
         raise ForbiddenModuleError(_twice(beside, "a package of Athanor's"))
     if spec is None:

@@ -380,6 +380,17 @@ def test_what_only_running_tells_is_told_by_run(tmp_path: Path, text: str, words
         load_object("sly:analyse", "here", Use.ANALYSIS)
 
 
+def test_folders_of_modules_need_no_init_file(tmp_path: Path) -> None:
+    (tmp_path / "bare_folders" / "floor").mkdir(parents=True)
+    (tmp_path / "bare_folders" / "floor" / "readings.py").write_text("def analyse(data, context): return 'read'\n")
+    assert said(tmp_path, "bare_folders.floor.readings:analyse", Use.ANALYSIS) == ""
+    assert "has no analyze, did you mean 'analyse'" in said(
+        tmp_path, "bare_folders.floor.readings:analyze", Use.ANALYSIS
+    )
+    open_folder(tmp_path)
+    assert load_object("bare_folders.floor.readings:analyse", "here", Use.ANALYSIS)(None, None) == "read"
+
+
 def test_relative_imports_of_a_package_beside_the_campaign_are_followed(tmp_path: Path) -> None:
     (tmp_path / "ours" / "parts").mkdir(parents=True)
     (tmp_path / "ours" / "__init__.py").write_text("from .ovens import Oven, shell\nfrom .parts import *\n")

@@ -14,7 +14,7 @@ import yaml
 from campaigns.values import TrialState
 from loop.storage.reader import Reader
 from tests.forks import Program, be_athanor
-from tests.loop.conftest import quick
+from tests.loop.conftest import ROOT, quick
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,10 @@ def short(**changes: Any) -> str:
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from loop.cli.app import main; main()", *words]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
 
 
 def finish(folder: Path, *words: str) -> str:

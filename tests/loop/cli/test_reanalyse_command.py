@@ -59,7 +59,7 @@ def test_the_same_fault_three_times_in_a_row_stops_the_session_with_the_samples_
     assert [(t.state, t.cause) for t in trials] == [(TrialState.QUARANTINED, Cause.ANALYSIS)] * 3 + [
         (TrialState.QUEUED, None)
     ]
-    assert "troubled.py:" in trials[0].reason
+    assert "bench_analyses.py:" in trials[0].reason
     assert exit_code(AnalysisError()) is ExitCode.LAB
 
 

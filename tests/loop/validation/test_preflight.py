@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import yaml
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from loop.validation.preflight import check_models
-from tests.loop.conftest import quick
+from tests.loop.conftest import ROOT, quick
 
 
 def pooled(**changes: Any) -> dict[str, Any]:
@@ -49,7 +50,9 @@ def test_validating_a_campaign_whose_model_is_missing_fails_before_anything_heav
         "except SystemExit: pass\nexcept Exception as e: print(type(e).__name__, getattr(e, 'exit_code', ''))\n"
         "print(sorted(set(sys.modules) & {'torch', 'matgl', 'ray', 'huggingface_hub'}))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip().endswith("[]")
     assert "M3GNet-MP-2021.2.8-PES" in done.stdout + done.stderr
 
