@@ -69,7 +69,7 @@ class CampaignFacts:
 
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
     """Return what is asked of people, the oldest first."""
-    found = [*_uncertain(facts), *_given_up(facts), *_held(facts)]
+    found = [*_uncertain(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
     return sorted(found, key=lambda one: one.since)
 
 
@@ -132,6 +132,19 @@ def _held(facts: CampaignFacts) -> Iterator[OpenRequest]:
             stations[step["name"]] = list(step["stations"])
     for step_name, trials in waiting.items():
         yield replace(_waits(step_name, trials, {n: held[n] for n in stations[step_name]}), until=facts.deadline)
+
+
+def _left_at(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each job that was begun at a station which is out now, so that nobody asks for its end."""
+    held = held_stations(facts.amendments)
+    for trial in facts.trials:
+        last = trial.steps[-1] if trial.steps and not trial.state.ended else None
+        out = None if last is None or not last.open else held.get(last.station)
+        if last is not None and out is not None and not out.attaches:
+            what = f"trial {trial.number} was at {last.name} when {last.station} was taken {out.text}"
+            ask = Answer(f"station in {last.station}", "use it again, and ask it what became of the job")
+            lost = Answer(f"trial discard {trial.number}", "the sample is lost")
+            yield OpenRequest(what, out.since, (ask, lost))
 
 
 def _next_step(trial: TrialRecord, source: Mapping[str, Any]) -> Mapping[str, Any] | None:

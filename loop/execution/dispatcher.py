@@ -117,10 +117,8 @@ class Dispatcher:
 
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
-        attach = any(s.name == step.name and s.state is TrialState.DISPATCHED for s in trial.steps)
-        ready = (s for s in self.choices(step, trial) if self.usable(s) and s not in self._resting)
-        admitted = (s for s in ready if self.admits(s, attach=attach) and not self.safety.held(s))
-        return next((s for s in admitted if not self._stations[s].busy), None)
+        ready = (s for s in self.admitting(step, trial) if self.usable(s) and s not in self._resting)
+        return next((s for s in ready if not self._stations[s].busy and not self.safety.held(s)), None)
 
     def choices(self, step: StepConfig, trial: TrialRecord) -> tuple[str, ...]:
         """Return the stations that may do a trial's step: of one that has begun it already, only that."""
@@ -129,10 +127,11 @@ class Dispatcher:
         begun = next((s.station for s in known if s.open), lost)
         return step.stations if begun not in step.stations else (begun,)
 
-    def admits(self, station: str, *, attach: bool) -> bool:
-        """Return whether people let a station begin jobs; or, where ``attach``, take up one that was begun before."""
-        held = self.held.get(station)
-        return held is None or (attach and held.attaches)
+    def admitting(self, step: StepConfig, trial: TrialRecord) -> list[str]:
+        """Return the stations that may do a trial's step and that people let do so, or take up a job of before."""
+        attach = any(s.name == step.name and s.state is TrialState.DISPATCHED for s in trial.steps)
+        chosen = [(name, self.held.get(name)) for name in self.choices(step, trial)]
+        return [name for name, held in chosen if held is None or (attach and held.attaches)]
 
     def readmit(self, station: str) -> None:
         """Use a station again that had failed time after time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from campaigns.decisions import AbortTrial, SetStation, StationMode, StopRun
@@ -48,19 +48,18 @@ class FloorOrders:
         return [*self._stations(), *self._orders()]
 
     def tell_waits(self) -> None:
-        """Say once which steps wait for people, as all of their stations are held."""
-        for step in self._state.campaign.steps:
-            if any(self._steps.awaited_step(trial) is step for trial in self._state.open):
-                self._tell(step)
+        """Say once which steps wait for people, as they hold all stations that may do them."""
+        for trial in self._state.open:
+            step = self._steps.awaited_step(trial)
+            if step is not None and not self._dispatcher.admitting(step, trial):
+                self._tell(step, self._dispatcher.choices(step, trial))
 
-    def _tell(self, step: StepConfig) -> None:
-        held = {name: self._dispatcher.held.get(name) for name in step.stations}
-        if all(held.values()):
-            why = "; ".join(f"{name} is {one.text}" for name, one in held.items() if one is not None)
-            text = f"{step.name} waits for people, see 'athanor requests': {why}"
-            if text not in self._told:
-                self._told.add(text)
-                self._session.on_event(Warned(text))
+    def _tell(self, step: StepConfig, stations: Sequence[str]) -> None:
+        why = "; ".join(f"{name} is {self._dispatcher.held[name].text}" for name in stations)
+        text = f"{step.name} waits for people, see 'athanor requests': {why}"
+        if text not in self._told:
+            self._told.add(text)
+            self._session.on_event(Warned(text))
 
     def _stations(self) -> Iterator[Amendment]:
         """Hold stations, or use them again, as is new in the journal."""

@@ -140,3 +140,11 @@ def test_an_emergency_stop_is_a_request_that_its_command_answers(url: str) -> No
     assert what.startswith("1. nothing moves: emergency stop by ")
     assert athanor(*shlex.split(command)[1:]).exit_code == 0
     assert athanor("requests").output == "nothing is asked of anybody\n"
+
+
+def test_a_job_that_was_begun_at_a_station_which_is_out_is_a_request(url: str) -> None:
+    order("station", "out", "furnace")
+    lines = athanor("requests", "small.yaml").output.splitlines()
+    assert any("trial 2 was at make when furnace was taken out by " in line for line in lines)
+    assert order("trial", "discard", "2").exit_code == 0
+    assert "trial 2 " not in athanor("requests", "small.yaml").output

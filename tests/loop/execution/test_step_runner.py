@@ -187,6 +187,7 @@ def test_what_had_moved_is_taken_up_at_a_paused_station_and_not_at_one_that_is_o
     shift.dispatcher.held = {"bench": replace(HELD, mode=mode)}
     trial = shift.state.read_trial(0)
     assert (shift.dispatcher.free(shift.step, trial) == "bench") is taken
+    assert bool(shift.dispatcher.admitting(shift.step, trial)) is taken
     shift.runner.adopt(trial)
     assert shift.runner.busy is taken
     assert shift.state[0].steps[0].state is TrialState.DISPATCHED
