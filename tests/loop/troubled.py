@@ -52,6 +52,22 @@ class Bench(JobInstrument):
         self.state.put("done")
 
 
+class Brief(Bench):
+    """Takes half a second, and can be told to stop."""
+
+    def start(self, token: str) -> None:
+        if not self.has_job(token):
+            self.token.put(token)
+            self.state.put("busy")
+            self.timer = self.clock.call_later(0.5, self._end, self.name)
+
+    def halt(self, reason: str) -> None:
+        if self.state.get() == "busy":
+            self.timer.cancel()
+            self.message.put(reason)
+            self.state.put("idle")
+
+
 class Mistaken(Bench):
     """Raises when the lab's clock calls it for trial 2."""
 
