@@ -13,7 +13,14 @@ from loop.cli.app import main
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["loop.cli.run_command", "loop.report.campaign_report", "loop.run", "simulators.lab_factory", "sklearn.tree"]
+    [
+        "loop.cli.run_command",
+        "loop.report.campaign_report",
+        "loop.run",
+        "simulators.lab_factory",
+        "sklearn.tree",
+        "tests.uncompiled",
+    ]
 )
 
 

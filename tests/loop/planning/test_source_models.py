@@ -61,7 +61,7 @@ def source(truth: Truth, name: str = "before", count: int = 40) -> Source:
     return Source(name, ("y",), tuple(records))
 
 
-def search(seed: int, sources: Sequence[Source], most: int = 30) -> tuple[int, list[str], dict[str, Any]]:
+def search(seed: int, sources: Sequence[Source], most: int = 20) -> tuple[int, list[str], dict[str, Any]]:
     """Return how many experiments it took to come near the peak, who proposed them, and the last model of all."""
     plan = campaign(seed)
     planner, proposed = Planner(plan, Encoder(plan.space), sources), list[str]()
