@@ -393,6 +393,7 @@ def _parts(where: str, station: StationConfig) -> Iterator[Problem]:
         yield Problem(f"{where}.device", message)
     if len(given) > 1:
         yield Problem(f"{where}.devices", "device and devices are given; write all of them below devices")
+    yield from _process(where, station)
     if station.suspenders and station.plan is None:
         yield Problem(f"{where}.suspenders", "suspenders are of a plan, and there is none; remove them")
     if station.settings and not station.device:
@@ -404,6 +405,14 @@ def _parts(where: str, station: StationConfig) -> Iterator[Problem]:
     for key, setpoint in station.setpoints.items():
         place = f"{where}.setpoints.{key}"
         yield from _argument(place, setpoint) if station.plan else _named_parts(place, setpoint, station.devices)
+
+
+def _process(where: str, station: StationConfig) -> Iterator[Problem]:
+    """Yield what is said of a driver's process at a station that has none."""
+    if station.process and station.kind not in ("device", "plan"):
+        yield Problem(f"{where}.process", f"{station.kind} is no device of your own, and needs no process; remove it")
+    if station.response_timeout is not None and not station.process:
+        yield Problem(f"{where}.response_timeout", "it is of a driver's process; add process: true, or remove it")
 
 
 def _named_parts(where: str, setpoint: SetpointConfig, devices: Mapping[str, Any]) -> Iterator[Problem]:

@@ -144,6 +144,11 @@ class StationConfig(Config):
     suspenders: tuple[DottedPath, ...] = ()
     """Functions without arguments that return Bluesky suspenders: one that has tripped lets no job start, and one that
     trips during a job ends it (kind: plan)."""
+    process: bool = False
+    """Whether your device or plan runs in a process of its own: one that crashes or hangs is started again, and costs
+    the job that it was at. In a lab on the clock on the wall."""
+    response_timeout: Seconds | None = None
+    """Longest time that the process may take for an answer before it is ended; by default 30 s (process: true)."""
     setpoints: dict[Name, SetpointConfig] = Field(default_factory=dict)
     """What a recipe sets of plain devices, in the order in which it is set; or the arguments of the plan."""
     units: dict[Name, Unit] = Field(default_factory=dict)

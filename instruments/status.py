@@ -32,7 +32,7 @@ class LabStatus(DeviceStatus):
         super().__init__(device, call_stop_on_failure=False)
         self._timer = clock.call_later(timeout, lambda: self.end(_late(device, timeout)), device.name)
 
-    def end(self, error: LabError | None = None) -> None:
+    def end(self, error: LabError | ConnectionError | None = None) -> None:
         """Finish the status, or fail it with ``error``; do nothing when it has ended before."""
         with self._ending:
             if self._ended:

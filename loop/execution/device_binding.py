@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.errors import CampaignError, LabError, Problem, called
-from campaigns.laboratory import DeviceConfig, StationConfig
+from campaigns.laboratory import DeviceConfig, RealLabConfig, StationConfig
 from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
 from campaigns.values import Scalar
@@ -37,11 +37,13 @@ class JobRecords:
         state: folder beside the store.
         patience: wall time in seconds that a device may take to answer.
         context: what the runs of plans have in common.
+        lab: how EPICS is spoken, in a lab of the file's own.
     """
 
     state: Path
     patience: float = CONNECTING
     context: RunContext = field(default_factory=RunContext)
+    lab: RealLabConfig | None = None
 
 
 def bound_instrument(

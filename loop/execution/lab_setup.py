@@ -20,8 +20,11 @@ from campaigns.laboratory import (
 )
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import is_job_instrument, load_object
+from campaigns.user_code.module_files import opened
 from campaigns.values import Candidate, Scalar
+from instruments.devices.driver_process import ANSWERING, DriverProcess
 from instruments.devices.epics_signal import use_control_layer
+from instruments.devices.process_instrument import ProcessInstrument
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.real_lab import RealLab
@@ -91,7 +94,9 @@ def build_instruments(
     Raises:
         LabError: there is no instrument at a station of a campaign that has not begun, or at none at all.
     """
-    records = JobRecords(lab_folder(store), getattr(campaign.lab, "connection_timeout", CONNECTING), context)
+    patience = getattr(campaign.lab, "connection_timeout", CONNECTING)
+    config_of_lab = campaign.lab if isinstance(campaign.lab, RealLabConfig) else None
+    records = JobRecords(lab_folder(store), patience, context, config_of_lab)
     found: dict[str, JobInstrument] = {}
     absent: dict[str, str] = {}
     for name, config in campaign.stations.items():
@@ -110,6 +115,8 @@ def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRec
     """Return a station's instrument: the lab's, a job instrument of the user's own, or one made of plain devices."""
     if not config.bound and config.plan is None:
         return _begun(lab.instrument(name), f"stations.{name}")
+    if config.process:
+        return _in_process(name, config, lab, records)
     found = load_devices(name, config)
     where = f"stations.{name}.device"
     if config.device is not None and config.plan is None and is_job_instrument(found["device"]):
@@ -119,6 +126,28 @@ def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRec
     if isinstance(lab, RealLab):
         lab.on_close(made.close)
     return made
+
+
+def _in_process(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:
+    """Return a station's instrument whose driver runs in a process of its own.
+
+    Raises:
+        CampaignError, LabError: the driver cannot be built there.
+    """
+    from loop.execution.driver_server import PROGRAM, DriverOrder  # which builds its instrument by this module
+
+    alone, context = config.model_copy(update={"process": False}), records.context
+    place = (records.lab, opened(), records.state, records.patience)
+    order = DriverOrder(name, alone, *place, context.start, lab.clock.now())
+    log = records.state.with_suffix(".drivers") / f"{name}.log"
+    driver = DriverProcess(PROGRAM, order, log, config.response_timeout or ANSWERING, context)
+    if isinstance(lab, RealLab):
+        lab.on_close(driver.close)
+    try:
+        facts = driver.call("facts")
+    except ConnectionError as error:
+        raise LabError(f"{name}: {error}") from error
+    return ProcessInstrument.of(facts)(name=name, clock=lab.clock, driver=driver)
 
 
 def _begun(made: Any, where: str) -> JobInstrument:

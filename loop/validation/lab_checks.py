@@ -165,12 +165,8 @@ def _clock(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
     clock = "skips waiting" if isinstance(lab, VirtualLabConfig) else f"runs {lab.speed:g} times as fast"  # type: ignore[union-attr]
     advice = "use lab: {kind: real}, or a custom one with an instruments.clock:WallClock"
     for name, place in places.items():
-        if place.remote or place.plain:
-            kind = (
-                f"a real device ({place.remote})"
-                if place.remote
-                else "a plan or a plain device, which works in wall time"
-            )
+        if place.remote or place.plain or campaign.stations[name].process:
+            kind = f"a real device ({place.remote})" if place.remote else _in_wall_time(place)
             station = campaign.stations[name]
             paths = [station.plan] if station.plan else [one.device for one in station.bound.values()]
             for path in paths:
@@ -179,6 +175,11 @@ def _clock(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
                     f"{path} is {kind}, and the clock of lab: {{kind: {lab.kind}}} {clock}: time "
                     f"limits would pass before it has moved; {advice}",
                 )
+
+
+def _in_wall_time(place: StationFacts) -> str:
+    what = "a plan or a plain device" if place.plain else "in a process of its own"
+    return f"{what}, which works in wall time"
 
 
 def _on_the_wall(lab: LabConfig | FileLabConfig) -> bool:

@@ -55,6 +55,8 @@ ONLY_SNIPPETS: Mapping[str, str] = {
     "SetpointConfig.dwell": "code of the user's own",
     "SetpointConfig.readback": "code of the user's own",
     "StationConfig.plan": "code of the user's own",
+    "StationConfig.process": "code of the user's own",
+    "StationConfig.response_timeout": "code of the user's own",
     "StationConfig.suspenders": "code of the user's own",
     "StationConfig.units": "code of the user's own",
     "StationConfig.device": "code of the user's own",

@@ -166,3 +166,18 @@ def test_what_does_not_belong_together_is_told(folder: Path, old: str, new: str,
     with pytest.raises(CampaignError) as caught:
         checked(folder, (old, new))
     assert said in str(caught.value)
+
+
+def test_a_process_of_its_own_is_for_devices_of_ones_own_on_the_clock_on_the_wall(folder: Path) -> None:
+    process = ("kind: device, device", "kind: device, process: true, response_timeout: 5 s, device")
+    assert checked(folder, process) == []
+    virtual = ("{kind: real}", "{kind: virtual}")
+    with pytest.raises(
+        CampaignError, match=r"works in wall time, and the clock of lab: \{kind: virtual\} skips waiting"
+    ):
+        checked(folder, process, virtual)
+    with pytest.raises(CampaignError, match="response_timeout: it is of a driver's process; add process: true"):
+        checked(folder, ("kind: device, device", "kind: device, response_timeout: 5 s, device"))
+    furnace = ('{kind: device, device: "stage:Plain", setpoints: {x: {unit: mm, limits: [0, 1]}}}',)
+    with pytest.raises(CampaignError, match="process: furnace is no device of your own"):
+        checked(folder, virtual, (*furnace, "{kind: furnace, process: true}"))

@@ -1,0 +1,170 @@
+"""An instrument whose driver runs in a process of its own, behind the interface of any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ophyd import Component
+from ophyd.device import create_device_from_components
+
+from campaigns.values import Scalar
+from instruments.clock import Clock
+from instruments.devices.driver_process import DriverLostError, DriverProcess
+from instruments.job import Job
+from instruments.job_instrument import JobInstrument, Quantity
+from instruments.limits import Limits
+
+HEADER = ("sample", "material", "step", "attempt")
+"""Signals beside the settings that a job is described by."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverFacts:
+    """What a driver's instrument says of itself.
+
+    Attributes:
+        settings: names, in order.
+        units: numeric setting to its unit.
+        choices: text setting to the values that it may take.
+        defaults: values of settings that a recipe may leave out.
+    """
+
+    settings: tuple[str, ...]
+    units: Mapping[str, str]
+    choices: Mapping[str, tuple[str, ...]]
+    defaults: Mapping[str, Scalar]
+
+
+class ProcessInstrument(JobInstrument):
+    """Passes on what it is told and asked.
+
+    A driver whose process ends in a job leaves that to the instrument: the job is found by its token in the next
+    process, if the instrument knows it, and is uncertain otherwise.
+    """
+
+    def __init__(self, prefix: str = "", *, name: str, clock: Clock, driver: DriverProcess, **more: Any) -> None:
+        super().__init__(prefix, name=name, clock=clock, **more)
+        self._driver = driver
+        driver.on_state, driver.on_loss = self._show, self._lost
+
+    @classmethod
+    def of(cls, facts: DriverFacts) -> type[ProcessInstrument]:
+        """Return the class of the instruments that have these settings."""
+        found = {
+            key: Component(Quantity, value="" if key in facts.choices else 0.0, unit=facts.units.get(key, ""))
+            for key in facts.settings
+        }
+        made: type[ProcessInstrument] = create_device_from_components(cls.__name__, base_class=cls, **found)
+        made.settings, made.texts, made.defaults = facts.settings, frozenset(facts.choices), dict(facts.defaults)
+        return made
+
+    @property
+    def limits(self) -> Limits:
+        """What the settings may be, read from the device now."""
+        found: Limits = self._driver.call("limits")
+        return found
+
+    @property
+    def hints(self) -> dict[str, Any]:
+        """Return which fields of an event are worth showing."""
+        found: dict[str, Any] = self._driver.call("hints")
+        return found
+
+    def unit_of(self, setting: str) -> str:
+        """Return the unit of a numeric setting; see ``JobInstrument.unit_of``."""
+        return str(self._driver.call("unit_of", setting))
+
+    def check_units(self) -> dict[str, str]:
+        """Return signal to the unit that it states; see ``JobInstrument.check_units``."""
+        found: dict[str, str] = self._driver.call("check_units")
+        return found
+
+    def job_duration(self, recipe: Mapping[str, Scalar]) -> float | None:
+        """Return how long a job takes [s]; see ``JobInstrument.job_duration``."""
+        found: float | None = self._driver.call("job_duration", dict(recipe))
+        return found
+
+    def has_job(self, token: str) -> bool:
+        """Return whether the instrument knows a job."""
+        return bool(self._driver.call("has_job", token))
+
+    def never_began(self, token: str) -> bool:
+        """Return whether the instrument can rule out that a job was ever begun."""
+        return bool(self._driver.call("never_began", token))
+
+    def has_finished(self, token: str) -> bool:
+        """Return whether the instrument says that a job is over."""
+        return bool(self._driver.call("has_finished", token))
+
+    def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return name and body of each Bluesky document that the instrument itself has of a job."""
+        found: list[tuple[str, dict[str, Any]]] = self._driver.call("documents", token)
+        return found
+
+    def check_ready(self) -> None:
+        """Check that a job may start; see ``JobInstrument.check_ready``."""
+        self._driver.call("check_ready")
+
+    def start(self, token: str) -> None:
+        """Start the job that the settings describe, or attach to it, in the driver's process."""
+        job = {key: getattr(self, key).get() for key in (*HEADER, *self.settings)}
+        self.token.put(token)
+        self.state.put("busy")
+        try:
+            told = self._driver.call("start", token, job)
+        except BaseException:
+            self.state.put("idle")
+            raise
+        for key, value in told.items():  # of a job that was begun before, what it was told then
+            getattr(self, key).put(value)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop waiting, here and in the driver's process."""
+        super().stop(success=success)
+        if self._driver.pid is not None:
+            try:
+                self._driver.call("stop", success)
+            except DriverLostError as error:
+                self.message.put(str(error))
+
+    def halt(self, reason: str) -> None:
+        """End the job under way; see ``JobInstrument.halt``."""
+        self._driver.call("halt", reason)
+
+    def progress(self) -> str:
+        """Return the instrument's state and the number of the driver's process; answers at once."""
+        state = str(self.state.get())
+        return f"running (process {self._driver.pid})" if state == "busy" else state
+
+    def verify(self, job: Job) -> None:
+        """Have the driver's process prove that a job was done; see ``JobInstrument.verify``."""
+        told = {key: getattr(job, key) for key in (*HEADER, "trial", "token", "timeout")}
+        self._driver.call("verify", {**told, "recipe": dict(job.recipe)})
+
+    def read(self) -> dict[str, Any]:
+        """Return the job, its settings and readings."""
+        found: dict[str, Any] = self._driver.call("read")
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """Return the data keys of ``read``."""
+        found: dict[str, Any] = self._driver.call("describe")
+        return found
+
+    def close(self) -> None:
+        """End the driver's process."""
+        self._driver.close()
+
+    def _show(self, token: str, state: str, message: str) -> None:
+        """Show what the driver's process says of the job that is waited for."""
+        if token == self.token.get():
+            self.message.put(message)
+            self.state.put(state)
+
+    def _lost(self, error: DriverLostError) -> None:
+        """Let whoever waits for the job attach to it again, or give it up."""
+        if self._waiting is not None:
+            self._waiting[0].end(error)
+        self.state.put("idle")
