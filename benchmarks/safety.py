@@ -189,12 +189,20 @@ class Reading(Signal):  # type: ignore[misc]  # ophyd has no types
 
 
 class _Idle:
-    """A station that runs nothing."""
+    """A station whose job ends as soon as it is given up, and which then begins another."""
 
-    busy = True
+    _given_up = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        given_up, self._given_up = self._given_up, False
+        return not given_up
 
     def abort(self, reason: str) -> None:
-        """Have nothing to give up."""
+        """Give up the job."""
+        del reason
+        self._given_up = True
 
 
 class RandomLab:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,19 +13,47 @@ from campaigns.lab_rules import STOP
 from instruments.devices.bound_instrument import BoundInstrument
 from instruments.guarded_devices import GuardedInstrument
 
+_NEXT = 0.1
+"""Wall time in seconds after which the next part is told, though the one before has not answered yet."""
+_LONGEST = 2.0
+"""Wall time in seconds after which a part counts as one that does not answer. Not tuned, as the other: EPICS answers
+within milliseconds, and a device of several parts is told within half a second."""
+
+
+class _Attempt(threading.Thread):
+    """One part that is told its safe value."""
+
+    def __init__(self, part: str, action: Callable[[], Any]) -> None:
+        super().__init__(name=f"safe-{part}", daemon=True)
+        self._part, self._action, self._raised = part, action, ""
+        self.start()
+
+    def run(self) -> None:
+        """Tell the part."""
+        try:
+            self._action()
+        except BaseException as error:  # noqa: BLE001 - a device may raise anything, and the others are told as well
+            self._raised = f"{type(error).__name__}: {error}"
+
+    def wrong(self, until: float) -> str:
+        """Return what did not work, once it has answered or its time is over; empty if all did."""
+        self.join(max(until - time.monotonic(), 0.0))
+        said = f"does not answer within {_LONGEST:g} s" if self.is_alive() else self._raised
+        return said and f"{self._part}: {said}"
+
 
 def make_safe(guarded: GuardedInstrument, reason: str) -> list[str]:
     """Bring a station into its safe state; return what did not work, each part by itself.
 
-    Nothing is waited for: all parts are told before any is asked. An instrument of its own gives up its job then.
+    Parts are told one after the other, and none waits for one that hangs. An instrument of its own gives up its job
+    then.
     """
-    wrong = []
+    attempts = []
     for part, action in _actions(guarded, reason):
-        try:
-            action()
-        except Exception as error:  # noqa: BLE001 - a device may raise anything, and the others are told nevertheless
-            wrong.append(f"{part}: {type(error).__name__}: {error}")
-    return wrong
+        attempts.append(_Attempt(part, action))
+        attempts[-1].join(_NEXT)
+    until = time.monotonic() + _LONGEST
+    return [wrong for one in attempts if (wrong := one.wrong(until))]
 
 
 def _actions(guarded: GuardedInstrument, reason: str) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,11 @@ from instruments.emergency_stop import EmergencyStop, StopFile
 from instruments.guarded_devices import GuardedInstrument
 from instruments.interlock_readings import POLL, InterlockReading, ReadingThreads
 from instruments.safe_state import make_safe
+
+_LAB = "the laboratory"
+"""Who makes an emergency stop at an alarm."""
+_GIVING_UP = 15.0
+"""Wall time in seconds that a job has to end when it is given up. Not tuned: devices have 10 s to stop."""
 
 Action = Callable[[], None]
 
@@ -70,6 +76,8 @@ class SafetyMonitor:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="safety", daemon=True)
         self._readers: ReadingThreads | None = None
+        self._securing: set[str] = set()
+        self._unwritten: EmergencyStop | None = None
         self.emergency: EmergencyStop | None = None
         for name, guarded in lab.guarded.items():
             guarded.guard.after_closing = partial(self._secure, name)
@@ -93,41 +101,61 @@ class SafetyMonitor:
     def look(self) -> None:
         """Look once: close the guards of what is not allowed to move, and open those of what is again."""
         self._raise_alarm()
-        stop = self._lab.stop.read()
-        if stop is not None and self.emergency is None:
-            self.emergency = stop
+        stop, before = self._lab.stop.read() or self._unwritten, self.emergency
+        self.emergency = stop and (before or stop)
+        if stop is not None and before is None:
             self._tell(stop.text)
-        if stop is None:
-            self.emergency = None
         for name, guarded in self._lab.guarded.items():
-            why = guarded.guard.unmet(now=False) if stop is None else stop.text
-            if why and (not guarded.guard.closed or (stop is not None and guarded.guard.closed != why)):
-                self._close(name, why, everything=stop is not None)
-            elif not why and guarded.guard.closed:
+            why = guarded.guard.unmet(now=False) if self.emergency is None else self.emergency.text
+            begins = self.emergency is not None and before is None
+            if why and (begins or not guarded.guard.closed):
+                self._close(name, why, everything=self.emergency is not None)
+            elif not why and guarded.guard.closed and name not in self._securing:
                 guarded.guard.open()
                 self._tell(f"{name} may be used again")
 
     def _raise_alarm(self) -> None:
         values = {name: reading.last for name, reading in self._lab.readings.items()}
         for one in self._lab.alarms:
-            if one.holds(values) is True:
-                self._lab.stop.make("the laboratory", f"{one.found(values, self._lab.units)}; alarm: {one.text}")
+            if one.holds(values) is not True:
+                continue
+            reason = f"{one.found(values, self._lab.units)}; alarm: {one.text}"
+            try:
+                self._lab.stop.make(_LAB, reason)
+            except OSError as error:  # it holds as long as this process lives
+                unwritten = f"{reason} ({self._lab.stop.path} cannot be written: {error.strerror})"
+                self._unwritten = self._unwritten or EmergencyStop(time.time(), _LAB, unwritten)
 
     def _close(self, name: str, why: str, *, everything: bool) -> None:
         """Let nothing move at a station; what is under way there, and in an emergency all, goes into its safe state."""
         self._lab.guarded[name].guard.close(why)
         self._tell(f"{name}: {why}")
         if everything or self._lab.stations[name].busy:
+            self._securing.add(name)
             self._act(partial(self._secure, name))
 
     def _secure(self, name: str) -> None:
-        guarded = self._lab.guarded[name]
+        """Bring a station into its safe state, and once more when its job has ended: Bluesky stops what has moved."""
+        guarded, station = self._lab.guarded[name], self._lab.stations[name]
         why = guarded.guard.closed
         wrong = make_safe(guarded, why)
-        self._lab.stations[name].abort(why)
+        station.abort(why)
+        ends = time.monotonic() + _GIVING_UP
+        while station.busy and time.monotonic() < ends and not self._ended.wait(POLL / 2):
+            pass
+        wrong = make_safe(guarded, why) if guarded.guard.closed else wrong
+        self._securing.discard(name)
         if wrong:
             self._tell(f"{name} is NOT in its safe state: {'; '.join(wrong)}; look at it now")
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - who does not see lets nothing move
+                self._blind(f"the watch over interlocks fails: {type(error).__name__}: {error}")
+
+    def _blind(self, why: str) -> None:
+        for name, guarded in self._lab.guarded.items():
+            if not guarded.guard.closed:
+                self._close(name, why, everything=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +21,7 @@ from campaigns.conditions import condition
 from campaigns.errors import EmergencyStopError, InterlockError, LimitError
 from campaigns.lab_rules import LimitConfig
 from campaigns.setpoints import SetpointConfig
-from instruments import station_guard
+from instruments import safe_state, station_guard
 from instruments.clock import WallClock
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.setpoint import resolved
@@ -77,6 +79,7 @@ class Floor:
 
     def abort(self, reason: str) -> None:
         self.given_up.append(reason)
+        self.busy = False
 
     def run(self, plan: Callable[[], Any]) -> None:
         self.binding.runner.run(plan(), lambda *_: None, {})
@@ -242,6 +245,63 @@ def test_an_emergency_acts_within_half_a_second_and_holds(floor_of: Callable[...
     with pytest.raises(EmergencyStopError, match="emergency stop by"):
         floor.stage.motor.set(1.0)
     floor.stage.motor.set(0.5)  # the safe state
+
+
+def test_a_part_that_hangs_delays_no_other_and_is_told(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_state, "_LONGEST", 0.1)
+    floor, hung = floor_of(safe={"lamp": 0.0, "motor": 0.5}), threading.Event()
+    monkeypatch.setattr(floor.stage.lamp, "set", lambda _: hung.wait(30))
+    floor.stage.motor.set(1.0)
+    floor.monitor.start()
+    floor.stop.path.touch()
+    began = time.monotonic()
+    until(lambda: floor.stage.motor.position == 0.5)
+    assert time.monotonic() - began < 0.5
+    until(lambda: "station is NOT in its safe state: lamp: does not answer within 0.1 s; look at it now" in floor.told)
+    hung.set()
+
+
+def test_what_a_plan_stops_as_it_ends_is_brought_into_the_safe_state_once_more(floor_of: Callable[..., Floor]) -> None:
+    floor = floor_of()
+    motor = floor.stage.motor
+
+    def stopped_on_its_way(reason: str) -> None:
+        type(motor).set(motor, 0.8)
+        Floor.abort(floor, reason)
+
+    floor.abort = stopped_on_its_way  # type: ignore[method-assign]
+    floor.monitor.start()
+    motor.set(1.0)
+    floor.stop.path.touch()
+    until(lambda: floor.given_up[-1] != "" and motor.position == 0.5)
+
+
+def test_a_watch_that_fails_lets_nothing_move(floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch) -> None:
+    floor = floor_of()
+    floor.monitor.start()
+    monkeypatch.setattr(floor.guard, "unmet", lambda **_: 1 / 0)
+    until(lambda: "the watch over interlocks fails: ZeroDivisionError" in floor.guard.closed)
+    monkeypatch.undo()
+    until(lambda: not floor.guard.closed)
+
+
+def test_an_alarm_that_cannot_be_written_down_stops_nevertheless(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(StopFile, "make", full)
+    floor = floor_of()
+    floor.monitor.start()
+    floor.stage.motor.set(1.0)
+    floor.door.put("pressed")
+    until(lambda: floor.stage.motor.position == 0.5)
+    floor.door.put("closed")
+    assert "alarm: door == pressed" in floor.guard.closed
+    assert "cannot be written: No space left on device" in floor.guard.closed
 
 
 def test_a_reading_may_make_an_emergency_stop_which_stays_when_it_is_normal_again(
