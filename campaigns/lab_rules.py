@@ -173,6 +173,15 @@ class LabStationConfig(StationConfig):
             raise PlacedError(wrong)
         return self
 
+    @model_validator(mode="after")
+    def _guarded_here(self) -> Self:
+        beyond = [key for key in ("safe", "plan", "devices", "setpoints") if getattr(self, key)]
+        beyond += ["limits"] if any("." in part or one.rate is not None for part, one in self.limits.items()) else []
+        if self.process and beyond:
+            message = f"a driver in a process of its own is not guarded there, so that {beyond[0]} would be passed"
+            raise PlacedError([("process", f"{message}; remove process, or {beyond[0]}")])
+        return self
+
     @property
     def safe_values(self) -> dict[str, Scalar]:
         """Part to its value in the safe state, in the unit of its limits."""

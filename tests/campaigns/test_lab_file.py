@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from campaigns.amendments import FixParameter, SetBounds, amended
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.lab_file import load_lab_file
-from campaigns.lab_rules import LimitConfig
+from campaigns.lab_rules import LabStationConfig, LimitConfig
 from campaigns.load import load_campaign
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.values import Candidate
@@ -74,6 +75,14 @@ def test_what_is_wrong_in_a_lab_file_is_told_with_its_line_there(tmp_path: Path)
     (tmp_path / "lab.yaml").unlink()
     with pytest.raises(CampaignError, match=r"ruled.yaml:14: lab.path: .*lab.yaml: file: cannot be read: No such file"):
         load_campaign(tmp_path / "ruled.yaml")
+
+
+def test_what_no_guard_can_see_to_in_another_process_is_refused() -> None:
+    own = {"kind": "device", "device": "my:Furnace", "process": True}
+    LabStationConfig.model_validate(own | {"limits": {"temperature": {"unit": "degC", "low": 0, "high": 9}}})
+    for more in ({"safe": {"heater": 0}}, {"setpoints": {"x": {"unit": "mm", "limits": [0, 1]}}}):
+        with pytest.raises(ValidationError, match="a driver in a process of its own is not guarded there"):
+            LabStationConfig.model_validate(own | more)
 
 
 def test_the_same_campaign_goes_on_when_its_lab_file_changes(tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ def test_an_instrument_of_its_own_gives_up_its_job(crew_of: Callable[..., Crew[V
     monitor = SafetyMonitor(WatchedLab(stop, guarded, crew.stations), lambda _: None)
     monitor.start()
     crew.submit(job())
-    until(lambda: oven.state.get() == "busy")  # lab time stands still meanwhile
+    until(lambda: oven.token.get() == job().token)  # it is at it, and lab time stands still meanwhile
     stop.make("anna", "smoke")
     until(lambda: oven.state.get() == "fault")
     result = crew.wait()
