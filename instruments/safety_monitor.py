@@ -19,6 +19,8 @@ _LAB = "the laboratory"
 """Who makes an emergency stop at an alarm."""
 _GIVING_UP = 15.0
 """Wall time in seconds that a job has to end when it is given up. Not tuned: devices have 10 s to stop."""
+_TELLING = 10.0
+"""Wall time in seconds after which a session ends although a device has not taken what it was told."""
 
 Action = Callable[[], None]
 
@@ -80,7 +82,7 @@ class SafetyMonitor:
         self._unwritten: EmergencyStop | None = None
         self.emergency: EmergencyStop | None = None
         for name, guarded in lab.guarded.items():
-            guarded.guard.after_closing = partial(self._secure, name)
+            guarded.guard.after_closing = partial(self._begin_securing, name)
 
     def start(self) -> None:
         """Look once, and go on looking."""
@@ -91,12 +93,15 @@ class SafetyMonitor:
         self._thread.start()
 
     def end(self) -> None:
-        """Stop looking."""
+        """Stop looking, once the stations that are on their way into their safe states have been told."""
         self._ended.set()
         if self._readers is not None:
             self._readers.end()
         if self._thread.is_alive():
             self._thread.join()
+        ends = time.monotonic() + _TELLING
+        while self._securing and time.monotonic() < ends:
+            time.sleep(POLL / 20)
 
     def look(self) -> None:
         """Look once: close the guards of what is not allowed to move, and open those of what is again."""
@@ -131,8 +136,12 @@ class SafetyMonitor:
         self._lab.guarded[name].guard.close(why)
         self._tell(f"{name}: {why}")
         if everything or self._lab.stations[name].busy:
-            self._securing.add(name)
-            self._act(partial(self._secure, name))
+            self._begin_securing(name)
+
+    def _begin_securing(self, name: str) -> None:
+        """Bring a station into its safe state, and do not wait: the caller may be its own job."""
+        self._securing.add(name)
+        self._act(partial(self._secure, name))
 
     def _secure(self, name: str) -> None:
         """Bring a station into its safe state, and once more when its job has ended: Bluesky stops what has moved."""
