@@ -28,6 +28,8 @@ _QUANTITY, _TEXT, _CHANNEL = (
     "instruments.job_instrument.text",
     "instruments.devices.epics_signal.Channel",
 )
+_POLLED = "instruments.devices.polled_instrument.PolledInstrument"
+"""The base of those that are asked over a network."""
 _COMPONENTS = {"Component", "Cpt", "FormattedComponent", "FCpt"}
 _HARDWARE = {
     "caproto", "epics", "aioca", "p4p", "tango", "serial", "pyvisa", "visa", "usb", "hid", "can", "smbus", "spidev",
@@ -117,6 +119,8 @@ def _members(definition: Definition) -> tuple[dict[str, _Member], str, str]:
         if isinstance(ancestor, str):
             remote = remote or (f"it derives from {ancestor}" if _speaks_epics(ancestor) else "")
             continue
+        if ancestor.path == _POLLED:
+            remote = remote or "it derives from PolledInstrument"
         if ancestor.path in _BUILT_IN or ancestor.path == INSTRUMENT:
             return found, _BUILT_IN.get(ancestor.path, ""), remote
         attributes = ancestor.found.members if isinstance(ancestor.found, griffe.Class) else {}

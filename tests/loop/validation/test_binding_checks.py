@@ -181,3 +181,21 @@ def test_a_process_of_its_own_is_for_devices_of_ones_own_on_the_clock_on_the_wal
     furnace = ('{kind: device, device: "stage:Plain", setpoints: {x: {unit: mm, limits: [0, 1]}}}',)
     with pytest.raises(CampaignError, match="process: furnace is no device of your own"):
         checked(folder, virtual, (*furnace, "{kind: furnace, process: true}"))
+
+
+def test_an_instrument_behind_a_network_works_on_the_clock_on_the_wall_alone(folder: Path) -> None:
+    (folder / "press.py").write_text(
+        "from ophyd import Component\n"
+        "from instruments.devices.http_instrument import HttpInstrument\n"
+        "from instruments.job_instrument import Quantity\n\n\n"
+        "class Press(HttpInstrument):\n"
+        "    settings = ('x',)\n"
+        "    x = Component(Quantity, value=0.0, unit='mm', limits=(0, 50))\n"
+    )
+    press = (
+        'device: "stage:Plain", setpoints: {x: {unit: mm, limits: [0, 1]}}',
+        'device: "press:Press", settings: {url: a}',
+    )
+    assert checked(folder, press) == []
+    with pytest.raises(CampaignError, match=r"press:Press is a real device \(it derives from PolledInstrument\)"):
+        checked(folder, press, ("{kind: real}", "{kind: virtual}"))
