@@ -61,6 +61,7 @@ ONLY_SNIPPETS: Mapping[str, str] = {
     "StationConfig.units": "code of the user's own",
     "StationConfig.device": "code of the user's own",
     "StationConfig.settings": "code of the user's own",
+    "StepConfig.analysis_timeout": "code of the user's own",
     "StoreSourceConfig": "a store, which only a run writes",
     "SurrogateConfig.retrain": "a model that is trained first",
     "TargetTermConfig.reference": "what LinearTermConfig.reference is in flow",
