@@ -88,6 +88,8 @@ def test_every_dependency_is_pinned_by_the_constraints() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.lower().replace("_", "-").split("==") for line in lines if "==" in line)
+    pinned = [line.lower().replace("_", "-").split("==") for line in lines if "==" in line]
+    pins = dict(pinned)
+    assert len(pins) == len(pinned), "two pins of one package let no environment be made"
     names = {name.split(">")[0].strip().lower() for name in wanted}
     assert names <= set(pins)
