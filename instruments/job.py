@@ -48,8 +48,10 @@ class Fate(StrEnum):
     """It can rule out that the job was ever begun."""
     OVER = "over"
     """The job has ended, well or badly."""
+    UNDER_WAY = "under way"
+    """It is still at it, or may be, as it does not answer."""
     UNKNOWN = "unknown"
-    """It is still at it, knows nothing of it, or does not answer."""
+    """It knows nothing of it, or cannot tell what became of it."""
 
 
 @dataclass(frozen=True, slots=True)

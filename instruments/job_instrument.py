@@ -191,6 +191,10 @@ class JobInstrument(Device):
         """Return whether the instrument itself says that a job is over, well or badly."""
         return bool(self.token.get() == token and self.state.get() in ("done", "fault", SAMPLE_FAILED))
 
+    def is_at(self, token: str) -> bool:
+        """Return whether the instrument is at a job now."""
+        return bool(self.token.get() == token and self.state.get() == "busy")
+
     def with_defaults(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a value for every setting, so that none is left over from an earlier job.
 

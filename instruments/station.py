@@ -22,7 +22,7 @@ from instruments.job_instrument import JobInstrument
 from instruments.plan_runner import abort_plan, contain_exits, end_engine
 from instruments.plans import EVENTS, perform
 from instruments.status import LabWait
-from instruments.step_errors import reason_of, root_of
+from instruments.step_errors import is_silence, reason_of, root_of
 
 OnDocument = Callable[[Job, str, dict[str, Any]], None]
 Done = Callable[[StepResult], None]
@@ -299,9 +299,11 @@ class Station:
         try:
             if self._instrument.never_began(token):
                 return Fate.NEVER_BEGAN
-            return Fate.OVER if self._instrument.has_finished(token) else Fate.UNKNOWN
-        except BaseException:  # noqa: BLE001  a link that is down may raise anything; nobody can tell, then
-            return Fate.UNKNOWN
+            if self._instrument.has_finished(token):
+                return Fate.OVER
+            return Fate.UNDER_WAY if self._instrument.is_at(token) else Fate.UNKNOWN
+        except BaseException as error:  # noqa: BLE001  a driver may raise anything; nobody can tell, then
+            return Fate.UNDER_WAY if is_silence(error) else Fate.UNKNOWN
 
     def _record(self, name: str, document: dict[str, Any]) -> None:
         if (task := self._task) is None:

@@ -22,6 +22,7 @@ from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
+from loop.execution.late_jobs import LateJobs
 from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
@@ -77,6 +78,7 @@ class Dispatcher:
         self._failures = dict.fromkeys(self._stations, 0)
         self._latest = {**dict.fromkeys(self._stations, ""), **self.absent}
         self._resting: set[str] = set()
+        self.late = LateJobs(self._stations, lab.clock)
         self._occupied: dict[str, Occupied] = {}
         self._known: dict[str, RecordedLimits] = {}
         self.held: Mapping[str, HeldStation] = {}
@@ -117,7 +119,8 @@ class Dispatcher:
 
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
-        ready = (s for s in self.admitting(step, trial) if self.usable(s) and s not in self._resting)
+        waiting = (s for s in self.admitting(step, trial) if self.usable(s) and s not in self._resting)
+        ready = (s for s in waiting if not self.late.holds(s))
         return next((s for s in ready if not self._stations[s].busy and not self.safety.held(s)), None)
 
     def choices(self, step: StepConfig, trial: TrialRecord) -> tuple[str, ...]:
@@ -204,14 +207,14 @@ class Dispatcher:
                 return TrialState.QUEUED if result.job.attempt < _ATTEMPTS else TrialState.FAILED
             case Fate.OVER:
                 return TrialState.FAILED
-            case Fate.UNKNOWN:
+            case Fate.UNDER_WAY | Fate.UNKNOWN:
                 return TrialState.UNCERTAIN
 
     def record_result(self, station: str, result: StepResult) -> bool:
         """Take note of a step's success; return whether the station has just failed for the last time.
 
         A sample that cannot be made does not speak against the station that says so; nor does another job that it is
-        at, unless that is the same for longer than jobs take.
+        at, unless that is the same for longer than jobs take, or one of this session's that never ended.
         """
         self._documents.take(self.instruments[station], result.job.token)
         if result.busy and not self._stays_occupied(station, result):
@@ -228,6 +231,9 @@ class Dispatcher:
     def _stays_occupied(self, station: str, result: StepResult) -> bool:
         """Return whether a station has been at one and the same other job for too long."""
         now, by = result.ended, result.error or ""
+        if (own := self.late.gave_up(station)) and own in by:
+            self._occupied[station] = Occupied(by, now)
+            return True
         if (before := self._occupied.get(station)) is None or before.by != by:
             self._occupied[station] = Occupied(by, now + _LONGEST_WAIT)
             return False

@@ -76,9 +76,9 @@ class Manager:
         """
         self._resume()
         while True:
-            while self._apply_amendments() or self._assign() or self._propose():
+            while self._apply_amendments() or self._collect() or self._assign() or self._propose():
                 pass
-            if not self._steps.busy and not self._resting:
+            if not self._steps.busy and not self._resting and not self._awaits_late:
                 break
             self._orders.tell_waits()
             result = self._steps.next_result(self._interrupted)
@@ -120,6 +120,7 @@ class Manager:
             else:
                 self._steps.adopt(trial)
                 self._finish_acquired(trial.number)
+        self._steps.recall_late()
         self._apply_amendments()
         self._stop.check_earlier_faults(self._dispatcher.analyst)
 
@@ -165,6 +166,24 @@ class Manager:
         doubtful = doubtful_text(self._state.campaign.build_objective(), proposal)
         self._session.on_event(Proposed(number, candidate, proposal, doubtful))
         self._session.emit(model_events(number, model_changes([trial.proposal for trial in self._state.trials])))
+
+    @property
+    def _awaits_late(self) -> bool:
+        """Whether a job that is over its time is still waited for, and nobody wants an end."""
+        if self._stop.interrupted or self._stop.halted:
+            return False
+        return any(map(self._dispatcher.late.holds, self._state.campaign.stations))
+
+    def _collect(self) -> bool:
+        """Take up the jobs that have ended late; return whether there were any."""
+        trials = self._steps.collect()
+        if not trials:
+            return False
+        self._state.read_trials()  # without what was concluded from them before
+        self._planner.relearn(self._state.trials)
+        for number in trials:
+            self._steps.adopt(self._state[number])
+        return True
 
     def _assign(self) -> bool:
         """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
-from instruments.job import StepResult
+from instruments.job import Fate, Job, StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher, at_station
+from loop.execution.late_jobs import LateJob
 from loop.execution.session import Session
 from loop.storage.artefacts import GIVEN_UP
 
@@ -141,6 +143,9 @@ class StepRunner:
             self.begin(self._state.read_trial(job.trial), self._state.campaign.step(job.step), station)
             return None
         if state is not TrialState.QUEUED:
+            awaited = result.fate is Fate.UNDER_WAY and job.token not in self._given_up
+            if awaited and self._dispatcher.usable(station):
+                self._follow(job, station)
             return TrialResult(state, reason, cause=result.cause, job=job.token)
         known = (result.busy and job.adopt) or store.lost_station(job.trial, job.step) is not None
         if not known:  # else the instrument may know the job by its token, so that the same attempt waits
@@ -148,6 +153,40 @@ class StepRunner:
         self._state.read_trial(job.trial)
         self._rest(job.trial, station, busy=result.busy)
         return None
+
+    def _follow(self, job: Job, station: str) -> None:
+        """Wait for a job that is over its time for as long once more, while its trial is uncertain."""
+        late = LateJob(job.trial, job.token, station, job.timeout, self._session.clock.now() + job.timeout)
+        self._dispatcher.late.follow(late, lambda: self._inbox.put(None))
+        text = f"trial {job.trial} is late: {station} may still be at it, and is waited for as long again"
+        self._session.on_event(Warned(text))
+
+    def recall_late(self) -> None:
+        """Ask for the jobs with which uncertain trials of earlier sessions ended, each the last of its station."""
+        last = {record.station: record for trial in self._state.trials for record in trial.steps}
+        now, busy = self._session.clock.now(), set(self._under_way.values())
+        for trial in self._state.trials:
+            record = trial.steps[-1] if trial.state is TrialState.UNCERTAIN and trial.steps else None
+            if record is None or record.state is not TrialState.UNCERTAIN or last[record.station] is not record:
+                continue
+            if record.station not in busy and self._dispatcher.usable(record.station):
+                limit = self._state.campaign.step(record.name).timeout
+                late = LateJob(trial.number, record.token, record.station, limit, now + limit)
+                self._dispatcher.late.follow(late, lambda: self._inbox.put(None), known=False)
+
+    def collect(self) -> list[int]:
+        """Take up the jobs that have ended late, and return their trials, which are under way again."""
+        found = []
+        for late in self._dispatcher.late.take():
+            trial = self._state[late.trial]
+            if trial.state is not TrialState.UNCERTAIN or trial.steps[-1].token != late.token:
+                continue  # somebody has decided about it meanwhile
+            text = f"late: {late.station} has ended its job after all"
+            last = replace(trial.steps[-1], state=TrialState.DISPATCHED, reason=text)
+            self._session.store.reopen(last, trial.metrics, self._session.clock.now())
+            self._session.on_event(Warned(f"trial {late.trial} is collected {text}"))
+            found.append(late.trial)
+        return found
 
     def _rest(self, trial: int, station: str, *, busy: bool) -> None:
         """Leave a station alone for a while that was not ready for a trial."""

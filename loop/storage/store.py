@@ -283,20 +283,23 @@ class Store(LeasedStore):
             move(session, transition(number, TrialState.ACQUIRED, lab, reason=reason))
             forget_ending(session, number, metrics)
 
-    def reopen(self, last: StepRecord, kept: Mapping[str, MetricValue], lab: float, asked: Amendment) -> None:
-        """Record that a trial that has ended goes on with its last step, as an amendment asks.
+    def reopen(
+        self, last: StepRecord, kept: Mapping[str, MetricValue], lab: float, asked: Amendment | None = None
+    ) -> None:
+        """Record that a trial that has ended goes on with its last step, as an amendment asks, or its job ends late.
 
         Args:
             last: the attempt with which it ended, in its new state: dispatched where its job is taken up again, else
                 there will be another attempt.
             kept: the metrics of the steps before.
             lab: lab time in seconds.
-            asked: the amendment that asks for it.
+            asked: the amendment that asks for it, if any does.
         """
         with self._transaction() as session:
             step = step_row(session, last.token)
             number = step.trial
-            amendment_row(session, asked.number).first = number
+            if asked is not None:
+                amendment_row(session, asked.number).first = number
             step.state, step.reason = last.state, last.reason
             step.ended = None if last.state is TrialState.DISPATCHED else step.ended
             state = last.state if last.state is TrialState.DISPATCHED else state_between(session, number)

@@ -29,7 +29,7 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
         {TrialState.CLAIMED, TrialState.COMPLETED, TrialState.FAILED, TrialState.QUARANTINED}
     )
     | _LOST,
-    # Of what has ended, people alone decide otherwise.
+    # Of what has ended, people alone decide otherwise, but for a job that ends late.
     TrialState.FAILED: _REOPENED | _LOST,
     TrialState.QUARANTINED: _REOPENED | _LOST,
     TrialState.UNCERTAIN: _REOPENED | _LOST,

@@ -250,7 +250,9 @@ def test_a_driver_that_exits_python_costs_its_job_and_the_station_goes_on(
         ({"never_began": True}, Fate.NEVER_BEGAN),
         ({"never_began": False, "has_finished": True}, Fate.OVER),
         ({"never_began": False, "has_finished": False}, Fate.UNKNOWN),
-        ({"never_began": ConnectionError("no route")}, Fate.UNKNOWN),
+        ({"never_began": False, "has_finished": False, "is_at": True}, Fate.UNDER_WAY),
+        ({"never_began": ConnectionError("no route")}, Fate.UNDER_WAY),
+        ({"never_began": KeyError("no register")}, Fate.UNKNOWN),
     ],
 )
 def test_the_instrument_is_asked_what_became_of_a_job_that_failed(

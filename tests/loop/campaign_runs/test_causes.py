@@ -21,11 +21,6 @@ from tests.loop.conftest import Bench, troubled
 pytestmark = pytest.mark.slow
 
 
-def short(seconds: float) -> list[dict[str, Any]]:
-    (step,) = troubled("Bench")["workflow"]
-    return [step | {"timeout": f"{seconds} s"}]
-
-
 def test_a_busy_instrument_costs_an_attempt_and_no_trial(bench: Bench) -> None:
     outcome = bench.run(troubled("Busy"))
     assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 8
@@ -93,18 +88,6 @@ def test_only_samples_speak_against_candidates_and_the_store_says_which_did(benc
     assert any(text.startswith("trial 2: failed (sample): ") for text in told)
     assert ("state", "failed (sample)") in list(_trial_rows(outcome.trials[2], {}, None, None))
     assert any("2 failed (sample)" in text for _, text in status_rows(Reader(bench.url)))
-
-
-def test_a_time_limit_that_is_too_short_teaches_nothing_of_the_material(bench: Bench) -> None:
-    with pytest.raises(LabError, match=r"did not end within 59\.9 min"):
-        bench.run(troubled("Bench", workflow=short(3590)))
-    trials = Reader(bench.url).trials()
-    late = [t for t in trials if t.state is TrialState.UNCERTAIN]
-    assert {t.cause for t in late} == {Cause.LAB}
-    assert failures(trials) == ()
-    outcome = bench.run(troubled("Bench", workflow=short(7200)) | {"budget": {"trials": 10}})
-    assert outcome.finished
-    assert {t.proposal.success for t in outcome.trials if t.proposal.modelled} == {1.0}
 
 
 @pytest.mark.parametrize(

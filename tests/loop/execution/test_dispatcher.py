@@ -65,6 +65,7 @@ def test_what_moved_nothing_waits_again() -> None:
     [
         (Fate.OVER, TrialState.FAILED),
         (Fate.UNKNOWN, TrialState.UNCERTAIN),
+        (Fate.UNDER_WAY, TrialState.UNCERTAIN),
         (Fate.NEVER_BEGAN, TrialState.QUEUED),
     ],
 )

@@ -1,0 +1,104 @@
+"""Jobs that were over their time while their instrument was still at them: it is asked until it has done them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from campaigns.errors import UnknownJobError
+from instruments.clock import Clock
+from instruments.job_instrument import JobInstrument
+from instruments.station import Station
+
+_LOOKS = 20
+"""Times that an instrument is asked, within as much time again as the job was given. Not tuned: a late job is then
+collected within a twentieth of its time, and a station that never ends it is given up after twice its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateJob:
+    """A job whose result is still to come, of a trial that is uncertain meanwhile.
+
+    Attributes:
+        station: where it is under way.
+        limit: longest time that its step may take, in seconds of lab time.
+        ends: lab time in seconds until which it is waited for once more.
+    """
+
+    trial: int
+    token: str
+    station: str
+    limit: float
+    ends: float
+
+
+class LateJobs:
+    """The late jobs of a session. A station does nothing else while its late job is waited for.
+
+    Args:
+        stations: ask their instruments.
+        clock: the lab's clock.
+    """
+
+    def __init__(self, stations: Mapping[str, Station], clock: Clock) -> None:
+        self._stations, self._clock = stations, clock
+        self._waited: dict[str, LateJob] = {}
+        self._done: list[LateJob] = []
+        self._given_up: dict[str, str] = {}
+
+    def holds(self, station: str) -> bool:
+        """Return whether a station has a late job that is waited for, or to be collected."""
+        return station in self._waited or any(one.station == station for one in self._done)
+
+    def gave_up(self, station: str) -> str:
+        """Return the token of the late job that a station has never ended; empty if there is none."""
+        return self._given_up.get(station, "")
+
+    def follow(self, late: LateJob, news: Callable[[], None], *, known: bool = True) -> None:
+        """Ask for a job again and again; ``news`` is called when it is done, or not waited for any more.
+
+        Args:
+            late: the job.
+            news: called on the clock, on which the receiver is at work then.
+            known: whether it was under way; one of an earlier session is only waited for if its instrument says so.
+        """
+        station, pause = late.station, late.limit / _LOOKS
+        self._waited[station] = late
+
+        def answered(done: bool | None) -> None:
+            if done is False or (done is None and known):
+                if self._clock.now() < late.ends:
+                    self._clock.call_later(pause, ask, station)
+                    self._clock.leave()  # on behalf of the receiver
+                    return
+                self._given_up[station] = late.token
+            del self._waited[station]
+            if done:
+                self._done.append(late)
+            news()
+
+        def ask() -> None:
+            self._stations[station].ask(lambda instrument: _is_done(instrument, late.token), answered)
+
+        if known:
+            self._clock.call_later(pause, ask, station)
+        else:
+            ask()
+
+    def take(self) -> list[LateJob]:
+        """Return the jobs that were done since, to be collected now."""
+        done, self._done = self._done, []
+        return done
+
+
+def _is_done(instrument: JobInstrument, token: str) -> bool:
+    """Return whether a job is done.
+
+    Raises:
+        UnknownJobError: the instrument is not at it either.
+    """
+    if instrument.has_job(token) and instrument.has_finished(token):
+        return True
+    if not instrument.is_at(token):
+        raise UnknownJobError(f"{instrument.name} does not know job {token}")
+    return False
