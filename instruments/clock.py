@@ -15,6 +15,8 @@ from itertools import count
 from typing import Protocol
 
 Callback = Callable[[], None]
+CLOSING = 10.0
+"""Wall time in seconds after which a callback that does not end is left to itself when a clock is closed. Not tuned."""
 
 
 class Timer:
@@ -141,7 +143,7 @@ class WallClock:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(CLOSING)
 
     def _run(self) -> None:
         while (timer := self._next()) is not None:

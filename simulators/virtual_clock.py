@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from instruments.clock import Agenda, Callback, Timer
+from instruments.clock import CLOSING, Agenda, Callback, Timer
 
 
 class VirtualClock:
@@ -76,7 +76,7 @@ class VirtualClock:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(CLOSING)
 
     def _run(self) -> None:
         while (timer := self._next()) is not None:

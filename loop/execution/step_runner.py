@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
+from instruments.clock_watch import ClockWatch
 from instruments.job import Fate, Job, StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
@@ -34,6 +35,7 @@ class StepRunner:
     def __init__(self, state: CampaignState, session: Session, dispatcher: Dispatcher) -> None:
         self._state, self._session, self._dispatcher = state, session, dispatcher
         self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
+        self._clock_watch = ClockWatch(session.clock)
         self._under_way: dict[str, str] = {}  # token to station
         self._given_up: set[str] = set()  # tokens of those that somebody has aborted
 
@@ -92,7 +94,11 @@ class StepRunner:
         return TrialResult(state, reason, analysed.metrics, analysed.flags, cause=analysed.cause, fault=analysed.fault)
 
     def next_result(self, interrupted: Callable[[], bool]) -> StepResult | None:
-        """Wait for a station; return None when the user interrupts, or a station may be tried again."""
+        """Wait for a station; return None when the user interrupts, or a station may be tried again.
+
+        Raises:
+            LabError: the lab's clock stands still.
+        """
         if interrupted():
             return None
         self._session.clock.leave()
@@ -100,6 +106,7 @@ class StepRunner:
             try:
                 return self._inbox.get(timeout=_POLL)  # its sender has entered the clock on our behalf
             except queue.Empty:
+                self._clock_watch.look()
                 if interrupted():
                     self._session.clock.enter()
                     return None
