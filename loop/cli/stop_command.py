@@ -25,6 +25,7 @@ def stop_everything(request: StopRequest) -> Iterator[str]:
     """Make an emergency stop, and say which and how it is cleared.
 
     Raises:
+        CampaignError: the file is no campaign, lab or stop file.
         StoreError: there is no campaign and no lab file in the folder.
         OSError: the file that stands for it cannot be made.
     """
@@ -38,6 +39,7 @@ def clear_stop(request: StopRequest) -> Iterator[str]:
     """Clear emergency stops, and say which.
 
     Raises:
+        CampaignError: the file is no campaign, lab or stop file.
         StoreError: there is none.
     """
     cleared = [(one, there) for one in _stops(request) if (there := one.clear(request.author, request.reason))]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from campaigns.errors import StoreError
+from campaigns.errors import CampaignError, StoreError
 from instruments.emergency_stop import StopFile
 from loop.cli.stop_command import StopRequest, clear_stop, stop_everything
+from loop.storage.stop_files import STOP_FILE, stop_files
+from loop.storage.store import Store
 from tests.ruled_campaigns import write_ruled
 
 
@@ -52,6 +56,38 @@ def test_an_emergency_does_not_wait_for_a_valid_file(folder: Path) -> None:
         list(stop_everything(StopRequest(None)))
 
 
+@pytest.mark.parametrize("name", ["ruld.yaml", "ruld.stop", "notes.yaml", "hot.py", "sub", "lba.yaml"])
+def test_a_file_that_stands_for_no_laboratory_is_refused_with_those_that_do(folder: Path, name: str) -> None:
+    write_ruled(folder)
+    (folder / "notes.yaml").write_text("a: 1\n", encoding="utf-8")
+    (folder / "sub").mkdir()
+    with pytest.raises(CampaignError) as caught:
+        list(stop_everything(StopRequest(Path(name), "anna", "smoke")))
+    assert "campaigns and labs there: lab.yaml, ruled.yaml" in str(caught.value)
+    assert "NOTHING was stopped; to stop all laboratories of this folder: athanor stop --emergency" in str(caught.value)
+    assert not list(folder.glob("*.stop"))
+    if name == "ruld.yaml":
+        assert "did you mean 'ruled.yaml'" in str(caught.value)
+
+
+def test_the_stop_that_a_run_watches_is_made_though_the_file_is_another_now_or_gone(folder: Path) -> None:
+    file = write_ruled(folder)
+    Store(f"sqlite:///{folder / 'ruled.db'}").keep(STOP_FILE, "path", {"path": str(folder / "old_lab.stop")})
+    list(stop_everything(StopRequest(file)))
+    assert sorted(one.name for one in folder.glob("*.stop")) == ["lab.stop", "old_lab.stop"]
+    list(clear_stop(StopRequest(None, "ben", "aired")))
+    assert not list(folder.glob("*.stop"))
+    Store(f"sqlite:///{folder / 'elsewhere.db'}").keep(STOP_FILE, "path", {"path": str(folder / "elsewhere.stop")})
+    with closing(sqlite3.connect(folder / "elsewhere.db")) as other, other:
+        other.execute("INSERT INTO campaign VALUES (1, 'ruled', '', 1, '', 0.0)")
+    assert {one.path.name for one in stop_files(file, folder)} == {"lab.stop", "old_lab.stop", "elsewhere.stop"}
+    assert {one.path.name for one in stop_files(folder / "lab.yaml", folder)} == {"lab.stop"}
+    for one in folder.glob("*.yaml"):
+        one.unlink()
+    list(stop_everything(StopRequest(None)))
+    assert sorted(one.name for one in folder.glob("*.stop")) == ["elsewhere.stop", "old_lab.stop"]
+
+
 @pytest.mark.slow
 def test_the_command_says_what_is_needed_and_loads_nothing_heavy(folder: Path) -> None:
     write_ruled(folder)
@@ -67,6 +103,7 @@ def test_the_command_says_what_is_needed_and_loads_nothing_heavy(folder: Path) -
     assert (stopped.returncode, time.monotonic() - began < 10) == (0, True)
     loaded = {line.split("|")[-1].strip() for line in stopped.stderr.splitlines()}
     assert not loaded & {"torch", "ophyd", "pint", "sqlmodel"}
+    assert athanor("stop", "ruld.yaml", "--emergency").returncode == 2
     assert athanor("stop", "--clear").returncode == 2
     assert athanor("stop").returncode == 2
     assert athanor("stop", "--clear", "--by", "ben", "--reason", "aired").returncode == 0
