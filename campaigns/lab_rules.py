@@ -5,6 +5,8 @@ A lab file stands apart from campaigns: whoever answers for the instruments writ
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,7 +26,7 @@ from campaigns.config import Config, Constant, DottedPath, Name, OwnQuantity, Se
 from campaigns.errors import PlacedError, UnitError, suggestion
 from campaigns.laboratory import LabConfig, StationConfig
 from campaigns.relative_paths import PARENT
-from campaigns.setpoints import Part
+from campaigns.setpoints import Part, SetpointConfig
 from campaigns.units import convert, convert_difference, split_quantity, to_unit
 from campaigns.values import Scalar
 
@@ -160,15 +162,8 @@ class LabStationConfig(StationConfig):
 
     @model_validator(mode="after")
     def _safe_within_limits(self) -> Self:
-        wrong = []
-        for part, value in self.safe.items():
-            limit = self.limits.get(part)
-            try:
-                why = "" if limit is None or value == STOP else limit.refuses(in_unit_of(limit, value))
-            except UnitError as error:
-                why = str(error)
-            if why:
-                wrong.append((f"safe.{part}", why))
+        told = ((part, value) for part, value in self.safe.items() if value != STOP)
+        wrong = [(f"safe.{part}", why) for part, value in told if (why := self._refuses_safe(part, value))]
         if wrong:
             raise PlacedError(wrong)
         return self
@@ -184,19 +179,60 @@ class LabStationConfig(StationConfig):
 
     @property
     def safe_values(self) -> dict[str, Scalar]:
-        """Part to its value in the safe state, in the unit of its limits."""
-        return {part: in_unit_of(self.limits.get(part), value) for part, value in self.safe.items()}
+        """Part to its value in the safe state, in the unit of the setpoint that moves it, or of its limits."""
+        return {part: in_unit_of(next(self._rules_of(part), None), value) for part, value in self.safe.items()}
+
+    def _refuses_safe(self, part: str, value: Scalar) -> str:
+        """Return why a part may not have a value in the safe state; empty if it may."""
+        rules = list(self._rules_of(part))
+        try:
+            reasons = (rule.refuses(in_unit_of(rule, value)) for rule in rules)
+            why = next(filter(None, reasons), "")
+        except UnitError as error:
+            why = str(error)
+        return why if rules else _unknown_unit(part, value)
+
+    def _rules_of(self, part: str) -> Iterator[LimitConfig]:
+        """Yield what a part may be: by the setpoints that move it, and by the limits for it and for these."""
+        moving = [
+            key for key, one in self.setpoints.items() if self._plain(part) in (key, self._plain(one.signal or key))
+        ]
+        yield from (_limit_of(self.setpoints[key]) for key in moving)
+        yield from (self.limits[key] for key in dict.fromkeys([part, *moving]) if key in self.limits)
+
+    def _plain(self, part: str) -> str:
+        """Return the name of a part without that of the device, where there is only one."""
+        first, _, rest = part.partition(".")
+        return rest if rest and [*self.bound] == [first] else part
+
+
+def _limit_of(setpoint: SetpointConfig) -> LimitConfig:
+    """Return what a setpoint may be, as far as the file says so."""
+    low, high = setpoint.limits or (-math.inf, math.inf)
+    return LimitConfig.model_construct(unit=setpoint.unit, low=low, high=high, choices=setpoint.choices)
+
+
+def _unknown_unit(part: str, value: Scalar) -> str:
+    """Return why a value of a part of which nobody states the unit is refused: if it has a unit; else empty."""
+    if not isinstance(value, str) or not re.match(r"\s*[-+]?\.?[0-9]", value):
+        return ""
+    advice = (
+        f"write a plain number as the device takes it, or add limits: {{{part}: {{unit: ..., low: ..., high: ...}}}}"
+    )
+    return f"got {value!r}, and nothing says the unit of {part}; {advice} (choices of a text)"
 
 
 def in_unit_of(limit: LimitConfig | None, value: Scalar) -> Scalar:
-    """Return a constant in the unit of a limit; text that is no quantity stays as it is.
+    """Return a constant in the unit of a limit; of choices, and where no limit is stated, as it is.
 
     Raises:
-        UnitError: it has another kind of unit.
+        UnitError: it has another kind of unit, or a unit where none is stated.
     """
-    if limit is None or limit.unit is None or value == STOP:
+    if limit is None or limit.choices or value == STOP:
         return value
-    return to_unit(value, limit.unit)
+    if limit.unit is None and isinstance(value, str) and split_quantity(value)[1]:
+        raise UnitError(f"got {value!r}, and no unit to convert it to; add unit to the setpoint, or write a number")
+    return to_unit(value, limit.unit or "1")
 
 
 class LabFileConfig(Config):
@@ -289,6 +325,8 @@ def _wrong(text: str, where: str, allowed: list[str], units: Mapping[str, str]) 
             listed = ", ".join(allowed) or "none"
             message = f"{text!r} names {name!r}{suggestion(name, allowed)}; allowed: {listed}"
             yield where, f"{message}; limits says what a setting may be, readings what is looked at"
+    if not set(found.names) <= set(allowed):
+        return  # of what kind they are cannot be told
     try:
         found.in_units(units)
     except UnitError as error:

@@ -77,6 +77,54 @@ def test_what_is_wrong_in_a_lab_file_is_told_with_its_line_there(tmp_path: Path)
         load_campaign(tmp_path / "ruled.yaml")
 
 
+OVEN = {
+    "kind": "device",
+    "device": "oven:Oven",
+    "setpoints": {
+        "temperature": {"signal": "setpoint", "unit": "degC", "limits": [0, 250]},
+        "gas": {"choices": ["N2"]},
+    },
+    "limits": {"temperature": {"unit": "degC", "low": 0, "high": 200}},
+}
+
+
+@pytest.mark.parametrize("part", ["temperature", "setpoint", "device.setpoint"])
+def test_a_safe_value_of_a_part_is_that_of_the_setpoint_which_moves_it(part: str) -> None:
+    for value in (20, "20", "20 degC", "293.15 K"):
+        safe = LabStationConfig.model_validate({**OVEN, "safe": {part: value}}).safe_values
+        assert safe[part] == pytest.approx(20)
+    for value, said in (
+        ("20 furlong", "furlong"),
+        ("20 K", "got -253.15 degC; allowed: 0 to 250 degC"),
+        (230, "got 230 degC; allowed: 0 to 200 degC"),
+        ("cold", "is no quantity"),
+    ):
+        with pytest.raises(ValidationError, match=said):
+            LabStationConfig.model_validate({**OVEN, "safe": {part: value}})
+
+
+def test_a_safe_value_has_a_unit_only_where_somebody_states_one() -> None:
+    for value in (1, 0.5, "closed", "stop"):
+        assert LabStationConfig.model_validate({**OVEN, "safe": {"fan": value}}).safe_values == {"fan": value}
+    for value in ("20 degC", "20 furlong", "20"):
+        with pytest.raises(ValidationError, match="nothing says the unit of fan; write a plain number"):
+            LabStationConfig.model_validate({**OVEN, "safe": {"fan": value}})
+    untold = {**OVEN, "limits": {}, "setpoints": {"temperature": {"signal": "setpoint"}}}
+    with pytest.raises(ValidationError, match="no unit to convert it to; add unit to the setpoint"):
+        LabStationConfig.model_validate({**untold, "safe": {"setpoint": "20 degC"}})
+    assert LabStationConfig.model_validate({**untold, "safe": {"setpoint": 20}}).safe_values == {"setpoint": 20}
+    with pytest.raises(ValidationError, match="got 'O2'; allowed: N2"):
+        LabStationConfig.model_validate({**OVEN, "safe": {"gas": "O2"}})
+
+
+def test_a_misspelt_reading_is_the_only_mistake_that_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(LAB.replace("and coolant >", "and colant >"), encoding="utf-8")
+    with pytest.raises(CampaignError) as caught:
+        load_lab_file(file)
+    assert len(caught.value.problems) == 1
+
+
 def test_what_no_guard_can_see_to_in_another_process_is_refused() -> None:
     own = {"kind": "device", "device": "my:Furnace", "process": True}
     LabStationConfig.model_validate(own | {"limits": {"temperature": {"unit": "degC", "low": 0, "high": 9}}})
