@@ -32,6 +32,8 @@ def abort_trial(number: int, file: Path | None, url: str | None, reason: str) ->
     yield f"amendment {one.number}: {change_text(editor.campaign, one.change)}"
     if current_lease(editor.journal.path) is not None:
         yield _AT_ONCE
+        station = next(step.station for step in trials[number].steps if step.open)
+        yield f"the next trial may begin there at once; to hold the station: athanor station pause {station}"
         return
     yield "no run goes on, which could tell the instrument: the next one does it as soon as it has taken up the job"
     yield f"if the sample is lost, 'athanor trial discard {number}' settles it now"
