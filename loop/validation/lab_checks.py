@@ -86,7 +86,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_samples(campaign, places),
         *_analyses(campaign, places, folder),
         *_faults(campaign),
-        *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}),
+        *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}, folder),
     ]
     late = [] if problems else [*late_steps(campaign, _simulated(stated, places)), *_slow(campaign, places)]
     if problems or (late and not begun):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from campaigns.campaign import Campaign
 from campaigns.combinations import combinations
@@ -10,21 +11,26 @@ from campaigns.errors import Problem, suggestion
 from campaigns.fidelity import all_steps
 from campaigns.lab_rules import LabStationConfig
 from campaigns.laboratory import StationConfig, StepConfig
+from campaigns.user_code.definitions import Definition, define
+from campaigns.user_code.plain_devices import class_made
 from instruments.built_in import InstrumentFacts
+from loop.validation.device_facts import component_classes
 
 
-def rule_problems(campaign: Campaign, known: Mapping[str, InstrumentFacts]) -> Iterator[Problem]:
+def rule_problems(campaign: Campaign, known: Mapping[str, InstrumentFacts], folder: Path) -> Iterator[Problem]:
     """Yield what of a lab file names nothing at its stations, and what of a campaign it always forbids.
 
     Args:
         campaign: may name a lab file.
         known: station to what its instrument may be told, where that is known.
+        folder: where the campaign file stands.
     """
     rules = campaign.rules
     if rules is None:
         return
     for name, config in rules.stations.items():
         yield from _unnamed(name, config, known.get(name))
+        yield from _no_part(name, config, folder)
     steps = [_with_defaults(step, known) for _, step in all_steps(campaign.workflow, campaign.fidelities)]
     for one in combinations(rules, steps, campaign.space.all_parameters):
         if not one.parameters and not one.of_material and one.broken({}):
@@ -46,6 +52,24 @@ def _unnamed(name: str, config: LabStationConfig, known: InstrumentFacts | None)
         if limit.rate is not None and not (config.bound or config.plan):
             message = "its instrument runs programs by itself; limit the setting that states the rate instead"
             yield Problem(f"stations.{name}.limits.{part}.rate", message)
+
+
+def _no_part(name: str, config: LabStationConfig, folder: Path) -> Iterator[Problem]:
+    """Yield keys of limits and of the safe state that the one device of a station lacks, where its source says so."""
+    if config.device is None or config.plan or not config.setpoints:
+        return
+    definition = define(config.device, folder)
+    of = class_made(definition) or definition
+    if (components := component_classes(of)) is None:
+        return
+    there = {bound for one in of.ancestors() if isinstance(one, Definition) for bound in one.bound()}
+    for key in ("limits", "safe"):
+        for part in getattr(config, key):
+            first = part.removeprefix("device.").split(".")[0]
+            if first not in {"device", *config.setpoints, *components, *there}:
+                allowed = list(dict.fromkeys([*config.setpoints, *components]))
+                message = f"unknown name {part!r}{suggestion(part, allowed)}; allowed: {', '.join(allowed)}"
+                yield Problem(f"stations.{name}.{key}", message)
 
 
 def _parts(config: StationConfig) -> list[str]:

@@ -79,3 +79,35 @@ def test_what_is_wrong_at_a_station_is_told_with_its_line_in_the_lab_file(tmp_pa
     wrong = plain.replace("    limits:", "    setpoints: {x: {signal: b}}\n    limits:")
     with pytest.raises(CampaignError, match=r"lab\.path: .*lab\.yaml:6: stations\.furnace\.setpoints\.x\.signal: "):
         load_campaign(write_ruled(tmp_path, lab=wrong))
+
+
+OVEN = """\
+lab: {kind: virtual}
+stations:
+  furnace:
+    kind: device
+    device: "oven:Oven"
+    setpoints:
+      temperature: {signal: setpoint, unit: K, limits: [300, 1200], tolerance: 1 K, timeout: 1 min}
+    safe: {PART: 300}
+"""
+OVEN_CLASS = """\
+from ophyd import Component, Device, Signal
+
+
+class Oven(Device):
+    setpoint = Component(Signal, value=300.0)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fan = Signal(name="fan")
+"""
+
+
+def test_a_misspelt_part_of_a_safe_state_is_told_without_importing_the_device(tmp_path: Path) -> None:
+    (tmp_path / "oven.py").write_text(OVEN_CLASS, encoding="utf-8")
+    for part, said in (("setpont", "'setpont', did you mean 'setpoint'; allowed: temperature, setpoint"), ("fan", "")):
+        with pytest.raises(CampaignError) as caught:  # the recipe sets what an oven does not have
+            check(tmp_path, lab=OVEN.replace("PART", part))
+        assert said in str(caught.value)
+        assert ("unknown name" in str(caught.value)) == bool(said)
