@@ -44,7 +44,7 @@ class Problem:
     """One thing wrong in a campaign file.
 
     Attributes:
-        where: key path in the file, such as ``space.parameters[0].low``.
+        where: key path in the file, such as ``space.parameters[0].low``; empty where the message names it.
         message: what is wrong, what was given, what is allowed.
         line: line in the file, from 1; None when the problem has no place.
     """
@@ -72,12 +72,12 @@ class CampaignError(AthanorError):
         return type(self), (self.problems, self.source)
 
     def lines(self) -> list[str]:
-        """Return one ``file:line: key: message`` line per problem; without a file, ``key: message``."""
-        return [f"{self._place(p)}{p.where}: {p.message}" for p in sorted(self.problems, key=lambda p: p.line or 0)]
+        """Return one ``file:line: key: message`` line per problem, without what is not known of file and key."""
+        return [f"{self._place(p)}{p.message}" for p in sorted(self.problems, key=lambda p: p.line or 0)]
 
     def _place(self, problem: Problem) -> str:
         line = "" if problem.line is None else f":{problem.line}"
-        return f"{self.source}{line}: " if self.source else ""
+        return "".join(f"{place}: " for place in (self.source and f"{self.source}{line}", problem.where) if place)
 
 
 class PlacedError(ValueError):

@@ -88,7 +88,10 @@ def _wrong_unit(name: str, metric: MetricValue, unit: str) -> str:
         return f"{name}: got {metric.value}, expected a number"
     if same_dimension(check_unit(metric.unit), check_unit(unit)):
         return ""
-    return f"{name}: unit is {metric.unit}, expected one like {unit}"
+    return (
+        f"{name}: unit is {metric.unit}, expected one like {unit}: correct what the analysis gives, of a plain device "
+        f"'units' of its station, or the unit of the metric"
+    )
 
 
 def _unsure(name: str, metric: MetricValue) -> str:

@@ -17,7 +17,7 @@ from campaigns.relative_paths import PARENT
 from campaigns.user_code.module_files import open_folder
 from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
 from loop.core.candidate_results import best, results
-from loop.core.formatting import best_text, change_text
+from loop.core.formatting import NOTHING_MEASURED, best_text, change_text
 from loop.core.journal import changes_of
 from loop.execution.pending_amendments import author, check_candidate, checked, rescored
 from loop.execution.settlement_rules import check_settlement
@@ -53,7 +53,7 @@ def split_file_argument(words: Sequence[str]) -> tuple[list[str], Path | None]:
     """Return the words of a command without the campaign file among them, and that file if there is one."""
     files = [word for word in words if "=" not in word and word.endswith((".yaml", ".yml"))]
     if len(files) > 1:
-        raise wrong("FILE", f"got {', '.join(files)}; allowed: one campaign file")
+        raise wrong("", f"got the files {', '.join(files)}; allowed: one campaign file")
     return [word for word in words if word not in files], Path(files[0]) if files else None
 
 
@@ -100,8 +100,8 @@ def amend(editor: JournalEditor, changes: Sequence[CampaignChange]) -> list[str]
     written = editor.journal.amend(changes, (author(), editor.reason), scores)
     said = [f"amendment {one.number}: {change_text(campaign, one.change)}" for one in written]
     if ranked:
-        found = best(results(campaign.build_objective(), editor.journal.trials()))
-        said += [f"{len(scores)} trials scored again; {best_text(found)}"]
+        found = results(campaign.build_objective(), editor.journal.trials())
+        said += [f"{len(scores)} trials scored again; {best_text(best(found)) if found else NOTHING_MEASURED}"]
     if not limits:
         said += ["the limits of the instruments are not known yet: the next run checks them"]
     return [*said, "takes effect at the next proposal, in this run or the next"]
@@ -129,10 +129,10 @@ def settle(editor: JournalEditor, *changes: Settlement) -> Iterator[str]:
         CampaignError: one of them cannot be settled so.
     """
     if not changes:
-        raise wrong("TRIALS", "got nothing; allowed: numbers of trials, such as 3, or 5-8 for several")
+        raise wrong("", "got no trial; allowed: numbers of trials, such as 3, or 5-8 for several")
     trials = editor.journal.trials()
     if why := "; ".join(filter(None, (check_settlement(change, trials) for change in changes))):
-        raise wrong("TRIAL", why)
+        raise wrong("", why)
     from loop.execution.offline_settlements import build_analyst, settle_offline  # slow: it loads what analyses
 
     if any(isinstance(change, ReleaseTrial) for change in changes):
@@ -153,7 +153,7 @@ def numbers(words: Sequence[str]) -> list[int]:
         first, _, last = word.replace("..", "-").partition("-")
         last = last or first
         if not all(n.isascii() and n.isdigit() for n in (first, last)) or int(last) < int(first):
-            raise wrong("TRIALS", f"got {word!r}; allowed: numbers of trials, such as 3, or 5-8 for several")
+            raise wrong("", f"got {word!r}; allowed: numbers of trials, such as 3, or 5-8 for several")
         found += range(int(first), int(last) + 1)
     return list(dict.fromkeys(found))
 

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError, CampaignError
 from loop.cli.amend import space, weights
-from loop.cli.arguments import Reason, say
+from loop.cli.arguments import Reason, TrialNumber, say
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
 from loop.cli.station_commands import station
@@ -207,7 +207,7 @@ def stop(
 
 @app.command()
 def abort(
-    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Number of the trial.")],
+    trial: TrialNumber,
     reason: Reason,
     file: _FILE = None,
     store: _STORE = None,
@@ -309,7 +309,7 @@ def trials(
 
 @app.command()
 def show(
-    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Number of the trial.")],
+    trial: TrialNumber,
     file: _FILE = None,
     store: _STORE = None,
 ) -> None:

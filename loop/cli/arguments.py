@@ -17,6 +17,17 @@ Url = Annotated[
 ]
 
 
+def _trial_number(word: str) -> int:
+    if not (word.isascii() and word.isdigit()):
+        raise typer.BadParameter(f"got {word!r}; allowed: the number of a trial, such as 3")
+    return int(word)
+
+
+TrialNumber = Annotated[
+    int, typer.Argument(parser=_trial_number, metavar="TRIAL", help="Number of the trial, such as 3.")
+]
+
+
 def command_group(name: str, text: str) -> typer.Typer:
     """Return a group of commands."""
     return typer.Typer(name=name, help=text, no_args_is_help=True, context_settings=_SETTINGS)

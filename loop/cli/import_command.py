@@ -38,7 +38,7 @@ def split_table_argument(words: list[str]) -> tuple[Path, Path | None]:
     files = [Path(word) for word in words if word.endswith(_ENDINGS)]
     tables = [Path(word) for word in words if not word.endswith(_ENDINGS)]
     if len(tables) != 1 or len(files) > 1:
-        raise wrong("TABLE", f"got {' '.join(words)}; allowed: one table, and the campaign file if there are several")
+        raise wrong("", f"got {' '.join(words)}; allowed: one table, and the campaign file if there are several")
     return tables[0], files[0] if files else None
 
 

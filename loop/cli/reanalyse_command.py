@@ -34,7 +34,7 @@ def reanalyse(editor: JournalEditor, words: Sequence[str]) -> Iterator[str]:
     changes = [ReanalyseTrial(trial=number) for number in chosen]
     for change in changes:
         if why := check_settlement(change, trials):
-            raise wrong("TRIALS", why)
+            raise wrong("", why)
     build_analyst(editor.campaign, editor.journal)  # what cannot be loaded leaves nothing that waits
     editor.journal.amend(changes, (author(), editor.reason), {})
     yield from settle_offline(editor.campaign, editor.journal.path)

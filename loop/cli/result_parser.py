@@ -30,12 +30,12 @@ def entered(words: Sequence[str], campaign: Campaign, trials: Sequence[TrialReco
     """
     chosen = numbers([word for word in words if "=" not in word])
     if len(chosen) != 1:
-        raise wrong("TRIAL", f"got {len(chosen)} trials; allowed: the number of one, such as 3")
+        raise wrong("", f"got {len(chosen)} trials; allowed: the number of one, such as 3")
     given = pairs([word for word in words if "=" in word])
     metrics = {name: _read(name, text, campaign) for name, text in given.items()}
     change = EnterResult(trial=chosen[0], metrics=metrics)
     if why := check_settlement(change, trials) or check_result(change, trials[change.trial], campaign):
-        raise wrong("TRIAL", why)
+        raise wrong("", why)
     return change
 
 

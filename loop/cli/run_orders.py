@@ -24,10 +24,10 @@ def abort_trial(number: int, file: Path | None, url: str | None, reason: str) ->
     editor = open_journal_editor(file, url, reason)
     trials = editor.journal.trials()
     if number >= len(trials):
-        raise wrong("TRIAL", f"got trial {number}; allowed: 0 to {len(trials) - 1}")
+        raise wrong("", f"got trial {number}; allowed: 0 to {len(trials) - 1}")
     if not any(step.open for step in trials[number].steps):
         advice = "to settle it, 'athanor trial withdraw' or 'athanor trial discard'"
-        raise wrong("TRIAL", f"trial {number} is {trials[number].state}; allowed: one with a job under way; {advice}")
+        raise wrong("", f"trial {number} is {trials[number].state}; allowed: one with a job under way; {advice}")
     (one,) = editor.journal.amend([AbortTrial(trial=number)], (author(), reason), {})
     yield f"amendment {one.number}: {change_text(editor.campaign, one.change)}"
     if current_lease(editor.journal.path) is not None:
@@ -47,7 +47,7 @@ def stop_after(after: str, file: Path | None, url: str | None, reason: str) -> I
     """
     editor = open_journal_editor(file, url, reason)
     if current_lease(editor.journal.path) is None:
-        raise wrong("FILE", "no run of this campaign goes on; nothing is to be stopped")
+        raise wrong(editor.campaign.name, "no run of this campaign goes on; nothing is to be stopped")
     (one,) = editor.journal.amend([StopRun.model_validate({"after": after})], (author(), reason), {})
     yield f"amendment {one.number}: {change_text(editor.campaign, one.change)}"
     yield _AT_ONCE

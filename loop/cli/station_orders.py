@@ -52,7 +52,7 @@ def _known(names: Sequence[str], editor: JournalEditor) -> Sequence[str]:
     """Return the names of stations; each has to be one of the campaign's."""
     known = list(editor.campaign.stations)
     if not names:
-        raise wrong("STATION", f"got nothing; allowed: {', '.join(known)}")
+        raise wrong("", f"got no station; allowed: {', '.join(known)}")
     for name in names:
         if name not in known:
             raise wrong(name, f"is no station{suggestion(name, known)}; allowed: {', '.join(known)}")

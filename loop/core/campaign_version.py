@@ -38,6 +38,17 @@ def campaign_version(campaign: Campaign, amendments: Iterable[Amendment]) -> Cam
     return CampaignVersion(amended(campaign, changes), enclosing_space(campaign, changes), version_of(held), first)
 
 
+def first_trial(amendments: Sequence[Amendment], count: int) -> int:
+    """Return the number of the first trial that the current campaign holds for.
+
+    Args:
+        amendments: the whole journal.
+        count: how many trials there are: the next one is the first while an amendment of the campaign waits for a run.
+    """
+    changes = [a for a in amendments if changes_of([a])]
+    return max((count if a.first is None else a.first for a in changes), default=0)
+
+
 def as_scored(campaign: Campaign, amendments: Sequence[Amendment]) -> CampaignVersion:
     """Return the current version, with the latest weights, by which all trials are scored as soon as they are set."""
     now, objective = campaign_version(campaign, amendments), amended(campaign, changes_of(amendments)).objective

@@ -216,11 +216,17 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The session is over, with the best measured candidate; ``front`` is what was found where one was looked for."""
+    """The session is over, with the best measured candidate.
+
+    Attributes:
+        front: what was found where a front was looked for.
+        measured: whether any trial was completed.
+    """
 
     reason: str
     best: CandidateResult | None = None
     front: Front | None = None
+    measured: bool = True
 
 
 Found = BestChanged | PosteriorBestChanged | FrontGrew

@@ -15,16 +15,16 @@ from loop.core.campaign_records import CampaignRecord
 
 _NOT_IN_IT: Mapping[str, Any] = {
     **dict.fromkeys(("description", "budget", "stopping", "history", "lab", "subscribers"), True),
-    "workflow": {"__all__": {"timeout", "analysis_timeout"}},
+    "workflow": {"__all__": {"timeout", "analysis_timeout", "analysis_settings"}},
     "metrics": {"__all__": {"plausible"}},
 }
 """What may change while a campaign lives, as no candidate is chosen by it; what has its default changes nothing.
 
-What was imported of the history stands in the store."""
+What was imported of the history stands in the store, and so does what an analysis gave by its earlier settings."""
 
 MAY_CHANGE = (
-    "description, budget, stopping, history, lab, subscribers, timeout and analysis_timeout of a step, plausible of a "
-    "metric"
+    "description, budget, stopping, history, lab, subscribers, timeout, analysis_timeout and analysis_settings of a "
+    "step, plausible of a metric"
 )
 """The same, in words."""
 

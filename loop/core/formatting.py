@@ -42,6 +42,8 @@ from loop.core.journal import Amendment
 from loop.core.pareto import Front
 from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
 
+NOTHING_MEASURED = "no trial was completed"
+
 _SURE = 0.995  # probability of being feasible that goes without saying, as it would be printed as 1.00
 _LONG = 1e9  # from which on the digits of a number are no longer counted at a glance
 

@@ -16,6 +16,7 @@ from loop.core.outcome_constraints import doubtful_text
 from loop.core.pareto import front_of
 from loop.core.records import StepRecord, TrialRecord, TrialResult
 from loop.core.trial_scoring import ending_of_step
+from loop.core.trial_selection import completed
 from loop.diagnostics.model_changes import model_changes
 from loop.execution.analysis_process import AbandonedError
 from loop.execution.campaign_state import CampaignState
@@ -353,6 +354,7 @@ class Manager:
         trials, stop = self._state.trials, self._stop
         proposed = counted(self._session.options.max_trials or 0, "trial")
         reason = stop.reason() or f"{proposed} proposed in this session, as --max-trials says"
-        self._session.on_event(Finished(reason, self._completion.best, front_of(self._state.campaign, trials)))
+        front, measured = front_of(self._state.campaign, trials), bool(completed(trials))
+        self._session.on_event(Finished(reason, self._completion.best, front, measured))
         ended = (stop.finished, stop.interrupted, stop.aborted)
         return SessionResult(reason, *ended, tuple(trials), tuple(self._completion.found))

@@ -78,7 +78,8 @@ class StopMonitor:
             which = trials_text([trial.number for trial in same])
             self.fault = (
                 f"{same[-1].reason}, which is the same for {which}; their raw data are kept: correct the program, then "
-                "go on with 'athanor trial reanalyse --reason WHY' and 'athanor run'"
+                "go on with 'athanor trial reanalyse --reason WHY' and 'athanor run'; or correct "
+                "analysis_settings in the campaign file, which 'athanor run' takes up, then 'athanor trial reanalyse'"
             )
             self._session.on_event(Stopping(self.fault))
 

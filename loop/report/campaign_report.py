@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loop.core.campaign_version import first_trial
 from loop.core.formatting import duration, interval_texts, number_text, one_line, score_text
 from loop.core.inspection_cards import ModelInspection
-from loop.core.journal import changes_of
 from loop.core.stopping import stop_reason
 from loop.report.html import Page, details, facts, paragraph, preformatted, tiles, write_page
 from loop.report.html_tables import (
@@ -33,6 +33,7 @@ from loop.report.result_section import (
     volume_parts,
 )
 from loop.report.trial_section import all_trial_parts, prediction_parts, timeline_parts
+from loop.storage.campaign_status import EARLIER_WEIGHTS
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -102,9 +103,10 @@ def _header(content: Content) -> str:
 def _merit(content: Content) -> list[tuple[str, str]]:
     front, found = content.front, content.best
     if front is None:
+        old = f", {EARLIER_WEIGHTS}" if content.earlier_weights else ""
         score, low, high = interval_texts(content.posterior) if content.posterior else ("–", "", "")
         return [
-            ("best score by the model [points]", score + (f" ({low} to {high})" if low else "")),
+            (f"best score by the model{old} [points]", score + (f" ({low} to {high})" if low else "")),
             ("best measured score [points]", "–" if found is None else score_text(found)),
         ]
     volume = number_text(front.volume) if front.candidates else "–"
@@ -122,7 +124,7 @@ def _status(content: Content) -> str:
     outcome = one_line(content.sessions[-1].outcome)
     if not outcome:
         return f"Not finished: the last session is running or was killed; trials under way: {under_way}."
-    first = max((one.first or 0 for one in content.amendments if changes_of([one])), default=0)
+    first = first_trial(content.amendments, len(content.trials))
     if stop_reason(content.campaign, content.trials, content.used, first) is None or under_way:
         return f"Not finished: the last session ended: {outcome}; trials under way: {under_way}."
     return f"Finished: {outcome}."

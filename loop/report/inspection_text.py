@@ -101,9 +101,9 @@ def _quality(r2: float, rank: float | None) -> str:
     if r2 < _POOR:
         return "is little better than the mean of the measurements: do not rely on its figures yet"
     if r2 < _FAIR:
-        return "is weak: it shows the trend" + (" and ranks candidates roughly" if orders else "")
+        return "is weak: " + ("it ranks candidates roughly" if orders else "it does not rank candidates")
     if r2 < _PREDICTS:
-        return "is fair: " + ("it ranks candidates" if orders else "it does not rank candidates")
+        return "is fair: it shows the trend" + (" and ranks candidates" if orders else ", but does not rank candidates")
     return "is good: " + ("it ranks and predicts candidates" if orders else "it does not rank those that are alike")
 
 

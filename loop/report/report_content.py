@@ -40,6 +40,7 @@ class Content:
         amendments: what was changed while the campaign lived.
         model: what is said of the best measured candidate by the models' posterior; empty where a front is looked for.
         posterior: that candidate, with the 95 % interval of its score; None while there is none.
+        earlier_weights: whether that score is by weights that were amended since.
         inspection: what the models say of the space.
     """
 
@@ -53,6 +54,7 @@ class Content:
     amendments: Sequence[Amendment] = ()
     model: str = ""
     posterior: PosteriorBest | None = None
+    earlier_weights: bool = False
     inspection: ModelInspection = NOT_ASKED
 
     @cached_property
@@ -116,4 +118,6 @@ def read_content(reader: Reader) -> Content:
         return content
     kept = reader.posterior_best()
     said = model_text(reader, content.found, content.units)
-    return replace(content, model=said, posterior=None if kept is None else kept[0])
+    posterior, version = kept or (None, 0)
+    earlier = posterior is not None and version != weights_version(amendments)
+    return replace(content, model=said, posterior=posterior, earlier_weights=earlier)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from loop.storage.reader import Reader
 
 
+EARLIER_WEIGHTS = "by the earlier weights"
+
+
 def stored_results(reader: Reader, trials: Sequence[TrialRecord]) -> list[CandidateResult]:
     """Return the candidates of a store's trials.
 
@@ -65,5 +68,5 @@ def model_text(reader: Reader, found: Sequence[CandidateResult], units: Mapping[
         return "no measured candidate is likely feasible"
     one = by_trial(found).get(top.trial)
     name = "" if one is None else f": {candidate_text(one.candidate, units)}"
-    old = "" if version == weights_version(reader.amendments()) else ", by the earlier weights until the next run"
+    old = f", {EARLIER_WEIGHTS} until the next run" if version != weights_version(reader.amendments()) else ""
     return f"{posterior_text(top)}, after {top.after} measurements{old}{name}"

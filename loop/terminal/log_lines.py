@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from loop.core import events
 from loop.core.events import Event, SessionEvent, TrialEvent
 from loop.core.formatting import (
+    NOTHING_MEASURED,
     best_text,
     candidate_text,
     format_uncertain,
@@ -67,6 +68,8 @@ def _session_line(event: SessionEvent) -> str:
 
 
 def _found(event: events.Finished) -> str:
+    if not event.measured:
+        return NOTHING_MEASURED
     if event.front is not None:
         return front_text(event.front)
     return best_text(event.best)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from campaigns.campaign import Campaign
 from campaigns.parsing.yaml_lines import read_document
 from loop.core.campaign_records import SessionRecord, time_spent
-from loop.core.campaign_version import as_scored, parameter_units
+from loop.core.campaign_version import as_scored, first_trial, parameter_units
 from loop.core.candidate_results import CandidateResult, best
 from loop.core.formatting import (
+    NOTHING_MEASURED,
     candidate_text,
     change_text,
     date_time,
@@ -61,9 +62,11 @@ def status_rows(store: Reader) -> Rows:
     ]
     front, found = stored_front(store, trials), stored_results(store, trials)
     if front is not None:
-        return rows + _front_rows(front, units) + _regret_rows(trials)
+        return rows + _front_rows(front, units) + _regret_rows(trials, amendments)
     rows.append(("best by the model", model_text(store, found, units)))
-    return rows + _best_rows(best(found), units, store.doubts()) + _regret_rows(trials)
+    if not found:
+        return [*rows, ("best measured", NOTHING_MEASURED)]
+    return rows + _best_rows(best(found), units, store.doubts()) + _regret_rows(trials, amendments)
 
 
 def stop_rows(store: Reader) -> Rows:
@@ -98,7 +101,7 @@ def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Seq
         return stopping_rows(store, trials)
     file = store.stored_campaign()
     now = as_scored(file, amendments)
-    rows = stopping_rows(store, trials, now.first)
+    rows = stopping_rows(store, trials, first_trial(amendments, len(trials)))
     return [*rows, *amended_rows(file, now.campaign), *_amendment_rows(file, amendments)]
 
 
@@ -164,8 +167,12 @@ def _best_rows(found: CandidateResult | None, units: Mapping[str, str], doubts: 
     return rows + [(f"  {name}", metric_text(metric)) for name, metric in found.metrics.items()]
 
 
-def _regret_rows(trials: Sequence[TrialRecord]) -> Rows:
+def _regret_rows(trials: Sequence[TrialRecord], amendments: Sequence[Amendment]) -> Rows:
+    """Return the latest regret estimate; one of before an amendment is that of another campaign, as for the rules."""
     known = [(t.number, t.regret) for t in completed(trials) if t.regret is not None]
+    first = first_trial(amendments, len(trials))
+    if known and known[-1][0] < first:
+        return [("regret estimate", f"known once trial {first} is completed, as the campaign was amended")]
     return [("regret estimate", f"after trial {number}: {regret_text(regret)}") for number, regret in known[-1:]]
 
 

@@ -40,7 +40,9 @@ def test_an_impossible_uncertainty_holds_back_its_metric_alone(sd: float) -> Non
 
 def test_a_unit_of_another_kind_speaks_against_the_whole_measurement() -> None:
     found = check_quality(measurement(unit="V"), {**UNITS, "purity": "1"})
-    assert found.wrong == ("capacity: unit is V, expected one like mAh/g",)
+    (wrong,) = found.wrong
+    assert wrong.startswith("capacity: unit is V, expected one like mAh/g: correct what the analysis gives")
+    assert "'units' of its station, or the unit of the metric" in wrong
 
 
 def test_beside_a_flag_nothing_counts_as_impossible_to_have() -> None:

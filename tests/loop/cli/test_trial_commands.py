@@ -77,3 +77,19 @@ def test_a_step_is_repeated_by_the_next_run(stored: Callable[[int], TrialRecord]
     assert (waiting.state, waiting.metrics, waiting.flags, waiting.ended) == (TrialState.QUEUED, {}, (), None)
     assert waiting.steps[0].state is TrialState.FAILED
     assert decide("attach", "1").exit_code == ExitCode.INVALID
+
+
+@pytest.mark.parametrize("words", [["abort", "small.yaml", "--reason", "smoke"], ["show", "small.yaml"]])
+def test_a_file_in_the_place_of_a_trial_is_answered_as_people_write(words: list[str]) -> None:
+    result = CliRunner().invoke(app, words)
+    said = " ".join(result.output.replace("│", "").split())
+    assert result.exit_code == ExitCode.INVALID
+    assert "got 'small.yaml'; allowed: the number of a trial, such as 3" in said
+
+
+def test_a_refusal_begins_with_no_placeholder(stored: Callable[[int], TrialRecord]) -> None:
+    assert decide("retry", "0").output.startswith("trial 0 is completed; allowed: ")
+    assert decide("retry", "small.yaml").output.startswith("got no trial; allowed: numbers of trials")
+    said = CliRunner().invoke(app, ["stop", "--after", "step", "--reason", "home"]).output
+    assert said.startswith("small: no run of this campaign goes on")
+    assert stored(0).state is TrialState.COMPLETED

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from campaigns.amendments import Change, SetBounds, SetWeights
-from loop.core.campaign_version import as_scored, as_shown, campaign_version, metric_order, parameter_units
+from loop.core.campaign_version import (
+    as_scored,
+    as_shown,
+    campaign_version,
+    first_trial,
+    metric_order,
+    parameter_units,
+)
 from loop.core.journal import Amendment
 from tests.trials import campaign
 
@@ -72,3 +79,10 @@ def test_units_and_the_order_of_metrics_are_read_from_a_files_text() -> None:
         "nickel": "percent",
     }
     assert metric_order(SOURCE) == ("voltage", "capacity")
+
+
+def test_an_amendment_that_waits_holds_from_the_next_trial_on() -> None:
+    assert first_trial([], 9) == 0
+    assert first_trial([written(1, WEIGH, 3)], 9) == 3
+    assert first_trial([written(1, WEIGH, 3), written(2, NARROW)], 9) == 9
+    assert first_trial([written(1, WEIGH, 3), written(2, NARROW, refused="no")], 9) == 3

@@ -20,6 +20,11 @@ def workflow(**changes: Any) -> dict[str, Any]:
     return {"workflow": [steps[0] | changes, *steps[1:]]}
 
 
+def analysed(**changes: Any) -> dict[str, Any]:
+    *steps, last = [step.model_dump(exclude_defaults=True) for step in campaign().workflow]
+    return {"workflow": [*steps, last | changes]}
+
+
 def metrics(**changes: Any) -> dict[str, Any]:
     found = {name: {"kind": "measured", "unit": unit} for name, unit in (("capacity", "mAh/g"), ("mean_voltage", "V"))}
     return {"metrics": found | {"capacity": found["capacity"] | changes}}
@@ -34,6 +39,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
         {"stopping": [{"kind": "target", "score": 1.0}]},
         {"lab": {"kind": "virtual", "faults": [{"trial": 1, "station": "cycler", "kind": "nan"}]}},
         workflow(timeout="20 h"),
+        analysed(analysis_settings={"settings": "corrected"}),
         metrics(plausible=(0, 400)),
     ],
     ids=lambda changes: next(iter(changes), "nothing"),

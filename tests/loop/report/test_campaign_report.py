@@ -1,22 +1,23 @@
 import re
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import yaml
 
+from campaigns.amendments import SetWeights
 from campaigns.errors import StoreError
 from campaigns.values import Candidate, MetricValue, TrialState
 from loop.core.campaign_records import CampaignRecord
 from loop.core.formatting import outcome_text, state_text
 from loop.core.proposals import Proposal
-from loop.core.records import StepRecord, TrialRecord, TrialResult
+from loop.core.records import PosteriorBest, StepRecord, TrialRecord, TrialResult
 from loop.report.campaign_report import write_report
 from loop.report.style import state_mark
-from loop.storage.reader import Reader
+from loop.storage.reader import BEST, POSTERIOR, Reader
 from loop.storage.store import Store
 from tests.offline import assert_offline
 from tests.pools import keep_pool, perovskites
@@ -258,6 +259,16 @@ def test_a_store_of_another_format_says_which_version_can_read_it(shop: Shop) ->
     database.close()
     with pytest.raises(StoreError, match=r"version that ran it \(athanor-sdl 0\.1\.0\)"):
         shop.page()
+
+
+def test_a_score_by_the_model_of_before_an_amendment_is_marked(shop: Shop) -> None:
+    shop.report(MANY[:2])
+    store = Store(shop.url)
+    best = asdict(PosteriorBest(1, 8.4, (7.9, 8.9), 1.0, 2))
+    store.keep(POSTERIOR, BEST, {"found": best, "weighed": 0, "doubts": {}})
+    assert "best score by the model [points]" in shop.page()
+    store.amend([SetWeights(weights={0: 9.0})], ("kim", "why"), {})
+    assert "best score by the model, by the earlier weights [points]" in shop.page()
 
 
 def test_a_spent_budget_is_finished(shop: Shop) -> None:

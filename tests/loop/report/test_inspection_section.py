@@ -160,7 +160,7 @@ def test_the_section_begins_with_what_matters_and_how_good_the_model_is() -> Non
     assert first == (
         "<p><b>score</b>: Over the whole space, temperature matters most (70 % of the variance), "
         "then atmosphere (30 %) and time (10 %). "
-        "The model is weak: it shows the trend and ranks candidates roughly (R² 0.42, rank correlation 1.00, "
+        "The model is weak: it ranks candidates roughly (R² 0.42, rank correlation 1.00, "
         "2 measurements; that may still change much).</p>"
     )
     text = "".join(rest)

@@ -42,11 +42,11 @@ def test_parameters_are_named_by_how_much_they_matter() -> None:
     ("r2", "predicted", "said"),
     [
         (0.9, FALLING, "is good: it ranks and predicts candidates"),
-        (0.78, FALLING, "is fair: it ranks candidates"),
-        (0.15, FALLING, "is weak: it shows the trend and ranks candidates roughly"),
+        (0.78, FALLING, "is fair: it shows the trend and ranks candidates"),
+        (0.15, FALLING, "is weak: it ranks candidates roughly"),
         (0.9, FALLING[::-1], "is good: it does not rank those that are alike"),
-        (0.6, FALLING[::-1], "is fair: it does not rank candidates"),
-        (0.4, FALLING[::-1], "is weak: it shows the trend"),
+        (0.6, FALLING[::-1], "is fair: it shows the trend, but does not rank candidates"),
+        (0.4, FALLING[::-1], "is weak: it does not rank candidates"),
         (0.05, FALLING, "is little better than the mean of the measurements: do not rely on its figures yet"),
         (-0.3, FALLING, "is no better than the mean of the measurements: do not rely on its figures yet"),
     ],
@@ -64,7 +64,7 @@ def test_the_verdict_on_the_order_is_about_the_number_that_is_printed() -> None:
     card = fit(0.5, (0.0, 1.0, 2.0, 5.0, 7.0, 6.0, 4.0, 3.0), order)
     assert rank_agreement(card) == pytest.approx(0.5952, abs=1e-4)
     text = quality_sentence(card)
-    assert "is fair: it ranks candidates" in text
+    assert "is fair: it shows the trend and ranks candidates" in text
     assert "(R² 0.50, rank correlation 0.60, 8 measurements" in text
 
 

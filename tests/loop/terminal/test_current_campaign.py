@@ -1,12 +1,15 @@
 """What status says of stopping rules, weights and space as they are now."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from campaigns.amendments import AddLevel, CampaignChange, FixParameter, SetBounds, SetWeights
+from loop.core.campaign_records import CampaignRecord
 from loop.core.campaign_version import as_scored
 from loop.core.journal import Amendment
-from loop.storage.reader import Reader
+from loop.core.records import RegretEstimate
+from loop.storage.reader import REGRET, Reader
+from loop.storage.store import Store
 from loop.terminal.current_campaign import amended_rows, stopping_rows
 from loop.terminal.status_view import status_rows
 from tests import stores
@@ -47,3 +50,25 @@ def test_what_was_measured_for_other_weights_is_no_attempt(tmp_path: Path) -> No
     later = [*store.trials(), replace(store.trial(0), number=4, completed_order=1, score=14.0)]
     assert "so far: 1 of 4 trials" in stopping_rows(store, later)[1][1]
     assert "so far: 0 of 4 trials" in stopping_rows(store, later, first=5)[1][1]
+
+
+def test_before_a_run_has_taken_up_new_weights_nothing_by_the_earlier_ones_counts(tmp_path: Path) -> None:
+    file = stores.fill(tmp_path)
+    store = Store(f"sqlite:///{file.with_suffix('.db')}")
+    estimate = RegretEstimate(0, (15.0, 0.2), ((15.2, 0, 0.137),), (), None)
+    store.keep(REGRET, "0", asdict(estimate))
+    before = dict(status_rows(store))
+    assert before["regret estimate"].startswith("after trial 0: the best is expected to be trial 0 with score 15.00")
+    store.amend([SetWeights(weights={0: 2.0})], ("me", "why"), {})
+    rows = status_rows(store)
+    assert dict(rows)["regret estimate"] == "known once trial 4 is completed, as the campaign was amended"
+    target, stagnation = (text for label, text in rows if label == "stopping rule")
+    assert target.endswith("so far: trial 0 with probability 0.159"), "by its measurement alone"
+    assert "so far: 0 of 4 trials" in stagnation
+
+
+def test_where_nothing_was_completed_nothing_is_called_infeasible(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'small.db'}")
+    store.begin(CampaignRecord("small", stores.CAMPAIGN, 1, "print", 1.7e9), {})
+    assert dict(status_rows(store))["best measured"] == "no trial was completed"
+    store.close("")

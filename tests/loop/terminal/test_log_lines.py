@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns.values import Candidate
-from loop.core.events import Proposed, StepEnded, TrialEnded
+from loop.core.events import Finished, Proposed, StepEnded, TrialEnded
 from loop.core.proposals import Proposal
 from loop.terminal.log_lines import _proposed, line
 from tests.trials import completed
@@ -32,3 +32,8 @@ def test_the_outcome_constraint_in_question_is_named() -> None:
 def test_a_failed_step_names_its_station_once() -> None:
     failed = StepEnded(3, "calcine", "furnace_1", ok=False, reason="furnace_1: the heater is off")
     assert line(failed, {}) == "trial 3: calcine at furnace_1 failed: the heater is off"
+
+
+@pytest.mark.parametrize(("measured", "told"), [(False, "no trial was completed"), (True, "none is feasible")])
+def test_a_session_without_a_completed_trial_does_not_call_its_candidates_infeasible(measured: bool, told: str) -> None:
+    assert line(Finished("interrupted", measured=measured), {}) == f"finished: interrupted; {told}"
