@@ -76,7 +76,7 @@ def test_what_is_out_is_not_resumed_but_taken_in(url: str) -> None:
     [
         (["station", "pause", "furnce"], "furnce: is no station, did you mean 'furnace'; allowed: furnace"),
         (["station", "pause"], "Missing argument"),
-        (["station", "pause", "small.yaml"], "got nothing; allowed: furnace"),
+        (["station", "pause", "small.yaml"], "got no station; allowed: furnace"),
         (["abort", "0"], "trial 0 is completed; allowed: one with a job under way"),
         (["abort", "9"], "got trial 9; allowed: 0 to 3"),
         (["stop", "--after", "step"], "no run of this campaign goes on"),
