@@ -123,7 +123,8 @@ def test_a_server_that_stays_silent_costs_its_job_when_the_time_of_that_is_over(
     crew.lab.server.kill()
     result = crew.wait()
     assert re.match(r"oven did not end within [\d.]+ h of lab time, and does not answer \(\w+:", result.error)
-    assert (result.dispatched, result.cause, result.fate) == (True, Cause.LAB, Fate.UNKNOWN)
+    assert (result.dispatched, result.cause) == (True, Cause.LAB)
+    assert result.fate in (Fate.UNKNOWN, Fate.UNDER_WAY), "silent or gone, as the link ends: nobody can tell"
     assert events(crew) == []
 
 

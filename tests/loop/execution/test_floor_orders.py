@@ -13,6 +13,7 @@ from loop.cli.amendment_commands import open_journal_editor, settle
 from loop.cli.run_orders import abort_trial, stop_after
 from loop.cli.station_orders import set_stations
 from loop.core.events import Amended, Event, StepStarted, Warned
+from loop.execution import dispatcher
 from loop.execution.options import SessionResult
 from loop.storage.artefacts import GIVEN_UP
 from loop.storage.reader import Reader
@@ -31,6 +32,12 @@ def short(device: str = "Bench", trials: int = 2) -> dict[str, Any]:
 def on_the_wall() -> dict[str, Any]:
     """A campaign of three trials on the clock on the wall, each of half a second."""
     return short("Brief", 3) | {"lab": {"kind": "real"}}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a station that was not ready be tried again at once, as tests wait for it on the wall."""
+    monkeypatch.setattr(dispatcher, "_PAUSES", (0.2, 0.2))
 
 
 def order(bench: Bench, mode: StationMode) -> list[str]:
@@ -82,7 +89,9 @@ def aborted(bench: Bench) -> SessionResult:
     return bench.run(on_the_wall(), on_event)
 
 
-def test_an_aborted_job_ends_its_trial_as_the_instrument_says_and_the_others_go_on(bench: Bench) -> None:
+def test_an_aborted_job_ends_its_trial_as_the_instrument_says_and_the_others_go_on(
+    bench: Bench, impatient: None
+) -> None:
     trials = aborted(bench).trials
     assert trials[2].state is TrialState.COMPLETED
     assert "gave it up: smoke" in trials[1].reason
@@ -94,7 +103,9 @@ def test_an_aborted_job_ends_its_trial_as_the_instrument_says_and_the_others_go_
         list(abort_trial(0, None, bench.url, "smoke"))
 
 
-def test_a_sample_that_is_discarded_while_its_job_is_under_way_ends_after_that_was_given_up(bench: Bench) -> None:
+def test_a_sample_that_is_discarded_while_its_job_is_under_way_ends_after_that_was_given_up(
+    bench: Bench, impatient: None
+) -> None:
     def on_event(event: Event) -> None:
         if isinstance(event, StepStarted) and event.trial == 1:
             list(settle(open_journal_editor(None, bench.url, "it broke"), DiscardTrial(trial=1)))
