@@ -14,7 +14,7 @@ export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo           run the cathode campaign on the virtual lab, print the ranking, write demo/report.html"
-	@echo "make check          while you work: ruff, mypy, import-linter, the fast tests (two minutes)"
+	@echo "make check          while you work: ruff, mypy, import-linter, the fast tests (five minutes)"
 	@echo "make test           run the gate: ruff, mypy, import-linter, all tests"
 	@echo "make bench          compare the planner with random search and print a table"
 	@echo "make check-install  install into an empty environment and try the command there"
