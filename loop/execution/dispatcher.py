@@ -20,6 +20,7 @@ from instruments.quality_gate import check_quality
 from instruments.station import Station
 from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation
+from loop.execution.holds import Held, Hold, PossibleJob, first_hold
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.late_jobs import LateJobs
@@ -57,6 +58,10 @@ class Dispatcher:
         lab: instruments and clock; a station that it has no more, since the campaign began, is left out.
         store: where intents and documents are committed.
         pool: the materials, for analyses that need a structure.
+
+    Attributes:
+        holds: reasons for which a job may not begin now, in the order in which they are asked.
+        woken: called on the clock when a hold has ended by itself, on which the receiver is at work then.
     """
 
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
@@ -82,6 +87,14 @@ class Dispatcher:
         self._occupied: dict[str, Occupied] = {}
         self._known: dict[str, RecordedLimits] = {}
         self.held: Mapping[str, HeldStation] = {}
+        self.holds: list[Hold] = [
+            self._people_hold,
+            self._rest_hold,
+            self._late_hold,
+            self._interlock_hold,
+        ]
+        self.woken: Callable[[], None] = lambda: None
+        self._wakes: set[float] = set()
 
     @property
     def describe(self) -> dict[str, Callable[[], str]]:
@@ -119,9 +132,45 @@ class Dispatcher:
 
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
-        waiting = (s for s in self.admitting(step, trial) if self.usable(s) and s not in self._resting)
-        ready = (s for s in waiting if not self.late.holds(s))
-        return next((s for s in ready if not self._stations[s].busy and not self.safety.held(s)), None)
+        for station in self.choices(step, trial):
+            if not self.usable(station) or self._stations[station].busy:
+                continue
+            if (held := self.hold(PossibleJob(trial, step, station))) is None:
+                return station
+            if held.ends is not None:
+                self._wake(held.ends)
+        return None
+
+    def hold(self, job: PossibleJob) -> Held | None:
+        """Return why a job may not begin now at a station that could do it; None if it may."""
+        return first_hold(self.holds, job)
+
+    def _people_hold(self, job: PossibleJob) -> Held | None:
+        held = self.held.get(job.station)
+        return None if held is None or (job.attaches and held.attaches) else Held(held.text)
+
+    def _rest_hold(self, job: PossibleJob) -> Held | None:
+        return Held("it was not ready, and is tried again") if job.station in self._resting else None
+
+    def _late_hold(self, job: PossibleJob) -> Held | None:
+        return Held("its late job is waited for") if self.late.holds(job.station) else None
+
+    def _interlock_hold(self, job: PossibleJob) -> Held | None:
+        reason = self.safety.held(job.station)
+        return Held(reason) if reason else None
+
+    def _wake(self, when: float) -> None:
+        """Have the session look again at a lab time in s, once."""
+        if when in self._wakes:
+            return
+        self._wakes.add(when)
+
+        def wake() -> None:
+            self._lab.clock.enter()  # on behalf of the receiver
+            self._wakes.discard(when)
+            self.woken()
+
+        self._lab.clock.call_at(when, wake)
 
     def choices(self, step: StepConfig, trial: TrialRecord) -> tuple[str, ...]:
         """Return the stations that may do a trial's step: of one that has begun it already, only that."""
@@ -132,18 +181,16 @@ class Dispatcher:
 
     def admitting(self, step: StepConfig, trial: TrialRecord) -> list[str]:
         """Return the stations that may do a trial's step and that people let do so, or take up a job of before."""
-        attach = any(s.name == step.name and s.state is TrialState.DISPATCHED for s in trial.steps)
-        chosen = [(name, self.held.get(name)) for name in self.choices(step, trial)]
-        return [name for name, held in chosen if held is None or (attach and held.attaches)]
+        return [name for name in self.choices(step, trial) if self._people_hold(PossibleJob(trial, step, name)) is None]
 
     def readmit(self, station: str) -> None:
         """Use a station again that had failed time after time."""
         self._failures[station] = 0
 
-    def waiting(self, step: StepConfig) -> bool:
-        """Return whether a station of a step will be tried again: after a while, or once something lets it."""
-        usable = filter(self.usable, step.stations)
-        return any(s in self._resting or s in self.held or bool(self.safety.held(s)) for s in usable)
+    def waiting(self, step: StepConfig, trial: TrialRecord) -> bool:
+        """Return whether a trial waits for a station that is held now, and may do its step later."""
+        usable = filter(self.usable, self.choices(step, trial))
+        return any(self.hold(PossibleJob(trial, step, station)) is not None for station in usable)
 
     def rest(self, station: str, woken: Callable[[], None]) -> float:
         """Leave a station alone that was not ready; return for how many seconds, after which ``woken`` is called."""

@@ -225,8 +225,8 @@ class Manager:
         """Whether a trial waits for a station that is tried again, or that people hold, and nobody wants an end."""
         if self._stop.interrupted:
             return False
-        steps = {s.name for t in self._state.open if self._may_go_on(t) and (s := self._steps.awaited_step(t))}
-        return any(self._dispatcher.waiting(self._state.campaign.step(name)) for name in steps)
+        awaited = ((self._steps.awaited_step(t), t) for t in self._state.open if self._may_go_on(t))
+        return any(step is not None and self._dispatcher.waiting(step, trial) for step, trial in awaited)
 
     def _give_up(self, step: StepConfig) -> bool:
         """End the session when a step has no station left, once everything else has ended."""

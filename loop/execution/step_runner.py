@@ -35,6 +35,7 @@ class StepRunner:
     def __init__(self, state: CampaignState, session: Session, dispatcher: Dispatcher) -> None:
         self._state, self._session, self._dispatcher = state, session, dispatcher
         self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
+        dispatcher.woken = lambda: self._inbox.put(None)
         self._clock_watch = ClockWatch(session.clock)
         self._under_way: dict[str, str] = {}  # token to station
         self._given_up: set[str] = set()  # tokens of those that somebody has aborted

@@ -107,7 +107,7 @@ def test_the_first_station_of_a_step_that_is_free_and_not_resting_is_taken(dispa
     assert dispatcher.free(step(dispatcher), waiting) == first
     dispatcher.record_result(first, answer())
     assert dispatcher.rest(first, lambda: None) == 60.0
-    assert dispatcher.waiting(step(dispatcher))
+    assert dispatcher.waiting(step(dispatcher), waiting)
     assert dispatcher.free(step(dispatcher), waiting) == (others[0] if others else None)
 
 

@@ -20,6 +20,7 @@ from loop.core.records import StepRecord, TrialResult
 from loop.core.station_modes import HeldStation
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
+from loop.execution.holds import Held
 from loop.execution.lab_setup import build_lab
 from loop.execution.options import RunOptions
 from loop.execution.session import Session
@@ -145,6 +146,18 @@ def test_a_step_of_an_earlier_session_is_taken_over_under_its_own_token(shift: S
     record = shift.runner.conclude(shift.result(), aborted=False)
     assert isinstance(record, StepRecord)
     assert (record.token, record.attempt, len(shift.state[0].steps)) == ("earlier-1", 1, 1)
+
+
+def test_a_hold_that_ends_by_itself_keeps_a_job_waiting_and_wakes_the_session(shift: Shift) -> None:
+    night = 500.0
+    shift.dispatcher.holds.append(lambda _: Held("night", night) if shift.clock.now() < night else None)
+    assert shift.dispatcher.free(shift.step, shift.state[0]) is None
+    assert shift.dispatcher.free(shift.step, shift.state[0]) is None, "and it is woken once"
+    assert shift.dispatcher.waiting(shift.step, shift.state[0])
+    assert shift.runner.next_result(lambda: False) is None
+    assert shift.clock.now() == pytest.approx(night)
+    assert not shift.dispatcher.waiting(shift.step, shift.state[0])
+    assert shift.dispatcher.free(shift.step, shift.state[0]) == "bench"
 
 
 HELD = HeldStation(StationMode.PAUSED, "kim", 1.7e9, "the door")
