@@ -11,6 +11,7 @@ AthanorError
 │   ├── StepError      a step ended without proof that it did what was asked
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── BusyError      an instrument is at another job; what waits for it waits
+│   ├── LabInUseError  another process drives the instruments of a lab file
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
 ├── ModelError         a model cannot be loaded, fitted or used (exit code 4)
@@ -122,6 +123,10 @@ class SampleError(StepError):
 
 class BusyError(LabError):
     """An instrument is at another job, so that it could not begin one."""
+
+
+class LabInUseError(LabError):
+    """Another process drives the instruments of a lab file."""
 
 
 class UnknownJobError(LabError):

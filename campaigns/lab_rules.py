@@ -278,6 +278,12 @@ class LabFileConfig(Config):
         """The lab file."""
         return self._path
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether all instruments are simulated, so that each campaign has its own."""
+        own = any(one.bound or one.plan is not None for one in self.stations.values())
+        return self.lab.kind in ("virtual", "epics") and not own
+
     def at(self, path: Path) -> Self:
         """Take note of the file that it was read from."""
         self._path = path

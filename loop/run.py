@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, ca
 from loop.planning.shortlist import SpaceExhaustedError
 from loop.storage.artefacts import HISTORY
 from loop.storage.external_measurements import Measurements, news, read_history
+from loop.storage.lab_lock import LabLock
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
@@ -92,11 +94,23 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
         keep_sources(parts.sources, store)
         for text in request_history_import(parts, store):
             on_event(SourceRead(text, _ROLE))
-        result = _run(parts, store, options, on_event)
+        with _sole_driver(parts.campaign):
+            result = _run(parts, store, options, on_event)
         outcome = result.reason
     finally:
         store.close(outcome)
     return result
+
+
+def _sole_driver(campaign: Campaign) -> AbstractContextManager[object]:
+    """Return what keeps other processes from driving the instruments of a lab file meanwhile.
+
+    Raises:
+        LabInUseError: one does.
+    """
+    if campaign.rules is None or campaign.rules.is_simulated:
+        return nullcontext()
+    return LabLock(campaign.rules.path, f"the run of campaign {campaign.name}")
 
 
 def request_history_import(parts: CampaignResources, store: Store) -> Iterator[str]:

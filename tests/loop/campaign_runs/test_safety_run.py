@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import EmergencyStopError
+from campaigns.errors import EmergencyStopError, LabInUseError
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import Cause, TrialState
@@ -154,6 +154,25 @@ def test_an_interlock_that_trips_during_a_job_settles_the_trial_with_its_reason(
     *safe, last = sys.modules["axis"].MOVES[1:]
     assert safe == [0, 0], "at once, and when the job has ended: Bluesky stops what a plan has moved"
     assert last == second.candidate.parameters["x"]
+
+
+def test_a_second_run_on_the_same_devices_is_refused_before_anything_moves(tmp_path: Path) -> None:
+    file = write_ruled(tmp_path, lab=STAGE_LAB, campaign=STAGE_CAMPAIGN.replace("trials: 2", "trials: 1"))
+    (tmp_path / "axis.py").write_text(STAGE.replace("quick = []", "quick = [True]"), encoding="utf-8")
+    other = tmp_path / "other.yaml"
+    other.write_text(file.read_text(encoding="utf-8").replace("name: ruled", "name: other"), encoding="utf-8")
+    refused = []
+
+    def try_another(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            with pytest.raises(LabInUseError) as caught:
+                run(other)
+            refused.append(str(caught.value))
+
+    assert run(file, try_another).trials[0].state is TrialState.COMPLETED
+    assert "the run of campaign ruled (process" in refused[0]
+    assert store(other).trials() == []
+    assert run(other).trials[0].state is TrialState.COMPLETED
 
 
 def until(reached: Callable[[], object]) -> None:

@@ -1,0 +1,102 @@
+"""Who drives the instruments of a lab file: one process at a time, by whatever name it has opened the file."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from campaigns.errors import LabError, LabInUseError
+from loop.core.formatting import date_time
+
+_HOLDER = "holder.json"
+
+
+def shared_folder(lab_file: Path) -> Path:
+    """Return the folder beside a lab file where stands what all campaigns on it have in common."""
+    return lab_file.resolve().with_suffix(".lab")
+
+
+class LabLock:
+    """The right to drive the instruments of a lab file, until it is closed or the process ends.
+
+    The lock is on two inodes: that of the file, which has other names by links, and that of the folder beside it, which
+    stays when an editor replaces the file. It needs no heartbeat: the system lets go of it with the process.
+
+    Args:
+        lab_file: the lab file.
+        who: takes it, for people.
+
+    Raises:
+        LabInUseError: another process has it.
+        LabError: the file cannot be opened, or there can be no folder.
+    """
+
+    def __init__(self, lab_file: Path, who: str) -> None:
+        self._folder = shared_folder(lab_file)
+        self._held: list[int] = []
+        try:
+            self._folder.mkdir(exist_ok=True)
+            self._held = [os.open(one, os.O_RDONLY) for one in (lab_file, self._folder)]
+        except OSError as error:
+            self.close()
+            raise LabError(f"{lab_file} cannot be locked: {error.filename}: {error.strerror}") from error
+        try:
+            for one in self._held:
+                fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise LabInUseError(f"{holder(lab_file)} drives the instruments of {lab_file}") from error
+        about = {"who": who, "pid": os.getpid(), "user": _user(), "host": socket.gethostname(), "since": time.time()}
+        (self._folder / _HOLDER).write_text(json.dumps(about), encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others drive the instruments."""
+        for one in self._held:
+            os.close(one)
+        self._held = []
+
+
+def holder(lab_file: Path) -> str:
+    """Return who has locked a lab file, as it has said; it is asked of a file that is locked."""
+    about: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        about = json.loads((shared_folder(lab_file) / _HOLDER).read_text(encoding="utf-8"))
+    if not about:
+        return "another process"
+    since = date_time(about["since"])
+    return f"{about['who']} (process {about['pid']} of {about['user']} on {about['host']}, since {since})"
+
+
+def is_driven(lab_file: Path) -> bool:
+    """Return whether a process drives the instruments of a lab file now."""
+    try:
+        folder = os.open(shared_folder(lab_file), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(folder)
+    return False
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody has a name here, as in some containers
+        return "operator"
