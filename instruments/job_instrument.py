@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ophyd import Component, Device, Kind, Signal
@@ -182,6 +183,12 @@ class JobInstrument(Device):
     def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:  # noqa: ARG002  for those that run plans
         """Return name and body of each Bluesky document that the instrument itself has of a job, in order."""
         return []
+
+    def remember_in(self, folder: Path) -> None:
+        """Remember jobs from now on below a folder, beside a campaign's store; for those that do so on this disk.
+
+        What other folders hold is still known.
+        """
 
     def never_began(self, token: str) -> bool:  # noqa: ARG002  for those that can tell
         """Return whether the instrument can rule out that a job of this token was ever begun."""

@@ -30,11 +30,22 @@ class JobMemory:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folders: list[Path] = []
+        self.use(folder)
+
+    def use(self, folder: Path) -> None:
+        """Begin jobs in a folder from now on; what others hold is still known.
+
+        Raises:
+            LabError: there can be no such folder.
+        """
+        if self._folders[:1] == [folder]:
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabError(f"{folder} cannot be made, where jobs are remembered: {error.strerror}") from error
+        self._folders = [folder, *(one for one in self._folders if one != folder)]
 
     def begin(self, token: str, recipe: Mapping[str, Any]) -> None:
         """Remember that a job is about to begin; when this returns, it is on disk."""
@@ -46,8 +57,9 @@ class JobMemory:
 
     def forget(self, token: str) -> None:
         """Forget a job for which nothing has moved."""
-        self._file(token).unlink(missing_ok=True)
-        self._sync()
+        file = self._file(token)
+        file.unlink(missing_ok=True)
+        self._sync(file.parent)
 
     def find(self, token: str) -> dict[str, Any] | None:
         """Return what is remembered of a job; None when it was never begun.
@@ -82,7 +94,8 @@ class JobMemory:
         return [(name, body) for name, body in map(json.loads, lines)]
 
     def _file(self, token: str) -> Path:
-        return self._folder / f"{token}.json"
+        files = [folder / f"{token}.json" for folder in self._folders]
+        return next((file for file in files if file.exists()), files[0])
 
     def _write(self, token: str, record: Mapping[str, Any]) -> None:
         whole = self._file(token)
@@ -92,15 +105,15 @@ class JobMemory:
             file.flush()
             os.fsync(file.fileno())
         part.replace(whole)
-        self._sync()
+        self._sync(whole.parent)
 
-    def _sync(self) -> None:
-        """Make sure that the folder's entries are on disk, too."""
-        folder = os.open(self._folder, os.O_RDONLY)
+    def _sync(self, folder: Path) -> None:
+        """Make sure that a folder's entries are on disk, too."""
+        opened = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(opened)
         finally:
-            os.close(folder)
+            os.close(opened)
 
 
 def as_json(body: Any) -> str:

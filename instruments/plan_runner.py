@@ -39,7 +39,7 @@ class PlanRunner:
     def __init__(self, suspenders: Iterable[Any] = (), context: RunContext | None = None) -> None:
         self._context = context or RunContext()
         engine = RunEngine(
-            dict(self._context.start),
+            {},
             context_managers=[],
             during_task=DuringTask(),
             scan_id_source=lambda _: self._context.scan_id(),
@@ -69,7 +69,8 @@ class PlanRunner:
         try:
             whole: Any = _without_rewinding(plan)
             whole.__name__ = getattr(plan, "__name__", "")  # which start documents state
-            self._engine(whole, [on_document, self._context.publish], **details)
+            about = {**self._context.start, **details}  # of the campaign that the job is for: several may share the lab
+            self._engine(whole, [on_document, self._context.publish], **about)
         except RunEngineInterrupted:
             self._reason = self._reason or self.tripped() or "the plan was paused, and nobody resumes it"
             raise

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ophyd import Component
@@ -107,6 +108,10 @@ class BoundInstrument(JobInstrument):
     def has_job(self, token: str) -> bool:
         """Return whether the job was begun here at any time."""
         return self._memory.find(token) is not None
+
+    def remember_in(self, folder: Path) -> None:
+        """Remember jobs from now on below a folder; see ``JobInstrument.remember_in``."""
+        self._memory.use(folder / self.name)
 
     def never_began(self, token: str) -> bool:
         """Return whether the job was never begun: it is remembered before anything moves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ophyd import Component
@@ -11,7 +12,7 @@ from ophyd.device import create_device_from_components
 
 from campaigns.values import Scalar
 from instruments.clock import Clock
-from instruments.devices.driver_process import DriverLostError, DriverProcess
+from instruments.devices.question_line import LineLostError, QuestionLine
 from instruments.job import Job
 from instruments.job_instrument import JobInstrument, Quantity
 from instruments.limits import Limits
@@ -44,7 +45,7 @@ class ProcessInstrument(JobInstrument):
     process, if the instrument knows it, and is uncertain otherwise.
     """
 
-    def __init__(self, prefix: str = "", *, name: str, clock: Clock, driver: DriverProcess, **more: Any) -> None:
+    def __init__(self, prefix: str = "", *, name: str, clock: Clock, driver: QuestionLine, **more: Any) -> None:
         super().__init__(prefix, name=name, clock=clock, **more)
         self._driver = driver
         driver.on_state, driver.on_loss = self._show, self._lost
@@ -98,6 +99,14 @@ class ProcessInstrument(JobInstrument):
         """Return whether the instrument says that a job is over."""
         return bool(self._driver.call("has_finished", token))
 
+    def is_at(self, token: str) -> bool:
+        """Return whether the instrument is at a job now."""
+        return bool(self._driver.call("is_at", token))
+
+    def remember_in(self, folder: Path) -> None:
+        """Keep what is remembered of jobs below a folder; see ``JobInstrument.remember_in``."""
+        self._driver.call("remember_in", folder)
+
     def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
         """Return name and body of each Bluesky document that the instrument itself has of a job."""
         found: list[tuple[str, dict[str, Any]]] = self._driver.call("documents", token)
@@ -113,7 +122,7 @@ class ProcessInstrument(JobInstrument):
         self.token.put(token)
         self.state.put("busy")
         try:
-            told = self._driver.call("start", token, job)
+            told = self._driver.call("start", token, job, dict(self._driver.context.start))
         except BaseException:
             self.state.put("idle")
             raise
@@ -123,10 +132,10 @@ class ProcessInstrument(JobInstrument):
     def stop(self, *, success: bool = False) -> None:
         """Stop waiting, here and in the driver's process."""
         super().stop(success=success)
-        if self._driver.pid is not None:
+        if self._driver.is_open:
             try:
                 self._driver.call("stop", success)
-            except DriverLostError as error:
+            except LineLostError as error:
                 self.message.put(str(error))
 
     def halt(self, reason: str) -> None:
@@ -134,9 +143,9 @@ class ProcessInstrument(JobInstrument):
         self._driver.call("halt", reason)
 
     def progress(self) -> str:
-        """Return the instrument's state and the number of the driver's process; answers at once."""
-        state = str(self.state.get())
-        return f"running (process {self._driver.pid})" if state == "busy" else state
+        """Return the instrument's state, and which process serves it; answers at once."""
+        state, where = str(self.state.get()), self._driver.where
+        return "running" + (where and f" ({where})") if state == "busy" else state
 
     def verify(self, job: Job) -> None:
         """Have the driver's process prove that a job was done; see ``JobInstrument.verify``."""
@@ -163,7 +172,7 @@ class ProcessInstrument(JobInstrument):
             self.message.put(message)
             self.state.put(state)
 
-    def _lost(self, error: DriverLostError) -> None:
+    def _lost(self, error: LineLostError) -> None:
         """Let whoever waits for the job attach to it again, or give it up."""
         if self._waiting is not None:
             self._waiting[0].end(error)

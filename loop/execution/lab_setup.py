@@ -22,9 +22,10 @@ from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import is_job_instrument, load_object
 from campaigns.user_code.module_files import opened
 from campaigns.values import Candidate, Scalar
-from instruments.devices.driver_process import ANSWERING, DriverProcess
+from instruments.devices.driver_process import DriverProcess
 from instruments.devices.epics_signal import use_control_layer
 from instruments.devices.process_instrument import ProcessInstrument
+from instruments.devices.question_line import ANSWERING
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.real_lab import RealLab

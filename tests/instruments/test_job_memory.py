@@ -51,3 +51,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LabError, match=r"file/stage cannot be made, where jobs are remembered"):
         JobMemory(tmp_path / "file" / "stage")
+
+
+def test_jobs_of_another_folder_are_known_and_end_where_they_began(tmp_path: Path) -> None:
+    memory = JobMemory(tmp_path / "first")
+    memory.begin("t1", {})
+    memory.use(tmp_path / "second")
+    memory.begin("t2", {})
+    memory.end("t1", {"state": "done"})
+    assert (memory.ended("t1"), memory.ended("t2")) == ({"state": "done"}, None)
+    assert JobMemory(tmp_path / "first").ended("t1") == {"state": "done"}
+    assert [path.name for path in (tmp_path / "second").iterdir()] == ["t2.json"]

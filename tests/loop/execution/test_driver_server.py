@@ -15,12 +15,13 @@ import pytest
 from campaigns.errors import CampaignError, Problem, SampleError, StepError
 from campaigns.laboratory import StationConfig
 from campaigns.user_code.module_files import open_folder
+from instruments.devices.answer_line import portable
+from instruments.devices.driver_process import DriverProcess
 from instruments.devices.process_instrument import ProcessInstrument
 from instruments.job import Fate, Job
 from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
 from loop.execution.device_binding import JobRecords
-from loop.execution.driver_server import portable
 from loop.execution.lab_setup import build_instrument
 from tests.labs import Crew
 
@@ -122,9 +123,10 @@ def job(number: int, **recipe: Any) -> Job:
 
 def kill(crew: Crew[Floor]) -> None:
     """Kill the driver's process once it is at a job."""
-    pid = crew.lab.station._driver.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    driver = crew.lab.station._driver
+    assert isinstance(driver, DriverProcess)
+    assert driver.pid is not None
+    os.kill(driver.pid, signal.SIGKILL)
 
 
 def until(holds: Callable[[], bool]) -> None:
