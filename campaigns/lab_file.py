@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
-from campaigns.config import Name
+from campaigns.config import Name, schema_of
 from campaigns.errors import CampaignError, PlacedError, Problem, suggestion
 from campaigns.lab_rules import LabFileConfig, LabStationConfig, LimitConfig
 from campaigns.laboratory import (
@@ -86,7 +86,7 @@ def load_lab_file(path: Path) -> LabFileConfig:
     try:
         found = LabFileConfig.model_validate(document.data, context={PARENT: path.parent})
     except ValidationError as error:
-        problems += explain(error, document.data, LabFileConfig.model_json_schema())
+        problems += explain(error, document.data, schema_of(LabFileConfig))
     if problems:
         placed = [Problem(p.where, p.message, p.line or document.line(parts(p.where))) for p in problems]
         raise CampaignError(placed, str(path))

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from campaigns.campaign import Campaign, stations_of
+from campaigns.config import schema_of
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError, Problem
 from campaigns.parsing.validation_messages import explain, shown
@@ -111,7 +112,7 @@ def _validated(data: dict[Any, Any], folder: Path | None) -> tuple[Campaign | di
         return _sections(data, context), list(error.problems)
     except ValidationError as error:
         sections = _sections(data, context)
-        return sections, explain(error, data, Campaign.model_json_schema()) + cross_check(sections)
+        return sections, explain(error, data, schema_of(Campaign)) + cross_check(sections)
 
 
 def _missing_files(sections: dict[str, Any]) -> Iterator[Problem]:
