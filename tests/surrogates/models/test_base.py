@@ -1,6 +1,7 @@
 """Every model of a metric is a BoTorch model."""
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -55,6 +56,7 @@ def autoregressive() -> MetricModel:
     return AutoregressiveModel("cheap", high, low, 0.8)
 
 
+@cache
 def model(kind: str) -> MetricModel:
     box, several = RegressionProblem(BOX), pool()
     match kind:

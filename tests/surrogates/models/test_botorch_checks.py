@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ PROCESSES = ("box", "effects", "pool", "pool with a prior", "share of a prior", 
 ALL = (*KINDS, "limits", "above a floor", "custom")
 
 
+@cache
 def built(kind: str) -> Model:
     match kind:
         case "limits":
