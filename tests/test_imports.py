@@ -31,11 +31,13 @@ def test_no_folder_imports_anything_heavy_by_itself() -> None:
     assert not loaded_by(*PACKAGES) & HEAVY
 
 
+@pytest.mark.slow
 def test_the_vocabulary_needs_no_engine() -> None:
     # Pint loads numpy with the first unit anyway; spaces need it for tables and constraints.
     assert not loaded_by(*VOCABULARY) & (ENGINES | {"pymatgen", "pandas", "scipy"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["instruments.station", "simulators.virtual_lab"])
 def test_a_lab_needs_neither_models_nor_database(module: str) -> None:
     assert not loaded_by(module) & {"torch", "ax", "botorch", "gpytorch", "chgnet", "matgl", "sqlmodel", "plotly"}

@@ -30,6 +30,7 @@ def test_the_regret_on_a_grid_is_that_of_the_grid() -> None:
     assert min(each) == pytest.approx(0.0)
 
 
+@pytest.mark.slow
 def test_trials_are_measured_and_look_ahead_once_a_model_chooses() -> None:
     rules = [{"kind": "no_better", "improvement": 0.1}]
     problem = Problem("h", "hartmann3", noise=0.1)

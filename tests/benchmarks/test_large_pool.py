@@ -7,6 +7,7 @@ import pytest
 from benchmarks import large_pool
 
 
+@pytest.mark.slow
 def test_all_its_structures_can_be_used_and_none_is_embedded_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

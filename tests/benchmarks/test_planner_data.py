@@ -91,6 +91,7 @@ def test_a_tenth_of_faulty_readings_are_wrong_whenever_they_are_taken() -> None:
     assert read.tolist() == again.tolist()
 
 
+@pytest.mark.slow
 def test_a_row_that_is_measured_once_more_is_wrong_or_right_anew() -> None:
     wrong = [faulty_readings(0, earlier) != bowl(side=20).values for earlier in (0, 1)]
     assert 0.0 < (wrong[0] & wrong[1]).mean() < 0.03

@@ -107,6 +107,7 @@ def test_a_row_that_is_measured_once_more_is_an_experiment_but_not_found_again()
     assert first == one != again
 
 
+@pytest.mark.slow
 def test_a_gaussian_process_finds_what_random_choice_does_not() -> None:
     plain = next(arm for arm in ARMS if arm.name == "CHGNet")
     task = setting("heat")
@@ -117,6 +118,7 @@ def test_a_gaussian_process_finds_what_random_choice_does_not() -> None:
     assert len(found.forecasts["heat_all"].error) == SHORT.total - SHORT.initial
 
 
+@pytest.mark.slow
 def test_a_gaussian_process_pursues_a_score_of_several_quantities() -> None:
     plain = next(arm for arm in ARMS if arm.name == "CHGNet")
     task = setting("score")

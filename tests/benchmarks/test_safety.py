@@ -1,11 +1,13 @@
 """Whatever a laboratory, its drivers, faults and operators do, no setpoint arrives that is not allowed."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.safety import drive
 
 
+@pytest.mark.slow
 @settings(max_examples=42, deadline=None, derandomize=True, database=None)
 @given(st.integers(0, 2**32))
 def test_no_setpoint_outside_of_limits_none_against_an_interlock_and_none_in_an_emergency(seed: int) -> None:

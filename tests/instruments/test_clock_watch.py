@@ -24,6 +24,7 @@ def test_a_callback_that_never_ends_is_noticed_and_the_clock_can_still_be_closed
     clock.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [WallClock, VirtualClock])
 def test_a_clock_that_goes_is_never_taken_for_one_that_does_not(made: type[WallClock | VirtualClock]) -> None:
     clock: Clock = made()

@@ -247,6 +247,7 @@ def test_an_emergency_acts_within_half_a_second_and_holds(floor_of: Callable[...
     floor.stage.motor.set(0.5)  # the safe state
 
 
+@pytest.mark.slow
 def test_a_part_that_hangs_delays_no_other_and_is_told(
     floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_setting_that_its_readback_confirms_for_long_enough_is_believed(floor:
     assert [event["data"]["stage_encoder"] for event in floor.events] == [6.23]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
@@ -135,6 +136,7 @@ def test_an_instrument_that_has_forgotten_its_job_fails_it_whatever_its_driver_v
     assert floor.events == [], "so that nothing can be learnt"
 
 
+@pytest.mark.slow
 def test_a_furnace_that_was_restarted_with_other_settings_is_no_success(
     crew_of: Callable[..., Crew[VirtualLab]],
 ) -> None:

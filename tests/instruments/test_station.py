@@ -156,6 +156,7 @@ def test_a_furnace_that_does_not_heat_is_no_success(crew_of: Callable[..., Crew[
     assert crew.events() == []
 
 
+@pytest.mark.slow
 def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     crew = crew_of(Fault(3, "xrd", "block"), backstop=0.2)
     crew.run(job("oven"))
@@ -175,6 +176,7 @@ def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., 
     assert len(crew.documents) == recorded
 
 
+@pytest.mark.slow
 def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(
     crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +223,7 @@ def test_a_document_that_cannot_be_stored_is_no_success(crew_of: Callable[..., C
     assert result.error == f"no room for the {at}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exit_", [SystemExit("no licence"), KeyboardInterrupt()])
 @pytest.mark.parametrize("where", ["set", "read", "has_finished", "check_ready"])
 def test_a_driver_that_exits_python_costs_its_job_and_the_station_goes_on(
@@ -274,6 +277,7 @@ def test_the_instrument_is_asked_what_became_of_a_job_that_failed(
     assert (result.ok, result.fate) == (False, fate)
 
 
+@pytest.mark.slow
 def test_a_link_that_is_silent_as_a_job_begins_is_asked_again_by_its_token(
     crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

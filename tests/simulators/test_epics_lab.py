@@ -91,6 +91,7 @@ def hasty(crew: Crew[EpicsLab], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(getattr(crew.lab.instrument("oven"), name), "_timeout", 0.3)
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_waited_for_while_others_work_and_the_job_goes_on(hasty: None, crew: Crew[EpicsLab]) -> None:
     (first,) = crew.run(job("oven", trial=4, recipe=QUICK))
     assert first.ok, first.error
@@ -106,6 +107,7 @@ def test_a_silent_server_is_waited_for_while_others_work_and_the_job_goes_on(has
     assert not crew.lab.instrument("oven").silence
 
 
+@pytest.mark.slow
 def test_a_job_that_a_silent_server_was_told_of_is_found_by_its_token(crew: Crew[EpicsLab], hasty: None) -> None:
     oven = crew.lab.instrument("oven")
     crew.submit(job("oven", recipe=QUICK, dispatch=crew.lab.server.silence))
@@ -116,6 +118,7 @@ def test_a_job_that_a_silent_server_was_told_of_is_found_by_its_token(crew: Crew
     assert [data["oven_token"] for data in events(crew)] == ["t3-oven"]
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_silent_costs_its_job_when_the_time_of_that_is_over(
     crew: Crew[EpicsLab], hasty: None
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_server_that_comes_back_cold_is_never_a_success(crew: Crew[EpicsLab]) 
     assert events(crew) == []
 
 
+@pytest.mark.slow
 def test_a_dead_server_states_no_limits_so_that_nothing_moves(crew: Crew[EpicsLab]) -> None:
     oven, gone = crew.lab.instrument("oven"), threading.Event()
     oven.temperature.subscribe(
@@ -179,6 +183,7 @@ def test_a_furnace_gives_up_its_program_when_it_is_told_to(crew: Crew[EpicsLab])
     assert oven.has_finished(result.job.token)
 
 
+@pytest.mark.slow
 def test_the_server_dies_with_a_parent_that_is_killed() -> None:
     program = (
         "from simulators.epics_lab import FurnaceServer, unused_port\n"

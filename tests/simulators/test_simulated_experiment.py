@@ -75,6 +75,7 @@ def test_an_experiment_takes_as_long_as_it_says_and_reads_what_it_responds(
     assert np.std(first) > 0
 
 
+@pytest.mark.slow
 def test_two_samples_of_one_recipe_differ_by_more_than_their_readings_scatter(
     crew_with: Callable[..., Crew[VirtualLab]],
 ) -> None:

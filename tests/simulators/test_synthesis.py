@@ -47,6 +47,7 @@ recipes = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(name=st.sampled_from(sorted(MATERIALS)), recipe=recipes, seed=st.integers(0, 2**32 - 1))
 def test_whatever_the_recipe_the_powder_is_whole(name: str, recipe: dict[str, Scalar], seed: int) -> None:
     sample = synthesise(MATERIALS[name](), recipe, np.random.default_rng(seed))

@@ -58,6 +58,7 @@ class Jittery(Crew[VirtualLab]):
         return started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter", [1, 2, 3])
 def test_no_thread_scheduling_changes_what_happens_when(tmp_path: Path, no_leaks: None, jitter: int) -> None:
     histories, counts = [], []

@@ -65,6 +65,7 @@ def test_many_cells_come_in_order_from_several_processes(monkeypatch: pytest.Mon
     assert found[40].structure == next(relax_volumes([perovskite(edges[40])])).structure
 
 
+@pytest.mark.slow
 def test_a_source_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("surrogates.relaxation._MANY", 20)
     monkeypatch.setattr(scheduling, "cores", lambda: 1)

@@ -31,6 +31,7 @@ def test_fraction_is_the_inverse_of_at(data: dict[str, Any], fraction: float) ->
         assert parameter.at(back) == pytest.approx(value, rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(spaces(), st.lists(fractions, min_size=4, max_size=4))
 def test_the_space_allows_what_keeps_every_constraint(data: dict[str, Any], at: list[float]) -> None:
     space = SpaceConfig.model_validate(data)
@@ -42,6 +43,7 @@ def test_the_space_allows_what_keeps_every_constraint(data: dict[str, Any], at: 
     assert not space.allows({**values, "other": 1})
 
 
+@pytest.mark.slow
 @given(spaces())
 def test_the_low_ends_of_a_drawn_space_are_allowed(data: dict[str, Any]) -> None:
     space = SpaceConfig.model_validate(data)

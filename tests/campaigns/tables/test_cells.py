@@ -176,6 +176,7 @@ STYLES = {  # mark of groups, mark of decimals
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.lists(st.integers(-(10**6), 10**7), min_size=1, max_size=6), st.integers(0, 4), st.sampled_from(sorted(STYLES))

@@ -106,6 +106,7 @@ def test_bad_raw_data_are_flagged_and_give_no_number(change: Callable[[FloatArra
     assert flag in flags[0]
 
 
+@pytest.mark.slow
 def test_another_powder_than_the_intended_one_is_a_failed_fit() -> None:
     data, _ = powder("LFP", 1.0, 0)
     _, flags = fraction_of(data, AnalysisContext("LCO", lithium_cobalt_oxide().structure))
@@ -121,6 +122,7 @@ def test_noise_without_lines_is_a_failed_fit() -> None:
     assert "no reflection" in flags[0]
 
 
+@pytest.mark.slow
 def test_angles_that_do_not_belong_to_their_counts_are_flagged() -> None:
     data, context = powder("LCO", 0.8, 0)
     data["two_theta"] = data["two_theta"][::-1]
@@ -221,6 +223,7 @@ def test_without_a_structure_the_message_names_the_way_out() -> None:
         phase_fraction(data, AnalysisContext())
 
 
+@pytest.mark.slow
 def test_the_calcination_analysis_needs_no_structure() -> None:
     data, _ = powder("NMC", 0.8, 0)
     found = calcination.phase_fraction(data, AnalysisContext()).metrics["phase_fraction"]
@@ -304,6 +307,7 @@ def test_intensities_need_not_be_counts(change: Callable[[FloatArray], FloatArra
     assert flags == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strain", [-0.015, 0.01])
 @pytest.mark.parametrize("zero", [-0.1, 0.1])
 def test_another_lattice_and_a_wrong_zero_change_no_fraction(strain: float, zero: float) -> None:
@@ -348,6 +352,7 @@ def test_a_foreign_phase_is_not_taken_for_a_known_one_of_another_lattice(foreign
     assert "unexplained reflections" in fraction_of(data, AnalysisContext("LiCoO2", COBALTATE))[1][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [0.02, 0.05, 0.15])
 def test_what_a_filter_leaves_of_the_beta_line_changes_no_fraction(left: float) -> None:
     lines = (*COPPER, (1.392235, 1.5 * left))

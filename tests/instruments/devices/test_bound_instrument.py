@@ -125,6 +125,7 @@ def test_a_recipe_beyond_the_limits_moves_nothing(opened: Open) -> None:
     assert "x got 7.0; allowed: -5 to 5; nothing was moved" in (result.error or "")
 
 
+@pytest.mark.slow
 def test_an_axis_that_is_not_where_it_was_sent_is_a_fault(opened: Open) -> None:
     crew = opened(peak(SynAxis(name="motor", readback_func=lambda x: 0.9 * x)), x=X)
     result = did(crew, x=4.0)
@@ -179,6 +180,7 @@ def test_a_job_that_takes_too_long_is_stopped_and_unknown(opened: Open) -> None:
     assert not crew.lab.stage.has_finished(JOB)
 
 
+@pytest.mark.slow
 def test_a_job_over_its_step_s_time_limit_is_given_up(opened: Open) -> None:
     crew = opened(peak(SynAxis(name="motor", delay=2)), x=X)
     result = run(crew, job({"x": 1.0}, timeout=0.3))
@@ -227,6 +229,7 @@ class Heater(Device):
         self.setpoint.subscribe(later, run=False)
 
 
+@pytest.mark.slow
 def test_a_readback_elsewhere_is_waited_for(opened: Open) -> None:
     heater = Heater(name="heater")
     heater.follow()

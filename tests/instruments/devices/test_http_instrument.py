@@ -125,6 +125,7 @@ def run(crew: Crew[Floor], *, adopt: bool = False) -> StepResult:
     return crew.wait()
 
 
+@pytest.mark.slow
 def test_a_job_is_given_once_and_its_readings_come_back(service: Service, press: Callable[[], Crew[Floor]]) -> None:
     crew = press()
     result = run(crew)
@@ -143,6 +144,7 @@ def test_a_job_is_given_once_and_its_readings_come_back(service: Service, press:
     assert "after the job, force is 5.0 kN; allowed: 20.0 kN" in (other.error or "")
 
 
+@pytest.mark.slow
 def test_a_service_that_is_silent_for_a_while_costs_nothing(service: Service, press: Callable[[], Crew[Floor]]) -> None:
     service.takes = 0.3
     crew = press()

@@ -188,6 +188,7 @@ def test_what_the_instrument_refuses_is_a_fault_with_its_words(tcp: str, heater_
     assert "refuses 'SOUR:TEMP 550.0': -222,\"Data out of range\"" in (result.error or "")
 
 
+@pytest.mark.slow
 def test_a_silent_instrument_leaves_a_job_uncertain_and_is_called_again(
     tcp: str, heater_at: Heat, controller: Controller
 ) -> None:

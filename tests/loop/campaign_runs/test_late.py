@@ -53,6 +53,7 @@ def log(bench: Bench, number: int) -> list[TrialState]:
     return [change.state for change in Reader(bench.url).transitions(number)]
 
 
+@pytest.mark.slow
 def test_a_late_result_is_collected_when_it_comes_and_shown_as_late(bench: Bench) -> None:
     outcome = bench.run(limited("tests.loop.troubled:Bench", 50))
     assert [t.state for t in outcome.trials] == [TrialState.COMPLETED] * 2
@@ -86,6 +87,7 @@ def test_a_job_that_never_ends_is_waited_for_as_long_again_and_no_more(bench: Be
     assert 7200.0 <= waited < 7200.0 + 2 * 1800.0 + 60.0 + 360.0
 
 
+@pytest.mark.slow
 def test_a_session_that_ends_meanwhile_leaves_the_late_result_to_the_next(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,7 @@ def states(trials: tuple[TrialRecord, ...]) -> list[TrialState]:
     return [trial.state for trial in trials]
 
 
+@pytest.mark.slow
 def test_a_station_that_is_at_anothers_job_is_waited_for_and_costs_nothing(bench: Bench) -> None:
     outcome = bench.run(few(f"{__name__}:Lent"))
     assert states(outcome.trials) == [TrialState.COMPLETED] * 3
@@ -119,12 +120,14 @@ def test_a_station_that_is_at_anothers_job_is_waited_for_and_costs_nothing(bench
     assert told.startswith("trial 0 waits, as nothing was moved: waits: bench is at job 'somebody-else-7'")
 
 
+@pytest.mark.slow
 def test_a_station_that_stays_at_one_job_for_longer_than_jobs_take_ends_the_session(bench: Bench) -> None:
     with pytest.raises(LabError, match=r"no usable station left of bench .*is at job 'somebody-else-7'"):
         bench.run(few(f"{__name__}:Taken"))
     assert {trial.state for trial in Reader(bench.url).trials()} == {TrialState.QUEUED}
 
 
+@pytest.mark.slow
 def test_two_open_jobs_on_one_station_are_settled_one_after_the_other(bench: Bench) -> None:
     with pytest.raises(KilledError):
         bench.run(few("tests.loop.troubled:Bench"), killed_at_first)
@@ -137,6 +140,7 @@ def test_two_open_jobs_on_one_station_are_settled_one_after_the_other(bench: Ben
     assert states(outcome.trials)[3:] == [TrialState.COMPLETED] * 2
 
 
+@pytest.mark.slow
 def test_a_trial_waits_for_its_station_that_the_lab_has_no_more_and_the_others_go_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +159,7 @@ def test_a_trial_waits_for_its_station_that_the_lab_has_no_more_and_the_others_g
     assert TrialState.COMPLETED in states(outcome.trials)
 
 
+@pytest.mark.slow
 def test_a_trial_whose_job_had_failed_when_the_controller_was_killed_ends_so_and_is_not_begun_anew(
     bench: Bench,
 ) -> None:

@@ -146,6 +146,7 @@ def test_a_trial_that_breaks_a_constraint_is_told_which(tmp_path: Path) -> None:
     assert "breaks 'temperature + 10 * time <= 800'" in why
 
 
+@pytest.mark.slow
 def test_trials_are_settled_at_once_where_no_run_goes_on(small: Path) -> None:
     result = athanor("trial", "release", "1", "small.yaml", "--reason", "the spike is real")
     assert result.exit_code == ExitCode.LAB

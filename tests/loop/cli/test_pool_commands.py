@@ -128,6 +128,7 @@ def test_show_tells_elements_prototypes_and_ranges() -> None:
     assert any(line.startswith("volume per atom [Å3] 11.91 22.43 31.1") for line in text)
 
 
+@pytest.mark.slow
 def test_a_campaign_s_pool_needs_no_options(folder: Path) -> None:
     campaign(folder)
     assert "pool: mixed, 3 entries" in lines(pool("build", "campaign.yaml"))
@@ -198,6 +199,7 @@ def test_two_structures_of_one_name_are_refused_with_both_rows() -> None:
     assert "clash.csv row 1 and clash.csv row 2 hold different structures" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--help"], ["build", "--help"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (

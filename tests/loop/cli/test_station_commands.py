@@ -51,6 +51,7 @@ def test_a_station_is_held_and_status_says_by_whom_and_why(url: str) -> None:
     assert "1: 'athanor requests' lists them" in asked
 
 
+@pytest.mark.slow
 def test_what_is_so_already_is_not_written_again(url: str) -> None:
     order("station", "pause", "furnace")
     assert "furnace is paused by" in order("station", "pause", "furnace").output
@@ -61,6 +62,7 @@ def test_what_is_so_already_is_not_written_again(url: str) -> None:
     assert rows("station") == []
 
 
+@pytest.mark.slow
 def test_what_is_out_is_not_resumed_but_taken_in(url: str) -> None:
     order("station", "drain", "furnace")
     assert " drained by " in rows("station furnace")[0]
@@ -117,6 +119,7 @@ def uncertain(url: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_command_that_a_request_names_answers_it(uncertain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = athanor("requests", "small.yaml").output.splitlines()
     assert lines[0].startswith("1. what became of sample 2? furnace: no contact (for ")
@@ -142,6 +145,7 @@ def test_an_emergency_stop_is_a_request_that_its_command_answers(url: str) -> No
     assert athanor("requests").output == "nothing is asked of anybody\n"
 
 
+@pytest.mark.slow
 def test_a_job_that_was_begun_at_a_station_which_is_out_is_a_request(url: str) -> None:
     order("station", "out", "furnace")
     lines = athanor("requests", "small.yaml").output.splitlines()

@@ -114,6 +114,7 @@ def test_a_model_that_orders_badly_is_dropped(spoil: Spoil) -> None:
     assert np.median(dropped) < 85
 
 
+@pytest.mark.slow
 def test_a_model_that_is_only_too_sure_of_itself_is_corrected_and_kept() -> None:
     means, sds, values = honest(3, 150)
     found = health(CONFIG, conduct(means, sds / 3, values), BELIEVED)[METRIC]

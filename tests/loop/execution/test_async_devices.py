@@ -157,6 +157,7 @@ def test_a_guard_stands_before_it_and_brings_it_into_its_safe_state(built: Build
     guarded.release()
 
 
+@pytest.mark.slow
 def test_one_that_never_arrives_is_given_up_in_time_and_uncertain(built: Build) -> None:
     crew = built("async_parts:Stuck", {"x": {"unit": "mm", "limits": [0, 5], "timeout": 0.3}})
     result = done(crew, x=1.0)

@@ -113,6 +113,7 @@ def test_a_suspicion_that_no_longer_holds_is_withdrawn_and_told_once(desk: Desk)
     assert desk.state[0].outlier == desk.store.trial(0).outlier == ""
 
 
+@pytest.mark.slow
 def test_the_best_by_the_posterior_is_kept_from_the_third_score_on_and_told_when_it_is_news(desk: Desk) -> None:
     assert not any(isinstance(event, PosteriorBestChanged) for event in desk.finish(2, 140.0))
     assert desk.store.posterior_best() is None

@@ -43,6 +43,7 @@ def fitted(folder: Path, yaml: str = CAMPAIGN) -> FittedModels:
     return fitted_models(file)
 
 
+@pytest.mark.slow
 def test_each_measured_metric_has_a_model_in_its_unit_that_saw_what_the_store_holds(tmp_path: Path) -> None:
     found = fitted(tmp_path)
     assert set(found.models) == {"capacity"}
@@ -53,6 +54,7 @@ def test_each_measured_metric_has_a_model_in_its_unit_that_saw_what_the_store_ho
     assert float(posterior.variance.max()) < 9.0
 
 
+@pytest.mark.slow
 def test_a_metric_with_limits_is_predicted_within_them(tmp_path: Path) -> None:
     found = fitted(tmp_path, CAMPAIGN.replace("unit: mAh/g}", "unit: mAh/g, within: [90, 201]}"))
     model = found.models["capacity"]

@@ -39,6 +39,7 @@ def test_what_was_begun_is_finished_before_the_next_trial_begins_and_one_trial_w
             waiting.discard(event.trial)
 
 
+@pytest.mark.slow
 def test_the_end_is_told_last_with_the_best(bench: Bench) -> None:
     outcome = bench.run(short())
     ended = bench.events[-1]
@@ -81,6 +82,7 @@ def test_trials_are_rescored_as_a_session_takes_over_even_if_it_proposes_nothing
     assert not any(isinstance(event, Proposed) for event in bench.events)
 
 
+@pytest.mark.slow
 def test_no_more_is_proposed_than_a_session_was_asked_for_and_what_was_proposed_is_ended(bench: Bench) -> None:
     outcome = bench.run(short(), max_trials=2)
     assert (outcome.reason, outcome.finished) == ("2 trials proposed in this session, as --max-trials says", False)

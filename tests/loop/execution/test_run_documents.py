@@ -155,6 +155,7 @@ JOB = "100.000-0-make-1"
 WHOLE = ["start", "descriptor", "event", "stop"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "parameters"),
     [
@@ -193,6 +194,7 @@ def test_the_runs_of_a_plan_are_kept_as_the_others_are(opened: Open) -> None:
     assert floor.store.event_data(JOB)["bench_motor"] == [1.0, 0.5]
 
 
+@pytest.mark.slow
 def test_numbers_of_runs_do_not_repeat_over_a_campaign(opened: Open) -> None:
     opened().do(0)
     floor = opened()
@@ -202,6 +204,7 @@ def test_numbers_of_runs_do_not_repeat_over_a_campaign(opened: Open) -> None:
     assert len({start["campaign_id"] for start in starts(floor)}) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_a_kill_cut_short_gets_its_end_and_its_plan_s_documents(opened: Open, tmp_path: Path) -> None:
     killed = Store(f"sqlite:///{tmp_path / 'test.db'}")
     killed.begin(CampaignRecord("test", "", 1, "print", 100.0), {})

@@ -34,6 +34,7 @@ def analysed(folder: Path, name: str, *, trusting: bool = False) -> Analysed:
     return one.analyse(trial, one.step("make"), trial.steps[-1], trusting=trusting)
 
 
+@pytest.mark.slow
 def test_a_metric_is_kept_in_the_campaigns_unit(folder: Path) -> None:
     found = analysed(folder, "sound").metrics["capacity"]
     assert (found.value, found.sd, found.unit) == (pytest.approx(150.0), pytest.approx(1.0), "mAh/g")

@@ -230,6 +230,7 @@ def test_a_run_forgets_what_was_imported_and_is_withdrawn(bench: Bench) -> None:
 SHORT = "temperature [K],capacity [mAh/g],capacity sd [mAh/g]\n873.15,150,2\n973.15,170,2\n973.15,172,2\n1500,90,2\n"
 
 
+@pytest.mark.slow
 def test_a_table_is_imported_before_the_first_run(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     result = athanor("trial", "import", "old.csv", "small.yaml", "--reason", "last year")
@@ -248,6 +249,7 @@ def test_a_table_is_imported_before_the_first_run(small: Path) -> None:
     assert "imported" in athanor("trials", "--csv").output
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_twice(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
@@ -270,6 +272,7 @@ def test_what_was_measured_here_is_not_imported(tmp_path: Path, monkeypatch: pyt
     assert "0 new, 1 already there" in result.output, result.output
 
 
+@pytest.mark.slow
 def test_an_imported_row_that_was_wrong_is_withdrawn_and_imported_anew(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
@@ -332,6 +335,7 @@ def test_a_table_that_a_spreadsheet_has_rounded_is_there_already_and_said_to_be(
     assert "1 new, 1 already there" in athanor("trial", "import", "other.csv", "--reason", "x").output
 
 
+@pytest.mark.slow
 def test_a_ranking_is_no_table_of_readings(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")
@@ -342,6 +346,7 @@ def test_a_ranking_is_no_table_of_readings(small: Path) -> None:
     assert len(Reader(f"sqlite:///{small.with_suffix('.db')}").trials()) == 4
 
 
+@pytest.mark.slow
 def test_what_comes_to_be_suspected_in_an_earlier_store_stays_imported(tmp_path: Path) -> None:
     fill(tmp_path)
     store = Store(f"sqlite:///{tmp_path / 'small.db'}")
@@ -355,6 +360,7 @@ def test_what_comes_to_be_suspected_in_an_earlier_store_stays_imported(tmp_path:
     assert trial.proposal.reason.startswith("measurement 0 of small.db, imported by ")
 
 
+@pytest.mark.slow
 def test_what_two_people_import_at_once_is_imported_once(small: Path) -> None:
     (small.parent / "old.csv").write_text(SHORT)
     athanor("trial", "import", "old.csv", "small.yaml", "--reason", "x")

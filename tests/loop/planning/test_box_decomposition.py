@@ -44,6 +44,7 @@ def test_the_volume_of_records_is_botorchs(axes: int) -> None:
         assert hypervolume(listed(points), tuple(reference.tolist())) == pytest.approx(theirs(points, reference))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(2, 4).flatmap(

@@ -50,6 +50,7 @@ def test_cost_and_duration_of_a_step_may_be_sums_of_parameters() -> None:
     assert cost_of(box("5 - 10 * b"), {"a": 0.0, "b": 1.0}) == 0.0, "nobody is paid for an experiment"
 
 
+@pytest.mark.slow
 def test_what_is_usual_is_found_a_few_times_for_a_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
 

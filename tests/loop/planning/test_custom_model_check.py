@@ -66,6 +66,7 @@ def test_a_run_ends_before_its_first_trial(tmp_path: Path) -> None:
     assert not (tmp_path / "it.db").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A not p.d.")  # four trees have a covariance of rank three
 def test_a_campaign_in_a_box_takes_a_model_without_gradients() -> None:
     lab = Lab(campaign(2, metrics=metric("Forest"), **BOX), lambda at, _: -((float(at["x0"]) - 0.3) ** 2), sd=0.01)

@@ -52,6 +52,7 @@ def test_a_proposal_says_how_likely_it_is_to_succeed(lab: Lab) -> None:
     assert 0.5 < success < 1.0
 
 
+@pytest.mark.slow
 def test_what_failed_is_recalled(lab: Lab) -> None:
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
     again.recall(lab.trials)

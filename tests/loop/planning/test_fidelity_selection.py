@@ -128,6 +128,7 @@ def bought(cheap: int, full: int) -> str:
     return after(cheap, full).suggest()[2].fidelity
 
 
+@pytest.mark.slow
 def test_cheap_measurements_never_cost_more_than_full_ones_have() -> None:
     assert bought(cheap=20, full=5) == "quick"
     assert bought(cheap=20, full=4) == FULL, "one more would make 42 USD, when full ones have cost 40"
@@ -146,6 +147,7 @@ class Proposed:
         return frozenset() if fidelity == FULL else self._seen
 
 
+@pytest.mark.slow
 def test_no_candidate_is_measured_twice_at_a_lower_fidelity() -> None:
     posterior = after(cheap=20, full=5).models.posterior()
     grid = [Candidate({"a": a / 4, "b": b / 4}) for a in range(5) for b in range(5)]

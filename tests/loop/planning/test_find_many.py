@@ -75,6 +75,7 @@ def wanted(posterior: CampaignPosterior) -> str:
     return str(left[int(merits.argmax())].parameters["site"])
 
 
+@pytest.mark.slow
 def test_what_is_surely_no_good_is_wanted_after_what_nobody_knows() -> None:
     assert wanted(fitted({}, done())) == "fair"
     assert wanted(fitted({"share": 0.2}, done())) == "new"

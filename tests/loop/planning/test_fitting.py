@@ -64,6 +64,7 @@ def test_a_ratio_is_learnt_with_the_uncertainty_of_both() -> None:
     assert found.sds[0].item() == pytest.approx(3.0 * ((0.4 / 6) ** 2 + (0.4 / 2) ** 2) ** 0.5)
 
 
+@pytest.mark.slow
 def test_places_of_outliers_are_those_among_all_trials() -> None:
     spoilt = 7
     given = history(PLACES, lambda a: None if a == 0.0 else 9.0 if a == PLACES[spoilt] else a, lambda a: a)
@@ -73,6 +74,7 @@ def test_places_of_outliers_are_those_among_all_trials() -> None:
     assert posterior.outcomes[0][spoilt] == posterior.worst
 
 
+@pytest.mark.slow
 def test_where_one_best_is_wanted_in_a_box_a_conservative_model_chooses() -> None:
     given = history(PLACES, lambda a: a, lambda a: a)
     between = torch.tensor([[0.5 / 11]], dtype=torch.float64)
@@ -84,6 +86,7 @@ def test_where_one_best_is_wanted_in_a_box_a_conservative_model_chooses() -> Non
     assert wide > narrow
 
 
+@pytest.mark.slow
 def test_standard_deviations_grow_by_the_inflation_that_a_model_needs() -> None:
     given = history(PLACES, lambda a: a * a, lambda a: a)
     row = torch.tensor([[0.5]], dtype=torch.float64)
@@ -94,6 +97,7 @@ def test_standard_deviations_grow_by_the_inflation_that_a_model_needs() -> None:
     assert float(wide.marginals(row)[1]) == pytest.approx(3.0 * float(plain.marginals(row)[1]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_caches_save_time_and_change_nothing() -> None:
     caches: FitCaches = {}
     rows = torch.tensor([[0.33], [0.77]], dtype=torch.float64)

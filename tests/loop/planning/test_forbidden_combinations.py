@@ -29,6 +29,7 @@ def ruled(forbidden: list[str], **changes: Any) -> Campaign:
     return campaign(2, **({"lab": rules.lab.ruled_by(rules), "stations": {}, "planner": {"initial": 4}} | changes))
 
 
+@pytest.mark.slow
 def test_the_best_of_a_box_is_looked_for_where_it_is_allowed() -> None:
     lab = Lab(ruled(["eye.x0 > 0.5 and eye.x1 > 0.5"]), lambda p, _: float(p["x0"]) + float(p["x1"]))
     for trial in lab.run(7):

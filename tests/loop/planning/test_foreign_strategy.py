@@ -109,6 +109,7 @@ def test_what_is_not_one_value_of_each_parameter_is_told_with_what_is_wanted(nam
         foreign(name).planner.suggest()
 
 
+@pytest.mark.slow
 def test_a_node_that_draws_at_random_is_asked_with_another_seed_where_it_is_refused() -> None:
     found = foreign("draws").run(8)
     assert all(0.0 <= float(t.candidate.parameters["x0"]) <= 1.0 for t in found)
@@ -276,6 +277,7 @@ def test_what_fails_within_ax_is_told_with_the_key_and_blames_no_file() -> None:
         Bakery(forced, []).run(2)
 
 
+@pytest.mark.slow
 def test_ax_searches_what_is_left_where_a_parameter_is_held() -> None:
     wide = by_ax(
         {"parameters": dict.fromkeys("xyz", NUMBER), "constraints": ["x + y <= 0.8"]}, OBJECTIVES["best"], initial=2
@@ -286,6 +288,7 @@ def test_ax_searches_what_is_left_where_a_parameter_is_held() -> None:
     assert {candidate.parameters["y"] for candidate in found} == {0.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [{}, {"x": NUMBER}], ids=["alone", "with a parameter"])
 def test_ax_searches_a_pool_by_row(parameters: dict[str, Any]) -> None:
     space = {"pool": {"kind": "generator", "function": "a.b:c"}, "parameters": parameters}

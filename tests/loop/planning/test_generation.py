@@ -1,6 +1,7 @@
 """Athanor's own generation strategy: which node a proposal comes by."""
 
 import numpy as np
+import pytest
 
 from tests.planned import Lab, campaign, hill, nodes
 
@@ -17,6 +18,7 @@ def test_a_candidate_that_is_measured_once_more_comes_by_the_node_of_replication
     assert nodes(lab.run(5))[-1] == "re-measure: Replication"
 
 
+@pytest.mark.slow
 def test_a_suspected_outlier_is_no_observation_of_the_experiment() -> None:
     lab = Lab(campaign(2), lambda parameters, number: 50.0 if number == 9 else 20.0 * hill(parameters, number))
     lab.run(10)

@@ -44,6 +44,7 @@ def learnt(campaign: Campaign, count: int = 16) -> tuple[OptimizationProblem, Tr
     return problem, TrainingData(done, metrics, [], frozenset(c.key() for c in done))
 
 
+@pytest.mark.slow
 def test_gradients_lead_uphill_and_levels_stay() -> None:
     problem, history = learnt(box())
     acquisition = acquisition_function(fit_posterior(problem, history), history, 0)
@@ -56,6 +57,7 @@ def test_gradients_lead_uphill_and_levels_stay() -> None:
     assert all(problem.campaign.space.contains(c) for c in found)
 
 
+@pytest.mark.slow
 def test_in_a_box_the_choice_is_a_local_maximum() -> None:
     problem, history = learnt(box())
     posterior = fit_posterior(problem, history)

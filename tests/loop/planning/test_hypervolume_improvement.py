@@ -125,6 +125,7 @@ def test_the_front_is_pushed_further_than_by_chance(axes: int) -> None:
     assert volume(done) > max(by_chance)
 
 
+@pytest.mark.slow
 def test_what_is_under_way_is_not_wanted_again() -> None:
     problem, history = box(), measured(start(12))
     posterior = fit_posterior(problem, history)
@@ -136,6 +137,7 @@ def test_what_is_under_way_is_not_wanted_again() -> None:
     assert float(before[0] - before[1]) < float(before[0] - after[0])
 
 
+@pytest.mark.slow
 def test_without_anything_feasible_feasible_volume_is_looked_for() -> None:
     world = World()
     constraints = [{"metric": "purity", "at_least": 0.9}]
@@ -186,6 +188,7 @@ def bounded(limit: float | None) -> OptimizationProblem:
     return OptimizationProblem(campaign, Encoder(campaign.space, None))
 
 
+@pytest.mark.slow
 def test_what_breaks_a_constraint_takes_no_volume_from_others() -> None:
     problem, history = bounded(0.6), measured(start(14), 3)
     acquisition = acquisition_function(fit_posterior(problem, history), history, seed=0)
@@ -199,6 +202,7 @@ def test_what_breaks_a_constraint_takes_no_volume_from_others() -> None:
     assert not bool((points[:, ~out] == acquisition.baseline.reference).all())
 
 
+@pytest.mark.slow
 def test_a_gain_counts_by_the_probability_of_being_feasible() -> None:
     history = measured(start(14), 3)
     # both are infeasible: the first one would push the feasible front, the second one lies far behind it
@@ -208,6 +212,7 @@ def test_a_gain_counts_by_the_probability_of_being_feasible() -> None:
     assert bool((free - kept > 5.0).all())
 
 
+@pytest.mark.slow
 def test_of_what_no_sample_puts_before_the_front_the_nearer_counts_more() -> None:
     problem, history = box(), measured(start(14))
     posterior = fit_posterior(problem, history)

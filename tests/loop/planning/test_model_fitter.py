@@ -29,6 +29,7 @@ def with_doubts(lab: Lab) -> list[TrialRecord]:
     return [replace(t, outlier=outliers.get(t.number, "")) for t in lab.trials]
 
 
+@pytest.mark.slow
 def test_a_spike_is_named_with_its_reason_and_is_not_the_best_trial() -> None:
     lab = spiky(9)
     lab.run(14)
@@ -64,6 +65,7 @@ def test_the_optimum_is_found_beside_a_spike() -> None:
     assert hill(found.candidate.parameters) > 9.9
 
 
+@pytest.mark.slow
 def test_outliers_are_the_same_after_the_trials_were_recalled() -> None:
     lab = spiky(9)
     lab.run(14)

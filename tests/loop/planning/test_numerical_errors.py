@@ -88,12 +88,14 @@ def test_where_no_acquisition_value_is_a_number_the_space_is_filled_and_the_prop
     assert "the models could not choose (ArithmeticError" in line(Proposed(number, candidate, proposal), {})
 
 
+@pytest.mark.slow
 def test_values_that_are_no_numbers_are_never_the_best(wrap: Wrap) -> None:
     lab = learnt()
     wrap(lambda base, rows: torch.where(rows[..., 0, 0] < 0.5, torch.nan, base(rows)))
     assert float(lab.planner.suggest()[1].parameters["x0"]) >= 0.5
 
 
+@pytest.mark.slow
 def test_a_fallback_is_the_same_after_a_kill(wrap: Wrap) -> None:
     lab = learnt()
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
@@ -128,6 +130,7 @@ def test_what_is_shown_of_an_error_is_one_short_line() -> None:
     assert len(text) < 150
 
 
+@pytest.mark.slow
 def test_candidates_of_a_failed_search_are_new(wrap: Wrap) -> None:
     lab = learnt()
     wrap(without_gradient)

@@ -85,6 +85,7 @@ def test_what_somebody_asked_for_is_the_next_trial_with_the_reason() -> None:
     assert (proposal.generator, proposal.reason) == (OPERATOR, "as in the paper")
 
 
+@pytest.mark.slow
 def test_a_planner_that_learns_anew_proposes_what_it_would_have_proposed() -> None:
     lab = Lab(campaign(1, planner={"initial": 4}), lambda p, _: -((float(p["x0"]) - 0.3) ** 2), sd=0.01)
     lab.run(6)

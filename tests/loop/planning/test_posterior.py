@@ -32,17 +32,20 @@ def repeated(high: float, times: int = 3) -> CampaignPosterior:
 ENDS = torch.tensor([[0.1, 0.5], [0.9, 0.5]], dtype=torch.float64)
 
 
+@pytest.mark.slow
 def test_a_new_measurement_is_expected_to_be_as_noisy_as_those_near_it() -> None:
     quiet, loud = repeated(1.0).score_noise(ENDS, seed=0).sqrt().tolist()
     assert quiet < 0.4
     assert 0.5 < loud < 1.5
 
 
+@pytest.mark.slow
 def test_even_noise_is_expected_everywhere() -> None:
     quiet, loud = repeated(0.05).score_noise(ENDS, seed=0).sqrt().tolist()
     assert 0.8 < quiet / loud < 1.25
 
 
+@pytest.mark.slow
 def test_the_noise_model_is_described() -> None:
     told = repeated(1.0).describe()["merit"]["heteroscedastic noise"]
     assert told["replicated"] >= 25
@@ -59,6 +62,7 @@ def test_what_will_hardly_succeed_comes_after_all_else_and_in_order() -> None:
     assert fair == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_what_was_not_completed_has_the_worst_points() -> None:
     whole = repeated(0.05, times=1)
     points = whole.points[:, 0]

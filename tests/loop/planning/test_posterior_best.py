@@ -74,6 +74,7 @@ def test_readings_of_the_same_candidate_are_asked_about_once_and_narrow_the_inte
     assert after.interval[1] - after.interval[0] < before.interval[1] - before.interval[0]
 
 
+@pytest.mark.slow
 def test_a_candidate_that_likely_breaks_a_constraint_is_not_the_best() -> None:
     bound = {
         "terms": [{"goal": "maximise", "metric": "merit", "scale": 1.0}],
@@ -110,6 +111,7 @@ def test_a_candidate_that_was_lucky_to_keep_a_constraint_is_doubted() -> None:
     assert Lab(campaign(1), lab.answer).planner.models.doubts() == {}
 
 
+@pytest.mark.slow
 def test_it_is_the_same_after_the_trials_were_recalled() -> None:
     lab = noisy(0.3, 5)
     lab.run(12)

@@ -36,6 +36,7 @@ def proposed(planner: Planner, count: int) -> list[Candidate]:
     return [planner.suggest()[1] for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_the_start_fills_the_space_and_then_a_model_chooses() -> None:
     lab = Lab(campaign(1, planner={"initial": 4}), valley, sd=0.01)
     assert [t.proposal.generator for t in lab.run(6)] == [SPACE_FILLING] * 4 + [MODEL] * 2
@@ -53,6 +54,7 @@ def test_a_space_without_candidates_left_is_exhausted() -> None:
         planner.suggest()
 
 
+@pytest.mark.slow
 def test_a_model_does_not_choose_beside_what_is_under_way() -> None:
     lab = Lab(campaign(1, planner={"initial": 5}), valley, sd=0.001)
     lab.run(7)
@@ -95,6 +97,7 @@ def test_what_was_imported_before_an_amendment_is_no_part_of_the_start() -> None
     assert proposed(planner, 2) == whole[1:3]
 
 
+@pytest.mark.slow
 def test_the_same_store_gives_the_same_proposal_whatever_was_asked_before() -> None:
     lab = Lab(campaign(2, planner={"initial": 3}), hill)
     lab.run(5)

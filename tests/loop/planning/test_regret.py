@@ -53,6 +53,7 @@ def test_in_the_start_nobody_asks_what_else_exists() -> None:
     assert left(Lab(campaign(1, stopping=RULES), hill).planner) is None
 
 
+@pytest.mark.slow
 def test_a_reading_that_is_high_by_luck_reaches_no_target() -> None:
     noise = np.random.default_rng(3).normal(0.0, 0.5, 30)
 
@@ -102,6 +103,7 @@ def test_what_was_measured_cannot_fail_and_the_rest_fails_together() -> None:
     assert bool((failed[:, 2:] == failed[:, 2:3]).all())
 
 
+@pytest.mark.slow
 def test_the_processes_alone_are_asked_what_was_measured_is_worth() -> None:
     lab = Lab(campaign(1, stopping=RULES[:1]), hill, sd=0.1)
     lab.run(6)
@@ -115,6 +117,7 @@ def test_the_processes_alone_are_asked_what_was_measured_is_worth() -> None:
     assert found[0] == found[1] != found[2]
 
 
+@pytest.mark.slow
 def test_what_may_break_a_constraint_is_worth_no_less_than_the_worst_that_was_measured() -> None:
     objective = campaign(1).model_dump()["objective"] | {"constraints": [{"metric": "merit", "at_least": 1.9}]}
     lab = Lab(campaign(1, stopping=RULES, planner={"initial": 3}, objective=objective), hill, sd=0.2)

@@ -110,6 +110,7 @@ def test_the_knowledge_gradient_of_one_against_a_known_value() -> None:
         assert float(gains[0]) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.slow
 def test_where_nothing_new_is_left_noise_is_a_reason_to_measure_once_more() -> None:
     """Two levels, and a noise as large as what is between them."""
     rng = np.random.default_rng(4)

@@ -66,6 +66,7 @@ def test_materials_are_rows_of_the_pool() -> None:
     assert MATERIAL not in search_space(plan).parameters
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_every_candidate_comes_back_from_ax_as_it_was_and_is_a_member_there(seed: int) -> None:

@@ -39,11 +39,13 @@ def test_of_the_whole_space_what_is_promising_is_kept() -> None:
     assert 0.2 < mean(found, "a") < 0.45, "sin(5 a) is highest at 0.31"
 
 
+@pytest.mark.slow
 def test_what_costs_less_is_kept_where_cost_is_weighed() -> None:
     aware, blind = (sum(float(c.parameters["b"]) < 0.1 for c in offered(**changes)) for changes in ({}, BLIND))
     assert aware > 1.5 * blind
 
 
+@pytest.mark.slow
 def test_what_lies_near_a_pending_candidate_is_no_longer_the_most_promising() -> None:
     def away(found: list[Candidate]) -> float:
         return float(np.mean([abs(float(c.parameters["a"]) - float(first.parameters["a"])) for c in found[:10]]))
@@ -52,6 +54,7 @@ def test_what_lies_near_a_pending_candidate_is_no_longer_the_most_promising() ->
     assert away(offered(pending=[first], **BLIND)) > 2.0 * away(offered(**BLIND))
 
 
+@pytest.mark.slow
 def test_the_shortlist_follows_from_the_seed() -> None:
     assert offered(1) == offered(1)
     assert offered(1) != offered(2)

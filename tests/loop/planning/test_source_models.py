@@ -106,6 +106,7 @@ def test_a_source_that_misleads_costs_next_to_nothing(truth: Truth, without: lis
     assert sum(search(seed, [source(truth)])[0] for seed in SEEDS) <= 1.1 * sum(without) + 1
 
 
+@pytest.mark.slow
 def test_the_start_follows_a_source_only_once_and_then_if_it_was_right() -> None:
     _, proposed, model = search(1, [source(opposite)], most=8)
     assert proposed[:6] == ["sources", *["space-filling"] * 5]

@@ -145,6 +145,7 @@ def test_numbers_stand_with_uncertainty_and_unit(shop: Shop) -> None:
     assert "capacity &gt;= 50" in text
 
 
+@pytest.mark.slow
 def test_what_comes_from_the_store_is_text_and_never_markup(shop: Shop) -> None:
     spoilt = [
         trial(0, TrialState.FAILED, reason=NASTY),
@@ -160,6 +161,7 @@ def test_what_comes_from_the_store_is_text_and_never_markup(shop: Shop) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.slow
 def test_every_trial_is_listed_with_its_state_and_reason(shop: Shop) -> None:
     fates = [
         completed(0, 100.0),
@@ -177,6 +179,7 @@ def test_every_trial_is_listed_with_its_state_and_reason(shop: Shop) -> None:
     assert all(word in row for word, row in zip(words, rows[1:], strict=True))
 
 
+@pytest.mark.slow
 def test_a_trial_without_one_metric_is_completed_in_part_and_breaks_no_constraint(shop: Shop) -> None:
     partly = replace(completed(1, 40.0), score=None, score_sd=None, feasible=None)
     text = body(shop.report([completed(0, 100.0), partly]))
@@ -210,6 +213,7 @@ def test_few_or_bad_trials_make_a_report_too(shop: Shop, trials: list[TrialRecor
     assert page.open == []
 
 
+@pytest.mark.slow
 def test_the_headline_says_whether_the_campaign_is_finished_and_why(shop: Shop) -> None:
     assert "Not finished: the last session ended: stopped for the night; trials under way: 0." in shop.report(MANY)
 
@@ -245,6 +249,7 @@ def test_a_pool_and_the_best_structures_are_shown_from_the_store_alone(shop: Sho
     assert len(text) < 8e6
 
 
+@pytest.mark.slow
 def test_a_store_without_pictures_of_its_pool_has_a_report(shop: Shop) -> None:
     page = shop.report([in_pool(one, "SrTiO3") for one in MANY], space=with_pool())
     assert "The store keeps no picture of this pool" in page
@@ -261,6 +266,7 @@ def test_a_store_of_another_format_says_which_version_can_read_it(shop: Shop) ->
         shop.page()
 
 
+@pytest.mark.slow
 def test_a_score_by_the_model_of_before_an_amendment_is_marked(shop: Shop) -> None:
     shop.report(MANY[:2])
     store = Store(shop.url)
@@ -271,6 +277,7 @@ def test_a_score_by_the_model_of_before_an_amendment_is_marked(shop: Shop) -> No
     assert "best score by the model, by the earlier weights [points]" in shop.page()
 
 
+@pytest.mark.slow
 def test_a_spent_budget_is_finished(shop: Shop) -> None:
     assert "Finished: all 12 trials are spent." in shop.report(MANY, "all 12 trials are spent", budget={"trials": 12})
 
@@ -302,6 +309,7 @@ def test_a_new_version_gets_a_column_of_its_own(shop: Shop) -> None:
     assert "from session 2" not in text
 
 
+@pytest.mark.slow
 def test_a_store_as_the_commands_know_it_has_a_report(tmp_path: Path) -> None:
     fill(tmp_path)
     path = write_report(Reader(f"sqlite:///{tmp_path / 'small.db'}"), tmp_path / "small.html")

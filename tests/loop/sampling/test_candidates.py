@@ -25,6 +25,7 @@ SPACE = SpaceConfig.model_validate(
 FINITE = SpaceConfig.model_validate({"parameters": {"gas": {"kind": "categorical", "levels": ["a", "b", "c"]}}})
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**31), count=st.integers(1, 40))
 def test_sobol_points_are_different_and_lie_in_the_space(seed: int, count: int) -> None:
     points = sobol(SPACE, count, seed)
@@ -46,6 +47,7 @@ def test_a_space_that_the_constraints_empty_is_an_error() -> None:
         sobol(SPACE.model_copy(update={"constraints": ("temperature >= 1000.0001",)}), 4, 1)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**31))
 def test_neighbours_lie_in_the_space_and_near(seed: int) -> None:
     centre = Candidate(sobol(SPACE, 1, seed)[0], "m")

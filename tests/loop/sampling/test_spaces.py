@@ -19,6 +19,7 @@ from tests.strategies import rich_spaces
 Values = dict[str, Any]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=rich_spaces, seed=st.integers(0, 2**31))
 def test_points_lie_in_the_space_are_different_and_the_longer_list_begins_with_the_shorter(
@@ -32,6 +33,7 @@ def test_points_lie_in_the_space_are_different_and_the_longer_list_begins_with_t
     assert sobol(space, 5, seed) == points[:5]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=rich_spaces, seed=st.integers(0, 2**31))
 def test_what_is_near_lies_in_the_space_too(data: Values, seed: int) -> None:
@@ -43,6 +45,7 @@ def test_what_is_near_lies_in_the_space_too(data: Values, seed: int) -> None:
         assert len({c.key() for c in found} - {centre.key()}) > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=rich_spaces, seed=st.integers(0, 2**31))
 def test_totals_and_equalities_are_exact(data: Values, seed: int) -> None:
@@ -117,6 +120,7 @@ def test_whole_numbers_keep_equalities() -> None:
     assert {p["n"] for p in sobol(space, 20, 1)} == set(range(11))
 
 
+@pytest.mark.slow
 def test_nonlinear_constraints_that_nothing_keeps_are_an_error_with_what_to_do() -> None:
     space = SpaceConfig.model_validate(
         {"parameters": {"a": number(), "b": number()}, "constraints": ["exp(a) <= b - a"]}

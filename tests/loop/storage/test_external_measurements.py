@@ -122,6 +122,7 @@ def test_mixtures_beyond_what_may_be_chosen_are_learnt_from_and_not_proposed(ben
     assert ("row 3: 3 components of mix are there; allowed: at most 2: the models use it" in told) == (at_most == 2)
 
 
+@pytest.mark.slow
 def test_with_cheap_versions_the_start_is_over_once_enough_is_measured(bench: Bench) -> None:
     space = {"parameters": {"x": {"kind": "float", "unit": "1", "low": 0, "high": 1}}}
     cheap = {"guess": {"kind": "computed", "function": "tests.loop.picky:nothing", "gives": ["merit"], "cost": 1}}
@@ -165,6 +166,7 @@ def imported(folder: Path) -> None:
     list(import_table(folder / "old.csv", folder / "small.yaml", None, "x"))
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_is_finished_by_the_next_one(tmp_path: Path) -> None:
     for method in ("create_campaign", "amend", "import_trials"):
         folder = tmp_path / method
@@ -178,6 +180,7 @@ def test_an_import_that_is_killed_is_finished_by_the_next_one(tmp_path: Path) ->
         assert [a.first for a in reader.amendments()] == [0]
 
 
+@pytest.mark.slow
 def test_trials_that_were_to_be_completed_when_a_run_was_killed_are_completed_by_the_next(tmp_path: Path) -> None:
     for method in ("amend", "complete"):
         folder = tmp_path / method

@@ -59,6 +59,7 @@ def test_new_suspicions_stand_in_the_place_of_those_before(url: str) -> None:
     assert [trial.outlier for trial in journal.trials()[:2]] == ["", "still far off"]
 
 
+@pytest.mark.slow
 def test_a_write_waits_for_the_transaction_of_another_process(url: str) -> None:
     journal, other = Journal(url), sqlite3.connect(url.removeprefix("sqlite:///"), check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")

@@ -94,6 +94,7 @@ def learnt(folder: Path, **changes: Any) -> Source:
     return source
 
 
+@pytest.mark.slow
 def test_a_table_of_trials_is_learnt_from_as_it_was_measured(tmp_path: Path) -> None:
     table(tmp_path)
     source = learnt(tmp_path)
@@ -105,12 +106,14 @@ def test_a_table_of_trials_is_learnt_from_as_it_was_measured(tmp_path: Path) -> 
     assert (output.value, output.sd, output.unit) == (pytest.approx(10.0), pytest.approx(1.0), "percent")
 
 
+@pytest.mark.slow
 def test_an_uncertainty_that_nobody_stated_is_an_empty_cell_that_is_read_as_it_was(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(table(tmp_path))))
     assert [row["output sd [1]"] for row in rows[:3]] == ["0.01", "0.01", ""]
     assert [record.metrics["output"].sd for record in learnt(tmp_path).records[:3]] == [0.01, 0.01, 0.0]
 
 
+@pytest.mark.slow
 def test_a_table_of_trials_is_a_table_of_allowed_settings(tmp_path: Path) -> None:
     table(tmp_path)
     data = CAMPAIGN | {"space": CAMPAIGN["space"] | {"rows": {"file": "odd.csv"}}}
@@ -118,6 +121,7 @@ def test_a_table_of_trials_is_a_table_of_allowed_settings(tmp_path: Path) -> Non
     assert list(load_campaign(tmp_path / "next.yaml").space.table or ()) == settings()
 
 
+@pytest.mark.slow
 def test_no_zero_is_negative_and_every_number_has_its_unit(tmp_path: Path) -> None:
     text = table(tmp_path)
     assert ",-0" not in text
@@ -164,6 +168,7 @@ def test_rounded_shares_of_a_trial_are_scaled_and_others_refused_with_how_much_t
         candidate(campaign, given | {"x": "30.4"})
 
 
+@pytest.mark.slow
 def test_a_row_that_is_shown_rounded_can_be_asked_for_as_it_is_shown(tmp_path: Path) -> None:
     table(tmp_path)
     data = CAMPAIGN | {"space": CAMPAIGN["space"] | {"rows": {"file": "odd.csv"}}}

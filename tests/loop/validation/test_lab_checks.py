@@ -277,6 +277,7 @@ def test_a_sample_is_made_before_it_is_measured(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_only_settings_that_may_come_together_count_for_the_time_limit(folder: Path) -> None:
     text = MADE.replace("timeout: 80 h", "timeout: 50 h")
     held = text.replace("metrics:\n", "  constraints: ['temperature + 20 * time <= 1300']\nmetrics:\n")

@@ -36,6 +36,7 @@ def test_the_space_and_constants_lie_within_the_hard_limits(tmp_path: Path, old:
         check(tmp_path, campaign=CAMPAIGN.replace(old, new))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -85,6 +85,7 @@ def test_agrees_with_stock_chgnet_to_six_digits_where_single_precision_has_them(
     np.testing.assert_allclose(ours.vectors[0], vector, rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     st.lists(st.sampled_from(["H", "Li", "O", "Si", "Fe", "La", "Pb", "Pu"]), min_size=1, max_size=6),
@@ -125,6 +126,7 @@ def test_value_does_not_depend_on_what_else_is_evaluated_nor_on_threads() -> Non
         assert np.array_equal(together.vectors[place], alone.vectors[0])
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other() -> None:
     pool = [layered(a=2.8 + 0.01 * i) for i in range(4)] + [rock_salt()]
     here = ChgnetModel().evaluate(pool)

@@ -142,6 +142,7 @@ def start(folder: Path, count: int, between: str = "pass") -> subprocess.Popen[s
     )
 
 
+@pytest.mark.slow
 def test_kill_loses_at_most_the_last_chunk(tmp_path: Path) -> None:
     with start(tmp_path, 80, between="time.sleep(60) if done == 48 else None") as process:
         while process.stdout.readline().strip() != "48":
@@ -153,6 +154,7 @@ def test_kill_loses_at_most_the_last_chunk(tmp_path: Path) -> None:
     np.testing.assert_allclose(result.energy, [cell.volume for cell in cells(80)])
 
 
+@pytest.mark.slow
 def test_two_processes_may_write_the_same_rows_at_once(tmp_path: Path) -> None:
     rivals = [start(tmp_path, 150) for _ in range(2)]
     for rival in rivals:
@@ -227,6 +229,7 @@ def test_few_structures_are_held_at_a_time(tmp_path: Path, small_commits: None) 
     embed(Keyed(take, [structure_key(c) for c in pool]), Watching(), tmp_path)
 
 
+@pytest.mark.slow
 def test_worker_processes_take_over_where_that_is_quicker_and_give_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_commits: None
 ) -> None:

@@ -122,6 +122,7 @@ def test_the_cache_is_where_matgl_has_it() -> None:
     assert matgl_cache() == matgl.config.MATGL_CACHE
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_matgl_is_imported() -> None:
     code = (
         "import sys; from surrogates.features.matgl_files import trouble; trouble('nothing')\n"

@@ -50,6 +50,7 @@ def forest(count: int = 40) -> ExtraTrees:
     return fit_extra_trees(seen(rows(count), cliff(rows(count))), 3)
 
 
+@pytest.mark.slow
 def test_trees_are_asked_where_a_metric_has_cliffs() -> None:
     at = rows(40)
     model = weighed(seen(at, cliff(at)))
@@ -125,6 +126,7 @@ def test_the_mixture_has_the_moments_of_samples_of_its_members() -> None:
     assert torch.allclose(sd.square(), spread.diagonal(), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["trees", "both"])
 def test_the_covariance_with_others_is_that_of_all_together(kind: str) -> None:
     at, wanted, others = rows(40), rows(5, seed=2), rows(2, seed=4)
@@ -133,6 +135,7 @@ def test_the_covariance_with_others_is_that_of_all_together(kind: str) -> None:
     assert torch.allclose(model.cross(wanted, others).double(), together[:5, 5:], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_what_is_under_way_makes_only_its_surroundings_more_certain() -> None:
     at, pending = rows(40), rows(1, seed=6)
     model = weighed(seen(at, cliff(at)))

@@ -48,6 +48,7 @@ def test_what_is_cached_of_fewer_measurements_changes_nothing(floor: float | Non
             assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_views_and_prior_are_judged_as_often_as_hyper_parameters_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, seen = world(60)
     judged: list[int] = []

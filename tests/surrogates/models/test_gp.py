@@ -180,6 +180,7 @@ def test_a_simple_feature_wins_by_itself_where_the_others_say_nothing() -> None:
     assert "constant" not in gp.account["features"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "off"), [(0.5, 0.15), (0.95, 0.05)])
 def test_intervals_cover_their_share(level: float, off: float) -> None:
     inside: list[bool] = []
@@ -301,6 +302,7 @@ def test_inflated_predictions_are_less_sure_and_no_different() -> None:
     assert torch.allclose(2.5 * plain[1], wide[1])
 
 
+@pytest.mark.slow
 def test_many_measurements_are_learnt_from_though_few_fit_the_hyper_parameters() -> None:
     encoder, rows, rng = world(200)
     rows = torch.cat([rows, rows, rows])

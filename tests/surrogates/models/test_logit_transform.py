@@ -62,6 +62,7 @@ def cliffs(seed: int) -> tuple[Encoder, torch.Tensor, torch.Tensor]:
     return encoder, torch.from_numpy(np.column_stack([x, places])), torch.from_numpy(0.02 + 0.96 * share)
 
 
+@pytest.mark.slow
 def test_a_share_with_cliffs_is_predicted_better_and_more_honestly_by_its_logit() -> None:
     errors: dict[bool, list[float]] = {True: [], False: []}
     inside: dict[bool, list[bool]] = {True: [], False: []}

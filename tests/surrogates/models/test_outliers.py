@@ -61,6 +61,7 @@ def test_one_wild_value_does_not_hide_another() -> None:
     assert set(outliers_among(rows, values)) == {4, 11}
 
 
+@pytest.mark.slow
 def test_clean_measurements_are_not_suspected() -> None:
     flagged = [len(outliers_among(rows := places(30, 3, seed), hill(rows))) for seed in range(8)]
     assert sum(flagged) <= 2
@@ -98,6 +99,7 @@ def test_a_surprise_where_little_is_measured_is_not_suspected() -> None:
     assert set(outliers_among(rows, values)) == {20}
 
 
+@pytest.mark.slow
 def test_a_discovery_is_no_longer_suspected_once_a_second_good_point_is_found_beside_it() -> None:
     rows = places(40, 2)
     rows[7] = (0.2, 0.2)

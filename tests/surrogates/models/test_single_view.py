@@ -53,6 +53,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
         return load_pool(table(folder, [{"cif": cif(crystal)} for crystal in carbons()]))
 
 
+@pytest.mark.slow
 def test_volume_per_atom_wins_over_an_embedding_that_does_not_see_it(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_source_with_another_scale_and_shift_tells_what_few_measurements_do_no
     assert error(helped) < 0.2 * error(fit_gp(TASK, seen))
 
 
+@pytest.mark.slow
 def test_an_opposite_source_gets_a_negative_slope() -> None:
     model = fit_with_sources(TASK, (source_of(opposite),), measured(truth, 20, 2))
     assert model.account["sources"]["before"]["slope"] < 0.1

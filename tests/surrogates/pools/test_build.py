@@ -36,6 +36,7 @@ def rows_of(structures: list[Structure]) -> list[dict[str, str]]:
     return [{"cif": cif(structure)} for structure in structures]
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(shuffle=st.randoms(use_true_random=False), count=st.integers(1, len(HALIDES)))
 def test_made_ids_depend_on_neither_order_nor_the_rest_of_the_pool(
@@ -119,6 +120,7 @@ def test_a_pool_is_built_once(tmp_path: Path) -> None:
     assert (again.folder, again.fingerprint()) == (first.folder, first.fingerprint())
 
 
+@pytest.mark.slow
 def test_whatever_decides_about_a_pool_is_in_the_name_of_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def killed(tmp_path: Path, cache: Path) -> TablePoolConfig:
     return config
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_leaves_nothing_that_is_used(killed: TablePoolConfig, cache: Path) -> None:
     (left,) = (cache / "pools").iterdir()
     assert left.suffix == ".tmp"
@@ -204,6 +207,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_used(killed: TablePoolCo
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_the_quicker_of_two_builds_wins_and_the_other_uses_it(tmp_path: Path, cache: Path) -> None:
     config = table(tmp_path, rows_of(HALIDES))
     folders = []

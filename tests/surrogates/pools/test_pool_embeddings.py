@@ -145,6 +145,7 @@ embed_pool(stored_pool(Path({folder!r}), 80), Counter(), progress=report)
 """
 
 
+@pytest.mark.slow
 def test_kill_leaves_no_half_file_and_loses_nothing_that_was_reported(tmp_path: Path) -> None:
     script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}

@@ -22,6 +22,7 @@ def stored(tmp_path: Path) -> Pool:
     return load_pool(table(tmp_path, rows, id="name"))
 
 
+@pytest.mark.slow
 def test_a_stored_pool_equals_one_in_memory(stored: Pool) -> None:
     held = Pool(stored.name, tuple(stored.entries))
     assert isinstance(stored.entries, StoredEntries)
@@ -50,6 +51,7 @@ def test_entries_are_a_sequence(stored: Pool) -> None:
         entries[len(ids)]
 
 
+@pytest.mark.slow
 def test_going_over_a_stored_pool_keeps_few_structures_in_memory(tmp_path: Path) -> None:
     metals = ("Sr", "Ba", "Ca", "La", "Y", "K", "Na", "Rb")
     pool = load_pool(table(tmp_path, [{"cif": cif(perovskite(a, b))} for a, b in permutations(metals, 2)]))

@@ -83,6 +83,7 @@ def test_every_substitution_is_either_in_the_pool_or_rejected_with_a_reason() ->
     assert not {one.id for one in rejected} & set(entries.ids)
 
 
+@pytest.mark.slow
 def test_ids_depend_on_nothing_but_the_compound() -> None:
     backwards, _ = substitute_all(FAMILIES[::-1])
     assert set(backwards.ids) == set(pool().ids)

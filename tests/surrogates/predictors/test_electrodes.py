@@ -39,6 +39,7 @@ def test_units_are_declared() -> None:
     assert (theoretical_capacity.unit, precursor_cost.unit, supply_risk.unit) == ("mAh/g", "USD/kg", "1")
 
 
+@pytest.mark.slow
 def test_every_value_is_finite_and_positive() -> None:
     for predictor in (theoretical_capacity, precursor_cost, supply_risk):
         values = predictor(pool())

@@ -36,6 +36,7 @@ def pool(structures: Sequence[Structure]) -> Pool:
     return Pool("salts", tuple(PoolEntry(f"entry{i}", structure) for i, structure in enumerate(structures)))
 
 
+@pytest.mark.slow
 def test_the_predictor_declares_the_unit_of_the_training_and_ranks_the_pool(model: Path) -> None:
     predictor = trained_prior(model)
     values = predictor(pool(salts()))
@@ -97,6 +98,7 @@ def test_a_model_of_another_quantity_is_refused(model: Path) -> None:
         check_prior(model, "mAh/g")
 
 
+@pytest.mark.slow
 def test_checking_a_prior_loads_no_torch(model: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom surrogates.training.record import read_record\n"

@@ -17,6 +17,7 @@ def labels(formulas: list[str], elements: list[frozenset[str]] | None = None) ->
     return Labels(formulas, structures, elements or [frozenset("O")] * len(formulas))
 
 
+@pytest.mark.slow
 @given(FORMULAS, st.integers(0, 5))
 def test_every_row_is_in_one_part_and_no_formula_in_two(formulas: list[str], seed: int) -> None:
     split = split_rows(labels(formulas), seed)

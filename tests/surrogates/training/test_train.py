@@ -54,6 +54,7 @@ def test_the_record_tells_of_the_data_and_the_course(model: Path) -> None:
     assert record.versions["matgl"] == matgl.__version__
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_changes_nothing() -> None:
     data = dataset(salts(24), heats(salts(24)))
     mixed = data.only(np.random.default_rng(0).permutation(24).tolist())
@@ -62,6 +63,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
     assert one.held_out == two.held_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["m3gnet", "tensornet"])
 def test_every_network_can_be_trained_and_read_again(kind: str, tmp_path: Path) -> None:
     trained, _ = quick(dataset(salts(12), heats(salts(12))), kind=kind, epochs=1)
@@ -71,11 +73,13 @@ def test_every_network_can_be_trained_and_read_again(kind: str, tmp_path: Path) 
     assert MatglModel(str(tmp_path)).evaluate([structure]).energy[0] == pytest.approx(row.predicted, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_training() -> None:
     data = dataset(salts(24), heats(salts(24)))
     assert quick(data, seed=0)[0].record.epochs != quick(data, seed=1)[0].record.epochs
 
 
+@pytest.mark.slow
 def test_a_learning_curve_has_three_sizes_and_ends_with_the_model_itself() -> None:
     trained, reports = quick(dataset(salts(), heats(salts())), learning_curve=True)
     curve = trained.record.learning_curve

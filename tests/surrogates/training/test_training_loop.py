@@ -24,6 +24,7 @@ def data() -> Samples:
     return samples((values - values.mean()) / values.std())
 
 
+@pytest.mark.slow
 def test_the_weights_of_the_best_epoch_are_kept(data: Samples) -> None:
     network = new_network("megnet", 0)
     steps = train_network(network, data, data, Schedule(6, 6, 0))
@@ -32,6 +33,7 @@ def test_the_weights_of_the_best_epoch_are_kept(data: Samples) -> None:
     assert best == sorted(best, reverse=True)
 
 
+@pytest.mark.slow
 def test_training_makes_the_error_smaller(data: Samples) -> None:
     network = new_network("megnet", 0)
     before = error_of(network, data)
@@ -39,12 +41,14 @@ def test_training_makes_the_error_smaller(data: Samples) -> None:
     assert error_of(network, data) < 0.7 * before
 
 
+@pytest.mark.slow
 def test_the_same_training_gives_the_same_weights(data: Samples) -> None:
     one, two = new_network("megnet", 0), new_network("megnet", 0)
     assert train_network(one, data, data, Schedule(3, 3, 5)) == train_network(two, data, data, Schedule(3, 3, 5))
     assert torch.equal(values_of(one, data.graphs), values_of(two, data.graphs))
 
 
+@pytest.mark.slow
 def test_a_batch_that_memory_has_no_room_for_is_learnt_in_parts_alike(
     data: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +67,7 @@ def test_it_stops_when_nothing_gets_better_and_keeps_the_first_weights(data: Sam
     assert torch.equal(values_of(network, data.graphs), first)
 
 
+@pytest.mark.slow
 def test_rows_without_weight_are_not_learnt_from() -> None:
     values = torch.tensor([1.0] * 6 + [50.0] * 6)
     network = new_network("megnet", 0)

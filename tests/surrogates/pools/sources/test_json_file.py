@@ -100,6 +100,7 @@ VALUES = st.recursive(
 ENTRIES = st.dictionaries(st.text(), VALUES, max_size=3) | st.text()
 
 
+@pytest.mark.slow
 @given(data=st.lists(ENTRIES, max_size=5), indent=st.sampled_from([None, 0, 3]), ascii_only=st.booleans())
 def test_the_entries_of_any_list_are_found_where_they_stand(
     data: list[Any], indent: int | None, ascii_only: bool, tmp_path_factory: pytest.TempPathFactory
