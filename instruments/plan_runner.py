@@ -12,6 +12,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
+from bluesky import run_engine
 from bluesky.run_engine import RunEngine
 from bluesky.suspenders import SuspenderBase
 from bluesky.utils import DuringTask, FailedStatus, Msg, RunEngineInterrupted, TransitionError
@@ -131,11 +132,17 @@ class PlanRunner:
 def contain_exits(engine: RunEngine) -> RunEngine:
     """Let a device that exits Python fail as one that raises any other error; return the engine.
 
-    It would else end the thread of the engine's loop, and whoever has called the engine would wait for ever.
+    It would else end the thread of the engine's loop, and whoever has called the engine would wait for ever. What the
+    engine prints for somebody at a prompt of its own goes to Bluesky's log, as nobody sits at one.
     """
+    vars(run_engine)["print"] = _log_instead  # the RunEngine offers no other way
     for name, command in engine._command_registry.items():  # the RunEngine offers no other way to its own commands
         engine.register_command(name, _without_exit(command))
     return engine
+
+
+def _log_instead(*words: object, **_: Any) -> None:
+    run_engine.logger.info(" ".join(map(str, words)))
 
 
 async def _awaited(given: Awaitable[Any]) -> Any:

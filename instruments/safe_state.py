@@ -56,6 +56,11 @@ def make_safe(guarded: GuardedInstrument, reason: str) -> list[str]:
     return [wrong for one in attempts if (wrong := one.wrong(until))]
 
 
+def unsafe_text(station: str, wrong: str) -> str:
+    """Return what people are told of a station that may not be in its safe state."""
+    return f"{station} is NOT in its safe state: {wrong}; look at it now"
+
+
 def _actions(guarded: GuardedInstrument, reason: str) -> Iterator[tuple[str, Any]]:
     safe, instrument = guarded.guard.rules.safe, guarded.instrument
     told = [(part, guarded.parts[part], value) for part, value in safe.items()]

@@ -13,7 +13,7 @@ from campaigns.conditions import Condition
 from instruments.emergency_stop import EmergencyStop, StopFile
 from instruments.guarded_devices import GuardedInstrument
 from instruments.interlock_readings import POLL, InterlockReading, ReadingThreads
-from instruments.safe_state import make_safe
+from instruments.safe_state import make_safe, unsafe_text
 
 _LAB = "the laboratory"
 """Who makes an emergency stop at an alarm."""
@@ -69,12 +69,19 @@ class SafetyMonitor:
         lab: what is watched.
         tell: called, from any thread, with what people have to know.
         act: brings one station into its safe state; in a thread of its own, so that none waits for another.
+        unsafe: called, from any thread, with a station that may not be in its safe state, and what did not work; by
+            default, it is only told.
     """
 
     def __init__(
-        self, lab: WatchedLab, tell: Callable[[str], None], act: Callable[[Action], None] | None = None
+        self,
+        lab: WatchedLab,
+        tell: Callable[[str], None],
+        act: Callable[[Action], None] | None = None,
+        unsafe: Callable[[str, str], None] | None = None,
     ) -> None:
         self._lab, self._tell, self._act = lab, tell, act or in_thread
+        self._unsafe = unsafe or (lambda name, wrong: tell(unsafe_text(name, wrong)))
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="safety", daemon=True)
         self._readers: ReadingThreads | None = None
@@ -153,9 +160,9 @@ class SafetyMonitor:
         while station.busy and time.monotonic() < ends and not self._ended.wait(POLL / 2):
             pass
         wrong = make_safe(guarded, why) if guarded.guard.closed else wrong
-        self._securing.discard(name)
         if wrong:
-            self._tell(f"{name} is NOT in its safe state: {'; '.join(wrong)}; look at it now")
+            self._unsafe(name, "; ".join(wrong))
+        self._securing.discard(name)
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL):

@@ -166,6 +166,8 @@ def _run(
         return Manager(parts, dispatcher, session, retraining).run()
     finally:
         dispatcher.close()
+        for text in dispatcher.safety.news():  # of stations that were told to go into their safe states as it ended
+            on_event(Warned(text))
         if retraining is not None:
             retraining.stop()
 

@@ -40,7 +40,10 @@ def drain(words: _Words, reason: Reason, store: Url = None) -> None:
 
 @station.command()
 def out(words: _Words, reason: Reason, store: Url = None) -> None:
-    """Use stations no more until they are in again; no job that was begun there is asked for by a later run."""
+    """Use stations no more until they are in again; no job that was begun there is asked for by a later run.
+
+    Of one that did not reach its safe state, this says, as 'in' does, that somebody has looked and that it is safe.
+    """
     from campaigns.decisions import StationMode
     from loop.cli.station_orders import set_stations
 
@@ -49,7 +52,7 @@ def out(words: _Words, reason: Reason, store: Url = None) -> None:
 
 @station.command("in")
 def take_in(words: _Words, reason: Reason, store: Url = None) -> None:
-    """Use stations again that were drained, out, paused, or given up after failures."""
+    """Use stations again that were drained, out, paused, given up after failures, or did not reach their safe state."""
     from campaigns.decisions import StationMode
     from loop.cli.station_orders import set_stations
 

@@ -12,7 +12,7 @@ from loop.core.formatting import change_text, trials_text
 from loop.core.records import TrialRecord
 from loop.core.station_modes import HeldStation, held_stations
 from loop.execution.pending_amendments import author
-from loop.storage.artefacts import GIVEN_UP
+from loop.storage.artefacts import GIVEN_UP, UNSAFE
 from loop.storage.lease import current_lease
 
 _MEANS = {
@@ -61,15 +61,17 @@ def _known(names: Sequence[str], editor: JournalEditor) -> Sequence[str]:
 
 def _set(editor: JournalEditor, name: str, mode: StationMode, held: HeldStation | None) -> Iterator[str]:
     """Write into the journal how a station is used, unless it is so already; yield what there is to say."""
-    journal, given_up = editor.journal, editor.journal.artefacts(GIVEN_UP, name)
+    journal = editor.journal
+    settles = [UNSAFE] if mode is StationMode.OUT else [GIVEN_UP, UNSAFE] if mode is StationMode.IN else []
+    settled = [kind for kind in settles if journal.artefacts(kind, name)]
     before = StationMode.IN if held is None else held.mode
-    if before is mode and not given_up:
+    if before is mode and not settled:
         yield f"{name} is {'in use' if held is None else held.text} already; nothing was changed"
         return
     change = SetStation(station=name, mode=mode)
     (one,) = journal.amend([change], (author(), editor.reason), {}, first=journal.count())
-    if mode is StationMode.IN:
-        journal.drop(GIVEN_UP, name)
+    for kind in settled:
+        journal.drop(kind, name)
     yield f"amendment {one.number}: {change_text(editor.campaign, change)}: {_MEANS[mode]}"
     if there := [trial.number for trial in journal.trials() if _under_way(trial, name)]:
         yield f"{trials_text(there)} under way there: 'athanor abort TRIAL' would end that"

@@ -6,7 +6,7 @@ It is worked out from trials and journal, so that it holds whether a run goes on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from campaigns.decisions import Settlement, StationMode
@@ -57,6 +57,8 @@ class CampaignFacts:
     Attributes:
         source: the campaign file as plain data.
         given_up: station to the reason why a session uses it no longer, and since when.
+        unsafe: station to why it may not be in its safe state, and since when.
+        waits: station to why it lets nothing move until people do something, and since when.
         deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
     """
 
@@ -64,13 +66,15 @@ class CampaignFacts:
     amendments: Sequence[Amendment]
     source: Mapping[str, Any]
     given_up: Mapping[str, tuple[str, float]]
+    unsafe: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    waits: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     deadline: float | None = None
 
 
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
-    """Return what is asked of people, the oldest first."""
-    found = [*_uncertain(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
-    return sorted(found, key=lambda one: one.since)
+    """Return what is asked of people: what is not safe, then the oldest first."""
+    found = [*_waiting(facts), *_uncertain(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
+    return [*_unsafe(facts), *sorted(found, key=lambda one: one.since)]
 
 
 def _uncertain(facts: CampaignFacts) -> Iterator[OpenRequest]:
@@ -108,6 +112,22 @@ def _workflow(trial: TrialRecord, source: Mapping[str, Any]) -> Sequence[Mapping
     found = source if trial.fidelity == FULL else source["fidelities"][trial.fidelity]
     steps: Sequence[Mapping[str, Any]] = found.get("workflow") or ()
     return steps
+
+
+def _unsafe(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each station of which nobody has said that it is safe, since it could not be told to be."""
+    for name, (reason, since) in facts.unsafe.items():
+        again = Answer(f"station in {name}", "you have looked at it, and it is safe: use it again")
+        out = Answer(f"station out {name}", "you have looked at it, and it is safe: leave it out")
+        yield OpenRequest(f"look at it now: {name} is NOT in its safe state: {one_line(reason)}", since, (again, out))
+
+
+def _waiting(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each station at which nothing moves until people have done something there."""
+    for name, (reason, since) in facts.waits.items():
+        if name not in facts.unsafe:
+            what = f"{name} waits, and goes on by itself once this is mended: {one_line(reason)}"
+            yield OpenRequest(what, since, (Answer(f"station out {name}", "leave it out, and ask no more"),))
 
 
 def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:

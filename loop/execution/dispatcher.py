@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,7 +76,7 @@ class Dispatcher:
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
-        self.safety = LabSafety(campaign, store.path, self.instruments)
+        self.safety = LabSafety(campaign, store, self.instruments)
         keep = self._documents.keep
         self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
         self.safety.watch(self._stations)
@@ -89,6 +89,7 @@ class Dispatcher:
         self.held: Mapping[str, HeldStation] = {}
         self.holds: list[Hold] = [
             self._people_hold,
+            self._unsafe_hold,
             self._rest_hold,
             self._late_hold,
             self._interlock_hold,
@@ -149,6 +150,10 @@ class Dispatcher:
         held = self.held.get(job.station)
         return None if held is None or (job.attaches and held.attaches) else Held(held.text)
 
+    def _unsafe_hold(self, job: PossibleJob) -> Held | None:
+        why = self.safety.unsafe(job.station)
+        return Held(f"it may not be in its safe state: {why}", asks=True) if why and not job.attaches else None
+
     def _rest_hold(self, job: PossibleJob) -> Held | None:
         return Held("it was not ready, and is tried again") if job.station in self._resting else None
 
@@ -157,7 +162,7 @@ class Dispatcher:
 
     def _interlock_hold(self, job: PossibleJob) -> Held | None:
         reason = self.safety.held(job.station)
-        return Held(reason) if reason else None
+        return Held(reason, asks=True) if reason else None
 
     def _wake(self, when: float) -> None:
         """Have the session look again at a lab time in s, once."""
@@ -184,8 +189,21 @@ class Dispatcher:
         return [name for name in self.choices(step, trial) if self._people_hold(PossibleJob(trial, step, name)) is None]
 
     def readmit(self, station: str) -> None:
-        """Use a station again that had failed time after time."""
+        """Use a station again that had failed time after time, or was not in its safe state."""
         self._failures[station] = 0
+        self.safety.settle(station)
+
+    def waits(self, jobs: Iterable[PossibleJob]) -> dict[str, Held]:
+        """Return station to why it lets nothing move, or to why jobs wait that it could do; not of those people hold.
+
+        Args:
+            jobs: that wait.
+        """
+        found = {name: Held(why, asks=True) for name, why in self.safety.closed.items()}
+        for job in jobs:
+            if self.usable(job.station) and job.station not in found and (held := self.hold(job)) is not None:
+                found[job.station] = held
+        return {name: held for name, held in found.items() if name not in self.held}
 
     def waiting(self, step: StepConfig, trial: TrialRecord) -> bool:
         """Return whether a trial waits for a station that is held now, and may do its step later."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from campaigns.decisions import AbortTrial, SetStation, StationMode, StopRun
 from campaigns.laboratory import StepConfig
+from instruments.safe_state import unsafe_text
 from loop.core.events import Warned
 from loop.core.journal import Amendment
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
+from loop.execution.holds import Held, PossibleJob
 from loop.execution.pending_amendments import refuse
 from loop.execution.session import Session
 from loop.execution.step_runner import StepRunner
 from loop.execution.stop_monitor import StopMonitor
-from loop.storage.artefacts import GIVEN_UP
+from loop.storage.artefacts import GIVEN_UP, WAITS
 
 
 class FloorOrders:
@@ -35,24 +38,45 @@ class FloorOrders:
         self._state, self._session, self._dispatcher, self._steps, self._stop = state, session, dispatcher, steps, stop
         self._seen = max((one.number for one in state.journal), default=0)
         self._told: set[str] = set()
+        self._waits: dict[str, Held] = {}
 
     def begin(self) -> None:
         """Hold the stations that people hold; what failed in an earlier session is tried again."""
-        self._session.store.drop(GIVEN_UP)
+        for kind in (GIVEN_UP, WAITS):
+            self._session.store.drop(kind)
         self._dispatcher.held = self._state.held
         for name, held in self._dispatcher.held.items():
             self._session.on_event(Warned(f"{name} is {held.text}"))
+        for name, why in self._dispatcher.safety.unsafe_stations.items():
+            text = f"{unsafe_text(name, why)}, and say so: 'athanor requests' has the commands"
+            self._session.on_event(Warned(text))
 
     def carry_out(self) -> list[Amendment]:
         """Go by what is new in the journal; return what was done, or refused."""
         return [*self._stations(), *self._orders()]
 
     def tell_waits(self) -> None:
-        """Say once which steps wait for people, as they hold all stations that may do them."""
+        """Say once which steps wait for people, as they hold all stations; keep for all to see what stations wait."""
+        jobs: list[PossibleJob] = []
         for trial in self._state.open:
             step = self._steps.awaited_step(trial)
-            if step is not None and not self._dispatcher.admitting(step, trial):
-                self._tell(step, self._dispatcher.choices(step, trial))
+            if step is None or trial.fidelity in self._dispatcher.computers:
+                continue
+            choices = self._dispatcher.choices(step, trial)
+            jobs += [PossibleJob(trial, step, station) for station in choices]
+            if not self._dispatcher.admitting(step, trial):
+                self._tell(step, choices)
+        self._keep_waits(self._dispatcher.waits(jobs))
+
+    def _keep_waits(self, waits: dict[str, Held]) -> None:
+        """Let the store say why stations wait, for those who ask from another terminal."""
+        for name in self._waits.keys() - waits.keys():
+            self._session.store.drop(WAITS, name)
+        for name, held in waits.items():
+            if self._waits.get(name) != held:
+                kept = {"reason": held.reason, "since": time.time(), "asks": held.asks}
+                self._session.store.keep(WAITS, name, kept)
+        self._waits = waits
 
     def _tell(self, step: StepConfig, stations: Sequence[str]) -> None:
         why = "; ".join(f"{name} is {self._dispatcher.held[name].text}" for name in stations)
@@ -70,6 +94,8 @@ class FloorOrders:
                 if one.change.mode is StationMode.IN:
                     self._dispatcher.readmit(one.change.station)
                     self._session.store.drop(GIVEN_UP, one.change.station)
+                elif one.change.mode is StationMode.OUT:
+                    self._dispatcher.safety.settle(one.change.station)
                 yield one
 
     def _orders(self) -> Iterator[Amendment]:

@@ -31,10 +31,12 @@ class Held:
     Attributes:
         reason: for people, without the station's name.
         ends: lab time in s at which it is over by itself; None where something else ends it, and wakes the session.
+        asks: whether people have to do something about it.
     """
 
     reason: str
     ends: float | None = None
+    asks: bool = False
 
 
 Hold = Callable[[PossibleJob], Held | None]

@@ -5,23 +5,26 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from sqlalchemy.exc import DatabaseError
+
 from campaigns.campaign import Campaign
 from campaigns.conditions import Condition
-from campaigns.errors import CampaignError, LabError, LimitError, Problem, called
+from campaigns.errors import CampaignError, LabError, LimitError, Problem, StoreError, called
 from campaigns.lab_rules import LabFileConfig, ReadingConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from instruments.guarded_devices import GuardedInstrument, part_of
 from instruments.interlock_readings import InterlockReading
 from instruments.job_instrument import JobInstrument
-from instruments.safe_state import make_safe
+from instruments.safe_state import make_safe, unsafe_text
 from instruments.safety_monitor import GivesUp, SafetyMonitor, WatchedLab
 from instruments.station_guard import StationGuard, StationRules
+from loop.storage.artefacts import UNSAFE
 from loop.storage.stop_files import stop_file_of
+from loop.storage.store import Store
 
 _PATIENCE = 2.0
 """Wall time in seconds for which it is waited until stations were told to go into their safe states; not tuned: links
@@ -33,18 +36,21 @@ class LabSafety:
 
     Args:
         campaign: may name a lab file.
-        store: beside which the emergency stop of a campaign without one stands.
+        store: beside which the emergency stop of a campaign without one stands, and which remembers the stations that
+            may not be in their safe states.
         instruments: of all stations.
 
     Raises:
         CampaignError: a reading cannot be made, or the lab file names a part that is not there.
     """
 
-    def __init__(self, campaign: Campaign, store: Path, instruments: Mapping[str, JobInstrument]) -> None:
+    def __init__(self, campaign: Campaign, store: Store, instruments: Mapping[str, JobInstrument]) -> None:
         rules = campaign.rules
-        self.stop = stop_file_of(campaign, store)
+        self._store, self.stop = store, stop_file_of(campaign, store.path)
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._begun: dict[str, int] = {}
+        self._not_safe = {name: str(kept["reason"]) for name, kept in store.artefacts(UNSAFE).items()}
+        self._telling: list[Thread] = []
         self._readings = {} if rules is None else dict(_readings(rules, instruments))
         self._units = {} if rules is None else rules.units
         self._alarms = () if rules is None else rules.alarms
@@ -62,13 +68,16 @@ class LabSafety:
     def watch(self, stations: Mapping[str, GivesUp]) -> None:
         """Begin to watch."""
         lab = WatchedLab(self.stop, self._guarded, stations, self._readings, self._alarms, self._units)
-        self._monitor = SafetyMonitor(lab, self._news.put)
+        self._monitor = SafetyMonitor(lab, self._news.put, unsafe=self._note_unsafe)
         self._monitor.start()
 
     def close(self) -> None:
-        """Stop watching, and take the guards away."""
+        """Stop watching, and take the guards away, once all that are on their way into safe states were told."""
         if self._monitor is not None:
             self._monitor.end()
+        until = time.monotonic() + _PATIENCE
+        for thread in self._telling:
+            thread.join(max(until - time.monotonic(), 0.0))
         self.release()
 
     def release(self) -> None:
@@ -93,6 +102,25 @@ class LabSafety:
         """Return why a station may begin nothing now; empty if it may."""
         return self._guarded[station].guard.closed
 
+    @property
+    def closed(self) -> dict[str, str]:
+        """Station to why nothing moves there, of all at which an interlock or an emergency stop lets nothing move."""
+        return {name: why for name in self._guarded if (why := self.held(name))}
+
+    def unsafe(self, station: str) -> str:
+        """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
+        return self._not_safe.get(station, "")
+
+    @property
+    def unsafe_stations(self) -> dict[str, str]:
+        """Station to why it may not be in its safe state."""
+        return dict(self._not_safe)
+
+    def settle(self, station: str) -> None:
+        """Take note that somebody has looked at a station, and says that it is safe."""
+        self._not_safe.pop(station, None)
+        self._store.drop(UNSAFE, station)
+
     def begins(self, station: str) -> None:
         """Take note that a station begins a job."""
         self._begun[station] = self._guarded[station].guard.trips
@@ -115,10 +143,22 @@ class LabSafety:
         until = time.monotonic() + _PATIENCE
         for thread in threads:
             thread.join(max(until - time.monotonic(), 0.0))
+        self._telling = [thread for thread in (*self._telling, *threads) if thread.is_alive()]
 
     def _secure(self, name: str, reason: str) -> None:
         if wrong := make_safe(self._guarded[name], reason):
-            self._news.put(f"{name} is NOT in its safe state: {'; '.join(wrong)}; look at it now")
+            self._note_unsafe(name, "; ".join(wrong))
+
+    def _note_unsafe(self, name: str, wrong: str) -> None:
+        """Remember, from any thread, that a station may not be in its safe state, until somebody has looked at it."""
+        text, since = unsafe_text(name, wrong), time.time()
+        try:
+            since = self._store.artefacts(UNSAFE, name).get(name, {}).get("since", since)
+            self._store.keep(UNSAFE, name, {"reason": wrong, "since": since})
+        except (StoreError, DatabaseError) as error:
+            text = f"{text} (which could not be stored: {error})"
+        self._not_safe[name] = wrong
+        self._news.put(text)
 
     def _values(self) -> dict[str, Any]:
         return {key: value for one in self._guarded.values() for key, value in one.values().items()}

@@ -6,6 +6,14 @@ HISTORY = "history"
 GIVEN_UP = "station given up"
 """Kind of the artefacts that hold, by station, why a session uses it no longer after failures, and since when."""
 
+UNSAFE = "not in its safe state"
+"""Kind of the artefacts that hold, by station, why it may not be in its safe state, since when, and until when by the
+journal somebody has to say that it is."""
+
+WAITS = "station waits"
+"""Kind of the artefacts that hold, by station, why the jobs that it could do have to wait, since when, and whether that
+needs people; of the session that goes on."""
+
 LOST = "lost job"
 """Kind of the artefacts that hold, by trial and step, what instruments know of it that an earlier copy of the store,
 brought back, did not: the attempt, the station, and whether the trial itself is later than the copy."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
 from loop.core.open_requests import Answer, CampaignFacts, OpenRequest, open_requests
 from loop.core.station_modes import held_stations
-from loop.storage.artefacts import GIVEN_UP
+from loop.storage.artefacts import GIVEN_UP, UNSAFE, WAITS
 from loop.storage.lease import current_lease
 from loop.storage.stop_files import STOP_FILE
 
@@ -26,10 +27,36 @@ _REASON = "--reason 'WHY'"
 
 def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRequest]:
     """Return what the campaign of a store needs from people, where its wall time is spent at a deadline."""
-    given_up = {name: (kept["reason"], kept["since"]) for name, kept in store.artefacts(GIVEN_UP).items()}
     source = read_document(store.campaign().source).data
-    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, given_up, deadline))
+    waits = {name: (one.reason, one.since) for name, one in stored_waits(store).items() if one.asks}
+    given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
+    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, given_up, unsafe, waits, deadline))
     return [*_emergency(store), *found]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWait:
+    """Why a station of a run that goes on lets nothing begin, since when, and whether people have to do something."""
+
+    reason: str
+    since: float
+    asks: bool
+
+
+def stored_waits(store: Reader) -> dict[str, StoredWait]:
+    """Return station to why it waits in the run that goes on now; nothing where none does."""
+    if current_lease(store.path) is None:
+        return {}
+    return {name: StoredWait(**kept) for name, kept in store.artefacts(WAITS).items()}
+
+
+def stored_unsafe(store: Reader) -> dict[str, tuple[str, float]]:
+    """Return station to why it may not be in its safe state, and since when, until somebody has settled that."""
+    return _reasons(store, UNSAFE)
+
+
+def _reasons(store: Reader, kind: str) -> dict[str, tuple[str, float]]:
+    return {name: (kept["reason"], kept["since"]) for name, kept in store.artefacts(kind).items()}
 
 
 def stored_stop(store: Reader) -> StopFile:

@@ -38,7 +38,7 @@ from loop.storage.campaign_status import model_text, stored_front, stored_result
 from loop.storage.lease import Lease, current_lease
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
-from loop.terminal.requests_view import stored_requests, stored_stop
+from loop.terminal.requests_view import stored_requests, stored_stop, stored_unsafe, stored_waits
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -106,10 +106,14 @@ def _campaign_rows(store: Reader, trials: Sequence[TrialRecord], amendments: Seq
 
 
 def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
-    """Return which stations people hold, and how much is asked of people."""
-    held = [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
+    """Return which stations are not safe, are held or wait, and how much is asked of people."""
+    unsafe, waits = stored_unsafe(store), stored_waits(store)
+    rows = [(f"station {n}", f"NOT in its safe state since {date_time(t)}: {why}") for n, (why, t) in unsafe.items()]
+    rows += [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
+    left = {name: one for name, one in waits.items() if name not in unsafe}
+    rows += [(f"station {name}", f"waits since {date_time(one.since)}: {one.reason}") for name, one in left.items()]
     count = len(stored_requests(store))
-    return [*held, ("requests", f"{count}: 'athanor requests' lists them")] if count else held
+    return [*rows, ("requests", f"{count}: 'athanor requests' lists them")] if count else rows
 
 
 def _source_rows(store: Reader) -> Rows:

@@ -60,7 +60,7 @@ def test_a_plan_with_preprocessors_runs_and_its_documents_carry_the_job(runner: 
 
 
 def test_a_suspender_that_trips_in_between_ends_the_plan_and_nothing_is_set_twice(
-    runner: PlanRunner, beam: Signal
+    runner: PlanRunner, beam: Signal, capfd: pytest.CaptureFixture[str]
 ) -> None:
     axis = Counted(name="axis", delay=0.3)
     axis.then = lambda: beam.put(0)  # type: ignore[method-assign]
@@ -70,6 +70,7 @@ def test_a_suspender_that_trips_in_between_ends_the_plan_and_nothing_is_set_twic
     assert axis.sent == 1
     assert "beam" in runner.reason
     assert runner.tripped()
+    assert capfd.readouterr().out == "", "Bluesky prints for somebody at its own prompt"
     beam.put(1)
 
 

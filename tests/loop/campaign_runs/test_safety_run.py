@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.decisions import StationMode
 from campaigns.errors import EmergencyStopError, LabInUseError
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import Cause, TrialState
 from instruments.emergency_stop import StopFile
 from loop.cli.run_orders import abort_trial
+from loop.cli.station_orders import set_stations
 from loop.core.events import Event, StepStarted, TrialEnded, Warned
+from loop.core.open_requests import OpenRequest
 from loop.execution.options import RunOptions, SessionResult
 from loop.storage.reader import Reader
+from loop.terminal.requests_view import stored_requests
 from loop.terminal.status_view import status_rows
 from tests.ruled_campaigns import LAB, write_ruled
 
@@ -38,6 +42,12 @@ class Axis(SynAxis):
         MOVES.append(value)
         self.delay = 0.0 if value == 0 or quick else 60.0
         return super().set(value)
+"""
+STUCK = """
+
+def stuck(value):
+    if value == 0:
+        raise OSError("it is stuck")
 """
 STAGE_LAB = """\
 lab: {kind: real}
@@ -93,13 +103,30 @@ def store(file: Path) -> Reader:
 
 def test_a_station_waits_until_its_interlock_holds_again_which_counts_as_no_failure(tmp_path: Path) -> None:
     file, warned = write_ruled(tmp_path, lab=LAB.replace("coolant > 0.5", "coolant > 1.5")), []
+    shown: list[dict[str, str]] = []
 
-    def mend(event: Event) -> None:
+    def mend() -> None:
+        until(lambda: "station furnace" in dict(status_rows(store(file))))
+        shown.append(dict(status_rows(store(file))))
+        asked.extend(stored_requests(store(file)))
+        sys.modules["hot"].coolant.put(2.0)
+
+    asked: list[OpenRequest] = []
+
+    def on_event(event: Event) -> None:
         if isinstance(event, Warned):
             warned.append(event.text)
-            sys.modules["hot"].coolant.put(2.0)
+            if len(warned) == 1:
+                threading.Thread(target=mend).start()
 
-    result = run(file, mend)
+    result = run(file, on_event)
+    seen = "interlock: door is closed, coolant is 1 L/min; required: door == closed and coolant > 1.5 L/min"
+    assert shown[0]["station furnace"].startswith("waits since 20")
+    assert shown[0]["station furnace"].endswith(f": {seen}")
+    assert [(one.what, one.answers[0].command) for one in asked] == [
+        (f"furnace waits, and goes on by itself once this is mended: {seen}", "station out furnace")
+    ]
+    assert "station furnace" not in dict(status_rows(store(file)))
     assert warned[0] == (
         "furnace: interlock: door is closed, coolant is 1 L/min; required: door == closed and coolant > 1.5 L/min"
     )
@@ -173,6 +200,46 @@ def test_a_second_run_on_the_same_devices_is_refused_before_anything_moves(tmp_p
     assert "the run of campaign ruled (process" in refused[0]
     assert store(other).trials() == []
     assert run(other).trials[0].state is TrialState.COMPLETED
+
+
+def test_a_safe_state_that_is_not_reached_is_asked_about_until_somebody_settles_it_by_name(tmp_path: Path) -> None:
+    file, stop = write_ruled(tmp_path, lab=STAGE_LAB, campaign=STAGE_CAMPAIGN), StopFile(tmp_path / "lab.stop")
+    (tmp_path / "axis.py").write_text(STAGE.replace("MOVES.append", "stuck(value) or MOVES.append"), encoding="utf-8")
+    with (tmp_path / "axis.py").open("a", encoding="utf-8") as module:
+        module.write(STUCK)
+    warned: list[str] = []
+
+    def panic() -> None:
+        until(lambda: sys.modules["axis"].MOVES)
+        stop.make("anna", "smoke")
+
+    def on_event(event: Event) -> None:
+        warned.extend([event.text] if isinstance(event, Warned) else [])
+        if isinstance(event, StepStarted) and not warned:
+            threading.Thread(target=panic).start()
+
+    with pytest.raises(EmergencyStopError):
+        run(file, on_event)
+    assert "stage is NOT in its safe state: x: OSError: it is stuck; look at it now" in warned, "although the run ends"
+    stop.clear("ben", "aired")
+    assert "NOT in its safe state since 20" in dict(status_rows(store(file)))["station stage"]
+    asked, uncertain = stored_requests(store(file))
+    assert asked.what == "look at it now: stage is NOT in its safe state: x: OSError: it is stuck"
+    assert [one.command for one in asked.answers] == ["station in stage", "station out stage"]
+    axis, url = sys.modules["axis"], f"sqlite:///{file.with_suffix('.db')}"
+    axis.quick.append(True)
+    moves = len(axis.MOVES)
+    said: list[str] = []
+
+    def settle(event: Event) -> None:
+        if isinstance(event, Warned) and "NOT in its safe state" in event.text:
+            assert len(axis.MOVES) == moves, "nothing begins before"
+            said.extend(set_stations(["stage"], url, "I moved it by hand", StationMode.IN))
+
+    assert run(file, settle).trials[-1].state is TrialState.COMPLETED
+    assert said == ["amendment 1: stage is in use: it is used again"]
+    assert "station stage" not in dict(status_rows(store(file)))
+    assert [one.what for one in stored_requests(store(file))] == [uncertain.what]
 
 
 def until(reached: Callable[[], object]) -> None:
