@@ -27,7 +27,9 @@ from loop.execution.late_jobs import LateJobs
 from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
+from loop.storage.stop_files import stop_file_of
 from loop.storage.store import Store
+from loop.storage.unsafe_stations import StoredUnsafeStations
 from loop.validation.limit_checks import RecordedLimits
 from surrogates.pools.pool import Pool
 
@@ -76,7 +78,9 @@ class Dispatcher:
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
-        self.safety = LabSafety(campaign, store, self.instruments)
+        self.safety = LabSafety(
+            campaign.rules, stop_file_of(campaign, store.path), self.instruments, StoredUnsafeStations(store)
+        )
         keep = self._documents.keep
         self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
         self.safety.watch(self._stations)

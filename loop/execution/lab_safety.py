@@ -8,23 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from threading import Thread
 from typing import Any
 
-from sqlalchemy.exc import DatabaseError
-
-from campaigns.campaign import Campaign
 from campaigns.conditions import Condition
-from campaigns.errors import CampaignError, LabError, LimitError, Problem, StoreError, called
+from campaigns.errors import CampaignError, LabError, LimitError, Problem, called
 from campaigns.lab_rules import LabFileConfig, ReadingConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
+from instruments.emergency_stop import StopFile
 from instruments.guarded_devices import GuardedInstrument, part_of
 from instruments.interlock_readings import InterlockReading
 from instruments.job_instrument import JobInstrument
 from instruments.safe_state import make_safe, unsafe_text
 from instruments.safety_monitor import GivesUp, SafetyMonitor, WatchedLab
 from instruments.station_guard import StationGuard, StationRules
-from loop.storage.artefacts import UNSAFE
-from loop.storage.stop_files import stop_file_of
-from loop.storage.store import Store
+from loop.storage.unsafe_stations import UnsafeStations
 
 _PATIENCE = 2.0
 """Wall time in seconds for which it is waited until stations were told to go into their safe states; not tuned: links
@@ -32,24 +28,28 @@ answer in milliseconds, and one that is dead shall not keep the others' jobs fro
 
 
 class LabSafety:
-    """Guards all instruments of a campaign, and watches emergency stop and interlocks.
+    """Guards all instruments of a laboratory, and watches emergency stop and interlocks.
 
     Args:
-        campaign: may name a lab file.
-        store: beside which the emergency stop of a campaign without one stands, and which remembers the stations that
-            may not be in their safe states.
+        rules: of a lab file, or None.
+        stop: the laboratory's emergency stop.
         instruments: of all stations.
+        not_safe: remembers the stations that may not be in their safe states.
 
     Raises:
         CampaignError: a reading cannot be made, or the lab file names a part that is not there.
     """
 
-    def __init__(self, campaign: Campaign, store: Store, instruments: Mapping[str, JobInstrument]) -> None:
-        rules = campaign.rules
-        self._store, self.stop = store, stop_file_of(campaign, store.path)
+    def __init__(
+        self,
+        rules: LabFileConfig | None,
+        stop: StopFile,
+        instruments: Mapping[str, JobInstrument],
+        not_safe: UnsafeStations,
+    ) -> None:
+        self.stop, self._not_safe = stop, not_safe
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._begun: dict[str, int] = {}
-        self._not_safe = {name: str(kept["reason"]) for name, kept in store.artefacts(UNSAFE).items()}
         self._telling: list[Thread] = []
         self._readings = {} if rules is None else dict(_readings(rules, instruments))
         self._units = {} if rules is None else rules.units
@@ -86,6 +86,11 @@ class LabSafety:
             one.release()
 
     @property
+    def guarded(self) -> Mapping[str, GuardedInstrument]:
+        """Station to its instrument behind its guard."""
+        return self._guarded
+
+    @property
     def emergency(self) -> str:
         """What people are told of the emergency stop; empty if there is none."""
         stopped = None if self._monitor is None else self._monitor.emergency
@@ -109,17 +114,16 @@ class LabSafety:
 
     def unsafe(self, station: str) -> str:
         """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
-        return self._not_safe.get(station, "")
+        return self._not_safe.known.get(station, "")
 
     @property
     def unsafe_stations(self) -> dict[str, str]:
         """Station to why it may not be in its safe state."""
-        return dict(self._not_safe)
+        return dict(self._not_safe.known)
 
     def settle(self, station: str) -> None:
         """Take note that somebody has looked at a station, and says that it is safe."""
-        self._not_safe.pop(station, None)
-        self._store.drop(UNSAFE, station)
+        self._not_safe.settle(station)
 
     def begins(self, station: str) -> None:
         """Take note that a station begins a job."""
@@ -151,14 +155,9 @@ class LabSafety:
 
     def _note_unsafe(self, name: str, wrong: str) -> None:
         """Remember, from any thread, that a station may not be in its safe state, until somebody has looked at it."""
-        text, since = unsafe_text(name, wrong), time.time()
-        try:
-            since = self._store.artefacts(UNSAFE, name).get(name, {}).get("since", since)
-            self._store.keep(UNSAFE, name, {"reason": wrong, "since": since})
-        except (StoreError, DatabaseError) as error:
-            text = f"{text} (which could not be stored: {error})"
-        self._not_safe[name] = wrong
-        self._news.put(text)
+        failed = self._not_safe.note(name, wrong)
+        text = unsafe_text(name, wrong)
+        self._news.put(f"{text} (which could not be stored: {failed})" if failed else text)
 
     def _values(self) -> dict[str, Any]:
         return {key: value for one in self._guarded.values() for key, value in one.values().items()}
