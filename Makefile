@@ -8,6 +8,8 @@ ATHANOR := ../$(BIN)/athanor
 
 # The models are small: threads of their own would only fight for the cores, and would make sums depend on the machine.
 export OMP_NUM_THREADS = 1
+# Tests start hundreds of processes, each of which would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo static check test bench check-install clean
