@@ -173,7 +173,7 @@ def test_of_a_job_that_was_cut_short_nobody_can_tell_and_nothing_is_repeated(ope
 
 
 def test_a_job_that_takes_too_long_is_stopped_and_unknown(opened: Open) -> None:
-    crew = opened(peak(SynAxis(name="motor", delay=2)), x=X.model_copy(update={"timeout": 0.2}))
+    crew = opened(peak(SynAxis(name="motor", delay=1)), x=X.model_copy(update={"timeout": 0.1}))
     result = did(crew)
     assert not result.ok
     assert "TimeoutError" in (result.error or "")
@@ -182,7 +182,7 @@ def test_a_job_that_takes_too_long_is_stopped_and_unknown(opened: Open) -> None:
 
 @pytest.mark.slow
 def test_a_job_over_its_step_s_time_limit_is_given_up(opened: Open) -> None:
-    crew = opened(peak(SynAxis(name="motor", delay=2)), x=X)
+    crew = opened(peak(SynAxis(name="motor", delay=1)), x=X)
     result = run(crew, job({"x": 1.0}, timeout=0.3))
     assert "did not end within" in (result.error or "")
     assert crew.lab.stage.state.get() == "unknown"

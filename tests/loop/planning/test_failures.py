@@ -46,6 +46,7 @@ def test_the_corner_is_left_and_the_optimum_beside_it_is_found(lab: Lab) -> None
     assert (found.score or 0.0) > 9.9
 
 
+@pytest.mark.slow
 def test_a_proposal_says_how_likely_it_is_to_succeed(lab: Lab) -> None:
     success = lab.trials[-1].proposal.success
     assert success is not None
