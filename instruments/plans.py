@@ -57,7 +57,10 @@ def _dimensions(instrument: JobInstrument) -> list[tuple[list[str], str]]:
 def _perform(instrument: JobInstrument, job: Job) -> Plan:
     yield from bps.clear_checkpoint()
     if not job.adopt:
-        yield from _prepare(instrument, job)
+        if instrument.has_job(job.token):  # from before the store, an earlier copy, was restored
+            job.dispatch()
+        else:
+            yield from _prepare(instrument, job)
     patience = Patience(instrument, job)
     yield from _follow(instrument, job, patience)
     yield from _read(instrument, job, patience)

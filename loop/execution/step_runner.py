@@ -155,8 +155,7 @@ class StepRunner:
             if awaited and self._dispatcher.usable(station):
                 self._follow(job, station)
             return TrialResult(state, reason, cause=result.cause, job=job.token)
-        known = (result.busy and job.adopt) or store.lost_station(job.trial, job.step) is not None
-        if not known:  # else the instrument may know the job by its token, so that the same attempt waits
+        if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
             store.requeue(job.token, now, reason)  # nothing was moved, so that nothing is repeated
         self._state.read_trial(job.trial)
         self._rest(job.trial, station, busy=result.busy)
