@@ -275,14 +275,21 @@ class Objective:
     def score_sd(self, metrics: Mapping[str, float], sds: Mapping[str, float]) -> float:
         """Return the standard uncertainty of the score by first-order propagation (GUM, JCGM 100:2008, 5.1.2).
 
+        The change by one standard uncertainty is taken on the side where it is larger: at the edge of a target window
+        only one of them moves.
+
         Args:
             metrics: metric to value, without derived metrics.
             sds: metric to standard uncertainty; metrics that are missing are exact.
         """
         basic = {n: v for n, v in metrics.items() if n not in self.derived}
         centre = self.score(basic)
-        parts = [self.score({**basic, n: basic[n] + sds.get(n, 0.0)}) - centre for n in basic]
-        return float(sum(p * p for p in parts)) ** 0.5
+        changes = (self._change(centre, basic, n, sds[n]) for n in basic if n in sds)
+        return sum(change**2 for change in changes) ** 0.5
+
+    def _change(self, centre: float, metrics: Mapping[str, float], name: str, sd: float) -> float:
+        """Return by how much the score changes where one metric is off by its standard uncertainty, either way."""
+        return max(abs(float(self.score({**metrics, name: metrics[name] + step})) - centre) for step in (-sd, sd))
 
 
 def build_objective(config: ObjectiveConfig, metrics: Mapping[str, MetricConfig]) -> Objective:

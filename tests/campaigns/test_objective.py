@@ -75,6 +75,16 @@ def test_the_uncertainty_agrees_with_sampling() -> None:
     assert sd == pytest.approx(CATHODE.score(samples).std(), rel=0.02)
 
 
+def test_just_outside_a_window_the_uncertainty_is_that_of_the_side_that_changes_the_score() -> None:
+    window = objective(
+        {"voltage": {"kind": "measured", "unit": "V"}},
+        {"goal": "target", "metric": "voltage", "low": 3.6, "high": 4.0, "scale": "100 mV"},
+    )
+    assert window.score_sd({"voltage": 3.99}, {"voltage": 0.05}) == pytest.approx(0.4)
+    assert window.score_sd({"voltage": 3.59}, {"voltage": 0.05}) == pytest.approx(0.5)
+    assert window.score_sd({"voltage": 4.01}, {"voltage": 0.05}) == pytest.approx(0.5)
+
+
 def test_derived_values_in_a_trial_s_metrics_change_nothing() -> None:
     metrics = {"capacity": 200.0, "voltage": 3.8}
     sds = {"capacity": 2.0, "voltage": 0.01}
