@@ -99,6 +99,8 @@ class JobInstrument(Device):
         defaults: values of the settings that a recipe may leave out.
         interlocks: signal to the value that it must have before a job may start.
         readbacks: setting to where it is read after a job; by default the setting itself, at the device.
+        remembers_jobs: whether it remembers its jobs by itself; else it is made with a
+            ``job_memory``, in which it keeps them.
         silence: what the link to the instrument says while that does not answer in a job; empty while it does.
     """
 
@@ -107,6 +109,7 @@ class JobInstrument(Device):
     defaults: ClassVar[Mapping[str, Scalar]] = {}
     interlocks: ClassVar[Mapping[str, str]] = {}
     readbacks: ClassVar[Mapping[str, Readback]] = {}
+    remembers_jobs: ClassVar[bool] = True
 
     sample = text()
     material = text()

@@ -15,7 +15,7 @@ from instruments.job_instrument import NO_MATERIAL, JobInstrument
 from instruments.patience import Patience
 from instruments.plan_runner import Plan, contained
 from instruments.proof import agrees, proven
-from instruments.step_errors import is_silence
+from instruments.step_errors import SILENT, is_silence
 
 EVENTS = 1
 """Events of a complete run."""
@@ -57,7 +57,7 @@ def _dimensions(instrument: JobInstrument) -> list[tuple[list[str], str]]:
 def _perform(instrument: JobInstrument, job: Job) -> Plan:
     yield from bps.clear_checkpoint()
     if not job.adopt:
-        if instrument.has_job(job.token):  # from before the store, an earlier copy, was restored
+        if _has_begun(instrument, job):
             job.dispatch()
         else:
             yield from _prepare(instrument, job)
@@ -88,6 +88,18 @@ def _follow(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
             attach = True
         else:
             return
+
+
+def _has_begun(instrument: JobInstrument, job: Job) -> bool:
+    """Return whether a job that is to be begun was begun already: the store may be an earlier copy.
+
+    Raises:
+        LabError: the instrument does not answer.
+    """
+    try:
+        return instrument.has_job(job.token)
+    except SILENT as error:
+        raise LabError(f"{instrument.name} does not answer: {error}; nothing was moved") from error
 
 
 def _check_known(instrument: JobInstrument, job: Job) -> None:

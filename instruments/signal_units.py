@@ -61,7 +61,7 @@ def agreed(declared: str, stated: str, name: str) -> str:
     if not same_numbers(meant, declared):
         raise LimitError(
             f"{name} is in {stated!r} by its server, and its driver is written for {declared}; nothing was moved; "
-            "correct the record's EGU field, or the driver"
+            "correct what the server states (the EGU field of an EPICS record), or the driver"
         )
     return declared
 

@@ -20,7 +20,7 @@ _STANDARD = {Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "plat
 _NEVER = sys.stdlib_module_names | set(sys.builtin_module_names) | {"__main__", "__mp_main__", "test"}
 
 
-_EXTRAS = {"asyncua": "opcua", "ophyd_async": "ophyd-async", "pyvisa": "scpi", "requests": "http"}
+_EXTRAS = {"asyncua": "opcua", "ophyd_async": "ophyd-async", "pyvisa": "scpi", "requests": "http", "sila2": "sila2"}
 """Packages that devices may need and that are not installed by themselves, to the extra that has them."""
 
 

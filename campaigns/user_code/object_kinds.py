@@ -31,7 +31,7 @@ _DEVICE_SETTINGS = ("prefix", "kind", "read_attrs", "configuration_attrs", "labe
 """Arguments of an ophyd device that a campaign file may give."""
 HARMLESS = {"reads", "in_unit", "cache", "lru_cache"}
 """Decorators that leave alone what a function takes and gives."""
-_GIVEN = ("name", "clock")
+_GIVEN = ("name", "clock", "job_memory")
 """Arguments of a device that its station gives."""
 
 

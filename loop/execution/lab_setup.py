@@ -27,10 +27,11 @@ from instruments.devices.epics_signal import use_control_layer
 from instruments.devices.process_instrument import ProcessInstrument
 from instruments.devices.question_line import ANSWERING
 from instruments.job_instrument import JobInstrument
+from instruments.job_memory import JobMemory
 from instruments.lab import Lab
 from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
-from loop.execution.device_binding import CONNECTING, JobRecords, bound_instrument, load_devices
+from loop.execution.device_binding import CONNECTING, JobRecords, bound_instrument, load_devices, memory_folder
 from loop.storage.witnesses import lab_folder
 from loop.validation.limit_checks import HasLimits, constant, converted
 
@@ -122,7 +123,9 @@ def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRec
     where = f"stations.{name}.device"
     if config.device is not None and config.plan is None and is_job_instrument(found["device"]):
         device = found["device"]
-        return _begun(called(device, config.device, where, name=name, clock=lab.clock, **config.settings), where)
+        memory = {} if device.remembers_jobs else {"job_memory": JobMemory(memory_folder(records.state, name))}
+        made = called(device, config.device, where, name=name, clock=lab.clock, **memory, **config.settings)
+        return _begun(made, where)
     made = bound_instrument((name, config), found, lab.clock, records)
     if isinstance(lab, RealLab):
         lab.on_close(made.close)

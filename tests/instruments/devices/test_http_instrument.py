@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ophyd import Component
 
+from campaigns.errors import LabError
 from campaigns.values import Cause
 from instruments.devices.http_instrument import HttpInstrument
 from instruments.job import Job, StepResult
@@ -34,7 +35,7 @@ class Service:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.begun: list[str] = []
         self.takes, self.ending = 0.1, {"state": "done", "data": {"density": 2.5}}
-        self.refusal = ""
+        self.refusal, self.knows = "", ""
         self.port = 0
         self.open()
 
@@ -64,6 +65,9 @@ class Service:
                 self.answer(201, "{}")
 
             def do_GET(self) -> None:
+                if service.knows and self.headers["Authorization"] != service.knows:
+                    self.answer(401, "")
+                    return
                 job = service.jobs.get(self.path.rpartition("/")[2])
                 if job is None:
                     self.answer(404, "")
@@ -86,9 +90,10 @@ class Service:
 class Floor(RealLab):
     """A lab of one press."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, **settings: str) -> None:
         super().__init__(0.0)
-        self.press = Press(name="press", clock=self.clock, url=f"http://127.0.0.1:{port}/", poll=0.02, timeout=0.3)
+        given: dict[str, Any] = {"url": f"http://127.0.0.1:{port}/", "poll": 0.02, "timeout": 0.3, **settings}
+        self.press = Press(name="press", clock=self.clock, **given)
 
     def instrument(self, name: str) -> Press:
         assert name == "press"
@@ -103,12 +108,12 @@ def service(no_leaks: None) -> Iterator[Service]:
 
 
 @pytest.fixture
-def press(service: Service) -> Iterator[Callable[[], Crew[Floor]]]:
+def press(service: Service) -> Iterator[Callable[..., Crew[Floor]]]:
     """A function that returns the crew of a press, anew after a kill of the controller."""
     crews: list[Crew[Floor]] = []
 
-    def make() -> Crew[Floor]:
-        crews.append(Crew(Floor(service.port), "press"))
+    def make(**settings: str) -> Crew[Floor]:
+        crews.append(Crew(Floor(service.port, **settings), "press"))
         return crews[-1]
 
     yield make
@@ -190,6 +195,35 @@ def test_what_the_service_says_of_a_failure_is_told(
     result = run(press())
     assert said in (result.error or "")
     assert result.cause is cause
+
+
+def test_a_service_is_told_who_we_are_and_is_waited_for_when_it_has_forgotten(
+    service: Service, press: Callable[..., Crew[Floor]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESS_TOKEN", "let-me-in")
+    service.knows = "Bearer let-me-in"
+    stranger = run(press())
+    assert "answers 401 Unauthorized; nothing was moved" in (stranger.error or "")
+    crew = press(bearer="PRESS_TOKEN")
+    service.takes = 0.3
+    crew.submit(job())
+    while not crew.lab.press.progress().startswith("pressing"):
+        time.sleep(0.01)
+    service.knows = "Bearer another"
+    while "401" not in crew.lab.press.progress():
+        time.sleep(0.01)
+    service.knows = ""
+    assert crew.wait().ok
+    assert len(service.begun) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [({"bearer": "UNSET"}, "variable UNSET is not set"), ({"certificate": "none.pem"}, "there is no file none.pem")],
+)
+def test_what_is_needed_to_reach_a_service_is_there_from_the_start(settings: dict[str, str], text: str) -> None:
+    with pytest.raises(LabError, match=text):
+        Floor(1, **settings)
 
 
 def test_nothing_is_moved_while_nobody_answers(press: Callable[[], Crew[Floor]], service: Service) -> None:
