@@ -8,14 +8,14 @@ from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
-from campaigns.errors import LabError, StepError, UnknownJobError
+from campaigns.errors import BusyError, LabError, StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.job import Job
 from instruments.job_instrument import NO_MATERIAL, JobInstrument
 from instruments.patience import Patience
 from instruments.plan_runner import Plan, contained
 from instruments.proof import agrees, proven
-from instruments.step_errors import SILENT, is_silence
+from instruments.step_errors import is_silence
 
 EVENTS = 1
 """Events of a complete run."""
@@ -57,10 +57,7 @@ def _dimensions(instrument: JobInstrument) -> list[tuple[list[str], str]]:
 def _perform(instrument: JobInstrument, job: Job) -> Plan:
     yield from bps.clear_checkpoint()
     if not job.adopt:
-        if _has_begun(instrument, job):
-            job.dispatch()
-        else:
-            yield from _prepare(instrument, job)
+        yield from _prepare(instrument, job)
     patience = Patience(instrument, job)
     yield from _follow(instrument, job, patience)
     yield from _read(instrument, job, patience)
@@ -90,18 +87,6 @@ def _follow(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:
             return
 
 
-def _has_begun(instrument: JobInstrument, job: Job) -> bool:
-    """Return whether a job that is to be begun was begun already: the store may be an earlier copy.
-
-    Raises:
-        LabError: the instrument does not answer.
-    """
-    try:
-        return instrument.has_job(job.token)
-    except SILENT as error:
-        raise LabError(f"{instrument.name} does not answer: {error}; nothing was moved") from error
-
-
 def _check_known(instrument: JobInstrument, job: Job) -> None:
     if not instrument.has_job(job.token):
         raise UnknownJobError(
@@ -111,7 +96,13 @@ def _check_known(instrument: JobInstrument, job: Job) -> None:
 
 def _prepare(instrument: JobInstrument, job: Job) -> Plan:
     recipe = instrument.with_defaults(job.recipe)
-    instrument.check_ready()
+    try:
+        instrument.check_ready()
+    except BusyError:
+        if not instrument.has_job(job.token):
+            raise
+        job.dispatch()  # it has begun this job already, of which the store, an earlier copy, knows nothing
+        return
     header: dict[str, Scalar] = {
         "sample": job.sample,
         "material": job.material or NO_MATERIAL,

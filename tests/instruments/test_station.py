@@ -288,7 +288,7 @@ def test_a_link_that_is_silent_as_a_job_begins_is_asked_again_by_its_token(
 
     def start(token: str) -> None:
         begin(token)
-        if "told, but nobody heard the answer" not in said:
+        if not said:
             said.append("told, but nobody heard the answer")
             raise TimeoutError("no answer")
 
@@ -300,7 +300,7 @@ def test_a_link_that_is_silent_as_a_job_begins_is_asked_again_by_its_token(
     monkeypatch.setattr(oven, "has_job", has_job)
     (result,) = crew.run(job("oven"))
     assert result.ok
-    assert said[-2:] == ["told, but nobody heard the answer", "oven trial 3: disconnected"]
+    assert said[1:] == ["oven trial 3: disconnected"]
     assert len(list(crew.lab.ledger)) == 1
 
 
