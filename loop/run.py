@@ -59,7 +59,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
     Args:
         campaign: what to do.
         options: where to keep it, and how the user may end it.
-        on_event: called with everything that happens, in this thread.
+        on_event: called with everything that happens, in this thread; in others only with what the store waits for.
 
     Raises:
         AthanorError: the campaign cannot be run: file, lab, model or store.
@@ -86,6 +86,7 @@ def run(campaign: Campaign, options: RunOptions, on_event: Callable[[Event], Non
 def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[Event], None]) -> SessionResult:
     """Run or continue a campaign whose parts are ready; see ``run``."""
     store = Store(options.store_url)
+    store.on_wait = lambda text: on_event(Warned(text))
     outcome = "failed"
     try:
         store.begin(campaign_record(parts.campaign, options.source_text), versions())

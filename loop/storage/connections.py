@@ -8,10 +8,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-_PATIENCE = 60.0
-"""Seconds that a transaction waits for that of another process. Not tuned: below the two minutes after which a station
-gives up a job that waits for its documents to be kept.
-"""
+from loop.storage.write_waits import PATIENCE
 
 
 def is_empty(path: Path) -> bool:
@@ -66,7 +63,7 @@ def _copied(path: Path, log: Path) -> sqlite3.Connection:
 def _connect(path: Path, how: str, *pragmas: str) -> sqlite3.Connection:
     # SQLAlchemy's pool gives a connection to one thread at a time.
     url = f"{path.absolute().as_uri()}?{how}"
-    connection = sqlite3.connect(url, uri=True, timeout=_PATIENCE, check_same_thread=False)
+    connection = sqlite3.connect(url, uri=True, timeout=PATIENCE, check_same_thread=False)
     try:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")

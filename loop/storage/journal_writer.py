@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlmodel import Session, SQLModel, col, delete
@@ -16,16 +18,22 @@ from loop.core.records import TrialResult
 from loop.storage.reader import Reader
 from loop.storage.stored_rows import rescore
 from loop.storage.tables import AmendmentRow, ArtefactRow, OutlierRow, amendment
+from loop.storage.write_waits import Tell, told_of_lock, wait_for_room
 
 
 class Journal(Reader):
-    """The store of a campaign to whose journal an operator writes, whether a run goes on meanwhile or not."""
+    """The store of a campaign to whose journal an operator writes, whether a run goes on meanwhile or not.
+
+    Attributes:
+        on_wait: told what a write waits for, from any thread; by default it is printed, as commands have it.
+    """
 
     _writable = True
 
     def __init__(self, url: str) -> None:
         """Open the store at ``url``; see ``Reader``."""
         super().__init__(url)
+        self.on_wait: Tell = partial(print, file=sys.stderr)
         self._write = threading.Lock()
         SQLModel.metadata.create_all(self._engine)  # a store of an earlier version has no journal
 
@@ -74,7 +82,13 @@ class Journal(Reader):
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
-        """Write in one transaction, which waits for those of other processes."""
+        """Write in one transaction, which waits for room on the disk, and for those of other processes.
+
+        Raises:
+            StoreError: it has waited for too long.
+        """
+        wait_for_room(self.path, self.on_wait)
         with self._write, Session(self._engine) as session, session.begin():
-            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            with told_of_lock(self.path, self.on_wait):
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session

@@ -89,7 +89,7 @@ def test_a_full_disk_ends_with_what_to_do_and_the_store_stays_whole(store: Store
 
 
 def test_a_long_lock_of_another_process_ends_with_what_to_do(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.storage.connections._PATIENCE", 0.1)
+    monkeypatch.setattr("loop.storage.connections.PATIENCE", 0.1)
     store = Store(f"sqlite:///{file}")
     with closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN IMMEDIATE")
