@@ -16,6 +16,7 @@ from campaigns.lab_rules import LabFileConfig
 from campaigns.laboratory import StationConfig, StepConfig
 from campaigns.metrics import ComputedConfig, MeasuredConfig, MetricConfig
 from campaigns.objective import Objective, ObjectiveConfig, build_objective
+from campaigns.request_limits import RequestsConfig
 from campaigns.spaces.space import SpaceConfig
 from campaigns.surrogate import SurrogateConfig
 from campaigns.warm_start import WarmStartConfig
@@ -129,6 +130,8 @@ class Campaign(Config):
     subscribers: tuple[DottedPath, ...] = ()
     """Bluesky callbacks of your own, which get all documents as they come: functions of name and document, objects that
     can be called so, or classes of such, without arguments. One that raises costs a warning."""
+    requests: RequestsConfig = RequestsConfig()
+    """What becomes of what people are asked, such as about an uncertain trial, and do not answer; see operators.md."""
     budget: BudgetConfig
     """Limits on trials, time and cost, at which the campaign stops."""
     stopping: tuple[StoppingRuleConfig, ...] = ()

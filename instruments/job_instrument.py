@@ -101,6 +101,7 @@ class JobInstrument(Device):
         readbacks: setting to where it is read after a job; by default the setting itself, at the device.
         remembers_jobs: whether it remembers its jobs by itself; else it is made with a
             ``job_memory``, in which it keeps them.
+        answers_later: whether it can tell later what became of a job that was cut short, as it does jobs by itself.
         silence: what the link to the instrument says while that does not answer in a job; empty while it does.
     """
 
@@ -110,6 +111,7 @@ class JobInstrument(Device):
     interlocks: ClassVar[Mapping[str, str]] = {}
     readbacks: ClassVar[Mapping[str, Readback]] = {}
     remembers_jobs: ClassVar[bool] = True
+    answers_later: ClassVar[bool] = True
 
     sample = text()
     material = text()

@@ -56,6 +56,8 @@ class BoundInstrument(JobInstrument):
     short, by the end of the controller, is never begun again: nobody can tell what its sample has seen.
     """
 
+    answers_later = False
+
     def __init__(
         self, prefix: str = "", *, name: str, clock: Clock, binding: Binding, memory: JobMemory, **more: Any
     ) -> None:

@@ -30,12 +30,14 @@ class DriverFacts:
         units: numeric setting to its unit.
         choices: text setting to the values that it may take.
         defaults: values of settings that a recipe may leave out.
+        answers_later: whether it can tell later what became of a job that was cut short.
     """
 
     settings: tuple[str, ...]
     units: Mapping[str, str]
     choices: Mapping[str, tuple[str, ...]]
     defaults: Mapping[str, Scalar]
+    answers_later: bool = True
 
 
 class ProcessInstrument(JobInstrument):
@@ -59,6 +61,7 @@ class ProcessInstrument(JobInstrument):
         }
         made: type[ProcessInstrument] = create_device_from_components(cls.__name__, base_class=cls, **found)
         made.settings, made.texts, made.defaults = facts.settings, frozenset(facts.choices), dict(facts.defaults)
+        made.answers_later = facts.answers_later
         return made
 
     @property

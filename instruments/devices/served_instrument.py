@@ -79,7 +79,8 @@ class ServedInstrument:
         instrument = self.instrument
         choices = instrument.limits.choices
         units = {key: instrument.unit_of(key) for key in instrument.settings if key not in choices}
-        return DriverFacts(tuple(instrument.settings), units, choices, dict(instrument.defaults))
+        settings, defaults = tuple(instrument.settings), dict(instrument.defaults)
+        return DriverFacts(settings, units, choices, defaults, instrument.answers_later)
 
     def start(self, token: str, job: Mapping[str, Scalar], campaign: Mapping[str, Any]) -> dict[str, Any]:
         """Start a job of a campaign, or attach to it; return the settings that it has."""

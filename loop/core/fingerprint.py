@@ -14,7 +14,7 @@ from campaigns.parsing.yaml_lines import read_document
 from loop.core.campaign_records import CampaignRecord
 
 _NOT_IN_IT: Mapping[str, Any] = {
-    **dict.fromkeys(("description", "budget", "stopping", "history", "lab", "subscribers"), True),
+    **dict.fromkeys(("description", "budget", "stopping", "history", "lab", "requests", "subscribers"), True),
     "workflow": {"__all__": {"timeout", "analysis_timeout", "analysis_settings"}},
     "metrics": {"__all__": {"plausible"}},
 }
@@ -23,8 +23,8 @@ _NOT_IN_IT: Mapping[str, Any] = {
 What was imported of the history stands in the store, and so does what an analysis gave by its earlier settings."""
 
 MAY_CHANGE = (
-    "description, budget, stopping, history, lab, subscribers, timeout, analysis_timeout and analysis_settings of a "
-    "step, plausible of a metric"
+    "description, budget, stopping, history, lab, requests, subscribers, timeout, analysis_timeout and "
+    "analysis_settings of a step, plausible of a metric"
 )
 """The same, in words."""
 

@@ -5,7 +5,7 @@ It is worked out from trials and journal, so that it holds whether a run goes on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,12 +42,14 @@ class OpenRequest:
         since: seconds since the epoch.
         answers: at least one.
         until: when it is too late, in seconds since the epoch; None where there is no limit.
+        otherwise: what is done if nobody answers, and when; empty where it waits for ever.
     """
 
     what: str
     since: float
     answers: tuple[Answer, ...]
     until: float | None = None
+    otherwise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class CampaignFacts:
         given_up: station to the reason why a session uses it no longer, and since when.
         unsafe: station to why it may not be in its safe state, and since when.
         waits: station to why it lets nothing move until people do something, and since when.
+        forgetful: stations that can tell no more of a job than what the store says already.
         deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
     """
 
@@ -68,6 +71,7 @@ class CampaignFacts:
     given_up: Mapping[str, tuple[str, float]]
     unsafe: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     waits: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    forgetful: Collection[str] = ()
     deadline: float | None = None
 
 
@@ -83,12 +87,30 @@ def _uncertain(facts: CampaignFacts) -> Iterator[OpenRequest]:
     for trial in facts.trials:
         if trial.state is TrialState.UNCERTAIN and trial.number not in decided:
             what = f"what became of sample {trial.number}? {one_line(trial.reason)}"
-            yield OpenRequest(what, trial.ended or trial.created, tuple(_ways(trial, facts.source)))
+            ways = tuple(_ways(trial, facts))
+            yield OpenRequest(what, trial.ended or trial.created, ways, otherwise=_otherwise(facts.source, "trial"))
 
 
-def _ways(trial: TrialRecord, source: Mapping[str, Any]) -> Iterator[Answer]:
-    number, last = trial.number, trial.steps[-1]
-    if last.station not in (COMPUTER, BY_HAND):
+_DONE = {
+    "discard": "the sample is given up",
+    "out": "it is taken out",
+    "stop": "the run ends after the current trials, as does each later one",
+}
+
+
+def _otherwise(source: Mapping[str, Any], kind: str) -> str:
+    """Return what the campaign file says of requests of a kind that nobody answers."""
+    limit = dict(source.get("requests") or {}).get(kind)
+    if limit is None:
+        return ""
+    given = limit["time_limit"]
+    after = given if isinstance(given, str) else f"{given:g} s"
+    return f"without an answer after {after} of a run, {_DONE[limit['then']]}"
+
+
+def _ways(trial: TrialRecord, facts: CampaignFacts) -> Iterator[Answer]:
+    number, last, source = trial.number, trial.steps[-1], facts.source
+    if last.station not in (COMPUTER, BY_HAND, *facts.forgetful):
         yield Answer(f"trial attach {number}", f"ask {last.station} again, and wait for the end of its job")
         yield Answer(f"trial reread {number}", f"the job is done: read its data again from {last.station}")
     if (metrics := _metrics(trial, last.name, source)) is not None:
@@ -137,7 +159,8 @@ def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:
         if name not in held:
             what = f"{name} is no longer used, as it failed time after time: {one_line(reason)}"
             mended = Answer(f"station in {name}", "it is mended: use it again")
-            yield OpenRequest(what, since, (mended, Answer(f"station out {name}", "leave it out, and ask no more")))
+            out = Answer(f"station out {name}", "leave it out, and ask no more")
+            yield OpenRequest(what, since, (mended, out), otherwise=_otherwise(facts.source, "station"))
 
 
 def _held(facts: CampaignFacts) -> Iterator[OpenRequest]:

@@ -63,6 +63,7 @@ class Dispatcher:
 
     Attributes:
         holds: reasons for which a job may not begin now, in the order in which they are asked.
+        given_up: station that has failed time after time to the lab time in s at which it did so last.
         woken: called on the clock when a hold has ended by itself, on which the receiver is at work then.
     """
 
@@ -85,6 +86,7 @@ class Dispatcher:
         self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
         self.safety.watch(self._stations)
         self._failures = dict.fromkeys(self._stations, 0)
+        self.given_up: dict[str, float] = {}
         self._latest = {**dict.fromkeys(self._stations, ""), **self.absent}
         self._resting: set[str] = set()
         self.late = LateJobs(self._stations, lab.clock)
@@ -143,7 +145,7 @@ class Dispatcher:
             if (held := self.hold(PossibleJob(trial, step, station))) is None:
                 return station
             if held.ends is not None:
-                self._wake(held.ends)
+                self.wake_at(held.ends)
         return None
 
     def hold(self, job: PossibleJob) -> Held | None:
@@ -168,7 +170,7 @@ class Dispatcher:
         reason = self.safety.held(job.station)
         return Held(reason, asks=True) if reason else None
 
-    def _wake(self, when: float) -> None:
+    def wake_at(self, when: float) -> None:
         """Have the session look again at a lab time in s, once."""
         if when in self._wakes:
             return
@@ -195,6 +197,7 @@ class Dispatcher:
     def readmit(self, station: str) -> None:
         """Use a station again that had failed time after time, or was not in its safe state."""
         self._failures[station] = 0
+        self.given_up.pop(station, None)
         self.safety.settle(station)
 
     def waits(self, jobs: Iterable[PossibleJob]) -> dict[str, Held]:
@@ -295,6 +298,8 @@ class Dispatcher:
         well = result.ok or result.cause is Cause.SAMPLE
         self._failures[station] = 0 if well else self._failures[station] + 1
         self._latest[station] = "" if well else result.error or ""
+        if self._failures[station] == _MOST_FAILURES:
+            self.given_up[station] = result.ended
         return self._failures[station] == _MOST_FAILURES
 
     def _stays_occupied(self, station: str, result: StepResult) -> bool:

@@ -18,7 +18,7 @@ from loop.execution.pending_amendments import refuse
 from loop.execution.session import Session
 from loop.execution.step_runner import StepRunner
 from loop.execution.stop_monitor import StopMonitor
-from loop.storage.artefacts import GIVEN_UP, WAITS
+from loop.storage.artefacts import FORGETFUL, GIVEN_UP, WAITS
 
 
 class FloorOrders:
@@ -42,8 +42,11 @@ class FloorOrders:
 
     def begin(self) -> None:
         """Hold the stations that people hold; what failed in an earlier session is tried again."""
-        for kind in (GIVEN_UP, WAITS):
+        for kind in (GIVEN_UP, WAITS, FORGETFUL):
             self._session.store.drop(kind)
+        for name, instrument in self._dispatcher.instruments.items():
+            if not instrument.answers_later:
+                self._session.store.keep(FORGETFUL, name, {})
         self._dispatcher.held = self._state.held
         for name, held in self._dispatcher.held.items():
             self._session.on_event(Warned(f"{name} is {held.text}"))

@@ -39,6 +39,7 @@ from loop.execution.settlements import settle_pending
 from loop.execution.step_runner import StepRunner
 from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
 from loop.execution.trial_import import computed_of, import_pending
+from loop.execution.unanswered import Unanswered
 from loop.planning.failures import never_had
 from loop.planning.planner import Suggestion
 from loop.planning.shortlist import SpaceExhaustedError
@@ -63,6 +64,7 @@ class Manager:
         self._stop = StopMonitor(session, self._state)
         self._steps = StepRunner(self._state, session, dispatcher)
         self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
+        self._unanswered = Unanswered(self._state, dispatcher)
         self._completion = TrialCompletion(parts, session, self._state, retraining)
         self._proposals_left = session.options.max_trials
         dispatcher.analyst.abandoned = session.options.abort.is_set
@@ -292,7 +294,8 @@ class Manager:
     def _apply_amendments(self) -> bool:
         """Do what operators have written into the journal since; return whether there is anything new."""
         changed = self._amend(apply_pending(self._state, self._dispatcher.instruments))
-        return changed or self._obey() or self._import() or self._settle()
+        decided = changed or self._unanswered.decide(self._session.clock.now())
+        return decided or self._obey() or self._import() or self._settle()
 
     def _obey(self) -> bool:
         """Go by what people order of stations, jobs and the run; return whether there is anything new."""

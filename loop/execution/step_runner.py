@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from campaigns.decisions import AbortTrial, Settlement
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from instruments.clock_watch import ClockWatch
 from instruments.job import Fate, Job, StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
+from loop.core.journal import Amendment
 from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher, at_station
@@ -54,6 +56,7 @@ class StepRunner:
     def begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
         """Have a station take a step of a trial."""
         token = self._dispatcher.begin(trial, step, station, self._inbox.put)
+        self._given_up.discard(token)  # somebody has asked for it after all
         self._under_way[token] = station
         attempt = self._state.read_step(trial.number, token).attempt
         self._session.on_event(StepStarted(trial.number, step.name, station, attempt))
@@ -169,12 +172,18 @@ class StepRunner:
         self._session.on_event(Warned(text))
 
     def recall_late(self) -> None:
-        """Ask for the jobs with which uncertain trials of earlier sessions ended, each the last of its station."""
+        """Ask for the jobs with which uncertain trials of earlier sessions ended, each the last of its station.
+
+        What somebody has given up is not asked for, unless somebody attaches to it later.
+        """
+        given_up = _given_up(self._state.journal)
         last = {record.station: record for trial in self._state.trials for record in trial.steps}
         now, busy = self._session.clock.now(), set(self._under_way.values())
         for trial in self._state.trials:
             record = trial.steps[-1] if trial.state is TrialState.UNCERTAIN and trial.steps else None
             if record is None or record.state is not TrialState.UNCERTAIN or last[record.station] is not record:
+                continue
+            if trial.number in given_up:
                 continue
             if record.station not in busy and self._dispatcher.usable(record.station):
                 limit = self._state.campaign.step(record.name).timeout
@@ -208,3 +217,9 @@ class StepRunner:
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
             text = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
         self._session.on_event(Warned(text))
+
+
+def _given_up(journal: Iterable[Amendment]) -> set[int]:
+    """Return the trials of which the last thing that somebody has ordered is that their job is given up."""
+    last = {one.change.trial: one for one in journal if isinstance(one.change, AbortTrial | Settlement)}
+    return {trial for trial, one in last.items() if isinstance(one.change, AbortTrial) and not one.refused}

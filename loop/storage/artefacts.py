@@ -6,6 +6,9 @@ HISTORY = "history"
 GIVEN_UP = "station given up"
 """Kind of the artefacts that hold, by station, why a session uses it no longer after failures, and since when."""
 
+FORGETFUL = "station that knows no jobs"
+"""Kind of the artefacts that name the stations whose devices cannot tell what became of a job that was cut short."""
+
 UNSAFE = "not in its safe state"
 """Kind of the artefacts that hold, by station, why it may not be in its safe state, since when, and until when by the
 journal somebody has to say that it is."""

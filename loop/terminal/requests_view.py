@@ -15,7 +15,7 @@ from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
 from loop.core.open_requests import Answer, CampaignFacts, OpenRequest, open_requests
 from loop.core.station_modes import held_stations
-from loop.storage.artefacts import GIVEN_UP, UNSAFE, WAITS
+from loop.storage.artefacts import FORGETFUL, GIVEN_UP, UNSAFE, WAITS
 from loop.storage.lease import current_lease
 from loop.storage.stop_files import STOP_FILE
 
@@ -30,7 +30,8 @@ def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRe
     source = read_document(store.campaign().source).data
     waits = {name: (one.reason, one.since) for name, one in stored_waits(store).items() if one.asks}
     given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
-    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, given_up, unsafe, waits, deadline))
+    stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys())
+    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline))
     return [*_emergency(store), *found]
 
 
@@ -95,6 +96,7 @@ def request_lines(store: Reader, file: Path | None, url: str | None) -> Iterator
     named = f"--store {quote(url)}" if url else quote(str(file or store.path.with_suffix(".yaml").name))
     for number, one in enumerate(found, 1):
         limit = "" if one.until is None else f"; the campaign's wall time is spent at {date_time(one.until)}"
+        limit = f"{limit}; {one.otherwise}" if one.otherwise else limit
         yield f"{number}. {one.what} (for {duration(time.time() - one.since)}{limit})"
         for answer in one.answers:
             yield f"     {answer.effect}:"

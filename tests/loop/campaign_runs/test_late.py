@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from campaigns.decisions import AttachTrial
 from campaigns.errors import LabError
 from campaigns.values import Cause, TrialState
-from loop.core.events import Event, TrialEnded, Warned
+from loop.cli.amendment_commands import open_journal_editor, settle
+from loop.cli.run_orders import abort_trial
+from loop.core.events import Event, StepStarted, TrialEnded, Warned
 from loop.planning.failures import failures
 from loop.storage.reader import Reader
 from tests.loop.conftest import Bench, troubled
@@ -103,3 +106,21 @@ def test_a_session_that_ends_meanwhile_leaves_the_late_result_to_the_next(
     second = bench.run(limited(f"{__name__}:Keeping", 120))
     assert [t.state for t in second.trials] == [TrialState.COMPLETED] * 2
     assert len(second.trials[0].steps) == 1
+
+
+@pytest.mark.slow
+def test_a_job_that_somebody_has_given_up_is_collected_later_only_if_somebody_attaches_to_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keeping, "last", {})
+
+    def give_up(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.trial == 0:
+            list(abort_trial(0, None, bench.url, "smoke"))
+
+    data = limited(f"{__name__}:Keeping", 120, 1) | {"lab": {"kind": "real"}}
+    given_up = bench.run(data, give_up).trials[0]
+    assert given_up.state is TrialState.UNCERTAIN
+    assert bench.run(data).trials[0] == given_up, "although its instrument says now that it has done it"
+    list(settle(open_journal_editor(None, bench.url, "it was only steam"), AttachTrial(trial=0)))
+    assert bench.run(data).trials[0].state is TrialState.COMPLETED
