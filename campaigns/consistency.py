@@ -13,6 +13,7 @@ from campaigns.analysis_settings import bad_settings
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.laboratory import StationConfig, StepConfig
+from campaigns.manual_consistency import manual_steps
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.setpoints import SetpointConfig
@@ -50,6 +51,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _strategy,
         _faults,
         _devices,
+        manual_steps,
     )
     return [problem for check in checks for problem in check(sections)]
 
@@ -363,8 +365,8 @@ def _devices(sections: Mapping[str, Any]) -> Iterator[Problem]:
         if (station.kind == "simulated") != (station.experiment is not None):
             message = "kind: simulated and experiment: package.module:function belong together; give both or none"
             yield Problem(f"{where}.experiment", message)
-        if lab == "real" and station.kind not in ("device", "plan"):
-            message = f"got {station.kind}, which is simulated, but lab is real; allowed there: device and plan"
+        if lab == "real" and station.kind not in ("device", "plan", "manual"):
+            message = f"got {station.kind}, which is simulated, but lab is real; allowed there: device, plan and manual"
             yield Problem(f"{where}.kind", message)
         if lab == "custom" and station.kind == "simulated":
             message = "got simulated, but lab is custom; allowed there: the instruments of its factory, and device"
@@ -400,11 +402,15 @@ def _parts(where: str, station: StationConfig) -> Iterator[Problem]:
         advice = "write them at the device that they are for" if station.devices else "remove them"
         yield Problem(f"{where}.settings", f"settings are arguments of device, which is not given; {advice}")
     for key in ("setpoints", "units"):
-        if getattr(station, key) and not given and station.plan is None:
+        told = station.kind == "manual" and key == "setpoints"
+        if getattr(station, key) and not given and station.plan is None and not told:
             yield Problem(f"{where}.{key}", f"{key} are of plain devices, and there is none; remove {key}")
     for key, setpoint in station.setpoints.items():
         place = f"{where}.setpoints.{key}"
-        yield from _argument(place, setpoint) if station.plan else _named_parts(place, setpoint, station.devices)
+        if station.plan or station.kind == "manual":
+            yield from _argument(place, setpoint, plan=station.plan is not None)
+        else:
+            yield from _named_parts(place, setpoint, station.devices)
 
 
 def _process(where: str, station: StationConfig) -> Iterator[Problem]:
@@ -423,13 +429,15 @@ def _named_parts(where: str, setpoint: SetpointConfig, devices: Mapping[str, Any
             yield Problem(f"{where}.{key}", _unknown(first, devices))
 
 
-def _argument(where: str, setpoint: SetpointConfig) -> Iterator[Problem]:
-    """Yield what is said, or not said, of a plan's argument, about which no device can be asked."""
+def _argument(where: str, setpoint: SetpointConfig, *, plan: bool) -> Iterator[Problem]:
+    """Yield what is said, or not said, of a plan's argument or a person's, about which no device can be asked."""
     for key in ("signal", "readback", "tolerance", "dwell", "timeout"):
         if getattr(setpoint, key) is not None:
-            yield Problem(f"{where}.{key}", f"it is an argument of the plan, which moves by itself; remove {key}")
+            what = "an argument of the plan, which moves by itself" if plan else "what a person is told"
+            yield Problem(f"{where}.{key}", f"it is {what}; remove {key}")
     if not setpoint.choices and (setpoint.unit is None or setpoint.limits is None):
-        yield Problem(where, "a plan states neither unit nor limits; add unit: and limits:, or choices of a text")
+        who = "a plan" if plan else "a person"
+        yield Problem(where, f"{who} states neither unit nor limits; add unit: and limits:, or choices of a text")
 
 
 def _unknown(got: str, allowed: Any) -> str:

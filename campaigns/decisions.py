@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from campaigns.config import Config
 from campaigns.values import MetricValue
 
@@ -79,6 +81,19 @@ class AbortTrial(Config):
     trial: int
 
 
+class AnswerStep(Config):
+    """Say what became of a step that a person does."""
+
+    kind: Literal["answer_step"] = "answer_step"
+    trial: int
+    token: str
+    """Of the job that was asked for."""
+    outcome: Literal["done", "failed", "spoilt"]
+    """Spoilt: the sample is to blame, so that the models learn from it."""
+    readings: dict[str, float | str] = Field(default_factory=dict)
+    """What was asked for, in its unit."""
+
+
 class StopRun(Config):
     """End the run that goes on, after the current steps or after the current trials."""
 
@@ -112,5 +127,5 @@ Reopening = RetryTrial | AttachTrial | RereadTrial
 Settlement = ReleaseTrial | WithdrawTrial | ReanalyseTrial | Reopening | EnterResult | DiscardTrial
 """What settles a trial."""
 
-Order = AbortTrial | StopRun
+Order = AbortTrial | StopRun | AnswerStep
 """What a run that goes on is told to do."""

@@ -20,6 +20,7 @@ from campaigns.config import (
     Unit,
 )
 from campaigns.constraints import LinearSum, linear_sum
+from campaigns.manual_steps import Ask
 from campaigns.setpoints import SetpointConfig
 
 if TYPE_CHECKING:
@@ -125,9 +126,9 @@ class DeviceConfig(Config):
 class StationConfig(Config):
     """One station: the sole owner of its instrument, or of its devices."""
 
-    kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device", "plan"]
+    kind: Literal["furnace", "diffractometer", "cycler", "simulated", "device", "plan", "manual"]
     """The instrument; simulated: an experiment that a function describes; device: ophyd devices of your own; plan: a
-    Bluesky plan of your own."""
+    Bluesky plan of your own; manual: a person, who is told what to do, and says when it is done."""
     experiment: DottedPath | None = None
     """What is simulated (kind: simulated): a function without arguments that returns a
     simulators.simulated_experiment.SimulatedExperiment."""
@@ -150,7 +151,8 @@ class StationConfig(Config):
     response_timeout: Seconds | None = None
     """Longest time that the process may take for an answer before it is ended; by default 30 s (process: true)."""
     setpoints: dict[Name, SetpointConfig] = Field(default_factory=dict)
-    """What a recipe sets of plain devices, in the order in which it is set; or the arguments of the plan."""
+    """What a recipe sets of plain devices, in the order in which it is set; the arguments of the plan; or what a person
+    may be told (kind: manual), each with unit and limits, or choices."""
     units: dict[Name, Unit] = Field(default_factory=dict)
     """Units of readings of plain devices that state none, by the name of the reading."""
 
@@ -192,7 +194,14 @@ class StepConfig(Config):
     """Cost of one run of the step: a quantity, or a sum of parameters in USD (each in its own unit), such as
     2 + 0.5 * time."""
     duration: SecondsOrSum | None = None
-    """Expected duration of the step, for cost-aware choices: a quantity, or a sum of parameters in s."""
+    """Expected duration of the step, for cost-aware choices: a quantity, or a sum of parameters in s. A manual step
+    takes as long in a simulated lab."""
+    instructions: str = ""
+    """What a person is told (stations of kind manual), with {sample}, {material}, {settings}, or the name of a setting
+    in braces, for what they are."""
+    asks: dict[Name, Ask] = Field(default_factory=dict)
+    """Name to what the person enters when it is done: a unit (mg), text, or a mapping. These are the readings of the
+    step, which an analysis takes as those of any instrument."""
 
     def cost_of(self, parameters: Mapping[str, float | int | str]) -> float:
         """Return what one run costs with these parameters, in USD."""

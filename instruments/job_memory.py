@@ -47,9 +47,9 @@ class JobMemory:
             raise LabError(f"{folder} cannot be made, where jobs are remembered: {error.strerror}") from error
         self._folders = [folder, *(one for one in self._folders if one != folder)]
 
-    def begin(self, token: str, recipe: Mapping[str, Any]) -> None:
-        """Remember that a job is about to begin; when this returns, it is on disk."""
-        self._write(token, {"state": _BEGUN, "recipe": recipe})
+    def begin(self, token: str, recipe: Mapping[str, Any], **more: Any) -> None:
+        """Remember that a job is about to begin, and what else is to be known of it; then, it is on disk."""
+        self._write(token, {**more, "state": _BEGUN, "recipe": recipe})
 
     def end(self, token: str, record: Mapping[str, Any]) -> None:
         """Remember what came of a job; ``record`` has its state, and what else is to be remembered."""

@@ -57,10 +57,10 @@ class LabStatus(DeviceStatus):
 def _late(device: Device, timeout: float) -> StepError:
     """Return the error of an action that takes too long, with what its link last said where that is silent."""
     silence = getattr(device, "silence", "")
+    advice = getattr(device, "when_late", "look at the instrument, or allow the step a longer timeout")
     return StepError(
         f"{device.name} did not end within {lab_time(timeout)} of lab time"
-        f"{f', and does not answer ({silence})' if silence else ''}; look at the instrument, "
-        "or allow the step a longer timeout"
+        f"{f', and does not answer ({silence})' if silence else ''}; {advice}"
     )
 
 

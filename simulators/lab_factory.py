@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, called
@@ -51,13 +52,13 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
 
 
 def _stations(campaign: Campaign) -> dict[str, StationKind | SimulatedExperiment]:
-    """Return station to what is simulated there; a device of the user's own is not."""
+    """Return station to what is simulated there; a device of the user's own, and a person, are not."""
     found: dict[str, StationKind | SimulatedExperiment] = {}
     for name, station in campaign.stations.items():
         if station.kind == "simulated":
             found[name] = load_experiment(station, f"stations.{name}.experiment")
-        elif station.kind != "device" and station.kind != "plan":
-            found[name] = station.kind
+        elif station.kind not in ("device", "plan", "manual"):
+            found[name] = cast(StationKind, station.kind)
     return found
 
 

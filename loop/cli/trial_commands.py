@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import typer
+
 from loop.cli.arguments import Reason, Url, command_group, say, words_of
 
 trial = command_group("trial", "Ask for single trials, and decide about those that there are.")
@@ -133,6 +135,37 @@ def enter_result(
     rest, file = split_file_argument(words)
     editor = open_journal_editor(file, store, reason)
     say(settle(editor, entered(rest, editor.campaign, editor.journal.trials())))
+
+
+@trial.command("confirm")
+def confirm_step(
+    words: Annotated[list[str], words_of("TRIAL [NAME=VALUE...]")],
+    reason: Annotated[str, typer.Option(help="What is to be remembered of it; it stands in the journal.")] = "done",
+    store: Url = None,
+) -> None:
+    """Say that the manual step of a trial is done, with the readings that it asks for.
+
+    Such as 3 'mass=12.4 mg' barcode=A17. 'athanor requests' lists what is asked. Where no run goes on, the next one
+    takes it up.
+    """
+    from loop.cli.manual_answers import confirm
+
+    say(confirm(words, store, reason))
+
+
+@trial.command("fail")
+def fail_step(
+    words: Annotated[list[str], words_of("TRIAL")],
+    reason: Reason,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="The sample is to blame: the models learn that it fails.")
+    ] = False,
+    store: Url = None,
+) -> None:
+    """Say that the manual step of a trial could not be done: the trial fails."""
+    from loop.cli.manual_answers import fail
+
+    say(fail(words, store, reason, spoilt=sample))
 
 
 @trial.command("discard")

@@ -23,6 +23,7 @@ from campaigns.amendments import (
 from campaigns.campaign import Campaign
 from campaigns.decisions import (
     AbortTrial,
+    AnswerStep,
     AttachTrial,
     DiscardTrial,
     EnterResult,
@@ -189,8 +190,18 @@ def _decision_text(change: Settlement | Order | SetStation) -> str:
             return f"the job of trial {number} is aborted"
         case StopRun(after=after):
             return f"the run ends after the current {after}s"
+        case AnswerStep():
+            return _answer_text(change)
         case _:
             return _settlement_text(change)
+
+
+def _answer_text(change: AnswerStep) -> str:
+    if change.outcome == "done":
+        values = ", ".join(f"{key} {_scalar(value)}" for key, value in change.readings.items())
+        return one_line(f"the manual step of trial {change.trial} is done{f': {values}' if values else ''}")
+    blame = "the sample cannot be used" if change.outcome == "spoilt" else "it could not be done"
+    return f"the manual step of trial {change.trial} failed: {blame}"
 
 
 def _settlement_text(change: Settlement) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from campaigns.decisions import Settlement, StationMode
+from campaigns.decisions import AnswerStep, Settlement, StationMode
 from campaigns.fidelity import FULL
 from campaigns.values import TrialState
-from loop.core.formatting import one_line, trials_text, unit_text
+from loop.core.formatting import date_time, one_line, trials_text, unit_text
 from loop.core.journal import Amendment
 from loop.core.records import BY_HAND, COMPUTER, TrialRecord
 from loop.core.station_modes import HeldStation, held_stations
@@ -53,6 +53,22 @@ class OpenRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedStep:
+    """What a person is asked to do, as a step of a trial.
+
+    Attributes:
+        text: the instructions.
+        readings: what is to be entered, as words of the command line that are to be filled in.
+        since, until: in seconds since the epoch.
+    """
+
+    text: str
+    readings: Sequence[str]
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignFacts:
     """What requests are worked out from.
 
@@ -62,6 +78,7 @@ class CampaignFacts:
         unsafe: station to why it may not be in its safe state, and since when.
         waits: station to why it lets nothing move until people do something, and since when.
         forgetful: stations that can tell no more of a job than what the store says already.
+        asked: token to what a person is to do.
         deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
     """
 
@@ -73,11 +90,12 @@ class CampaignFacts:
     waits: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     forgetful: Collection[str] = ()
     deadline: float | None = None
+    asked: Mapping[str, AskedStep] = field(default_factory=dict)
 
 
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
     """Return what is asked of people: what is not safe, then the oldest first."""
-    found = [*_waiting(facts), *_uncertain(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
+    found = [*_manual(facts), *_waiting(facts), *_uncertain(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
     return [*_unsafe(facts), *sorted(found, key=lambda one: one.since)]
 
 
@@ -87,8 +105,32 @@ def _uncertain(facts: CampaignFacts) -> Iterator[OpenRequest]:
     for trial in facts.trials:
         if trial.state is TrialState.UNCERTAIN and trial.number not in decided:
             what = f"what became of sample {trial.number}? {one_line(trial.reason)}"
-            ways = tuple(_ways(trial, facts))
+            ways = (*_answers(trial, facts), *_ways(trial, facts))
             yield OpenRequest(what, trial.ended or trial.created, ways, otherwise=_otherwise(facts.source, "trial"))
+
+
+def _manual(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each step that a person is to do, and about which nobody has said anything yet."""
+    for trial in facts.trials:
+        last = trial.steps[-1] if trial.steps else None
+        if last is None or not last.open or not (answers := tuple(_answers(trial, facts))):
+            continue
+        asked = facts.asked[last.token]
+        what = f"{last.name} of trial {trial.number} at {last.station}: {asked.text}"
+        otherwise = f"without an answer until {date_time(asked.until)}, trial {trial.number} becomes uncertain"
+        yield OpenRequest(what, asked.since, answers, otherwise=otherwise)
+
+
+def _answers(trial: TrialRecord, facts: CampaignFacts) -> Iterator[Answer]:
+    """Yield the ways to say what became of a manual step, unless somebody has."""
+    token, number = trial.steps[-1].token, trial.number
+    answered = {a.change.token for a in facts.amendments if isinstance(a.change, AnswerStep) and not a.refused}
+    if token not in facts.asked or token in answered:
+        return
+    words = " ".join([str(number), *facts.asked[token].readings])
+    yield Answer(f"trial confirm {words}", "it is done")
+    yield Answer(f"trial fail {number}", "it could not be done: the trial fails, and nothing is learnt from it")
+    yield Answer(f"trial fail {number} --sample", "the sample cannot be used: the models learn from it")
 
 
 _DONE = {
@@ -112,6 +154,7 @@ def _ways(trial: TrialRecord, facts: CampaignFacts) -> Iterator[Answer]:
     number, last, source = trial.number, trial.steps[-1], facts.source
     if last.station not in (COMPUTER, BY_HAND, *facts.forgetful):
         yield Answer(f"trial attach {number}", f"ask {last.station} again, and wait for the end of its job")
+    if last.station not in (COMPUTER, BY_HAND, *facts.forgetful) and last.token not in facts.asked:
         yield Answer(f"trial reread {number}", f"the job is done: read its data again from {last.station}")
     if (metrics := _metrics(trial, last.name, source)) is not None:
         words = " ".join([str(number), *metrics])

@@ -13,6 +13,7 @@ from campaigns.laboratory import StepConfig
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
+from instruments.devices.manual import ManualAnswer, ManualInstrument
 from instruments.job import Fate, Job, StepResult
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
@@ -24,9 +25,11 @@ from loop.execution.holds import Held, Hold, PossibleJob, first_hold
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
 from loop.execution.late_jobs import LateJobs
+from loop.execution.manual_stations import asked_of_person
 from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
+from loop.storage.artefacts import ASKED
 from loop.storage.stop_files import stop_file_of
 from loop.storage.store import Store
 from loop.storage.unsafe_stations import StoredUnsafeStations
@@ -259,7 +262,11 @@ class Dispatcher:
         if not adopt:
             self._store.claim(trial.number, record, self._lab.clock.now())
         self.safety.begins(station)
-        self._stations[station].submit(self._job(trial, step, record, adopt), done)
+        job = self._job(trial, step, record, adopt)
+        if (asked := asked_of_person(step, job, self.instruments[station])) is not None:
+            before = self._store.artefacts(ASKED, record.token).get(record.token, asked)
+            self._store.keep(ASKED, record.token, {**asked, "since": before["since"]})
+        self._stations[station].submit(job, done)
         return record.token
 
     @staticmethod
@@ -360,6 +367,19 @@ class Dispatcher:
         """Give up the job that is under way at a station, and bring it into its safe state."""
         self.safety.secure([station], reason)
         self._stations[station].abort(reason)
+
+    def answer(self, record: StepRecord, answer: ManualAnswer) -> bool | None:
+        """Hand a person's answer to the station that asks; return whether it counts, see ``ManualInstrument.answer``.
+
+        None is also returned where that station is not there.
+        """
+        person = self.instruments.get(record.station)
+        return person.answer(record.token, answer) if isinstance(person, ManualInstrument) else None
+
+    def took(self, record: StepRecord, number: int) -> bool:
+        """Return whether a person's step has ended with the answer of a number."""
+        person = self.instruments.get(record.station)
+        return isinstance(person, ManualInstrument) and person.took(record.token, number)
 
     def unknown(self, record: StepRecord) -> str:
         """Return why an instrument cannot be asked about a job again; empty if it knows the job."""

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from campaigns.decisions import AbortTrial, SetStation, StationMode, StopRun
+from campaigns.decisions import AbortTrial, AnswerStep, SetStation, StationMode, StopRun
 from campaigns.laboratory import StepConfig
+from instruments.devices.manual import OUTCOMES, ManualAnswer
 from instruments.safe_state import unsafe_text
 from loop.core.events import Warned
 from loop.core.journal import Amendment
@@ -16,6 +17,7 @@ from loop.execution.dispatcher import Dispatcher
 from loop.execution.holds import Held, PossibleJob
 from loop.execution.pending_amendments import refuse
 from loop.execution.session import Session
+from loop.execution.settlement_rules import check_answer
 from loop.execution.step_runner import StepRunner
 from loop.execution.stop_monitor import StopMonitor
 from loop.storage.artefacts import FORGETFUL, GIVEN_UP, WAITS
@@ -108,6 +110,8 @@ class FloorOrders:
                     yield from self._abort(one, number)
                 case StopRun(after=after) if one.waiting:
                     yield self._end(one, after)
+                case AnswerStep() as answer if one.waiting:
+                    yield from self._answer(one, answer)
 
     def _abort(self, one: Amendment, number: int) -> Iterator[Amendment]:
         """Give up the job of a trial; it is done once the trial has ended, so that a kill meanwhile changes nothing."""
@@ -122,6 +126,17 @@ class FloorOrders:
             yield self._done(one, number)
         else:
             yield refuse(self._state.store, one, f"its job had ended before: trial {number} is {trial.state}")
+
+    def _answer(self, one: Amendment, answer: AnswerStep) -> Iterator[Amendment]:
+        """Hand a person's answer to the station that asks; it stays in the journal until that has it."""
+        message = "" if answer.outcome == "done" else f"{one.author}: {one.reason}"
+        said = ManualAnswer(one.number, OUTCOMES[answer.outcome], answer.readings, message)
+        why = check_answer(answer, self._state.trials)
+        counts = self._steps.took(answer, said) if why else self._steps.answer(answer, said)
+        if counts:
+            yield self._done(one, answer.trial)
+        elif counts is False:
+            yield refuse(self._state.store, one, why or "somebody had answered before")
 
     def _end(self, one: Amendment, after: str) -> Amendment:
         """End the session, unless it was an earlier one that was to end."""

@@ -18,6 +18,7 @@ from campaigns.laboratory import (
     StepConfig,
     VirtualLabConfig,
 )
+from campaigns.manual_consistency import MANUAL
 from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import is_job_instrument, load_object
 from campaigns.user_code.module_files import opened
@@ -32,6 +33,7 @@ from instruments.lab import Lab
 from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
 from loop.execution.device_binding import CONNECTING, JobRecords, bound_instrument, load_devices, memory_folder
+from loop.execution.manual_stations import manual_instrument
 from loop.storage.witnesses import lab_folder
 from loop.validation.limit_checks import HasLimits, constant, converted
 
@@ -103,7 +105,8 @@ def build_instruments(
     absent: dict[str, str] = {}
     for name, config in campaign.stations.items():
         try:
-            found[name] = build_instrument(name, config, lab, records)
+            made = manual_instrument(campaign, name, lab.clock, records) if config.kind == MANUAL else None
+            found[name] = made or build_instrument(name, config, lab, records)
         except LabError as error:
             if not begun:
                 raise

@@ -66,13 +66,16 @@ class LateJobs:
         self._waited[station] = late
 
         def answered(done: bool | None) -> None:
+            if self._waited.get(station) is not late:
+                self._clock.leave()  # it is done, as somebody has said meanwhile
+                return
             if done is False or (done is None and known):
                 if self._clock.now() < late.ends:
                     self._clock.call_later(pause, ask, station)
                     self._clock.leave()  # on behalf of the receiver
                     return
                 self._given_up[station] = late.token
-            del self._waited[station]
+            self._waited.pop(station, None)
             if done:
                 self._done.append(late)
             news()
@@ -85,10 +88,15 @@ class LateJobs:
         else:
             ask()
 
+    def end(self, late: LateJob) -> None:
+        """Take note that a job is done, as somebody says; it is to be collected now."""
+        self._waited.pop(late.station, None)
+        self._done.append(late)
+
     def take(self) -> list[LateJob]:
-        """Return the jobs that were done since, to be collected now."""
+        """Return the jobs that were done since, to be collected now, each once."""
         done, self._done = self._done, []
-        return done
+        return list({one.token: one for one in done}.values())  # its instrument and a person may both have said so
 
 
 def _is_done(instrument: JobInstrument, token: str) -> bool:

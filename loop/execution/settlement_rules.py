@@ -7,6 +7,7 @@ from typing import assert_never
 
 from campaigns.campaign import Campaign
 from campaigns.decisions import (
+    AnswerStep,
     AttachTrial,
     DiscardTrial,
     EnterResult,
@@ -67,6 +68,17 @@ def _or_discard(trial: TrialRecord) -> str:
 
 def _or_withdraw(trial: TrialRecord) -> str:
     return "" if trial.begun and trial.state is not TrialState.COMPLETED else "; for others, 'athanor trial withdraw'"
+
+
+def check_answer(change: AnswerStep, trials: Sequence[TrialRecord]) -> str:
+    """Return why a manual step cannot be answered; empty if it can."""
+    known = trials[change.trial].steps if change.trial < len(trials) else ()
+    last = next((record for record in known if record.token == change.token), None)
+    if last is None or last is not known[-1]:
+        return f"trial {change.trial} has gone on since, without this step; nothing was changed"
+    if last.open or trials[change.trial].state is TrialState.UNCERTAIN:
+        return ""
+    return f"its step {last.name} had ended before: trial {change.trial} is {trials[change.trial].state}"
 
 
 def _at_station(trial: TrialRecord) -> bool:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from campaigns.decisions import AbortTrial, Settlement
+from campaigns.decisions import AbortTrial, AnswerStep, Settlement
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from instruments.clock_watch import ClockWatch
+from instruments.devices.manual import ManualAnswer
 from instruments.job import Fate, Job, StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.journal import Amendment
@@ -81,6 +82,21 @@ class StepRunner:
             self._given_up.add(token)
             self._dispatcher.abort_job(self._under_way[token], reason)
         return token is not None
+
+    def answer(self, given: AnswerStep, answer: ManualAnswer) -> bool | None:
+        """Take a person's answer about a step; see ``Dispatcher.answer``. One that comes late is collected."""
+        trial = self._state[given.trial]
+        record = trial.steps[-1]
+        counts = self._dispatcher.answer(record, answer)
+        if counts and trial.state is TrialState.UNCERTAIN:
+            limit, now = self._state.campaign.step(record.name).timeout, self._session.clock.now()
+            self._dispatcher.late.end(LateJob(trial.number, record.token, record.station, limit, now))
+        return counts
+
+    def took(self, given: AnswerStep, answer: ManualAnswer) -> bool:
+        """Return whether a person's answer is that with which a step has ended, as before a kill."""
+        known = (step for trial in self._state.trials for step in trial.steps)
+        return any(self._dispatcher.took(step, answer.number) for step in known if step.token == given.token)
 
     def unreadable(self, number: int) -> str:
         """Return why the data of a trial's last job cannot be read again; empty if its instrument knows the job."""

@@ -23,3 +23,6 @@ brought back, did not: the attempt, the station, and whether the trial itself is
 
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what the models use of a source of earlier measurements."""
+
+ASKED = "asked of a person"
+"""Kind of the artefacts that hold, by token, what somebody is to do as a step of a trial, and until when."""

@@ -13,9 +13,9 @@ from campaigns.parsing.yaml_lines import read_document
 from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
-from loop.core.open_requests import Answer, CampaignFacts, OpenRequest, open_requests
+from loop.core.open_requests import Answer, AskedStep, CampaignFacts, OpenRequest, open_requests
 from loop.core.station_modes import held_stations
-from loop.storage.artefacts import FORGETFUL, GIVEN_UP, UNSAFE, WAITS
+from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, UNSAFE, WAITS
 from loop.storage.lease import current_lease
 from loop.storage.stop_files import STOP_FILE
 
@@ -31,7 +31,8 @@ def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRe
     waits = {name: (one.reason, one.since) for name, one in stored_waits(store).items() if one.asks}
     given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
     stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys())
-    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline))
+    asked = {token: AskedStep(**kept) for token, kept in store.artefacts(ASKED).items()}
+    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline, asked))
     return [*_emergency(store), *found]
 
 

@@ -17,6 +17,7 @@ from campaigns.fidelity import MeasuredFidelityConfig, all_steps
 from campaigns.lab_file import FileLabConfig
 from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, LabConfig, RealLabConfig, StepConfig, VirtualLabConfig
 from campaigns.load import located
+from campaigns.manual_consistency import MANUAL
 from campaigns.pool_source import GeneratorPoolConfig
 from campaigns.units import convert
 from campaigns.values import Scalar, lab_time
@@ -24,6 +25,7 @@ from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
 from loop.validation.analysis_facts import read_analysis
 from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
+from loop.validation.manual_checks import manual_facts, unsimulated
 from loop.validation.safety_checks import rule_problems
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import unreachable
@@ -84,6 +86,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_unsound(campaign, places),
         *_plain(campaign, places, folder),
         *_samples(campaign, places),
+        *unsimulated(campaign),
         *_analyses(campaign, places, folder),
         *_faults(campaign),
         *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}, folder),
@@ -124,6 +127,8 @@ def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
     if station.experiment is not None:
         experiment = shipped_experiment(station.experiment)
         return StationFacts() if experiment is None else StationFacts("", experiment.facts, experiment.duration)
+    if station.kind == MANUAL:
+        return StationFacts(known=manual_facts(campaign, name))
     if not station.bound and station.plan is None:
         if isinstance(campaign.lab, CustomLabConfig):
             return StationFacts()
@@ -196,7 +201,7 @@ def _plain(campaign: Campaign, places: Mapping[str, StationFacts], folder: Path)
         yield from plain_problems(campaign, names, folder)
     for name, station in campaign.stations.items():
         for key in ("setpoints", "units"):
-            if getattr(station, key) and not places[name].plain:
+            if getattr(station, key) and not places[name].plain and station.kind != MANUAL:
                 message = f"{station.device} is a JobInstrument, which states its settings itself; remove {key}"
                 yield Problem(f"stations.{name}.{key}", message)
 
@@ -277,8 +282,10 @@ def _unit_trouble(given: str, wanted: str) -> str:
 
 def _faults(campaign: Campaign) -> Iterator[Problem]:
     for i, fault in enumerate(campaign.lab.faults if isinstance(campaign.lab, VirtualLabConfig) else ()):
-        if campaign.stations[fault.station].device is not None:
-            message = f"{fault.station} is an instrument of your own, and only simulated ones take faults; remove it"
+        station = campaign.stations[fault.station]
+        if station.device is not None or station.kind == MANUAL:
+            who = "a person" if station.kind == MANUAL else "an instrument of your own"
+            message = f"{fault.station} is {who}, and only simulated ones take faults; remove it"
             yield Problem(f"lab.faults[{i}].station", message)
 
 
@@ -309,7 +316,9 @@ def _slow(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Pr
 
 def _world(campaign: Campaign) -> Iterator[str]:
     pool = campaign.space.pool
-    simulated = any(station.kind not in ("device", "simulated", "plan") for station in campaign.stations.values())
+    simulated = any(
+        station.kind not in ("device", "simulated", "plan", MANUAL) for station in campaign.stations.values()
+    )
     if pool is None or not simulated or isinstance(campaign.lab, CustomLabConfig):
         return
     if not isinstance(pool, GeneratorPoolConfig) or pool.function != _WORLD:

@@ -147,7 +147,7 @@ def test_one_motor_record_at_two_names_is_one_device(folder: Path) -> None:
         (
             "kind: device,",
             "kind: furnace,",
-            "got furnace, which is simulated, but lab is real; allowed there: device and plan",
+            "got furnace, which is simulated, but lab is real; allowed there: device, plan and manual",
         ),
         (
             '"stage:Plain", setpoints: {x: {',
