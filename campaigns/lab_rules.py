@@ -25,6 +25,7 @@ from campaigns.conditions import Condition, condition
 from campaigns.config import Config, Constant, DottedPath, Name, OwnQuantity, Seconds, Unit
 from campaigns.errors import PlacedError, UnitError, suggestion
 from campaigns.laboratory import LabConfig, StationConfig
+from campaigns.opening_hours import CalendarConfig
 from campaigns.relative_paths import PARENT
 from campaigns.setpoints import Part, SetpointConfig
 from campaigns.units import convert, convert_difference, split_quantity, to_unit
@@ -159,6 +160,9 @@ class LabStationConfig(StationConfig):
     safe: dict[Part, Constant] = Field(default_factory=dict)
     """The safe state: part of a device, or signal of an instrument, to its value, in the order in which they are set;
     stop, for a device that is stopped. Without it, devices are stopped, and an instrument gives up its job."""
+
+    calendar: CalendarConfig | None = None
+    """When jobs may begin there; without it, at any time."""
 
     @model_validator(mode="after")
     def _safe_within_limits(self) -> Self:

@@ -21,6 +21,7 @@ from instruments.quality_gate import check_quality
 from instruments.station import Station
 from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation
+from loop.execution.calendar_hold import CalendarHold, calendars_of
 from loop.execution.holds import Held, Hold, PossibleJob, first_hold
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instruments, recipe
@@ -102,6 +103,7 @@ class Dispatcher:
             self._rest_hold,
             self._late_hold,
             self._interlock_hold,
+            CalendarHold(calendars_of(campaign.rules), lab.clock),
         ]
         self.woken: Callable[[], None] = lambda: None
         self._wakes: set[float] = set()

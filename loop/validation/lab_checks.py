@@ -24,6 +24,7 @@ from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
 from loop.validation.analysis_facts import read_analysis
+from loop.validation.calendar_checks import calendar_problems
 from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
 from loop.validation.manual_checks import manual_facts, unsimulated
 from loop.validation.safety_checks import rule_problems
@@ -89,6 +90,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *unsimulated(campaign),
         *_analyses(campaign, places, folder),
         *_faults(campaign),
+        *calendar_problems(campaign),
         *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}, folder),
     ]
     late = [] if problems else [*late_steps(campaign, _simulated(stated, places)), *_slow(campaign, places)]
