@@ -20,6 +20,7 @@ from loop.cli.exit_codes import ExitCode
 from loop.cli.memory import peak_memory
 from loop.cli.signals import interrupts
 from loop.core.campaign_records import time_spent
+from loop.core.events import Loading
 from loop.core.formatting import duration
 from loop.core.pareto import front_of
 from loop.execution.options import RunOptions, SessionResult
@@ -72,6 +73,7 @@ def run_campaign(request: Request) -> ExitCode:
     logging.disable(logging.INFO)  # libraries narrate; the display says what happens
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it prints a traceback for a failure that the store keeps
     with interrupts(options.stop, options.abort), display_for(campaign, sys.stdout, options.stop.set) as display:
+        display(Loading("Ax, BoTorch and Bluesky"))
         # Importing the loop takes seconds: the display and Ctrl-C are there before.
         from loop.run import run
 

@@ -38,6 +38,17 @@ class PoolReady:
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """The engines are loaded, which takes seconds.
+
+    Attributes:
+        what: their names.
+    """
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Preparing:
     """Of what is done to the materials before the first proposal, ``done`` of ``total`` structures are done.
 
@@ -237,6 +248,7 @@ TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | OutlierFlagged | 
 
 SessionEvent = (
     Started
+    | Loading
     | PoolReady
     | Preparing
     | SourceRead

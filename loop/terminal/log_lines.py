@@ -49,12 +49,8 @@ def _session_line(event: SessionEvent) -> str:
         case events.Started():
             total = event.campaign.budget.trials
             return f"{event.campaign.name}: {sum(t.counted for t in event.trials)} of {total} trials in {event.store}"
-        case events.PoolReady(size=size):
-            return f"pool: {size} materials"
-        case events.Preparing(doing=doing, done=done, total=total):
-            return f"{doing}: {done} of {total} structures"
-        case events.StationsReady(describe=describe):
-            return f"stations: {', '.join(describe)}"
+        case events.Loading() | events.PoolReady() | events.Preparing() | events.StationsReady():
+            return _beginning_line(event)
         case events.SurrogateChanged(trial=number, metric=metric, text=text):
             return f"surrogate of {metric}, after trial {number}: {text}"
         case events.Amended():
@@ -65,6 +61,19 @@ def _session_line(event: SessionEvent) -> str:
             return f"{role}: {text}"
         case events.Finished():
             return f"finished: {event.reason}; {_found(event)}"
+
+
+def _beginning_line(event: events.Loading | events.PoolReady | events.Preparing | events.StationsReady) -> str:
+    """Return the line of what comes before the first proposal."""
+    match event:
+        case events.Loading(what=what):
+            return f"loading {what}, which takes seconds"
+        case events.PoolReady(size=size):
+            return f"pool: {size} materials"
+        case events.Preparing(doing=doing, done=done, total=total):
+            return f"{doing}: {done} of {total} structures"
+        case events.StationsReady(describe=describe):
+            return f"stations: {', '.join(describe)}"
 
 
 def _found(event: events.Finished) -> str:

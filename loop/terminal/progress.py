@@ -65,6 +65,8 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
     match event:
         case events.Started():
             return _started(progress, event)
+        case events.Loading(what=what):
+            return replace(progress, note=f"loading {what}")
         case events.PoolReady(size=size):
             return replace(progress, note=f"{size} materials in the pool")
         case events.Preparing(doing=doing):

@@ -20,6 +20,7 @@ from loop.core.events import (
     Event,
     Finished,
     FrontGrew,
+    Loading,
     OutlierFlagged,
     PoolReady,
     PosteriorBestChanged,
@@ -90,6 +91,7 @@ def events(campaign: Campaign) -> list[Event]:
     candidate = Candidate({"temperature": 601.0}, "LiCoO2")
     bad = trial(2, TrialState.QUARANTINED, None, HOSTILE)
     return [
+        Loading("Ax"),
         PoolReady(512),
         Preparing("setting lattices", 100, 512),
         Started(campaign, "sqlite:///small.db", (trial(0),), 60.0),
@@ -132,6 +134,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
             display(event)
     lines = [line[9:] for line in stream.getvalue().splitlines()]
     assert lines == [
+        "loading Ax, which takes seconds",
         "pool: 512 materials",
         "setting lattices: 100 of 512 structures",
         "small: 1 of 10 trials in sqlite:///small.db",
