@@ -11,7 +11,9 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,9 +105,9 @@ class FurnaceGroup(PVGroup):
     soak_mean = numeric_variable("SoakMean", "degC")
     soak_sd = numeric_variable("SoakDeviation", "degC")
 
-    def __init__(self, prefix: str, *, speed: float) -> None:
+    def __init__(self, prefix: str, *, speed: float, journal: Path | None = None) -> None:
         super().__init__(prefix)
-        self._speed = speed
+        self._speed, self._journal = speed, journal
         self._rng = np.random.default_rng(len(prefix))
         self._running: Running | None = None
 
@@ -120,6 +122,7 @@ class FurnaceGroup(PVGroup):
         if self._running is not None:
             raise RuntimeError(f"busy with {self.token.value!r}")
         self._running = Running(Program(self.setpoint.value, self.time.value, self.ramp_rate.value), self._now())
+        self._note("begin", token)
         await self.state.write("busy")
         await self.token.write(token)
 
@@ -127,6 +130,7 @@ class FurnaceGroup(PVGroup):
         """End the program under way as failed."""
         if self._running is not None:
             self._running = None
+            self._note("stopped", self.token.value)
             await self.message.write("stopped by command")
             await self.state.write("fault")
 
@@ -151,6 +155,7 @@ class FurnaceGroup(PVGroup):
         await self.soak_mean.write(log.soak_mean)
         await self.soak_sd.write(log.soak_sd)
         self._running = None
+        self._note("done", self.token.value)
         await self.phase.write("done")
         await self.state.write("done")
 
@@ -161,6 +166,19 @@ class FurnaceGroup(PVGroup):
 
     def _now(self) -> float:
         return time.monotonic() * self._speed
+
+    def _note(self, *words: str) -> None:
+        """Write down what is done, with the furnace in front; it is on disk before anybody is told of it."""
+        if self._journal is not None:
+            note(self._journal, self.prefix, *words)
+
+
+def note(journal: Path, *words: str) -> None:
+    """Append a line to a file, and sync it."""
+    with journal.open("a", encoding="utf-8") as file:
+        file.write(" ".join(words) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 async def ready(async_lib: Any) -> None:
@@ -181,11 +199,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="port of Channel Access")
     parser.add_argument("--speed", type=float, default=1.0, help="lab time per wall time")
+    parser.add_argument("--journal", type=Path, help="file in which the furnaces write down what they do")
     parser.add_argument("prefixes", nargs="+", help="prefix of each furnace")
     options = parser.parse_args()
-    os.environ["EPICS_CA_SERVER_PORT"] = str(options.port)
-    furnaces = [FurnaceGroup(prefix, speed=options.speed) for prefix in options.prefixes]
-    variables = {name: variable for furnace in furnaces for name, variable in furnace.pvdb.items()}
+    given = {"speed": options.speed, "journal": options.journal}
+    serve_variables([FurnaceGroup(prefix, **given) for prefix in options.prefixes], options.port)
+
+
+def serve_variables(groups: Sequence[PVGroup], port: int) -> None:
+    """Serve process variables on loopback, and say when they can be reached."""
+    os.environ["EPICS_CA_SERVER_PORT"] = str(port)
+    variables = {name: variable for group in groups for name, variable in group.pvdb.items()}
     run(variables, interfaces=["127.0.0.1"], startup_hook=ready)
 
 

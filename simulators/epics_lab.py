@@ -31,23 +31,21 @@ CONNECTING = 20.0
 """Wall time in seconds that a furnace may take to be found."""
 
 
-class FurnaceServer:
-    """The process that serves simulated furnaces; it ends with this one, even when this one is killed.
+class EpicsServer:
+    """A process that serves EPICS on loopback; it ends with this one, even when this one is killed.
 
     Args:
-        prefixes: of the process variables, one per furnace.
-        speed: lab time per wall time.
+        command: Python's arguments; the program says ``ready`` when it can be reached, and ends with standard input.
         port: of Channel Access.
 
     Raises:
         LabError: the server does not start.
     """
 
-    def __init__(self, prefixes: Sequence[str], speed: float, port: int) -> None:
+    def __init__(self, command: Sequence[str], port: int) -> None:
         self.port = port
-        command = [sys.executable, "-m", "simulators.epics_ioc", "--port", str(self.port), "--speed", str(speed)]
         self._process = subprocess.Popen(
-            [*command, *prefixes],
+            [sys.executable, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -66,7 +64,7 @@ class FurnaceServer:
         self.close()
 
     def silence(self) -> None:
-        """Let the server answer nothing, as a network that is down; it is stopped, and so are its furnaces."""
+        """Let the server answer nothing, as a network that is down; it is stopped, and so are its instruments."""
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -77,6 +75,22 @@ class FurnaceServer:
         """End the server."""
         self.resume()
         self._process.communicate()
+
+
+class FurnaceServer(EpicsServer):
+    """The process that serves simulated furnaces.
+
+    Args:
+        prefixes: of the process variables, one per furnace.
+        speed: lab time per wall time.
+        port: of Channel Access.
+        journal: file in which the furnaces write down what they do.
+    """
+
+    def __init__(self, prefixes: Sequence[str], speed: float, port: int, journal: Path | None = None) -> None:
+        kept = [] if journal is None else ["--journal", str(journal)]
+        command = ["-m", "simulators.epics_ioc", "--port", str(port), "--speed", str(speed), *kept]
+        super().__init__([*command, *prefixes], port)
 
 
 def unused_port() -> int:
