@@ -7,7 +7,7 @@ knows already starts nothing: the status attaches to the job that runs or has ru
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -103,6 +103,7 @@ class JobInstrument(Device):
             ``job_memory``, in which it keeps them.
         answers_later: whether it can tell later what became of a job that was cut short, as it does jobs by itself.
         silence: what the link to the instrument says while that does not answer in a job; empty while it does.
+        on_mistake: told what the driver raised when the clock called it.
     """
 
     settings: ClassVar[tuple[str, ...]] = ()
@@ -125,6 +126,7 @@ class JobInstrument(Device):
         super().__init__(prefix, name=name, **kwargs)
         self.clock: Clock = GuardedClock(clock, self._driver_failed)
         self.silence = ""
+        self.on_mistake: Callable[[StepError], None] = lambda _: None
         self._waiting: tuple[LabStatus, str] | None = None
         self._mistake: StepError | None = None
         self._attend()
@@ -273,6 +275,7 @@ class JobInstrument(Device):
         self._mistake = StepError(f"{self.name}: its driver raised {raised_by(error)}")
         if self._waiting is not None:
             self._waiting[0].end(self._mistake)
+        self.on_mistake(self._mistake)
 
     def _attend(self) -> None:
         """See to it that a change of the state is followed."""

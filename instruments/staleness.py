@@ -2,9 +2,9 @@
 
 What a signal is by nature is seen in the station's first samples. An array that is evenly spaced, linearly or by a
 factor, is an axis, such as the angles of a scan; one that never changed although others did is a constant, such as a
-dark frame. A signal tells the time of its readings if an earlier job has updated it; clocks of servers that are ahead
-or behind, and drivers that state no times, show no such update, and nothing is held against them then. Numbers by
-themselves may agree by chance.
+dark frame. A signal tells the time of its readings if an earlier job has updated it; servers that do not know the token
+and whose clocks are ahead or behind, and drivers that state no times, show no such update, and nothing is held against
+them then. Numbers by themselves may agree by chance.
 """
 
 from __future__ import annotations
@@ -42,8 +42,14 @@ class SampleReading:
     candidate: object
 
     def updated(self, name: str) -> bool:
-        """Return whether the job has updated a signal."""
-        return self.since is not None and self.times.get(name, 0.0) > self.since
+        """Return whether the job has updated a signal.
+
+        The instrument was told the token once the job was dispatched: when that was by its own clock counts where that
+        is behind the controller's.
+        """
+        if self.since is None:
+            return False
+        return self.times.get(name, 0.0) > min(self.since, self.times.get("token", self.since))
 
 
 def stale(now: SampleReading, last: SampleReading, first: Sequence[SampleReading]) -> tuple[str, ...]:

@@ -19,9 +19,17 @@ def root_of(error: BaseException) -> BaseException:
 def reason_of(error: BaseException) -> str:
     """Return an error's message, with its name where that is not one of ours; of a failed status, that of its cause."""
     cause = root_of(error)
+    if _is_cut_off(cause):
+        return "the link was cut while its answer was waited for"
     return str(cause) if isinstance(cause, AthanorError) else f"{type(cause).__name__}: {cause}".removesuffix(": ")
 
 
 def is_silence(error: BaseException) -> bool:
     """Return whether an error says only that a device has not answered."""
-    return isinstance(root_of(error), SILENT)
+    cause = root_of(error)
+    return isinstance(cause, SILENT) or _is_cut_off(cause)
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    """Return whether an error is how caproto 1.3 says that a circuit was cut before the answer came."""
+    return isinstance(error, KeyError) and error.args == ("response",)

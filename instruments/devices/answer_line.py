@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from campaigns.errors import AthanorError, StepError, raised_by
+from instruments.step_errors import is_silence, reason_of
 
 _NUMBERING = 30.0
 """Wall time in seconds that whoever asks has to number a run."""
@@ -82,7 +83,12 @@ class AnswerLine:
 
 
 def portable(error: BaseException) -> BaseException:
-    """Return an error that can be sent to another process: itself where that works, else its words."""
+    """Return an error that can be sent to another process: itself where that works, else its words.
+
+    One that says only that a device does not answer still says so there.
+    """
+    if is_silence(error):
+        return (TimeoutError if isinstance(error, TimeoutError) else ConnectionError)(reason_of(error))
     with contextlib.suppress(Exception):
         if isinstance(error, AthanorError) and str(pickle.loads(pickle.dumps(error))) == str(error):
             return error

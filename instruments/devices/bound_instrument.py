@@ -139,7 +139,8 @@ class BoundInstrument(JobInstrument):
         """Check that a job may start: no other one is under way, and the devices answer and stand still.
 
         Raises:
-            LabError: they do not.
+            BusyError: a device is moving.
+            LabError: they do not answer.
         """
         super().check_ready()
         if why := self.binding.runner.tripped():
@@ -148,7 +149,7 @@ class BoundInstrument(JobInstrument):
             if not getattr(device, "connected", True):
                 raise LabError(f"{self.name}: {device.name} does not answer; nothing was moved")
             if getattr(device, "moving", False) is True:
-                raise LabError(f"{self.name}: {device.name} is still moving; nothing was moved")
+                raise BusyError(f"{self.name}: {device.name} is still moving; nothing was moved")
         self._prepared = True
 
     def start(self, token: str) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
+from bluesky.protocols import Triggerable
+from bluesky.utils import RunEngineControlException, separate_devices
 
-from campaigns.errors import StepError
+from campaigns.errors import LabError, StepError
 from campaigns.values import Scalar
 from instruments.devices.setpoint import BoundSetpoint
+from instruments.patience import READS
 from instruments.plan_runner import Plan
 
 _POLL = 0.1
@@ -55,7 +58,7 @@ def _moving_and_reading(devices: Sequence[Any], moves: Sequence[Move]) -> Plan:
     def job() -> Plan:
         for move in moves:
             yield from _move(move)
-        yield from bps.trigger_and_read(list(devices))
+        yield from _trigger_and_read(devices)
         for move in moves:  # a device that was restarted meanwhile is not there any more
             yield from _arrive(move, _soon(move.setpoint))
 
@@ -64,6 +67,31 @@ def _moving_and_reading(devices: Sequence[Any], moves: Sequence[Move]) -> Plan:
     dimensions = [one for one in hinted if one[0]] or [(["time"], "primary")]
     md = {"plan_name": "move_and_read", "hints": {"dimensions": dimensions}}
     yield from bpp.stage_wrapper(bpp.run_wrapper(job(), md=md), staged)
+
+
+def _trigger_and_read(devices: Sequence[Any]) -> Plan:
+    """Trigger all devices, and read them in one event; again, where that fails: what was triggered still lies there."""
+    devices = separate_devices(devices)
+    triggered = [device for device in devices if isinstance(device, Triggerable)]
+    for device in triggered:
+        yield from bps.trigger(device, group="triggered")
+    if triggered:
+        yield from bps.wait("triggered")
+    for attempt in range(1, READS + 1):
+        yield from bps.create()
+        try:
+            for device in devices:
+                yield from bps.read(device)
+        except (LabError, RunEngineControlException):
+            raise
+        except Exception:
+            yield from bps.drop()
+            if attempt == READS:
+                raise
+            yield from bps.sleep(_GRACE)
+        else:
+            yield from bps.save()
+            return
 
 
 def _move(move: Move) -> Plan:
@@ -83,14 +111,24 @@ def _soon(setpoint: BoundSetpoint) -> float:
 
 
 def _arrive(move: Move, ends: float) -> Plan:
-    """Wait until a readback has stayed within its tolerance for long enough.
+    """Wait until a readback has stayed within its tolerance for long enough; one that cannot be read is read again.
 
     Raises:
         StepError: it is not there in time.
+        Exception: it cannot be read in time.
     """
     setpoint, since = move.setpoint, None
     while True:
-        got = yield from bps.rd(setpoint.arrives)
+        try:
+            got = yield from bps.rd(setpoint.arrives)
+        except (LabError, RunEngineControlException):
+            raise
+        except Exception:
+            if time.monotonic() >= ends:
+                raise
+            since = None
+            yield from bps.sleep(_POLL)
+            continue
         now = time.monotonic()
         if move.off(got) or not getattr(setpoint.arrives, "connected", True):
             since = None

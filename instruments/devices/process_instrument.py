@@ -10,6 +10,7 @@ from typing import Any
 from ophyd import Component
 from ophyd.device import create_device_from_components
 
+from campaigns.errors import StepError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.question_line import LineLostError, QuestionLine
@@ -19,6 +20,8 @@ from instruments.limits import Limits
 
 HEADER = ("sample", "material", "step", "attempt")
 """Signals beside the settings that a job is described by."""
+DRIVER_FAILED = "driver failed"
+"""Told in place of a state when the driver has raised what its message says, where its clock called it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,14 @@ class ProcessInstrument(JobInstrument):
 
     def _show(self, token: str, state: str, message: str) -> None:
         """Show what the driver's process says of the job that is waited for."""
-        if token == self.token.get():
-            self.message.put(message)
-            self.state.put(state)
+        if token != self.token.get():
+            return
+        if state == DRIVER_FAILED:
+            if self._waiting is not None:
+                self._waiting[0].end(StepError(message))
+            return
+        self.message.put(message)
+        self.state.put(state)
 
     def _lost(self, error: LineLostError) -> None:
         """Let whoever waits for the job attach to it again, or give it up."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.errors import StepError
 from campaigns.values import Scalar
-from instruments.devices.process_instrument import DriverFacts
+from instruments.devices.process_instrument import DRIVER_FAILED, DriverFacts
 from instruments.job import Job
 from instruments.job_instrument import JobInstrument
 from instruments.proof import agrees, proven
@@ -49,6 +49,7 @@ class ServedInstrument:
     ) -> None:
         self.instrument, self._tell, self._campaign = instrument, tell, campaign
         instrument.state.subscribe(lambda *, value, **_: self.tell_state(value), run=False)
+        instrument.on_mistake = lambda error: tell(instrument.token.get(), DRIVER_FAILED, str(error))
 
     def answer(self, name: str, values: tuple[Any, ...]) -> Any:
         """Return what a question is answered.

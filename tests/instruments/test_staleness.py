@@ -88,3 +88,16 @@ def test_nothing_is_held_against_data_whose_dispatch_lies_behind_a_clock_that_wa
     earlier = sample(3, counts=counts(), mass=2.0, late=False)
     assert judged(*seen, earlier)
     assert judged(*seen, dataclasses.replace(earlier, since=None)) == ()
+
+
+def test_a_server_whose_clock_is_behind_is_held_to_when_it_was_told_the_token() -> None:
+    def behind(number: int, *, updated: bool = True) -> SampleReading:
+        told = 100.0 * number - 5000.0
+        times = {"token": told, "counts": told + (1.0 if updated else -50.0)}
+        return SampleReading({"token": f"t{number}", "counts": counts()}, times, 100.0 * number, number)
+
+    assert not judged(*map(behind, range(3)))
+    assert judged(sample(0, counts=counts()), behind(1), behind(2)) == ()
+    assert judged(behind(0), behind(1), behind(2, updated=False)) == (
+        "stale data: counts is not updated since before the job began",
+    )

@@ -212,7 +212,11 @@ class Moving(SynAxis):
 def test_a_device_that_still_moves_is_waited_for(opened: Open) -> None:
     crew = opened(peak(Moving(name="motor")), x=X)
     result = did(crew)
-    assert (result.error, result.dispatched) == ("stage: motor is still moving; nothing was moved", False)
+    assert (result.error, result.dispatched, result.busy) == (
+        "stage: motor is still moving; nothing was moved",
+        False,
+        True,
+    )
 
 
 class Heater(Device):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ophyd.utils import DisconnectedError
 
 from campaigns.errors import CampaignError, Problem, SampleError, StepError
 from campaigns.laboratory import StationConfig
@@ -180,6 +181,9 @@ def test_a_plan_is_heard_of_and_one_that_is_killed_leaves_an_uncertain_job(built
 
 def test_errors_cross_to_another_process_as_they_are_or_in_words() -> None:
     assert isinstance(portable(SampleError("it has melted")), SampleError)
+    silent = portable(DisconnectedError("oven is disconnected"))
+    assert (type(silent), str(silent)) == (ConnectionError, "DisconnectedError: oven is disconnected")
+    assert type(portable(TimeoutError("no answer"))) is TimeoutError
     missing = portable(CampaignError([Problem("stations.place", "states no limits")]))
     assert isinstance(missing, CampaignError)
     assert missing.problems[0].where == "stations.place"
