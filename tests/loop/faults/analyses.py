@@ -1,0 +1,33 @@
+"""Analyses that go wrong with sample 0; apart from the devices, as a process loads them alone."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from campaigns.values import Measurement, MetricValue
+
+_ODD = "0"
+_SIGNALS = {"height": "mm", "soak_mean_temperature": "degC", "gauge": "mm"}
+
+
+def _reading(data: Mapping[str, Any], odd: Callable[[], object]) -> Measurement:
+    """Return what was read; with sample 0, something else is done before."""
+    if data["sample"] == _ODD:
+        odd()
+    value, unit = next((float(data[name]), unit) for name, unit in _SIGNALS.items() if name in data)
+    return Measurement({"result": MetricValue(value, 0.01, unit)})
+
+
+def hanging(data: Mapping[str, Any], context: Any) -> Measurement:
+    """Never end with sample 0."""
+    del context
+    return _reading(data, lambda: time.sleep(3600.0))
+
+
+def exiting(data: Mapping[str, Any], context: Any) -> Measurement:
+    """End the program with sample 0."""
+    del context
+    return _reading(data, lambda: sys.exit("no licence"))

@@ -1,0 +1,445 @@
+"""What each fault may cost at each kind of station: the table that the tests hold, and from which the page is made.
+
+python -m tests.loop.faults.matrix
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from campaigns.values import Cause, TrialState
+from tests.snippets import ROOT
+
+PAGE = ROOT / "docs" / "reliability.md"
+"""The committed page."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of station.
+
+    Attributes:
+        name: in a cell's name.
+        title: of its column.
+        about: what stands there.
+        device: dotted path of the test's device.
+        settings: of the device; ``{floor}`` is replaced.
+        more: what else the campaign file says of the station.
+        setting: what its recipe sets, from ``low`` to ``high`` in ``unit``.
+        constants: what else its recipe sets.
+        signal: what is read, ``slope`` times the setting in ``read_in``.
+        instrument: its name in the journal.
+        served: whether it is behind a server.
+    """
+
+    name: str
+    title: str
+    about: str
+    device: str
+    settings: Mapping[str, str]
+    setting: tuple[str, str, float, float]
+    signal: tuple[str, str, float]
+    instrument: str
+    constants: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    served: bool = False
+
+
+_PRESS = Kind(
+    name="soft",
+    title="driver in the controller",
+    about="a `JobInstrument` whose driver runs in the controller; the instrument knows its jobs by their tokens",
+    device="tests.loop.faults.devices:Press",
+    settings={"floor": "{floor}"},
+    setting=("force", "kN", 1.0, 9.0),
+    signal=("height", "mm", 2.0),
+    instrument="press",
+)
+KINDS = (
+    _PRESS,
+    replace(
+        _PRESS,
+        name="process",
+        title="driver in a process",
+        about="the same, with `process: true`",
+        more={"process": True, "response_timeout": "4 s"},
+    ),
+    Kind(
+        name="epics",
+        title="EPICS",
+        about="a `JobInstrument` over Channel Access, whose server runs jobs and knows the last one by its token",
+        device="tests.loop.faults.devices:Oven",
+        settings={"prefix": "matrix:oven:"},
+        setting=("temperature", "degC", 400.0, 600.0),
+        signal=("soak_mean_temperature", "degC", 1.0),
+        instrument="matrix:oven:",
+        constants={"time": "1 h", "ramp_rate": "20 degC/min"},
+        served=True,
+    ),
+    Kind(
+        name="plain",
+        title="plain device",
+        about="an ophyd device over Channel Access that knows no jobs, bound by the campaign file",
+        device="tests.loop.faults.devices:Stage",
+        settings={"prefix": "matrix:axis:"},
+        setting=("x", "mm", 1.0, 9.0),
+        signal=("gauge", "mm", 2.0),
+        instrument="axis",
+        more={
+            "setpoints": {"x": {"unit": "mm", "limits": [0, 10], "tolerance": 0.01}},
+            "units": {"gauge": "mm"},
+        },
+        served=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How long a fault may hold up its trial.
+
+    Attributes:
+        text: in words.
+        seconds: of lab time, beside what a loaded machine takes.
+    """
+
+    text: str
+    seconds: float
+
+
+AT_ONCE = Bound("at once", 0.0)
+SILENCE = Bound("as long as it lasts", 0.0)
+LIMIT = 2.0
+"""Time limit of the step in seconds where it decides; else it is far away."""
+TIME_LIMIT = Bound("the step's time limit", LIMIT)
+TWICE = Bound("twice the step's time limit", 2 * LIMIT)
+ANALYSIS_LIMIT = 3.0
+"""Time limit of the analysis in seconds where it decides."""
+ITS_LIMIT = Bound("`analysis_timeout`", ANALYSIS_LIMIT)
+
+VALUE = "its measurement"
+FAILURE = "that it cannot be made"
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fault costs.
+
+    Attributes:
+        state: of the trial that it meets; the trial after it is always completed.
+        cause: of the failure.
+        reason: part of what the store keeps.
+        device: what the instrument has written down last of the job: begin, done or stopped; empty for nothing.
+        learnt: what the models learn of it.
+        within: how long the trial is held up.
+        ends: what the session ends with that meets the fault, if another one has to go on.
+        remark: what else is to be said.
+    """
+
+    state: TrialState = TrialState.COMPLETED
+    cause: Cause | None = None
+    reason: str = ""
+    device: str = "done"
+    learnt: str = VALUE
+    within: Bound = AT_ONCE
+    ends: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class SameAs:
+    """What comes to the same as at another kind of station, as nothing of this one takes part, and is tested there."""
+
+    kind: str
+
+
+Cell = Outcome | SameAs | str
+"""What a fault costs, where that is tested, or why it cannot happen."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong while the job of sample 0 is under way.
+
+    Attributes:
+        name: in a cell's name.
+        event: in words.
+        cells: kind of station to what it costs there.
+        driver: what the driver does wrong.
+        action: what is done meanwhile; a method of the test's cell.
+        killed: whether the controller is killed before the action.
+        step: changes of the step, such as its analysis.
+        held: whether the job is kept from ending until the action is done.
+    """
+
+    name: str
+    event: str
+    cells: Mapping[str, Cell]
+    driver: str = ""
+    action: str = ""
+    killed: bool = False
+    step: Mapping[str, Any] = field(default_factory=dict)
+    held: bool = True
+
+    def at(self, kind: str) -> Outcome | str:
+        """Return what it costs at a kind of station, or why it cannot happen there."""
+        cell = self.cells[kind]
+        return self.at(cell.kind) if isinstance(cell, SameAs) else cell
+
+
+_DONE = Outcome()
+_WAITED = Outcome(within=SILENCE)
+_LOST = Outcome(TrialState.UNCERTAIN, Cause.LAB, learnt=NOTHING)
+_GONE = replace(_LOST, device="begin", within=TWICE, ends="no usable station left")
+_ANALYSIS = Outcome(TrialState.QUARANTINED, Cause.ANALYSIS, learnt=NOTHING)
+_CRACKED = Outcome(TrialState.FAILED, Cause.SAMPLE, "the pellet is cracked", learnt=FAILURE)
+_NAN = Outcome(TrialState.QUARANTINED, Cause.DATA, "not finite", learnt=NOTHING)
+_AS_SOFT = SameAs("soft")
+_ALL = ("soft", "process", "epics", "plain")
+_SHORT = {"timeout": f"{LIMIT} s"}
+
+
+def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
+    return {**dict.fromkeys(_ALL, outcome), **others}
+
+
+_NO_SERVER = "has no server"
+FAULTS = (
+    Fault(
+        "controller_killed",
+        "The controller is killed (`kill -9`) in the middle of a job, which goes on",
+        _everywhere(_DONE, plain=replace(_LOST, reason="nobody can tell how far job")),
+        killed=True,
+    ),
+    Fault(
+        "both_killed",
+        "The controller and the instrument's server are killed in the middle of a job, and started again",
+        _everywhere(
+            _LOST,
+            soft=_NO_SERVER,
+            process="its driver ends with the controller, and has no server",
+            epics=replace(_LOST, reason="does not know job", device="begin"),
+            plain=replace(_LOST, reason="nobody can tell how far job", device="begin"),
+        ),
+        killed=True,
+        action="restart",
+    ),
+    Fault(
+        "silent",
+        "The instrument does not answer for a while, and does again",
+        _everywhere(_WAITED, soft="its driver is called in the controller, and has no link of its own"),
+        action="fall_silent",
+    ),
+    Fault(
+        "gone",
+        "The instrument's server is gone for good",
+        _everywhere(
+            _LOST,
+            soft=_NO_SERVER,
+            process=_NO_SERVER,
+            epics=replace(_GONE, reason="does not answer|Failed to connect"),
+            plain=_GONE,
+        ),
+        step=_SHORT,
+        action="disappear",
+    ),
+    Fault(
+        "restarted",
+        "The instrument's server, or the driver's process, is killed in the middle of a job, and started again",
+        _everywhere(
+            _DONE,
+            soft=_NO_SERVER,
+            epics=replace(_LOST, reason="find out what it did|does not know job", device="begin"),
+            plain=replace(_LOST, state=TrialState.FAILED, reason="is at 0.0", device="begin"),
+        ),
+        action="restart",
+    ),
+    Fault(
+        "callback",
+        "The driver raises an error where its device or its timer calls it",
+        _everywhere(
+            replace(
+                _LOST,
+                reason="raised KeyError: 'no such register'",
+                device="begin",
+                within=TWICE,
+                ends="no usable station left",
+            ),
+            epics=replace(_DONE, within=TWICE),
+            plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
+        ),
+        driver="callback",
+        action="let_be_late",
+        step=_SHORT,
+    ),
+    Fault(
+        "busy",
+        "The instrument is at somebody else's job",
+        _everywhere(_WAITED),
+        action="lend",
+        held=False,
+    ),
+    Fault(
+        "unread",
+        "Reading fails once after the job is done",
+        _everywhere(_DONE),
+        driver="read",
+        held=False,
+    ),
+    Fault(
+        "late",
+        "The job takes longer than the step's time limit, and ends then",
+        _everywhere(
+            replace(_DONE, within=TWICE),
+            process=_AS_SOFT,
+            plain=replace(_LOST, device="stopped", within=TIME_LIMIT),
+        ),
+        step=_SHORT,
+        action="let_be_late",
+    ),
+    Fault(
+        "analysis_hangs",
+        "The analysis never ends",
+        _everywhere(
+            replace(_ANALYSIS, reason="it took longer than", within=ITS_LIMIT), process=_AS_SOFT, epics=_AS_SOFT
+        ),
+        step={"analysis": "tests.loop.faults.analyses:hanging", "analysis_timeout": f"{ANALYSIS_LIMIT} s"},
+        held=False,
+    ),
+    Fault(
+        "analysis_exits",
+        "The analysis calls `sys.exit`",
+        _everywhere(replace(_ANALYSIS, reason="SystemExit: no licence"), process=_AS_SOFT, epics=_AS_SOFT),
+        step={"analysis": "tests.loop.faults.analyses:exiting"},
+        held=False,
+    ),
+    Fault(
+        "driver_exits",
+        "The driver calls `sys.exit` when it is told to start",
+        _everywhere(
+            replace(_LOST, state=TrialState.FAILED, reason="SystemExit: no licence", device=""),
+            epics=replace(_LOST, reason="SystemExit: no licence", device=""),
+        ),
+        driver="exit",
+        held=False,
+    ),
+    Fault(
+        "clock_jumps",
+        "The system's clock jumps by three days",
+        _everywhere(
+            _DONE,
+            process=_AS_SOFT,
+            plain=replace(
+                _DONE, remark="while the server's clock differs, what is read of later samples is quarantined"
+            ),
+        ),
+        action="jump",
+    ),
+    Fault(
+        "ctrl_c",
+        "Ctrl-C",
+        _everywhere(_DONE, process=_AS_SOFT),
+        action="interrupt",
+    ),
+    Fault(
+        "ctrl_c_twice",
+        "Ctrl-C twice",
+        _everywhere(_DONE, plain=replace(_LOST, reason="nobody can tell how far job", device="stopped")),
+        action="abort_all",
+    ),
+    Fault(
+        "cracked",
+        "The instrument says that the sample cannot be made",
+        _everywhere(
+            _CRACKED,
+            epics="this furnace says nothing of samples",
+            plain=replace(_CRACKED, device=""),
+        ),
+        driver="cracked",
+        held=False,
+    ),
+    Fault(
+        "nan",
+        "The instrument reads no number",
+        _everywhere(_NAN, process=_AS_SOFT),
+        driver="nan",
+        held=False,
+    ),
+)
+
+
+_INTRODUCTION = """\
+# What a fault may cost
+
+What becomes of a trial when something goes wrong under it, at each kind of station. This page is made from the
+definitions that the tests hold (`python -m tests.loop.faults.matrix`): a cell is a campaign of two trials on the clock
+on the wall, against real servers and processes, which are killed, stopped and started again; where nothing of the
+station takes part, one kind is tested for all. The fault meets the first trial. The second one is always completed, an
+instrument never begins a job twice, and what the models learn is what was really made. What people do about an
+uncertain trial: [operators](operators.md).
+"""
+_WORDS = """\
+- *uncertain*: nobody knows what the sample has seen; it is not repeated, and waits for a person's decision.
+- *failed*: with its cause. Only *sample* speaks against the candidate; after a fault of the *lab* it may come again.
+- *quarantined*: measured, kept and shown, and not learnt from until somebody releases it.
+- *Held up* is the most that the trial waits, beside its job. *The next run goes on*: the session in which it happens
+  ends with an error that names the station, as that does not answer any more; what waits is kept.
+"""
+_SAID = {
+    "done": "has done the job",
+    "begin": "was cut off in the job",
+    "stopped": "has stopped in the job",
+    "": "has not begun the job",
+}
+
+
+def reliability_page() -> str:
+    """Return the page in Markdown."""
+    about = "\n".join(f"- **{kind.title}**: {kind.about}." for kind in KINDS)
+    return "\n".join([_INTRODUCTION, about, "", _overview(), "", _WORDS, *map(_section, KINDS)])
+
+
+def _overview() -> str:
+    head = ["what happens", *(kind.title for kind in KINDS)]
+    rows = [[fault.event, *(_short(fault.at(kind.name)) for kind in KINDS)] for fault in FAULTS]
+    return _table(head, rows)
+
+
+def _short(cell: Outcome | str) -> str:
+    return "–" if isinstance(cell, str) else _verdict(cell)
+
+
+def _verdict(outcome: Outcome) -> str:
+    return f"{outcome.state.value} ({outcome.cause.value})" if outcome.cause else outcome.state.value
+
+
+def _section(kind: Kind) -> str:
+    head = ["what happens", "trial", "reason that is stored", "instrument", "the models learn", "held up"]
+    rows = [[fault.event, *_details(fault.at(kind.name))] for fault in FAULTS]
+    return f"## {kind.title[0].upper()}{kind.title[1:]}\n\n{_table(head, rows)}\n"
+
+
+def _details(cell: Outcome | str) -> list[str]:
+    if isinstance(cell, str):
+        return [f"does not happen: {cell}", "", "", "", ""]
+    reason = f"... {cell.reason.partition('|')[0]} ..." if cell.reason else ""
+    goes_on = "; the next run goes on" if cell.ends else ""
+    remark = f"; {cell.remark}" if cell.remark else ""
+    return [_verdict(cell) + goes_on + remark, reason, _SAID[cell.device], cell.learnt, cell.within.text]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Write the committed page."""
+    PAGE.write_text(reliability_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,382 @@
+"""Every fault at every kind of station, on the clock on the wall: what it costs is what the table says."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from campaigns.campaign import Campaign
+from campaigns.errors import LabError
+from campaigns.values import TrialState
+from instruments.devices import epics_furnace
+from loop.core.events import Event, Proposed, StationsReady, TrialEnded, Warned
+from loop.core.records import TrialRecord
+from loop.execution import dispatcher
+from loop.execution.options import RunOptions, SessionResult
+from loop.execution.session import CampaignResources
+from loop.planning.failures import failures
+from loop.storage.reader import Reader
+from simulators.epics_lab import EpicsServer, unused_port
+from tests.forks import Program
+from tests.loop.conftest import ROOT, only_step
+from tests.loop.faults.devices import Oven
+from tests.loop.faults.floor import WAITED, Floor, until
+from tests.loop.faults.matrix import FAILURE, FAULTS, KINDS, NOTHING, VALUE, Fault, Kind, Outcome
+
+SLACK = 30.0
+"""Seconds that a loaded machine may take beside."""
+ALLOWED = "600 s"
+"""Time limit of a step that is not to decide."""
+CELLS = [(fault, kind) for fault in FAULTS for kind in KINDS if isinstance(fault.cells[kind.name], Outcome)]
+
+
+class Server:
+    """The server of a furnace and an axis, which can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.floor, self.port = Floor(folder), unused_port()
+        self._process: EpicsServer | None = None
+
+    @property
+    def process(self) -> EpicsServer:
+        """The process; it is started where there is none."""
+        if self._process is None:
+            command = ["-m", "tests.loop.faults.server", str(self.port), str(self.floor.folder)]
+            self._process = EpicsServer(command, self.port)
+        return self._process
+
+    def kill(self) -> None:
+        """Kill it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("floor"))
+    yield made
+    made.kill()
+
+
+def planned(data: Mapping[str, Any]) -> CampaignResources:
+    """Return what a session is made of."""
+    from loop.planning.planner import Planner
+    from loop.planning.pool_data import build_encoder
+
+    campaign = Campaign(**data)
+    return CampaignResources(campaign, None, Planner(campaign, build_encoder(campaign, None), ()))
+
+
+def session(folder: Path, data: Mapping[str, Any]) -> None:
+    """Run a campaign in a process that is to be killed."""
+    from loop.run import conduct
+
+    conduct(planned(data), RunOptions(f"sqlite:///{folder / 'test.db'}", yaml.safe_dump(dict(data))), lambda _: None)
+
+
+class Cell:
+    """A campaign of two trials on one station; the fault meets the first."""
+
+    def __init__(self, what: tuple[Fault, Kind], folder: Path, server: Server, patch: pytest.MonkeyPatch) -> None:
+        (self.fault, self.kind), self.folder, self.server, self.patch = what, folder, server, patch
+        self.floor = server.floor if self.kind.served else Floor(folder)
+        self.floor.release()
+        self.since = len(self.floor.done)
+        self.events: list[Event] = []
+        self.stop, self.abort = threading.Event(), threading.Event()
+        self.parts: CampaignResources | None = None
+        self.describe: Callable[[], str] = lambda: ""
+        self.error: BaseException | None = None
+        self._later: Callable[[], None] = lambda: None  # done once the trial has ended
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The campaign."""
+        kind = self.kind
+        (setting, unit, low, high), (signal, read_in, _) = kind.setting, kind.signal
+        settings = {key: text.format(floor=self.floor.folder) for key, text in kind.settings.items()}
+        station = {"kind": "device", "device": kind.device, "settings": settings | {"fault": self.fault.driver}}
+        step = only_step(
+            ["result"],
+            stations=["place"],
+            recipe={setting: "$it", **kind.constants},
+            analysis="instruments.analyses.plain_readings:metrics",
+            analysis_settings={"signals": {"result": signal}, "uncertainty": {"result": 0.01}},
+            timeout=ALLOWED,
+        )
+        if "analysis" in self.fault.step:
+            del step["analysis_settings"]
+        lab: dict[str, Any] = {"kind": "real"}
+        if kind.served:
+            lab["epics_servers"] = [f"127.0.0.1:{self.server.port}"]
+        return {
+            "name": "matrix",
+            "seed": 1,
+            "space": {"parameters": {"it": {"kind": "float", "unit": unit, "low": low, "high": high}}},
+            "metrics": {"result": {"kind": "measured", "unit": read_in}},
+            "objective": {"terms": [{"goal": "maximise", "metric": "result", "scale": 1.0}]},
+            "planner": {"initial": 9},
+            "lab": lab,
+            "stations": {"place": station | dict(kind.more)},
+            "workflow": [step | dict(self.fault.step)],
+            "budget": {"trials": 2, "wall_time": "1 h"},
+        }
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'test.db'}"
+
+    @property
+    def jobs(self) -> list[list[str]]:
+        """What the instrument has written down, in order."""
+        return [words[1:] for words in self.floor.done[self.since :] if words[0] == self.kind.instrument]
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first job has begun."""
+        return any(word == "begin" for word, _ in self.jobs)
+
+    def run(self) -> None:
+        """Let the fault happen, and go on until both trials have ended."""
+        pauses = (2.0, 10.0) if self.fault.action == "restart" else (0.2, 0.4)  # links take some seconds to come back
+        self.patch.setattr(dispatcher, "_PAUSES", pauses)
+        if self.kind.served:
+            assert self.server.process
+        if self.fault.held:
+            self.floor.hold()
+        if self.fault.killed:
+            self._be_killed()
+        elif self.fault.held:
+            self._meanwhile(self._act)
+        outcome = self.fault.cells[self.kind.name]
+        assert isinstance(outcome, Outcome)
+        if outcome.ends:
+            with pytest.raises(LabError, match=outcome.ends):
+                self._session()
+            self._settled()
+            assert self.server.process
+            self._session()
+        elif self._session().interrupted:
+            self.stop.clear()
+            self.abort.clear()
+            self.floor.release()
+            self._session()
+        self._settled()
+
+    def _session(self) -> SessionResult:
+        from loop.run import conduct
+
+        self.parts = planned(self.data)
+        options = RunOptions(self.url, yaml.safe_dump(self.data), stop=self.stop, abort=self.abort)
+        gives_up = threading.Timer(WAITED + SLACK, self._give_up)
+        gives_up.start()
+        try:
+            return conduct(self.parts, options, self._hear)
+        finally:
+            gives_up.cancel()
+
+    def _give_up(self) -> None:
+        self.error = AssertionError("the session does not end")
+        self.floor.release()
+        self.stop.set()
+        self.abort.set()
+
+    def _settled(self) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "meanwhile":
+                thread.join(WAITED)
+        if self.error is not None:
+            raise self.error
+
+    def _meanwhile(self, act: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                act()
+            except BaseException as error:  # noqa: BLE001 - it is raised in the test's own thread
+                self.error = error
+
+        threading.Thread(target=guarded, name="meanwhile", daemon=True).start()
+
+    def _act(self) -> None:
+        until(lambda: self.begun)
+        if self.fault.action:
+            getattr(self, self.fault.action)()
+        self.floor.release()
+
+    def _be_killed(self) -> None:
+        process = Program(self.folder, session, self.folder, self.data)
+        until(lambda: self.begun)
+        process.send_signal(signal.SIGKILL)
+        assert process.end()[1] == -signal.SIGKILL
+        if self.fault.action:
+            getattr(self, self.fault.action)()
+        self.floor.release()
+
+    def _hear(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, StationsReady):
+            self.describe = event.describe["place"]
+        if isinstance(event, TrialEnded):
+            self._later()
+        if self.fault.action == "lend":
+            self._lend(event)
+
+    @property
+    def _driver(self) -> int:
+        """The number of the driver's process, which the station shows."""
+        until(lambda: "process" in self.describe())
+        return int(re.findall(r"process (\d+)", self.describe())[0])
+
+    def restart(self) -> None:
+        """Kill the server, or the driver's process, and start it again."""
+        if self.kind.served:
+            self.server.kill()
+            assert self.server.process
+        else:
+            os.kill(self._driver, signal.SIGKILL)
+
+    def fall_silent(self) -> None:
+        """Let the server, or the driver's process, answer nothing until that is seen."""
+        if not self.kind.served:
+            driver = self._driver
+            os.kill(driver, signal.SIGSTOP)
+            time.sleep(0.3)
+            os.kill(driver, signal.SIGCONT)
+            return
+        self.server.process.silence()
+        if self.kind.name == "epics":
+            until(lambda: "disconnected" in self.describe())
+        else:
+            time.sleep(0.3)
+        self.server.process.resume()
+
+    def disappear(self) -> None:
+        """Kill the server."""
+        self.server.kill()
+
+    def let_be_late(self) -> None:
+        """Keep the job from ending until its trial is uncertain."""
+        ended = (TrialEnded, Warned)
+        until(lambda: any(isinstance(e, ended) and "0" in str(getattr(e, "text", "0")) for e in self.events))
+
+    def jump(self) -> None:
+        """Let the system's clock jump."""
+        now = time.time
+        self.patch.setattr(time, "time", lambda: now() + 3 * 86400.0)
+        if self.kind.name == "plain":
+            self._later = lambda: self.patch.setattr(time, "time", now)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.stop.set()
+
+    def abort_all(self) -> None:
+        """Press Ctrl-C twice, and wait for the end of the session."""
+        self.stop.set()
+        self.abort.set()
+        until(lambda: Reader(self.url).sessions()[-1].outcome != "")
+
+    def _lend(self, event: Event) -> None:
+        """Let the station be at somebody else's job when the first one comes, until it is seen to wait."""
+        waits = isinstance(event, Warned) and "waits" in event.text
+        if isinstance(event, Proposed) and event.trial == 0:
+            self._occupy()
+        elif waits:
+            self._vacate()
+
+    def _occupy(self) -> None:
+        if not self.kind.served:
+            (self.folder / "lent").touch()
+        else:
+            self.floor.hold()
+            self._tell("begin")
+            until(lambda: self.begun)
+            self.since += 1
+
+    def _vacate(self) -> None:
+        (self.folder / "lent").unlink(missing_ok=True)
+        self.floor.release()
+
+    def _tell(self, what: str) -> None:
+        """Have the server begin a job of somebody else's."""
+        from ophyd import EpicsSignal
+
+        puts: dict[str, Any] = {"matrix:axis:val": 0.5}
+        if self.kind.name == "epics":
+            base = "matrix:oven:"
+            puts = {f"{base}Temperature": 400.0, f"{base}Time": 1.0, f"{base}RampRate": 20.0, f"{base}Start": "theirs"}
+        for name, value in puts.items():
+            one = EpicsSignal(name, name=what, string=isinstance(value, str))
+            one.wait_for_connection(timeout=20.0)
+            one.put(value, wait=True)
+            one.destroy()
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let links count as silent soon, so that tests need not wait for longer."""
+    monkeypatch.setattr(epics_furnace, "PATIENCE", 0.3)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return monkeypatch
+
+
+@pytest.fixture(autouse=True)
+def let_go() -> Iterator[None]:
+    yield
+    while Oven.made:
+        Oven.made.pop().destroy()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fault", "kind"), CELLS, ids=[f"{f.name}-{k.name}" for f, k in CELLS])
+def test_a_fault_costs_what_the_table_says(
+    fault: Fault, kind: Kind, tmp_path: Path, server: Server, quickly: pytest.MonkeyPatch
+) -> None:
+    cell = Cell((fault, kind), tmp_path, server, quickly)
+    outcome = fault.cells[kind.name]
+    assert isinstance(outcome, Outcome)
+    cell.run()
+    reader = Reader(cell.url)
+    odd, other = reader.trials()
+    assert (odd.state, odd.cause) == (outcome.state, outcome.cause), odd.reason
+    assert re.search(outcome.reason, odd.reason)
+    assert other.state is TrialState.COMPLETED, "the campaign goes on"
+    assert said(cell, odd) == outcome.device
+    assert learnt(cell, odd) == outcome.learnt
+    assert learnt(cell, other) == VALUE
+    held_up = max(change.lab for change in reader.transitions(0)) - (odd.steps[0].started or 0.0)
+    assert held_up <= outcome.within.seconds + SLACK
+
+
+def said(cell: Cell, odd: TrialRecord) -> str:
+    """Return what the instrument has written down last of the trial's job, which it began once at most."""
+    value = f"{float(odd.candidate.parameters['it']):g}"
+    tokens = [step.token for step in odd.steps]
+    mine = [word for word, job in cell.jobs if job in tokens or (cell.kind.name == "plain" and job == value)]
+    assert mine.count("begin") <= 1
+    return mine[-1] if mine else ""
+
+
+def learnt(cell: Cell, trial: TrialRecord) -> str:
+    """Return what the models have learnt of a trial; a measurement has to be the truth."""
+    assert cell.parts is not None
+    models = cell.parts.planner.models
+    if trial.candidate in failures(models._failed):
+        return FAILURE
+    if trial.number not in models.learnt_from:
+        return NOTHING
+    got = models.measured.metrics["result"][models.learnt_from.index(trial.number)]
+    assert got is not None
+    true = cell.kind.signal[2] * float(trial.candidate.parameters["it"])
+    assert got.value == pytest.approx(true, abs=3.0 if cell.kind.name == "epics" else 0.05)
+    return VALUE
