@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from campaigns.config import (
     Config,
@@ -34,9 +34,9 @@ class FaultConfig(Config):
     """Number of the trial that has the fault."""
     station: Name
     """Station at which it happens."""
-    kind: Literal["raise", "hang", "nan", "dead", "block"]
+    kind: Literal["raise", "hang", "nan", "dead", "block", "place"]
     """raise: the driver raises; hang: it never ends; nan: the data are not finite; dead: the detector returns zeros;
-    block: the driver blocks its thread."""
+    block: the driver blocks its thread; place: the place of the sample reports an error, at a station with capacity."""
 
 
 class ProcessesConfig(Config):
@@ -155,6 +155,21 @@ class StationConfig(Config):
     may be told (kind: manual), each with unit and limits, or choices."""
     units: dict[Name, Unit] = Field(default_factory=dict)
     """Units of readings of plain devices that state none, by the name of the reading."""
+    capacity: Annotated[Count, Field(ge=1)] = 1
+    """How many samples one job takes, each at its own place: the crucibles of a furnace, the channels of a cycler."""
+    shared: tuple[Name, ...] = ()
+    """Settings that are the same for all samples of a job, beside those that the instrument itself cannot tell apart,
+    as a furnace its program (capacity above 1)."""
+    wait: Seconds | None = None
+    """Longest time that samples wait for others to fill the places, in lab time; by default as long as others can still
+    come (capacity above 1)."""
+
+    @model_validator(mode="after")
+    def _places(self) -> Self:
+        useless = ["shared"] * bool(self.shared) + ["wait"] * (self.wait is not None)
+        if self.capacity == 1 and useless:
+            raise ValueError(f"{useless[0]} is of stations that take several samples; add capacity, or remove it")
+        return self
 
     @property
     def bound(self) -> dict[str, DeviceConfig]:

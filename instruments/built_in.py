@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -43,13 +43,22 @@ class InstrumentFacts:
         settings: name to what it may be, in order.
         defaults: values of the settings that a recipe may leave out.
         signals: what is read when a job has ended, beside the settings.
+        common: those of the settings and signals that all samples of one job have in common.
+        loads: whether one job may take several samples.
     """
 
     settings: Mapping[str, Setting]
     defaults: Mapping[str, Scalar] = field(default_factory=dict)
     signals: frozenset[str] = frozenset()
+    common: frozenset[str] = frozenset()
+    loads: bool = False
+
+    def own(self, shared: Iterable[str]) -> tuple[str, ...]:
+        """Return what each sample of a load has for itself, where some settings are shared, too."""
+        return tuple(name for name in (*self.settings, *sorted(self.signals)) if name not in {*self.common, *shared})
 
 
+_LOG = frozenset({"profile_time", "profile_temperature", "peak_temperature", "soak_mean_temperature", "soak_sd"})
 FURNACE = InstrumentFacts(
     {
         "temperature": Setting("degC", (100.0, 1200.0)),
@@ -59,12 +68,16 @@ FURNACE = InstrumentFacts(
         "atmosphere": Setting(choices=("air", "oxygen", "argon")),
     },
     {"ramp_rate": 5.0, "lithium_excess": 5.0, "atmosphere": "air"},
-    frozenset({"profile_time", "profile_temperature", "peak_temperature", "soak_mean_temperature", "soak_sd"}),
+    _LOG,
+    _LOG | {"temperature", "time", "ramp_rate", "atmosphere"},
+    loads=True,
 )
 DIFFRACTOMETER = InstrumentFacts(
     {"count_time": Setting("s", (0.01, 60.0))}, {"count_time": 1.0}, frozenset({"two_theta", "counts"})
 )
-CYCLER = InstrumentFacts({"c_rate": Setting("1/h", (0.01, 10.0))}, {"c_rate": 0.1}, frozenset({"capacity", "voltage"}))
+CYCLER = InstrumentFacts(
+    {"c_rate": Setting("1/h", (0.01, 10.0))}, {"c_rate": 0.1}, frozenset({"capacity", "voltage"}), loads=True
+)
 
 BUILT_IN: Mapping[str, InstrumentFacts] = {"furnace": FURNACE, "diffractometer": DIFFRACTOMETER, "cycler": CYCLER}
 """Kind of station to what is known of its instrument."""

@@ -91,10 +91,9 @@ class GuardedInstrument:
     def _checked_start(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def start(token: str, *more: Any, **kwargs: Any) -> Any:
             if not self.instrument.has_job(token):  # else nothing is started
-                settings = {key: getattr(self.instrument, key).get() for key in self.instrument.settings}
-                material = str(self.instrument.material.get())
                 self.guard.check_open()
-                self.guard.check_settings(settings, "" if material == NO_MATERIAL else material)
+                for settings, material in self.instrument.told:
+                    self.guard.check_settings(settings, "" if material == NO_MATERIAL else material)
             return original(token, *more, **kwargs)
 
         return start

@@ -11,8 +11,31 @@ from campaigns.values import Cause, Scalar
 
 
 @dataclass(frozen=True, slots=True)
+class LoadMember:
+    """One sample of a load: the attempt at a step of its trial, and the place where it stands.
+
+    Attributes:
+        trial: number of the trial.
+        attempt: number of the attempt at this step.
+        token: what the attempt is known by; unique.
+        sample: name of the sample.
+        material: id of the pool entry; None in a campaign without a pool.
+        place: from 1 to the capacity of the instrument.
+        recipe: the settings of this place, in the unit of the instrument's signal.
+    """
+
+    trial: int
+    attempt: int
+    token: str
+    sample: str
+    material: str | None
+    place: int
+    recipe: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt at one step of one trial.
+    """One attempt at one step of one trial, or of all trials of a load, at once.
 
     Attributes:
         trial: number of the trial.
@@ -26,6 +49,8 @@ class Job:
         adopt: attach to a job that the instrument already knows, and start none.
         dispatch: commits that the job is about to move something; called just before the first irreversible command.
         start: what the start document of its run says of the campaign.
+        members: the samples of a load, in the order of their places; empty at an instrument that takes one. Trial,
+            attempt, sample and material are those of the first then, and the recipe holds what all share.
     """
 
     trial: int
@@ -39,6 +64,21 @@ class Job:
     adopt: bool = False
     dispatch: Callable[[], None] = field(default=lambda: None)
     start: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple[LoadMember, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[LoadMember, ...]:
+        """The attempts that it is: of each sample of a load, or its own."""
+        own = LoadMember(self.trial, self.attempt, self.token, self.sample, self.material, 0)
+        return self.members or (own,)
+
+    @property
+    def whose(self) -> str:
+        """Return of which trials the job is, for people."""
+        if not self.members:
+            return f"trial {self.trial}"
+        numbers = ", ".join(str(one.trial) for one in self.members)
+        return f"load of {len(self.members)}: trial{'s' * (len(self.members) > 1)} {numbers}"
 
 
 class Fate(StrEnum):

@@ -31,6 +31,10 @@ SAMPLE_FAILED = "sample failed"
 """State of an instrument that is well, but cannot make or measure the sample: the candidate is to blame."""
 
 
+OF_SAMPLE = ("sample", "material", "attempt")
+"""Signals that say which sample it is."""
+
+
 class Quantity(Signal):
     """A soft signal that knows its unit and its limits, and is set at once.
 
@@ -102,6 +106,8 @@ class JobInstrument(Device):
         remembers_jobs: whether it remembers its jobs by itself; else it is made with a
             ``job_memory``, in which it keeps them.
         answers_later: whether it can tell later what became of a job that was cut short, as it does jobs by itself.
+        place_count: how many samples one job takes; above 1 each has a place, ``place1`` and so on.
+        own: names of the signals, settings and readings, that each place has for itself.
         silence: what the link to the instrument says while that does not answer in a job; empty while it does.
         on_mistake: told what the driver raised when the clock called it.
     """
@@ -113,6 +119,8 @@ class JobInstrument(Device):
     readbacks: ClassVar[Mapping[str, Readback]] = {}
     remembers_jobs: ClassVar[bool] = True
     answers_later: ClassVar[bool] = True
+    place_count: ClassVar[int] = 1
+    own: ClassVar[tuple[str, ...]] = ()
 
     sample = text()
     material = text()
@@ -129,6 +137,8 @@ class JobInstrument(Device):
         self.on_mistake: Callable[[StepError], None] = lambda _: None
         self._waiting: tuple[LabStatus, str] | None = None
         self._mistake: StepError | None = None
+        for key in (*OF_SAMPLE, *self.own) if self.place_count > 1 else ():
+            getattr(self, key).kind = Kind.omitted  # each place has its own
         self._attend()
 
     @property
@@ -147,6 +157,28 @@ class JobInstrument(Device):
     @abstractmethod
     def progress(self) -> str:
         """Return what the instrument does now, for people; answers at once."""
+
+    @property
+    def own_settings(self) -> tuple[str, ...]:
+        """The settings that each place has for itself."""
+        return tuple(key for key in self.settings if key in self.own)
+
+    def place(self, number: int) -> Any:
+        """Return a place, from 1 to the capacity."""
+        return getattr(self, f"place{number}")
+
+    @property
+    def told(self) -> list[tuple[dict[str, Scalar], str]]:
+        """What the instrument is set to now, and the material, of each sample that it has."""
+        settings = {key: getattr(self, key).get() for key in self.settings}
+        if self.place_count == 1:
+            return [(settings, str(self.material.get()))]
+        places = [self.place(number) for number in range(1, self.place_count + 1)]
+        return [
+            (settings | {key: getattr(place, key).get() for key in self.own_settings}, str(place.material.get()))
+            for place in places
+            if place.sample.get()
+        ]
 
     @property
     def limits(self) -> Limits:

@@ -10,7 +10,7 @@ from bluesky.utils import RunEngineControlException
 
 from campaigns.errors import BusyError, LabError, StepError, UnknownJobError
 from campaigns.values import Scalar
-from instruments.job import Job
+from instruments.job import Job, LoadMember
 from instruments.job_instrument import NO_MATERIAL, JobInstrument
 from instruments.patience import Patience
 from instruments.plan_runner import Plan, contained
@@ -42,10 +42,17 @@ def perform(instrument: JobInstrument, job: Job) -> Plan:
         "attempt": job.attempt,
         "token": job.token,
         "sample": job.sample,
+        **({"load": [_of_member(one) for one in job.members]} if job.members else {}),
         "lab_time": instrument.clock.now(),
         "hints": {"dimensions": _dimensions(instrument)},
     }
     return (yield from bpp.run_wrapper(contained(_perform(instrument, job)), md=details))
+
+
+def _of_member(member: LoadMember) -> dict[str, Scalar]:
+    """Return what a run says of one sample of its load."""
+    whose: dict[str, Scalar] = {"trial": member.trial, "attempt": member.attempt, "token": member.token}
+    return {**whose, "sample": member.sample, "place": member.place}
 
 
 def _dimensions(instrument: JobInstrument) -> list[tuple[list[str], str]]:
@@ -95,7 +102,7 @@ def _check_known(instrument: JobInstrument, job: Job) -> None:
 
 
 def _prepare(instrument: JobInstrument, job: Job) -> Plan:
-    recipe = instrument.with_defaults(job.recipe)
+    told = _loaded(instrument, job) if instrument.place_count > 1 else _single(instrument, job)
     try:
         instrument.check_ready()
     except BusyError:
@@ -103,15 +110,47 @@ def _prepare(instrument: JobInstrument, job: Job) -> Plan:
             raise
         job.dispatch()  # it has begun this job already, of which the store, an earlier copy, knows nothing
         return
+    for signal, value in told:
+        yield from _write(signal, value)
+    job.dispatch()
+
+
+Told = list[tuple[Any, Scalar]]
+"""Signals with what they are set to, in order."""
+
+
+def _single(instrument: JobInstrument, job: Job) -> Told:
+    """Return what an instrument is told for one sample."""
     header: dict[str, Scalar] = {
         "sample": job.sample,
         "material": job.material or NO_MATERIAL,
         "step": job.step,
         "attempt": job.attempt,
     }
-    for key, value in {**header, **recipe}.items():
-        yield from _write(getattr(instrument, key), value)
-    job.dispatch()
+    full = {**header, **instrument.with_defaults(job.recipe)}
+    return [(getattr(instrument, key), value) for key, value in full.items()]
+
+
+def _loaded(instrument: JobInstrument, job: Job) -> Told:
+    """Return what an instrument is told for a load: once what all share, then each place, empty ones too."""
+    recipes = {one.place: instrument.with_defaults({**job.recipe, **one.recipe}) for one in job.members}
+    members, own = {one.place: one for one in job.members}, instrument.own_settings
+    common = {key: value for key, value in recipes[job.members[0].place].items() if key not in own}
+    told: Told = [(getattr(instrument, key), value) for key, value in {"step": job.step, **common}.items()]
+    for number in range(1, instrument.place_count + 1):
+        place, member = instrument.place(number), members.get(number)
+        if member is None:
+            told.append((place.sample, ""))
+            continue
+        header: dict[str, Scalar] = {
+            "sample": member.sample,
+            "material": member.material or NO_MATERIAL,
+            "attempt": member.attempt,
+            "token": member.token,
+        }
+        header |= {key: recipes[number][key] for key in own}
+        told += [(getattr(place, key), value) for key, value in header.items()]
+    return told
 
 
 def _read(instrument: JobInstrument, job: Job, patience: Patience) -> Plan:

@@ -37,8 +37,12 @@ def proven(instrument: JobInstrument, job: Job) -> Plan:
     """
     check_ended(instrument, job)
     recipe = {**instrument.defaults, **job.recipe}
-    for key in [key for key in instrument.settings if key in recipe]:
-        yield from _stays(instrument, key, recipe[key])
+    for key in [key for key in instrument.settings if key in recipe and key not in instrument.own]:
+        yield from _stays((instrument, instrument), key, recipe[key])
+    for one in job.members:
+        full = {**recipe, **one.recipe}
+        for key in [key for key in instrument.own_settings if key in full]:
+            yield from _stays((instrument, instrument.place(one.place)), key, full[key])
     instrument.verify(job)
 
 
@@ -66,17 +70,23 @@ def agrees(wanted: Scalar, got: Any, tolerance: float = 0.0) -> bool:
     return bool(np.isclose(float(got), float(wanted), rtol=1e-6, atol=tolerance))
 
 
-def _stays(instrument: JobInstrument, key: str, wanted: Scalar) -> Plan:
+def _stays(of: tuple[JobInstrument, Any], key: str, wanted: Scalar) -> Plan:
     """Look at a readback until it has agreed with its setting for long enough, and was updated where it always is.
+
+    Args:
+        of: the instrument, and what of it has the readback: itself, or a place.
+        key: name of the setting.
+        wanted: what it was set to.
 
     Raises:
         StepError: it does not agree in time.
     """
+    instrument, device = of
     where = instrument.readbacks.get(key, Readback(key))
     ends = time.monotonic() + _GRACE + where.dwell
     since: tuple[float, float] | None = None  # wall time, and the reading's time stamp
     while True:
-        got, stamp = _fresh(getattr(instrument, where.signal))
+        got, stamp = _fresh(getattr(device, where.signal))
         now = time.monotonic()
         if not agrees(wanted, got, where.tolerance):
             since = None

@@ -261,7 +261,7 @@ class Station:
         if (task := self._task) is None:
             return "idle"
         doing = "disconnected" if self._instrument.silence else self._instrument.progress()
-        return f"{task.job.step} trial {task.job.trial}: {doing}"
+        return f"{task.job.step} {task.job.whose}: {doing}"
 
     def close(self) -> None:
         """Abort the job under way, and end the threads unless a driver blocks them."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["raise", "hang", "block", "nan", "dead", "cold", "forget"]
+Kind = Literal["raise", "hang", "block", "nan", "dead", "cold", "forget", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Fault:
         station: name of the station.
         kind: raise: the driver raises; hang: the job never ends; block: the driver blocks its thread; nan: the data
             are not finite; dead: the detector returns zeros; cold: the heater does not heat; forget: the instrument
-            knows the job no more.
+            knows the job no more; place: the sample's place reports an error, which costs no other sample of a load.
     """
 
     trial: int

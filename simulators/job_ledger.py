@@ -17,6 +17,18 @@ from campaigns.values import Scalar
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedSample:
+    """One sample of a load: what it is known by, where it stands, and the settings of its place."""
+
+    token: str
+    sample: str
+    material: str | None
+    attempt: int
+    place: int
+    recipe: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """A job that an instrument has begun.
 
@@ -29,6 +41,7 @@ class LedgerEntry:
         attempt: number of the attempt at the step.
         recipe: setting to value; of a furnace job this is what the sample really saw.
         started: lab time in seconds.
+        load: the samples of a load; sample, material and attempt are those of the first then. Empty for one sample.
     """
 
     instrument: str
@@ -39,6 +52,17 @@ class LedgerEntry:
     attempt: int
     recipe: Mapping[str, Scalar]
     started: float
+    load: tuple[PlacedSample, ...] = ()
+
+    @property
+    def samples(self) -> tuple[LedgerEntry, ...]:
+        """The same job as each of its samples saw it."""
+        return (self,) if not self.load else tuple(map(self._of, self.load))
+
+    def _of(self, one: PlacedSample) -> LedgerEntry:
+        recipe = {**self.recipe, **one.recipe}
+        header = (one.token, one.sample, one.material, self.step, one.attempt)
+        return LedgerEntry(self.instrument, *header, recipe, self.started)
 
 
 class JobLedger:
@@ -69,7 +93,8 @@ class JobLedger:
     def append(self, entry: LedgerEntry) -> None:
         """Record a job; it is on disk when this returns."""
         with self._lock:
-            self._file.write(json.dumps(asdict(entry)).encode() + b"\n")
+            body = {key: value for key, value in asdict(entry).items() if value or key != "load"}
+            self._file.write(json.dumps(body).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
             self._entries.append(entry)
@@ -96,7 +121,9 @@ class JobLedger:
 
     def _parse(self, number: int, line: bytes) -> LedgerEntry:
         try:
-            return LedgerEntry(**json.loads(line))
+            body = json.loads(line)
+            load = tuple(PlacedSample(**one) for one in body.pop("load", ()))
+            return LedgerEntry(**body, load=load)
         except (ValueError, TypeError) as error:
             raise LabError(
                 f"{self._path}:{number}: got {line[:80]!r}; allowed: one job as JSON; restore the file from a copy"

@@ -16,7 +16,7 @@ from simulators.epics_lab import EpicsLab
 from simulators.faults import Fault
 from simulators.materials import Entry, cathode_materials
 from simulators.physics import CathodePhysics
-from simulators.shared_state import LabSetup, StationKind
+from simulators.shared_state import LabSetup, Places, StationKind
 from simulators.simulated_experiment import SimulatedExperiment
 from simulators.virtual_lab import VirtualLab
 
@@ -42,6 +42,7 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         faults=tuple(Fault(fault.trial, fault.station, fault.kind) for fault in faults),
         start=start,
         structures={entry.id: entry.structure for entry in entries},
+        places={name: Places(s.capacity, s.shared) for name, s in campaign.stations.items() if s.capacity > 1},
     )
     # A lab without furnaces, diffractometers and cyclers of ours asks nothing of the virtual world.
     needed = any(not isinstance(kind, SimulatedExperiment) for kind in setup.stations.values())

@@ -40,6 +40,14 @@ class Physics(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """How many samples an instrument takes under one job, and which settings they share beside what they must."""
+
+    capacity: int
+    shared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LabSetup:
     """Which laboratory to simulate.
 
@@ -50,6 +58,7 @@ class LabSetup:
         faults: what is to go wrong.
         start: lab time at which the lab starts, in seconds; later when the instruments remember a later time.
         structures: pool id to crystal, for the experiments.
+        places: station to its places, of those that take several samples.
     """
 
     stations: Mapping[str, StationKind | SimulatedExperiment]
@@ -58,6 +67,7 @@ class LabSetup:
     faults: tuple[Fault, ...] = ()
     start: float = 0.0
     structures: Mapping[str, Structure] = field(default_factory=dict)
+    places: Mapping[str, Places] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +86,9 @@ class LabState:
         return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()))
 
     def faults(self, entry: LedgerEntry) -> frozenset[Kind]:
-        """Return the faults that a job meets."""
-        return kinds(self.setup.faults, entry.instrument, entry.sample)
+        """Return the faults that a job meets, by any of its samples."""
+        met = (kinds(self.setup.faults, entry.instrument, one.sample) for one in entry.samples)
+        return frozenset[Kind]().union(*met)
 
     def sample(self, name: str) -> Any:
         """Return the sample as its last furnace left it.
@@ -85,7 +96,8 @@ class LabState:
         Raises:
             LabError: no furnace has made it.
         """
-        made = [entry for entry in self.ledger if entry.sample == name and self._is_furnace(entry.instrument)]
+        furnaces = (entry for entry in self.ledger if self._is_furnace(entry.instrument))
+        made = [one for entry in furnaces for one in entry.samples if one.sample == name]
         if not made:
             raise LabError(f"there is no sample {name!r}: no furnace has made it; let the workflow make it first")
         return self.physics.synthesise(made[-1].material, made[-1].recipe, self.rng(made[-1]))

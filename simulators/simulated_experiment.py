@@ -73,7 +73,7 @@ class SimulatedExperiment:
     @property
     def facts(self) -> InstrumentFacts:
         """The settings and readings of its instrument."""
-        return InstrumentFacts(self.settings, self.defaults, frozenset(self.readings))
+        return InstrumentFacts(self.settings, self.defaults, frozenset(self.readings), loads=True)
 
 
 def shipped_experiment(path: str) -> SimulatedExperiment | None:

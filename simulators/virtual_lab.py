@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, assert_never
 
 import numpy as np
@@ -12,16 +12,18 @@ from ophyd.device import create_device_from_components
 
 from campaigns.errors import BusyError, LabError, SampleError
 from campaigns.values import Scalar
-from instruments.built_in import Setting
+from instruments.built_in import CYCLER, DIFFRACTOMETER, FURNACE, InstrumentFacts, Setting
 from instruments.clock import Clock
 from instruments.devices.curve_instrument import CurveInstrument
 from instruments.devices.cycler import Cycler
 from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.furnace import Furnace
 from instruments.job_instrument import NO_MATERIAL, SAMPLE_FAILED, JobInstrument, Quantity
+from instruments.places import with_places
 from simulators.durations import job_duration, program_of
+from simulators.faults import kinds
 from simulators.furnace_thermal import ROOM, record, summary, temperature
-from simulators.job_ledger import JobLedger, LedgerEntry
+from simulators.job_ledger import JobLedger, LedgerEntry, PlacedSample
 from simulators.shared_state import Array, LabSetup, LabState, Physics, StationKind
 from simulators.simulated_experiment import SimulatedExperiment
 from simulators.virtual_clock import VirtualClock
@@ -33,11 +35,18 @@ class JobOutcome:
 
     Attributes:
         failure: why the sample cannot be made or measured; empty where it can.
+        error: what the place of the sample reports; empty where all is well.
     """
 
     duration: float
     values: Mapping[str, Any]
     failure: str = ""
+    error: str = ""
+
+    @property
+    def state(self) -> str:
+        """The state of the instrument, or of the place, afterwards."""
+        return "fault" if self.error else SAMPLE_FAILED if self.failure else "done"
 
 
 class VirtualInstrument(JobInstrument):
@@ -52,6 +61,7 @@ class VirtualInstrument(JobInstrument):
         self.bench = bench
         self._entry: LedgerEntry | None = None
         self._outcome = JobOutcome(0.0, {})
+        self._places: dict[int, JobOutcome] = {}
         self._ends = 0.0
         self._halted = False
         if (entry := bench.ledger.last(name)) is not None:
@@ -130,13 +140,24 @@ class VirtualInstrument(JobInstrument):
 
     def _new(self, token: str) -> LedgerEntry:
         """Return the job that the settings describe."""
-        recipe = {key: getattr(self, key).get() for key in self.settings}
-        sample, material, step = self.sample.get(), self._material_name(), self.step.get()
-        return LedgerEntry(self.name, token, sample, material, step, self.attempt.get(), recipe, self.clock.now())
+        recipe = {key: getattr(self, key).get() for key in self.settings if key not in self.own}
+        load = tuple(self._loaded())
+        whose = load[0] if load else self
+        sample, material, attempt = (
+            (whose.sample, whose.material, whose.attempt)
+            if isinstance(whose, PlacedSample)
+            else (self.sample.get(), _material_name(self), self.attempt.get())
+        )
+        return LedgerEntry(self.name, token, sample, material, self.step.get(), attempt, recipe, self.clock.now(), load)
 
-    def _material_name(self) -> str | None:
-        name: str = self.material.get()
-        return None if name == NO_MATERIAL else name
+    def _loaded(self) -> Iterator[PlacedSample]:
+        """Yield the samples that stand in the places."""
+        for number in range(1, self.place_count + 1) if self.place_count > 1 else ():
+            place = self.place(number)
+            if sample := place.sample.get():
+                recipe = {key: getattr(place, key).get() for key in self.own_settings}
+                material, attempt = _material_name(place), place.attempt.get()
+                yield PlacedSample(place.token.get(), sample, material, attempt, number, recipe)
 
     def _assume_job(self, entry: LedgerEntry, *, new: bool = False) -> None:
         """Be at a job: now begun, under way, or over."""
@@ -145,7 +166,7 @@ class VirtualInstrument(JobInstrument):
             self.bench.released.wait()
         if new and faults & {"raise", "block"}:
             raise LabError(f"{self.name}: the driver failed, as the simulated fault asks")
-        self._outcome = self.outcome(entry)
+        self._foresee(entry)
         if new:
             self.bench.ledger.append(entry)
         self._entry, self._halted = entry, False
@@ -158,24 +179,76 @@ class VirtualInstrument(JobInstrument):
         else:
             self._end()
 
+    def _foresee(self, entry: LedgerEntry) -> None:
+        """Work out what a job will have come to, for each sample of a load, which ends with the last of them."""
+        if not entry.load:
+            self._outcome, self._places = self._reported(entry), {}
+            return
+        one_by_one = zip(entry.load, entry.samples, strict=True)
+        self._places = {placed.place: self._of_place(one) for placed, one in one_by_one}
+        first = next(iter(self._places.values()))
+        common = {key: value for key, value in first.values.items() if key not in self.own}
+        self._outcome = JobOutcome(max(one.duration for one in self._places.values()), common)
+
+    def _of_place(self, entry: LedgerEntry) -> JobOutcome:
+        try:
+            return self._reported(entry)
+        except LabError as error:
+            return JobOutcome(0.0, {}, error=str(error))
+
+    def _reported(self, entry: LedgerEntry) -> JobOutcome:
+        """Return what a sample's job comes to, with the error that its place reports, if it does."""
+        found = self.outcome(entry)
+        failing = "place" in kinds(self.bench.setup.faults, entry.instrument, entry.sample)
+        return replace(found, error="no contact, as the simulated fault asks") if failing else found
+
     def _show(self, entry: LedgerEntry) -> None:
         self.state.put("busy")
-        header = {
-            "sample": entry.sample,
-            "material": entry.material or NO_MATERIAL,
-            "step": entry.step,
-            "attempt": entry.attempt,
-        }
-        for key, value in {**header, **entry.recipe, "token": entry.token}.items():
+        header = {} if entry.load else _header(entry)
+        for key, value in {**header, **entry.recipe, "step": entry.step, "token": entry.token}.items():
             getattr(self, key).put(value)
+        for number in range(1, self.place_count + 1) if self.place_count > 1 else ():
+            self._clear(self.place(number))
+        for placed in entry.load:
+            place, header = self.place(placed.place), _header(placed) | {"token": placed.token, "state": "busy"}
+            for key, value in {**header, **placed.recipe}.items():
+                getattr(place, key).put(value)
+
+    def _clear(self, place: Any) -> None:
+        """Empty a place: nothing of an earlier load is read there."""
+        for key in ("sample", "token", "message"):
+            getattr(place, key).put("")
+        place.state.put("empty")
+        for key in self.own:
+            if key not in self.settings:
+                getattr(place, key).put(np.zeros(0))
 
     def _end(self) -> None:
         if self._halted:
             return
-        for key, value in self._outcome.values.items():
-            getattr(self, key).put(value)
-        self.message.put(self._outcome.failure)
-        self.state.put(SAMPLE_FAILED if self._outcome.failure else "done")
+        self._read(self, self._outcome, self._outcome.values)
+        for number, outcome in self._places.items():
+            own = {key: value for key, value in outcome.values.items() if key in self.own}
+            self._read(self.place(number), outcome, own)
+        self.state.put(self._outcome.state)
+
+    def _read(self, device: Any, outcome: JobOutcome, values: Mapping[str, Any]) -> None:
+        """Show what a job has come to at the instrument, or at a place."""
+        for key, value in values.items():
+            getattr(device, key).put(value)
+        device.message.put(outcome.error or outcome.failure)
+        if device is not self:
+            device.state.put(outcome.state)
+
+
+def _header(one: LedgerEntry | PlacedSample) -> dict[str, Scalar]:
+    """Return what is shown of whose sample it is."""
+    return {"sample": one.sample, "material": one.material or NO_MATERIAL, "attempt": one.attempt}
+
+
+def _material_name(device: Any) -> str | None:
+    name: str = device.material.get()
+    return None if name == NO_MATERIAL else name
 
 
 class Thermocouple(Quantity):
@@ -299,16 +372,23 @@ def _idle(setting: Setting) -> Scalar:
 
 
 def virtual_instrument(kind: StationKind | SimulatedExperiment, name: str, bench: LabState) -> JobInstrument:
-    """Return the simulated instrument of a station."""
+    """Return the simulated instrument of a station, with places where it takes several samples."""
+    made, facts = _simulating(kind)
+    if (places := bench.setup.places.get(name)) is not None:
+        made = with_places(made, places.capacity, facts.own(places.shared))
+    return made(name=name, bench=bench)
+
+
+def _simulating(kind: StationKind | SimulatedExperiment) -> tuple[type[VirtualInstrument], InstrumentFacts]:
     match kind:
         case SimulatedExperiment():
-            return VirtualExperiment.doing(kind)(name=name, bench=bench)
+            return VirtualExperiment.doing(kind), kind.facts
         case "furnace":
-            return VirtualFurnace(name=name, bench=bench)
+            return VirtualFurnace, FURNACE
         case "diffractometer":
-            return VirtualDiffractometer(name=name, bench=bench)
+            return VirtualDiffractometer, DIFFRACTOMETER
         case "cycler":
-            return VirtualCycler(name=name, bench=bench)
+            return VirtualCycler, CYCLER
     assert_never(kind)
 
 

@@ -31,6 +31,8 @@ class StepRecord:
         started, ended: lab time in seconds; None while not reached.
         run_uid: uid of the Bluesky run; None before its start document.
         reason: why it failed; empty when it did not.
+        load: token of the load that it is part of, by which the instrument knows the job; empty where it is none.
+        place: where its sample stands in that, from 1; 0 where it is none.
     """
 
     name: str
@@ -43,6 +45,13 @@ class StepRecord:
     run_uid: str | None
     reason: str
     cost: float
+    load: str = ""
+    place: int = 0
+
+    @property
+    def job(self) -> str:
+        """What the instrument knows the job by."""
+        return self.load or self.token
 
     @property
     def open(self) -> bool:

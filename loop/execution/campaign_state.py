@@ -90,6 +90,10 @@ class CampaignState:
         """Take note of why a trial is a suspected outlier, as it was stored; empty if it is none."""
         self._trials[number] = replace(self._trials[number], outlier=reason)
 
+    def sharing(self, job: str) -> list[TrialRecord]:
+        """Return the trials that an open job is of, as its instrument knows it: one, or those of a load."""
+        return [trial for trial in self.open if any(s.open and s.job == job for s in trial.steps)]
+
     def next_step(self, trial: TrialRecord) -> StepConfig | None:
         """Return the first step that a trial has not gone through; None when all are done."""
         done = {record.name for record in trial.done}

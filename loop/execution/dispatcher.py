@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,8 +23,9 @@ from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation
 from loop.execution.calendar_hold import CalendarHold, calendars_of
 from loop.execution.holds import Held, Hold, PossibleJob, first_hold
+from loop.execution.job_orders import JobOrders
 from loop.execution.lab_safety import LabSafety
-from loop.execution.lab_setup import build_instruments, recipe
+from loop.execution.lab_setup import build_instruments
 from loop.execution.late_jobs import LateJobs
 from loop.execution.manual_stations import asked_of_person
 from loop.execution.run_documents import RunDocuments
@@ -34,7 +35,6 @@ from loop.storage.artefacts import ASKED
 from loop.storage.stop_files import stop_file_of
 from loop.storage.store import Store
 from loop.storage.unsafe_stations import StoredUnsafeStations
-from loop.validation.limit_checks import RecordedLimits
 from surrogates.pools.pool import Pool
 
 _MOST_FAILURES = 3
@@ -95,7 +95,7 @@ class Dispatcher:
         self._resting: set[str] = set()
         self.late = LateJobs(self._stations, lab.clock)
         self._occupied: dict[str, Occupied] = {}
-        self._known: dict[str, RecordedLimits] = {}
+        self.orders = JobOrders(campaign, store, self.instruments, self._documents, lab.clock)
         self.held: Mapping[str, HeldStation] = {}
         self.holds: list[Hold] = [
             self._people_hold,
@@ -127,6 +127,11 @@ class Dispatcher:
         """How many stations may begin jobs."""
         return sum(not self.unused(name) for name in self._campaign.stations)
 
+    @property
+    def usable_places(self) -> int:
+        """How many samples the stations that may begin jobs take together."""
+        return sum(one.capacity for name, one in self._campaign.stations.items() if not self.unused(name))
+
     def unused(self, name: str) -> str:
         """Return why a station begins no jobs, after it was named; empty if it may."""
         if name in self.held:
@@ -152,6 +157,10 @@ class Dispatcher:
             if held.ends is not None:
                 self.wake_at(held.ends)
         return None
+
+    def idle(self, name: str) -> bool:
+        """Return whether a station is at no job, and people let it begin one."""
+        return not self.unused(name) and not self._stations[name].busy
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return why a job may not begin now at a station that could do it; None if it may."""
@@ -256,26 +265,35 @@ class Dispatcher:
         self._resting.add(station)
         clock.call_later(next(pauses), ask, station)
 
-    def begin(self, trial: TrialRecord, step: StepConfig, station: str, done: Callable[[StepResult], None]) -> str:
-        """Claim a step for a station, or take up the attempt that is open, and submit it; return its token."""
-        record = next((s for s in trial.steps if s.name == step.name and s.open), None)
-        adopt = record is not None and record.state is TrialState.DISPATCHED
-        record = record or self._attempt(trial, (step.name, station, step.cost_of(trial.candidate.parameters)))
-        if not adopt:
-            self._store.claim(trial.number, record, self._lab.clock.now())
+    def begin(
+        self, trials: Sequence[TrialRecord], step: StepConfig, station: str, done: Callable[[StepResult], None]
+    ) -> Job:
+        """Claim a step of a trial, or of those of a load, for a station, or take up what is open; return the job.
+
+        Args:
+            trials: one, or those whose samples are one load.
+            step: which they wait for.
+            station: takes it.
+            done: called on the clock with what came of it.
+        """
+        records = self.orders.attempts(trials, step, station)
+        if records[0].state is not TrialState.DISPATCHED:
+            numbers = [trial.number for trial in trials]
+            self._store.claim_load(list(zip(numbers, records, strict=True)), self._lab.clock.now())
+        job = self.orders.job(trials, step, records)
         self.safety.begins(station)
-        job = self._job(trial, step, record, adopt)
         if (asked := asked_of_person(step, job, self.instruments[station])) is not None:
-            before = self._store.artefacts(ASKED, record.token).get(record.token, asked)
-            self._store.keep(ASKED, record.token, {**asked, "since": before["since"]})
+            before = self._store.artefacts(ASKED, job.token).get(job.token, asked)
+            self._store.keep(ASKED, job.token, {**asked, "since": before["since"]})
         self._stations[station].submit(job, done)
-        return record.token
+        return job
 
     @staticmethod
     def state_after_failure(result: StepResult) -> TrialState | None:
         """Return how a failed step leaves its trial: failed, uncertain, or queued where nothing was moved.
 
-        None is returned of what was to be adopted and never began: the same attempt is simply begun again.
+        None is returned of what was to be adopted and never began: the same attempt is simply begun again. A load fares
+        as those of its samples that have the fewest attempts behind them.
         """
         if result.cause is Cause.SAMPLE:
             return TrialState.FAILED
@@ -285,7 +303,8 @@ class Dispatcher:
             case Fate.NEVER_BEGAN if result.job.adopt:
                 return None
             case Fate.NEVER_BEGAN:
-                return TrialState.QUEUED if result.job.attempt < _ATTEMPTS else TrialState.FAILED
+                attempt = min(one.attempt for one in result.job.attempts)
+                return TrialState.QUEUED if attempt < _ATTEMPTS else TrialState.FAILED
             case Fate.OVER:
                 return TrialState.FAILED
             case Fate.UNDER_WAY | Fate.UNKNOWN:
@@ -326,7 +345,7 @@ class Dispatcher:
         """Return what a trial's computation comes to; it may be repeated, as nothing moves."""
         config, now = self._campaign.fidelities[trial.fidelity], self._lab.clock.now()
         open_ = next((s for s in trial.steps if not s.state.ended), None)
-        record = open_ or self._attempt(trial, (trial.fidelity, COMPUTER, config.cost))
+        record = open_ or self.orders.attempt(trial, (trial.fidelity, COMPUTER, config.cost))
         self._store.claim(trial.number, record, now)
         self._store.mark(record.token, TrialState.DISPATCHED, now)
         name = config.gives[0]
@@ -385,7 +404,7 @@ class Dispatcher:
 
     def unknown(self, record: StepRecord) -> str:
         """Return why an instrument cannot be asked about a job again; empty if it knows the job."""
-        name, token = record.station, record.token
+        name, token = record.station, record.job
         try:
             known = name in self.instruments and self.instruments[name].has_job(token)
         except Exception as error:  # noqa: BLE001 - dispatch: a link that is down may raise anything
@@ -399,36 +418,6 @@ class Dispatcher:
         self._documents.close()
         self.safety.close()
         self._lab.close()
-
-    def _attempt(self, trial: TrialRecord, step: tuple[str, str, float]) -> StepRecord:
-        """Return a new attempt at a step, given its name, its station and its cost."""
-        name, station, cost = step
-        attempt = 1 + self._store.lost_attempts(trial.number, name) + sum(s.name == name for s in trial.steps)
-        token = f"{self._store.campaign().created:.3f}-{trial.number}-{name}-{attempt}"
-        return StepRecord(name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", cost)
-
-    def _job(self, trial: TrialRecord, step: StepConfig, record: StepRecord, adopt: bool) -> Job:
-        return Job(
-            trial=trial.number,
-            step=step.name,
-            attempt=record.attempt,
-            token=record.token,
-            sample=str(trial.number),
-            material=trial.candidate.material,
-            recipe=recipe(self._campaign, step, trial.candidate, self._stated(record.station)),
-            timeout=step.timeout,
-            adopt=adopt,
-            dispatch=lambda: self._store.mark(record.token, TrialState.DISPATCHED, self._lab.clock.now()),
-            start=self._documents.of_run(),
-        )
-
-    def _stated(self, station: str) -> RecordedLimits:
-        """Return units and choices of a station's settings, asked once: its link may be slow when a job begins."""
-        if station not in self._known:
-            instrument = self.instruments[station]
-            limits = instrument.limits
-            self._known[station] = RecordedLimits(limits, {key: instrument.unit_of(key) for key in limits.ranges})
-        return self._known[station]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def build_instruments(
     for name, config in campaign.stations.items():
         try:
             made = manual_instrument(campaign, name, lab.clock, records) if config.kind == MANUAL else None
-            found[name] = made or build_instrument(name, config, lab, records)
+            found[name] = _with_places(name, config, made or build_instrument(name, config, lab, records))
         except LabError as error:
             if not begun:
                 raise
@@ -114,6 +114,18 @@ def build_instruments(
     if campaign.stations and not found:
         raise LabError(f"no station can be used: {'; '.join(absent.values())}; what was begun is kept")
     return found, absent
+
+
+def _with_places(name: str, config: StationConfig, made: JobInstrument) -> JobInstrument:
+    """Return a station's instrument, if it takes as many samples for a job as the campaign says.
+
+    Raises:
+        CampaignError: it takes fewer.
+    """
+    if config.capacity > made.place_count:
+        allowed = f"allowed: at most {made.place_count}, as {type(made).__name__} has place_count places"
+        raise CampaignError([Problem(f"stations.{name}.capacity", f"got {config.capacity}; {allowed}")])
+    return made
 
 
 def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:

@@ -17,15 +17,17 @@ collected within a twentieth of its time, and a station that never ends it is gi
 
 @dataclass(frozen=True, slots=True)
 class LateJob:
-    """A job whose result is still to come, of a trial that is uncertain meanwhile.
+    """A job whose result is still to come, of trials that are uncertain meanwhile: one, or those of a load.
 
     Attributes:
+        trials: their numbers.
+        token: what the instrument knows the job by.
         station: where it is under way.
         limit: longest time that its step may take, in seconds of lab time.
         ends: lab time in seconds until which it is waited for once more.
     """
 
-    trial: int
+    trials: tuple[int, ...]
     token: str
     station: str
     limit: float

@@ -23,6 +23,7 @@ from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.floor_orders import FloorOrders
+from loop.execution.loads import Loads
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import apply_pending, expand, requested_trial
 from loop.execution.queue_rules import (
@@ -66,6 +67,7 @@ class Manager:
         self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
         self._unanswered = Unanswered(self._state, dispatcher)
         self._completion = TrialCompletion(parts, session, self._state, retraining)
+        self._loads = Loads(self._state, dispatcher, self._steps, session.clock)
         self._proposals_left = session.options.max_trials
         dispatcher.analyst.abandoned = session.options.abort.is_set
 
@@ -79,7 +81,13 @@ class Manager:
         """
         self._resume()
         while True:
-            while self._apply_amendments() or self._collect() or self._assign() or self._propose():
+            while (
+                self._apply_amendments()
+                or self._collect()
+                or self._assign()
+                or self._propose()
+                or self._assign(closing=True)
+            ):
                 pass
             if not self._steps.busy and not self._resting and not self._awaits_late:
                 break
@@ -132,7 +140,7 @@ class Manager:
         if self._stop.halted or self._stop.reason() is not None or self._proposals_left == 0:
             return False
         asked = requested_trial(self._state)
-        if asked is None and queue_is_full(self._state.open):
+        if asked is None and queue_is_full(self._state.open, self._loads.ahead(may_begin=self._has_capacity)):
             return False
         if asked is not None and asked.refused:
             self._announce([asked])
@@ -188,16 +196,23 @@ class Manager:
             self._steps.adopt(self._state[number])
         return True
 
-    def _assign(self) -> bool:
-        """Give one free station a waiting trial: the latest step first, so that what was begun is finished."""
+    def _assign(self, *, closing: bool = False) -> bool:
+        """Give one free station a waiting trial, or load: the latest step first, so that what was begun is finished.
+
+        Args:
+            closing: whether loads begin with places left, where nothing that fits can come.
+        """
         if self._compute():
             return True
         for step in reversed(self._state.campaign.steps):
             awaiting = (t for t in self._state.open if self._steps.awaited_step(t) is step and self._may_go_on(t))
             waiting = requested_first(awaiting)
             for trial in waiting:
-                if (station := self._dispatcher.free(step, trial)) is not None:
-                    self._steps.begin(trial, step, station)
+                if (station := self._dispatcher.free(step, trial)) is None:
+                    continue
+                load = self._loads.gather(trial, step, station, self._awaiting(step))
+                if self._loads.may_begin(load, step, station, closing=closing):
+                    self._steps.begin(load, step, station)
                     return True
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
                 return self._give_up(step)
@@ -217,10 +232,19 @@ class Manager:
         """Return whether a waiting trial may take its next step now."""
         if self._stop.halted:
             return False
-        if trial.begun:
-            return True
+        return trial.begun or (self._has_capacity and self._stop.may_begin)
+
+    @property
+    def _has_capacity(self) -> bool:
+        """Whether the stations have places for one more trial."""
         going_on = [t for t in self._state.open if self._stranded(t) is None]
-        return has_capacity(going_on, max(self._dispatcher.usable_stations, 1)) and self._stop.may_begin
+        return has_capacity(going_on, max(self._dispatcher.usable_places, 1))
+
+    def _awaiting(self, step: StepConfig) -> list[TrialRecord]:
+        """Return the trials that could be part of a load at a step: a load begins as a whole."""
+        begin = self._stop.may_begin
+        waiting = (t for t in self._state.open if self._steps.awaited_step(t) is step and (t.begun or begin))
+        return requested_first(waiting)
 
     @property
     def _resting(self) -> bool:
@@ -253,13 +277,12 @@ class Manager:
         return True
 
     def _handle(self, result: StepResult) -> None:
-        """Take the result of a step from its station."""
-        number = result.job.trial
-        match self._steps.conclude(result, aborted=self._stop.aborted):
-            case StepRecord() as record:
-                self._analyse_step(number, record)
-            case TrialResult() as ending:
-                self._completion.end(number, ending)
+        """Take the result of a job from its station, trial by trial."""
+        for number, found in self._steps.conclude(result, aborted=self._stop.aborted):
+            if isinstance(found, TrialResult):
+                self._completion.end(number, found)
+            else:
+                self._analyse_step(number, found)
 
     def _finish_acquired(self, number: int) -> None:
         """Finish what was acquired, and complete a trial after its last step."""

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from campaigns.errors import SampleError
 from campaigns.fidelity import FULL
 from campaigns.spaces.space import SpaceConfig
 from campaigns.values import Cause, TrialState
 from loop.core.proposals import AGAIN, OPERATOR
 from loop.core.records import TrialRecord, TrialResult
 
-_AHEAD = 1
+AHEAD = 1
 """Trials that wait in the queue, so that a station that falls free never waits for the planner.
 
 Not tuned: it is the fewest that does so, as each further one is proposed without a measurement more.
 """
 
 
-def queue_is_full(trials: Iterable[TrialRecord]) -> bool:
+def queue_is_full(trials: Iterable[TrialRecord], ahead: int = AHEAD) -> bool:
     """Return whether enough of the trials that have not ended wait to be begun."""
-    return sum(not trial.begun for trial in trials) >= _AHEAD
+    return sum(not trial.begun for trial in trials) >= ahead
 
 
-def has_capacity(trials: Iterable[TrialRecord], stations: int) -> bool:
-    """Return whether a new trial may be begun beside those that have not ended.
+def has_capacity(trials: Iterable[TrialRecord], places: int) -> bool:
+    """Return whether a new trial, and the load that it is part of, may be begun beside those that have not ended.
 
-    Fewer are under way than there are stations (constant work in process: Spearman, Woodruff & Hopp 1990, Int. J. Prod.
-    Res. 28, 879): a slow last step would else make the planner propose without its results.
+    Fewer are under way than the stations have places (constant work in process: Spearman, Woodruff & Hopp 1990, Int. J.
+    Prod. Res. 28, 879): a slow last step would else make the planner propose without its results.
     """
-    return sum(trial.begun for trial in trials) < stations
+    return sum(trial.begun for trial in trials) < places
 
 
 def requested_first(waiting: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -67,4 +68,9 @@ def cut_short(trial: TrialRecord) -> TrialResult | None:
         return None
     if last.state is TrialState.WITHDRAWN:
         return None
-    return TrialResult(last.state, last.reason, cause=Cause.LAB)
+    return TrialResult(last.state, last.reason, cause=cause_of(last.reason))
+
+
+def cause_of(reason: str) -> Cause:
+    """Return what the failure of a job, or of a place in a load, speaks of, by the error in its reason."""
+    return Cause.SAMPLE if f"{SampleError.__name__}:" in reason else Cause.LAB

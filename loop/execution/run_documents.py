@@ -12,6 +12,7 @@ from campaigns.errors import StoreError
 from campaigns.values import TrialState
 from instruments.job import Job
 from instruments.job_instrument import JobInstrument
+from instruments.places import failed_members
 from instruments.run_context import RunContext
 from loop.execution.subscribers import Subscribers
 from loop.storage.store import Store
@@ -42,7 +43,7 @@ class RunDocuments:
         for trial in self._store.trials():
             for step in trial.steps:
                 if step.state in _OPEN and step.station in instruments:
-                    self.take(instruments[step.station], step.token)
+                    self.take(instruments[step.station], step.job)
         self._store.end_open_runs("the controller ended before the run did")
         self._ids = count(1 + self._store.last_scan_id())
 
@@ -54,7 +55,8 @@ class RunDocuments:
         """Keep a document of a station's run, before its event those of the plan, and hand it on."""
         if kind == "event":
             self.take(instrument, job.token)
-        self._store.document(job.token, kind, document, self._now())
+        failed = failed_members(instrument.name, job.members, document["data"]) if kind == "event" else {}
+        self._store.document(job.token, kind, document, self._now(), failed)
         self._subscribers.publish(kind, document)
 
     def take(self, instrument: JobInstrument, token: str) -> None:

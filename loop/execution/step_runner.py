@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from campaigns.decisions import AbortTrial, AnswerStep, Settlement
@@ -12,13 +12,14 @@ from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
 from instruments.clock_watch import ClockWatch
 from instruments.devices.manual import ManualAnswer
-from instruments.job import Fate, Job, StepResult
+from instruments.job import Fate, StepResult
 from loop.core.events import StepEnded, StepStarted, Warned
 from loop.core.journal import Amendment
 from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher, at_station
 from loop.execution.late_jobs import LateJob
+from loop.execution.queue_rules import cause_of
 from loop.execution.session import Session
 from loop.storage.artefacts import GIVEN_UP
 
@@ -54,34 +55,40 @@ class StepRunner:
             return None
         return self._state.next_step(trial)
 
-    def begin(self, trial: TrialRecord, step: StepConfig, station: str) -> None:
-        """Have a station take a step of a trial."""
-        token = self._dispatcher.begin(trial, step, station, self._inbox.put)
-        self._given_up.discard(token)  # somebody has asked for it after all
-        self._under_way[token] = station
-        attempt = self._state.read_step(trial.number, token).attempt
-        self._session.on_event(StepStarted(trial.number, step.name, station, attempt))
+    def begin(self, trials: Sequence[TrialRecord], step: StepConfig, station: str) -> None:
+        """Have a station take a step of a trial, or of the trials of a load."""
+        job = self._dispatcher.begin(trials, step, station, self._inbox.put)
+        for one in job.attempts:
+            self._given_up.discard(one.token)  # somebody has asked for it after all
+            self._under_way[one.token] = station
+            self._state.read_trial(one.trial)
+            self._session.on_event(StepStarted(one.trial, step.name, station, one.attempt))
 
     def adopt(self, trial: TrialRecord) -> None:
-        """Adopt the step of a trial that an earlier session has begun, unless its station has to be waited for."""
+        """Adopt the step of a trial, with its load, that an earlier session has begun, if its station is free."""
         for record in trial.steps:
             step = self._state.campaign.step(record.name)
-            if not record.open:
+            if not record.open or record.token in self._under_way:
                 continue
             if self._dispatcher.free(step, trial) == record.station:
-                self.begin(trial, step, record.station)
+                self.begin(self._state.sharing(record.job), step, record.station)
             elif record.state is not TrialState.DISPATCHED and (why := self._dispatcher.unused(record.station)):
                 reason = f"nothing was moved, and {record.station} is {why}"
                 self._session.store.requeue(record.token, self._session.clock.now(), reason)
                 self._state.read_trial(trial.number)
 
     def abort(self, number: int, reason: str) -> bool:
-        """Give up the job of a trial that is under way, once; return whether there is one."""
-        token = next((record.token for record in self._state[number].steps if record.token in self._under_way), None)
-        if token is not None and token not in self._given_up:
-            self._given_up.add(token)
-            self._dispatcher.abort_job(self._under_way[token], reason)
-        return token is not None
+        """Give up the job of a trial that is under way, once; return whether there is one.
+
+        A load goes on until all of its samples are given up: what is done to one is done to all.
+        """
+        record = next((record for record in self._state[number].steps if record.token in self._under_way), None)
+        if record is not None and record.token not in self._given_up:
+            self._given_up.add(record.token)
+            tokens = {s.token for t in self._state.sharing(record.job) for s in t.steps if s.job == record.job}
+            if tokens <= self._given_up:
+                self._dispatcher.abort_job(self._under_way[record.token], reason)
+        return record is not None
 
     def answer(self, given: AnswerStep, answer: ManualAnswer) -> bool | None:
         """Take a person's answer about a step; see ``Dispatcher.answer``. One that comes late is collected."""
@@ -90,7 +97,7 @@ class StepRunner:
         counts = self._dispatcher.answer(record, answer)
         if counts and trial.state is TrialState.UNCERTAIN:
             limit, now = self._state.campaign.step(record.name).timeout, self._session.clock.now()
-            self._dispatcher.late.end(LateJob(trial.number, record.token, record.station, limit, now))
+            self._dispatcher.late.end(LateJob((trial.number,), record.job, record.station, limit, now))
         return counts
 
     def took(self, given: AnswerStep, answer: ManualAnswer) -> bool:
@@ -131,8 +138,8 @@ class StepRunner:
                     self._session.clock.enter()
                     return None
 
-    def conclude(self, result: StepResult, *, aborted: bool) -> StepRecord | TrialResult | None:
-        """Take the result of a step.
+    def conclude(self, result: StepResult, *, aborted: bool) -> list[tuple[int, StepRecord | TrialResult]]:
+        """Take the result of a job.
 
         Args:
             result: what the station says.
@@ -140,51 +147,78 @@ class StepRunner:
                 asks the instrument.
 
         Returns:
-            The step where its raw data are stored, how its trial ends where it failed, and None where it is left open
-            or tried again.
+            The number of each trial whose sample it was, with the step where its raw data are stored, or how it ends
+            where it failed; without those that are left open or tried again.
         """
-        job, station = result.job, self._under_way.pop(result.job.token)
-        record = self._state.read_step(job.trial, job.token)
+        job = result.job
+        stations = [self._under_way.pop(one.token) for one in job.attempts]
+        station = stations[0]
         for text in self._dispatcher.warnings():
             self._session.on_event(Warned(text))
         if not result.ok and aborted:
-            return None
-        self._session.on_event(StepEnded(job.trial, job.step, station, result.ok, result.error or "", record.cost))
+            return []
+        records = [(one.trial, self._state.read_step(one.trial, one.token)) for one in job.attempts]
+        for number, record in records:
+            ok, error = result.ok and record.state is not TrialState.FAILED, result.error or record.reason
+            self._session.on_event(StepEnded(number, job.step, station, ok, error, record.cost))
         if self._dispatcher.record_result(station, result):
             self._session.on_event(
                 Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
             )
             self._session.store.keep(GIVEN_UP, station, {"reason": result.error or "", "since": time.time()})
-        if result.ok or record.state is TrialState.ACQUIRED:
+        kept = [(number, self._kept(record)) for number, record in records if result.ok or _is_kept(record)]
+        return [*kept, *self._failed(result, station, [one for one in records if not (result.ok or _is_kept(one[1]))])]
+
+    def _kept(self, record: StepRecord) -> StepRecord | TrialResult:
+        """Return a step whose raw data are stored; or how its trial ends, where its place in a load has failed."""
+        if record.state is not TrialState.FAILED:
             return record
-        return self._failed(result, station)
+        reason = at_station(record.station, record.reason)
+        return TrialResult(TrialState.FAILED, reason, cause=cause_of(reason), job=record.token)
 
-    def _failed(self, result: StepResult, station: str) -> TrialResult | None:
-        """Return how a trial ends whose step has failed; None where the step is tried again."""
-        state, reason = self._dispatcher.state_after_failure(result), at_station(station, result.error or "")
-        job, now, store = result.job, self._session.clock.now(), self._session.store
-        if job.token in self._given_up and state in (None, TrialState.QUEUED):
-            return TrialResult(TrialState.WITHDRAWN, reason, job=job.token)
-        if state is None:
-            store.claim(job.trial, self._state.read_step(job.trial, job.token), now)
-            self.begin(self._state.read_trial(job.trial), self._state.campaign.step(job.step), station)
-            return None
-        if state is not TrialState.QUEUED:
-            awaited = result.fate is Fate.UNDER_WAY and job.token not in self._given_up
-            if awaited and self._dispatcher.usable(station):
-                self._follow(job, station)
-            return TrialResult(state, reason, cause=result.cause, job=job.token)
-        if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
-            store.requeue(job.token, now, reason)  # nothing was moved, so that nothing is repeated
-        self._state.read_trial(job.trial)
-        self._rest(job.trial, station, busy=result.busy)
-        return None
+    def _failed(
+        self, result: StepResult, station: str, records: Sequence[tuple[int, StepRecord]]
+    ) -> list[tuple[int, StepRecord | TrialResult]]:
+        """Return how trials end whose step has failed, without those that try the step again."""
+        reason, state = at_station(station, result.error or ""), self._dispatcher.state_after_failure(result)
+        endings: list[tuple[int, StepRecord | TrialResult]] = []
+        left: list[tuple[int, StepRecord]] = []
+        for number, record in records:
+            if state is not None and state is not TrialState.QUEUED:
+                endings.append((number, TrialResult(state, reason, cause=result.cause, job=record.token)))
+            elif record.token in self._given_up:
+                endings.append((number, TrialResult(TrialState.WITHDRAWN, reason, job=record.token)))
+            else:
+                left.append((number, record))
+        if state is TrialState.UNCERTAIN:
+            self._follow(result, station, [number for number, _ in endings])
+        elif state is None and left:
+            self._session.store.claim_load(left, self._session.clock.now())
+            trials = [self._state.read_trial(number) for number, _ in left]
+            self.begin(trials, self._state.campaign.step(result.job.step), station)
+        elif left:
+            self._requeue(result, station, left)
+        return endings
 
-    def _follow(self, job: Job, station: str) -> None:
-        """Wait for a job that is over its time for as long once more, while its trial is uncertain."""
-        late = LateJob(job.trial, job.token, station, job.timeout, self._session.clock.now() + job.timeout)
+    def _requeue(self, result: StepResult, station: str, records: Sequence[tuple[int, StepRecord]]) -> None:
+        """Have trials wait for another attempt, as nothing was moved."""
+        store, reason = self._session.store, at_station(station, result.error or "")
+        for number, record in records:
+            if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
+                store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
+            self._state.read_trial(number)
+        self._rest(result.job.whose, station, busy=result.busy)
+
+    def _follow(self, result: StepResult, station: str, trials: Sequence[int]) -> None:
+        """Wait for a job that is over its time for as long once more, while its trials are uncertain."""
+        job = result.job
+        given_up = all(one.token in self._given_up for one in job.attempts)
+        if result.fate is not Fate.UNDER_WAY or given_up or not self._dispatcher.usable(station):
+            return
+        late = LateJob(tuple(trials), job.token, station, job.timeout, self._session.clock.now() + job.timeout)
         self._dispatcher.late.follow(late, lambda: self._inbox.put(None))
-        text = f"trial {job.trial} is late: {station} may still be at it, and is waited for as long again"
+        late_text = "is late" if len(trials) == 1 else "are late"
+        text = f"{job.whose} {late_text}: {station} may still be at it, and is waited for as long again"
         self._session.on_event(Warned(text))
 
     def recall_late(self) -> None:
@@ -193,45 +227,48 @@ class StepRunner:
         What somebody has given up is not asked for, unless somebody attaches to it later.
         """
         given_up = _given_up(self._state.journal)
-        last = {record.station: record for trial in self._state.trials for record in trial.steps}
+        last = {record.station: record.job for trial in self._state.trials for record in trial.steps}
         now, busy = self._session.clock.now(), set(self._under_way.values())
+        found: dict[str, list[tuple[int, StepRecord]]] = {}
         for trial in self._state.trials:
             record = trial.steps[-1] if trial.state is TrialState.UNCERTAIN and trial.steps else None
-            if record is None or record.state is not TrialState.UNCERTAIN or last[record.station] is not record:
+            if record is None or record.state is not TrialState.UNCERTAIN or last[record.station] != record.job:
                 continue
-            if trial.number in given_up:
-                continue
+            if trial.number not in given_up:
+                found.setdefault(record.job, []).append((trial.number, record))
+        for job, parts in found.items():
+            record = parts[0][1]
             if record.station not in busy and self._dispatcher.usable(record.station):
                 limit = self._state.campaign.step(record.name).timeout
-                late = LateJob(trial.number, record.token, record.station, limit, now + limit)
+                late = LateJob(tuple(number for number, _ in parts), job, record.station, limit, now + limit)
                 self._dispatcher.late.follow(late, lambda: self._inbox.put(None), known=False)
 
     def collect(self) -> list[int]:
         """Take up the jobs that have ended late, and return their trials, which are under way again."""
         found = []
         for late in self._dispatcher.late.take():
-            trial = self._state[late.trial]
-            if trial.state is not TrialState.UNCERTAIN or trial.steps[-1].token != late.token:
-                continue  # somebody has decided about it meanwhile
-            text = f"late: {late.station} has ended its job after all"
-            last = replace(trial.steps[-1], state=TrialState.DISPATCHED, reason=text)
-            self._session.store.reopen(last, trial.metrics, self._session.clock.now())
-            self._session.on_event(Warned(f"trial {late.trial} is collected {text}"))
-            found.append(late.trial)
+            for trial in map(self._state.__getitem__, late.trials):
+                if trial.state is not TrialState.UNCERTAIN or trial.steps[-1].job != late.token:
+                    continue  # somebody has decided about it meanwhile
+                text = f"late: {late.station} has ended its job after all"
+                last = replace(trial.steps[-1], state=TrialState.DISPATCHED, reason=text)
+                self._session.store.reopen(last, trial.metrics, self._session.clock.now())
+                self._session.on_event(Warned(f"trial {trial.number} is collected {text}"))
+                found.append(trial.number)
         return found
 
-    def _rest(self, trial: int, station: str, *, busy: bool) -> None:
-        """Leave a station alone for a while that was not ready for a trial."""
+    def _rest(self, whose: str, station: str, *, busy: bool) -> None:
+        """Leave a station alone for a while that was not ready for a trial, or a load."""
         if not self._dispatcher.usable(station):
             return
         if why := self._dispatcher.safety.held(station):
-            text = f"trial {trial} waits, as nothing was moved: {at_station(station, why)}"
+            text = f"{whose} waits, as nothing was moved: {at_station(station, why)}"
         elif busy:
             self._dispatcher.watch(station, lambda: self._inbox.put(None))
-            text = f"trial {trial} waits, as nothing was moved: {self._dispatcher.describe[station]()}"
+            text = f"{whose} waits, as nothing was moved: {self._dispatcher.describe[station]()}"
         else:
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
-            text = f"trial {trial} waits, as nothing was moved: {station} is tried again in {pause:g} s"
+            text = f"{whose} waits, as nothing was moved: {station} is tried again in {pause:g} s"
         self._session.on_event(Warned(text))
 
 
@@ -239,3 +276,8 @@ def _given_up(journal: Iterable[Amendment]) -> set[int]:
     """Return the trials of which the last thing that somebody has ordered is that their job is given up."""
     last = {one.change.trial: one for one in journal if isinstance(one.change, AbortTrial | Settlement)}
     return {trial for trial, one in last.items() if isinstance(one.change, AbortTrial) and not one.refused}
+
+
+def _is_kept(record: StepRecord) -> bool:
+    """Return whether the raw data of a step are stored."""
+    return record.state is TrialState.ACQUIRED

@@ -18,10 +18,12 @@ _UNPROVEN = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 _DASHES = ("solid", "dot", "dash", "dashdot")
 
 Attempt = tuple[TrialRecord, StepRecord]
+Job = list[Attempt]
+"""The attempts that share a job: one, or those of a load."""
 
 
 def timeline_figure(trials: Sequence[TrialRecord], stations: Sequence[str], now: float) -> Figure:
-    """Return what each station did over lab time: one bar per attempt, hatched where it failed, pale while it lasts.
+    """Return what each station did over lab time: one bar per job, hatched where it failed, pale while it lasts.
 
     Args:
         trials: all trials.
@@ -45,8 +47,9 @@ def timeline_figure(trials: Sequence[TrialRecord], stations: Sequence[str], now:
 
 def busy(trials: Iterable[TrialRecord], station: str, now: float) -> float:
     """Return how long a station has worked, in seconds of lab time."""
-    steps = [s for t in trials for s in t.steps if s.station == station and s.started is not None]
-    return sum(_end(s, now) - (s.started or 0.0) for s in steps)
+    steps = (s for t in trials for s in t.steps if s.station == station and s.started is not None)
+    jobs = {s.job: s for s in steps}  # of a load, once
+    return sum(_end(s, now) - (s.started or 0.0) for s in jobs.values())
 
 
 def model_figure(trials: Sequence[TrialRecord], metric: str, parameters: Mapping[str, ParameterConfig]) -> Figure:
@@ -67,7 +70,8 @@ def model_figure(trials: Sequence[TrialRecord], metric: str, parameters: Mapping
 
 def _bars(attempts: Sequence[Attempt], colour: str, scale: tuple[float, float]) -> Trace:
     now, span = scale
-    steps = [step for _, step in attempts]
+    jobs = _jobs(attempts)
+    steps = [job[0][1] for job in jobs]
     return {
         "type": "bar",
         "orientation": "h",
@@ -75,18 +79,34 @@ def _bars(attempts: Sequence[Attempt], colour: str, scale: tuple[float, float]) 
         "y": [s.station for s in steps],
         "base": [(s.started or 0.0) / span for s in steps],
         "x": [(_end(s, now) - (s.started or 0.0)) / span for s in steps],
-        "text": [str(trial.number) for trial, _ in attempts],
+        "text": [", ".join(str(trial.number) for trial, _ in job) for job in jobs],
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,
         "hoverinfo": "text",
-        "hovertext": [_attempt_text(trial, step, now) for trial, step in attempts],
+        "hovertext": ["<br>".join(_attempt_text(*one, now) for one in job) for job in jobs],
         "marker": {
             "color": colour,
             "opacity": [0.45 if s.ended is None else 1.0 for s in steps],
-            "pattern": {"shape": ["x" if _unproven(*a) else "" for a in attempts], "fillmode": "overlay"},
+            "pattern": {
+                "shape": _hatched(jobs),
+                "fillmode": "overlay",
+            },
         },
     }
+
+
+def _hatched(jobs: Sequence[Job]) -> list[str]:
+    """Return the pattern of each job's bar."""
+    return ["x" if any(_unproven(*one) for one in job) else "" for job in jobs]
+
+
+def _jobs(attempts: Sequence[Attempt]) -> list[Job]:
+    """Return attempts by the jobs that they share."""
+    found: dict[str, Job] = {}
+    for one in attempts:
+        found.setdefault(one[1].job, []).append(one)
+    return list(found.values())
 
 
 def _crosses(attempts: Sequence[Attempt], scale: tuple[float, float]) -> Trace:

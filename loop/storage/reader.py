@@ -16,6 +16,7 @@ from campaigns.campaign import Campaign
 from campaigns.errors import StoreError
 from campaigns.parsing.yaml_lines import read_document
 from campaigns.values import TrialState
+from instruments.load_columns import of_place
 from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_scored, as_shown
 from loop.core.journal import Amendment
@@ -29,6 +30,7 @@ from loop.storage.tables import (
     CampaignRow,
     DocumentRow,
     FindingRow,
+    LoadRow,
     OutlierRow,
     PlanDocumentRow,
     SessionRow,
@@ -49,7 +51,7 @@ BEST = "best"
 REGRET = "regret estimate"
 """Kind of the artefacts that hold, by trial, the regret that was expected when it was completed."""
 
-_Row = TypeVar("_Row", FindingRow, OutlierRow)
+_Row = TypeVar("_Row", FindingRow, OutlierRow, LoadRow)
 
 
 class Reader:
@@ -95,6 +97,7 @@ class Reader:
         """Return every trial, in the order of their numbers."""
         regrets = self.artefacts(REGRET)
         with Session(self._engine) as session:
+            loads = {row.token: row for row in self._rows(session, LoadRow)}
             steps: dict[int, list[StepRow]] = {}
             for step in session.exec(select(StepRow)).all():
                 steps.setdefault(step.trial, []).append(step)
@@ -105,6 +108,7 @@ class Reader:
             trial_record(
                 row,
                 steps.get(row.number, []),
+                loads,
                 findings.get(row.number),
                 outliers.get(row.number, ""),
                 regrets.get(str(row.number)),
@@ -124,11 +128,12 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
+            loads = {row.token: row for row in self._rows(session, LoadRow, number)}
             findings = self._rows(session, FindingRow, number)
             outliers = self._rows(session, OutlierRow, number)
         reason = outliers[0].reason if outliers else ""
         regret = self.artefacts(REGRET, str(number)).get(str(number))
-        return trial_record(row, list(steps), findings[0] if findings else None, reason, regret)
+        return trial_record(row, list(steps), loads, findings[0] if findings else None, reason, regret)
 
     def count(self) -> int:
         """Return how many trials there are."""
@@ -152,7 +157,9 @@ class Reader:
         with Session(self._engine) as session:
             for table in DOCUMENT_TABLES:
                 if inspect(self._engine).has_table(table.__tablename__):
-                    query = select(table).where(table.trial == number).order_by(col(table.id))
+                    jobs = [part.job for part in self._rows(session, LoadRow, number)]
+                    mine = (table.trial == number) | col(table.token).in_(jobs)
+                    query = select(table).where(mine).order_by(col(table.id))
                     found += [_document(row) for row in session.exec(query).all()]
         return found
 
@@ -204,15 +211,34 @@ class Reader:
         return {int(number): text for number, text in kept.get("doubts", {}).items()}
 
     def event(self, token: str) -> Document | None:
-        """Return the last event of the job with this token, or None."""
+        """Return the last event of the job with this token, or None; of a load, what it says of this sample."""
+        return self._latest(token, "event")
+
+    def _latest(self, token: str, kind: str) -> Document | None:
+        """Return the last document of a kind of the job with this token, or None."""
         with Session(self._engine) as session:
-            query = select(DocumentRow).where(DocumentRow.token == token, DocumentRow.kind == "event")
-            row = session.exec(query.order_by(col(DocumentRow.id).desc())).first()
-            return None if row is None else _document(row)
+            part = self._part(session, token)
+            query = select(DocumentRow).where(DocumentRow.kind == kind).order_by(col(DocumentRow.id).desc())
+            if part is None:
+                row = session.exec(query.where(DocumentRow.token == token)).first()
+                return None if row is None else _document(row)
+            step = session.get_one(StepRow, token)
+            query = query.where(DocumentRow.token == part.job, DocumentRow.run_uid == step.run_uid)
+            row = session.exec(query).first()
+            return None if row is None else _of_part(row, part, step.station)
+
+    def _part(self, session: Session, token: str) -> LoadRow | None:
+        """Return the part of a load that an attempt is; None where it is a job of its own."""
+        return session.get(LoadRow, token) if inspect(self._engine).has_table("load") else None
 
     def events_before(self, token: str, station: str, first: int) -> tuple[Document | None, list[Document]]:
-        """Return the event before that of a job on a station, of another job, and the first ones there."""
+        """Return the event before that of a job on a station, of another job, and the first ones there.
+
+        Of a load, those are meant that say something of the same place.
+        """
         with Session(self._engine) as session:
+            if (part := self._part(session, token)) is not None:
+                return self._loads_before(session, part, station, first)
             own = select(func.min(DocumentRow.id)).where(DocumentRow.token == token, DocumentRow.kind == "event")
             query = (
                 select(DocumentRow)
@@ -223,6 +249,22 @@ class Reader:
             last = session.exec(query.order_by(col(DocumentRow.id).desc())).first()
             rows = session.exec(query.order_by(col(DocumentRow.id)).limit(first)).all()
             return None if last is None else _document(last), [_document(row) for row in rows]
+
+    def _loads_before(
+        self, session: Session, part: LoadRow, station: str, first: int
+    ) -> tuple[Document | None, list[Document]]:
+        own = select(func.min(DocumentRow.id)).where(DocumentRow.token == part.job, DocumentRow.kind == "event")
+        query = (
+            select(DocumentRow, LoadRow)
+            .join(LoadRow, col(LoadRow.job) == col(DocumentRow.token))
+            .join(StepRow, col(StepRow.token) == col(LoadRow.token))
+            .where(StepRow.station == station, DocumentRow.kind == "event", DocumentRow.token != part.job)
+            .where(DocumentRow.run_uid == StepRow.run_uid, LoadRow.place == part.place)
+            .where(col(DocumentRow.id) < (session.exec(own).one() or 0))
+        )
+        last = session.exec(query.order_by(col(DocumentRow.id).desc())).first()
+        rows = session.exec(query.order_by(col(DocumentRow.id)).limit(first)).all()
+        return None if last is None else _of_part(*last, station), [_of_part(*row, station) for row in rows]
 
     def dispatched(self, trial: int, step: str, before: float) -> float | None:
         """Return when a trial's step was dispatched for the last time before a time, in seconds since the epoch."""
@@ -237,15 +279,9 @@ class Reader:
 
     def event_units(self, token: str) -> dict[str, str]:
         """Return the units of the last event of the job with this token, by signal; of those that state one."""
-        with Session(self._engine) as session:
-            query = (
-                select(DocumentRow)
-                .where(DocumentRow.token == token, DocumentRow.kind == "descriptor")
-                .order_by(col(DocumentRow.id).desc())
-            )
-            row = session.exec(query).first()
-            keys = {} if row is None else row.body.get("data_keys", {})
-            return {name: str(key["units"]) for name, key in keys.items() if key.get("units")}
+        found = self._latest(token, "descriptor")
+        keys = {} if found is None else found.body.get("data_keys", {})
+        return {name: str(key["units"]) for name, key in keys.items() if key.get("units")}
 
     def event_data(self, token: str) -> dict[str, Any]:
         """Return the data of the last event of the job with this token.
@@ -253,16 +289,10 @@ class Reader:
         Raises:
             StoreError: the job has no event.
         """
-        with Session(self._engine) as session:
-            query = (
-                select(DocumentRow)
-                .where(DocumentRow.token == token, DocumentRow.kind == "event")
-                .order_by(col(DocumentRow.id).desc())
-            )
-            row = session.exec(query).first()
-            if row is None:
-                raise StoreError(f"the store holds no event of job {token}")
-            return dict(row.body["data"])
+        found = self.event(token)
+        if found is None:
+            raise StoreError(f"the store holds no event of job {token}")
+        return dict(found.body["data"])
 
     def stored_campaign(self) -> Campaign:
         """Return the campaign of the store's file, whose text was validated when the campaign began.
@@ -299,6 +329,15 @@ class Reader:
 
 def _document(row: DocumentRow | PlanDocumentRow) -> Document:
     return Document(row.trial, row.step, row.kind, row.run_uid, row.body)
+
+
+def _of_part(row: DocumentRow, part: LoadRow, station: str) -> Document:
+    """Return what a document of a load says of one sample, by the names that a job of its own would have."""
+    body = dict(row.body)
+    body |= {
+        key: of_place(station, part.place, body[key]) for key in ("data", "timestamps", "data_keys") if key in body
+    }
+    return Document(part.trial, row.step, row.kind, row.run_uid, body)
 
 
 def store_path(url: str) -> Path:

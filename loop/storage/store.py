@@ -34,17 +34,20 @@ from loop.storage.stored_rows import (
     rescore,
     state_between,
     step_row,
+    steps_of,
     trial_row,
 )
 from loop.storage.tables import (
     CampaignRow,
     DocumentRow,
     FindingRow,
+    LoadRow,
     SessionRow,
     StepRow,
     TrialRow,
     dump_metrics,
     dump_proposal,
+    step_columns,
 )
 from loop.storage.trial_transitions import move, transition
 
@@ -195,18 +198,29 @@ class Store(LeasedStore):
 
     def claim(self, number: int, step: StepRecord, lab: float) -> None:
         """Record that a station takes a trial's step; the same token may be claimed again after a restart."""
+        self.claim_load([(number, step)], lab)
+
+    def claim_load(self, steps: Sequence[tuple[int, StepRecord]], lab: float) -> None:
+        """Record that a station takes a step of several trials, each with its number, at once."""
         with self._transaction() as session:
-            move(session, transition(number, TrialState.CLAIMED, lab, step.name))
-            row = session.get(StepRow, step.token)
-            if row is None:
-                session.add(StepRow(trial=number, **(asdict(step) | {"state": TrialState.CLAIMED, "started": lab})))
-            else:
-                row.state, row.station, row.reason = TrialState.CLAIMED, step.station, ""
+            for number, step in steps:
+                move(session, transition(number, TrialState.CLAIMED, lab, step.name))
+                row = session.get(StepRow, step.token)
+                if row is None:
+                    row = StepRow(trial=number, **(step_columns(step) | {"state": TrialState.CLAIMED, "started": lab}))
+                    session.add(row)
+                else:
+                    row.state, row.station, row.reason = TrialState.CLAIMED, step.station, ""
+            session.flush()
+            for number, step in steps:
+                if step.load:
+                    session.merge(LoadRow(token=step.token, job=step.load, trial=number, place=step.place))
 
     def mark(self, token: str, state: TrialState, lab: float, reason: str = "") -> None:
-        """Record the state of a step, and with it of its trial."""
+        """Record the state of a step, and with it of its trial; of a load, of all its samples."""
         with self._transaction() as session:
-            self._mark(session, token, state, lab, reason)
+            for step in steps_of(session, token)[1]:
+                self._mark(session, step.token, state, lab, reason)
 
     def requeue(self, token: str, lab: float, reason: str) -> None:
         """Record that an attempt at a step was given up before anything moved: the trial waits for another one."""
@@ -215,20 +229,34 @@ class Store(LeasedStore):
             step.state, step.reason, step.ended, step.cost = TrialState.WITHDRAWN, reason, lab, 0.0
             move(session, transition(step.trial, state_between(session, step.trial), lab, step.name, reason))
 
-    def document(self, token: str, kind: str, body: Mapping[str, Any], lab: float) -> None:
-        """Keep a Bluesky document; with a start the trial is running, with an event acquired, in one transaction."""
+    def document(
+        self, token: str, kind: str, body: Mapping[str, Any], lab: float, failed: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep a Bluesky document; with a start the trial is running, with an event acquired, in one transaction.
+
+        Args:
+            token: of the job, or of the load whose samples all are then.
+            kind: name of the document.
+            body: the document.
+            lab: lab time in seconds.
+            failed: of a load's event, the samples, by the token of their attempt, whose places say why they failed.
+        """
         with self._transaction() as session:
-            step = step_row(session, token)
-            uid = body["uid"] if kind == "start" else step.run_uid or ""
-            session.add(
-                DocumentRow(trial=step.trial, step=step.name, token=token, kind=kind, run_uid=uid, body=dict(body))
+            steps, under_way = steps_of(session, token)
+            uid = body["uid"] if kind == "start" else body.get("run_start") or (under_way or steps)[0].run_uid or ""
+            row = DocumentRow(
+                trial=steps[0].trial, step=steps[0].name, token=token, kind=kind, run_uid=uid, body=dict(body)
             )
-            if kind == "start":
-                step.run_uid = uid
-                if step.state == TrialState.CLAIMED:
-                    self._mark(session, token, TrialState.RUNNING, lab, "")
-            elif kind == "event":
-                self._mark(session, token, TrialState.ACQUIRED, lab, "")
+            session.add(row)
+            for step in under_way:
+                if kind == "start":
+                    step.run_uid = uid
+                    if step.state == TrialState.CLAIMED:
+                        self._mark(session, step.token, TrialState.RUNNING, lab, "")
+                elif kind == "event":
+                    why = (failed or {}).get(step.token)
+                    state = TrialState.ACQUIRED if why is None else TrialState.FAILED
+                    self._mark(session, step.token, state, lab, why or "")
 
     def keep_plan_documents(self, token: str, documents: Documents) -> None:
         """Keep the documents of what a job's plan did, as far as they are not kept yet."""
@@ -321,7 +349,7 @@ class Store(LeasedStore):
         with self._transaction() as session:
             amendment_row(session, asked.number).first = number
             for step in steps:
-                session.merge(StepRow(trial=number, **asdict(step)))
+                session.merge(StepRow(trial=number, **step_columns(step)))
             reason = f"result entered by {asked.author}: {asked.reason}"
             move(session, transition(number, TrialState.ACQUIRED, lab, reason=reason))
             forget_ending(session, number, metrics)

@@ -17,6 +17,7 @@ from loop.storage.tables import (
     ArtefactRow,
     CampaignRow,
     FindingRow,
+    LoadRow,
     OutlierRow,
     StepRow,
     TrialRow,
@@ -24,12 +25,24 @@ from loop.storage.tables import (
 )
 from loop.storage.witnesses import unknown_jobs
 
+_OPEN = (TrialState.CLAIMED, TrialState.RUNNING, TrialState.DISPATCHED)
+"""States of an attempt that is under way."""
+
 
 def step_row(session: Session, token: str) -> StepRow:
     row = session.get(StepRow, token)
     if row is None:
         raise StoreError(f"the store knows no job {token}")
     return row
+
+
+def steps_of(session: Session, token: str) -> tuple[list[StepRow], list[StepRow]]:
+    """Return the attempts of which a job consists, by their places in a load, and those that it is still at."""
+    tokens = session.exec(select(LoadRow.token).where(LoadRow.job == token).order_by(col(LoadRow.place))).all()
+    if not tokens:
+        return [step_row(session, token)], [step_row(session, token)]
+    found = [step_row(session, one) for one in tokens]
+    return found, [one for one in found if one.state in _OPEN]
 
 
 def trial_row(session: Session, number: int) -> TrialRow:
@@ -58,7 +71,13 @@ def keep_lost_jobs(session: Session, path: Path) -> None:
         name, later = f"{job.sample} {job.step}", job.sample >= count
         row = session.get(ArtefactRow, (LOST, name))
         if row is None or row.body["later"] == later:
-            body = {"attempt": job.attempt, "station": job.station, "later": later}
+            body = {
+                "attempt": job.attempt,
+                "station": job.station,
+                "later": later,
+                "load": job.load,
+                "place": job.place,
+            }
             session.merge(ArtefactRow(kind=LOST, name=name, body=body))
 
 

@@ -94,6 +94,16 @@ class StepRow(SQLModel, table=True):
     cost: float = 0.0
 
 
+class LoadRow(SQLModel, table=True):
+    """One sample of a load: an attempt at a step that shares its job with others, and the place where it stands."""
+
+    __tablename__ = "load"
+    token: str = Field(primary_key=True, foreign_key="step.token")
+    job: str = Field(index=True)
+    trial: int = Field(index=True)
+    place: int
+
+
 class FindingRow(SQLModel, table=True):
     """What the end of a trial says, beside its state: what it speaks of, and which metrics have no value there."""
 
@@ -183,13 +193,19 @@ def col(attribute: Any) -> Any:
 
 
 def trial_record(
-    row: TrialRow, steps: list[StepRow], finding: FindingRow | None, outlier: str, regret: Mapping[str, Any] | None
+    row: TrialRow,
+    steps: list[StepRow],
+    loads: Mapping[str, LoadRow],
+    finding: FindingRow | None,
+    outlier: str,
+    regret: Mapping[str, Any] | None,
 ) -> TrialRecord:
     """Return a trial with its steps in the order in which they began.
 
     Args:
         row: its own row.
         steps: the rows of its steps.
+        loads: token of a step to its part of a load.
         finding: what its end says, or None.
         outlier: why it is a suspected outlier; empty if it is none.
         regret: the regret that was expected when it was completed, as JSON values, or None.
@@ -208,13 +224,20 @@ def trial_record(
         completed_order=row.completed_order,
         created=row.created,
         ended=row.ended,
-        steps=tuple(_step_record(s) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))),
+        steps=tuple(
+            _step_record(s, loads.get(s.token)) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))
+        ),
         outlier=outlier,
         regret=None if regret is None else _load_regret(regret),
         cause=_cause(row, finding),
         missing=() if finding is None else tuple(finding.missing),
         fault="" if finding is None else finding.fault,
     )
+
+
+def _begun(row: StepRow) -> tuple[float, int]:
+    """Return by what the steps of a trial are ordered."""
+    return row.started or 0.0, row.attempt
 
 
 def _cause(row: TrialRow, finding: FindingRow | None) -> Cause | None:
@@ -232,7 +255,7 @@ def amendment(row: AmendmentRow) -> Amendment:
     return Amendment(row.number or 0, row.written, row.author, row.reason, change, row.first, row.refused)
 
 
-def _step_record(row: StepRow) -> StepRecord:
+def _step_record(row: StepRow, part: LoadRow | None) -> StepRecord:
     return StepRecord(
         row.name,
         row.attempt,
@@ -244,7 +267,14 @@ def _step_record(row: StepRow) -> StepRecord:
         row.run_uid,
         row.reason,
         row.cost,
+        "" if part is None else part.job,
+        0 if part is None else part.place,
     )
+
+
+def step_columns(step: StepRecord) -> dict[str, Any]:
+    """Return a step as the columns of its row."""
+    return {key: value for key, value in asdict(step).items() if key not in ("load", "place")}
 
 
 def dump_metrics(metrics: Mapping[str, MetricValue]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class KnownJob:
 
     Attributes:
         sample: number of the trial.
+        load: token of the load that it is part of, and its place there; empty and 0 where it is none.
     """
 
     token: str
@@ -32,6 +33,8 @@ class KnownJob:
     sample: int
     step: str
     attempt: int
+    load: str = ""
+    place: int = 0
 
 
 def lab_folder(store: Path) -> Path:
@@ -97,7 +100,8 @@ def _known_jobs(store: Path) -> list[KnownJob]:
     ledger = lab_folder(store) / _LEDGER
     lines = ledger.read_bytes().split(b"\n")[:-1] if ledger.exists() else []  # a last line that was torn never counted
     of_devices = (_of_file(file) for file in lab_folder(store).rglob("*.json"))
-    return [job for job in (*map(_parsed, lines), *of_devices) if job is not None]
+    found = (job for line in lines for job in _parsed(line))
+    return [*found, *(job for job in of_devices if job is not None)]
 
 
 def _of_file(file: Path) -> KnownJob | None:
@@ -106,13 +110,18 @@ def _of_file(file: Path) -> KnownJob | None:
     return None if found is None else KnownJob(file.stem, file.parent.name, int(found[1]), found[2], int(found[3]))
 
 
-def _parsed(line: bytes) -> KnownJob | None:
-    """Return the job of a line of the ledger; None of one that the laboratory itself will complain of."""
+def _parsed(line: bytes) -> list[KnownJob]:
+    """Return the jobs of a line of the ledger, of a load each sample's; none of one that the lab complains of."""
     try:
         found = json.loads(line)
-        return KnownJob(found["token"], found["instrument"], int(found["sample"]), found["step"], found["attempt"])
+        station, step, load = found["instrument"], found["step"], found.get("load")
+        if not load:
+            return [KnownJob(found["token"], station, int(found["sample"]), step, found["attempt"])]
+        whose = [(one["token"], station, int(one["sample"]), step, one["attempt"]) for one in load]
+        places = [one["place"] for one in load]
+        return [KnownJob(*one, found["token"], place) for one, place in zip(whose, places, strict=True)]
     except (ValueError, TypeError, KeyError):
-        return None
+        return []
 
 
 def _count(store: Path, table: str) -> int:

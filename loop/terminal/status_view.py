@@ -26,6 +26,7 @@ from loop.core.formatting import (
     score_text,
     since_text,
     state_text,
+    trials_text,
 )
 from loop.core.journal import Amendment
 from loop.core.pareto import Front, some
@@ -58,6 +59,7 @@ def status_rows(store: Reader) -> Rows:
         *_campaign_rows(store, trials, amendments),
         *_source_rows(store),
         *_floor_rows(store, amendments),
+        *_load_rows(record.source, under_way),
         *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
     ]
     front, found = stored_front(store, trials), stored_results(store, trials)
@@ -156,6 +158,26 @@ def _session(sessions: Sequence[SessionRecord], lease: Lease | None) -> str:
 
 def _ago(epoch: float) -> str:
     return f"{duration(time.time() - epoch)} ago"
+
+
+def _load_rows(source: str, trials: Sequence[TrialRecord]) -> Rows:
+    """Return which samples stand together at stations that take several."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for trial in trials:
+        for step in trial.steps:
+            if step.open and step.load:
+                found.setdefault((step.station, step.load), []).append(trial.number)
+    stations = read_document(source).data.get("stations", {}) if found else {}
+    return [
+        (f"load at {station}", f"{len(numbers)}{_of_places(stations, station)}: {trials_text(numbers)}")
+        for (station, _), numbers in found.items()
+    ]
+
+
+def _of_places(stations: Mapping[str, Any], station: str) -> str:
+    """Return how many places a station has, where the campaign's own file says so."""
+    known = dict(stations.get(station) or {}).get("capacity")
+    return "" if known is None else f" of {known}"
 
 
 def _doing(trial: TrialRecord) -> str:

@@ -15,7 +15,15 @@ from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.fidelity import MeasuredFidelityConfig, all_steps
 from campaigns.lab_file import FileLabConfig
-from campaigns.laboratory import CustomLabConfig, EpicsLabConfig, LabConfig, RealLabConfig, StepConfig, VirtualLabConfig
+from campaigns.laboratory import (
+    CustomLabConfig,
+    EpicsLabConfig,
+    LabConfig,
+    RealLabConfig,
+    StationConfig,
+    StepConfig,
+    VirtualLabConfig,
+)
 from campaigns.load import located
 from campaigns.manual_consistency import MANUAL
 from campaigns.pool_source import GeneratorPoolConfig
@@ -91,6 +99,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_analyses(campaign, places, folder),
         *_faults(campaign),
         *calendar_problems(campaign),
+        *_loads(campaign, places),
         *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}, folder),
     ]
     late = [] if problems else [*late_steps(campaign, _simulated(stated, places)), *_slow(campaign, places)]
@@ -289,6 +298,32 @@ def _faults(campaign: Campaign) -> Iterator[Problem]:
             who = "a person" if station.kind == MANUAL else "an instrument of your own"
             message = f"{fault.station} is {who}, and only simulated ones take faults; remove it"
             yield Problem(f"lab.faults[{i}].station", message)
+
+
+def _loads(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
+    """Yield that a station that takes one sample for a job is to take several, or shares what it has not."""
+    for name, station in campaign.stations.items():
+        if station.capacity > 1 and (why := _single(campaign, station, places[name])):
+            yield Problem(f"stations.{name}.capacity", f"{why}; remove capacity")
+        known = places[name].known
+        for i, key in enumerate(station.shared if known is not None else ()):
+            if known is not None and key not in known.settings:
+                listed = ", ".join(known.settings)
+                message = f"{name} has no setting {key!r}{suggestion(key, known.settings)}; allowed: {listed}"
+                yield Problem(f"stations.{name}.shared[{i}]", message)
+
+
+def _single(campaign: Campaign, station: StationConfig, place: StationFacts) -> str:
+    """Return why a station takes one sample for a job; empty if it may take several, or nobody knows before run."""
+    if place.plain:
+        return "plain devices and plans know no places, so that a job is of one sample"
+    if station.process:
+        return "a driver in a process of its own takes one sample for a job"
+    if place.kind and not BUILT_IN[place.kind].loads:
+        return f"a {place.kind} measures one sample after another, each in a job of its own"
+    if place.kind == "furnace" and isinstance(campaign.lab, EpicsLabConfig):
+        return "the furnaces that are served over EPICS take one sample for a job"
+    return ""
 
 
 def _untold(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[str]:

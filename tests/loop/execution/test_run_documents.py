@@ -98,7 +98,7 @@ class Floor:
         results: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
         self.store.propose(number, Candidate(parameters or {"x": 1.0}), Proposal("space-filling"), 0.0)
         step = self.campaign.workflow[0]
-        self.dispatcher.begin(self.store.trial(number), step, step.stations[0], results.put)
+        self.dispatcher.begin([self.store.trial(number)], step, step.stations[0], results.put)
         self.lab.clock.leave()
         result = results.get(timeout=30)
         self.dispatcher.record_result(step.stations[0], result)

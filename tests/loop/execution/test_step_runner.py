@@ -48,7 +48,7 @@ class Shift:
         self.number, self.step = number, campaign.workflow[0]
 
     def begin(self) -> None:
-        self.runner.begin(self.state[self.number], self.step, "bench")
+        self.runner.begin([self.state[self.number]], self.step, "bench")
 
     def result(self) -> StepResult:
         found = self.runner.next_result(lambda: False)
@@ -89,7 +89,7 @@ def test_a_trial_waits_for_its_next_step_until_that_is_begun(shift: Shift) -> No
 
 def test_a_step_that_went_well_leaves_its_raw_data_in_the_store(shift: Shift) -> None:
     shift.begin()
-    record = shift.runner.conclude(shift.result(), aborted=False)
+    [(_, record)] = shift.runner.conclude(shift.result(), aborted=False)
     assert isinstance(record, StepRecord)
     assert record.state is TrialState.ACQUIRED
     assert "bench_height" in shift.store.event_data(record.token)
@@ -107,7 +107,7 @@ def test_whoever_interrupts_is_answered_at_once_and_the_step_stays_under_way(shi
 
 def test_what_was_refused_before_anything_moved_waits_and_the_station_is_tried_again(shut: Shift) -> None:
     shut.begin()
-    assert shut.runner.conclude(shut.result(), aborted=False) is None
+    assert shut.runner.conclude(shut.result(), aborted=False) == []
     assert shut.state[2].state is TrialState.QUEUED
     [record] = shut.state[2].steps
     assert (record.state, record.cost) == (TrialState.WITHDRAWN, 0.0)
@@ -134,7 +134,7 @@ def test_a_session_that_ends_by_force_leaves_a_failed_step_as_the_store_has_it(s
     shut.begin()
     result = shut.result()
     before = shut.store.trial(2)
-    assert shut.runner.conclude(result, aborted=True) is None
+    assert shut.runner.conclude(result, aborted=True) == []
     assert shut.store.trial(2) == before
     assert shut.told(StepEnded) == []
 
@@ -143,7 +143,7 @@ def test_a_step_of_an_earlier_session_is_taken_over_under_its_own_token(shift: S
     step = StepRecord("make", 1, "bench", "earlier-1", TrialState.CLAIMED, None, None, None, "", 0.0)
     shift.store.claim(0, step, 0.0)
     shift.runner.adopt(shift.state.read_trial(0))
-    record = shift.runner.conclude(shift.result(), aborted=False)
+    [(_, record)] = shift.runner.conclude(shift.result(), aborted=False)
     assert isinstance(record, StepRecord)
     assert (record.token, record.attempt, len(shift.state[0].steps)) == ("earlier-1", 1, 1)
 
@@ -167,7 +167,7 @@ def test_a_job_that_is_given_up_before_anything_has_moved_withdraws_its_trial(sh
     assert not shift.runner.abort(0, "kim: smoke"), "nothing is under way"
     shift.begin()
     assert shift.runner.abort(0, "kim: smoke")
-    ending = shift.runner.conclude(
+    [(_, ending)] = shift.runner.conclude(
         StepResult(_job(shift), False, "aborted: kim: smoke", False, None, 0.0, 1.0, Cause.LAB), aborted=False
     )
     assert isinstance(ending, TrialResult)

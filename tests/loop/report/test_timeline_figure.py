@@ -60,6 +60,14 @@ def test_stations_are_busy_for_as_long_as_their_attempts_last() -> None:
     assert busy([completed(0, 1.0), completed(5, 1.0)], "cycler", 10 * HOUR) == pytest.approx(2 * HOUR)
 
 
+def test_a_load_is_one_bar_with_all_of_its_trials_and_is_busy_once() -> None:
+    steps = [attempt(0, "make", "furnace_1", token=f"{n}-make", load="0-make-load", place=n + 1) for n in range(3)]
+    trials = [completed(n, 100.0, steps=(step,)) for n, step in enumerate(steps)]
+    (bar,) = bars(trials, 2 * HOUR)
+    assert (bar["text"], bar["x"]) == (["0, 1, 2"], [1.0])
+    assert busy(trials, "furnace_1", 2 * HOUR) == pytest.approx(HOUR)
+
+
 def test_hyper_parameters_are_lines_over_the_proposals_that_name_their_columns() -> None:
     trials = [completed(i, 100.0, proposal=predicted(90.0, 5.0)) for i in (4, 6)]
     figure = model_figure(trials, "capacity", campaign().space.parameters)

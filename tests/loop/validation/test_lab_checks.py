@@ -473,3 +473,24 @@ def test_an_experiment_of_ones_own_is_not_run_to_be_checked(tmp_path: Path) -> N
     (tmp_path / "mine.py").write_text(code + "def still() -> SimulatedExperiment: raise OSError\n")
     notes = checked(tmp_path, FLOW.replace("simulators.flow_synthesis:reactor", "mine:still"))
     assert notes == ["reactor: its settings and limits are not written in its source; run asks the instrument for them"]
+
+
+@pytest.mark.parametrize(
+    ("station", "wanted"),
+    [
+        ("{kind: diffractometer, capacity: 4}", "a diffractometer measures one sample after another"),
+        ("{kind: furnace, capacity: 4, shared: [lithium_exces]}", "did you mean 'lithium_excess'"),
+    ],
+)
+def test_places_that_a_station_cannot_have_are_told(station: str, wanted: str, tmp_path: Path) -> None:
+    assert wanted in refused(tmp_path, MADE.replace("furnace: {kind: furnace}", f"furnace: {station}", 1))
+
+
+def test_a_furnace_takes_a_load(tmp_path: Path) -> None:
+    checked(tmp_path, MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}"))
+
+
+@pytest.mark.parametrize("key", ["shared: [temperature]", "wait: 1 h"])
+def test_what_loads_share_or_wait_for_is_of_stations_that_take_loads(key: str, tmp_path: Path) -> None:
+    text = MADE.replace("furnace: {kind: furnace}", f"furnace: {{kind: furnace, {key}}}", 1)
+    assert "is of stations that take several samples; add capacity, or remove it" in refused(tmp_path, text)
