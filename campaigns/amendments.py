@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, assert_never
 
+import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from campaigns.campaign import Campaign
@@ -175,6 +176,19 @@ def amended(campaign: Campaign, changes: Sequence[CampaignChange]) -> Campaign:
     held = {name: _held(p, fixed[name].value) if name in fixed else p for name, p in open_.items()}
     objective = _with_weights(campaign.objective, weights)
     return campaign.model_copy(update={"space": _with(campaign.space, held), "objective": objective})
+
+
+def with_fixed(campaign: Campaign, fixed: Mapping[str, Scalar]) -> Campaign:
+    """Return the campaign with some parameters fixed for a while, as by a load; of a table, with the rows that fit.
+
+    Raises:
+        CampaignError: a parameter is not there, or may not have its value.
+    """
+    table = campaign.space.table
+    if table is None:
+        return amended(campaign, [FixParameter(parameter=name, value=value) for name, value in fixed.items()])
+    fitting = [all(row.get(name) == value for name, value in fixed.items()) for row in table]
+    return campaign.model_copy(update={"space": campaign.space.of_rows(table.take(np.array(fitting)))})
 
 
 def enclosing_space(campaign: Campaign, changes: Sequence[CampaignChange]) -> SpaceConfig:

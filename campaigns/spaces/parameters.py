@@ -209,6 +209,13 @@ ParameterConfig = Annotated[
 ]
 
 
+def only_value(parameter: ParameterConfig) -> Scalar | None:
+    """Return the value of a parameter that is held at one; None of one that may have others."""
+    if isinstance(parameter, CategoricalConfig | OrdinalConfig):
+        return parameter.levels[0] if len(parameter.levels) == 1 else None
+    return parameter.low if parameter.low == parameter.high else None
+
+
 def allowed_values(parameter: ParameterConfig) -> str:
     """Return what a parameter may be, in words."""
     match parameter:

@@ -99,6 +99,12 @@ class SpaceConfig(Config):
             return found
         return found.take(np.array([not self.forbids(Candidate(row)) for row in found]))
 
+    def of_rows(self, table: Table) -> Self:
+        """Return the space with some of the rows of its table only."""
+        found = self.model_copy()
+        found.__dict__["table"] = table
+        return found
+
     @property
     def forbidden(self) -> tuple[Combination, ...]:
         """The combinations that the laboratory forbids."""

@@ -125,10 +125,16 @@ class Loads:
             if not names or not waiting:
                 continue
             program = _values(waiting[-1].candidate.parameters, names)
+            if not all(self._allowed(name, value) for name, value in program.items()):
+                continue  # somebody has narrowed the space since
             same = sum(_values(trial.candidate.parameters, names) == program for trial in waiting)
             if same % self._dispatcher.orders.capacity(station):
                 found |= program
         return found
+
+    def _allowed(self, name: str, value: Scalar) -> bool:
+        parameters = self._state.campaign.space.parameters
+        return name in parameters and parameters[name].contains(value)
 
     def _load_steps(self) -> Iterator[tuple[StepConfig, str]]:
         """Yield the steps whose jobs are loads, each with the first of its stations that takes such."""

@@ -163,7 +163,7 @@ class Manager:
     def _suggestion(self, asked: Amendment | None) -> Suggestion:
         """Return what the planner suggests, or what somebody asks for."""
         if asked is None or not isinstance(asked.change, AddTrial):
-            return self._planner.suggest()
+            return self._planner.suggest(self._loads.fixed())
         return self._planner.take(asked.change.candidate, f"{asked.author}: {asked.reason}")
 
     def _queue(self, suggestion: Suggestion, asked: Amendment | None) -> None:

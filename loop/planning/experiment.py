@@ -10,6 +10,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -100,6 +101,15 @@ class CampaignExperiment:
         """Hold the same trials in an amended campaign: another space, or another objective."""
         self._campaign, self._objective = campaign, campaign.build_objective()
         self.ax = self.built()
+
+    @contextmanager
+    def within(self, campaign: Campaign) -> Iterator[None]:
+        """Give whoever asks for an experiment of its own one with the space of another campaign, for a while."""
+        before, self._campaign = self._campaign, campaign
+        try:
+            yield
+        finally:
+            self._campaign = before
 
     def clear(self) -> None:
         """Forget all trials."""

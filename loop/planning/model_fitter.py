@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.campaign import Campaign
 from campaigns.fidelity import FULL
 from campaigns.values import Candidate, TrialState
 from campaigns.warm_start import Source
@@ -49,10 +51,16 @@ class ModelFitter:
     def __init__(self, problem: OptimizationProblem, sources: Sequence[Source]) -> None:
         self.problem, self.source_models = problem, SourceModels(problem, sources)
         self.health, self.low_fidelities = HealthMonitor(problem), LowFidelityData(problem)
+        self._whole: OptimizationProblem | None = None
         self._failed: list[TrialRecord] = []
         self._caches: FitCaches = {}
         self._posterior: tuple[tuple[int, ...], CampaignPosterior] | None = None
         self._posterior_beside_failures: tuple[tuple[Candidate, ...], CampaignPosterior] | None = None
+
+    @property
+    def whole(self) -> OptimizationProblem:
+        """The problem with the whole space, where proposals are to fill a load now."""
+        return self._whole or self.problem
 
     @property
     def trials(self) -> Sequence[TrialRecord]:
@@ -137,6 +145,26 @@ class ModelFitter:
         if latest is None or latest[0] != failed or latest[1].models is not posterior.models:
             self._posterior_beside_failures = latest = (failed, posterior.with_failures(failed))
         return latest[1]
+
+    @contextmanager
+    def within(self, campaign: Campaign) -> Iterator[None]:
+        """Choose from a narrower space for a while; the models are of metrics, and stay."""
+        problem, known = self.problem, self._posterior
+        self._whole = problem
+        self._choose_by(OptimizationProblem(campaign, problem.encoder), known)
+        try:
+            yield
+        finally:
+            found, self._whole = self._posterior, None
+            same = known is not None and found is not None and known[0] == found[0]
+            self._choose_by(problem, known if same else found)
+
+    def _choose_by(self, problem: OptimizationProblem, known: tuple[tuple[int, ...], CampaignPosterior] | None) -> None:
+        """Choose by a problem, with the posterior of what was learnt so far where it is there."""
+        self.problem, self._posterior_beside_failures = problem, None
+        if known is not None and known[1].problem is not problem:
+            known = (known[0], replace(known[1], problem=problem))
+        self._posterior = known
 
     def outliers(self) -> dict[int, str]:
         """Return the completed trials with a suspected outlier, each with the reason."""

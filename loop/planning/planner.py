@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from campaigns.amendments import with_fixed
 from campaigns.campaign import Campaign
 from campaigns.costs import cost_of, duration_of
+from campaigns.errors import CampaignError
 from campaigns.fidelity import FULL
-from campaigns.values import Candidate
+from campaigns.values import Candidate, Scalar
 from campaigns.warm_start import Source
 from loop.core.campaign_version import CampaignVersion
-from loop.core.formatting import trials_text
+from loop.core.formatting import candidate_text, trials_text
 from loop.core.proposals import OPERATOR, Proposal
 from loop.core.records import TrialRecord
 from loop.diagnostics.model_health import HealthChange
@@ -20,6 +22,7 @@ from loop.planning.foreign_strategy import ForeignStrategy
 from loop.planning.generation import OwnStrategy
 from loop.planning.mc_objective import OptimizationProblem
 from loop.planning.model_fitter import ModelFitter
+from loop.planning.shortlist import SpaceExhaustedError
 from surrogates.models.encoder import Encoder
 
 Suggestion = tuple[int, Candidate, Proposal]
@@ -59,14 +62,28 @@ class Planner:
         """Return the number of a new trial of a candidate that somebody asked for, as ``suggest`` does."""
         return self._new(candidate, Proposal(OPERATOR, reason=reason))
 
-    def suggest(self) -> Suggestion:
+    def suggest(self, fixed: Mapping[str, Scalar] | None = None) -> Suggestion:
         """Return the number of a new trial, its candidate, and why it was chosen.
 
+        Args:
+            fixed: parameters with the values that a load has fixed, which the candidate is to fill up.
+
         Raises:
-            SpaceExhaustedError: no candidate is left, or the strategy waits for measurements.
+            SpaceExhaustedError: no candidate is left, or none that fits, or the strategy waits for measurements.
             PlannerError: the strategy that the campaign names fails, or is too slow.
         """
-        return self._new(*self._strategy.recommend())
+        if not fixed:
+            return self._new(*self._strategy.recommend())
+        campaign = self.models.problem.campaign
+        held = with_fixed(campaign, fixed)
+        try:
+            with self.models.within(held), self.experiment.within(held):
+                candidate, proposal = self._strategy.recommend()
+        except CampaignError as error:  # nothing else was found that keeps the constraints
+            raise SpaceExhaustedError(str(error)) from error
+        units = {name: campaign.space.parameters[name].unit for name in fixed}
+        filled = f"it fills a load with {candidate_text(Candidate(fixed), units)}"
+        return self._new(candidate, replace(proposal, reason="; ".join(filter(None, [proposal.reason, filled]))))
 
     def ingest(self, trial: TrialRecord) -> list[tuple[str, HealthChange]]:
         """Learn how a suggested trial ended; return by metric whose model's health has changed."""

@@ -40,11 +40,12 @@ class Recommender:
 
     def __init__(self, models: ModelFitter, experiment: CampaignExperiment) -> None:
         self._models, self._experiment = models, experiment
+        self._held: InitialDesign | None = None
         self.amend(0)
 
     def amend(self, first: int) -> None:
         """Go by an amended campaign, which holds from the trial with number ``first``."""
-        self._first, self._design = first, self._design_after(0)
+        self._first, self._design, self._held = first, self._design_after(0), None
 
     def recommend(self) -> Recommendation:
         """Return the next candidate; the node that it comes by follows from its proposal.
@@ -77,14 +78,22 @@ class Recommender:
 
     def _design_after(self, count: int) -> InitialDesign:
         """Return the initial design of the current campaign version, which goes on after so many proposals."""
-        return InitialDesign(self._models.problem, self._models.source_models, count)
+        return InitialDesign(self._models.whole, self._models.source_models, count)
 
     def _current_design(self) -> InitialDesign:
         """Return the initial design; after an amendment, it goes on where it stood, in the new space."""
         count = self._experiment.own(before=self._first)
         if self._design.begun != count:
             self._design = self._design_after(count)
-        return self._design
+        return self._design if self._models.problem is self._models.whole else self._held_design()
+
+    def _held_design(self) -> InitialDesign:
+        """Return the initial design of what a load leaves of the space, the same while proposals are to fill it."""
+        problem, known = self._models.problem, self._held
+        space = problem.campaign.space
+        if known is None or space.table is not None or known.problem.campaign.space != space:
+            self._held = known = replace(self._design, problem=problem, begun=0)
+        return known
 
     def _initial(self, fidelity: str) -> tuple[Candidate, Proposal]:
         """Return a candidate of the initial design: good by the source models, or filling the space."""
