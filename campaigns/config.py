@@ -200,6 +200,9 @@ Seconds = Annotated[float, BeforeValidator(converted_to("s")), Field(gt=0), _qua
 DollarsOrSum = Annotated[float | str, BeforeValidator(_sum_in("USD")), _quantity_schema("USD")]
 """A cost in USD, text such as 40 USD, or a sum of parameters in USD such as 2 + 0.5 * time."""
 
+MilligramsOrSum = Annotated[float | str, BeforeValidator(_sum_in("mg")), _quantity_schema("mg")]
+"""A mass in mg, text such as 0.5 g, or a sum of parameters in mg such as 2 + 0.5 * dose."""
+
 SecondsOrSum = Annotated[float | str, BeforeValidator(_sum_in("s")), _quantity_schema("s")]
 """A duration in seconds, text such as 3 min, or a sum of parameters in seconds such as 600 + 3600 * time."""
 

@@ -16,6 +16,7 @@ from campaigns.laboratory import StationConfig, StepConfig
 from campaigns.manual_consistency import manual_steps
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
+from campaigns.sample_consistency import sample_steps
 from campaigns.setpoints import SetpointConfig
 from campaigns.spaces.ax_space import inexpressible_bounds, unsearchable
 from campaigns.surrogate import SurrogateConfig
@@ -52,6 +53,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _faults,
         _devices,
         manual_steps,
+        sample_steps,
     )
     return [problem for check in checks for problem in check(sections)]
 

@@ -121,6 +121,32 @@ class SetStation(Config):
     mode: StationMode
 
 
+class MoveSample(Config):
+    """Say that a sample lies at another position now."""
+
+    kind: Literal["move_sample"] = "move_sample"
+    sample: str
+    position: str
+
+
+class SplitSample(Config):
+    """Say that a sample was divided into equal parts."""
+
+    kind: Literal["split_sample"] = "split_sample"
+    sample: str
+    parts: int
+
+
+class LoseSample(Config):
+    """Say that a sample is lost."""
+
+    kind: Literal["lose_sample"] = "lose_sample"
+    sample: str
+
+
+SampleChange = MoveSample | SplitSample | LoseSample
+"""What people have done with a sample."""
+
 Reopening = RetryTrial | AttachTrial | RereadTrial
 """What lets a trial that has ended go on with its last step."""
 

@@ -21,13 +21,13 @@ from pydantic import (
     model_validator,
 )
 
-from campaigns.calibration_standard import StandardConfig
 from campaigns.conditions import Condition, condition
 from campaigns.config import Config, Constant, DottedPath, Name, OwnQuantity, Seconds, Unit
 from campaigns.errors import PlacedError, UnitError, suggestion
 from campaigns.laboratory import LabConfig, StationConfig
 from campaigns.opening_hours import CalendarConfig
 from campaigns.relative_paths import PARENT
+from campaigns.sample_steps import PositionConfig
 from campaigns.setpoints import Part, SetpointConfig
 from campaigns.units import convert, convert_difference, split_quantity, to_unit
 from campaigns.values import Scalar
@@ -164,8 +164,6 @@ class LabStationConfig(StationConfig):
 
     calendar: CalendarConfig | None = None
     """When jobs may begin there; without it, at any time."""
-    standard: StandardConfig | None = None
-    """What it measures again and again to show that it is still right."""
 
     @model_validator(mode="after")
     def _safe_within_limits(self) -> Self:
@@ -254,6 +252,8 @@ class LabFileConfig(Config):
     forbidden: tuple[ConditionText, ...] = ()
     """Combinations that are never set together: 'furnace.gas == hydrogen and furnace.temperature > 600 degC',
     'furnace.gas == oxygen and material == Li2S'."""
+    positions: dict[Name, PositionConfig] = Field(default_factory=dict)
+    """Name to a place where samples lie."""
     emergency: tuple[ConditionText, ...] = ()
     """Readings at which an emergency stop of the whole laboratory is made: 'button == pressed'."""
 

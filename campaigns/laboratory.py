@@ -21,6 +21,7 @@ from campaigns.config import (
 )
 from campaigns.constraints import LinearSum, linear_sum
 from campaigns.manual_steps import Ask
+from campaigns.sample_steps import SampleConfig
 from campaigns.setpoints import SetpointConfig
 
 if TYPE_CHECKING:
@@ -203,6 +204,8 @@ class StepConfig(Config):
     longer, exits or crashes costs its trial only."""
     gives: tuple[Name, ...] = ()
     """Measured metrics that the analysis returns."""
+    sample: SampleConfig = Field(default_factory=SampleConfig)
+    """What the step does with the sample."""
     timeout: Seconds
     """Longest time the step may take, in lab time."""
     cost: DollarsOrSum = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ class LabState:
 
     def faults(self, entry: LedgerEntry) -> frozenset[Kind]:
         """Return the faults that a job meets, by any of its samples."""
-        met = (kinds(self.setup.faults, entry.instrument, one.sample) for one in entry.samples)
+        met = (kinds(self.setup.faults, entry.instrument, _made_as(one.sample)) for one in entry.samples)
         return frozenset[Kind]().union(*met)
 
     def sample(self, name: str) -> Any:
@@ -96,11 +97,17 @@ class LabState:
         Raises:
             LabError: no furnace has made it.
         """
+        trial = _made_as(name)
         furnaces = (entry for entry in self.ledger if self._is_furnace(entry.instrument))
-        made = [one for entry in furnaces for one in entry.samples if one.sample == name]
+        made = [one for entry in furnaces for one in entry.samples if _made_as(one.sample) == trial]
         if not made:
             raise LabError(f"there is no sample {name!r}: no furnace has made it; let the workflow make it first")
         return self.physics.synthesise(made[-1].material, made[-1].recipe, self.rng(made[-1]))
 
     def _is_furnace(self, name: str) -> bool:
         return self.setup.stations.get(name) == "furnace"
+
+
+def _made_as(sample: str) -> str:
+    """Return the number of the trial that a sample, or a part of one, was made for."""
+    return re.split(r"[-.]", sample)[0]

@@ -20,6 +20,7 @@ from loop.cli.amend import space, weights
 from loop.cli.arguments import Reason, TrialNumber, say
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
+from loop.cli.sample_commands import sample
 from loop.cli.station_commands import station
 from loop.cli.surrogate_app import app as surrogate
 from loop.cli.trial_commands import trial
@@ -409,7 +410,7 @@ def restore(
 
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
-for group in (weights, space, trial, station):
+for group in (weights, space, trial, station, sample):
     app.add_typer(group, no_args_is_help=True)
 
 

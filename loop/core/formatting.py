@@ -27,13 +27,17 @@ from campaigns.decisions import (
     AttachTrial,
     DiscardTrial,
     EnterResult,
+    LoseSample,
+    MoveSample,
     Order,
     ReanalyseTrial,
     ReleaseTrial,
     RereadTrial,
     RetryTrial,
+    SampleChange,
     SetStation,
     Settlement,
+    SplitSample,
     StopRun,
     WithdrawTrial,
 )
@@ -182,8 +186,14 @@ def _level_text(change: AddLevel | RemoveLevel, unit: str) -> str:
     return f"{change.parameter} may be {_scalar(change.level)}{unit}{described}"
 
 
-def _decision_text(change: Settlement | Order | SetStation) -> str:
+def _decision_text(change: Settlement | Order | SetStation | SampleChange) -> str:
     match change:
+        case MoveSample(sample=sample, position=position):
+            return f"sample {sample} lies at {position}"
+        case SplitSample(sample=sample, parts=parts):
+            return f"sample {sample} is split into {parts}"
+        case LoseSample(sample=sample):
+            return f"sample {sample} is lost"
         case SetStation(station=station, mode=mode):
             return f"{station} is {mode}"
         case AbortTrial(trial=number):

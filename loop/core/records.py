@@ -60,6 +60,23 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleUse:
+    """Which sample a job has.
+
+    Attributes:
+        token: of the job.
+        sample: its id.
+        journal: number of the last amendment before the job was claimed.
+        wall: when it was claimed, in seconds since the epoch.
+    """
+
+    token: str
+    sample: str
+    journal: int
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """One change of a trial's state.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.errors import BusyError, LabError, SampleError, raised_by
@@ -15,7 +14,7 @@ from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.devices.manual import ManualAnswer, ManualInstrument
-from instruments.job import NO_TRIAL, Fate, Job, StepResult
+from instruments.job import Fate, Job, StepResult
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.quality_gate import check_quality
@@ -69,6 +68,8 @@ class Dispatcher:
     Attributes:
         holds: reasons for which a job may not begin now, in the order in which they are asked.
         given_up: station that has failed time after time to the lab time in s at which it did so last.
+        sample_of: returns the id of the sample that the next job of a trial has.
+        with_room: returns those of several trials whose samples find room together.
         woken: called on the clock when a hold has ended by itself, on which the receiver is at work then.
     """
 
@@ -107,6 +108,8 @@ class Dispatcher:
             CalendarHold(calendars_of(campaign.rules), lab.clock),
         ]
         self.woken: Callable[[], None] = lambda: None
+        self.sample_of: Callable[[TrialRecord, StepConfig], str] = lambda trial, _: str(trial.number)
+        self.with_room: Callable[[StepConfig, list[TrialRecord]], list[TrialRecord]] = lambda _, trials: trials
         self._wakes: set[float] = set()
 
     @property
@@ -280,7 +283,8 @@ class Dispatcher:
         records = self.orders.attempts(trials, step, station)
         if records[0].state is not TrialState.DISPATCHED:
             numbers = [trial.number for trial in trials]
-            self._store.claim_load(list(zip(numbers, records, strict=True)), self._lab.clock.now())
+            samples = {one.token: self.sample_of(trial, step) for one, trial in zip(records, trials, strict=True)}
+            self._store.claim_load(list(zip(numbers, records, strict=True)), self._lab.clock.now(), samples)
         job = self.orders.job(trials, step, records)
         self.safety.begins(station)
         if (asked := asked_of_person(step, job, self.instruments[station])) is not None:
@@ -288,17 +292,6 @@ class Dispatcher:
             self._store.keep(ASKED, job.token, {**asked, "since": before["since"]})
         self._stations[station].submit(job, done)
         return job
-
-    def measure_standard(
-        self, station: str, step: StepConfig, names: tuple[str, str], done: Callable[[StepResult], None]
-    ) -> None:
-        """Have a station measure its standard, given the token of the job and the name of the sample."""
-        self.safety.begins(station)
-        self._stations[station].submit(self.orders.standard(station, step, names), done)
-
-    def standard_data(self, token: str) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return data and units of what was read of a calibration standard, by signal, once."""
-        return self._documents.of_standard(token)
 
     @staticmethod
     def state_after_failure(result: StepResult) -> TrialState | None:
@@ -328,8 +321,7 @@ class Dispatcher:
         A sample that cannot be made does not speak against the station that says so; nor does another job that it is
         at, unless that is the same for longer than jobs take, or one of this session's that never ended.
         """
-        if result.job.trial != NO_TRIAL:
-            self._documents.take(self.instruments[station], result.job.token)
+        self._documents.take(self.instruments[station], result.job.token)
         if result.busy and not self._stays_occupied(station, result):
             return False
         if not result.busy:

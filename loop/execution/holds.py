@@ -32,11 +32,13 @@ class Held:
         reason: for people, without the station's name.
         ends: lab time in s at which it is over by itself; None where something else ends it, and wakes the session.
         asks: whether people have to do something about it.
+        ways: commands that people may answer with, without file and reason, each with what comes of it.
     """
 
     reason: str
     ends: float | None = None
     asks: bool = False
+    ways: tuple[tuple[str, str], ...] = ()
 
 
 Hold = Callable[[PossibleJob], Held | None]

@@ -45,7 +45,7 @@ class Loads:
             return [first]
         program = orders.program(first, step, station)
         fitting = [first, *(t for t in others if t is not first and self._fits(t, step, station, program))]
-        return fitting[: orders.capacity(station)]
+        return self._dispatcher.with_room(step, fitting[: orders.capacity(station)])
 
     def _fits(self, trial: TrialRecord, step: StepConfig, station: str, program: object) -> bool:
         dispatcher = self._dispatcher

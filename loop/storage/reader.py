@@ -20,7 +20,7 @@ from instruments.load_columns import of_place
 from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_scored, as_shown
 from loop.core.journal import Amendment
-from loop.core.records import Document, PosteriorBest, Transition, TrialRecord
+from loop.core.records import Document, PosteriorBest, SampleUse, Transition, TrialRecord
 from loop.storage.damage import damage_error
 from loop.storage.engine import open_engine
 from loop.storage.tables import (
@@ -33,6 +33,7 @@ from loop.storage.tables import (
     LoadRow,
     OutlierRow,
     PlanDocumentRow,
+    SampleUseRow,
     SessionRow,
     StepRow,
     TransitionRow,
@@ -134,6 +135,19 @@ class Reader:
         reason = outliers[0].reason if outliers else ""
         regret = self.artefacts(REGRET, str(number)).get(str(number))
         return trial_record(row, list(steps), loads, findings[0] if findings else None, reason, regret)
+
+    def sample_uses(self) -> list[SampleUse]:
+        """Return which sample each job has, in the order in which they were claimed; nothing from an older store."""
+        if not inspect(self._engine).has_table("sample_use"):
+            return []
+        with Session(self._engine) as session:
+            rows = session.exec(select(SampleUseRow).order_by(col(SampleUseRow.id))).all()
+            return [SampleUse(row.token, row.sample, row.journal, row.wall) for row in rows]
+
+    def sample_of(self, token: str) -> str | None:
+        """Return the id of the sample that a job has; None where that was not recorded."""
+        with Session(self._engine) as session:
+            return session.exec(select(SampleUseRow.sample).where(SampleUseRow.token == token)).first()
 
     def count(self) -> int:
         """Return how many trials there are."""

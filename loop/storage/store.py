@@ -30,6 +30,7 @@ from loop.storage.stored_rows import (
     drop_conclusions,
     forget_ending,
     keep_lost_jobs,
+    keep_sample_use,
     next_order,
     rescore,
     state_between,
@@ -200,9 +201,19 @@ class Store(LeasedStore):
         """Record that a station takes a trial's step; the same token may be claimed again after a restart."""
         self.claim_load([(number, step)], lab)
 
-    def claim_load(self, steps: Sequence[tuple[int, StepRecord]], lab: float) -> None:
-        """Record that a station takes a step of several trials, each with its number, at once."""
+    def claim_load(
+        self, steps: Sequence[tuple[int, StepRecord]], lab: float, samples: Mapping[str, str] | None = None
+    ) -> None:
+        """Record that a station takes a step of several trials, each with its number, at once.
+
+        Args:
+            steps: number of the trial, and the attempt.
+            lab: lab time in seconds.
+            samples: token of an attempt to the id of its sample, where that is not recorded yet.
+        """
         with self._transaction() as session:
+            for token, sample in (samples or {}).items():
+                keep_sample_use(session, token, sample)
             for number, step in steps:
                 move(session, transition(number, TrialState.CLAIMED, lab, step.name))
                 row = session.get(StepRow, step.token)

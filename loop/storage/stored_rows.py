@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from loop.storage.tables import (
     FindingRow,
     LoadRow,
     OutlierRow,
+    SampleUseRow,
     StepRow,
     TrialRow,
     dump_metrics,
@@ -79,6 +81,13 @@ def keep_lost_jobs(session: Session, path: Path) -> None:
                 "place": job.place,
             }
             session.merge(ArtefactRow(kind=LOST, name=name, body=body))
+
+
+def keep_sample_use(session: Session, token: str, sample: str) -> None:
+    """Keep which sample a job has, and after which line of the journal it was claimed, unless that is known."""
+    if session.exec(select(SampleUseRow).where(SampleUseRow.token == token)).first() is None:
+        journal = session.exec(select(func.max(AmendmentRow.number))).one() or 0
+        session.add(SampleUseRow(token=token, sample=sample, journal=journal, wall=time.time()))
 
 
 def next_order(session: Session) -> int:

@@ -104,6 +104,17 @@ class LoadRow(SQLModel, table=True):
     place: int
 
 
+class SampleUseRow(SQLModel, table=True):
+    """Which sample a job has, in the order in which they were claimed."""
+
+    __tablename__ = "sample_use"
+    id: int | None = Field(default=None, primary_key=True)
+    token: str = Field(unique=True, index=True)
+    sample: str
+    journal: int
+    wall: float
+
+
 class FindingRow(SQLModel, table=True):
     """What the end of a trial says, beside its state: what it speaks of, and which metrics have no value there."""
 

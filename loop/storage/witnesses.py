@@ -116,12 +116,17 @@ def _parsed(line: bytes) -> list[KnownJob]:
         found = json.loads(line)
         station, step, load = found["instrument"], found["step"], found.get("load")
         if not load:
-            return [KnownJob(found["token"], station, int(found["sample"]), step, found["attempt"])]
-        whose = [(one["token"], station, int(one["sample"]), step, one["attempt"]) for one in load]
+            return [KnownJob(found["token"], station, _trial(found["sample"]), step, found["attempt"])]
+        whose = [(one["token"], station, _trial(one["sample"]), step, one["attempt"]) for one in load]
         places = [one["place"] for one in load]
         return [KnownJob(*one, found["token"], place) for one, place in zip(whose, places, strict=True)]
     except (ValueError, TypeError, KeyError):
         return []
+
+
+def _trial(sample: str) -> int:
+    """Return the number of a sample's trial, with which its id begins."""
+    return int(re.split(r"[-.]", sample)[0])
 
 
 def _count(store: Path, table: str) -> int:

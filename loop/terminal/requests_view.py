@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -13,10 +12,9 @@ from campaigns.parsing.yaml_lines import read_document
 from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
-from loop.core.open_requests import Answer, AskedStep, CampaignFacts, OpenRequest, open_requests
-from loop.core.standard_runs import StandardRun
+from loop.core.open_requests import Answer, AskedStep, CampaignFacts, OpenRequest, StationWait, open_requests
 from loop.core.station_modes import held_stations
-from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, STANDARD_RUN, UNSAFE, WAITS
+from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, UNSAFE, WAITS
 from loop.storage.lease import current_lease
 from loop.storage.stop_files import STOP_FILE
 
@@ -29,39 +27,24 @@ _REASON = "--reason 'WHY'"
 def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRequest]:
     """Return what the campaign of a store needs from people, where its wall time is spent at a deadline."""
     source = read_document(store.campaign().source).data
-    waits = {name: (one.reason, one.since) for name, one in stored_waits(store).items() if one.asks}
+    waits = {name: one for name, one in stored_waits(store).items() if one.asks}
     given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
-    stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys(), stored_standards(store))
+    stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys())
     asked = {token: AskedStep(**kept) for token, kept in store.artefacts(ASKED).items()}
     found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline, asked))
     return [*_emergency(store), *found]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredWait:
-    """Why a station of a run that goes on lets nothing begin, since when, and whether people have to do something."""
-
-    reason: str
-    since: float
-    asks: bool
-
-
-def stored_waits(store: Reader) -> dict[str, StoredWait]:
+def stored_waits(store: Reader) -> dict[str, StationWait]:
     """Return station to why it waits in the run that goes on now; nothing where none does."""
     if current_lease(store.path) is None:
         return {}
-    return {name: StoredWait(**kept) for name, kept in store.artefacts(WAITS).items()}
+    return {name: StationWait(**kept) for name, kept in store.artefacts(WAITS).items()}
 
 
 def stored_unsafe(store: Reader) -> dict[str, tuple[str, float]]:
     """Return station to why it may not be in its safe state, and since when, until somebody has settled that."""
     return _reasons(store, UNSAFE)
-
-
-def stored_standards(store: Reader) -> list[StandardRun]:
-    """Return what stations gave for their calibration standards, in order."""
-    found = (StandardRun(**kept) for kept in store.artefacts(STANDARD_RUN).values())
-    return sorted(found, key=lambda run: (run.station, run.number))
 
 
 def _reasons(store: Reader, kind: str) -> dict[str, tuple[str, float]]:

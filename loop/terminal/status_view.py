@@ -39,7 +39,8 @@ from loop.storage.campaign_status import model_text, stored_front, stored_result
 from loop.storage.lease import Lease, current_lease
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
-from loop.terminal.requests_view import stored_requests, stored_standards, stored_stop, stored_unsafe, stored_waits
+from loop.terminal.requests_view import stored_requests, stored_stop, stored_unsafe, stored_waits
+from loop.terminal.sample_view import position_rows
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -60,6 +61,7 @@ def status_rows(store: Reader) -> Rows:
         *_source_rows(store),
         *_floor_rows(store, amendments),
         *_load_rows(record.source, under_way),
+        *position_rows(store),
         *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
     ]
     front, found = stored_front(store, trials), stored_results(store, trials)
@@ -114,8 +116,6 @@ def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
     rows += [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
     left = {name: one for name, one in waits.items() if name not in unsafe}
     rows += [(f"station {name}", f"waits since {date_time(one.since)}: {one.reason}") for name, one in left.items()]
-    last = {run.station: run for run in stored_standards(store)}
-    rows += [(f"standard {n}", f"{run.text}, measured {date_time(run.time)}") for n, run in last.items()]
     count = len(stored_requests(store))
     return [*rows, ("requests", f"{count}: 'athanor requests' lists them")] if count else rows
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.decisions import SampleChange
 from campaigns.objective import Objective
 from loop.core.campaign_version import model_columns, parameter_units
 from loop.core.candidate_results import CandidateResult, by_trial
@@ -35,6 +36,7 @@ from loop.core.term_contributions import term_contributions, term_label
 from loop.storage.campaign_status import stored_front, stored_objective, stored_results
 from loop.terminal.console import labelled, new_table
 from loop.terminal.model_view import describe_model, short
+from loop.terminal.sample_view import history_rows, stored_samples, uses_samples
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -58,6 +60,7 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
         *_model_parts(trial, model_columns(source)),
         ("predicted and measured", _metrics_table(trial)),
         ("steps", _steps_table(trial)),
+        *_sample_parts(store, number),
         ("life", _transitions_table(trial, store.transitions(number))),
         ("documents", labelled(_document_rows(store.documents(number)))),
     ]
@@ -187,6 +190,13 @@ def _metrics_table(trial: TrialRecord) -> Table:
         texts = ["–" if metric is None else metric_text(metric) for metric in (predicted, measured)]
         table.add_row(name, *texts, deviation)
     return table
+
+
+def _sample_parts(store: Reader, number: int) -> Iterator[tuple[str, Table]]:
+    """Yield the history of each sample of a trial, where steps or people say what they do with it."""
+    if uses_samples(store) or any(isinstance(one.change, SampleChange) for one in store.amendments()):
+        for one in stored_samples(store).of_trial(number):
+            yield f"sample {one.id}", labelled(history_rows(one))
 
 
 def _steps_table(trial: TrialRecord) -> Table:

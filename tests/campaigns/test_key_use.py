@@ -61,6 +61,8 @@ ONLY_SNIPPETS: Mapping[str, str] = {
     "StationConfig.capacity": "the gallery's numbers are of one sample at a time",
     "StationConfig.shared": "beside capacity",
     "StationConfig.wait": "beside capacity",
+    "SampleConfig.at": "a file of the laboratory's own",
+    "SampleConfig.moves_to": "a file of the laboratory's own",
     "StationConfig.plan": "code of the user's own",
     "StationConfig.process": "code of the user's own",
     "StationConfig.response_timeout": "code of the user's own",

@@ -1,0 +1,107 @@
+"""The samples of a session: which one a job has, and why one has to wait for its sample or for a place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from campaigns.decisions import SampleChange
+from campaigns.laboratory import StepConfig
+from campaigns.sample_steps import SampleConfig, mass_of
+from loop.core.records import TrialRecord
+from loop.core.samples import SampleRecord, SampleRegister
+from loop.execution.campaign_state import CampaignState
+from loop.execution.holds import Held, PossibleJob
+
+_NOTHING = SampleConfig()
+
+
+class SampleTracker:
+    """Knows the samples of a campaign, by the store and the journal.
+
+    Args:
+        state: trials, journal and campaign.
+    """
+
+    def __init__(self, state: CampaignState) -> None:
+        self._state = state
+
+    def now(self) -> SampleRegister:
+        """Return the samples as they are now."""
+        steps = {step.name: step for step in self._state.campaign.steps}
+        return SampleRegister(steps, self._state.trials, self._state.store.sample_uses(), self._state.journal)
+
+    @property
+    def _told(self) -> bool:
+        """Whether steps or people say what they do with samples: else, each trial has one."""
+        changed = any(isinstance(one.change, SampleChange) for one in self._state.journal)
+        return changed or any(step.sample != _NOTHING for step in self._state.campaign.steps)
+
+    def of_job(self, trial: TrialRecord, step: StepConfig) -> str:
+        """Return the id of the sample that the next job of a trial has."""
+        if not self._told:
+            return str(trial.number)
+        samples = self.now()
+        current = samples.current(trial.number)
+        remade = step.sample.makes is not None and bool(samples.of_trial(trial.number)) and current is None
+        if current is not None and not remade:
+            return current.id
+        return samples.next_id(trial.number)
+
+    def with_room(self, step: StepConfig, trials: list[TrialRecord]) -> list[TrialRecord]:
+        """Return the first of some trials whose samples find room together at the positions that a step needs."""
+        if not step.sample.positions:
+            return trials
+        samples = self.now()
+        found: list[TrialRecord] = []
+        for trial in trials:
+            numbers = {one.number for one in [*found, trial]}
+            others = {name: [s for s in samples.at(name) if s.trial not in numbers] for name in step.sample.positions}
+            if any(self._room(name, there) < len(numbers) for name, there in others.items()):
+                break
+            found.append(trial)
+        return found
+
+    def _room(self, name: str, others: Sequence[SampleRecord]) -> float:
+        """Return how many more samples a position takes beside others."""
+        rules = self._state.campaign.rules
+        capacity = None if rules is None or name not in rules.positions else rules.positions[name].capacity
+        return math.inf if capacity is None else capacity - len(others)
+
+    def hold(self, job: PossibleJob) -> Held | None:
+        """Return why a job may not begin as far as its sample goes, or the places that this needs; None if it may."""
+        use = job.step.sample
+        if job.attaches or not self._told:
+            return None
+        samples = self.now()
+        known, current = samples.of_trial(job.trial.number), samples.current(job.trial.number)
+        if known and current is None and use.makes is None:
+            return _without(job, known[-1])
+        for name in use.positions:
+            if (held := self._full(name, samples, current)) is not None:
+                return held
+        return None if current is None else _too_little(job, current)
+
+    def _full(self, name: str, samples: SampleRegister, own: SampleRecord | None) -> Held | None:
+        others = [one for one in samples.at(name) if own is None or one.id != own.id]
+        if self._room(name, others) >= 1:
+            return None
+        shown = ", ".join(one.id for one in others[:3]) + (", ..." if len(others) > 3 else "")
+        word = "sample" if len(others) == 1 else "samples"
+        moves = tuple((f"sample move {one.id} POSITION", f"sample {one.id} was taken elsewhere") for one in others[:3])
+        return Held(f"{name} is full: {word} {shown}", asks=not any(one.under_way for one in others), ways=moves)
+
+
+def _without(job: PossibleJob, last: SampleRecord) -> Held:
+    """Return that a trial has no sample any more."""
+    number = job.trial.number
+    ways = ((f"trial discard {number}", "give the trial up"),)
+    return Held(f"trial {number} has no sample for {job.step.name}, as {last.id} is {last.gone}", asks=True, ways=ways)
+
+
+def _too_little(job: PossibleJob, sample: SampleRecord) -> Held | None:
+    wanted = mass_of(job.step.sample.consumes, job.trial.candidate.parameters)
+    if wanted is None or sample.mass is None or job.step.sample.makes is not None or wanted <= sample.mass:
+        return None
+    text = f"{job.step.name} consumes {wanted:g} mg, and sample {sample.id} has {sample.mass:g} mg"
+    return Held(text, asks=True, ways=((f"trial discard {job.trial.number}", "give the trial up"),))
