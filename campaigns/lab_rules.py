@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from campaigns.calibration_standard import StandardConfig
 from campaigns.conditions import Condition, condition
 from campaigns.config import Config, Constant, DottedPath, Name, OwnQuantity, Seconds, Unit
 from campaigns.errors import PlacedError, UnitError, suggestion
@@ -164,6 +165,8 @@ class LabStationConfig(StationConfig):
 
     calendar: CalendarConfig | None = None
     """When jobs may begin there; without it, at any time."""
+    standard: StandardConfig | None = None
+    """What it measures again and again to show that it is still right."""
 
     @model_validator(mode="after")
     def _safe_within_limits(self) -> Self:

@@ -9,6 +9,9 @@ from typing import Any
 
 from campaigns.values import Cause, Scalar
 
+NO_TRIAL = -1
+"""In the place of a trial's number: the job measures a calibration standard."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadMember:
@@ -38,7 +41,7 @@ class Job:
     """One attempt at one step of one trial, or of all trials of a load, at once.
 
     Attributes:
-        trial: number of the trial.
+        trial: number of the trial; ``NO_TRIAL`` for a calibration standard.
         step: name of the step.
         attempt: number of the attempt at this step.
         token: what the instrument knows the job by; unique.
@@ -75,6 +78,8 @@ class Job:
     @property
     def whose(self) -> str:
         """Return of which trials the job is, for people."""
+        if self.trial == NO_TRIAL:
+            return f"of sample {self.sample}"
         if not self.members:
             return f"trial {self.trial}"
         numbers = ", ".join(str(one.trial) for one in self.members)

@@ -10,10 +10,12 @@ from loop.cli.amendment_commands import JournalEditor, open_journal_editor, spli
 from loop.cli.amendment_parser import wrong
 from loop.core.formatting import change_text, trials_text
 from loop.core.records import TrialRecord
+from loop.core.standard_runs import unsettled
 from loop.core.station_modes import HeldStation, held_stations
 from loop.execution.pending_amendments import author
 from loop.storage.artefacts import GIVEN_UP, UNSAFE
 from loop.storage.lease import current_lease
+from loop.terminal.requests_view import stored_standards
 
 _MEANS = {
     StationMode.PAUSED: "it begins no new job",
@@ -65,7 +67,8 @@ def _set(editor: JournalEditor, name: str, mode: StationMode, held: HeldStation 
     settles = [UNSAFE] if mode is StationMode.OUT else [GIVEN_UP, UNSAFE] if mode is StationMode.IN else []
     settled = [kind for kind in settles if journal.artefacts(kind, name)]
     before = StationMode.IN if held is None else held.mode
-    if before is mode and not settled:
+    off = [run for run in unsettled(stored_standards(journal), journal.amendments()) if run.station == name]
+    if before is mode and not settled and not (off and settles):
         yield f"{name} is {'in use' if held is None else held.text} already; nothing was changed"
         return
     change = SetStation(station=name, mode=mode)

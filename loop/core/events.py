@@ -12,6 +12,7 @@ from loop.core.journal import Amendment
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
 from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
+from loop.core.standard_runs import StandardRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,19 @@ class Finished:
 Found = BestChanged | PosteriorBestChanged | FrontGrew
 """What a trial has changed about the best."""
 
+
+@dataclass(frozen=True, slots=True)
+class StandardMeasured:
+    """A station has measured its calibration standard."""
+
+    run: StandardRun
+
+    @property
+    def text(self) -> str:
+        """What people are told of it."""
+        return f"the standard of {self.run.station} is {'right' if self.run.good else 'off'}: {self.run.text}"
+
+
 TrialEvent = Proposed | StepStarted | StepEnded | TrialEnded | OutlierFlagged | RegretEstimated | Found
 """What happens to one trial."""
 
@@ -255,6 +269,7 @@ SessionEvent = (
     | StationsReady
     | SurrogateChanged
     | Amended
+    | StandardMeasured
     | Stopping
     | Warned
     | Finished

@@ -15,6 +15,7 @@ from campaigns.values import TrialState
 from loop.core.formatting import date_time, one_line, trials_text, unit_text
 from loop.core.journal import Amendment
 from loop.core.records import BY_HAND, COMPUTER, TrialRecord
+from loop.core.standard_runs import StandardRun, doubt_text, in_doubt, unsettled
 from loop.core.station_modes import HeldStation, held_stations
 
 
@@ -93,6 +94,7 @@ class CampaignFacts:
         given_up: station to the reason why a session uses it no longer, and since when.
         unsafe: station to why it may not be in its safe state, and since when.
         waits: station to why it lets nothing move until people do something.
+        standards: what stations gave for their calibration standards.
         forgetful: stations that can tell no more of a job than what the store says already.
         asked: token to what a person is to do.
         deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
@@ -105,13 +107,15 @@ class CampaignFacts:
     unsafe: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     waits: Mapping[str, StationWait] = field(default_factory=dict)
     forgetful: Collection[str] = ()
+    standards: Sequence[StandardRun] = ()
     deadline: float | None = None
     asked: Mapping[str, AskedStep] = field(default_factory=dict)
 
 
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
     """Return what is asked of people: what is not safe, then the oldest first."""
-    found = [*_manual(facts), *_waiting(facts), *_uncertain(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
+    stations = [*_waiting(facts), *_off(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
+    found = [*_manual(facts), *_uncertain(facts), *stations]
     return [*_unsafe(facts), *sorted(found, key=lambda one: one.since)]
 
 
@@ -211,6 +215,20 @@ def _waiting(facts: CampaignFacts) -> Iterator[OpenRequest]:
             ways = (Answer(command, effect) for command, effect in wait.ways)
             out = Answer(f"station out {name}", "leave it out, and ask no more")
             yield OpenRequest(what, wait.since, (*ways, out))
+
+
+def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each station whose calibration standard is off, with the trials that this puts in doubt."""
+    for run in unsettled(facts.standards, facts.amendments):
+        trials = in_doubt(run, facts.standards, facts.trials)
+        effect = "it is adjusted: measure the standard again" if run.then == "out" else "they count all the same"
+        answers = [Answer(f"station in {run.station}", effect)]
+        ended = {trial.number: trial for trial in facts.trials if trial.state is TrialState.COMPLETED}
+        if left := [number for number in trials if number in ended]:
+            words = " ".join(map(str, left))
+            answers.append(Answer(f"trial withdraw {words}", f"nothing is learnt from {trials_text(left)}"))
+        answers.append(Answer(f"station out {run.station}", "leave it out"))
+        yield OpenRequest(doubt_text(run, trials), run.time, tuple(answers))
 
 
 def _given_up(facts: CampaignFacts) -> Iterator[OpenRequest]:

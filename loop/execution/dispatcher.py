@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from campaigns.campaign import Campaign
 from campaigns.errors import BusyError, LabError, SampleError, raised_by
@@ -14,7 +15,7 @@ from campaigns.user_code.dotted_paths import Use
 from campaigns.user_code.loading import load_object
 from campaigns.values import Cause, Measurement, MetricValue, TrialState
 from instruments.devices.manual import ManualAnswer, ManualInstrument
-from instruments.job import Fate, Job, StepResult
+from instruments.job import NO_TRIAL, Fate, Job, StepResult
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.quality_gate import check_quality
@@ -293,6 +294,17 @@ class Dispatcher:
         self._stations[station].submit(job, done)
         return job
 
+    def measure_standard(
+        self, station: str, step: StepConfig, names: tuple[str, str], done: Callable[[StepResult], None]
+    ) -> None:
+        """Have a station measure its standard, given the token of the job and the name of the sample."""
+        self.safety.begins(station)
+        self._stations[station].submit(self.orders.standard(station, step, names), done)
+
+    def standard_data(self, token: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return data and units of what was read of a calibration standard, by signal, once."""
+        return self._documents.of_standard(token)
+
     @staticmethod
     def state_after_failure(result: StepResult) -> TrialState | None:
         """Return how a failed step leaves its trial: failed, uncertain, or queued where nothing was moved.
@@ -321,7 +333,8 @@ class Dispatcher:
         A sample that cannot be made does not speak against the station that says so; nor does another job that it is
         at, unless that is the same for longer than jobs take, or one of this session's that never ended.
         """
-        self._documents.take(self.instruments[station], result.job.token)
+        if result.job.trial != NO_TRIAL:
+            self._documents.take(self.instruments[station], result.job.token)
         if result.busy and not self._stays_occupied(station, result):
             return False
         if not result.busy:

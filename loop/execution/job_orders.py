@@ -10,14 +10,14 @@ from campaigns.campaign import Campaign
 from campaigns.laboratory import StepConfig
 from campaigns.values import Scalar, TrialState
 from instruments.clock import Clock
-from instruments.job import Job, LoadMember
+from instruments.job import NO_TRIAL, Job, LoadMember
 from instruments.job_instrument import JobInstrument
 from loop.core.records import StepRecord, TrialRecord
 from loop.execution.lab_setup import recipe
 from loop.execution.run_documents import RunDocuments
 from loop.storage.artefacts import LOST
 from loop.storage.store import Store
-from loop.validation.limit_checks import RecordedLimits
+from loop.validation.limit_checks import RecordedLimits, constant
 
 Program = tuple[str, tuple[tuple[str, Scalar], ...]]
 """What all samples of a load have in common: the load that they are in already (empty if none), and the settings."""
@@ -128,6 +128,12 @@ class JobOrders:
             start=self._documents.of_run(),
             members=members,
         )
+
+    def standard(self, station: str, step: StepConfig, names: tuple[str, str]) -> Job:
+        """Return the job in which a station measures its standard, given its token and the name of the sample."""
+        stated, (token, sample) = self._stated(station), names
+        told = {key: constant(value, key, stated) for key, value in step.recipe.items()}
+        return Job(NO_TRIAL, step.name, 1, token, sample, None, told, step.timeout, start=self._documents.of_run())
 
     def _member(self, record: StepRecord, trial: TrialRecord, step: StepConfig) -> LoadMember:
         own = self._instruments[record.station].own_settings

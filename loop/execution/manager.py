@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from campaigns.amendments import AddTrial
 from campaigns.errors import AnalysisError, EmergencyStopError, PlannerError
 from campaigns.laboratory import StepConfig
-from instruments.job import StepResult
+from instruments.job import NO_TRIAL, StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
 from loop.core.formatting import change_text, counted
 from loop.core.journal import Amendment
@@ -23,6 +23,7 @@ from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.floor_orders import FloorOrders
+from loop.execution.holds import PossibleJob
 from loop.execution.loads import Loads
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import apply_pending, expand, requested_trial
@@ -38,6 +39,7 @@ from loop.execution.retraining import Retraining
 from loop.execution.sample_tracker import SampleTracker
 from loop.execution.session import CampaignResources, Session
 from loop.execution.settlements import settle_pending
+from loop.execution.standards import Standards
 from loop.execution.step_runner import StepRunner
 from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
 from loop.execution.trial_import import computed_of, import_pending
@@ -68,6 +70,7 @@ class Manager:
         dispatcher.sample_of, dispatcher.with_room = samples.of_job, samples.with_room
         dispatcher.holds.append(samples.hold)
         self._steps = StepRunner(self._state, session, dispatcher)
+        self._standards = Standards(parts.campaign, self._state, session, dispatcher, self._steps)
         self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
         self._unanswered = Unanswered(self._state, dispatcher)
         self._completion = TrialCompletion(parts, session, self._state, retraining)
@@ -206,7 +209,7 @@ class Manager:
         Args:
             closing: whether loads begin with places left, where nothing that fits can come.
         """
-        if self._compute():
+        if self._compute() or self._standards.begin_due(self._possible_jobs()):
             return True
         for step in reversed(self._state.campaign.steps):
             awaiting = (t for t in self._state.open if self._steps.awaited_step(t) is step and self._may_go_on(t))
@@ -221,6 +224,14 @@ class Manager:
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
                 return self._give_up(step)
         return False
+
+    def _possible_jobs(self) -> Iterator[PossibleJob]:
+        """Yield the steps that trials wait for, each at the stations that may do it."""
+        for trial in requested_first(self._state.open):
+            step = self._steps.awaited_step(trial) if self._may_go_on(trial) else None
+            if step is not None and trial.fidelity not in self._dispatcher.computers:
+                for station in self._dispatcher.choices(step, trial):
+                    yield PossibleJob(trial, step, station)
 
     def _compute(self) -> bool:
         """Compute what a trial waits for that no station is needed for."""
@@ -282,6 +293,9 @@ class Manager:
 
     def _handle(self, result: StepResult) -> None:
         """Take the result of a job from its station, trial by trial."""
+        if result.job.trial == NO_TRIAL:
+            self._standards.conclude(result, aborted=self._stop.aborted)
+            return
         for number, found in self._steps.conclude(result, aborted=self._stop.aborted):
             if isinstance(found, TrialResult):
                 self._completion.end(number, found)

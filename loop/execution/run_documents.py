@@ -10,7 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from campaigns.errors import StoreError
 from campaigns.values import TrialState
-from instruments.job import Job
+from instruments.job import NO_TRIAL, Job
 from instruments.job_instrument import JobInstrument
 from instruments.places import failed_members
 from instruments.run_context import RunContext
@@ -33,6 +33,7 @@ class RunDocuments:
     def __init__(self, store: Store, now: Callable[[], float], subscribers: Subscribers) -> None:
         self._store, self._now, self._subscribers = store, now, subscribers
         self._ids = count(1)
+        self._of_standards: dict[str, dict[str, dict[str, Any]]] = {}
         record = store.campaign()
         campaign_id = str(uuid5(NAMESPACE_OID, f"{record.name} {record.created!r}"))
         start = {"campaign": record.name, "campaign_id": campaign_id}
@@ -53,11 +54,24 @@ class RunDocuments:
 
     def keep(self, instrument: JobInstrument, job: Job, kind: str, document: dict[str, Any]) -> None:
         """Keep a document of a station's run, before its event those of the plan, and hand it on."""
+        if job.trial == NO_TRIAL:
+            self._of_standards.setdefault(job.token, {})[kind] = document
+        else:
+            self._keep(instrument, job, kind, document)
+        self._subscribers.publish(kind, document)
+
+    def _keep(self, instrument: JobInstrument, job: Job, kind: str, document: dict[str, Any]) -> None:
         if kind == "event":
             self.take(instrument, job.token)
         failed = failed_members(instrument.name, job.members, document["data"]) if kind == "event" else {}
         self._store.document(job.token, kind, document, self._now(), failed)
-        self._subscribers.publish(kind, document)
+
+    def of_standard(self, token: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return data and units of what was read of a calibration standard, by signal, once."""
+        found = self._of_standards.pop(token, {})
+        keys = found.get("descriptor", {}).get("data_keys", {})
+        units = {name: str(key["units"]) for name, key in keys.items() if key.get("units")}
+        return dict(found.get("event", {}).get("data", {})), units
 
     def take(self, instrument: JobInstrument, token: str) -> None:
         """Keep the documents that an instrument itself has of a job."""

@@ -101,6 +101,30 @@ class Analyst:
             raise found
         return found
 
+    def measured(
+        self, step: StepConfig, station: str, read: tuple[Mapping[str, Any], Mapping[str, str]], unit: str
+    ) -> tuple[MetricValue | None, str]:
+        """Return what a station gave for its standard, and why it gave nothing, where it did.
+
+        Args:
+            step: measures it, and gives one metric.
+            station: that measured it.
+            read: what was read, and the units that the instrument states, by signal.
+            unit: in which it is given.
+        """
+        (name,) = step.gives
+        try:
+            data, units = (readings(station, one) for one in read)
+            given, stated = in_expected_units(load_analysis(step), data, units)
+            found = self._run(step, given, AnalysisContext(units=stated))
+            if not isinstance(found, Measurement):
+                return None, _no_measurement(step, found).flags[0]
+            return in_unit(found.metrics[name], unit), ""
+        except AbandonedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a user's analysis may raise anything
+            return None, "; ".join(failed(f"analysis of the standard of {station}", error).flags)
+
     def step(self, name: str) -> StepConfig:
         """Return the step of a name."""
         return self._campaign.step(name)

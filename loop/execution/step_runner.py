@@ -161,11 +161,7 @@ class StepRunner:
         for number, record in records:
             ok, error = result.ok and record.state is not TrialState.FAILED, result.error or record.reason
             self._session.on_event(StepEnded(number, job.step, station, ok, error, record.cost))
-        if self._dispatcher.record_result(station, result):
-            self._session.on_event(
-                Warned(f"station {station} has failed time after time and is no longer used: {result.error}")
-            )
-            self._session.store.keep(GIVEN_UP, station, {"reason": result.error or "", "since": time.time()})
+        self._record(station, result)
         kept = [(number, self._kept(record)) for number, record in records if result.ok or _is_kept(record)]
         return [*kept, *self._failed(result, station, [one for one in records if not (result.ok or _is_kept(one[1]))])]
 
@@ -175,6 +171,31 @@ class StepRunner:
             return record
         reason = at_station(record.station, record.reason)
         return TrialResult(TrialState.FAILED, reason, cause=cause_of(reason), job=record.token)
+
+    def _record(self, station: str, result: StepResult) -> None:
+        """Take note of a job's success, and tell when a station has failed for the last time."""
+        if self._dispatcher.record_result(station, result):
+            text = f"station {station} has failed time after time and is no longer used: {result.error}"
+            self._session.on_event(Warned(text))
+            self._session.store.keep(GIVEN_UP, station, {"reason": result.error or "", "since": time.time()})
+
+    def begin_standard(self, station: str, step: StepConfig, names: tuple[str, str]) -> None:
+        """Have a station measure its standard, given the token of the job and the name of the sample."""
+        self._dispatcher.measure_standard(station, step, names, self._inbox.put)
+        self._under_way[names[0]] = station
+
+    def end_standard(self, result: StepResult, *, aborted: bool) -> str | None:
+        """Take the result of a standard; return the station that has measured it, None where it has not.
+
+        Its station is left alone for a while then; the standard is measured again after that.
+        """
+        station = self._under_way.pop(result.job.token)
+        if not result.ok and aborted:
+            return None
+        self._record(station, result)
+        if not result.ok:
+            self._rest(f"the standard of {station}", station, busy=result.busy, why=result.error or "")
+        return station if result.ok else None
 
     def _failed(
         self, result: StepResult, station: str, records: Sequence[tuple[int, StepRecord]]
@@ -207,7 +228,7 @@ class StepRunner:
             if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
                 store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
             self._state.read_trial(number)
-        self._rest(result.job.whose, station, busy=result.busy)
+        self._rest(result.job.whose, station, busy=result.busy, why="nothing was moved")
 
     def _follow(self, result: StepResult, station: str, trials: Sequence[int]) -> None:
         """Wait for a job that is over its time for as long once more, while its trials are uncertain."""
@@ -257,18 +278,18 @@ class StepRunner:
                 found.append(trial.number)
         return found
 
-    def _rest(self, whose: str, station: str, *, busy: bool) -> None:
-        """Leave a station alone for a while that was not ready for a trial, or a load."""
+    def _rest(self, who: str, station: str, *, busy: bool, why: str) -> None:
+        """Leave a station alone for a while that was not ready for a trial, or did not measure its standard."""
         if not self._dispatcher.usable(station):
             return
-        if why := self._dispatcher.safety.held(station):
-            text = f"{whose} waits, as nothing was moved: {at_station(station, why)}"
+        if held := self._dispatcher.safety.held(station):
+            text = f"{who} waits, as {why}: {at_station(station, held)}"
         elif busy:
             self._dispatcher.watch(station, lambda: self._inbox.put(None))
-            text = f"{whose} waits, as nothing was moved: {self._dispatcher.describe[station]()}"
+            text = f"{who} waits, as {why}: {self._dispatcher.describe[station]()}"
         else:
             pause = self._dispatcher.rest(station, lambda: self._inbox.put(None))
-            text = f"{whose} waits, as nothing was moved: {station} is tried again in {pause:g} s"
+            text = f"{who} waits, as {why}: {station} is tried again in {pause:g} s"
         self._session.on_event(Warned(text))
 
 

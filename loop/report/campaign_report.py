@@ -32,6 +32,7 @@ from loop.report.result_section import (
     trade_off_parts,
     volume_parts,
 )
+from loop.report.standard_section import standard_parts
 from loop.report.trial_section import all_trial_parts, prediction_parts, timeline_parts
 from loop.storage.campaign_status import EARLIER_WEIGHTS
 
@@ -81,6 +82,7 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
         *([] if front else [("trade-offs", "Trade-offs", trade_off_parts(content))]),
         *([] if front else [("ranking", "Ranking", ranking_parts(content))]),
         ("timeline", "Stations over lab time", timeline_parts(content)),
+        *([("standards", "Calibration standards", standard_parts(content))] if content.standards else []),
         *([("amendments", "Amendments", _amendments(content))] if content.amendments else []),
         ("budget", "Budget", _budget(content)),
         ("reproducibility", "Reproducibility", _reproducibility(content)),

@@ -17,8 +17,10 @@ from loop.core.inspection_cards import ModelInspection
 from loop.core.journal import Amendment, weights_version
 from loop.core.pareto import Front, front_of
 from loop.core.records import PosteriorBest, TrialRecord
+from loop.core.standard_runs import StandardRun
 from loop.core.stopping import Spent, spent
 from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs
+from loop.storage.artefacts import STANDARD_RUN
 from loop.storage.campaign_status import model_text
 from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialSnapshot, PoolSnapshot
 
@@ -42,6 +44,7 @@ class Content:
         posterior: that candidate, with the 95 % interval of its score; None while there is none.
         earlier_weights: whether that score is by weights that were amended since.
         inspection: what the models say of the space.
+        standards: what stations gave for their calibration standards.
     """
 
     record: CampaignRecord
@@ -56,6 +59,7 @@ class Content:
     posterior: PosteriorBest | None = None
     earlier_weights: bool = False
     inspection: ModelInspection = NOT_ASKED
+    standards: Sequence[StandardRun] = ()
 
     @cached_property
     def objective(self) -> Objective:
@@ -113,7 +117,9 @@ def read_content(reader: Reader) -> Content:
     pictures = {name: MaterialSnapshot.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
     amendments = reader.amendments()
     shown, trials = as_shown(campaign, amendments), reader.trials()
+    runs = [StandardRun(**kept) for kept in reader.artefacts(STANDARD_RUN).values()]
     content = Content(record, shown, trials, sessions, now, pool, pictures, amendments)
+    content = replace(content, standards=sorted(runs, key=lambda run: (run.station, run.number)))
     if content.front is not None:
         return content
     kept = reader.posterior_best()

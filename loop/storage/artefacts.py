@@ -17,6 +17,12 @@ WAITS = "station waits"
 """Kind of the artefacts that hold, by station, why the jobs that it could do have to wait, since when, and whether that
 needs people; of the session that goes on."""
 
+STANDARD_RUN = "calibration standard"
+"""Kind of the artefacts that hold what a station gave for its calibration standard, by station and number."""
+
+STANDARD_DATA = "raw data of a calibration standard"
+"""Kind of the artefacts that hold the raw data of these measurements, by the same names."""
+
 LOST = "lost job"
 """Kind of the artefacts that hold, by trial and step, what instruments know of it that an earlier copy of the store,
 brought back, did not: the attempt, the station, and whether the trial itself is later than the copy."""

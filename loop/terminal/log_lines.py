@@ -57,6 +57,8 @@ def _session_line(event: SessionEvent) -> str:
             return _amended(event)
         case events.Stopping(reason=text) | events.Warned(text=text):
             return f"{'stopping' if isinstance(event, events.Stopping) else 'warning'}: {text}"
+        case events.StandardMeasured(text=text):
+            return text
         case events.SourceRead(text=text, role=role):
             return f"{role}: {text}"
         case events.Finished():

@@ -81,6 +81,7 @@ def _after_session(progress: Progress, event: SessionEvent) -> Progress:
             events.Stopping(reason=text)
             | events.SourceRead(text=text)
             | events.Warned(text=text)
+            | events.StandardMeasured(text=text)
             | events.Finished(reason=text)
         ):
             return replace(progress, note=text)

@@ -13,8 +13,9 @@ from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
 from loop.core.open_requests import Answer, AskedStep, CampaignFacts, OpenRequest, StationWait, open_requests
+from loop.core.standard_runs import StandardRun
 from loop.core.station_modes import held_stations
-from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, UNSAFE, WAITS
+from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, STANDARD_RUN, UNSAFE, WAITS
 from loop.storage.lease import current_lease
 from loop.storage.stop_files import STOP_FILE
 
@@ -29,7 +30,7 @@ def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRe
     source = read_document(store.campaign().source).data
     waits = {name: one for name, one in stored_waits(store).items() if one.asks}
     given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
-    stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys())
+    stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys(), stored_standards(store))
     asked = {token: AskedStep(**kept) for token, kept in store.artefacts(ASKED).items()}
     found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline, asked))
     return [*_emergency(store), *found]
@@ -45,6 +46,12 @@ def stored_waits(store: Reader) -> dict[str, StationWait]:
 def stored_unsafe(store: Reader) -> dict[str, tuple[str, float]]:
     """Return station to why it may not be in its safe state, and since when, until somebody has settled that."""
     return _reasons(store, UNSAFE)
+
+
+def stored_standards(store: Reader) -> list[StandardRun]:
+    """Return what stations gave for their calibration standards, in order."""
+    found = (StandardRun(**kept) for kept in store.artefacts(STANDARD_RUN).values())
+    return sorted(found, key=lambda run: (run.station, run.number))
 
 
 def _reasons(store: Reader, kind: str) -> dict[str, tuple[str, float]]:

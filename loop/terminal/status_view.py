@@ -39,7 +39,7 @@ from loop.storage.campaign_status import model_text, stored_front, stored_result
 from loop.storage.lease import Lease, current_lease
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
-from loop.terminal.requests_view import stored_requests, stored_stop, stored_unsafe, stored_waits
+from loop.terminal.requests_view import stored_requests, stored_standards, stored_stop, stored_unsafe, stored_waits
 from loop.terminal.sample_view import position_rows
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
     rows += [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
     left = {name: one for name, one in waits.items() if name not in unsafe}
     rows += [(f"station {name}", f"waits since {date_time(one.since)}: {one.reason}") for name, one in left.items()]
+    last = {run.station: run for run in stored_standards(store)}
+    rows += [(f"standard {n}", f"{run.text}, measured {date_time(run.time)}") for n, run in last.items()]
     count = len(stored_requests(store))
     return [*rows, ("requests", f"{count}: 'athanor requests' lists them")] if count else rows
 

@@ -36,6 +36,7 @@ from loop.validation.calendar_checks import calendar_problems
 from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
 from loop.validation.manual_checks import manual_facts, unsimulated
 from loop.validation.safety_checks import rule_problems
+from loop.validation.standard_checks import standard_problems
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import unreachable
 from simulators.durations import job_duration
@@ -87,6 +88,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
     folder = file.absolute().parent
     places = {name: _place(campaign, name, folder) for name in campaign.stations}
     stated = {name: _stated(name, place) for name, place in places.items() if place.known is not None}
+    told = {name: place.known for name, place in places.items() if place.known is not None}
     problems = [
         *misstated(campaign, stated),
         *outside_limits(campaign, stated),
@@ -100,7 +102,8 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_faults(campaign),
         *calendar_problems(campaign),
         *_loads(campaign, places),
-        *rule_problems(campaign, {n: p.known for n, p in places.items() if p.known is not None}, folder),
+        *rule_problems(campaign, told, folder),
+        *standard_problems(campaign, told, folder),
     ]
     late = [] if problems else [*late_steps(campaign, _simulated(stated, places)), *_slow(campaign, places)]
     if problems or (late and not begun):

@@ -29,6 +29,7 @@ from loop.core.events import (
     RegretEstimated,
     SessionEvent,
     SourceRead,
+    StandardMeasured,
     Started,
     StationsReady,
     StepEnded,
@@ -44,6 +45,7 @@ from loop.core.journal import Amendment
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
 from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord
+from loop.core.standard_runs import StandardRun
 from loop.terminal.live import LiveDisplay, PlainDisplay, display_for
 from loop.terminal.log_lines import line
 from loop.terminal.progress import Progress, advance, keep_pace
@@ -117,6 +119,7 @@ def events(campaign: Campaign) -> list[Event]:
         Amended(AMENDMENT, "temperature is 500 to 700 degC", (trial(0), trial(1, score=17.0), bad), campaign),
         SourceRead(HOSTILE),
         Warned(HOSTILE),
+        StandardMeasured(StandardRun("cycler", 1, 3600.0, 1.7e9, 151.0, 0.5, 150.0, 2.0, "mAh/g", "out")),
         Stopping("all trials are spent"),
         Finished("all trials are spent", only(trial(1, score=17.0))),
     ]
@@ -159,6 +162,7 @@ def test_piped_there_is_one_plain_line_per_event(campaign: Campaign) -> None:
         "amendment 1 by ada: temperature is 500 to 700 degC, from trial 4 on (the heater is weak)",
         "learns from: [red]spike [2J in [/] the data",
         "warning: [red]spike [2J in [/] the data",
+        "the standard of cycler is right: 151.00 ± 0.50 mAh/g; expected 150.0 ± 2.0 mAh/g",
         "stopping: all trials are spent",
         "finished: all trials are spent; best measured is trial 1, score 17.00 ± 0.20",
     ]
@@ -207,7 +211,7 @@ def test_the_live_view_shows_stations_best_trials_and_what_is_left(campaign: Cam
     console = Console(file=io.StringIO(), width=140, force_terminal=True, markup=False, color_system=None)
     now = [10.0]
     display = LiveDisplay(campaign, console, lambda: now[0])
-    for event in events(campaign)[:-6]:
+    for event in events(campaign)[:-7]:
         display(event)
     now[0] = 130.0
     with console.capture() as capture:

@@ -1,0 +1,199 @@
+"""Stations show by a sample of known value that they are right, before the jobs that wait for that."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from campaigns.decisions import StationMode
+from campaigns.load import load_campaign
+from campaigns.user_code.module_files import open_folder
+from campaigns.values import TrialState
+from loop.cli.station_orders import set_stations
+from loop.core.events import Event, StandardMeasured, StepStarted, Warned
+from loop.execution.options import RunOptions, SessionResult
+from loop.report.campaign_report import write_report
+from loop.storage.reader import Reader
+from loop.terminal.requests_view import stored_requests, stored_standards
+from loop.terminal.status_view import status_rows
+from tests.ruled_campaigns import write_ruled
+
+pytestmark = pytest.mark.slow
+
+LAB = """\
+lab: {kind: virtual}
+stations:
+  balance:
+    kind: device
+    device: "scales:Scales"
+    standard:
+      recipe: {load: 5}
+      analysis: "scales:mass"
+      metric: mass
+      unit: mg
+      value: 0.1 g
+      tolerance: 500 µg
+      EVERY
+      timeout: 2 h
+"""
+BALANCE = """\
+name: weighed
+seed: 1
+space:
+  parameters:
+    load: {kind: float, unit: "1", low: 0, high: 10}
+metrics:
+  mass: {kind: measured, unit: mg}
+objective:
+  terms:
+    - {goal: maximise, metric: mass, scale: 10}
+planner: {initial: 9}
+lab: {kind: file, path: lab.yaml}
+workflow:
+  - name: weigh
+    stations: [balance]
+    recipe: {load: $load}
+    analysis: "scales:mass"
+    gives: [mass]
+    timeout: 2 h
+budget: {trials: 4}
+"""
+SCALES = """\
+from ophyd import Component
+from campaigns.values import Measurement, MetricValue
+from instruments.job_instrument import JobInstrument, Quantity
+
+drift = []
+weighed = []
+
+
+class Scales(JobInstrument):
+    settings = ("load",)
+    load = Component(Quantity, value=0.0, unit="1", limits=(0, 10))
+    shown = Component(Quantity, value=0.0, unit="mg")
+
+    def has_job(self, token):
+        return token == self.token.get()
+
+    def progress(self):
+        return str(self.state.get())
+
+    def start(self, token):
+        if not self.has_job(token):
+            self.token.put(token)
+            self.state.put("busy")
+            self.clock.call_later(3600.0, self._end, self.name)
+
+    def _end(self):
+        weighed.append(self.sample.get())
+        self.shown.put(20 * self.load.get() + sum(drift))
+        self.state.put("done")
+
+
+def mass(data, context):
+    return Measurement({"mass": MetricValue(data["shown"], 0.1, "mg")})
+"""
+
+
+class Weighing:
+    """A campaign on a balance with a standard of 100 mg, each job of which takes an hour."""
+
+    def __init__(self, folder: Path, every: str) -> None:
+        self.file = write_ruled(folder, lab=LAB.replace("EVERY", every), campaign=BALANCE)
+        (folder / "scales.py").write_text(SCALES, encoding="utf-8")
+        open_folder(folder)
+        self.url = f"sqlite:///{self.file.with_suffix('.db')}"
+        self.events: list[Event] = []
+        self.drift_at: int | None = None
+        self.adjusts = True
+
+    @property
+    def weighed(self) -> list[str]:
+        """The samples, in order."""
+        found: list[str] = sys.modules["scales"].weighed
+        return found
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.url)
+
+    def run(self) -> SessionResult:
+        from loop.run import run
+
+        return run(load_campaign(self.file), RunOptions(self.url, BALANCE), self._take)
+
+    def _take(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, StepStarted) and event.trial == self.drift_at:
+            sys.modules["scales"].drift.append(2.0)
+        if isinstance(event, Warned) and "is off" in event.text and self.adjusts:
+            self.asked = stored_requests(self.reader)
+            sys.modules["scales"].drift.clear()
+            list(set_stations(["balance"], self.url, "adjusted", StationMode.IN))
+
+
+def test_a_standard_comes_first_and_again_after_so_many_jobs_and_is_no_trial(tmp_path: Path) -> None:
+    weighing = Weighing(tmp_path, "every_trials: 2")
+    trials = weighing.run().trials
+    assert weighing.weighed == ["standard", "0", "1", "standard", "2", "3"]
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    assert all(trial.state is TrialState.COMPLETED for trial in trials)
+    rows = dict(status_rows(weighing.reader))
+    assert rows["trials"].startswith("4 of 4, 4 completed")
+    assert rows["standard balance"].startswith("100.00 ± 0.10 mg; expected 100.00 ± 0.50 mg, measured 20")
+    assert [(run.number, run.value, run.good) for run in stored_standards(weighing.reader)] == [
+        (1, 100.0, True),
+        (2, 100.0, True),
+    ]
+    page = write_report(weighing.reader, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Calibration standards" in page
+    told = [event.text for event in weighing.events if isinstance(event, StandardMeasured)]
+    assert told[0] == "the standard of balance is right: 100.00 ± 0.10 mg; expected 100.00 ± 0.50 mg"
+
+
+def test_a_standard_comes_again_after_its_time_whatever_was_restarted(tmp_path: Path) -> None:
+    weighing = Weighing(tmp_path, "every: 150 min")
+    weighing.run()
+    assert weighing.weighed == ["standard", "0", "1", "2", "standard", "3"]
+
+
+def test_a_station_that_is_off_begins_no_job_until_somebody_has_adjusted_it_and_it_is_right_again(
+    tmp_path: Path,
+) -> None:
+    weighing = Weighing(tmp_path, "every_trials: 2")
+    weighing.drift_at = 1
+    assert weighing.run().finished
+    assert weighing.weighed == ["standard", "0", "1", "standard", "standard", "2", "3"]
+    (asked,) = weighing.asked
+    assert asked.what == (
+        "the standard of balance is off: 102.00 ± 0.10 mg; expected 100.00 ± 0.50 mg; measured since the last good "
+        "one: trials 0 and 1"
+    )
+    assert [answer.command for answer in asked.answers] == [
+        "station in balance",
+        "trial withdraw 0 1",
+        "station out balance",
+    ]
+    assert stored_requests(weighing.reader) == []
+
+
+def test_a_station_that_is_only_flagged_goes_on_and_the_trials_are_asked_about(tmp_path: Path) -> None:
+    weighing = Weighing(tmp_path, "every_trials: 2\n      then: flag")
+    weighing.drift_at = 1
+    weighing.adjusts = False
+    weighing.run()
+    assert weighing.weighed == ["standard", "0", "1", "standard", "2", "3"]
+    (asked,) = stored_requests(weighing.reader)
+    assert "measured since the last good one: trials 0 and 1" in asked.what
+    list(set_stations(["balance"], weighing.url, "2 mg do not matter", StationMode.IN))
+    assert stored_requests(weighing.reader) == []
+
+
+def test_a_standard_that_gives_nothing_is_off_with_the_reason(tmp_path: Path) -> None:
+    weighing = Weighing(tmp_path, "every_trials: 9\n      then: flag\n      analysis_settings: {colour: red}")
+    assert weighing.run().finished
+    (run,) = stored_standards(weighing.reader)
+    assert not run.good
+    assert "analysis failed" in run.text
