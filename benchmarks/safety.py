@@ -2,10 +2,10 @@
 
     python -m benchmarks.safety
 
-Each laboratory is a random lab file: limits, interlocks, forbidden combinations, safe states. Commands come from jobs,
-from plans, from drivers that override what they can, and directly; readings change, become unreadable, emergency stops
-are made and cleared meanwhile. Whether a setpoint that has arrived was allowed is judged by an account of its own, kept
-from what was drawn, and not from the lab file's text.
+Each laboratory is a random lab file: limits, rates, interlocks, forbidden combinations, safe states. Commands come from
+jobs, from plans, from drivers that override what they can, and directly; time passes, readings change or become
+unreadable, emergency stops are made and cleared meanwhile. Whether a setpoint that has arrived was allowed is judged by
+an account of its own, kept from what was drawn, and not from the lab file's text.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from instruments.job_memory import JobMemory
 from instruments.limits import Limits
 from instruments.plan_runner import Plan
 from instruments.safety_monitor import SafetyMonitor, WatchedLab
-from instruments.station_guard import StationGuard
+from instruments.station_guard import RAMP_STEP, StationGuard
 from loop.execution.lab_safety import station_rules
 
 _UNITS = (("degC", "K", 273.15, 1.0), ("mm", "cm", 0.0, 0.1), ("L/min", "mL/min", 0.0, 1000.0))
@@ -50,7 +50,7 @@ _SIGNS = ("<", "<=", ">", ">=")
 
 @dataclass(frozen=True)
 class Part:
-    """A setting with its hard limits and its safe value, in its unit."""
+    """A setting with its hard limits and its safe value, in its unit, and its highest rate per second, if any."""
 
     station: str
     name: str
@@ -58,6 +58,7 @@ class Part:
     low: float
     high: float
     safe: float
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class Account:
     forbidden: list[tuple[Rule, Rule]] = field(default_factory=list)
     readings: dict[str, float | None] = field(default_factory=dict)
     now: dict[str, float] = field(default_factory=dict)
+    moved: dict[str, float] = field(default_factory=dict)
+    time: float = 0.0
     stopped: bool = False
     setpoints: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -98,7 +101,7 @@ class Account:
         if value != part.safe:
             if not (isinstance(value, int | float) and part.low <= value <= part.high):
                 self.wrong.append(f"{name} = {value} outside of {part.low} to {part.high}")
-            if why := self.closed(part.station):
+            elif (why := self.too_fast(part, name, value)) or (why := self.closed(part.station)):
                 self.wrong.append(f"{name} = {value}, {why}")
             beside = {**self.now, name: value}
             self.wrong += [
@@ -106,7 +109,15 @@ class Account:
                 for pair in self.forbidden
                 if name in (pair[0].name, pair[1].name) and all(one.holds(beside) for one in pair)
             ]
-        self.now[name] = value
+        self.now[name], self.moved[name] = value, self.time
+
+    def too_fast(self, part: Part, name: str, value: float) -> str:
+        """Return why a setpoint comes too early after the last one, or too far from it; empty if it does not."""
+        if part.rate is None:
+            return ""
+        passed = min(self.time - self.moved.get(name, -math.inf), RAMP_STEP)
+        step = abs(value - self.now[name])
+        return f"{step} from the last one after {passed} s" if step > part.rate * passed * (1 + 1e-6) else ""
 
     def closed(self, station: str) -> str:
         """Return why nothing may move at a station now; empty if it may."""
@@ -214,7 +225,7 @@ class RandomLab:
     """
 
     def __init__(self, generator: random.Random, folder: Path) -> None:
-        self._draw, self.account = generator, Account()
+        self._draw, self.account = generator, Account(time=1000.0)
         self._told: list[str] = []
         self._clock = WallClock()
         self.stop = StopFile(folder / "lab.stop")
@@ -223,9 +234,8 @@ class RandomLab:
         self._readings = {name: InterlockReading(name, self._reading(name), 0.0) for name in self.account.readings}
         self._guarded: dict[str, GuardedInstrument] = {}
         for name, instrument in self._instruments.items():
-            guard = StationGuard(
-                name, station_rules(self.file, name), self._readings, self.file.units, self.stop, self._values
-            )
+            known = (self._readings, self.file.units, self.stop, self._values)
+            guard = StationGuard(name, station_rules(self.file, name), *known, lambda: self.account.time)
             self._guarded[name] = GuardedInstrument(instrument, guard)
         lab = WatchedLab(self.stop, self._guarded, dict.fromkeys(self._instruments, _Idle()), self._readings)
         self.monitor = SafetyMonitor(lab, self._told.append, act=lambda action: action())
@@ -240,6 +250,7 @@ class RandomLab:
 
     def do(self) -> None:
         """Do one thing: a command, a fault, or something that a person does. Refusals are no faults."""
+        self.account.time += self._draw.choice((0.0, 0.01, 0.3, 1.0, 60.0))
         ways = (self._set, self._plan, self._job, self._step, self._change, self._fault, self._stop)
         with suppress(LabError, ConnectionError):
             self._draw.choices(ways, weights=(8, 4, 3, 3, 2, 0.6, 1))[0]()
@@ -258,7 +269,7 @@ class RandomLab:
                 part = self._part(station, name)
                 self.account.parts[f"{station}.{name}"] = part
                 self.account.now[f"{station}.{name}"] = 0.0
-                limits[name] = {"unit": _UNITS[part.unit][0], **self._bounds(part)}
+                limits[name] = {"unit": _UNITS[part.unit][0], **self._bounds(part), **self._rate(part)}
                 safe[name] = part.safe
             rules = [self._requirement(draw.choice(list(units))) for _ in range(draw.randint(0, 2))]
             self.account.required[station] = rules
@@ -280,7 +291,15 @@ class RandomLab:
         low = round(self._draw.uniform(-100, 50), 3)
         high = round(low + self._draw.uniform(1, 100), 3)
         safe = round(self._draw.uniform(low, high), 3)
-        return Part(station, name, self._draw.randrange(len(_UNITS)), low, high, min(max(safe, low), high))
+        rate = round(self._draw.uniform(2, 60), 3) if self._draw.random() < 0.4 else None
+        return Part(station, name, self._draw.randrange(len(_UNITS)), low, high, min(max(safe, low), high), rate)
+
+    def _rate(self, part: Part) -> dict[str, Any]:
+        """Return the highest rate per second or per minute, of those that have one."""
+        unit = _UNITS[part.unit][0].replace("degC", "K")
+        if part.rate is None:
+            return {}
+        return {"rate": f"{part.rate!r} {unit}/s" if self._draw.random() < 0.5 else f"{part.rate * 60!r} {unit}/min"}
 
     def _bounds(self, part: Part) -> dict[str, Any]:
         """Return limits in the unit, or in another one."""
@@ -371,6 +390,8 @@ class RandomLab:
         for message in guarded_messages(guarded.guard, names, [])(plan):
             if message.command == "set":
                 message.obj.set(*message.args)
+            elif message.command == "sleep":  # on the way of a ramp
+                self.account.time += message.args[0]
 
     def _moves(self, moves: list[tuple[Any, Any]]) -> Plan:
         for found, value in moves:

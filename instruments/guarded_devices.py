@@ -66,7 +66,12 @@ class GuardedInstrument:
         def ask_first(value: Any, *more: Any, **kwargs: Any) -> Any:
             self.guard.begins_at(names, found)
             self.guard.check_move(names, value)
-            done = original(value, *more, **kwargs)
+            try:
+                done = original(value, *more, **kwargs)
+            except BaseException:
+                self.guard.not_moved(names)
+                raise
+            self.guard.moved(names, value)
             if self.guard.closed and not self.guard.is_safe(names, value):
                 self.guard.after_closing()
             return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class StationGuard:
         units: of readings and settings, for people.
         stop: the laboratory's emergency stop.
         others: ``station.setting`` to its value now, of all stations.
+        now: returns the time in seconds, from any begin, by which rates are kept.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class StationGuard:
         units: Mapping[str, str],
         stop: StopFile,
         others: Callable[[], Mapping[str, Scalar | None]] = dict,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.rules = name, rules
         self.closed = ""
@@ -69,7 +72,8 @@ class StationGuard:
         self.after_closing: Callable[[], None] = lambda: None
         """Called when something was set that had been allowed just before the guard was closed."""
         self._readings, self._units, self._stop, self._others = readings, units, stop, others
-        self._last: dict[str, tuple[float, float]] = {}  # part to its last setpoint, and when it was set
+        self._now = now
+        self._last: dict[str, tuple[float, float]] = {}  # part to its last setpoint (NaN: to be read), and when it came
 
     def close(self, reason: str) -> None:
         """Let nothing move from now on, but into the safe state."""
@@ -129,8 +133,15 @@ class StationGuard:
             self._check_limit(part, value)
             self._check_rate(part, value)
         self._check_together({f"{self.name}.{part}": value for part in names}, "")
+
+    def moved(self, names: Sequence[str], value: Any) -> None:
+        """Take note that a setpoint has been set, also that of the safe state."""
         if _is_number(value):
-            self._last |= dict.fromkeys(names, (float(value), time.monotonic()))
+            self._last |= dict.fromkeys(names, (float(value), self._now()))
+
+    def not_moved(self, names: Sequence[str]) -> None:
+        """Take note that a part has not taken what it was told: where it is has to be read before it moves again."""
+        self._last |= dict.fromkeys(names, (math.nan, self._now()))
 
     def is_safe(self, names: Sequence[str], value: Any) -> bool:
         """Return whether a value is that of the safe state, by one of a part's names."""
@@ -145,11 +156,13 @@ class StationGuard:
             moved: the part.
 
         Raises:
-            LimitError: it cannot be read where it is.
+            LimitError: it cannot be read where it is, or where it goes lies outside its hard limits.
         """
         rate = self._rate(names)
         if rate is None or not _is_number(value):
             return ()
+        for part in names:
+            self._check_limit(part, value)
         begin = self._at(names, moved)
         step = rate * RAMP_STEP * _SLOWER
         count = int(abs(float(value) - begin) / step * (1 - _ROUNDING))
@@ -160,16 +173,17 @@ class StationGuard:
         """Return the wall time in seconds that a ramp has to wait, as a setpoint has come just now."""
         if self._rate(names) is None or names[0] not in self._last:
             return 0.0
-        return max(self._last[names[0]][1] + RAMP_STEP - time.monotonic(), 0.0)
+        return max(self._last[names[0]][1] + RAMP_STEP - self._now(), 0.0)
 
     def begins_at(self, names: Sequence[str], moved: Any) -> None:
-        """Take note of where a part is, before its first ramp.
+        """Take note of where a part is, before its first ramp, and after one that failed.
 
         Raises:
             LimitError: that cannot be read.
         """
-        if self._rate(names) is not None and names[0] not in self._last:
-            self._last |= dict.fromkeys(names, (self._at(names, moved), 0.0))
+        last, when = self._last.get(names[0], (math.nan, -math.inf))
+        if self._rate(names) is not None and math.isnan(last):
+            self._last |= dict.fromkeys(names, (self._at(names, moved), when))
 
     def _rate(self, names: Sequence[str]) -> float | None:
         """Return the highest rate of a part, if the lab file states one."""
@@ -177,8 +191,8 @@ class StationGuard:
         return min((limit.rate for limit in limits if limit.rate is not None), default=None)
 
     def _at(self, names: Sequence[str], moved: Any) -> float:
-        if names[0] in self._last:
-            return self._last[names[0]][0]
+        if not math.isnan(last := self._last.get(names[0], (math.nan, 0.0))[0]):
+            return last
         try:
             found = plain_value(moved)
         except Exception:  # noqa: BLE001 - a device may raise anything
@@ -198,7 +212,7 @@ class StationGuard:
         if limit is None or limit.rate is None or part not in self._last:
             return
         last, when = self._last[part]
-        most = limit.rate * min(time.monotonic() - when, RAMP_STEP)
+        most = limit.rate * min(self._now() - when, RAMP_STEP)
         if abs(float(value) - last) > most * (1 + _ROUNDING):
             raise LimitError(
                 f"{self.name}: {part} would change from {last:g} to {value:g} {limit.unit} at once; allowed by the lab "

@@ -163,6 +163,32 @@ def test_a_setpoint_is_moved_in_steps_where_a_rate_is_stated(
     assert all(0 < step <= 10.0 * 0.05 * 1.001 for step in steps)
 
 
+def test_a_rate_counts_from_where_a_part_is_after_a_safe_state_and_after_a_move_that_failed(
+    floor_of: Callable[..., Floor],
+) -> None:
+    now = [1000.0]
+    floor = floor_of(safe={"x": -2.0})
+    slow = X.model_copy(update={"rate": 1.0})
+    object.__setattr__(floor.guard.rules, "limits", {"x": slow, "motor": slow})
+    object.__setattr__(floor.guard, "_now", lambda: now[0])
+    motor = floor.stage.motor
+    with pytest.raises(LimitError, match=r"got 1e\+300 mm; allowed: -2 to 2 mm"):
+        floor.run(lambda: bps.mv(motor, 1e300))  # whose ramp has no end
+    for wanted in (1.0, 2.0):
+        motor.set(wanted)
+        now[0] += 1.0
+    floor.guard.close("the door")
+    motor.set(-2.0)
+    floor.guard.open()
+    now[0] += 1.0
+    with pytest.raises(LimitError, match="would change from -2 to 2 mm at once"):
+        motor.set(2.0)
+    with pytest.raises(TypeError):
+        motor.set(-1.5, 3, 4)
+    now[0] += 1.0
+    motor.set(-1.0)
+
+
 @pytest.mark.parametrize("value", ["open", 3, None])
 def test_nothing_moves_while_a_requirement_does_not_hold_or_cannot_be_read(
     floor_of: Callable[..., Floor], value: Any
