@@ -183,6 +183,9 @@ OwnRange = Annotated[
 Quantity = Annotated[float | str, BeforeValidator(_is_quantity), _quantity_schema("the metric's unit")]
 """A number, or text with a unit; the unit of a bare number is that of a metric, checked later."""
 
+StockAmount = Annotated[float | str, BeforeValidator(_is_quantity), _quantity_schema("its own unit")]
+"""An amount of something that is counted: a number of pieces, or text with a unit."""
+
 Constant = Annotated[float | str, BeforeValidator(_number_or_text)]
 """A number, or any text."""
 

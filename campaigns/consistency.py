@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from campaigns.analysis_settings import bad_settings
+from campaigns.consumable_consistency import used_consumables
 from campaigns.errors import Problem, UnitError, suggestion
 from campaigns.fidelity import FULL, ComputedFidelityConfig, FidelityConfig, all_steps
 from campaigns.laboratory import StationConfig, StepConfig
@@ -54,6 +55,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _devices,
         manual_steps,
         sample_steps,
+        used_consumables,
     )
     return [problem for check in checks for problem in check(sections)]
 

@@ -24,6 +24,7 @@ from pydantic import (
 from campaigns.calibration_standard import StandardConfig
 from campaigns.conditions import Condition, condition
 from campaigns.config import Config, Constant, DottedPath, Name, OwnQuantity, Seconds, Unit
+from campaigns.consumables import ConsumableConfig
 from campaigns.errors import PlacedError, UnitError, suggestion
 from campaigns.laboratory import LabConfig, StationConfig
 from campaigns.opening_hours import CalendarConfig
@@ -257,6 +258,8 @@ class LabFileConfig(Config):
     'furnace.gas == oxygen and material == Li2S'."""
     positions: dict[Name, PositionConfig] = Field(default_factory=dict)
     """Name to a place where samples lie."""
+    consumables: dict[Name, ConsumableConfig] = Field(default_factory=dict)
+    """Name to what steps use up."""
     emergency: tuple[ConditionText, ...] = ()
     """Readings at which an emergency stop of the whole laboratory is made: 'button == pressed'."""
 

@@ -206,6 +206,8 @@ class StepConfig(Config):
     """Measured metrics that the analysis returns."""
     sample: SampleConfig = Field(default_factory=SampleConfig)
     """What the step does with the sample."""
+    uses: dict[Name, Constant] = Field(default_factory=dict)
+    """Consumable of the lab file to how much of it one job uses: a quantity, or a sum of parameters in its unit."""
     timeout: Seconds
     """Longest time the step may take, in lab time."""
     cost: DollarsOrSum = 0.0

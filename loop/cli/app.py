@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from campaigns.errors import AthanorError, CampaignError
 from loop.cli.amend import space, weights
 from loop.cli.arguments import Reason, TrialNumber, say
+from loop.cli.consumable_commands import consumable
 from loop.cli.exit_codes import ExitCode, exit_code
 from loop.cli.pool_commands import app as pool
 from loop.cli.sample_commands import sample
@@ -410,7 +411,7 @@ def restore(
 
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
-for group in (weights, space, trial, station, sample):
+for group in (weights, space, trial, station, sample, consumable):
     app.add_typer(group, no_args_is_help=True)
 
 

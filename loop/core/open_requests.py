@@ -70,6 +70,21 @@ class StationWait:
 
 
 @dataclass(frozen=True, slots=True)
+class LowStock:
+    """A consumable that is to be refilled.
+
+    Attributes:
+        left: how much there is.
+        reorder_at: amount below which it is refilled.
+        since: seconds since the epoch.
+    """
+
+    left: str
+    reorder_at: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class AskedStep:
     """What a person is asked to do, as a step of a trial.
 
@@ -96,6 +111,7 @@ class CampaignFacts:
         waits: station to why it lets nothing move until people do something.
         standards: what stations gave for their calibration standards.
         forgetful: stations that can tell no more of a job than what the store says already.
+        low: consumable to what is left of it, of those that are to be refilled.
         asked: token to what a person is to do.
         deadline: when the campaign's wall time will be spent, in seconds since the epoch; None where it will not.
     """
@@ -110,12 +126,13 @@ class CampaignFacts:
     standards: Sequence[StandardRun] = ()
     deadline: float | None = None
     asked: Mapping[str, AskedStep] = field(default_factory=dict)
+    low: Mapping[str, LowStock] = field(default_factory=dict)
 
 
 def open_requests(facts: CampaignFacts) -> list[OpenRequest]:
     """Return what is asked of people: what is not safe, then the oldest first."""
     stations = [*_waiting(facts), *_off(facts), *_given_up(facts), *_held(facts), *_left_at(facts)]
-    found = [*_manual(facts), *_uncertain(facts), *stations]
+    found = [*_manual(facts), *_low(facts), *_uncertain(facts), *stations]
     return [*_unsafe(facts), *sorted(found, key=lambda one: one.since)]
 
 
@@ -139,6 +156,15 @@ def _manual(facts: CampaignFacts) -> Iterator[OpenRequest]:
         what = f"{last.name} of trial {trial.number} at {last.station}: {asked.text}"
         otherwise = f"without an answer until {date_time(asked.until)}, trial {trial.number} becomes uncertain"
         yield OpenRequest(what, asked.since, answers, otherwise=otherwise)
+
+
+def _low(facts: CampaignFacts) -> Iterator[OpenRequest]:
+    """Yield a request for each consumable that is to be refilled."""
+    for name, one in facts.low.items():
+        refilled = Answer(f"consumable refill {name} AMOUNT", "so much was added")
+        counted = Answer(f"consumable count {name} AMOUNT", "so much is there")
+        what = f"{name} runs low: {one.left} left, reordered below {one.reorder_at}"
+        yield OpenRequest(what, one.since, (refilled, counted))
 
 
 def _answers(trial: TrialRecord, facts: CampaignFacts) -> Iterator[Answer]:

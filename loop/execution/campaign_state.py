@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from campaigns.campaign import Campaign
@@ -25,6 +25,7 @@ class CampaignState:
         file_campaign: of the file.
         store: the only memory; who writes to it has the state read again what has changed.
         journal: the amendments, as they were read last.
+        on_read: called with each trial that has changed in the store.
         version: the current version of the campaign.
     """
 
@@ -33,6 +34,7 @@ class CampaignState:
         self.journal = store.amendments()
         self.version = campaign_version(campaign, self.journal)
         self._trials = {trial.number: trial for trial in store.trials()}
+        self.on_read: Callable[[TrialRecord], None] = lambda _: None
 
     @property
     def campaign(self) -> Campaign:
@@ -84,6 +86,7 @@ class CampaignState:
     def put(self, trial: TrialRecord) -> TrialRecord:
         """Hold a trial as the store has just returned it."""
         self._trials[trial.number] = trial
+        self.on_read(trial)
         return trial
 
     def set_outlier(self, number: int, reason: str) -> None:

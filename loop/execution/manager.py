@@ -41,6 +41,7 @@ from loop.execution.session import CampaignResources, Session
 from loop.execution.settlements import settle_pending
 from loop.execution.standards import Standards
 from loop.execution.step_runner import StepRunner
+from loop.execution.stock_keeper import StockKeeper
 from loop.execution.stop_monitor import INTERRUPTED, StopMonitor
 from loop.execution.trial_import import computed_of, import_pending
 from loop.execution.unanswered import Unanswered
@@ -67,8 +68,11 @@ class Manager:
         self._state = CampaignState(parts.campaign, session.store)
         self._stop = StopMonitor(session, self._state)
         samples = SampleTracker(self._state)
-        dispatcher.sample_of, dispatcher.with_room = samples.of_job, samples.with_room
-        dispatcher.holds.append(samples.hold)
+        self._stock = StockKeeper(parts.campaign)
+        self._state.on_read = self._stock.settle
+        dispatcher.sample_of = samples.of_job
+        dispatcher.with_room = lambda step, trials: self._stock.with_enough(step, samples.with_room(step, trials))
+        dispatcher.holds += [samples.hold, self._stock.hold]
         self._steps = StepRunner(self._state, session, dispatcher)
         self._standards = Standards(parts.campaign, self._state, session, dispatcher, self._steps)
         self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
@@ -126,6 +130,8 @@ class Manager:
     def _resume(self) -> None:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
         self._orders.begin()
+        for trial in self._state.trials:
+            self._stock.settle(trial)
         self._completion.retrain()
         self._completion.review_measurements()
         self._withdraw(outside_space(self._state.open, self._state.campaign.space))
@@ -286,7 +292,8 @@ class Manager:
         if self._dispatcher.safety.emergency and not self._stop.emergency:
             self._stop.stop_at_once(self._dispatcher.safety.emergency)
         if not self._stop.noticed():
-            return bool(news) or self._state.is_behind or (not self._steps.busy and self._stop.overdue)
+            changed = bool(news) or self._state.is_behind or self._stock.is_behind
+            return changed or (not self._steps.busy and self._stop.overdue)
         if self._stop.aborted:
             self._dispatcher.abort(INTERRUPTED)
         return True

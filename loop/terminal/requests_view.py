@@ -12,11 +12,12 @@ from campaigns.parsing.yaml_lines import read_document
 from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
-from loop.core.open_requests import Answer, AskedStep, CampaignFacts, OpenRequest, StationWait, open_requests
+from loop.core.open_requests import Answer, AskedStep, CampaignFacts, LowStock, OpenRequest, StationWait, open_requests
 from loop.core.standard_runs import StandardRun
 from loop.core.station_modes import held_stations
 from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, STANDARD_RUN, UNSAFE, WAITS
 from loop.storage.lease import current_lease
+from loop.storage.stock_ledger import Stock, read_stock, stock_beside
 from loop.storage.stop_files import STOP_FILE
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def stored_requests(store: Reader, deadline: float | None = None) -> list[OpenRe
     given_up, unsafe = _reasons(store, GIVEN_UP), stored_unsafe(store)
     stations = (given_up, unsafe, waits, store.artefacts(FORGETFUL).keys(), stored_standards(store))
     asked = {token: AskedStep(**kept) for token, kept in store.artefacts(ASKED).items()}
-    found = open_requests(CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline, asked))
-    return [*_emergency(store), *found]
+    facts = CampaignFacts(store.trials(), store.amendments(), source, *stations, deadline, asked, _low(store))
+    return [*_emergency(store), *open_requests(facts)]
 
 
 def stored_waits(store: Reader) -> dict[str, StationWait]:
@@ -56,6 +57,21 @@ def stored_standards(store: Reader) -> list[StandardRun]:
 
 def _reasons(store: Reader, kind: str) -> dict[str, tuple[str, float]]:
     return {name: (kept["reason"], kept["since"]) for name, kept in store.artefacts(kind).items()}
+
+
+def stored_stocks(store: Reader) -> dict[str, Stock]:
+    """Return how much there is of the consumables that the laboratory of a store counts."""
+    return read_stock(stock_beside(stored_stop(store).path))
+
+
+def _low(store: Reader) -> dict[str, LowStock]:
+    """Return the consumables that are to be refilled, where the campaign uses any."""
+    low = {name: (one, one.low_since) for name, one in stored_stocks(store).items()}
+    return {
+        name: LowStock(one.text, f"{one.reorder_at:.6g} {one.unit}".removesuffix(" 1"), since)
+        for name, (one, since) in low.items()
+        if since is not None
+    }
 
 
 def stored_stop(store: Reader) -> StopFile:

@@ -39,7 +39,14 @@ from loop.storage.campaign_status import model_text, stored_front, stored_result
 from loop.storage.lease import Lease, current_lease
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
-from loop.terminal.requests_view import stored_requests, stored_standards, stored_stop, stored_unsafe, stored_waits
+from loop.terminal.requests_view import (
+    stored_requests,
+    stored_standards,
+    stored_stocks,
+    stored_stop,
+    stored_unsafe,
+    stored_waits,
+)
 from loop.terminal.sample_view import position_rows
 
 if TYPE_CHECKING:
@@ -62,6 +69,7 @@ def status_rows(store: Reader) -> Rows:
         *_floor_rows(store, amendments),
         *_load_rows(record.source, under_way),
         *position_rows(store),
+        *((f"stock of {name}", one.text) for name, one in stored_stocks(store).items()),
         *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
     ]
     front, found = stored_front(store, trials), stored_results(store, trials)

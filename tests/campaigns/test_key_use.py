@@ -72,6 +72,7 @@ ONLY_SNIPPETS: Mapping[str, str] = {
     "StationConfig.settings": "code of the user's own",
     "StepConfig.analysis_timeout": "code of the user's own",
     "StoreSourceConfig": "a store, which only a run writes",
+    "StepConfig.uses": "a file of the laboratory's own",
     "SurrogateConfig.retrain": "a model that is trained first",
     "TargetTermConfig.reference": "what LinearTermConfig.reference is in flow",
     "TrainedPriorConfig": "a model that is trained first",

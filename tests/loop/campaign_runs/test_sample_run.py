@@ -59,9 +59,9 @@ def test_samples_go_through_their_positions_killed_or_not(tmp_path: Path) -> Non
 class Colleague:
     """Somebody who waits for a request in another thread, and answers it."""
 
-    def __init__(self, folder: Path, answer: Callable[[], object]) -> None:
+    def __init__(self, folder: Path, answer: Callable[[], object], awaited: str = "") -> None:
         self.asked: list[str] = []
-        self._folder, self._answer = folder, answer
+        self._folder, self._answer, self._awaited = folder, answer, awaited
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __call__(self, event: Event) -> None:
@@ -72,7 +72,7 @@ class Colleague:
         ends = time.monotonic() + 60
         while time.monotonic() < ends:
             store = Reader(url(self._folder))
-            if stored_requests(store):
+            if any(self._awaited in one.what for one in stored_requests(store)):
                 self.asked.extend(request_lines(store, None, url(self._folder)))
                 self.asked.extend(f"{label}: {text}" for label, text in status_rows(store))
                 self._answer()

@@ -1,0 +1,181 @@
+"""How much there is of what steps use up: an append-only file beside the lab file, which all of its campaigns share.
+
+A line is one change: what a job has used, by its token and once, what it has given back as nothing was moved, what was
+refilled or counted. It is written under a lock and synced; a last line that was torn by a crash never counted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from campaigns.consumables import ConsumableConfig
+from campaigns.errors import LabError
+from loop.storage.lab_lock import shared_folder
+
+_FILE = "stock.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """How much there is of a consumable.
+
+    Attributes:
+        left: in its unit.
+        reorder_at: amount below which it is refilled.
+        low_since: since when it is below that, in seconds since the epoch; None while it is not.
+        used: token to what its job has used.
+    """
+
+    left: float
+    unit: str
+    reorder_at: float
+    low_since: float | None = None
+    used: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """How much is left, for people."""
+        return f"{self.left:.6g} {self.unit}".removesuffix(" 1")
+
+    def after(self, line: Mapping[str, Any]) -> Stock:
+        """Return it after a line of the ledger."""
+        left = float(line["left"]) if "left" in line else self.left + float(line["change"])
+        used = dict(self.used)
+        if token := line.get("token"):
+            used[token] = used.get(token, 0.0) - float(line["change"])
+        reorder_at = float(line["reorder_at"])
+        since = self.low_since if self.low_since is not None else float(line["time"])
+        return Stock(left, str(line["unit"]), reorder_at, since if left < reorder_at else None, used)
+
+
+def stock_file(lab_file: Path) -> Path:
+    """Return the ledger of a lab file."""
+    return shared_folder(lab_file) / _FILE
+
+
+def stock_beside(stop_file: Path) -> Path:
+    """Return the ledger of the laboratory that a file stands for as its emergency stop."""
+    return stop_file.resolve().with_suffix(".lab") / _FILE
+
+
+def read_stock(path: Path) -> dict[str, Stock]:
+    """Return consumable to how much there is; nothing before anything was counted.
+
+    Raises:
+        LabError: the file cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise LabError(f"{path} cannot be read, which says what there is of consumables: {error.strerror}") from error
+    return _folded(lines, path)
+
+
+def _folded(lines: Sequence[bytes], path: Path, before: Mapping[str, Stock] | None = None) -> dict[str, Stock]:
+    """Return consumable to how much there is after some lines."""
+    found = dict(before or {})
+    for line in lines:
+        try:
+            change = json.loads(line)
+            name = str(change["name"])
+            found[name] = found.get(name, Stock(0.0, "1", 0.0)).after(change)
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"got {line[:80]!r} ({error}); correct or remove the line, and count what is there"
+            raise LabError(f"{path}, which says what there is of consumables, cannot be read: {message}") from error
+    return found
+
+
+class StockLedger:
+    """The consumables of a lab file.
+
+    Args:
+        lab_file: beside which it lies.
+        consumables: as the lab file has them.
+    """
+
+    def __init__(self, lab_file: Path, consumables: Mapping[str, ConsumableConfig]) -> None:
+        self.path, self.consumables = stock_file(lab_file), consumables
+        self._read, self._known = 0, dict[str, Stock]()  # bytes of whole lines, and what they come to
+
+    def now(self) -> dict[str, Stock]:
+        """Return how much there is of each consumable, those included of which nobody has used any yet."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                self._follow(file)
+        return {**self._initial(), **self._known}
+
+    def _follow(self, file: IO[bytes]) -> None:
+        """Take note of the whole lines that were added since."""
+        file.seek(self._read)
+        whole, newline, _ = file.read().rpartition(b"\n")
+        if newline:
+            self._known = _folded(whole.split(b"\n"), self.path, self._known)
+            self._read += len(whole) + 1
+
+    def take(self, token: str, amounts: Mapping[str, float], by: str) -> None:
+        """Note what a job uses, unless that was noted before."""
+        with self._open() as file:
+            for name, amount in amounts.items():
+                if self._known[name].used.get(token, 0.0) == 0.0 and amount > 0:
+                    self._write(file, {"name": name, "change": -amount, "token": token, "by": by})
+
+    def give_back(self, token: str, by: str) -> None:
+        """Note that a job has used nothing after all, if it had been noted that it does."""
+        with self._open() as file:
+            for name, one in list(self._known.items()):
+                if (amount := one.used.get(token, 0.0)) > 0:
+                    self._write(file, {"name": name, "change": amount, "token": token, "by": by})
+
+    def refill(self, name: str, amount: float, by: tuple[str, str]) -> Stock:
+        """Note that some of a consumable was added, by whom and why; return how much there is now."""
+        with self._open() as file:
+            return self._write(file, {"name": name, "change": amount, "by": by[0], "reason": by[1]})
+
+    def count(self, name: str, amount: float, by: tuple[str, str]) -> Stock:
+        """Note that somebody has counted a consumable, and why; return how much there is now."""
+        with self._open() as file:
+            return self._write(file, {"name": name, "left": amount, "by": by[0], "reason": by[1]})
+
+    def _initial(self) -> dict[str, Stock]:
+        return {
+            name: Stock(one.read(one.stock), one.unit, one.read(one.reorder_at))
+            for name, one in self.consumables.items()
+        }
+
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        """Open the ledger for one writer at a time, cut a torn line, and begin to count what is new in the lab file."""
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            file = self.path.open("a+b")
+        except OSError as error:
+            raise LabError(f"{self.path} cannot be written, which counts consumables: {error.strerror}") from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._follow(file)
+            file.truncate(self._read)  # without a torn line
+            for name, one in self._initial().items():
+                if name not in self._known:
+                    self._write(file, {"name": name, "left": one.left, "by": "lab file"})
+            yield file
+
+    def _write(self, file: IO[bytes], change: Mapping[str, Any]) -> Stock:
+        name = str(change["name"])
+        config = self.consumables[name]
+        line = {**change, "time": time.time(), "unit": config.unit, "reorder_at": config.read(config.reorder_at)}
+        written = json.dumps(line).encode() + b"\n"
+        file.write(written)
+        file.flush()
+        os.fsync(file.fileno())
+        self._follow(file)
+        return self._known[name]
