@@ -77,8 +77,8 @@ def test_people_count_and_refill_in_any_unit_of_the_kind(tmp_path: Path) -> None
     lab = tmp_path / "lab.yaml"
     assert list(refill(("salt", "1 kg"), lab, "new bag")) == ["salt: 1015 g now"]
     assert list(count_stock(("salt", "9 g"), lab, "spilt")) == ["salt: 9 g now, 1015 g before"]
-    name, *_, state = (list(column.cells) for column in stock_table(lab).columns)
-    assert dict(zip(name, state, strict=True)) == {"salt": "runs low", "crucible": ""}
+    names, *_, states = (list(column.cells) for column in stock_table(lab).columns)
+    assert dict(zip(map(str, names), states, strict=True)) == {"salt": "runs low", "crucible": ""}
     for name, amount, why in (("sugar", "1 kg", "is no consumable"), ("salt", "1 mL", "mL"), ("salt", "-1 g", "below")):
         with pytest.raises(CampaignError, match=why):
             list(refill((name, amount), lab, "new bag"))
