@@ -17,7 +17,7 @@ from campaigns.user_code.plain_devices import class_made, class_path
 from instruments.built_in import InstrumentFacts, Setting
 from loop.validation.device_facts import component_classes, runs_jobs
 
-_SIGNALS = ("ophyd.Signal", "ophyd.signal.Signal")
+SIGNALS = ("ophyd.Signal", "ophyd.signal.Signal")
 _AXES = ("ophyd.sim.SynAxis",)
 """Simulated axes, which state a unit, but no limits."""
 
@@ -89,7 +89,7 @@ def _setpoint(where: str, named: tuple[str, SetpointConfig], found: Mapping[str,
                 return
         elif parts[0] in components:
             path = components[parts[0]]
-            if len(parts) > 1 and path in _SIGNALS:
+            if len(parts) > 1 and path in SIGNALS:
                 yield Problem(f"{where}.signal", f"{parts[0]} is a plain ophyd Signal, so that there is no {parts[1]}")
             if len(parts) > 1:
                 return
@@ -105,7 +105,7 @@ def _unstated(where: str, config: SetpointConfig, path: str) -> Iterator[Problem
     lacking = [key for key in ("unit", "limits") if getattr(config, key) is None]
     if config.choices or not lacking:
         return
-    if path in _SIGNALS:
+    if path in SIGNALS:
         advice = " and ".join({"unit": "unit: ...", "limits": "limits: [lowest, highest]"}[key] for key in lacking)
         yield Problem(where, f"a plain ophyd Signal states neither unit nor limits; add {advice}, or choices of a text")
     elif path in _AXES and config.limits is None:

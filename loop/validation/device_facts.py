@@ -108,6 +108,22 @@ def component_classes(definition: Definition | None) -> dict[str, str] | None:
     return {name: _path(found[name][0], given[0]) if given else "" for name, given in paths.items()}
 
 
+def component_definition(definition: Definition, name: str) -> Definition | None:
+    """Return the class of a component of a device's class; None where its source cannot be read."""
+    member = _members(definition)[0].get(name)
+    given = [] if member is None else _call(member)[1]
+    try:
+        found = member[0].follow(given[0]) if member is not None and given else None
+    except (ForbiddenModuleError, CampaignError):
+        return None
+    return found if found is not None and isinstance(found.found, griffe.Class) else None
+
+
+def bound_names(definition: Definition) -> set[str]:
+    """Return the names that the classes of a device bind, as far as they can be read."""
+    return set(_bound(definition))
+
+
 _Member = tuple[Definition, griffe.Attribute]
 
 

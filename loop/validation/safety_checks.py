@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from campaigns.campaign import Campaign
@@ -12,9 +12,10 @@ from campaigns.fidelity import all_steps
 from campaigns.lab_rules import LabStationConfig
 from campaigns.laboratory import StationConfig, StepConfig
 from campaigns.user_code.definitions import Definition, define
-from campaigns.user_code.plain_devices import class_made
+from campaigns.user_code.plain_devices import class_made, is_ophyd
 from instruments.built_in import InstrumentFacts
-from loop.validation.device_facts import component_classes
+from loop.validation.binding_checks import SIGNALS, has_plain_devices
+from loop.validation.device_facts import bound_names, component_classes, component_definition
 
 
 def rule_problems(campaign: Campaign, known: Mapping[str, InstrumentFacts], folder: Path) -> Iterator[Problem]:
@@ -55,21 +56,77 @@ def _unnamed(name: str, config: LabStationConfig, known: InstrumentFacts | None)
 
 
 def _no_part(name: str, config: LabStationConfig, folder: Path) -> Iterator[Problem]:
-    """Yield keys of limits and of the safe state that the one device of a station lacks, where its source says so."""
-    if config.device is None or config.plan or not config.setpoints:
+    """Yield keys of limits and of the safe state that the devices of a station lack, where their source says so."""
+    if config.plan or not config.bound or not (config.setpoints or config.devices):
         return
-    definition = define(config.device, folder)
-    of = class_made(definition) or definition
-    if (components := component_classes(of)) is None:
-        return
-    there = {bound for one in of.ancestors() if isinstance(one, Definition) for bound in one.bound()}
+    found = {key: define(one.device, folder) for key, one in config.bound.items()}
     for key in ("limits", "safe"):
         for part in getattr(config, key):
-            first = part.removeprefix("device.").split(".")[0]
-            if first not in {"device", *config.setpoints, *components, *there}:
-                allowed = list(dict.fromkeys([*config.setpoints, *components]))
-                message = f"unknown name {part!r}{suggestion(part, allowed)}; allowed: {', '.join(allowed)}"
-                yield Problem(f"stations.{name}.{key}", message)
+            first, *rest = part.split(".")
+            if part in config.setpoints or (first not in found and len(found) > 1):
+                continue
+            home, names = (found[first], rest) if first in found else (next(iter(found.values())), [first, *rest])
+            if why := _lacking(home, names, () if rest else config.setpoints):
+                yield Problem(f"stations.{name}.{key}", why)
+
+
+def _lacking(home: Definition, names: Sequence[str], others: Iterable[str]) -> str:
+    """Return what a device has not of the names that lead to one of its parts, each a part of the one before.
+
+    Args:
+        home: the device, or its class.
+        names: of the parts.
+        others: what else may be named in the place of a part.
+    """
+    of: Definition | None = class_made(home) or home
+    for depth, name in enumerate(names):
+        if of is None or (components := component_classes(of)) is None:
+            return ""
+        if name not in components:
+            allowed = list(dict.fromkeys([*(others if depth == 0 else ()), *components]))
+            listed = ", ".join(allowed) or "none"
+            known = name in bound_names(of)
+            message = f"unknown name {'.'.join(names)!r}: there is no {name!r}{suggestion(name, allowed)}"
+            return "" if known else f"{message}; allowed: {listed}"
+        if components[name] in SIGNALS and names[depth + 1 :]:
+            return f"{name} is a plain ophyd Signal, so that there is no {names[depth + 1]}"
+        of = component_definition(of, name)
+    return ""
+
+
+def unstoppable(campaign: Campaign, folder: Path) -> Iterator[str]:
+    """Yield the plain devices that nobody can stop, of stations without a safe state, as far as that is known."""
+    for name, config in campaign.stations.items():
+        if config.plan or not has_plain_devices(config, folder) or getattr(config, "safe", {}):
+            continue
+        for key, one in config.bound.items():
+            definition = define(one.device, folder)
+            if _never_stops(class_made(definition) or definition):
+                advice = "an abort leaves it as it was set; add safe to its station in a lab file, or a method stop"
+                yield f"{config.place_of(key, name)}: {one.device} has no stop of its own: {advice}"
+
+
+def _never_stops(definition: Definition) -> bool:
+    """Return whether it is known that nothing stops a device: neither itself nor one of its parts."""
+    components = component_classes(definition)
+    if components is None or "stop" in bound_names(definition):
+        return False
+    parts = {name: component_definition(definition, name) for name in components}
+    return all(path in SIGNALS or _part_never_stops(parts[name]) for name, path in components.items())
+
+
+def _part_never_stops(definition: Definition | None) -> bool:
+    return definition is not None and (_signal(definition) or _never_stops(definition))
+
+
+def _signal(definition: Definition) -> bool:
+    """Return whether a class is a signal without a stop of its own."""
+    roots = [one for one in definition.ancestors() if isinstance(one, str) or is_ophyd(one.path)]
+    return bool(roots) and _name_of(roots[0]) == "Signal" and "stop" not in bound_names(definition)
+
+
+def _name_of(one: Definition | str) -> str:
+    return (one if isinstance(one, str) else one.path).rsplit(".", maxsplit=1)[-1]
 
 
 def _parts(config: StationConfig) -> list[str]:

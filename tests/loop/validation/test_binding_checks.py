@@ -68,9 +68,15 @@ def checked(folder: Path, *changes: tuple[str, str]) -> list[str]:
     return found
 
 
+def no_stop(device: str) -> str:
+    """Return what is noted of a device that nothing can stop."""
+    advice = "an abort leaves it as it was set; add safe to its station in a lab file, or a method stop"
+    return f"stations.bench.device: {device} has no stop of its own: {advice}"
+
+
 @pytest.mark.parametrize("device", ["stage:Plain", "stage:plain"])
 def test_a_device_whose_setpoints_say_all_is_bound(folder: Path, device: str) -> None:
-    assert checked(folder, ("stage:Plain", device)) == []
+    assert checked(folder, ("stage:Plain", device)) == [no_stop(device)]
 
 
 def test_what_only_the_device_can_tell_is_left_to_the_run(folder: Path) -> None:
@@ -170,7 +176,7 @@ def test_what_does_not_belong_together_is_told(folder: Path, old: str, new: str,
 
 def test_a_process_of_its_own_is_for_devices_of_ones_own_on_the_clock_on_the_wall(folder: Path) -> None:
     process = ("kind: device, device", "kind: device, process: true, response_timeout: 5 s, device")
-    assert checked(folder, process) == []
+    assert checked(folder, process) == [no_stop("stage:Plain")]
     virtual = ("{kind: real}", "{kind: virtual}")
     with pytest.raises(
         CampaignError, match=r"works in wall time, and the clock of lab: \{kind: virtual\} skips waiting"

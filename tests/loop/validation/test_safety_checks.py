@@ -112,3 +112,55 @@ def test_a_misspelt_part_of_a_safe_state_is_told_without_importing_the_device(tm
             check(tmp_path, lab=OVEN.replace("PART", part))
         assert said in str(caught.value)
         assert ("unknown name" in str(caught.value)) == bool(said)
+
+
+NESTED = """\
+from ophyd import Component, Device, Signal
+
+
+class Zone(Device):
+    setpoint = Component(Signal, value=300.0)
+
+
+class Oven(Device):
+    upper = Component(Zone)
+
+
+class Braked(Oven):
+    def stop(self, *, success=False):
+        self.upper.setpoint.put(300.0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("upper.setpoint", ""),
+        ("upper.setpont", "'upper.setpont': there is no 'setpont', did you mean 'setpoint'; allowed: setpoint"),
+        ("device.uper.setpoint", "there is no 'uper', did you mean 'upper'"),
+        ("upper.setpoint.value", "setpoint is a plain ophyd Signal, so that there is no value"),
+    ],
+)
+def test_all_names_that_lead_to_a_part_are_held_against_the_source(tmp_path: Path, part: str, said: str) -> None:
+    (tmp_path / "oven.py").write_text(NESTED, encoding="utf-8")
+    lab = OVEN.replace("signal: setpoint", "signal: upper.setpoint").replace("PART", part)
+    with pytest.raises(CampaignError) as caught:  # the recipe sets what an oven does not have
+        check(tmp_path, lab=lab)
+    assert said in str(caught.value)
+    assert ("safe: " in str(caught.value)) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("made", "safe", "told"), [("Oven", "", True), ("Oven", "temperature", False), ("Braked", "", False)]
+)
+def test_a_device_that_nobody_can_stop_is_noted_unless_its_station_has_a_safe_state(
+    tmp_path: Path, made: str, safe: str, told: bool
+) -> None:
+    (tmp_path / "oven.py").write_text(NESTED, encoding="utf-8")
+    lab = OVEN.replace("kind: virtual", "kind: real").replace("signal: setpoint", "signal: upper.setpoint")
+    lab = lab.replace("PART", safe) if safe else lab.replace("    safe: {PART: 300}\n", "")
+    campaign = "\n".join(line for line in CAMPAIGN.splitlines() if not line.startswith(("    time:", "    gas:")))
+    campaign = campaign.replace(", time: $time, atmosphere: $gas, lithium_excess: 4 percent", "")
+    notes = check(tmp_path, lab=lab.replace("oven:Oven", f"oven:{made}"), campaign=campaign)
+    said = "stations.furnace.device: oven:Oven has no stop of its own: an abort leaves it as it was set"
+    assert any(note.startswith(said) for note in notes) is told
