@@ -18,7 +18,7 @@ from campaigns.manual_consistency import manual_steps
 from campaigns.metrics import DerivedConfig, MeasuredConfig, MetricConfig, TrainedPriorConfig
 from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, ObjectiveConfig, derivation, scale_in
 from campaigns.sample_consistency import sample_steps
-from campaigns.setpoints import SetpointConfig
+from campaigns.setpoints import TAKEN_NAMES, SetpointConfig
 from campaigns.spaces.ax_space import inexpressible_bounds, unsearchable
 from campaigns.surrogate import SurrogateConfig
 from campaigns.tables.named_columns import RESERVED
@@ -409,12 +409,27 @@ def _parts(where: str, station: StationConfig) -> Iterator[Problem]:
         told = station.kind == "manual" and key == "setpoints"
         if getattr(station, key) and not given and station.plan is None and not told:
             yield Problem(f"{where}.{key}", f"{key} are of plain devices, and there is none; remove {key}")
+    yield from _setpoints(where, station)
+
+
+def _setpoints(where: str, station: StationConfig) -> Iterator[Problem]:
+    """Yield what is wrong with what recipes set at a station."""
     for key, setpoint in station.setpoints.items():
         place = f"{where}.setpoints.{key}"
+        if key in TAKEN_NAMES:
+            yield Problem(place, f"{key} is a name that each instrument has itself; {_other_name(key, station)}")
         if station.plan or station.kind == "manual":
             yield from _argument(place, setpoint, plan=station.plan is not None)
         else:
             yield from _named_parts(place, setpoint, station.devices)
+
+
+def _other_name(key: str, station: StationConfig) -> str:
+    """Return how else a setpoint may be called."""
+    if station.plan:
+        return f"call the plan's argument otherwise, and the setpoint likewise: {key}_wanted"
+    moves = station.kind != "manual" and station.setpoints[key].signal is None
+    return f"call it otherwise, such as {key}_wanted" + (f", with signal: {key}" if moves else "")
 
 
 def _process(where: str, station: StationConfig) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluesky.utils import FailedStatus
+from bluesky.utils import FailedStatus, IllegalMessageSequence
 from ophyd.utils import DisconnectedError
 
 from campaigns.errors import AthanorError
@@ -21,7 +21,13 @@ def reason_of(error: BaseException) -> str:
     cause = root_of(error)
     if _is_cut_off(cause):
         return "the link was cut while its answer was waited for"
+    if isinstance(cause, IllegalMessageSequence) and "open run" in str(cause):
+        return f"{_in_one_line(cause)} The plan opens no run: decorate it with bluesky.preprocessors.run_decorator()"
     return str(cause) if isinstance(cause, AthanorError) else f"{type(cause).__name__}: {cause}".removesuffix(": ")
+
+
+def _in_one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def is_silence(error: BaseException) -> bool:

@@ -34,9 +34,10 @@ def load_object(path: str, where: str, use: Use, settings: Mapping[str, Any] | N
     _forget_another(module)
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        how = installation(error.name or "") if isinstance(error, ImportError) else ""
-        raise _problem(where, f"got {path!r}, which cannot be loaded: {error}{how}") from error
+    except ImportError as error:
+        raise _problem(
+            where, f"got {path!r}, which cannot be loaded: {error}{installation(error.name or '')}"
+        ) from error
     except (Exception, SystemExit) as error:
         raise _problem(where, f"{path} cannot be loaded: {raised_by(error)}") from error
     if why := _misfit(found, use, settings or {}):

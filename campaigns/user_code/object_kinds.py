@@ -244,7 +244,8 @@ def _unknown_settings(definition: Definition, settings: Mapping[str, object]) ->
         if name in settings:
             return f"is given settings with {name}, which the station gives itself; remove it"
     if lacking := _lacking_settings(definition, settings):
-        return f"needs {', '.join(lacking)}; add settings: {{{lacking[0]}: ...}}"
+        advice = "or make it in a module of yours, and name what that made, if it is no plain value"
+        return f"needs {', '.join(lacking)}; add settings: {{{lacking[0]}: ...}}, {advice}"
     allowed = _keywords(definition)
     if allowed is None:
         return ""

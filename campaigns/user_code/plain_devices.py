@@ -38,7 +38,8 @@ def no_simulated(definition: Definition) -> str:
     known = _simulated(definition)
     if definition.name in known:
         return ""
-    return f"is no device of {_SIMULATED}{suggestion(definition.name, known)}"
+    classes = _classes(definition.module.file.read_text(encoding="utf-8")) if definition.module.is_source else ()
+    return f"is no device of {_SIMULATED}{suggestion(definition.name, [*known, *classes])}"
 
 
 def class_made(definition: Definition) -> Definition | None:
@@ -65,6 +66,11 @@ def class_path(definition: Definition) -> str:
 def _simulated(definition: Definition) -> Mapping[str, str]:
     file = definition.module.file
     return _made(file.read_text(encoding="utf-8")) if definition.module.is_source else {}
+
+
+@cache
+def _classes(source: str) -> tuple[str, ...]:
+    return tuple(node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
 
 
 @cache

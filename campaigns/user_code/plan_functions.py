@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import griffe
 
@@ -12,6 +12,7 @@ from campaigns.user_code.definitions import Definition
 from campaigns.user_code.module_files import Origin
 
 _TEXT, _NUMBERS = "str", ("float", "int")
+_PLAN_MODULES = ("bluesky.plan_stubs", "bluesky.plans")
 _VARIADIC = (griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword)
 
 
@@ -27,8 +28,8 @@ def no_plan(definition: Definition, given: Mapping[str, object]) -> str:
         return "is a class; needed: a generator function of Bluesky messages (MsgGenerator)"
     if definition.module.origin is not Origin.OWN and "MsgGenerator" not in str(function.returns):
         return f"is a function of {definition.module.name} that does not say that it returns a MsgGenerator"
-    if definition.module.origin is Origin.OWN and not _gives_messages(definition):
-        return "neither yields messages nor returns a plan; write 'yield from ...' in it"
+    if definition.module.origin is Origin.OWN and (why := _no_messages(definition)):
+        return why
     wrapped = bool(function.decorators)
     return "" if wrapped and not list(function.parameters) else _arguments(function, given)
 
@@ -52,11 +53,53 @@ def _arguments(function: griffe.Function, given: Mapping[str, object]) -> str:
     return ""
 
 
-def _gives_messages(definition: Definition) -> bool:
-    """Return whether a function yields, or returns something, as far as its source says."""
+def _no_messages(definition: Definition) -> str:
+    """Return why a function gives no messages, or not all that it makes, as far as its source says; else empty."""
     tree = ast.parse(definition.module.file.read_bytes())
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == definition.name]
-    nodes = [n for one in found for n in ast.walk(one)]
-    return not found or any(
-        isinstance(n, ast.Yield | ast.YieldFrom) or (isinstance(n, ast.Return) and n.value is not None) for n in nodes
-    )
+    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == definition.name):
+        if not any(map(_gives, _inside(function))):
+            return "neither yields messages nor returns a plan; write 'yield from ...' in it"
+        plans = _plan_modules(tree), {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and _yields(n)}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _is_plan(node.value.func, *plans):
+                called = ast.unparse(node.value.func)
+                return f"calls {called} in line {node.lineno} and drops what it gives; write 'yield from {called}(...)'"
+    return ""
+
+
+def _inside(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Yield what stands in a function, without what stands in functions within it."""
+    waiting = list[ast.AST](function.body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _gives(node: ast.AST) -> bool:
+    return isinstance(node, ast.Yield | ast.YieldFrom) or (isinstance(node, ast.Return) and node.value is not None)
+
+
+def _yields(function: ast.FunctionDef) -> bool:
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _inside(function))
+
+
+def _plan_modules(tree: ast.Module) -> set[str]:
+    """Return the names by which a module calls Bluesky's modules of plans, and the plans that it imports from them."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {one.asname or one.name for one in node.names if one.name in _PLAN_MODULES}
+        elif isinstance(node, ast.ImportFrom) and node.module == "bluesky":
+            found |= {one.asname or one.name for one in node.names if f"bluesky.{one.name}" in _PLAN_MODULES}
+        elif isinstance(node, ast.ImportFrom) and node.module in _PLAN_MODULES:
+            found |= {one.asname or one.name for one in node.names}
+    return found
+
+
+def _is_plan(called: ast.expr, bluesky: set[str], own: set[str]) -> bool:
+    """Return whether what is called is a plan of Bluesky's, or a generator function beside it."""
+    if isinstance(called, ast.Attribute):
+        return ast.unparse(called.value) in bluesky
+    return isinstance(called, ast.Name) and called.id in bluesky | own

@@ -29,7 +29,7 @@ def back_up_campaign(file: Path | None, url: str | None, to: Path | None) -> Ite
         target /= copy_path(store, Copy.BACKUP).name
     back_up(store, target)
     yield f"{target} written: {_holdings(target)}"
-    yield f"'athanor restore {target}' brings it back"
+    yield f"'athanor restore {target}{'' if file is None else f' {file}'}' brings it back"
 
 
 def restore_campaign(backup: Path, file: Path | None, url: str | None) -> Iterator[str]:

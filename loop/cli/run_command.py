@@ -31,6 +31,7 @@ from loop.storage.reader import store_path
 from loop.storage.stop_files import stop_file_of
 from loop.terminal.console import print_rows, print_tables
 from loop.terminal.live import display_for
+from loop.terminal.status_view import request_rows
 from loop.terminal.trial_tables import ShownRanking, front_table, ranking_table
 from loop.validation.lab_checks import check_lab
 from loop.validation.preflight import check_models
@@ -121,6 +122,7 @@ def _print_outcome(campaign: Campaign, outcome: SessionResult, url: str) -> None
         [
             *model,
             ("ended", outcome.reason),
+            *request_rows(store),
             ("trials", str(len(outcome.trials))),
             ("wall time", duration(time_spent(store.sessions()))),
             ("peak memory", f"{peak_memory() / 2**30:.2f} GiB"),

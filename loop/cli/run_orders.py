@@ -8,7 +8,7 @@ from pathlib import Path
 from campaigns.decisions import AbortTrial, StopRun
 from loop.cli.amendment_commands import open_journal_editor
 from loop.cli.amendment_parser import wrong
-from loop.core.formatting import change_text
+from loop.core.formatting import change_text, trial_numbers
 from loop.execution.pending_amendments import author
 from loop.storage.lease import current_lease
 
@@ -24,7 +24,7 @@ def abort_trial(number: int, file: Path | None, url: str | None, reason: str) ->
     editor = open_journal_editor(file, url, reason)
     trials = editor.journal.trials()
     if number >= len(trials):
-        raise wrong("", f"got trial {number}; allowed: 0 to {len(trials) - 1}")
+        raise wrong("", f"got trial {number}; allowed: {trial_numbers(len(trials))}")
     if not any(step.open for step in trials[number].steps):
         advice = "to settle it, 'athanor trial withdraw' or 'athanor trial discard'"
         raise wrong("", f"trial {number} is {trials[number].state}; allowed: one with a job under way; {advice}")

@@ -300,3 +300,8 @@ def date_time(epoch: float | None) -> str:
 
 def _scalar(value: Scalar) -> str:
     return number_text(value) if isinstance(value, float) else str(value)
+
+
+def trial_numbers(count: int) -> str:
+    """Return which trials there are, for people."""
+    return f"0 to {count - 1}" if count else "none, as no trial was proposed yet"

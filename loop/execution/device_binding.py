@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import CampaignError, LabError, Problem, called
+from campaigns.errors import CampaignError, LabError, Problem, StepError, called
 from campaigns.laboratory import DeviceConfig, RealLabConfig, StationConfig
 from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
@@ -178,7 +178,11 @@ def _planned(function: Callable[..., Any], devices: Mapping[str, Any]) -> WhatIs
     def plan(recipe: Mapping[str, Scalar], details: Mapping[str, Any]) -> Plan:
         others = {**devices, **{key: details[key] for key in BY_THE_WAY}}
         taken = {key: one for key, one in others.items() if anything or key in parameters}
-        return (yield from function(**taken, **{k: _whole(v, parameters.get(k)) for k, v in recipe.items()}))
+        made = function(**taken, **{k: _whole(v, parameters.get(k)) for k, v in recipe.items()})
+        if not isinstance(made, Iterable):
+            name, got = function.__name__, type(made).__name__
+            raise StepError(f"the plan {name} gave a {got}; needed: messages of Bluesky, by 'yield from' or 'return'")
+        return (yield from made)
 
     plan.__name__ = function.__name__  # which start documents state
     return plan

@@ -99,7 +99,8 @@ class _Offline:
             why = yield from self._settle(one, one.change)
             refused.append(bool(why))
         if refused and all(refused):
-            raise AnalysisError("nothing was changed; the raw data are kept, correct the analysis and ask again")
+            advice = "correct the analysis, let 'athanor run' begin with the corrected file, and ask again"
+            raise AnalysisError(f"nothing was changed; the raw data are kept: {advice}")
 
     def _settle(self, one: Amendment, change: Settlement) -> Generator[str, None, str]:
         """Settle a trial; yield what there is to say, and return what speaks against it."""

@@ -20,6 +20,7 @@ from campaigns.decisions import (
 )
 from campaigns.laboratory import StepConfig
 from campaigns.values import TrialState
+from loop.core.formatting import trial_numbers
 from loop.core.records import BY_HAND, COMPUTER, TrialRecord
 
 _SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
@@ -29,7 +30,7 @@ _UNFINISHED = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 def check_settlement(change: Settlement, trials: Sequence[TrialRecord]) -> str:
     """Return why a trial cannot be settled so; empty if it can."""
     if not 0 <= change.trial < len(trials):
-        return f"got trial {change.trial}; allowed: 0 to {len(trials) - 1}"
+        return f"got trial {change.trial}; allowed: {trial_numbers(len(trials))}"
     trial = trials[change.trial]
     fits, allowed = _rule(change, trial)
     return "" if fits else f"trial {trial.number} is {trial.state}; allowed: {allowed}"

@@ -19,6 +19,7 @@ from campaigns.values import TrialState
 from instruments.load_columns import of_place
 from loop.core.campaign_records import CampaignRecord, SessionRecord
 from loop.core.campaign_version import as_scored, as_shown
+from loop.core.formatting import trial_numbers
 from loop.core.journal import Amendment
 from loop.core.records import Document, PosteriorBest, SampleUse, Transition, TrialRecord
 from loop.storage.damage import damage_error
@@ -127,7 +128,7 @@ class Reader:
             row = session.get(TrialRow, number)
             if row is None:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
-                raise StoreError(f"no trial {number}; allowed: 0 to {count - 1}")
+                raise StoreError(f"no trial {number}; allowed: {trial_numbers(count)}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
             loads = {row.token: row for row in self._rows(session, LoadRow, number)}
             findings = self._rows(session, FindingRow, number)

@@ -126,8 +126,13 @@ def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
     rows += [(f"station {name}", f"waits since {date_time(one.since)}: {one.reason}") for name, one in left.items()]
     last = {run.station: run for run in stored_standards(store)}
     rows += [(f"standard {n}", f"{run.text}, measured {date_time(run.time)}") for n, run in last.items()]
+    return [*rows, *request_rows(store)]
+
+
+def request_rows(store: Reader) -> Rows:
+    """Return how much is asked of people, if anything is."""
     count = len(stored_requests(store))
-    return [*rows, ("requests", f"{count}: 'athanor requests' lists them")] if count else rows
+    return [("requests", f"{count}: 'athanor requests' lists them")] if count else []
 
 
 def _source_rows(store: Reader) -> Rows:

@@ -9,6 +9,7 @@ from campaigns.consistency import _devices as stations_problems
 from campaigns.laboratory import LabConfig, ProcessesConfig, RayConfig, StationConfig
 
 LAB: TypeAdapter[LabConfig] = TypeAdapter(LabConfig)
+REAL = {"kind": "real"}
 LABS = [{"kind": "virtual"}, {"kind": "epics"}, {"kind": "custom", "factory": "own.lab:build"}]
 
 
@@ -48,3 +49,19 @@ def test_a_simulated_station_names_its_experiment_and_stands_in_a_simulated_lab(
 ) -> None:
     sections = {"stations": {"reactor": StationConfig(**station)}, "lab": LAB.validate_python(lab)}
     assert [problem.where for problem in stations_problems(sections)] == ([where] if where else [])
+
+
+@pytest.mark.parametrize(
+    ("station", "words"),
+    [
+        ({"kind": "device", "device": "ophyd.sim:motor"}, "such as position_wanted, with signal: position"),
+        ({"kind": "plan", "plan": "ours:move"}, "call the plan's argument otherwise"),
+    ],
+)
+def test_a_setpoint_has_no_name_that_instruments_have_themselves(station: dict[str, Any], words: str) -> None:
+    setpoints = {"position": {"unit": "mm", "limits": [0, 1]}, "x": {"unit": "mm", "limits": [0, 1]}}
+    sections = {"stations": {"stage": StationConfig(**station, setpoints=setpoints)}, "lab": LAB.validate_python(REAL)}
+    (problem,) = stations_problems(sections)
+    assert problem.where == "stations.stage.setpoints.position"
+    assert "position is a name that each instrument has itself; " in problem.message
+    assert words in problem.message

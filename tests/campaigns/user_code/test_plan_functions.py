@@ -29,6 +29,35 @@ def missing(temperature): yield from bps.null()
 def wrong(temperature: str, gas): yield from bps.null()
 def other(temperature, gas: float): yield from bps.null()
 def silent(temperature, gas): bps.mv(gas, temperature)
+
+
+def forgotten(temperature, gas):
+    bps.mv(gas, temperature)
+    yield from bps.null()
+
+
+def inner(temperature, gas):
+    def steps():
+        yield from bps.null()
+
+    steps()
+
+
+def dropped(temperature, gas):
+    def steps():
+        yield from bps.null()
+
+    yield from steps()
+    steps()
+
+
+def kept(temperature, gas):
+    print(temperature)
+    moves = bps.mv(gas, temperature)
+    yield from moves
+    return (yield from heat(temperature, gas, None, ""))
+
+
 class Plan: pass
 """
 
@@ -53,7 +82,7 @@ def said(folder: Path, name: str, path: str = "") -> str:
     return found
 
 
-@pytest.mark.parametrize("name", ["heat", "anything", "passes"])
+@pytest.mark.parametrize("name", ["heat", "anything", "passes", "kept"])
 def test_a_plan_of_the_setpoints_is_let_through(folder: Path, name: str) -> None:
     assert said(folder, name) == ""
 
@@ -69,6 +98,9 @@ def test_a_plan_of_the_setpoints_is_let_through(folder: Path, name: str) -> None
         ("wrong", "takes temperature as str, and the setpoint temperature is a number"),
         ("other", "takes gas as float, and the setpoint gas is a text"),
         ("silent", "neither yields messages nor returns a plan; write 'yield from ...' in it"),
+        ("inner", "neither yields messages nor returns a plan; write 'yield from ...' in it"),
+        ("forgotten", "calls bps.mv in line 24 and drops what it gives; write 'yield from bps.mv(...)'"),
+        ("dropped", "calls steps in line 40 and drops what it gives; write 'yield from steps(...)'"),
         ("Plan", "is a class; needed: a generator function"),
         ("haet", "written_plans has no haet, did you mean 'heat'"),
     ],

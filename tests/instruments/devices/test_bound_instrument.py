@@ -12,7 +12,7 @@ from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis, SynGauss
 from ophyd.status import Status
 
-from campaigns.setpoints import SetpointConfig
+from campaigns.setpoints import TAKEN_NAMES, SetpointConfig
 from campaigns.values import Cause
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.device_plans import move_and_read
@@ -246,3 +246,12 @@ def test_a_readback_elsewhere_is_waited_for(opened: Open) -> None:
     assert (data["stage_heater_chamber"], data["stage_heater_gas"]) == (100.3, "argon")
     refused = did(crew, temperature=100.0, gas="neon").error or ""
     assert "gas got 'neon'; allowed: air, argon" in refused
+
+
+def test_no_setpoint_is_called_as_what_an_instrument_has_itself(opened: Open) -> None:
+    from ophyd.device import DEVICE_INSTANCE_ATTRS, DEVICE_RESERVED_ATTRS
+
+    stage = opened(peak(SynAxis(name="motor")), x=X).lab.stage
+    has = {*dir(type(stage)), *vars(stage), *DEVICE_RESERVED_ATTRS, *DEVICE_INSTANCE_ATTRS} - {"x"}
+    lacking = {name for name in has if not name.startswith("_") and name.islower()} - TAKEN_NAMES
+    assert not lacking, f"add to campaigns.setpoints.TAKEN_NAMES: {' '.join(sorted(lacking))}"

@@ -60,6 +60,14 @@ def spoilt(temperature, points, heater):
     raise SampleError("it has melted")
 
 
+def runless(temperature, points, heater):
+    yield from bps.mv(heater.setpoint, temperature)
+    yield from bps.create()
+
+
+def nothing(temperature, points, heater): return None if temperature else bps.null()
+
+
 def needs_beam(): return SuspendBoolLow(beam)
 def no_suspender(): return beam
 """
@@ -135,6 +143,7 @@ def test_a_plan_gets_the_recipe_its_devices_and_the_token_and_its_events_are_one
         ("silent", "unknown: the plan ended without an event", False, Cause.LAB),
         ("breaking", "unknown: KeyError: 'a bug'", False, Cause.LAB),
         ("spoilt", "it has melted", True, Cause.SAMPLE),
+        ("runless", "The plan opens no run: decorate it with bluesky.preprocessors.run_decorator()", False, Cause.LAB),
     ],
 )
 def test_what_a_plan_leaves_open_is_uncertain_and_what_it_says_of_the_sample_is_not(
@@ -151,6 +160,12 @@ def test_what_a_plan_leaves_open_is_uncertain_and_what_it_says_of_the_sample_is_
 def test_a_plan_that_fails_before_it_moves_has_never_begun(built: Build) -> None:
     crew = built(plan="bound_parts:early")
     assert not done(crew).ok
+    assert crew.lab.stage.never_began("t3")
+
+
+def test_a_plan_without_messages_is_told_of(built: Build) -> None:
+    crew = built(plan="bound_parts:nothing")
+    assert "the plan nothing gave a NoneType; needed: messages of Bluesky" in (done(crew).error or "")
     assert crew.lab.stage.never_began("t3")
 
 
