@@ -60,7 +60,8 @@ def test_a_simulated_station_names_its_experiment_and_stands_in_a_simulated_lab(
 )
 def test_a_setpoint_has_no_name_that_instruments_have_themselves(station: dict[str, Any], words: str) -> None:
     setpoints = {"position": {"unit": "mm", "limits": [0, 1]}, "x": {"unit": "mm", "limits": [0, 1]}}
-    sections = {"stations": {"stage": StationConfig(**station, setpoints=setpoints)}, "lab": LAB.validate_python(REAL)}
+    stage = StationConfig.model_validate(station | {"setpoints": setpoints})
+    sections = {"stations": {"stage": stage}, "lab": LAB.validate_python(REAL)}
     (problem,) = stations_problems(sections)
     assert problem.where == "stations.stage.setpoints.position"
     assert "position is a name that each instrument has itself; " in problem.message
