@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ import yaml
 
 from campaigns.values import TrialState
 from loop.storage.reader import Reader
-from tests.forks import Program, be_athanor
-from tests.loop.conftest import ROOT, quick
+from tests.forks import Program, athanor, be_athanor
+from tests.loop.conftest import quick
 
 pytestmark = pytest.mark.slow
 
@@ -30,18 +28,9 @@ def short(**changes: Any) -> str:
     return yaml.safe_dump(data, sort_keys=False)
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from loop.cli.app import main; main()", *words]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )
-
-
 def finish(folder: Path, *words: str) -> str:
-    process = start(folder, *words)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    output, code = athanor(folder, *words).end()
+    assert code == 0, output
     return output
 
 
@@ -61,14 +50,12 @@ def test_the_same_plan_drives_furnaces_on_epics(tmp_path: Path) -> None:
 
 def test_a_furnace_that_does_not_remember_leaves_its_trial_uncertain_and_the_campaign_goes_on(tmp_path: Path) -> None:
     (tmp_path / "test.yaml").write_text(short(budget={"trials": 3}, lab=LAB))
-    process = start(tmp_path, "run", "test.yaml")
-    assert process.stdout is not None
-    for line in process.stdout:
+    program = athanor(tmp_path, "run", "test.yaml")
+    for line in program.output:
         if "trial 0: calcine at" in line or "trial 1: calcine at" in line:
-            process.send_signal(signal.SIGKILL)
+            program.send_signal(signal.SIGKILL)
             break
-    process.stdout.close()
-    process.wait()
+    assert program.end()[1] == -signal.SIGKILL
     finish(tmp_path, "run", "test.yaml")
     states = [t["state"] for t in trials(tmp_path)]
     assert len(states) == 3

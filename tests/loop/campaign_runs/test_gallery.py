@@ -10,8 +10,8 @@ from tests.snippets import ROOT, Reader, Snippet
 
 pytestmark = pytest.mark.slow
 
-TRIALS = {"cathode": 3, "calcination": 4}
-"""Trials that make the others' models choose at least once; these two run longer in other tests."""
+TRIALS = {"cathode": 3, "calcination": 4, "sintering": 6, "oxide": 8, "electrolyte": 8}
+"""Trials that make the models choose at least once, ten but for these; the first two run longer in other tests."""
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def slope(parameters: Mapping[str, Scalar]) -> float:
 @pytest.fixture(scope="module")
 def lab() -> Lab:
     lab = Lab(campaign(2), lambda p, _: "oven: the sample cracked" if cracked(p) else hill(p))
-    lab.run(36)
+    lab.run(28)
     return lab
 
 
@@ -58,14 +58,14 @@ def test_what_failed_is_recalled(lab: Lab) -> None:
     again = Planner(lab.campaign, Encoder(lab.campaign.space))
     again.recall(lab.trials)
     number, candidate, proposal = again.suggest()
-    assert number == 36
+    assert number == 28
     assert (candidate, proposal.success) == (lambda known: (known[1], known[2].success))(lab.planner.suggest())
 
 
 @pytest.mark.slow
 def test_where_the_best_lies_in_the_failing_corner_only_its_edge_is_still_tried() -> None:
     lab = Lab(campaign(2), lambda p, _: "oven: the sample cracked" if cracked(p) else slope(p))
-    lab.run(36)
+    lab.run(28)
     inside = [all(float(x) > 0.85 for x in t.candidate.parameters.values()) for t in lab.trials]
     assert sum(inside[-12:]) == 0
     assert (best(results(lab.campaign.build_objective(), lab.trials)).score or 0.0) > 19

@@ -24,7 +24,7 @@ from tests import trials
 from tests.loop.conftest import Bench, quick
 
 Truth = Callable[..., float]
-SEEDS = range(3)
+SEEDS = (0, 2)  # a search that is short, and one that is long
 FOUND = -0.6
 SCAN = {"quick": {"kind": "computed", "function": "campaigns.values:Candidate", "gives": ["y"], "cost": 1}}
 

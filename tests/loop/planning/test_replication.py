@@ -57,14 +57,14 @@ def test_a_discovery_that_is_measured_twice_is_no_outlier() -> None:
 
 @pytest.mark.slow
 def test_without_noise_nothing_is_measured_twice() -> None:
-    assert not repeats(Lab(campaign(2), lambda p, _: hill(p)).run(24))
+    assert not repeats(Lab(campaign(2), lambda p, _: hill(p)).run(16))
 
 
 @pytest.mark.slow
 def test_with_noise_the_best_candidates_are_measured_again_and_the_log_says_so() -> None:
     rng = np.random.default_rng(3)
     lab = Lab(campaign(1, planner={"initial": 6}), lambda p, _: hill(p) + float(rng.normal(0, 2.0)), sd=2.0)
-    trials = lab.run(20)
+    trials = lab.run(13)
     found = repeats(trials)
     assert found
     for trial in found:

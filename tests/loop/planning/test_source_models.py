@@ -18,7 +18,7 @@ from surrogates.models.encoder import Encoder, MaterialTable
 from tests import trials
 
 Truth = Callable[[float, float], float]
-SEEDS = range(4)
+SEEDS = (0, 2)  # a search that is short, and one that is long
 FOUND = 9.6
 
 
