@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from campaigns.decisions import AnswerStep, DiscardTrial, LoseSample, MoveSample, SplitSample
 from campaigns.laboratory import StepConfig
-from campaigns.sample_steps import mass_of
+from campaigns.sample_steps import SampleConfig, mass_of
 from campaigns.units import convert, same_dimension
 from campaigns.values import TrialState
 from loop.core.journal import Amendment
@@ -15,6 +15,7 @@ from loop.core.records import SampleUse, StepRecord, TrialRecord
 
 MASS, BARCODE = "mass", "barcode"
 """What a manual step asks for that is the sample's from then on."""
+_NOTHING = SampleConfig()
 _WENT_WELL = (TrialState.ACQUIRED, TrialState.COMPLETED)
 
 
@@ -183,6 +184,12 @@ class SampleRegister:
         for place in range(1, parts + 1):
             part = SampleRecord(f"{sample.id}.{place}", sample.trial, sample.id, mass, sample.position, history=(made,))
             self.by_id.setdefault(part.id, part)
+
+
+def are_told_of(steps: Iterable[StepConfig], journal: Iterable[Amendment]) -> bool:
+    """Return whether steps or people say what they do with samples; else, each trial has one, and that is all."""
+    changed = any(isinstance(one.change, MoveSample | SplitSample | LoseSample) for one in journal)
+    return changed or any(step.sample != _NOTHING for step in steps)
 
 
 def _weighed(sample: SampleRecord, mass: float, event: SampleEvent) -> SampleRecord:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from campaigns.decisions import SampleChange
 from campaigns.laboratory import StepConfig
-from campaigns.sample_steps import SampleConfig, mass_of
+from campaigns.sample_steps import mass_of
 from loop.core.records import TrialRecord
-from loop.core.samples import SampleRecord, SampleRegister
+from loop.core.samples import SampleRecord, SampleRegister, are_told_of
 from loop.execution.campaign_state import CampaignState
 from loop.execution.holds import Held, PossibleJob
-
-_NOTHING = SampleConfig()
 
 
 class SampleTracker:
@@ -34,8 +31,7 @@ class SampleTracker:
     @property
     def _told(self) -> bool:
         """Whether steps or people say what they do with samples: else, each trial has one."""
-        changed = any(isinstance(one.change, SampleChange) for one in self._state.journal)
-        return changed or any(step.sample != _NOTHING for step in self._state.campaign.steps)
+        return are_told_of(self._state.campaign.steps, self._state.journal)
 
     def of_job(self, trial: TrialRecord, step: StepConfig) -> str:
         """Return the id of the sample that the next job of a trial has."""

@@ -32,6 +32,7 @@ from loop.report.result_section import (
     trade_off_parts,
     volume_parts,
 )
+from loop.report.sample_section import sample_parts
 from loop.report.standard_section import standard_parts
 from loop.report.trial_section import all_trial_parts, prediction_parts, timeline_parts
 from loop.storage.campaign_status import EARLIER_WEIGHTS
@@ -83,6 +84,7 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
         *([] if front else [("ranking", "Ranking", ranking_parts(content))]),
         ("timeline", "Stations over lab time", timeline_parts(content)),
         *([("standards", "Calibration standards", standard_parts(content))] if content.standards else []),
+        *([("samples", "Samples", sample_parts(content))] if content.samples else []),
         *([("amendments", "Amendments", _amendments(content))] if content.amendments else []),
         ("budget", "Budget", _budget(content)),
         ("reproducibility", "Reproducibility", _reproducibility(content)),

@@ -17,6 +17,7 @@ from loop.core.inspection_cards import ModelInspection
 from loop.core.journal import Amendment, weights_version
 from loop.core.pareto import Front, front_of
 from loop.core.records import PosteriorBest, TrialRecord
+from loop.core.samples import SampleRecord, SampleRegister, are_told_of
 from loop.core.standard_runs import StandardRun
 from loop.core.stopping import Spent, spent
 from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs
@@ -44,6 +45,7 @@ class Content:
         posterior: that candidate, with the 95 % interval of its score; None while there is none.
         earlier_weights: whether that score is by weights that were amended since.
         inspection: what the models say of the space.
+        samples: what became of each, where steps or people say what they do with them.
         standards: what stations gave for their calibration standards.
     """
 
@@ -60,6 +62,7 @@ class Content:
     earlier_weights: bool = False
     inspection: ModelInspection = NOT_ASKED
     standards: Sequence[StandardRun] = ()
+    samples: Sequence[SampleRecord] = ()
 
     @cached_property
     def objective(self) -> Objective:
@@ -120,6 +123,10 @@ def read_content(reader: Reader) -> Content:
     runs = [StandardRun(**kept) for kept in reader.artefacts(STANDARD_RUN).values()]
     content = Content(record, shown, trials, sessions, now, pool, pictures, amendments)
     content = replace(content, standards=sorted(runs, key=lambda run: (run.station, run.number)))
+    if are_told_of(campaign.steps, amendments):
+        steps = {step.name: step for step in campaign.steps}
+        found = SampleRegister(steps, trials, reader.sample_uses(), amendments)
+        content = replace(content, samples=list(found.by_id.values()))
     if content.front is not None:
         return content
     kept = reader.posterior_best()

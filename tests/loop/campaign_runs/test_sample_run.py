@@ -17,6 +17,8 @@ from campaigns.values import TrialState
 from loop.cli.run_orders import stop_after
 from loop.cli.sample_orders import lose_sample, move_sample, split_sample
 from loop.core.events import Event, StepEnded, StepStarted
+from loop.report.report_content import read_content
+from loop.report.sample_section import sample_parts
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import request_lines, stored_requests
 from loop.terminal.sample_view import position_rows, sample_rows, stored_samples
@@ -54,6 +56,8 @@ def test_samples_go_through_their_positions_killed_or_not(tmp_path: Path) -> Non
     assert found.by_id["0"].mass == pytest.approx(180 + 100 * x)
     assert ("at shelf", "samples 0, 1, 2") in position_rows(Reader(url(tmp_path)))
     assert ("position", "shelf") in sample_rows(Reader(url(tmp_path)), "0")
+    shown = "".join(sample_parts(read_content(Reader(url(tmp_path)))))
+    assert "<td>20 mg consumed</td><td>step_1 at bench_1</td>" in shown
 
 
 class Colleague:
