@@ -20,6 +20,7 @@ def manual_steps(sections: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what does not belong together of instructions, asks and the stations of a step."""
     if "stations" not in sections or "workflow" not in sections:
         return
+    yield from _people(sections["stations"])
     for where, step in all_steps(sections["workflow"], sections.get("fidelities", {})):
         kinds = [sections["stations"][name].kind for name in step.stations if name in sections["stations"]]
         if len(kinds) < len(step.stations):
@@ -34,6 +35,19 @@ def manual_steps(sections: Mapping[str, Any]) -> Iterator[Problem]:
             key = "instructions" if step.instructions else "asks"
             message = "is what people are told, and no station of the step is of kind: manual"
             yield Problem(f"{where}.{key}", f"{message}; remove it, or name such a station")
+
+
+def _people(stations: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is asked of a station that is a person, and that only an instrument can do."""
+    for name, station in stations.items():
+        if station.kind != MANUAL:
+            continue
+        if station.capacity > 1:
+            message = f"got {station.capacity}; a person confirms one sample at a time; remove it"
+            yield Problem(f"stations.{name}.capacity", message)
+        for key in ("safe", "standard"):
+            if getattr(station, key, None):
+                yield Problem(f"stations.{name}.{key}", f"{name} is a person, whom nothing sets or reads; remove {key}")
 
 
 def _told(where: str, step: StepConfig, stations: Mapping[str, Any]) -> Iterator[Problem]:

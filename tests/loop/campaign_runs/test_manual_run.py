@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from campaigns.decisions import AnswerStep
 from campaigns.errors import CampaignError
@@ -18,8 +20,10 @@ from loop.cli.run_orders import stop_after
 from loop.core.events import Amended, Event, StepStarted, Warned
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import request_lines, stored_requests
+from loop.validation.lab_checks import check_lab
 from tests.loop.conftest import Bench
 from tests.loop.manual_steps import by_hand
+from tests.loop.sampled import loaded, run_sampled
 
 pytestmark = pytest.mark.slow
 
@@ -225,3 +229,25 @@ def test_an_answer_that_was_taken_before_a_kill_counts_after_it_and_one_to_an_ea
 def undecided(bench: Bench) -> None:
     with closing(sqlite3.connect(bench.folder / "test.db")) as store, store:
         store.execute("UPDATE amendment SET first = NULL")
+
+
+def test_a_person_may_stand_in_a_lab_file_within_its_limits(tmp_path: Path) -> None:
+    data = by_hand(budget={"trials": 1})
+    kim = data.pop("stations")["kim"] | {"limits": {"x": {"unit": "1", "low": 0, "high": 1}}}
+    lab = {"lab": data["lab"], "stations": {"kim": kim}}
+    (tmp_path / "lab.yaml").write_text(yaml.safe_dump(lab))
+    data["lab"] = {"kind": "file", "path": "lab.yaml"}
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            list(confirm(["0", *WORDS], url, "done"))
+
+    (trial,) = run_sampled(data, tmp_path, on_event).trials
+    assert trial.state is TrialState.COMPLETED
+    assert Reader(url).stored_campaign().step("weigh").asks.keys() == {"height", "mass", "barcode"}
+    lab["stations"]["kim"]["limits"]["x"]["high"] = 0.5
+    (tmp_path / "lab.yaml").write_text(yaml.safe_dump(lab))
+    (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(CampaignError, match=r"allowed: 0 to 0\.5"):
+        check_lab(loaded(data, tmp_path), tmp_path / "campaign.yaml")

@@ -26,6 +26,7 @@ def said(data: dict[str, Any], folder: Path) -> str:
     return ""
 
 
+WHOLE = {"unit": "1", "limits": [0, 1]}
 NARROW = {"unit": "1", "limits": [0, 0.5]}
 SIMULATED = {"height": {"unit": "1", "simulated": 0.5}}
 
@@ -43,6 +44,7 @@ SIMULATED = {"height": {"unit": "1", "simulated": 0.5}}
         ({"stations": {"kim": {"kind": "manual", "setpoints": {"x": NARROW, "y": NARROW}}}}, "allowed: 0 to 0.5"),
         ({"step": {"recipe": {"x": "$x", "y": "$y", "z": 3}}}, "has no setting 'z'"),
         ({"stations": {"kim": {"kind": "manual", "setpoints": {"x": {"unit": "1"}}}}}, "a person states neither"),
+        ({"stations": {"kim": {"kind": "manual", "setpoints": {"x": WHOLE, "y": WHOLE}, "capacity": 4}}}, "one sample"),
         ({"step": {"stations": ["kim", "plate"]}}, "name one sort"),
         ({"lab": {"kind": "virtual"}}, "say how long weigh takes there"),
         ({"lab": {"kind": "virtual"}, "step": {"duration": "600 + 60 * x"}}, "say how long weigh takes there"),
