@@ -129,6 +129,49 @@ def test_a_motor_over_epics_is_moved_and_read(tmp_path: Path, motor_port: int) -
         assert trial.metrics["place"].value == pytest.approx(float(trial.candidate.parameters["x"]), abs=0.05)
 
 
+WATCHED = """\
+lab: {kind: real, epics_servers: ['127.0.0.1:PORT']}
+stations:
+  stage:
+    kind: device
+    device: "ophyd:EpicsMotor"
+    settings: {prefix: "sim:mtr1"}
+    setpoints: {x: {unit: mm, limits: [0, 10], tolerance: 0.05 mm, timeout: 1 min}}
+    units: {stage: mm}
+    requires: ["flow > 5 L/min"]
+readings:
+  flow: {device: "ophyd:EpicsSignalRO", settings: {read_pv: "sim:mtr2.VELO"}, unit: L/min}
+"""
+
+
+def put(port: int, motor: int, velocity: float) -> None:
+    """Set the velocity of a simulated motor."""
+    environment = os.environ | LOOPBACK | {"EPICS_CA_ADDR_LIST": f"127.0.0.1:{port}"}
+    command = [sys.executable, "-m", "caproto.commandline.put", f"sim:mtr{motor}.VELO", str(velocity)]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_an_interlock_on_a_process_variable_holds_a_station_and_ends_its_job(tmp_path: Path, motor_port: int) -> None:
+    text = CAMPAIGN.replace("lab: {kind: real}", "lab: {kind: file, path: lab.yaml}").replace("trials: 4", "trials: 1")
+    text = text.replace("stations:\n  stage: {kind", "stations: {}\nunused: {kind")
+    lines = [line for line in text.splitlines() if not line.startswith("unused")]
+    (tmp_path / "test.yaml").write_text("\n".join(lines))
+    (tmp_path / "lab.yaml").write_text(WATCHED.replace("PORT", str(motor_port)))
+    put(motor_port, 1, 0.05)  # so that the first move lasts until it is ended
+    put(motor_port, 2, 2.0)
+    process, seen = run(tmp_path), []
+    for line in process.output:
+        seen.append(line)
+        if "warning: stage: interlock: flow is 2 L/min; required: flow > 5 L/min" in line:
+            put(motor_port, 2, 10.0)
+        if "trial 0: go begins at stage" in line:
+            put(motor_port, 2, 1.0)
+    assert process.end()[1] == 0, "".join(seen)
+    (trial,) = Reader(f"sqlite:///{tmp_path / 'test.db'}").trials()
+    assert trial.state is TrialState.UNCERTAIN
+    assert trial.reason == "stage: aborted: interlock: flow is 1 L/min; required: flow > 5 L/min"
+
+
 def test_a_motor_that_does_not_answer_is_a_fault_of_the_lab(tmp_path: Path) -> None:
     text = CAMPAIGN.replace(
         "kind: real", f"kind: real, epics_servers: ['127.0.0.1:{unused_port()}'], connection_timeout: 0.5 s"
