@@ -1,10 +1,11 @@
 """Kill a campaign at random instants until it has finished, and compare it with one that was left alone.
 
     python -m benchmarks.crash
+    python -m benchmarks.crash --lab epics --kills 100
 
 Each session is ended by ``kill -9`` after a random time of work; then the same command is given again. At the end
 nothing may be lost, no step of a sample may have been begun twice, and the trials have to be those of an undisturbed
-campaign: same candidates, same measurements, same order.
+campaign: same candidates, same measurements, same order. With furnaces over EPICS see ``benchmarks.crash_epics``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.crash_epics import crash
 from benchmarks.errors import start
 from campaigns.values import TrialState
 from loop.storage.reader import Reader
@@ -33,14 +36,24 @@ _CAMPAIGN = Path(__file__).parents[1] / "campaigns" / "calcination.yaml"
 _BEGINS = "proposed"
 
 
+class Lab(StrEnum):
+    """Whose instruments are driven."""
+
+    VIRTUAL = "virtual"
+    EPICS = "epics"
+
+
 def main(
     kills: Annotated[int, typer.Option(min=1, help="Sessions that are killed at most.")] = 12,
     trials: Annotated[int, typer.Option(min=1, help="Trials of the campaign.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the instants.")] = 0,
+    lab: Annotated[Lab, typer.Option(help="virtual, or epics: furnaces with a server of their own.")] = Lab.VIRTUAL,
 ) -> None:
     """Kill, go on, compare, and print the verdict."""
     console, generator = Console(), random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
+        if lab is Lab.EPICS:
+            sys.exit(bool(crash(Path(folder), kills, seed, console).wrong))
         left_alone, killed = Path(folder, "left_alone"), Path(folder, "killed")
         for place in (left_alone, killed):
             place.mkdir()

@@ -58,6 +58,16 @@ class EpicsServer:
                 f"the EPICS server of the furnaces did not start on port {self.port}; see its messages above"
             )
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """Kill the server, as a power cut would."""
         self._process.kill()

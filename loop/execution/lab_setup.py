@@ -140,7 +140,7 @@ def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRec
         device = found["device"]
         memory = {} if device.remembers_jobs else {"job_memory": JobMemory(memory_folder(records.state, name))}
         made = called(device, config.device, where, name=name, clock=lab.clock, **memory, **config.settings)
-        return _begun(made, where)
+        return _answering(_begun(made, where), config.device, records.patience)
     made = bound_instrument((name, config), found, lab.clock, records)
     if isinstance(lab, RealLab):
         lab.on_close(made.close)
@@ -167,6 +167,19 @@ def _in_process(name: str, config: StationConfig, lab: Lab, records: JobRecords)
     except ConnectionError as error:
         raise LabError(f"{name}: {error}") from error
     return ProcessInstrument.of(facts)(name=name, clock=lab.clock, driver=driver)
+
+
+def _answering(made: JobInstrument, path: str, patience: float) -> JobInstrument:
+    """Return an instrument once its signals are connected, as those over EPICS are some time after it was made.
+
+    Raises:
+        LabError: they are not in time.
+    """
+    try:
+        made.wait_for_connection(timeout=patience)
+    except TimeoutError as error:
+        raise LabError(f"{made.name} ({path}) does not answer within {patience:g} s: {error}") from error
+    return made
 
 
 def _begun(made: Any, where: str) -> JobInstrument:
