@@ -75,14 +75,18 @@ def stale(now: SampleReading, last: SampleReading, first: Sequence[SampleReading
 
 
 def _repeated(now: SampleReading, last: SampleReading, first: Sequence[SampleReading]) -> Iterator[str]:
-    """Yield the arrays that are the same as those of another candidate, although they are none by nature."""
+    """Yield the arrays that are the same as those of another candidate, although they are none by nature.
+
+    One that rises or falls all the way, beside others that differ, is an axis: times of two samples with one recipe.
+    """
     arrays = [name for name, value in now.values.items() if is_data(value)]
     arrays = arrays or [n for n, value in now.values.items() if is_array(value) and not is_constant(value)]
     same = [name for name in arrays if _equal(now.values[name], last.values.get(name))]
     axes = all(_is_even(now.values[name]) for name in arrays)
     for name in same:
         varied = any(not _equal(a.values.get(name), b.values.get(name)) for a, b in pairwise(first))
-        if varied or (len(same) == len(arrays) and not axes):
+        axis = len(same) < len(arrays) and _is_monotonic(now.values[name])
+        if (varied and not axis) or (len(same) == len(arrays) and not axes):
             yield name
 
 
@@ -105,6 +109,12 @@ def _is_even(value: Any) -> bool:
     scales = [numbers] + ([np.log(numbers)] if (numbers > 0).all() else [])
     steps = [np.diff(scale) for scale in scales]
     return any(bool(np.ptp(each) <= _EVEN * abs(each.mean())) for each in steps)
+
+
+def _is_monotonic(value: Any) -> bool:
+    """Return whether an array rises or falls from point to point."""
+    steps = np.diff(np.asarray(value, dtype=float))
+    return bool((steps > 0).all() or (steps < 0).all())
 
 
 def is_data(value: Any) -> bool:

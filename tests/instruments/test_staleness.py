@@ -101,3 +101,13 @@ def test_a_server_whose_clock_is_behind_is_held_to_when_it_was_told_the_token() 
     assert judged(behind(0), behind(1), behind(2, updated=False)) == (
         "stale data: counts is not updated since before the job began",
     )
+
+
+def test_times_of_two_samples_with_one_recipe_are_the_same_and_a_frozen_curve_beside_them_is_not() -> None:
+    def logged(number: int, hours: float, curve: list[float]) -> SampleReading:
+        return sample(number, times=[*np.geomspace(1.0, 5.0, 40), *np.linspace(6.0, hours, 40)], temperatures=curve)
+
+    seen = [logged(0, 9.0, counts()), logged(1, 8.0, counts()), logged(2, 8.0, counts())]
+    assert judged(*seen) == ()
+    again = logged(3, 8.0, list(seen[-1].values["temperatures"]))
+    assert judged(*seen, again) != ()
