@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -47,6 +48,9 @@ class LateJobs:
         self._waited: dict[str, LateJob] = {}
         self._done: list[LateJob] = []
         self._given_up: dict[str, str] = {}
+        self._asked: set[str] = set()  # stations that are at a question
+        self._said: set[str] = set()  # tokens of the jobs of which people have said meanwhile that they are done
+        self._lock = threading.Lock()  # people speak in the session's thread, and instruments in the clock's
 
     def holds(self, station: str) -> bool:
         """Return whether a station has a late job that is waited for, or to be collected."""
@@ -68,9 +72,10 @@ class LateJobs:
         self._waited[station] = late
 
         def answered(done: bool | None) -> None:
-            if self._waited.get(station) is not late:
-                self._clock.leave()  # it is done, as somebody has said meanwhile
-                return
+            with self._lock:
+                self._asked.discard(station)
+                if late.token in self._said:
+                    done = True
             if done is False or (done is None and known):
                 if self._clock.now() < late.ends:
                     self._clock.call_later(pause, ask, station)
@@ -83,6 +88,10 @@ class LateJobs:
             news()
 
         def ask() -> None:
+            with self._lock:
+                if self._waited.get(station) is not late:
+                    return  # it is done, as somebody has said meanwhile
+                self._asked.add(station)
             self._stations[station].ask(lambda instrument: _is_done(instrument, late.token), answered)
 
         if known:
@@ -91,9 +100,15 @@ class LateJobs:
             ask()
 
     def end(self, late: LateJob) -> None:
-        """Take note that a job is done, as somebody says; it is to be collected now."""
-        self._waited.pop(late.station, None)
-        self._done.append(late)
+        """Take note that a job is done, as somebody says; it is collected once its station is at no question of it."""
+        with self._lock:
+            waited = self._waited.get(late.station)
+            if waited is not None and waited.token == late.token:
+                if late.station in self._asked:
+                    self._said.add(late.token)
+                    return
+                del self._waited[late.station]
+            self._done.append(late)
 
     def take(self) -> list[LateJob]:
         """Return the jobs that were done since, to be collected now, each once."""
