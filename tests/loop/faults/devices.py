@@ -113,7 +113,6 @@ class Oven(EpicsFurnace):
         self._fault, self._read = fault, False
         self._odd, self._settled = False, 0
         super().__init__(prefix, name=name, **more)
-        self.wait_for_connection(timeout=20.0)
         for signal in (self.phase, self.state, self.token):
             signal._timeout = 0.3
         self.made.append(self)

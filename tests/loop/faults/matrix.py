@@ -24,7 +24,7 @@ class Kind:
         name: in a cell's name.
         title: of its column.
         about: what stands there.
-        device: dotted path of the test's device.
+        device: dotted path of the test's device; empty for a person.
         settings: of the device; ``{floor}`` is replaced.
         more: what else the campaign file says of the station.
         setting: what its recipe sets, from ``low`` to ``high`` in ``unit``.
@@ -93,6 +93,17 @@ KINDS = (
         },
         served=True,
     ),
+    Kind(
+        name="manual",
+        title="person",
+        about="a station of kind `manual`, where somebody is asked to do a step and to enter what they read",
+        device="",
+        settings={},
+        setting=("x", "mm", 1.0, 9.0),
+        signal=("reading", "mm", 2.0),
+        instrument="person",
+        more={"setpoints": {"x": {"unit": "mm", "limits": [0, 10]}}},
+    ),
 )
 
 
@@ -115,7 +126,7 @@ LIMIT = 2.0
 """Time limit of the step in seconds where it decides; else it is far away."""
 TIME_LIMIT = Bound("the step's time limit", LIMIT)
 TWICE = Bound("twice the step's time limit", 2 * LIMIT)
-ANALYSIS_LIMIT = 3.0
+ANALYSIS_LIMIT = 5.0
 """Time limit of the analysis in seconds where it decides."""
 ITS_LIMIT = Bound("`analysis_timeout`", ANALYSIS_LIMIT)
 
@@ -198,7 +209,7 @@ _ANALYSIS = Outcome(TrialState.QUARANTINED, Cause.ANALYSIS, learnt=NOTHING)
 _CRACKED = Outcome(TrialState.FAILED, Cause.SAMPLE, "the pellet is cracked", learnt=FAILURE)
 _NAN = Outcome(TrialState.QUARANTINED, Cause.DATA, "not finite", learnt=NOTHING)
 _AS_SOFT = SameAs("soft")
-_ALL = ("soft", "process", "epics", "plain")
+_ALL = ("soft", "process", "epics", "plain", "manual")
 _SHORT = {"timeout": f"{LIMIT} s"}
 
 
@@ -207,6 +218,7 @@ def _everywhere(outcome: Outcome, **others: Cell) -> dict[str, Cell]:
 
 
 _NO_SERVER = "has no server"
+_NO_DRIVER = "has no driver that could do so"
 FAULTS = (
     Fault(
         "controller_killed",
@@ -223,6 +235,7 @@ FAULTS = (
             process="its driver ends with the controller, and has no server",
             epics=replace(_LOST, reason="does not know job", device="begin"),
             plain=replace(_LOST, reason="nobody can tell how far job", device="begin"),
+            manual=_NO_SERVER,
         ),
         killed=True,
         action="restart",
@@ -230,7 +243,11 @@ FAULTS = (
     Fault(
         "silent",
         "The instrument does not answer for a while, and does again",
-        _everywhere(_WAITED, soft="its driver is called in the controller, and has no link of its own"),
+        _everywhere(
+            _WAITED,
+            soft="its driver is called in the controller, and has no link of its own",
+            manual="has the step's time limit to answer",
+        ),
         action="fall_silent",
     ),
     Fault(
@@ -242,6 +259,7 @@ FAULTS = (
             process=_NO_SERVER,
             epics=replace(_GONE, reason="does not answer|Failed to connect"),
             plain=_GONE,
+            manual=_NO_SERVER,
         ),
         step=_SHORT,
         action="disappear",
@@ -254,6 +272,7 @@ FAULTS = (
             soft=_NO_SERVER,
             epics=replace(_LOST, reason="find out what it did|does not know job", device="begin"),
             plain=replace(_LOST, state=TrialState.FAILED, reason="is at 0.0", device="begin"),
+            manual=_NO_SERVER,
         ),
         action="restart",
     ),
@@ -270,6 +289,7 @@ FAULTS = (
             ),
             epics=replace(_DONE, within=TWICE),
             plain=replace(_LOST, reason="did not end within", device="stopped", within=TIME_LIMIT),
+            manual=_NO_DRIVER,
         ),
         driver="callback",
         action="let_be_late",
@@ -278,14 +298,14 @@ FAULTS = (
     Fault(
         "busy",
         "The instrument is at somebody else's job",
-        _everywhere(_WAITED),
+        _everywhere(_WAITED, manual="is asked for one thing after the other"),
         action="lend",
         held=False,
     ),
     Fault(
         "unread",
         "Reading fails once after the job is done",
-        _everywhere(_DONE),
+        _everywhere(_DONE, manual=_NO_DRIVER),
         driver="read",
         held=False,
     ),
@@ -304,7 +324,10 @@ FAULTS = (
         "analysis_hangs",
         "The analysis never ends",
         _everywhere(
-            replace(_ANALYSIS, reason="it took longer than", within=ITS_LIMIT), process=_AS_SOFT, epics=_AS_SOFT
+            replace(_ANALYSIS, reason="it took longer than", within=ITS_LIMIT),
+            process=_AS_SOFT,
+            epics=_AS_SOFT,
+            manual=_AS_SOFT,
         ),
         step={"analysis": "tests.loop.faults.analyses:hanging", "analysis_timeout": f"{ANALYSIS_LIMIT} s"},
         held=False,
@@ -312,7 +335,9 @@ FAULTS = (
     Fault(
         "analysis_exits",
         "The analysis calls `sys.exit`",
-        _everywhere(replace(_ANALYSIS, reason="SystemExit: no licence"), process=_AS_SOFT, epics=_AS_SOFT),
+        _everywhere(
+            replace(_ANALYSIS, reason="SystemExit: no licence"), process=_AS_SOFT, epics=_AS_SOFT, manual=_AS_SOFT
+        ),
         step={"analysis": "tests.loop.faults.analyses:exiting"},
         held=False,
     ),
@@ -322,6 +347,7 @@ FAULTS = (
         _everywhere(
             replace(_LOST, state=TrialState.FAILED, reason="SystemExit: no licence", device=""),
             epics=replace(_LOST, reason="SystemExit: no licence", device=""),
+            manual=_NO_DRIVER,
         ),
         driver="exit",
         held=False,
@@ -352,11 +378,12 @@ FAULTS = (
     ),
     Fault(
         "cracked",
-        "The instrument says that the sample cannot be made",
+        "The instrument, or the person, says that the sample cannot be made",
         _everywhere(
             _CRACKED,
             epics="this furnace says nothing of samples",
             plain=replace(_CRACKED, device=""),
+            manual=replace(_CRACKED, reason="it is cracked"),
         ),
         driver="cracked",
         held=False,
@@ -364,7 +391,7 @@ FAULTS = (
     Fault(
         "nan",
         "The instrument reads no number",
-        _everywhere(_NAN, process=_AS_SOFT),
+        _everywhere(_NAN, process=_AS_SOFT, manual="is told at once, and asked again"),
         driver="nan",
         held=False,
     ),

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import pytest
 import yaml
 
 from campaigns.campaign import Campaign
-from campaigns.errors import LabError
+from campaigns.errors import LabError, StoreError
 from campaigns.values import TrialState
 from instruments.devices import epics_furnace
+from loop.cli.manual_answers import confirm, fail
 from loop.core.events import Event, Proposed, StationsReady, TrialEnded, Warned
 from loop.core.records import TrialRecord
 from loop.execution import dispatcher
@@ -37,6 +39,44 @@ SLACK = 30.0
 ALLOWED = "600 s"
 """Time limit of a step that is not to decide."""
 CELLS = [(fault, kind) for fault in FAULTS for kind in KINDS if isinstance(fault.cells[kind.name], Outcome)]
+
+
+class Person:
+    """Somebody who does the steps of a campaign, and enters what they read."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell, self._floor = cell, cell.floor
+
+    def answer(self) -> None:
+        """Answer until both trials have ended."""
+        asked: set[str] = set()
+        until(lambda: self._cell.error is not None or self._has_answered(asked))
+
+    def _has_answered(self, asked: set[str]) -> bool:
+        trials: list[TrialRecord] = []
+        if (self._cell.folder / "test.db").exists():
+            with suppress(StoreError):  # it is just being made
+                trials = Reader(self._cell.url).trials()
+        for trial in trials:
+            token = trial.steps[-1].token if trial.steps else ""
+            if trial.state not in (TrialState.DISPATCHED, TrialState.UNCERTAIN):
+                continue
+            if token not in asked:
+                asked.add(token)
+                self._floor.note("person", "begin", token)
+            if not self._floor.held and f"person done {token}" not in self._floor.journal.read_text():
+                self._enter(trial)
+                self._floor.note("person", "done", token)
+        time.sleep(0.05)
+        return len(trials) == 2 and all(trial.state.ended for trial in trials)
+
+    def _enter(self, trial: TrialRecord) -> None:
+        number, url = str(trial.number), self._cell.url
+        if trial.number == 0 and self._cell.fault.driver == "cracked":
+            list(fail([number], url, "it is cracked", spoilt=True))
+        else:
+            reading = 2.0 * float(trial.candidate.parameters["it"])
+            list(confirm([number, f"reading={reading} mm"], url, "done"))
 
 
 class Server:
@@ -104,8 +144,6 @@ class Cell:
         """The campaign."""
         kind = self.kind
         (setting, unit, low, high), (signal, read_in, _) = kind.setting, kind.signal
-        settings = {key: text.format(floor=self.floor.folder) for key, text in kind.settings.items()}
-        station = {"kind": "device", "device": kind.device, "settings": settings | {"fault": self.fault.driver}}
         step = only_step(
             ["result"],
             stations=["place"],
@@ -116,6 +154,8 @@ class Cell:
         )
         if "analysis" in self.fault.step:
             del step["analysis_settings"]
+        if not kind.device:
+            step |= {"instructions": "Move sample {sample} by {x}", "asks": {signal: {"unit": read_in}}}
         lab: dict[str, Any] = {"kind": "real"}
         if kind.served:
             lab["epics_servers"] = [f"127.0.0.1:{self.server.port}"]
@@ -127,10 +167,17 @@ class Cell:
             "objective": {"terms": [{"goal": "maximise", "metric": "result", "scale": 1.0}]},
             "planner": {"initial": 9},
             "lab": lab,
-            "stations": {"place": station | dict(kind.more)},
+            "stations": {"place": self._station | dict(kind.more)},
             "workflow": [step | dict(self.fault.step)],
             "budget": {"trials": 2, "wall_time": "1 h"},
         }
+
+    @property
+    def _station(self) -> dict[str, Any]:
+        if not self.kind.device:
+            return {"kind": "manual"}
+        settings = {key: text.format(floor=self.floor.folder) for key, text in self.kind.settings.items()}
+        return {"kind": "device", "device": self.kind.device, "settings": settings | {"fault": self.fault.driver}}
 
     @property
     def url(self) -> str:
@@ -154,6 +201,8 @@ class Cell:
             assert self.server.process
         if self.fault.held:
             self.floor.hold()
+        if not self.kind.device:
+            self._meanwhile(Person(self).answer)
         if self.fault.killed:
             self._be_killed()
         elif self.fault.held:
@@ -166,7 +215,7 @@ class Cell:
             self._settled()
             assert self.server.process
             self._session()
-        elif self._session().interrupted:
+        elif self._session().interrupted and self.error is None:
             self.stop.clear()
             self.abort.clear()
             self.floor.release()
@@ -178,15 +227,16 @@ class Cell:
 
         self.parts = planned(self.data)
         options = RunOptions(self.url, yaml.safe_dump(self.data), stop=self.stop, abort=self.abort)
-        gives_up = threading.Timer(WAITED + SLACK, self._give_up)
+        gives_up = threading.Timer(WAITED + SLACK, self._give_up, [AssertionError("the session does not end")])
         gives_up.start()
         try:
             return conduct(self.parts, options, self._hear)
         finally:
             gives_up.cancel()
 
-    def _give_up(self) -> None:
-        self.error = AssertionError("the session does not end")
+    def _give_up(self, error: BaseException) -> None:
+        """End the session, and say why."""
+        self.error = error
         self.floor.release()
         self.stop.set()
         self.abort.set()
@@ -203,7 +253,7 @@ class Cell:
             try:
                 act()
             except BaseException as error:  # noqa: BLE001 - it is raised in the test's own thread
-                self.error = error
+                self._give_up(error)
 
         threading.Thread(target=guarded, name="meanwhile", daemon=True).start()
 
