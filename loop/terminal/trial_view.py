@@ -32,10 +32,12 @@ from loop.core.outcome_constraints import broken_text, doubtful_text
 from loop.core.pareto import Front
 from loop.core.proposals import Proposal
 from loop.core.records import Document, Transition, TrialRecord
+from loop.core.standard_runs import StandardRun, in_doubt
 from loop.core.term_contributions import term_contributions, term_label
 from loop.storage.campaign_status import stored_front, stored_objective, stored_results
 from loop.terminal.console import labelled, new_table
 from loop.terminal.model_view import describe_model, short
+from loop.terminal.requests_view import stored_standards
 from loop.terminal.sample_view import history_rows, stored_samples, uses_samples
 
 if TYPE_CHECKING:
@@ -50,11 +52,9 @@ def trial_parts(store: Reader, number: int) -> RenderableType:
     units, front = parameter_units(source), stored_front(store, trials)
     objective = stored_objective(store)
     one = by_trial(stored_results(store, trials)).get(number)
+    doubts = [*_doubt_rows(trial, stored_standards(store)), *_candidate_rows(one, objective)]
     parts: list[tuple[str, Table]] = [
-        (
-            f"trial {trial.number}",
-            labelled([*_trial_rows(trial, units, front, objective), *_candidate_rows(one, objective)]),
-        ),
+        (f"trial {trial.number}", labelled([*_trial_rows(trial, units, front, objective), *doubts])),
         ("score by terms", _terms_table(trial, front, objective)),
         ("why it was proposed", labelled(_proposal_rows(trial, units, _merit(store, trial, front), objective))),
         *_model_parts(trial, model_columns(source)),
@@ -96,6 +96,13 @@ def _trial_rows(
         yield "regret estimate at that time", regret_text(trial.regret)
     yield "created", date_time(trial.created)
     yield "ended", date_time(trial.ended)
+
+
+def _doubt_rows(trial: TrialRecord, runs: Sequence[StandardRun]) -> Iterator[tuple[str, str]]:
+    """Yield the calibration standards that put a trial in doubt."""
+    for run in runs:
+        if not run.good and in_doubt(run, runs, [trial]):
+            yield "standard off", f"after it, that of {run.station} gave {run.text}"
 
 
 def _candidate_rows(one: CandidateResult | None, objective: Objective | None) -> Iterator[tuple[str, str]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from campaigns.decisions import StationMode
 from campaigns.load import load_campaign
@@ -18,6 +21,7 @@ from loop.report.campaign_report import write_report
 from loop.storage.reader import Reader
 from loop.terminal.requests_view import stored_requests, stored_standards
 from loop.terminal.status_view import status_rows
+from loop.terminal.trial_view import trial_parts
 from tests.ruled_campaigns import write_ruled
 
 pytestmark = pytest.mark.slow
@@ -95,6 +99,14 @@ class Scales(JobInstrument):
 def mass(data, context):
     return Measurement({"mass": MetricValue(data["shown"], 0.1, "mg")})
 """
+
+
+def shown(reader: Reader, number: int) -> str:
+    """Return what 'athanor show' prints of a trial, with a colon between labels and values."""
+    console = Console(file=io.StringIO(), width=200)
+    with console.capture() as capture:
+        console.print(trial_parts(reader, number))
+    return re.sub(r"standard off\s+", "standard off: ", capture.get())
 
 
 class Weighing:
@@ -187,6 +199,8 @@ def test_a_station_that_is_only_flagged_goes_on_and_the_trials_are_asked_about(t
     assert weighing.weighed == ["standard", "0", "1", "standard", "2", "3"]
     (asked,) = stored_requests(weighing.reader)
     assert "measured since the last good one: trials 0 and 1" in asked.what
+    said = "standard off: after it, that of balance gave 102.00 ± 0.10 mg; expected 100.00 ± 0.50 mg"
+    assert [said in shown(weighing.reader, number) for number in range(4)] == [True, True, False, False]
     list(set_stations(["balance"], weighing.url, "2 mg do not matter", StationMode.IN))
     assert stored_requests(weighing.reader) == []
 
