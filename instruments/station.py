@@ -163,8 +163,10 @@ class Watchdog(DuringTask):
                 self._look()
 
     def _look(self) -> None:
+        if not self._task.party.at_work:
+            self.progress()  # however long others held up lab time, of which it waits for some
         idle = time.monotonic() - self._since
-        stuck = self._task.party.at_work and idle > self._patience
+        stuck = idle > self._patience
         if stuck and self._aborting:
             self.lost = True
             blocked = f"StepError: the driver blocks its station, for {idle:.1f} s and more; restart it"

@@ -159,7 +159,7 @@ def test_a_furnace_that_does_not_heat_is_no_success(crew_of: Callable[..., Crew[
 
 @pytest.mark.slow
 def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
-    crew = crew_of(Fault(3, "xrd", "block"), backstop=0.2)
+    crew = crew_of(Fault(3, "xrd", "block"), backstop=1.0)
     crew.run(job("oven"))
     crew.submit(job("oven", trial=4))
     crew.submit(job("xrd"))
@@ -181,7 +181,7 @@ def test_a_blocked_driver_loses_its_station_and_no_other(crew_of: Callable[..., 
 def test_a_foreign_status_that_never_ends_is_given_up_after_the_backstop(
     crew_of: Callable[..., Crew[VirtualLab]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crew = crew_of(backstop=0.2)
+    crew = crew_of(backstop=1.0)
     monkeypatch.setattr(crew.lab.instrument("oven"), "set", lambda *_, **__: Status())
     (result,) = crew.run(job("oven"))
     assert result.error.startswith("aborted: no progress for")
