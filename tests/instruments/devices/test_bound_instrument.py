@@ -172,8 +172,15 @@ def test_of_a_job_that_was_cut_short_nobody_can_tell_and_nothing_is_repeated(ope
     assert stage.never_began("t4-move")
 
 
+class Stuck(SynAxis):
+    """An axis that never arrives."""
+
+    def set(self, value: float) -> Any:  # noqa: ARG002
+        return Status(self)
+
+
 def test_a_job_that_takes_too_long_is_stopped_and_unknown(opened: Open) -> None:
-    crew = opened(peak(SynAxis(name="motor", delay=1)), x=X.model_copy(update={"timeout": 0.1}))
+    crew = opened(peak(Stuck(name="motor")), x=X.model_copy(update={"timeout": 0.1}))
     result = did(crew)
     assert not result.ok
     assert "TimeoutError" in (result.error or "")
@@ -182,7 +189,7 @@ def test_a_job_that_takes_too_long_is_stopped_and_unknown(opened: Open) -> None:
 
 @pytest.mark.slow
 def test_a_job_over_its_step_s_time_limit_is_given_up(opened: Open) -> None:
-    crew = opened(peak(SynAxis(name="motor", delay=1)), x=X)
+    crew = opened(peak(Stuck(name="motor")), x=X)
     result = run(crew, job({"x": 1.0}, timeout=0.3))
     assert "did not end within" in (result.error or "")
     assert crew.lab.stage.state.get() == "unknown"
