@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo           run the cathode campaign on the virtual lab, print the ranking, write demo/report.html"
-	@echo "make check          while you work: ruff, mypy, import-linter, the fast tests (five minutes)"
+	@echo "make check          while you work: ruff, mypy, import-linter, the fast tests (two minutes)"
 	@echo "make test           run the gate: ruff, mypy, import-linter, all tests"
 	@echo "make bench          compare the planner with random search and print a table"
 	@echo "make check-install  install into an empty environment and try the command there"
