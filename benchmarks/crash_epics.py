@@ -38,7 +38,7 @@ SPEED = 36000.0
 FURNACES = tuple(f"furnace_{i}" for i in (1, 2, 3))
 SERVER, CONTROLLER = "server", "controller"
 VICTIMS = (CONTROLLER, SERVER, f"{CONTROLLER} and {SERVER}")
-_STORE = ("propose", "claim", "mark", "document", "measure", "end")
+_STORE = ("propose", "claim_load", "mark", "document", "measure", "end")
 POINTS = (*(f"{when} {name}" for name in _STORE for when in ("before", "after")), "before start", "after start")
 """Between which two steps a kill may come: before or after a transaction of the store, or the furnace's start."""
 _FORKS = multiprocessing.get_context("forkserver")

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.crash_epics import Kill, crash, judged
+from benchmarks.crash_epics import POINTS, Kill, crash, judged
 from campaigns.values import Candidate, MetricValue, TrialState
+from instruments.devices.epics_furnace import EpicsFurnace
 from loop.core.records import StepRecord, TrialRecord
+from loop.storage.store import Store
 from tests import trials
 
 
@@ -21,6 +23,7 @@ def test_a_campaign_goes_on_after_every_kill_with_nothing_lost_and_nothing_repea
     kills = [
         Kill("controller", "after start", 1, 0.0, 0.0),
         Kill("controller and server", "before document", 4, 0.0, 0.0),
+        Kill("server", "after claim_load", 1, 0.0, 0.3),
         Kill("server", "", 0, 0.1, 0.3),
         Kill("controller", "after measure", 0, 0.0, 0.0),
     ]
@@ -40,6 +43,12 @@ def trial(*steps: StepRecord, state: TrialState = TrialState.COMPLETED, hot: flo
 STEP = StepRecord("calcine", 1, "furnace_1", "1.0-0-calcine-1", TrialState.ACQUIRED, None, None, None, "", 0.0)
 BEGUN = ["crash:furnace_1:", "begin", STEP.token]
 LOST = replace(STEP, state=TrialState.UNCERTAIN)
+
+
+def test_every_point_is_there() -> None:
+    for point in POINTS:
+        name = point.split()[1]
+        assert callable(getattr(EpicsFurnace if name == "start" else Store, name))
 
 
 @pytest.mark.parametrize(
