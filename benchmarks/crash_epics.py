@@ -257,7 +257,10 @@ class CrashCourse:
         if not kill.controller and came:  # it goes on with the server that has come back, until its next steps are done
             self._goes_on(process)
         process.join(_LONGEST)
-        self.failed_sessions += process.exitcode not in (0, -signal.SIGKILL)
+        if process.exitcode not in (0, -signal.SIGKILL):
+            self.failed_sessions += 1
+            if not came:
+                raise RuntimeError(f"the store does not go on; see {self.folder / 'sessions.log'}")
         return came
 
     def _goes_on(self, process: Any) -> None:
