@@ -464,8 +464,8 @@ def main(
         wrong += [f"laboratory {seed + number}: {one}" for one in account.wrong]
     console.print(
         f"{commands} commands to {math.ceil(commands / each)} laboratories in {time.monotonic() - began:.0f} s: "
-        f"{setpoints} setpoints arrived, {len(wrong)} of them outside of limits, against an interlock, in an emergency "
-        "or forbidden beside others"
+        f"{setpoints} setpoints arrived, {len(wrong)} of them outside of limits, too fast, against an interlock, in "
+        "an emergency or forbidden beside others"
     )
     for one in wrong[:20]:
         console.print(one)
