@@ -77,6 +77,8 @@ class Reader:
     def _check(self) -> None:
         """Check that the store holds a campaign."""
         try:
+            if not inspect(self._engine).get_table_names():
+                raise StoreError(f"{self.path} holds no campaign yet: the run that makes it has just begun; ask again")
             self.campaign()
         except DatabaseError as error:
             raise damage_error(self.path, str(error.orig)) from error

@@ -39,6 +39,12 @@ def test_reading_needs_a_store(tmp_path: Path) -> None:
         Reader(url(tmp_path))
 
 
+def test_a_store_that_is_just_being_made_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "store.db").touch()
+    with pytest.raises(StoreError, match="holds no campaign yet: the run that makes it has just begun"):
+        Reader(url(tmp_path))
+
+
 def test_anyone_may_read_meanwhile(store: Store, tmp_path: Path) -> None:
     assert Reader(url(tmp_path)).trial(0) == store.trial(0)
 
