@@ -36,6 +36,7 @@ from loop.validation.calendar_checks import calendar_problems
 from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
 from loop.validation.manual_checks import manual_facts, unsimulated
 from loop.validation.safety_checks import rule_problems, unstoppable
+from loop.validation.sample_notes import sample_notes
 from loop.validation.standard_checks import standard_problems
 from loop.validation.time_limits import late_steps
 from loop.validation.unreachable import unreachable
@@ -110,7 +111,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         raise CampaignError(located(dict.fromkeys([*problems, *late]), file), str(file))
     slow = [f"{one.where}: {one.message}" for one in late]
     noted = [*_untold(campaign, places), *unstoppable(campaign, folder)]
-    return [*noted, *slow, *_world(campaign), *unreachable(campaign)]
+    return [*noted, *slow, *_world(campaign), *unreachable(campaign), *sample_notes(campaign)]
 
 
 @dataclass(frozen=True, slots=True)
