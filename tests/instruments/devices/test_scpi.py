@@ -141,16 +141,16 @@ class Floor(RealLab):
         return self.oven
 
 
-Heat = Callable[[str], Crew[Floor]]
+Heat = Callable[..., Crew[Floor]]
 
 
 @pytest.fixture
 def heater_at(tmp_path: Path) -> Iterator[Heat]:
-    """A function from an address to the crew of a lab with the heater that is there."""
+    """A function from an address, and from a time limit, to the crew of a lab with the heater that is there."""
     crews: list[Crew[Floor]] = []
 
-    def make(address: str) -> Crew[Floor]:
-        heater = Heater(address, name="heater", timeout=0.5, line={"baud_rate": 9600} if "ASRL" in address else {})
+    def make(address: str, timeout: float = 10.0) -> Crew[Floor]:
+        heater = Heater(address, name="heater", timeout=timeout, line={"baud_rate": 9600} if "ASRL" in address else {})
         heater.wait_for_connection()
         crews.append(Crew(Floor(tmp_path, heater), "oven"))
         return crews[-1]
@@ -192,7 +192,7 @@ def test_what_the_instrument_refuses_is_a_fault_with_its_words(tcp: str, heater_
 def test_a_silent_instrument_leaves_a_job_uncertain_and_is_called_again(
     tcp: str, heater_at: Heat, controller: Controller
 ) -> None:
-    crew = heater_at(tcp)
+    crew = heater_at(tcp, timeout=0.5)
     controller.mute = True
     result = heat(crew, 300.0)
     assert not result.ok
