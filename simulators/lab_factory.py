@@ -34,8 +34,19 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         LabError: a virtual instrument would have to make a material of the pool that the virtual world does not know.
         CampaignError: a function that a station names gives no experiment.
     """
+    setup = lab_setup(campaign, entries, state, start)
+    # A lab without furnaces, diffractometers and cyclers of ours asks nothing of the virtual world.
+    needed = any(not isinstance(kind, SimulatedExperiment) for kind in setup.stations.values())
+    physics = CathodePhysics(cathode_materials(entries) if needed else {})
+    if isinstance(campaign.lab, EpicsLabConfig):
+        return EpicsLab(setup, physics, campaign.lab.speed)
+    return VirtualLab(setup, physics)
+
+
+def lab_setup(campaign: Campaign, entries: Sequence[Entry], state: Path, start: float) -> LabSetup:
+    """Return which laboratory a campaign asks for; see ``build_simulated_lab``."""
     faults = campaign.lab.faults if isinstance(campaign.lab, VirtualLabConfig) else ()
-    setup = LabSetup(
+    return LabSetup(
         stations=_stations(campaign),
         state=state,
         seed=campaign.seed,
@@ -44,12 +55,6 @@ def build_simulated_lab(campaign: Campaign, entries: Sequence[Entry], state: Pat
         structures={entry.id: entry.structure for entry in entries},
         places={name: Places(s.capacity, s.shared) for name, s in campaign.stations.items() if s.capacity > 1},
     )
-    # A lab without furnaces, diffractometers and cyclers of ours asks nothing of the virtual world.
-    needed = any(not isinstance(kind, SimulatedExperiment) for kind in setup.stations.values())
-    physics = CathodePhysics(cathode_materials(entries) if needed else {})
-    if isinstance(campaign.lab, EpicsLabConfig):
-        return EpicsLab(setup, physics, campaign.lab.speed)
-    return VirtualLab(setup, physics)
 
 
 def _stations(campaign: Campaign) -> dict[str, StationKind | SimulatedExperiment]:

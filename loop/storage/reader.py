@@ -71,8 +71,15 @@ class Reader:
         if not self.path.exists():
             raise StoreError(f"no store at {self.path}; start the campaign with 'athanor run FILE', or give --store")
         self._engine = open_engine(self.path, writable=self._writable)
+        self._tables: set[str] = set()
         weakref.finalize(self, self._engine.dispose)  # a pool leaves its connections open when it goes
         self._check()
+
+    def _has_table(self, name: str) -> bool:
+        """Return whether the store has a table, which one of an earlier version may lack; none ever goes."""
+        if name not in self._tables and inspect(self._engine).has_table(name):
+            self._tables.add(name)
+        return name in self._tables
 
     def _check(self) -> None:
         """Check that the store holds a campaign."""
@@ -173,7 +180,7 @@ class Reader:
         found: list[Document] = []
         with Session(self._engine) as session:
             for table in DOCUMENT_TABLES:
-                if inspect(self._engine).has_table(table.__tablename__):
+                if self._has_table(table.__tablename__):
                     jobs = [part.job for part in self._rows(session, LoadRow, number)]
                     mine = (table.trial == number) | col(table.token).in_(jobs)
                     query = select(table).where(mine).order_by(col(table.id))
@@ -182,7 +189,7 @@ class Reader:
 
     def artefacts(self, kind: str, name: str | None = None) -> dict[str, dict[str, Any]]:
         """Return what was kept of a kind, all of it or one, by name; nothing from a store older than that table."""
-        if not inspect(self._engine).has_table("artefact"):
+        if not self._has_table("artefact"):
             return {}
         with Session(self._engine) as session:
             query = select(ArtefactRow).where(ArtefactRow.kind == kind).order_by(col(ArtefactRow.name))
@@ -191,7 +198,7 @@ class Reader:
 
     def amendments(self) -> list[Amendment]:
         """Return the journal, in the order in which it was written; nothing from a store that is older than that."""
-        if not inspect(self._engine).has_table("amendment"):
+        if not self._has_table("amendment"):
             return []
         with Session(self._engine) as session:
             return [
@@ -205,7 +212,7 @@ class Reader:
 
     def _rows(self, session: Session, table: type[_Row], number: int | None = None) -> Sequence[_Row]:
         """Return what a table says of all trials, or of one; nothing from a store that is older than the table."""
-        if not inspect(self._engine).has_table(str(table.__tablename__)):
+        if not self._has_table(str(table.__tablename__)):
             return []
         query = select(table)
         return session.exec(query if number is None else query.where(col(table.trial) == number)).all()
@@ -246,7 +253,7 @@ class Reader:
 
     def _part(self, session: Session, token: str) -> LoadRow | None:
         """Return the part of a load that an attempt is; None where it is a job of its own."""
-        return session.get(LoadRow, token) if inspect(self._engine).has_table("load") else None
+        return session.get(LoadRow, token) if self._has_table("load") else None
 
     def events_before(self, token: str, station: str, first: int) -> tuple[Document | None, list[Document]]:
         """Return the event before that of a job on a station, of another job, and the first ones there.
