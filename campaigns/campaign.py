@@ -11,6 +11,7 @@ from campaigns.config import STRATEGY_PATTERN, Config, Count, Dollars, DottedPat
 from campaigns.consistency import cross_check
 from campaigns.errors import CampaignError
 from campaigns.fidelity import ComputedFidelityConfig, FidelityConfig, MeasuredFidelityConfig
+from campaigns.lab_claim import LabClaim
 from campaigns.lab_file import CampaignLabConfig
 from campaigns.lab_rules import LabFileConfig
 from campaigns.laboratory import StationConfig, StepConfig
@@ -157,6 +158,12 @@ class Campaign(Config):
     def rules(self) -> LabFileConfig | None:
         """What nobody may tell the stations; None where no lab file says so."""
         return getattr(self.lab, "rules", None)
+
+    @property
+    def claim(self) -> LabClaim:
+        """How the campaign stands beside others on its laboratory."""
+        found: LabClaim = getattr(self.lab, "claim", LabClaim())
+        return found
 
     def build_objective(self) -> Objective:
         """Return the objective with every number in the unit of its metric."""

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
-from campaigns.config import Name, schema_of
+from campaigns.config import Count, Name, Number, schema_of
 from campaigns.errors import CampaignError, PlacedError, Problem, suggestion
+from campaigns.lab_claim import LabClaim
 from campaigns.lab_rules import LabFileConfig, LabStationConfig, LimitConfig
 from campaigns.laboratory import (
     ComputeConfig,
@@ -35,6 +36,10 @@ class FileLabConfig(RelativePathConfig):
     """The lab file, beside the campaign file or absolute; the campaign has no stations of its own then."""
     limits: dict[Name, dict[Part, LimitConfig]] = Field(default_factory=dict)
     """Station to setting to limits that hold in this campaign: within those of the lab file."""
+    priority: Count = 0
+    """Where several campaigns run on the laboratory, a station goes to those of the highest priority first."""
+    share: Annotated[Number, Field(gt=0)] = 1.0
+    """Among campaigns of one priority, station time is divided by their shares, at each station that they wait for."""
 
     @property
     def compute(self) -> ComputeConfig:
@@ -52,7 +57,7 @@ def _read(lab: Any, info: ValidationInfo) -> Any:
         raise PlacedError([("path", line) for line in error.lines()]) from error
     if problems := list(_widened(lab, file)):
         raise PlacedError(problems)
-    return file.lab.ruled_by(_tightened(lab, file))
+    return file.lab.ruled_by(_tightened(lab, file), LabClaim(lab.priority, lab.share))
 
 
 CampaignLabConfig = Annotated[

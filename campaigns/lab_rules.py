@@ -262,6 +262,8 @@ class LabFileConfig(Config):
     """Name to what steps use up."""
     emergency: tuple[ConditionText, ...] = ()
     """Readings at which an emergency stop of the whole laboratory is made: 'button == pressed'."""
+    reservation_timeout: Seconds = 60.0
+    """How long a station stays reserved for a campaign whose run is away, once its job there has ended."""
 
     _path: Path = PrivateAttr(default_factory=lambda: Path("lab.yaml"))
 

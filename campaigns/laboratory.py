@@ -20,6 +20,7 @@ from campaigns.config import (
     Unit,
 )
 from campaigns.constraints import LinearSum, linear_sum
+from campaigns.lab_claim import LabClaim
 from campaigns.manual_steps import Ask
 from campaigns.sample_steps import SampleConfig
 from campaigns.setpoints import SetpointConfig
@@ -62,6 +63,7 @@ class _LabConfig(Config):
     """Where the embeddings of structures are computed."""
 
     _rules: Any = PrivateAttr(default=None)
+    _claim: LabClaim = PrivateAttr(default=LabClaim())
 
     @property
     def rules(self) -> LabFileConfig | None:
@@ -69,10 +71,15 @@ class _LabConfig(Config):
         found: LabFileConfig | None = self._rules
         return found
 
-    def ruled_by(self, rules: LabFileConfig | None) -> Self:
-        """Return the laboratory with the rules of a lab file."""
+    @property
+    def claim(self) -> LabClaim:
+        """How the campaign stands beside others on the laboratory."""
+        return self._claim
+
+    def ruled_by(self, rules: LabFileConfig | None, claim: LabClaim | None = None) -> Self:
+        """Return the laboratory with the rules of a lab file, and a campaign's claim on it."""
         ruled = self.model_copy()
-        ruled._rules = rules
+        ruled._rules, ruled._claim = rules, claim or LabClaim()
         return ruled
 
 

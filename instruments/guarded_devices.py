@@ -93,12 +93,21 @@ class GuardedInstrument:
 
         return check_ready
 
+    def check_start(self) -> None:
+        """Check that the job which the instrument's signals describe may start.
+
+        Raises:
+            InterlockError: nothing may move now.
+            LimitError: its settings are not allowed.
+        """
+        self.guard.check_open()
+        for settings, material in self.instrument.told:
+            self.guard.check_settings(settings, "" if material == NO_MATERIAL else material)
+
     def _checked_start(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def start(token: str, *more: Any, **kwargs: Any) -> Any:
             if not self.instrument.has_job(token):  # else nothing is started
-                self.guard.check_open()
-                for settings, material in self.instrument.told:
-                    self.guard.check_settings(settings, "" if material == NO_MATERIAL else material)
+                self.check_start()
             return original(token, *more, **kwargs)
 
         return start

@@ -29,6 +29,8 @@ from loop.execution.options import RunOptions, SessionResult
 from loop.execution.pending_amendments import author
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
+from loop.execution.shared_lab.attached_lab import AttachedLab
+from loop.execution.shared_lab.socket_file import is_served
 from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.custom_model_check import check_custom_models
 from loop.planning.planner import Planner
@@ -95,12 +97,18 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
         keep_sources(parts.sources, store)
         for text in request_history_import(parts, store):
             on_event(SourceRead(text, _ROLE))
-        with _sole_driver(parts.campaign):
-            result = _run(parts, store, options, on_event)
+        shared = _is_shared(parts.campaign)
+        with nullcontext() if shared else _sole_driver(parts.campaign):
+            result = _run(parts, store, options, on_event, shared=shared)
         outcome = result.reason
     finally:
         store.close(outcome)
     return result
+
+
+def _is_shared(campaign: Campaign) -> bool:
+    """Return whether a lab process owns the instruments, to which the session attaches."""
+    return campaign.rules is not None and not campaign.rules.is_simulated and is_served(campaign.rules.path)
 
 
 def _sole_driver(campaign: Campaign) -> AbstractContextManager[object]:
@@ -134,7 +142,7 @@ def _history(campaign: Campaign, materials: PoolData | None, known: Sequence[Ame
 
 
 def _run(
-    parts: CampaignResources, store: Store, options: RunOptions, on_event: Callable[[Event], None]
+    parts: CampaignResources, store: Store, options: RunOptions, on_event: Callable[[Event], None], *, shared: bool
 ) -> SessionResult:
     campaign, materials = parts.campaign, parts.materials
     trials, now = store.trials(), campaign_version(campaign, store.amendments())
@@ -142,7 +150,7 @@ def _run(
     parts.planner.recall(trials)
     latest = max((t.lab for t in store.transitions()), default=0.0)
     retraining = _retraining(parts, store.path)
-    lab = build_lab(campaign, materials, lab_folder(store.path), latest)
+    lab = AttachedLab(campaign, latest) if shared else build_lab(campaign, materials, lab_folder(store.path), latest)
     try:
         dispatcher = Dispatcher(campaign, lab, store, None if materials is None else materials.pool)
     except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ophyd import Component
 from ophyd.device import create_device_from_components
@@ -31,14 +31,14 @@ class DriverFacts:
     Attributes:
         settings: names, in order.
         units: numeric setting to its unit.
-        choices: text setting to the values that it may take.
+        limits: what the settings may be.
         defaults: values of settings that a recipe may leave out.
         answers_later: whether it can tell later what became of a job that was cut short.
     """
 
     settings: tuple[str, ...]
     units: Mapping[str, str]
-    choices: Mapping[str, tuple[str, ...]]
+    limits: Limits
     defaults: Mapping[str, Scalar]
     answers_later: bool = True
 
@@ -50,28 +50,37 @@ class ProcessInstrument(JobInstrument):
     process, if the instrument knows it, and is uncertain otherwise.
     """
 
+    facts: ClassVar[DriverFacts]
+
     def __init__(self, prefix: str = "", *, name: str, clock: Clock, driver: QuestionLine, **more: Any) -> None:
         super().__init__(prefix, name=name, clock=clock, **more)
-        self._driver = driver
+        self._driver, self._limits = driver, self.facts.limits
         driver.on_state, driver.on_loss = self._show, self._lost
 
     @classmethod
     def of(cls, facts: DriverFacts) -> type[ProcessInstrument]:
         """Return the class of the instruments that have these settings."""
         found = {
-            key: Component(Quantity, value="" if key in facts.choices else 0.0, unit=facts.units.get(key, ""))
+            key: Component(Quantity, value="" if key in facts.limits.choices else 0.0, unit=facts.units.get(key, ""))
             for key in facts.settings
         }
         made: type[ProcessInstrument] = create_device_from_components(cls.__name__, base_class=cls, **found)
-        made.settings, made.texts, made.defaults = facts.settings, frozenset(facts.choices), dict(facts.defaults)
-        made.answers_later = facts.answers_later
+        made.facts, made.answers_later = facts, facts.answers_later
+        made.settings, made.texts, made.defaults = facts.settings, frozenset(facts.limits.choices), facts.defaults
         return made
 
     @property
     def limits(self) -> Limits:
-        """What the settings may be, read from the device now."""
-        found: Limits = self._driver.call("limits")
-        return found
+        """What the settings may be, as it was read last: before each job, and when the instrument was made.
+
+        So nobody waits for a driver that is being started again who only wants to know what may be asked for.
+        """
+        return self._limits
+
+    def with_defaults(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a value for every setting, held against limits that are read now; see ``JobInstrument``."""
+        self._limits = self._driver.call("limits")
+        return super().with_defaults(recipe)
 
     @property
     def hints(self) -> dict[str, Any]:
@@ -81,7 +90,8 @@ class ProcessInstrument(JobInstrument):
 
     def unit_of(self, setting: str) -> str:
         """Return the unit of a numeric setting; see ``JobInstrument.unit_of``."""
-        return str(self._driver.call("unit_of", setting))
+        super().unit_of(setting)
+        return self.facts.units.get(setting, "1")
 
     def check_units(self) -> dict[str, str]:
         """Return signal to the unit that it states; see ``JobInstrument.check_units``."""
@@ -111,7 +121,7 @@ class ProcessInstrument(JobInstrument):
 
     def remember_in(self, folder: Path) -> None:
         """Keep what is remembered of jobs below a folder; see ``JobInstrument.remember_in``."""
-        self._driver.call("remember_in", folder)
+        self._driver.always("remember_in", folder)
 
     def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
         """Return name and body of each Bluesky document that the instrument itself has of a job."""
@@ -168,8 +178,16 @@ class ProcessInstrument(JobInstrument):
         found: dict[str, Any] = self._driver.call("describe")
         return found
 
+    def ask(self, name: str, *values: Any) -> Any:
+        """Return what whoever serves the instrument answers to a question of its own.
+
+        Raises:
+            ConnectionError: nobody answers.
+        """
+        return self._driver.call(name, *values)
+
     def close(self) -> None:
-        """End the driver's process."""
+        """End the line to the instrument."""
         self._driver.close()
 
     def _show(self, token: str, state: str, message: str) -> None:

@@ -44,6 +44,7 @@ class QuestionLine:
         self._answers: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._line: Connection | None = None
         self._latest: Connection | None = None
+        self._always: dict[str, tuple[Any, ...]] = {}
         self._closed = False
         self.on_state: OnState = lambda *_: None
         self.on_loss: Callable[[LineLostError], None] = lambda _: None
@@ -69,6 +70,11 @@ class QuestionLine:
             if self._line is None:
                 self._begin()
             return self._ask(("call", name, values), self._limit)
+
+    def always(self, name: str, *values: Any) -> None:
+        """Call a method now, and whenever a line is opened again, before anything else is asked."""
+        self._always[name] = values
+        self.call(name, *values)
 
     def close(self) -> None:
         """End the line for good."""
@@ -103,7 +109,13 @@ class QuestionLine:
         self._line = self._latest = line
         self._answers = queue.SimpleQueue()
         threading.Thread(target=self._listen, args=(line, self._answers), name="line", daemon=True).start()
-        self._ask(first, _OPENING)
+        try:
+            self._ask(first, _OPENING)
+            for name, values in self._always.items():
+                self._ask(("call", name, values), self._limit)
+        except BaseException:
+            self._end(at_once=True)
+            raise
 
     def _ask(self, message: Any, limit: float) -> Any:
         assert self._line is not None  # noqa: S101 - it was opened just now
@@ -136,6 +148,9 @@ class QuestionLine:
             line.close()
         lost = LineLostError(f"{self._who} {self._end_of()}{self._look_at}")
         answers.put(("lost", lost))
+        with self._asking:  # so that the next question opens another line
+            if line is self._line:
+                self._end(at_once=True)
         if line is self._latest and not self._closed:
             self.on_loss(lost)
 

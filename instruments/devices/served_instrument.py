@@ -42,12 +42,17 @@ class ServedInstrument:
         instrument: what is served.
         tell: called with token, state and message when the instrument's state changes, from any thread.
         campaign: what start documents of its plans say of the campaign: that of the last job that was started.
+        check: raises an error where the job that the instrument's signals describe may not be started.
     """
 
     def __init__(
-        self, instrument: JobInstrument, tell: Callable[[str, str, str], None], campaign: dict[str, Any]
+        self,
+        instrument: JobInstrument,
+        tell: Callable[[str, str, str], None],
+        campaign: dict[str, Any],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.instrument, self._tell, self._campaign = instrument, tell, campaign
+        self.instrument, self._tell, self._campaign, self._check = instrument, tell, campaign, check
         instrument.state.subscribe(lambda *, value, **_: self.tell_state(value), run=False)
         instrument.on_mistake = lambda error: tell(instrument.token.get(), DRIVER_FAILED, str(error))
 
@@ -78,10 +83,10 @@ class ServedInstrument:
     def facts(self) -> DriverFacts:
         """Return what the instrument says of itself."""
         instrument = self.instrument
-        choices = instrument.limits.choices
-        units = {key: instrument.unit_of(key) for key in instrument.settings if key not in choices}
+        limits = instrument.limits
+        units = {key: instrument.unit_of(key) for key in instrument.settings if key not in limits.choices}
         settings, defaults = tuple(instrument.settings), dict(instrument.defaults)
-        return DriverFacts(settings, units, choices, defaults, instrument.answers_later)
+        return DriverFacts(settings, units, limits, defaults, instrument.answers_later)
 
     def start(self, token: str, job: Mapping[str, Scalar], campaign: Mapping[str, Any]) -> dict[str, Any]:
         """Start a job of a campaign, or attach to it; return the settings that it has."""
@@ -91,6 +96,7 @@ class ServedInstrument:
         if not instrument.has_job(token):
             for key, value in job.items():
                 _write(getattr(instrument, key), value)
+            self._check()
         instrument.start(token)
         self.tell_state(instrument.state.get())
         return {key: getattr(instrument, key).get() for key in instrument.settings}

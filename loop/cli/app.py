@@ -20,6 +20,7 @@ from loop.cli.amend import space, weights
 from loop.cli.arguments import Reason, TrialNumber, say
 from loop.cli.consumable_commands import consumable
 from loop.cli.exit_codes import ExitCode, exit_code
+from loop.cli.lab_commands import lab
 from loop.cli.pool_commands import app as pool
 from loop.cli.sample_commands import sample
 from loop.cli.station_commands import station
@@ -411,7 +412,7 @@ def restore(
 
 app.add_typer(pool, name="pool", no_args_is_help=True)
 app.add_typer(surrogate, name="surrogate", no_args_is_help=True)
-for group in (weights, space, trial, station, sample, consumable):
+for group in (weights, space, trial, station, sample, consumable, lab):
     app.add_typer(group, no_args_is_help=True)
 
 

@@ -97,7 +97,7 @@ def overridden(campaign: Campaign, request: Request) -> Campaign:
         changes["seed"] = request.seed
     if request.lab is not None and request.lab != campaign.lab.kind:
         lab = TypeAdapter(LabConfig).validate_python({"kind": request.lab, "compute": campaign.lab.compute})
-        changes["lab"] = lab.ruled_by(campaign.rules)
+        changes["lab"] = lab.ruled_by(campaign.rules, campaign.claim)
     if not changes:
         return campaign
     return Campaign.model_validate({name: getattr(campaign, name) for name in Campaign.model_fields} | changes)

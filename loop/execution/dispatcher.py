@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,17 +26,15 @@ from loop.core.station_modes import HeldStation
 from loop.execution.calendar_hold import CalendarHold, calendars_of
 from loop.execution.holds import Held, Hold, PossibleJob, first_hold
 from loop.execution.job_orders import JobOrders
-from loop.execution.lab_safety import LabSafety
-from loop.execution.lab_setup import build_instruments
+from loop.execution.lab_floor import lab_floor
 from loop.execution.late_jobs import LateJobs
 from loop.execution.manual_stations import asked_of_person
 from loop.execution.run_documents import RunDocuments
+from loop.execution.shared_lab.messages import NOT_RESERVED
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
 from loop.storage.artefacts import ASKED
-from loop.storage.stop_files import stop_file_of
 from loop.storage.store import Store
-from loop.storage.unsafe_stations import StoredUnsafeStations
 from surrogates.pools.pool import Pool
 
 _MOST_FAILURES = 3
@@ -77,8 +76,9 @@ class Dispatcher:
     def __init__(self, campaign: Campaign, lab: Lab, store: Store, pool: Pool | None) -> None:
         self._campaign, self._lab, self._store = campaign, lab, store
         self._documents = RunDocuments(store, lab.clock.now, Subscribers(load_subscribers(campaign.subscribers)))
-        context, begun = self._documents.context, store.count() > 0
-        self.instruments, self.absent = build_instruments(campaign, lab, store.path, context, begun=begun)
+        floor = lab_floor(campaign, lab, store, self._documents.context)
+        self.instruments, self.absent = floor.instruments, floor.absent
+        self.safety, self.reserved = floor.safety, floor.reserved
         self._documents.recover(self.instruments)
         self.analyst = Analyst(campaign, store, pool)
         self.computers = {
@@ -86,9 +86,6 @@ class Dispatcher:
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
-        self.safety = LabSafety(
-            campaign.rules, stop_file_of(campaign, store.path), self.instruments, StoredUnsafeStations(store)
-        )
         keep = self._documents.keep
         self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
         self.safety.watch(self._stations)
@@ -108,6 +105,7 @@ class Dispatcher:
             self._interlock_hold,
             CalendarHold(calendars_of(campaign.rules), lab.clock),
         ]
+        self._last_hold: Hold = self._reservation_hold
         self.woken: Callable[[], None] = lambda: None
         self.sample_of: Callable[[TrialRecord, StepConfig], str] = lambda trial, _: str(trial.number)
         self.with_room: Callable[[StepConfig, list[TrialRecord]], list[TrialRecord]] = lambda _, trials: trials
@@ -121,6 +119,8 @@ class Dispatcher:
     def _describe(self, name: str) -> str:
         if name in self.absent:
             return f"left out: {self.absent[name]}"
+        if (others := self.reserved.others(name)) and not self._stations[name].busy:
+            return others
         return f"waits: {self._occupied[name].by}" if name in self._occupied else self._stations[name].describe()
 
     def usable(self, name: str) -> bool:
@@ -169,7 +169,7 @@ class Dispatcher:
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return why a job may not begin now at a station that could do it; None if it may."""
-        return first_hold(self.holds, job)
+        return first_hold((*self.holds, self._last_hold), job)
 
     def _people_hold(self, job: PossibleJob) -> Held | None:
         held = self.held.get(job.station)
@@ -188,6 +188,25 @@ class Dispatcher:
     def _interlock_hold(self, job: PossibleJob) -> Held | None:
         reason = self.safety.held(job.station)
         return Held(reason, asks=True) if reason else None
+
+    def _reservation_hold(self, job: PossibleJob) -> Held | None:
+        tokens = [s.token for s in job.trial.steps if s.name == job.step.name and s.open]
+        reason = self.reserved.why_not(job.station, tokens)
+        return Held(reason) if reason else None
+
+    def request(self, jobs: Iterable[PossibleJob], later: Iterable[PossibleJob], tokens: Collection[str]) -> bool:
+        """Ask for stations of a laboratory that others share; return whether one was given just now.
+
+        Args:
+            jobs: could begin as soon as their stations are given.
+            later: could begin once something else has ended.
+            tokens: of what was begun, and is not known to have ended.
+        """
+        jobs = [job for job in jobs if self.usable(job.station)]
+        busy = {job.station for job in (*jobs, *later) if job.station in self._stations}
+        following = {name for name in busy if self._stations[name].busy}
+        free = (job for job in jobs if job.station not in following and first_hold(self.holds, job) is None)
+        return self.reserved.request({job.station for job in free}, following, tokens)
 
     def wake_at(self, when: float) -> None:
         """Have the session look again at a lab time in s, once."""
@@ -288,6 +307,7 @@ class Dispatcher:
             self._store.claim_load(list(zip(numbers, records, strict=True)), self._lab.clock.now(), samples)
         job = self.orders.job(trials, step, records)
         self.safety.begins(station)
+        self.reserved.begins(station)
         if (asked := asked_of_person(step, job, self.instruments[station])) is not None:
             before = self._store.artefacts(ASKED, job.token).get(job.token, asked)
             self._store.keep(ASKED, job.token, {**asked, "since": before["since"]})
@@ -334,7 +354,12 @@ class Dispatcher:
         at, unless that is the same for longer than jobs take, or one of this session's that never ended.
         """
         if result.job.trial != NO_TRIAL:
-            self._documents.take(self.instruments[station], result.job.token)
+            with suppress(ConnectionError):  # of who is away now, they are taken when it is asked again
+                self._documents.take(self.instruments[station], result.job.token)
+        if result.fate is not Fate.NEVER_BEGAN or not result.job.adopt:  # else the same attempt begins at once
+            self.reserved.ends(station)
+        if self.refused(result):
+            return False
         if result.busy and not self._stays_occupied(station, result):
             return False
         if not result.busy:
@@ -347,6 +372,10 @@ class Dispatcher:
         if self._failures[station] == _MOST_FAILURES:
             self.given_up[station] = result.ended
         return self._failures[station] == _MOST_FAILURES
+
+    def refused(self, result: StepResult) -> bool:
+        """Return whether a job did not begin only because the station had been given to another campaign meanwhile."""
+        return result.busy and NOT_RESERVED in (result.error or "")
 
     def _stays_occupied(self, station: str, result: StepResult) -> bool:
         """Return whether a station has been at one and the same other job for too long."""

@@ -55,10 +55,8 @@ def build_lab(campaign: Campaign, materials: PoolData | None, state: Path, start
             from simulators.lab_factory import build_simulated_lab
 
             return build_simulated_lab(campaign, () if materials is None else materials.pool.entries, state, start)
-        case CustomLabConfig(factory=factory):
-            return _lab(called(load_object(factory, "lab.factory", Use.LAB), factory, "lab.factory"), factory)
-        case RealLabConfig() as config:
-            return _real_lab(config, start)
+        case CustomLabConfig() | RealLabConfig() as config:
+            return real_lab(config, start)
         case FileLabConfig(path=path):
             raise CampaignError([Problem("lab.path", f"{path} was not read, as the campaign's folder is not known")])
         case _:
@@ -77,8 +75,14 @@ def _lab(made: Any, factory: str) -> Lab:
     return lab
 
 
-def _real_lab(config: RealLabConfig, start: float) -> Lab:
-    """Return the lab of the devices that the stations name, with EPICS set up before any of them is made."""
+def real_lab(config: CustomLabConfig | RealLabConfig, start: float) -> Lab:
+    """Return a laboratory of the user's own, or that of the devices that the stations name.
+
+    EPICS is set up before any of these is made.
+    """
+    if isinstance(config, CustomLabConfig):
+        factory = config.factory
+        return _lab(called(load_object(factory, "lab.factory", Use.LAB), factory, "lab.factory"), factory)
     use_control_layer(config.control_layer, config.epics_servers)
     return RealLab(start)
 

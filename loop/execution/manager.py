@@ -98,6 +98,7 @@ class Manager:
                 or self._assign()
                 or self._propose()
                 or self._assign(closing=True)
+                or self._reserve()
             ):
                 pass
             if not self._steps.busy and not self._resting and not self._awaits_late:
@@ -238,6 +239,17 @@ class Manager:
             if step is not None and trial.fidelity not in self._dispatcher.computers:
                 for station in self._dispatcher.choices(step, trial):
                     yield PossibleJob(trial, step, station)
+
+    def _reserve(self) -> bool:
+        """Ask for the stations that trials wait for, where campaigns share the laboratory; return whether one came."""
+        jobs: dict[bool, list[PossibleJob]] = {True: [], False: []}
+        for trial in self._state.open if not self._stop.halted else ():
+            step = self._steps.awaited_step(trial)
+            if step is not None and trial.fidelity not in self._dispatcher.computers:
+                choices = self._dispatcher.choices(step, trial)
+                jobs[self._may_go_on(trial)] += [PossibleJob(trial, step, station) for station in choices]
+        tokens = {s.token for t in self._state.open for s in t.steps if s.open}
+        return self._dispatcher.request(jobs[True], jobs[False], tokens)
 
     def _compute(self) -> bool:
         """Compute what a trial waits for that no station is needed for."""

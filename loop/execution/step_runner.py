@@ -39,7 +39,7 @@ class StepRunner:
     def __init__(self, state: CampaignState, session: Session, dispatcher: Dispatcher) -> None:
         self._state, self._session, self._dispatcher = state, session, dispatcher
         self._inbox: queue.SimpleQueue[StepResult | None] = queue.SimpleQueue()
-        dispatcher.woken = lambda: self._inbox.put(None)
+        dispatcher.woken = dispatcher.reserved.woken = lambda: self._inbox.put(None)
         self._clock_watch = ClockWatch(session.clock)
         self._under_way: dict[str, str] = {}  # token to station
         self._given_up: set[str] = set()  # tokens of those that somebody has aborted
@@ -228,7 +228,8 @@ class StepRunner:
             if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
                 store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
             self._state.read_trial(number)
-        self._rest(result.job.whose, station, busy=result.busy, why="nothing was moved")
+        if not self._dispatcher.refused(result):
+            self._rest(result.job.whose, station, busy=result.busy, why="nothing was moved")
 
     def _follow(self, result: StepResult, station: str, trials: Sequence[int]) -> None:
         """Wait for a job that is over its time for as long once more, while its trials are uncertain."""

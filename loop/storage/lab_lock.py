@@ -52,7 +52,10 @@ class LabLock:
                 fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.close()
-            raise LabInUseError(f"{holder(lab_file)} drives the instruments of {lab_file}") from error
+            advice = (
+                f"wait for its end; to run several campaigns at once, start 'athanor lab run {lab_file}' before them"
+            )
+            raise LabInUseError(f"{holder(lab_file)} drives the instruments of {lab_file}; {advice}") from error
         about = {"who": who, "pid": os.getpid(), "user": _user(), "host": socket.gethostname(), "since": time.time()}
         (self._folder / _HOLDER).write_text(json.dumps(about), encoding="utf-8")
 

@@ -1,0 +1,51 @@
+"""What a session has of a laboratory: instruments, who watches over them, and whose stations they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from campaigns.campaign import Campaign
+from instruments.job_instrument import JobInstrument
+from instruments.lab import Lab
+from instruments.run_context import RunContext
+from loop.execution.lab_safety import LabSafety
+from loop.execution.lab_setup import build_instruments
+from loop.execution.shared_lab.attached_lab import AttachedLab, AttachedSafety
+from loop.execution.shared_lab.reserved_stations import OwnStations, ReservedStations
+from loop.storage.stop_files import stop_file_of
+from loop.storage.store import Store
+from loop.storage.unsafe_stations import StoredUnsafeStations
+from loop.storage.witnesses import lab_folder
+
+
+@dataclass(frozen=True, slots=True)
+class LabFloor:
+    """What a session has of a laboratory.
+
+    Attributes:
+        instruments: of all stations that can be used.
+        absent: station to why it has no instrument.
+        safety: who watches over them.
+        reserved: whose stations they are.
+    """
+
+    instruments: Mapping[str, JobInstrument]
+    absent: Mapping[str, str]
+    safety: LabSafety | AttachedSafety
+    reserved: ReservedStations
+
+
+def lab_floor(campaign: Campaign, lab: Lab, store: Store, context: RunContext) -> LabFloor:
+    """Return what a session has of a laboratory, its own or one that it shares.
+
+    Raises:
+        CampaignError, LabError: it is not as the campaign needs it.
+    """
+    begun, not_safe = store.count() > 0, StoredUnsafeStations(store)
+    if isinstance(lab, AttachedLab):
+        absent = lab.join(lab_folder(store.path), context, begun=begun)
+        return LabFloor(lab.instruments, absent, lab.safety(not_safe), lab.stations())
+    instruments, absent = build_instruments(campaign, lab, store.path, context, begun=begun)
+    safety = LabSafety(campaign.rules, stop_file_of(campaign, store.path), instruments, not_safe)
+    return LabFloor(instruments, absent, safety, OwnStations())

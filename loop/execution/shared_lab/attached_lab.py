@@ -1,0 +1,317 @@
+"""A laboratory whose instruments a lab process owns, as a session has it."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from campaigns.campaign import Campaign
+from campaigns.errors import CampaignError, LabError, Problem
+from campaigns.lab_rules import LabFileConfig
+from campaigns.manual_consistency import MANUAL
+from instruments.clock import Clock, WallClock
+from instruments.devices.process_instrument import ProcessInstrument
+from instruments.emergency_stop import StopFile
+from instruments.job_instrument import JobInstrument
+from instruments.run_context import RunContext
+from instruments.safety_monitor import GivesUp
+from loop.execution.device_binding import JobRecords
+from loop.execution.manual_stations import manual_instrument
+from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine, absent_text
+from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing, fingerprint
+from loop.storage.unsafe_stations import UnsafeStations
+
+_ASKING = 0.5
+"""Wall time in seconds for which an answer to a request is waited for, before it is waited for beside other things."""
+_SECURING = 2.0
+"""Wall time in seconds for which it is waited until stations were told to go into their safe states; not tuned."""
+
+
+class AttachedStations:
+    """The stations of a laboratory that several campaigns share.
+
+    Args:
+        link: to the lab process.
+        lab_file: its lab file.
+        own: stations that are not shared: people, whom each campaign asks by itself.
+    """
+
+    def __init__(self, link: CampaignLink, lab_file: Path, own: Collection[str]) -> None:
+        self._link, self._lab_file, self._own = link, lab_file, own
+        self._in_use: set[str] = set()
+        self._released: dict[str, int] = {}  # station to the number of the message by which it was given back
+        self.woken: Callable[[], None] = lambda: None
+        self._asking = False
+        link.changed = self._changed
+
+    def why_not(self, station: str, tokens: Collection[str]) -> str:
+        """Return why a job may not begin at a station; see ``ReservedStations``."""
+        if station in self._own:
+            return ""
+        if (standing := self._link.standing) is None:
+            return absent_text(self._lab_file)
+        if station in self._in_use:
+            return ""
+        if station in standing.has and self._is_known(standing, station):
+            token = standing.has[station]
+            return f"it is at job {token} of this campaign, which comes first" if token and token not in tokens else ""
+        return standing.waits.get(station) or "it is asked for"
+
+    def others(self, station: str) -> str:
+        """Return which other campaign has a station, for people; empty if none."""
+        standing = self._link.standing
+        return "" if standing is None else standing.waits.get(station, "")
+
+    def begins(self, station: str) -> None:
+        """Take note that a job is handed to a station."""
+        if station not in self._own:
+            self._in_use.add(station)
+
+    def ends(self, station: str) -> None:
+        """Give a station back, as the result of its job is there."""
+        if station not in self._own:
+            self._in_use.discard(station)
+            self._released[station] = self._link.send("release", station)
+
+    def request(self, stations: Collection[str], following: Collection[str], tokens: Collection[str]) -> bool:
+        """Ask for stations, and for no others; see ``ReservedStations``."""
+        standing = self._link.standing
+        if standing is None:
+            self._released.clear()  # what they count was said on a line that is lost
+            return False
+        for station, token in standing.has.items():
+            if token and token not in tokens and station not in self._in_use and self._is_known(standing, station):
+                self.ends(station)  # its job was settled while the lab process was away
+        before = {one for one in stations if not self.why_not(one, tokens)}
+        stations = [one for one in stations if one not in self._own]
+        self._asking = True
+        wanted = (*stations, *self._in_use)  # of a job that was handed on the lab process may not know yet
+        self._link.await_taken(self._link.send("request", wanted, tuple(following)), _ASKING)
+        self._asking = False
+        return any(not self.why_not(one, tokens) for one in stations if one not in before)
+
+    def _is_known(self, standing: Standing, station: str) -> bool:
+        """Return whether the lab process knows by now what was said of a station."""
+        return standing.taken >= self._released.get(station, 0)
+
+    def _changed(self, before: Standing | None, now: Standing | None) -> None:
+        """Wake the session when it was given a station, or has lost one, or may begin again."""
+        if before is None or now is None:
+            self.woken()
+            return
+        given = now.has.keys() - before.has.keys()
+        lost = {one for one in before.has.keys() - now.has.keys() if self._released.get(one, 0) <= before.taken}
+        if ((given or lost) and not self._asking) or before.closed != now.closed or before.unsafe != now.unsafe:
+            self.woken()
+
+
+class AttachedSafety:
+    """The safety of a laboratory that the lab process watches.
+
+    Args:
+        link: to the lab process.
+        rules: of the lab file.
+        instruments: station to its instrument, as it is asked for.
+        not_safe: remembers the stations that may not be in their safe states, for this campaign's people.
+    """
+
+    def __init__(
+        self,
+        link: CampaignLink,
+        rules: LabFileConfig,
+        instruments: Mapping[str, ProcessInstrument],
+        not_safe: UnsafeStations,
+    ) -> None:
+        self._link, self._rules, self._instruments, self._not_safe = link, rules, instruments, not_safe
+        self.stop = StopFile(rules.stop_file)
+        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._begun: dict[str, int] = {}
+        link.on_news = self._news.put
+
+    def watch(self, stations: Mapping[str, GivesUp]) -> None:
+        """Give up jobs when the lab process says so."""
+
+        def abort(station: str, reason: str) -> None:
+            if station in stations:
+                stations[station].abort(reason)
+
+        self._link.on_abort = abort
+
+    def close(self) -> None:
+        """Do nothing: the lab process goes on to watch."""
+
+    @property
+    def emergency(self) -> str:
+        """What people are told of the emergency stop; empty if there is none."""
+        stopped = self.stop.read()
+        return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
+
+    def news(self) -> list[str]:
+        """Return what has happened since the last call."""
+        self._compare_unsafe()
+        found = []
+        while not self._news.empty():
+            found.append(self._news.get())
+        return found
+
+    def held(self, station: str) -> str:
+        """Return why a station may begin nothing now; empty if it may."""
+        return self.closed.get(station, "")
+
+    @property
+    def closed(self) -> dict[str, str]:
+        """Station to why nothing moves there, of all at which an interlock or an emergency stop lets nothing move."""
+        standing = self._link.standing
+        return {} if standing is None else dict(standing.closed)
+
+    def unsafe(self, station: str) -> str:
+        """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
+        return self._not_safe.known.get(station, "")
+
+    @property
+    def unsafe_stations(self) -> dict[str, str]:
+        """Station to why it may not be in its safe state."""
+        return dict(self._not_safe.known)
+
+    def settle(self, station: str) -> None:
+        """Take note that somebody has looked at a station, and says that it is safe: for all campaigns."""
+        self._link.await_taken(self._link.send("settle", station), _ASKING)
+        self._not_safe.settle(station)
+
+    def begins(self, station: str) -> None:
+        """Take note that a station begins a job."""
+        standing = self._link.standing
+        self._begun[station] = 0 if standing is None else standing.trips.get(station, 0)
+
+    def interrupted(self, station: str) -> bool:
+        """Return whether an interlock or an emergency stop has interrupted a station's job, or keeps it from one."""
+        trips = self._begun.get(station, 0)
+        if station in self._instruments:
+            with suppress(ConnectionError):  # the lab process is away, and nothing is known but what was told before
+                trips = self._instruments[station].ask("trips")
+        return bool(self.held(station)) or trips != self._begun.get(station, trips)
+
+    @property
+    def declared(self) -> list[str]:
+        """The stations whose safe state the lab file declares."""
+        return [name for name, one in self._rules.stations.items() if one.safe and name in self._instruments]
+
+    def secure(self, stations: Iterable[str], reason: str) -> None:
+        """Bring stations that are this campaign's now into their safe states; return when all were told."""
+        threads = [Thread(target=self._secure, args=(name, reason), daemon=True) for name in stations]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(_SECURING)
+
+    def _secure(self, station: str, reason: str) -> None:
+        if station not in self._instruments:
+            return
+        with suppress(ConnectionError, LabError):  # it is another campaign's, or the lab process sees to it
+            if wrong := self._instruments[station].ask("secure", reason):
+                self._news.put(f"{station}: {'; '.join(wrong)}")
+
+    def _compare_unsafe(self) -> None:
+        """Let the campaign's store say what the lab process knows of stations that may not be in their safe states."""
+        if (standing := self._link.standing) is None:
+            return
+        for station, wrong in standing.unsafe.items():
+            if self._not_safe.known.get(station) != wrong:
+                self._not_safe.note(station, wrong)
+        for station in self._not_safe.known.keys() - standing.unsafe.keys():
+            self._not_safe.settle(station)
+
+
+class AttachedLab:
+    """The laboratory of a session that attaches to the lab process of a lab file.
+
+    Args:
+        campaign: whose session it is; it has a lab file.
+        start: lab time in seconds at which the session starts.
+    """
+
+    def __init__(self, campaign: Campaign, start: float) -> None:
+        assert campaign.rules is not None  # noqa: S101 - as said above
+        self.rules, self._campaign = campaign.rules, campaign
+        self._clock = WallClock(start=start)
+        self._served: dict[str, ProcessInstrument] = {}
+        self._people: dict[str, JobInstrument] = {}
+        self._link: CampaignLink | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The lab's clock."""
+        return self._clock
+
+    def instrument(self, name: str) -> JobInstrument:
+        """Return the instrument of a station; it is there once the session has joined."""
+        return self.instruments[name]
+
+    @property
+    def instruments(self) -> dict[str, JobInstrument]:
+        """Station to its instrument, once the session has joined."""
+        return {**self._served, **self._people}
+
+    def join(self, folder: Path, context: RunContext, *, begun: bool) -> dict[str, str]:
+        """Attach to the lab process; return station to why it has no instrument, if the campaign has begun.
+
+        Args:
+            folder: beside the store, where jobs are remembered.
+            context: what the runs of the campaign have in common.
+            begun: whether to go on without stations that do not answer.
+
+        Raises:
+            LabError: the lab process does not answer, refuses, or has a station less than the campaign needs.
+        """
+        absent: dict[str, str] = {}
+        member = self._member(folder, str(context.start["campaign_id"]))
+        self._link = CampaignLink(self.rules.path, member)
+        for name, config in self._campaign.stations.items():
+            if config.kind == MANUAL:
+                self._people[name] = manual_instrument(self._campaign, name, self._clock, JobRecords(folder))
+                continue
+            line = LabLine(self.rules.path, Greeting(Purpose.STATION, member, name), context)
+            try:
+                facts = line.call("facts")
+            except (LabError, ConnectionError) as error:
+                if not begun:
+                    raise LabError(f"{name}: {error}") from error
+                absent[name] = str(error)
+                continue
+            self._served[name] = ProcessInstrument.of(facts)(name=name, clock=self._clock, driver=line)
+        if not self.instruments:
+            raise LabError(f"no station can be used: {'; '.join(absent.values())}; what was begun is kept")
+        return absent
+
+    def stations(self) -> AttachedStations:
+        """Return the stations as they are reserved; the session has joined."""
+        return AttachedStations(self._joined, self.rules.path, self._people)
+
+    def safety(self, not_safe: UnsafeStations) -> AttachedSafety:
+        """Return the safety of the laboratory; the session has joined."""
+        return AttachedSafety(self._joined, self.rules, self._served, not_safe)
+
+    def close(self) -> None:
+        """Detach; what is under way in the laboratory goes on."""
+        if self._link is not None:
+            self._link.close()
+        for one in self._served.values():
+            one.close()
+        self._clock.close()
+
+    @property
+    def _joined(self) -> CampaignLink:
+        assert self._link is not None  # noqa: S101 - the session has joined
+        return self._link
+
+    def _member(self, folder: Path, campaign_id: str) -> Member:
+        limits: dict[str, Any] = {name: one.limits for name, one in self.rules.stations.items() if one.limits}
+        try:
+            found = fingerprint(self.rules.path)
+        except OSError as error:
+            raise CampaignError([Problem("lab.path", f"cannot be read: {error.strerror}")]) from error
+        return Member(campaign_id, self._campaign.name, self._campaign.claim, folder, limits, found)

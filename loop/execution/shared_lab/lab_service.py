@@ -1,0 +1,229 @@
+"""What a lab process does for campaigns: takes their lines, gives them stations, and answers for the instruments."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from campaigns.errors import LabError
+from instruments.devices.answer_line import AnswerLine
+from loop.core.formatting import counted
+from loop.execution.lab_safety import LabSafety
+from loop.execution.shared_lab.messages import Greeting, Member, Purpose, SharedLabStatus, Standing, StationStatus
+from loop.execution.shared_lab.reservations import Reservations
+from loop.execution.shared_lab.shared_station import SharedStation
+from loop.execution.shared_lab.socket_file import is_of_same_user, line_of
+
+_REVIEW = 0.25
+"""Wall time in seconds between two looks at reservations that nobody uses, and at jobs of before a restart."""
+
+
+class CampaignLine:
+    """The line to the run of a campaign, and what it was told last."""
+
+    def __init__(self, line: AnswerLine) -> None:
+        self.line, self.taken = line, 0
+        self._told: Standing | None = None
+        self._telling = threading.Lock()
+
+    def tell(self, standing: Callable[[], Standing]) -> None:
+        """Say how the campaign stands, if that has changed."""
+        with self._telling:
+            now = standing()
+            if now != self._told:
+                self._told = now
+                self.line.send("standing", now)
+
+
+class LabService:
+    """Serves the instruments of a laboratory.
+
+    Args:
+        fingerprint: of the lab file, as it was read.
+        stations: name to station; an empty laboratory serves nobody.
+        absent: station to why it has no instrument.
+        safety: watches the laboratory.
+        reservations: say which campaign has which station.
+        tell: told what happens, from any thread.
+    """
+
+    def __init__(
+        self,
+        fingerprint: str,
+        stations: Mapping[str, SharedStation],
+        absent: Mapping[str, str],
+        safety: LabSafety,
+        reservations: Reservations,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._fingerprint, self._stations, self._absent = fingerprint, stations, absent
+        self._safety, self._reservations, self._tell = safety, reservations, tell
+        self._campaigns: dict[str, CampaignLine] = {}
+        self._joining = threading.Lock()
+        self._found_again = dict(reservations.jobs)  # station to the token of a job of before a restart
+        self._reviewed = 0.0
+        for station in stations.values():
+            station.tell_campaign = self._abort
+
+    def accept(self, listening: socket.socket) -> None:
+        """Take lines until the socket is closed."""
+        with suppress(OSError):
+            while True:
+                found, _ = listening.accept()
+                threading.Thread(target=self._serve, args=(found,), name="line", daemon=True).start()
+
+    @property
+    def jobs(self) -> Mapping[str, str]:
+        """Station to the token of the job that is under way there, or that its campaign has still to take note of."""
+        return self._reservations.jobs
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether stations are given to nobody any more."""
+        return self._reservations.closing
+
+    def close(self) -> None:
+        """Give stations to nobody any more; jobs under way go on."""
+        self._reservations.closing = True
+        self._publish()
+
+    def look(self) -> None:
+        """Look after what changes by itself."""
+        for text in self._safety.news():
+            self._tell(text)
+            for one in list(self._campaigns.values()):
+                one.line.send("news", text)
+        if time.monotonic() - self._reviewed > _REVIEW:
+            self._reviewed = time.monotonic()
+            self._found_again = {
+                name: token
+                for name, token in self._found_again.items()
+                if name in self._stations and not self._stations[name].take_up(token)
+            }
+            for campaign, station, given in self._reservations.review(time.monotonic(), self._is_over):
+                if not given:
+                    name = self._reservations.accounts[campaign].name
+                    self._tell(f"{station} is no longer reserved for campaign {name}, which did not use it")
+        self._publish()
+
+    def status(self) -> SharedLabStatus:
+        """Return how the laboratory stands."""
+        accounts = self._reservations.accounts
+        names = {key: one.name for key, one in accounts.items()}
+        stations = {
+            name: StationStatus(
+                self._doing(name),
+                self._reservations.why(name),
+                tuple(names[one] for one in self._reservations.queue(name)),
+                {one.name: one.used[name] for one in accounts.values() if name in one.used},
+            )
+            for name in (*self._stations, *self._absent)
+        }
+        members = {one.name: (one.claim, one.here) for one in accounts.values()}
+        return SharedLabStatus(os.getpid(), stations, members, self._reservations.closing)
+
+    def _doing(self, name: str) -> str:
+        if name in self._absent:
+            return f"left out: {self._absent[name]}"
+        return self._safety.held(name) or self._stations[name].guarded.instrument.progress()
+
+    def _is_over(self, station: str, token: str) -> bool:
+        if station not in self._stations:
+            return True
+        return station not in self._found_again and not self._stations[station].is_at(token)
+
+    def _abort(self, campaign: str, station: str, reason: str) -> bool:
+        if (there := self._campaigns.get(campaign)) is None:
+            return False
+        there.line.send("abort", station, reason)
+        return True
+
+    def _serve(self, found: socket.socket) -> None:
+        """Answer on one line until it ends."""
+        with found, suppress(EOFError, OSError):
+            if not is_of_same_user(found):
+                return
+            line = AnswerLine(line_of(found), lambda: None)
+            greeting: Greeting = line.begin()
+            match greeting.purpose, greeting.member:
+                case Purpose.STATION, Member() as member:
+                    self._serve_station(line, member, greeting.station)
+                case Purpose.CAMPAIGN, Member() as member:
+                    self._serve_campaign(line, member)
+                case Purpose.CLOSE, _:
+                    line.reply(self.close)
+                case _:
+                    line.reply(self.status)
+            found.shutdown(socket.SHUT_RDWR)
+
+    def _serve_station(self, line: AnswerLine, member: Member, name: str) -> None:
+        if not line.reply(lambda: self._check(member, name)):
+            return
+        station = self._stations[name]
+        station.lines[member.id] = line
+        line.serve(partial(station.answer, member))
+        if station.lines.get(member.id) is line:
+            del station.lines[member.id]
+
+    def _check(self, member: Member, name: str) -> None:
+        """Check that a campaign may use a station.
+
+        Raises:
+            LabError: it goes by another lab file, or there is no such station.
+        """
+        if member.lab != self._fingerprint:
+            raise LabError(
+                "the lab file was changed since the lab process has read it; start that again: 'athanor lab stop' and "
+                "then 'athanor lab run'"
+            )
+        if name in self._absent:
+            raise LabError(self._absent[name])
+        if name not in self._stations:
+            raise LabError(f"the lab process has no station {name!r}; allowed: {', '.join(self._stations)}")
+        self._stations[name].check_member(member)
+
+    def _serve_campaign(self, line: AnswerLine, member: Member) -> None:
+        there = CampaignLine(line)
+        with self._joining:
+            self._campaigns[member.id] = there
+            has = self._reservations.join(member.id, member.name, member.claim)
+        self._tell(f"campaign {member.name} is here, with {counted(len(has), 'station')}")
+        line.reply(lambda: None)
+        self._publish()
+        line.serve(partial(self._take, member.id, there))
+        with self._joining:
+            if self._campaigns.get(member.id) is there:
+                del self._campaigns[member.id]
+                self._reservations.leave(member.id, time.monotonic())
+                self._tell(f"the run of campaign {member.name} is away")
+        self._publish()
+
+    def _take(self, campaign: str, there: CampaignLine, name: str, values: tuple[object, ...]) -> None:
+        """Go by what a campaign's run says."""
+        match name, values:
+            case "request", (tuple() as stations, tuple() as following):
+                self._reservations.request(campaign, stations, following, time.monotonic())
+            case "release", (str() as station,):
+                over = not self._stations[station].is_at(self._reservations.token(station))
+                self._reservations.release(campaign, station, time.monotonic(), over=over)
+            case "settle", (str() as station,):
+                self._safety.settle(station)
+        there.taken += 1
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tell each campaign's run how it stands, where that has changed."""
+        for campaign, there in list(self._campaigns.items()):
+            there.tell(partial(self._standing, campaign, there))
+
+    def _standing(self, campaign: str, there: CampaignLine) -> Standing:
+        taken, book = there.taken, self._reservations
+        has = {station: book.token(station) for station in book.stations_of(campaign)}
+        waits = {name: why for name in self._stations if name not in has and (why := book.why(name))}
+        trips = {name: one.guarded.guard.trips for name, one in self._stations.items()}
+        return Standing(taken, has, waits, self._safety.closed, self._safety.unsafe_stations, trips)

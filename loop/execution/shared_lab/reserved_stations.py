@@ -1,0 +1,64 @@
+"""What a session asks of a laboratory's stations: whether it may use them, for its next job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+
+class ReservedStations(Protocol):
+    """The stations as a campaign has them."""
+
+    woken: Callable[[], None]
+    """Called, from any thread, when the campaign may have been given a station."""
+
+    def why_not(self, station: str, tokens: Collection[str]) -> str:
+        """Return why a job may not begin at a station; empty if it may.
+
+        Args:
+            station: its name.
+            tokens: of what was begun of the trial's step before, which the station may be reserved for.
+        """
+
+    def others(self, station: str) -> str:
+        """Return which other campaign has a station, for people; empty if none."""
+
+    def begins(self, station: str) -> None:
+        """Take note that a job is handed to a station."""
+
+    def ends(self, station: str) -> None:
+        """Take note that the result of a station's job is there."""
+
+    def request(self, stations: Collection[str], following: Collection[str], tokens: Collection[str]) -> bool:
+        """Ask for stations, and for no others; return whether one of them was given just now.
+
+        Args:
+            stations: at which a job could begin at once.
+            following: at which a job is under way, and another one could begin after it.
+            tokens: of all jobs that the campaign has begun, and of which it does not know yet how they ended.
+        """
+
+
+class OwnStations:
+    """All stations are this campaign's: its process owns the laboratory."""
+
+    def __init__(self) -> None:
+        self.woken: Callable[[], None] = lambda: None
+
+    def why_not(self, station: str, tokens: Collection[str]) -> str:  # noqa: ARG002  as the protocol asks
+        """Return nothing: every job may begin."""
+        return ""
+
+    def others(self, station: str) -> str:  # noqa: ARG002  as above
+        """Return nothing: there are no others."""
+        return ""
+
+    def begins(self, station: str) -> None:
+        """Do nothing."""
+
+    def ends(self, station: str) -> None:
+        """Do nothing."""
+
+    def request(self, stations: Collection[str], following: Collection[str], tokens: Collection[str]) -> bool:  # noqa: ARG002
+        """Ask for nothing, as all is there."""
+        return False

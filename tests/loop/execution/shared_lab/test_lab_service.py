@@ -1,0 +1,200 @@
+"""What a lab process allows a campaign: nothing without its reservation, nothing beyond the lab file."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.errors import BusyError, CampaignError, LabError, LimitError
+from campaigns.lab_claim import LabClaim
+from campaigns.lab_rules import LimitConfig
+from instruments.emergency_stop import StopFile
+from instruments.run_context import RunContext
+from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
+from loop.execution.shared_lab.lab_process import run_lab
+from loop.execution.shared_lab.messages import Greeting, Member, Purpose, fingerprint
+from loop.execution.shared_lab.socket_file import is_served
+from tests.shared_labs import OVEN, until
+
+pytestmark = pytest.mark.slow
+
+LAB = """\
+lab: {kind: real}
+stations:
+  oven:
+    kind: device
+    device: "oven_here:Oven"
+    limits: {temperature: {unit: degC, low: 50, high: 950}}
+  stage:
+    kind: device
+    device: "axis_here:Axis"
+    setpoints: {x: {unit: mm, limits: [0, 10]}}
+    units: {stage: mm}
+    safe: {x: 0}
+"""
+AXIS = """\
+from ophyd.sim import SynAxis
+
+
+class Axis(SynAxis):
+    def set(self, value):
+        self.delay = 0.0 if value < 5 else 60.0
+        return super().set(value)
+"""
+HEADER = {"sample": "1", "material": "-", "step": "heat", "attempt": 1}
+
+
+class Campaign:
+    """A campaign's lines to the lab process."""
+
+    def __init__(self, folder: Path, name: str, **changes: Any) -> None:
+        lab = folder / "lab.yaml"
+        given = {"limits": {}, "lab": fingerprint(lab)} | changes
+        self.member = Member(name, name, LabClaim(), folder / f"{name}.lab", **given)
+        self.link = CampaignLink(lab, self.member)
+        self.stations = {
+            one: LabLine(lab, Greeting(Purpose.STATION, self.member, one), RunContext({"campaign": name}))
+            for one in ("oven", "stage")
+        }
+
+    def has(self, station: str) -> bool:
+        return self.link.standing is not None and station in self.link.standing.has
+
+    def request(self, *stations: str) -> None:
+        self.link.send("request", stations, ())
+
+    def start(self, station: str, token: str, **settings: float) -> Any:
+        return self.stations[station].call("start", token, HEADER | settings, {})
+
+    def release(self, station: str) -> None:
+        self.link.send("release", station)
+        until(lambda: not self.has(station))
+
+    def close(self) -> None:
+        self.link.close()
+        for one in self.stations.values():
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a lab file that a lab process in this process serves."""
+    made = tmp_path_factory.mktemp("lab")
+    (made / "lab.yaml").write_text(LAB, encoding="utf-8")
+    (made / "oven_here.py").write_text(OVEN, encoding="utf-8")
+    (made / "axis_here.py").write_text(AXIS, encoding="utf-8")
+    stop, abort = threading.Event(), threading.Event()
+    process = threading.Thread(target=run_lab, args=(made / "lab.yaml", lambda _: None, stop, abort))
+    process.start()
+    until(lambda: is_served(made / "lab.yaml"))
+    yield made
+    abort.set()
+    process.join()
+
+
+@pytest.fixture
+def glass(folder: Path) -> Iterator[Campaign]:
+    found = Campaign(folder, "glass")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def clay(folder: Path) -> Iterator[Campaign]:
+    found = Campaign(folder, "clay")
+    yield found
+    found.close()
+
+
+def test_what_is_not_reserved_starts_nothing_and_stops_nothing(glass: Campaign, clay: Campaign, folder: Path) -> None:
+    with pytest.raises(BusyError, match="oven is not reserved for this campaign"):
+        clay.start("oven", "clay-1", temperature=100.0)
+    glass.request("oven")
+    until(lambda: glass.has("oven"))
+    (folder / "jobs" / "slow").touch()
+    glass.start("oven", "1-heat-1", temperature=300.0)
+    with pytest.raises(BusyError, match=r"but reserved for campaign glass \(job 1-heat-1\); nothing was moved"):
+        clay.start("oven", "clay-1", temperature=100.0)
+    clay.stations["oven"].call("stop", False)
+    with pytest.raises(BusyError):
+        clay.stations["oven"].call("secure", "clay gives up")
+    clay.request("oven")
+    states: list[tuple[str, str, str]] = []
+    glass.stations["oven"].on_state = lambda *state: states.append(state)
+    (folder / "jobs" / "slow").unlink()
+    until(lambda: ("1-heat-1", "done", "") in states)
+    assert not clay.has("oven"), "the other campaign has not read it yet"
+    assert glass.stations["oven"].call("read")["oven_mass"]["value"] == 99.0
+    glass.release("oven")
+    until(lambda: clay.has("oven"))
+    clay.request()
+
+
+def test_a_job_of_plain_devices_is_remembered_beside_the_store_of_its_campaign(glass: Campaign, folder: Path) -> None:
+    glass.request("stage")
+    until(lambda: glass.has("stage"))
+    glass.stations["stage"].call("check_ready")
+    glass.start("stage", "2-move-1", x=3.0)
+    until(lambda: glass.stations["stage"].call("has_finished", "2-move-1"))
+    assert (folder / "glass.lab" / "stage" / "2-move-1.json").exists()
+    (_, start), *_ = glass.stations["stage"].call("documents", "2-move-1")
+    assert start["sample"] == "1"
+    glass.release("stage")
+
+
+def test_a_campaign_may_tighten_the_lab_file_and_never_widen_it(folder: Path) -> None:
+    narrow = {"oven": {"temperature": LimitConfig(unit="degC", low=200, high=300)}}
+    careful = Campaign(folder, "careful", limits=narrow)
+    careful.request("oven")
+    until(lambda: careful.has("oven"))
+    with pytest.raises(LimitError, match="temperature got 400 degC; allowed: 200 to 300 degC"):
+        careful.start("oven", "3-heat-1", temperature=400.0)
+    assert not careful.stations["oven"].call("has_job", "3-heat-1")
+    careful.close()
+    for wide, why in (
+        ({"oven": {"temperature": LimitConfig(unit="degC", low=0, high=999)}}, "may only tighten it"),
+        ({"oven": {"pressure": LimitConfig(unit="bar", low=0, high=9)}}, "pressure is limited by the campaign alone"),
+    ):
+        bold = Campaign(folder, "bold", limits=wide)
+        with pytest.raises(LabError, match=why):
+            bold.stations["oven"].call("facts")
+        bold.close()
+
+
+def test_a_campaign_that_has_read_another_lab_file_is_refused(folder: Path) -> None:
+    late = Campaign(folder, "late", lab="another")
+    with pytest.raises(LabError, match="changed since the lab process has read it"):
+        late.stations["oven"].call("facts")
+    late.close()
+
+
+def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Campaign, folder: Path) -> None:
+    told: list[tuple[str, str]] = []
+    glass.link.on_abort = lambda station, reason: told.append((station, reason))
+    glass.request("stage")
+    until(lambda: glass.has("stage"))
+    glass.stations["stage"].call("check_ready")
+    glass.start("stage", "4-move-1", x=8.0)
+    stop = StopFile(folder / "lab.stop")
+    began = time.monotonic()
+    stop.make("anna", "smoke")
+    until(lambda: told)
+    assert time.monotonic() - began < 5.0  # half a second where nobody else wants the processor
+    assert told[0][0] == "stage"
+    assert "emergency stop by anna" in told[0][1]
+    until(lambda: glass.link.standing is not None and "anna" in glass.link.standing.closed.get("stage", ""))
+    stop.clear("ben", "aired")
+    glass.stations["stage"].call("stop", False)
+    glass.release("stage")
+
+
+def test_simulated_instruments_are_each_campaigns_own(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text("lab: {kind: virtual}\nstations: {furnace: {kind: furnace}}\n", encoding="utf-8")
+    with pytest.raises(CampaignError, match=r"lab.kind: got virtual: simulated instruments are each campaign's own"):
+        run_lab(file, print, threading.Event(), threading.Event())
