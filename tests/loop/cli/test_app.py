@@ -33,7 +33,7 @@ COMMANDS = [
         "report",
     ),
     *("export", "backup", "restore"),
-    *("pool", "surrogate", "weights", "space", "trial", "station", "sample", "consumable"),
+    *("pool", "surrogate", "weights", "space", "trial", "station", "sample", "consumable", "lab"),
 ]
 
 
