@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,7 @@ from campaigns.campaign import BudgetConfig, Campaign
 from campaigns.load import load_campaign
 from campaigns.metrics import MeasuredConfig
 from campaigns.surrogate import CompositionConfig
-from campaigns.values import Candidate, TrialState
+from campaigns.values import Candidate, Scalar, TrialState
 from loop.cli.memory import peak_memory
 from loop.core.campaign_version import CampaignVersion
 from loop.core.events import Event, TrialEnded
@@ -123,8 +123,8 @@ class RandomPlanner:
         self._space, self._ids, self._next = campaign.space, ids, 0
         self._generator = np.random.default_rng(campaign.seed)
 
-    def suggest(self) -> tuple[int, Candidate, Proposal]:
-        """Return the number of a new trial and a candidate drawn uniformly."""
+    def suggest(self, fixed: Mapping[str, Scalar] | None = None) -> tuple[int, Candidate, Proposal]:  # noqa: ARG002
+        """Return the number of a new trial and a candidate drawn uniformly; no station here takes loads."""
         self._next += 1
         return self._next - 1, draw(self._space, self._ids, self._generator), Proposal("random")
 
@@ -149,10 +149,10 @@ class Timed:
         self.amend, self.models = planner.amend, planner.models
         self.thinking: list[float] = []
 
-    def suggest(self) -> tuple[int, Candidate, Proposal]:
+    def suggest(self, fixed: Mapping[str, Scalar] | None = None) -> tuple[int, Candidate, Proposal]:
         """Return the other planner's suggestion."""
         started = time.thread_time()
-        number, candidate, proposal = self._planner.suggest()
+        number, candidate, proposal = self._planner.suggest(fixed)
         if proposal.generator == "model":
             self.thinking.append(time.thread_time() - started)
         return number, candidate, proposal

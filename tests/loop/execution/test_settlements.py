@@ -191,7 +191,7 @@ def test_uncertain_trials_are_settled_where_no_run_goes_on_and_the_next_one_does
     assert [line for line in said if line.startswith("trial")] == [
         "trial 1: dispatched; goes on with 'athanor run'",
         "trial 3: queued; goes on with 'athanor run'",
-        "trial 5: completed: score 5.000 ± 0.100",
+        "trial 5: completed: score 5.00 ± 0.10",
     ]
     trials = bench.run(confused | {"budget": {"trials": 10}}).trials
     check_decided(trials)
