@@ -48,9 +48,11 @@ _PAUSES = (60.0, 1800.0)
 """Lab time in s for which a station that was not ready is left alone, after its first failure in a row and later.
 
 Not tuned: a minute lets a door be closed, and half an hour is short beside a furnace's step. Both end before
-``_MOST_FAILURES``. One that is at another job is asked whether it still is after the first, then after twice as long
-each time, up to the second."""
+``_MOST_FAILURES``."""
 
+_FIRST_LOOK = 1.0
+"""Lab time in s after which a station that is at another job is asked whether it still is; then after twice as long
+each time, up to the last of ``_PAUSES``. Not tuned: short beside jobs, and a dozen questions in an hour."""
 
 _LONGEST_WAIT = 30 * 86400.0
 """Lab time in s for which one and the same job of somebody else's is waited for. Not tuned: longer than jobs take."""
@@ -287,7 +289,7 @@ class Dispatcher:
             self._stations[station].ask(_is_at_another_job, answered)
 
         self._resting.add(station)
-        clock.call_later(next(pauses), ask, station)
+        clock.call_later(next(pauses, _PAUSES[-1]), ask, station)
 
     def begin(
         self, trials: Sequence[TrialRecord], step: StepConfig, station: str, done: Callable[[StepResult], None]
@@ -476,7 +478,7 @@ class Occupied:
 
 
 def _doubling() -> Iterator[float]:
-    pause = _PAUSES[0]
+    pause = _FIRST_LOOK
     while pause < _PAUSES[-1]:
         yield pause
         pause *= 2
