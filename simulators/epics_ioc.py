@@ -115,10 +115,12 @@ class FurnaceGroup(PVGroup):
         """Start the program of a new token; attach to that of a known one.
 
         Raises:
-            RuntimeError: the furnace is busy with another job.
+            RuntimeError: the furnace is busy with another job, or has no program.
         """
         if token == self.token.value:
             return
+        if self.ramp_rate.value <= 0:
+            raise RuntimeError("no program was set since the furnace was switched on")
         if self._running is not None:
             raise RuntimeError(f"busy with {self.token.value!r}")
         self._running = Running(Program(self.setpoint.value, self.time.value, self.ramp_rate.value), self._now())
