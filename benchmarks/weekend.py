@@ -142,7 +142,7 @@ class Weekend:
         """Wake what is silent for long enough, start again what has ended too early; return whether anything runs."""
         now = time.monotonic()
         for name, server in self._servers.items():
-            if server.has_ended:
+            if server.ended:
                 self.restarts["server"] += 1
                 self._servers[name] = self._serve(name)
         for name in [name for name, until in self._silent.items() if now > until]:

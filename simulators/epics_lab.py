@@ -68,11 +68,6 @@ class EpicsServer:
         """Whether the process has ended."""
         return self._process.poll() is not None
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the process is there no more."""
-        return self._process.poll() is not None
-
     def kill(self) -> None:
         """Kill the server, as a power cut would."""
         self._process.kill()

@@ -12,8 +12,8 @@ from asyncua.sync import Client
 from campaigns.errors import StepError
 from instruments.clock import Clock
 from instruments.devices.polled_instrument import JobReport, PolledInstrument
+from instruments.job_instrument import HEADER
 
-_HEADER = ("sample", "material", "step", "attempt")
 _REFUSALS = (
     ua.uaerrors.BadNodeIdUnknown,
     ua.uaerrors.BadNotWritable,
@@ -68,7 +68,7 @@ class OpcUaInstrument(PolledInstrument):
         if not token or self._variables["token"].read_value() != token:
             return None
         state = str(self._variables["state"].read_value())
-        names = [name for name in self.component_names if name in self._variables and name not in _HEADER]
+        names = [name for name in self.component_names if name in self._variables and name not in HEADER]
         values = {name: self._variables[name].read_value() for name in names} if state == "done" else {}
         message = self._variables["message"].read_value() if "message" in self._variables else ""
         data = {name: value for name, value in values.items() if name not in ("token", "state", "message")}
@@ -81,7 +81,7 @@ class OpcUaInstrument(PolledInstrument):
     def _write(self, name: str, value: Any) -> None:
         if name in self._variables:
             self._variables[name].write_value(value, self._variables[name].read_data_type_as_variant_type())
-        elif name not in _HEADER:
+        elif name not in HEADER:
             raise StepError(f"{self.name}: {self._node} at {self._url} has no variable {name}")
 
     def _do(self, action: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from campaigns.errors import LabError, raised_by
 from instruments.clock import Clock
-from instruments.job_instrument import JobInstrument
+from instruments.job_instrument import HEADER, JobInstrument
 from instruments.step_errors import SILENT
 
 BUSY = "busy"
@@ -106,7 +106,7 @@ class PolledInstrument(JobInstrument):
         """Give the job that the settings describe to the instrument, unless it knows it, and ask until it has ended."""
         if self.token.get() == token and self.state.get() == BUSY and not self._given_up.is_set():
             return
-        header = {key: getattr(self, key).get() for key in ("sample", "material", "step", "attempt")}
+        header = {key: getattr(self, key).get() for key in HEADER}
         job = {**header, **{key: getattr(self, key).get() for key in self.settings}}
         self.token.put(token)
         self.state.put(BUSY)

@@ -15,11 +15,9 @@ from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.question_line import LineLostError, QuestionLine
 from instruments.job import Job
-from instruments.job_instrument import JobInstrument, Quantity
+from instruments.job_instrument import HEADER, JobInstrument, Quantity
 from instruments.limits import Limits
 
-HEADER = ("sample", "material", "step", "attempt")
-"""Signals beside the settings that a job is described by."""
 DRIVER_FAILED = "driver failed"
 """Told in place of a state when the driver has raised what its message says, where its clock called it."""
 

@@ -26,13 +26,12 @@ from sila2.framework.constraints.unit import Unit
 from campaigns.errors import StepError
 from instruments.clock import Clock
 from instruments.devices.polled_instrument import BUSY, JobReport, PolledInstrument
-from instruments.job_instrument import SAMPLE_FAILED
+from instruments.job_instrument import HEADER, SAMPLE_FAILED
 from instruments.job_memory import JobMemory
 from instruments.signal_units import agreed
 
 _CONNECTING = 10.0
 """Least wall time in seconds for a connection, in which the library compiles features. Not tuned: it takes 0.3 s."""
-_HEADER = ("token", "sample", "material", "step", "attempt")
 
 
 class Sila2Instrument(PolledInstrument):
@@ -114,7 +113,7 @@ class Sila2Instrument(PolledInstrument):
         command = self._command()
         wanted = [field._identifier for field in _definition(command).parameters]
         told = {self._identifier(key): value for key, value in {"token": token, **job}.items()}
-        if unknown := [key for key in job if key not in _HEADER and self._identifier(key) not in wanted]:
+        if unknown := [key for key in job if key not in HEADER and self._identifier(key) not in wanted]:
             raise StepError(
                 f"{self.name}: {self._command_name} has no parameter {self._identifier(unknown[0])}; "
                 f"allowed: {', '.join(wanted)}"
@@ -155,7 +154,9 @@ class Sila2Instrument(PolledInstrument):
         return JobReport("done", data=data, settings=record["recipe"])
 
     def _read_back(self, values: Mapping[str, Any]) -> list[str]:
-        return [key for key in self.component_names if key not in _HEADER and self._identifier(key) in values]
+        return [
+            key for key in self.component_names if key not in (*HEADER, "token") and self._identifier(key) in values
+        ]
 
     def _identifier(self, key: str) -> str:
         camel = "".join(part[:1].upper() + part[1:] for part in re.split("_+", key))

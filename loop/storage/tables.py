@@ -235,9 +235,7 @@ def trial_record(
         completed_order=row.completed_order,
         created=row.created,
         ended=row.ended,
-        steps=tuple(
-            _step_record(s, loads.get(s.token)) for s in sorted(steps, key=lambda s: (s.started or 0.0, s.attempt))
-        ),
+        steps=tuple(_step_record(step, loads.get(step.token)) for step in sorted(steps, key=_begun)),
         outlier=outlier,
         regret=None if regret is None else _load_regret(regret),
         cause=_cause(row, finding),

@@ -236,10 +236,7 @@ class Reservations:
     def jobs(self) -> dict[str, str]:
         """Station to the token of the job that was begun there, of those that have one."""
         with self._lock:
-            return self._jobs()
-
-    def _jobs(self) -> dict[str, str]:
-        return {station: held.token for station, held in self._held.items() if held.token}
+            return {station: held.token for station, held in self._held.items() if held.token}
 
     @_locked
     def why(self, station: str) -> str:
