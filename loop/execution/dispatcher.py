@@ -230,9 +230,9 @@ class Dispatcher:
         begun = next((s.station for s in known if s.open), lost)
         return step.stations if begun not in step.stations else (begun,)
 
-    def admitting(self, step: StepConfig, trial: TrialRecord) -> list[str]:
-        """Return the stations that may do a trial's step and that people let do so, or take up a job of before."""
-        return [name for name in self.choices(step, trial) if self._people_hold(PossibleJob(trial, step, name)) is None]
+    def admits(self, job: PossibleJob) -> bool:
+        """Return whether people let a station do a job, or take it up again."""
+        return self._people_hold(job) is None
 
     def readmit(self, station: str) -> None:
         """Use a station again that had failed time after time, or was not in its safe state."""

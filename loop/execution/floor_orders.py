@@ -64,13 +64,10 @@ class FloorOrders:
         """Say once which steps wait for people, as they hold all stations; keep for all to see what stations wait."""
         jobs: list[PossibleJob] = []
         for trial in self._state.open:
-            step = self._steps.awaited_step(trial)
-            if step is None or trial.fidelity in self._dispatcher.computers:
-                continue
-            choices = self._dispatcher.choices(step, trial)
-            jobs += [PossibleJob(trial, step, station) for station in choices]
-            if not self._dispatcher.admitting(step, trial):
-                self._tell(step, choices)
+            possible = list(self._steps.possible_jobs([trial]))
+            jobs += possible
+            if possible and not any(map(self._dispatcher.admits, possible)):
+                self._tell(possible[0].step, [job.station for job in possible])
         self._keep_waits(self._dispatcher.waits(jobs))
 
     def _keep_waits(self, waits: dict[str, Held]) -> None:

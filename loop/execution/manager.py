@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from campaigns.amendments import AddTrial
@@ -216,7 +216,8 @@ class Manager:
         Args:
             closing: whether loads begin with places left, where nothing that fits can come.
         """
-        if self._compute() or self._standards.begin_due(self._possible_jobs()):
+        going_on = filter(self._may_go_on, requested_first(self._state.open))
+        if self._compute() or self._standards.begin_due(self._steps.possible_jobs(going_on)):
             return True
         for step in reversed(self._state.campaign.steps):
             awaiting = (t for t in self._state.open if self._steps.awaited_step(t) is step and self._may_go_on(t))
@@ -232,22 +233,13 @@ class Manager:
                 return self._give_up(step)
         return False
 
-    def _possible_jobs(self) -> Iterator[PossibleJob]:
-        """Yield the steps that trials wait for, each at the stations that may do it."""
-        for trial in requested_first(self._state.open):
-            step = self._steps.awaited_step(trial) if self._may_go_on(trial) else None
-            if step is not None and trial.fidelity not in self._dispatcher.computers:
-                for station in self._dispatcher.choices(step, trial):
-                    yield PossibleJob(trial, step, station)
-
     def _reserve(self) -> bool:
         """Ask for the stations that trials wait for, where campaigns share the laboratory; return whether one came."""
+        if not self._dispatcher.reserved.shared:
+            return False
         jobs: dict[bool, list[PossibleJob]] = {True: [], False: []}
         for trial in self._state.open if not self._stop.halted else ():
-            step = self._steps.awaited_step(trial)
-            if step is not None and trial.fidelity not in self._dispatcher.computers:
-                choices = self._dispatcher.choices(step, trial)
-                jobs[self._may_go_on(trial)] += [PossibleJob(trial, step, station) for station in choices]
+            jobs[self._may_go_on(trial)] += self._steps.possible_jobs([trial])
         tokens = {s.token for t in self._state.open for s in t.steps if s.open}
         return self._dispatcher.request(jobs[True], jobs[False], tokens)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from campaigns.decisions import AbortTrial, AnswerStep, Settlement
@@ -18,6 +18,7 @@ from loop.core.journal import Amendment
 from loop.core.records import COMPUTER, StepRecord, TrialRecord, TrialResult
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher, at_station
+from loop.execution.holds import PossibleJob
 from loop.execution.late_jobs import LateJob
 from loop.execution.queue_rules import cause_of
 from loop.execution.session import Session
@@ -54,6 +55,13 @@ class StepRunner:
         if any(record.token in self._under_way for record in trial.steps):
             return None
         return self._state.next_step(trial)
+
+    def possible_jobs(self, trials: Iterable[TrialRecord]) -> Iterator[PossibleJob]:
+        """Yield the steps that trials wait for, each at all stations that may do it; not what is only computed."""
+        for trial in trials:
+            step = self.awaited_step(trial)
+            if step is not None and trial.fidelity not in self._dispatcher.computers:
+                yield from (PossibleJob(trial, step, station) for station in self._dispatcher.choices(step, trial))
 
     def begin(self, trials: Sequence[TrialRecord], step: StepConfig, station: str) -> None:
         """Have a station take a step of a trial, or of the trials of a load."""

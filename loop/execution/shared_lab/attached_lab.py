@@ -40,6 +40,8 @@ class AttachedStations:
         own: stations that are not shared: people, whom each campaign asks by itself.
     """
 
+    shared = True
+
     def __init__(self, link: CampaignLink, lab_file: Path, own: Collection[str]) -> None:
         self._link, self._lab_file, self._own = link, lab_file, own
         self._in_use: set[str] = set()

@@ -9,6 +9,8 @@ from typing import Protocol
 class ReservedStations(Protocol):
     """The stations as a campaign has them."""
 
+    shared: bool
+    """Whether other campaigns may have them, so that they are asked for."""
     woken: Callable[[], None]
     """Called, from any thread, when the campaign may have been given a station."""
 
@@ -41,6 +43,8 @@ class ReservedStations(Protocol):
 
 class OwnStations:
     """All stations are this campaign's: its process owns the laboratory."""
+
+    shared = False
 
     def __init__(self) -> None:
         self.woken: Callable[[], None] = lambda: None

@@ -20,7 +20,7 @@ from loop.core.records import StepRecord, TrialResult
 from loop.core.station_modes import HeldStation
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
-from loop.execution.holds import Held
+from loop.execution.holds import Held, PossibleJob
 from loop.execution.lab_setup import build_lab
 from loop.execution.options import RunOptions
 from loop.execution.session import Session
@@ -200,7 +200,7 @@ def test_what_had_moved_is_taken_up_at_a_paused_station_and_not_at_one_that_is_o
     shift.dispatcher.held = {"bench": replace(HELD, mode=mode)}
     trial = shift.state.read_trial(0)
     assert (shift.dispatcher.free(shift.step, trial) == "bench") is taken
-    assert bool(shift.dispatcher.admitting(shift.step, trial)) is taken
+    assert shift.dispatcher.admits(PossibleJob(trial, shift.step, "bench")) is taken
     shift.runner.adopt(trial)
     assert shift.runner.busy is taken
     assert shift.state[0].steps[0].state is TrialState.DISPATCHED
