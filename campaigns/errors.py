@@ -125,6 +125,10 @@ class BusyError(LabError):
     """An instrument is at another job, so that it could not begin one."""
 
 
+class NotReservedError(BusyError):
+    """A campaign does not have a station of a shared laboratory, or not any more."""
+
+
 class LabInUseError(LabError):
     """Another process drives the instruments of a lab file."""
 

@@ -112,6 +112,8 @@ class StepResult:
         cause: what a failure speaks of, the sample or the lab; None when ok.
         fate: what the instrument says of the job.
         busy: whether it failed only because the instrument is at another job.
+        refused: whether it failed only because the station of a shared laboratory was given to another campaign; it is
+            busy, too.
     """
 
     job: Job
@@ -124,3 +126,4 @@ class StepResult:
     cause: Cause | None = None
     fate: Fate = Fate.UNKNOWN
     busy: bool = False
+    refused: bool = False

@@ -14,7 +14,7 @@ from typing import Any
 from bluesky.run_engine import RunEngine
 from bluesky.utils import DuringTask
 
-from campaigns.errors import BusyError, LabError, SampleError, StepError
+from campaigns.errors import BusyError, LabError, NotReservedError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.job import Fate, Job, StepResult
@@ -38,6 +38,7 @@ class Failure:
     cause: Cause = Cause.LAB
     fate: Fate = Fate.UNKNOWN
     busy: bool = False
+    refused: bool = False
 
 
 _NONE = Failure("", fate=Fate.OVER)
@@ -124,6 +125,7 @@ class RunningJob:
             None if ok else blamed.cause,
             blamed.fate,
             blamed.busy,
+            blamed.refused,
         )
         self._clock.post(lambda: self._done(result), self._key)
         self.party.end()
@@ -291,7 +293,8 @@ class Station:
             reason = f"aborted: {task.abort_reason}" if task.abort_reason else reason_of(error)
             root, token = root_of(error), task.job.token
             if isinstance(root, BusyError):
-                return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True)
+                refused = isinstance(root, NotReservedError)
+                return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True, refused=refused)
             return Failure(reason, Cause.SAMPLE if isinstance(root, SampleError) else Cause.LAB, self._fate(token))
         lacking = task.shortcoming()
         return None if lacking is None else Failure(lacking, fate=self._fate(task.job.token))

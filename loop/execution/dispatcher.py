@@ -30,7 +30,6 @@ from loop.execution.lab_floor import lab_floor
 from loop.execution.late_jobs import LateJobs
 from loop.execution.manual_stations import asked_of_person
 from loop.execution.run_documents import RunDocuments
-from loop.execution.shared_lab.messages import NOT_RESERVED
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
 from loop.storage.artefacts import ASKED
@@ -360,7 +359,7 @@ class Dispatcher:
                 self._documents.take(self.instruments[station], result.job.token)
         if result.fate is not Fate.NEVER_BEGAN or not result.job.adopt:  # else the same attempt begins at once
             self.reserved.ends(station)
-        if self.refused(result):
+        if result.refused:
             return False
         if result.busy and not self._stays_occupied(station, result):
             return False
@@ -374,10 +373,6 @@ class Dispatcher:
         if self._failures[station] == _MOST_FAILURES:
             self.given_up[station] = result.ended
         return self._failures[station] == _MOST_FAILURES
-
-    def refused(self, result: StepResult) -> bool:
-        """Return whether a job did not begin only because the station had been given to another campaign meanwhile."""
-        return result.busy and NOT_RESERVED in (result.error or "")
 
     def _stays_occupied(self, station: str, result: StepResult) -> bool:
         """Return whether a station has been at one and the same other job for too long."""

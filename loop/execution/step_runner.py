@@ -236,7 +236,7 @@ class StepRunner:
             if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
                 store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
             self._state.read_trial(number)
-        if not self._dispatcher.refused(result):
+        if not result.refused:
             self._rest(result.job.whose, station, busy=result.busy, why="nothing was moved")
 
     def _follow(self, result: StepResult, station: str, trials: Sequence[int]) -> None:

@@ -11,9 +11,6 @@ from pathlib import Path
 from campaigns.lab_claim import LabClaim
 from campaigns.lab_rules import LimitConfig
 
-NOT_RESERVED = "not reserved for this campaign"
-"""What an instrument's error says where a job did not begin as the campaign did not have the station any more."""
-
 
 class Purpose(StrEnum):
     """What a line is for."""

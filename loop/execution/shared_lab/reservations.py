@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from campaigns.errors import BusyError, LabError
+from campaigns.errors import BusyError, LabError, NotReservedError
 from campaigns.lab_claim import LabClaim
 from loop.execution.shared_lab.fair_queue import FairQueue
-from loop.execution.shared_lab.messages import NOT_RESERVED
 
 _UNUSED = 2.0
 """Wall time in seconds after which a station that was reserved, and at which nothing begins, goes to who waits for it.
@@ -149,16 +148,26 @@ class Reservations:
         return self._decide(now)
 
     @_locked
+    def check(self, campaign: str, station: str) -> None:
+        """Check that a campaign has a station.
+
+        Raises:
+            NotReservedError: it does not.
+        """
+        if not self.has(campaign, station):
+            why = self.why(station) or "free"
+            raise NotReservedError(f"{station} is not reserved for this campaign, but {why}; nothing was moved")
+
+    @_locked
     def begin(self, campaign: str, station: str, token: str) -> None:
         """Take note of the job that a campaign is about to begin, or to attach to; when this returns, it is on disk.
 
         Raises:
-            BusyError: the station is not reserved for the campaign, or it has another job there.
+            NotReservedError: the station is not reserved for the campaign.
+            BusyError: the campaign has another job there.
         """
-        held = self._held.get(station)
-        if held is None or held.campaign != campaign:
-            why = self.why(station) or "free"
-            raise BusyError(f"{station} is {NOT_RESERVED}, but {why}; nothing was moved")
+        self.check(campaign, station)
+        held = self._held[station]
         if held.token not in ("", token):
             raise BusyError(f"{station} is at job {held.token!r} of this campaign; nothing was moved")
         if held.token != token:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from campaigns.errors import BusyError, LabError, UnknownJobError
+from campaigns.errors import LabError, UnknownJobError
 from campaigns.lab_rules import LimitConfig
 from instruments.devices.answer_line import AnswerLine
 from instruments.devices.served_instrument import ServedInstrument
@@ -16,7 +16,7 @@ from instruments.guarded_devices import GuardedInstrument
 from instruments.run_context import RunContext
 from instruments.safe_state import make_safe
 from instruments.step_errors import is_silence
-from loop.execution.shared_lab.messages import NOT_RESERVED, Member
+from loop.execution.shared_lab.messages import Member
 from loop.execution.shared_lab.reservations import Reservations
 
 _GIVING_UP = 2.0
@@ -119,7 +119,7 @@ class SharedStation:
         """Return what a campaign's question is answered.
 
         Raises:
-            BusyError: it would tell the instrument something, and does not have the station.
+            NotReservedError: it would tell the instrument something, and does not have the station.
             Exception: what the instrument raises.
         """
         match name:
@@ -128,7 +128,7 @@ class SharedStation:
             case "stop":
                 return self._stop(member, *values)
             case "secure" | "halt":
-                self._check_has(member)
+                self._reservations.check(member.id, self.name)
                 return make_safe(self.guarded, *values)
             case "remember_in":
                 return None  # it stands in what the campaign has said of itself
@@ -137,7 +137,7 @@ class SharedStation:
             if name == "start":
                 return self._start(member, *values)
             if name == "check_ready":
-                self._check_has(member)
+                self._reservations.check(member.id, self.name)
                 self._reservations.touch(self.name, time.monotonic())
             return self._served.answer(name, values)
 
@@ -151,10 +151,6 @@ class SharedStation:
         token = self._reservations.token(self.name)
         if token and self._reservations.has(member.id, self.name) and self._instrument.token.get() == token:
             self._served.stop(success)
-
-    def _check_has(self, member: Member) -> None:
-        if not self._reservations.has(member.id, self.name):
-            raise BusyError(f"{self.name} is {NOT_RESERVED}, but {self._reservations.why(self.name) or 'free'}")
 
     def _limits_of(self, member: Member) -> dict[str, LimitConfig]:
         limits, base = dict(self._rules.limits), self._rules.limits
