@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Thread
 from typing import Any
@@ -27,7 +28,61 @@ _PATIENCE = 2.0
 answer in milliseconds, and one that is dead shall not keep the others' jobs from being given up."""
 
 
-class LabSafety:
+class Safety(ABC):
+    """What a session knows of the safety of its laboratory, whoever watches that.
+
+    Args:
+        stop: the laboratory's emergency stop.
+        not_safe: remembers the stations that may not be in their safe states.
+    """
+
+    def __init__(self, stop: StopFile, not_safe: UnsafeStations) -> None:
+        self.stop, self._not_safe = stop, not_safe
+        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._begun: dict[str, int] = {}
+        self._telling: list[Thread] = []
+
+    def news(self) -> list[str]:
+        """Return what has happened since the last call."""
+        found = []
+        while not self._news.empty():
+            found.append(self._news.get())
+        return found
+
+    def unsafe(self, station: str) -> str:
+        """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
+        return self._not_safe.known.get(station, "")
+
+    @property
+    def unsafe_stations(self) -> dict[str, str]:
+        """Station to why it may not be in its safe state."""
+        return dict(self._not_safe.known)
+
+    def settle(self, station: str) -> None:
+        """Take note that somebody has looked at a station, and says that it is safe."""
+        self._not_safe.settle(station)
+
+    def secure(self, stations: Iterable[str], reason: str) -> None:
+        """Bring stations into their safe states; return when all were told, or do not answer for some time."""
+        threads = [Thread(target=self._secure, args=(name, reason), daemon=True) for name in stations]
+        for thread in threads:
+            thread.start()
+        _join(threads)
+        self._telling = [thread for thread in (*self._telling, *threads) if thread.is_alive()]
+
+    @abstractmethod
+    def _secure(self, station: str, reason: str) -> None:
+        """Bring one station into its safe state, and tell what did not work."""
+
+
+def _join(threads: Iterable[Thread]) -> None:
+    """Wait until threads have ended, for some time together."""
+    until = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0.0))
+
+
+class LabSafety(Safety):
     """Guards all instruments of a laboratory, and watches emergency stop and interlocks.
 
     Args:
@@ -47,10 +102,7 @@ class LabSafety:
         instruments: Mapping[str, JobInstrument],
         not_safe: UnsafeStations,
     ) -> None:
-        self.stop, self._not_safe = stop, not_safe
-        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._begun: dict[str, int] = {}
-        self._telling: list[Thread] = []
+        super().__init__(stop, not_safe)
         self._readings = {} if rules is None else dict(_readings(rules, instruments))
         self._units = {} if rules is None else rules.units
         self._alarms = () if rules is None else rules.alarms
@@ -75,9 +127,7 @@ class LabSafety:
         """Stop watching, and take the guards away, once all that are on their way into safe states were told."""
         if self._monitor is not None:
             self._monitor.end()
-        until = time.monotonic() + _PATIENCE
-        for thread in self._telling:
-            thread.join(max(until - time.monotonic(), 0.0))
+        _join(self._telling)
         self.release()
 
     def release(self) -> None:
@@ -96,13 +146,6 @@ class LabSafety:
         stopped = None if self._monitor is None else self._monitor.emergency
         return "" if stopped is None else f"{stopped.text}; {self.stop.how_to_clear}"
 
-    def news(self) -> list[str]:
-        """Return what has happened since the last call."""
-        found = []
-        while not self._news.empty():
-            found.append(self._news.get())
-        return found
-
     def held(self, station: str) -> str:
         """Return why a station may begin nothing now; empty if it may."""
         return self._guarded[station].guard.closed
@@ -111,19 +154,6 @@ class LabSafety:
     def closed(self) -> dict[str, str]:
         """Station to why nothing moves there, of all at which an interlock or an emergency stop lets nothing move."""
         return {name: why for name in self._guarded if (why := self.held(name))}
-
-    def unsafe(self, station: str) -> str:
-        """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
-        return self._not_safe.known.get(station, "")
-
-    @property
-    def unsafe_stations(self) -> dict[str, str]:
-        """Station to why it may not be in its safe state."""
-        return dict(self._not_safe.known)
-
-    def settle(self, station: str) -> None:
-        """Take note that somebody has looked at a station, and says that it is safe."""
-        self._not_safe.settle(station)
 
     def begins(self, station: str) -> None:
         """Take note that a station begins a job."""
@@ -139,19 +169,9 @@ class LabSafety:
         """The stations whose safe state the lab file declares."""
         return [name for name, one in self._guarded.items() if one.guard.rules.safe]
 
-    def secure(self, stations: Iterable[str], reason: str) -> None:
-        """Bring stations into their safe states; return when all were told, or do not answer for some time."""
-        threads = [Thread(target=self._secure, args=(name, reason), daemon=True) for name in stations]
-        for thread in threads:
-            thread.start()
-        until = time.monotonic() + _PATIENCE
-        for thread in threads:
-            thread.join(max(until - time.monotonic(), 0.0))
-        self._telling = [thread for thread in (*self._telling, *threads) if thread.is_alive()]
-
-    def _secure(self, name: str, reason: str) -> None:
-        if wrong := make_safe(self._guarded[name], reason):
-            self._note_unsafe(name, "; ".join(wrong))
+    def _secure(self, station: str, reason: str) -> None:
+        if wrong := make_safe(self._guarded[station], reason):
+            self._note_unsafe(station, "; ".join(wrong))
 
     def _note_unsafe(self, name: str, wrong: str) -> None:
         """Remember, from any thread, that a station may not be in its safe state, until somebody has looked at it."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from campaigns.campaign import Campaign
@@ -20,6 +18,7 @@ from instruments.job_instrument import JobInstrument
 from instruments.run_context import RunContext
 from instruments.safety_monitor import GivesUp
 from loop.execution.device_binding import JobRecords
+from loop.execution.lab_safety import Safety
 from loop.execution.manual_stations import manual_instrument
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine, absent_text
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing, fingerprint
@@ -27,8 +26,6 @@ from loop.storage.unsafe_stations import UnsafeStations
 
 _ASKING = 0.5
 """Wall time in seconds for which an answer to a request is waited for, before it is waited for beside other things."""
-_SECURING = 2.0
-"""Wall time in seconds for which it is waited until stations were told to go into their safe states; not tuned."""
 
 
 class AttachedStations:
@@ -111,7 +108,7 @@ class AttachedStations:
             self.woken()
 
 
-class AttachedSafety:
+class AttachedSafety(Safety):
     """The safety of a laboratory that the lab process watches.
 
     Args:
@@ -128,10 +125,8 @@ class AttachedSafety:
         instruments: Mapping[str, ProcessInstrument],
         not_safe: UnsafeStations,
     ) -> None:
-        self._link, self._rules, self._instruments, self._not_safe = link, rules, instruments, not_safe
-        self.stop = StopFile(rules.stop_file)
-        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._begun: dict[str, int] = {}
+        super().__init__(StopFile(rules.stop_file), not_safe)
+        self._link, self._rules, self._instruments = link, rules, instruments
         link.on_news = self._news.put
 
     def watch(self, stations: Mapping[str, GivesUp]) -> None:
@@ -155,10 +150,7 @@ class AttachedSafety:
     def news(self) -> list[str]:
         """Return what has happened since the last call."""
         self._compare_unsafe()
-        found = []
-        while not self._news.empty():
-            found.append(self._news.get())
-        return found
+        return super().news()
 
     def held(self, station: str) -> str:
         """Return why a station may begin nothing now; empty if it may."""
@@ -170,19 +162,10 @@ class AttachedSafety:
         standing = self._link.standing
         return {} if standing is None else dict(standing.closed)
 
-    def unsafe(self, station: str) -> str:
-        """Return why a station may not be in its safe state; empty once somebody has said that it is, or it was."""
-        return self._not_safe.known.get(station, "")
-
-    @property
-    def unsafe_stations(self) -> dict[str, str]:
-        """Station to why it may not be in its safe state."""
-        return dict(self._not_safe.known)
-
     def settle(self, station: str) -> None:
         """Take note that somebody has looked at a station, and says that it is safe: for all campaigns."""
         self._link.await_taken(self._link.send("settle", station), _ASKING)
-        self._not_safe.settle(station)
+        super().settle(station)
 
     def begins(self, station: str) -> None:
         """Take note that a station begins a job."""
@@ -201,14 +184,6 @@ class AttachedSafety:
     def declared(self) -> list[str]:
         """The stations whose safe state the lab file declares."""
         return [name for name, one in self._rules.stations.items() if one.safe and name in self._instruments]
-
-    def secure(self, stations: Iterable[str], reason: str) -> None:
-        """Bring stations that are this campaign's now into their safe states; return when all were told."""
-        threads = [Thread(target=self._secure, args=(name, reason), daemon=True) for name in stations]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(_SECURING)
 
     def _secure(self, station: str, reason: str) -> None:
         if station not in self._instruments:
