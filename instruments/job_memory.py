@@ -7,7 +7,6 @@ there is no file was never begun, and one whose file says no more than that it w
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from campaigns.errors import LabError
+from instruments.whole_file import sync_folder, write_whole
 
 _BEGUN = "begun"
 
@@ -59,7 +59,7 @@ class JobMemory:
         """Forget a job for which nothing has moved."""
         file = self._file(token)
         file.unlink(missing_ok=True)
-        self._sync(file.parent)
+        sync_folder(file.parent)
 
     def find(self, token: str) -> dict[str, Any] | None:
         """Return what is remembered of a job; None when it was never begun.
@@ -98,22 +98,7 @@ class JobMemory:
         return next((file for file in files if file.exists()), files[0])
 
     def _write(self, token: str, record: Mapping[str, Any]) -> None:
-        whole = self._file(token)
-        part = whole.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as file:
-            file.write(as_json(record))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(whole)
-        self._sync(whole.parent)
-
-    def _sync(self, folder: Path) -> None:
-        """Make sure that a folder's entries are on disk, too."""
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+        write_whole(self._file(token), as_json(record))
 
 
 def as_json(body: Any) -> str:

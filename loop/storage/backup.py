@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from campaigns.errors import StoreError
+from instruments.whole_file import sync_folder
 from loop.storage.connections import connect_reading
 from loop.storage.copies import Copy, copy_path
 from loop.storage.damage import check_whole, damage_error
@@ -27,7 +28,7 @@ def back_up(store: Path, target: Path) -> None:
         raise StoreError(f"{target} is there already; allowed: a new file, as no backup is overwritten")
     part = _copied(store, target)
     part.replace(target)
-    _sync(target.parent)
+    sync_folder(target.parent)
 
 
 def restore_backup(backup: Path, store: Path) -> Path | None:
@@ -45,7 +46,7 @@ def restore_backup(backup: Path, store: Path) -> Path | None:
     for ending in reversed(there):  # the store itself last: killed in between, this is done again
         _beside(store, ending).rename(_beside(kept, ending))
     part.replace(store)
-    _sync(store.parent)
+    sync_folder(store.parent)
     return kept if "" in there else None
 
 
@@ -90,12 +91,3 @@ def _copied(source: Path, target: Path) -> Path:
 
 def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
-
-
-def _sync(folder: Path) -> None:
-    """Have the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from campaigns.user_code.module_files import open_folder
 from instruments.emergency_stop import StopFile
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
+from instruments.whole_file import write_whole
 from loop.execution.device_binding import CONNECTING, JobRecords
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instrument, real_lab
@@ -61,10 +62,8 @@ class FiledUnsafeStations:
     def _change(self, more: Mapping[str, str], without: str) -> str:
         with self._lock:
             self._known = {key: text for key, text in {**self._known, **more}.items() if key != without}
-            part = self._file.with_suffix(".part")
             try:
-                part.write_text(json.dumps(self._known), encoding="utf-8")
-                part.replace(self._file)
+                write_whole(self._file, json.dumps(self._known))
             except OSError as error:
                 return str(error)
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from campaigns.errors import BusyError, LabError, NotReservedError
 from campaigns.lab_claim import LabClaim
+from instruments.whole_file import write_whole
 from loop.execution.shared_lab.fair_queue import FairQueue
 
 _UNUSED = 2.0
@@ -292,12 +292,7 @@ class Reservations:
             },
             "queues": {station: queue.saved() for station, queue in self._queues.items()},
         }
-        part = self._file.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(body, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._file)
+        write_whole(self._file, json.dumps(body))
 
     def _restore(self, now: float) -> None:
         try:
