@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,19 +11,15 @@ import pytest
 
 from campaigns.errors import CampaignError, LabError
 from campaigns.lab_rules import LimitConfig
-from campaigns.laboratory import StationConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, trouble
-from campaigns.user_code.module_files import installation, open_folder
+from campaigns.user_code.module_files import installation
 from instruments.emergency_stop import StopFile
 from instruments.guarded_devices import GuardedInstrument
 from instruments.job import Job, StepResult
-from instruments.job_instrument import JobInstrument
-from instruments.real_lab import RealLab
 from instruments.safe_state import make_safe
 from instruments.station_guard import StationGuard, StationRules
-from loop.execution.device_binding import JobRecords
-from loop.execution.lab_setup import build_instrument
 from tests.labs import Crew
+from tests.loop.execution.built_stations import Floor, StationBuilder, write_module
 
 OURS = """\
 import asyncio
@@ -76,40 +71,16 @@ class Stuck(Heater):
 """
 
 
-class Floor(RealLab):
-    """A lab of one station."""
-
-    stage: JobInstrument
-
-    def instrument(self, name: str) -> JobInstrument:
-        assert name == "stage"
-        return self.stage
-
-
 Build = Callable[..., Crew[Floor]]
 
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
     """A function from what a campaign file says of a station to the crew of its lab."""
-    (tmp_path / "async_parts.py").write_text(OURS)
-    monkeypatch.delitem(sys.modules, "async_parts", raising=False)
-    open_folder(tmp_path)
-    labs: list[Floor] = []
-    crews: list[Crew[Floor]] = []
-
-    def make(device: str, setpoints: dict[str, Any]) -> Crew[Floor]:
-        labs.append(Floor(0.0))
-        station = StationConfig.model_validate({"kind": "device", "device": device, "setpoints": setpoints})
-        labs[-1].stage = build_instrument("stage", station, labs[-1], JobRecords(tmp_path / "lab"))
-        crews.append(Crew(labs[-1], "stage"))
-        return crews[-1]
-
-    yield make
-    for crew in crews:
-        crew.close()
-    for lab in labs[len(crews) :]:
-        lab.close()
+    write_module(tmp_path, "async_parts", OURS, monkeypatch)
+    builder = StationBuilder("stage", tmp_path / "lab")
+    yield lambda device, setpoints: builder.build({"kind": "device", "device": device, "setpoints": setpoints})
+    builder.close()
 
 
 def done(crew: Crew[Floor], **recipe: Any) -> StepResult:

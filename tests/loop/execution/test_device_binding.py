@@ -10,15 +10,10 @@ from typing import Any
 import pytest
 
 from campaigns.errors import CampaignError
-from campaigns.laboratory import StationConfig
-from campaigns.user_code.module_files import open_folder
 from campaigns.values import Cause
 from instruments.job import Job, StepResult
-from instruments.job_instrument import JobInstrument
-from instruments.real_lab import RealLab
-from loop.execution.device_binding import JobRecords
-from loop.execution.lab_setup import build_instrument
 from tests.labs import Crew
+from tests.loop.execution.built_stations import Floor, StationBuilder, write_module
 
 OURS = """\
 from bluesky import plan_stubs as bps
@@ -82,41 +77,16 @@ STATION = {
 }
 
 
-class Floor(RealLab):
-    """A lab of one station."""
-
-    stage: JobInstrument
-
-    def instrument(self, name: str) -> JobInstrument:
-        assert name == "stage"
-        return self.stage
-
-
 Build = Callable[..., Crew[Floor]]
 
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
     """A function from changes of the station to the crew of its lab."""
-    (tmp_path / "bound_parts.py").write_text(OURS)
-    monkeypatch.delitem(sys.modules, "bound_parts", raising=False)
-    open_folder(tmp_path)
-    opened: list[Floor] = []
-    crews: list[Crew[Floor]] = []
-
-    def make(**changes: Any) -> Crew[Floor]:
-        lab = Floor(0.0)
-        opened.append(lab)
-        station = StationConfig.model_validate(STATION | changes)
-        lab.stage = build_instrument("stage", station, lab, JobRecords(tmp_path / "lab"))
-        crews.append(Crew(lab, "stage"))
-        return crews[-1]
-
-    yield make
-    for crew in crews:
-        crew.close()
-    for lab in opened[len(crews) :]:
-        lab.close()
+    write_module(tmp_path, "bound_parts", OURS, monkeypatch)
+    builder = StationBuilder("stage", tmp_path / "lab")
+    yield lambda **changes: builder.build(STATION | changes)
+    builder.close()
 
 
 def done(crew: Crew[Floor]) -> StepResult:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,17 +13,13 @@ import pytest
 from ophyd.utils import DisconnectedError
 
 from campaigns.errors import CampaignError, Problem, SampleError, StepError
-from campaigns.laboratory import StationConfig
-from campaigns.user_code.module_files import open_folder
 from instruments.devices.answer_line import portable
 from instruments.devices.driver_process import DriverProcess
 from instruments.devices.process_instrument import ProcessInstrument
 from instruments.job import Fate, Job
-from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
-from loop.execution.device_binding import JobRecords
-from loop.execution.lab_setup import build_instrument
 from tests.labs import Crew
+from tests.loop.execution.built_stations import Floor, StationBuilder, write_module
 
 pytestmark = pytest.mark.slow
 
@@ -78,44 +73,23 @@ def look(x, det):
 """
 
 
-class Floor(RealLab):
-    """A lab of one station, whose driver runs in a process of its own."""
-
-    station: ProcessInstrument
-
-    def instrument(self, name: str) -> ProcessInstrument:
-        assert name == "place"
-        return self.station
-
-
 Build = Callable[..., Crew[Floor]]
 
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
-    """A function from what a campaign file says of a station to the crew of its lab."""
-    (tmp_path / "proc_parts.py").write_text(OURS)
+    """A function from what a campaign file says of a station to the crew of its lab, with a driver in a process."""
+    write_module(tmp_path, "proc_parts", OURS, monkeypatch)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delitem(sys.modules, "proc_parts", raising=False)
-    open_folder(tmp_path)
-    labs: list[Floor] = []
-    crews: list[Crew[Floor]] = []
+    builder = StationBuilder("place", tmp_path / "test.lab")
 
     def make(context: RunContext | None = None, **config: Any) -> Crew[Floor]:
-        labs.append(Floor(0.0))
-        station = StationConfig.model_validate({"kind": "device", "process": True} | config)
-        records = JobRecords(tmp_path / "test.lab", context=context or RunContext())
-        made = build_instrument("place", station, labs[-1], records)
-        assert isinstance(made, ProcessInstrument)
-        labs[-1].station = made
-        crews.append(Crew(labs[-1], "place"))
-        return crews[-1]
+        crew = builder.build({"kind": "device", "process": True} | config, context)
+        assert isinstance(crew.lab.stage, ProcessInstrument)
+        return crew
 
     yield make
-    for crew in crews:
-        crew.close()
-    for lab in labs[len(crews) :]:
-        lab.close()
+    builder.close()
 
 
 def job(number: int, **recipe: Any) -> Job:
@@ -124,7 +98,7 @@ def job(number: int, **recipe: Any) -> Job:
 
 def kill(crew: Crew[Floor]) -> None:
     """Kill the driver's process once it is at a job."""
-    driver = crew.lab.station._driver
+    driver = crew.lab.stage._driver
     assert isinstance(driver, DriverProcess)
     assert driver.pid is not None
     os.kill(driver.pid, signal.SIGKILL)
@@ -139,7 +113,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 def test_a_job_outlasts_the_driver_that_is_killed_and_one_that_hangs_costs_its_job(built: Build) -> None:
     crew = built(device="proc_parts:Mill", response_timeout="4 s")
-    mill = crew.lab.station
+    mill = crew.lab.stage
     assert (mill.unit_of("speed"), mill.limits.ranges) == ("1/min", {"speed": (0, 900)})
     crew.submit(job(1, speed=300.0))
     until(lambda: Path("t1").exists() and mill.state.get() == "busy")
@@ -169,7 +143,7 @@ def test_a_plan_is_heard_of_and_one_that_is_killed_leaves_an_uncertain_job(built
     assert crew.run(job(1, x=1.0))[0].ok
     assert [name for name, _ in heard] == ["start", "descriptor", "event", "stop"]
     assert (heard[0][1]["scan_id"], heard[0][1]["campaign"], heard[0][1]["sample"]) == (41, "test", "1")
-    assert [name for name, _ in crew.lab.station.documents("t1")] == [name for name, _ in heard]
+    assert [name for name, _ in crew.lab.stage.documents("t1")] == [name for name, _ in heard]
     assert "looking" in (tmp_path / "test.drivers" / "place.log").read_text()
     crew.submit(job(2, x=5.0))
     until(lambda: len(heard) == 8)

@@ -16,7 +16,6 @@ import pytest
 
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
-from campaigns.user_code.module_files import open_folder
 from campaigns.values import Candidate, TrialState
 from instruments.job import StepResult
 from instruments.lab import Lab
@@ -27,6 +26,7 @@ from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.storage.store import Store
 from tests.loop.conftest import quick, troubled
+from tests.loop.execution.built_stations import write_module
 
 OURS = """\
 from bluesky import plan_stubs as bps
@@ -119,9 +119,7 @@ Open = Callable[..., Floor]
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """A function from a campaign to its floor, which stands for one session: the one before is closed."""
-    (tmp_path / "doc_parts.py").write_text(OURS)
-    monkeypatch.delitem(sys.modules, "doc_parts", raising=False)
-    open_folder(tmp_path)
+    write_module(tmp_path, "doc_parts", OURS, monkeypatch)
     floors: list[Floor] = []
 
     def close() -> None:
