@@ -146,30 +146,28 @@ class TransitionRow(SQLModel, table=True):
     reason: str
 
 
-class DocumentRow(SQLModel, table=True):
+class DocumentColumns(SQLModel):
+    """What is kept of a Bluesky document."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    trial: int = Field(foreign_key="trial.number", index=True)
+    step: str
+    token: str = Field(index=True)
+    kind: str
+    run_uid: str
+    body: dict[str, Any] = Field(sa_type=JSON)
+
+
+class DocumentRow(DocumentColumns, table=True):
     """One Bluesky document, as it came."""
 
     __tablename__ = "document"
-    id: int | None = Field(default=None, primary_key=True)
-    trial: int = Field(foreign_key="trial.number", index=True)
-    step: str
-    token: str = Field(index=True)
-    kind: str
-    run_uid: str
-    body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
-class PlanDocumentRow(SQLModel, table=True):
+class PlanDocumentRow(DocumentColumns, table=True):
     """One Bluesky document of a plan of the user's own, which a station has run within its own."""
 
     __tablename__ = "plan_document"
-    id: int | None = Field(default=None, primary_key=True)
-    trial: int = Field(foreign_key="trial.number", index=True)
-    step: str
-    token: str = Field(index=True)
-    kind: str
-    run_uid: str
-    body: dict[str, Any] = Field(sa_column=Column(JSON))
 
 
 DOCUMENT_TABLES: tuple[Any, ...] = (DocumentRow, PlanDocumentRow)

@@ -222,8 +222,8 @@ class LabService:
             there.tell(partial(self._standing, campaign, there))
 
     def _standing(self, campaign: str, there: CampaignLine) -> Standing:
-        taken, book = there.taken, self._reservations
-        has = {station: book.token(station) for station in book.stations_of(campaign)}
-        waits = {name: why for name in self._stations if name not in has and (why := book.why(name))}
+        taken, reservations = there.taken, self._reservations
+        has = {station: reservations.token(station) for station in reservations.stations_of(campaign)}
+        waits = {name: why for name in self._stations if name not in has and (why := reservations.why(name))}
         trips = {name: one.guarded.guard.trips for name, one in self._stations.items()}
         return Standing(taken, has, waits, self._safety.closed, self._safety.unsafe_stations, trips)
