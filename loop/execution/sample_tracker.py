@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import is_not
 
 from campaigns.laboratory import StepConfig
 from campaigns.sample_steps import mass_of
@@ -22,11 +23,18 @@ class SampleTracker:
 
     def __init__(self, state: CampaignState) -> None:
         self._state = state
+        self._made_of: list[object] = []
+        self._register = SampleRegister({}, (), (), ())
 
     def now(self) -> SampleRegister:
-        """Return the samples as they are now."""
-        steps = {step.name: step for step in self._state.campaign.steps}
-        return SampleRegister(steps, self._state.trials, self._state.store.sample_uses(), self._state.journal)
+        """Return the samples as they are now; it is asked for each possible job, and made anew after a change."""
+        campaign, journal, trials = self._state.campaign, self._state.journal, self._state.trials
+        made_of: list[object] = [campaign, journal, *trials]  # each is another object once it has changed
+        if len(made_of) != len(self._made_of) or any(map(is_not, made_of, self._made_of)):
+            steps = {step.name: step for step in campaign.steps}
+            self._register = SampleRegister(steps, trials, self._state.store.sample_uses(), journal)
+            self._made_of = made_of
+        return self._register
 
     @property
     def _told(self) -> bool:
