@@ -9,6 +9,7 @@ AthanorError
 │   ├── InterlockError  something that has to hold before anything moves does not, or cannot be read
 │   │   └── EmergencyStopError  somebody has made an emergency stop, and nobody has cleared it
 │   ├── StepError      a step ended without proof that it did what was asked
+│   │   ├── LateError    it took longer than its time limit
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── BusyError      an instrument is at another job; what waits for it waits
 │   ├── LabInUseError  another process drives the instruments of a lab file
@@ -115,6 +116,10 @@ class EmergencyStopError(InterlockError):
 
 class StepError(LabError):
     """A step ended without proof that the instrument did what was asked."""
+
+
+class LateError(StepError):
+    """A step took longer than its time limit; its instrument may be at it still, or have ended it since."""
 
 
 class SampleError(StepError):

@@ -14,11 +14,11 @@ from typing import Any
 from bluesky.run_engine import RunEngine
 from bluesky.utils import DuringTask
 
-from campaigns.errors import BusyError, LabError, NotReservedError, SampleError, StepError
+from campaigns.errors import BusyError, LabError, LateError, NotReservedError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.job import Fate, Job, StepResult
-from instruments.job_instrument import JobInstrument
+from instruments.job_instrument import SAMPLE_FAILED, JobInstrument
 from instruments.plan_runner import abort_plan, contain_exits, end_engine
 from instruments.plans import EVENTS, perform
 from instruments.status import LabWait
@@ -295,7 +295,10 @@ class Station:
             if isinstance(root, BusyError):
                 refused = isinstance(root, NotReservedError)
                 return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True, refused=refused)
-            return Failure(reason, Cause.SAMPLE if isinstance(root, SampleError) else Cause.LAB, self._fate(token))
+            fate = self._fate(token)
+            if isinstance(root, LateError) and fate is Fate.OVER and not task.job.adopt and self._ended_unseen():
+                fate = Fate.UNDER_WAY  # so that it is collected
+            return Failure(reason, Cause.SAMPLE if isinstance(root, SampleError) else Cause.LAB, fate)
         lacking = task.shortcoming()
         return None if lacking is None else Failure(lacking, fate=self._fate(task.job.token))
 
@@ -309,6 +312,13 @@ class Station:
             return Fate.UNDER_WAY if self._instrument.is_at(token) else Fate.UNKNOWN
         except BaseException as error:  # noqa: BLE001  a driver may raise anything; nobody can tell, then
             return Fate.UNDER_WAY if is_silence(error) else Fate.UNKNOWN
+
+    def _ended_unseen(self) -> bool:
+        """Return whether a job that is over has not failed, so far as is known: its link was silent when it ended."""
+        try:
+            return str(self._instrument.state.get()) not in ("fault", SAMPLE_FAILED)
+        except BaseException:  # noqa: BLE001  as above
+            return True
 
     def _record(self, name: str, document: dict[str, Any]) -> None:
         if (task := self._task) is None:

@@ -9,7 +9,7 @@ from typing import Any
 from ophyd.device import Device
 from ophyd.status import DeviceStatus
 
-from campaigns.errors import LabError, StepError
+from campaigns.errors import LabError, LateError
 from campaigns.values import lab_time
 from instruments.clock import Clock, Party
 
@@ -54,11 +54,11 @@ class LabStatus(DeviceStatus):
             return not self._ended
 
 
-def _late(device: Device, timeout: float) -> StepError:
+def _late(device: Device, timeout: float) -> LateError:
     """Return the error of an action that takes too long, with what its link last said where that is silent."""
     silence = getattr(device, "silence", "")
     advice = getattr(device, "when_late", "look at the instrument, or allow the step a longer timeout")
-    return StepError(
+    return LateError(
         f"{device.name} did not end within {lab_time(timeout)} of lab time"
         f"{f', and does not answer ({silence})' if silence else ''}; {advice}"
     )

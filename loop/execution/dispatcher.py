@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import BusyError, LabError, SampleError, raised_by
+from campaigns.errors import BusyError, LabError, NotReservedError, SampleError, raised_by
 from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.laboratory import StepConfig
 from campaigns.user_code.dotted_paths import Use
@@ -156,7 +156,7 @@ class Dispatcher:
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
         for station in self.choices(step, trial):
-            if not self.usable(station) or self._stations[station].busy:
+            if not self.usable(station) or self._stations[station].busy or self.reserved.in_use(station):
                 continue
             if (held := self.hold(PossibleJob(trial, step, station))) is None:
                 return station
@@ -207,7 +207,7 @@ class Dispatcher:
         busy = {job.station for job in (*jobs, *later) if job.station in self._stations}
         following = {name for name in busy if self._stations[name].busy}
         free = (job for job in jobs if job.station not in following and first_hold(self.holds, job) is None)
-        return self.reserved.request({job.station for job in free}, following, tokens)
+        return self.reserved.request({job.station for job in free}, following, {*tokens, *self.late.tokens})
 
     def wake_at(self, when: float) -> None:
         """Have the session look again at a lab time in s, once."""
@@ -357,7 +357,9 @@ class Dispatcher:
         if result.job.trial != NO_TRIAL:
             with suppress(ConnectionError):  # of who is away now, they are taken when it is asked again
                 self._documents.take(self.instruments[station], result.job.token)
-        if result.fate is not Fate.NEVER_BEGAN or not result.job.adopt:  # else the same attempt begins at once
+        if result.fate is Fate.UNDER_WAY:
+            self.reserved.keeps(station)
+        elif result.fate is not Fate.NEVER_BEGAN or not result.job.adopt:  # else the same attempt begins at once
             self.reserved.ends(station)
         if result.refused:
             return False
@@ -482,6 +484,8 @@ def _doubling() -> Iterator[float]:
 def _is_at_another_job(instrument: JobInstrument) -> bool:
     try:
         instrument.check_ready()
+    except NotReservedError:
+        return False  # its job has ended, or is another campaign's: it is asked for, and waited for so
     except BusyError:
         return True
     return False

@@ -56,6 +56,11 @@ class LateJobs:
         """Return whether a station has a late job that is waited for, or to be collected."""
         return station in self._waited or any(one.station == station for one in self._done)
 
+    @property
+    def tokens(self) -> set[str]:
+        """The tokens of the jobs that are waited for, or to be collected."""
+        return {one.token for one in (*self._waited.values(), *self._done)}
+
     def gave_up(self, station: str) -> str:
         """Return the token of the late job that a station has never ended; empty if there is none."""
         return self._given_up.get(station, "")

@@ -231,13 +231,14 @@ class StepRunner:
 
     def _requeue(self, result: StepResult, station: str, records: Sequence[tuple[int, StepRecord]]) -> None:
         """Have trials wait for another attempt, as nothing was moved."""
-        store, reason = self._session.store, at_station(station, result.error or "")
+        store, job, reason = self._session.store, result.job, at_station(station, result.error or "")
         for number, record in records:
-            if not (result.busy and result.dispatched):  # else it may know the job, so that the same attempt waits
+            new = result.refused and not job.adopt  # it was kept from the instrument
+            if new or not (result.busy and result.dispatched):  # else it may know the job, and the same attempt waits
                 store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
             self._state.read_trial(number)
         if not result.refused:
-            self._rest(result.job.whose, station, busy=result.busy, why="nothing was moved")
+            self._rest(job.whose, station, busy=result.busy, why="nothing was moved")
 
     def _follow(self, result: StepResult, station: str, trials: Sequence[int]) -> None:
         """Wait for a job that is over its time for as long once more, while its trials are uncertain."""

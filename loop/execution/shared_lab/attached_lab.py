@@ -65,10 +65,18 @@ class AttachedStations:
         standing = self._link.standing
         return "" if standing is None else standing.waits.get(station, "")
 
+    def in_use(self, station: str) -> bool:
+        """Return whether the result of a station's job is still to be taken, so that no other job may begin there."""
+        return station in self._in_use
+
     def begins(self, station: str) -> None:
         """Take note that a job is handed to a station."""
         if station not in self._own:
             self._in_use.add(station)
+
+    def keeps(self, station: str) -> None:
+        """Keep a station for a job that is late; it is given back when nobody waits for that any more."""
+        self._in_use.discard(station)
 
     def ends(self, station: str) -> None:
         """Give a station back, as the result of its job is there."""

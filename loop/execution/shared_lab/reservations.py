@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from campaigns.errors import BusyError, LabError, NotReservedError
+from campaigns.errors import LabError, NotReservedError
 from campaigns.lab_claim import LabClaim
 from instruments.whole_file import write_whole
 from loop.execution.shared_lab.fair_queue import FairQueue
@@ -163,13 +163,12 @@ class Reservations:
         """Take note of the job that a campaign is about to begin, or to attach to; when this returns, it is on disk.
 
         Raises:
-            NotReservedError: the station is not reserved for the campaign.
-            BusyError: the campaign has another job there.
+            NotReservedError: the station is not reserved for the campaign, or for another job of it.
         """
         self.check(campaign, station)
         held = self._held[station]
         if held.token not in ("", token):
-            raise BusyError(f"{station} is at job {held.token!r} of this campaign; nothing was moved")
+            raise NotReservedError(f"{station} is at job {held.token!r} of this campaign; nothing was moved")
         if held.token != token:
             held.token = token
             self._save()

@@ -25,8 +25,14 @@ class ReservedStations(Protocol):
     def others(self, station: str) -> str:
         """Return which other campaign has a station, for people; empty if none."""
 
+    def in_use(self, station: str) -> bool:
+        """Return whether the result of a station's job is still to be taken, so that no other job may begin there."""
+
     def begins(self, station: str) -> None:
         """Take note that a job is handed to a station."""
+
+    def keeps(self, station: str) -> None:
+        """Take note that a job goes on, although its result is not waited for any more: it is late."""
 
     def ends(self, station: str) -> None:
         """Take note that the result of a station's job is there."""
@@ -57,7 +63,14 @@ class OwnStations:
         """Return nothing: there are no others."""
         return ""
 
+    def in_use(self, station: str) -> bool:  # noqa: ARG002  as above
+        """Return no: a station is this campaign's, and free once its job has ended."""
+        return False
+
     def begins(self, station: str) -> None:
+        """Do nothing."""
+
+    def keeps(self, station: str) -> None:
         """Do nothing."""
 
     def ends(self, station: str) -> None:
