@@ -37,6 +37,7 @@ from loop.planning.planner import Planner
 from loop.planning.pool_data import PoolData, build_encoder, build_pool_data, caveats_of
 from loop.planning.shortlist import SpaceExhaustedError
 from loop.storage.artefacts import HISTORY
+from loop.storage.begun_jobs import BegunJobs
 from loop.storage.external_measurements import Measurements, news, read_history
 from loop.storage.lab_lock import LabLock
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
@@ -91,6 +92,8 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
     store.on_wait = lambda text: on_event(Warned(text))
     outcome = "failed"
     try:
+        if (begun := _begun_jobs(parts.campaign, store)) is not None:
+            begun.check()  # before a session begins, so that a refusal changes nothing
         store.begin(campaign_record(parts.campaign, options.source_text), versions())
         if text := beyond_text(store.path):
             on_event(Warned(text))
@@ -109,6 +112,13 @@ def conduct(parts: CampaignResources, options: RunOptions, on_event: Callable[[E
 def _is_shared(campaign: Campaign) -> bool:
     """Return whether a lab process owns the instruments, to which the session attaches."""
     return campaign.rules is not None and not campaign.rules.is_simulated and is_served(campaign.rules.path)
+
+
+def _begun_jobs(campaign: Campaign, store: Store) -> BegunJobs | None:
+    """Return what is known of all jobs that were begun on the laboratory; None where no lab file stands for it."""
+    if campaign.rules is None or campaign.rules.is_simulated:
+        return None
+    return BegunJobs(campaign.rules.path, store.path)
 
 
 def _sole_driver(campaign: Campaign) -> AbstractContextManager[object]:
@@ -157,6 +167,9 @@ def _run(
         lab.close()
         raise
     try:
+        if (begun := _begun_jobs(campaign, store)) is not None and (text := begun.check()):
+            on_event(Warned(text))
+        dispatcher.begun = begun
         if wrong := list(misstated(now.campaign, dispatcher.instruments)):
             raise CampaignError(wrong, now.campaign.name)
         check_limits(now.campaign, dispatcher.instruments)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
 from loop.storage.artefacts import ASKED
+from loop.storage.begun_jobs import BegunJobs
 from loop.storage.store import Store
 from surrogates.pools.pool import Pool
 
@@ -70,6 +72,7 @@ class Dispatcher:
         holds: reasons for which a job may not begin now, in the order in which they are asked.
         given_up: station that has failed time after time to the lab time in s at which it did so last.
         sample_of: returns the id of the sample that the next job of a trial has.
+        begun: which jobs were begun on the laboratory, where it has a lab file.
         with_room: returns those of several trials whose samples find room together.
         woken: called on the clock when a hold has ended by itself, on which the receiver is at work then.
     """
@@ -111,6 +114,7 @@ class Dispatcher:
         self.sample_of: Callable[[TrialRecord, StepConfig], str] = lambda trial, _: str(trial.number)
         self.with_room: Callable[[StepConfig, list[TrialRecord]], list[TrialRecord]] = lambda _, trials: trials
         self._wakes: set[float] = set()
+        self.begun: BegunJobs | None = None
 
     @property
     def describe(self) -> dict[str, Callable[[], str]]:
@@ -306,6 +310,7 @@ class Dispatcher:
             numbers = [trial.number for trial in trials]
             samples = {one.token: self.sample_of(trial, step) for one, trial in zip(records, trials, strict=True)}
             self._store.claim_load(list(zip(numbers, records, strict=True)), self._lab.clock.now(), samples)
+            records = self._noted(numbers, records)
         job = self.orders.job(trials, step, records)
         self.safety.begins(station)
         self.reserved.begins(station)
@@ -314,6 +319,17 @@ class Dispatcher:
             self._store.keep(ASKED, job.token, {**asked, "since": before["since"]})
         self._stations[station].submit(job, done)
         return job
+
+    def _noted(self, trials: Sequence[int], records: list[StepRecord]) -> list[StepRecord]:
+        """Let the laboratory remember attempts; return them, as dispatched what another copy of the store has begun."""
+        if self.begun is None:
+            return records
+        tokens = [one.token for one in records]
+        self.begun.note(self._store.campaign().created, tokens, trials, time.time())
+        if self.begun.elsewhere.isdisjoint(tokens):
+            return records
+        self._store.mark(records[0].job, TrialState.DISPATCHED, self._lab.clock.now())
+        return [replace(one, state=TrialState.DISPATCHED) for one in records]
 
     def measure_standard(
         self, station: str, step: StepConfig, names: tuple[str, str], done: Callable[[StepResult], None]

@@ -101,7 +101,8 @@ class JobOrders:
         """Return a new attempt at a step, given its name, its station and its cost."""
         name, station, cost = step
         attempt = 1 + self._store.lost_attempts(trial.number, name) + sum(s.name == name for s in trial.steps)
-        token = f"{self._store.campaign().created:.3f}-{trial.number}-{name}-{attempt}"
+        stamp = f"{round(trial.created * 1000) % 16**6:x}"  # another copy of the store has another trial of this number
+        token = f"{self._store.campaign().created:.3f}-{trial.number}-{name}-{attempt}.{stamp}"
         return StepRecord(name, attempt, station, token, TrialState.CLAIMED, None, None, None, "", cost)
 
     def job(self, trials: Sequence[TrialRecord], step: StepConfig, records: Sequence[StepRecord]) -> Job:

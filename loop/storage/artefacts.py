@@ -27,6 +27,9 @@ LOST = "lost job"
 """Kind of the artefacts that hold, by trial and step, what instruments know of it that an earlier copy of the store,
 brought back, did not: the attempt, the station, and whether the trial itself is later than the copy."""
 
+RESTORED = "brought back"
+"""Kind of the artefact that says when the store was brought back from a copy, by which somebody says that it counts."""
+
 SOURCE = "source"
 """Kind of the artefacts that hold, by name, what the models use of a source of earlier measurements."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 from campaigns.errors import StoreError
 from instruments.whole_file import sync_folder
+from loop.storage.artefacts import RESTORED
 from loop.storage.connections import connect_reading
 from loop.storage.copies import Copy, copy_path
 from loop.storage.damage import check_whole, damage_error
@@ -40,6 +43,7 @@ def restore_backup(backup: Path, store: Path) -> Path | None:
     """
     check_whole(backup)
     part = _copied(backup, store)
+    _mark_restored(part)
     check_free(store)
     kept = copy_path(store, Copy.REPLACED)
     there = [ending for ending in _BESIDE if _beside(store, ending).exists()]
@@ -87,6 +91,14 @@ def _copied(source: Path, target: Path) -> Path:
         part.unlink(missing_ok=True)
         raise
     return part
+
+
+def _mark_restored(copy: Path) -> None:
+    """Say in a copy that it counts from now on, whatever other copies of its store have become."""
+    with closing(sqlite3.connect(copy)) as connection:
+        body = json.dumps({"wall": time.time()})
+        connection.execute("INSERT OR REPLACE INTO artefact VALUES (?, ?, ?)", (RESTORED, "store", body))
+        connection.commit()
 
 
 def _beside(path: Path, ending: str) -> Path:

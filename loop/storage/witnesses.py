@@ -106,7 +106,7 @@ def _known_jobs(store: Path) -> list[KnownJob]:
 
 def _of_file(file: Path) -> KnownJob | None:
     """Return the job that a station remembers in a file of its token's name, in a folder of its own."""
-    found = re.fullmatch(r"\d+\.\d{3}-(\d+)-(.+)-(\d+)", file.stem)
+    found = re.fullmatch(r"\d+\.\d{3}-(\d+)-(.+)-(\d+)(?:\.\w+)?", file.stem)
     return None if found is None else KnownJob(file.stem, file.parent.name, int(found[1]), found[2], int(found[3]))
 
 

@@ -129,6 +129,7 @@ class CampaignLink:
             first = _first(line)
         except BaseException:
             line.close()
+            self._socket.close()
             raise
         with self._news:
             self._line, self._sent, self.standing = line, 0, first

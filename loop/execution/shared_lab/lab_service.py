@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from campaigns.errors import LabError
 from instruments.devices.answer_line import AnswerLine
@@ -24,10 +25,10 @@ _REVIEW = 0.25
 
 
 class CampaignLine:
-    """The line to the run of a campaign, and what it was told last."""
+    """The line to the run of a campaign, the folder beside its store, and what it was told last."""
 
-    def __init__(self, line: AnswerLine) -> None:
-        self.line, self.taken = line, 0
+    def __init__(self, line: AnswerLine, folder: Path) -> None:
+        self.line, self.folder, self.taken = line, folder, 0
         self._told: Standing | None = None
         self._telling = threading.Lock()
 
@@ -38,6 +39,13 @@ class CampaignLine:
             if now != self._told:
                 self._told = now
                 self.line.send("standing", now)
+
+
+def _refuse_copy(member: Member, other: Path) -> None:
+    raise LabError(
+        f"campaign {member.name} is here already, with another copy of its store (jobs in {other}; this one's in "
+        f"{member.folder}): two samples would get one number; go on with one of them, and put the other one away"
+    )
 
 
 class LabService:
@@ -188,8 +196,12 @@ class LabService:
         self._stations[name].check_member(member)
 
     def _serve_campaign(self, line: AnswerLine, member: Member) -> None:
-        there = CampaignLine(line)
+        there = CampaignLine(line, member.folder)
         with self._joining:
+            other = self._campaigns.get(member.id)
+            if other is not None and other.folder != member.folder:
+                line.reply(partial(_refuse_copy, member, other.folder))
+                return
             self._campaigns[member.id] = there
             has = self._reservations.join(member.id, member.name, member.claim)
         self._tell(f"campaign {member.name} is here, with {counted(len(has), 'station')}")

@@ -188,8 +188,9 @@ def test_the_runs_of_a_plan_are_kept_as_the_others_are(opened: Open) -> None:
     assert [run[0].body["plan_name"] for run in of_plan] == ["count", "list_scan"]
     assert [kinds(run).count("event") for run in of_plan] == [1, 2]
     assert [run[0].body["sample"] for run in of_plan] == ["0", "0"]
-    assert floor.store.event_data(JOB) == own[2].body["data"]
-    assert floor.store.event_data(JOB)["bench_motor"] == [1.0, 0.5]
+    (step,) = floor.store.trials()[0].steps
+    assert floor.store.event_data(step.token) == own[2].body["data"]
+    assert floor.store.event_data(step.token)["bench_motor"] == [1.0, 0.5]
 
 
 @pytest.mark.slow

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from campaigns.errors import BusyError, CampaignError, LabError, LimitError
+from campaigns.errors import BusyError, CampaignError, LabError, LimitError, NotReservedError
 from campaigns.lab_claim import LabClaim
 from campaigns.lab_rules import LimitConfig
 from instruments.emergency_stop import StopFile
 from instruments.run_context import RunContext
+from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, fingerprint
@@ -133,6 +135,44 @@ def test_what_is_not_reserved_starts_nothing_and_stops_nothing(glass: Campaign, 
     glass.release("oven")
     until(lambda: clay.has("oven"))
     clay.request()
+
+
+def test_a_station_that_is_at_another_job_of_the_campaign_refuses_without_being_told(glass: Campaign) -> None:
+    glass.request("oven")
+    until(lambda: glass.has("oven"))
+    glass.start("oven", "4-heat-1", temperature=300.0)
+    with pytest.raises(NotReservedError, match="oven is at job '4-heat-1' of this campaign; nothing was moved"):
+        glass.start("oven", "5-heat-1", temperature=300.0)
+    assert not glass.stations["oven"].call("has_job", "5-heat-1")
+    until(lambda: glass.stations["oven"].call("has_finished", "4-heat-1"))
+    glass.release("oven")
+
+
+def test_two_copies_of_a_campaigns_store_are_not_here_together(glass: Campaign, folder: Path) -> None:
+    copy = replace(glass.member, folder=folder / "copy.lab")
+    with pytest.raises(LabError, match=r"glass is here already, .*copy.lab.*: two samples would get one number"):
+        CampaignLink(folder / "lab.yaml", copy)
+    glass.request("oven")
+    until(lambda: glass.has("oven"))
+    glass.request()
+
+
+def test_a_late_job_keeps_its_station_until_nobody_waits_for_it_any_more(glass: Campaign, folder: Path) -> None:
+    stations = AttachedStations(glass.link, folder / "lab.yaml", ())
+    assert not stations.in_use("oven")
+    stations.request(["oven"], [], [])
+    until(lambda: glass.has("oven"))
+    stations.begins("oven")
+    assert stations.in_use("oven")
+    glass.start("oven", "6-heat-1", temperature=300.0)
+    until(lambda: glass.link.standing is not None and glass.link.standing.has["oven"] == "6-heat-1")
+    stations.keeps("oven")
+    stations.request([], [], ["6-heat-1"])
+    assert stations.why_not("oven", ["6-heat-1"]) == ""
+    assert stations.why_not("oven", []) == "it is at job 6-heat-1 of this campaign, which comes first"
+    until(lambda: glass.stations["oven"].call("has_finished", "6-heat-1"))
+    stations.request([], [], [])
+    until(lambda: not glass.has("oven"))
 
 
 def test_a_job_of_plain_devices_is_remembered_beside_the_store_of_its_campaign(glass: Campaign, folder: Path) -> None:
