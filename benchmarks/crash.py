@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,9 +52,14 @@ def main(
 ) -> None:
     """Kill, go on, compare, and print the verdict."""
     console, generator = Console(), random.Random(seed)
+    if lab is Lab.EPICS:
+        place = Path(tempfile.mkdtemp(prefix="crash-"))
+        console.print(f"seed {seed}; everything is kept in {place} unless all is well")
+        if crash(place, kills, seed, console).wrong:
+            sys.exit(1)
+        shutil.rmtree(place)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        if lab is Lab.EPICS:
-            sys.exit(bool(crash(Path(folder), kills, seed, console).wrong))
         left_alone, killed = Path(folder, "left_alone"), Path(folder, "killed")
         for place in (left_alone, killed):
             place.mkdir()

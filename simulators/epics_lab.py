@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from campaigns.errors import LabError
 from instruments.clock import WallClock
@@ -37,17 +37,19 @@ class EpicsServer:
     Args:
         command: Python's arguments; the program says ``ready`` when it can be reached, and ends with standard input.
         port: of Channel Access.
+        log: file for its messages; None for those of this process.
 
     Raises:
         LabError: the server does not start.
     """
 
-    def __init__(self, command: Sequence[str], port: int) -> None:
+    def __init__(self, command: Sequence[str], port: int, log: IO[bytes] | None = None) -> None:
         self.port = port
         self._process = subprocess.Popen(
             [sys.executable, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             cwd=ROOT,
             env=os.environ | LOOPBACK,
             start_new_session=True,  # Ctrl-C is the controller's to handle
@@ -95,12 +97,20 @@ class FurnaceServer(EpicsServer):
         speed: lab time per wall time.
         port: of Channel Access.
         journal: file in which the furnaces write down what they do.
+        log: file for its messages; None for those of this process.
     """
 
-    def __init__(self, prefixes: Sequence[str], speed: float, port: int, journal: Path | None = None) -> None:
+    def __init__(
+        self,
+        prefixes: Sequence[str],
+        speed: float,
+        port: int,
+        journal: Path | None = None,
+        log: IO[bytes] | None = None,
+    ) -> None:
         kept = [] if journal is None else ["--journal", str(journal)]
         command = ["-m", "simulators.epics_ioc", "--port", str(port), "--speed", str(speed), *kept]
-        super().__init__([*command, *prefixes], port)
+        super().__init__([*command, *prefixes], port, log)
 
 
 def unused_port() -> int:
