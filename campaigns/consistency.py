@@ -20,6 +20,7 @@ from campaigns.objective import MOST_AXES, FindManyConfig, FindParetoConfig, Obj
 from campaigns.sample_consistency import sample_steps
 from campaigns.setpoints import TAKEN_NAMES, SetpointConfig
 from campaigns.spaces.ax_space import inexpressible_bounds, unsearchable
+from campaigns.sum_consistency import step_sums
 from campaigns.surrogate import SurrogateConfig
 from campaigns.tables.named_columns import RESERVED
 from campaigns.units import to_unit
@@ -48,7 +49,7 @@ def cross_check(sections: Mapping[str, Any]) -> list[Problem]:
         _step_metrics,
         _analysis_settings,
         _fidelities,
-        _step_sums,
+        step_sums,
         _cost_aware,
         _strategy,
         _faults,
@@ -332,17 +333,6 @@ def _cheap_metrics(where: str, config: FidelityConfig, sections: Mapping[str, An
 
 def _steps(sections: Mapping[str, Any]) -> list[tuple[str, StepConfig]]:
     return list(all_steps(sections.get("workflow", ()), sections.get("fidelities", {})))
-
-
-def _step_sums(sections: Mapping[str, Any]) -> Iterator[Problem]:
-    if "space" not in sections:
-        return
-    allowed = [n for n, p in sections["space"].all_parameters.items() if p.kind != "categorical"]
-    for i, step in enumerate(sections.get("workflow", ())):
-        for key, found in step.sums.items():
-            for name in found.coefficients:
-                if name not in allowed:
-                    yield Problem(f"workflow[{i}].{key}", _unknown(name, allowed) + " (numeric parameters)")
 
 
 def _cost_aware(sections: Mapping[str, Any]) -> Iterator[Problem]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from campaigns.constraints import LinearSum
 from campaigns.consumables import ConsumableConfig
 from campaigns.errors import Problem, suggestion
 from campaigns.fidelity import all_steps
-from campaigns.spaces.parameters import FloatConfig, IntegerConfig
+from campaigns.sum_consistency import least, unknown_names
 
 
 def used_consumables(sections: Mapping[str, Any]) -> Iterator[Problem]:
@@ -38,19 +37,11 @@ def _amount(
     except ValueError as error:
         yield Problem(where, f"{error}; or a sum of parameters in {config.unit}, such as 2 + 0.5 * dose")
         return
-    numbers = [name for name, one in parameters.items() if isinstance(one, FloatConfig | IntegerConfig)]
-    if unknown := sorted(found.coefficients.keys() - set(numbers)):
-        allowed = ", ".join(numbers) or "none"
-        yield Problem(where, f"unknown name {unknown[0]!r}{suggestion(unknown[0], numbers)}; allowed: {allowed}")
+    if unknown := list(unknown_names(where, found, parameters)):
+        yield from unknown
         return
-    least, stock = _least(found, parameters), config.read(config.stock)
-    if least > stock:
+    lowest, stock = least(found, parameters), config.read(config.stock)
+    if lowest > stock:
         unit = "" if config.unit == "1" else f" {config.unit}"
-        message = f"a job uses {least:g}{unit} at least, and the stock is {stock:g}{unit}; it could never begin"
+        message = f"a job uses {lowest:g}{unit} at least, and the stock is {stock:g}{unit}; it could never begin"
         yield Problem(where, message)
-
-
-def _least(used: LinearSum, parameters: Mapping[str, Any]) -> float:
-    """Return the least amount that a job may use, over the ranges of the parameters."""
-    ends = ((c, parameters[name]) for name, c in used.coefficients.items())
-    return used.constant + sum(c * (one.low if c > 0 else one.high) for c, one in ends)

@@ -17,7 +17,6 @@ def sample_steps(sections: Mapping[str, Any]) -> Iterator[Problem]:
         return
     if "lab" in sections and (getattr(sections["lab"], "rules", None) is not None or sections["lab"].kind != "file"):
         yield from _positions(sections)
-    yield from _sums(sections)
     yield from _masses("workflow", sections["workflow"])
     for name, config in sections.get("fidelities", {}).items():
         if isinstance(config, MeasuredFidelityConfig):
@@ -33,18 +32,6 @@ def _positions(sections: Mapping[str, Any]) -> Iterator[Problem]:
             if name is not None and name not in known:
                 allowed = ", ".join(known) or "none, as only a lab file declares positions: {holder: {capacity: 1}}"
                 message = f"unknown position {name!r}{suggestion(name, known)}; allowed: {allowed}"
-                yield Problem(f"{where}.sample.{key}", message)
-
-
-def _sums(sections: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield sums that name what is no number of the space."""
-    if "space" not in sections:
-        return
-    numbers = [n for n, p in sections["space"].all_parameters.items() if p.kind != "categorical"]
-    for where, step in all_steps(sections["workflow"], sections.get("fidelities", {})):
-        for key, found in step.sample.sums.items():
-            for name in found.coefficients.keys() - set(numbers):
-                message = f"unknown name {name!r}{suggestion(name, numbers)}; allowed: {', '.join(numbers)}"
                 yield Problem(f"{where}.sample.{key}", message)
 
 

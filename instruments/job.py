@@ -9,6 +9,8 @@ from typing import Any
 
 from campaigns.values import Cause, Scalar
 
+HEADER = ("sample", "material", "step", "attempt")
+"""Signals beside the settings that a job is described by."""
 NO_TRIAL = -1
 """In the place of a trial's number: the job measures a calibration standard."""
 

@@ -31,9 +31,6 @@ SAMPLE_FAILED = "sample failed"
 """State of an instrument that is well, but cannot make or measure the sample: the candidate is to blame."""
 
 
-HEADER = ("sample", "material", "step", "attempt")
-"""Signals beside the settings that a job is described by."""
-
 OF_SAMPLE = ("sample", "material", "attempt")
 """Signals that say which sample it is."""
 

@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from instruments.job import HEADER
+
 FEWEST = 16
 """Points of an array from which it cannot be the same by chance: with two values as likely in each, once in 65,000."""
 _EVEN = 1e-6
 """Deviation of an axis' steps from their mean, as a share: single precision, in which detectors may state an axis."""
 _SHOWN = 4  # names in a message
-HEADER = frozenset({"sample", "material", "step", "attempt", "token"})
-"""Signals that say which job it is."""
+OF_JOB = frozenset({*HEADER, "token"})
+"""Signals that say which job it is, and measure nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def stale(now: SampleReading, last: SampleReading, first: Sequence[SampleReading
         last: of the sample before it on that station.
         first: of the first samples on that station, which may have the one before among them.
     """
-    numbers = [name for name, value in now.values.items() if name not in HEADER and not isinstance(value, str)]
+    numbers = [name for name, value in now.values.items() if name not in OF_JOB and not isinstance(value, str)]
     same = [name for name in numbers if _equal(now.values[name], last.values.get(name))]
     updating = [name for name in numbers if any(each.updated(name) for each in first)]
     if updating and now.since is not None and not any(now.updated(name) for name in updating):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instruments.staleness import FEWEST, HEADER, is_data
+from instruments.staleness import FEWEST, OF_JOB, is_data
 
 Values = Mapping[str, Any]
 """Signal to its value."""
@@ -53,7 +53,7 @@ def _numbers(values: Values) -> dict[str, NDArray[np.float64]]:
     """Return signal to its numbers, flat; without what is none."""
     found = {}
     for name, value in values.items():
-        if name in HEADER or isinstance(value, str):
+        if name in OF_JOB or isinstance(value, str):
             continue
         try:
             found[name] = np.asarray(value, dtype=float).ravel()

@@ -12,7 +12,7 @@ from asyncua.sync import Client
 from campaigns.errors import StepError
 from instruments.clock import Clock
 from instruments.devices.polled_instrument import JobReport, PolledInstrument
-from instruments.job_instrument import HEADER
+from instruments.job import HEADER
 
 _REFUSALS = (
     ua.uaerrors.BadNodeIdUnknown,

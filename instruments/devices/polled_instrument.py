@@ -10,7 +10,8 @@ from typing import Any
 
 from campaigns.errors import LabError, raised_by
 from instruments.clock import Clock
-from instruments.job_instrument import HEADER, JobInstrument
+from instruments.job import HEADER
+from instruments.job_instrument import JobInstrument
 from instruments.step_errors import SILENT
 
 BUSY = "busy"

@@ -14,8 +14,8 @@ from campaigns.errors import StepError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.question_line import LineLostError, QuestionLine
-from instruments.job import Job
-from instruments.job_instrument import HEADER, JobInstrument, Quantity
+from instruments.job import HEADER, Job
+from instruments.job_instrument import JobInstrument, Quantity
 from instruments.limits import Limits
 
 DRIVER_FAILED = "driver failed"

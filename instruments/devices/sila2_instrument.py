@@ -26,7 +26,8 @@ from sila2.framework.constraints.unit import Unit
 from campaigns.errors import StepError
 from instruments.clock import Clock
 from instruments.devices.polled_instrument import BUSY, JobReport, PolledInstrument
-from instruments.job_instrument import HEADER, SAMPLE_FAILED
+from instruments.job import HEADER
+from instruments.job_instrument import SAMPLE_FAILED
 from instruments.job_memory import JobMemory
 from instruments.signal_units import agreed
 

@@ -90,13 +90,25 @@ def _expected(campaign: Campaign, where: str, step: StepConfig) -> Iterator[Prob
     """Yield that a step is expected to take longer than it may."""
     if step.duration is None:
         return
-    names = list(step.sums["duration"].coefficients) if "duration" in step.sums else []
-    longest, bound = _longest(campaign, names, step.duration_of, step.timeout)
-    if (takes := step.duration_of(longest)) > step.timeout:
+    takes, bound = expected_duration(campaign, step, step.timeout)
+    if takes > step.timeout:
         message = f"the step is expected to take {lab_time(takes)}, and may take {lab_time(step.timeout)}"
         yield Problem(
             f"{where}.timeout", f"{message}; {_enough(lab_time(takes), lab_time(bound))}, or correct duration"
         )
+
+
+def expected_duration(campaign: Campaign, step: StepConfig, limit: float) -> tuple[float, float]:
+    """Return how long a step takes at most [s], as it states, and a bound; without a statement, its time limit.
+
+    Args:
+        campaign: the space.
+        step: may state a duration.
+        limit: time within which it is to be done; the first number is exact only above it.
+    """
+    names = list(step.sums["duration"].coefficients) if "duration" in step.sums else []
+    longest, bound = _longest(campaign, names, step.duration_of, limit)
+    return step.duration_of(longest) or step.timeout, bound or step.timeout
 
 
 def _named(step: StepConfig) -> dict[str, str]:

@@ -38,6 +38,7 @@ def test_a_lower_fidelity_has_steps_and_a_cost_of_its_own() -> None:
         ("cost: 1 USD", "cost: 0", "fidelities.guess", "costs something, but less than the workflow"),
         ("  quick:", "  full:", "fidelities.full", "allowed: another name"),
         ("name: scan", "name: make", "fidelities.quick.workflow[0].name", "got 'make' twice"),
+        ("cost: 5 USD", "cost: 2 * heat", "fidelities.quick.workflow[0].cost", "unknown name 'heat'"),
         ("[furnace]", "[oven]", "fidelities.quick.workflow[0].stations[0]", "unknown name 'oven'"),
         ("$temperature", "$heat", "fidelities.quick.workflow[0].recipe.temperature", "unknown name 'heat'"),
         ("gives: [capacity]\n", "gives: [gap]\n", "fidelities.quick.workflow[0].gives[0]", "unknown name 'gap'"),
