@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from campaigns.calibration_standard import STANDARD
 from campaigns.errors import LabError
 from campaigns.values import Scalar
 from instruments.clock import Clock
@@ -71,6 +72,16 @@ class LabSetup:
     places: Mapping[str, Places] = field(default_factory=dict)
 
 
+REFERENCE_POWDER: Mapping[str, Scalar] = {
+    "temperature": 780.0,
+    "time": 24.0,
+    "ramp_rate": 2.0,
+    "lithium_excess": 5.0,
+    "atmosphere": "oxygen",
+}
+"""How the powder was made that stations measure as their standard: the oxide of campaigns without a pool."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabState:
     """The shared part of a laboratory; ``released`` lets go of blocked drivers."""
@@ -91,12 +102,15 @@ class LabState:
         met = (kinds(self.setup.faults, entry.instrument, _made_as(one.sample)) for one in entry.samples)
         return frozenset[Kind]().union(*met)
 
-    def sample(self, name: str) -> Any:
-        """Return the sample as its last furnace left it.
+    def sample(self, entry: LedgerEntry) -> Any:
+        """Return the sample of a job as its last furnace left it; of a station's standard, the reference powder.
 
         Raises:
             LabError: no furnace has made it.
         """
+        name = entry.sample
+        if entry.step == STANDARD:
+            return self.physics.synthesise(None, REFERENCE_POWDER, np.random.default_rng(0))
         trial = _made_as(name)
         furnaces = (entry for entry in self.ledger if self._is_furnace(entry.instrument))
         made = [one for entry in furnaces for one in entry.samples if _made_as(one.sample) == trial]

@@ -319,7 +319,7 @@ class VirtualDiffractometer(VirtualCurveInstrument, Diffractometer):
 
     def measure(self, entry: LedgerEntry) -> tuple[Array, Array]:
         """Return angle and counts."""
-        return self.bench.physics.diffract(self.bench.sample(entry.sample), entry.recipe, self.bench.rng(entry))
+        return self.bench.physics.diffract(self.bench.sample(entry), entry.recipe, self.bench.rng(entry))
 
 
 class VirtualCycler(VirtualCurveInstrument, Cycler):
@@ -329,7 +329,7 @@ class VirtualCycler(VirtualCurveInstrument, Cycler):
 
     def measure(self, entry: LedgerEntry) -> tuple[Array, Array]:
         """Return capacity and voltage of the discharge."""
-        return self.bench.physics.discharge(self.bench.sample(entry.sample), entry.recipe, self.bench.rng(entry))
+        return self.bench.physics.discharge(self.bench.sample(entry), entry.recipe, self.bench.rng(entry))
 
 
 class VirtualExperiment(VirtualInstrument):

@@ -15,6 +15,8 @@ DATA = {
     "campaigns/alignment.yaml",
     "campaigns/cathode.yaml",
     "campaigns/calcination.yaml",
+    "campaigns/crucibles.yaml",
+    "campaigns/crucibles_lab.yaml",
     "campaigns/electrolyte.yaml",
     "campaigns/flow.yaml",
     "campaigns/oxide.yaml",

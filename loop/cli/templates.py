@@ -40,6 +40,8 @@ def templates() -> Iterator[Template]:
     for name, file in ready_campaigns().items():
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         question = " ".join(data["description"].split()).partition("? ")[0].removesuffix("?")
+        if data["lab"]["kind"] == "file":
+            data |= yaml.safe_load(file.with_name(data["lab"]["path"]).read_text(encoding="utf-8"))
         yield Template(name, f"{question}?", ", ".join(_space(data["space"])), f"{_lab(data)} ({data['lab']['kind']})")
 
 

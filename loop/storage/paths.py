@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from loop.storage.reader import Reader
 
 _READY = Path(__file__).parents[2] / "campaigns"
+_LAB = "_lab"
+"""How the names of lab files end that lie beside the ready campaigns."""
 SCHEMA = _READY / "schema.json"
 
 
 def ready_campaigns() -> dict[str, Path]:
     """Return the campaigns that come with Athanor, name to file."""
-    return {path.stem: path for path in sorted(_READY.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(_READY.glob("*.yaml")) if not path.stem.endswith(_LAB)}
 
 
 def default_store(campaign: Path) -> str:

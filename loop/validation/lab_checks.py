@@ -103,6 +103,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_faults(campaign),
         *calendar_problems(campaign),
         *_loads(campaign, places),
+        *_shared_mixtures(campaign, places),
         *rule_problems(campaign, told, folder),
         *standard_problems(campaign, told, folder),
     ]
@@ -316,6 +317,26 @@ def _loads(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[P
                 listed = ", ".join(known.settings)
                 message = f"{name} has no setting {key!r}{suggestion(key, known.settings)}; allowed: {listed}"
                 yield Problem(f"stations.{name}.shared[{i}]", message)
+
+
+def _shared_mixtures(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
+    """Yield settings that all samples of a load share and that follow a component of a mixture.
+
+    The planner fills a load with what is fixed; one share of a mixture depends on the others, and is not.
+    """
+    mixture_of = {part: name for name, one in campaign.space.mixtures.items() for part in one.components}
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
+        for name in step.stations:
+            station, known = campaign.stations[name], places[name].known
+            if station.capacity == 1 or known is None:
+                continue
+            told = {key: str(value)[1:] for key, value in step.recipe.items() if str(value).startswith("$")}
+            for key in told.keys() - known.own(station.shared):
+                if told[key] in mixture_of:
+                    what = f"{key} follows {told[key]}, a component of the mixture {mixture_of[told[key]]}"
+                    advice = f"let each sample have its own ({key} not in shared), or capacity: 1"
+                    message = f"{what}, and no load can hold one share of several that add up; {advice}"
+                    yield Problem(f"{where}.recipe.{key}", message)
 
 
 def _single(campaign: Campaign, station: StationConfig, place: StationFacts) -> str:

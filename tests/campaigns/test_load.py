@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError
 from campaigns.load import load_campaign, parse_campaign
+from loop.storage.paths import ready_campaigns
 from tests.strategies import campaigns
 
-READY = sorted((Path(__file__).parents[2] / "campaigns").glob("*.yaml"))
+READY = list(ready_campaigns().values())
 
 SMALL = """\
 name: small

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from campaigns.calibration_standard import STANDARD
 from campaigns.errors import LabError
-from instruments.job import Job
+from instruments.job import NO_TRIAL, Job
 from simulators.faults import Fault
 from simulators.shared_state import StationKind
 from simulators.virtual_lab import VirtualLab
@@ -178,3 +179,14 @@ def test_the_thermocouple_is_right_at_any_lab_time(crew_of: Callable[..., Crew[V
 def test_an_unknown_station_is_named_with_those_that_exist(crew_of: Callable[..., Crew[VirtualLab]]) -> None:
     with pytest.raises(LabError, match="no station 'robot'; allowed: cycler, oven, xrd"):
         crew_of().lab.instrument("robot")
+
+
+def test_a_standard_is_a_powder_that_no_furnace_of_the_campaign_has_made(
+    crew_of: Callable[..., Crew[VirtualLab]],
+) -> None:
+    crew = crew_of()
+    standard: dict[str, Any] = {"trial": NO_TRIAL, "step": STANDARD, "sample": "reference powder", "material": None}
+    crew.submit(job("xrd", token="s-1", **standard), "xrd")  # noqa: S106
+    assert crew.wait().error is None
+    crew.submit(job("xrd", sample="9"), "xrd")
+    assert "no furnace has made it" in (crew.wait().error or "")

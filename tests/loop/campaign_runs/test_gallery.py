@@ -10,7 +10,7 @@ from tests.snippets import ROOT, Reader, Snippet
 
 pytestmark = pytest.mark.slow
 
-TRIALS = {"cathode": 3, "calcination": 4, "sintering": 6, "oxide": 8, "electrolyte": 8}
+TRIALS = {"cathode": 3, "calcination": 4, "crucibles": 8, "sintering": 6, "oxide": 8, "electrolyte": 8}
 """Trials that make the models choose at least once, ten but for these; the first two run longer in other tests."""
 
 

@@ -16,6 +16,7 @@ from instruments.devices.diffractometer import Diffractometer
 from instruments.devices.epics_furnace import EpicsFurnace
 from instruments.devices.furnace import Furnace
 from loop.cli.run_command import Request, run_campaign
+from loop.storage.paths import ready_campaigns
 from loop.validation.analysis_facts import BUILT_IN as ANALYSES
 from loop.validation.lab_checks import check_lab
 from loop.validation.time_limits import late_steps
@@ -197,7 +198,7 @@ def refused(folder: Path, text: str) -> str:
     return str(caught.value).replace(f"{folder}/", "")
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "campaigns").glob("*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", ready_campaigns().values(), ids=ready_campaigns())
 def test_the_ready_campaigns_can_be_run_as_they_are(file: Path) -> None:
     assert check_lab(load_campaign(file), file) == []
 
@@ -488,6 +489,15 @@ def test_places_that_a_station_cannot_have_are_told(station: str, wanted: str, t
 
 def test_a_furnace_takes_a_load(tmp_path: Path) -> None:
     checked(tmp_path, MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}"))
+
+
+def test_a_load_shares_no_component_of_a_mixture(tmp_path: Path) -> None:
+    oxide = (ROOT / "campaigns" / "oxide.yaml").read_text(encoding="utf-8")
+    stage = 'experiment: "simulators.high_entropy_oxide:hot_stage"'
+    assert stage in oxide
+    checked(tmp_path, oxide.replace(stage, f"{stage}, capacity: 4"))
+    wanted = "cobalt follows cobalt, a component of the mixture cations, and no load can hold one share"
+    assert wanted in refused(tmp_path, oxide.replace(stage, f"{stage}, capacity: 4, shared: [cobalt]"))
 
 
 @pytest.mark.parametrize("key", ["shared: [temperature]", "wait: 1 h"])
