@@ -20,15 +20,16 @@ from loop.core.events import (
 from loop.core.journal import weights_version
 from loop.core.outcome_constraints import broken_text
 from loop.core.pareto import front, wants_front
-from loop.core.records import FEWEST, PosteriorBest, TrialRecord, TrialResult
+from loop.core.records import PosteriorBest, RegretEstimate, TrialRecord, TrialResult
 from loop.core.stopping import trial_needing_regret_estimate
 from loop.core.trial_scoring import ending_of_trial
 from loop.core.trial_selection import completed
 from loop.execution.campaign_state import CampaignState
+from loop.execution.planner_thread import PlannerThread
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.trial_import import computed_of
-from loop.planning.numerical_errors import NUMERICAL_ERRORS, shortened
+from loop.planning.conclusions import Conclusions, Leader, NoAnswer, conclude, regret
 from loop.storage.reader import BEST, POSTERIOR, REGRET
 
 
@@ -40,13 +41,22 @@ class TrialCompletion:
         session: where it is recorded, and who receives the events.
         state: the trials, and the current objective.
         retraining: tunes a model meanwhile, or None.
+        thread: in which the planner learns.
     """
 
     def __init__(
-        self, parts: CampaignResources, session: Session, state: CampaignState, retraining: Retraining | None
+        self,
+        parts: CampaignResources,
+        session: Session,
+        state: CampaignState,
+        retraining: Retraining | None,
+        thread: PlannerThread,
     ) -> None:
         self._planner, self._computed = parts.planner, computed_of(parts.materials)
-        self._session, self._state, self._retraining = session, state, retraining
+        self._session, self._state, self._retraining, self._thread = session, state, retraining, thread
+        self._ended: list[TrialRecord] = []  # of which the planner has not learnt yet
+        self._previous: CandidateResult | None = None  # the best before those
+        self._due = False
         self._announced: tuple[PosteriorBest | None, int, dict[int, str]] | None = None  # in this session
 
     def complete(self, number: int) -> None:
@@ -60,15 +70,13 @@ class TrialCompletion:
 
     def end(self, number: int, ending: TrialResult) -> None:
         """End a trial."""
-        previous = self.best
+        if not self._ended:
+            self._previous = self.best
         trial = self._state.put(self._session.store.end(number, ending, self._session.clock.now()))
-        changed = [(metric, change.text) for metric, change in self._planner.ingest(trial)]
         self._session.store.beat()
         self._session.on_event(TrialEnded(trial, broken_text(self._state.campaign.build_objective(), trial)))
-        self.review_measurements()
-        self.estimate_regret()
-        self._session.emit(model_events(number, changed + self._retrained()))
-        self._session.emit(self._progress(trial, previous))
+        self._ended.append(trial)
+        self.review()
 
     @property
     def found(self) -> list[CandidateResult]:
@@ -80,74 +88,106 @@ class TrialCompletion:
         """The best measured candidate so far."""
         return best(self.found)
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether a stopping rule waits for what the models say."""
+        return self._thread.busy and trial_needing_regret_estimate(self._state.campaign, self._state.trials) is not None
+
     def retrain(self) -> None:
         """Begin or settle the tuning of a model, if that is due."""
         latest = max((trial.number for trial in self._state.trials), default=0)
         self._session.emit(model_events(latest, self._retrained()))
 
-    def review_measurements(self) -> None:
-        """Keep and tell which trials are suspected outliers, and which candidate is the best by the posterior."""
-        self._ask_models(self._outliers())
-        self._ask_models(self._posterior_best())
+    def review(self) -> None:
+        """Have the planner learn what has ended, and its models asked anew."""
+        self._due = True
+        self.advance()
 
-    def estimate_regret(self) -> None:
-        """Keep and tell the expected regret, where a stopping rule asks for it and the store does not have it yet."""
-        self._ask_models(self._regret())
+    def advance(self) -> None:
+        """Begin that as soon as the planner is free."""
+        if not self._due or self._thread.busy:
+            return
+        ended, self._ended, self._due = self._ended, [], False
+        wants_leader = not wants_front(self._state.campaign)
+        self._thread.begin(
+            lambda: conclude(self._planner, ended, wants_leader=wants_leader),
+            lambda done: self._take(ended, self._previous, done.result()),
+        )
 
-    def _ask_models(self, answers: Iterator[Event]) -> None:
-        """Tell what the models say; where their numerics fail, warn, and what they said before stands."""
-        try:
-            found = list(answers)
-        except NUMERICAL_ERRORS as error:
-            found = [Warned(f"the models could not be asked ({shortened(error)}); what they said before stands")]
-        self._session.emit(found)
+    def _take(self, ended: Sequence[TrialRecord], previous: CandidateResult | None, found: Conclusions) -> None:
+        """Keep and tell what the models say after trials have ended."""
+        self._session.emit(self._outliers(found.outliers))
+        self._session.emit(self._posterior_best(found.leader))
+        for number, metric, text in found.health:
+            self._session.emit(model_events(number, [(metric, text)]))
+        if ended:
+            self._session.emit(model_events(ended[-1].number, self._retrained()))
+        self._estimate_regret()
+        if ended:
+            self._session.emit(self._progress([trial.number for trial in ended], previous))
 
-    def _regret(self) -> Iterator[RegretEstimated]:
+    def _estimate_regret(self) -> None:
+        """Have the expected regret estimated, where a stopping rule asks for it and the store does not have it yet."""
         trial = trial_needing_regret_estimate(self._state.campaign, self._state.trials)
-        found = None if trial is None else self._planner.models.estimate_regret(self._planner.experiment.ended)
-        if trial is not None and found is not None:
-            self._session.store.keep(REGRET, str(trial.number), asdict(found))
-            self._state.read_trial(trial.number)
-            yield RegretEstimated(trial.number, found)
+        if trial is not None:
+            number = trial.number
+            self._thread.begin(
+                lambda: regret(self._planner), lambda done: self._session.emit(self._regret(number, done.result()))
+            )
 
-    def _outliers(self) -> Iterator[OutlierFlagged]:
-        outliers = self._planner.models.outliers()
-        changed = [t for t in self._state.trials if t.outlier != outliers.get(t.number, "")]
+    def _regret(self, number: int, found: RegretEstimate | NoAnswer | None) -> Iterator[Event]:
+        if isinstance(found, NoAnswer):
+            yield Warned(found.why)
+        elif found is not None:
+            self._session.store.keep(REGRET, str(number), asdict(found))
+            self._state.read_trial(number)
+            yield RegretEstimated(number, found)
+
+    def _outliers(self, found: dict[int, str] | NoAnswer) -> Iterator[Event]:
+        """Keep and yield which trials are suspected outliers, where that is news."""
+        if isinstance(found, NoAnswer):
+            yield Warned(found.why)
+            return
+        changed = [t for t in self._state.trials if t.outlier != found.get(t.number, "")]
         if not changed:
             return
-        self._session.store.set_outliers(outliers)
+        self._session.store.set_outliers(found)
         for trial in changed:
-            reason = outliers.get(trial.number, "")
+            reason = found.get(trial.number, "")
             self._state.set_outlier(trial.number, reason)
             if bool(reason) != bool(trial.outlier):
                 yield OutlierFlagged(trial.number, reason)
 
-    def _posterior_best(self) -> Iterator[PosteriorBestChanged]:
-        """Keep and yield the best measured candidate by the posterior, where one is looked for and it is news."""
-        if wants_front(self._state.campaign) or self._planner.models.scored < FEWEST:
+    def _posterior_best(self, leader: Leader | NoAnswer | None) -> Iterator[Event]:
+        """Keep and yield the best measured candidate by the posterior, where it is news."""
+        if leader is None:
             return
-        models, store = self._planner.models, self._session.store
-        found, doubtful = models.posterior_best(), models.doubts()
-        news = (found, weights_version(a for a in store.amendments() if a.first is not None), doubtful)
+        if isinstance(leader, NoAnswer):
+            yield Warned(leader.why)
+            return
+        store = self._session.store
+        weighed = weights_version(a for a in store.amendments() if a.first is not None)
+        news = (leader.found, weighed, leader.doubtful)
         if news != self._announced or store.posterior_best() is None:
             self._announced = news
-            body = None if found is None else asdict(found)
-            kept = {str(number): text for number, text in doubtful.items()}
-            store.keep(POSTERIOR, BEST, {"found": body, "weighed": news[1], "doubts": kept})
-            yield PosteriorBestChanged(found)
+            body = None if leader.found is None else asdict(leader.found)
+            kept = {str(number): text for number, text in leader.doubtful.items()}
+            store.keep(POSTERIOR, BEST, {"found": body, "weighed": weighed, "doubts": kept})
+            yield PosteriorBestChanged(leader.found)
 
     def _retrained(self) -> list[tuple[str, str]]:
         if self._retraining is None:
             return []
         return self._retraining.advance(completed(self._state.trials))
 
-    def _progress(self, trial: TrialRecord, previous: CandidateResult | None) -> Iterator[Event]:
-        """Yield what a trial has changed about the best, or the front."""
+    def _progress(self, numbers: Sequence[int], previous: CandidateResult | None) -> Iterator[Event]:
+        """Yield what trials have changed about the best, or the front."""
         campaign, incumbent = self._state.campaign, self.best
         if wants_front(campaign):
             grown = front(campaign.build_objective(), self._state.trials)
-            if trial.number in grown.numbers:
-                yield FrontGrew(trial.number, grown)
+            for number in numbers:
+                if number in grown.numbers:
+                    yield FrontGrew(number, grown)
         elif _shown(incumbent) != _shown(previous):
             yield BestChanged(incumbent)
 

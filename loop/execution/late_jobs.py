@@ -52,6 +52,11 @@ class LateJobs:
         self._said: set[str] = set()  # tokens of the jobs of which people have said meanwhile that they are done
         self._lock = threading.Lock()  # people speak in the session's thread, and instruments in the clock's
 
+    @property
+    def over(self) -> bool:
+        """Whether any has ended that is to be collected."""
+        return bool(self._done)
+
     def holds(self, station: str) -> bool:
         """Return whether a station has a late job that is waited for, or to be collected."""
         return station in self._waited or any(one.station == station for one in self._done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 from campaigns.amendments import AddTrial
@@ -27,6 +28,7 @@ from loop.execution.holds import PossibleJob
 from loop.execution.loads import Loads
 from loop.execution.options import SessionResult
 from loop.execution.pending_amendments import apply_pending, expand, requested_trial
+from loop.execution.planner_thread import PlannerThread
 from loop.execution.queue_rules import (
     already_measured,
     cut_short,
@@ -77,9 +79,11 @@ class Manager:
         self._standards = Standards(parts.campaign, self._state, session, dispatcher, self._steps)
         self._orders = FloorOrders(self._state, session, dispatcher, self._steps, self._stop)
         self._unanswered = Unanswered(self._state, dispatcher)
-        self._completion = TrialCompletion(parts, session, self._state, retraining)
+        self._planning = PlannerThread(session.clock, dispatcher.woken)
+        self._completion = TrialCompletion(parts, session, self._state, retraining, self._planning)
         self._loads = Loads(self._state, dispatcher, self._steps, session.clock)
         self._proposals_left = session.options.max_trials
+        self._may_suggest = True  # there is news since the planner had nothing to suggest
         dispatcher.analyst.abandoned = session.options.abort.is_set
 
     def run(self) -> SessionResult:
@@ -90,23 +94,10 @@ class Manager:
                 an emergency stop.
             PlannerError: the generation strategy that the campaign names fails, or is too slow.
         """
-        self._resume()
-        while True:
-            while (
-                self._apply_amendments()
-                or self._collect()
-                or self._assign()
-                or self._propose()
-                or self._assign(closing=True)
-                or self._reserve()
-            ):
-                pass
-            if not self._steps.busy and not self._resting and not self._awaits_late:
-                break
-            self._orders.tell_waits()
-            result = self._steps.next_result(self._interrupted)
-            if result is not None:
-                self._handle(result)
+        try:
+            self._go_on()
+        finally:
+            self._planning.close()
         if self._stop.emergency:
             raise EmergencyStopError(self._stop.emergency)
         if self._stop.fault:
@@ -114,6 +105,39 @@ class Manager:
         if not self._stop.interrupted:
             self._check_kept()
         return self._finish()
+
+    def _go_on(self) -> None:
+        """Do what can be done, wait for a station, and so on, until nothing is left to wait for."""
+        self._resume()
+        while True:
+            while (
+                self._take_planned()
+                or self._apply_amendments()
+                or self._collect()
+                or self._assign()
+                or self._propose()
+                or (not self._planning.busy and self._assign(closing=True))
+                or self._reserve()
+            ):
+                pass
+            if not (self._steps.busy or self._planning.busy or self._resting or self._awaits_late):
+                break
+            self._orders.tell_waits()
+            result = self._steps.next_result(self._interrupted)
+            if result is not None:
+                self._may_suggest = True
+                self._handle(result)
+
+    def _take_planned(self, *, wait: bool = False) -> bool:
+        """Take what the planner has found since, and let it learn what has ended; return whether there was any."""
+        taken = self._planning.take(wait=wait)
+        self._completion.advance()
+        return taken
+
+    def _await_planner(self) -> None:
+        """Wait until the planner is free, and knows all that has ended."""
+        while self._planning.busy:
+            self._take_planned(wait=True)
 
     def _check_kept(self) -> None:
         """End the session with an error where a trial waits for a station that is not usable any more."""
@@ -134,9 +158,8 @@ class Manager:
         for trial in self._state.trials:
             self._stock.settle(trial)
         self._completion.retrain()
-        self._completion.review_measurements()
+        self._completion.review()
         self._withdraw(outside_space(self._state.open, self._state.campaign.space))
-        self._completion.estimate_regret()
         for trial in self._state.open:
             if trial.fidelity in self._dispatcher.computers:
                 continue  # it is computed once more
@@ -150,8 +173,11 @@ class Manager:
         self._stop.check_earlier_faults(self._dispatcher.analyst)
 
     def _propose(self) -> bool:
-        """Queue one more trial, if the queue is short and nothing speaks against it; return whether there was news."""
-        if self._stop.halted or self._stop.reason() is not None or self._proposals_left == 0:
+        """Have one more trial suggested, if the queue is short and nothing speaks against it.
+
+        Return whether there was news.
+        """
+        if self._planning.busy or self._stop.halted or self._stop.reason() is not None or self._proposals_left == 0:
             return False
         asked = requested_trial(self._state)
         if asked is None and queue_is_full(self._state.open, self._loads.ahead(may_begin=self._has_capacity)):
@@ -161,30 +187,40 @@ class Manager:
             return True
         if self._amend(expand(self._state)):
             return True
+        if asked is not None and isinstance(asked.change, AddTrial):
+            reason = f"{asked.author}: {asked.reason}"
+            self._queue(self._planner.take(asked.change.candidate, reason), asked.number)
+            return True
+        if not self._may_suggest:
+            return False
+        fixed, queued = self._loads.fixed(), len(self._state.trials)
+        self._planning.begin(lambda: self._planner.suggest(fixed), self._take_suggestion)
+        return len(self._state.trials) > queued
+
+    def _take_suggestion(self, done: Future[Suggestion]) -> None:
+        """Queue what the planner suggests; where it has nothing to suggest, it is asked again once there is news.
+
+        Raises:
+            PlannerError: it cannot suggest anything, and nothing is under way.
+        """
         try:
-            suggestion = self._suggestion(asked)
+            suggestion = done.result()
         except SpaceExhaustedError as error:
+            self._may_suggest = False
             if not self._state.open:  # what is under way may tell that a repetition is worthwhile
                 self._stop.stop(str(error))
-            return False
         except PlannerError:
+            self._may_suggest = False
             if not self._state.open:  # what was begun is finished first
                 raise
-            return False
-        self._queue(suggestion, asked)
-        return True
+        else:
+            self._queue(suggestion)
 
-    def _suggestion(self, asked: Amendment | None) -> Suggestion:
-        """Return what the planner suggests, or what somebody asks for."""
-        if asked is None or not isinstance(asked.change, AddTrial):
-            return self._planner.suggest(self._loads.fixed())
-        return self._planner.take(asked.change.candidate, f"{asked.author}: {asked.reason}")
-
-    def _queue(self, suggestion: Suggestion, asked: Amendment | None) -> None:
-        """Store a suggestion as a trial that waits, and tell of it."""
+    def _queue(self, suggestion: Suggestion, asked: int | None = None) -> None:
+        """Store a suggestion as a trial that waits, and tell of it; ``asked`` is the amendment that asks for it."""
         number, candidate, proposal = suggestion
         proposal, now = replace(proposal, version=self._state.version.version), self._session.clock.now()
-        self._session.store.propose(number, candidate, proposal, now, asked.number if asked else None)
+        self._session.store.propose(number, candidate, proposal, now, asked)
         self._state.read_trial(number)
         if self._proposals_left is not None:
             self._proposals_left -= 1
@@ -201,9 +237,13 @@ class Manager:
 
     def _collect(self) -> bool:
         """Take up the jobs that have ended late; return whether there were any."""
+        if not self._dispatcher.late.over:
+            return False
+        self._await_planner()
         trials = self._steps.collect()
         if not trials:
             return False
+        self._may_suggest = True
         self._state.read_trials()  # without what was concluded from them before
         self._planner.relearn(self._state.trials)
         for number in trials:
@@ -228,6 +268,7 @@ class Manager:
                 load = self._loads.gather(trial, step, station, self._awaiting(step))
                 if self._loads.may_begin(load, step, station, closing=closing):
                     self._steps.begin(load, step, station)
+                    self._may_suggest = True
                     return True
             if waiting and not any(self._dispatcher.usable(s) for s in step.stations):
                 return self._give_up(step)
@@ -257,7 +298,7 @@ class Manager:
         """Return whether a waiting trial may take its next step now."""
         if self._stop.halted:
             return False
-        return trial.begun or (self._has_capacity and self._stop.may_begin)
+        return trial.begun or (self._has_capacity and self._stop.may_begin and not self._completion.may_stop)
 
     @property
     def _has_capacity(self) -> bool:
@@ -345,9 +386,14 @@ class Manager:
 
     def _apply_amendments(self) -> bool:
         """Do what operators have written into the journal since; return whether there is anything new."""
+        self._state.read_journal()
+        if self._obey() or self._unanswered.decide(self._session.clock.now()):
+            return True
+        if any(one.waiting for one in self._state.journal):
+            self._await_planner()
         changed = self._amend(apply_pending(self._state, self._dispatcher.instruments))
-        decided = changed or self._unanswered.decide(self._session.clock.now())
-        return decided or self._obey() or self._import() or self._settle()
+        self._may_suggest |= (changed := changed or self._import() or self._settle())
+        return changed
 
     def _obey(self) -> bool:
         """Go by what people order of stations, jobs and the run; return whether there is anything new."""
@@ -363,7 +409,7 @@ class Manager:
         self._planner.amend(self._state.version)
         self._stop.reconsider()
         self._announce(amendments)
-        self._completion.review_measurements()
+        self._completion.review()
         self._withdraw(outside_space(self._state.open, self._state.campaign.space))
         return True
 
@@ -371,8 +417,7 @@ class Manager:
         """Make trials of what operators have imported since; return whether there is anything new."""
         done = import_pending(self._state, self._planner, self._computed, self._session.clock.now())
         if any(not one.refused for one in done):
-            self._completion.review_measurements()
-            self._completion.estimate_regret()
+            self._completion.review()
         self._announce(done)
         self._withdraw(already_measured(self._state.trials))
         return bool(done)
@@ -389,8 +434,7 @@ class Manager:
             if event.amendment.first is not None:
                 self._finish_acquired(event.amendment.first)
         if done:
-            self._completion.review_measurements()
-            self._completion.estimate_regret()
+            self._completion.review()
         return bool(done)
 
     def _withdraw(self, trials: Iterable[tuple[int, TrialResult]]) -> None:

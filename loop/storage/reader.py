@@ -139,11 +139,11 @@ class Reader:
                 count = session.exec(select(func.count()).select_from(TrialRow)).one()
                 raise StoreError(f"no trial {number}; allowed: {trial_numbers(count)}")
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
-            loads = {row.token: row for row in self._rows(session, LoadRow, number)}
+            loads = {row.token: row for row in self._rows(session, LoadRow, number)} if steps else {}
             findings = self._rows(session, FindingRow, number)
-            outliers = self._rows(session, OutlierRow, number)
+            outliers = self._rows(session, OutlierRow, number) if row.ended else []
         reason = outliers[0].reason if outliers else ""
-        regret = self.artefacts(REGRET, str(number)).get(str(number))
+        regret = self.artefacts(REGRET, str(number)).get(str(number)) if row.ended else None
         return trial_record(row, list(steps), loads, findings[0] if findings else None, reason, regret)
 
     def sample_uses(self) -> list[SampleUse]:

@@ -17,6 +17,7 @@ from loop.execution.campaign_state import CampaignState
 from loop.execution.completion import TrialCompletion, model_events
 from loop.execution.options import RunOptions
 from loop.execution.pending_amendments import apply_pending
+from loop.execution.planner_thread import PlannerThread
 from loop.execution.session import CampaignResources, Session
 from loop.planning.planner import Planner
 from loop.planning.pool_data import build_encoder
@@ -37,7 +38,8 @@ class Desk:
         self.planner = Planner(campaign, build_encoder(campaign, None), ())
         self.planner.recall(self.state.trials)
         session = Session(self.store, self.clock, RunOptions("", ""), self.events.append)
-        self.completion = TrialCompletion(CampaignResources(campaign, None, self.planner), session, self.state, None)
+        thread, parts = PlannerThread(self.clock, lambda: None), CampaignResources(campaign, None, self.planner)
+        self.completion = TrialCompletion(parts, session, self.state, None, thread)
 
     def measure(self, number: int, capacity: float) -> None:
         """Store what the one step of a trial gives, as far as the analysis."""
@@ -107,8 +109,8 @@ def test_a_worse_trial_is_no_news_of_the_best(desk: Desk) -> None:
 def test_a_suspicion_that_no_longer_holds_is_withdrawn_and_told_once(desk: Desk) -> None:
     desk.store.set_outliers({0: "far too good"})
     desk.state.read_trials()
-    desk.completion.review_measurements()
-    desk.completion.review_measurements()
+    desk.completion.review()
+    desk.completion.review()
     assert [event for event in desk.events if isinstance(event, OutlierFlagged)] == [OutlierFlagged(0, "")]
     assert desk.state[0].outlier == desk.store.trial(0).outlier == ""
 
@@ -120,11 +122,11 @@ def test_the_best_by_the_posterior_is_kept_from_the_third_score_on_and_told_when
     [told] = [event for event in desk.finish(3, 160.0) if isinstance(event, PosteriorBestChanged)]
     assert desk.store.posterior_best() == (told.found, 0)
     desk.events.clear()
-    desk.completion.review_measurements()
+    desk.completion.review()
     assert desk.events == []
     desk.store.amend([SetWeights(weights={0: 2.0})], ("kim", "why"), {})
     apply_pending(desk.state, {})
-    desk.completion.review_measurements()
+    desk.completion.review()
     [_] = [event for event in desk.events if isinstance(event, PosteriorBestChanged)]
     kept = desk.store.posterior_best()
     assert kept is not None
