@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from instruments.clock import Clock
 
-_T = TypeVar("_T")
 _Taken = Callable[[Future[Any]], None]
 
 
@@ -35,7 +34,7 @@ class PlannerThread:
         """Whether a task is under way, or its result was not taken yet."""
         return self._under_way is not None
 
-    def begin(self, task: Callable[[], _T], taken: Callable[[Future[_T]], None]) -> None:
+    def begin(self, task: Callable[[], Any], taken: Callable[[Future[Any]], None]) -> None:
         """Begin a task; ``taken`` gets its result in the session's thread, where that is taken.
 
         Args:
@@ -47,7 +46,7 @@ class PlannerThread:
             self._under_way = (future, taken)
             future.add_done_callback(lambda _: self._woken())
             return
-        done: Future[_T] = Future()
+        done: Future[Any] = Future()
         try:
             done.set_result(task())
         except Exception as error:  # noqa: BLE001 - raised again where the result is taken
