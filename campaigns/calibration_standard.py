@@ -42,6 +42,9 @@ class StandardConfig(Config):
     then: Literal["out", "flag"] = "out"
     """What is done when it is off by more. out: the station begins no job until somebody has looked at it; flag: it
     goes on. Either way, the trials that it measured since the last good standard are named."""
+    doubtful: Literal["count", "withdraw"] = "count"
+    """What becomes of these trials. count: they count until somebody withdraws them; withdraw: the models do not use
+    them until somebody says otherwise, by 'athanor trial reanalyse'."""
 
     @model_validator(mode="after")
     def _comes_back(self) -> Self:

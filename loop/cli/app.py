@@ -289,15 +289,18 @@ def trials(
 ) -> None:
     """List the trials of a campaign."""
     from loop.core.campaign_version import metric_order, parameter_units
+    from loop.core.standard_runs import with_doubts
     from loop.storage.campaign_status import stored_front, stored_objective
     from loop.storage.paths import open_existing
     from loop.terminal.console import print_tables
+    from loop.terminal.requests_view import stored_standards
     from loop.terminal.trial_tables import trials_csv, trials_json, trials_table
 
     if json and csv:
         raise typer.BadParameter("got --json and --csv; allowed: one of them", param_hint="--json")
     reader = open_existing(file, store)
-    source, records = reader.campaign().source, reader.trials()
+    source = reader.campaign().source
+    records = with_doubts(reader.trials(), stored_standards(reader), reader.amendments())
     units = parameter_units(source)
     if json:
         typer.echo(trials_json(records))

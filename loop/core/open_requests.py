@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from campaigns.decisions import AnswerStep, Settlement, StationMode
+from campaigns.decisions import AnswerStep, Settlement, StationMode, WithdrawTrial
 from campaigns.fidelity import FULL
 from campaigns.values import TrialState
 from loop.core.formatting import date_time, one_line, trials_text, unit_text
@@ -247,12 +247,17 @@ def _off(facts: CampaignFacts) -> Iterator[OpenRequest]:
     """Yield a request for each station whose calibration standard is off, with the trials that this puts in doubt."""
     for run in unsettled(facts.standards, facts.amendments):
         trials = in_doubt(run, facts.standards, facts.trials)
-        effect = "it is adjusted: measure the standard again" if run.then == "out" else "they count all the same"
+        keep = "they count all the same" if run.doubtful == "count" else "it is right: ask no more"
+        effect = "it is adjusted: measure the standard again" if run.then == "out" else keep
         answers = [Answer(f"station in {run.station}", effect)]
         ended = {trial.number: trial for trial in facts.trials if trial.state is TrialState.COMPLETED}
         if left := [number for number in trials if number in ended]:
             words = " ".join(map(str, left))
             answers.append(Answer(f"trial withdraw {words}", f"nothing is learnt from {trials_text(left)}"))
+        resting = {one.change.trial for one in facts.amendments if isinstance(one.change, WithdrawTrial)}
+        if back := [number for number in trials if number in resting and number not in ended]:
+            words = " ".join(map(str, back))
+            answers.append(Answer(f"trial reanalyse {words}", f"{trials_text(back)} count after all"))
         answers.append(Answer(f"station out {run.station}", "leave it out"))
         yield OpenRequest(doubt_text(run, trials), run.time, tuple(answers))
 

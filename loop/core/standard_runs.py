@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns.decisions import SetStation, StationMode
 from campaigns.values import MetricValue, TrialState
@@ -26,6 +26,7 @@ class StandardRun:
         expected, tolerance, unit: what it should give, as the lab file said at that time.
         then: what the lab file wants if it is off: out or flag.
         reason: why it gave nothing; empty where it did.
+        doubtful: what the lab file wants of the trials that this puts in doubt: count or withdraw.
     """
 
     station: str
@@ -39,6 +40,7 @@ class StandardRun:
     unit: str
     then: str
     reason: str = ""
+    doubtful: str = "count"
 
     @property
     def name(self) -> str:
@@ -86,6 +88,35 @@ def in_doubt(run: StandardRun, runs: Iterable[StandardRun], trials: Iterable[Tri
     earlier = [one.lab for one in runs_of(run.station, runs) if one.good and one.number < run.number]
     since = max(earlier, default=float("-inf"))
     return [trial.number for trial in trials if any(_between(step, run.station, since, run.lab) for step in trial.done)]
+
+
+def trials_in_doubt(
+    trials: Iterable[TrialRecord], runs: Sequence[StandardRun], journal: Sequence[Amendment]
+) -> dict[int, StandardRun]:
+    """Return the trials that count although a standard puts them in doubt, each with its first measurement that does.
+
+    Those of which somebody has said that they count all the same are not among them.
+    """
+    found: dict[int, StandardRun] = {}
+    counting = [trial for trial in trials if trial.state is TrialState.COMPLETED]
+    for run in runs:
+        if not run.good and not settled(run, journal):
+            for number in in_doubt(run, runs, counting):
+                found.setdefault(number, run)
+    return found
+
+
+def with_doubts(
+    trials: Sequence[TrialRecord], runs: Sequence[StandardRun], journal: Sequence[Amendment]
+) -> list[TrialRecord]:
+    """Return the trials, those in doubt with the reason, for tables."""
+    found = trials_in_doubt(trials, runs, journal)
+    return [replace(t, reason=mark_text(found[t.number])) if t.number in found else t for t in trials]
+
+
+def mark_text(run: StandardRun) -> str:
+    """Return what a trial is marked with that a measurement of a standard puts in doubt."""
+    return f"in doubt: the standard of {run.station} was off after it"
 
 
 def _between(step: object, station: str, since: float, until: float) -> bool:

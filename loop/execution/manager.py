@@ -387,7 +387,7 @@ class Manager:
     def _apply_amendments(self) -> bool:
         """Do what operators have written into the journal since; return whether there is anything new."""
         self._state.read_journal()
-        if self._obey() or self._unanswered.decide(self._session.clock.now()):
+        if self._obey() or self._unanswered.decide(self._session.clock.now()) or self._standards.withdraw_doubtful():
             return True
         if any(one.waiting for one in self._state.journal):
             self._await_planner()

@@ -23,6 +23,8 @@ from campaigns.values import TrialState
 from loop.core.formatting import trial_numbers
 from loop.core.records import BY_HAND, COMPUTER, TrialRecord
 
+DISCARDED = "discarded by "
+"""How the reason of a trial begins whose sample somebody has given up."""
 _SETTLED = (TrialState.COMPLETED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 _UNFINISHED = (TrialState.FAILED, TrialState.QUARANTINED, TrialState.UNCERTAIN)
 
@@ -42,8 +44,10 @@ def _rule(change: Settlement, trial: TrialRecord) -> tuple[bool, str]:
         case ReleaseTrial():
             return trial.state is TrialState.QUARANTINED, "one in quarantine"
         case ReanalyseTrial():
-            settled = trial.state.ended and trial.state is not TrialState.WITHDRAWN
-            return settled and bool(trial.acquired), "one that has ended, and of which raw data are stored"
+            rests = trial.state is TrialState.WITHDRAWN and len(trial.acquired) < len(trial.steps)
+            return trial.state.ended and not rests and bool(
+                trial.acquired
+            ), "one that has ended, and of which raw data are stored"
         case WithdrawTrial():
             fits = trial.state in _SETTLED or (trial.state is TrialState.QUEUED and not trial.begun)
             return fits, f"one that waits, is completed, in quarantine or uncertain{_or_discard(trial)}"
@@ -58,6 +62,12 @@ def _rule(change: Settlement, trial: TrialRecord) -> tuple[bool, str]:
             return trial.state in _UNFINISHED and trial.begun, f"{_UNFINISHED_TEXT} after a step was begun"
         case _:
             assert_never(change)
+
+
+def _rests(trial: TrialRecord) -> bool:
+    """Return whether a trial was withdrawn with a step that was given up, or with its sample."""
+    given_up = len(trial.acquired) < len(trial.steps) or trial.reason.startswith(DISCARDED)
+    return trial.state is TrialState.WITHDRAWN and given_up
 
 
 _UNFINISHED_TEXT = "one that failed, is in quarantine or uncertain"

@@ -28,7 +28,7 @@ from loop.core.formatting import change_text, metrics_text
 from loop.core.journal import Amendment
 from loop.core.records import BY_HAND, StepRecord, TrialRecord, TrialResult
 from loop.execution.pending_amendments import refuse
-from loop.execution.settlement_rules import check_result, check_settlement, steps_by_hand
+from loop.execution.settlement_rules import DISCARDED, check_result, check_settlement, steps_by_hand
 from loop.execution.step_analysis import Analyst
 from loop.storage.store import Store
 
@@ -132,7 +132,7 @@ def settle_trial(
 def _give_up(store: Store, trial: TrialRecord, one: Amendment, lab: float) -> None:
     """End a trial whose sample is lost, or which is not wanted."""
     discarded = isinstance(one.change, DiscardTrial)
-    reason = f"{'discarded by ' if discarded else ''}{one.author}: {one.reason}"
+    reason = f"{DISCARDED if discarded else ''}{one.author}: {one.reason}"
     for record in trial.steps:
         if not record.state.ended and record.state is not TrialState.ACQUIRED:
             moved = record.state is TrialState.DISPATCHED

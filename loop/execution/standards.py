@@ -8,16 +8,20 @@ from dataclasses import asdict
 
 from campaigns.calibration_standard import StandardConfig
 from campaigns.campaign import Campaign
+from campaigns.decisions import WithdrawTrial
 from campaigns.lab_rules import LabFileConfig
 from instruments.job import StepResult
 from loop.core.events import StandardMeasured, Warned
-from loop.core.standard_runs import StandardRun, doubt_text, in_doubt, runs_of, settled
+from loop.core.standard_runs import StandardRun, doubt_text, in_doubt, runs_of, settled, trials_in_doubt
 from loop.execution.campaign_state import CampaignState
 from loop.execution.dispatcher import Dispatcher
 from loop.execution.holds import Held, PossibleJob, first_hold
 from loop.execution.session import Session
 from loop.execution.step_runner import StepRunner
 from loop.storage.artefacts import STANDARD_DATA, STANDARD_RUN
+
+AUTHOR = "calibration standard"
+"""Who has written into the journal that trials in doubt are withdrawn."""
 
 
 class Standards:
@@ -71,7 +75,7 @@ class Standards:
         sd = 0.0 if given is None else given.sd
         number = 1 + len(runs_of(station, self._runs))
         should = (config.value, config.tolerance, config.unit, config.then)
-        run = StandardRun(station, number, now, time.time(), value, sd, *should, why)
+        run = StandardRun(station, number, now, time.time(), value, sd, *should, why, config.doubtful)
         self._session.store.keep(STANDARD_DATA, run.name, {"token": result.job.token, "data": data, "units": units})
         self._session.store.keep(STANDARD_RUN, run.name, asdict(run))
         self._runs.append(run)
@@ -79,6 +83,20 @@ class Standards:
         if not run.good:
             doubt = in_doubt(run, self._runs, self._state.trials)
             self._session.on_event(Warned(f"{doubt_text(run, doubt)}; see 'athanor requests'"))
+
+    def withdraw_doubtful(self) -> bool:
+        """Ask the journal to withdraw the trials in doubt where the lab file wants that; return whether there are any.
+
+        A trial is withdrawn once for each measurement, so that somebody may let it count again.
+        """
+        wanted = [run for run in self._runs if run.doubtful == "withdraw"]
+        found = trials_in_doubt(self._state.trials, self._runs, self._state.journal) if wanted else {}
+        said = {(one.change.trial, one.reason) for one in self._state.journal if isinstance(one.change, WithdrawTrial)}
+        asked = {number: f"the standard of {run.station} was off: {run.text}" for number, run in found.items()}
+        due = {n: why for n, why in asked.items() if found[n] in wanted and (n, why) not in said}
+        for number, why in due.items():
+            self._session.store.amend([WithdrawTrial(trial=number)], (AUTHOR, why), {})
+        return bool(due)
 
     def _begin(self, station: str) -> None:
         self._attempts += 1

@@ -34,6 +34,7 @@ from loop.report.result_section import (
 )
 from loop.report.sample_section import sample_parts
 from loop.report.standard_section import standard_parts
+from loop.report.stock_section import stock_parts
 from loop.report.trial_section import all_trial_parts, prediction_parts, timeline_parts
 from loop.storage.campaign_status import EARLIER_WEIGHTS
 
@@ -85,6 +86,7 @@ def _sections(content: Content) -> list[tuple[str, str, list[str]]]:
         ("timeline", "Stations over lab time", timeline_parts(content)),
         *([("standards", "Calibration standards", standard_parts(content))] if content.standards else []),
         *([("samples", "Samples", sample_parts(content))] if content.samples else []),
+        *([("stock", "Stock", stock_parts(content))] if content.stocks else []),
         *([("amendments", "Amendments", _amendments(content))] if content.amendments else []),
         ("budget", "Budget", _budget(content)),
         ("reproducibility", "Reproducibility", _reproducibility(content)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,14 @@ from loop.core.journal import Amendment, weights_version
 from loop.core.pareto import Front, front_of
 from loop.core.records import PosteriorBest, TrialRecord
 from loop.core.samples import SampleRecord, SampleRegister, are_told_of
-from loop.core.standard_runs import StandardRun
+from loop.core.standard_runs import StandardRun, with_doubts
 from loop.core.stopping import Spent, spent
 from loop.diagnostics.calibration import Pair, metric_pairs, score_pairs
 from loop.storage.artefacts import STANDARD_RUN
 from loop.storage.campaign_status import model_text
 from loop.storage.pool_snapshot import MATERIAL, POOL, MaterialSnapshot, PoolSnapshot
+from loop.storage.stock_ledger import Stock
+from loop.storage.stored_laboratory import stored_stocks
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -47,6 +49,7 @@ class Content:
         inspection: what the models say of the space.
         samples: what became of each, where steps or people say what they do with them.
         standards: what stations gave for their calibration standards.
+        stocks: consumable to how much the laboratory has of it, where steps use any.
     """
 
     record: CampaignRecord
@@ -63,6 +66,7 @@ class Content:
     inspection: ModelInspection = NOT_ASKED
     standards: Sequence[StandardRun] = ()
     samples: Sequence[SampleRecord] = ()
+    stocks: Mapping[str, Stock] = field(default_factory=dict)
 
     @cached_property
     def objective(self) -> Objective:
@@ -120,9 +124,14 @@ def read_content(reader: Reader) -> Content:
     pictures = {name: MaterialSnapshot.read(kept) for name, kept in reader.artefacts(MATERIAL).items()}
     amendments = reader.amendments()
     shown, trials = as_shown(campaign, amendments), reader.trials()
-    runs = [StandardRun(**kept) for kept in reader.artefacts(STANDARD_RUN).values()]
+    runs = sorted(
+        (StandardRun(**kept) for kept in reader.artefacts(STANDARD_RUN).values()),
+        key=lambda run: (run.station, run.number),
+    )
+    trials = with_doubts(trials, runs, amendments)
     content = Content(record, shown, trials, sessions, now, pool, pictures, amendments)
-    content = replace(content, standards=sorted(runs, key=lambda run: (run.station, run.number)))
+    uses = any(step.uses for step in campaign.steps)
+    content = replace(content, standards=runs, stocks=stored_stocks(reader) if uses else {})
     if are_told_of(campaign.steps, amendments):
         steps = {step.name: step for step in campaign.steps}
         found = SampleRegister(steps, trials, reader.sample_uses(), amendments)

@@ -45,6 +45,11 @@ class Stock:
         """How much is left, for people."""
         return f"{self.left:.6g} {self.unit}".removesuffix(" 1")
 
+    @property
+    def limit_text(self) -> str:
+        """Below how much it is refilled, for people."""
+        return f"{self.reorder_at:.6g} {self.unit}".removesuffix(" 1")
+
     def after(self, line: Mapping[str, Any]) -> Stock:
         """Return it after a line of the ledger."""
         left = float(line["left"]) if "left" in line else self.left + float(line["change"])

@@ -34,6 +34,7 @@ _NEXT: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.QUARANTINED: _REOPENED | _LOST,
     TrialState.UNCERTAIN: _REOPENED | _LOST,
     TrialState.COMPLETED: frozenset({TrialState.ACQUIRED, TrialState.WITHDRAWN}),
+    TrialState.WITHDRAWN: frozenset({TrialState.ACQUIRED}),
 }
 
 

@@ -9,7 +9,6 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from campaigns.parsing.yaml_lines import read_document
-from instruments.emergency_stop import StopFile
 from loop.core.campaign_records import time_spent
 from loop.core.formatting import date_time, duration
 from loop.core.open_requests import Answer, AskedStep, CampaignFacts, LowStock, OpenRequest, StationWait, open_requests
@@ -17,8 +16,7 @@ from loop.core.standard_runs import StandardRun
 from loop.core.station_modes import held_stations
 from loop.storage.artefacts import ASKED, FORGETFUL, GIVEN_UP, STANDARD_RUN, UNSAFE, WAITS
 from loop.storage.lease import current_lease
-from loop.storage.stock_ledger import Stock, read_stock, stock_beside
-from loop.storage.stop_files import STOP_FILE
+from loop.storage.stored_laboratory import stored_stocks, stored_stop
 
 if TYPE_CHECKING:
     from loop.storage.reader import Reader
@@ -59,25 +57,10 @@ def _reasons(store: Reader, kind: str) -> dict[str, tuple[str, float]]:
     return {name: (kept["reason"], kept["since"]) for name, kept in store.artefacts(kind).items()}
 
 
-def stored_stocks(store: Reader) -> dict[str, Stock]:
-    """Return how much there is of the consumables that the laboratory of a store counts."""
-    return read_stock(stock_beside(stored_stop(store).path))
-
-
 def _low(store: Reader) -> dict[str, LowStock]:
     """Return the consumables that are to be refilled, where the campaign uses any."""
     low = {name: (one, one.low_since) for name, one in stored_stocks(store).items()}
-    return {
-        name: LowStock(one.text, f"{one.reorder_at:.6g} {one.unit}".removesuffix(" 1"), since)
-        for name, (one, since) in low.items()
-        if since is not None
-    }
-
-
-def stored_stop(store: Reader) -> StopFile:
-    """Return the emergency stop of a store's laboratory."""
-    kept = store.artefacts(STOP_FILE)
-    return StopFile(Path(kept["path"]["path"]) if kept else store.path.with_suffix(".stop"))
+    return {name: LowStock(one.text, one.limit_text, since) for name, (one, since) in low.items() if since is not None}
 
 
 def _emergency(store: Reader) -> Iterator[OpenRequest]:

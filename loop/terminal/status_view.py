@@ -31,19 +31,19 @@ from loop.core.formatting import (
 from loop.core.journal import Amendment
 from loop.core.pareto import Front, some
 from loop.core.records import TrialRecord
+from loop.core.standard_runs import trials_in_doubt
 from loop.core.station_modes import held_stations
 from loop.core.stopping import spent
 from loop.core.trial_selection import completed
 from loop.storage.artefacts import HISTORY, SOURCE
 from loop.storage.campaign_status import model_text, stored_front, stored_results
 from loop.storage.lease import Lease, current_lease
+from loop.storage.stored_laboratory import stored_stocks, stored_stop
 from loop.terminal.console import Rows
 from loop.terminal.current_campaign import amended_rows, stopping_rows
 from loop.terminal.requests_view import (
     stored_requests,
     stored_standards,
-    stored_stocks,
-    stored_stop,
     stored_unsafe,
     stored_waits,
 )
@@ -69,7 +69,10 @@ def status_rows(store: Reader) -> Rows:
         *_floor_rows(store, amendments),
         *_load_rows(record.source, under_way),
         *position_rows(store),
-        *((f"stock of {name}", one.text) for name, one in stored_stocks(store).items()),
+        *(
+            (f"stock of {name}", f"{one.text}, reordered below {one.limit_text}")
+            for name, one in stored_stocks(store).items()
+        ),
         *((f"trial {t.number}", f"{_doing(t)}: {candidate_text(t.candidate, units)}") for t in under_way),
     ]
     front, found = stored_front(store, trials), stored_results(store, trials)
@@ -124,9 +127,18 @@ def _floor_rows(store: Reader, amendments: Sequence[Amendment]) -> Rows:
     rows += [(f"station {name}", one.text) for name, one in held_stations(amendments).items()]
     left = {name: one for name, one in waits.items() if name not in unsafe}
     rows += [(f"station {name}", f"waits since {date_time(one.since)}: {one.reason}") for name, one in left.items()]
-    last = {run.station: run for run in stored_standards(store)}
+    runs = stored_standards(store)
+    last = {run.station: run for run in runs}
     rows += [(f"standard {n}", f"{run.text}, measured {date_time(run.time)}") for n, run in last.items()]
+    if found := trials_in_doubt(store.trials() if runs else (), runs, amendments):
+        rows.append(("in doubt", f"{trials_text(sorted(found))}, as a standard was off after them"))
     return [*rows, *request_rows(store)]
+
+
+def _stock_rows(store: Reader) -> Rows:
+    """Return how much there is of each consumable, and below how much it is refilled."""
+    stocks = stored_stocks(store).items()
+    return [(f"stock of {name}", f"{one.text}, reordered below {one.limit_text}") for name, one in stocks]
 
 
 def request_rows(store: Reader) -> Rows:

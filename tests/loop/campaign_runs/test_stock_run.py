@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from campaigns.errors import CampaignError
 from campaigns.values import TrialState
 from loop.cli.stock_orders import count_stock, refill, stock_table
 from loop.core.events import Event, StepEnded, StepStarted
+from loop.report.campaign_report import write_report
 from loop.storage.reader import Reader
 from loop.storage.stock_ledger import read_stock, stock_file
 from loop.terminal.requests_view import stored_requests
@@ -56,6 +58,10 @@ def test_an_attempt_that_moved_nothing_uses_nothing(tmp_path: Path) -> None:
     trials = run_sampled(salted(tmp_path, "100 g", device="Busy"), tmp_path).trials
     assert sum(len(trial.steps) for trial in trials) == 4
     assert left(tmp_path) == 70.0
+    page = write_report(Reader(url(tmp_path)), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [
+        re.sub("<[^>]+>", " ", row).split() for row in re.findall(r"<tr>(?:(?!</tr>).)*crucible.*?</tr>", page)
+    ] == [["crucible", "97", "0", "3"]]
 
 
 def test_a_job_waits_until_somebody_has_refilled_what_it_needs(tmp_path: Path) -> None:
@@ -67,7 +73,7 @@ def test_a_job_waits_until_somebody_has_refilled_what_it_needs(tmp_path: Path) -
     assert any("uses 10 g of salt, and 5 g are left" in line for line in colleague.asked)
     assert any("athanor consumable refill salt AMOUNT" in line for line in colleague.asked)
     assert any("salt runs low: 5 g left, reordered below 10 g" in line for line in colleague.asked)
-    assert "stock of salt: 5 g" in colleague.asked
+    assert "stock of salt: 5 g, reordered below 10 g" in colleague.asked
     assert left(tmp_path) == 95.0
     assert stored_requests(Reader(url(tmp_path))) == []
 

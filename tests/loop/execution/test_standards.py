@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from campaigns.decisions import StationMode
 from campaigns.load import load_campaign
 from campaigns.user_code.module_files import open_folder
 from campaigns.values import TrialState
+from loop.cli.amendment_commands import open_journal_editor
+from loop.cli.app import app
+from loop.cli.reanalyse_command import reanalyse
 from loop.cli.station_orders import set_stations
 from loop.core.events import Event, StandardMeasured, StepStarted, Warned
 from loop.execution.options import RunOptions, SessionResult
@@ -201,8 +205,41 @@ def test_a_station_that_is_only_flagged_goes_on_and_the_trials_are_asked_about(t
     assert "measured since the last good one: trials 0 and 1" in asked.what
     said = "standard off: after it, that of balance gave 102.00 ± 0.10 mg; expected 100.00 ± 0.50 mg"
     assert [said in shown(weighing.reader, number) for number in range(4)] == [True, True, False, False]
+    assert dict(status_rows(weighing.reader))["in doubt"] == "trials 0 and 1, as a standard was off after them"
+    assert marked(weighing) == [0, 1]
+    mark = "in doubt: the standard of balance was off after it"
+    assert mark in write_report(weighing.reader, tmp_path / "report.html").read_text(encoding="utf-8")
     list(set_stations(["balance"], weighing.url, "2 mg do not matter", StationMode.IN))
     assert stored_requests(weighing.reader) == []
+    assert marked(weighing) == []
+
+
+def test_trials_in_doubt_are_withdrawn_where_the_lab_file_wants_that_until_somebody_lets_them_count(
+    tmp_path: Path,
+) -> None:
+    weighing = Weighing(tmp_path, "every_trials: 2\n      then: flag\n      doubtful: withdraw")
+    weighing.drift_at = 1
+    weighing.adjusts = False
+    states = [trial.state for trial in weighing.run().trials]
+    assert states == [TrialState.WITHDRAWN] * 2 + [TrialState.COMPLETED] * 2
+    assert "calibration standard: the standard of balance was off: 102.00" in weighing.reader.trial(0).reason
+    (asked,) = stored_requests(weighing.reader)
+    assert [answer.command for answer in asked.answers] == [
+        "station in balance",
+        "trial reanalyse 0 1",
+        "station out balance",
+    ]
+    editor = open_journal_editor(weighing.file, None, "2 mg do not matter")
+    told = list(reanalyse(editor, ["0-1"]))
+    assert [trial.state for trial in weighing.reader.trials()] == [TrialState.COMPLETED] * 4, told
+    weighing.run()
+    assert [trial.state for trial in weighing.reader.trials()] == [TrialState.COMPLETED] * 4
+
+
+def marked(weighing: Weighing) -> list[int]:
+    """Return the trials that 'athanor trials' marks as in doubt."""
+    output = CliRunner().invoke(app, ["trials", str(weighing.file), "--csv"]).output
+    return [int(row.partition(",")[0]) for row in output.splitlines() if "in doubt: the standard" in row]
 
 
 def test_a_standard_that_gives_nothing_is_off_with_the_reason(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ BY_PEOPLE = {
     *product(UNFINISHED, (TrialState.QUEUED, TrialState.DISPATCHED, TrialState.ACQUIRED, TrialState.WITHDRAWN)),
     (TrialState.COMPLETED, TrialState.WITHDRAWN),
     (TrialState.COMPLETED, TrialState.ACQUIRED),
+    (TrialState.WITHDRAWN, TrialState.ACQUIRED),
 }
 
 

@@ -1,0 +1,24 @@
+"""What belongs to the laboratory of a store, and lies beside it: its emergency stop, and its stock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instruments.emergency_stop import StopFile
+from loop.storage.stock_ledger import Stock, read_stock, stock_beside
+from loop.storage.stop_files import STOP_FILE
+
+if TYPE_CHECKING:
+    from loop.storage.reader import Reader
+
+
+def stored_stop(store: Reader) -> StopFile:
+    """Return the emergency stop of a store's laboratory."""
+    kept = store.artefacts(STOP_FILE)
+    return StopFile(Path(kept["path"]["path"]) if kept else store.path.with_suffix(".stop"))
+
+
+def stored_stocks(store: Reader) -> dict[str, Stock]:
+    """Return how much there is of the consumables that the laboratory of a store counts."""
+    return read_stock(stock_beside(stored_stop(store).path))
