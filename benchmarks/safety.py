@@ -92,6 +92,7 @@ class Account:
     time: float = 0.0
     stopped: bool = False
     setpoints: int = 0
+    back: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def arrived(self, name: str, value: Any) -> None:
@@ -99,7 +100,8 @@ class Account:
         self.setpoints += 1
         part = self.parts[name]
         if value != part.safe:
-            if not (isinstance(value, int | float) and part.low <= value <= part.high):
+            inside = isinstance(value, int | float) and part.low <= value <= part.high
+            if not (inside or self.comes_back(part, self.now[name], value)):
                 self.wrong.append(f"{name} = {value} outside of {part.low} to {part.high}")
             elif (why := self.too_fast(part, name, value)) or (why := self.closed(part.station)):
                 self.wrong.append(f"{name} = {value}, {why}")
@@ -110,6 +112,15 @@ class Account:
                 if name in (pair[0].name, pair[1].name) and all(one.holds(beside) for one in pair)
             ]
         self.now[name], self.moved[name] = value, self.time
+
+    def comes_back(self, part: Part, before: float, value: float) -> bool:
+        """Return whether a part with a rate that was outside its limits comes nearer to them on its side."""
+        excess = max(before - part.high, part.low - before)
+        left = value - part.high if before > part.high else part.low - value
+        if part.rate is None or not 0.0 < left < excess:
+            return False
+        self.back += 1
+        return True
 
     def too_fast(self, part: Part, name: str, value: float) -> str:
         """Return why a setpoint comes too early after the last one, or too far from it; empty if it does not."""
@@ -362,17 +373,18 @@ class RandomLab:
         return {key: value for one in self._guarded.values() for key, value in one.values().items()}
 
     def _any(self) -> tuple[GuardedInstrument, str, Any]:
-        """Return a station, one of its parts, and a value: allowed, at a limit, beyond, or no number at all."""
+        """Return a station, one of its parts, and a value: allowed, near, at a limit, beyond, or no number."""
         guarded = self._draw.choice(list(self._guarded.values()))
         part = self._draw.choice("abc")
         own = self.account.parts[f"{guarded.guard.name}.{part}"]
         inside = self._draw.uniform(own.low, own.high)
+        near = self.account.now[f"{guarded.guard.name}.{part}"] + self._draw.uniform(-1.0, 1.0) * (own.rate or 1.0)
         odd = (own.low, own.high, own.safe, math.nextafter(own.low, -math.inf), math.nextafter(own.high, math.inf))
         wild = (math.nan, math.inf, -math.inf, "hot", 1e300, -own.high, inside * 1000)
         return (
             guarded,
             part,
-            self._draw.choice((inside, inside, inside, self._draw.choice(odd), self._draw.choice(wild))),
+            self._draw.choice((inside, inside, near, self._draw.choice(odd), self._draw.choice(wild))),
         )
 
     def _set(self) -> None:

@@ -124,13 +124,15 @@ class StationGuard:
 
         Raises:
             InterlockError: nothing may move now.
-            LimitError: it lies outside its hard limits, changes too fast, or is forbidden beside the others.
+            LimitError: it lies outside its hard limits and is no step of a ramp back to them, changes too fast, or is
+                forbidden beside the others.
         """
         if self.is_safe(names, value) and self.closed:
             return
         self.check_open()
         for part in names:
-            self._check_limit(part, value)
+            if not self._comes_back(part, value):
+                self._check_limit(part, value)
             self._check_rate(part, value)
         self._check_together({f"{self.name}.{part}": value for part in names}, "")
 
@@ -162,7 +164,8 @@ class StationGuard:
         if rate is None or not _is_number(value):
             return ()
         for part in names:
-            self._check_limit(part, value)
+            if not self._comes_back(part, value):
+                self._check_limit(part, value)
         begin = self._at(names, moved)
         step = rate * RAMP_STEP * _SLOWER
         count = int(abs(float(value) - begin) / step * (1 - _ROUNDING))
@@ -206,6 +209,14 @@ class StationGuard:
         limit = self.rules.limits.get(part)
         if limit is not None and (why := limit.refuses(value)):
             raise LimitError(f"{self.name}: {part} {why} by the lab file; nothing was moved")
+
+    def _comes_back(self, part: str, value: Any) -> bool:
+        """Return whether a part with a rate that is outside its limits comes nearer to them, and not past them."""
+        limit = self.rules.limits.get(part)
+        if limit is None or limit.rate is None or not _is_number(value):
+            return False
+        (low, high), last = limit.range, self._last.get(part, (math.nan, 0.0))[0]
+        return high < float(value) < last or last < float(value) < low
 
     def _check_rate(self, part: str, value: Any) -> None:
         limit = self.rules.limits.get(part)

@@ -14,5 +14,7 @@ def test_no_setpoint_outside_of_limits_none_against_an_interlock_and_none_in_an_
     assert drive(seed, 250).wrong == []
 
 
-def test_setpoints_arrive_where_they_are_allowed() -> None:
-    assert sum(drive(seed, 100).setpoints for seed in range(5)) > 30
+def test_setpoints_arrive_where_they_are_allowed_and_parts_outside_come_back() -> None:
+    driven = [drive(seed, 100) for seed in (0, 1, 6, 16, 24)]
+    assert sum(one.setpoints for one in driven) > 30
+    assert sum(one.back for one in driven) > 0

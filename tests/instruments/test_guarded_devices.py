@@ -163,6 +163,30 @@ def test_a_setpoint_is_moved_in_steps_where_a_rate_is_stated(
     assert all(0 < step <= 10.0 * 0.05 * 1.001 for step in steps)
 
 
+def test_a_part_that_starts_outside_its_limits_comes_back_at_its_rate_and_never_goes_further(
+    floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station_guard, "RAMP_STEP", 0.02)
+    floor = floor_of()
+    motor, seen = floor.stage.motor, [3.0]
+    floor.guarded.release()
+    motor.set(3.0)
+    slow = X.model_copy(update={"rate": 20.0})
+    rules = StationRules({"x": slow, "motor": slow}, strict=True)
+    guarded = GuardedInstrument(floor.instrument, StationGuard("station", rules, {}, {}, floor.stop, floor.values))
+    motor.readback.subscribe(lambda value, **_: seen.append(value), run=False)
+    try:
+        for wrong in (3.1, 3.0, -2.5):
+            with pytest.raises(LimitError, match="allowed: -2 to 2 mm"):
+                motor.set(wrong)
+        floor.run(lambda: bps.mv(motor, 1.5))
+    finally:
+        guarded.release()
+    assert motor.position == 1.5
+    assert len([place for place in seen if place > 2.0]) >= 2
+    assert all(0 < before - after <= 20.0 * 0.02 * 1.001 for before, after in pairwise(seen))
+
+
 def test_a_rate_counts_from_where_a_part_is_after_a_safe_state_and_after_a_move_that_failed(
     floor_of: Callable[..., Floor],
 ) -> None:
