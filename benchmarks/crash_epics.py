@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import itertools
 import multiprocessing
 import os
 import random
@@ -177,14 +178,14 @@ def _arm(kill: Kill, strike: Callable[[], None]) -> None:
 
     when, name = kill.point.split()
     owner: Any = EpicsFurnace if name == "start" else Store
-    original, left = getattr(owner, name), [kill.count]
+    original, calls = getattr(owner, name), itertools.count()
 
     def struck(*values: Any, **more: Any) -> Any:
-        left[0] -= 1
-        if left[0] == -1 and when == "before":
+        call = next(calls)  # stations call from threads of their own
+        if call == kill.count and when == "before":
             strike()
         found = original(*values, **more)
-        if left[0] == -1 and when == "after":
+        if call == kill.count and when == "after":
             strike()
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,7 @@ class BoundInstrument(JobInstrument):
         super().__init__(prefix, name=name, clock=clock, **more)
         self.binding, self._memory = binding, memory
         self._record: dict[str, Any] = {}
+        self._origin, self._began = time.time() - time.monotonic(), 0.0
         self._worker: threading.Thread | None = None
         self._prepared = False
         for key, setpoint in binding.setpoints.items():
@@ -174,7 +176,8 @@ class BoundInstrument(JobInstrument):
             self._recall(token, record)
             return
         self._memory.begin(token, recipe)
-        self.token.put(token)
+        self._began = self._now
+        self.token.put(token, timestamp=self._began)
         self.state.put("busy")
         details = {key: getattr(self, key).get() for key in ("sample", "step", "attempt", "token")}
         details |= {"station": self.name}
@@ -218,8 +221,16 @@ class BoundInstrument(JobInstrument):
             raise UnknownJobError(f"{self.name}: nobody can tell how far job {token} came: {why}; look at the devices")
         for key, value in record.get("recipe", {}).items():
             getattr(self, key).put(value)
-        self.token.put(token)
+        self.token.put(token, timestamp=record.get("began"))
         self._show(record)
+
+    @property
+    def _now(self) -> float:
+        """Seconds since the epoch, by the system's clock as it was at first, should it have been set forward since.
+
+        What a job has updated is later than its token by the clock of the devices' servers, which is not set with ours.
+        """
+        return min(time.time(), self._origin + time.monotonic())
 
     def _work(self, token: str, recipe: Mapping[str, Scalar], details: Mapping[str, Any]) -> None:
         """Do a job, remember what came of it, and only then say so."""
@@ -241,7 +252,7 @@ class BoundInstrument(JobInstrument):
             if record["state"] == "fault" and not runner.moved:
                 self._memory.forget(token)
             else:
-                self._memory.end(token, {**record, "recipe": dict(recipe)})
+                self._memory.end(token, {**record, "recipe": dict(recipe), "began": self._began})
         except OSError as error:
             record = {"state": UNKNOWN, "message": f"it cannot be written to disk what came of it: {error}"}
         self._show(json.loads(as_json(record)))

@@ -359,7 +359,8 @@ FAULTS = (
             _DONE,
             process=_AS_SOFT,
             plain=replace(
-                _DONE, remark="while the server's clock differs, what is read of later samples is quarantined"
+                _DONE,
+                remark="a run that is started after that quarantines what is read, until the server's clock agrees",
             ),
         ),
         action="jump",

@@ -137,7 +137,6 @@ class Cell:
         self.parts: CampaignResources | None = None
         self.describe: Callable[[], str] = lambda: ""
         self.error: BaseException | None = None
-        self._later: Callable[[], None] = lambda: None  # done once the trial has ended
 
     @property
     def data(self) -> dict[str, Any]:
@@ -276,8 +275,6 @@ class Cell:
         self.events.append(event)
         if isinstance(event, StationsReady):
             self.describe = event.describe["place"]
-        if isinstance(event, TrialEnded):
-            self._later()
         if self.fault.action == "lend":
             self._lend(event)
 
@@ -323,8 +320,6 @@ class Cell:
         """Let the system's clock jump."""
         now = time.time
         self.patch.setattr(time, "time", lambda: now() + 3 * 86400.0)
-        if self.kind.name == "plain":
-            self._later = lambda: self.patch.setattr(time, "time", now)
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
