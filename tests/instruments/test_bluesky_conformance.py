@@ -1,5 +1,6 @@
 """Bluesky's own installed tests of scans and plans, with our instruments as detectors and their settings as motors.
 
+Each runs twice: on instruments that know jobs, and on plain devices that a file binds (``test_bound_...``).
 Those that need no device are left out. Of a test that no instrument of ours can pass, the reason is given, and that it
 fails is the claim: one that passes all the same makes this fail, as does one that fails without a reason.
 """
@@ -18,7 +19,14 @@ import packaging.version  # noqa: F401  which Bluesky's tests expect to be loade
 import pytest
 from bluesky.run_engine import RunEngine
 from bluesky.tests import test_plans, test_scans
+from ophyd.sim import SynAxis
 
+from campaigns.setpoints import SetpointConfig
+from instruments.clock import WallClock
+from instruments.devices.bound_instrument import Binding, BoundInstrument
+from instruments.devices.device_plans import move_and_read
+from instruments.devices.setpoint import resolved
+from instruments.job_memory import JobMemory
 from simulators.shared_state import LabSetup, StationKind
 from simulators.virtual_lab import VirtualLab
 from tests.labs import LinePhysics
@@ -86,6 +94,9 @@ def db() -> None:
 
 @pytest.fixture
 def hw(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.node.name.startswith(BOUND):
+        yield from bound_hardware(tmp_path, request.function.__name__ in ONE_NUMBER)
+        return
     stations: dict[str, StationKind] = {**DETECTORS, "stand": "furnace"}
     lab = VirtualLab(LabSetup(stations, tmp_path, seed=1, faults=(), start=0.0), LinePhysics())
     found = SimpleNamespace(**{name: lab.instrument(name) for name in DETECTORS})
@@ -99,6 +110,37 @@ def hw(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
         found.det.put(1.0)
     yield found
     lab.close()
+
+
+BOUND = "test_bound_"
+
+
+def bound_hardware(folder: Path, one_number: bool) -> Iterator[Any]:
+    """Yield detectors that are bound plain devices, and their setpoints as motors."""
+    clock, made = WallClock(), list[BoundInstrument]()
+
+    def bound(name: str, devices: Mapping[str, Any], *setpoints: str) -> BoundInstrument:
+        config = SetpointConfig(limits=(-1e4, 1e4))
+        found = {key: resolved(key, config, devices, f"stations.{name}.setpoints.{key}") for key in setpoints}
+        binding = Binding(devices, found, lambda recipe, _: move_and_read(list(devices.values()), found, recipe))
+        kind = BoundInstrument.of(binding)
+        made.append(kind(name=name, clock=clock, binding=binding, memory=JobMemory(folder / name)))
+        return made[-1]
+
+    found = SimpleNamespace(**{name: bound(name, {"axis": SynAxis(name=f"{name}_axis")}, "axis") for name in DETECTORS})
+    stand = bound("stand", {name: SynAxis(name=f"stand_{name}") for name in MOTORS}, *MOTORS)
+    for name in MOTORS:
+        signal = getattr(stand, name)
+        signal.name = name
+        setattr(found, name, signal)
+    if one_number:
+        found.det = bound("other", {"det": SynAxis(name="other_det")}, "det").det
+        found.det.name = "det"
+        found.det.put(1.0)
+    yield found
+    for one in made:
+        one.close()
+    clock.close()
 
 
 def with_devices() -> dict[str, Callable[..., None]]:
@@ -130,6 +172,7 @@ for _name, _test in TESTS.items():
     _test.pytestmark = shortened(getattr(_test, "pytestmark", []))  # type: ignore[attr-defined]
     if _name in CANNOT:
         _test = failing(_test)
+    globals()[_name.replace("test_", BOUND, 1)] = _test
     globals()[_name] = pytest.mark.slow(_test) if _name in ("test_plan_header", "test_grid_scans") else _test
 
 
