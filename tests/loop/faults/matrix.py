@@ -114,18 +114,22 @@ class Bound:
     Attributes:
         text: in words.
         seconds: of lab time, beside what a loaded machine takes.
+        waits: what the controller may wait for, whatever the machine takes: a pause before the station is tried again
+            ("pause"), and a job that is late ("late"), once each fault.
     """
 
     text: str
     seconds: float
+    waits: frozenset[str] = frozenset()
 
 
 AT_ONCE = Bound("at once", 0.0)
-SILENCE = Bound("as long as it lasts", 0.0)
+SILENCE = Bound("as long as it lasts", 0.0, frozenset({"pause"}))
+PAUSE = Bound("a minute, before the second attempt", 0.0, frozenset({"pause"}))
 LIMIT = 2.0
 """Time limit of the step in seconds where it decides; else it is far away."""
 TIME_LIMIT = Bound("the step's time limit", LIMIT)
-TWICE = Bound("twice the step's time limit", 2 * LIMIT)
+TWICE = Bound("twice the step's time limit", 2 * LIMIT, frozenset({"late"}))
 ANALYSIS_LIMIT = 5.0
 """Time limit of the analysis in seconds where it decides."""
 ITS_LIMIT = Bound("`analysis_timeout`", ANALYSIS_LIMIT)
@@ -345,7 +349,8 @@ FAULTS = (
         "driver_exits",
         "The driver calls `sys.exit` when it is told to start",
         _everywhere(
-            replace(_LOST, state=TrialState.FAILED, reason="SystemExit: no licence", device=""),
+            replace(_LOST, state=TrialState.FAILED, reason="SystemExit: no licence", device="", within=PAUSE),
+            plain=replace(_LOST, state=TrialState.FAILED, reason="SystemExit: no licence", device=""),
             epics=replace(_LOST, reason="SystemExit: no licence", device=""),
             manual=_NO_DRIVER,
         ),

@@ -401,6 +401,16 @@ def test_a_fault_costs_what_the_table_says(
     assert learnt(cell, other) == VALUE
     held_up = max(change.lab for change in reader.transitions(0)) - (odd.steps[0].started or 0.0)
     assert held_up <= outcome.within.seconds + SLACK
+    assert waits(cell) <= outcome.within.waits
+    assert len(odd.steps) == 1 or "pause" in outcome.within.waits, "nothing is begun anew without a reason"
+
+
+def waits(cell: Cell) -> set[str]:
+    """Return what the controller says that it has waited for with the trial, which no load of a machine changes."""
+    texts = [event.text for event in cell.events if isinstance(event, Warned) and event.text.startswith("trial 0 ")]
+    late = [text for text in texts if "is late" in text]
+    assert len(late) <= 1
+    return {"late" for _ in late} | {"pause" for text in texts if "waits, as" in text}
 
 
 def said(cell: Cell, odd: TrialRecord) -> str:
