@@ -36,7 +36,9 @@ BUILT_IN: Mapping[str, AnalysisFacts] = {
     ),
     "instruments.analyses.repeated_readings:means": AnalysisFacts({}, same_name=True),
 }
-"""Athanor's own analyses."""
+"""Athanor's own analyses whose readings have fixed names."""
+PLAIN_READINGS = "instruments.analyses.plain_readings:metrics"
+"""The one whose settings name the signals."""
 
 
 def read_analysis(path: str, folder: Path | None) -> AnalysisFacts | None:

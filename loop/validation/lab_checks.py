@@ -5,7 +5,7 @@ What only the instruments themselves can tell is named, and checked by ``run`` b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from campaigns.units import convert
 from campaigns.values import Scalar, lab_time
 from instruments.built_in import BUILT_IN, InstrumentFacts
 from instruments.limits import Limits
-from loop.validation.analysis_facts import read_analysis
+from loop.validation.analysis_facts import PLAIN_READINGS, read_analysis
 from loop.validation.calendar_checks import calendar_problems
 from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
 from loop.validation.manual_checks import manual_facts, unsimulated
@@ -100,6 +100,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
         *_samples(campaign, places),
         *unsimulated(campaign),
         *_analyses(campaign, places, folder),
+        *_named_signals(campaign, places),
         *_faults(campaign),
         *calendar_problems(campaign),
         *_loads(campaign, places),
@@ -286,6 +287,39 @@ def _unread(where: str, step: StepConfig, places: Mapping[str, StationFacts]) ->
                 allowed = ", ".join(sorted(known.signals))
                 message = f"{station} reads no {name}{suggestion(name, known.signals)}; it reads {allowed}"
                 yield Problem(f"{where}.gives[{i}]", message)
+
+
+def _named_signals(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
+    """Yield metrics for which no signal is named, and signals that a station does not read, where that is known."""
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
+        if step.analysis != PLAIN_READINGS:
+            continue
+        named = step.analysis_settings.get("signals")
+        signals = named if isinstance(named, Mapping) else {}
+        for i, metric in enumerate(step.gives):
+            if metric not in signals:
+                message = f"{step.analysis} takes {metric} from no signal; add signals: {{{metric}: SIGNAL}}"
+                yield Problem(f"{where}.gives[{i}]", f"{message} to analysis_settings")
+        for station in step.stations:
+            read = _read_at(campaign, step, station, places[station])
+            wrong = {} if read is None else {n: str(s) for n, s in signals.items() if not _is_read(str(s), read)}
+            for metric, signal in wrong.items():
+                message = f"{station} reads no {signal}{suggestion(signal, read or ())}"
+                there = f"it reads {', '.join(read or ()) or 'nothing'}"
+                yield Problem(f"{where}.analysis_settings.signals.{metric}", f"{message}; {there}")
+
+
+def _is_read(signal: str, read: Sequence[str]) -> bool:
+    """Return whether a signal is one of those that are read, or one of a part with signals of its own."""
+    return any(signal == one or signal.startswith(f"{one}_") for one in read)
+
+
+def _read_at(campaign: Campaign, step: StepConfig, station: str, place: StationFacts) -> list[str] | None:
+    """Return what a station reads in a step; None where only its devices know."""
+    if campaign.stations[station].kind == MANUAL:
+        return sorted({*step.asks, *campaign.stations[station].setpoints})
+    known = _readable(place)
+    return None if known is None else sorted({*known.signals, *known.settings})
 
 
 def _unit_trouble(given: str, wanted: str) -> str:

@@ -197,6 +197,7 @@ def test_an_instrument_behind_a_network_works_on_the_clock_on_the_wall_alone(fol
         "class Press(HttpInstrument):\n"
         "    settings = ('x',)\n"
         "    x = Component(Quantity, value=0.0, unit='mm', limits=(0, 50))\n"
+        "    y = Component(Quantity, value=0.0, unit='mm')\n"
     )
     press = (
         'device: "stage:Plain", setpoints: {x: {unit: mm, limits: [0, 1]}}',

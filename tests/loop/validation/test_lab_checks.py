@@ -491,6 +491,27 @@ def test_a_furnace_takes_a_load(tmp_path: Path) -> None:
     checked(tmp_path, MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}"))
 
 
+NAMED = MADE.replace(
+    "analysis: instruments.analyses.galvanostatic:discharge",
+    "analysis: instruments.analyses.plain_readings:metrics\n    analysis_settings: {signals: SIGNALS}",
+)
+
+
+@pytest.mark.parametrize(
+    ("signals", "said"),
+    [
+        (
+            "{capacity: capacity, mean_voltage: volts}",
+            "signals.mean_voltage: cycler reads no volts, did you mean 'voltage'",
+        ),
+        ("{capacity: capacity}", "takes mean_voltage from no signal; add signals: {mean_voltage: SIGNAL}"),
+    ],
+)
+def test_signals_that_an_analysis_names_are_read_by_the_station(tmp_path: Path, signals: str, said: str) -> None:
+    assert said in refused(tmp_path, NAMED.replace("SIGNALS", signals))
+    checked(tmp_path, NAMED.replace("SIGNALS", "{capacity: capacity, mean_voltage: voltage}"))
+
+
 def test_a_load_shares_no_component_of_a_mixture(tmp_path: Path) -> None:
     oxide = (ROOT / "campaigns" / "oxide.yaml").read_text(encoding="utf-8")
     stage = 'experiment: "simulators.high_entropy_oxide:hot_stage"'
