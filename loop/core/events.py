@@ -89,12 +89,17 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A station has taken a step of a trial."""
+    """A station has taken a step of a trial.
+
+    Attributes:
+        taken_up: whether an earlier session had begun it, so that its station is only asked what became of it.
+    """
 
     trial: int
     step: str
     station: str
     attempt: int = 1
+    taken_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

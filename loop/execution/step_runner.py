@@ -70,7 +70,7 @@ class StepRunner:
             self._given_up.discard(one.token)  # somebody has asked for it after all
             self._under_way[one.token] = station
             self._state.read_trial(one.trial)
-            self._session.on_event(StepStarted(one.trial, step.name, station, one.attempt))
+            self._session.on_event(StepStarted(one.trial, step.name, station, one.attempt, taken_up=job.adopt))
 
     def adopt(self, trial: TrialRecord) -> None:
         """Adopt the step of a trial, with its load, that an earlier session has begun, if its station is free."""

@@ -98,6 +98,8 @@ def _trial_line(event: TrialEvent, units: Mapping[str, str], axes: Sequence[str]
             return _proposed(event, units, axes)
         case events.StepStarted():
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            if event.taken_up:
+                return f"trial {event.trial}: {event.step} was begun{again}: {event.station} is asked what became of it"
             return f"trial {event.trial}: {event.step} begins at {event.station}{again}"
         case events.StepEnded():
             ending = "done" if event.ok else f"failed: {event.reason.removeprefix(f'{event.station}: ')}"

@@ -27,6 +27,7 @@ from loop.execution.session import Session
 from loop.execution.step_runner import StepRunner
 from loop.storage.artefacts import GIVEN_UP
 from loop.storage.store import Store
+from loop.terminal.log_lines import line
 from tests.loop.conftest import troubled
 
 
@@ -203,6 +204,9 @@ def test_what_had_moved_is_taken_up_at_a_paused_station_and_not_at_one_that_is_o
     assert shift.dispatcher.admits(PossibleJob(trial, shift.step, "bench")) is taken
     shift.runner.adopt(trial)
     assert shift.runner.busy is taken
+    assert [line(event, {}) for event in shift.told(StepStarted)] == [
+        "trial 0: make was begun: bench is asked what became of it"
+    ] * taken
     assert shift.state[0].steps[0].state is TrialState.DISPATCHED
 
 
