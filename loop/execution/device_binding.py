@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import CampaignError, LabError, Problem, StepError, called
+from campaigns.errors import CampaignError, LabError, Problem, StepError, called, raised_by
 from campaigns.laboratory import DeviceConfig, RealLabConfig, StationConfig
 from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
@@ -138,7 +138,7 @@ def _wait_for(device: Any, path: str, patience: float, runner: PlanRunner) -> No
     """Wait until a device answers; one of ophyd-async is connected on the loop on which it is driven.
 
     Raises:
-        LabError: it does not.
+        LabError: it does not, or raises an error.
     """
     try:
         if hasattr(device, "wait_for_connection"):
@@ -147,6 +147,8 @@ def _wait_for(device: Any, path: str, patience: float, runner: PlanRunner) -> No
             _connect(device, patience, runner)
     except TimeoutError as error:
         raise LabError(f"{device.name} ({path}) does not answer within {patience:g} s: {error}") from error
+    except Exception as error:  # a device may raise anything
+        raise LabError(f"{device.name} ({path}) cannot be connected: {raised_by(error, path)}") from error
 
 
 def _connect(device: Any, patience: float, runner: PlanRunner) -> None:

@@ -64,6 +64,11 @@ class Silent(Heater):
         raise NotConnectedError("nobody there")
 
 
+class Broken(Heater):
+    async def connect(self, mock=False, timeout=10, force_reconnect=False):
+        raise KeyError("address")
+
+
 class Stuck(Heater):
     @AsyncStatus.wrap
     async def set(self, value):
@@ -139,6 +144,13 @@ def test_one_that_never_arrives_is_given_up_in_time_and_uncertain(built: Build) 
 def test_one_that_does_not_answer_is_a_fault_of_the_lab(built: Build) -> None:
     with pytest.raises(LabError, match=r"stage \(async_parts:Silent\) does not answer within 10 s: nobody there"):
         built("async_parts:Silent", {})
+
+
+def test_one_that_raises_as_it_is_connected_is_told_without_a_traceback(built: Build) -> None:
+    with pytest.raises(
+        LabError, match=r"async_parts:Broken\) cannot be connected: KeyError: 'address' \(.*async_parts.py:\d+\)"
+    ):
+        built("async_parts:Broken", {"gas": {}})
 
 
 def test_what_is_missing_is_told_where_it_stands(built: Build) -> None:
