@@ -12,6 +12,7 @@ AthanorError
 │   │   ├── LateError    it took longer than its time limit
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── BusyError      an instrument is at another job; what waits for it waits
+│   ├── NoAnswerError  an instrument, or who serves it, does not answer; it may do so later
 │   ├── LabInUseError  another process drives the instruments of a lab file
 │   ├── UnknownJobError  an instrument does not know the job it is asked about
 │   └── AnalysisError  an analysis, or a computation, fails in the same way trial after trial
@@ -132,6 +133,10 @@ class BusyError(LabError):
 
 class NotReservedError(BusyError):
     """A campaign does not have a station of a shared laboratory, or not any more."""
+
+
+class NoAnswerError(LabError):
+    """An instrument, or who serves it, does not answer; it may do so later."""
 
 
 class LabInUseError(LabError):

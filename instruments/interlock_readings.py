@@ -29,6 +29,10 @@ class InterlockReading:
         self._value: Scalar | None = None
         self._when = -math.inf
 
+    def follow(self, source: Any) -> None:
+        """Read another signal, or device, from now on."""
+        self._source = source
+
     def read(self) -> Scalar | None:
         """Return the value now; None if it cannot be read."""
         try:

@@ -24,6 +24,12 @@ class Limits:
     ranges: Mapping[str, tuple[float, float]]
     choices: Mapping[str, tuple[str, ...]]
 
+    @property
+    def unreadable(self) -> list[str]:
+        """The settings whose limits, or choices, cannot be read."""
+        numbers = [key for key, ends in self.ranges.items() if not readable(*ends)]
+        return [*numbers, *(key for key, texts in self.choices.items() if not texts)]
+
     def check(self, recipe: Mapping[str, Scalar]) -> None:
         """Check every setting of a recipe.
 

@@ -88,8 +88,12 @@ class SafetyMonitor:
         self._securing: set[str] = set()
         self._unwritten: EmergencyStop | None = None
         self.emergency: EmergencyStop | None = None
-        for name, guarded in lab.guarded.items():
-            guarded.guard.after_closing = partial(self._begin_securing, name)
+        for name in lab.guarded:
+            self.attend(name)
+
+    def attend(self, name: str) -> None:
+        """Watch a station, whose instrument stands behind its guard now."""
+        self._lab.guarded[name].guard.after_closing = partial(self._begin_securing, name)
 
     def start(self) -> None:
         """Look once, and go on looking."""
@@ -117,7 +121,7 @@ class SafetyMonitor:
         self.emergency = stop and (before or stop)
         if stop is not None and before is None:
             self._tell(stop.text)
-        for name, guarded in self._lab.guarded.items():
+        for name, guarded in list(self._lab.guarded.items()):  # more may come
             why = guarded.guard.unmet(now=False) if self.emergency is None else self.emergency.text
             begins = self.emergency is not None and before is None
             if why and (begins or not guarded.guard.closed):
@@ -172,6 +176,6 @@ class SafetyMonitor:
                 self._blind(f"the watch over interlocks fails: {type(error).__name__}: {error}")
 
     def _blind(self, why: str) -> None:
-        for name, guarded in self._lab.guarded.items():
+        for name, guarded in list(self._lab.guarded.items()):
             if not guarded.guard.closed:
                 self._close(name, why, everything=False)

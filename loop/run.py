@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError
 from loop.core.campaign_records import SessionRecord, time_spent
 from loop.core.campaign_version import CampaignVersion, as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
@@ -31,6 +30,7 @@ from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.shared_lab.attached_lab import AttachedLab
 from loop.execution.shared_lab.socket_file import is_served
+from loop.execution.start_checks import check_stations
 from loop.execution.trial_import import computed_of, with_imports
 from loop.planning.custom_model_check import check_custom_models
 from loop.planning.planner import Planner
@@ -47,8 +47,6 @@ from loop.storage.row_outcomes import tally
 from loop.storage.stop_files import STOP_FILE, stop_file_of
 from loop.storage.store import Store
 from loop.storage.witnesses import beyond_text, lab_folder
-from loop.validation.limit_checks import check_limits, keep_limits, missing_settings, misstated, ruled
-from loop.validation.time_limits import late_steps
 
 _DRY_RUN_TRIALS = 3
 _ROLE = "history"
@@ -170,16 +168,8 @@ def _run(
         if (begun := _begun_jobs(campaign, store)) is not None and (text := begun.check()):
             on_event(Warned(text))
         dispatcher.begun = begun
-        if wrong := list(misstated(now.campaign, dispatcher.instruments)):
-            raise CampaignError(wrong, now.campaign.name)
-        check_limits(now.campaign, dispatcher.instruments)
-        if missing := list(missing_settings(now.campaign, dispatcher.instruments)):
-            raise CampaignError(missing, now.campaign.name)
-        if not trials and (late := list(late_steps(now.campaign, dispatcher.instruments))):
-            raise CampaignError(late, now.campaign.name)
-        dispatcher.analyst.check_units(dispatcher.instruments)
+        check_stations(now.campaign, dispatcher, store)
         store.keep(STOP_FILE, "path", {"path": str(dispatcher.safety.stop.path)})
-        keep_limits(store, ruled(now.campaign, dispatcher.instruments))
         on_event(
             Started(now.campaign, options.store_url, tuple(trials), time_spent(store.sessions(), store.session_time))
         )

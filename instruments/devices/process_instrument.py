@@ -71,8 +71,11 @@ class ProcessInstrument(JobInstrument):
     def limits(self) -> Limits:
         """What the settings may be, as it was read last: before each job, and when the instrument was made.
 
-        So nobody waits for a driver that is being started again who only wants to know what may be asked for.
+        So nobody waits for a driver that is being started again who only wants to know what may be asked for. What
+        could not be read is asked for again.
         """
+        if self._limits.unreadable:
+            self._limits = self._driver.call("limits")
         return self._limits
 
     def with_defaults(self, recipe: Mapping[str, Scalar]) -> dict[str, Scalar]:

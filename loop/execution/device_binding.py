@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import CampaignError, LabError, Problem, StepError, called, raised_by
+from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem, StepError, called, raised_by
 from campaigns.laboratory import DeviceConfig, RealLabConfig, StationConfig
 from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
@@ -59,7 +59,7 @@ def bound_instrument(
 
     Raises:
         CampaignError: a device cannot be made, or lacks what the file says of it.
-        LabError: a device does not answer.
+        NoAnswerError: a device does not answer.
     """
     name, config = station
     devices = {key: _device(station, key, one) for key, one in found.items()}
@@ -138,7 +138,8 @@ def _wait_for(device: Any, path: str, patience: float, runner: PlanRunner) -> No
     """Wait until a device answers; one of ophyd-async is connected on the loop on which it is driven.
 
     Raises:
-        LabError: it does not, or raises an error.
+        NoAnswerError: it does not.
+        LabError: it raises an error.
     """
     try:
         if hasattr(device, "wait_for_connection"):
@@ -146,7 +147,7 @@ def _wait_for(device: Any, path: str, patience: float, runner: PlanRunner) -> No
         elif inspect.iscoroutinefunction(getattr(device, "connect", None)):
             _connect(device, patience, runner)
     except TimeoutError as error:
-        raise LabError(f"{device.name} ({path}) does not answer within {patience:g} s: {error}") from error
+        raise NoAnswerError(f"{device.name} ({path}) does not answer within {patience:g} s: {error}") from error
     except Exception as error:  # a device may raise anything
         raise LabError(f"{device.name} ({path}) cannot be connected: {raised_by(error, path)}") from error
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import BusyError, LabError, NotReservedError, SampleError, raised_by
+from campaigns.errors import BusyError, LabError, NoAnswerError, NotReservedError, SampleError, raised_by
 from campaigns.fidelity import ComputedFidelityConfig
 from campaigns.laboratory import StepConfig
 from campaigns.user_code.dotted_paths import Use
@@ -22,6 +22,7 @@ from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.quality_gate import check_quality
 from instruments.station import Station
+from instruments.step_errors import SILENT
 from loop.core.records import COMPUTER, Analysed, StepRecord, TrialRecord
 from loop.core.station_modes import HeldStation
 from loop.execution.calendar_hold import CalendarHold, calendars_of
@@ -30,6 +31,7 @@ from loop.execution.job_orders import JobOrders
 from loop.execution.lab_floor import lab_floor
 from loop.execution.late_jobs import LateJobs
 from loop.execution.manual_stations import asked_of_person
+from loop.execution.missing_stations import MissingStations
 from loop.execution.run_documents import RunDocuments
 from loop.execution.step_analysis import Analyst, failed, in_unit
 from loop.execution.subscribers import Subscribers, load_subscribers
@@ -70,6 +72,9 @@ class Dispatcher:
 
     Attributes:
         holds: reasons for which a job may not begin now, in the order in which they are asked.
+        absent: station to why it has no instrument, and is not waited for.
+        missing: the stations that do not answer, and are waited for.
+        admit: raises an error where an instrument that was missing is not as the campaign needs it.
         given_up: station that has failed time after time to the lab time in s at which it did so last.
         sample_of: returns the id of the sample that the next job of a trial has.
         begun: which jobs were begun on the laboratory, where it has a lab file.
@@ -81,7 +86,13 @@ class Dispatcher:
         self._campaign, self._lab, self._store = campaign, lab, store
         self._documents = RunDocuments(store, lab.clock.now, Subscribers(load_subscribers(campaign.subscribers)))
         floor = lab_floor(campaign, lab, store, self._documents.context)
-        self.instruments, self.absent = floor.instruments, floor.absent
+        self.instruments, self._floor = floor.instruments, floor
+        self.missing = MissingStations(self._find, self._wake)
+        self.admit: Callable[[str, JobInstrument], None] = lambda *_: None
+        silent = {n for n, error in floor.absent.items() if floor.waits and isinstance(error, NoAnswerError)}
+        self.absent = {name: str(error) for name, error in floor.absent.items() if name not in silent}
+        if campaign.stations and campaign.stations.keys() == self.absent.keys():
+            raise LabError(f"no station can be used: {'; '.join(self.absent.values())}; what was begun is kept")
         self.safety, self.reserved = floor.safety, floor.reserved
         self._documents.recover(self.instruments)
         self.analyst = Analyst(campaign, store, pool)
@@ -90,18 +101,18 @@ class Dispatcher:
             for name, config in campaign.fidelities.items()
             if isinstance(config, ComputedFidelityConfig)
         }
-        keep = self._documents.keep
-        self._stations = {n: Station(n, i, lab.clock, partial(keep, i)) for n, i in self.instruments.items()}
+        self._stations = {name: self._station(name) for name in self.instruments}
         self.safety.watch(self._stations)
-        self._failures = dict.fromkeys(self._stations, 0)
+        self._failures = dict.fromkeys(campaign.stations, 0)
         self.given_up: dict[str, float] = {}
-        self._latest = {**dict.fromkeys(self._stations, ""), **self.absent}
+        self._latest = {**dict.fromkeys(campaign.stations, ""), **self.absent}
         self._resting: set[str] = set()
         self.late = LateJobs(self._stations, lab.clock)
         self._occupied: dict[str, Occupied] = {}
         self.orders = JobOrders(campaign, store, self.instruments, self._documents, lab.clock)
         self.held: Mapping[str, HeldStation] = {}
         self.holds: list[Hold] = [
+            self._missing_hold,
             self._people_hold,
             self._unsafe_hold,
             self._rest_hold,
@@ -115,6 +126,57 @@ class Dispatcher:
         self.with_room: Callable[[StepConfig, list[TrialRecord]], list[TrialRecord]] = lambda _, trials: trials
         self._wakes: set[float] = set()
         self.begun: BegunJobs | None = None
+        for name in silent:
+            self.missing.look_for(name, str(floor.absent[name]))
+
+    def _station(self, name: str) -> Station:
+        instrument = self.instruments[name]
+        return Station(name, instrument, self._lab.clock, partial(self._documents.keep, instrument))
+
+    @property
+    def waits_for_answers(self) -> bool:
+        """Whether stations that do not answer are waited for."""
+        return self._floor.waits
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Leave a station out until it answers: it cannot be asked what a campaign has to know of it."""
+        self.missing.look_for(name, why)
+
+    def arrived(self) -> list[str]:
+        """Use the stations that were missing, and answer now; return their names."""
+        found = []
+        for name, instrument in self.missing.take():
+            try:
+                if name not in self.instruments:
+                    self._use(name, instrument)
+            except LabError as error:
+                self.missing.look_for(name, str(error))
+            else:
+                found.append(name)
+        return found
+
+    def _wake(self) -> None:
+        self.woken()
+
+    def _find(self, name: str) -> JobInstrument:
+        """Return the instrument of a station that was missing.
+
+        Raises:
+            AthanorError: it is not there yet, or not as the campaign needs it.
+        """
+        instrument = self.instruments.get(name) or self._floor.find(name)
+        self.admit(name, instrument)
+        return instrument
+
+    def _use(self, name: str, instrument: JobInstrument) -> None:
+        station = Station(name, instrument, self._lab.clock, partial(self._documents.keep, instrument))
+        try:
+            self._stations[name] = station
+            self.safety.admit(name, instrument)
+        except BaseException:
+            self._stations.pop(name).close()
+            raise
+        self.instruments[name] = instrument
 
     @property
     def describe(self) -> dict[str, Callable[[], str]]:
@@ -124,13 +186,23 @@ class Dispatcher:
     def _describe(self, name: str) -> str:
         if name in self.absent:
             return f"left out: {self.absent[name]}"
+        if name in self.missing.why:
+            return f"waited for: {self.missing.why[name]}"
         if (others := self.reserved.others(name)) and not self._stations[name].busy:
             return others
         return f"waits: {self._occupied[name].by}" if name in self._occupied else self._stations[name].describe()
 
     def usable(self, name: str) -> bool:
         """Return whether a station still answers and does not fail time after time."""
-        return name not in self.absent and not self._stations[name].lost and self._failures[name] < _MOST_FAILURES
+        lost = name in self._stations and self._stations[name].lost
+        return name not in self.absent and not lost and self._failures[name] < _MOST_FAILURES
+
+    def is_there(self, name: str) -> bool:
+        """Return whether a station can be asked."""
+        return self.usable(name) and name in self._stations and name not in self.missing.why
+
+    def _busy(self, name: str) -> bool:
+        return name in self._stations and self._stations[name].busy
 
     @property
     def usable_stations(self) -> int:
@@ -146,7 +218,9 @@ class Dispatcher:
         """Return why a station begins no jobs, after it was named; empty if it may."""
         if name in self.held:
             return self.held[name].text
-        return "" if self.usable(name) else "not usable any more"
+        if not self.usable(name):
+            return "not usable any more"
+        return "not there, as it does not answer" if name in self.missing.why else ""
 
     def unusable_error(self, step: StepConfig, trial: TrialRecord | None = None) -> LabError:
         """Return the error of a step that has no usable station left, with what each failed with the last time."""
@@ -160,7 +234,7 @@ class Dispatcher:
     def free(self, step: StepConfig, trial: TrialRecord) -> str | None:
         """Return the first free station of a trial's step, or None; of one that has begun it already, only that."""
         for station in self.choices(step, trial):
-            if not self.usable(station) or self._stations[station].busy or self.reserved.in_use(station):
+            if not self.usable(station) or self._busy(station) or self.reserved.in_use(station):
                 continue
             if (held := self.hold(PossibleJob(trial, step, station))) is None:
                 return station
@@ -170,11 +244,15 @@ class Dispatcher:
 
     def idle(self, name: str) -> bool:
         """Return whether a station is at no job, and people let it begin one."""
-        return not self.unused(name) and not self._stations[name].busy
+        return not self.unused(name) and not self._busy(name)
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return why a job may not begin now at a station that could do it; None if it may."""
         return first_hold((*self.holds, self._last_hold), job)
+
+    def _missing_hold(self, job: PossibleJob) -> Held | None:
+        why = self.missing.why.get(job.station, "")
+        return Held(f"it is looked for: {why}") if why else None
 
     def _people_hold(self, job: PossibleJob) -> Held | None:
         held = self.held.get(job.station)
@@ -208,8 +286,7 @@ class Dispatcher:
             tokens: of what was begun, and is not known to have ended.
         """
         jobs = [job for job in jobs if self.usable(job.station)]
-        busy = {job.station for job in (*jobs, *later) if job.station in self._stations}
-        following = {name for name in busy if self._stations[name].busy}
+        following = {job.station for job in (*jobs, *later) if self._busy(job.station)}
         free = (job for job in jobs if job.station not in following and first_hold(self.holds, job) is None)
         return self.reserved.request({job.station for job in free}, following, {*tokens, *self.late.tokens})
 
@@ -371,7 +448,7 @@ class Dispatcher:
         at, unless that is the same for longer than jobs take, or one of this session's that never ended.
         """
         if result.job.trial != NO_TRIAL:
-            with suppress(ConnectionError):  # of who is away now, they are taken when it is asked again
+            with suppress(*SILENT):  # of who is away now, they are taken when it is asked again
                 self._documents.take(self.instruments[station], result.job.token)
         if result.fate is Fate.UNDER_WAY:
             self.reserved.keeps(station)
@@ -475,6 +552,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """End all stations, and let go of the lab."""
+        self.missing.close()
         for station in self._stations.values():
             station.close()
         self._documents.close()

@@ -52,13 +52,24 @@ class FloorOrders:
         self._dispatcher.held = self._state.held
         for name, held in self._dispatcher.held.items():
             self._session.on_event(Warned(f"{name} is {held.text}"))
+        for name, why in self._dispatcher.missing.why.items():
+            self._session.on_event(Warned(f"{name} is left out until it can be asked: {why}"))
         for name, why in self._dispatcher.safety.unsafe_stations.items():
             text = f"{unsafe_text(name, why)}, and say so: 'athanor requests' has the commands"
             self._session.on_event(Warned(text))
 
     def carry_out(self) -> list[Amendment]:
         """Go by what is new in the journal; return what was done, or refused."""
+        self._use_arrived()
         return [*self._stations(), *self._orders()]
+
+    def _use_arrived(self) -> None:
+        """Use the stations that were missing, and answer now."""
+        for name in self._dispatcher.arrived():
+            self._session.on_event(Warned(f"{name} answers now, and is used"))
+            if not self._dispatcher.instruments[name].answers_later:
+                self._session.store.keep(FORGETFUL, name, {})
+            self._steps.recall_late({name})
 
     def tell_waits(self) -> None:
         """Say once which steps wait for people, as they hold all stations; keep for all to see what stations wait."""

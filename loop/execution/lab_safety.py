@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Thread
 from typing import Any
 
@@ -103,19 +103,45 @@ class LabSafety(Safety):
         not_safe: UnsafeStations,
     ) -> None:
         super().__init__(stop, not_safe)
+        self._rules = rules
         self._readings = {} if rules is None else dict(_readings(rules, instruments))
         self._units = {} if rules is None else rules.units
         self._alarms = () if rules is None else rules.alarms
         self._guarded: dict[str, GuardedInstrument] = {}
         for name, instrument in instruments.items():
-            found = StationRules() if rules is None else station_rules(rules, name)
-            guard = StationGuard(name, found, self._readings, self._units, self.stop, self._values)
             try:
-                self._guarded[name] = GuardedInstrument(instrument, guard)
+                self._guarded[name] = self._guard(name, instrument)
             except LimitError as error:
                 self.release()
                 raise CampaignError([Problem(f"stations.{name}", str(error))]) from error
         self._monitor: SafetyMonitor | None = None
+
+    def _guard(self, name: str, instrument: JobInstrument) -> GuardedInstrument:
+        found = StationRules() if self._rules is None else station_rules(self._rules, name)
+        guard = StationGuard(name, found, self._readings, self._units, self.stop, self._values)
+        return GuardedInstrument(instrument, guard)
+
+    def admit(
+        self, name: str, instrument: JobInstrument, watched: Callable[[GuardedInstrument], None] = lambda _: None
+    ) -> None:
+        """Guard and watch a station whose instrument was not there before.
+
+        Args:
+            name: of the station.
+            instrument: what stands there.
+            watched: called with it behind its guard, before that is watched: who runs its jobs has to be known then.
+
+        Raises:
+            LimitError: it has no part that the lab file names.
+        """
+        guarded = self._guard(name, instrument)
+        for key, reading in {} if self._rules is None else self._rules.readings.items():
+            if reading.station == name:
+                self._readings[key].follow(part_of(instrument, reading.signal or ""))
+        watched(guarded)
+        self._guarded[name] = guarded
+        if self._monitor is not None:
+            self._monitor.attend(name)
 
     def watch(self, stations: Mapping[str, GivesUp]) -> None:
         """Begin to watch."""
@@ -153,7 +179,7 @@ class LabSafety(Safety):
     @property
     def closed(self) -> dict[str, str]:
         """Station to why nothing moves there, of all at which an interlock or an emergency stop lets nothing move."""
-        return {name: why for name in self._guarded if (why := self.held(name))}
+        return {name: why for name in list(self._guarded) if (why := self.held(name))}
 
     def begins(self, station: str) -> None:
         """Take note that a station begins a job."""
@@ -180,7 +206,7 @@ class LabSafety(Safety):
         self._news.put(f"{text} (which could not be stored: {failed})" if failed else text)
 
     def _values(self) -> dict[str, Any]:
-        return {key: value for one in self._guarded.values() for key, value in one.values().items()}
+        return {key: value for one in list(self._guarded.values()) for key, value in one.values().items()}
 
 
 def station_rules(rules: LabFileConfig, name: str) -> StationRules:

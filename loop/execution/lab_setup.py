@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, LabError, Problem, called
+from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem, called
 from campaigns.lab_file import FileLabConfig
 from campaigns.laboratory import (
     CustomLabConfig,
@@ -32,6 +32,7 @@ from instruments.job_memory import JobMemory
 from instruments.lab import Lab
 from instruments.real_lab import RealLab
 from instruments.run_context import RunContext
+from instruments.step_errors import is_silence, reason_of
 from loop.execution.device_binding import CONNECTING, JobRecords, bound_instrument, load_devices, memory_folder
 from loop.execution.manual_stations import manual_instrument
 from loop.storage.witnesses import lab_folder
@@ -89,7 +90,7 @@ def real_lab(config: CustomLabConfig | RealLabConfig, start: float) -> Lab:
 
 def build_instruments(
     campaign: Campaign, lab: Lab, store: Path, context: RunContext, *, begun: bool = False
-) -> tuple[dict[str, JobInstrument], dict[str, str]]:
+) -> tuple[dict[str, JobInstrument], dict[str, LabError]]:
     """Return station to its instrument; and each station that has none any more to why, if the campaign has begun.
 
     Args:
@@ -100,24 +101,34 @@ def build_instruments(
         begun: whether to go on without the stations that do not answer, or that the lab has no more.
 
     Raises:
-        LabError: there is no instrument at a station of a campaign that has not begun, or at none at all.
+        LabError: there is no instrument at a station of a campaign that has not begun.
     """
-    patience = getattr(campaign.lab, "connection_timeout", CONNECTING)
-    config_of_lab = campaign.lab if isinstance(campaign.lab, RealLabConfig) else None
-    records = JobRecords(lab_folder(store), patience, context, config_of_lab)
     found: dict[str, JobInstrument] = {}
-    absent: dict[str, str] = {}
-    for name, config in campaign.stations.items():
+    absent: dict[str, LabError] = {}
+    for name in campaign.stations:
         try:
-            made = manual_instrument(campaign, name, lab.clock, records) if config.kind == MANUAL else None
-            found[name] = _with_places(name, config, made or build_instrument(name, config, lab, records))
+            found[name] = station_instrument(campaign, name, lab, (store, context))
         except LabError as error:
             if not begun:
                 raise
-            absent[name] = str(error)
-    if campaign.stations and not found:
-        raise LabError(f"no station can be used: {'; '.join(absent.values())}; what was begun is kept")
+            absent[name] = error
     return found, absent
+
+
+def station_instrument(campaign: Campaign, name: str, lab: Lab, kept: tuple[Path, RunContext]) -> JobInstrument:
+    """Return the instrument of one station, given the store and what runs have in common; see ``build_instruments``.
+
+    Raises:
+        NoAnswerError: it does not answer.
+        LabError: the laboratory has none.
+    """
+    store, context = kept
+    patience = getattr(campaign.lab, "connection_timeout", CONNECTING)
+    config_of_lab = campaign.lab if isinstance(campaign.lab, RealLabConfig) else None
+    records = JobRecords(lab_folder(store), patience, context, config_of_lab)
+    config = campaign.stations[name]
+    made = manual_instrument(campaign, name, lab.clock, records) if config.kind == MANUAL else None
+    return _with_places(name, config, made or build_instrument(name, config, lab, records))
 
 
 def _with_places(name: str, config: StationConfig, made: JobInstrument) -> JobInstrument:
@@ -133,7 +144,23 @@ def _with_places(name: str, config: StationConfig, made: JobInstrument) -> JobIn
 
 
 def build_instrument(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:
-    """Return a station's instrument: the lab's, a job instrument of the user's own, or one made of plain devices."""
+    """Return a station's instrument: the lab's, a job instrument of the user's own, or one made of plain devices.
+
+    Raises:
+        CampaignError: it cannot be made.
+        NoAnswerError: it does not answer.
+        LabError: the laboratory has none.
+    """
+    try:
+        return _built(name, config, lab, records)
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, CampaignError) and error.__cause__ is not None else error
+        if not is_silence(cause):
+            raise
+        raise NoAnswerError(f"{name} does not answer: {reason_of(cause)}") from error
+
+
+def _built(name: str, config: StationConfig, lab: Lab, records: JobRecords) -> JobInstrument:
     if not config.bound and config.plan is None:
         return _begun(lab.instrument(name), f"stations.{name}")
     if config.process:
@@ -169,7 +196,7 @@ def _in_process(name: str, config: StationConfig, lab: Lab, records: JobRecords)
     try:
         facts = driver.call("facts")
     except ConnectionError as error:
-        raise LabError(f"{name}: {error}") from error
+        raise NoAnswerError(f"{name}: {error}") from error
     return ProcessInstrument.of(facts)(name=name, clock=lab.clock, driver=driver)
 
 
@@ -177,12 +204,13 @@ def _answering(made: JobInstrument, path: str, patience: float) -> JobInstrument
     """Return an instrument once its signals are connected, as those over EPICS are some time after it was made.
 
     Raises:
-        LabError: they are not in time.
+        NoAnswerError: they are not in time.
     """
     try:
         made.wait_for_connection(timeout=patience)
     except TimeoutError as error:
-        raise LabError(f"{made.name} ({path}) does not answer within {patience:g} s: {error}") from error
+        made.destroy()
+        raise NoAnswerError(f"{made.name} ({path}) does not answer within {patience:g} s: {error}") from error
     return made
 
 

@@ -14,6 +14,7 @@ from instruments.job import NO_TRIAL, Job
 from instruments.job_instrument import JobInstrument
 from instruments.places import failed_members
 from instruments.run_context import RunContext
+from instruments.step_errors import SILENT
 from loop.execution.subscribers import Subscribers
 from loop.storage.store import Store
 
@@ -44,7 +45,8 @@ class RunDocuments:
         for trial in self._store.trials():
             for step in trial.steps:
                 if step.state in _OPEN and step.station in instruments:
-                    self.take(instruments[step.station], step.job)
+                    with suppress(*SILENT):  # they are taken when its job has ended
+                        self.take(instruments[step.station], step.job)
         self._store.end_open_runs("the controller ended before the run did")
         self._ids = count(1 + self._store.last_scan_id())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from campaigns.decisions import AbortTrial, AnswerStep, Settlement
@@ -252,10 +252,13 @@ class StepRunner:
         text = f"{job.whose} {late_text}: {station} may still be at it, and is waited for as long again"
         self._session.on_event(Warned(text))
 
-    def recall_late(self) -> None:
+    def recall_late(self, stations: Container[str] | None = None) -> None:
         """Ask for the jobs with which uncertain trials of earlier sessions ended, each the last of its station.
 
         What somebody has given up is not asked for, unless somebody attaches to it later.
+
+        Args:
+            stations: those that are asked; None for all that are there.
         """
         given_up = _given_up(self._state.journal)
         last = {record.station: record.job for trial in self._state.trials for record in trial.steps}
@@ -269,7 +272,8 @@ class StepRunner:
                 found.setdefault(record.job, []).append((trial.number, record))
         for job, parts in found.items():
             record = parts[0][1]
-            if record.station not in busy and self._dispatcher.usable(record.station):
+            asked = stations is None or record.station in stations
+            if asked and record.station not in busy and self._dispatcher.is_there(record.station):
                 limit = self._state.campaign.step(record.name).timeout
                 late = LateJob(tuple(number for number, _ in parts), job, record.station, limit, now + limit)
                 self._dispatcher.late.follow(late, lambda: self._inbox.put(None), known=False)

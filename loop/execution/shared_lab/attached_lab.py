@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.campaign import Campaign
-from campaigns.errors import CampaignError, LabError, Problem
+from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem
 from campaigns.lab_rules import LabFileConfig
 from campaigns.manual_consistency import MANUAL
 from instruments.clock import Clock, WallClock
@@ -17,6 +17,7 @@ from instruments.emergency_stop import StopFile
 from instruments.job_instrument import JobInstrument
 from instruments.run_context import RunContext
 from instruments.safety_monitor import GivesUp
+from instruments.step_errors import is_silence, reason_of
 from loop.execution.device_binding import JobRecords
 from loop.execution.lab_safety import Safety
 from loop.execution.manual_stations import manual_instrument
@@ -146,6 +147,9 @@ class AttachedSafety(Safety):
 
         self._link.on_abort = abort
 
+    def admit(self, name: str, instrument: JobInstrument) -> None:
+        """Do nothing: the lab process guards and watches what was not there before."""
+
     def close(self) -> None:
         """Do nothing: the lab process goes on to watch."""
 
@@ -226,6 +230,7 @@ class AttachedLab:
         self._served: dict[str, ProcessInstrument] = {}
         self._people: dict[str, JobInstrument] = {}
         self._link: CampaignLink | None = None
+        self._context = RunContext()
 
     @property
     def clock(self) -> Clock:
@@ -241,36 +246,52 @@ class AttachedLab:
         """Station to its instrument, once the session has joined."""
         return {**self._served, **self._people}
 
-    def join(self, folder: Path, context: RunContext, *, begun: bool) -> dict[str, str]:
-        """Attach to the lab process; return station to why it has no instrument, if the campaign has begun.
+    def join(self, folder: Path, context: RunContext, *, begun: bool) -> dict[str, LabError]:
+        """Attach to the lab process; return station to why it has no instrument.
 
         Args:
             folder: beside the store, where jobs are remembered.
             context: what the runs of the campaign have in common.
-            begun: whether to go on without stations that do not answer.
+            begun: whether to go on without stations that are refused.
 
         Raises:
-            LabError: the lab process does not answer, refuses, or has a station less than the campaign needs.
+            LabError: the lab process refuses, or has a station less than the campaign needs.
         """
-        absent: dict[str, str] = {}
-        member = self._member(folder, str(context.start["campaign_id"]))
+        absent: dict[str, LabError] = {}
+        member, self._context = self._member(folder, str(context.start["campaign_id"])), context
         self._link = CampaignLink(self.rules.path, member)
         for name, config in self._campaign.stations.items():
             if config.kind == MANUAL:
                 self._people[name] = manual_instrument(self._campaign, name, self._clock, JobRecords(folder))
                 continue
-            line = LabLine(self.rules.path, Greeting(Purpose.STATION, member, name), context)
             try:
-                facts = line.call("facts")
-            except (LabError, ConnectionError) as error:
-                if not begun:
-                    raise LabError(f"{name}: {error}") from error
-                absent[name] = str(error)
-                continue
-            self._served[name] = ProcessInstrument.of(facts)(name=name, clock=self._clock, driver=line)
-        if not self.instruments:
-            raise LabError(f"no station can be used: {'; '.join(absent.values())}; what was begun is kept")
+                self.find(name)
+            except LabError as error:
+                if not begun and not isinstance(error, NoAnswerError):
+                    raise
+                absent[name] = error
         return absent
+
+    def find(self, name: str) -> JobInstrument:
+        """Return the instrument of a station that the lab process serves.
+
+        Raises:
+            NoAnswerError: the lab process, or the instrument, does not answer.
+            LabError: the lab process refuses it.
+        """
+        greeting = Greeting(Purpose.STATION, self._joined.member, name)
+        line = LabLine(self.rules.path, greeting, self._context)
+        try:
+            facts = line.call("facts")
+        except Exception as error:
+            line.close()
+            if is_silence(error):
+                raise NoAnswerError(f"{name}: {reason_of(error)}") from error
+            if isinstance(error, LabError):
+                raise type(error)(f"{name}: {error}") from error
+            raise
+        self._served[name] = ProcessInstrument.of(facts)(name=name, clock=self._clock, driver=line)
+        return self._served[name]
 
     def stations(self) -> AttachedStations:
         """Return the stations as they are reserved; the session has joined."""

@@ -67,6 +67,7 @@ class CampaignLink:
         member: the campaign.
 
     Attributes:
+        member: the same.
         standing: what the campaign has, as it was told last; None while there is no line.
         changed: called, in another thread, with that before and now.
         on_news: called with what people are told.
@@ -77,7 +78,7 @@ class CampaignLink:
     """
 
     def __init__(self, lab_file: Path, member: Member) -> None:
-        self._lab_file, self._member = lab_file, member
+        self._lab_file, self.member = lab_file, member
         self.standing: Standing | None = None
         self.changed: Callable[[Standing | None, Standing | None], None] = lambda *_: None
         self.on_news: Callable[[str], None] = lambda _: None
@@ -125,7 +126,7 @@ class CampaignLink:
         self._socket = connected(self._lab_file)
         line = line_of(self._socket)
         try:
-            line.send(Greeting(Purpose.CAMPAIGN, self._member))
+            line.send(Greeting(Purpose.CAMPAIGN, self.member))
             first = _first(line)
         except BaseException:
             line.close()

@@ -16,12 +16,14 @@ from campaigns.laboratory import CustomLabConfig, RealLabConfig
 from campaigns.manual_consistency import MANUAL
 from campaigns.user_code.module_files import open_folder
 from instruments.emergency_stop import StopFile
+from instruments.guarded_devices import GuardedInstrument
 from instruments.job_instrument import JobInstrument
 from instruments.lab import Lab
 from instruments.whole_file import write_whole
 from loop.execution.device_binding import CONNECTING, JobRecords
 from loop.execution.lab_safety import LabSafety
 from loop.execution.lab_setup import build_instrument, real_lab
+from loop.execution.missing_stations import MissingStations
 from loop.execution.shared_lab.lab_service import LabService
 from loop.execution.shared_lab.messages import fingerprint
 from loop.execution.shared_lab.reservations import Reservations
@@ -80,7 +82,7 @@ def run_lab(file: Path, tell: Callable[[str], None], stop: threading.Event, abor
 
     Raises:
         CampaignError: the lab file is wrong.
-        LabError: there is no instrument that answers, or another process drives them.
+        LabError: another process drives the instruments.
     """
     rules = load_lab_file(file)
     config = _shared(rules, file)
@@ -90,7 +92,8 @@ def run_lab(file: Path, tell: Callable[[str], None], stop: threading.Event, abor
         owned.callback(lab.close)
         if not lab.clock.wall_time(1.0):
             raise LabError("the laboratory's clock skips waiting, which campaigns cannot share; run them one by one")
-        service = _service(rules, lab, tell, owned)
+        floor = SharedFloor(rules, lab, tell, owned)
+        service = floor.service
         server = owned.enter_context(closing(listening(file)))
         threading.Thread(target=service.accept, args=(server,), name="accept", daemon=True).start()
         tell(f"{file}: campaigns may attach now")
@@ -98,6 +101,7 @@ def run_lab(file: Path, tell: Callable[[str], None], stop: threading.Event, abor
             if stop.is_set() and not service.is_closed:
                 service.close()
                 tell(f"no new job begins; {', '.join(service.jobs) or 'no station'} under way")
+            floor.admit()
             service.look()
             time.sleep(_LOOK)
 
@@ -130,45 +134,74 @@ def _not_shared(rules: LabFileConfig) -> Iterator[Problem]:
             yield Problem(f"stations.{name}.standard", message)
 
 
-def _service(rules: LabFileConfig, lab: Lab, tell: Callable[[str], None], owned: ExitStack) -> LabService:
-    """Return what serves a laboratory, with its instruments watched."""
-    folder = shared_folder(rules.path)
-    open_folder(rules.path.absolute().parent)
-    about = {name: StationContext() for name in rules.stations}
-    instruments, absent = _instruments(rules, lab, about)
-    for name, why in absent.items():
-        tell(f"{name} is left out: {why}")
-    reservations = Reservations(
-        folder / "reservations.json", rules.stations, rules.reservation_timeout, time.monotonic()
-    )
-    safety = LabSafety(rules, StopFile(rules.stop_file), instruments, FiledUnsafeStations(folder / "unsafe.json"))
-    owned.callback(safety.close)
-    stations = {name: SharedStation(guarded, reservations, about[name]) for name, guarded in safety.guarded.items()}
-    service = LabService(fingerprint(rules.path), stations, absent, safety, reservations, tell)
-    safety.watch(stations)
-    return service
+class SharedFloor:
+    """The stations of a laboratory that several campaigns share, each from when it answers.
 
+    Args:
+        rules: of the lab file.
+        lab: its clock, and what stands at stations that name no device.
+        tell: told what happens, from any thread.
+        owned: what is closed at the end.
 
-def _instruments(
-    rules: LabFileConfig, lab: Lab, about: Mapping[str, StationContext]
-) -> tuple[dict[str, JobInstrument], dict[str, str]]:
-    """Return station to its instrument; and each station that does not answer to why.
-
-    Raises:
-        LabError: none answers.
+    Attributes:
+        service: serves them.
     """
-    found: dict[str, JobInstrument] = {}
-    absent: dict[str, str] = {}
-    patience = getattr(rules.lab, "connection_timeout", CONNECTING)
-    how = rules.lab if isinstance(rules.lab, RealLabConfig) else None
-    for name, config in rules.stations.items():
-        if config.kind == MANUAL:
-            continue  # each campaign asks people by itself
-        records = JobRecords(shared_folder(rules.path), patience, about[name].context, how)
-        try:
-            found[name] = build_instrument(name, config, lab, records)
-        except LabError as error:
-            absent[name] = str(error)
-    if not found:
-        raise LabError(f"no station can be used: {'; '.join(absent.values())}")
-    return found, absent
+
+    def __init__(self, rules: LabFileConfig, lab: Lab, tell: Callable[[str], None], owned: ExitStack) -> None:
+        self._rules, self._lab, self._tell = rules, lab, tell
+        folder = shared_folder(rules.path)
+        open_folder(rules.path.absolute().parent)
+        self._about = {name: StationContext() for name in rules.stations}
+        self._missing = MissingStations(self._build, lambda: None)
+        owned.callback(self._missing.close)
+        instruments = dict(self._first())
+        self._reservations = Reservations(
+            folder / "reservations.json", rules.stations, rules.reservation_timeout, time.monotonic()
+        )
+        unsafe = FiledUnsafeStations(folder / "unsafe.json")
+        self._safety = LabSafety(rules, StopFile(rules.stop_file), instruments, unsafe)
+        owned.callback(self._safety.close)
+        self._stations = {name: self._station(guarded) for name, guarded in self._safety.guarded.items()}
+        reservations = (self._safety, self._reservations)
+        self.service = LabService(fingerprint(rules.path), self._stations, self._missing.why, *reservations, tell)
+        self._safety.watch(self._stations)
+
+    def admit(self) -> None:
+        """Serve the stations that were missing, and answer now."""
+        for name, instrument in self._missing.take():
+            try:
+                self._safety.admit(name, instrument, self._watched)
+            except LabError as error:
+                self._missing.look_for(name, str(error))
+                continue
+            self.service.add(self._stations[name])
+            self._tell(f"{name} answers now, and is served")
+
+    def _first(self) -> Iterator[tuple[str, JobInstrument]]:
+        """Yield the stations that answer at once, with their instruments; look for the others from now on."""
+        for name, config in self._rules.stations.items():
+            if config.kind == MANUAL:
+                continue  # each campaign asks people by itself
+            try:
+                yield name, self._build(name)
+            except LabError as error:
+                self._tell(f"{name} is looked for again and again, and left out until then: {error}")
+                self._missing.look_for(name, str(error))
+
+    def _build(self, name: str) -> JobInstrument:
+        """Return the instrument of a station.
+
+        Raises:
+            CampaignError: it cannot be made.
+            LabError: it does not answer.
+        """
+        patience = getattr(self._rules.lab, "connection_timeout", CONNECTING)
+        how = self._rules.lab if isinstance(self._rules.lab, RealLabConfig) else None
+        records = JobRecords(shared_folder(self._rules.path), patience, self._about[name].context, how)
+        return build_instrument(name, self._rules.stations[name], self._lab, records)
+
+    def _watched(self, guarded: GuardedInstrument) -> None:
+        self._stations[guarded.guard.name] = self._station(guarded)
+
+    def _station(self, guarded: GuardedInstrument) -> SharedStation:
+        return SharedStation(guarded, self._reservations, self._about[guarded.guard.name])

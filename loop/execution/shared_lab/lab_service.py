@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from campaigns.errors import LabError
+from campaigns.errors import LabError, NoAnswerError
 from instruments.devices.answer_line import AnswerLine
 from loop.core.formatting import counted
 from loop.execution.lab_safety import LabSafety
@@ -53,8 +53,8 @@ class LabService:
 
     Args:
         fingerprint: of the lab file, as it was read.
-        stations: name to station; an empty laboratory serves nobody.
-        absent: station to why it has no instrument.
+        stations: name to station, of those that answer; more may come.
+        missing: station to why it does not answer yet.
         safety: watches the laboratory.
         reservations: say which campaign has which station.
         tell: told what happens, from any thread.
@@ -64,19 +64,24 @@ class LabService:
         self,
         fingerprint: str,
         stations: Mapping[str, SharedStation],
-        absent: Mapping[str, str],
+        missing: Mapping[str, str],
         safety: LabSafety,
         reservations: Reservations,
         tell: Callable[[str], None],
     ) -> None:
-        self._fingerprint, self._stations, self._absent = fingerprint, stations, absent
+        self._fingerprint, self._stations, self._missing = fingerprint, dict[str, SharedStation](), missing
         self._safety, self._reservations, self._tell = safety, reservations, tell
         self._campaigns: dict[str, CampaignLine] = {}
         self._joining = threading.Lock()
         self._found_again = dict(reservations.jobs)  # station to the token of a job of before a restart
         self._reviewed = 0.0
         for station in stations.values():
-            station.tell_campaign = self._abort
+            self.add(station)
+
+    def add(self, station: SharedStation) -> None:
+        """Serve a station from now on."""
+        station.tell_campaign = self._abort
+        self._stations = {**self._stations, station.name: station}  # other threads are at the one before
 
     def accept(self, listening: socket.socket) -> None:
         """Take lines until the socket is closed."""
@@ -111,7 +116,7 @@ class LabService:
             self._found_again = {
                 name: token
                 for name, token in self._found_again.items()
-                if name in self._stations and not self._stations[name].take_up(token)
+                if name not in self._stations or not self._stations[name].take_up(token)
             }
             for campaign, station, given in self._reservations.review(time.monotonic(), self._is_over):
                 if not given:
@@ -130,19 +135,19 @@ class LabService:
                 tuple(names[one] for one in self._reservations.queue(name)),
                 {one.name: one.used[name] for one in accounts.values() if name in one.used},
             )
-            for name in (*self._stations, *self._absent)
+            for name in dict.fromkeys((*self._stations, *self._missing))
         }
         members = {one.name: (one.claim, one.here) for one in accounts.values()}
         return SharedLabStatus(os.getpid(), stations, members, self._reservations.closing)
 
     def _doing(self, name: str) -> str:
-        if name in self._absent:
-            return f"left out: {self._absent[name]}"
+        if name not in self._stations:
+            return f"looked for: {self._missing.get(name, 'it comes just now')}"
         return self._safety.held(name) or self._stations[name].guarded.instrument.progress()
 
     def _is_over(self, station: str, token: str) -> bool:
         if station not in self._stations:
-            return True
+            return False  # nobody can tell
         return station not in self._found_again and not self._stations[station].is_at(token)
 
     def _abort(self, campaign: str, station: str, reason: str) -> bool:
@@ -189,8 +194,8 @@ class LabService:
                 "the lab file was changed since the lab process has read it; start that again: 'athanor lab stop' and "
                 "then 'athanor lab run'"
             )
-        if name in self._absent:
-            raise LabError(self._absent[name])
+        if name in self._missing and name not in self._stations:
+            raise NoAnswerError(self._missing[name])
         if name not in self._stations:
             raise LabError(f"the lab process has no station {name!r}; allowed: {', '.join(self._stations)}")
         self._stations[name].check_member(member)
@@ -220,7 +225,7 @@ class LabService:
         match name, values:
             case "request", (tuple() as stations, tuple() as following):
                 self._reservations.request(campaign, stations, following, time.monotonic())
-            case "release", (str() as station,):
+            case "release", (str() as station,) if station in self._stations:
                 over = not self._stations[station].is_at(self._reservations.token(station))
                 self._reservations.release(campaign, station, time.monotonic(), over=over)
             case "settle", (str() as station,):

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import BusyError, CampaignError, LabError, LimitError, NotReservedError
+from campaigns.errors import BusyError, CampaignError, LabError, LimitError, NoAnswerError, NotReservedError
 from campaigns.lab_claim import LabClaim
 from campaigns.lab_rules import LimitConfig
 from instruments.emergency_stop import StopFile
 from instruments.run_context import RunContext
+from loop.cli.lab_orders import lab_rows
+from loop.execution import missing_stations
 from loop.execution.shared_lab.attached_lab import AttachedStations
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine
 from loop.execution.shared_lab.lab_process import run_lab
@@ -38,8 +40,17 @@ stations:
     setpoints: {x: {unit: mm, limits: [0, 10]}}
     units: {stage: mm}
     safe: {x: 0}
+  late:
+    kind: device
+    device: "axis_here:Late"
+    setpoints: {x: {unit: mm, limits: [0, 10]}}
+    requires: ["door == 1"]
+readings:
+  door: {station: late, signal: setpoint}
 """
 AXIS = """\
+from pathlib import Path
+
 from ophyd.sim import SynAxis
 
 
@@ -47,6 +58,13 @@ class Axis(SynAxis):
     def set(self, value):
         self.delay = 0.0 if value < 5 else 60.0
         return super().set(value)
+
+
+class Late(SynAxis):
+    def __init__(self, *, name):
+        if not Path(__file__).with_name("up").exists():
+            raise ConnectionError("no route")
+        super().__init__(name=name, value=1)
 """
 HEADER = {"sample": "1", "material": "-", "step": "heat", "attempt": 1}
 
@@ -61,7 +79,7 @@ class Campaign:
         self.link = CampaignLink(lab, self.member)
         self.stations = {
             one: LabLine(lab, Greeting(Purpose.STATION, self.member, one), RunContext({"campaign": name}))
-            for one in ("oven", "stage")
+            for one in ("oven", "stage", "late")
         }
 
     def has(self, station: str) -> bool:
@@ -91,12 +109,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (made / "oven_here.py").write_text(OVEN, encoding="utf-8")
     (made / "axis_here.py").write_text(AXIS, encoding="utf-8")
     stop, abort = threading.Event(), threading.Event()
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(missing_stations, "_PAUSE", 0.05)
     process = threading.Thread(target=run_lab, args=(made / "lab.yaml", lambda _: None, stop, abort))
     process.start()
     until(lambda: is_served(made / "lab.yaml"))
     yield made
     abort.set()
     process.join()
+    monkeypatch.undo()
 
 
 @pytest.fixture
@@ -231,6 +252,26 @@ def test_an_emergency_stop_reaches_the_campaign_whose_job_is_under_way(glass: Ca
     stop.clear("ben", "aired")
     glass.stations["stage"].call("stop", False)
     glass.release("stage")
+
+
+def test_a_station_that_does_not_answer_is_waited_for_and_then_served_and_guarded(
+    glass: Campaign, folder: Path
+) -> None:
+    with pytest.raises(NoAnswerError, match="late does not answer: ConnectionError: no route"):
+        glass.stations["late"].call("facts")
+    assert lab_rows(folder / "lab.yaml")[-1] == (
+        "station late",
+        "looked for: late does not answer: ConnectionError: no route",
+    )
+    (folder / "up").touch()
+    until(lambda: dict(lab_rows(folder / "lab.yaml"))["station late"] == "idle")
+    glass.request("late")
+    until(lambda: glass.has("late"))
+    glass.stations["late"].call("check_ready")
+    glass.start("late", "5-move-1", x=2.0)
+    until(lambda: glass.stations["late"].call("has_finished", "5-move-1"))
+    glass.release("late")
+    until(lambda: "required: door == 1" in dict(lab_rows(folder / "lab.yaml"))["station late"])
 
 
 def test_simulated_instruments_are_each_campaigns_own(tmp_path: Path) -> None:
