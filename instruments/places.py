@@ -13,8 +13,9 @@ from ophyd import Component, Device, Kind
 from ophyd.device import create_device_from_components
 
 from campaigns.errors import SampleError, StepError
+from campaigns.values import Scalar
 from instruments.job import LoadMember
-from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity, text
+from instruments.job_instrument import OF_SAMPLE, SAMPLE_FAILED, JobInstrument, Quantity, text
 from instruments.load_columns import of_place
 
 Instrument = TypeVar("Instrument", bound=JobInstrument)
@@ -47,6 +48,20 @@ def with_places(cls: type[Instrument], capacity: int, own: Iterable[str]) -> typ
     made.place_count = capacity
     made.own = names
     return made
+
+
+def told_values(instrument: JobInstrument) -> dict[str, Scalar]:
+    """Return what an instrument was told of its job, beside the header, by the names of its signals.
+
+    A place that has a sample has settings of its own, as ``place1.excess``; of an empty one, that it is so is all.
+    """
+    common = [key for key in instrument.settings if instrument.place_count == 1 or key not in instrument.own]
+    found: dict[str, Scalar] = {key: getattr(instrument, key).get() for key in common}
+    for number in range(1, instrument.place_count + 1) if instrument.place_count > 1 else ():
+        place = instrument.place(number)
+        keys = (*OF_SAMPLE, "token", *instrument.own_settings) if place.sample.get() else ("sample",)
+        found |= {f"place{number}.{key}": getattr(place, key).get() for key in keys}
+    return found
 
 
 def _component(cls: type[Device], name: str) -> Any:

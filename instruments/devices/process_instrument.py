@@ -17,6 +17,7 @@ from instruments.devices.question_line import LineLostError, QuestionLine
 from instruments.job import HEADER, Job
 from instruments.job_instrument import JobInstrument, Quantity
 from instruments.limits import Limits
+from instruments.places import told_values, with_places
 
 DRIVER_FAILED = "driver failed"
 """Told in place of a state when the driver has raised what its message says, where its clock called it."""
@@ -32,6 +33,8 @@ class DriverFacts:
         limits: what the settings may be.
         defaults: values of settings that a recipe may leave out.
         answers_later: whether it can tell later what became of a job that was cut short.
+        places: how many samples one job takes.
+        own: the settings that each place has for itself.
     """
 
     settings: tuple[str, ...]
@@ -39,6 +42,8 @@ class DriverFacts:
     limits: Limits
     defaults: Mapping[str, Scalar]
     answers_later: bool = True
+    places: int = 1
+    own: tuple[str, ...] = ()
 
 
 class ProcessInstrument(JobInstrument):
@@ -65,7 +70,7 @@ class ProcessInstrument(JobInstrument):
         made: type[ProcessInstrument] = create_device_from_components(cls.__name__, base_class=cls, **found)
         made.facts, made.answers_later = facts, facts.answers_later
         made.settings, made.texts, made.defaults = facts.settings, frozenset(facts.limits.choices), facts.defaults
-        return made
+        return made if facts.places == 1 else with_places(made, facts.places, facts.own)
 
     @property
     def limits(self) -> Limits:
@@ -135,7 +140,7 @@ class ProcessInstrument(JobInstrument):
 
     def start(self, token: str) -> None:
         """Start the job that the settings describe, or attach to it, in the driver's process."""
-        job = {key: getattr(self, key).get() for key in (*HEADER, *self.settings)}
+        job = {**{key: getattr(self, key).get() for key in HEADER}, **told_values(self)}
         self.token.put(token)
         self.state.put("busy")
         try:
@@ -166,7 +171,7 @@ class ProcessInstrument(JobInstrument):
 
     def verify(self, job: Job) -> None:
         """Have the driver's process prove that a job was done; see ``JobInstrument.verify``."""
-        told = {key: getattr(job, key) for key in (*HEADER, "trial", "token", "timeout")}
+        told = {key: getattr(job, key) for key in (*HEADER, "trial", "token", "timeout", "members")}
         self._driver.call("verify", {**told, "recipe": dict(job.recipe)})
 
     def read(self) -> dict[str, Any]:

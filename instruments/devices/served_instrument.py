@@ -11,6 +11,7 @@ from campaigns.values import Scalar
 from instruments.devices.process_instrument import DRIVER_FAILED, DriverFacts
 from instruments.job import Job
 from instruments.job_instrument import JobInstrument
+from instruments.places import told_values
 from instruments.proof import agrees, proven
 
 _QUESTIONS = frozenset(
@@ -86,7 +87,8 @@ class ServedInstrument:
         limits = instrument.limits
         units = {key: instrument.unit_of(key) for key in instrument.settings if key not in limits.choices}
         settings, defaults = tuple(instrument.settings), dict(instrument.defaults)
-        return DriverFacts(settings, units, limits, defaults, instrument.answers_later)
+        places = (instrument.place_count, instrument.own_settings)
+        return DriverFacts(settings, units, limits, defaults, instrument.answers_later, *places)
 
     def start(self, token: str, job: Mapping[str, Scalar], campaign: Mapping[str, Any]) -> dict[str, Any]:
         """Start a job of a campaign, or attach to it; return the settings that it has."""
@@ -99,7 +101,7 @@ class ServedInstrument:
             self._check()
         instrument.start(token)
         self.tell_state(instrument.state.get())
-        return {key: getattr(instrument, key).get() for key in instrument.settings}
+        return told_values(instrument)
 
     def stop(self, success: bool) -> None:
         """Stop waiting."""

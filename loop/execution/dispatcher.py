@@ -248,7 +248,11 @@ class Dispatcher:
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return why a job may not begin now at a station that could do it; None if it may."""
-        return first_hold((*self.holds, self._last_hold), job)
+        return self.own_hold(job) or self._last_hold(job)
+
+    def own_hold(self, job: PossibleJob) -> Held | None:
+        """Return why a job may not begin now even if its station were given to this campaign; None if it may."""
+        return first_hold(self.holds, job)
 
     def _missing_hold(self, job: PossibleJob) -> Held | None:
         why = self.missing.why.get(job.station, "")
@@ -273,7 +277,7 @@ class Dispatcher:
         return Held(reason, asks=True) if reason else None
 
     def _reservation_hold(self, job: PossibleJob) -> Held | None:
-        tokens = [s.token for s in job.trial.steps if s.name == job.step.name and s.open]
+        tokens = [s.job for s in job.trial.steps if s.name == job.step.name and s.open]
         reason = self.reserved.why_not(job.station, tokens)
         return Held(reason) if reason else None
 
@@ -287,7 +291,7 @@ class Dispatcher:
         """
         jobs = [job for job in jobs if self.usable(job.station)]
         following = {job.station for job in (*jobs, *later) if self._busy(job.station)}
-        free = (job for job in jobs if job.station not in following and first_hold(self.holds, job) is None)
+        free = (job for job in jobs if job.station not in following and self.own_hold(job) is None)
         return self.reserved.request({job.station for job in free}, following, {*tokens, *self.late.tokens})
 
     def wake_at(self, when: float) -> None:

@@ -128,10 +128,10 @@ def station_instrument(campaign: Campaign, name: str, lab: Lab, kept: tuple[Path
     records = JobRecords(lab_folder(store), patience, context, config_of_lab)
     config = campaign.stations[name]
     made = manual_instrument(campaign, name, lab.clock, records) if config.kind == MANUAL else None
-    return _with_places(name, config, made or build_instrument(name, config, lab, records))
+    return checked_places(name, config, made or build_instrument(name, config, lab, records))
 
 
-def _with_places(name: str, config: StationConfig, made: JobInstrument) -> JobInstrument:
+def checked_places(name: str, config: StationConfig, made: JobInstrument) -> JobInstrument:
     """Return a station's instrument, if it takes as many samples for a job as the campaign says.
 
     Raises:

@@ -280,9 +280,14 @@ class Manager:
             return False
         jobs: dict[bool, list[PossibleJob]] = {True: [], False: []}
         for trial in self._state.open if not self._stop.halted else ():
-            jobs[self._may_go_on(trial)] += self._steps.possible_jobs([trial])
-        tokens = {s.token for t in self._state.open for s in t.steps if s.open}
+            possible = self._steps.possible_jobs([trial])
+            jobs[self._may_go_on(trial)] += (one for one in possible if self._wants(one))
+        tokens = {s.job for t in self._state.open for s in t.steps if s.open}
         return self._dispatcher.request(jobs[True], jobs[False], tokens)
+
+    def _wants(self, job: PossibleJob) -> bool:
+        """Return whether a station that others share is asked for now: a load that waits for samples asks for none."""
+        return not self._dispatcher.orders.takes_loads(job.station) or self._loads.wants(job, self._awaiting(job.step))
 
     def _compute(self) -> bool:
         """Compute what a trial waits for that no station is needed for."""

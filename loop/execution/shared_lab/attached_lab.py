@@ -20,6 +20,7 @@ from instruments.safety_monitor import GivesUp
 from instruments.step_errors import is_silence, reason_of
 from loop.execution.device_binding import JobRecords
 from loop.execution.lab_safety import Safety
+from loop.execution.lab_setup import checked_places
 from loop.execution.manual_stations import manual_instrument
 from loop.execution.shared_lab.campaign_link import CampaignLink, LabLine, absent_text
 from loop.execution.shared_lab.messages import Greeting, Member, Purpose, Standing, fingerprint
@@ -278,6 +279,7 @@ class AttachedLab:
         Raises:
             NoAnswerError: the lab process, or the instrument, does not answer.
             LabError: the lab process refuses it.
+            CampaignError: it takes fewer samples for a job than the campaign says.
         """
         greeting = Greeting(Purpose.STATION, self._joined.member, name)
         line = LabLine(self.rules.path, greeting, self._context)
@@ -290,8 +292,10 @@ class AttachedLab:
             if isinstance(error, LabError):
                 raise type(error)(f"{name}: {error}") from error
             raise
-        self._served[name] = ProcessInstrument.of(facts)(name=name, clock=self._clock, driver=line)
-        return self._served[name]
+        made = ProcessInstrument.of(facts)(name=name, clock=self._clock, driver=line)
+        checked_places(name, self._campaign.stations[name], made)
+        self._served[name] = made
+        return made
 
     def stations(self) -> AttachedStations:
         """Return the stations as they are reserved; the session has joined."""

@@ -126,9 +126,6 @@ def _shared(rules: LabFileConfig, file: Path) -> CustomLabConfig | RealLabConfig
 def _not_shared(rules: LabFileConfig) -> Iterator[Problem]:
     """Yield what a lab process cannot do for campaigns."""
     for name, station in rules.stations.items():
-        if station.capacity > 1:
-            message = "a lab process gives a station to one job of one sample; remove capacity to share the laboratory"
-            yield Problem(f"stations.{name}.capacity", message)
         if station.standard is not None:
             message = "a lab process measures no standards; remove standard to share the laboratory"
             yield Problem(f"stations.{name}.standard", message)
