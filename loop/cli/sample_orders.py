@@ -12,6 +12,7 @@ from loop.core.formatting import change_text
 from loop.core.samples import SampleRecord, SampleRegister
 from loop.execution.pending_amendments import author
 from loop.execution.settlement_rules import check_settlement
+from loop.storage.shared_positions import occupied, shared_positions
 
 _MOST_PARTS = 100
 
@@ -96,4 +97,8 @@ def _there(name: str, samples: SampleRegister) -> SampleRecord:
 def _write(editor: JournalEditor, change: SampleChange) -> Iterator[str]:
     journal = editor.journal
     (one,) = journal.amend([change], (author(), editor.reason), {}, first=journal.count())
+    rules = editor.campaign.rules
+    if rules is not None and rules.positions and not rules.is_simulated:  # a run does so by itself, once it looks
+        shared = shared_positions(editor.campaign, journal.campaign())
+        shared.publish(occupied(samples_of(editor), rules.positions))
     yield f"amendment {one.number}: {change_text(editor.campaign, change)}"

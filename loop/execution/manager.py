@@ -69,7 +69,7 @@ class Manager:
         self._computed = computed_of(parts.materials)
         self._state = CampaignState(parts.campaign, session.store)
         self._stop = StopMonitor(session, self._state)
-        samples = SampleTracker(self._state)
+        self._samples = samples = SampleTracker(self._state)
         self._stock = StockKeeper(parts.campaign)
         self._state.on_read = self._stock.settle
         dispatcher.sample_of = samples.of_job
@@ -122,6 +122,7 @@ class Manager:
                 pass
             if not (self._steps.busy or self._planning.busy or self._resting or self._awaits_late):
                 break
+            self._samples.publish()
             self._orders.tell_waits()
             result = self._steps.next_result(self._interrupted)
             if result is not None:
@@ -266,7 +267,8 @@ class Manager:
                 if (station := self._dispatcher.free(step, trial)) is None:
                     continue
                 load = self._loads.gather(trial, step, station, self._awaiting(step))
-                if self._loads.may_begin(load, step, station, closing=closing):
+                begins = bool(load) and self._loads.may_begin(load, step, station, closing=closing)
+                if begins and self._samples.claim(step, load):
                     self._steps.begin(load, step, station)
                     self._may_suggest = True
                     return True
@@ -342,7 +344,7 @@ class Manager:
         if self._dispatcher.safety.emergency and not self._stop.emergency:
             self._stop.stop_at_once(self._dispatcher.safety.emergency)
         if not self._stop.noticed():
-            changed = bool(news) or self._state.is_behind or self._stock.is_behind
+            changed = bool(news) or self._state.is_behind or self._stock.is_behind or self._samples.is_behind
             return changed or (not self._steps.busy and self._stop.overdue)
         if self._stop.aborted:
             self._dispatcher.abort(INTERRUPTED)
@@ -453,6 +455,7 @@ class Manager:
             self._session.on_event(Amended(one, text, tuple(self._state.trials), self._state.campaign))
 
     def _finish(self) -> SessionResult:
+        self._samples.publish()
         for text in self._dispatcher.finish():
             self._session.on_event(Warned(text))
         trials, stop = self._state.trials, self._stop

@@ -12,6 +12,7 @@ from loop.core.records import TrialRecord
 from loop.core.samples import SampleRecord, SampleRegister, are_told_of
 from loop.execution.campaign_state import CampaignState
 from loop.execution.holds import Held, PossibleJob
+from loop.storage.shared_positions import occupied, shared_positions
 
 
 class SampleTracker:
@@ -25,6 +26,10 @@ class SampleTracker:
         self._state = state
         self._made_of: list[object] = []
         self._register = SampleRegister({}, (), (), ())
+        rules = state.file_campaign.rules
+        shared = rules is not None and bool(rules.positions) and not rules.is_simulated
+        self._shared = shared_positions(state.file_campaign, state.store.campaign()) if shared else None
+        self._seen: object = None
 
     def now(self) -> SampleRegister:
         """Return the samples as they are now; it is asked for each possible job, and made anew after a change."""
@@ -35,6 +40,46 @@ class SampleTracker:
             self._register = SampleRegister(steps, trials, self._state.store.sample_uses(), journal)
             self._made_of = made_of
         return self._register
+
+    def publish(self) -> None:
+        """Let other campaigns on the lab file know where the samples lie."""
+        if self._shared is not None:
+            self._shared.publish(occupied(self.now(), self._positions))
+
+    def claim(self, step: StepConfig, trials: Sequence[TrialRecord]) -> bool:
+        """Return whether the positions that a step needs are still free for some trials, and keep them from others.
+
+        They are this campaign's from then on, until ``publish`` says anew where its samples lie.
+        """
+        if self._shared is None or not step.sample.positions:
+            return True
+        with self._shared.alone():
+            if len(self.with_room(step, list(trials))) < len(trials):
+                return False
+            own = occupied(self.now(), self._positions)
+            coming = [self.of_job(trial, step) for trial in trials]
+            needed = {name: [*own.get(name, ()), *coming] for name in step.sample.positions}
+            self._shared.publish({**own, **{name: list(dict.fromkeys(ids)) for name, ids in needed.items()}})
+        return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether other campaigns have moved samples since a job was held; told once."""
+        behind = self._shared is not None and self._seen is not None and self._seen != self._shared.state
+        self._seen = None if behind else self._seen
+        return behind
+
+    @property
+    def _positions(self) -> Sequence[str]:
+        rules = self._state.file_campaign.rules
+        return () if rules is None else tuple(rules.positions)
+
+    def _of_others(self, name: str) -> Sequence[str]:
+        """Return the samples of other campaigns at a position, for people."""
+        if self._shared is None:
+            return ()
+        self._seen = self._shared.state
+        return self._shared.others().get(name, ())
 
     @property
     def _told(self) -> bool:
@@ -70,7 +115,7 @@ class SampleTracker:
         """Return how many more samples a position takes beside others."""
         rules = self._state.campaign.rules
         capacity = None if rules is None or name not in rules.positions else rules.positions[name].capacity
-        return math.inf if capacity is None else capacity - len(others)
+        return math.inf if capacity is None else capacity - len(others) - len(self._of_others(name))
 
     def hold(self, job: PossibleJob) -> Held | None:
         """Return why a job may not begin as far as its sample goes, or the places that this needs; None if it may."""
@@ -90,8 +135,9 @@ class SampleTracker:
         others = [one for one in samples.at(name) if own is None or one.id != own.id]
         if self._room(name, others) >= 1:
             return None
-        shown = ", ".join(one.id for one in others[:3]) + (", ..." if len(others) > 3 else "")
-        word = "sample" if len(others) == 1 else "samples"
+        there = [*(one.id for one in others), *self._of_others(name)]
+        shown = ", ".join(there[:3]) + (", ..." if len(there) > 3 else "")
+        word = "sample" if len(there) == 1 else "samples"
         moves = tuple((f"sample move {one.id} POSITION", f"sample {one.id} was taken elsewhere") for one in others[:3])
         return Held(f"{name} is full: {word} {shown}", asks=not any(one.under_way for one in others), ways=moves)
 
