@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from campaigns.errors import StoreError
+from campaigns.load import load_campaign
+from campaigns.user_code.module_files import open_folder
+from loop.core.events import Event
+from loop.core.records import TrialRecord
+from loop.execution.options import RunOptions
+from loop.execution.session import CampaignResources
+from loop.execution.shared_lab.lab_process import run_lab
 from loop.execution.shared_lab.socket_file import is_served
+from loop.planning.planner import Planner
+from loop.planning.pool_data import build_encoder
+from loop.run import conduct
 from loop.storage.artefacts import WAITS
 from loop.storage.reader import Reader
 from tests.forks import Program, athanor
@@ -152,6 +163,27 @@ class SharedLab:
             return str(self.stored(campaign).artefacts(WAITS).get("oven", {}).get("reason", ""))
         except StoreError:  # there is none yet
             return ""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[None]:
+    """Serve the lab file of a folder, in this process."""
+    stop, abort = threading.Event(), threading.Event()
+    process = threading.Thread(target=run_lab, args=(folder / "lab.yaml", lambda _: None, stop, abort))
+    process.start()
+    until(lambda: is_served(folder / "lab.yaml"))
+    yield
+    abort.set()
+    process.join()
+
+
+def conducted(file: Path, on_event: Callable[[Event], None] = lambda _: None) -> tuple[TrialRecord, ...]:
+    """Run the campaign of a file to its end, in this process; return its trials."""
+    campaign = load_campaign(file)
+    open_folder(file.parent)
+    parts = CampaignResources(campaign, None, Planner(campaign, build_encoder(campaign, None), ()))
+    options = RunOptions(f"sqlite:///{file.with_suffix('.db')}", file.read_text(encoding="utf-8"))
+    return conduct(parts, options, on_event).trials
 
 
 def until(holds: Callable[[], object]) -> None:

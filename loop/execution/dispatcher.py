@@ -394,7 +394,7 @@ class Dispatcher:
             records = self._noted(numbers, records)
         job = self.orders.job(trials, step, records)
         self.safety.begins(station)
-        self.reserved.begins(station)
+        self.reserved.begins(station, job.token)
         if (asked := asked_of_person(step, job, self.instruments[station])) is not None:
             before = self._store.artefacts(ASKED, job.token).get(job.token, asked)
             self._store.keep(ASKED, job.token, {**asked, "since": before["since"]})

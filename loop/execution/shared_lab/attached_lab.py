@@ -36,13 +36,13 @@ class AttachedStations:
     Args:
         link: to the lab process.
         lab_file: its lab file.
-        own: stations that are not shared: people, whom each campaign asks by itself.
+        people: the manual stations: each campaign asks them by itself, when it has them.
     """
 
     shared = True
 
-    def __init__(self, link: CampaignLink, lab_file: Path, own: Collection[str]) -> None:
-        self._link, self._lab_file, self._own = link, lab_file, own
+    def __init__(self, link: CampaignLink, lab_file: Path, people: Collection[str]) -> None:
+        self._link, self._lab_file, self._people = link, lab_file, people
         self._in_use: set[str] = set()
         self._released: dict[str, int] = {}  # station to the number of the message by which it was given back
         self.woken: Callable[[], None] = lambda: None
@@ -51,8 +51,6 @@ class AttachedStations:
 
     def why_not(self, station: str, tokens: Collection[str]) -> str:
         """Return why a job may not begin at a station; see ``ReservedStations``."""
-        if station in self._own:
-            return ""
         if (standing := self._link.standing) is None:
             return absent_text(self._lab_file)
         if station in self._in_use:
@@ -71,10 +69,11 @@ class AttachedStations:
         """Return whether the result of a station's job is still to be taken, so that no other job may begin there."""
         return station in self._in_use
 
-    def begins(self, station: str) -> None:
-        """Take note that a job is handed to a station."""
-        if station not in self._own:
-            self._in_use.add(station)
+    def begins(self, station: str, token: str) -> None:
+        """Take note that a job is handed to a station; of what people are asked, nobody else tells the lab process."""
+        self._in_use.add(station)
+        if station in self._people:
+            self._link.send("begin", station, token)
 
     def keeps(self, station: str) -> None:
         """Keep a station for a job that is late; it is given back when nobody waits for that any more."""
@@ -82,9 +81,8 @@ class AttachedStations:
 
     def ends(self, station: str) -> None:
         """Give a station back, as the result of its job is there."""
-        if station not in self._own:
-            self._in_use.discard(station)
-            self._released[station] = self._link.send("release", station)
+        self._in_use.discard(station)
+        self._released[station] = self._link.send("release", station)
 
     def request(self, stations: Collection[str], following: Collection[str], tokens: Collection[str]) -> bool:
         """Ask for stations, and for no others; see ``ReservedStations``."""
@@ -96,7 +94,6 @@ class AttachedStations:
             if token and token not in tokens and station not in self._in_use and self._is_known(standing, station):
                 self.ends(station)  # its job was settled while the lab process was away
         before = {one for one in stations if not self.why_not(one, tokens)}
-        stations = [one for one in stations if one not in self._own]
         self._asking = True
         wanted = (*stations, *self._in_use)  # of a job that was handed on the lab process may not know yet
         self._link.await_taken(self._link.send("request", wanted, tuple(following)), _ASKING)

@@ -160,7 +160,10 @@ class SharedFloor:
         owned.callback(self._safety.close)
         self._stations = {name: self._station(guarded) for name, guarded in self._safety.guarded.items()}
         reservations = (self._safety, self._reservations)
-        self.service = LabService(fingerprint(rules.path), self._stations, self._missing.why, *reservations, tell)
+        people = [name for name, config in rules.stations.items() if config.kind == MANUAL]
+        self.service = LabService(
+            fingerprint(rules.path), self._stations, self._missing.why, people, *reservations, tell
+        )
         self._safety.watch(self._stations)
 
     def admit(self) -> None:

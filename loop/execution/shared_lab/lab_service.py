@@ -6,12 +6,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from campaigns.errors import LabError, NoAnswerError
+from campaigns.errors import LabError, NoAnswerError, NotReservedError
 from instruments.devices.answer_line import AnswerLine
 from loop.core.formatting import counted
 from loop.execution.lab_safety import LabSafety
@@ -55,6 +55,7 @@ class LabService:
         fingerprint: of the lab file, as it was read.
         stations: name to station, of those that answer; more may come.
         missing: station to why it does not answer yet.
+        people: the manual stations, which have no instrument here.
         safety: watches the laboratory.
         reservations: say which campaign has which station.
         tell: told what happens, from any thread.
@@ -65,11 +66,13 @@ class LabService:
         fingerprint: str,
         stations: Mapping[str, SharedStation],
         missing: Mapping[str, str],
+        people: Collection[str],
         safety: LabSafety,
         reservations: Reservations,
         tell: Callable[[str], None],
     ) -> None:
         self._fingerprint, self._stations, self._missing = fingerprint, dict[str, SharedStation](), missing
+        self._people = people
         self._safety, self._reservations, self._tell = safety, reservations, tell
         self._campaigns: dict[str, CampaignLine] = {}
         self._joining = threading.Lock()
@@ -135,19 +138,21 @@ class LabService:
                 tuple(names[one] for one in self._reservations.queue(name)),
                 {one.name: one.used[name] for one in accounts.values() if name in one.used},
             )
-            for name in dict.fromkeys((*self._stations, *self._missing))
+            for name in dict.fromkeys((*self._stations, *self._missing, *self._people))
         }
         members = {one.name: (one.claim, one.here) for one in accounts.values()}
         return SharedLabStatus(os.getpid(), stations, members, self._reservations.closing)
 
     def _doing(self, name: str) -> str:
+        if name in self._people:
+            return "waits for an answer" if self._reservations.token(name) else "idle"
         if name not in self._stations:
             return f"looked for: {self._missing.get(name, 'it comes just now')}"
         return self._safety.held(name) or self._stations[name].guarded.instrument.progress()
 
     def _is_over(self, station: str, token: str) -> bool:
         if station not in self._stations:
-            return False  # nobody can tell
+            return station in self._people  # of an instrument that does not answer, nobody can tell
         return station not in self._found_again and not self._stations[station].is_at(token)
 
     def _abort(self, campaign: str, station: str, reason: str) -> bool:
@@ -225,8 +230,12 @@ class LabService:
         match name, values:
             case "request", (tuple() as stations, tuple() as following):
                 self._reservations.request(campaign, stations, following, time.monotonic())
-            case "release", (str() as station,) if station in self._stations:
-                over = not self._stations[station].is_at(self._reservations.token(station))
+            case "begin", (str() as station, str() as token) if station in self._people:
+                with suppress(NotReservedError):  # it was given to another one meanwhile, and the campaign is told so
+                    self._reservations.begin(campaign, station, token)
+            case "release", (str() as station,):
+                at = self._stations[station].is_at if station in self._stations else lambda _: False
+                over = not at(self._reservations.token(station))
                 self._reservations.release(campaign, station, time.monotonic(), over=over)
             case "settle", (str() as station,):
                 self._safety.settle(station)
@@ -241,6 +250,7 @@ class LabService:
     def _standing(self, campaign: str, there: CampaignLine) -> Standing:
         taken, reservations = there.taken, self._reservations
         has = {station: reservations.token(station) for station in reservations.stations_of(campaign)}
-        waits = {name: why for name in self._stations if name not in has and (why := reservations.why(name))}
+        shared = (*self._stations, *self._people)
+        waits = {name: why for name in shared if name not in has and (why := reservations.why(name))}
         trips = {name: one.guarded.guard.trips for name, one in self._stations.items()}
         return Standing(taken, has, waits, self._safety.closed, self._safety.unsafe_stations, trips)

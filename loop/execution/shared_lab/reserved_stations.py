@@ -28,7 +28,7 @@ class ReservedStations(Protocol):
     def in_use(self, station: str) -> bool:
         """Return whether the result of a station's job is still to be taken, so that no other job may begin there."""
 
-    def begins(self, station: str) -> None:
+    def begins(self, station: str, token: str) -> None:
         """Take note that a job is handed to a station."""
 
     def keeps(self, station: str) -> None:
@@ -67,7 +67,7 @@ class OwnStations:
         """Return no: a station is this campaign's, and free once its job has ended."""
         return False
 
-    def begins(self, station: str) -> None:
+    def begins(self, station: str, token: str) -> None:
         """Do nothing."""
 
     def keeps(self, station: str) -> None:

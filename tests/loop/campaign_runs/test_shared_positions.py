@@ -8,20 +8,13 @@ from pathlib import Path
 import pytest
 
 from campaigns.errors import LabError, StoreError
-from campaigns.load import load_campaign
-from campaigns.user_code.module_files import open_folder
 from campaigns.values import TrialState
 from loop.cli.sample_orders import move_sample
 from loop.core.records import TrialRecord
-from loop.execution.options import RunOptions
-from loop.execution.session import CampaignResources
-from loop.planning.planner import Planner
-from loop.planning.pool_data import build_encoder
-from loop.run import conduct
 from loop.storage.artefacts import WAITS
 from loop.storage.reader import Reader
 from loop.storage.shared_positions import SharedPositions
-from tests.shared_labs import CAMPAIGN, LAB, OVEN, until
+from tests.shared_labs import CAMPAIGN, LAB, OVEN, conducted, until
 
 POSITIONS = "positions:\n  tray: {capacity: 1}\n  shelf: {}\n"
 
@@ -38,10 +31,7 @@ def run(folder: Path, name: str) -> tuple[TrialRecord, ...]:
     text = CAMPAIGN.replace("NAME", name).replace("timeout: 1 min", "timeout: 1 min\n    sample: {at: tray}")
     file = folder / f"{name}.yaml"
     file.write_text(text.replace("trials: 3", "trials: 1"), encoding="utf-8")
-    campaign = load_campaign(file)
-    open_folder(folder)
-    parts = CampaignResources(campaign, None, Planner(campaign, build_encoder(campaign, None), ()))
-    return conduct(parts, RunOptions(f"sqlite:///{folder / name}.db", file.read_text()), lambda _: None).trials
+    return conducted(file)
 
 
 def waits(folder: Path, name: str) -> str:

@@ -183,7 +183,7 @@ def test_a_late_job_keeps_its_station_until_nobody_waits_for_it_any_more(glass: 
     assert not stations.in_use("oven")
     stations.request(["oven"], [], [])
     until(lambda: glass.has("oven"))
-    stations.begins("oven")
+    stations.begins("oven", "1-heat-1")
     assert stations.in_use("oven")
     glass.start("oven", "6-heat-1", temperature=300.0)
     until(lambda: glass.link.standing is not None and glass.link.standing.has["oven"] == "6-heat-1")

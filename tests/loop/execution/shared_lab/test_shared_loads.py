@@ -8,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.load import load_campaign
 from campaigns.values import TrialState
 from loop.core.records import TrialRecord
-from loop.execution.options import RunOptions
-from loop.execution.session import CampaignResources
-from loop.execution.shared_lab.lab_process import run_lab
-from loop.execution.shared_lab.socket_file import is_served
-from loop.planning.planner import Planner
-from loop.planning.pool_data import build_encoder
-from loop.run import conduct
-from tests.shared_labs import until
+from tests.shared_labs import conducted, served
 
 pytestmark = pytest.mark.slow
 
@@ -107,22 +99,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """The folder of a lab file that a lab process in this process serves."""
     (tmp_path / "lab.yaml").write_text(LAB, encoding="utf-8")
     (tmp_path / "tray_here.py").write_text(TRAY, encoding="utf-8")
-    stop, abort = threading.Event(), threading.Event()
-    process = threading.Thread(target=run_lab, args=(tmp_path / "lab.yaml", lambda _: None, stop, abort))
-    process.start()
-    until(lambda: is_served(tmp_path / "lab.yaml"))
-    yield tmp_path
-    abort.set()
-    process.join()
+    with served(tmp_path):
+        yield tmp_path
 
 
 def trials_of(folder: Path, name: str) -> tuple[TrialRecord, ...]:
     """Return the trials of a campaign that is run to its end."""
     file = folder / f"{name}.yaml"
     file.write_text(CAMPAIGN.replace("NAME", name), encoding="utf-8")
-    campaign = load_campaign(file)
-    parts = CampaignResources(campaign, None, Planner(campaign, build_encoder(campaign, None), ()))
-    return conduct(parts, RunOptions(f"sqlite:///{folder / name}.db", file.read_text()), lambda _: None).trials
+    return conducted(file)
 
 
 def test_campaigns_fill_the_loads_of_a_shared_station(folder: Path) -> None:
