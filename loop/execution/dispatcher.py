@@ -250,6 +250,10 @@ class Dispatcher:
         """Return why a job may not begin now at a station that could do it; None if it may."""
         return self.own_hold(job) or self._last_hold(job)
 
+    def is_given(self, station: str) -> bool:
+        """Return whether a job that is none of a trial may begin at a station, as far as others share it."""
+        return not self.reserved.in_use(station) and not self.reserved.why_not(station, ())
+
     def own_hold(self, job: PossibleJob) -> Held | None:
         """Return why a job may not begin now even if its station were given to this campaign; None if it may."""
         return first_hold(self.holds, job)
@@ -291,7 +295,8 @@ class Dispatcher:
         """
         jobs = [job for job in jobs if self.usable(job.station)]
         following = {job.station for job in (*jobs, *later) if self._busy(job.station)}
-        free = (job for job in jobs if job.station not in following and self.own_hold(job) is None)
+        held = ((job, self.own_hold(job)) for job in jobs if job.station not in following)
+        free = (job for job, why in held if why is None or why.measures)
         return self.reserved.request({job.station for job in free}, following, {*tokens, *self.late.tokens})
 
     def wake_at(self, when: float) -> None:
@@ -338,7 +343,9 @@ class Dispatcher:
 
     def waiting(self, step: StepConfig, trial: TrialRecord) -> bool:
         """Return whether a trial waits for a station that is held now, and may do its step later."""
-        usable = filter(self.usable, self.choices(step, trial))
+        usable = list(filter(self.usable, self.choices(step, trial)))
+        if self.reserved.shared and usable:
+            return True  # it may have been given, or have become free, since it was asked for
         return any(self.hold(PossibleJob(trial, step, station)) is not None for station in usable)
 
     def rest(self, station: str, woken: Callable[[], None]) -> float:
@@ -417,6 +424,7 @@ class Dispatcher:
     ) -> None:
         """Have a station measure its standard, given the token of the job and the name of the sample."""
         self.safety.begins(station)
+        self.reserved.begins(station, names[0])
         self._stations[station].submit(self.orders.standard(station, step, names), done)
 
     def standard_data(self, token: str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -456,8 +464,8 @@ class Dispatcher:
                 self._documents.take(self.instruments[station], result.job.token)
         if result.fate is Fate.UNDER_WAY:
             self.reserved.keeps(station)
-        elif result.fate is not Fate.NEVER_BEGAN or not result.job.adopt:  # else the same attempt begins at once
-            self.reserved.ends(station)
+        elif result.job.trial != NO_TRIAL and (result.fate is not Fate.NEVER_BEGAN or not result.job.adopt):
+            self.reserved.ends(station)  # else the same attempt begins at once, or the standard is noted first
         if result.refused:
             return False
         if result.busy and not self._stays_occupied(station, result):

@@ -33,12 +33,14 @@ class Held:
         ends: lab time in s at which it is over by itself; None where something else ends it, and wakes the session.
         asks: whether people have to do something about it.
         ways: commands that people may answer with, without file and reason, each with what comes of it.
+        measures: whether the station itself ends it by a job, for which it is asked for where others share it.
     """
 
     reason: str
     ends: float | None = None
     asks: bool = False
     ways: tuple[tuple[str, str], ...] = ()
+    measures: bool = False
 
 
 Hold = Callable[[PossibleJob], Held | None]

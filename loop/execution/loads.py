@@ -53,15 +53,16 @@ class Loads:
         free = station in dispatcher.choices(step, trial) and dispatcher.own_hold(job) is None
         return free and dispatcher.orders.program(trial, step, station) == program
 
-    def wants(self, job: PossibleJob, others: Sequence[TrialRecord]) -> bool:
+    def wants(self, job: PossibleJob, others: Sequence[TrialRecord], *, closing: bool) -> bool:
         """Return whether a station could be used at once that is not given yet: its load is full, or need not wait.
 
         Args:
             job: begins the load.
             others: that wait for the same step.
+            closing: whether nothing more can be proposed now.
         """
         load = self.gather(job.trial, job.step, job.station, others)
-        return bool(load) and self.may_begin(load, job.step, job.station, closing=True)
+        return bool(load) and self.may_begin(load, job.step, job.station, closing=closing)
 
     def may_begin(self, load: Sequence[TrialRecord], step: StepConfig, station: str, *, closing: bool) -> bool:
         """Return whether a load begins now: it is full, or nothing that fits can come, or not in time.

@@ -71,7 +71,7 @@ class Manager:
         self._stop = StopMonitor(session, self._state)
         self._samples = samples = SampleTracker(self._state)
         self._stock = StockKeeper(parts.campaign)
-        self._state.on_read = self._stock.settle
+        self._state.on_read = self._take_note
         dispatcher.sample_of = samples.of_job
         dispatcher.with_room = lambda step, trials: self._stock.with_enough(step, samples.with_room(step, trials))
         dispatcher.holds += [samples.hold, self._stock.hold]
@@ -140,6 +140,11 @@ class Manager:
         while self._planning.busy:
             self._take_planned(wait=True)
 
+    def _take_note(self, trial: TrialRecord) -> None:
+        """Let all campaigns on the lab file know what the jobs of a trial have used, and that stations had them."""
+        self._stock.settle(trial)
+        self._standards.settle(trial)
+
     def _check_kept(self) -> None:
         """End the session with an error where a trial waits for a station that is not usable any more."""
         for trial in self._state.open:
@@ -157,7 +162,7 @@ class Manager:
         """Go on with what an earlier session has left: adopt, repeat what never began, finish what was acquired."""
         self._orders.begin()
         for trial in self._state.trials:
-            self._stock.settle(trial)
+            self._take_note(trial)
         self._completion.retrain()
         self._completion.review()
         self._withdraw(outside_space(self._state.open, self._state.campaign.space))
@@ -289,7 +294,9 @@ class Manager:
 
     def _wants(self, job: PossibleJob) -> bool:
         """Return whether a station that others share is asked for now: a load that waits for samples asks for none."""
-        return not self._dispatcher.orders.takes_loads(job.station) or self._loads.wants(job, self._awaiting(job.step))
+        if not self._dispatcher.orders.takes_loads(job.station):
+            return True
+        return self._loads.wants(job, self._awaiting(job.step), closing=not self._planning.busy)
 
     def _compute(self) -> bool:
         """Compute what a trial waits for that no station is needed for."""
@@ -345,6 +352,7 @@ class Manager:
             self._stop.stop_at_once(self._dispatcher.safety.emergency)
         if not self._stop.noticed():
             changed = bool(news) or self._state.is_behind or self._stock.is_behind or self._samples.is_behind
+            changed = changed or self._standards.is_behind
             return changed or (not self._steps.busy and self._stop.overdue)
         if self._stop.aborted:
             self._dispatcher.abort(INTERRUPTED)

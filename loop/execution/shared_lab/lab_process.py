@@ -118,17 +118,7 @@ def _shared(rules: LabFileConfig, file: Path) -> CustomLabConfig | RealLabConfig
             "there is nothing to share; run the campaigns side by side, or use kind: real"
         )
         raise CampaignError([Problem("lab.kind", message)], str(file))
-    if problems := list(_not_shared(rules)):
-        raise CampaignError(problems, str(file))
     return rules.lab
-
-
-def _not_shared(rules: LabFileConfig) -> Iterator[Problem]:
-    """Yield what a lab process cannot do for campaigns."""
-    for name, station in rules.stations.items():
-        if station.standard is not None:
-            message = "a lab process measures no standards; remove standard to share the laboratory"
-            yield Problem(f"stations.{name}.standard", message)
 
 
 class SharedFloor:

@@ -21,8 +21,8 @@ POSITIONS = "positions:\n  tray: {capacity: 1}\n  shelf: {}\n"
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
-    (tmp_path / "oven.py").write_text(OVEN, encoding="utf-8")
-    (tmp_path / "lab.yaml").write_text(LAB + POSITIONS, encoding="utf-8")
+    (tmp_path / "oven_with_tray.py").write_text(OVEN, encoding="utf-8")
+    (tmp_path / "lab.yaml").write_text(LAB.replace('"oven:', '"oven_with_tray:') + POSITIONS, encoding="utf-8")
     return tmp_path
 
 
