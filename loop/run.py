@@ -39,7 +39,7 @@ from loop.planning.shortlist import SpaceExhaustedError
 from loop.storage.artefacts import HISTORY
 from loop.storage.begun_jobs import BegunJobs
 from loop.storage.external_measurements import Measurements, news, read_history
-from loop.storage.lab_lock import LabLock
+from loop.storage.lab_lock import LabLock, shared_folder
 from loop.storage.pool_snapshot import SnapshotMaker, keeping_snapshots
 from loop.storage.prior_campaigns import keep_sources, of_pool, read_sources
 from loop.storage.reader import Reader, store_path
@@ -113,10 +113,10 @@ def _is_shared(campaign: Campaign) -> bool:
 
 
 def _begun_jobs(campaign: Campaign, store: Store) -> BegunJobs | None:
-    """Return what is known of all jobs that were begun on the laboratory; None where no lab file stands for it."""
-    if campaign.rules is None or campaign.rules.is_simulated:
-        return None
-    return BegunJobs(campaign.rules.path, store.path)
+    """Return what is known of the jobs that were begun on the laboratory; None of a simulated one: it has a ledger."""
+    if campaign.rules is not None and not campaign.rules.is_simulated:
+        return BegunJobs(shared_folder(campaign.rules.path), store.path)
+    return BegunJobs(lab_folder(store.path), store.path) if campaign.lab.kind in ("real", "custom") else None
 
 
 def _sole_driver(campaign: Campaign) -> AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""Which jobs campaigns on a lab file have begun, for which store: both of two copies of it may be gone on with."""
+"""Which jobs campaigns have begun on a laboratory, for which store: who asks may have lost it, or have a copy of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from campaigns.errors import LabError, StoreError
 from loop.core.formatting import counted, date_time
 from loop.storage.artefacts import RESTORED
 from loop.storage.connections import connect_reading, is_empty
-from loop.storage.lab_lock import shared_folder
+from loop.storage.damage import advice
 
 _NAME = "begun.jsonl"
 
@@ -37,18 +37,18 @@ class BegunJob:
 
 
 class BegunJobs:
-    """The jobs that campaigns have begun on a laboratory, in a file in the folder beside its lab file.
+    """The jobs that campaigns have begun on a laboratory, in a file of a folder beside its lab file, or else the store.
 
     A line is written before an instrument is told, and not synced: after a power failure the last lines may be missing,
     which matter only where a copy of a store is gone on with.
 
     Args:
-        lab_file: of the laboratory.
+        folder: that folder.
         store: of the campaign that asks.
     """
 
-    def __init__(self, lab_file: Path, store: Path) -> None:
-        self._file, self._store = shared_folder(lab_file) / _NAME, store.resolve()
+    def __init__(self, folder: Path, store: Path) -> None:
+        self._file, self._store = folder / _NAME, store.resolve()
         self.elsewhere: frozenset[str] = frozenset()
         """Tokens of attempts that were begun for another copy of the store, which this one does not hold."""
 
@@ -56,12 +56,16 @@ class BegunJobs:
         """Check that the store holds all that its campaign has begun here; return what people have to know of it.
 
         Raises:
-            StoreError: another copy of it has been gone on with, and nobody has said that this one counts.
+            StoreError: it holds nothing although jobs were begun for it; or another copy of it has been gone on with,
+                and nobody has said that this one counts.
             LabError: the file cannot be read.
         """
         if is_empty(self._store):
             return ""
         created, tokens, restored = self._held()
+        if created is None:
+            self._check_new()
+            return ""
         found = [one for one in self._lines() if one.campaign == created and one.token not in tokens]
         self.elsewhere = frozenset(one.token for one in found)
         if not found:
@@ -72,6 +76,15 @@ class BegunJobs:
             f"{_told(found)}; this store is an earlier copy, brought back since. Steps of its own trials among them "
             "are not repeated; numbers of later trials are used again, for other samples: mark the old ones"
         )
+
+    def _check_new(self) -> None:
+        """Check that nothing was begun for a store that holds nothing."""
+        if lost := [one for one in self._lines() if one.store == str(self._store)]:
+            raise StoreError(
+                f"{self._store} holds nothing, but {self._file} knows {counted(len(lost), 'job')} that were begun for "
+                f"it. A new campaign would repeat those experiments: {advice(self._store)}. To begin afresh on "
+                "purpose, name another store ('athanor run FILE --store sqlite:///NEW.db')"
+            )
 
     def note(self, campaign: float, tokens: Iterable[str], trials: Iterable[int], wall: float) -> None:
         """Write down which attempts are about to begin.

@@ -141,7 +141,7 @@ class Reader:
             steps = session.exec(select(StepRow).where(StepRow.trial == number)).all()
             loads = {row.token: row for row in self._rows(session, LoadRow, number)} if steps else {}
             findings = self._rows(session, FindingRow, number)
-            outliers = self._rows(session, OutlierRow, number) if row.ended else []
+            outliers = self._rows(session, OutlierRow, number)
         reason = outliers[0].reason if outliers else ""
         regret = self.artefacts(REGRET, str(number)).get(str(number)) if row.ended else None
         return trial_record(row, list(steps), loads, findings[0] if findings else None, reason, regret)

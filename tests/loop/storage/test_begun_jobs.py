@@ -11,6 +11,7 @@ from campaigns.errors import LabError, StoreError
 from loop.storage.backup import back_up, restore_backup
 from loop.storage.begun_jobs import BegunJobs
 from loop.storage.reader import Reader
+from loop.storage.store import Store
 from tests.stores import fill
 
 
@@ -22,11 +23,11 @@ def store(tmp_path: Path) -> Path:
 def note(store: Path, *tokens: str, wall: float) -> None:
     """Have the laboratory remember attempts at trials 7, 8 and so on for a store."""
     created = Reader(f"sqlite:///{store}").campaign().created
-    BegunJobs(store.with_name("lab.yaml"), store).note(created, tokens, range(7, 7 + len(tokens)), wall)
+    BegunJobs(store.with_name("lab.lab"), store).note(created, tokens, range(7, 7 + len(tokens)), wall)
 
 
 def begun(store: Path) -> BegunJobs:
-    return BegunJobs(store.with_name("lab.yaml"), store)
+    return BegunJobs(store.with_name("lab.lab"), store)
 
 
 def test_what_the_store_holds_and_what_is_of_other_campaigns_says_nothing(store: Path) -> None:
@@ -68,3 +69,18 @@ def test_what_cannot_be_written_down_is_not_begun(store: Path) -> None:
     (store.with_name("lab.lab") / "begun.jsonl").mkdir(parents=True)
     with pytest.raises(LabError, match=r"cannot be written: .*; nothing was moved"):
         note(store, "a", wall=1e9)
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_a_store_that_lost_what_was_begun_for_it_is_not_begun_anew(store: Path, how: str) -> None:
+    note(store, "a", "b", wall=1e9)
+    store.unlink()
+    if how == "empty":
+        store.touch()
+    anew = Store(f"sqlite:///{store}")
+    with pytest.raises(
+        StoreError, match=r"holds nothing, but .*begun.jsonl knows 2 jobs .*would repeat.*athanor restore"
+    ):
+        begun(store).check()
+    anew.close("")
+    assert begun(store.with_name("other.db")).check() == ""
