@@ -34,6 +34,7 @@ from instruments.limits import Limits
 from loop.validation.analysis_facts import PLAIN_READINGS, read_analysis
 from loop.validation.calendar_checks import calendar_problems
 from loop.validation.limit_checks import RecordedLimits, missing_settings, misstated, outside_limits
+from loop.validation.machine_lab import past_machine_lab
 from loop.validation.manual_checks import manual_facts, unsimulated
 from loop.validation.safety_checks import rule_problems, unstoppable
 from loop.validation.sample_notes import sample_notes
@@ -91,6 +92,7 @@ def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[st
     stated = {name: _stated(name, place) for name, place in places.items() if place.known is not None}
     told = {name: place.known for name, place in places.items() if place.known is not None}
     problems = [
+        *past_machine_lab(campaign),
         *misstated(campaign, stated),
         *outside_limits(campaign, stated),
         *missing_settings(campaign, {n: p.known for n, p in places.items() if p.known is not None}),
