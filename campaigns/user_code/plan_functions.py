@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import griffe
 
 from campaigns.errors import suggestion
+from campaigns.user_code.annotations import Given, is_whole, taken
 from campaigns.user_code.definitions import Definition
+from campaigns.user_code.dotted_paths import BY_THE_WAY
 from campaigns.user_code.module_files import Origin
 
-_TEXT, _NUMBERS = "str", ("float", "int")
 _PLAN_MODULES = ("bluesky.plan_stubs", "bluesky.plans")
 _VARIADIC = (griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword)
 
@@ -26,15 +27,24 @@ def no_plan(definition: Definition, given: Mapping[str, object]) -> str:
     function = definition.found
     if not isinstance(function, griffe.Function):
         return "is a class; needed: a generator function of Bluesky messages (MsgGenerator)"
+    if "async" in function.labels:
+        return "is async, and Bluesky awaits no plan; write 'def', and 'yield from bps.wait_for([...])' where it waits"
     if definition.module.origin is not Origin.OWN and "MsgGenerator" not in str(function.returns):
         return f"is a function of {definition.module.name} that does not say that it returns a MsgGenerator"
     if definition.module.origin is Origin.OWN and (why := _no_messages(definition)):
         return why
     wrapped = bool(function.decorators)
-    return "" if wrapped and not list(function.parameters) else _arguments(function, given)
+    return "" if wrapped and not list(function.parameters) else _arguments(definition, function, given)
 
 
-def _arguments(function: griffe.Function, given: Mapping[str, object]) -> str:
+def whole_arguments(definition: Definition) -> list[str]:
+    """Return the arguments of a plan that take whole numbers alone."""
+    function = definition.found
+    parameters = function.parameters if isinstance(function, griffe.Function) else ()
+    return [one.name for one in parameters if is_whole(str(one.annotation or ""))]
+
+
+def _arguments(definition: Definition, function: griffe.Function, given: Mapping[str, object]) -> str:
     takes = {p.name: p for p in function.parameters if p.kind not in _VARIADIC}
     anything = any(p.kind is griffe.ParameterKind.var_keyword for p in function.parameters)
     for name, parameter in takes.items():
@@ -42,23 +52,36 @@ def _arguments(function: griffe.Function, given: Mapping[str, object]) -> str:
             advice = f"add it to setpoints or devices{suggestion(name, given)}"
             return f"needs {name}, which nothing gives; {advice}; given: {', '.join(given)}"
     for name, setpoint in given.items():
-        if setpoint is None:
-            continue
-        if name not in takes and not anything:
+        if setpoint is not None and name not in takes and not anything:
             return f"takes no {name}{suggestion(name, takes)}; it takes {', '.join(takes) or 'nothing'}"
-        said = str(takes[name].annotation or "") if name in takes else ""
-        is_text = bool(getattr(setpoint, "choices", ()))
-        if (said == _TEXT and not is_text) or (said in _NUMBERS and is_text):
-            return f"takes {name} as {said}, and the setpoint {name} is a {'text' if is_text else 'number'}"
+    own = definition.module.origin is Origin.OWN
+    module = ast.parse(definition.module.file.read_bytes()) if own else None
+    for name, parameter in takes.items():
+        if name in given and parameter.kind is griffe.ParameterKind.positional_only:
+            return f"takes {name} by position alone, and is given it by name; remove the '/' after it"
+        said = str(parameter.annotation or "")
+        if name in given and (what := _what(name, given[name])) not in taken(said, module):
+            of = "the setpoint " if given[name] is not None else ""
+            return f"takes {name} as {said}, and {of}{name} is a {what}"
     return ""
+
+
+def _what(name: str, setpoint: object) -> Given:
+    """Return what an argument is given: the value of a setpoint, what is given by the way, or a device."""
+    if setpoint is None:
+        return Given.TEXT if name in BY_THE_WAY else Given.DEVICE
+    return Given.TEXT if getattr(setpoint, "choices", ()) else Given.NUMBER
 
 
 def _no_messages(definition: Definition) -> str:
     """Return why a function gives no messages, or not all that it makes, as far as its source says; else empty."""
     tree = ast.parse(definition.module.file.read_bytes())
     for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == definition.name):
-        if not any(map(_gives, _inside(function))):
+        inner = list(_inside(function))
+        if not any(map(_gives, inner)):
             return "neither yields messages nor returns a plan; write 'yield from ...' in it"
+        if not _yields(function) and (useless := _useless([n for n in inner if isinstance(n, ast.Return)])):
+            return useless
         plans = _plan_modules(tree), {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and _yields(n)}
         for node in ast.walk(function):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _is_plan(node.value.func, *plans):
@@ -79,6 +102,24 @@ def _inside(function: ast.FunctionDef) -> Iterator[ast.AST]:
 
 def _gives(node: ast.AST) -> bool:
     return isinstance(node, ast.Yield | ast.YieldFrom) or (isinstance(node, ast.Return) and node.value is not None)
+
+
+def _useless(returns: Sequence[ast.Return]) -> str:
+    """Return that nothing of what a function returns can be a plan; empty where it can."""
+    values = [one.value for one in returns if one.value is not None]
+    if not all(map(_is_plain, values)):
+        return ""
+    shown = ast.unparse(values[0])
+    return f"returns {shown} in line {values[0].lineno}, which is no plan; write 'yield from ...' in it"
+
+
+def _is_plain(value: ast.expr) -> bool:
+    """Return whether an expression gives a plain value, and no messages."""
+    if isinstance(value, ast.List | ast.Tuple):
+        return all(map(_is_plain, value.elts))
+    if isinstance(value, ast.BinOp):
+        return _is_plain(value.left) and _is_plain(value.right)
+    return isinstance(value, ast.Constant | ast.JoinedStr | ast.Dict | ast.Set | ast.Compare | ast.Lambda | ast.UnaryOp)
 
 
 def _yields(function: ast.FunctionDef) -> bool:

@@ -85,6 +85,12 @@ class BoundSetpoint:
         """
         if not hasattr(self.moved, "set"):
             raise self._problem(f"{self.moved.name} cannot be set; name another part: signal")
+        if _several_axes(self.moved):
+            axes = ", ".join(_parts(self.moved))
+            raise self._problem(f"{self.moved.name} moves several axes at once; add signal: one of {axes}")
+        if several := _read_together(self.arrives):
+            message = f"what is read of {self.arrives.name} are {', '.join(several)}; add readback: the one that shows"
+            raise self._problem(f"{message} where it is")
         if self.choices:
             return
         try:
@@ -147,7 +153,7 @@ def _by_name(name: str, devices: Mapping[str, Any], where: str) -> Any:
         if name in _parts(device):
             return getattr(device, name)
     only = next(iter(devices.values()))
-    if len(devices) == 1 and hasattr(only, "set") and _is_axis(only):
+    if len(devices) == 1 and hasattr(only, "set") and not _several_axes(only):
         return only
     names = [*devices, *(part for one in devices.values() for part in _parts(one))]
     message = f"there is no {name}{suggestion(name, names)}; add signal: one of {', '.join(names)}"
@@ -160,9 +166,18 @@ def _parts(device: Any) -> list[str]:
     return [*getattr(device, "component_names", ()), *of_async]
 
 
-def _is_axis(device: Any) -> bool:
-    """Return whether a device is moved as a whole, and is no mere group of signals."""
-    return hasattr(device, "position") or not hasattr(device, "component_names")
+def _several_axes(device: Any) -> bool:
+    """Return whether a device takes a value for each of several axes, as the pseudo positioners of ophyd do."""
+    return hasattr(device, "PseudoPosition")
+
+
+def _read_together(device: Any) -> tuple[str, ...]:
+    """Return the readings of a device of which none is its position; empty where one is, as Bluesky looks for it."""
+    if hasattr(device, "locate") or not hasattr(device, "read_attrs"):
+        return ()
+    hinted = getattr(device, "hints", {}).get("fields", ())
+    read = tuple(hinted) or tuple(device.read_attrs)
+    return read if len(read) > 1 else ()
 
 
 def _part(path: str, devices: Mapping[str, Any], where: str) -> Any:

@@ -13,9 +13,10 @@ from campaigns.fidelity import all_steps
 from campaigns.laboratory import StationConfig
 from campaigns.setpoints import SetpointConfig
 from campaigns.user_code.definitions import Definition, define
-from campaigns.user_code.plain_devices import class_made, class_path
+from campaigns.user_code.plain_devices import class_made, class_names, class_of, class_path
+from campaigns.user_code.plan_functions import whole_arguments
 from instruments.built_in import InstrumentFacts, Setting
-from loop.validation.device_facts import component_classes, runs_jobs
+from loop.validation.device_facts import component_classes, component_names, parts_read, runs_jobs
 
 SIGNALS = ("ophyd.Signal", "ophyd.signal.Signal")
 _AXES = ("ophyd.sim.SynAxis",)
@@ -51,7 +52,9 @@ def plain_problems(campaign: Campaign, names: Iterable[str], folder: Path) -> It
         found = {key: define(one.device, folder) for key, one in station.bound.items()}
         for key, setpoint in station.setpoints.items() if station.plan is None else ():
             yield from _setpoint(f"stations.{name}.setpoints.{key}", (key, setpoint), found)
+            yield from _readback_part(f"stations.{name}.setpoints.{key}", setpoint, found)
         yield from _recipes(campaign, name)
+        yield from _whole_numbers(campaign, name, folder)
         for key, definition in found.items() if station.plan is not None else ():
             if runs_jobs(definition):
                 message = "is a JobInstrument, which does its jobs by itself; a plan needs plain devices"
@@ -82,9 +85,13 @@ def _setpoint(where: str, named: tuple[str, SetpointConfig], found: Mapping[str,
     else:
         home = next(iter(found.values()))
     path = class_path(home)
+    if not parts and (wrong := [*_as_a_whole(where, config, home)]):
+        yield from wrong
+        return
     if parts:
         components = component_classes(home if class_made(home) is None else class_made(home))
         if components is None:
+            yield from _unread(where, (config.signal or "", key), parts[0], found)
             if config.signal or path not in _AXES:
                 return
         elif parts[0] in components:
@@ -93,12 +100,85 @@ def _setpoint(where: str, named: tuple[str, SetpointConfig], found: Mapping[str,
                 yield Problem(f"{where}.signal", f"{parts[0]} is a plain ophyd Signal, so that there is no {parts[1]}")
             if len(parts) > 1:
                 return
-        elif config.signal or path not in _AXES:
+        elif not config.signal and len(found) == 1 and _is_moved(home):
+            path = ""
+            yield from _readback(where, config, home)
+        else:
             names = [*(found if len(found) > 1 else ()), *components]
             said = f"there is no {parts[0]}{suggestion(parts[0], names)}"
             yield Problem(where, f"{said}; add signal: one of {', '.join(names)}" if names else f"{said} to be set")
             return
     yield from _unstated(where, config, path)
+
+
+def _unread(where: str, named: tuple[str, str], part: str, found: Mapping[str, Definition]) -> Iterator[Problem]:
+    """Yield that devices whose parts cannot all be told have none of a setpoint's name, nor can be set themselves.
+
+    Args:
+        where: key path of the setpoint.
+        named: its signal, empty where none is named, and its name.
+        part: that is looked for.
+        found: name to device of the station.
+    """
+    signal, key = named
+    devices = list(found.values())
+    if signal:
+        devices = [found[signal.split(".")[0]]] if signal.split(".")[0] in found else devices[:1]
+    classes = [class_of(one) for one in devices]
+    names = [None if one is None else class_names(one) for one in classes]
+    if any(one is None or part in one for one in names):
+        return
+    if not signal and len(devices) == 1 and _is_moved(devices[0]):
+        return
+    keys = [f"{key}." if len(found) > 1 and not signal else "" for key in (found if len(devices) > 1 else (key,))]
+    parts = [f"{k}{name}" for k, one in zip(keys, classes, strict=True) if one for name in component_names(one)]
+    known = [*(found if len(found) > 1 and not signal else ()), *parts]
+    said = f"there is no {part if signal else key}{suggestion(part, known)}"
+    kinds = " and ".join(one.name for one in classes if one is not None)
+    what = "" if signal else f", and {kinds} cannot be set as a whole"
+    yield Problem(where, f"{said}{what}; add signal: one of {', '.join(known)}" if known else f"{said}{what}")
+
+
+def _is_moved(device: Definition, *, otherwise: bool = False) -> bool:
+    """Return whether a device is moved as a whole, to one value; ``otherwise`` where its source does not say that."""
+    made = class_of(device)
+    names = None if made is None else class_names(made)
+    return otherwise if names is None else "set" in names and "PseudoPosition" not in names
+
+
+def _as_a_whole(where: str, config: SetpointConfig, device: Definition) -> Iterator[Problem]:
+    """Yield that a device which a setpoint names cannot be set itself, or that none of its readings is its position."""
+    made = class_of(device)
+    if made is None or _is_moved(device, otherwise=True):
+        yield from _readback(where, config, device)
+        return
+    parts = component_names(made)
+    advice = f"; add signal: one of {', '.join(parts)}" if parts else ""
+    yield Problem(where, f"{made.name} cannot be set as a whole{advice}")
+
+
+def _readback_part(where: str, config: SetpointConfig, found: Mapping[str, Definition]) -> Iterator[Problem]:
+    """Yield that there is no such part as is to show where a device is."""
+    first, *rest = (config.readback or "").split(".")
+    if first in found:
+        home, first = found[first], rest[0] if rest else ""
+    else:
+        home = next(iter(found.values()))
+    made = class_of(home)
+    names = None if made is None else class_names(made)
+    if first and made is not None and names is not None and first not in names:
+        known = component_names(made)
+        message = f"{made.name} has no {first}{suggestion(first, known)}; allowed: {', '.join(known) or 'nothing'}"
+        yield Problem(f"{where}.readback", message)
+
+
+def _readback(where: str, config: SetpointConfig, device: Definition) -> Iterator[Problem]:
+    """Yield that a device moved as a whole has several readings, and nobody says which is its position."""
+    made = class_of(device)
+    read = [] if made is None or config.readback else parts_read(made)
+    if len(read) > 1:
+        message = f"what is read of {made.name if made else ''} are {', '.join(read)}; add readback: the one that shows"
+        yield Problem(where, f"{message} where it is")
 
 
 def _unstated(where: str, config: SetpointConfig, path: str) -> Iterator[Problem]:
@@ -121,3 +201,19 @@ def _recipes(campaign: Campaign, name: str) -> Iterator[Problem]:
                 allowed = f"allowed: {', '.join(known)}" if known else "it has none"
                 advice = f"add it to stations.{name}.setpoints: {{{key}: {{unit: ..., limits: [..., ...]}}}}"
                 yield Problem(f"{where}.recipe.{key}", f"{name} has no setpoint {key!r}; {allowed}; {advice}")
+
+
+def _whole_numbers(campaign: Campaign, name: str, folder: Path) -> Iterator[Problem]:
+    """Yield that a recipe gives a plan any number for an argument that takes whole numbers alone."""
+    path = campaign.stations[name].plan
+    whole = [] if path is None else whole_arguments(define(path, folder))
+    for where, step in all_steps(campaign.workflow, campaign.fidelities):
+        for key in whole if name in step.stations else ():
+            given = step.recipe.get(key)
+            named = str(given).removeprefix("$")
+            parameter = campaign.space.all_parameters.get(named) if isinstance(given, str) else None
+            if parameter is not None and parameter.kind == "float":
+                message = f"{path} takes {key} as int, and {given} is any number; declare {named} as kind: integer"
+                yield Problem(f"{where}.recipe.{key}", f"{message}, or the argument as float")
+            elif isinstance(given, float) and not given.is_integer():
+                yield Problem(f"{where}.recipe.{key}", f"{path} takes {key} as int; got {given:g}; allowed: 1, 2, ...")

@@ -16,6 +16,7 @@ from campaigns.errors import CampaignError
 from campaigns.user_code.definitions import Definition
 from campaigns.user_code.module_files import ForbiddenModuleError, Origin
 from campaigns.user_code.object_kinds import INSTRUMENT
+from campaigns.user_code.plain_devices import class_names
 from instruments.built_in import BUILT_IN, InstrumentFacts, Setting
 
 _BUILT_IN = {
@@ -37,6 +38,8 @@ _HARDWARE = {
     "paho", "zmq", "opcua", "asyncua", "sila2", "pylablib", "qcodes", "pymeasure", "instrumental",
 }  # fmt: skip
 """Libraries that speak to something outside of the process."""
+_READ_OTHERWISE = {"locate", "hints", "read", "read_attrs", "_default_read_attrs", "kind"}
+"""Names in a class of devices by which others are read than its components, each as its kind says."""
 _WAITS = {"sleep", "monotonic", "perf_counter", "Timer", "WallClock", "wait_for_connection"}
 """Names that wait for, or look at, the clock on the wall."""
 
@@ -52,6 +55,7 @@ class DeviceFacts:
         waits: what in its module waits for something that lab time knows nothing of.
         unsound: why it cannot state what it may be told; empty where nothing speaks against it.
         delay: shortest time after which it asks the lab's clock to be called [s]; 0 where that is not written out.
+        places: how many samples one job takes; None where the source does not say it.
     """
 
     known: InstrumentFacts | None
@@ -60,6 +64,7 @@ class DeviceFacts:
     waits: tuple[str, ...]
     delay: float = 0.0
     unsound: str = ""
+    places: int | None = None
 
 
 def read_device(definition: Definition) -> DeviceFacts:
@@ -81,7 +86,8 @@ def read_device(definition: Definition) -> DeviceFacts:
     facts = InstrumentFacts({**dict.fromkeys(untold, Setting()), **settings}, defaults, frozenset(signals))
     there = {*base.settings, *_bound(definition)}
     unsound = "; ".join(filter(None, (_unsound(name, members.get(name), there) for name in names)))
-    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition), unsound)
+    places = _places(definition, members)
+    return DeviceFacts(facts, untold, remote, _waits(definition), _delay(definition), unsound, places)
 
 
 def runs_jobs(definition: Definition) -> bool:
@@ -106,6 +112,22 @@ def component_classes(definition: Definition | None) -> dict[str, str] | None:
     found = {name: one for name, one in members.items() if _is_component(one)}
     paths = {name: _call(one)[1] for name, one in found.items()}
     return {name: _path(found[name][0], given[0]) if given else "" for name, given in paths.items()}
+
+
+def component_names(definition: Definition) -> list[str]:
+    """Return the names of the components of a device's class that can be read."""
+    return [name for name, one in _members(definition)[0].items() if _is_component(one)]
+
+
+def parts_read(definition: Definition) -> list[str]:
+    """Return the components that Bluesky looks among for a device's position; empty where only the device can tell."""
+    names = class_names(definition)
+    members, _, _ = _members(definition)
+    if names is None or not names.isdisjoint(_READ_OTHERWISE):
+        return []
+    kinds = {name: _call(one)[2].get("kind", "").lower() for name, one in members.items() if _is_component(one)}
+    hinted = [name for name, kind in kinds.items() if "hinted" in kind]
+    return hinted or [name for name, kind in kinds.items() if "config" not in kind and "omitted" not in kind]
 
 
 def component_definition(definition: Definition, name: str) -> Definition | None:
@@ -208,6 +230,19 @@ def _bound(definition: Definition) -> Iterator[str]:
     for ancestor in definition.ancestors():
         if isinstance(ancestor, Definition) and ancestor.module.is_source:
             yield from ancestor.bound()
+
+
+def _places(definition: Definition, members: Mapping[str, _Member]) -> int | None:
+    """Return how many samples one job takes; None where the source does not say that in so many words."""
+    for ancestor in definition.ancestors():
+        if isinstance(ancestor, str):
+            return None
+        if ancestor.path == INSTRUMENT:
+            return 1
+        if "place_count" in ancestor.bound():
+            stated = _literal(members.get("place_count"), None)
+            return stated if isinstance(stated, int) else None
+    return None
 
 
 def _unsound(name: str, member: _Member | None, there: Container[str]) -> str:

@@ -63,6 +63,7 @@ class StationFacts:
         delay: shortest time after which it wants to be called by the lab's clock [s]; 0 where that is not known.
         unsound: why it cannot state what it may be told.
         plain: whether plain ophyd devices stand there, of which only they themselves know what is read.
+        places: how many samples a job of a user's own instrument takes; None where only that itself can tell.
     """
 
     kind: str = ""
@@ -74,6 +75,7 @@ class StationFacts:
     delay: float = 0.0
     unsound: str = ""
     plain: bool = False
+    places: int | None = None
 
 
 def check_lab(campaign: Campaign, file: Path, *, begun: bool = False) -> list[str]:
@@ -170,6 +172,7 @@ def _place(campaign: Campaign, name: str, folder: Path) -> StationFacts:
         waits=facts.waits,
         delay=facts.delay,
         unsound=facts.unsound,
+        places=facts.places,
     )
 
 
@@ -345,8 +348,12 @@ def _faults(campaign: Campaign) -> Iterator[Problem]:
 def _loads(campaign: Campaign, places: Mapping[str, StationFacts]) -> Iterator[Problem]:
     """Yield that a station that takes one sample for a job is to take several, or shares what it has not."""
     for name, station in campaign.stations.items():
+        most = places[name].places
         if station.capacity > 1 and (why := _single(campaign, station, places[name])):
             yield Problem(f"stations.{name}.capacity", f"{why}; remove capacity")
+        elif most is not None and station.capacity > most:
+            message = f"got {station.capacity}; allowed: at most {most}, as {station.device} has place_count places"
+            yield Problem(f"stations.{name}.capacity", message)
         known = places[name].known
         for i, key in enumerate(station.shared if known is not None else ()):
             if known is not None and key not in known.settings:
@@ -381,6 +388,8 @@ def _single(campaign: Campaign, station: StationConfig, place: StationFacts) -> 
         return "plain devices and plans know no places, so that a job is of one sample"
     if station.process:
         return "a driver in a process of its own takes one sample for a job"
+    if place.places == 1:
+        return f"{station.device} takes one sample for a job"
     if place.kind and not BUILT_IN[place.kind].loads:
         return f"a {place.kind} measures one sample after another, each in a job of its own"
     if place.kind == "furnace" and isinstance(campaign.lab, EpicsLabConfig):

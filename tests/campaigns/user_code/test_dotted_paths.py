@@ -183,6 +183,8 @@ def test_what_is_no_part_of_a_laboratory_is_refused_and_never_imported(folder: P
     [
         ("bench:Bench", Use.DEVICE),
         ("bench:Own", Use.DEVICE),
+        ("ophyd.sim:pseudo3x3", Use.DEVICE),
+        ("ophyd.sim:sig", Use.DEVICE),
         ("instruments.devices.epics_furnace:EpicsFurnace", Use.DEVICE),
         ("bench:build", Use.LAB),
         ("bench:Made", Use.LAB),
@@ -217,6 +219,8 @@ def test_what_a_key_asks_for_is_let_through(folder: Path, path: str, use: Use) -
         ("bench:run", Use.ANALYSIS, "it stands for os.system, and os is a module of Python's standard library"),
         ("ophyd:Component", Use.DEVICE, "is a typing.Generic, which is no device; needed: a class that derives from"),
         ("ophyd.sim:mtor", Use.DEVICE, "is no device of ophyd.sim, did you mean 'motor'"),
+        ("ophyd.sim:flyer1", Use.DEVICE, "is a MockFlyer, which is neither a device nor a signal"),
+        ("ophyd.sim:new_trivial_flyer", Use.DEVICE, "is a NewTrivialFlyer, which is neither a device nor a signal"),
         ("ophyd.sim:SynGaus", Use.DEVICE, "is no device of ophyd.sim, did you mean 'SynGauss'"),
         ("instruments.analyses.unexplained:unexplained", Use.ANALYSIS, "which it says is a"),
         ("bench:Shell", Use.DEVICE, "is a subprocess.Popen"),

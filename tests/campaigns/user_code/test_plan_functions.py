@@ -9,6 +9,7 @@ from campaigns.laboratory import StationConfig
 from campaigns.user_code.dotted_paths import NamedObject, Use, given_to_plan, trouble
 
 PLANS = """\
+from typing import Literal
 from bluesky import plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
@@ -58,6 +59,20 @@ def kept(temperature, gas):
     return (yield from heat(temperature, gas, None, ""))
 
 
+async def waits(temperature, gas): ...
+async def streams(temperature, gas): yield bps.null()
+def number(temperature, gas): return 3
+def several(temperature, gas): return (2 * 3, f"{gas}")
+def listed(temperature: "list[float]", gas) -> MsgGenerator[None]: yield from bps.null()
+def truth(temperature: bool, gas): yield from bps.null()
+def made_up(temperature: Plan, gas): yield from bps.null()
+def literal(temperature: Literal["low"], gas): yield from bps.null()
+def counted(temperature, gas, token: int): yield from bps.null()
+def staged(temperature, gas, stage: list): yield from bps.null()
+def placed(temperature, /, gas): yield from bps.null()
+def optional(temperature: float | None, gas: "Optional[Literal['air', 'argon']]", stage: Readable): return [bps.null()]
+
+
 class Plan: pass
 """
 
@@ -82,7 +97,7 @@ def said(folder: Path, name: str, path: str = "") -> str:
     return found
 
 
-@pytest.mark.parametrize("name", ["heat", "anything", "passes", "kept"])
+@pytest.mark.parametrize("name", ["heat", "anything", "passes", "kept", "optional"])
 def test_a_plan_of_the_setpoints_is_let_through(folder: Path, name: str) -> None:
     assert said(folder, name) == ""
 
@@ -99,9 +114,20 @@ def test_a_plan_of_the_setpoints_is_let_through(folder: Path, name: str) -> None
         ("other", "takes gas as float, and the setpoint gas is a text"),
         ("silent", "neither yields messages nor returns a plan; write 'yield from ...' in it"),
         ("inner", "neither yields messages nor returns a plan; write 'yield from ...' in it"),
-        ("forgotten", "calls bps.mv in line 24 and drops what it gives; write 'yield from bps.mv(...)'"),
-        ("dropped", "calls steps in line 40 and drops what it gives; write 'yield from steps(...)'"),
+        ("forgotten", "calls bps.mv in line 25 and drops what it gives; write 'yield from bps.mv(...)'"),
+        ("dropped", "calls steps in line 41 and drops what it gives; write 'yield from steps(...)'"),
         ("Plan", "is a class; needed: a generator function"),
+        ("waits", "is async, and Bluesky awaits no plan"),
+        ("streams", "is async, and Bluesky awaits no plan"),
+        ("number", "returns 3 in line 53, which is no plan"),
+        ("several", "returns (2 * 3, f'{gas}') in line 54, which is no plan; write 'yield from ...' in it"),
+        ("listed", "takes temperature as list[float], and the setpoint temperature is a number"),
+        ("truth", "takes temperature as bool, and the setpoint temperature is a number"),
+        ("made_up", "takes temperature as Plan, and the setpoint temperature is a number"),
+        ("literal", "takes temperature as Literal['low'], and the setpoint temperature is a number"),
+        ("counted", "takes token as int, and token is a text"),
+        ("staged", "takes stage as list, and stage is a device"),
+        ("placed", "takes temperature by position alone, and is given it by name; remove the '/' after it"),
         ("haet", "written_plans has no haet, did you mean 'heat'"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from ophyd import Component, Device, Signal
-from ophyd.sim import SynAxis
+from ophyd.sim import SPseudo1x3, SynAxis
 
 from campaigns.errors import CampaignError
 from campaigns.setpoints import SetpointConfig
@@ -56,6 +56,21 @@ def test_where_both_state_limits_both_hold() -> None:
 def test_what_nobody_states_or_two_state_differently_is_told(name: str, config: Any, said: str) -> None:
     with pytest.raises(CampaignError, match=said):
         setpoint(name, **config).check()
+
+
+class Slow(Oven):
+    def set(self, value: float) -> None: ...
+
+
+def test_a_device_with_parts_that_can_be_set_is_moved_as_a_whole_and_says_what_shows_where_it_is() -> None:
+    slow = Slow(name="slow")
+    limits: dict[str, Any] = {"unit": "degC", "limits": (0, 1)}
+    assert setpoint("t", slow, readback="x").moved is slow
+    setpoint("t", slow, readback="x", **limits).check()
+    with pytest.raises(CampaignError, match=r"what is read of slow are x, bare, chamber; add readback: the one that"):
+        setpoint("t", slow, **limits).check()
+    with pytest.raises(CampaignError, match=r"moves several axes at once; add signal: one of pseudo1, real1, real2"):
+        resolved("t", SetpointConfig(**limits), {"t": SPseudo1x3(name="three")}, "").check()
 
 
 def test_a_part_is_found_by_its_path_its_name_or_as_the_device_itself() -> None:

@@ -20,6 +20,14 @@ class Plain(Device):
     y = Component(Signal, value=0)
 
 
+class Slow(Plain):
+    def set(self, value): ...
+
+
+class Shown(Slow):
+    x = Component(Signal, value=0, kind="hinted")
+
+
 plain = Plain(name="plain")
 motor = EpicsMotor("IOC:m1", name="motor")
 """
@@ -66,6 +74,58 @@ def checked(folder: Path, *changes: tuple[str, str]) -> list[str]:
     found = check_lab(load_campaign(file), file)
     assert "stage" not in sys.modules
     return found
+
+
+MOVED = ("{x: {unit", "{z: {unit"), ("recipe: {x: $x}", "recipe: {z: $x}")
+
+
+@pytest.mark.parametrize(
+    ("device", "key", "said"),
+    [
+        ("ophyd.sim:det", "", "there is no z, and SynGauss cannot be set as a whole; add signal: one of val, Imax,"),
+        ("ophyd.sim:det", "signal: foo, ", "there is no foo; add signal: one of val, Imax, center,"),
+        ("ophyd.sim:det", "signal: Imax, ", ""),
+        ("ophyd.sim:pseudo1x3", "", "SPseudo1x3 cannot be set as a whole; add signal: one of pseudo1, real1,"),
+        ("ophyd.sim:pseudo1x3", "signal: pseudo1, ", ""),
+        ("ophyd.sim:bool_sig", "", ""),
+        ("stage:Slow", "", "what is read of Slow are x, y; add readback: the one that shows where it is"),
+        ("stage:Slow", "readback: z, ", "setpoints.z.readback: Slow has no z; allowed: x, y"),
+        ("stage:Slow", "readback: y, ", ""),
+        ("stage:Shown", "", ""),
+    ],
+)
+def test_a_device_is_moved_as_a_whole_if_its_class_can_be_set(folder: Path, device: str, key: str, said: str) -> None:
+    (old, _), recipe = MOVED
+    changes = ("stage:Plain", device), (old, f"{{z: {{{key}unit"), recipe
+    if not said:
+        checked(folder, *changes, ("{output: y}", "{output: anything}"))
+        return
+    with pytest.raises(CampaignError) as caught:
+        checked(folder, *changes)
+    assert said in str(caught.value)
+
+
+def test_of_several_devices_one_is_named_that_can_be_set(folder: Path) -> None:
+    two = 'devices: {a: {device: "ophyd.sim:motor"}, z: {device: "ophyd.sim:det"}}'
+    with pytest.raises(CampaignError, match=r"setpoints.x: there is no x, and SynAxis and SynGauss cannot be set as a"):
+        checked(folder, ('device: "stage:Plain"', two))
+    with pytest.raises(CampaignError, match=r"setpoints.z: SynGauss cannot be set as a whole; add signal: one of val,"):
+        checked(folder, ('device: "stage:Plain"', two), *MOVED)
+
+
+def test_an_argument_that_is_whole_is_given_no_other_number(folder: Path) -> None:
+    (folder / "plans.py").write_text("def scan(x: int): yield\n")
+    plan = ('kind: device, device: "stage:Plain"', 'kind: plan, plan: "plans:scan"')
+    output = ("{output: y}", "{output: anything}")
+    with pytest.raises(
+        CampaignError, match=r"recipe.x: plans:scan takes x as int, and \$x is any number; declare x as"
+    ):
+        checked(folder, plan, output)
+    checked(folder, plan, output, ("{kind: float, unit: mm, low: 0", "{kind: integer, unit: mm, low: 0"))
+    (folder / "plans.py").write_text("def scan(x, n: int): yield\n")
+    more = "limits: [0, 1]}", 'limits: [0, 1]}, n: {unit: "1", limits: [0, 9]}'
+    with pytest.raises(CampaignError, match=r"recipe.n: plans:scan takes n as int; got 0.5; allowed: 1, 2"):
+        checked(folder, plan, output, more, ("recipe: {x: $x}", "recipe: {x: $x, n: 0.5}"))
 
 
 def no_stop(device: str) -> str:

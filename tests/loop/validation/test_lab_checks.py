@@ -487,6 +487,16 @@ def test_places_that_a_station_cannot_have_are_told(station: str, wanted: str, t
     assert wanted in refused(tmp_path, MADE.replace("furnace: {kind: furnace}", f"furnace: {station}", 1))
 
 
+def test_an_instrument_of_ones_own_takes_as_many_samples_as_it_has_places(tmp_path: Path) -> None:
+    code = "from instruments.devices.epics_furnace import EpicsFurnace\nclass Two(EpicsFurnace): place_count = 2\n"
+    (tmp_path / "mine.py").write_text(code)
+    own = '{kind: device, device: "mine:Two", settings: {prefix: a}, capacity: 8}'
+    one = MADE.replace("furnace: {kind: furnace}", f"furnace: {own}", 1)
+    assert "got 8; allowed: at most 2, as mine:Two has place_count places" in refused(tmp_path, one)
+    epics = one.replace("mine:Two", "instruments.devices.epics_furnace:EpicsFurnace")
+    assert "EpicsFurnace takes one sample for a job; remove capacity" in refused(tmp_path, epics)
+
+
 def test_a_furnace_takes_a_load(tmp_path: Path) -> None:
     checked(tmp_path, MADE.replace("{kind: furnace}", "{kind: furnace, capacity: 8, shared: [lithium_excess]}"))
 
