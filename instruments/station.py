@@ -296,7 +296,8 @@ class Station:
                 refused = isinstance(root, NotReservedError)
                 return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True, refused=refused)
             fate = self._fate(token)
-            if isinstance(root, LateError) and fate is Fate.OVER and not task.job.adopt and self._ended_unseen():
+            unseen = isinstance(root, LateError) or is_silence(root)
+            if unseen and fate is Fate.OVER and not task.job.adopt and self._ended_unseen():
                 fate = Fate.UNDER_WAY  # so that it is collected
             return Failure(reason, Cause.SAMPLE if isinstance(root, SampleError) else Cause.LAB, fate)
         lacking = task.shortcoming()
