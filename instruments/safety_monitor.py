@@ -136,10 +136,9 @@ class SafetyMonitor:
             if one.holds(values) is not True:
                 continue
             reason = f"{one.found(values, self._lab.units)}; alarm: {one.text}"
-            try:
-                self._lab.stop.make(_LAB, reason)
-            except OSError as error:  # it holds as long as this process lives
-                unwritten = f"{reason} ({self._lab.stop.path} cannot be written: {error.strerror})"
+            made = self._lab.stop.make(_LAB, reason)
+            if made.stop is None:  # it holds as long as this process lives
+                unwritten = f"{reason} ({'; '.join(made.unwritten)})"
                 self._unwritten = self._unwritten or EmergencyStop(time.time(), _LAB, unwritten)
 
     def _close(self, name: str, why: str, *, everything: bool) -> None:

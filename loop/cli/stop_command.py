@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaigns.errors import StoreError
-from instruments.emergency_stop import StopFile
+from campaigns.errors import LabError, StoreError
+from instruments.emergency_stop import MadeStop, StopFile
 from loop.storage.stop_files import stop_files
 
 
@@ -21,18 +21,43 @@ class StopRequest:
     reason: str = ""
 
 
-def stop_everything(request: StopRequest) -> Iterator[str]:
-    """Make an emergency stop, and say which and how it is cleared.
+def stop_everything(request: StopRequest) -> list[str]:
+    """Make all emergency stops, and only then say which, how they are cleared, and what could not be written.
 
     Raises:
         CampaignError: the file is no campaign, lab or stop file.
         StoreError: there is no campaign and no lab file in the folder.
-        OSError: the file that stands for it cannot be made.
+        LabError: a stop could not be made at all; the message says first what was not stopped, and what to do.
     """
     author = request.author or _user()
-    for one in _stops(request):
-        there = one.make(author, request.reason)
-        yield f"{there.text}; {one.how_to_clear}"
+    made = [(one, one.make(author, request.reason)) for one in _stops(request)]
+    said = [text for one, result in made for text in _told(one, result)]
+    if failed := [(one, result) for one, result in made if result.stop is None]:
+        raise LabError("\n".join([_not_stopped(failed, len(made)), *said]))
+    return said
+
+
+def _told(one: StopFile, made: MadeStop) -> Iterator[str]:
+    """Yield what people have to know of an emergency stop that holds."""
+    if made.stop is None:
+        return
+    yield f"{made.stop.text}; {one.how_to_clear}"
+    yield from (f"warning: {text}" for text in made.unwritten)
+    if made.unwritten and not one.path.exists():
+        yield (
+            f"warning: the stop stands in {one.places[1]} alone: processes of this machine stop, and it is gone when "
+            "the machine is started anew; give the command again as soon as the disk can be written"
+        )
+
+
+def _not_stopped(failed: Sequence[tuple[StopFile, MadeStop]], count: int) -> str:
+    what = "NOTHING was stopped" if len(failed) == count else f"{len(failed)} of {count} were NOT stopped"
+    why = "; ".join(text for _, made in failed for text in made.unwritten)
+    files = " and ".join(" or ".join(f"'touch {place}'" for place in one.places) for one, _ in failed)
+    return (
+        f"{what}: {why}\nUse the emergency stop of the instruments themselves NOW. On the machine of the run, {files} "
+        "by whoever may do that stops it, too; so does Ctrl-C, pressed twice where it runs"
+    )
 
 
 def clear_stop(request: StopRequest) -> Iterator[str]:
@@ -41,6 +66,7 @@ def clear_stop(request: StopRequest) -> Iterator[str]:
     Raises:
         CampaignError: the file is no campaign, lab or stop file.
         StoreError: there is none.
+        LabError: it cannot be written down, or removed: the stop holds.
     """
     cleared = [(one, there) for one in _stops(request) if (there := one.clear(request.author, request.reason))]
     if not cleared:
@@ -50,8 +76,12 @@ def clear_stop(request: StopRequest) -> Iterator[str]:
 
 
 def _stops(request: StopRequest) -> list[StopFile]:
-    if found := stop_files(request.file, Path.cwd()):
-        return found
+    try:
+        if found := stop_files(request.file, Path.cwd()):
+            return found
+    except OSError as error:
+        text = f"no emergency stop was made or cleared: {error}; name the stop file: athanor stop LAB.stop --emergency"
+        raise LabError(text) from error
     raise StoreError("no campaign and no lab file here; name one: athanor stop FILE --emergency")
 
 

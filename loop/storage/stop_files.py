@@ -7,14 +7,16 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from campaigns.campaign import Campaign
 from campaigns.errors import CampaignError, Problem, suggestion
 from campaigns.parsing.yaml_lines import read_document
 from instruments.emergency_stop import StopFile
+
+if TYPE_CHECKING:  # it takes longer to load than everything else here, and an emergency does not wait
+    from campaigns.campaign import Campaign
 
 STOP_FILE = "stop_file"
 """Kind of the artefact that says where the emergency stop of a store's laboratory stands."""

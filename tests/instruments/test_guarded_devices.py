@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from instruments import safe_state, station_guard
 from instruments.clock import WallClock
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.setpoint import resolved
-from instruments.emergency_stop import StopFile
+from instruments.emergency_stop import MadeStop, StopFile
 from instruments.guarded_devices import GuardedInstrument
 from instruments.interlock_readings import InterlockReading
 from instruments.job_memory import JobMemory
@@ -337,10 +336,8 @@ def test_a_watch_that_fails_lets_nothing_move(floor_of: Callable[..., Floor], mo
 def test_an_alarm_that_cannot_be_written_down_stops_nevertheless(
     floor_of: Callable[..., Floor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: str) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(StopFile, "make", full)
+    full = MadeStop(None, ("lab.stop cannot be written: No space left on device",))
+    monkeypatch.setattr(StopFile, "make", lambda *_: full)
     floor = floor_of()
     floor.monitor.start()
     floor.stage.motor.set(1.0)

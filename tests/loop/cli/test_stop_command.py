@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import CampaignError, StoreError
-from instruments.emergency_stop import StopFile
+from campaigns.errors import CampaignError, LabError, StoreError
+from instruments.emergency_stop import MadeStop, StopFile
 from loop.cli.stop_command import StopRequest, clear_stop, stop_everything
 from loop.storage.stop_files import STOP_FILE, stop_files
 from loop.storage.store import Store
@@ -88,6 +88,30 @@ def test_the_stop_that_a_run_watches_is_made_though_the_file_is_another_now_or_g
     assert sorted(one.name for one in folder.glob("*.stop")) == ["elsewhere.stop", "old_lab.stop"]
 
 
+def test_a_stop_that_cannot_be_made_is_said_before_those_that_were(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_ruled(folder)
+    original = StopFile.make
+
+    def make(one: StopFile, author: str, reason: str) -> MadeStop:
+        if one.path.name == "lab.stop":
+            return MadeStop(None, (f"{one.path} cannot be written: Read-only file system",))
+        return original(one, author, reason)
+
+    monkeypatch.setattr(StopFile, "make", make)
+    with pytest.raises(LabError) as caught:
+        stop_everything(StopRequest(file, "anna", "smoke"))
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("NOTHING was stopped: ")
+    assert "Use the emergency stop of the instruments themselves NOW" in second
+    assert f"'touch {folder / 'lab.stop'}' or 'touch /dev/shm/athanor-" in second
+    (folder / "own.yaml").write_text("name: own\nlab: {kind: virtual}\nworkflow: []\n", encoding="utf-8")
+    with pytest.raises(LabError, match=r"1 of 2 were NOT stopped: (?s:.*)\nemergency stop by anna since"):
+        stop_everything(StopRequest(None, "anna", "smoke"))
+    assert (folder / "own.stop").exists()
+
+
 @pytest.mark.slow
 def test_the_command_says_what_is_needed_and_loads_nothing_heavy(folder: Path) -> None:
     write_ruled(folder)
@@ -102,7 +126,7 @@ def test_the_command_says_what_is_needed_and_loads_nothing_heavy(folder: Path) -
     stopped = athanor("stop", "--emergency", "--reason", "smoke")
     assert (stopped.returncode, time.monotonic() - began < 10) == (0, True)
     loaded = {line.split("|")[-1].strip() for line in stopped.stderr.splitlines()}
-    assert not loaded & {"torch", "ophyd", "pint", "sqlmodel"}
+    assert not loaded & {"torch", "ophyd", "pint", "sqlmodel", "numpy", "campaigns.campaign"}
     assert athanor("stop", "ruld.yaml", "--emergency").returncode == 2
     assert athanor("stop", "--clear").returncode == 2
     assert athanor("stop").returncode == 2
