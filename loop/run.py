@@ -115,8 +115,10 @@ def _is_shared(campaign: Campaign) -> bool:
 def _begun_jobs(campaign: Campaign, store: Store) -> BegunJobs | None:
     """Return what is known of the jobs that were begun on the laboratory; None of a simulated one: it has a ledger."""
     if campaign.rules is not None and not campaign.rules.is_simulated:
-        return BegunJobs(shared_folder(campaign.rules.path), store.path)
-    return BegunJobs(lab_folder(store.path), store.path) if campaign.lab.kind in ("real", "custom") else None
+        return BegunJobs(shared_folder(campaign.rules.path), store.path, store.on_wait)
+    if campaign.lab.kind in ("real", "custom"):
+        return BegunJobs(lab_folder(store.path), store.path, store.on_wait)
+    return None
 
 
 def _sole_driver(campaign: Campaign) -> AbstractContextManager[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -53,8 +54,9 @@ class Binding:
 class BoundInstrument(JobInstrument):
     """A station whose devices know no jobs.
 
-    A job is written to disk before anything moves, and its outcome before it is reported. A job that was cut
-    short, by the end of the controller, is never begun again: nobody can tell what its sample has seen.
+    A job is written to disk before anything moves, and its outcome before it is reported, unless the disk is full
+    then. A job that was cut short, by the end of the controller, is never begun again: nobody can tell what its sample
+    has seen.
     """
 
     answers_later = False
@@ -135,16 +137,17 @@ class BoundInstrument(JobInstrument):
 
     def documents(self, token: str) -> list[tuple[str, dict[str, Any]]]:
         """Return name and body of each document of what the devices did in a job, in order."""
-        return self._memory.kept_documents(token)
+        return self._memory.documents(token)
 
     def check_ready(self) -> None:
         """Check that a job may start: no other one is under way, and the devices answer and stand still.
 
         Raises:
-            BusyError: a device is moving.
+            BusyError: a device is moving, or the disk has no room to remember the job.
             LabError: they do not answer.
         """
         super().check_ready()
+        self._memory.check_room()
         if why := self.binding.runner.tripped():
             raise LabError(f"{self.name}: {why}; nothing was moved")
         for device in self.binding.devices.values():
@@ -212,8 +215,10 @@ class BoundInstrument(JobInstrument):
         return {**super().describe(), **self._record.get("keys", {})}
 
     def close(self) -> None:
-        """End the thread of the devices' RunEngine."""
+        """End the thread of the devices' RunEngine, and write down what could not be before, if that can be now."""
         self.binding.runner.close()
+        with contextlib.suppress(OSError):
+            self._memory.catch_up()
 
     def _recall(self, token: str, record: Mapping[str, Any]) -> None:
         if "readings" not in record and record["state"] in ("begun", UNKNOWN):
@@ -236,25 +241,20 @@ class BoundInstrument(JobInstrument):
         """Do a job, remember what came of it, and only then say so."""
         runner = self.binding.runner
         documents: list[tuple[str, dict[str, Any]]] = []
+
+        def keep(name: str, document: dict[str, Any]) -> None:
+            documents.append((name, document))
+            self._memory.add_document(token, name, document)
+
         try:
-            with self._memory.documents(token) as file:
-
-                def keep(name: str, document: dict[str, Any]) -> None:
-                    documents.append((name, document))
-                    file.write(as_json([name, document]) + "\n")
-                    file.flush()
-
-                runner.run(self.binding.plan(recipe, details), keep, details)
+            runner.run(self.binding.plan(recipe, details), keep, details)
             record = self._done(documents)
         except BaseException as error:  # noqa: BLE001  whatever a device or a plan raises is this job's alone
             record = self._failure(error)
-        try:
-            if record["state"] == "fault" and not runner.moved:
-                self._memory.forget(token)
-            else:
-                self._memory.end(token, {**record, "recipe": dict(recipe), "began": self._began})
-        except OSError as error:
-            record = {"state": UNKNOWN, "message": f"it cannot be written to disk what came of it: {error}"}
+        if record["state"] == "fault" and not runner.moved:
+            self._memory.forget(token)
+        else:
+            self._memory.end(token, {**record, "recipe": dict(recipe), "began": self._began})
         self._show(json.loads(as_json(record)))
 
     def _show(self, record: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from loop.core.formatting import counted, date_time
 from loop.storage.artefacts import RESTORED
 from loop.storage.connections import connect_reading, is_empty
 from loop.storage.damage import advice
+from loop.storage.write_waits import Tell, wait_for_room
 
 _NAME = "begun.jsonl"
 
@@ -45,10 +46,12 @@ class BegunJobs:
     Args:
         folder: that folder.
         store: of the campaign that asks.
+        tell: told that the disk has no room, when that is waited for.
     """
 
-    def __init__(self, folder: Path, store: Path) -> None:
+    def __init__(self, folder: Path, store: Path, tell: Tell = lambda _: None) -> None:
         self._file, self._store = folder / _NAME, store.resolve()
+        self._tell = tell
         self.elsewhere: frozenset[str] = frozenset()
         """Tokens of attempts that were begun for another copy of the store, which this one does not hold."""
 
@@ -91,10 +94,12 @@ class BegunJobs:
 
         Raises:
             LabError: they cannot be written.
+            StoreError: the disk still has no room after a while.
         """
         jobs = [BegunJob(campaign, *one, str(self._store), wall) for one in zip(tokens, trials, strict=True)]
         try:
             self._file.parent.mkdir(exist_ok=True)
+            wait_for_room(self._file, self._tell)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(asdict(one)) + "\n" for one in jobs))
         except OSError as error:

@@ -1,12 +1,17 @@
 """What came of a job is on disk before anybody is told, and a job that was cut short says so."""
 
-import json
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from campaigns.errors import LabError
+from campaigns.errors import BusyError, LabError
+from instruments import job_memory
 from instruments.job_memory import JobMemory
 
 
@@ -42,9 +47,69 @@ def test_a_file_that_cannot_be_read_is_no_job_that_never_began(tmp_path: Path) -
 
 
 def test_documents_are_added_line_by_line(tmp_path: Path) -> None:
-    with JobMemory(tmp_path).documents("t1") as file:
-        file.write(json.dumps(["start", {}]) + "\n")
-    assert (tmp_path / "t1.jsonl").read_text() == '["start", {}]\n'
+    memory = JobMemory(tmp_path)
+    memory.add_document("t1", "start", {})
+    memory.add_document("t1", "stop", {"exit_status": "success"})
+    assert (tmp_path / "t1.jsonl").read_text() == '["start", {}]\n["stop", {"exit_status": "success"}]\n'
+    with (tmp_path / "t1.jsonl").open("a") as file:
+        file.write('["st')  # the controller was killed while it wrote
+    assert JobMemory(tmp_path).documents("t1") == [("start", {}), ("stop", {"exit_status": "success"})]
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A disk without room, until it is undone."""
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job_memory, "write_whole", no_room)
+        patch.setattr(JobMemory, "_write_lines", no_room)
+        yield patch
+
+
+def test_what_a_full_disk_does_not_take_is_known_and_written_before_the_next_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    memory = JobMemory(tmp_path)
+    memory.begin("t1", {"x": 2.0})
+    full = request.getfixturevalue("full")
+    memory.add_document("t1", "start", {"uid": "a"})
+    memory.end("t1", {"state": "done", "value": np.float64(1.5)})
+    assert memory.ended("t1") == {"state": "done", "value": 1.5}
+    assert memory.documents("t1") == [("start", {"uid": "a"})]
+    assert JobMemory(tmp_path).ended("t1") is None
+    with pytest.raises(BusyError, match=r"cannot be written: No space left on device; make room; nothing was moved"):
+        memory.begin("t2", {})
+    assert memory.find("t2") is None
+    with pytest.raises(BusyError, match="No space left"):
+        memory.check_room()
+    full.undo()
+    memory.check_room()
+    again = JobMemory(tmp_path)
+    assert (again.ended("t1"), again.documents("t1")) == (memory.ended("t1"), [("start", {"uid": "a"})])
+    monkeypatch.setattr(job_memory, "_ROOM", 2**80)
+    with pytest.raises(BusyError, match="MiB is left on its disk; make room"):
+        memory.check_room()
+
+
+def test_documents_of_which_a_part_has_room_are_written_as_a_whole_later(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal
+from pathlib import Path
+from instruments.job_memory import JobMemory
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+memory = JobMemory(Path({str(tmp_path)!r}))
+memory.add_document("t1", "start", {{}})
+resource.setrlimit(resource.RLIMIT_FSIZE, (30, resource.RLIM_INFINITY))
+memory.add_document("t1", "event", {{"text": "longer than what is left"}})
+assert Path({str(tmp_path)!r}, "t1.jsonl").stat().st_size == len('["start", {{}}]') + 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+memory.catch_up()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert [name for name, _ in JobMemory(tmp_path).documents("t1")] == ["start", "event"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from campaigns.errors import LabError, NotReservedError
+from campaigns.errors import BusyError, LabError, NotReservedError
 from campaigns.lab_claim import LabClaim
 from instruments.whole_file import write_whole
 from loop.execution.shared_lab.fair_queue import FairQueue
@@ -103,6 +103,7 @@ class Reservations:
         self._held: dict[str, Reservation] = {}
         self.accounts: dict[str, Account] = {}
         self.closing = False
+        self._unsaved = False
         self._restore(now)
 
     @_locked
@@ -164,14 +165,20 @@ class Reservations:
 
         Raises:
             NotReservedError: the station is not reserved for the campaign, or for another job of it.
+            BusyError: it cannot be written now.
         """
         self.check(campaign, station)
         held = self._held[station]
         if held.token not in ("", token):
             raise NotReservedError(f"{station} is at job {held.token!r} of this campaign; nothing was moved")
         if held.token != token:
-            held.token = token
-            self._save()
+            before, held.token = held.token, token
+            try:
+                self._save()
+            except OSError as error:
+                held.token = before
+                why = f"{self._file} cannot be written: {error.strerror}; make room"
+                raise BusyError(f"{station} cannot begin a job, as {why}; nothing was moved") from error
         if station in self.accounts[campaign].following:
             self._queues[station].ask(campaign, self.accounts[campaign].claim)
 
@@ -200,6 +207,8 @@ class Reservations:
             is_over: of station and token, whether the instrument is no longer at that job.
         """
         ended: list[Change] = []
+        if self._unsaved:
+            self._save_if_possible()
         for station, held in list(self._held.items()):
             if self._has_lapsed(station, held, now, is_over):
                 self._end(station, now)
@@ -281,7 +290,15 @@ class Reservations:
         used = self.accounts[held.campaign].used
         used[station] = used.get(station, 0.0) + seconds
         if held.token:
+            self._save_if_possible()
+
+    def _save_if_possible(self) -> None:
+        """Save, or later where the disk is full: a job that is written to be under way is asked for."""
+        try:
             self._save()
+            self._unsaved = False
+        except OSError:
+            self._unsaved = True
 
     def _save(self) -> None:
         body = {

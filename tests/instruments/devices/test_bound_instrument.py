@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,11 @@ from ophyd.status import Status
 
 from campaigns.setpoints import TAKEN_NAMES, SetpointConfig
 from campaigns.values import Cause
+from instruments import job_memory, whole_file
 from instruments.devices.bound_instrument import Binding, BoundInstrument
 from instruments.devices.device_plans import move_and_read
 from instruments.devices.setpoint import resolved
-from instruments.job import Job, StepResult
+from instruments.job import Fate, Job, StepResult
 from instruments.job_instrument import JobInstrument
 from instruments.job_memory import JobMemory
 from instruments.real_lab import RealLab
@@ -262,3 +266,34 @@ def test_no_setpoint_is_called_as_what_an_instrument_has_itself(opened: Open) ->
     has = {*dir(type(stage)), *vars(stage), *DEVICE_RESERVED_ATTRS, *DEVICE_INSTANCE_ATTRS} - {"x"}
     lacking = {name for name in has if not name.startswith("_") and name.islower()} - TAKEN_NAMES
     assert not lacking, f"add to campaigns.setpoints.TAKEN_NAMES: {' '.join(sorted(lacking))}"
+
+
+def test_a_disk_that_is_full_costs_no_sample_and_nothing_moves_until_there_is_room(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    motor = Counted(name="motor", delay=0.05)
+    crew = opened(peak(motor), x=X)
+    following = replace(job({"x": 2.0}), token=f"{JOB}-again")
+    original = whole_file.write_whole
+    written: list[Path] = []
+
+    def full(path: Path, text: str) -> None:
+        written.append(path)
+        if len(written) > 1:  # the disk is full as soon as the job has begun
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job_memory, "write_whole", full)
+        assert did(crew).ok
+        assert crew.lab.stage.has_finished(JOB)
+        assert JobMemory(tmp_path).ended(JOB) is None
+        waits = run(crew, following)
+        assert (waits.busy, waits.fate) == (True, Fate.NEVER_BEGAN)
+        assert waits.error is not None
+        assert waits.error.endswith("cannot be written: No space left on device; make room; nothing was moved")
+        assert motor.sent == 1
+    assert run(crew, following).ok
+    ended = JobMemory(tmp_path).ended(JOB)
+    assert ended is not None
+    assert ended["state"] == "done"

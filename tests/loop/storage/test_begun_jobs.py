@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.errors import LabError, StoreError
+from loop.storage import write_waits
 from loop.storage.backup import back_up, restore_backup
 from loop.storage.begun_jobs import BegunJobs
 from loop.storage.reader import Reader
@@ -84,3 +85,17 @@ def test_a_store_that_lost_what_was_begun_for_it_is_not_begun_anew(store: Path, 
         begun(store).check()
     anew.close("")
     assert begun(store.with_name("other.db")).check() == ""
+
+
+def test_nothing_begins_where_the_disk_of_the_lab_file_has_no_room(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_waits, "_ROOM", 2**80)
+    monkeypatch.setattr(write_waits, "_QUIET", 0.0)
+    monkeypatch.setattr(write_waits, "PATIENCE", 0.1)
+    told: list[str] = []
+    jobs = BegunJobs(store.with_name("lab.lab"), store, told.append)
+    with pytest.raises(StoreError, match=r"begun.jsonl cannot be written: its disk has .* make room"):
+        jobs.note(1.0, ["1-make"], [0], 1e9)
+    assert [text.split(": ")[0] for text in told] == [f"{store.with_name('lab.lab') / 'begun.jsonl'} waits for room"]
+    assert not (store.with_name("lab.lab") / "begun.jsonl").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from campaigns.errors import BusyError, LabError
 from campaigns.lab_claim import LabClaim
+from loop.execution.shared_lab import reservations
 from loop.execution.shared_lab.reservations import Reservations
 
 Book = Callable[[], Reservations]
@@ -123,3 +126,27 @@ def test_a_file_that_cannot_be_read_lets_nothing_begin(opened: Book, tmp_path: P
     (tmp_path / "reservations.json").write_text("{", encoding="utf-8")
     with pytest.raises(LabError, match="says at which stations jobs are under way"):
         opened()
+
+
+def test_on_a_full_disk_no_job_begins_and_the_end_of_one_is_written_later(
+    opened: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    book = opened()
+    joined(book, "a")
+    book.request("a", ["f1", "f2"], [], 0.0)
+    book.begin("a", "f1", "a-1")
+    with monkeypatch.context() as disk:
+        disk.setattr(reservations, "write_whole", full)
+        with pytest.raises(BusyError, match=r"f2 cannot begin a job, as .* No space left on device; .* nothing"):
+            book.begin("a", "f2", "a-2")
+        assert book.token("f2") == ""
+        book.release("a", "f1", 5.0, over=True)
+        book.review(6.0, never)
+        assert opened().token("f1") == "a-1"
+    book.review(7.0, never)
+    assert opened().token("f1") == ""
+    book.begin("a", "f2", "a-2")
+    assert opened().token("f2") == "a-2"
