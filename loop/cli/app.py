@@ -5,6 +5,7 @@ Nothing but typer is imported before a command is known: ``--help`` must not wai
 
 from __future__ import annotations
 
+import errno
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from campaigns.errors import AthanorError, CampaignError
 from loop.cli.amend import space, weights
 from loop.cli.arguments import Reason, TrialNumber, say
 from loop.cli.consumable_commands import consumable
-from loop.cli.exit_codes import ExitCode, exit_code
+from loop.cli.exit_codes import ExitCode, exit_code, unwritable
 from loop.cli.lab_commands import lab
 from loop.cli.pool_commands import app as pool
 from loop.cli.sample_commands import sample
@@ -28,11 +29,13 @@ from loop.cli.surrogate_app import app as surrogate
 from loop.cli.trial_commands import trial
 from loop.storage.paths import SCHEMA
 
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""What a full or read-only disk, or one without the right to write, answers."""
 _CODES = "\n\n".join(f"{code.value}  {code.meaning}" for code in ExitCode)
 
 
 class _Group(TyperGroup):
-    """A group of commands whose expected errors become a message and an exit code."""
+    """A group of commands whose expected errors, and those of a disk, become a message and an exit code."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's Context is click's
         """Run the command."""
@@ -41,6 +44,11 @@ class _Group(TyperGroup):
         except AthanorError as error:
             typer.echo(f"{error}", err=True)
             raise typer.Exit(exit_code(error)) from error
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            typer.echo(f"{unwritable(error)}", err=True)
+            raise typer.Exit(ExitCode.STORE) from error
 
 
 app = typer.Typer(

@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
     INVALID = 2, "invalid campaign file, or wrong usage"
     LAB = 3, "lab fault: an instrument, its link or an analysis failed, and no trial can go on"
     MODEL = 4, "a model cannot be loaded, fitted or used, or a generation strategy fails"
-    STORE = 5, "the store cannot be used, or does not hold what was asked for"
+    STORE = 5, "the store cannot be used, does not hold what was asked for, or a disk cannot be written"
     INTERRUPTED = 6, "stopped by Ctrl-C or 'athanor stop' after what was under way; 'athanor run' goes on"
     ABORTED = 130, "aborted by a second Ctrl-C; 'athanor run' goes on, trials may be uncertain"
 
@@ -52,3 +52,9 @@ _CODES: tuple[tuple[type[AthanorError], ExitCode], ...] = (
 def exit_code(error: AthanorError) -> ExitCode:
     """Return the exit code of an error."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+
+
+def unwritable(error: OSError) -> str:
+    """Return what people are told of a disk that cannot be written."""
+    what = error.filename or "what this command writes"
+    return f"{what} cannot be written: {error.strerror}; make room there, or correct the rights"

@@ -26,21 +26,34 @@ def connect_writing(path: Path) -> sqlite3.Connection:
 
 
 def connect_reading(path: Path) -> sqlite3.Connection:
-    """Open a store to be read, also on a read-only file system.
+    """Open a store to be read, also on a read-only file system, or a full one.
 
     SQLite reads a log of changes (``-wal``) with the help of an index (``-shm``). Where neither is there, and the
     folder can be written, they are made and removed again; where it cannot, nobody writes, and the file alone is read.
-    A log whose index is missing there is read from a copy (https://sqlite.org/wal.html#read_only_databases).
+    A log whose index is missing there is read from a copy (https://sqlite.org/wal.html#read_only_databases). It is the
+    same where the folder can be written, but its disk has no room for an index.
 
     Raises:
         sqlite3.Error: it is not there, or no database.
     """
     log, index = (path.resolve().with_name(path.resolve().name + end) for end in ("-wal", "-shm"))
     if _may_write(path) and _may_write(log.parent):
-        return _connect(path, "mode=ro" if log.exists() else "mode=rw", "query_only=ON")
+        connection = _connect(path, "mode=ro" if log.exists() else "mode=rw", "query_only=ON")
+        if _has_room(connection):
+            return connection
+        connection.close()
     if not log.exists() or log.stat().st_size == 0:
         return _connect(path, "immutable=1")
     return _connect(path, "mode=ro") if index.exists() else _copied(path, log)
+
+
+def _has_room(connection: sqlite3.Connection) -> bool:
+    """Return whether the disk has room for what SQLite needs to read; all other errors come again with what is read."""
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        return not error.sqlite_errorname.startswith(("SQLITE_IOERR", "SQLITE_FULL"))
+    return True
 
 
 def _may_write(path: Path) -> bool:

@@ -21,12 +21,16 @@ def check_whole(path: Path) -> None:
     """Check that a store is whole: its pages, indices and references, and each of its JSON values.
 
     Raises:
-        StoreError: it is not, or it is no database.
+        StoreError: it is not, it is no database, or its disk does not let it be read.
     """
     try:
         with closing(connect_reading(path)) as connection:
             found = list(_findings(connection))
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            raise StoreError(
+                f"{path} cannot be read: {error}; look at its rights, and at the room on its disk"
+            ) from error
         raise damage_error(path, str(error)) from error
     if found:
         raise damage_error(path, "; ".join(found[:_MOST]))

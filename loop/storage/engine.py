@@ -38,9 +38,8 @@ def _explain(path: Path, context: ExceptionContext) -> StoreError | None:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return damage_error(path, str(error))
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return StoreError(
-            f"{path} cannot be opened or written: {error}; look at its rights, and at those of its folder"
-        )
+        advice = "look at its rights, at those of its folder, and whether its disk may be written"
+        return StoreError(f"{path} cannot be opened or written: {error}; {advice}")
     if name.startswith("SQLITE_BUSY"):
         return StoreError(f"{path} is locked by another process for a minute; end that one, then 'athanor run' goes on")
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):

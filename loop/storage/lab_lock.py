@@ -35,7 +35,7 @@ class LabLock:
 
     Raises:
         LabInUseError: another process has it.
-        LabError: the file cannot be opened, or there can be no folder.
+        LabError: the file cannot be opened, there can be no folder, or it cannot be written.
     """
 
     def __init__(self, lab_file: Path, who: str) -> None:
@@ -57,7 +57,13 @@ class LabLock:
             )
             raise LabInUseError(f"{holder(lab_file)} drives the instruments of {lab_file}; {advice}") from error
         about = {"who": who, "pid": os.getpid(), "user": _user(), "host": socket.gethostname(), "since": time.time()}
-        (self._folder / _HOLDER).write_text(json.dumps(about), encoding="utf-8")
+        try:
+            (self._folder / _HOLDER).write_text(json.dumps(about), encoding="utf-8")
+        except OSError as error:
+            self.close()
+            raise LabError(
+                f"{self._folder / _HOLDER} cannot be written: {error.strerror}; nothing was moved"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
@@ -33,15 +34,14 @@ class LeasedStore(Journal):
         """Open or create the store and lease it for this process.
 
         Raises:
-            StoreError: the URL is not sqlite, or another process runs this campaign.
+            StoreError: the URL is not sqlite, it cannot be written, or another process runs this campaign.
         """
         path = store_path(url)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not is_empty(path):
             check_free(path)
             check_whole(path)
         check_not_lost(path)
-        path.touch()
+        _touch(path)
         super().__init__(url)
         self._lease: Lease | None = None
         self._failure: StoreError | None = None
@@ -131,6 +131,20 @@ class LeasedStore(Journal):
                     self._failure = StoreError(_taken_over(row, self._lease))
                     raise self._failure
             yield session
+
+
+def _touch(path: Path) -> None:
+    """Make an empty store unless there is one, as far as its disk allows to write at all.
+
+    Raises:
+        StoreError: it does not.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        advice = "look at its rights, at those of its folder, and whether its disk may be written"
+        raise StoreError(f"{path} cannot be opened or written: {error.strerror}; {advice}") from error
 
 
 def _taken_over(row: LeaseRow | None, lease: Lease) -> str:

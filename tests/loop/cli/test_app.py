@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -316,3 +317,19 @@ HEAVY = {"torch", "ax", "botorch", "gpytorch", "pymatgen", "chgnet", "matgl", "b
 )
 def test_commands_that_must_answer_at_once_import_nothing_heavy(words: list[str], light: set[str], small: Path) -> None:
     assert not imported_by(*words) & light
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_cannot_be_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "furnace.yaml")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    result = athanor("init", "cathode")
+    assert result.exit_code == 5
+    assert result.stderr == (
+        f"furnace.yaml cannot be written: {os.strerror(number)}; make room there, or correct the rights\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -45,3 +46,16 @@ def test_it_holds_through_links_and_when_an_editor_replaces_the_file(lab_file: P
 def test_a_file_that_is_not_there_is_an_error_of_the_lab(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"cannot be locked: .*No such file"):
         LabLock(tmp_path / "none" / "lab.yaml", "anybody")
+
+
+def test_a_disk_that_cannot_be_written_is_told_and_nobody_holds_the_lock(
+    lab_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "write_text", fail)
+        with pytest.raises(LabError, match=r"holder.json cannot be written: Read-only file system; nothing was moved"):
+            LabLock(lab_file, "the first")
+    assert not is_driven(lab_file)

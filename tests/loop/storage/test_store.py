@@ -1,4 +1,6 @@
+import errno
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -203,3 +205,12 @@ def test_a_killed_change_of_suspicions_leaves_those_of_before(tmp_path: Path, st
     with pytest.raises(IntegrityError):
         store.set_outliers({0: "too little", 7: "there is no such trial"})
     assert Reader(url(tmp_path)).trial(0).outlier == "far too much"
+
+
+def test_a_read_only_disk_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "touch", fail)
+    with pytest.raises(StoreError, match=r"other.db cannot be opened or written: Read-only file system; .*its disk"):
+        Store(f"sqlite:///{tmp_path / 'other.db'}")

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ import pytest
 from campaigns.errors import StoreError
 from loop.core.campaign_records import CampaignRecord
 from loop.storage import write_waits
+from loop.storage.damage import check_whole
+from loop.storage.journal_writer import Journal
+from loop.storage.reader import Reader
 from loop.storage.store import Store
 
 CAMPAIGN = CampaignRecord("test", "name: test", 3, "f1", 100.0)
@@ -95,6 +98,22 @@ def test_a_disk_that_stays_full_ends_in_words_and_loses_nothing(
     other.unlink()
     assert set(store.artefacts("picture")) == {"one"}
     store.keep("picture", "two", {"seen": True})
+
+
+def test_what_reads_needs_no_room_and_a_full_disk_is_no_damage(
+    small_disk: Path, open_store: Callable[[Path], Store]
+) -> None:
+    store = open_store(small_disk)
+    store.keep("picture", "one", {"seen": True})
+    path = store.path
+    store.close("")
+    with (small_disk / "other").open("wb", buffering=0) as other, suppress(OSError):
+        while other.write(bytes(4096)):
+            pass
+    assert set(Reader(f"sqlite:///{path}").artefacts("picture")) == {"one"}
+    check_whole(path)
+    with pytest.raises(StoreError, match=r"cannot be written: .*; make room on its disk"):
+        Journal(f"sqlite:///{path}").keep("picture", "two", {})
 
 
 def _once(told: list[str], action: Callable[[], object]) -> threading.Thread:
