@@ -10,6 +10,7 @@ AthanorError
 │   │   └── EmergencyStopError  somebody has made an emergency stop, and nobody has cleared it
 │   ├── StepError      a step ended without proof that it did what was asked
 │   │   ├── LateError    it took longer than its time limit
+│   │   ├── PlanError    the user's plan has a mistake, so that it fails in the same way each time
 │   │   └── SampleError  the instrument is well, but the sample cannot be made or measured
 │   ├── BusyError      an instrument is at another job; what waits for it waits
 │   ├── NoAnswerError  an instrument, or who serves it, does not answer; it may do so later
@@ -121,6 +122,10 @@ class StepError(LabError):
 
 class LateError(StepError):
     """A step took longer than its time limit; its instrument may be at it still, or have ended it since."""
+
+
+class PlanError(StepError):
+    """The code of a user's own plan has a mistake: it fails in the same way however often it is tried."""
 
 
 class SampleError(StepError):

@@ -116,6 +116,7 @@ class StepResult:
         busy: whether it failed only because the instrument is at another job.
         refused: whether it failed only because the station of a shared laboratory was given to another campaign; it is
             busy, too.
+        mistaken: whether it failed by a mistake in the user's plan, before anything moved, as it will each time.
     """
 
     job: Job
@@ -129,3 +130,4 @@ class StepResult:
     fate: Fate = Fate.UNKNOWN
     busy: bool = False
     refused: bool = False
+    mistaken: bool = False

@@ -15,7 +15,16 @@ from typing import Any, ClassVar
 from ophyd import Component, Device, Kind, Signal
 from ophyd.status import Status
 
-from campaigns.errors import BusyError, LabError, LimitError, SampleError, StepError, UnknownJobError, raised_by
+from campaigns.errors import (
+    BusyError,
+    LabError,
+    LimitError,
+    PlanError,
+    SampleError,
+    StepError,
+    UnknownJobError,
+    raised_by,
+)
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.guarded_clock import GuardedClock
@@ -29,6 +38,9 @@ NO_MATERIAL = "-"
 
 SAMPLE_FAILED = "sample failed"
 """State of an instrument that is well, but cannot make or measure the sample: the candidate is to blame."""
+
+PLAN_FAILED = "plan failed"
+"""State of a station whose plan has failed by a mistake in it, before anything moved: no other attempt mends it."""
 
 
 OF_SAMPLE = ("sample", "material", "attempt")
@@ -326,7 +338,7 @@ class JobInstrument(Device):
         elif state == "done":
             status.end()
         elif state != "busy":
-            error = SampleError if state == SAMPLE_FAILED else StepError
+            error = {SAMPLE_FAILED: SampleError, PLAN_FAILED: PlanError}.get(state, StepError)
             status.end(error(f"{self.name}: {state}: {self.message.get()}"))
 
 

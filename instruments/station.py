@@ -14,7 +14,7 @@ from typing import Any
 from bluesky.run_engine import RunEngine
 from bluesky.utils import DuringTask
 
-from campaigns.errors import BusyError, LabError, LateError, NotReservedError, SampleError, StepError
+from campaigns.errors import BusyError, LabError, LateError, NotReservedError, PlanError, SampleError, StepError
 from campaigns.values import Cause
 from instruments.clock import Clock, Party
 from instruments.job import Fate, Job, StepResult
@@ -32,13 +32,14 @@ POLL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed, what that speaks of, what the instrument says of the job, and whether it is only busy."""
+    """Why a job failed, what that speaks of, what the instrument says of the job, and how; see ``StepResult``."""
 
     reason: str
     cause: Cause = Cause.LAB
     fate: Fate = Fate.UNKNOWN
     busy: bool = False
     refused: bool = False
+    mistaken: bool = False
 
 
 _NONE = Failure("", fate=Fate.OVER)
@@ -126,6 +127,7 @@ class RunningJob:
             blamed.fate,
             blamed.busy,
             blamed.refused,
+            blamed.mistaken,
         )
         self._clock.post(lambda: self._done(result), self._key)
         self.party.end()
@@ -296,6 +298,8 @@ class Station:
                 refused = isinstance(root, NotReservedError)
                 return Failure(reason, fate=Fate.NEVER_BEGAN, busy=True, refused=refused)
             fate = self._fate(token)
+            if isinstance(root, PlanError):
+                return Failure(reason, fate=fate, mistaken=True)
             unseen = isinstance(root, LateError) or is_silence(root)
             if unseen and fate is Fate.OVER and not task.job.adopt and self._ended_unseen():
                 fate = Fate.UNDER_WAY  # so that it is collected

@@ -15,12 +15,12 @@ from ophyd import Component
 from ophyd.device import create_device_from_components
 from ophyd.utils import LimitError as DeviceLimitError
 
-from campaigns.errors import BusyError, LabError, SampleError, StepError, UnknownJobError
+from campaigns.errors import BusyError, LabError, PlanError, SampleError, StepError, UnknownJobError
 from campaigns.values import Scalar
 from instruments.clock import Clock
 from instruments.devices.setpoint import BoundSetpoint
 from instruments.event_columns import columns
-from instruments.job_instrument import SAMPLE_FAILED, JobInstrument, Quantity
+from instruments.job_instrument import PLAN_FAILED, SAMPLE_FAILED, JobInstrument, Quantity
 from instruments.job_memory import JobMemory, as_json
 from instruments.limits import Limits
 from instruments.plan_runner import Plan, PlanRunner, is_refusal
@@ -251,7 +251,7 @@ class BoundInstrument(JobInstrument):
             record = self._done(documents)
         except BaseException as error:  # noqa: BLE001  whatever a device or a plan raises is this job's alone
             record = self._failure(error)
-        if record["state"] == "fault" and not runner.moved:
+        if record["state"] in ("fault", PLAN_FAILED) and not runner.moved:
             self._memory.forget(token)
         else:
             self._memory.end(token, {**record, "recipe": dict(recipe), "began": self._began})
@@ -266,9 +266,12 @@ class BoundInstrument(JobInstrument):
         """Return what is to be remembered of a job that failed: how, or that nobody can tell how far it came."""
         cause, runner = root_of(error), self.binding.runner
         reason = f"aborted: {runner.reason}" if runner.reason else reason_of(error)
+        if isinstance(cause, PlanError) and not runner.moved and not runner.reason:
+            return {"state": PLAN_FAILED, "message": reason}
         if isinstance(cause, SampleError):
             return {"state": SAMPLE_FAILED, "message": reason}
-        refused = isinstance(cause, LabError | DeviceLimitError) or is_refusal(error)
+        known = isinstance(cause, LabError | DeviceLimitError) and not isinstance(cause, PlanError)
+        refused = known or is_refusal(error)
         clear = not runner.moved or (refused and not is_silence(cause) and self._connected())
         return {"state": "fault" if clear and not runner.reason else UNKNOWN, "message": reason}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem, StepError, called, raised_by
+from campaigns.errors import CampaignError, LabError, NoAnswerError, Problem, called, raised_by
 from campaigns.laboratory import DeviceConfig, RealLabConfig, StationConfig
 from campaigns.user_code.dotted_paths import BY_THE_WAY, Use, given_to_plan
 from campaigns.user_code.loading import load_object
@@ -19,6 +19,7 @@ from instruments.devices.device_plans import move_and_read
 from instruments.devices.setpoint import BoundSetpoint, resolved
 from instruments.job_instrument import Quantity
 from instruments.job_memory import JobMemory
+from instruments.plan_mistakes import watched
 from instruments.plan_runner import Plan, PlanRunner, is_suspender
 from instruments.run_context import RunContext
 
@@ -69,10 +70,7 @@ def bound_instrument(
     setpoints = _setpoints(station, devices, runner)
     for setpoint in setpoints.values():
         setpoint.check()
-    if config.plan is None:
-        what = _moving(devices, setpoints)
-    else:
-        what = _planned(load_object(config.plan, f"stations.{name}.plan", Use.PLAN, given_to_plan(config)), devices)
+    what = _moving(devices, setpoints) if config.plan is None else _planned(name, config, devices)
     binding = Binding(devices, setpoints, what, config.units, runner)
     memory = JobMemory(memory_folder(records.state, name))
     return BoundInstrument.of(binding)(name=name, clock=clock, binding=binding, memory=memory)
@@ -173,21 +171,31 @@ def _moving(devices: Mapping[str, Any], setpoints: Mapping[str, BoundSetpoint]) 
     return plan
 
 
-def _planned(function: Callable[..., Any], devices: Mapping[str, Any]) -> WhatIsDone:
-    """Return what calls a user's plan with the arguments that it has."""
-    parameters = inspect.signature(function).parameters
-    anything = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+def _planned(name: str, config: StationConfig, devices: Mapping[str, Any]) -> WhatIsDone:
+    """Return what calls a user's plan with the arguments that it has.
+
+    Raises:
+        CampaignError: it cannot be called with them, or is async.
+    """
+    path, where = str(config.plan), f"stations.{name}.plan"
+    function = load_object(path, where, Use.PLAN, given_to_plan(config))
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise CampaignError([Problem(where, f"{path} is async, and Bluesky awaits no plan; write 'def'")])
+    takes = inspect.signature(function)
+    anything = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in takes.parameters.values())
+    others = [key for key in (*devices, *BY_THE_WAY) if anything or key in takes.parameters]
+    given = (*others, *config.setpoints)
+    try:
+        takes.bind(**dict.fromkeys(given))
+    except TypeError as error:
+        raise CampaignError([Problem(where, f"{path} cannot be called with {', '.join(given)}: {error}")]) from error
 
     def plan(recipe: Mapping[str, Scalar], details: Mapping[str, Any]) -> Plan:
-        others = {**devices, **{key: details[key] for key in BY_THE_WAY}}
-        taken = {key: one for key, one in others.items() if anything or key in parameters}
-        made = function(**taken, **{k: _whole(v, parameters.get(k)) for k, v in recipe.items()})
-        if not isinstance(made, Iterable):
-            name, got = function.__name__, type(made).__name__
-            raise StepError(f"the plan {name} gave a {got}; needed: messages of Bluesky, by 'yield from' or 'return'")
-        return (yield from made)
+        known = {**devices, **{key: details[key] for key in BY_THE_WAY}}
+        told = {key: _whole(value, takes.parameters.get(key)) for key, value in recipe.items()}
+        return (yield from watched(lambda: function(**{key: known[key] for key in others}, **told), path))
 
-    plan.__name__ = function.__name__  # which start documents state
+    plan.__name__ = getattr(function, "__name__", path)  # which start documents state
     return plan
 
 

@@ -440,7 +440,7 @@ class Dispatcher:
         """
         if result.cause is Cause.SAMPLE:
             return TrialState.FAILED
-        if not result.dispatched or result.busy:
+        if not result.dispatched or result.busy or result.mistaken:
             return TrialState.QUEUED
         match result.fate:
             case Fate.NEVER_BEGAN if result.job.adopt:

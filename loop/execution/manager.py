@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from campaigns.amendments import AddTrial
-from campaigns.errors import AnalysisError, EmergencyStopError, PlannerError
+from campaigns.errors import AnalysisError, EmergencyStopError, PlanError, PlannerError
 from campaigns.laboratory import StepConfig
 from instruments.job import NO_TRIAL, StepResult
 from loop.core.events import Amended, Finished, Proposed, Warned
@@ -90,8 +90,8 @@ class Manager:
         """Go on until a stopping rule holds or the user interrupts, and everything under way has ended.
 
         Raises:
-            LabError: a step has no usable station left, the same analysis fails trial after trial, or somebody has made
-                an emergency stop.
+            LabError: a step has no usable station left, the same analysis fails trial after trial, a plan has a
+                mistake, or somebody has made an emergency stop.
             PlannerError: the generation strategy that the campaign names fails, or is too slow.
         """
         try:
@@ -102,6 +102,8 @@ class Manager:
             raise EmergencyStopError(self._stop.emergency)
         if self._stop.fault:
             raise AnalysisError(self._stop.fault)
+        if self._stop.mistake:
+            raise PlanError(self._stop.mistake)
         if not self._stop.interrupted:
             self._check_kept()
         return self._finish()
@@ -360,6 +362,7 @@ class Manager:
 
     def _handle(self, result: StepResult) -> None:
         """Take the result of a job from its station, trial by trial."""
+        self._stop.check_plan(result)
         if result.job.trial == NO_TRIAL:
             self._standards.conclude(result, aborted=self._stop.aborted)
             return

@@ -201,7 +201,7 @@ class StepRunner:
         if not result.ok and aborted:
             return None
         self._record(station, result)
-        if not result.ok:
+        if not result.ok and not result.mistaken:
             self._rest(f"the standard of {station}", station, busy=result.busy, why=result.error or "")
         return station if result.ok else None
 
@@ -237,7 +237,7 @@ class StepRunner:
             if new or not (result.busy and result.dispatched):  # else it may know the job, and the same attempt waits
                 store.requeue(record.token, self._session.clock.now(), reason)  # so that nothing is repeated
             self._state.read_trial(number)
-        if not result.refused:
+        if not (result.refused or result.mistaken):
             self._rest(job.whose, station, busy=result.busy, why="nothing was moved")
 
     def _follow(self, result: StepResult, station: str, trials: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from instruments.job import StepResult
 from loop.core.campaign_records import time_spent
 from loop.core.events import Stopping, Warned
 from loop.core.formatting import trials_text
@@ -26,6 +27,7 @@ class StopMonitor:
         after_step: whether what was begun goes on with no further step then.
         aborted: whether at once.
         fault: why the session ends with an error, as soon as what is under way has ended; empty if it does not.
+        mistake: the same, where a user's plan fails before anything moves.
     """
 
     def __init__(self, session: Session, state: CampaignState) -> None:
@@ -33,7 +35,7 @@ class StopMonitor:
         self._sessions = session.store.sessions()
         self._reason: str | None = None
         self.interrupted = self.aborted = self.after_step = False
-        self.fault = self.emergency = ""
+        self.fault = self.emergency = self.mistake = ""
 
     def reason(self) -> str | None:
         """Return why nothing new is begun, or None; tell it when it is found."""
@@ -55,7 +57,7 @@ class StopMonitor:
     @property
     def halted(self) -> bool:
         """Whether not even what was begun goes on: somebody wants so, or a program fails trial after trial."""
-        return self.aborted or self.after_step or bool(self.fault) or bool(self.emergency)
+        return self.aborted or self.after_step or bool(self.fault or self.emergency or self.mistake)
 
     @property
     def may_begin(self) -> bool:
@@ -94,6 +96,12 @@ class StopMonitor:
             numbers = trials_text([t.number for t in same])
             text = f"what failed in the analysis of {numbers} works now: 'athanor trial reanalyse' analyses them anew"
             self._session.on_event(Warned(text))
+
+    def check_plan(self, result: StepResult) -> None:
+        """Begin nothing new once a plan has a mistake, which no other attempt mends; its trials wait."""
+        if result.mistaken and not self.mistake:
+            self.mistake = f"{result.error}; nothing was moved: correct the plan, and 'athanor run' goes on"
+            self._session.on_event(Stopping(self.mistake))
 
     def stop_at_once(self, emergency: str) -> None:
         """Begin nothing, and go on with nothing, because of an emergency stop."""

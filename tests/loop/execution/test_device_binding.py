@@ -11,11 +11,13 @@ import pytest
 
 from campaigns.errors import CampaignError
 from campaigns.values import Cause
-from instruments.job import Job, StepResult
+from instruments.job import Fate, Job, StepResult
 from tests.labs import Crew
 from tests.loop.execution.built_stations import Floor, StationBuilder, write_module
 
 OURS = """\
+from functools import partial
+
 from bluesky import plan_stubs as bps
 from bluesky.plans import list_scan
 from bluesky.suspenders import SuspendBoolLow
@@ -58,6 +60,32 @@ def spoilt(temperature, points, heater):
 def runless(temperature, points, heater):
     yield from bps.mv(heater.setpoint, temperature)
     yield from bps.create()
+
+
+def numbers(temperature, points): return [points] if temperature else bps.null()
+
+
+def mistyped(temperature, points, heater):
+    yield from bps.mv(heater.setpiont, temperature)
+
+
+def unready(temperature, points):
+    raise RuntimeError("no beam")
+    yield
+
+
+def deaf(temperature, points):
+    raise KeyError("response")  # caproto, of a circuit that was cut
+    yield
+
+
+async def later(temperature, points): ...
+
+
+hidden = partial(later)
+
+
+wrapped = lambda temperature: bps.null()
 
 
 def nothing(temperature, points, heater): return None if temperature else bps.null()
@@ -127,16 +155,40 @@ def test_what_a_plan_leaves_open_is_uncertain_and_what_it_says_of_the_sample_is_
     assert not crew.lab.stage.never_began("t3")
 
 
-def test_a_plan_that_fails_before_it_moves_has_never_begun(built: Build) -> None:
-    crew = built(plan="bound_parts:early")
-    assert not done(crew).ok
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (
+            "nothing",
+            "plan failed: the plan bound_parts:nothing gave a NoneType; needed: messages of Bluesky, by 'yield",
+        ),
+        ("numbers", "plan failed: the plan bound_parts:numbers gave a float; needed: messages of Bluesky, by 'yield"),
+        ("early", "plan failed: KeyError: 'a bug' ("),
+        ("mistyped", "plan failed: AttributeError: setpiont ("),
+    ],
+)
+def test_a_mistake_of_a_plan_before_anything_moves_is_told_apart_as_no_other_attempt_mends_it(
+    built: Build, plan: str, reason: str
+) -> None:
+    crew = built(plan=f"bound_parts:{plan}")
+    result = done(crew)
+    assert reason in (result.error or "")
+    assert (result.mistaken, result.cause, result.fate) == (True, Cause.LAB, Fate.NEVER_BEGAN)
     assert crew.lab.stage.never_began("t3")
 
 
-def test_a_plan_without_messages_is_told_of(built: Build) -> None:
-    crew = built(plan="bound_parts:nothing")
-    assert "the plan nothing gave a NoneType; needed: messages of Bluesky" in (done(crew).error or "")
-    assert crew.lab.stage.never_began("t3")
+@pytest.mark.parametrize("plan", ["breaking", "unready", "deaf"])
+def test_what_no_plan_is_to_blame_for_or_has_moved_something_is_no_such_mistake(built: Build, plan: str) -> None:
+    result = done(built(plan=f"bound_parts:{plan}"))
+    assert (result.ok, result.mistaken) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"), [("hidden", "is async, and Bluesky awaits no plan"), ("wrapped", "cannot be called with")]
+)
+def test_a_plan_that_cannot_be_called_is_refused_as_the_run_begins(built: Build, plan: str, said: str) -> None:
+    with pytest.raises(CampaignError, match=said):
+        built(plan=f"bound_parts:{plan}")
 
 
 def test_no_plan_begins_while_a_suspender_has_tripped(built: Build) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from campaigns.load import load_campaign
 from campaigns.values import Cause, TrialState
+from instruments.job import Fate, Job, StepResult
 from loop.core.events import Event, Stopping
 from loop.execution.campaign_state import CampaignState
 from loop.execution.options import RunOptions
@@ -123,6 +124,18 @@ def test_the_same_fault_three_times_in_a_row_ends_the_session(going: Watched, co
     assert going.monitor.halted is halts
     assert ("the same for trials 10, 11 and 12" in going.monitor.fault) is halts
     assert going.told == ([going.monitor.fault] if halts else [])
+
+
+def test_a_mistake_in_a_plan_ends_the_session_at_once_and_is_told_once(going: Watched) -> None:
+    job = Job(0, "make", 1, "t0", "0", None, {}, 1.0)
+    failed = StepResult(job, False, "stage: plan failed: no", True, None, 0.0, 1.0, Cause.LAB, Fate.NEVER_BEGAN)
+    going.monitor.check_plan(failed)
+    assert (going.monitor.halted, going.told) == (False, [])
+    for _ in range(2):
+        going.monitor.check_plan(replace(failed, mistaken=True))
+    assert going.monitor.halted
+    assert going.told == [going.monitor.mistake]
+    assert going.monitor.mistake.startswith("stage: plan failed: no; nothing was moved")
 
 
 def test_the_time_of_earlier_sessions_counts(going: Watched) -> None:
