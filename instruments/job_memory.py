@@ -3,14 +3,15 @@
 A file is written as a whole and synced before anything moves, and again with what came of the job. So a job of which
 there is no file was never begun, and one whose file says no more than that it was begun was cut short.
 
-While the disk is full or read-only, no job begins. What comes of one that is under way is known to this process all
-the same, and is written down before the next job begins.
+While the disk is full or read-only, no job begins. Some room is kept back for what comes of one that is under way, and
+where that is not enough, this process knows it all the same, and writes it down before the next job begins.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ from instruments.whole_file import sync_folder, write_whole
 _BEGUN = "begun"
 _ROOM = 2**20
 """Bytes that the disk has to have free for a job. Not tuned: some hundred times what plain devices give in one."""
+_RESERVE = 2**18
+"""Bytes that are kept back. Not tuned: some ten times what plain devices give in a job."""
+_RESERVED = "reserve"
 
 
 class JobMemory:
@@ -92,6 +96,7 @@ class JobMemory:
         file = self._file(token)
         try:
             self.catch_up()
+            _keep_back(file.with_name(_RESERVED))
             write_whole(file, as_json({**more, "state": _BEGUN, "recipe": recipe}))
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -159,6 +164,21 @@ class JobMemory:
             self._write_down(token)
 
     def _write_down(self, token: str) -> None:
+        """Write down what is known of a job, with the room that was kept back if there is no other.
+
+        Raises:
+            OSError: there is none.
+        """
+        try:
+            self._write_now(token)
+        except OSError:
+            reserve = self._file(token).with_name(_RESERVED)
+            if not reserve.exists():
+                raise
+            reserve.unlink()
+            self._write_now(token)
+
+    def _write_now(self, token: str) -> None:
         self._write_lines(token)
         if token not in self._unwritten:
             return
@@ -183,6 +203,24 @@ class JobMemory:
                 file.truncate(before)
                 raise
         del self._lines[token]
+
+
+def _keep_back(reserve: Path) -> None:
+    """Keep some room of a disk back, in a file.
+
+    Raises:
+        OSError: there is none.
+    """
+    if reserve.exists():
+        return
+    try:
+        with reserve.open("wb") as file:
+            file.write(os.urandom(_RESERVE))  # which no file system makes smaller
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        reserve.unlink(missing_ok=True)
+        raise
 
 
 def _no_room(folder: Path, why: str) -> str:

@@ -1,5 +1,6 @@
 """What came of a job is on disk before anybody is told, and a job that was cut short says so."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -94,6 +95,36 @@ def test_what_a_full_disk_does_not_take_is_known_and_written_before_the_next_job
         memory.check_room()
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_on_a_disk_that_others_have_filled_there_is_room_for_the_job_that_is_under_way(small_disk: Path) -> None:
+    memory = JobMemory(small_disk)
+    memory.begin("t1", {})
+    with (small_disk / "other").open("wb", buffering=0) as other, contextlib.suppress(OSError):
+        while other.write(bytes(4096)):
+            pass
+    memory.add_document("t1", "start", {"text": "a" * 10_000})
+    memory.end("t1", {"state": "done", "readings": list(range(3000))})
+    again = JobMemory(small_disk)  # as after a kill
+    assert again.ended("t1") == {"state": "done", "readings": list(range(3000))}
+    assert [name for name, _ in again.documents("t1")] == ["start"]
+    with pytest.raises(BusyError, match="No space left"):
+        again.begin("t2", {})
+    (small_disk / "other").unlink()
+    again.begin("t2", {})
+    assert (small_disk / "reserve").stat().st_size == 2**18
+
+
 def test_documents_of_which_a_part_has_room_are_written_as_a_whole_later(tmp_path: Path) -> None:
     code = f"""
 import resource, signal
@@ -126,4 +157,4 @@ def test_jobs_of_another_folder_are_known_and_end_where_they_began(tmp_path: Pat
     memory.end("t1", {"state": "done"})
     assert (memory.ended("t1"), memory.ended("t2")) == ({"state": "done"}, None)
     assert JobMemory(tmp_path / "first").ended("t1") == {"state": "done"}
-    assert [path.name for path in (tmp_path / "second").iterdir()] == ["t2.json"]
+    assert [path.name for path in (tmp_path / "second").glob("*.json")] == ["t2.json"]
