@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from campaigns.campaign import Campaign
+from loop.core.author import author
 from loop.core.campaign_records import SessionRecord, time_spent
 from loop.core.campaign_version import CampaignVersion, as_shown, campaign_version
 from loop.core.events import Event, PoolReady, Preparing, Proposed, SourceRead, Started, StationsReady, Warned
@@ -25,7 +26,6 @@ from loop.execution.dispatcher import Dispatcher
 from loop.execution.lab_setup import build_lab
 from loop.execution.manager import Manager
 from loop.execution.options import RunOptions, SessionResult
-from loop.execution.pending_amendments import author
 from loop.execution.retraining import Retraining
 from loop.execution.session import CampaignResources, Session
 from loop.execution.shared_lab.attached_lab import AttachedLab

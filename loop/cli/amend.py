@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.arguments import Reason, Url, command_group, say, words_of
+from loop.cli.arguments import Reason, Url, command_group, say, signed, words_of
 
 weights = command_group("weights", "Weigh the terms of the score anew.")
 space = command_group("space", "Change what may be chosen from now on.")
 
 
 @weights.command("set")
+@signed
 def set_weights(words: Annotated[list[str], words_of("METRIC=WEIGHT...")], reason: Reason, store: Url = None) -> None:
     """Give terms of the score other weights: past trials are ranked anew at once, and so is what comes next."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
@@ -24,6 +25,7 @@ def set_weights(words: Annotated[list[str], words_of("METRIC=WEIGHT...")], reaso
 
 
 @space.command("set")
+@signed
 def set_bounds(words: Annotated[list[str], words_of("NAME=LOW..HIGH...")], reason: Reason, store: Url = None) -> None:
     """Give numbers other bounds, such as 'temperature=600..900 degC' or 'time=..24 h'."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
@@ -35,6 +37,7 @@ def set_bounds(words: Annotated[list[str], words_of("NAME=LOW..HIGH...")], reaso
 
 
 @space.command()
+@signed
 def fix(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, store: Url = None) -> None:
     """Fix parameters at one value, such as atmosphere=oxygen."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
@@ -46,6 +49,7 @@ def fix(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, 
 
 
 @space.command()
+@signed
 def release(words: Annotated[list[str], words_of("NAME...")], reason: Reason, store: Url = None) -> None:
     """Release fixed parameters."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument
@@ -56,6 +60,7 @@ def release(words: Annotated[list[str], words_of("NAME...")], reason: Reason, st
 
 
 @space.command()
+@signed
 def add(
     words: Annotated[list[str], words_of("NAME=LEVEL...")],
     reason: Reason,
@@ -74,6 +79,7 @@ def add(
 
 
 @space.command()
+@signed
 def remove(words: Annotated[list[str], words_of("NAME=LEVEL...")], reason: Reason, store: Url = None) -> None:
     """Remove a level of a categorical or an ordinal parameter, such as atmosphere=nitrogen."""
     from loop.cli.amendment_commands import amend, open_journal_editor, split_file_argument

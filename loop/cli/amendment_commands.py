@@ -16,10 +16,11 @@ from campaigns.parsing.yaml_lines import read_document
 from campaigns.relative_paths import PARENT
 from campaigns.user_code.module_files import open_folder
 from loop.cli.amendment_parser import AmendmentParser, candidate, wrong
+from loop.core.author import author
 from loop.core.candidate_results import best, results
 from loop.core.formatting import NOTHING_MEASURED, best_text, change_text
 from loop.core.journal import changes_of
-from loop.execution.pending_amendments import author, check_candidate, checked, rescored
+from loop.execution.pending_amendments import check_candidate, checked, rescored
 from loop.execution.settlement_rules import check_settlement
 from loop.storage.journal_writer import Journal
 from loop.storage.paths import open_journal

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from campaigns.errors import AthanorError, CampaignError
 from loop.cli.amend import space, weights
-from loop.cli.arguments import Reason, TrialNumber, say
+from loop.cli.arguments import Reason, TrialNumber, say, signed
 from loop.cli.consumable_commands import consumable
 from loop.cli.exit_codes import ExitCode, exit_code, unwritable
 from loop.cli.lab_commands import lab
@@ -27,6 +27,7 @@ from loop.cli.sample_commands import sample
 from loop.cli.station_commands import station
 from loop.cli.surrogate_app import app as surrogate
 from loop.cli.trial_commands import trial
+from loop.core.author import signed_by
 from loop.storage.paths import SCHEMA
 
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
@@ -190,7 +191,7 @@ def stop(
         After | None,
         typer.Option(help="End the run after the current steps, or after all steps of the current trials."),
     ] = None,
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who makes or clears an emergency stop.")] = "",
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides; --clear needs it.")] = "",
     reason: Annotated[str, typer.Option(help="Why; it is written down.")] = "",
     store: _STORE = None,
 ) -> None:
@@ -202,12 +203,13 @@ def stop(
 
     if [emergency, clear, after is not None].count(True) != 1:
         raise typer.BadParameter("needed: one of --emergency, --clear and --after", param_hint="--emergency")
-    if (store and after is None) or (by and after is not None):
-        raise typer.BadParameter("allowed: --store with --after, and --by without", param_hint="--after")
+    if store and after is None:
+        raise typer.BadParameter("allowed: --store with --after", param_hint="--after")
     if after is not None:
         from loop.cli.run_orders import stop_after  # the store, which an emergency does not wait for
 
-        say(stop_after(after.value, file, store, reason))
+        with signed_by(by):
+            say(stop_after(after.value, file, store, reason))
         return
     if clear and not (by and reason):
         raise typer.BadParameter("needed: --by NAME and --reason WHY, which are written down", param_hint="--clear")
@@ -217,6 +219,7 @@ def stop(
 
 
 @app.command()
+@signed
 def abort(
     trial: TrialNumber,
     reason: Reason,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.arguments import Reason, command_group, say
+from loop.cli.arguments import Reason, command_group, say, signed
 
 consumable = command_group("consumable", "Say what there is of what steps use up.")
 
@@ -29,6 +29,7 @@ def list_consumables(file: _FILE = None) -> None:
 
 
 @consumable.command("refill")
+@signed
 def say_refilled(name: _NAME, amount: _AMOUNT, reason: Reason, file: _FILE = None) -> None:
     """Say that so much of a consumable was added."""
     from loop.cli.stock_orders import refill
@@ -37,6 +38,7 @@ def say_refilled(name: _NAME, amount: _AMOUNT, reason: Reason, file: _FILE = Non
 
 
 @consumable.command("count")
+@signed
 def say_counted(name: _NAME, amount: _AMOUNT, reason: Reason, file: _FILE = None) -> None:
     """Say how much of a consumable is there, whatever was reckoned."""
     from loop.cli.stock_orders import count_stock

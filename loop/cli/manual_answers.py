@@ -10,9 +10,9 @@ from campaigns.manual_steps import AskConfig
 from campaigns.values import Scalar, TrialState
 from loop.cli.amendment_commands import JournalEditor, numbers, open_journal_editor, split_file_argument
 from loop.cli.amendment_parser import pairs, wrong
+from loop.core.author import author
 from loop.core.formatting import change_text, date_time, trials_text
 from loop.core.records import StepRecord, TrialRecord
-from loop.execution.pending_amendments import author
 from loop.storage.artefacts import ASKED
 from loop.storage.lease import current_lease
 

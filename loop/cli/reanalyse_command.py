@@ -8,9 +8,9 @@ from campaigns.decisions import ReanalyseTrial
 from campaigns.values import Cause, TrialState
 from loop.cli.amendment_commands import JournalEditor, numbers
 from loop.cli.amendment_parser import wrong
+from loop.core.author import author
 from loop.core.records import TrialRecord
 from loop.execution.offline_settlements import build_analyst, settle_offline
-from loop.execution.pending_amendments import author
 from loop.execution.settlement_rules import check_settlement
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.arguments import Reason, Url, command_group, say, words_of
+from loop.cli.arguments import Reason, Url, command_group, say, signed, words_of
 
 sample = command_group("sample", "List samples, and say what was done with them.")
 
@@ -39,6 +39,7 @@ def show_sample(
 
 
 @sample.command("move")
+@signed
 def say_moved(words: Annotated[list[str], words_of("SAMPLE POSITION")], reason: Reason, store: Url = None) -> None:
     """Say that a sample lies at another position now, such as 3 tray."""
     from loop.cli.sample_orders import move_sample
@@ -47,6 +48,7 @@ def say_moved(words: Annotated[list[str], words_of("SAMPLE POSITION")], reason: 
 
 
 @sample.command("split")
+@signed
 def say_split(words: Annotated[list[str], words_of("SAMPLE PARTS")], reason: Reason, store: Url = None) -> None:
     """Say that a sample was divided into equal parts, such as 3 2; the first part goes on."""
     from loop.cli.sample_orders import split_sample
@@ -55,6 +57,7 @@ def say_split(words: Annotated[list[str], words_of("SAMPLE PARTS")], reason: Rea
 
 
 @sample.command("lost")
+@signed
 def say_lost(words: Annotated[list[str], words_of("SAMPLE")], reason: Reason, store: Url = None) -> None:
     """Say that a sample is lost; a trial that has no other one, and is not completed, is discarded."""
     from loop.cli.sample_orders import lose_sample

@@ -8,9 +8,9 @@ from campaigns.decisions import DiscardTrial, LoseSample, MoveSample, SampleChan
 from campaigns.errors import suggestion
 from loop.cli.amendment_commands import JournalEditor, open_journal_editor, settle, split_file_argument
 from loop.cli.amendment_parser import wrong
+from loop.core.author import author
 from loop.core.formatting import change_text
 from loop.core.samples import SampleRecord, SampleRegister
-from loop.execution.pending_amendments import author
 from loop.execution.settlement_rules import check_settlement
 from loop.storage.shared_positions import occupied, shared_positions
 

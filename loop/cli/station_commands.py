@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from loop.cli.arguments import Reason, Url, command_group, say, words_of
+from loop.cli.arguments import Reason, Url, command_group, say, signed, words_of
 
 station = command_group("station", "Hold stations, and take them into use again.")
 
@@ -12,6 +12,7 @@ _Words = Annotated[list[str], words_of("STATION...")]
 
 
 @station.command()
+@signed
 def pause(words: _Words, reason: Reason, store: Url = None) -> None:
     """Let stations begin no new job until they are resumed; what is under way goes on."""
     from campaigns.decisions import StationMode
@@ -21,6 +22,7 @@ def pause(words: _Words, reason: Reason, store: Url = None) -> None:
 
 
 @station.command()
+@signed
 def resume(words: _Words, reason: Reason, store: Url = None) -> None:
     """Let paused stations begin jobs again."""
     from campaigns.decisions import StationMode
@@ -30,6 +32,7 @@ def resume(words: _Words, reason: Reason, store: Url = None) -> None:
 
 
 @station.command()
+@signed
 def drain(words: _Words, reason: Reason, store: Url = None) -> None:
     """Let stations finish what is under way, and be out then; what waits for them goes elsewhere."""
     from campaigns.decisions import StationMode
@@ -39,6 +42,7 @@ def drain(words: _Words, reason: Reason, store: Url = None) -> None:
 
 
 @station.command()
+@signed
 def out(words: _Words, reason: Reason, store: Url = None) -> None:
     """Use stations no more until they are in again; no job that was begun there is asked for by a later run.
 
@@ -51,6 +55,7 @@ def out(words: _Words, reason: Reason, store: Url = None) -> None:
 
 
 @station.command("in")
+@signed
 def take_in(words: _Words, reason: Reason, store: Url = None) -> None:
     """Use stations again that were drained, out, paused, given up after failures, or did not reach their safe state."""
     from campaigns.decisions import StationMode

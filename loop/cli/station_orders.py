@@ -8,11 +8,11 @@ from campaigns.decisions import SetStation, StationMode
 from campaigns.errors import suggestion
 from loop.cli.amendment_commands import JournalEditor, open_journal_editor, split_file_argument
 from loop.cli.amendment_parser import wrong
+from loop.core.author import author
 from loop.core.formatting import change_text, trials_text
 from loop.core.records import TrialRecord
 from loop.core.standard_runs import unsettled
 from loop.core.station_modes import HeldStation, held_stations
-from loop.execution.pending_amendments import author
 from loop.storage.artefacts import GIVEN_UP, UNSAFE
 from loop.storage.lease import current_lease
 from loop.terminal.requests_view import stored_standards

@@ -14,7 +14,7 @@ from campaigns.load import load_campaign
 from campaigns.parsing.yaml_lines import read_document
 from loop.cli.amendment_commands import check_reason
 from loop.cli.amendment_parser import wrong
-from loop.execution.pending_amendments import author
+from loop.core.author import author
 from loop.storage.paths import open_existing
 from loop.storage.stock_ledger import StockLedger
 from loop.terminal.console import new_table

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from campaigns.errors import LabError, StoreError
 from instruments.emergency_stop import MadeStop, StopFile
+from loop.core.author import author
 from loop.storage.stop_files import stop_files
 
 
@@ -29,8 +29,7 @@ def stop_everything(request: StopRequest) -> list[str]:
         StoreError: there is no campaign and no lab file in the folder.
         LabError: a stop could not be made at all; the message says first what was not stopped, and what to do.
     """
-    author = request.author or _user()
-    made = [(one, one.make(author, request.reason)) for one in _stops(request)]
+    made = [(one, one.make(request.author or author(), request.reason)) for one in _stops(request)]
     said = [text for one, result in made for text in _told(one, result)]
     if failed := [(one, result) for one, result in made if result.stop is None]:
         raise LabError("\n".join([_not_stopped(failed, len(made)), *said]))
@@ -83,13 +82,6 @@ def _stops(request: StopRequest) -> list[StopFile]:
         text = f"no emergency stop was made or cleared: {error}; name the stop file: athanor stop LAB.stop --emergency"
         raise LabError(text) from error
     raise StoreError("no campaign and no lab file here; name one: athanor stop FILE --emergency")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # nobody has a name here, as in some containers
-        return "operator"
 
 
 def _shown(path: Path) -> str:

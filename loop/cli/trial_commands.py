@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from loop.cli.arguments import Reason, Url, command_group, say, words_of
+from loop.cli.arguments import Reason, Url, command_group, say, signed, words_of
 
 trial = command_group("trial", "Ask for single trials, and decide about those that there are.")
 
 
 @trial.command("add")
+@signed
 def add_candidate(words: Annotated[list[str], words_of("NAME=VALUE...")], reason: Reason, store: Url = None) -> None:
     """Ask for a trial that is run next, such as 'temperature=800 degC' time=12 (material=ID where there is a pool)."""
     from loop.cli.amendment_commands import add_trial, open_journal_editor, split_file_argument
@@ -22,6 +23,7 @@ def add_candidate(words: Annotated[list[str], words_of("NAME=VALUE...")], reason
 
 
 @trial.command("import")
+@signed
 def import_trials(
     words: Annotated[list[str], words_of("TABLE")],
     reason: Reason,
@@ -39,6 +41,7 @@ def import_trials(
 
 
 @trial.command("release")
+@signed
 def release_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Accept measurements in quarantine after all: TRIALS such as 3 or 5-8 go on, and the models use them."""
     from campaigns.decisions import ReleaseTrial
@@ -49,6 +52,7 @@ def release_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: Re
 
 
 @trial.command("withdraw")
+@signed
 def withdraw_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Never run trials that wait, let rest what is in quarantine or uncertain, or forget what was wrong.
 
@@ -62,6 +66,7 @@ def withdraw_trial(words: Annotated[list[str], words_of("TRIALS...")], reason: R
 
 
 @trial.command("reanalyse")
+@signed
 def reanalyse_trials(
     reason: Reason,
     words: Annotated[list[str] | None, words_of("[TRIALS]")] = None,
@@ -81,6 +86,7 @@ def reanalyse_trials(
 
 
 @trial.command("retry")
+@signed
 def retry_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Repeat the last step of trials that failed, are in quarantine or uncertain, with the same samples.
 
@@ -94,6 +100,7 @@ def retry_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Rea
 
 
 @trial.command("attach")
+@signed
 def attach_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Ask the instrument again what became of uncertain jobs, by their tokens, and wait for their end.
 
@@ -108,6 +115,7 @@ def attach_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Re
 
 
 @trial.command("reread")
+@signed
 def reread_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Read the data of the last job again, of trials that failed, are in quarantine or uncertain.
 
@@ -121,6 +129,7 @@ def reread_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Re
 
 
 @trial.command("result")
+@signed
 def enter_result(
     words: Annotated[list[str], words_of("TRIAL [METRIC=VALUE...]")], reason: Reason, store: Url = None
 ) -> None:
@@ -138,6 +147,7 @@ def enter_result(
 
 
 @trial.command("confirm")
+@signed
 def confirm_step(
     words: Annotated[list[str], words_of("TRIAL [NAME=VALUE...]")],
     reason: Annotated[str, typer.Option(help="What is to be remembered of it; it stands in the journal.")] = "done",
@@ -154,6 +164,7 @@ def confirm_step(
 
 
 @trial.command("fail")
+@signed
 def fail_step(
     words: Annotated[list[str], words_of("TRIAL")],
     reason: Reason,
@@ -169,6 +180,7 @@ def fail_step(
 
 
 @trial.command("discard")
+@signed
 def discard_trials(words: Annotated[list[str], words_of("TRIALS...")], reason: Reason, store: Url = None) -> None:
     """Give up samples that are lost: their trials end, and nothing is learnt from them.
 

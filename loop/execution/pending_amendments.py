@@ -6,7 +6,6 @@ first trial that it holds for: so the same campaign with the same journal propos
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -53,14 +52,6 @@ def checked(campaign: Campaign, changes: Sequence[CampaignChange], limits: Mappi
     if limits:
         check_limits(as_released(campaign, changes), limits)
     return found
-
-
-def author() -> str:
-    """Return who writes into the journal."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # nobody has a name here, as in some containers
-        return "operator"
 
 
 def check_candidate(campaign: Campaign, candidate: Candidate) -> str:

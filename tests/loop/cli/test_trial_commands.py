@@ -1,14 +1,17 @@
 """The commands that settle single trials, where no run goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from campaigns.values import MetricValue, TrialState
 from loop.cli.app import app
 from loop.cli.exit_codes import ExitCode
+from loop.core.author import author
 from loop.core.records import TrialRecord
 from loop.storage.reader import Reader
 from tests.stores import fill
@@ -93,3 +96,20 @@ def test_a_refusal_begins_with_no_placeholder(stored: Callable[[int], TrialRecor
     said = CliRunner().invoke(app, ["stop", "--after", "step", "--reason", "home"]).output
     assert said.startswith("small: no run of this campaign goes on")
     assert stored(0).state is TrialState.COMPLETED
+
+
+def test_whoever_decides_may_sign_with_a_name_on_a_shared_account(stored: Callable[[int], TrialRecord]) -> None:
+    assert decide("retry", "1", "small.yaml", "--by", "Kim").exit_code == 0
+    assert decide("discard", "2", "small.yaml").exit_code == 0
+    assert [one.author for one in Reader(f"sqlite:///{Path('small.db')}").amendments()] == ["Kim", author()]
+
+
+def test_every_command_that_is_given_a_reason_can_be_signed() -> None:
+    def commands(group: Any) -> Iterator[Any]:
+        for one in getattr(group, "commands", {}).values():
+            yield from [one, *commands(one)]
+
+    options = [{name for p in one.params for name in p.opts} for one in commands(typer.main.get_command(app))]
+    reasoned = [names for names in options if "--reason" in names]
+    assert len(reasoned) > 20
+    assert all("--by" in names for names in reasoned)
