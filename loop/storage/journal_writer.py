@@ -13,6 +13,7 @@ from typing import Any
 from sqlmodel import Session, SQLModel, col, delete
 
 from campaigns.amendments import Change
+from campaigns.errors import StoreError
 from loop.core.journal import Amendment
 from loop.core.records import TrialResult
 from loop.storage.reader import Reader
@@ -35,6 +36,7 @@ class Journal(Reader):
         super().__init__(url)
         self.on_wait: Tell = partial(print, file=sys.stderr)
         self._write = threading.Lock()
+        self._had_room = True
         SQLModel.metadata.create_all(self._engine)  # a store of an earlier version has no journal
 
     def amend(
@@ -87,7 +89,12 @@ class Journal(Reader):
         Raises:
             StoreError: it has waited for too long.
         """
-        wait_for_room(self.path, self.on_wait)
+        try:
+            wait_for_room(self.path, self.on_wait, patient=self._had_room)
+        except StoreError:
+            self._had_room = False  # so that what ends a session does not wait again and again
+            raise
+        self._had_room = True
         with self._write, Session(self._engine) as session, session.begin():
             with told_of_lock(self.path, self.on_wait):
                 session.connection().exec_driver_sql("BEGIN IMMEDIATE")

@@ -23,8 +23,8 @@ _ROOM = 8 * 2**20
 _POLL = 0.2
 
 
-def wait_for_room(path: Path, tell: Tell) -> None:
-    """Wait until the disk of a store has room, so that no transaction breaks off in the middle.
+def wait_for_room(path: Path, tell: Tell, *, patient: bool = True) -> None:
+    """Wait until the disk of a store has room, so that no transaction breaks off in the middle; if not patient, look.
 
     Raises:
         StoreError: it still has none after a while.
@@ -33,7 +33,7 @@ def wait_for_room(path: Path, tell: Tell) -> None:
     while (left := shutil.disk_usage(path.parent).free) < _ROOM:
         waited = time.monotonic() - begun
         text = f"its disk has {left / 2**20:.1f} MiB left; allowed: {_ROOM / 2**20:.0f} MiB or more"
-        if waited > PATIENCE:
+        if waited > PATIENCE or not patient:
             raise StoreError(f"{path} cannot be written: {text}; make room, then 'athanor run' goes on")
         if waited > _QUIET and not told:
             told = True

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -95,6 +96,11 @@ def test_a_disk_that_stays_full_ends_in_words_and_loses_nothing(
     other.write_bytes(bytes(6 * 2**20))
     with pytest.raises(StoreError, match=r"cannot be written: its disk has .* make room, then 'athanor run' goes on"):
         store.keep("picture", "two", {"seen": True})
+    monkeypatch.undo()  # the next write does not wait once more
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.keep("picture", "two", {"seen": True})
+    assert time.monotonic() - began < write_waits.PATIENCE / 2
     other.unlink()
     assert set(store.artefacts("picture")) == {"one"}
     store.keep("picture", "two", {"seen": True})
